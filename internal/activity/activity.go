@@ -1,0 +1,115 @@
+// Package activity holds the streaming domain: the event a visitor's click becomes, the recommendation record that
+// answers it, and the quarantine record of an event that cannot be answered. It owns their JSON and the derivation of
+// event and recommendation ids; it knows no stream, no bucket and no model.
+package activity
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Event is one activity record of a session as it arrives on the stream. Field names are the wire's. Unknown fields
+// are not dropped: the recommendation record carries the event's own bytes.
+type Event struct {
+	EventID        string   `json:"event_id,omitempty"`
+	SessionID      string   `json:"session_id"`
+	CustomerNumber *int32   `json:"customer_number,omitempty"` // nil: an anonymous visitor
+	City           string   `json:"city,omitempty"`
+	Country        string   `json:"country,omitempty"`
+	CreditLimit    *float64 `json:"credit_limit,omitempty"`
+	BrowseHistory  []Browse `json:"browse_history"`
+	OccurredAt     string   `json:"occurred_at,omitempty"` // RFC 3339
+}
+
+// Browse is one product the visitor looked at in this session, oldest first.
+type Browse struct {
+	ProductCode    string   `json:"product_code"`
+	Quantity       Quantity `json:"quantity"`
+	InShoppingCart bool     `json:"in_shopping_cart"`
+}
+
+// Quantity is written as a number and read from a number or a string.
+type Quantity int32
+
+// Position says where on the stream a record was read. It identifies the record for ever.
+type Position struct {
+	Stream         string    `json:"stream"`
+	Shard          string    `json:"shard"`
+	SequenceNumber string    `json:"sequence_number"`
+	PartitionKey   string    `json:"partition_key"`
+	ArrivedAt      time.Time `json:"arrived_at"`
+}
+
+// Source names the step of the fallback chain that answered: the best one that had something to go by.
+type Source string
+
+// The fallback chain, best first.
+const (
+	SourceSession    Source = "session"    // this session's items folded into the customer's vector
+	SourceCustomer   Source = "customer"   // last night's vector of a customer with history
+	SourceFeatures   Source = "features"   // a vector made from what is known of a new customer
+	SourcePopularity Source = "popularity" // nothing known: what most customers like
+)
+
+// RecommendedItem is one recommended product, best first. Score is the inner product of query and item vector
+// (popularity: the number of customers who like it). Because names the browsed product that contributed most to the
+// score, empty when none contributed anything.
+type RecommendedItem struct {
+	ID      string  `json:"id"`
+	Score   float32 `json:"score"`
+	Because string  `json:"because,omitempty"`
+}
+
+// SimilarItems lists the nearest products of one browsed product by cosine distance, nearest first.
+type SimilarItems struct {
+	ProductCode  string        `json:"product_code"`
+	SimilarItems []SimilarItem `json:"similar_items"`
+}
+
+// SimilarItem is one neighbour; Distance is 1 - cosine, 0 to 2.
+type SimilarItem struct {
+	ID       string  `json:"id"`
+	Distance float32 `json:"distance"`
+}
+
+// Recommendation is what was decided for an event, and by what. ID is a function of EventID alone, so that a retried
+// event writes the same id and readers can dedupe to exactly once.
+type Recommendation struct {
+	ID           string    `json:"id"`
+	EventID      string    `json:"event_id"`
+	ModelVersion string    `json:"model_version"`
+	Source       Source    `json:"source"`
+	GeneratedAt  time.Time `json:"generated_at"`
+	LatencyMS    float64   `json:"latency_ms"` // from the record's arrival on the stream to GeneratedAt
+	Position     Position  `json:"position"`
+}
+
+// Record is the recommendation record that goes to S3, one JSON object a line: the event as it came, then these.
+type Record struct {
+	Event            json.RawMessage // every field of the event, unknown ones too, inlined at the top level
+	RecommendedItems []RecommendedItem
+	SimilarItems     *SimilarItems // nil when the session has no known item
+	Recommendation   Recommendation
+}
+
+// Reason is a stable code for why an event went to quarantine.
+type Reason string
+
+// The permanent faults. A transient fault (database down, throttling) is never a reason.
+const (
+	ReasonNotJSON       Reason = "not_json"
+	ReasonNotUTF8       Reason = "not_utf8"
+	ReasonSchema        Reason = "schema"
+	ReasonTooLarge      Reason = "too_large"
+	ReasonKPLAggregated Reason = "kpl_aggregated"
+)
+
+// Quarantined is the record of an event that no retry would mend: one JSON object on S3.
+type Quarantined struct {
+	Reason        Reason    `json:"reason"`
+	Message       string    `json:"message"` // a sentence for a person, without customer data
+	EventID       string    `json:"event_id"`
+	Position      Position  `json:"position"`
+	QuarantinedAt time.Time `json:"quarantined_at"`
+	Data          []byte    `json:"data"` // the bytes as they came; base64 in JSON
+}

@@ -1,0 +1,27 @@
+// Package awsclient loads the AWS SDK's configuration and makes its clients. It is the only package that knows how a
+// local endpoint differs from AWS: path-style S3 addresses, and nothing else. AWS_ENDPOINT_URL and AWS_REGION are the
+// SDK's own variables.
+package awsclient
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// Load reads the SDK's configuration from the environment. It makes no request.
+func Load(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// S3 makes a client that addresses buckets by path whenever an endpoint is set.
+func S3(cfg aws.Config) *s3.Client {
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+}

@@ -1,0 +1,99 @@
+// Package modelversion holds what a trained model is: the embeddings, what serving needs to fold a session in, how good
+// it measured, and the gate's verdict. All of it moves together or not at all, under the commit protocol of package
+// commit. Vectors of two versions are never compared.
+package modelversion
+
+import "time"
+
+// Origin says what an embedding was made from.
+type Origin string
+
+// Where a vector comes from.
+const (
+	OriginTrained  Origin = "trained"  // its own interactions
+	OriginFeatures Origin = "features" // mapped from its features, for want of interactions
+)
+
+// Version is one model, whole, in memory. Every vector has Solver.Dim components, all finite.
+type Version struct {
+	ID             string // content-derived: training set, configuration, trainer's version
+	TrainingRun    string // run id of the training set
+	TrainerVersion string
+	TrainedAt      time.Time
+	Items          []Item     // sorted by Code
+	Customers      []Customer // sorted by Number
+	Solver         Solver
+	Encoder        Encoder
+	Report         Report
+}
+
+// Item is a product's embedding with the facts that filters and answers need.
+type Item struct {
+	Code            string
+	Name            string
+	Line            string
+	QuantityInStock int16
+	Positives       int32 // customers who like it: the popularity order
+	Origin          Origin
+	Vector          []float32
+}
+
+// Customer is a customer's embedding and what they have rated already (whatever the stars), which is not recommended again.
+type Customer struct {
+	Number int32
+	Origin Origin
+	Vector []float32
+	Rated  []string // product codes, sorted
+}
+
+// Solver is what the normal equations of a session need: the configuration of training and the Gram matrix of the item vectors.
+type Solver struct {
+	Dim        int       `json:"dim"`
+	Alpha0     float64   `json:"alpha0"`      // weight of an unobserved pair
+	Lambda     float64   `json:"lambda"`      // regularisation
+	Nu         float64   `json:"nu"`          // exponent of its frequency scaling
+	ViewWeight float64   `json:"view_weight"` // confidence of a viewed item
+	CartWeight float64   `json:"cart_weight"` // confidence of an item in the cart
+	Items      int       `json:"items"`       // rows that Gram sums over
+	Gram       []float32 `json:"-"`           // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
+}
+
+// Encoder maps a customer's features into the factor space: vector = Bias + Σ Weights[feature]. A feature is
+// "country=France", "city=Paris" or "credit=3" (a quantile bucket); unknown ones are skipped.
+type Encoder struct {
+	Bias        []float32            `json:"bias"`
+	Weights     map[string][]float32 `json:"weights"`
+	CreditEdges []float64            `json:"credit_edges"` // ascending upper bounds of the credit buckets, in currency units
+}
+
+// Report is what evaluation measured on held-out interactions, and what the gate made of it.
+type Report struct {
+	Split         string  `json:"split"` // how the held-out part was cut
+	TestCustomers int     `json:"test_customers"`
+	TestPositives int     `json:"test_positives"`
+	Rows          []Row   `json:"rows"` // the model first, then the baselines, then the ceiling where it is known
+	Verdict       Verdict `json:"verdict"`
+}
+
+// Row is one ranker's figures. Low and High bound NDCG@10 by a 95 % bootstrap interval over customers.
+type Row struct {
+	Name     string  `json:"name"` // "model", "popularity", "random", …, "ceiling"
+	NDCG10   float64 `json:"ndcg@10"`
+	Recall10 float64 `json:"recall@10"`
+	Low      float64 `json:"ndcg@10_low"`
+	High     float64 `json:"ndcg@10_high"`
+}
+
+// The names of the rows that others look for.
+const (
+	RowModel      = "model"
+	RowPopularity = "popularity"
+	RowRandom     = "random"
+	RowCeiling    = "ceiling"
+)
+
+// Verdict is the gate's decision, with a sentence a product manager reads.
+type Verdict struct {
+	Pass    bool     `json:"pass"`
+	Reasons []string `json:"reasons"`
+}
