@@ -1,0 +1,24 @@
+package activity
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// EventID gives the event's own id, or one derived from where on the stream it was read: the same for ever, and
+// different for every record. e may be nil, for a record that cannot be parsed.
+func EventID(e *Event, p Position) string {
+	if e != nil && e.EventID != "" {
+		return e.EventID
+	}
+	return "evt-" + digest(p.Stream+"/"+p.Shard+"/"+p.SequenceNumber)
+}
+
+// RecommendationID is a function of the event's id alone, so that a retried event writes the same id.
+func RecommendationID(eventID string) string { return "rec-" + digest("recommendation/"+eventID) }
+
+// digest is 128 bits of SHA-256 in hexadecimal: enough that two events never share an id.
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}

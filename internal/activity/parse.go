@@ -1,0 +1,126 @@
+package activity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of an event. What is beyond them is a permanent fault.
+const (
+	// MaxEventBytes leaves 16 KiB of a Firehose record (1,000 KiB) for what the recommendation adds. It is below the
+	// 1 MiB of a Kinesis record, so an event that could never be delivered goes to quarantine, not round in circles.
+	MaxEventBytes = (1000 - 16) << 10
+	// MaxBrowseHistory is far above any real session; recommending looks at the most recent entries only.
+	MaxBrowseHistory = 10_000
+	// MaxID bounds session_id and event_id in bytes, as Kinesis bounds a partition key.
+	MaxID = 256
+	// MaxProductCode bounds product_code in bytes; the seed's codes have at most 15 characters.
+	MaxProductCode = 128
+)
+
+// kplMagic opens a record in which the Kinesis Producer Library packed several ones.
+// See https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md.
+var kplMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
+
+// wire is an event with the names that the recommendation record adds, which an event may not use itself.
+type wire struct {
+	Event
+	RecommendedItems json.RawMessage `json:"recommended_items"`
+	SimilarItems     json.RawMessage `json:"similar_items"`
+	Recommendation   json.RawMessage `json:"recommendation"`
+}
+
+// Parse reads one activity record. The error is always a *Fault. Fields it does not know are legal; the three that the
+// recommendation record adds are not, in whatever case, because the record could not keep both: a schema fault.
+// browse_history must be there and may be empty. Of a repeated field the last one counts.
+func Parse(data []byte) (*Event, error) {
+	if bytes.HasPrefix(data, kplMagic) {
+		return nil, &Fault{ReasonKPLAggregated, "the record is aggregated by the Kinesis Producer Library; send events one by one"}
+	}
+	if len(data) > MaxEventBytes {
+		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the event has %d bytes, the limit is %d", len(data), MaxEventBytes)}
+	}
+	if !utf8.Valid(data) {
+		return nil, &Fault{ReasonNotUTF8, "the event is not valid UTF-8"}
+	}
+	var w wire
+	if err := json.Unmarshal(data, &w); err != nil {
+		return nil, fault(err)
+	}
+	if data = bytes.TrimLeft(data, " \t\r\n"); data[0] != '{' { // null decodes into a struct without error
+		return nil, &Fault{ReasonSchema, "the event is no JSON object"}
+	}
+	if w.RecommendedItems != nil || w.SimilarItems != nil || w.Recommendation != nil {
+		return nil, &Fault{ReasonSchema, "the fields recommended_items, similar_items and recommendation are reserved for the answer"}
+	}
+	if message := w.Event.problem(); message != "" {
+		return nil, &Fault{ReasonSchema, message}
+	}
+	return &w.Event, nil
+}
+
+// problem names the first broken rule of a decoded event, or "".
+func (e *Event) problem() string {
+	switch {
+	case e.SessionID == "":
+		return "session_id is missing or empty"
+	case len(e.SessionID) > MaxID:
+		return fmt.Sprintf("session_id has more than %d bytes", MaxID)
+	case len(e.EventID) > MaxID:
+		return fmt.Sprintf("event_id has more than %d bytes", MaxID)
+	case e.BrowseHistory == nil:
+		return "browse_history is missing; it may be an empty list"
+	case len(e.BrowseHistory) > MaxBrowseHistory:
+		return fmt.Sprintf("browse_history has %d entries, the limit is %d", len(e.BrowseHistory), MaxBrowseHistory)
+	}
+	for i, b := range e.BrowseHistory {
+		if b.ProductCode == "" || len(b.ProductCode) > MaxProductCode {
+			return fmt.Sprintf("browse_history[%d].product_code has %d bytes, want 1 to %d", i, len(b.ProductCode), MaxProductCode)
+		}
+	}
+	return ""
+}
+
+// fault makes a sentence of a decoding error that repeats no value of the event.
+func fault(err error) *Fault {
+	var own *Fault
+	if errors.As(err, &own) {
+		return own
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		kind, _, _ := strings.Cut(wrong.Value, " ") // "number 12.5" would tell the value
+		if wrong.Field == "" {
+			return &Fault{ReasonSchema, "the event is no JSON object but " + kind}
+		}
+		field := strings.TrimPrefix(wrong.Field, "Event.")
+		return &Fault{ReasonSchema, fmt.Sprintf("%s is %s that does not fit, want %s", field, kind, wrong.Type.Kind())}
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return &Fault{ReasonNotJSON, fmt.Sprintf("the JSON is broken or cut off at byte %d", syntax.Offset)}
+	}
+	return &Fault{ReasonNotJSON, "the event cannot be decoded as JSON"}
+}
+
+// UnmarshalJSON reads a whole number of 0 or more, written as a number or as a string. null is 0.
+func (q *Quantity) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	digits := string(data)
+	if len(digits) >= 2 && digits[0] == '"' {
+		digits = digits[1 : len(digits)-1]
+	}
+	n, err := strconv.ParseUint(digits, 10, 31)
+	if err != nil {
+		return &Fault{ReasonSchema, "browse_history.quantity is no whole number from 0 to 2147483647"}
+	}
+	*q = Quantity(n)
+	return nil
+}

@@ -1,0 +1,136 @@
+package activity
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const seedEvent = `{"session_id":"a1","customer_number":103,"city":"Nantes","country":"France","credit_limit":21000,
+ "browse_history":[{"product_code":"S18_1749","quantity":"3","in_shopping_cart":true},{"product_code":"S24_2022","quantity":1,"in_shopping_cart":false}]}`
+
+func TestParseSeedEvent(t *testing.T) {
+	t.Parallel()
+	got, err := Parse([]byte(seedEvent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, credit := int32(103), 21000.0
+	want := &Event{SessionID: "a1", CustomerNumber: &number, City: "Nantes", Country: "France", CreditLimit: &credit,
+		BrowseHistory: []Browse{{"S18_1749", 3, true}, {"S24_2022", 1, false}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	t.Parallel()
+	entry := `{"product_code":"a","quantity":"1"}`
+	for name, event := range map[string]string{
+		"anonymous, nothing browsed": `{"session_id":"s","browse_history":[]}`,
+		"nulls":                      `{"session_id":"s","customer_number":null,"credit_limit":null,"browse_history":[{"product_code":"a","quantity":null}]}`,
+		"unknown fields":             `{"session_id":"s","browse_history":[],"device":{"os":"x","recommendation":1},"n":1e400}`,
+		"white space around":         "\n {\"session_id\":\"s\",\"browse_history\":[]} \r\n",
+		"10,000 entries":             `{"session_id":"s","browse_history":[` + strings.Repeat(entry+",", MaxBrowseHistory-1) + entry + `]}`,
+	} {
+		if _, err := Parse([]byte(event)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", MaxID+1)
+	for name, test := range map[string]struct {
+		data   string
+		reason Reason
+	}{
+		"empty":                   {"", ReasonNotJSON},
+		"text":                    {"hello", ReasonNotJSON},
+		"truncated":               {seedEvent[:60], ReasonNotJSON},
+		"two objects":             {seedEvent + seedEvent, ReasonNotJSON},
+		"not UTF-8":               {"{\"session_id\":\"\xff\",\"browse_history\":[]}", ReasonNotUTF8},
+		"KPL":                     {"\xF3\x89\x9A\xC2\n\x01x", ReasonKPLAggregated},
+		"too large":               {`{"session_id":"s","browse_history":[],"x":"` + strings.Repeat("x", MaxEventBytes) + `"}`, ReasonTooLarge},
+		"null":                    {"null", ReasonSchema},
+		"list":                    {"[]", ReasonSchema},
+		"number":                  {"7", ReasonSchema},
+		"no session":              {`{"browse_history":[]}`, ReasonSchema},
+		"empty session":           {`{"session_id":"","browse_history":[]}`, ReasonSchema},
+		"long session":            {`{"session_id":"` + long + `","browse_history":[]}`, ReasonSchema},
+		"long event id":           {`{"session_id":"s","event_id":"` + long + `","browse_history":[]}`, ReasonSchema},
+		"session is a number":     {`{"session_id":7,"browse_history":[]}`, ReasonSchema},
+		"no history":              {`{"session_id":"s"}`, ReasonSchema},
+		"history is an object":    {`{"session_id":"s","browse_history":{}}`, ReasonSchema},
+		"entry without code":      {`{"session_id":"s","browse_history":[{"quantity":1}]}`, ReasonSchema},
+		"entry is a string":       {`{"session_id":"s","browse_history":["S18"]}`, ReasonSchema},
+		"negative quantity":       {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":-1}]}`, ReasonSchema},
+		"broken quantity":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":"many"}]}`, ReasonSchema},
+		"quantity of 2.5":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.5}]}`, ReasonSchema},
+		"quantity beyond 31 bits": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2147483648}]}`, ReasonSchema},
+		"customer beyond 32 bits": {`{"session_id":"s","customer_number":12345678901,"browse_history":[]}`, ReasonSchema},
+		"reserved field":          {`{"session_id":"s","browse_history":[],"recommendation":null}`, ReasonSchema},
+		"reserved, other case":    {`{"session_id":"s","browse_history":[],"Similar_Items":{}}`, ReasonSchema},
+		"10,001 entries": {`{"session_id":"s","browse_history":[` + strings.Repeat(`{"product_code":"a"},`, MaxBrowseHistory) + `{"product_code":"a"}]}`,
+			ReasonSchema},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(test.data))
+			var fault *Fault
+			if !errors.As(err, &fault) || fault.Reason != test.reason {
+				t.Fatalf("got %v, want reason %s", err, test.reason)
+			}
+			if fault.Message == "" {
+				t.Error("no sentence")
+			}
+		})
+	}
+}
+
+func TestFaultsTellNoValueOfTheEvent(t *testing.T) {
+	t.Parallel()
+	for _, data := range []string{
+		`{"session_id":"s","customer_number":987654.5,"browse_history":[]}`,
+		`{"session_id":"s","customer_number":98765498765498,"browse_history":[]}`,
+		`{"session_id":"s","credit_limit":"987654","browse_history":[]}`,
+		`{"session_id":"s","browse_history":[{"product_code":"a","quantity":"987654x"}]}`,
+		`{"session_id":"s","browse_history":[]} 987654`,
+	} {
+		_, err := Parse([]byte(data))
+		if err == nil || strings.Contains(err.Error(), "987654") {
+			t.Errorf("%s: %v", data, err)
+		}
+	}
+}
+
+func TestFaultNamesTheField(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte(`{"session_id":"s","credit_limit":"x","browse_history":[]}`))
+	if want := "schema: credit_limit is string that does not fit, want float64"; fmt.Sprint(err) != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	p := Position{Stream: "activity", Shard: "shardId-000000000000", SequenceNumber: "1"}
+	if got := EventID(&Event{EventID: "own"}, p); got != "own" {
+		t.Errorf("own id: got %q", got)
+	}
+	derived := EventID(nil, p)
+	if derived != "evt-0fb89f01582acda639d04be400e77134" || derived != EventID(&Event{}, p) {
+		t.Errorf("derived id: got %q", derived)
+	}
+	p.SequenceNumber = "2"
+	if EventID(nil, p) == derived {
+		t.Error("two records share an id")
+	}
+	if got := RecommendationID("own"); got != "rec-38f8b32456a5355dca166307768721ed" {
+		t.Errorf("recommendation id: got %q", got)
+	}
+}

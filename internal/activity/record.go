@@ -1,0 +1,94 @@
+package activity
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// answer is what a recommendation record adds to its event, in this order.
+type answer struct {
+	RecommendedItems []RecommendedItem `json:"recommended_items"`
+	SimilarItems     *SimilarItems     `json:"similar_items,omitempty"`
+	Recommendation   Recommendation    `json:"recommendation"`
+}
+
+// AppendLine appends the record as one line of JSON with its newline: the event's own fields as they came, number
+// literals and unknown fields included, without insignificant white space, then ours. r.Event must have passed Parse,
+// which refuses events that use our field names.
+func (r Record) AppendLine(dst []byte) ([]byte, error) {
+	start := len(dst)
+	out := bytes.NewBuffer(dst)
+	if err := json.Compact(out, r.Event); err != nil {
+		return dst, fmt.Errorf("compact event: %w", err)
+	}
+	event := out.Bytes()[start:]
+	if event[0] != '{' {
+		return dst, errors.New("write record: the event is no JSON object")
+	}
+	out.Truncate(out.Len() - 1) // the closing brace
+	if len(event) > len("{}") {
+		out.WriteByte(',')
+	}
+	seam := out.Len()
+	if r.RecommendedItems == nil {
+		r.RecommendedItems = []RecommendedItem{} // [], as readers' tables expect
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(answer{r.RecommendedItems, r.SimilarItems, r.Recommendation}); err != nil {
+		return dst, fmt.Errorf("encode recommendation: %w", err)
+	}
+	line := out.Bytes()
+	return append(line[:seam], line[seam+1:]...), nil // our opening brace
+}
+
+// ParseRecord reads one line of AppendLine back. Event holds every field that is not ours, in order and compact.
+func ParseRecord(line []byte) (Record, error) {
+	var a answer
+	event := []byte{'{'}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return Record{}, errors.New("parse record: no JSON object")
+	}
+	found := 0
+	for dec.More() {
+		before := dec.InputOffset()
+		key, err := dec.Token()
+		if err != nil {
+			return Record{}, fmt.Errorf("parse record: %w", err)
+		}
+		rawKey := bytes.TrimLeft(line[before:dec.InputOffset()], ", \t\r\n")
+		switch key {
+		case "recommended_items":
+			err = dec.Decode(&a.RecommendedItems)
+			found++
+		case "similar_items":
+			err = dec.Decode(&a.SimilarItems)
+		case "recommendation":
+			err = dec.Decode(&a.Recommendation)
+			found++
+		default:
+			var value json.RawMessage
+			err = dec.Decode(&value)
+			if len(event) > 1 {
+				event = append(event, ',')
+			}
+			event = append(append(append(event, rawKey...), ':'), value...)
+		}
+		if err != nil {
+			return Record{}, fmt.Errorf("parse record: %w", err)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return Record{}, fmt.Errorf("parse record: %w", err)
+	}
+	if rest := line[dec.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
+		return Record{}, fmt.Errorf("parse record: %d bytes after the object", len(rest))
+	}
+	if found < 2 {
+		return Record{}, errors.New("parse record: recommended_items or recommendation is missing")
+	}
+	return Record{append(event, '}'), a.RecommendedItems, a.SimilarItems, a.Recommendation}, nil
+}
