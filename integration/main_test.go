@@ -1,0 +1,201 @@
+// Package integration meets the real services: LocalStack, PostgreSQL with pgvector, a MySQL-protocol server. One file
+// per flow. `go test ./integration` uses the stack that runs, or starts it and stops it at the end; a part that is
+// missing fails the tests, it never skips them. `go test -short` runs nothing here.
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kindred/internal/awsclient"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5"
+)
+
+// cleanupTime bounds what a test undoes after its own context has ended.
+const cleanupTime = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		fmt.Println("integration tests need services: run `go test ./integration`")
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Stack is what the tests reach: clients' configuration, and addresses whose user may create databases.
+type Stack struct {
+	AWS           aws.Config
+	PGVectorDSN   string // of a role that may create databases
+	MySQLAdminDSN string // of a user that may create databases named kindred_…; names none itself
+	env           map[string]string
+}
+
+var stackOnce = sync.OnceValues(findStack)
+
+// mustStack returns the running stack. It fails the test when there is none.
+func mustStack(t *testing.T) Stack {
+	t.Helper()
+	s, err := stackOnce()
+	if err != nil {
+		t.Fatalf("the stack is not usable: %v", err)
+	}
+	return s
+}
+
+// findStack reads where the services are.
+func findStack() (Stack, error) {
+	env := map[string]string{}
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_REGION", "PGVECTOR_DSN", "MYSQL_DSN"} {
+		if env[name] = os.Getenv(name); env[name] == "" {
+			return Stack{}, fmt.Errorf("variable %s is empty", name)
+		}
+	}
+	my, err := mysql.ParseDSN(env["MYSQL_DSN"])
+	if err != nil {
+		return Stack{}, errors.New("MYSQL_DSN is not a go-sql-driver address") // the driver's error may hold the password
+	}
+	my.DBName, my.ParseTime = "", true
+	return Stack{
+		AWS: aws.Config{
+			Region:       env["AWS_REGION"],
+			BaseEndpoint: aws.String(env["AWS_ENDPOINT_URL"]),
+			Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		},
+		PGVectorDSN:   env["PGVECTOR_DSN"],
+		MySQLAdminDSN: my.FormatDSN(),
+		env:           env,
+	}, nil
+}
+
+// mustDatabase makes an empty MySQL database of the test's own and returns its DSN.
+func (s Stack) mustDatabase(t *testing.T) string {
+	t.Helper()
+	name := "kindred_" + randomName()
+	admin, err := sql.Open("mysql", s.MySQLAdminDSN)
+	if err != nil {
+		t.Fatalf("open MySQL: %v", err)
+	}
+	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4"); err != nil {
+		t.Fatalf("create MySQL database: %v", err)
+	}
+	t.Cleanup(func() {
+		defer admin.Close()
+		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		defer stop()
+		if _, err := admin.ExecContext(ctx, "DROP DATABASE IF EXISTS `"+name+"`"); err != nil {
+			t.Errorf("drop MySQL database: %v", err)
+		}
+	})
+	cfg, err := mysql.ParseDSN(s.MySQLAdminDSN)
+	if err != nil {
+		t.Fatal("parse MySQL address")
+	}
+	cfg.DBName = name
+	return cfg.FormatDSN()
+}
+
+// mustVectorDatabase makes a PostgreSQL database of the test's own, with the vector extension, and returns its DSN.
+func (s Stack) mustVectorDatabase(t *testing.T) string {
+	t.Helper()
+	name := "kindred_" + randomName()
+	execPostgres(t, t.Context(), s.PGVectorDSN, `CREATE DATABASE "`+name+`"`)
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		defer stop()
+		execPostgres(t, ctx, s.PGVectorDSN, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
+	})
+	u, err := url.Parse(s.PGVectorDSN)
+	if err != nil {
+		t.Fatal("parse PostgreSQL address")
+	}
+	u.Path = "/" + name
+	execPostgres(t, t.Context(), u.String(), "CREATE EXTENSION vector")
+	return u.String()
+}
+
+func execPostgres(t *testing.T, ctx context.Context, dsn, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatalf("connect to PostgreSQL: %v", err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// mustBucket makes a versioned bucket of the test's own, emptied and deleted at its end.
+func (s Stack) mustBucket(t *testing.T) string {
+	t.Helper()
+	name := "kindred-" + randomName()
+	client := awsclient.S3(s.AWS)
+	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket:                    &name,
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(s.AWS.Region)},
+	})
+	if err != nil {
+		t.Fatalf("create bucket: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		defer stop()
+		if err := deleteBucket(ctx, client, name); err != nil {
+			t.Errorf("delete bucket: %v", err)
+		}
+	})
+	_, err = client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+		Bucket: &name, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+	})
+	if err != nil {
+		t.Fatalf("version bucket: %v", err)
+	}
+	return name
+}
+
+// deleteBucket deletes every version of every object, then the bucket.
+func deleteBucket(ctx context.Context, client *s3.Client, name string) error {
+	pages := s3.NewListObjectVersionsPaginator(client, &s3.ListObjectVersionsInput{Bucket: &name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		var objects []types.ObjectIdentifier
+		for _, v := range page.Versions {
+			objects = append(objects, types.ObjectIdentifier{Key: v.Key, VersionId: v.VersionId})
+		}
+		for _, m := range page.DeleteMarkers {
+			objects = append(objects, types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
+		}
+		if len(objects) == 0 {
+			continue
+		}
+		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &name, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}})
+		if err != nil {
+			return err
+		}
+	}
+	_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &name})
+	return err
+}
+
+// randomName is short, lower case and valid in every service's names.
+func randomName() string { return strings.ToLower(rand.Text()[:12]) }
