@@ -23,5 +23,5 @@ func Load(ctx context.Context) (aws.Config, error) {
 
 // S3 makes a client that addresses buckets by path whenever an endpoint is set.
 func S3(cfg aws.Config) *s3.Client {
-	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 }

@@ -65,7 +65,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		}
 	}()
 	parser, err := kong.New(grammar, kong.Name(name), kong.Description(description), kong.Embed(&common),
-		kong.Writers(stdout, stderr), kong.UsageOnError(), kong.Exit(func(code int) { panic(exit(code)) }))
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2

@@ -1,0 +1,89 @@
+# kindred: every target is a line of `make help`. State, logs and programs live in .kindred, which git ignores.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+STATE := .kindred
+BIN := $(STATE)/bin
+JOBS := seed etl train publish replay verify
+LINT := go tool -modfile=.ci/tools.mod golangci-lint
+# Runs a program with the running stack's environment: make seed ARGS="generate --scale 2"
+WITH_STACK = set -a; source $(STATE)/env; set +a;
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##- the whole loop
+
+.PHONY: demo
+demo: build ## The whole loop on this machine; DATA=<folder with MovieLens files or CSV> runs it on that data
+	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+.PHONY: batch
+batch: build ## The nightly half on the running stack: etl, train, publish
+	@$(WITH_STACK) $(BIN)/etl && $(BIN)/train && $(BIN)/publish
+
+##- the local stack
+
+.PHONY: local-up local-down local-status local-reset doctor deploy
+local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1, write .kindred/env
+	@$(BIN)/localstack up
+local-down: build ## Stop the stack; its data stays
+	@$(BIN)/localstack down
+local-status: build ## Show what runs, where and since when
+	@$(BIN)/localstack status
+local-reset: build ## Stop the stack and delete its data (downloads stay)
+	@$(BIN)/localstack reset
+doctor: build ## Check this machine and the running stack, and say what to do
+	@$(BIN)/localstack doctor
+deploy: build ## Create buckets, streams and the Lambda function in the running stack
+	@$(BIN)/localstack provision
+
+##- the programs, one by one (ARGS="--help" shows the flags)
+
+.PHONY: $(JOBS)
+seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
+etl: build ## MySQL → Parquet training set on S3
+train: build ## Training set → model version on S3, with its evaluation
+publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
+replay: build ## Simulated shoppers → Kinesis
+verify: build ## The delivery audit: every event accounted for
+$(JOBS):
+	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
+
+.PHONY: serve
+serve: build ## Recommendations over HTTP on 127.0.0.1:8080
+	@$(WITH_STACK) $(BIN)/serve $(ARGS)
+
+##- building and testing
+
+.PHONY: build
+build: ## Compile every program into .kindred/bin
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo
+
+.PHONY: test
+test: fmt-check vet lint test-unit test-executor test-integration ## Everything: format, vet, lint, unit tests, integration tests (starts what it needs)
+
+.PHONY: fmt fmt-check vet lint
+fmt: ## Format the Go code
+	@gofmt -w $$(git ls-files '*.go')
+fmt-check: ## Fail when a Go file is not formatted
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not formatted (make fmt):"; echo "$$files"; exit 1; }
+vet: ## go vet, for Linux and for macOS
+	@go vet ./...
+	@GOOS=darwin go vet ./localstack/... ./jobs/... ./lambdas/...
+lint: ## golangci-lint, built from the pinned version the first time (about two minutes)
+	@$(LINT) run ./...
+
+.PHONY: test-unit test-executor test-integration
+test-unit: ## Unit tests: no services
+	@go test -short ./...
+test-integration: ## Integration tests against the local stack, started if it does not run
+	@go test -count=1 -timeout 30m ./integration
+
+.PHONY: clean
+clean: local-reset ## Stop the stack, delete data, programs and downloads
+	@rm -rf $(STATE)

@@ -1,0 +1,37 @@
+// Demo runs the whole loop on this machine and gives a readable account of it: stack, seed, etl, train, publish, deploy,
+// replay, verify. `make demo` builds the programs it runs.
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"kindred/internal/demo"
+	"kindred/internal/program"
+)
+
+type command struct {
+	Data   string  `placeholder:"FOLDER" type:"existingdir" help:"MovieLens files or CSV to run on; default: a generated shop."`
+	Scale  float64 `default:"1" help:"Size of the generated shop: 1 is 2,000 customers and 100,000 ratings."`
+	Events int     `default:"2000" help:"Clicks to send."`
+	Poison int     `default:"20" help:"Records among them that nothing can read."`
+	Rate   int     `default:"200" help:"Clicks per second."`
+	State  string  `default:".kindred" type:"path" env:"KINDRED_STATE" help:"Folder of the stack's state; the report is written there."`
+}
+
+func (c *command) Run(ctx context.Context, out *program.Output) error {
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	d := demo.Demo{
+		Programs: filepath.Dir(executable), State: c.State, Data: c.Data, Scale: c.Scale,
+		Events: c.Events, Poison: c.Poison, Rate: c.Rate, Out: out.Stdout, Progress: out.Stderr,
+	}
+	return d.Run(ctx)
+}
+
+func main() {
+	os.Exit(program.Main("demo", "The whole loop, on this machine.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
