@@ -12,9 +12,9 @@ import (
 
 // Limits of an event. What is beyond them is a permanent fault.
 const (
-	// MaxEventBytes leaves 16 KiB of a Firehose record (1,000 KiB) for what the recommendation adds. It is below the
+	// MaxEventBytes leaves 32 KiB of a Firehose record (1,000 KiB) for what the recommendation adds. It is below the
 	// 1 MiB of a Kinesis record, so an event that could never be delivered goes to quarantine, not round in circles.
-	MaxEventBytes = (1000 - 16) << 10
+	MaxEventBytes = (1000 - 32) << 10
 	// MaxBrowseHistory is far above any real session; recommending looks at the most recent entries only.
 	MaxBrowseHistory = 10_000
 	// MaxID bounds session_id and event_id in bytes, as Kinesis bounds a partition key.
