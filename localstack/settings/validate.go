@@ -1,0 +1,110 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"kindred/internal/envconfig"
+)
+
+const hostArchitecture = "host"
+
+// Names that AWS takes; the length is the service's limit.
+var (
+	bucketName   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	resourceName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	accountID    = regexp.MustCompile(`^[0-9]{12}$`)
+	regionName   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	keyPrefix    = regexp.MustCompile(`^[a-z][a-z0-9-]*/$`)
+)
+
+type name struct {
+	field   string
+	value   *string
+	pattern *regexp.Regexp
+}
+
+func (s *Settings) names() []name {
+	return []name{
+		{"buckets.lake.name", &s.Buckets.Lake.Name, bucketName},
+		{"buckets.artifacts.name", &s.Buckets.Artifacts.Name, bucketName},
+		{"buckets.recommendations.name", &s.Buckets.Recommendations.Name, bucketName},
+		{"stream.name", &s.Stream.Name, resourceName},
+		{"delivery_stream.name", &s.Delivery.Name, resourceName},
+		{"delivery_stream.role_name", &s.Delivery.RoleName, resourceName},
+		{"functions.recommend.name", &s.Functions.Recommend.Name, resourceName},
+		{"functions.recommend.role_name", &s.Functions.Recommend.RoleName, resourceName},
+	}
+}
+
+// Validate reports every value that AWS or kindred's programs would refuse, all at once.
+func (s Settings) Validate() error {
+	var problems []error
+	match := func(field, value string, pattern *regexp.Regexp) {
+		if !pattern.MatchString(value) {
+			problems = append(problems, fmt.Errorf("%s: %q does not match %s", field, value, pattern))
+		}
+	}
+	between := func(field string, value, least, most int32) {
+		if value < least || value > most {
+			problems = append(problems, fmt.Errorf("%s: %d is not between %d and %d", field, value, least, most))
+		}
+	}
+	oneOf := func(field, value string, allowed ...string) {
+		if !slices.Contains(allowed, value) {
+			problems = append(problems, fmt.Errorf("%s: %q is none of %q", field, value, allowed))
+		}
+	}
+
+	for _, n := range s.names() {
+		match(n.field, *n.value, n.pattern)
+	}
+	buckets := map[string]bool{}
+	for _, b := range s.Buckets.All() {
+		if buckets[b.Name] {
+			problems = append(problems, fmt.Errorf("buckets: %q is named twice", b.Name))
+		}
+		buckets[b.Name] = true
+	}
+	if s.Delivery.RoleName == s.Functions.Recommend.RoleName {
+		problems = append(problems, fmt.Errorf("delivery_stream.role_name: %q is the function's role too", s.Delivery.RoleName))
+	}
+	match("account_id", s.AccountID, accountID)
+	match("region", s.Region, regionName)
+	between("stream.shard_count", s.Stream.ShardCount, 1, 500)
+	between("stream.retention_hours", s.Stream.RetentionHours, 24, 8760)
+
+	d := s.Delivery
+	oneOf("delivery_stream.prefix", d.Prefix, envconfig.RecommendationPrefix) // where readers look
+	match("delivery_stream.error_prefix", d.ErrorPrefix, keyPrefix)
+	if d.ErrorPrefix == d.Prefix {
+		problems = append(problems, errors.New("delivery_stream.error_prefix: equals prefix, so errors would be read as recommendations"))
+	}
+	between("delivery_stream.buffering_size_mib", d.BufferingSizeMiB, 1, 128)
+	between("delivery_stream.buffering_interval_seconds", d.BufferingIntervalSeconds, 0, 900)
+	oneOf("delivery_stream.compression", d.Compression, "UNCOMPRESSED", "GZIP")
+
+	f := s.Functions.Recommend
+	oneOf("functions.recommend.runtime", f.Runtime, "provided.al2023")
+	oneOf("functions.recommend.handler", f.Handler, "bootstrap")
+	oneOf("functions.recommend.architecture", f.Architecture, hostArchitecture, "arm64", "x86_64")
+	between("functions.recommend.memory_mib", f.MemoryMiB, 128, 10240)
+	between("functions.recommend.timeout_seconds", f.TimeoutSeconds, 1, 900)
+
+	m := s.Mapping
+	oneOf("mapping.starting_position", m.StartingPosition, "TRIM_HORIZON", "LATEST")
+	between("mapping.batch_size", m.BatchSize, 1, 10000)
+	between("mapping.batching_window_seconds", m.BatchingWindowSeconds, 0, 300)
+	between("mapping.parallelization_factor", m.ParallelizationFactor, 1, 10)
+	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // -1, for ever, would let one fault block a shard for ever
+	between("mapping.maximum_record_age_seconds", m.MaximumRecordAgeSeconds, 60, 604800)
+	if !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
+		problems = append(problems, errors.New("mapping.function_response_types: must be ReportBatchItemFailures, else a partial failure loses events"))
+	}
+	if age := m.MaximumRecordAgeSeconds; age > s.Stream.RetentionHours*3600 {
+		problems = append(problems, fmt.Errorf("mapping.maximum_record_age_seconds: %d is longer than the stream keeps records", age))
+	}
+	return errors.Join(problems...)
+}
