@@ -1,0 +1,103 @@
+package vectorstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/modelversion"
+)
+
+// Model is what serving needs of a version beside its tables. It is shared between callers and never changes.
+type Model struct {
+	Version string
+	Solver  modelversion.Solver
+	Encoder modelversion.Encoder
+
+	schema  string // where its tables are
+	indexed bool   // searched by HNSW instead of an exact scan
+}
+
+// Live returns the version that the pointer shows now. It reads the pointer on each call, one tiny query, and the version's solver
+// and encoder the first time. A batch calls it once and uses the same Model throughout. Errors: ErrNoLiveVersion.
+func (s *Store) Live(ctx context.Context) (*Model, error) {
+	var version *string
+	if err := s.pool.QueryRow(ctx, `SELECT version FROM kindred.live`).Scan(&version); err != nil {
+		if e := gone(err, ""); errors.Is(e, ErrVersionGone) || errors.Is(err, pgx.ErrNoRows) {
+			return nil, fmt.Errorf("read live version: %w: the database was never migrated", ErrNoLiveVersion)
+		}
+		return nil, fmt.Errorf("read live version: %w", err)
+	}
+	if version == nil {
+		return nil, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
+	}
+	return s.model(ctx, *version)
+}
+
+// model returns the version's Model from memory or from the registry.
+func (s *Store) model(ctx context.Context, version string) (*Model, error) {
+	s.mu.Lock()
+	m := s.models[version]
+	s.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, err := s.readModel(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.models) >= cachedModels {
+		clear(s.models)
+	}
+	s.models[version] = m
+	return m, nil
+}
+
+func (s *Store) readModel(ctx context.Context, version string) (*Model, error) {
+	schema, err := schemaOf(version)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{Version: version, schema: schema}
+	var gram []byte
+	var index string
+	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, index_kind FROM kindred.model_version WHERE version = $1`, version).
+		Scan(&m.Solver, &m.Encoder, &gram, &index)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read model %s: %w", version, err)
+	}
+	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
+		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
+	}
+	m.indexed = index == indexHNSW
+	return m, nil
+}
+
+// encodeFloats writes little-endian IEEE 754, the Gram matrix's form in the registry.
+func encodeFloats(values []float32) []byte {
+	out := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+	}
+	return out
+}
+
+func decodeFloats(data []byte, want int) ([]float32, error) {
+	if len(data) != 4*want {
+		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrInvalid, len(data), 4*want)
+	}
+	out := make([]float32, want)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return out, nil
+}

@@ -1,0 +1,218 @@
+package vectorstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgvector/pgvector-go"
+
+	"kindred/internal/modelversion"
+)
+
+// maxLimit bounds what one search returns: more than a page ever shows, and it keeps the variety of statements small.
+const maxLimit = 1000
+
+// Item is a product that the version knows.
+type Item struct {
+	Code   string
+	Name   string
+	Line   string
+	Origin modelversion.Origin
+	Vector []float32
+}
+
+// Customer is a customer that the version knows. HasRated says whether any rating is known of them.
+type Customer struct {
+	Origin   modelversion.Origin
+	Vector   []float32
+	HasRated bool
+}
+
+// Lookup holds what was found; what is unknown to the version is absent.
+type Lookup struct {
+	Items     map[string]Item
+	Customers map[int32]Customer
+}
+
+// Search asks for the products with the greatest inner product with Vector; a nil Vector asks for the most popular ones.
+// Products out of stock, those in Exclude and those that Customer has rated are left out in the query, so that Limit is reached
+// whenever enough others exist.
+type Search struct {
+	Vector   []float32
+	Customer *int32
+	Exclude  []string
+	Limit    int // up to 1000
+}
+
+// Neighbours asks for the products nearest to Code by cosine distance, itself and those out of stock left out. For an unknown
+// code the answer is empty.
+type Neighbours struct {
+	Code  string
+	Limit int // up to 1000
+}
+
+// Candidate is one found product. Score is the inner product, or the number of customers who like it when the search had no vector.
+type Candidate struct {
+	Code   string
+	Score  float32
+	Vector []float32
+}
+
+// Similar is one neighbour. Distance is 1 - cosine, 0 to 2.
+type Similar struct {
+	Code     string
+	Distance float32
+}
+
+// Lookup reads products and customers of the version, in one round trip. Errors: ErrVersionGone.
+func (s *Store) Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error) {
+	found := Lookup{Items: make(map[string]Item, len(codes)), Customers: make(map[int32]Customer, len(customers))}
+	var batch pgx.Batch
+	if len(codes) > 0 {
+		batch.Queue(`SELECT code, name, line, origin, embedding FROM `+m.schema+`.item WHERE code = ANY($1)`, codes).Query(
+			func(rows pgx.Rows) error {
+				var it Item
+				var v pgvector.Vector
+				_, err := pgx.ForEachRow(rows, []any{&it.Code, &it.Name, &it.Line, &it.Origin, &v}, func() error {
+					it.Vector = v.Slice()
+					found.Items[it.Code] = it
+					return nil
+				})
+				return err
+			})
+	}
+	if len(customers) > 0 {
+		batch.Queue(`SELECT number, origin, embedding, EXISTS (SELECT 1 FROM `+m.schema+`.rated r WHERE r.customer = c.number)
+			FROM `+m.schema+`.customer c WHERE number = ANY($1)`, customers).Query(
+			func(rows pgx.Rows) error {
+				var number int32
+				var c Customer
+				var v pgvector.Vector
+				_, err := pgx.ForEachRow(rows, []any{&number, &c.Origin, &v, &c.HasRated}, func() error {
+					c.Vector = v.Slice()
+					found.Customers[number] = c
+					return nil
+				})
+				return err
+			})
+	}
+	if err := s.send(ctx, m, &batch); err != nil {
+		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
+	}
+	return found, nil
+}
+
+// Retrieve answers all searches and neighbour questions in one round trip, in their order, each best first; ties go by code.
+// Errors: ErrVersionGone.
+func (s *Store) Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error) {
+	candidates, similar := make([][]Candidate, len(searches)), make([][]Similar, len(neighbours))
+	var batch pgx.Batch
+	for i, search := range searches {
+		sql, args, err := m.searchSQL(search)
+		if err != nil {
+			return nil, nil, fmt.Errorf("build search %d: %w", i, err)
+		}
+		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
+			found := make([]Candidate, 0, min(search.Limit, maxLimit))
+			var c Candidate
+			var v pgvector.Vector
+			_, err := pgx.ForEachRow(rows, []any{&c.Code, &c.Score, &v}, func() error {
+				c.Vector = v.Slice()
+				found = append(found, c)
+				return nil
+			})
+			candidates[i] = found
+			return err
+		})
+	}
+	for i, n := range neighbours {
+		if n.Limit < 1 {
+			return nil, nil, fmt.Errorf("build neighbours %d: limit %d is not positive", i, n.Limit)
+		}
+		batch.Queue(m.neighboursSQL(n.Limit), n.Code).Query(func(rows pgx.Rows) error {
+			found := make([]Similar, 0, min(n.Limit, maxLimit))
+			var near Similar
+			_, err := pgx.ForEachRow(rows, []any{&near.Code, &near.Distance}, func() error {
+				if !math.IsNaN(float64(near.Distance)) { // a zero vector has no direction; NaN sorts last
+					found = append(found, near)
+				}
+				return nil
+			})
+			similar[i] = found
+			return err
+		})
+	}
+	if err := s.send(ctx, m, &batch); err != nil {
+		return nil, nil, fmt.Errorf("retrieve %d searches and %d neighbour lists: %w", len(searches), len(neighbours), err)
+	}
+	return candidates, similar, nil
+}
+
+// send runs the batch, pipelined, and reads all its answers.
+func (s *Store) send(ctx context.Context, m *Model, batch *pgx.Batch) error {
+	if batch.Len() == 0 {
+		return nil
+	}
+	return gone(s.pool.SendBatch(ctx, batch).Close(), m.Version)
+}
+
+// searchSQL builds the statement of one search. The limit is part of the text: as a parameter the planner would have to guess it,
+// and guesses a tenth of the table.
+func (m *Model) searchSQL(s Search) (sql string, args []any, err error) {
+	if s.Limit < 1 {
+		return "", nil, fmt.Errorf("limit %d is not positive", s.Limit)
+	}
+	exclude := s.Exclude
+	if exclude == nil {
+		exclude = []string{} // nil would be NULL, and <> ALL (NULL) is true of no row
+	}
+	args = []any{exclude}
+	rated := ""
+	if s.Customer != nil {
+		args = append(args, *s.Customer)
+		rated = ` AND NOT EXISTS (SELECT 1 FROM ` + m.schema + `.rated r WHERE r.customer = $2 AND r.code = i.code)`
+	}
+	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0 AND i.code <> ALL ($1)` + rated
+	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, maxLimit))
+	if s.Vector == nil {
+		return `SELECT i.code, i.positives::real, i.embedding` + from + ` ORDER BY i.positives DESC, i.code` + limit, args, nil
+	}
+	if err := checkVector(s.Vector, m.Solver.Dim); err != nil {
+		return "", nil, err
+	}
+	args = append(args, pgvector.NewVector(s.Vector))
+	distance := `i.embedding <#> $` + strconv.Itoa(len(args))
+	if !m.indexed {
+		return `SELECT i.code, (-(` + distance + `))::real, i.embedding` + from + ` ORDER BY ` + distance + `, i.code` + limit, args, nil
+	}
+	inner := `SELECT i.code, i.embedding, ` + distance + ` AS distance` + from + ` ORDER BY ` + distance + limit // the index knows one order only
+	return `SELECT code, (-distance)::real, embedding FROM (` + inner + `) found ORDER BY distance, code`, args, nil
+}
+
+func (m *Model) neighboursSQL(limit int) string {
+	item := m.schema + `.item`
+	distance := `i.embedding <=> (SELECT embedding FROM ` + item + ` WHERE code = $1)`
+	query := `SELECT i.code, ` + distance + ` AS distance FROM ` + item + ` i WHERE i.quantity_in_stock > 0 AND i.code <> $1
+		AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1) ORDER BY ` + distance
+	if !m.indexed {
+		query += `, i.code`
+	}
+	return `SELECT code, distance::real FROM (` + query + ` LIMIT ` + strconv.Itoa(min(limit, maxLimit)) + `) found ORDER BY distance, code`
+}
+
+// checkVector reports a vector that has not dim components or one that is no number.
+func checkVector(v []float32, dim int) error {
+	if len(v) != dim {
+		return fmt.Errorf("vector has %d components, want %d", len(v), dim)
+	}
+	for i, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return errors.New("component " + strconv.Itoa(i) + " of the vector is not finite")
+		}
+	}
+	return nil
+}
