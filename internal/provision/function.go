@@ -1,0 +1,100 @@
+package provision
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
+	"kindred/localstack/settings"
+)
+
+func logGroup(f settings.Function) string { return "/aws/lambda/" + f.Name }
+
+// function makes the function recommend, or mends its code and configuration, and returns what Lambda then says of it.
+func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, env map[string]string) (lambda.GetFunctionConfigurationOutput, error) {
+	s := p.settings.Functions.Recommend
+	name := aws.String(s.Name)
+	architectures := []types.Architecture{types.Architecture(s.LambdaArchitecture())}
+	current, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: name})
+	var missing *types.ResourceNotFoundException
+	if errors.As(err, &missing) {
+		_, err := p.lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{
+			FunctionName: name, Role: aws.String(roleARN), Runtime: types.Runtime(s.Runtime), Handler: aws.String(s.Handler),
+			Architectures: architectures, MemorySize: aws.Int32(s.MemoryMiB), Timeout: aws.Int32(s.TimeoutSeconds),
+			Environment: &types.Environment{Variables: env}, Code: &types.FunctionCode{ZipFile: zip},
+		})
+		if err != nil {
+			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("make function %s: %w", s.Name, err)
+		}
+		p.changed("function %s: made", s.Name)
+		return p.functionReady(ctx)
+	}
+	if err != nil {
+		return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("look at function %s: %w", s.Name, err)
+	}
+	if current.State != types.StateActive || current.LastUpdateStatus == types.LastUpdateStatusInProgress { // left by a run that was interrupted
+		if ready, err := p.functionReady(ctx); err == nil {
+			current = &ready
+		}
+	}
+
+	sum := sha256.Sum256(zip)
+	sha := base64.StdEncoding.EncodeToString(sum[:])
+	if aws.ToString(current.CodeSha256) != sha || !slices.Equal(current.Architectures, architectures) {
+		_, err := p.lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: zip, Architectures: architectures})
+		if err != nil {
+			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("change code of function %s: %w", s.Name, err)
+		}
+		p.changed("function %s: code changed", s.Name)
+		if _, err := p.functionReady(ctx); err != nil {
+			return lambda.GetFunctionConfigurationOutput{}, err
+		}
+	}
+	if !sameFunction(current, s, roleARN, env) {
+		_, err := p.lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
+			FunctionName: name, Role: aws.String(roleARN), Runtime: types.Runtime(s.Runtime), Handler: aws.String(s.Handler),
+			MemorySize: aws.Int32(s.MemoryMiB), Timeout: aws.Int32(s.TimeoutSeconds), Environment: &types.Environment{Variables: env},
+		})
+		if err != nil {
+			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("change configuration of function %s: %w", s.Name, err)
+		}
+		p.changed("function %s: configuration changed", s.Name)
+	}
+	return p.functionReady(ctx)
+}
+
+func sameFunction(c *lambda.GetFunctionConfigurationOutput, s settings.Function, roleARN string, env map[string]string) bool {
+	return aws.ToString(c.Role) == roleARN && c.Runtime == types.Runtime(s.Runtime) && aws.ToString(c.Handler) == s.Handler &&
+		aws.ToInt32(c.MemorySize) == s.MemoryMiB && aws.ToInt32(c.Timeout) == s.TimeoutSeconds &&
+		c.Environment != nil && maps.Equal(c.Environment.Variables, env)
+}
+
+// functionReady waits until the function is active and its last update done; a failure carries Lambda's own reason.
+func (p *provisioner) functionReady(ctx context.Context) (lambda.GetFunctionConfigurationOutput, error) {
+	name := p.settings.Functions.Recommend.Name
+	var last lambda.GetFunctionConfigurationOutput
+	err := settle(ctx, "function "+name+" is active", func(ctx context.Context) (bool, string, error) {
+		c, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name)})
+		if err != nil {
+			return false, "", err
+		}
+		last = *c
+		switch {
+		case c.State == types.StateFailed:
+			return false, "", fmt.Errorf("it failed (%s): %s", c.StateReasonCode, aws.ToString(c.StateReason))
+		case c.LastUpdateStatus == types.LastUpdateStatusFailed:
+			return false, "", fmt.Errorf("its update failed (%s): %s", c.LastUpdateStatusReasonCode, aws.ToString(c.LastUpdateStatusReason))
+		}
+		seen := fmt.Sprintf("state %s %s, update %s %s", c.State, aws.ToString(c.StateReason), c.LastUpdateStatus, aws.ToString(c.LastUpdateStatusReason))
+		return c.State == types.StateActive && c.LastUpdateStatus == types.LastUpdateStatusSuccessful, seen, nil
+	})
+	return last, err
+}
