@@ -14,6 +14,7 @@ type Model struct {
 	Version string
 	Solver  modelversion.Solver
 	Encoder modelversion.Encoder
+	Indexed bool // the store searches an approximate index; of no interest here
 }
 
 // Item is a product that the model knows.
@@ -27,7 +28,6 @@ type Item struct {
 
 // Customer is a customer that the model knows.
 type Customer struct {
-	Number   int32
 	Origin   modelversion.Origin
 	Vector   []float32
 	HasRated bool
