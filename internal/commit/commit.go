@@ -1,0 +1,207 @@
+// Package commit makes a set of files appear at once or not at all, on any objectstore.Store. The order of the steps is
+// the guarantee:
+//
+//  1. each file goes to run=<id>/<path>, if absent; files are never overwritten
+//  2. run=<id>/manifest.json lists them with sizes and hashes, if absent
+//  3. CURRENT, the one object that changes, is swapped to the new manifest, if it is still what was read before
+//
+// A writer that dies after any step leaves the old set current; a reader that started on the old set finishes on it,
+// because its files stay. Readers resolve CURRENT → manifest → files, check every hash and never look at anything
+// that is not listed. The package owns this protocol; what is in the files belongs to packages trainingset and modelversion.
+package commit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"kindred/internal/objectstore"
+)
+
+// Repository holds the runs of one kind of set and says which one is current. It is safe for concurrent use, by several
+// processes too.
+type Repository struct {
+	store  objectstore.Store
+	prefix string
+	now    func() time.Time
+}
+
+// NewRepository makes a repository of the keys under prefix. It makes no request.
+func NewRepository(store objectstore.Store, prefix string) *Repository {
+	return &Repository{store: store, prefix: prefix, now: time.Now}
+}
+
+// Draft is a run before it is committed.
+type Draft struct {
+	Kind              string
+	Run               string // empty: the first 16 hex digits of the content hash
+	SchemaFingerprint string
+	Source, Details   any    // anything JSON; nil: none
+	Dir               string // local folder that holds the files
+	Files             []File // Bytes and SHA256 may be empty; if not, they must agree with the local files
+}
+
+// Current reads the manifest of the current run. ErrNoCurrent before the first commit.
+func (r *Repository) Current(ctx context.Context) (Manifest, error) {
+	m, _, err := r.current(ctx)
+	return m, err
+}
+
+// Manifest reads the manifest of any complete run. objectstore.ErrNotFound when there is none.
+func (r *Repository) Manifest(ctx context.Context, run string) (Manifest, error) {
+	m, _, err := r.manifest(ctx, run)
+	return m, err
+}
+
+// Commit makes the draft current and returns its manifest. changed is false, and nothing is written, when the current
+// run has the same content hash already. ErrConflict when another run became current meanwhile; ErrRunTaken when the
+// run's folder holds other content. After any error the old run is still current, and the same Commit may be repeated.
+func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, changed bool, err error) {
+	if m, err = r.draftManifest(draft); err != nil {
+		return Manifest{}, false, err
+	}
+	old, etag, err := r.current(ctx)
+	if err != nil && !errors.Is(err, ErrNoCurrent) {
+		return Manifest{}, false, err
+	}
+	if err == nil && old.ContentHash == m.ContentHash {
+		return old, false, nil
+	}
+	m.Parent = old.Run
+	for _, f := range m.Files {
+		if err := r.upload(ctx, m.Run, draft.Dir, f); err != nil {
+			return Manifest{}, false, err
+		}
+	}
+	m, sum, err := r.putManifest(ctx, m)
+	if err != nil {
+		return Manifest{}, false, err
+	}
+	return r.swap(ctx, m, sum, etag)
+}
+
+func (r *Repository) draftManifest(draft Draft) (Manifest, error) {
+	files, err := hashFiles(draft.Dir, draft.Files)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{Format: Format, Kind: draft.Kind, Run: draft.Run, ContentHash: contentHash(files), SchemaFingerprint: draft.SchemaFingerprint,
+		CreatedAt: r.now().UTC().Truncate(time.Second), Files: files}
+	if m.Run == "" {
+		m.Run = m.ContentHash[:shortHash]
+	}
+	if err := checkRun(m.Run); err != nil {
+		return Manifest{}, err
+	}
+	if m.Source, err = encodeOptional(draft.Source); err != nil {
+		return Manifest{}, fmt.Errorf("encode source of run %s: %w", m.Run, err)
+	}
+	if m.Details, err = encodeOptional(draft.Details); err != nil {
+		return Manifest{}, fmt.Errorf("encode details of run %s: %w", m.Run, err)
+	}
+	return m, nil
+}
+
+// putManifest writes m if absent and returns what is stored. A manifest of the same content that an earlier attempt
+// left is as good as ours and stays.
+func (r *Repository) putManifest(ctx context.Context, m Manifest) (stored Manifest, sum string, err error) {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return Manifest{}, "", fmt.Errorf("encode manifest of run %s: %w", m.Run, err)
+	}
+	err = r.put(ctx, r.key(m.Run, manifestName), data, objectstore.Condition{IfNoneMatch: true})
+	if err == nil {
+		return m, hashBytes(data), nil
+	}
+	if !errors.Is(err, objectstore.ErrPrecondition) {
+		return Manifest{}, "", fmt.Errorf("write manifest of run %s: %w", m.Run, err)
+	}
+	stored, sum, err = r.manifest(ctx, m.Run)
+	if err != nil {
+		return Manifest{}, "", err
+	}
+	if stored.ContentHash != m.ContentHash {
+		return Manifest{}, "", fmt.Errorf("write manifest of run %s: %w", m.Run, ErrRunTaken)
+	}
+	return stored, sum, nil
+}
+
+// swap points CURRENT at m, if CURRENT still has etag (empty: is still absent).
+func (r *Repository) swap(ctx context.Context, m Manifest, sum, etag string) (_ Manifest, changed bool, err error) {
+	data, err := json.Marshal(pointer{Run: m.Run, ManifestSHA256: sum})
+	if err != nil {
+		return Manifest{}, false, fmt.Errorf("encode pointer to run %s: %w", m.Run, err)
+	}
+	err = r.put(ctx, path.Join(r.prefix, currentName), data, objectstore.Condition{IfNoneMatch: etag == "", IfMatch: etag})
+	if err == nil {
+		return m, true, nil
+	}
+	if !errors.Is(err, objectstore.ErrPrecondition) {
+		return Manifest{}, false, fmt.Errorf("make run %s current: %w", m.Run, err)
+	}
+	winner, _, err := r.current(ctx)
+	if err != nil {
+		return Manifest{}, false, fmt.Errorf("make run %s current: read who was first: %w", m.Run, err)
+	}
+	if winner.ContentHash == m.ContentHash { // another writer of the same content, or our own write whose answer was lost
+		return winner, false, nil
+	}
+	return Manifest{}, false, fmt.Errorf("make run %s current: %w: run %s", m.Run, ErrConflict, winner.Run)
+}
+
+// current reads CURRENT and the manifest it names, and returns CURRENT's ETag.
+func (r *Repository) current(ctx context.Context) (Manifest, string, error) {
+	data, info, err := objectstore.ReadAll(ctx, r.store, path.Join(r.prefix, currentName))
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return Manifest{}, "", fmt.Errorf("read %s of %s/%s: %w", currentName, r.store, r.prefix, ErrNoCurrent)
+	}
+	if err != nil {
+		return Manifest{}, "", err
+	}
+	var p pointer
+	if err := json.Unmarshal(data, &p); err != nil || checkRun(p.Run) != nil {
+		return Manifest{}, "", fmt.Errorf("%w: %s of %s/%s names no run", ErrCorrupt, currentName, r.store, r.prefix)
+	}
+	m, sum, err := r.manifest(ctx, p.Run)
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return Manifest{}, "", fmt.Errorf("%w: the manifest of the current run %s is gone", ErrCorrupt, p.Run)
+	}
+	if err != nil {
+		return Manifest{}, "", err
+	}
+	if sum != p.ManifestSHA256 {
+		return Manifest{}, "", fmt.Errorf("%w: the manifest of run %s is not the one that was committed", ErrCorrupt, p.Run)
+	}
+	return m, info.ETag, nil
+}
+
+// manifest reads a run's manifest and returns the hash of its bytes.
+func (r *Repository) manifest(ctx context.Context, run string) (Manifest, string, error) {
+	if err := checkRun(run); err != nil {
+		return Manifest{}, "", err
+	}
+	data, _, err := objectstore.ReadAll(ctx, r.store, r.key(run, manifestName))
+	if err != nil {
+		return Manifest{}, "", err
+	}
+	m, err := decodeManifest(data, run)
+	return m, hashBytes(data), err
+}
+
+func (r *Repository) put(ctx context.Context, key string, data []byte, cond objectstore.Condition) error {
+	_, err := r.store.Put(ctx, key, bytes.NewReader(data), int64(len(data)), cond)
+	return err
+}
+
+func (r *Repository) key(run, name string) string { return path.Join(r.prefix, "run="+run, name) }
+
+func encodeOptional(v any) (json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	return json.Marshal(v)
+}
