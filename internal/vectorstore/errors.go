@@ -13,6 +13,8 @@ import (
 var (
 	// ErrNoLiveVersion says that nothing was ever promoted: there is nothing to answer from.
 	ErrNoLiveVersion = errors.New("no model version is live")
+	// ErrNotMigrated says that the database has none of this package's tables yet: run Migrate.
+	ErrNotMigrated = errors.New("the vector database was never migrated")
 	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer. Ask Live again.
 	ErrVersionGone = errors.New("model version is gone from the database")
 	// ErrUnknownVersion says that the database never loaded the version, or that it is not whole.
@@ -86,11 +88,24 @@ func Transient(err error) bool {
 
 // gone turns "no such table or schema" into ErrVersionGone.
 func gone(err error, version string) error {
-	var state *pgconn.PgError
-	if errors.As(err, &state) && (state.Code == "42P01" || state.Code == "3F000") {
+	if undefined(err) {
 		return &goneError{version: version, cause: err}
 	}
 	return err
+}
+
+// unmigrated turns "no such table or schema" into ErrNotMigrated.
+func unmigrated(err error) error {
+	if undefined(err) {
+		return ErrNotMigrated
+	}
+	return err
+}
+
+// undefined reports PostgreSQL's undefined_table and invalid_schema_name.
+func undefined(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && (state.Code == "42P01" || state.Code == "3F000")
 }
 
 type goneError struct {

@@ -27,8 +27,8 @@ type Model struct {
 func (s *Store) Live(ctx context.Context) (*Model, error) {
 	var version *string
 	if err := s.pool.QueryRow(ctx, `SELECT version FROM kindred.live`).Scan(&version); err != nil {
-		if e := gone(err, ""); errors.Is(e, ErrVersionGone) || errors.Is(err, pgx.ErrNoRows) {
-			return nil, fmt.Errorf("read live version: %w: the database was never migrated", ErrNoLiveVersion)
+		if undefined(err) {
+			return nil, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
 		}
 		return nil, fmt.Errorf("read live version: %w", err)
 	}

@@ -1,7 +1,11 @@
 package vectorstore
 
 import (
+	"context"
+	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/modelversion"
 )
@@ -64,4 +68,82 @@ type PromoteOptions struct {
 	Actor  string
 	Reason string
 	Force  bool // although the gate refused
+}
+
+// Versions lists the registry, newest load first, dropped versions included.
+func (s *Store) Versions(ctx context.Context) ([]Version, error) {
+	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE, v.dim, v.items,
+			v.customers, v.rated, v.index_kind, v.trained_at, v.loaded_at, v.report
+		FROM kindred.model_version v CROSS JOIN kindred.live l ORDER BY v.started_at DESC, v.version`)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Version])
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
+	}
+	return versions, nil
+}
+
+// History lists what was done to the pointer, oldest first.
+func (s *Store) History(ctx context.Context) ([]Promotion, error) {
+	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason FROM kindred.promotion ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
+	}
+	history, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Promotion])
+	if err != nil {
+		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
+	}
+	return history, nil
+}
+
+// Prune drops the tables of old versions beyond the newest keep, never those of the live or the previous version, and returns which. Their
+// registry rows stay. A reader that still uses one gets ErrVersionGone.
+func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready' ORDER BY loaded_at DESC, version OFFSET $1`,
+		max(keep, 0))
+	if err != nil {
+		return nil, fmt.Errorf("list old versions: %w", unmigrated(err))
+	}
+	old, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list old versions: %w", unmigrated(err))
+	}
+	for _, version := range old {
+		done, err := s.drop(ctx, version)
+		if err != nil {
+			return dropped, fmt.Errorf("drop version %s: %w", version, err)
+		}
+		if done {
+			dropped = append(dropped, version)
+		}
+	}
+	return dropped, nil
+}
+
+// drop removes the version's tables unless the pointer or its predecessor is there. The registry row is locked against a promotion
+// at the same time, and nothing is dropped by CASCADE: the views that show the live version would stop it.
+func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
+	schema, err := schemaOf(version)
+	if err != nil {
+		return false, err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, promoteLocks); err != nil {
+			return err
+		}
+		var state State
+		if err := tx.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version).Scan(&state); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'
+			AND NOT EXISTS (SELECT 1 FROM kindred.live l WHERE $1 IN (l.version, l.previous))`, version)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		done = true
+		return execAll(ctx, tx, `DROP TABLE `+schema+`.rated, `+schema+`.customer, `+schema+`.item`, `DROP SCHEMA `+schema)
+	})
+	return done && err == nil, err
 }

@@ -1,0 +1,256 @@
+package integration
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"kindred/internal/envconfig"
+	"kindred/internal/modelversion"
+	"kindred/internal/vectorstore"
+)
+
+// mustVectorStore opens a migrated store on a database of the test's own.
+func mustVectorStore(t *testing.T, dsn string) *vectorstore.Store {
+	t.Helper()
+	store, err := vectorstore.Open(t.Context(), envconfig.PGVector{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// randomVersion makes a version that passes the gate: some products out of stock, some customers with no rating.
+func randomVersion(id string, seed uint64, items, customers, dim int) *modelversion.Version {
+	random := rand.New(rand.NewPCG(seed, 1))
+	vector := func() []float32 {
+		v := make([]float32, dim)
+		for i := range v {
+			v[i] = float32(random.NormFloat64())
+		}
+		return v
+	}
+	v := &modelversion.Version{ID: id, TrainingRun: "run", TrainerVersion: "test",
+		Solver:  modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.2, Items: items, Gram: make([]float32, dim*dim)},
+		Encoder: modelversion.Encoder{Bias: vector(), Weights: map[string][]float32{"country=France": vector()}},
+		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
+	}
+	for i := range items {
+		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%06d", i), Name: "name", Line: "line", Origin: modelversion.OriginTrained,
+			QuantityInStock: int16(random.IntN(5)), Positives: int32(random.IntN(20)), Vector: vector()})
+	}
+	for n := range customers {
+		c := modelversion.Customer{Number: int32(100 + n), Origin: modelversion.OriginTrained, Vector: vector()}
+		for i := n % 7; n%10 != 0 && i < min(items, 300); i += 7 {
+			c.Rated = append(c.Rated, v.Items[i].Code)
+		}
+		v.Customers = append(v.Customers, c)
+	}
+	for _, item := range v.Items {
+		for r := range dim {
+			for c := range dim {
+				v.Solver.Gram[r*dim+c] += item.Vector[r] * item.Vector[c]
+			}
+		}
+	}
+	return v
+}
+
+func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version) *vectorstore.Model {
+	t.Helper()
+	if err := store.Load(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Promote(t.Context(), v.ID, vectorstore.PromoteOptions{Actor: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := store.Live(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func dot(a, b []float32) (sum float64) {
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
+// bruteForce is what Retrieve has to find: the codes, best first.
+func bruteForce(v *modelversion.Version, s vectorstore.Search) []string {
+	var left []modelversion.Item
+	for _, item := range v.Items {
+		rated := s.Customer != nil && slices.ContainsFunc(v.Customers, func(c modelversion.Customer) bool {
+			return c.Number == *s.Customer && slices.Contains(c.Rated, item.Code)
+		})
+		if item.QuantityInStock > 0 && !rated && !slices.Contains(s.Exclude, item.Code) {
+			left = append(left, item)
+		}
+	}
+	score := func(item modelversion.Item) float64 {
+		if s.Vector == nil {
+			return float64(item.Positives)
+		}
+		return dot(item.Vector, s.Vector)
+	}
+	slices.SortStableFunc(left, func(a, b modelversion.Item) int { return cmp.Compare(score(b), score(a)) }) // already by code
+	var codes []string
+	for _, item := range left[:min(s.Limit, len(left))] {
+		codes = append(codes, item.Code)
+	}
+	return codes
+}
+
+func TestRetrieveAgreesWithBruteForce(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	v := randomVersion("m000000000000001", 1, 300, 30, 16)
+	v.Items[7].Vector = slices.Clone(v.Items[3].Vector) // a tie, broken by code
+	v.Items[3].QuantityInStock, v.Items[7].QuantityInStock = 1, 1
+	m := mustGoLive(t, store, v)
+
+	rated, without, stranger := int32(101), int32(110), int32(9)
+	searches := []vectorstore.Search{
+		{Vector: v.Items[3].Vector, Limit: 10},
+		{Vector: v.Customers[1].Vector, Customer: &rated, Limit: 10},
+		{Vector: v.Customers[1].Vector, Customer: &rated, Exclude: []string{v.Items[0].Code, v.Items[5].Code, "unknown"}, Limit: 25},
+		{Vector: v.Customers[2].Vector, Customer: &without, Limit: 1},
+		{Vector: v.Customers[2].Vector, Customer: &stranger, Exclude: []string{}, Limit: 10},
+		{Limit: 10},
+		{Customer: &rated, Exclude: []string{v.Items[9].Code}, Limit: 12},
+		{Vector: v.Customers[3].Vector, Limit: 1000}, // more than there are
+	}
+	neighbours := []vectorstore.Neighbours{{Code: v.Items[3].Code, Limit: 5}, {Code: "unknown", Limit: 5}}
+	for range 7 { // a statement may be planned anew for each of its first five runs
+		candidates, similar, err := store.Retrieve(t.Context(), m, searches, neighbours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, search := range searches {
+			var codes []string
+			for _, c := range candidates[i] {
+				codes = append(codes, c.Code)
+				at, known := slices.BinarySearchFunc(v.Items, c.Code, func(item modelversion.Item, code string) int { return cmp.Compare(item.Code, code) })
+				if !known || !slices.Equal(c.Vector, v.Items[at].Vector) {
+					t.Errorf("search %d: the vector of %s is another's", i, c.Code)
+				}
+				if search.Vector != nil && math.Abs(float64(c.Score)-dot(c.Vector, search.Vector)) > 1e-4 {
+					t.Errorf("search %d: score of %s is %v, want %v", i, c.Code, c.Score, dot(c.Vector, search.Vector))
+				}
+			}
+			if want := bruteForce(v, search); !slices.Equal(codes, want) {
+				t.Errorf("search %d found %v, want %v", i, codes, want)
+			}
+		}
+		if len(similar) != 2 || len(similar[0]) != 5 || len(similar[1]) != 0 {
+			t.Fatalf("similar items: %v", similar)
+		}
+		if twin := similar[0][0]; twin.Code != v.Items[7].Code || twin.Distance > 1e-6 || similar[0][4].Distance < similar[0][1].Distance {
+			t.Errorf("nearest to its copy: %v", similar[0])
+		}
+	}
+}
+
+func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	dsn := stack.mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	v := randomVersion("m000000000000002", 2, 400, 10, 8)
+	if err := store.Load(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	// An index is built above the crossover only; here it is made by hand, so that few rows do.
+	execPostgres(t, t.Context(), dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops);
+		UPDATE kindred.model_version SET index_kind = 'hnsw'; ANALYZE`)
+	m := mustGoLive(t, store, v)
+	customer := int32(101)
+	var exclude []string // all but the last 60 products
+	for _, item := range v.Items[:340] {
+		exclude = append(exclude, item.Code)
+	}
+	for i := range v.Customers {
+		search := vectorstore.Search{Vector: v.Customers[i].Vector, Customer: &customer, Exclude: exclude, Limit: 10}
+		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, []vectorstore.Neighbours{{Code: v.Items[0].Code, Limit: 10}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(candidates[0]) != 10 {
+			t.Errorf("query %d: %d candidates, want 10", i, len(candidates[0]))
+		}
+	}
+}
+
+func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	v := randomVersion("m000000000000003", 3, 20, 12, 4)
+	m := mustGoLive(t, store, v)
+	if !slices.Equal(m.Solver.Gram, v.Solver.Gram) || m.Solver.Alpha0 != v.Solver.Alpha0 || !slices.Equal(m.Encoder.Bias, v.Encoder.Bias) {
+		t.Error("solver and encoder did not come back as they were loaded")
+	}
+	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"}, []int32{100, 101, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if item := found.Items["S000004"]; len(found.Items) != 1 || item.Name != "name" || !slices.Equal(item.Vector, v.Items[4].Vector) {
+		t.Errorf("items: %v", found.Items)
+	}
+	if len(found.Customers) != 2 || found.Customers[100].HasRated || !found.Customers[101].HasRated ||
+		!slices.Equal(found.Customers[101].Vector, v.Customers[1].Vector) {
+		t.Errorf("customers: %v", found.Customers)
+	}
+	if found, err = store.Lookup(t.Context(), m, nil, nil); err != nil || len(found.Items)+len(found.Customers) != 0 {
+		t.Errorf("empty look-up: %v, %v", found, err)
+	}
+}
+
+func TestReaderOfADroppedVersionIsTold(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	if _, err := store.Live(t.Context()); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
+		t.Fatalf("nothing is live, got %v", err)
+	}
+	var models []*vectorstore.Model
+	for i := range 4 {
+		models = append(models, mustGoLive(t, store, randomVersion(fmt.Sprintf("m00000000000000%d", i), uint64(i), 10, 2, 4)))
+	}
+	search := []vectorstore.Search{{Limit: 1}}
+	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := store.Prune(t.Context(), 0) // live and previous stay all the same
+	if err != nil || !slices.Equal(dropped, []string{models[1].Version, models[0].Version}) {
+		t.Fatalf("dropped %v, %v", dropped, err)
+	}
+	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); !errors.Is(err, vectorstore.ErrVersionGone) || !vectorstore.Transient(err) {
+		t.Errorf("dropped version: %v", err)
+	}
+	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil); !errors.Is(err, vectorstore.ErrVersionGone) {
+		t.Errorf("dropped version: %v", err)
+	}
+	for _, m := range models[2:] {
+		if _, _, err := store.Retrieve(t.Context(), m, search, nil); err != nil {
+			t.Errorf("kept version %s: %v", m.Version, err)
+		}
+	}
+	if err := store.Promote(t.Context(), models[0].Version, vectorstore.PromoteOptions{Actor: "test"}); !errors.Is(err, vectorstore.ErrUnknownVersion) {
+		t.Errorf("promote a dropped version: %v", err)
+	}
+	if err := store.Load(t.Context(), randomVersion(models[0].Version, 0, 10, 2, 4)); err != nil { // it may come back
+		t.Fatal(err)
+	}
+	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); err != nil {
+		t.Errorf("loaded again: %v", err)
+	}
+}

@@ -1,0 +1,213 @@
+package vectorstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pgvector/pgvector-go"
+
+	"kindred/internal/modelversion"
+)
+
+const (
+	// exactBelow is the number of items under which an exact scan serves and no index is built. Issue 6 measures the crossover;
+	// until then: exact is right by definition and a scan of this many vectors of 64 takes milliseconds.
+	exactBelow = 50_000
+	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again when the loader dies.
+	loadLock = 0x6b696e6472656402 // "kindred", 2
+	// maxIndexDim is the largest dimension that pgvector's HNSW takes for vector.
+	maxIndexDim = 2000
+)
+
+// Load writes the version into tables of its own beside those of the others. Readers see nothing of it. A version that is already
+// there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken,
+// in which case nothing is kept.
+func (s *Store) Load(ctx context.Context, v *modelversion.Version) (err error) {
+	if err := check(v); err != nil {
+		return fmt.Errorf("check version %s: %w", v.ID, err)
+	}
+	schema, err := schemaOf(v.ID)
+	if err != nil {
+		return err
+	}
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to load version %s: %w", v.ID, err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock)); err != nil {
+		return fmt.Errorf("wait for other loaders: %w", err)
+	}
+	defer unlock(conn)
+	var state State
+	err = conn.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1`, v.ID).Scan(&state)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("read state of version %s: %w", v.ID, unmigrated(err))
+	}
+	if state == StateReady {
+		return nil
+	}
+	index := indexExact
+	if len(v.Items) >= exactBelow && v.Solver.Dim <= maxIndexDim {
+		index = indexHNSW
+	}
+	if err := register(ctx, conn, v, index); err != nil {
+		return fmt.Errorf("register version %s: %w", v.ID, err)
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return fill(ctx, tx, schema, v, index) })
+	if err != nil {
+		return fmt.Errorf("load version %s: %w", v.ID, broken(err))
+	}
+	return nil
+}
+
+// unlock gives the lock back; where that fails the connection is closed, which frees it too.
+func unlock(conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), defaultConnectTimeout) // the load's context may be over
+	defer cancel()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(loadLock)); err != nil {
+		_ = conn.Conn().Close(ctx)
+	}
+}
+
+// register writes the version's registry row in state loading, in place of what an interrupted load or a dropped version left.
+func register(ctx context.Context, conn *pgxpool.Conn, v *modelversion.Version, index string) error {
+	var encoded [3][]byte
+	for i, part := range []any{v.Solver, v.Encoder, v.Report} {
+		var err error
+		if encoded[i], err = json.Marshal(part); err != nil {
+			return fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
+		}
+	}
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM kindred.model_version WHERE version = $1`, v.ID); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO kindred.model_version (version, state, training_run, trainer_version, trained_at, dim,
+				solver, encoder, report, gram, items, customers, rated, index_kind)
+			VALUES ($1, 'loading', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			v.ID, v.TrainingRun, v.TrainerVersion, v.TrainedAt, v.Solver.Dim, encoded[0], encoded[1], encoded[2],
+			encodeFloats(v.Solver.Gram), len(v.Items), len(v.Customers), countRated(v), index)
+		return err
+	})
+}
+
+// fill makes the version's schema and everything in it, in the caller's transaction. Keys and indexes come after the rows: building
+// them once is faster than keeping them up, and a duplicate fails there.
+func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version, index string) error {
+	d := strconv.Itoa(v.Solver.Dim)
+	if err := execAll(ctx, tx,
+		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
+		`DROP SCHEMA IF EXISTS `+schema+` CASCADE`, // never that of a ready version, so no view hangs on it
+		`CREATE SCHEMA `+schema,
+		`CREATE TABLE `+schema+`.item (code text NOT NULL, name text NOT NULL, line text NOT NULL, quantity_in_stock smallint NOT NULL,
+			positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
+		`CREATE TABLE `+schema+`.customer (number integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
+		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text NOT NULL)`,
+	); err != nil {
+		return err
+	}
+	if err := copyRows(ctx, tx, schema, v); err != nil {
+		return err
+	}
+	statements := []string{
+		`ALTER TABLE ` + schema + `.item ADD PRIMARY KEY (code)`,
+		`ALTER TABLE ` + schema + `.customer ADD PRIMARY KEY (number)`,
+		`ALTER TABLE ` + schema + `.rated ADD PRIMARY KEY (customer, code)`,
+	}
+	if index == indexHNSW {
+		statements = append(statements,
+			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_ip_ops)`,
+			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_cosine_ops)`)
+	}
+	statements = append(statements, `ANALYZE `+schema+`.item`, `ANALYZE `+schema+`.customer`, `ANALYZE `+schema+`.rated`)
+	if err := execAll(ctx, tx, statements...); err != nil {
+		return err
+	}
+	if err := verifyCounts(ctx, tx, schema, v); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
+	return err
+}
+
+// execAll runs statements without preparing them: each is run once, and some cannot be prepared.
+func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := tx.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyRows sends the rows by COPY in PostgreSQL's binary form.
+func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
+	items := pgx.CopyFromSlice(len(v.Items), func(i int) ([]any, error) {
+		it := &v.Items[i]
+		return []any{it.Code, it.Name, it.Line, it.QuantityInStock, it.Positives, string(it.Origin), pgvector.NewVector(it.Vector)}, nil
+	})
+	columns := []string{"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"}
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "item"}, columns, items); err != nil {
+		return fmt.Errorf("copy items: %w", err)
+	}
+	customers := pgx.CopyFromSlice(len(v.Customers), func(i int) ([]any, error) {
+		c := &v.Customers[i]
+		return []any{c.Number, string(c.Origin), pgvector.NewVector(c.Vector)}, nil
+	})
+	columns = []string{"number", "origin", "embedding"}
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "customer"}, columns, customers); err != nil {
+		return fmt.Errorf("copy customers: %w", err)
+	}
+	customer, code := 0, -1
+	rated := pgx.CopyFromFunc(func() ([]any, error) {
+		for code++; customer < len(v.Customers); customer, code = customer+1, 0 {
+			if c := &v.Customers[customer]; code < len(c.Rated) {
+				return []any{c.Number, c.Rated[code]}, nil
+			}
+		}
+		return nil, nil
+	})
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "rated"}, []string{"customer", "code"}, rated); err != nil {
+		return fmt.Errorf("copy rated products: %w", err)
+	}
+	return nil
+}
+
+// verifyCounts compares what the tables hold with what the version has.
+func verifyCounts(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
+	var items, customers, rated int
+	err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+schema+`.item), (SELECT count(*) FROM `+schema+`.customer),
+		(SELECT count(*) FROM `+schema+`.rated)`).Scan(&items, &customers, &rated)
+	if err != nil {
+		return fmt.Errorf("count loaded rows: %w", err)
+	}
+	if items != len(v.Items) || customers != len(v.Customers) || rated != countRated(v) {
+		return fmt.Errorf("loaded %d items, %d customers and %d ratings, but the version has %d, %d and %d",
+			items, customers, rated, len(v.Items), len(v.Customers), countRated(v))
+	}
+	return nil
+}
+
+func countRated(v *modelversion.Version) int {
+	n := 0
+	for i := range v.Customers {
+		n += len(v.Customers[i].Rated)
+	}
+	return n
+}
+
+// broken marks what the database itself found wrong with the rows: duplicates (23…) and values out of range (22…).
+func broken(err error) error {
+	var state *pgconn.PgError
+	if errors.As(err, &state) && (state.Code[:2] == "22" || state.Code[:2] == "23") {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return err
+}

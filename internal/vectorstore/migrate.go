@@ -1,0 +1,53 @@
+package vectorstore
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+const (
+	// migrationTable lies in public, because goose writes it before the first migration has made the schema.
+	migrationTable = "kindred_migration"
+	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose program in this database does not wait.
+	migrationLock = 0x6b696e6472656401 // "kindred", 1
+	// A second migrator asks each second, for at most a minute.
+	migrationLockProbeSeconds = 1
+	migrationLockProbes       = 60
+)
+
+// Migrate brings the database's schema up to date and makes the vector extension. Several may run at once: one works, the others wait.
+func (s *Store) Migrate(ctx context.Context) (err error) {
+	db := stdlib.OpenDB(*s.pool.Config().ConnConfig) // not the pool: its connections need the vector type already
+	defer func() {
+		if e := db.Close(); e != nil && err == nil {
+			err = fmt.Errorf("close migration connection: %w", e)
+		}
+	}()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return fmt.Errorf("open embedded migrations: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock),
+		lock.WithLockTimeout(migrationLockProbeSeconds, migrationLockProbes))
+	if err != nil {
+		return fmt.Errorf("make migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithTableName(migrationTable),
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate vector database: %w", err)
+	}
+	return nil
+}
