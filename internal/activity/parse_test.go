@@ -10,7 +10,8 @@ import (
 )
 
 const seedEvent = `{"session_id":"a1","customer_number":103,"city":"Nantes","country":"France","credit_limit":21000,
- "browse_history":[{"product_code":"S18_1749","quantity":"3","in_shopping_cart":true},{"product_code":"S24_2022","quantity":1,"in_shopping_cart":false}]}`
+ "browse_history":[{"product_code":"S18_1749","quantity":"3","in_shopping_cart":true},
+ {"product_code":"S24_2022","quantity":1,"in_shopping_cart":false}]}`
 
 func TestParseSeedEvent(t *testing.T) {
 	t.Parallel()
@@ -31,7 +32,7 @@ func TestParseAccepts(t *testing.T) {
 	entry := `{"product_code":"a","quantity":"1"}`
 	for name, event := range map[string]string{
 		"anonymous, nothing browsed": `{"session_id":"s","browse_history":[]}`,
-		"nulls":                      `{"session_id":"s","customer_number":null,"credit_limit":null,"browse_history":[{"product_code":"a","quantity":null}]}`,
+		"nulls":                      `{"session_id":"s","customer_number":null,"browse_history":[{"product_code":"a","quantity":null}]}`,
 		"unknown fields":             `{"session_id":"s","browse_history":[],"device":{"os":"x","recommendation":1},"n":1e400}`,
 		"white space around":         "\n {\"session_id\":\"s\",\"browse_history\":[]} \r\n",
 		"10,000 entries":             `{"session_id":"s","browse_history":[` + strings.Repeat(entry+",", MaxBrowseHistory-1) + entry + `]}`,
@@ -75,8 +76,8 @@ func TestParseFaults(t *testing.T) {
 		"customer beyond 32 bits": {`{"session_id":"s","customer_number":12345678901,"browse_history":[]}`, ReasonSchema},
 		"reserved field":          {`{"session_id":"s","browse_history":[],"recommendation":null}`, ReasonSchema},
 		"reserved, other case":    {`{"session_id":"s","browse_history":[],"Similar_Items":{}}`, ReasonSchema},
-		"10,001 entries": {`{"session_id":"s","browse_history":[` + strings.Repeat(`{"product_code":"a"},`, MaxBrowseHistory) + `{"product_code":"a"}]}`,
-			ReasonSchema},
+		"10,001 entries": {`{"session_id":"s","browse_history":[{"product_code":"a"}` +
+			strings.Repeat(`,{"product_code":"a"}`, MaxBrowseHistory) + `]}`, ReasonSchema},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -16,7 +16,7 @@ func sampleRecord(event string) Record {
 		RecommendedItems: []RecommendedItem{{ID: "S10_1678", Score: 0.75, Because: "S18_1749"}, {ID: "S<&>", Score: 0.5}},
 		SimilarItems:     &SimilarItems{ProductCode: "S18_1749", SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
 		Recommendation: Recommendation{ID: RecommendationID("e"), EventID: "e", ModelVersion: "m0123", Source: SourceSession,
-			GeneratedAt: at, LatencyMS: 12.5, Position: Position{Stream: "activity", Shard: "shardId-0", SequenceNumber: "49", ArrivedAt: at}},
+			GeneratedAt: at, LatencyMS: 12.5, Position: Position{"activity", "shardId-0", "49", "s", at}},
 	}
 }
 
@@ -49,7 +49,8 @@ func TestRecordRefusesWhatIsNoObject(t *testing.T) {
 
 func TestParseRecordRefuses(t *testing.T) {
 	t.Parallel()
-	for _, line := range []string{"", "[]", "{}", seedEvent, `{"recommended_items":[],"recommendation":{}`, `{"recommended_items":[],"recommendation":{}}{}`,
+	for _, line := range []string{"", "[]", "{}", seedEvent, `{"recommended_items":[],"recommendation":{}`,
+		`{"recommended_items":[],"recommendation":{}}{}`,
 		`{"recommended_items":7,"recommendation":{}}`} {
 		if _, err := ParseRecord([]byte(line)); err == nil {
 			t.Errorf("%q was accepted", line)

@@ -26,7 +26,8 @@ type fakeFirehose struct {
 	sizes  []int
 }
 
-func (f *fakeFirehose) PutRecordBatch(_ context.Context, in *firehose.PutRecordBatchInput, _ ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error) {
+func (f *fakeFirehose) PutRecordBatch(_ context.Context, in *firehose.PutRecordBatchInput, _ ...func(*firehose.Options),
+) (*firehose.PutRecordBatchOutput, error) {
 	call := f.calls
 	f.calls++
 	f.sizes = append(f.sizes, len(in.Records))
@@ -52,7 +53,8 @@ func (f *fakeFirehose) PutRecordBatch(_ context.Context, in *firehose.PutRecordB
 		}
 		if code != "" {
 			*out.FailedPutCount++
-			out.RequestResponses = append(out.RequestResponses, types.PutRecordBatchResponseEntry{ErrorCode: &code, ErrorMessage: aws.String("slow down")})
+			refused := types.PutRecordBatchResponseEntry{ErrorCode: &code, ErrorMessage: aws.String("slow down")}
+			out.RequestResponses = append(out.RequestResponses, refused)
 			continue
 		}
 		f.taken = append(f.taken, string(r.Data))

@@ -1,0 +1,216 @@
+package recommend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"kindred/internal/activity"
+	"kindred/internal/ials"
+)
+
+const (
+	recommendedItems = 10 // a page's strip of products
+	similarItems     = 5
+	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of what is wanted now.
+	sessionItems = 50
+)
+
+// ErrUnknownProduct says that the live model does not know a product.
+var ErrUnknownProduct = errors.New("product is not known to the live model")
+
+// Recommender answers from one store. It is safe for concurrent use.
+type Recommender struct {
+	store  store
+	mu     sync.Mutex
+	folder *ials.Folder // of version
+	// version is the one that folder was made for.
+	version string
+}
+
+// New makes a Recommender. It makes no request.
+func New(s store) *Recommender { return &Recommender{store: s} }
+
+// Answer is what is recommended for one event.
+type Answer struct {
+	Items        []activity.RecommendedItem // best first; empty only when no product at all is left to recommend
+	Similar      *activity.SimilarItems     // of the session's most telling product; nil when it has no known one
+	Source       activity.Source
+	ModelVersion string
+}
+
+// Record joins the answer with its event: raw are the event's bytes, e what Parse made of them.
+func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now time.Time) activity.Record {
+	id := activity.EventID(e, p)
+	return activity.Record{
+		Event:            raw,
+		RecommendedItems: a.Items,
+		SimilarItems:     a.Similar,
+		Recommendation: activity.Recommendation{
+			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
+			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Position: p,
+		},
+	}
+}
+
+// Batch answers the events in their order, all from one model version, in three round trips whatever their number; a fourth
+// one when some customer has rated everything that is in stock. An error means that none was answered; a later try may mend it.
+//
+// Left out are products in the cart, those that the customer has rated, and those out of stock. Products that were only
+// looked at may be recommended: they are what the visitor is undecided about.
+func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	model, err := r.store.Live(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find live model version: %w", err)
+	}
+	folder, err := r.folderOf(model)
+	if err != nil {
+		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
+	}
+	sessions := make([]session, len(events))
+	for i, e := range events {
+		sessions[i] = newSession(e)
+	}
+	found, err := r.lookUp(ctx, model, sessions)
+	if err != nil {
+		return nil, err
+	}
+	var searches []Search
+	var neighbours []Neighbours
+	for i := range sessions {
+		s := &sessions[i]
+		if err := s.resolve(model, folder, found); err != nil {
+			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
+		}
+		searches = append(searches, s.search())
+		if s.telling != "" {
+			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
+		}
+	}
+	candidates, similar, err := r.store.Retrieve(ctx, model, searches, neighbours)
+	if err != nil {
+		return nil, fmt.Errorf("retrieve products: %w", err)
+	}
+	answers := make([]Answer, len(events))
+	empty := false
+	for i := range sessions {
+		s := &sessions[i]
+		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version}
+		if s.telling != "" {
+			answers[i].Similar = similarOf(s.telling, similar[0])
+			similar = similar[1:]
+		}
+		empty = empty || len(answers[i].Items) == 0
+	}
+	if empty {
+		err = r.fillEmpty(ctx, model, sessions, answers)
+	}
+	return answers, err
+}
+
+// fillEmpty gives answers without any product the most popular ones, whoever has rated them: better a known product than
+// an empty page.
+func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
+	var searches []Search
+	for i := range answers {
+		if len(answers[i].Items) == 0 {
+			searches = append(searches, Search{Exclude: sessions[i].cart, Limit: recommendedItems})
+		}
+	}
+	candidates, _, err := r.store.Retrieve(ctx, model, searches, nil)
+	if err != nil {
+		return fmt.Errorf("retrieve popular products: %w", err)
+	}
+	for i := range answers {
+		if len(answers[i].Items) == 0 {
+			answers[i].Items, answers[i].Source = popular(candidates[0]), activity.SourcePopularity
+			candidates = candidates[1:]
+		}
+	}
+	return nil
+}
+
+// Similar gives the products nearest to one, at most limit, and the version that says so. ErrUnknownProduct when the live
+// model does not know the product.
+func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
+	model, err := r.store.Live(ctx)
+	if err != nil {
+		return nil, "", fmt.Errorf("find live model version: %w", err)
+	}
+	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("look up product: %w", err)
+	}
+	if _, ok := found.Items[code]; !ok {
+		return nil, "", ErrUnknownProduct
+	}
+	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{{Code: code, Limit: limit}})
+	if err != nil {
+		return nil, "", fmt.Errorf("retrieve similar products: %w", err)
+	}
+	return similarOf(code, similar[0]), model.Version, nil
+}
+
+// Version names the live model version.
+func (r *Recommender) Version(ctx context.Context) (string, error) {
+	model, err := r.store.Live(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find live model version: %w", err)
+	}
+	return model.Version, nil
+}
+
+// folderOf makes the solver of a version once.
+func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.folder != nil && r.version == m.Version {
+		return r.folder, nil
+	}
+	folder, err := ials.NewFolder(m.Solver)
+	if err != nil {
+		return nil, err
+	}
+	r.folder, r.version = folder, m.Version
+	return folder, nil
+}
+
+// lookUp asks for the products and customers of all sessions at once, each once.
+func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session) (Lookup, error) {
+	var codes []string
+	var customers []int32
+	seenCode, seenCustomer := map[string]bool{}, map[int32]bool{}
+	for i := range sessions {
+		for _, b := range sessions[i].browsed {
+			if !seenCode[b.code] {
+				seenCode[b.code] = true
+				codes = append(codes, b.code)
+			}
+		}
+		if number := sessions[i].event.CustomerNumber; number != nil && !seenCustomer[*number] {
+			seenCustomer[*number] = true
+			customers = append(customers, *number)
+		}
+	}
+	if len(codes) == 0 && len(customers) == 0 {
+		return Lookup{}, nil
+	}
+	found, err := r.store.Lookup(ctx, model, codes, customers)
+	if err != nil {
+		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
+	}
+	return found, nil
+}
+
+func similarOf(code string, found []Similar) *activity.SimilarItems {
+	s := &activity.SimilarItems{ProductCode: code, SimilarItems: make([]activity.SimilarItem, len(found))}
+	for i, f := range found {
+		s.SimilarItems[i] = activity.SimilarItem{ID: f.Code, Distance: f.Distance}
+	}
+	return s
+}

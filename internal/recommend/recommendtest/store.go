@@ -1,0 +1,158 @@
+// Package recommendtest helps to test what recommends: a store in memory that answers as the vector database must, and a
+// small made-up model. It is for tests only.
+package recommendtest
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+
+	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
+)
+
+// Store answers from a version in memory by an exact scan. Change Live, Fail and Trips only through the methods.
+type Store struct {
+	mu    sync.Mutex
+	live  *modelversion.Version
+	fail  func(ctx context.Context) error
+	trips int
+}
+
+// NewStore makes a store in which v is live.
+func NewStore(v *modelversion.Version) *Store { return &Store{live: v} }
+
+// Promote makes v live.
+func (s *Store) Promote(v *modelversion.Version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = v
+}
+
+// Fail lets every later call ask f first; nil ends that.
+func (s *Store) Fail(f func(ctx context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = f
+}
+
+// Trips counts the calls.
+func (s *Store) Trips() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trips
+}
+
+func (s *Store) enter(ctx context.Context) (*modelversion.Version, error) {
+	s.mu.Lock()
+	s.trips++
+	live, fail := s.live, s.fail
+	s.mu.Unlock()
+	if fail != nil {
+		if err := fail(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return live, ctx.Err()
+}
+
+// Live gives the live version.
+func (s *Store) Live(ctx context.Context) (*recommend.Model, error) {
+	v, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, nil
+}
+
+// Lookup finds products and customers.
+func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+	v, err := s.enter(ctx)
+	if err != nil {
+		return recommend.Lookup{}, err
+	}
+	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[int32]recommend.Customer{}}
+	for _, it := range v.Items {
+		if slices.Contains(codes, it.Code) {
+			found.Items[it.Code] = recommend.Item{Code: it.Code, Name: it.Name, Line: it.Line, Origin: it.Origin, Vector: it.Vector}
+		}
+	}
+	for _, c := range v.Customers {
+		if slices.Contains(customers, c.Number) {
+			found.Customers[c.Number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector, HasRated: len(c.Rated) > 0}
+		}
+	}
+	return found, nil
+}
+
+// Retrieve scans all items for every question.
+func (s *Store) Retrieve(ctx context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	v, err := s.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
+	for i, q := range searches {
+		candidates[i] = search(v, q)
+	}
+	for i, q := range neighbours {
+		similar[i] = nearest(v, q)
+	}
+	return candidates, similar, nil
+}
+
+func search(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
+	exclude := map[string]bool{}
+	for _, code := range q.Exclude {
+		exclude[code] = true
+	}
+	if q.Customer != nil {
+		for _, c := range v.Customers {
+			for _, code := range c.Rated {
+				exclude[code] = exclude[code] || c.Number == *q.Customer
+			}
+		}
+	}
+	var found []recommend.Candidate
+	for _, it := range v.Items {
+		if exclude[it.Code] || it.QuantityInStock <= 0 {
+			continue
+		}
+		score := float32(it.Positives)
+		if q.Vector != nil {
+			score = dot(q.Vector, it.Vector)
+		}
+		found = append(found, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector})
+	}
+	slices.SortStableFunc(found, func(a, b recommend.Candidate) int { return cmp.Compare(b.Score, a.Score) })
+	return found[:min(q.Limit, len(found))]
+}
+
+func nearest(v *modelversion.Version, q recommend.Neighbours) []recommend.Similar {
+	at := slices.IndexFunc(v.Items, func(it modelversion.Item) bool { return it.Code == q.Code })
+	if at < 0 {
+		return nil
+	}
+	origin := v.Items[at].Vector
+	var found []recommend.Similar
+	for _, it := range v.Items {
+		if it.Code == q.Code || it.QuantityInStock <= 0 {
+			continue
+		}
+		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
+		found = append(found, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
+	}
+	slices.SortStableFunc(found, func(a, b recommend.Similar) int { return cmp.Compare(a.Distance, b.Distance) })
+	return found[:min(q.Limit, len(found))]
+}
+
+func dot(a, b []float32) float32 {
+	var sum float32
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
