@@ -1,0 +1,62 @@
+// Package trainingset owns what a training set is: three Parquet data sets with fixed columns, how they are written
+// file by file and read back whole. Ratings are already joined with customer and product; customers and products are
+// written whole too, because the join loses everyone who has not rated. Where the rows come from belongs to package
+// extract; how the files appear at once to package commit.
+package trainingset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"kindred/internal/shop"
+)
+
+// Kind is the manifest's kind of a training set.
+const Kind = "training-set"
+
+// The data sets of a training set, each a folder of its run.
+const (
+	Ratings   = "ratings"
+	Customers = "customers"
+	Products  = "products"
+)
+
+var (
+	// ErrSchema means that a run was written with other columns than this program reads.
+	ErrSchema = errors.New("training set has another schema")
+	// ErrOrphan means that a rating names a customer or a product that the set does not hold.
+	ErrOrphan = errors.New("rating of an unknown customer or product")
+)
+
+// Set is a training set in memory.
+type Set struct {
+	Run          string
+	ContentHash  string
+	Customers    []shop.Customer // sorted by Number
+	Products     []shop.Product  // sorted by Code
+	Interactions []Interaction   // in the order of the files: by customer
+}
+
+// Interaction is one rating.
+type Interaction struct {
+	Customer int32 // index into Customers
+	Product  int32 // index into Products
+	Stars    int8
+	RatedAt  int64 // seconds since 1970 UTC; 0: not known
+}
+
+// Rating is one joined row on its way into the files. The pointers are read during the call only.
+type Rating struct {
+	Customer *shop.Customer
+	Product  *shop.Product
+	Stars    int8
+	RatedAt  *time.Time
+}
+
+// Fingerprint identifies the columns of all data sets: names, types, order.
+func Fingerprint() string {
+	sum := sha256.Sum256([]byte(Schema()))
+	return hex.EncodeToString(sum[:])
+}
