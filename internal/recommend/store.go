@@ -14,7 +14,6 @@ type Model struct {
 	Version string
 	Solver  modelversion.Solver
 	Encoder modelversion.Encoder
-	Indexed bool // the store searches an approximate index; of no interest here
 }
 
 // Item is a product that the model knows.
