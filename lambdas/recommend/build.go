@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"kindred/internal/awsclient"
+	"kindred/internal/delivery"
+	"kindred/internal/envconfig"
+	"kindred/internal/objectstore"
+	"kindred/internal/quarantine"
+	"kindred/internal/recommend"
+	"kindred/internal/vectorstore"
+
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/caarlos0/env/v11"
+)
+
+// stopTime is how long a stop may take. Lambda kills the process 300 ms after SIGTERM.
+const stopTime = 200 * time.Millisecond
+
+// config is the function's configuration; every variable without a default is required.
+type config struct {
+	PGVector        envconfig.PGVector
+	Delivery        envconfig.Delivery
+	Recommendations envconfig.Recommendations
+	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out. Default 1 s.
+	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
+}
+
+// build reads the environment and makes the handler with its clients, none of which makes a request yet. stop ends the
+// connections.
+func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler, stop func(), err error) {
+	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read environment: %w", err)
+	}
+	aws, err := awsclient.Load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := vectorstore.Open(ctx, cfg.PGVector)
+	if err != nil {
+		return nil, nil, err
+	}
+	h = &handler{
+		recommender: recommend.New(vectorstore.NewSource(store)),
+		delivery:    delivery.New(firehose.NewFromConfig(aws), cfg.Delivery.Stream, delivery.Config{}),
+		quarantine: quarantine.New(func(ctx context.Context) (objectstore.Store, error) {
+			return objectstore.Open(ctx, cfg.Recommendations.Bucket)
+		}),
+		log: log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
+	}
+	stop = func() {
+		closed := make(chan struct{})
+		go func() {
+			store.Close() // waits for a query that runs
+			close(closed)
+		}()
+		select {
+		case <-closed:
+		case <-time.After(stopTime):
+		}
+	}
+	return h, stop, nil
+}

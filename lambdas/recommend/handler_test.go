@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kindred/internal/activity"
+	"kindred/internal/recommend"
+	"kindred/internal/recommend/recommendtest"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// fakeDelivery takes all lines but those that refuse names.
+type fakeDelivery struct {
+	refuse func(line string) bool
+	lines  []string
+	calls  int
+}
+
+func (f *fakeDelivery) Put(ctx context.Context, records [][]byte) (failed []int, err error) {
+	f.calls++
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i, r := range records {
+		if f.refuse != nil && f.refuse(string(r)) {
+			failed = append(failed, i)
+			err = errors.New("refused with ServiceUnavailableException: slow down")
+			continue
+		}
+		f.lines = append(f.lines, string(r))
+	}
+	return failed, err
+}
+
+// fakeQuarantine keeps records by sequence number; err makes a write fail.
+type fakeQuarantine struct {
+	mu   sync.Mutex
+	err  func(q activity.Quarantined) error
+	kept map[string]activity.Quarantined
+}
+
+func (f *fakeQuarantine) Write(ctx context.Context, q activity.Quarantined) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		if err := f.err(q); err != nil {
+			return err
+		}
+	}
+	f.kept[q.Position.SequenceNumber] = q
+	return ctx.Err()
+}
+
+type bundle struct {
+	*handler
+	store      *recommendtest.Store
+	delivery   *fakeDelivery
+	quarantine *fakeQuarantine
+	log        *bytes.Buffer
+	metrics    *bytes.Buffer
+}
+
+func setup(t *testing.T) bundle {
+	t.Helper()
+	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), delivery: &fakeDelivery{},
+		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
+	b.handler = &handler{recommender: recommend.New(b.store), delivery: b.delivery, quarantine: b.quarantine,
+		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
+	return b
+}
+
+// run handles the batch and returns the index that the response names, or the number of records when it names none.
+func (b bundle) run(t *testing.T, batch events.KinesisEvent) int {
+	t.Helper()
+	return b.runWith(t, t.Context(), batch)
+}
+
+func (b bundle) runWith(t *testing.T, ctx context.Context, batch events.KinesisEvent) int {
+	t.Helper()
+	response, err := b.handle(ctx, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.BatchItemFailures == nil || len(response.BatchItemFailures) > 1 {
+		t.Fatalf("response %+v", response)
+	}
+	for _, f := range response.BatchItemFailures {
+		return slices.IndexFunc(batch.Records, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == f.ItemIdentifier })
+	}
+	return len(batch.Records)
+}
+
+// batchOf makes a batch of n events with ids e0, e1, …; those whose index is listed are broken.
+func batchOf(n int, broken ...int) events.KinesisEvent {
+	var batch events.KinesisEvent
+	for i := range n {
+		sequence := fmt.Sprintf("4966%08d", i)
+		data := fmt.Appendf(nil, `{"session_id":"s","event_id":"e%d","customer_number":740193265,"city":"Secretville",`+
+			`"browse_history":[{"product_code":"L2_03","quantity":"1"}]}`, i)
+		if slices.Contains(broken, i) {
+			data = data[:len(data)/2]
+		}
+		batch.Records = append(batch.Records, events.KinesisEventRecord{
+			EventID: "shardId-000000000000:" + sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
+			Kinesis: events.KinesisRecord{SequenceNumber: sequence, PartitionKey: "s", Data: data,
+				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: time.Now().Add(-time.Second)}},
+		})
+	}
+	return batch
+}
+
+func TestFixture(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/batch.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch events.KinesisEvent
+	if err := json.Unmarshal(raw, &batch); err != nil {
+		t.Fatal(err)
+	}
+	b := setup(t)
+	if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines) != 2 {
+		t.Fatalf("failed at %d, delivered %q", failed, b.delivery.lines)
+	}
+	if !strings.HasPrefix(b.delivery.lines[0], `{"session_id":"s-1","event_id":"e-1","customer_number":101,`) ||
+		!strings.Contains(b.delivery.lines[0], `"credit_limit":21000.00`) || !strings.Contains(b.delivery.lines[0], `"device":"phone"`) {
+		t.Errorf("the event did not stay as it came: %s", b.delivery.lines[0])
+	}
+	first, err := activity.ParseRecord([]byte(b.delivery.lines[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := first.Recommendation
+	arrived := time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.UTC)
+	want := activity.Position{Stream: "kindred-activity", Shard: "shardId-000000000001",
+		SequenceNumber: batch.Records[0].Kinesis.SequenceNumber, PartitionKey: "s-1", ArrivedAt: arrived}
+	if r.ID != activity.RecommendationID("e-1") || r.EventID != "e-1" || r.ModelVersion != "m1" || r.Source != activity.SourceSession ||
+		r.Position != want || r.LatencyMS <= 0 || len(first.RecommendedItems) != 10 || first.SimilarItems == nil {
+		t.Errorf("got %+v", first)
+	}
+	second, err := activity.ParseRecord([]byte(b.delivery.lines[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(second.Recommendation.EventID, "evt-") || second.Recommendation.Source != activity.SourcePopularity {
+		t.Errorf("got %+v", second)
+	}
+	kept := b.quarantine.kept[batch.Records[2].Kinesis.SequenceNumber]
+	if kept.Reason != activity.ReasonKPLAggregated || !bytes.Equal(kept.Data, batch.Records[2].Kinesis.Data) || kept.EventID == "" {
+		t.Errorf("quarantined %+v", kept)
+	}
+}
+
+func TestPoisonAmongHundred(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if failed := b.run(t, batchOf(100, 50)); failed != 100 || len(b.delivery.lines) != 99 || len(b.quarantine.kept) != 1 {
+		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+	}
+	if b.store.Trips() != 3 || b.delivery.calls != 1 {
+		t.Errorf("%d round trips and %d deliveries", b.store.Trips(), b.delivery.calls)
+	}
+	var metrics map[string]any
+	if err := json.Unmarshal(b.metrics.Bytes(), &metrics); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{"events": 100, "recommended": 99, "quarantined": 1, "failed": 0, "source_session": 99} {
+		if metrics[name] != want {
+			t.Errorf("metric %s is %v, want %g", name, metrics[name], want)
+		}
+	}
+	if age := metrics["iterator_age_ms"].(float64); age < 900 || age > 60_000 {
+		t.Errorf("iterator age %g ms", age)
+	}
+	for _, m := range metrics["_aws"].(map[string]any)["CloudWatchMetrics"].([]any)[0].(map[string]any)["Metrics"].([]any) {
+		if name := m.(map[string]any)["Name"].(string); metrics[name] == nil {
+			t.Errorf("metric %s is named and not given", name)
+		}
+	}
+}
+
+func TestDatabaseDownQuarantinesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Fail(func(context.Context) error { return errors.New("connection refused") })
+	if failed := b.run(t, batchOf(100, 50)); failed != 0 || len(b.delivery.lines)+len(b.quarantine.kept) != 0 {
+		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+	}
+	b.store.Fail(nil) // and back
+	if failed := b.run(t, batchOf(100, 50)); failed != 100 || len(b.delivery.lines) != 99 || len(b.quarantine.kept) != 1 {
+		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+	}
+}
+
+func TestPoisonBeforeATransientFaultDoesNotComeAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Fail(func(context.Context) error { return errors.New("connection refused") })
+	if failed := b.run(t, batchOf(5, 0, 1, 4)); failed != 2 || len(b.quarantine.kept) != 2 {
+		t.Errorf("failed at %d, %d quarantined", failed, len(b.quarantine.kept))
+	}
+	if failed := b.run(t, batchOf(2, 0, 1)); failed != 2 { // nothing sound: the database is not asked
+		t.Errorf("failed at %d", failed)
+	}
+}
+
+func TestFirehoseRefusesSome(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.delivery.refuse = func(line string) bool {
+		return strings.Contains(line, `"event_id":"e7",`) || strings.Contains(line, `"event_id":"e9",`)
+	}
+	if failed := b.run(t, batchOf(12, 3, 8)); failed != 7 || len(b.delivery.lines) != 8 || len(b.quarantine.kept) != 1 {
+		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+	}
+	if !strings.Contains(b.log.String(), "ServiceUnavailableException") || !strings.Contains(b.log.String(), `"failed":5`) {
+		t.Errorf("log: %s", b.log)
+	}
+}
+
+func TestChunksBeforeARefusalAreDone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.delivery.refuse = func(line string) bool { return strings.Contains(line, `"event_id":"e700",`) }
+	if failed := b.run(t, batchOf(1200, 10)); failed != 700 || b.delivery.calls != 2 || len(b.quarantine.kept) != 1 {
+		t.Errorf("failed at %d after %d deliveries, %d quarantined", failed, b.delivery.calls, len(b.quarantine.kept))
+	}
+}
+
+func TestQuarantineDownIsTransient(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.quarantine.err = func(q activity.Quarantined) error {
+		if strings.HasSuffix(q.Position.SequenceNumber, "20") {
+			return errors.New("bucket is down")
+		}
+		return nil
+	}
+	if failed := b.run(t, batchOf(40, 10, 20, 30)); failed != 20 {
+		t.Errorf("failed at %d", failed)
+	}
+	b.quarantine.err = nil
+	if failed := b.run(t, batchOf(40, 10, 20, 30)); failed != 40 || len(b.quarantine.kept) != 3 {
+		t.Errorf("failed at %d, %d quarantined", failed, len(b.quarantine.kept))
+	}
+}
+
+func TestRetryWritesTheSameIDs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	batch := batchOf(3)
+	b.run(t, batch)
+	b.run(t, batch)
+	for i := range 3 {
+		first, err := activity.ParseRecord([]byte(b.delivery.lines[i]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := activity.ParseRecord([]byte(b.delivery.lines[i+3]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Recommendation.ID != again.Recommendation.ID || first.Recommendation.ID == "" {
+			t.Errorf("event %d: %s, then %s", i, first.Recommendation.ID, again.Recommendation.ID)
+		}
+	}
+}
+
+func TestWorkEndsBeforeTheDeadline(t *testing.T) {
+	t.Parallel()
+	for name, left := range map[string]time.Duration{"no time left": 500 * time.Millisecond, "database hangs": 1100 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.store.Fail(func(ctx context.Context) error {
+				<-ctx.Done() // answers never
+				return ctx.Err()
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			defer cancel()
+			failed := b.runWith(t, ctx, batchOf(100, 50))
+			if ctx.Err() != nil {
+				t.Error("the head room was used up")
+			}
+			if failed != 0 || len(b.delivery.lines)+len(b.quarantine.kept) != 0 {
+				t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+			}
+		})
+	}
+}
+
+func TestEmptyBatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	if failed := b.run(t, events.KinesisEvent{}); failed != 0 || b.store.Trips() != 0 {
+		t.Errorf("failed at %d after %d round trips", failed, b.store.Trips())
+	}
+}
+
+func TestLogsHoldNoCustomerField(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.delivery.refuse = func(line string) bool { return strings.Contains(line, `"event_id":"e2",`) }
+	b.run(t, batchOf(4, 1))
+	for _, secret := range []string{"Secretville", "740193265", "L2_03", "customer_number"} {
+		if out := b.log.String() + b.metrics.String(); strings.Contains(out, secret) {
+			t.Errorf("%q in %s", secret, out)
+		}
+	}
+}
+
+func TestPanicIsNotSwallowed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Fail(func(context.Context) error { panic("bug") })
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	b.run(t, batchOf(1))
+}
+
+func TestPositionOfAConsumer(t *testing.T) {
+	t.Parallel()
+	p := position(events.KinesisEventRecord{EventID: "shardId-000000000007:49",
+		EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity/consumer/fast:1457"})
+	if p.Stream != "activity" || p.Shard != "shardId-000000000007" {
+		t.Errorf("got %+v", p)
+	}
+}
