@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kindred/internal/program"
+	"kindred/internal/provision"
+	"kindred/localstack/native"
+	"kindred/localstack/settings"
+)
+
+type (
+	up          struct{}
+	down        struct{}
+	status      struct{}
+	reset       struct{}
+	doctor      struct{}
+	env         struct{}
+	provisionIt struct{}
+	deprovision struct{}
+)
+
+// errUnhealthy gives exit code 1 after the details were printed.
+var errUnhealthy = errors.New("not all is well")
+
+// open opens the stack of this repository, which reports what it does on standard error.
+func open(out *program.Output) (*native.Stack, settings.Settings, error) {
+	s, err := settings.Load()
+	if err != nil {
+		return nil, s, err
+	}
+	stack, err := native.Open(native.Config{Resources: s.Env(), Report: native.Printer(out.Stderr)})
+	return stack, s, err
+}
+
+// Run starts the stack.
+func (*up) Run(ctx context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	if err := stack.Up(ctx); err != nil {
+		return err
+	}
+	all, err := stack.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return out.Result("the stack is up; `source "+shown(stack.EnvFile())+"` gives its addresses", all)
+}
+
+// shown is a path as the person in this folder would type it.
+func shown(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(short, "..") {
+		return short
+	}
+	return path
+}
+
+// Run stops the stack.
+func (*down) Run(ctx context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	if err := stack.Down(ctx); err != nil {
+		return err
+	}
+	return out.Result("the stack is down; its data stay", struct{}{})
+}
+
+// Run prints the parts.
+func (*status) Run(ctx context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	all, err := stack.Status(ctx)
+	if err != nil {
+		return err
+	}
+	var table strings.Builder
+	if err := all.Write(&table); err != nil {
+		return err
+	}
+	if err := out.Result(strings.TrimSuffix(table.String(), "\n"), all); err != nil {
+		return err
+	}
+	if !all.Healthy() {
+		return errUnhealthy
+	}
+	return nil
+}
+
+// Run deletes the data.
+func (*reset) Run(ctx context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	if err := stack.Reset(ctx); err != nil {
+		return err
+	}
+	return out.Result("the stack is down and its data are deleted; downloads stay", struct{}{})
+}
+
+// Run prints the findings.
+func (*doctor) Run(ctx context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	findings, err := stack.Doctor(ctx)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	ok := true
+	for _, f := range findings {
+		if f.OK {
+			lines = append(lines, fmt.Sprintf("ok      %s: %s", f.Check, f.Detail))
+			continue
+		}
+		ok = false
+		lines = append(lines, fmt.Sprintf("FAILED  %s: %s", f.Check, f.Detail), "        → "+f.Advice)
+	}
+	if err := out.Result(strings.Join(lines, "\n"), findings); err != nil {
+		return err
+	}
+	if !ok {
+		return errUnhealthy
+	}
+	return nil
+}
+
+// Run prints the environment file.
+func (*env) Run(_ context.Context, out *program.Output) error {
+	stack, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(stack.EnvFile())
+	if err != nil {
+		return fmt.Errorf("read environment file: %w; `make local-up` writes it", err)
+	}
+	values, err := stack.ReadEnv()
+	if err != nil {
+		return err
+	}
+	return out.Result(strings.TrimSuffix(string(text), "\n"), values)
+}
+
+// Run creates the AWS resources.
+func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
+	stack, s, err := open(out)
+	if err != nil {
+		return err
+	}
+	values, err := stack.ReadEnv()
+	if err != nil {
+		return fmt.Errorf("%w; `make local-up` writes it", err)
+	}
+	zip, err := provision.BuildFunction(ctx, stack.Repository(), "recommend")
+	if err != nil {
+		return err
+	}
+	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_DSN"]}}
+	made, err := provision.Apply(ctx, stack.AWS(s.Region), s, function)
+	if err != nil {
+		return err
+	}
+	sentence := "everything exists already"
+	if len(made.Changes) > 0 {
+		sentence = strings.Join(made.Changes, "\n")
+	}
+	return out.Result(sentence, made)
+}
+
+// Run deletes the AWS resources.
+func (*deprovision) Run(ctx context.Context, out *program.Output) error {
+	stack, s, err := open(out)
+	if err != nil {
+		return err
+	}
+	if err := provision.Destroy(ctx, stack.AWS(s.Region), s); err != nil {
+		return err
+	}
+	return out.Result("the resources are deleted", struct{}{})
+}

@@ -1,0 +1,180 @@
+package native
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	emulatorName    = "localstack"
+	emulatorVersion = "4.14.0"
+	// emulatorServices are those that the project or its Terraform uses; each costs nothing until it is called.
+	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms,ssm,stepfunctions,scheduler"
+)
+
+//go:embed requirements.txt
+var requirements []byte // 88 packages with hashes, locked by `uv pip compile` from requirements.in
+
+// emulator is LocalStack, with the plugins of localstack/executor.
+type emulator struct{ *Stack }
+
+func (e *emulator) name() string         { return emulatorName }
+func (e *emulator) portVariable() string { return "KINDRED_LOCALSTACK_PORT" }
+func (e *emulator) defaultPort() int     { return DefaultLocalStackPort }
+
+// stopping: SIGTERM also ends the functions, in 2 to 14 seconds.
+func (e *emulator) stopping() stopping {
+	return stopping{signal: syscall.SIGTERM, grace: 30 * time.Second}
+}
+
+func (e *emulator) venv() string { return e.folder.opt("localstack-" + emulatorVersion) }
+
+// install makes the virtual environment. Its stamp is written last, so half an installation is begun anew.
+func (e *emulator) install(ctx context.Context) error {
+	sum := sha256.Sum256(requirements)
+	want := hex.EncodeToString(sum[:])
+	stamp := filepath.Join(e.venv(), "complete")
+	installed := func() bool {
+		have, err := os.ReadFile(stamp)
+		_, pythonErr := os.Stat(filepath.Join(e.venv(), "bin", "python")) // a link into a Python that may have gone
+		return err == nil && pythonErr == nil && string(have) == want
+	}
+	if installed() {
+		return nil
+	}
+	unlock, err := lock(ctx, e.folder.opt(emulatorName+".lock"), func() { e.step(emulatorName, "waiting for another installation") })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if installed() {
+		return nil
+	}
+	python, err := e.python(ctx)
+	if err != nil {
+		return err
+	}
+	tool, err := e.wheel(ctx, emulatorName, "uv")
+	if err != nil {
+		return err
+	}
+	found, _ := filepath.Glob(filepath.Join(tool, "uv-*.data", "scripts", "uv"))
+	if len(found) != 1 {
+		return errors.New("the package of uv holds no program")
+	}
+	list := filepath.Join(e.folder.cache(), "requirements.txt")
+	if err := os.WriteFile(list, requirements, 0o644); err != nil {
+		return fmt.Errorf("write requirements: %w", err)
+	}
+	if err := os.RemoveAll(e.venv()); err != nil {
+		return fmt.Errorf("clear half an installation: %w", err)
+	}
+	index, err := e.packageIndex(ctx)
+	if err != nil {
+		return fmt.Errorf("ask pip for its index: %w", err)
+	}
+	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "VIRTUAL_ENV="+e.venv())
+	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
+		env = append(env, "UV_DEFAULT_INDEX="+index)
+	}
+	done := e.step(emulatorName, "installing LocalStack "+emulatorVersion+" (88 Python packages)")
+	uv := func(args ...string) error {
+		return e.run(ctx, command{path: found[0], args: append(args, "--quiet"), env: env, dir: e.folder.cache()})
+	}
+	if err := uv("venv", "--python", python, e.venv()); err != nil {
+		return fmt.Errorf("make virtual environment: %w", err)
+	}
+	if err := uv("pip", "sync", "--require-hashes", "--compile-bytecode", list); err != nil {
+		return fmt.Errorf("install LocalStack (is the Python package index reachable?): %w", err)
+	}
+	done("installed LocalStack " + emulatorVersion)
+	return os.WriteFile(stamp, []byte(want), 0o644)
+}
+
+// prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is rubbish of the last run.
+func (e *emulator) prepare(context.Context) error {
+	dir := e.folder.data(emulatorName)
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("clear data of the last run: %w", err)
+	}
+	return makeFolder(filepath.Join(dir, "tmp"))
+}
+
+func (e *emulator) command(context.Context) (command, error) {
+	root := e.folder.data(emulatorName)
+	env := append(cleanEnv(),
+		"FILESYSTEM_ROOT="+root, "TMPDIR="+filepath.Join(root, "tmp"), "XDG_CACHE_HOME="+filepath.Join(root, "cache"),
+		"OVERRIDE_IN_DOCKER=0", // else a /.dockerenv on the machine makes it use /var/lib/localstack
+		"DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "LS_LOG=warning",
+		fmt.Sprintf("GATEWAY_LISTEN=127.0.0.1:%d", e.ports[emulatorName]),
+		"GATEWAY_SERVER=loopback", // the stock server listens on every interface
+		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"), "PYTHONDONTWRITEBYTECODE=1",
+		"LAMBDA_RUNTIME_EXECUTOR=process", "PROVIDER_OVERRIDE_KINESIS=moto",
+		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.05",
+		"STRICT_SERVICE_LOADING=1", "SERVICES="+emulatorServices,
+	)
+	return command{path: filepath.Join(e.venv(), "bin", "python"), args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
+}
+
+// ready asks for its health, and for the Lambda executor: LocalStack would fall back to Docker without failing.
+func (e *emulator) ready(ctx context.Context) (string, error) {
+	var health struct {
+		Version  string
+		Services map[string]string
+	}
+	if err := e.get(ctx, "/_localstack/health", &health); err != nil {
+		return "", err
+	}
+	for _, name := range strings.Split(emulatorServices, ",") {
+		if state := health.Services[name]; state != "available" && state != "running" {
+			return "", fmt.Errorf("service %s is %q", name, state)
+		}
+	}
+	var own struct {
+		Executor string `json:"lambda_executor"`
+	}
+	if err := e.get(ctx, "/_localstack/kindred", &own); err != nil {
+		return "", err
+	}
+	if own.Executor != "ProcessExecutor" {
+		return "", fmt.Errorf("it runs functions by %q, not as processes", own.Executor)
+	}
+	return "LocalStack " + health.Version, nil
+}
+
+func (e *emulator) get(ctx context.Context, path string, into any) error {
+	url := fmt.Sprintf("http://127.0.0.1:%d%s", e.ports[emulatorName], path)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		return fmt.Errorf("ask LocalStack: %w", err)
+	}
+	defer response.Body.Close()
+	const limit = 1 << 20 // far above any answer of these pages
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit))
+	if err != nil {
+		return fmt.Errorf("read answer of %s: %w", path, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", path, response.Status)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", path, err)
+	}
+	return nil
+}

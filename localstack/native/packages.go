@@ -1,0 +1,151 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// packages is where MariaDB's packages are unpacked.
+func (m *mysqlServer) packages() string { return m.folder.opt("mariadb") }
+
+// unpackMariaDB fetches the distribution's packages of MariaDB and unpacks them. Nothing is installed; it needs no root.
+func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
+	program := filepath.Join(m.packages(), "usr/sbin/mariadbd")
+	if isFile(program) {
+		return m.inspect(ctx, program)
+	}
+	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb", "dpkg-query"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return server{}, fmt.Errorf("%w: this machine has no MySQL or MariaDB server and no %s to fetch one: install one "+
+				"(`brew install mariadb`, `dnf install mariadb-server`, `pacman -S mariadb`; it need not run), or use Docker", ErrConfig, tool)
+		}
+	}
+	unlock, err := lock(ctx, m.folder.opt("mariadb.lock"), func() { m.step(mysqlName, "waiting for another installation") })
+	if err != nil {
+		return server{}, err
+	}
+	defer unlock()
+	if isFile(program) {
+		return m.inspect(ctx, program)
+	}
+	done := m.step(mysqlName, "downloading MariaDB")
+	dir := filepath.Join(m.folder.cache(), "mariadb")
+	if err := m.fetchPackages(ctx, dir); err != nil {
+		return server{}, err
+	}
+	partial := m.packages() + ".partial"
+	if err := os.RemoveAll(partial); err != nil {
+		return server{}, fmt.Errorf("clear half an installation: %w", err)
+	}
+	if err := makeFolder(partial); err != nil {
+		return server{}, err
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.deb")) // only a bad pattern is an error
+	for _, file := range files {
+		if err := m.run(ctx, command{path: "dpkg-deb", args: []string{"-x", file, partial}, env: os.Environ(), dir: dir}); err != nil {
+			return server{}, fmt.Errorf("unpack %s: %w", filepath.Base(file), err)
+		}
+	}
+	if err := os.Rename(partial, m.packages()); err != nil {
+		return server{}, fmt.Errorf("put MariaDB in place: %w", err)
+	}
+	s, err := m.inspect(ctx, program)
+	if err != nil {
+		return server{}, err
+	}
+	done("installed MariaDB")
+	return s, nil
+}
+
+// fetchPackages downloads with the machine's package lists; when it has none, or old ones, with lists of our own.
+func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
+	first := m.fetchWith(ctx, dir)
+	if first == nil || ctx.Err() != nil {
+		return first
+	}
+	state := filepath.Join(m.folder.cache(), "apt")
+	for _, sub := range []string{"lists/partial", "archives/partial"} {
+		if err := makeFolder(filepath.Join(state, sub)); err != nil {
+			return err
+		}
+	}
+	own := []string{
+		"-o", "Dir::State::Lists=" + filepath.Join(state, "lists"), "-o", "Dir::Cache=" + state,
+		"-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=", // as whoever we are
+	}
+	update := append([]string{"update", "-qq"}, own...)
+	if err := m.run(ctx, command{path: "apt-get", args: update, env: os.Environ(), dir: dir}); err != nil {
+		return fmt.Errorf("download MariaDB (are the distribution's package servers reachable? Any MySQL or MariaDB server on "+
+			"the PATH will do as well): %w", err)
+	}
+	if err := m.fetchWith(ctx, dir, own...); err != nil {
+		return fmt.Errorf("download MariaDB: %w", err)
+	}
+	return nil
+}
+
+// fetchWith downloads the server, the client tools that make its data folder, and those packages they need that the
+// machine lacks.
+func (m *mysqlServer) fetchWith(ctx context.Context, dir string, options ...string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("clear old packages: %w", err)
+	}
+	if err := makeFolder(dir); err != nil {
+		return err
+	}
+	wanted := []string{"mariadb-server-core", "mariadb-client-core"}
+	seen := map[string]bool{wanted[0]: true, wanted[1]: true}
+	for i := 0; i < len(wanted); i++ {
+		needs, err := dependencies(ctx, wanted[i], options)
+		if err != nil {
+			return err
+		}
+		for _, name := range needs {
+			if !seen[name] && !packageInstalled(ctx, name) {
+				wanted = append(wanted, name)
+			}
+			seen[name] = true
+		}
+	}
+	args := append([]string{"download", "-qq"}, options...)
+	return m.run(ctx, command{path: "apt-get", args: append(args, wanted...), env: os.Environ(), dir: dir})
+}
+
+// dependencies are the packages that one needs directly; of alternatives the first.
+func dependencies(ctx context.Context, name string, options []string) ([]string, error) {
+	args := append([]string{"depends", "--important"}, options...)
+	out, err := exec.CommandContext(ctx, "apt-cache", append(args, name)...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("ask apt for what %s needs: %w", name, err)
+	}
+	return parseDependencies(string(out)), nil
+}
+
+// parseDependencies reads what `apt-cache depends` prints: "  Depends: name", and " |Depends: name" when the next line
+// is an alternative to it.
+func parseDependencies(text string) []string {
+	var names []string
+	alternative := false
+	for line := range strings.Lines(text) {
+		kind, name, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		more := strings.HasPrefix(kind, "|")
+		kind = strings.TrimPrefix(kind, "|")
+		if !ok || kind != "Depends" && kind != "PreDepends" {
+			continue
+		}
+		if !alternative && !strings.HasPrefix(name, "<") { // <…> is virtual
+			names = append(names, strings.TrimSpace(name))
+		}
+		alternative = more
+	}
+	return names
+}
+
+func packageInstalled(ctx context.Context, name string) bool {
+	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}\n", name).Output()
+	return err == nil && strings.HasPrefix(string(out), "installed")
+}

