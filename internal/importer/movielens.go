@@ -1,0 +1,184 @@
+package importer
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"kindred/internal/shop"
+)
+
+// movieLensVendor stands where a shop has the maker of a product.
+const movieLensVendor = "MovieLens"
+
+// releaseYear ends the titles of MovieLens: "Toy Story (1995)".
+var releaseYear = regexp.MustCompile(`\((\d{3})\d\)\s*$`)
+
+// film maps a film to a product.
+func film(id, title, genre string) shop.Product {
+	decade := "unknown"
+	if m := releaseYear.FindStringSubmatch(title); m != nil {
+		decade = m[1] + "0s"
+	}
+	return shop.Product{
+		Code:            strings.Clone(id),
+		Name:            strings.Clone(truncate(title, shop.MaxName)),
+		Line:            strings.Clone(genre),
+		Scale:           decade,
+		Vendor:          movieLensVendor,
+		QuantityInStock: 1,
+	}
+}
+
+// viewer maps a user to a customer.
+func viewer(number int32) shop.Customer {
+	return shop.Customer{Number: number, Name: fmt.Sprintf("Viewer %d", number)}
+}
+
+// opinion maps a rating; stars may be halves, at is in Unix seconds.
+func opinion(user, film, stars, at string) (shop.Rating, error) {
+	number, err := strconv.ParseInt(user, 10, 32)
+	if err != nil {
+		return shop.Rating{}, fmt.Errorf("user %q is no number", user)
+	}
+	value, err := strconv.ParseFloat(stars, 64)
+	if err != nil || !(value > 0 && value <= shop.MaxStars) {
+		return shop.Rating{}, fmt.Errorf("rating %q is not within 0.5 to %d", stars, shop.MaxStars)
+	}
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return shop.Rating{}, fmt.Errorf("timestamp %q is no number of seconds", at)
+	}
+	ratedAt := time.Unix(seconds, 0).UTC()
+	return shop.Rating{CustomerNumber: int32(number), ProductCode: film, Stars: int8(math.Ceil(value)), RatedAt: &ratedAt}, nil
+}
+
+// readLatest reads ratings.csv and movies.csv. Users have no file of their own: whoever rated is one.
+func readLatest(folder string, s *Shop) error {
+	s.Kind = KindMovieLens
+	err := eachRow(folder, "movies.csv", []string{"movieId", "title", "genres"}, func(t *table) error {
+		genre, _, _ := strings.Cut(t.text("genres"), "|")
+		s.Products = append(s.Products, film(t.text("movieId"), t.text("title"), strings.Trim(genre, "()")))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	codes := s.codes()
+	seen := map[int32]bool{}
+	return eachRow(folder, "ratings.csv", []string{"userId", "movieId", "rating", "timestamp"}, func(t *table) error {
+		r, err := opinion(t.text("userId"), codes.of(t.text("movieId")), t.text("rating"), t.text("timestamp"))
+		if err != nil {
+			return err
+		}
+		if !seen[r.CustomerNumber] {
+			seen[r.CustomerNumber] = true
+			s.Customers = append(s.Customers, viewer(r.CustomerNumber))
+		}
+		s.Ratings = append(s.Ratings, r)
+		return nil
+	})
+}
+
+// genres100K are the flags of u.item, in order, as its README lists them.
+var genres100K = [...]string{"unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+	"Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"}
+
+// read100K reads u.data, u.item (Latin-1) and, where it is there, u.user, whose only column that the schema knows is the zip code.
+func read100K(folder string, s *Shop) error {
+	s.Kind = KindMovieLens
+	const itemColumns = 5 // id, title, release date, video release date, IMDb address; then the genres' flags
+	err := eachLine(folder, "u.item", "|", itemColumns+len(genres100K), func(f []string) error {
+		genre := genres100K[0]
+		for i, name := range genres100K {
+			if f[itemColumns+i] == "1" {
+				genre = name
+				break
+			}
+		}
+		s.Products = append(s.Products, film(f[0], f[1], genre))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	seen := map[int32]bool{}
+	if holds(folder, []string{"u.user"}) {
+		err := eachLine(folder, "u.user", "|", 5, func(f []string) error {
+			number, err := strconv.ParseInt(f[0], 10, 32)
+			if err != nil {
+				return fmt.Errorf("user %q is no number", f[0])
+			}
+			c := viewer(int32(number))
+			if zip := f[4]; zip != "" {
+				c.PostalCode = &zip
+			}
+			seen[c.Number] = true
+			s.Customers = append(s.Customers, c)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	codes := s.codes()
+	return eachLine(folder, "u.data", "\t", 4, func(f []string) error {
+		r, err := opinion(f[0], codes.of(f[1]), f[2], f[3])
+		if err != nil {
+			return err
+		}
+		if !seen[r.CustomerNumber] {
+			seen[r.CustomerNumber] = true
+			s.Customers = append(s.Customers, viewer(r.CustomerNumber))
+		}
+		s.Ratings = append(s.Ratings, r)
+		return nil
+	})
+}
+
+// eachLine splits every line of a file without header into exactly columns fields. Errors name file and line.
+func eachLine(folder, file, separator string, columns int, fn func(fields []string) error) error {
+	f, err := os.Open(filepath.Join(folder, file))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", file, err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSuffix(decode(lines.Bytes()), "\r")
+		if line == "" {
+			continue
+		}
+		fields := strings.Split(line, separator)
+		if len(fields) != columns {
+			return fmt.Errorf("read %s, line %d: %d fields, want %d", file, n, len(fields), columns)
+		}
+		if err := fn(fields); err != nil {
+			return fmt.Errorf("read %s, line %d: %w", file, n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	return nil
+}
+
+// decode turns Latin-1, the encoding of ml-100k, into a string. Text that is valid UTF-8 beyond ASCII is taken as such:
+// some copies were converted, and Latin-1 prose is hardly ever valid UTF-8.
+func decode(line []byte) string {
+	if utf8.Valid(line) {
+		return string(line)
+	}
+	runes := make([]rune, len(line))
+	for i, b := range line {
+		runes[i] = rune(b)
+	}
+	return string(runes)
+}

@@ -1,0 +1,70 @@
+// Package shopdb owns the shop's MySQL schema, fills it and reads small parts of it back. The bulk extract has a reader
+// of its own. It works on MySQL 8.4 and MariaDB 10.11.
+package shopdb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// dialTimeout bounds the wait for a server that does not answer at all.
+const dialTimeout = 10 * time.Second
+
+// systemDatabases belong to the server: a shop in them would damage it.
+var systemDatabases = [...]string{"mysql", "information_schema", "performance_schema", "sys"}
+
+// DB is a shop's database. It is safe for concurrent use; Close it.
+type DB struct {
+	sql  *sql.DB
+	name string // of the database, for messages
+}
+
+// Open connects to the database that dsn names, in the format of go-sql-driver: user:password@tcp(host:port)/database.
+// Errors never show the password.
+func Open(ctx context.Context, dsn string) (*DB, error) {
+	if dsn == "" {
+		return nil, fmt.Errorf("%w: MYSQL_DSN is not set (run `make local-up` and source its environment file)", ErrDSN)
+	}
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil { // the driver's own message may quote the address, never the password
+		return nil, fmt.Errorf("%w: want user:password@tcp(host:port)/database", ErrDSN)
+	}
+	if cfg.DBName == "" {
+		return nil, fmt.Errorf("%w: it names no database, want user:password@tcp(host:port)/database", ErrDSN)
+	}
+	if slices.Contains(systemDatabases[:], strings.ToLower(cfg.DBName)) {
+		return nil, fmt.Errorf("%w: %s is the server's own database, name the shop's", ErrDSN, cfg.DBName)
+	}
+	cfg.ParseTime = true
+	cfg.Loc = time.UTC
+	cfg.InterpolateParams = true // multi-row inserts in one round trip
+	if cfg.Timeout == 0 {
+		cfg.Timeout = dialTimeout
+	}
+	cfg.Logger = quiet{}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
+	}
+	db := sql.OpenDB(connector)
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("connect to MySQL at %s: %w", cfg.Addr, err)
+	}
+	return &DB{sql: db, name: cfg.DBName}, nil
+}
+
+// Close releases the connections.
+func (db *DB) Close() error { return db.sql.Close() }
+
+// quiet drops what the driver would print on standard error; every error comes back to the caller anyway.
+type quiet struct{}
+
+func (quiet) Print(v ...any) { slog.Debug("mysql driver", "detail", fmt.Sprint(v...)) }
