@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"testing"
 
@@ -26,6 +27,21 @@ func mustVectorStore(t *testing.T, dsn string) *vectorstore.Store {
 		t.Fatal(err)
 	}
 	return store
+}
+
+// withSettings adds settings, in pairs of name and value, to a PostgreSQL address.
+func withSettings(t *testing.T, dsn string, pairs ...string) string {
+	t.Helper()
+	address, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("parse PostgreSQL address")
+	}
+	settings := address.Query()
+	for i := 0; i < len(pairs); i += 2 {
+		settings.Set(pairs[i], pairs[i+1])
+	}
+	address.RawQuery = settings.Encode()
+	return address.String()
 }
 
 // randomVersion makes a version that passes the gate: some products out of stock, some customers with no rating.
@@ -164,7 +180,7 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	dsn := stack.mustVectorDatabase(t)
+	dsn := withSettings(t, stack.mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off") // so few rows would be scanned otherwise
 	store := mustVectorStore(t, dsn)
 	v := randomVersion("m000000000000002", 2, 400, 10, 8)
 	if err := store.Load(t.Context(), v); err != nil {

@@ -106,10 +106,10 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
 		`DROP SCHEMA IF EXISTS `+schema+` CASCADE`, // never that of a ready version, so no view hangs on it
 		`CREATE SCHEMA `+schema,
-		`CREATE TABLE `+schema+`.item (code text NOT NULL, name text NOT NULL, line text NOT NULL, quantity_in_stock smallint NOT NULL,
+		`CREATE TABLE `+schema+`.item (code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL, quantity_in_stock smallint NOT NULL,
 			positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.customer (number integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
-		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text NOT NULL)`,
+		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text COLLATE "C" NOT NULL)`,
 	); err != nil {
 		return err
 	}

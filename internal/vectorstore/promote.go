@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +16,8 @@ import (
 // a rollback without the operator learning why.
 const promoteLocks = `SET LOCAL lock_timeout = '5s'`
 
-// Promote makes the version live: it checks the gate's verdict, moves the pointer from where it is now, shows the version in the
+// Promote makes the version live: it checks the gate's verdict and that nobody rolled the version back (a nightly run would bring
+// it back otherwise), moves the pointer from where it is now, shows the version in the
 // views and writes the history, in one transaction. Readers see the old version or the new one. Promoting what is live already changes
 // nothing. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion, ErrConflict.
 func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
@@ -32,6 +35,9 @@ func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		verdict, err := lockVersion(ctx, tx, version)
 		if err != nil {
+			return err
+		}
+		if verdict, err = addRollback(ctx, tx, version, verdict); err != nil {
 			return err
 		}
 		move := Promotion{Actor: opts.Actor, Action: ActionPromote, From: from, To: version, Reason: opts.Reason}
@@ -103,6 +109,27 @@ func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.V
 		return modelversion.Verdict{}, fmt.Errorf("%w: it is %s, not ready", ErrUnknownVersion, state)
 	}
 	return report.Verdict, nil
+}
+
+// addRollback turns the verdict into a no when somebody moved away from the version by a rollback and nobody moved to it since.
+func addRollback(ctx context.Context, tx pgx.Tx, version string, verdict modelversion.Verdict) (modelversion.Verdict, error) {
+	var actor, reason string
+	var at time.Time
+	err := tx.QueryRow(ctx, `SELECT actor, reason, at FROM kindred.promotion p WHERE action = 'rollback' AND from_version = $1
+		AND NOT EXISTS (SELECT 1 FROM kindred.promotion q WHERE q.id > p.id AND q.to_version = $1 AND q.action <> 'refuse')
+		ORDER BY id DESC LIMIT 1`, version).Scan(&actor, &reason, &at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return verdict, nil
+	}
+	if err != nil {
+		return verdict, fmt.Errorf("read rollbacks: %w", err)
+	}
+	why := ""
+	if reason != "" {
+		why = " (" + reason + ")"
+	}
+	no := fmt.Sprintf("it was rolled back by %s on %s%s", actor, at.UTC().Format(time.DateTime), why)
+	return modelversion.Verdict{Reasons: append(slices.Clone(verdict.Reasons), no)}, nil
 }
 
 // movePointer swaps the pointer from move.From to move.To, provided that it still is at move.From, and records it.

@@ -185,11 +185,12 @@ func (m *Model) searchSQL(s Search) (sql string, args []any, err error) {
 	}
 	args = append(args, pgvector.NewVector(s.Vector))
 	distance := `i.embedding <#> $` + strconv.Itoa(len(args))
-	if !m.indexed {
-		return `SELECT i.code, (-(` + distance + `))::real, i.embedding` + from + ` ORDER BY ` + distance + `, i.code` + limit, args, nil
+	query := `SELECT i.code, i.embedding, ` + distance + ` AS distance` + from + ` ORDER BY ` + distance
+	if !m.indexed { // an index knows one order only
+		query += `, i.code`
 	}
-	inner := `SELECT i.code, i.embedding, ` + distance + ` AS distance` + from + ` ORDER BY ` + distance + limit // the index knows one order only
-	return `SELECT code, (-distance)::real, embedding FROM (` + inner + `) found ORDER BY distance, code`, args, nil
+	// The score is made outside: beside the distance it would be a second product per row scanned, twice the time.
+	return `SELECT code, (-distance)::real, embedding FROM (` + query + limit + `) found ORDER BY distance, code`, args, nil
 }
 
 func (m *Model) neighboursSQL(limit int) string {

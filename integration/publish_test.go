@@ -1,0 +1,360 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/modelversion"
+	"kindred/internal/publish"
+	"kindred/internal/vectorstore"
+)
+
+var byTest = vectorstore.PromoteOptions{Actor: "test"}
+
+// trained holds model versions in memory; the last one is the newest.
+type trained []*modelversion.Version
+
+func (a trained) Current(context.Context) (string, error) { return a[len(a)-1].ID, nil }
+
+func (a trained) Read(_ context.Context, id string) (*modelversion.Version, error) {
+	for _, v := range a {
+		if v.ID == id {
+			return v, nil
+		}
+	}
+	return nil, errors.New("no such version")
+}
+
+func mustLive(t *testing.T, store *vectorstore.Store) string {
+	t.Helper()
+	m, err := store.Live(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Version
+}
+
+func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	var versions trained
+	for i := range 5 {
+		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i)) // dimensions may differ
+		result, err := publish.Run(t.Context(), store, versions, "", byTest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := versions[i].ID; !result.Promoted || result.NoOp || result.ModelVersion != want || mustLive(t, store) != want || result.Items != 30 {
+			t.Fatalf("version %d: %+v", i, result)
+		}
+	}
+	again, err := publish.Run(t.Context(), store, versions, "", byTest)
+	if err != nil || again.Promoted || !again.NoOp {
+		t.Errorf("second run: %+v, %v", again, err)
+	}
+	listed, err := store.Versions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []string
+	for _, v := range listed {
+		states = append(states, string(v.State))
+	}
+	if want := []string{"ready", "ready", "ready", "dropped", "dropped"}; !slices.Equal(states, want) || !listed[0].Live || !listed[1].Previous {
+		t.Errorf("versions: %v, want %v with the first live", states, want)
+	}
+
+	back, err := store.Rollback(t.Context(), vectorstore.PromoteOptions{Actor: "operator", Reason: "it recommends socks"})
+	if err != nil || back != versions[3].ID || mustLive(t, store) != versions[3].ID {
+		t.Fatalf("rolled back to %q, %v", back, err)
+	}
+	if got := viewRows(t, dsn); got != "30 products of 7, 5 customers of 7" {
+		t.Errorf("views show %s", got)
+	}
+	_, err = publish.Run(t.Context(), store, versions, "", byTest) // the nightly run finds the same newest version
+	if !errors.Is(err, vectorstore.ErrRefused) || !strings.Contains(err.Error(), "socks") || mustLive(t, store) != versions[3].ID {
+		t.Errorf("a run after the rollback: %v", err)
+	}
+	forced := vectorstore.PromoteOptions{Actor: "operator", Reason: "socks are fine", Force: true}
+	if _, err := publish.Run(t.Context(), store, versions, "", forced); err != nil || mustLive(t, store) != versions[4].ID {
+		t.Errorf("forced: %v", err)
+	}
+	if got := viewRows(t, dsn); got != "30 products of 8, 5 customers of 8" {
+		t.Errorf("views show %s", got)
+	}
+	mustHistory(t, store, "promote >0", "promote 0>1", "promote 1>2", "promote 2>3", "promote 3>4", "rollback 4>3", "refuse 3>4", "force 3>4")
+}
+
+// viewRows asks the views as somebody with SQL of their own would.
+func viewRows(t *testing.T, dsn string) (text string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	err = conn.QueryRow(t.Context(), `SELECT format('%s products of %s, %s customers of %s', (SELECT count(*) FROM item_emb),
+		(SELECT vector_dims(embedding) FROM item_emb ORDER BY embedding <-> embedding, id LIMIT 1), (SELECT count(*) FROM user_emb),
+		(SELECT max(vector_dims(embedding)) FROM user_emb WHERE id >= 100))`).Scan(&text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// mustHistory compares the history, with versions by their last digit.
+func mustHistory(t *testing.T, store *vectorstore.Store, want ...string) {
+	t.Helper()
+	history, err := store.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := func(id string) string { return id[max(0, len(id)-1):] }
+	var got []string
+	for _, p := range history {
+		got = append(got, string(p.Action)+" "+last(p.From)+">"+last(p.To))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("history %q, want %q", got, want)
+	}
+}
+
+func TestGateRefusalLeavesThePointer(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	good, bad := randomVersion("m200000000000000", 1, 20, 3, 4), randomVersion("m200000000000001", 2, 20, 3, 4)
+	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"it is no better than popularity"}}
+	_, err := publish.Run(t.Context(), store, trained{bad}, "", byTest)
+	if _, live := store.Live(t.Context()); !errors.Is(err, vectorstore.ErrRefused) || !errors.Is(live, vectorstore.ErrNoLiveVersion) {
+		t.Errorf("first version refused: %v; then live: %v", err, live)
+	}
+	mustGoLive(t, store, good)
+	_, err = publish.Run(t.Context(), store, trained{good, bad}, "", byTest)
+	var refusal *vectorstore.Refusal
+	if !errors.As(err, &refusal) || !slices.Equal(refusal.Reasons, bad.Report.Verdict.Reasons) || mustLive(t, store) != good.ID {
+		t.Errorf("refused: %v", err)
+	}
+	if err := store.Promote(t.Context(), bad.ID, vectorstore.PromoteOptions{Actor: "test", Force: true}); err == nil {
+		t.Error("force without a reason was taken")
+	}
+	if _, err := store.Rollback(t.Context(), byTest); !errors.Is(err, vectorstore.ErrNoPrevious) {
+		t.Errorf("roll back with nothing before: %v", err)
+	}
+	if err := store.Promote(t.Context(), "m2000000000000ff", byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
+		t.Errorf("unknown version: %v", err)
+	}
+	mustHistory(t, store, "refuse >1", "promote >0", "refuse 0>1")
+}
+
+func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	live := mustGoLive(t, store, randomVersion("m300000000000000", 1, 20, 3, 4))
+	tests := map[string]func(v *modelversion.Version){
+		"NaN in an item":            func(v *modelversion.Version) { v.Items[3].Vector[1] = float32(math.NaN()) },
+		"infinity in a customer":    func(v *modelversion.Version) { v.Customers[1].Vector[0] = float32(math.Inf(1)) },
+		"wrong dimension":           func(v *modelversion.Version) { v.Items[0].Vector = v.Items[0].Vector[:3] },
+		"item twice":                func(v *modelversion.Version) { v.Items[4].Code = v.Items[3].Code },
+		"customer twice":            func(v *modelversion.Version) { v.Customers[1].Number = v.Customers[0].Number },
+		"rated twice":               func(v *modelversion.Version) { v.Customers[1].Rated = []string{"S000001", "S000001"} }, // PostgreSQL finds this one
+		"Gram matrix of wrong size": func(v *modelversion.Version) { v.Solver.Gram = v.Solver.Gram[1:] },
+		"no items":                  func(v *modelversion.Version) { v.Items = nil },
+		"no identifier":             func(v *modelversion.Version) { v.ID = `m"; DROP SCHEMA kindred` },
+	}
+	for name, spoil := range tests {
+		v := randomVersion("m300000000000001", 2, 20, 3, 4)
+		spoil(v)
+		if err := store.Load(t.Context(), v); !errors.Is(err, vectorstore.ErrInvalid) || vectorstore.Transient(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
+			t.Errorf("%s: promoted: %v", name, err)
+		}
+	}
+	if got := mustLive(t, store); got != live.Version {
+		t.Errorf("%s is live", got)
+	}
+	if err := store.Load(t.Context(), randomVersion("m300000000000001", 2, 20, 3, 4)); err != nil {
+		t.Errorf("whole version after broken ones: %v", err)
+	}
+}
+
+func TestInterruptedLoadHeals(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	live := mustGoLive(t, store, randomVersion("m400000000000000", 1, 20, 3, 4))
+	v := randomVersion("m400000000000001", 2, 3000, 500, 32)
+	interrupted := 0
+	for _, after := range []time.Duration{time.Millisecond, 3 * time.Millisecond, 8 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond} {
+		ctx, stop := context.WithTimeout(t.Context(), after)
+		err := store.Load(ctx, v)
+		stop()
+		if err == nil {
+			break // faster than this limit
+		}
+		interrupted++
+		if !vectorstore.Transient(err) {
+			t.Errorf("stopped after %v: %v is not transient", after, err)
+		}
+		if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
+			t.Errorf("stopped after %v: promoted: %v", after, err)
+		}
+	}
+	if interrupted == 0 {
+		t.Fatal("no load was interrupted")
+	}
+	// What a loader of another build might leave: tables without the rows, state loading.
+	w := randomVersion("m400000000000002", 3, 50, 5, 4)
+	execPostgres(t, t.Context(), dsn, `CREATE SCHEMA model_m400000000000002; CREATE TABLE model_m400000000000002.item (code int);
+		INSERT INTO kindred.model_version (version, state, training_run, trainer_version, trained_at, dim, solver, gram, encoder, report, items,
+			customers, rated, index_kind) VALUES ('m400000000000002', 'loading', '', '', now(), 1, '{}', '', '{}', '{}', 0, 0, 0, 'exact')`)
+	if got := mustLive(t, store); got != live.Version {
+		t.Errorf("%s is live", got)
+	}
+	for _, whole := range []*modelversion.Version{v, w} {
+		m := mustGoLive(t, store, whole)
+		search := vectorstore.Search{Vector: whole.Customers[1].Vector, Limit: 20}
+		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, nil)
+		if err != nil || m.Version != whole.ID || len(candidates[0]) != 20 || candidates[0][0].Code != bruteForce(whole, search)[0] {
+			t.Errorf("healed version %s: %v, %v", whole.ID, candidates, err)
+		}
+	}
+}
+
+// TestReadersSeeOneLiveVersionWhileTheyChange reads with four clients for three seconds while versions are promoted, rolled back, loaded and
+// dropped. No read fails but for a version dropped after its pointer was read, no answer is empty, and each comes from one version.
+func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	writer, readers := mustVectorStore(t, dsn), mustVectorStore(t, withSettings(t, dsn, "pool_max_conns", "4"))
+	mark := func(i int) *modelversion.Version { // every product of version i is liked by i customers
+		v := randomVersion(fmt.Sprintf("m5000000000000%02d", i), uint64(i), 200, 10, 8)
+		for n := range v.Items {
+			v.Items[n].Positives, v.Items[n].QuantityInStock = int32(i), 1
+		}
+		return v
+	}
+	mustGoLive(t, writer, mark(1))
+
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var clients sync.WaitGroup
+	var mu sync.Mutex
+	var reads, gone int
+	seen := map[string]bool{}
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				m, err := readers.Live(t.Context())
+				if err != nil {
+					t.Errorf("read pointer: %v", err)
+					return
+				}
+				query := make([]float32, 8)
+				query[0] = 1
+				candidates, _, err := readers.Retrieve(t.Context(), m, []vectorstore.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)
+				mu.Lock()
+				reads++
+				seen[m.Version] = true
+				switch {
+				case errors.Is(err, vectorstore.ErrVersionGone):
+					gone++
+				case err != nil:
+					t.Errorf("retrieve from %s: %v", m.Version, err)
+				case len(candidates[0]) != 5 || len(candidates[1]) != 5:
+					t.Errorf("answers of %d and %d candidates", len(candidates[0]), len(candidates[1]))
+				default:
+					for _, c := range candidates[0] {
+						if want := m.Version[len(m.Version)-2:]; fmt.Sprintf("%02.0f", c.Score) != want {
+							t.Errorf("an answer of version %s came from %v", want, c.Score)
+						}
+					}
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	moves := 0
+	for i, end := 2, time.Now().Add(3*time.Second); time.Now().Before(end) && i < 99; i++ {
+		v := mark(i)
+		mustGoLive(t, writer, v)
+		if _, err := writer.Rollback(t.Context(), byTest); err != nil {
+			t.Fatal(err)
+		}
+		forced := vectorstore.PromoteOptions{Actor: "test", Reason: "forward again", Force: true}
+		if err := writer.Promote(t.Context(), v.ID, forced); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := writer.Prune(t.Context(), publish.KeepVersions); err != nil {
+			t.Fatal(err)
+		}
+		moves += 3
+	}
+	stop()
+	clients.Wait()
+	t.Logf("%d reads, %d moves of the pointer, %d versions seen, %d reads of a version dropped meanwhile", reads, moves, len(seen), gone)
+	history, err := writer.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version := range seen {
+		if !slices.ContainsFunc(history, func(p vectorstore.Promotion) bool { return p.To == version }) {
+			t.Errorf("%s answered, but never was live", version)
+		}
+	}
+	if reads < 100 || len(seen) < 3 || gone > reads/100 {
+		t.Errorf("%d reads saw %d versions, %d were dropped under them: too little happened", reads, len(seen), gone)
+	}
+}
+
+func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, withSettings(t, dsn, "pool_max_conns", "8"))
+	const versions, promoters, tries = 3, 8, 10
+	var ids []string
+	for i := range versions {
+		v := randomVersion(fmt.Sprintf("m60000000000000%d", i), uint64(i), 10, 2, 4)
+		ids = append(ids, v.ID)
+		if err := store.Load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all sync.WaitGroup
+	for p := range promoters {
+		all.Go(func() {
+			for n := range tries {
+				err := store.Promote(t.Context(), ids[(p+n)%versions], byTest)
+				if err != nil && !errors.Is(err, vectorstore.ErrConflict) {
+					t.Errorf("promote: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	history, err := store.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := ""
+	for i, p := range history {
+		if p.From != at || p.To == at {
+			t.Errorf("move %d goes from %q to %q, but %q was live", i, p.From, p.To, at)
+		}
+		at = p.To
+	}
+	if got := mustLive(t, store); got != at || len(history) < versions {
+		t.Errorf("%s is live, the history of %d moves ends at %s", got, len(history), at)
+	}
+}

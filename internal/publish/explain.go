@@ -1,0 +1,68 @@
+package publish
+
+import (
+	"fmt"
+	"strings"
+
+	"kindred/internal/modelversion"
+	"kindred/internal/vectorstore"
+)
+
+// Explain tells in words for a product manager what a version is, where it stands and why the gate decided as it did.
+func Explain(v vectorstore.Version) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Version %s knows %d products and %d customers and %s.\n", v.ID, v.Items, v.Customers, standing(v))
+	if v.Report.Verdict.Pass {
+		b.WriteString("The gate lets it go live.\n")
+	} else {
+		b.WriteString("The gate refuses it.\n")
+	}
+	for _, reason := range v.Report.Verdict.Reasons {
+		fmt.Fprintf(&b, "- %s\n", reason)
+	}
+	for _, sentence := range compare(v.Report) {
+		b.WriteString(sentence + "\n")
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func standing(v vectorstore.Version) string {
+	switch {
+	case v.Live:
+		return "is live"
+	case v.State == vectorstore.StateDropped:
+		return "was dropped; publishing it loads it again"
+	case v.State == vectorstore.StateLoading:
+		return "is not loaded whole; publishing it again heals that"
+	case v.Previous:
+		return "was live before: `publish rollback` brings it back"
+	}
+	return "is loaded, not live"
+}
+
+// compare says how the model measured against each other ranker, in the report's order.
+func compare(r modelversion.Report) []string {
+	var model *modelversion.Row
+	for i := range r.Rows {
+		if r.Rows[i].Name == modelversion.RowModel {
+			model = &r.Rows[i]
+		}
+	}
+	if model == nil {
+		return nil
+	}
+	sentences := []string{fmt.Sprintf("It was tried on what %d customers liked and it had not seen (%s). Its ranking quality, NDCG@10, is %.3f (likely %.3f to %.3f), "+
+		"and %.0f %% of what they liked was among its first ten.", r.TestCustomers, r.Split, model.NDCG10, model.Low, model.High, 100*model.Recall10)}
+	for _, row := range r.Rows {
+		switch {
+		case row.Name == modelversion.RowModel:
+		case row.NDCG10 <= 0:
+			sentences = append(sentences, fmt.Sprintf("Against %s: that found nothing.", row.Name))
+		case row.Name == modelversion.RowCeiling:
+			sentences = append(sentences, fmt.Sprintf("It reaches %.0f %% of the best that is possible on this shop (%.3f).", 100*model.NDCG10/row.NDCG10, row.NDCG10))
+		default:
+			sentences = append(sentences, fmt.Sprintf("Against %s: %.1f times as good (%.3f).", row.Name, model.NDCG10/row.NDCG10, row.NDCG10))
+		}
+	}
+	return sentences
+}

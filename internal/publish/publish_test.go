@@ -1,0 +1,104 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"kindred/internal/modelversion"
+	"kindred/internal/vectorstore"
+)
+
+// memory is a store and the artifacts, and notes what was asked.
+type memory struct {
+	calls    []string
+	versions []vectorstore.Version
+	refuse   bool
+}
+
+func (m *memory) note(call string) { m.calls = append(m.calls, call) }
+
+func (m *memory) Migrate(context.Context) error { m.note("migrate"); return nil }
+
+func (m *memory) Versions(context.Context) ([]vectorstore.Version, error) { return m.versions, nil }
+
+func (m *memory) Load(_ context.Context, v *modelversion.Version) error {
+	m.note("load " + v.ID)
+	m.versions = append(m.versions, vectorstore.Version{ID: v.ID, State: vectorstore.StateReady, Items: len(v.Items)})
+	return nil
+}
+
+func (m *memory) Promote(_ context.Context, version string, _ vectorstore.PromoteOptions) error {
+	m.note("promote " + version)
+	if m.refuse {
+		return &vectorstore.Refusal{Version: version, Reasons: []string{"no better than random"}}
+	}
+	return nil
+}
+
+func (m *memory) Prune(context.Context, int) ([]string, error) { m.note("prune"); return nil, nil }
+
+func (m *memory) Current(context.Context) (string, error) { return "m2", nil }
+
+func (m *memory) Read(_ context.Context, id string) (*modelversion.Version, error) {
+	m.note("read " + id)
+	return &modelversion.Version{ID: id, Items: make([]modelversion.Item, 7)}, nil
+}
+
+func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		versions []vectorstore.Version
+		version  string
+		refuse   bool
+		calls    string
+		promoted bool
+	}{
+		"new":           {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
+		"an older one":  {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
+		"live already":  {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}}, calls: "migrate"},
+		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}}, calls: "migrate, promote m2, prune", promoted: true},
+		"refused":       {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &memory{versions: test.versions, refuse: test.refuse}
+			result, err := Run(t.Context(), m, m, test.version, vectorstore.PromoteOptions{})
+			if errors.Is(err, vectorstore.ErrRefused) != test.refuse || err != nil && !test.refuse {
+				t.Errorf("error %v", err)
+			}
+			if got := strings.Join(m.calls, ", "); got != test.calls {
+				t.Errorf("it did %q, want %q", got, test.calls)
+			}
+			if result.Promoted != test.promoted || result.NoOp == (test.promoted || test.refuse) {
+				t.Errorf("result %+v", result)
+			}
+		})
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000, Report: modelversion.Report{
+		Split: "each customer's last purchases", TestCustomers: 500,
+		Rows: []modelversion.Row{{Name: "model", NDCG10: 0.3, Recall10: 0.25, Low: 0.28, High: 0.32}, {Name: "popularity", NDCG10: 0.15},
+			{Name: "random"}, {Name: "ceiling", NDCG10: 0.4}},
+		Verdict: modelversion.Verdict{Reasons: []string{"popularity is too close"}},
+	}}
+	want := []string{
+		"Version m1 knows 800 products and 2000 customers and was live before: `publish rollback` brings it back.",
+		"The gate refuses it.",
+		"- popularity is too close",
+		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking quality, NDCG@10, is 0.300 " +
+			"(likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
+		"Against popularity: 2.0 times as good (0.150).",
+		"Against random: that found nothing.",
+		"It reaches 75 % of the best that is possible on this shop (0.400).",
+	}
+	if got := strings.Split(Explain(v), "\n"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}
