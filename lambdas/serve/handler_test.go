@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/activity"
+	"kindred/internal/recommend"
+	"kindred/internal/recommend/recommendtest"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+type bundle struct {
+	handler http.Handler
+	store   *recommendtest.Store
+	log     *bytes.Buffer
+}
+
+func setup(t *testing.T) bundle {
+	t.Helper()
+	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}}
+	b.handler = newHandler(recommend.New(b.store), slog.New(slog.NewJSONHandler(b.log, nil)), time.Now)
+	return b
+}
+
+// call makes a request and returns status, content type and body.
+func (b bundle) call(t *testing.T, method, path, body string) (int, string, string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	b.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+	if w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%s %s may be stored", method, path)
+	}
+	return w.Code, w.Header().Get("Content-Type"), w.Body.String()
+}
+
+func TestCustomer(t *testing.T) {
+	t.Parallel()
+	for path, source := range map[string]activity.Source{
+		"/customers/101/recommendations": activity.SourceCustomer,
+		"/customers/102/recommendations": activity.SourceFeatures,
+		"/customers/999/recommendations": activity.SourcePopularity,
+	} {
+		status, contentType, body := setup(t).call(t, http.MethodGet, path, "")
+		var got customerAnswer
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		if status != 200 || contentType != "application/json" || got.Source != source || got.ModelVersion != "m1" ||
+			len(got.RecommendedItems) != 10 {
+			t.Errorf("%s: %d %s %s", path, status, contentType, body)
+		}
+	}
+}
+
+func TestSession(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	event := `{"session_id":"s","customer_number":101,"browse_history":[{"product_code":"L2_03","quantity":"1"}],"device":"x"}`
+	status, contentType, body := b.call(t, http.MethodPost, "/recommendations", event)
+	got, err := activity.ParseRecord([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status != 200 || contentType != "application/json" || got.Recommendation.Source != activity.SourceSession ||
+		string(got.Event) != event || got.SimilarItems == nil || len(got.RecommendedItems) != 10 {
+		t.Errorf("%d %s %s", status, contentType, body)
+	}
+	_, _, second := b.call(t, http.MethodPost, "/recommendations", event)
+	if again, err := activity.ParseRecord([]byte(second)); err != nil || again.Recommendation.ID == got.Recommendation.ID {
+		t.Errorf("two requests without event_id share id %s: %v", got.Recommendation.ID, err)
+	}
+}
+
+func TestSimilar(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]int{"/products/L2_03/similar": 5, "/products/L2_03/similar?limit=7": 7} {
+		status, _, body := setup(t).call(t, http.MethodGet, path, "")
+		var got similarAnswer
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		if status != 200 || got.ProductCode != "L2_03" || len(got.SimilarItems.SimilarItems) != want || got.ModelVersion != "m1" {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	status, _, body := setup(t).call(t, http.MethodGet, "/health", "")
+	if status != 200 || body != `{"status":"ok","model_version":"m1"}`+"\n" {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		method, path, body string
+		status             int
+	}{
+		"no route":          {"GET", "/", "", 404},
+		"wrong method":      {"GET", "/recommendations", "", 405},
+		"delete":            {"DELETE", "/health", "", 405},
+		"customer's number": {"GET", "/customers/x1/recommendations", "", 400},
+		"beyond 32 bits":    {"GET", "/customers/99999999999/recommendations", "", 400},
+		"no JSON":           {"POST", "/recommendations", "hello", 400},
+		"schema":            {"POST", "/recommendations", `{"browse_history":[]}`, 422},
+		"too large":         {"POST", "/recommendations", strings.Repeat(" ", activity.MaxEventBytes+10), 413},
+		"limit":             {"GET", "/products/L2_03/similar?limit=0", "", 400},
+		"unknown product":   {"GET", "/products/nothing/similar", "", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			status, contentType, body := setup(t).call(t, test.method, test.path, test.body)
+			mustProblem(t, contentType, body, test.status)
+			if status != test.status {
+				t.Errorf("status %d, want %d: %s", status, test.status, body)
+			}
+		})
+	}
+}
+
+func mustProblem(t *testing.T, contentType, body string, status int) {
+	t.Helper()
+	var got struct {
+		Title, Detail string
+		Status        int
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "application/problem+json" || got.Title == "" || got.Detail == "" || got.Status != status {
+		t.Errorf("%s %s", contentType, body)
+	}
+}
+
+func TestDatabaseDown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Fail(func(context.Context) error { return errors.New("secret address refused") })
+	for path, method := range map[string]string{"/customers/101/recommendations": "GET", "/products/L2_03/similar": "GET", "/health": "GET",
+		"/recommendations": "POST"} {
+		status, contentType, body := b.call(t, method, path, `{"session_id":"s","browse_history":[]}`)
+		mustProblem(t, contentType, body, 503)
+		if status != 503 || strings.Contains(body, "secret") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if !strings.Contains(b.log.String(), "secret address refused") || !strings.Contains(b.log.String(), "GET /health") {
+		t.Errorf("the cause is not logged: %s", b.log)
+	}
+}
+
+func TestFunctionURL(t *testing.T) {
+	t.Parallel()
+	answer := functionURL(setup(t).handler)
+	in := events.LambdaFunctionURLRequest{RawPath: "/recommendations", IsBase64Encoded: true,
+		Headers: map[string]string{"content-type": "application/json"}, Body: base64.StdEncoding.EncodeToString([]byte(`{"session_id":"s","browse_history":[]}`))}
+	in.RequestContext.HTTP.Method = http.MethodPost
+	out, err := answer(t.Context(), in)
+	if err != nil || out.StatusCode != 200 || out.Headers["Content-Type"] != "application/json" {
+		t.Fatalf("got %+v: %v", out, err)
+	}
+	if _, err := activity.ParseRecord([]byte(out.Body)); err != nil {
+		t.Error(err)
+	}
+	in = events.LambdaFunctionURLRequest{RawPath: "/products/L2_03/similar", RawQueryString: "limit=99"}
+	in.RequestContext.HTTP.Method = http.MethodGet
+	if out, err = answer(t.Context(), in); err != nil || out.StatusCode != 400 || out.Headers["Content-Type"] != "application/problem+json" {
+		t.Errorf("got %+v: %v", out, err)
+	}
+}
+
+func TestListenEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- listen(ctx, slog.New(slog.NewJSONHandler(in, nil)), setup(t).handler, []string{"--listen", "127.0.0.1:0"})
+	}()
+	var line struct{ Address string }
+	if err := json.NewDecoder(out).Decode(&line); err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+line.Address+"/health", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 200 {
+		t.Errorf("status %d", response.StatusCode)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestListenAddress(t *testing.T) {
+	t.Parallel()
+	if got, err := listenAddress(nil, io.Discard); got != "127.0.0.1:8080" || err != nil {
+		t.Errorf("got %s: %v", got, err)
+	}
+	for _, args := range [][]string{{"--port", "1"}, {"extra"}} {
+		if _, err := listenAddress(args, io.Discard); !errors.Is(err, errConfig) {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}

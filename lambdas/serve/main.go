@@ -1,0 +1,35 @@
+// Command serve answers over HTTP what the function recommend answers over the stream: as a Lambda function URL, or on a local
+// port. main starts one of the two, handler.go is the interface.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := run(log, os.Args[1:]); err != nil {
+		log.Error("serve cannot start or ended", "error", err.Error())
+		os.Exit(exitCode(err))
+	}
+}
+
+func run(log *slog.Logger, args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	handler, closeStore, err := build(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		lambda.StartWithOptions(functionURL(handler), lambda.WithEnableSIGTERM(func() { os.Exit(0) }))
+	}
+	return listen(ctx, log, handler, args)
+}
