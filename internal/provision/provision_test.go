@@ -1,0 +1,133 @@
+package provision
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"kindred/localstack/settings"
+)
+
+func TestCheckEndpoint(t *testing.T) {
+	t.Parallel()
+	for endpoint, ok := range map[string]bool{
+		"http://127.0.0.1:4566": true, "http://localstack:4566": true,
+		"": false, "127.0.0.1:4566": false, "https://kinesis.eu-west-1.amazonaws.com": false, "https://s3.cn-north-1.amazonaws.com.cn": false,
+	} {
+		if err := checkEndpoint(endpoint); ok != (err == nil) || err != nil && !errors.Is(err, ErrWrongTarget) {
+			t.Errorf("checkEndpoint(%q) = %v", endpoint, err)
+		}
+	}
+}
+
+func TestFunctionEnvOfTheCallerWins(t *testing.T) {
+	t.Parallel()
+	s, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := functionEnv(aws.Config{BaseEndpoint: aws.String("http://host:1")}, s,
+		map[string]string{"AWS_ENDPOINT_URL": "http://container:2", "PGVECTOR_DSN": "postgres://x"})
+	want := map[string]string{"AWS_ENDPOINT_URL": "http://container:2", "PGVECTOR_DSN": "postgres://x",
+		"RECOMMENDATIONS_DELIVERY_STREAM": "kindred-recommendations", "RECOMMENDATIONS_BUCKET": "kindred-recommendations"}
+	if !maps.Equal(got, want) {
+		t.Errorf("environment = %v, want %v", got, want)
+	}
+}
+
+func TestPack(t *testing.T) {
+	t.Parallel()
+	first, err := Pack(strings.NewReader("program"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Pack(strings.NewReader("program")); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("the same program gives another zip (%v)", err)
+	}
+	r, err := zip.NewReader(bytes.NewReader(first), int64(len(first)))
+	if err != nil || len(r.File) != 1 {
+		t.Fatalf("zip of %d files, %v", len(r.File), err)
+	}
+	f := r.File[0]
+	if f.Name != "bootstrap" || f.Mode().Perm() != 0o755 || !f.Modified.Equal(zipTime) {
+		t.Errorf("entry = %s %v %v", f.Name, f.Mode(), f.Modified)
+	}
+	body, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(body); err != nil || string(data) != "program" {
+		t.Errorf("content = %q, %v", data, err)
+	}
+}
+
+func TestBuildFunctionSaysWhatTheCompilerSaid(t *testing.T) {
+	t.Parallel()
+	_, err := BuildFunction(t.Context(), t.TempDir(), "nothing")
+	if err == nil || !strings.Contains(err.Error(), "build function nothing") || !strings.Contains(err.Error(), "go.mod") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestPoliciesAreNarrow(t *testing.T) {
+	t.Parallel()
+	s, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []role{functionRoleOf(s), deliveryRoleOf(s)} {
+		for _, st := range r.statements {
+			for _, action := range st.Action {
+				if strings.Contains(action, "*") {
+					t.Errorf("role %s, %s: action %s", r.name, st.Sid, action)
+				}
+			}
+			for _, resource := range st.Resource {
+				if !strings.Contains(resource, "kindred-") {
+					t.Errorf("role %s, %s: resource %s is not ours", r.name, st.Sid, resource)
+				}
+			}
+		}
+	}
+}
+
+func TestSameDocument(t *testing.T) {
+	t.Parallel()
+	ours, err := document(allow("Read", []string{"s3:GetObject"}, []string{"arn:aws:s3:::b/*"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sameDocument(ours, ours) || !sameDocument(url.PathEscape(ours), ours) {
+		t.Error("equal documents differ")
+	}
+	other := strings.Replace(ours, "GetObject", "PutObject", 1)
+	if sameDocument(other, ours) || sameDocument("", ours) {
+		t.Error("other documents are equal")
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	err := settle(t.Context(), "it is ready", func(context.Context) (bool, string, error) { calls++; return calls == 3, "not yet", nil })
+	if err != nil || calls != 3 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+	broken := errors.New("broken")
+	if err := settle(t.Context(), "it is ready", func(context.Context) (bool, string, error) { return false, "", broken }); !errors.Is(err, broken) {
+		t.Errorf("error = %v", err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	err = settle(ctx, "it is ready", func(context.Context) (bool, string, error) { stop(); return false, "Pending", nil })
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "it is ready (last seen: Pending)") {
+		t.Errorf("error = %v", err)
+	}
+}
