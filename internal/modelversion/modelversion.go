@@ -3,7 +3,10 @@
 // commit. Vectors of two versions are never compared.
 package modelversion
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Origin says what an embedding was made from.
 type Origin string
@@ -25,6 +28,7 @@ type Version struct {
 	Solver         Solver
 	Encoder        Encoder
 	Report         Report
+	Training       json.RawMessage // what the trainer wants remembered, one JSON object: its configuration, what tuning tried; nil: nothing
 }
 
 // Item is a product's embedding with the facts that filters and answers need.

@@ -1,0 +1,172 @@
+package modelversion
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"kindred/internal/commit"
+)
+
+// Kind is the manifest's kind of a model version.
+const Kind = "model-version"
+
+// schemaFingerprint names the layout of the files; see format.
+const schemaFingerprint = "model-version-1"
+
+// source is what the manifest says of a version's origin.
+type source struct {
+	TrainingRun    string `json:"training_run"`
+	TrainerVersion string `json:"trainer_version"`
+}
+
+// Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir for
+// a copy of the files. TrainedAt is not stored: the manifest's time of creation takes its place. An error is ErrInvalid or comes from commit.
+func Write(ctx context.Context, repo *commit.Repository, v *Version, scratchDir string) (changed bool, err error) {
+	if err := v.Validate(); err != nil {
+		return false, err
+	}
+	dir, err := os.MkdirTemp(scratchDir, "model-*")
+	if err != nil {
+		return false, fmt.Errorf("write version %s: %w", v.ID, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	local := func(name string) string { return filepath.Join(dir, name) }
+	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion, Training: v.Training}
+	err = errors.Join(
+		writeRows(local(itemsFile), v.Items, toItemRow),
+		writeRows(local(customersFile), v.Customers, toCustomerRow),
+		writeFloats(local(gramFile), v.Solver.Gram),
+		writeJSON(local(servingFile), v.Solver),
+		writeJSON(local(encoderFile), v.Encoder),
+		writeJSON(local(reportFile), v.Report),
+		writeJSON(local(identityFile), id),
+	)
+	if err != nil {
+		return false, fmt.Errorf("write version %s: %w", v.ID, err)
+	}
+	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint, Dir: dir,
+		Source: source{v.TrainingRun, v.TrainerVersion},
+		Files: []commit.File{
+			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
+			{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
+			{Path: gramFile, DataSet: "gram"}, {Path: servingFile, DataSet: "serving"}, {Path: encoderFile, DataSet: "encoder"},
+			{Path: reportFile, DataSet: "report"}, {Path: identityFile, DataSet: "identity"},
+		}})
+	if err != nil {
+		return false, fmt.Errorf("commit version %s: %w", v.ID, err)
+	}
+	return changed, nil
+}
+
+// Read loads a version whole and checks it; an empty id means the current one. It needs scratchDir for a copy of the
+// files. An error is ErrInvalid, ErrFormat, commit.ErrNoCurrent, commit.ErrCorrupt or the store's.
+func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *Version, err error) {
+	m, err := manifest(ctx, repo, id)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(scratchDir, "model-*")
+	if err != nil {
+		return nil, fmt.Errorf("read version %s: %w", m.Run, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for _, f := range m.Files {
+		if err := repo.Fetch(ctx, m, f, filepath.Join(dir, filepath.FromSlash(f.Path))); err != nil {
+			return nil, fmt.Errorf("read version %s: %w", m.Run, err)
+		}
+	}
+	if v, err = load(dir); err != nil {
+		return nil, fmt.Errorf("read version %s: %w", m.Run, err)
+	}
+	v.TrainedAt = m.CreatedAt
+	if v.ID != m.Run {
+		return nil, fmt.Errorf("read version %s: its files say %s: %w", m.Run, v.ID, ErrInvalid)
+	}
+	if err := v.Validate(); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// ReadSummary is Read without vectors: Items and Customers, Encoder and Gram stay empty. It reads a few kilobytes.
+func ReadSummary(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *Version, items, customers int64, err error) {
+	m, err := manifest(ctx, repo, id)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	dir, err := os.MkdirTemp(scratchDir, "model-*")
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for _, f := range m.Files {
+		if f.Path != servingFile && f.Path != reportFile && f.Path != identityFile {
+			continue
+		}
+		if err := repo.Fetch(ctx, m, f, filepath.Join(dir, f.Path)); err != nil {
+			return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
+		}
+	}
+	if v, err = loadSummary(dir); err != nil {
+		return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
+	}
+	v.TrainedAt = m.CreatedAt
+	return v, m.Rows("items"), m.Rows("customers"), nil
+}
+
+func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit.Manifest, err error) {
+	if id == "" {
+		m, err = repo.Current(ctx)
+	} else {
+		m, err = repo.Manifest(ctx, id)
+	}
+	if err != nil {
+		return m, fmt.Errorf("find model version: %w", err)
+	}
+	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
+		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind, m.SchemaFingerprint, ErrFormat)
+	}
+	return m, nil
+}
+
+func loadSummary(dir string) (*Version, error) {
+	local := func(name string) string { return filepath.Join(dir, name) }
+	v, id := &Version{}, identity{}
+	err := errors.Join(readJSON(local(identityFile), &id), readJSON(local(servingFile), &v.Solver), readJSON(local(reportFile), &v.Report))
+	if err != nil {
+		return nil, err
+	}
+	if id.Format != format {
+		return nil, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
+	}
+	v.ID, v.TrainingRun, v.TrainerVersion = id.ID, id.TrainingRun, id.TrainerVersion
+	if id.Training != nil { // stored indented for people
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, id.Training); err != nil {
+			return nil, err
+		}
+		v.Training = compact.Bytes()
+	}
+	return v, nil
+}
+
+func load(dir string) (*Version, error) {
+	v, err := loadSummary(dir)
+	if err != nil {
+		return nil, err
+	}
+	local := func(name string) string { return filepath.Join(dir, name) }
+	var itemsErr, customersErr, gramErr error
+	v.Items, itemsErr = readRows(local(itemsFile), fromItemRow)
+	v.Customers, customersErr = readRows(local(customersFile), fromCustomerRow)
+	v.Solver.Gram, gramErr = readFloats(local(gramFile))
+	if err := errors.Join(itemsErr, customersErr, gramErr, readJSON(local(encoderFile), &v.Encoder)); err != nil {
+		return nil, err
+	}
+	return v, nil
+}

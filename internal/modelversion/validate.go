@@ -1,0 +1,95 @@
+package modelversion
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+)
+
+// gramTolerance bounds how far the stored Gram matrix may lie from the one of the stored items, as a share of its largest
+// value. Sums of float32 over millions of items in another order differ by far less; a matrix of other vectors by far more.
+const gramTolerance = 1e-3
+
+// idPattern keeps ids usable as part of an SQL identifier and of an object key.
+var idPattern = regexp.MustCompile(`^m[0-9a-f]{15}$`)
+
+// Validate reports the first fault that would make serving wrong. It is ErrInvalid.
+func (v *Version) Validate() error {
+	d := v.Solver.Dim
+	if !idPattern.MatchString(v.ID) {
+		return fmt.Errorf("check version %q: id is not m and 15 hex digits: %w", v.ID, ErrInvalid)
+	}
+	fault := func(format string, args ...any) error {
+		return fmt.Errorf("check version %s: %s: %w", v.ID, fmt.Sprintf(format, args...), ErrInvalid)
+	}
+	if d <= 0 || len(v.Solver.Gram) != d*d || v.Solver.Items != len(v.Items) {
+		return fault("dimension %d, %d Gram values, %d of %d items", d, len(v.Solver.Gram), v.Solver.Items, len(v.Items))
+	}
+	for i, item := range v.Items {
+		if !isVector(item.Vector, d) {
+			return fault("item %s has no finite vector of %d components", item.Code, d)
+		}
+		if i > 0 && item.Code <= v.Items[i-1].Code {
+			return fault("item %s is out of order or there twice", item.Code)
+		}
+	}
+	for i, customer := range v.Customers {
+		if !isVector(customer.Vector, d) {
+			return fault("a customer (row %d) has no finite vector of %d components", i, d)
+		}
+		if i > 0 && customer.Number <= v.Customers[i-1].Number {
+			return fault("a customer (row %d) is out of order or there twice", i)
+		}
+	}
+	if !isVector(v.Encoder.Bias, d) {
+		return fault("the encoder's bias is no finite vector of %d components", d)
+	}
+	for feature, weights := range v.Encoder.Weights {
+		if !isVector(weights, d) {
+			return fault("the encoder's weights of %s are no finite vector of %d components", feature, d)
+		}
+	}
+	if v.Training != nil && !json.Valid(v.Training) {
+		return fault("what the trainer notes is no JSON")
+	}
+	if off := v.gramError(); !(off <= gramTolerance) { // the negation catches NaN
+		return fault("the Gram matrix is off by %.2g of its largest value: it belongs to other items", off)
+	}
+	return nil
+}
+
+// gramError is the largest difference between the stored Gram matrix and that of the items, relative to the largest value of the latter.
+func (v *Version) gramError() float64 {
+	d := v.Solver.Dim
+	sum := make([]float64, d*d)
+	for _, item := range v.Items {
+		for i, x := range item.Vector {
+			row := sum[i*d : (i+1)*d]
+			for j, y := range item.Vector {
+				row[j] += float64(x) * float64(y)
+			}
+		}
+	}
+	var largest, off float64
+	for i, want := range sum {
+		largest = max(largest, math.Abs(want))
+		off = max(off, math.Abs(want-float64(v.Solver.Gram[i])))
+	}
+	if off == 0 {
+		return 0
+	}
+	return off / largest
+}
+
+func isVector(x []float32, d int) bool {
+	if len(x) != d {
+		return false
+	}
+	for _, v := range x {
+		if v-v != 0 { // NaN and both infinities
+			return false
+		}
+	}
+	return true
+}
