@@ -50,7 +50,8 @@ func main() {
 				verdict, answer = "/error", "{\"errorType\":\"Refused\",\"errorMessage\":\"refused\"}"
 			}
 		}
-		if _, err := http.Post(base+next.Header.Get("Lambda-Runtime-Aws-Request-Id")+verdict, "application/json", strings.NewReader(answer)); err != nil {
+		id := next.Header.Get("Lambda-Runtime-Aws-Request-Id")
+		if _, err := http.Post(base+id+verdict, "application/json", strings.NewReader(answer)); err != nil {
 			os.Exit(1)
 		}
 	}
@@ -223,7 +224,8 @@ func mustBeGone(t *testing.T, stack Stack, s settings.Settings) {
 			t.Errorf("bucket %s is left", b.Name)
 		}
 	}
-	_, err := kinesis.NewFromConfig(stack.AWS).DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(s.Stream.Name)})
+	_, err := kinesis.NewFromConfig(stack.AWS).DescribeStreamSummary(t.Context(),
+		&kinesis.DescribeStreamSummaryInput{StreamName: aws.String(s.Stream.Name)})
 	if err == nil {
 		t.Errorf("stream %s is left", s.Stream.Name)
 	}
@@ -233,7 +235,8 @@ func mustBeGone(t *testing.T, stack Stack, s settings.Settings) {
 		t.Errorf("delivery stream %s is left", s.Delivery.Name)
 	}
 	functions := lambda.NewFromConfig(stack.AWS)
-	if _, err := functions.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.Functions.Recommend.Name)}); err == nil {
+	_, err = functions.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.Functions.Recommend.Name)})
+	if err == nil {
 		t.Errorf("function %s is left", s.Functions.Recommend.Name)
 	}
 	mappings, err := functions.ListEventSourceMappings(t.Context(), &lambda.ListEventSourceMappingsInput{

@@ -330,7 +330,9 @@ func heap() uint64 {
 func TestParseSince(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for s, want := range map[string]time.Time{"": {}, "15m": now.Add(-15 * time.Minute), "2026-01-01T00:00:00.5Z": time.Date(2026, 1, 1, 0, 0, 0, 5e8, time.UTC)} {
+	for s, want := range map[string]time.Time{
+		"": {}, "15m": now.Add(-15 * time.Minute), "2026-01-01T00:00:00.5Z": time.Date(2026, 1, 1, 0, 0, 0, 5e8, time.UTC),
+	} {
 		if got, err := parseSince(s, now); err != nil || !got.Equal(want) {
 			t.Errorf("parseSince(%q) = %v, %v", s, got, err)
 		}

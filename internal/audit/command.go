@@ -21,8 +21,8 @@ const Description = "Proves that every event on the stream ended as a recommenda
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	Wait  time.Duration `default:"60s" help:"How old an unanswered event must be to count as lost. Looks again until nothing is in flight or this time is over; 0s looks once."`
-	Since string        `placeholder:"TIME" help:"Leave out what arrived earlier: a time (RFC 3339) or an age (15m). Without it: all that the stream holds."`
+	Wait  time.Duration `default:"60s" help:"How old an unanswered event must be to count as lost. Looks again until nothing is in flight, or so long."`
+	Since string        `placeholder:"TIME" help:"Leave out what arrived earlier: a time (RFC 3339) or an age (15m)."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.

@@ -62,7 +62,8 @@ func (h *history) Read(_ context.Context, shard, after string, visit func(activi
 func (h *history) put(shard, session, data string) sent {
 	n := len(h.records[shard])
 	s := sent{activity.Position{
-		Stream: "activity", Shard: shard, SequenceNumber: strconv.Itoa(1000 + n), PartitionKey: session, ArrivedAt: h.began.Add(time.Duration(n) * time.Second),
+		Stream: "activity", Shard: shard, SequenceNumber: strconv.Itoa(1000 + n), PartitionKey: session,
+		ArrivedAt: h.began.Add(time.Duration(n) * time.Second),
 	}, []byte(data)}
 	h.records[shard] = append(h.records[shard], s)
 	return s
@@ -106,7 +107,8 @@ func (h *history) quarantine(s sent) {
 	if err != nil {
 		event = nil
 	}
-	data, err := json.Marshal(activity.Quarantined{Reason: activity.ReasonNotJSON, EventID: activity.EventID(event, s.position), Position: s.position, Data: s.data})
+	data, err := json.Marshal(activity.Quarantined{
+		Reason: activity.ReasonNotJSON, EventID: activity.EventID(event, s.position), Position: s.position, Data: s.data})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -116,7 +118,8 @@ func (h *history) quarantine(s sent) {
 func (h *history) write(prefix string, data []byte) {
 	h.t.Helper()
 	h.objects++
-	_, err := h.folder.Put(h.t.Context(), fmt.Sprintf("%s%04d", prefix, h.objects), bytes.NewReader(data), int64(len(data)), objectstore.Condition{})
+	key := fmt.Sprintf("%s%04d", prefix, h.objects)
+	_, err := h.folder.Put(h.t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{})
 	if err != nil {
 		h.t.Fatal(err)
 	}

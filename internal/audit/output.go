@@ -27,7 +27,8 @@ type outputTotals struct {
 }
 
 func newOutputTotals() outputTotals {
-	return outputTotals{sources: map[activity.Source]int64{}, versions: map[string]int64{}, reasons: map[activity.Reason]int64{}, latency: &histogram{}}
+	return outputTotals{sources: map[activity.Source]int64{}, versions: map[string]int64{}, reasons: map[activity.Reason]int64{},
+		latency: &histogram{}}
 }
 
 // plain unpacks a gzipped object, known by its first two bytes; Firehose may or may not compress.

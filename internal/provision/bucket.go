@@ -67,7 +67,8 @@ func (p *provisioner) bucketPrivate(ctx context.Context, b settings.Bucket) erro
 	}
 	if err == nil && current.PublicAccessBlockConfiguration != nil {
 		c := current.PublicAccessBlockConfiguration
-		if aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) && aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets) {
+		if aws.ToBool(c.BlockPublicAcls) && aws.ToBool(c.BlockPublicPolicy) &&
+			aws.ToBool(c.IgnorePublicAcls) && aws.ToBool(c.RestrictPublicBuckets) {
 			return nil
 		}
 	}

@@ -90,7 +90,8 @@ func (p *provisioner) deliveryActive(ctx context.Context) (current *types.Delive
 }
 
 func (p *provisioner) describeDelivery(ctx context.Context) (*types.DeliveryStreamDescription, error) {
-	out, err := p.firehose.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: aws.String(p.settings.Delivery.Name)})
+	name := aws.String(p.settings.Delivery.Name)
+	out, err := p.firehose.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: name})
 	if err != nil {
 		return nil, err
 	}

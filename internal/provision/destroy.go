@@ -183,7 +183,8 @@ func (p *provisioner) destroyBucket(ctx context.Context, name string) error {
 		}
 		if len(out.Errors) > 0 {
 			first := out.Errors[0]
-			return fmt.Errorf("empty bucket %s: %d objects stay, the first is %s: %s", name, len(out.Errors), aws.ToString(first.Key), aws.ToString(first.Message))
+			return fmt.Errorf("empty bucket %s: %d objects stay, the first is %s: %s",
+				name, len(out.Errors), aws.ToString(first.Key), aws.ToString(first.Message))
 		}
 	}
 	if _, err := p.s3.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: aws.String(name)}); err != nil {

@@ -18,8 +18,11 @@ import (
 
 func logGroup(f settings.Function) string { return "/aws/lambda/" + f.Name }
 
+// configuration is what Lambda says of a function.
+type configuration = lambda.GetFunctionConfigurationOutput
+
 // function makes the function recommend, or mends its code and configuration, and returns what Lambda then says of it.
-func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, env map[string]string) (lambda.GetFunctionConfigurationOutput, error) {
+func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, env map[string]string) (configuration, error) {
 	s := p.settings.Functions.Recommend
 	name := aws.String(s.Name)
 	architectures := []types.Architecture{types.Architecture(s.LambdaArchitecture())}
@@ -32,15 +35,16 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 			Environment: &types.Environment{Variables: env}, Code: &types.FunctionCode{ZipFile: zip},
 		})
 		if err != nil {
-			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("make function %s: %w", s.Name, err)
+			return configuration{}, fmt.Errorf("make function %s: %w", s.Name, err)
 		}
 		p.changed("function %s: made", s.Name)
 		return p.functionReady(ctx)
 	}
 	if err != nil {
-		return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("look at function %s: %w", s.Name, err)
+		return configuration{}, fmt.Errorf("look at function %s: %w", s.Name, err)
 	}
-	if current.State != types.StateActive || current.LastUpdateStatus == types.LastUpdateStatusInProgress { // left by a run that was interrupted
+	// A run that was interrupted may have left it unready. One that failed is mended below, as far as it can be.
+	if current.State != types.StateActive || current.LastUpdateStatus == types.LastUpdateStatusInProgress {
 		if ready, err := p.functionReady(ctx); err == nil {
 			current = &ready
 		}
@@ -49,13 +53,14 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 	sum := sha256.Sum256(zip)
 	sha := base64.StdEncoding.EncodeToString(sum[:])
 	if aws.ToString(current.CodeSha256) != sha || !slices.Equal(current.Architectures, architectures) {
-		_, err := p.lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: zip, Architectures: architectures})
+		_, err := p.lambda.UpdateFunctionCode(ctx,
+			&lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: zip, Architectures: architectures})
 		if err != nil {
-			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("change code of function %s: %w", s.Name, err)
+			return configuration{}, fmt.Errorf("change code of function %s: %w", s.Name, err)
 		}
 		p.changed("function %s: code changed", s.Name)
 		if _, err := p.functionReady(ctx); err != nil {
-			return lambda.GetFunctionConfigurationOutput{}, err
+			return configuration{}, err
 		}
 	}
 	if !sameFunction(current, s, roleARN, env) {
@@ -64,23 +69,23 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 			MemorySize: aws.Int32(s.MemoryMiB), Timeout: aws.Int32(s.TimeoutSeconds), Environment: &types.Environment{Variables: env},
 		})
 		if err != nil {
-			return lambda.GetFunctionConfigurationOutput{}, fmt.Errorf("change configuration of function %s: %w", s.Name, err)
+			return configuration{}, fmt.Errorf("change configuration of function %s: %w", s.Name, err)
 		}
 		p.changed("function %s: configuration changed", s.Name)
 	}
 	return p.functionReady(ctx)
 }
 
-func sameFunction(c *lambda.GetFunctionConfigurationOutput, s settings.Function, roleARN string, env map[string]string) bool {
+func sameFunction(c *configuration, s settings.Function, roleARN string, env map[string]string) bool {
 	return aws.ToString(c.Role) == roleARN && c.Runtime == types.Runtime(s.Runtime) && aws.ToString(c.Handler) == s.Handler &&
 		aws.ToInt32(c.MemorySize) == s.MemoryMiB && aws.ToInt32(c.Timeout) == s.TimeoutSeconds &&
 		c.Environment != nil && maps.Equal(c.Environment.Variables, env)
 }
 
 // functionReady waits until the function is active and its last update done; a failure carries Lambda's own reason.
-func (p *provisioner) functionReady(ctx context.Context) (lambda.GetFunctionConfigurationOutput, error) {
+func (p *provisioner) functionReady(ctx context.Context) (configuration, error) {
 	name := p.settings.Functions.Recommend.Name
-	var last lambda.GetFunctionConfigurationOutput
+	var last configuration
 	err := settle(ctx, "function "+name+" is active", func(ctx context.Context) (bool, string, error) {
 		c, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name)})
 		if err != nil {
@@ -93,7 +98,8 @@ func (p *provisioner) functionReady(ctx context.Context) (lambda.GetFunctionConf
 		case c.LastUpdateStatus == types.LastUpdateStatusFailed:
 			return false, "", fmt.Errorf("its update failed (%s): %s", c.LastUpdateStatusReasonCode, aws.ToString(c.LastUpdateStatusReason))
 		}
-		seen := fmt.Sprintf("state %s %s, update %s %s", c.State, aws.ToString(c.StateReason), c.LastUpdateStatus, aws.ToString(c.LastUpdateStatusReason))
+		seen := fmt.Sprintf("state %s %s, update %s %s",
+			c.State, aws.ToString(c.StateReason), c.LastUpdateStatus, aws.ToString(c.LastUpdateStatusReason))
 		return c.State == types.StateActive && c.LastUpdateStatus == types.LastUpdateStatusSuccessful, seen, nil
 	})
 	return last, err

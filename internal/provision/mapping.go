@@ -70,7 +70,9 @@ func (p *provisioner) mapping(ctx context.Context, streamARN, functionARN string
 	return id, p.mappingEnabled(ctx, id)
 }
 
-func (p *provisioner) sameMapping(m *types.EventSourceMappingConfiguration, responses []types.FunctionResponseType, onFailure *types.DestinationConfig) bool {
+func (p *provisioner) sameMapping(
+	m *types.EventSourceMappingConfiguration, responses []types.FunctionResponseType, onFailure *types.DestinationConfig,
+) bool {
 	s := p.settings.Mapping
 	state := aws.ToString(m.State)
 	return state != "Disabled" && state != "Disabling" &&

@@ -99,9 +99,9 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	group, groupCtx = errgroup.WithContext(ctx)
 	group.Go(func() (err error) { r.DeliveryStreamARN, err = p.delivery(groupCtx, deliveryRole); return err })
 	group.Go(func() error {
-		configuration, err := p.function(groupCtx, functionRole, f.Zip, functionEnv(cfg, s, f.Env))
-		r.FunctionARN, r.FunctionRevision = aws.ToString(configuration.FunctionArn), aws.ToString(configuration.RevisionId)
-		r.FunctionSHA256 = aws.ToString(configuration.CodeSha256)
+		c, err := p.function(groupCtx, functionRole, f.Zip, functionEnv(cfg, s, f.Env))
+		r.FunctionARN, r.FunctionRevision = aws.ToString(c.FunctionArn), aws.ToString(c.RevisionId)
+		r.FunctionSHA256 = aws.ToString(c.CodeSha256)
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -122,7 +122,8 @@ func TestSettle(t *testing.T) {
 		t.Errorf("%d calls, %v", calls, err)
 	}
 	broken := errors.New("broken")
-	if err := settle(t.Context(), "it is ready", func(context.Context) (bool, string, error) { return false, "", broken }); !errors.Is(err, broken) {
+	err = settle(t.Context(), "it is ready", func(context.Context) (bool, string, error) { return false, "", broken })
+	if !errors.Is(err, broken) {
 		t.Errorf("error = %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())

@@ -107,7 +107,8 @@ func (p *provisioner) role(ctx context.Context, r role) (arn string, err error) 
 	if err == nil && sameDocument(aws.ToString(current.PolicyDocument), policy) {
 		return arn, nil
 	}
-	_, err = p.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String(policyName), PolicyDocument: aws.String(policy)})
+	_, err = p.iam.PutRolePolicy(ctx,
+		&iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String(policyName), PolicyDocument: aws.String(policy)})
 	if err != nil {
 		return "", fmt.Errorf("set policy of role %s: %w", r.name, err)
 	}

@@ -24,12 +24,15 @@ const (
 	longestPause  = 4 * time.Second
 )
 
+// option is an option of one call.
+type option = func(*kinesis.Options)
+
 // client is the part of the Kinesis API that reading needs.
 type client interface {
-	ListShards(context.Context, *kinesis.ListShardsInput, ...func(*kinesis.Options)) (*kinesis.ListShardsOutput, error)
-	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...func(*kinesis.Options)) (*kinesis.DescribeStreamSummaryOutput, error)
-	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error)
-	GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error)
+	ListShards(context.Context, *kinesis.ListShardsInput, ...option) (*kinesis.ListShardsOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...option) (*kinesis.DescribeStreamSummaryOutput, error)
+	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...option) (*kinesis.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *kinesis.GetRecordsInput, ...option) (*kinesis.GetRecordsOutput, error)
 }
 
 // Reader reads one stream. It is safe for concurrent use.

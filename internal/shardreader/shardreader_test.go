@@ -28,12 +28,12 @@ type page struct {
 	last    bool
 }
 
-func (s *script) GetShardIterator(_ context.Context, in *kinesis.GetShardIteratorInput, _ ...func(*kinesis.Options)) (*kinesis.GetShardIteratorOutput, error) {
+func (s *script) GetShardIterator(_ context.Context, in *kinesis.GetShardIteratorInput, _ ...option) (*kinesis.GetShardIteratorOutput, error) {
 	s.started = append(s.started, string(in.ShardIteratorType)+" "+aws.ToString(in.StartingSequenceNumber))
 	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String("i")}, nil
 }
 
-func (s *script) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+func (s *script) GetRecords(context.Context, *kinesis.GetRecordsInput, ...option) (*kinesis.GetRecordsOutput, error) {
 	step := s.pages[0]
 	s.pages = s.pages[1:]
 	if err, ok := step.(error); ok {
@@ -67,15 +67,18 @@ func TestReadGoesToTheTip(t *testing.T) {
 			want: []string{"1", "2"}, started: []string{"TRIM_HORIZON "}},
 		{name: "zero behind with more to come", pages: []any{page{numbers: []int{1}}, page{numbers: []int{2}}, page{}},
 			want: []string{"1", "2"}, started: []string{"TRIM_HORIZON "}},
-		{name: "closed shard", pages: []any{page{numbers: []int{1}, behind: 9, last: true}}, want: []string{"1"}, started: []string{"TRIM_HORIZON "}},
+		{name: "closed shard", pages: []any{page{numbers: []int{1}, behind: 9, last: true}},
+			want: []string{"1"}, started: []string{"TRIM_HORIZON "}},
 		{name: "goes on behind a number", after: "7", pages: []any{page{numbers: []int{8}}, page{}}, want: []string{"8"},
 			started: []string{"AFTER_SEQUENCE_NUMBER 7"}},
 		{name: "an expired iterator loses and repeats nothing",
 			pages: []any{page{numbers: []int{1, 2}, behind: 3}, &types.ExpiredIteratorException{}, page{numbers: []int{3}}, page{}},
 			want:  []string{"1", "2", "3"}, started: []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER 2"}},
-		{name: "throttled", pages: []any{&types.ProvisionedThroughputExceededException{}, &types.LimitExceededException{}, page{numbers: []int{1}}, page{}},
-			want: []string{"1"}, started: []string{"TRIM_HORIZON "}},
-		{name: "fault", pages: []any{page{numbers: []int{1}, behind: 3}, broken}, want: []string{"1"}, started: []string{"TRIM_HORIZON "}, err: broken},
+		{name: "throttled",
+			pages: []any{&types.ProvisionedThroughputExceededException{}, &types.LimitExceededException{}, page{numbers: []int{1}}, page{}},
+			want:  []string{"1"}, started: []string{"TRIM_HORIZON "}},
+		{name: "fault", pages: []any{page{numbers: []int{1}, behind: 3}, broken},
+			want: []string{"1"}, started: []string{"TRIM_HORIZON "}, err: broken},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +108,7 @@ func TestReadEndsWhileRecordsKeepComing(t *testing.T) {
 // endless always has one more record, arrived just now.
 type endless struct{ script }
 
-func (*endless) GetRecords(context.Context, *kinesis.GetRecordsInput, ...func(*kinesis.Options)) (*kinesis.GetRecordsOutput, error) {
+func (*endless) GetRecords(context.Context, *kinesis.GetRecordsInput, ...option) (*kinesis.GetRecordsOutput, error) {
 	return &kinesis.GetRecordsOutput{MillisBehindLatest: aws.Int64(0), NextShardIterator: aws.String("i"), Records: []types.Record{{
 		SequenceNumber: aws.String("1"), ApproximateArrivalTimestamp: aws.Time(time.Now().Add(time.Millisecond))}}}, nil
 }

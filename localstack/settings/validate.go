@@ -98,10 +98,10 @@ func (s Settings) Validate() error {
 	between("mapping.batch_size", m.BatchSize, 1, 10000)
 	between("mapping.batching_window_seconds", m.BatchingWindowSeconds, 0, 300)
 	between("mapping.parallelization_factor", m.ParallelizationFactor, 1, 10)
-	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // -1, for ever, would let one fault block a shard for ever
+	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // not -1: one fault would block a shard for ever
 	between("mapping.maximum_record_age_seconds", m.MaximumRecordAgeSeconds, 60, 604800)
 	if !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
-		problems = append(problems, errors.New("mapping.function_response_types: must be ReportBatchItemFailures, else a partial failure loses events"))
+		problems = append(problems, errors.New("mapping.function_response_types: not ReportBatchItemFailures, so a partial failure would lose events"))
 	}
 	if age := m.MaximumRecordAgeSeconds; age > s.Stream.RetentionHours*3600 {
 		problems = append(problems, fmt.Errorf("mapping.maximum_record_age_seconds: %d is longer than the stream keeps records", age))
