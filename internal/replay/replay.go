@@ -1,0 +1,125 @@
+// Package replay plays the clicks of simulated shoppers into the activity stream: at a rate, in order for each session,
+// with poison records among them. It owns sending; who clicks on what is package shopper's.
+package replay
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"kindred/internal/shopper"
+)
+
+// tick is how often what has become due is sent. Shorter ones make more calls, longer ones make the rate lumpy.
+const tick = 50 * time.Millisecond
+
+// fullQueue is how many records may wait before sending goes first.
+const fullQueue = 2 * maxRecords
+
+// Plan says how much to send, and how fast.
+type Plan struct {
+	Events int
+	Poison int     // bad records among the events, spread evenly at random
+	Rate   float64 // events a second, poison not counted; 0: as fast as the stream takes them
+	Seed   uint64
+	Run    string // in the partition keys of poison records
+}
+
+// Result says what was sent.
+type Result struct {
+	EventsSent      int     `json:"events_sent"`
+	PoisonSent      int     `json:"poison_sent"`
+	Sessions        int     `json:"sessions"`
+	Seconds         float64 `json:"seconds"`
+	EventsPerSecond float64 `json:"events_per_second"`
+	PutRetries      int     `json:"put_retries"` // records that the stream refused at first
+}
+
+// player sends one plan.
+type player struct {
+	plan     Plan
+	crowd    crowd
+	sender   *sender
+	random   *rand.Rand
+	now      func() time.Time
+	progress func(records int)
+	events   int // queued
+	poison   int // queued
+}
+
+// crowd is where clicks come from. Clicks of one session come in order.
+type crowd interface {
+	Next(now time.Time) (shopper.Click, error)
+	Sessions() int
+}
+
+func newPlayer(plan Plan, c crowd, s *sender, progress func(int)) *player {
+	return &player{plan: plan, crowd: c, sender: s, random: rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179)), now: time.Now, progress: progress}
+}
+
+// run sends the whole plan and returns when the stream has taken every record. When ctx ends it stops at once.
+func (p *player) run(ctx context.Context) (Result, error) {
+	start := p.now()
+	for p.events < p.plan.Events || p.poison < p.plan.Poison || len(p.sender.pending) > 0 {
+		if err := ctx.Err(); err != nil {
+			return Result{}, fmt.Errorf("replay stopped after %d of %d events: %w", p.events, p.plan.Events, err)
+		}
+		if err := p.queueDue(p.now().Sub(start)); err != nil {
+			return Result{}, err
+		}
+		taken, err := p.sender.flush(ctx)
+		if err != nil {
+			return Result{}, err
+		}
+		p.progress(taken)
+		if p.plan.Rate > 0 && len(p.sender.pending) == 0 && p.events < p.plan.Events {
+			if err := p.sender.pause(ctx, tick); err != nil {
+				return Result{}, fmt.Errorf("replay stopped after %d of %d events: %w", p.events, p.plan.Events, err)
+			}
+		}
+	}
+	r := Result{
+		EventsSent: p.events, PoisonSent: p.poison, Sessions: p.crowd.Sessions(),
+		Seconds: p.now().Sub(start).Seconds(), PutRetries: p.sender.retries,
+	}
+	if r.Seconds > 0 {
+		r.EventsPerSecond = float64(r.EventsSent) / r.Seconds
+	}
+	return r, nil
+}
+
+// queueDue queues what should have been sent since the start, as far as the queue has room.
+func (p *player) queueDue(elapsed time.Duration) error {
+	due := p.plan.Events
+	if p.plan.Rate > 0 {
+		due = min(due, 1+int(elapsed.Seconds()*p.plan.Rate))
+	}
+	for len(p.sender.pending) < fullQueue {
+		left, poisonLeft := p.plan.Events-p.events, p.plan.Poison-p.poison
+		if left+poisonLeft == 0 || (left > 0 && p.events >= due) {
+			return nil
+		}
+		isPoison := p.random.IntN(left+poisonLeft) < poisonLeft
+		if err := p.queue(isPoison); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queue adds one click, or one bad record made from a click that is then lost.
+func (p *player) queue(isPoison bool) error {
+	click, err := p.crowd.Next(p.now())
+	if err != nil {
+		return err
+	}
+	if !isPoison {
+		p.sender.add(record{key: click.SessionID, data: click.Data})
+		p.events++
+		return nil
+	}
+	p.sender.add(record{key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison), data: poison(p.poison, click.Data)})
+	p.poison++
+	return nil
+}

@@ -1,0 +1,245 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"kindred/internal/program"
+	"kindred/internal/shopper"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+)
+
+// stream is a Kinesis in memory that refuses what refuse says.
+type stream struct {
+	refuse func(call, entry int) bool
+	calls  int
+	taken  []types.PutRecordsRequestEntry
+	sizes  []int // records of each call
+	err    error
+}
+
+func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	s.calls++
+	s.sizes = append(s.sizes, len(in.Records))
+	out := &kinesis.PutRecordsOutput{FailedRecordCount: aws.Int32(0)}
+	keys := map[string]bool{}
+	for i, r := range in.Records {
+		if keys[*r.PartitionKey] {
+			return nil, fmt.Errorf("call %d has key %s twice", s.calls, *r.PartitionKey)
+		}
+		keys[*r.PartitionKey] = true
+		if s.refuse != nil && s.refuse(s.calls, i) {
+			*out.FailedRecordCount++
+			out.Records = append(out.Records, types.PutRecordsResultEntry{ErrorCode: aws.String("ProvisionedThroughputExceededException")})
+			continue
+		}
+		s.taken = append(s.taken, r)
+		out.Records = append(out.Records, types.PutRecordsResultEntry{SequenceNumber: aws.String(fmt.Sprint(len(s.taken)))})
+	}
+	return out, nil
+}
+
+// clicker is a crowd of sessions with three clicks each, interleaved.
+type clicker struct {
+	sessions int
+	n        int
+}
+
+func (c *clicker) Sessions() int { return min(c.n, c.sessions) }
+
+func (c *clicker) Next(time.Time) (shopper.Click, error) {
+	id, session := fmt.Sprintf("e%05d", c.n), fmt.Sprintf("s%d", c.n%c.sessions)
+	c.n++
+	data := fmt.Appendf(nil, `{"event_id":%q,"session_id":%q,"browse_history":[{"product_code":"A","quantity":1,"in_shopping_cart":true}]}`, id, session)
+	return shopper.Click{EventID: id, SessionID: session, Data: data}, nil
+}
+
+// clock counts pauses instead of waiting for them: time passes by pausing only.
+type clock struct {
+	now    time.Time
+	pauses []time.Duration
+}
+
+func (c *clock) pause(ctx context.Context, d time.Duration) error {
+	c.now = c.now.Add(d)
+	c.pauses = append(c.pauses, d)
+	return ctx.Err()
+}
+
+func mustRun(t *testing.T, plan Plan, s *stream, sessions int) (Result, *clock) {
+	t.Helper()
+	c := &clock{now: time.Unix(1_800_000_000, 0)}
+	p := newPlayer(plan, &clicker{sessions: sessions}, &sender{client: s, stream: "clicks", pause: c.pause}, func(int) {})
+	p.now = func() time.Time { return c.now }
+	r, err := p.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, c
+}
+
+// checkOrder verifies that every event is there once and that each session's came in order. It returns the number of events and poison.
+func checkOrder(t *testing.T, s *stream) (events, bad int) {
+	t.Helper()
+	last, seen := map[string]string{}, map[string]bool{}
+	for _, r := range s.taken {
+		if strings.HasPrefix(*r.PartitionKey, "poison-") {
+			bad++
+			continue
+		}
+		var e struct {
+			EventID   string `json:"event_id"`
+			SessionID string `json:"session_id"`
+		}
+		if err := json.Unmarshal(r.Data, &e); err != nil {
+			t.Fatalf("event %s: %v", r.Data, err)
+		}
+		if e.SessionID != *r.PartitionKey || seen[e.EventID] || e.EventID <= last[e.SessionID] {
+			t.Fatalf("event %s of %s came after %s, or twice, or under key %s", e.EventID, e.SessionID, last[e.SessionID], *r.PartitionKey)
+		}
+		seen[e.EventID], last[e.SessionID] = true, e.EventID
+		events++
+	}
+	return events, bad
+}
+
+func TestEveryRecordArrivesOnceAndInOrderHoweverManyAreRefused(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		s := &stream{refuse: func(int, int) bool { return r.IntN(3) == 0 }}
+		result, _ := mustRun(t, Plan{Events: 1200, Poison: 30, Seed: seed, Run: "x"}, s, 90)
+		events, bad := checkOrder(t, s)
+		if events != 1200 || bad != 30 || result.EventsSent != 1200 || result.PoisonSent != 30 || result.PutRetries == 0 {
+			t.Fatalf("seed %d: stream has %d events and %d bad records, result %+v", seed, events, bad, result)
+		}
+	}
+}
+
+func TestRefusedKeyIsNotOvertaken(t *testing.T) {
+	t.Parallel()
+	s := &stream{refuse: func(call, entry int) bool { return call == 1 && entry == 0 }}
+	out := &sender{client: s, stream: "clicks", pause: (&clock{}).pause}
+	for _, r := range []record{{"a", []byte("a1")}, {"a", []byte("a2")}, {"b", []byte("b1")}, {"a", []byte("a3")}} {
+		out.add(r)
+	}
+	for len(out.pending) > 0 {
+		if _, err := out.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range s.taken {
+		got = append(got, string(r.Data))
+	}
+	if strings.Join(got, " ") != "b1 a1 a2 a3" || out.retries != 1 {
+		t.Errorf("stream got %v with %d retries", got, out.retries)
+	}
+}
+
+func TestBatchesStayWithinTheLimits(t *testing.T) {
+	t.Parallel()
+	s := &sender{}
+	for i := range 1200 {
+		s.add(record{fmt.Sprint(i), []byte("x")})
+	}
+	if n := len(s.batch()); n != maxRecords {
+		t.Errorf("batch of %d small records", n)
+	}
+	s = &sender{}
+	for i := range 12 {
+		s.add(record{fmt.Sprint(i), make([]byte, 1<<20-100)})
+	}
+	if n := len(s.batch()); n != 5 {
+		t.Errorf("batch of %d records of 1 MiB", n)
+	}
+}
+
+func TestRateIsKept(t *testing.T) {
+	t.Parallel()
+	s := &stream{}
+	r, c := mustRun(t, Plan{Events: 1000, Poison: 10, Rate: 200, Seed: 1}, s, 50)
+	if r.Seconds < 4.5 || r.Seconds > 5.5 || len(c.pauses) < 80 {
+		t.Errorf("1,000 events at 200/s took %.2f s and %d pauses", r.Seconds, len(c.pauses))
+	}
+	if events, bad := checkOrder(t, s); events != 1000 || bad != 10 {
+		t.Errorf("%d events, %d bad records", events, bad)
+	}
+}
+
+func TestStreamThatTakesNothingEndsInAnError(t *testing.T) {
+	t.Parallel()
+	c := &clock{}
+	s := &stream{refuse: func(int, int) bool { return true }}
+	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: s, stream: "clicks", pause: c.pause}, func(int) {})
+	_, err := p.run(t.Context())
+	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "ProvisionedThroughput") {
+		t.Errorf("error %v", err)
+	}
+	for i, d := range c.pauses {
+		if d > longestWait || (i == 0 && d > firstPause) {
+			t.Errorf("pause %d lasts %v", i, d)
+		}
+	}
+	if len(c.pauses) != maxRefusals {
+		t.Errorf("%d pauses", len(c.pauses))
+	}
+}
+
+func TestMissingStreamAndCancellation(t *testing.T) {
+	t.Parallel()
+	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: &stream{err: &types.ResourceNotFoundException{}}, stream: "clicks"}, func(int) {})
+	if _, err := p.run(t.Context()); !errors.Is(err, ErrNoStream) {
+		t.Errorf("missing stream: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &sender{client: &stream{}, stream: "clicks", pause: func(ctx context.Context, _ time.Duration) error {
+		cancel()
+		return ctx.Err()
+	}}
+	if _, err := newPlayer(Plan{Events: 1000, Rate: 1}, &clicker{sessions: 3}, s, func(int) {}).run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestPoisonIsPoison(t *testing.T) {
+	t.Parallel()
+	click, _ := (&clicker{sessions: 1}).Next(time.Time{})
+	for n, kind := range poisonKinds {
+		data := poison(n, click.Data)
+		var e struct {
+			SessionID      string `json:"session_id"`
+			CustomerNumber *int32 `json:"customer_number"`
+			BrowseHistory  []any  `json:"browse_history"`
+		}
+		if err := json.Unmarshal(data, &e); err == nil && utf8.Valid(data) && e.SessionID != "" {
+			t.Errorf("%s is a good event: %s", kind.name, data)
+		}
+	}
+}
+
+func TestCheckReportsEveryProblem(t *testing.T) {
+	t.Parallel()
+	err := (&Command{Events: -1, Rate: -1}).check()
+	if !errors.Is(err, program.ErrConfig) {
+		t.Fatalf("error %v", err)
+	}
+	for _, want := range []string{"ACTIVITY_STREAM", "--events", "--rate"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package shopper
+
+import (
+	"math/rand/v2"
+
+	"kindred/internal/shop"
+)
+
+// Likes guides visitors of an imported shop: from a product to somebody who likes it, to another product that they like.
+type Likes struct {
+	known    []shop.Customer
+	products []shop.Product
+	likes    map[int32][]string // customer → products
+	likedBy  map[string][]int32 // product → customers
+	pairs    []shop.Rating      // a random one is a product by popularity
+}
+
+var _ guide = (*Likes)(nil)
+
+// NewLikes takes the shop's rows; liked are the ratings that count as liking, in a fixed order.
+func NewLikes(customers []shop.Customer, products []shop.Product, liked []shop.Rating) *Likes {
+	l := &Likes{known: customers, products: products, likes: map[int32][]string{}, likedBy: map[string][]int32{}, pairs: liked}
+	for _, r := range liked {
+		l.likes[r.CustomerNumber] = append(l.likes[r.CustomerNumber], r.ProductCode)
+		l.likedBy[r.ProductCode] = append(l.likedBy[r.ProductCode], r.CustomerNumber)
+	}
+	return l
+}
+
+func (l *Likes) customers() []shop.Customer { return l.known }
+
+// newcomer has a number after the last, the home of some customer, and the likes of another.
+func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, walk) {
+	c := shop.Customer{Number: int32(index + 1)}
+	if n := len(l.known); n > 0 {
+		home := l.known[r.IntN(n)]
+		c = shop.Customer{Number: l.known[n-1].Number + int32(index) + 1, City: home.City, Country: home.Country, CreditLimit: home.CreditLimit}
+	}
+	return c, l.visit(r, nil)
+}
+
+// visit starts at a product that the customer likes, or at a popular one.
+func (l *Likes) visit(r *rand.Rand, c *shop.Customer) walk {
+	current := ""
+	if c != nil {
+		if own := l.likes[c.Number]; len(own) > 0 {
+			current = own[r.IntN(len(own))]
+		}
+	}
+	return func(r *rand.Rand) string {
+		fans := l.likedBy[current]
+		switch {
+		case len(fans) > 0:
+			taste := l.likes[fans[r.IntN(len(fans))]]
+			current = taste[r.IntN(len(taste))]
+		case len(l.pairs) > 0:
+			current = l.pairs[r.IntN(len(l.pairs))].ProductCode
+		default:
+			current = l.products[r.IntN(len(l.products))].Code
+		}
+		return current
+	}
+}

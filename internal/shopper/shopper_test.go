@@ -1,0 +1,223 @@
+package shopper
+
+import (
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"kindred/internal/activity"
+	"kindred/internal/shop"
+	"kindred/internal/simulation"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func mustPlanted(t *testing.T) (*Planted, []shop.Product) {
+	t.Helper()
+	s, err := simulation.New(simulation.DefaultConfig(0.1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewPlanted(s), s.Products()
+}
+
+func mustLikes(t *testing.T) (*Likes, []shop.Product) {
+	t.Helper()
+	s, err := simulation.New(simulation.DefaultConfig(0.1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var liked []shop.Rating
+	for r := range s.Ratings() {
+		if r.Stars >= 4 {
+			liked = append(liked, r)
+		}
+	}
+	return NewLikes(s.Customers(), s.Products(), liked), s.Products()
+}
+
+func mustClicks(t *testing.T, cfg Config, products []shop.Product, g guide, n int) []Click {
+	t.Helper()
+	crowd, err := New(cfg, products, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Click
+	for range n {
+		c, err := crowd.Next(noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func TestSessionsGrowClickByClick(t *testing.T) {
+	t.Parallel()
+	planted, products := mustPlanted(t)
+	likes, _ := mustLikes(t)
+	for name, g := range map[string]guide{"planted": planted, "likes": likes} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			codes := map[string]bool{}
+			for _, p := range products {
+				codes[p.Code] = true
+			}
+			uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+			seen, ids := map[string][]activity.Browse{}, map[string]bool{}
+			for _, c := range mustClicks(t, Config{Seed: 1, Run: "a", Active: 20}, products, g, 3000) {
+				var e struct {
+					activity.Event
+					BrowseHistory []struct {
+						ProductCode    string `json:"product_code"`
+						InShoppingCart bool   `json:"in_shopping_cart"`
+					} `json:"browse_history"`
+				}
+				if err := json.Unmarshal(c.Data, &e); err != nil {
+					t.Fatalf("event %s: %v", c.Data, err)
+				}
+				if e.EventID != c.EventID || e.SessionID != c.SessionID || !uuid.MatchString(c.EventID) || ids[c.EventID] {
+					t.Fatalf("ids of %s do not fit or are not new", c.Data)
+				}
+				ids[c.EventID] = true
+				var history []activity.Browse
+				for _, b := range e.BrowseHistory {
+					if !codes[b.ProductCode] {
+						t.Fatalf("product %q is not in the shop", b.ProductCode)
+					}
+					history = append(history, activity.Browse{ProductCode: b.ProductCode, InShoppingCart: b.InShoppingCart})
+				}
+				before := seen[c.SessionID]
+				if len(before) == maxHistory {
+					before = before[1:]
+				}
+				if len(history) != len(before)+1 || !slices.Equal(history[:len(before)], before) {
+					t.Fatalf("session %s went from %v to %v", c.SessionID, before, history)
+				}
+				seen[c.SessionID] = history
+			}
+			if len(seen) < 300 {
+				t.Errorf("%d sessions in 3,000 clicks", len(seen))
+			}
+		})
+	}
+}
+
+func TestAllKindsOfVisitorsAndFieldsAppear(t *testing.T) {
+	t.Parallel()
+	g, products := mustPlanted(t)
+	known := map[int32]bool{}
+	for _, c := range g.customers() {
+		known[c.Number] = true
+	}
+	count := map[string]int{}
+	for _, c := range mustClicks(t, Config{Seed: 1, Active: 20}, products, g, 2000) {
+		var e map[string]any
+		if err := json.Unmarshal(c.Data, &e); err != nil {
+			t.Fatal(err)
+		}
+		number, hasNumber := e["customer_number"].(float64)
+		switch {
+		case !hasNumber:
+			count["anonymous"]++
+		case known[int32(number)]:
+			count["customer"]++
+		default:
+			count["newcomer"]++
+			if e["country"] == "" || e["country"] == nil {
+				t.Errorf("newcomer without country: %s", c.Data)
+			}
+		}
+		if _, ok := e["campaign"]; ok {
+			count["extra"]++
+		}
+		last := e["browse_history"].([]any)
+		b := last[len(last)-1].(map[string]any)
+		if _, ok := b["quantity"].(string); ok {
+			count["string"]++
+		}
+		if b["in_shopping_cart"] == true {
+			count["cart"]++
+		}
+	}
+	for kind, least := range map[string]int{"anonymous": 200, "customer": 1200, "newcomer": 30, "extra": 100, "string": 400, "cart": 200} {
+		if count[kind] < least {
+			t.Errorf("%d of 2,000 events are of kind %q, want at least %d", count[kind], kind, least)
+		}
+	}
+}
+
+func TestRunAndSeedDecideEverything(t *testing.T) {
+	t.Parallel()
+	g, products := mustPlanted(t)
+	data := func(cfg Config) (all []string) {
+		for _, c := range mustClicks(t, cfg, products, g, 200) {
+			all = append(all, string(c.Data))
+		}
+		return all
+	}
+	first := data(Config{Seed: 1, Run: "a", Active: 5})
+	if !slices.Equal(first, data(Config{Seed: 1, Run: "a", Active: 5})) {
+		t.Error("the same run and seed gave other events")
+	}
+	again := mustClicks(t, Config{Seed: 1, Run: "b", Active: 5}, products, g, 200)
+	for i, c := range mustClicks(t, Config{Seed: 1, Run: "a", Active: 5}, products, g, 200) {
+		if c.EventID == again[i].EventID || c.SessionID == again[i].SessionID {
+			t.Fatalf("another run has the same id %s", c.EventID)
+		}
+	}
+	if slices.Equal(first, data(Config{Seed: 2, Run: "a", Active: 5})) {
+		t.Error("another seed gave the same events")
+	}
+}
+
+// TestVisitorsFollowTheirTastes compares what customers look at with what others look at, by planted affinity.
+func TestVisitorsFollowTheirTastes(t *testing.T) {
+	t.Parallel()
+	planted, products := mustPlanted(t)
+	likes, _ := mustLikes(t)
+	for name, g := range map[string]guide{"planted": planted, "likes": likes} {
+		own, other, n := 0.0, 0.0, 0
+		for _, c := range mustClicks(t, Config{Seed: 1, Active: 20}, products, g, 4000) {
+			var e struct {
+				CustomerNumber int32 `json:"customer_number"`
+				BrowseHistory  []struct {
+					ProductCode string `json:"product_code"`
+				} `json:"browse_history"`
+			}
+			if err := json.Unmarshal(c.Data, &e); err != nil {
+				t.Fatal(err)
+			}
+			if e.CustomerNumber == 0 {
+				continue
+			}
+			code := e.BrowseHistory[len(e.BrowseHistory)-1].ProductCode
+			mine := planted.shop.Affinity(e.CustomerNumber, code)
+			theirs := planted.shop.Affinity(101+(e.CustomerNumber+37)%180, code)
+			if mine == 0 || theirs == 0 {
+				continue // a newcomer
+			}
+			own, other, n = own+mine, other+theirs, n+1
+		}
+		if n < 1000 || own/float64(n) < other/float64(n)+0.3 {
+			t.Errorf("%s: mean affinity of %d clicks %.2f, of a stranger for the same products %.2f", name, n, own/float64(n), other/float64(n))
+		}
+	}
+}
+
+func TestPoorShops(t *testing.T) {
+	t.Parallel()
+	if _, err := New(Config{}, nil, NewLikes(nil, nil, nil)); !errors.Is(err, ErrEmptyShop) {
+		t.Errorf("no products: %v", err)
+	}
+	one := []shop.Product{{Code: "A"}}
+	for _, c := range mustClicks(t, Config{Seed: 1}, one, NewLikes(nil, one, nil), 50) {
+		if !json.Valid(c.Data) {
+			t.Errorf("not JSON: %s", c.Data)
+		}
+	}
+}
