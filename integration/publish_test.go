@@ -49,12 +49,13 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	store := mustVectorStore(t, dsn)
 	var versions trained
 	for i := range 5 {
-		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i)) // dimensions may differ
+		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i)) // each of its own dimension
 		result, err := publish.Run(t.Context(), store, versions, "", byTest)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := versions[i].ID; !result.Promoted || result.NoOp || result.ModelVersion != want || mustLive(t, store) != want || result.Items != 30 {
+		want := versions[i].ID
+		if !result.Promoted || result.NoOp || result.ModelVersion != want || mustLive(t, store) != want || result.Items != 30 {
 			t.Fatalf("version %d: %+v", i, result)
 		}
 	}
@@ -70,7 +71,8 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	for _, v := range listed {
 		states = append(states, string(v.State))
 	}
-	if want := []string{"ready", "ready", "ready", "dropped", "dropped"}; !slices.Equal(states, want) || !listed[0].Live || !listed[1].Previous {
+	want := []string{"ready", "ready", "ready", "dropped", "dropped"}
+	if !slices.Equal(states, want) || !listed[0].Live || !listed[1].Previous {
 		t.Errorf("versions: %v, want %v with the first live", states, want)
 	}
 
@@ -92,7 +94,8 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	if got := viewRows(t, dsn); got != "30 products of 8, 5 customers of 8" {
 		t.Errorf("views show %s", got)
 	}
-	mustHistory(t, store, "promote >0", "promote 0>1", "promote 1>2", "promote 2>3", "promote 3>4", "rollback 4>3", "refuse 3>4", "force 3>4")
+	mustHistory(t, store, "promote >0", "promote 0>1", "promote 1>2", "promote 2>3", "promote 3>4",
+		"rollback 4>3", "refuse 3>4", "force 3>4")
 }
 
 // viewRows asks the views as somebody with SQL of their own would.
@@ -127,6 +130,22 @@ func mustHistory(t *testing.T, store *vectorstore.Store, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("history %q, want %q", got, want)
 	}
+}
+
+// A database user named like our schema has that schema first in its search path as soon as it exists.
+func TestMigrateAgainAsAUserNamedKindred(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, withSettings(t, mustStack(t).mustVectorDatabase(t), "search_path", "kindred,public"))
+	var all sync.WaitGroup
+	for range 2 { // at once, too
+		all.Go(func() {
+			if err := store.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	mustGoLive(t, store, randomVersion("m700000000000000", 1, 10, 2, 4))
 }
 
 func TestGateRefusalLeavesThePointer(t *testing.T) {
@@ -166,7 +185,7 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 		"wrong dimension":           func(v *modelversion.Version) { v.Items[0].Vector = v.Items[0].Vector[:3] },
 		"item twice":                func(v *modelversion.Version) { v.Items[4].Code = v.Items[3].Code },
 		"customer twice":            func(v *modelversion.Version) { v.Customers[1].Number = v.Customers[0].Number },
-		"rated twice":               func(v *modelversion.Version) { v.Customers[1].Rated = []string{"S000001", "S000001"} }, // PostgreSQL finds this one
+		"rated twice":               func(v *modelversion.Version) { v.Customers[1].Rated = []string{"S000001", "S000001"} },
 		"Gram matrix of wrong size": func(v *modelversion.Version) { v.Solver.Gram = v.Solver.Gram[1:] },
 		"no items":                  func(v *modelversion.Version) { v.Items = nil },
 		"no identifier":             func(v *modelversion.Version) { v.ID = `m"; DROP SCHEMA kindred` },
@@ -196,7 +215,8 @@ func TestInterruptedLoadHeals(t *testing.T) {
 	live := mustGoLive(t, store, randomVersion("m400000000000000", 1, 20, 3, 4))
 	v := randomVersion("m400000000000001", 2, 3000, 500, 32)
 	interrupted := 0
-	for _, after := range []time.Duration{time.Millisecond, 3 * time.Millisecond, 8 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond} {
+	for _, ms := range []time.Duration{1, 3, 8, 20, 40} {
+		after := ms * time.Millisecond
 		ctx, stop := context.WithTimeout(t.Context(), after)
 		err := store.Load(ctx, v)
 		stop()
@@ -232,8 +252,9 @@ func TestInterruptedLoadHeals(t *testing.T) {
 	}
 }
 
-// TestReadersSeeOneLiveVersionWhileTheyChange reads with four clients for three seconds while versions are promoted, rolled back, loaded and
-// dropped. No read fails but for a version dropped after its pointer was read, no answer is empty, and each comes from one version.
+// TestReadersSeeOneLiveVersionWhileTheyChange reads with four clients for three seconds while versions are loaded, promoted,
+// rolled back and dropped. No read fails but for a version dropped after its pointer was read, no answer is empty, and each
+// comes from one version.
 func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)

@@ -156,8 +156,8 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 			var codes []string
 			for _, c := range candidates[i] {
 				codes = append(codes, c.Code)
-				at, known := slices.BinarySearchFunc(v.Items, c.Code, func(item modelversion.Item, code string) int { return cmp.Compare(item.Code, code) })
-				if !known || !slices.Equal(c.Vector, v.Items[at].Vector) {
+				at := slices.IndexFunc(v.Items, func(item modelversion.Item) bool { return item.Code == c.Code })
+				if at < 0 || !slices.Equal(c.Vector, v.Items[at].Vector) {
 					t.Errorf("search %d: the vector of %s is another's", i, c.Code)
 				}
 				if search.Vector != nil && math.Abs(float64(c.Score)-dot(c.Vector, search.Vector)) > 1e-4 {
@@ -180,7 +180,8 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	dsn := withSettings(t, stack.mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off") // so few rows would be scanned otherwise
+	// So few rows would be scanned and sorted otherwise.
+	dsn := withSettings(t, stack.mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off")
 	store := mustVectorStore(t, dsn)
 	v := randomVersion("m000000000000002", 2, 400, 10, 8)
 	if err := store.Load(t.Context(), v); err != nil {
@@ -197,7 +198,7 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	}
 	for i := range v.Customers {
 		search := vectorstore.Search{Vector: v.Customers[i].Vector, Customer: &customer, Exclude: exclude, Limit: 10}
-		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, []vectorstore.Neighbours{{Code: v.Items[0].Code, Limit: 10}})
+		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +250,8 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if err != nil || !slices.Equal(dropped, []string{models[1].Version, models[0].Version}) {
 		t.Fatalf("dropped %v, %v", dropped, err)
 	}
-	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); !errors.Is(err, vectorstore.ErrVersionGone) || !vectorstore.Transient(err) {
+	_, _, err = store.Retrieve(t.Context(), models[0], search, nil)
+	if !errors.Is(err, vectorstore.ErrVersionGone) || !vectorstore.Transient(err) {
 		t.Errorf("dropped version: %v", err)
 	}
 	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil); !errors.Is(err, vectorstore.ErrVersionGone) {
@@ -260,7 +262,7 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 			t.Errorf("kept version %s: %v", m.Version, err)
 		}
 	}
-	if err := store.Promote(t.Context(), models[0].Version, vectorstore.PromoteOptions{Actor: "test"}); !errors.Is(err, vectorstore.ErrUnknownVersion) {
+	if err := store.Promote(t.Context(), models[0].Version, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
 		t.Errorf("promote a dropped version: %v", err)
 	}
 	if err := store.Load(t.Context(), randomVersion(models[0].Version, 0, 10, 2, 4)); err != nil { // it may come back

@@ -51,15 +51,17 @@ func compare(r modelversion.Report) []string {
 	if model == nil {
 		return nil
 	}
-	sentences := []string{fmt.Sprintf("It was tried on what %d customers liked and it had not seen (%s). Its ranking quality, NDCG@10, is %.3f (likely %.3f to %.3f), "+
-		"and %.0f %% of what they liked was among its first ten.", r.TestCustomers, r.Split, model.NDCG10, model.Low, model.High, 100*model.Recall10)}
+	sentences := []string{fmt.Sprintf("It was tried on what %d customers liked and it had not seen (%s). "+
+		"Its ranking quality, NDCG@10, is %.3f (likely %.3f to %.3f), and %.0f %% of what they liked was among its first ten.",
+		r.TestCustomers, r.Split, model.NDCG10, model.Low, model.High, 100*model.Recall10)}
 	for _, row := range r.Rows {
 		switch {
 		case row.Name == modelversion.RowModel:
 		case row.NDCG10 <= 0:
 			sentences = append(sentences, fmt.Sprintf("Against %s: that found nothing.", row.Name))
 		case row.Name == modelversion.RowCeiling:
-			sentences = append(sentences, fmt.Sprintf("It reaches %.0f %% of the best that is possible on this shop (%.3f).", 100*model.NDCG10/row.NDCG10, row.NDCG10))
+			sentences = append(sentences, fmt.Sprintf("It reaches %.0f %% of the best that is possible on this shop (%.3f).",
+				100*model.NDCG10/row.NDCG10, row.NDCG10))
 		default:
 			sentences = append(sentences, fmt.Sprintf("Against %s: %.1f times as good (%.3f).", row.Name, model.NDCG10/row.NDCG10, row.NDCG10))
 		}

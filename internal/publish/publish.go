@@ -74,8 +74,8 @@ func Run(ctx context.Context, s store, from artifacts, version string, opts vect
 			return Result{}, err
 		}
 	}
-	result := Result{ModelVersion: version, NoOp: loaded.Live, Verdict: loaded.Report.Verdict, Items: loaded.Items, Customers: loaded.Customers,
-		Dropped: []string{}}
+	result := Result{ModelVersion: version, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
+		Items: loaded.Items, Customers: loaded.Customers, Dropped: []string{}}
 	if !loaded.Live {
 		if err := s.Promote(ctx, version, opts); err != nil {
 			return Result{}, err

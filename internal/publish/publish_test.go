@@ -56,11 +56,12 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 		calls    string
 		promoted bool
 	}{
-		"new":           {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
-		"an older one":  {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
-		"live already":  {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}}, calls: "migrate"},
-		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}}, calls: "migrate, promote m2, prune", promoted: true},
-		"refused":       {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
+		"new":          {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
+		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
+		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}}, calls: "migrate"},
+		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
+			calls: "migrate, promote m2, prune", promoted: true},
+		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

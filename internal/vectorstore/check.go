@@ -12,8 +12,8 @@ import (
 // maxProblems is how many faults of one version are told: enough to see the pattern.
 const maxProblems = 10
 
-// check reports why a version must not be loaded, as ErrInvalid: no items, a vector of another dimension or with a component that is no number,
-// keys that are not strictly ascending (so none twice), a Gram matrix of the wrong size.
+// check reports why a version must not be loaded, as ErrInvalid: no items, a vector of another dimension or with a
+// component that is no number, keys that are not strictly ascending (so none twice), a Gram matrix of the wrong size.
 func check(v *modelversion.Version) error {
 	var problems []error
 	add := func(format string, args ...any) {

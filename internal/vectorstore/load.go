@@ -44,7 +44,7 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) (err error) {
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock)); err != nil {
 		return fmt.Errorf("wait for other loaders: %w", err)
 	}
-	defer unlock(conn)
+	defer unlock(context.WithoutCancel(ctx), conn) // the load may end because its context did
 	var state State
 	err = conn.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1`, v.ID).Scan(&state)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -68,8 +68,8 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) (err error) {
 }
 
 // unlock gives the lock back; where that fails the connection is closed, which frees it too.
-func unlock(conn *pgxpool.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), defaultConnectTimeout) // the load's context may be over
+func unlock(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, defaultConnectTimeout)
 	defer cancel()
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(loadLock)); err != nil {
 		_ = conn.Conn().Close(ctx)
@@ -106,8 +106,8 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
 		`DROP SCHEMA IF EXISTS `+schema+` CASCADE`, // never that of a ready version, so no view hangs on it
 		`CREATE SCHEMA `+schema,
-		`CREATE TABLE `+schema+`.item (code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL, quantity_in_stock smallint NOT NULL,
-			positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
+		`CREATE TABLE `+schema+`.item (code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL,
+			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.customer (number integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text COLLATE "C" NOT NULL)`,
 	); err != nil {

@@ -15,8 +15,9 @@ import (
 var migrations embed.FS
 
 const (
-	// migrationTable lies in public, because goose writes it before the first migration has made the schema.
-	migrationTable = "kindred_migration"
+	// migrationTable lies in public, because goose writes it before the first migration has made the schema. It says so, because for a
+	// user named kindred an unqualified name means schema kindred as soon as that exists.
+	migrationTable = "public.kindred_migration"
 	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose program in this database does not wait.
 	migrationLock = 0x6b696e6472656401 // "kindred", 1
 	// A second migrator asks each second, for at most a minute.

@@ -87,7 +87,8 @@ func (s *Store) Versions(ctx context.Context) ([]Version, error) {
 
 // History lists what was done to the pointer, oldest first.
 func (s *Store) History(ctx context.Context) ([]Promotion, error) {
-	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason FROM kindred.promotion ORDER BY id`)
+	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason
+		FROM kindred.promotion ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
 	}
@@ -98,11 +99,11 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 	return history, nil
 }
 
-// Prune drops the tables of old versions beyond the newest keep, never those of the live or the previous version, and returns which. Their
-// registry rows stay. A reader that still uses one gets ErrVersionGone.
+// Prune drops the tables of old versions beyond the newest keep, never those of the live or the previous version, and returns
+// which. Their registry rows stay. A reader that still uses one gets ErrVersionGone.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
-	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready' ORDER BY loaded_at DESC, version OFFSET $1`,
-		max(keep, 0))
+	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
+		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
 	if err != nil {
 		return nil, fmt.Errorf("list old versions: %w", unmigrated(err))
 	}
@@ -122,8 +123,8 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 	return dropped, nil
 }
 
-// drop removes the version's tables unless the pointer or its predecessor is there. The registry row is locked against a promotion
-// at the same time, and nothing is dropped by CASCADE: the views that show the live version would stop it.
+// drop removes the version's tables unless the version is live or was so before. The registry row is locked against a
+// promotion at the same time, and nothing is dropped by CASCADE: the views that show the live version would stop it.
 func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
 	schema, err := schemaOf(version)
 	if err != nil {
@@ -134,7 +135,8 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 			return err
 		}
 		var state State
-		if err := tx.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version).Scan(&state); err != nil {
+		err := tx.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version).Scan(&state)
+		if err != nil {
 			return err
 		}
 		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'

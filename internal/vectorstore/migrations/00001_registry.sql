@@ -1,7 +1,7 @@
 -- The registry of model versions, the live pointer and its history. The tables of a version are not here: each is loaded into a schema of its own.
 
 -- +goose Up
-CREATE EXTENSION IF NOT EXISTS vector;
+CREATE EXTENSION IF NOT EXISTS vector SCHEMA public;
 CREATE SCHEMA kindred;
 
 CREATE TABLE kindred.model_version (
