@@ -1,0 +1,178 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kindred/internal/commit"
+	"kindred/internal/mysqlsource"
+	"kindred/internal/objectstore"
+	"kindred/internal/shop"
+	"kindred/internal/trainingset"
+)
+
+// table is a source in memory.
+type table struct {
+	customers []shop.Customer
+	products  []shop.Product
+	ratings   []shop.Rating
+	err       error // after the ratings
+}
+
+func (s *table) Customers(context.Context) ([]shop.Customer, error) { return s.customers, nil }
+func (s *table) Products(context.Context) ([]shop.Product, error)   { return s.products, nil }
+func (s *table) Position() mysqlsource.Position                     { return mysqlsource.Position{Database: "test"} }
+func (s *table) Ratings(_ context.Context, rating func(shop.Rating) error) error {
+	for _, r := range s.ratings {
+		if err := rating(r); err != nil {
+			return err
+		}
+	}
+	return s.err
+}
+
+// small is a shop of two customers, two products and 200 ratings, in the order of no database.
+func small() *table {
+	s := &table{
+		customers: []shop.Customer{{Number: 2, Name: "B", City: "Łódź", Country: "Poland"}, {Number: 1, Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))}},
+		products:  []shop.Product{{Code: "b", Name: "Bee"}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
+	}
+	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+	for i := range 200 {
+		s.ratings = append(s.ratings, shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%2].Code, Stars: int8(i%5 + 1), RatedAt: &at})
+	}
+	return s
+}
+
+func mustRun(t *testing.T, s *table, repo *commit.Repository) (commit.Manifest, bool) {
+	t.Helper()
+	m, _, changed, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), MaxOrphans: 0.01})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, changed
+}
+
+func TestRunJoinsWritesAndCommits(t *testing.T) {
+	t.Parallel()
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	m, changed := mustRun(t, small(), repo)
+	if !changed {
+		t.Error("the first run changed nothing")
+	}
+	set, err := trainingset.Read(t.Context(), repo, m, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := small()
+	if diff := cmp.Diff([]shop.Customer{want.customers[1], want.customers[0]}, set.Customers); diff != "" {
+		t.Errorf("customers (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]shop.Product{want.products[1], want.products[0]}, set.Products); diff != "" {
+		t.Errorf("products (-want +got):\n%s", diff)
+	}
+	for i, got := range set.Interactions {
+		want := trainingset.Interaction{Customer: int32(i / 100), Product: int32(1 - i%2), Stars: int8(i%5 + 1), RatedAt: 1714979289}
+		if got != want {
+			t.Fatalf("interaction %d = %+v, want %+v", i, got, want)
+		}
+	}
+	if len(set.Interactions) != 200 {
+		t.Errorf("%d interactions, want 200", len(set.Interactions))
+	}
+}
+
+func TestRunAgainIsANoOpAndAChangeIsNot(t *testing.T) {
+	t.Parallel()
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	first, _ := mustRun(t, small(), repo)
+	if again, changed := mustRun(t, small(), repo); changed || again.ContentHash != first.ContentHash {
+		t.Errorf("second run: changed %v, content %s, want %s", changed, again.ContentHash, first.ContentHash)
+	}
+	other := small()
+	other.ratings[150].Stars = 6 - other.ratings[150].Stars%5
+	if next, changed := mustRun(t, other, repo); !changed || next.Parent != first.Run {
+		t.Errorf("run after a change: changed %v, parent %q, want %q", changed, next.Parent, first.Run)
+	}
+}
+
+func TestFewOrphansAreCountedAndLeftOut(t *testing.T) {
+	t.Parallel()
+	s := small()
+	s.ratings[0].CustomerNumber = 99
+	s.ratings[1].ProductCode = "?"
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	m, changed := mustRun(t, s, repo)
+	const want = `{"ratings_read":200,"orphans":{"unknown_customer":1,"unknown_product":1}}`
+	if m.Rows(trainingset.Ratings) != 198 || !changed || string(m.Details) != want {
+		t.Errorf("%d ratings, details %s; want 198 and %s", m.Rows(trainingset.Ratings), m.Details, want)
+	}
+}
+
+func TestRefusedShopLeavesTheOldSet(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("connection lost")
+	tests := []struct {
+		name  string
+		spoil func(*table)
+		want  error
+	}{
+		{"no ratings", func(s *table) { s.ratings = nil }, ErrEmpty},
+		{"no customers", func(s *table) { s.customers = nil }, ErrEmpty},
+		{"no products", func(s *table) { s.products = nil }, ErrEmpty},
+		{"customer twice", func(s *table) { s.customers[1].Number = 2 }, ErrDuplicate},
+		{"product twice", func(s *table) { s.products[1].Code = "b" }, ErrDuplicate},
+		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrOrphans},
+		{"source breaks off", func(s *table) { s.err = broken }, broken},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+			old, _ := mustRun(t, small(), repo)
+			s, scratch := small(), t.TempDir()
+			test.spoil(s)
+			if _, _, _, err := Run(t.Context(), s, repo, Options{ScratchDir: scratch, MaxOrphans: 0.01}); !errors.Is(err, test.want) {
+				t.Errorf("error %v, want %v", err, test.want)
+			}
+			if now, err := repo.Current(t.Context()); err != nil || now.Run != old.Run {
+				t.Errorf("current run %q, error %v, want %q", now.Run, err, old.Run)
+			}
+			if left, err := os.ReadDir(scratch); err != nil || len(left) != 0 {
+				t.Errorf("left in the scratch folder: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestOrphansAloneAreNeverASet(t *testing.T) {
+	t.Parallel()
+	s := small()
+	for i := range s.ratings {
+		s.ratings[i].ProductCode = fmt.Sprint("gone ", i)
+	}
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	if _, _, _, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), MaxOrphans: 1}); !errors.Is(err, ErrOrphans) {
+		t.Errorf("error %v, want ErrOrphans", err)
+	}
+}
+
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	r := Result{RunID: "217b4523da6d487a", Rows: Rows{Ratings: 1234567, Customers: 999, Products: 1000}, Bytes: 7835979, WallSeconds: 2.44}
+	const current = "Training set 217b4523da6d487a is now current: 1,234,567 ratings, 999 customers, 1,000 products; 7.8 MB in 2.4 s."
+	if got := r.sentence(); got != current {
+		t.Errorf("sentence %q, want %q", got, current)
+	}
+	r.NoOp, r.Orphans = true, Orphans{UnknownCustomer: 1, UnknownProduct: 2}
+	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, "Left out: 3 ratings of an unknown customer or product.") {
+		t.Errorf("sentence of a no-op: %q", got)
+	}
+}

@@ -1,0 +1,118 @@
+package mysqlsource
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+)
+
+// kind is what a column's values become.
+type kind string
+
+const (
+	integer kind = "an integer"
+	text    kind = "text"
+	amount  kind = "a decimal with at most two places"
+	moment  kind = "a DATETIME"
+)
+
+// column is one column of the contract (design §3).
+type column struct {
+	name     string
+	kind     kind
+	nullable bool
+}
+
+// table is a query of the contract: these columns, in primary-key order.
+type table struct {
+	name    string
+	columns []column
+	order   string
+}
+
+func customersTable() table {
+	return table{name: "customers", order: "customerNumber", columns: []column{
+		{"customerNumber", integer, false}, {"customerName", text, false}, {"city", text, false}, {"state", text, true},
+		{"postalCode", text, true}, {"country", text, false}, {"creditLimit", amount, true},
+	}}
+}
+
+func productsTable() table {
+	return table{name: "products", order: "productCode", columns: []column{
+		{"productCode", text, false}, {"productName", text, false}, {"productLine", text, false}, {"productScale", text, false},
+		{"productVendor", text, false}, {"quantityInStock", integer, false}, {"buyPrice", amount, false}, {"MSRP", amount, false},
+	}}
+}
+
+func ratingsTable() table {
+	return table{name: "ratings", order: "customerNumber, productCode", columns: []column{
+		{"customerNumber", integer, false}, {"productCode", text, false}, {"productRating", integer, false}, {"ratedAt", moment, true},
+	}}
+}
+
+func (t table) query() string {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = c.name
+	}
+	return "SELECT " + strings.Join(names, ", ") + " FROM " + t.name + " ORDER BY " + t.order
+}
+
+// check compares the types that the server announces with the contract and reports every difference.
+func (t table) check(fields []*mysql.Field) error {
+	if len(fields) != len(t.columns) {
+		return fmt.Errorf("%w: table %s answers with %d columns, want %d", ErrSchema, t.name, len(fields), len(t.columns))
+	}
+	var problems []error
+	for i, c := range t.columns {
+		if f := fields[i]; !c.kind.reads(f) {
+			problems = append(problems, fmt.Errorf("%w: column %s.%s is %s, want %s", ErrSchema, t.name, c.name, typeName(f), c.kind))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// binaryCharset is the character set number of bytes that are no text.
+const binaryCharset = 63
+
+func (k kind) reads(f *mysql.Field) bool {
+	switch f.Type {
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+		return k == integer || k == amount
+	case mysql.MYSQL_TYPE_NEWDECIMAL:
+		return k == amount && f.Decimal <= 2 || k == integer && f.Decimal == 0
+	case mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_VAR_STRING, mysql.MYSQL_TYPE_STRING, mysql.MYSQL_TYPE_BLOB:
+		return k == text && f.Charset != binaryCharset
+	case mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
+		return k == moment
+	}
+	return false
+}
+
+// typeName is what a person calls the type of a field.
+func typeName(f *mysql.Field) string {
+	binary := f.Charset == binaryCharset
+	switch f.Type {
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+		return "an integer"
+	case mysql.MYSQL_TYPE_NEWDECIMAL:
+		return fmt.Sprintf("a decimal with %d places", f.Decimal)
+	case mysql.MYSQL_TYPE_FLOAT, mysql.MYSQL_TYPE_DOUBLE:
+		return "a floating-point number"
+	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_NEWDATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP, mysql.MYSQL_TYPE_TIME:
+		return "a date or time"
+	case mysql.MYSQL_TYPE_BLOB, mysql.MYSQL_TYPE_TINY_BLOB, mysql.MYSQL_TYPE_MEDIUM_BLOB, mysql.MYSQL_TYPE_LONG_BLOB:
+		if binary {
+			return "a BLOB"
+		}
+		return "text"
+	case mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_VAR_STRING, mysql.MYSQL_TYPE_STRING:
+		if binary {
+			return "BINARY"
+		}
+		return "text"
+	}
+	return fmt.Sprintf("of MySQL's type %d", f.Type)
+}

@@ -1,0 +1,124 @@
+package mysqlsource
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+	driver "github.com/go-sql-driver/mysql"
+)
+
+func TestBadDSNIsOneSentenceWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for _, dsn := range []string{"", "geheim", "user:geheim@tcp(127.0.0.1:1)", "user:geheim@geheim/shop", "user:geheim@tcp(127.0.0.1:1)/",
+		"user:geheim@tcp(127.0.0.1:1)/shop?tls=geheim", "user:ge(heim@tcp(127.0.0.1:1/shop"} {
+		_, err := Open(t.Context(), dsn)
+		if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "MYSQL_DSN") {
+			t.Errorf("DSN %q: error %v, want ErrSettings", dsn, err)
+			continue
+		}
+		if strings.Contains(err.Error(), "heim") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("DSN %q: sentence %q", dsn, err)
+		}
+	}
+}
+
+func TestServerThatDoesNotAnswerIsOneSentence(t *testing.T) {
+	t.Parallel()
+	_, err := Open(t.Context(), "user:geheim@tcp(127.0.0.1:1)/shop")
+	const want = "connect: MySQL at 127.0.0.1:1 does not answer: connect: connection refused"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	cfg := &driver.Config{Addr: "db:3306", User: "kindred", Passwd: "geheim", DBName: "shop"}
+	tests := []struct {
+		code uint16
+		is   error
+		want string
+	}{
+		{1045, ErrSettings, `MySQL cannot be used as configured: MySQL at db:3306 refuses user "kindred" or the password`},
+		{1049, ErrSettings, `MySQL cannot be used as configured: MySQL at db:3306 has no database "shop" that user "kindred" may use`},
+		{1142, ErrSettings, `MySQL cannot be used as configured: read ratings: user "kindred" may not SELECT from it`},
+		{1146, ErrSchema, `the shop's tables are not as expected: read ratings: Message in database shop`},
+		{1205, nil, `read ratings: ERROR 1205 (): Message.`},
+	}
+	for _, test := range tests {
+		err := explain(cfg, "read ratings", &mysql.MyError{Code: test.code, Message: "Message."})
+		if err.Error() != test.want || test.is != nil && !errors.Is(err, test.is) {
+			t.Errorf("code %d: %q, want %q", test.code, err, test.want)
+		}
+	}
+}
+
+func TestQueryNamesItsColumns(t *testing.T) {
+	t.Parallel()
+	const want = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings ORDER BY customerNumber, productCode"
+	if got := ratingsTable().query(); got != want {
+		t.Errorf("query %q, want %q", got, want)
+	}
+}
+
+func TestColumnTypes(t *testing.T) {
+	t.Parallel()
+	const utf8mb4 = 45
+	tests := []struct {
+		name  string
+		field mysql.Field
+		reads []kind
+	}{
+		{"an integer", mysql.Field{Type: mysql.MYSQL_TYPE_LONG}, []kind{integer, amount}},
+		{"a decimal with 2 places", mysql.Field{Type: mysql.MYSQL_TYPE_NEWDECIMAL, Decimal: 2}, []kind{amount}},
+		{"a decimal with 4 places", mysql.Field{Type: mysql.MYSQL_TYPE_NEWDECIMAL, Decimal: 4}, nil},
+		{"a floating-point number", mysql.Field{Type: mysql.MYSQL_TYPE_DOUBLE}, nil},
+		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_VAR_STRING, Charset: utf8mb4}, []kind{text}},
+		{"BINARY", mysql.Field{Type: mysql.MYSQL_TYPE_VAR_STRING, Charset: binaryCharset}, nil},
+		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_BLOB, Charset: utf8mb4}, []kind{text}},
+		{"a BLOB", mysql.Field{Type: mysql.MYSQL_TYPE_BLOB, Charset: binaryCharset}, nil},
+		{"a date or time", mysql.Field{Type: mysql.MYSQL_TYPE_DATETIME}, []kind{moment}},
+		{"a date or time", mysql.Field{Type: mysql.MYSQL_TYPE_DATE}, nil},
+		{"of MySQL's type 255", mysql.Field{Type: mysql.MYSQL_TYPE_GEOMETRY}, nil},
+	}
+	for _, test := range tests {
+		if got := typeName(&test.field); got != test.name {
+			t.Errorf("type %d is called %q, want %q", test.field.Type, got, test.name)
+		}
+		for _, k := range []kind{integer, text, amount, moment} {
+			want := false
+			for _, r := range test.reads {
+				want = want || r == k
+			}
+			if got := k.reads(&test.field); got != want {
+				t.Errorf("%s reads %s: %v, want %v", k, test.name, got, want)
+			}
+		}
+	}
+}
+
+func TestParseDatetime(t *testing.T) {
+	t.Parallel()
+	good := map[string]time.Time{
+		"2024-02-29 23:59:59":        time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC),
+		"1000-01-01 00:00:00":        time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC),
+		"2024-02-29 23:59:59.5":      time.Date(2024, 2, 29, 23, 59, 59, 500_000_000, time.UTC),
+		"2024-02-29 23:59:59.123456": time.Date(2024, 2, 29, 23, 59, 59, 123_456_000, time.UTC),
+		"0000-00-00 00:00:00":        {},
+	}
+	for text, want := range good {
+		got, zero, err := parseDatetime([]byte(text))
+		if err != nil || !got.Equal(want) || zero != want.IsZero() {
+			t.Errorf("%q = %v, zero %v, error %v; want %v", text, got, zero, err, want)
+		}
+	}
+	for _, text := range []string{"", "2024-02-29", "2023-02-29 00:00:00", "2024-00-10 00:00:00", "2024-01-00 00:00:00", "2024-01-01 24:00:00",
+		"2024-01-01T00:00:00", "2024-01-01 00:00:0x", "2024-01-01 00:00:00Z", "2024-01-01 00:00:00.1234567", "2024-13-01 00:00:00"} {
+		if got, _, err := parseDatetime([]byte(text)); err == nil {
+			t.Errorf("%q was read as %v", text, got)
+		}
+	}
+}
