@@ -22,7 +22,8 @@ func sampleRecord(event string) Record {
 
 func TestRecordKeepsTheEventAsItCame(t *testing.T) {
 	t.Parallel()
-	event := "{ \"session_id\":\"s\",\n\"browse_history\": [],\t\"price\": 10.10, \"big\":123456789012345678901234567890, \"<tag>\":\"\\u00e9 é\" }"
+	event := "{ \"session_id\":\"s\",\n\"browse_history\": [],\t\"price\": 10.10, " +
+		"\"big\":123456789012345678901234567890, \"<tag>\":\"\\u00e9 é\" }"
 	line, err := sampleRecord(event).AppendLine([]byte("before\n"))
 	if err != nil {
 		t.Fatal(err)

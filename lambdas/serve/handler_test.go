@@ -168,7 +168,8 @@ func TestFunctionURL(t *testing.T) {
 	t.Parallel()
 	answer := functionURL(setup(t).handler)
 	in := events.LambdaFunctionURLRequest{RawPath: "/recommendations", IsBase64Encoded: true,
-		Headers: map[string]string{"content-type": "application/json"}, Body: base64.StdEncoding.EncodeToString([]byte(`{"session_id":"s","browse_history":[]}`))}
+		Headers: map[string]string{"content-type": "application/json"},
+		Body:    base64.StdEncoding.EncodeToString([]byte(`{"session_id":"s","browse_history":[]}`))}
 	in.RequestContext.HTTP.Method = http.MethodPost
 	out, err := answer(t.Context(), in)
 	if err != nil || out.StatusCode != 200 || out.Headers["Content-Type"] != "application/json" {
@@ -179,7 +180,8 @@ func TestFunctionURL(t *testing.T) {
 	}
 	in = events.LambdaFunctionURLRequest{RawPath: "/products/L2_03/similar", RawQueryString: "limit=99"}
 	in.RequestContext.HTTP.Method = http.MethodGet
-	if out, err = answer(t.Context(), in); err != nil || out.StatusCode != 400 || out.Headers["Content-Type"] != "application/problem+json" {
+	out, err = answer(t.Context(), in)
+	if err != nil || out.StatusCode != 400 || out.Headers["Content-Type"] != "application/problem+json" {
 		t.Errorf("got %+v: %v", out, err)
 	}
 }
