@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"kindred/internal/awsclient"
+	"kindred/localstack/native"
+	"kindred/localstack/settings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -30,40 +32,110 @@ import (
 // cleanupTime bounds what a test undoes after its own context has ended.
 const cleanupTime = 30 * time.Second
 
+// servicesVariable chooses what the tests run against: "environment" is whatever AWS_ENDPOINT_URL, PGVECTOR_DSN and
+// MYSQL_DSN name, such as containers. Anything else is the native stack.
+const servicesVariable = "KINDRED_SERVICES"
+
+// cleanupContext is for what a test undoes at its end, when its own context has ended.
+func cleanupContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), cleanupTime)
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
 		fmt.Println("integration tests need services: run `go test ./integration`")
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := stopStack(); err != nil {
+		fmt.Fprintf(os.Stderr, "stop the stack that the tests started: %v\n", err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // Stack is what the tests reach: clients' configuration, and addresses whose user may create databases.
 type Stack struct {
 	AWS           aws.Config
-	PGVectorDSN   string // of a role that may create databases
-	MySQLAdminDSN string // of a user that may create databases named kindred_…; names none itself
-	env           map[string]string
+	PGVectorDSN   string            // of a role that may create databases
+	MySQLAdminDSN string            // of a user that may create databases named kindred_…; names none itself
+	Env           map[string]string // what the environment file holds: addresses, names of the AWS resources
 }
 
-var stackOnce = sync.OnceValues(findStack)
+// shared is the one stack of this test run; started is the native stack when this run started it.
+var shared struct {
+	once    sync.Once
+	stack   Stack
+	err     error
+	started *native.Stack
+}
 
-// mustStack returns the running stack. It fails the test when there is none.
+// mustStack returns the running stack, which the first call starts when there is none. It fails the test when it cannot.
 func mustStack(t *testing.T) Stack {
 	t.Helper()
-	s, err := stackOnce()
-	if err != nil {
-		t.Fatalf("the stack is not usable: %v", err)
+	shared.once.Do(func() { shared.stack, shared.err = findStack() })
+	if shared.err != nil {
+		t.Fatalf("the stack is not usable: %v", shared.err)
 	}
-	return s
+	return shared.stack
 }
 
-// findStack reads where the services are.
+// upTimeout allows for a first start on a slow network, which downloads 150 MB.
+const upTimeout = 15 * time.Minute
+
+// findStack reads where the services are, and starts them when they do not run.
 func findStack() (Stack, error) {
-	env := map[string]string{}
+	if os.Getenv(servicesVariable) == "environment" {
+		env := map[string]string{}
+		for _, line := range os.Environ() {
+			name, value, _ := strings.Cut(line, "=")
+			env[name] = value
+		}
+		return readStack(env)
+	}
+	ctx, stop := context.WithTimeout(context.Background(), upTimeout)
+	defer stop()
+	resources, err := settings.Load()
+	if err != nil {
+		return Stack{}, err
+	}
+	local, err := native.Open(native.Config{Resources: resources.Env(), Report: native.Printer(os.Stderr)})
+	if err != nil {
+		return Stack{}, err
+	}
+	all, err := local.Status(ctx)
+	if err != nil {
+		return Stack{}, err
+	}
+	if !all.Healthy() {
+		if all.Stopped() { // a stack that was half up is mended and stays: somebody else started it
+			shared.started = local
+		}
+		if err := local.Up(ctx); err != nil {
+			return Stack{}, err
+		}
+	}
+	env, err := local.ReadEnv()
+	if err != nil {
+		return Stack{}, err
+	}
+	return readStack(env)
+}
+
+// stopStack stops the native stack if this run started it.
+func stopStack() error {
+	if shared.started == nil {
+		return nil
+	}
+	ctx, stop := context.WithTimeout(context.Background(), 2*cleanupTime)
+	defer stop()
+	return shared.started.Down(ctx)
+}
+
+func readStack(env map[string]string) (Stack, error) {
 	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_REGION", "PGVECTOR_DSN", "MYSQL_DSN"} {
-		if env[name] = os.Getenv(name); env[name] == "" {
+		if env[name] == "" {
 			return Stack{}, fmt.Errorf("variable %s is empty", name)
 		}
 	}
@@ -80,7 +152,7 @@ func findStack() (Stack, error) {
 		},
 		PGVectorDSN:   env["PGVECTOR_DSN"],
 		MySQLAdminDSN: my.FormatDSN(),
-		env:           env,
+		Env:           env,
 	}, nil
 }
 
@@ -97,7 +169,7 @@ func (s Stack) mustDatabase(t *testing.T) string {
 	}
 	t.Cleanup(func() {
 		defer admin.Close()
-		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		ctx, stop := cleanupContext()
 		defer stop()
 		if _, err := admin.ExecContext(ctx, "DROP DATABASE IF EXISTS `"+name+"`"); err != nil {
 			t.Errorf("drop MySQL database: %v", err)
@@ -117,7 +189,7 @@ func (s Stack) mustVectorDatabase(t *testing.T) string {
 	name := "kindred_" + randomName()
 	execPostgres(t, t.Context(), s.PGVectorDSN, `CREATE DATABASE "`+name+`"`)
 	t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		ctx, stop := cleanupContext()
 		defer stop()
 		execPostgres(t, ctx, s.PGVectorDSN, `DROP DATABASE IF EXISTS "`+name+`" WITH (FORCE)`)
 	})
@@ -155,7 +227,7 @@ func (s Stack) mustBucket(t *testing.T) string {
 		t.Fatalf("create bucket: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
+		ctx, stop := cleanupContext()
 		defer stop()
 		if err := deleteBucket(ctx, client, name); err != nil {
 			t.Errorf("delete bucket: %v", err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -97,17 +98,20 @@ func (m *mysqlServer) fetchWith(ctx context.Context, dir string, options ...stri
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
-	wanted := []string{"mariadb-server-core", "mariadb-client-core"}
-	seen := map[string]bool{wanted[0]: true, wanted[1]: true}
-	for i := 0; i < len(wanted); i++ {
-		needs, err := dependencies(ctx, wanted[i], options)
+	var wanted []string
+	seen := map[string]bool{}
+	for next := []string{"mariadb-server-core", "mariadb-client-core"}; len(next) > 0; {
+		wanted = append(wanted, next...)
+		needs, err := dependencies(ctx, next, options)
 		if err != nil {
 			return err
 		}
+		for _, name := range wanted {
+			seen[name] = true
+		}
+		needs = slices.DeleteFunc(needs, func(name string) bool { return seen[name] })
+		next = missingPackages(ctx, needs)
 		for _, name := range needs {
-			if !seen[name] && !packageInstalled(ctx, name) {
-				wanted = append(wanted, name)
-			}
 			seen[name] = true
 		}
 	}
@@ -115,12 +119,12 @@ func (m *mysqlServer) fetchWith(ctx context.Context, dir string, options ...stri
 	return m.run(ctx, command{path: "apt-get", args: append(args, wanted...), env: os.Environ(), dir: dir})
 }
 
-// dependencies are the packages that one needs directly; of alternatives the first.
-func dependencies(ctx context.Context, name string, options []string) ([]string, error) {
+// dependencies are the packages that these need directly; of alternatives the first.
+func dependencies(ctx context.Context, names, options []string) ([]string, error) {
 	args := append([]string{"depends", "--important"}, options...)
-	out, err := exec.CommandContext(ctx, "apt-cache", append(args, name)...).Output()
+	out, err := exec.CommandContext(ctx, "apt-cache", append(args, names...)...).Output()
 	if err != nil {
-		return nil, fmt.Errorf("ask apt for what %s needs: %w", name, err)
+		return nil, fmt.Errorf("ask apt for what %s need: %w", strings.Join(names, ", "), err)
 	}
 	return parseDependencies(string(out)), nil
 }
@@ -145,7 +149,18 @@ func parseDependencies(text string) []string {
 	return names
 }
 
-func packageInstalled(ctx context.Context, name string) bool {
-	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${db:Status-Status}\n", name).Output()
-	return err == nil && strings.HasPrefix(string(out), "installed")
+// missingPackages are those of names that the machine has not installed, each once.
+func missingPackages(ctx context.Context, names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	args := append([]string{"-W", "-f", "${Package} ${db:Status-Status}\n"}, names...)
+	out, _ := exec.CommandContext(ctx, "dpkg-query", args...).Output() // fails when it does not know one of them
+	installed := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		name, state, _ := strings.Cut(strings.TrimSpace(line), " ")
+		installed[name] = state == "installed"
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return installed[name] })
 }

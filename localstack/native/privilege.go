@@ -1,8 +1,10 @@
 package native
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -27,20 +29,24 @@ func unprivilegedUser() (uid, gid int, drop bool, err error) {
 	return uid, gid, true, nil
 }
 
-// dropPrivileges makes the command run as the unprivileged user, with the right to pass the folders above ours where
-// those are closed to others, as /root is.
-func dropPrivileges(attributes *syscall.SysProcAttr, f folder) error {
+// startUnprivileged starts the command as the unprivileged user, if there is one, with the right to pass the folders
+// above ours where those are closed to others, as /root is.
+func startUnprivileged(cmd *exec.Cmd, f folder) error {
 	uid, gid, drop, err := unprivilegedUser()
-	if err != nil || !drop {
+	if err != nil {
 		return err
 	}
-	attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	for _, dir := range []string{f.state, f.runtimes} {
-		if closed := closedFolder(dir); closed != "" {
-			if !allowPassage(attributes) {
-				return fmt.Errorf("%w: the databases run as user nobody, who may not enter %s: put the state elsewhere with KINDRED_STATE=<folder>", ErrConfig, closed)
-			}
-		}
+	if !drop {
+		return cmd.Start()
+	}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	closed := cmp.Or(closedFolder(f.state), closedFolder(f.runtimes))
+	if closed == "" {
+		return cmd.Start()
+	}
+	if err := startWithPassage(cmd); err != nil {
+		return fmt.Errorf("%w: the databases run as user nobody, who may not enter %s: put the state elsewhere with KINDRED_STATE=<folder> (%w)",
+			ErrConfig, closed, err)
 	}
 	return nil
 }

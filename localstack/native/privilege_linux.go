@@ -1,25 +1,42 @@
 package native
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// allowPassage lets the command enter closed folders though it is not root: by a capability that only searches and
-// reads, or, in containers that lack it, by the one that ignores permissions. False when this process has neither.
-func allowPassage(attributes *syscall.SysProcAttr) bool {
+// startWithPassage starts the command so that it may enter closed folders though it is not root: by a capability that
+// only searches and reads, or, in containers that lack it, by the one that ignores permissions. The secure bit keeps
+// access(2), by which programs look for their own files, from forgetting the capability; it is inherited from the thread
+// that forks. At exec the command keeps this one capability and loses all others of root.
+func startWithPassage(cmd *exec.Cmd) error {
+	const noSetuidFixup = 1 << 2 // SECBIT_NO_SETUID_FIXUP of linux/securebits.h
 	have := permittedCapabilities()
 	for _, capability := range []uintptr{unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE} {
-		if have&(1<<capability) != 0 {
-			attributes.AmbientCaps = []uintptr{capability}
-			return true
+		if have&(1<<capability) == 0 {
+			continue
 		}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		before, err := unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
+		if err != nil {
+			return fmt.Errorf("read secure bits: %w", err)
+		}
+		if err := unix.Prctl(unix.PR_SET_SECUREBITS, uintptr(before)|noSetuidFixup, 0, 0, 0); err != nil {
+			return fmt.Errorf("set secure bits: %w", err)
+		}
+		cmd.SysProcAttr.AmbientCaps = []uintptr{capability}
+		err = cmd.Start()
+		return errors.Join(err, unix.Prctl(unix.PR_SET_SECUREBITS, uintptr(before), 0, 0, 0))
 	}
-	return false
+	return errors.New("this process may not pass on that right")
 }
 
 func permittedCapabilities() uint64 {

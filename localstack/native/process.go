@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,12 +97,7 @@ func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, 
 	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if c.unprivileged {
-		if err := dropPrivileges(cmd.SysProcAttr, s.folder); err != nil {
-			return r, nil, err
-		}
-	}
-	if err := cmd.Start(); err != nil {
+	if err := s.startCommand(cmd, c.unprivileged); err != nil {
 		return r, nil, fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
 	}
 	done := make(chan struct{})
@@ -126,16 +122,22 @@ func (s *Stack) run(ctx context.Context, c command) error {
 	cmd.Dir = c.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that an interrupt ends its children as well
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	if c.unprivileged {
-		if err := dropPrivileges(cmd.SysProcAttr, s.folder); err != nil {
-			return err
-		}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := s.startCommand(cmd, c.unprivileged); err != nil {
+		return fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
 	}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("run %s: %w%s", filepath.Base(c.path), err, lastLines(out))
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("run %s: %w%s", filepath.Base(c.path), err, lastLines(out.Bytes()))
 	}
 	return nil
+}
+
+func (s *Stack) startCommand(cmd *exec.Cmd, unprivileged bool) error {
+	if unprivileged {
+		return startUnprivileged(cmd, s.folder)
+	}
+	return cmd.Start()
 }
 
 // terminate ends a recorded process and what else is in its process group: it asks, waits, then kills. It returns when

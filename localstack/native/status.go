@@ -77,6 +77,16 @@ func (all Statuses) Healthy() bool {
 	return true
 }
 
+// Stopped says whether no part runs.
+func (all Statuses) Stopped() bool {
+	for _, st := range all {
+		if st.State != Stopped {
+			return false
+		}
+	}
+	return true
+}
+
 // Write prints a table for people.
 func (all Statuses) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
