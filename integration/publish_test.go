@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -13,7 +15,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kindred/internal/commit"
+	"kindred/internal/envconfig"
 	"kindred/internal/modelversion"
+	"kindred/internal/objectstore"
+	"kindred/internal/program"
 	"kindred/internal/publish"
 	"kindred/internal/vectorstore"
 )
@@ -148,6 +154,69 @@ func TestMigrateAgainAsAUserNamedKindred(t *testing.T) {
 	mustGoLive(t, store, randomVersion("m700000000000000", 1, 10, 2, 4))
 }
 
+// TestPublishProgram runs the program's command line on model versions in a folder.
+func TestPublishProgram(t *testing.T) {
+	t.Parallel()
+	dsn, folder := mustStack(t).mustVectorDatabase(t), t.TempDir()
+	models := commit.NewRepository(objectstore.NewFolder(folder), envconfig.ModelPrefix)
+	run := func(result any, args ...string) (code int, stderr string) {
+		var stdout, problems bytes.Buffer
+		args = append(args, "--json", "--pgvector-dsn", dsn)
+		code = program.Run(t.Context(), "publish", publish.Description, &publish.Command{}, args, &stdout, &problems)
+		if code == 0 && json.Unmarshal(stdout.Bytes(), result) != nil {
+			t.Errorf("publish %v printed %s", args, &stdout)
+		}
+		return code, problems.String()
+	}
+	artifacts := "--artifacts=file://" + folder
+	var result publish.Result
+	if code, stderr := run(&result, "list"); code != 1 || !strings.Contains(stderr, "never migrated") {
+		t.Errorf("list of an empty database: exit %d, %s", code, stderr)
+	}
+	if code, stderr := run(&result, artifacts); code != 1 || !strings.Contains(stderr, "train a model first") {
+		t.Errorf("publish nothing: exit %d, %s", code, stderr)
+	}
+	good, bad := randomVersion("m800000000000000", 1, 40, 6, 4), randomVersion("m800000000000001", 2, 40, 6, 4)
+	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"popularity ranks better"}}
+	for _, v := range []*modelversion.Version{good, bad} {
+		if _, err := modelversion.Write(t.Context(), models, v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, stderr := run(&result, artifacts); code != 1 || !strings.Contains(stderr, "popularity ranks better") {
+		t.Errorf("publish a refused version: exit %d, %s", code, stderr)
+	}
+	if code, _ := run(&result, artifacts, "--force"); code != 2 {
+		t.Errorf("force without a reason: exit %d", code)
+	}
+	if code, stderr := run(&result, artifacts, good.ID); code != 0 || !result.Promoted || result.Items != 40 || !result.Verdict.Pass {
+		t.Errorf("publish a version by name: exit %d, %+v, %s", code, result, stderr)
+	}
+	if code, stderr := run(&result, artifacts, "run", good.ID); code != 0 || !result.NoOp || result.Promoted {
+		t.Errorf("publish it again: exit %d, %+v, %s", code, result, stderr)
+	}
+	if code, stderr := run(&result, artifacts, "--force", "--reason", "a try", "--actor", "ann"); code != 0 || result.ModelVersion != bad.ID {
+		t.Errorf("force: exit %d, %+v, %s", code, result, stderr)
+	}
+	var back struct {
+		ModelVersion string `json:"model_version"`
+	}
+	if code, stderr := run(&back, "rollback", "--reason", "it was bad"); code != 0 || back.ModelVersion != good.ID {
+		t.Errorf("roll back: exit %d, %+v, %s", code, back, stderr)
+	}
+	var live vectorstore.Version
+	if code, stderr := run(&live, "show"); code != 0 || live.ID != good.ID || !live.Live {
+		t.Errorf("show: exit %d, %+v, %s", code, live, stderr)
+	}
+	var list struct {
+		Versions []vectorstore.Version
+		History  []vectorstore.Promotion
+	}
+	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 4 || list.History[2].Actor != "ann" {
+		t.Errorf("list: exit %d, %+v, %s", code, list, stderr)
+	}
+}
+
 func TestGateRefusalLeavesThePointer(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
@@ -187,7 +256,8 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 		"customer twice":            func(v *modelversion.Version) { v.Customers[1].Number = v.Customers[0].Number },
 		"rated twice":               func(v *modelversion.Version) { v.Customers[1].Rated = []string{"S000001", "S000001"} },
 		"Gram matrix of wrong size": func(v *modelversion.Version) { v.Solver.Gram = v.Solver.Gram[1:] },
-		"no items":                  func(v *modelversion.Version) { v.Items = nil },
+		"Gram matrix of others":     func(v *modelversion.Version) { v.Solver.Gram[0] *= 2 },
+		"no items":                  func(v *modelversion.Version) { v.Items = nil; setGram(v) },
 		"no identifier":             func(v *modelversion.Version) { v.ID = `m"; DROP SCHEMA kindred` },
 	}
 	for name, spoil := range tests {

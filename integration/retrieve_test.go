@@ -55,7 +55,7 @@ func randomVersion(id string, seed uint64, items, customers, dim int) *modelvers
 		return v
 	}
 	v := &modelversion.Version{ID: id, TrainingRun: "run", TrainerVersion: "test",
-		Solver:  modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.2, Items: items, Gram: make([]float32, dim*dim)},
+		Solver:  modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.2},
 		Encoder: modelversion.Encoder{Bias: vector(), Weights: map[string][]float32{"country=France": vector()}},
 		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
 	}
@@ -70,6 +70,14 @@ func randomVersion(id string, seed uint64, items, customers, dim int) *modelvers
 		}
 		v.Customers = append(v.Customers, c)
 	}
+	setGram(v)
+	return v
+}
+
+// setGram makes the Gram matrix that of the items.
+func setGram(v *modelversion.Version) {
+	dim := v.Solver.Dim
+	v.Solver.Gram, v.Solver.Items = make([]float32, dim*dim), len(v.Items)
 	for _, item := range v.Items {
 		for r := range dim {
 			for c := range dim {
@@ -77,7 +85,6 @@ func randomVersion(id string, seed uint64, items, customers, dim int) *modelvers
 			}
 		}
 	}
-	return v
 }
 
 func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version) *vectorstore.Model {
@@ -133,6 +140,7 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 	v := randomVersion("m000000000000001", 1, 300, 30, 16)
 	v.Items[7].Vector = slices.Clone(v.Items[3].Vector) // a tie, broken by code
 	v.Items[3].QuantityInStock, v.Items[7].QuantityInStock = 1, 1
+	setGram(v)
 	m := mustGoLive(t, store, v)
 
 	rated, without, stranger := int32(101), int32(110), int32(9)

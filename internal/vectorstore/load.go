@@ -29,8 +29,11 @@ const (
 // there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken,
 // in which case nothing is kept.
 func (s *Store) Load(ctx context.Context, v *modelversion.Version) (err error) {
-	if err := check(v); err != nil {
-		return fmt.Errorf("check version %s: %w", v.ID, err)
+	if err := v.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(v.Items) == 0 { // valid, but every answer would be empty
+		return fmt.Errorf("check version %s: it has no items: %w", v.ID, ErrInvalid)
 	}
 	schema, err := schemaOf(v.ID)
 	if err != nil {

@@ -2,6 +2,7 @@ package vectorstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -202,4 +203,17 @@ func (m *Model) neighboursSQL(limit int) string {
 		query += `, i.code`
 	}
 	return `SELECT code, distance::real FROM (` + query + ` LIMIT ` + strconv.Itoa(min(limit, maxLimit)) + `) found ORDER BY distance, code`
+}
+
+// checkVector reports a vector that has not dim components or one that is no finite number.
+func checkVector(v []float32, dim int) error {
+	if len(v) != dim {
+		return fmt.Errorf("vector has %d components, want %d", len(v), dim)
+	}
+	for i, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return errors.New("component " + strconv.Itoa(i) + " of the vector is not finite")
+		}
+	}
+	return nil
 }

@@ -1,0 +1,48 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"kindred/internal/commit"
+	"kindred/internal/envconfig"
+	"kindred/internal/modelversion"
+	"kindred/internal/objectstore"
+	"kindred/internal/program"
+)
+
+// models reads model versions under the commit protocol.
+type models struct{ repo *commit.Repository }
+
+// openModels finds the versions of the artifacts.
+func openModels(ctx context.Context, cfg envconfig.Artifacts) (models, error) {
+	store, err := objectstore.Open(ctx, cfg.Bucket)
+	if errors.Is(err, objectstore.ErrLocation) {
+		return models{}, fmt.Errorf("open ARTIFACTS_BUCKET: %w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return models{}, fmt.Errorf("open ARTIFACTS_BUCKET: %w", err)
+	}
+	return models{repo: commit.NewRepository(store, envconfig.ModelPrefix)}, nil
+}
+
+// Current names the newest version.
+func (m models) Current(ctx context.Context) (string, error) {
+	manifest, err := m.repo.Current(ctx)
+	if errors.Is(err, commit.ErrNoCurrent) {
+		return "", fmt.Errorf("%w: train a model first", err)
+	}
+	return manifest.Run, err
+}
+
+// Read fetches a version into a scratch folder that is gone afterwards.
+func (m models) Read(ctx context.Context, id string) (v *modelversion.Version, err error) {
+	scratch, err := os.MkdirTemp("", "kindred-publish-")
+	if err != nil {
+		return nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	return modelversion.Read(ctx, m.repo, id, scratch)
+}

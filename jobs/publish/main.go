@@ -1,0 +1,13 @@
+// Publish takes trained model versions live in the vector database, and back: publish, publish list, publish show, publish rollback.
+package main
+
+import (
+	"os"
+
+	"kindred/internal/program"
+	"kindred/internal/publish"
+)
+
+func main() {
+	os.Exit(program.Main("publish", publish.Description, &publish.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
