@@ -118,7 +118,7 @@ func (r *row) moment(i int, t *time.Time) *time.Time {
 	if err != nil {
 		r.fail(i, "is no date that exists")
 	}
-	if zero {
+	if err != nil || zero {
 		return nil
 	}
 	*t = at
