@@ -39,7 +39,7 @@ func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 	}
 	findings := []Finding{s.examinePython(ctx), s.examineDisk()}
 	for i, p := range s.parts {
-		findings = append(findings, s.examinePart(p, all[i]))
+		findings = append(findings, s.examinePart(ctx, p, all[i]))
 	}
 	findings = append(findings, s.examineSockets(all))
 	uses := []struct {
@@ -90,14 +90,14 @@ func (s *Stack) examineDisk() Finding {
 	return f
 }
 
-func (s *Stack) examinePart(p part, st Status) Finding {
+func (s *Stack) examinePart(ctx context.Context, p part, st Status) Finding {
 	f := Finding{Check: p.name(), OK: st.State == Healthy, Detail: fmt.Sprintf("%s on port %d", st.Version, st.Port)}
 	switch st.State {
 	case Broken:
 		f.Detail, f.Advice = st.Problem, "`make local-up` mends it; its log is "+st.Log
 	case Stopped:
 		f.Detail, f.Advice = fmt.Sprintf("does not run; port %d is free", st.Port), "`make local-up` starts it"
-		if err := s.checkPort(p); err != nil {
+		if err := s.checkPort(ctx, p); err != nil {
 			f.Detail, f.Advice = "does not run", err.Error()
 		}
 	}

@@ -31,19 +31,22 @@ type listener struct {
 	loopback  bool
 }
 
-// raise brings a part up: nothing if it is healthy; else it ends what is left of it, installs, prepares and starts it.
-func (s *Stack) raise(ctx context.Context, p part) error {
-	name := p.name()
+// clear finds out whether the part must be started. If so, it ends what is left of it and sees that its port is free,
+// before anything is installed for nothing.
+func (s *Stack) clear(ctx context.Context, p part) (start bool, err error) {
 	if r, version, err := s.check(ctx, p); err == nil {
-		s.config.Report(Step{Part: name, Text: fmt.Sprintf("%s runs on port %d (process %d)", version, r.Port, r.PID)})
-		return nil
+		s.config.Report(Step{Part: p.name(), Text: fmt.Sprintf("%s runs on port %d (process %d)", version, r.Port, r.PID)})
+		return false, nil
 	}
 	if err := s.lower(ctx, p); err != nil {
-		return err
+		return true, err
 	}
-	if err := s.checkPort(p); err != nil {
-		return err
-	}
+	return true, s.checkPort(ctx, p)
+}
+
+// raise installs, prepares and starts a part.
+func (s *Stack) raise(ctx context.Context, p part) error {
+	name := p.name()
 	if err := p.install(ctx); err != nil {
 		return err
 	}
@@ -150,24 +153,39 @@ func (s *Stack) probe(ctx context.Context, p part, r record) (version string, er
 	return p.ready(ctx)
 }
 
-// checkPort finds out who has the part's port, before anything is installed for nothing.
-func (s *Stack) checkPort(p part) error {
+// checkPort finds out who has the part's port. It waits a little for one whose owner is not to be seen: that may be a
+// process that is ending.
+func (s *Stack) checkPort(ctx context.Context, p part) error {
+	const patience = 3 * time.Second
 	port := s.ports[p.name()]
-	sockets, err := listeners(0)
-	if err != nil {
+	var owner int
+	var err error
+	free := waitUntil(ctx, patience, func() bool {
+		var taken bool
+		owner, taken, err = portOwner(port)
+		return err != nil || !taken || owner != 0
+	})
+	switch {
+	case err != nil:
 		return err
+	case owner != 0:
+		return &PortTakenError{Port: port, Owner: fmt.Sprintf("process %d (%s)", owner, processName(owner)), Variable: p.portVariable()}
+	case !free:
+		return &PortTakenError{Port: port, Owner: "another process", Variable: p.portVariable()}
+	default:
+		return nil
 	}
+}
+
+// portOwner is the process that listens on a port, 0 when it is another user's.
+func portOwner(port int) (pid int, taken bool, err error) {
+	sockets, err := listeners(0)
 	for _, l := range sockets {
-		if l.port != port {
-			continue
+		if l.port == port {
+			pid, taken = max(pid, l.pid), true
 		}
-		owner := "another process"
-		if l.pid != 0 {
-			owner = fmt.Sprintf("process %d (%s)", l.pid, processName(l.pid))
-		}
-		return &PortTakenError{Port: port, Owner: owner, Variable: p.portVariable()}
 	}
-	return nil
+	return pid, taken, err
 }
 
 // lastLines is the end of a program's output, for an error message.

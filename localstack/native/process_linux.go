@@ -17,7 +17,8 @@ func birth(pid int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if fields[0] == "Z" || fields[0] == "X" {
+	threads, _ := strconv.Atoi(fields[17])
+	if fields[0] == "X" || fields[0] == "Z" && threads <= 1 { // the other threads of a killed process hold its sockets a little longer
 		return "", os.ErrProcessDone
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")

@@ -127,8 +127,21 @@ func (s *Stack) Up(ctx context.Context) error {
 	if s.secrets, err = s.folder.loadSecrets(); err != nil {
 		return err
 	}
+	start := make([]bool, len(s.parts))
+	failures := make([]error, len(s.parts))
+	var wait sync.WaitGroup
+	for i, p := range s.parts {
+		wait.Go(func() { start[i], failures[i] = s.clear(ctx, p) })
+	}
+	wait.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	for _, p := range s.parts {
+	for i, p := range s.parts {
+		if !start[i] {
+			continue
+		}
 		group.Go(func() error {
 			if err := s.raise(groupCtx, p); err != nil {
 				return fmt.Errorf("%s: %w", p.name(), err)
