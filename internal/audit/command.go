@@ -31,7 +31,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w: --since: %w", program.ErrConfig, err)
 	}
-	if c.Stream.Name == "" || c.Recommendations.Bucket == "" {
+	if c.Name == "" || c.Bucket == "" {
 		return fmt.Errorf("%w: set ACTIVITY_STREAM and RECOMMENDATIONS_BUCKET", program.ErrConfig)
 	}
 	if c.Wait < 0 {
@@ -41,7 +41,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	store, err := objectstore.Open(ctx, c.Recommendations.Bucket)
+	store, err := objectstore.Open(ctx, c.Bucket)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 			}
 		}
 	}
-	report, err := New(shardreader.New(kinesis.NewFromConfig(cfg), c.Stream.Name), store).Run(ctx, options)
+	report, err := New(shardreader.New(kinesis.NewFromConfig(cfg), c.Name), store).Run(ctx, options)
 	if err != nil {
 		return err
 	}

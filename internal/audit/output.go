@@ -31,11 +31,14 @@ func newOutputTotals() outputTotals {
 		latency: &histogram{}}
 }
 
+// gzipMagic opens every gzip stream. See https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1.
+var gzipMagic = []byte{0x1f, 0x8b}
+
 // plain unpacks a gzipped object, known by its first two bytes; Firehose may or may not compress.
 func plain(r io.Reader) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
-	if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return b, nil // shorter than two bytes: not gzip, and reading tells of a fault
+	if magic, _ := b.Peek(2); !bytes.Equal(magic, gzipMagic) { // a fault shows again when b is read
+		return b, nil
 	}
 	return gzip.NewReader(b)
 }
@@ -43,18 +46,17 @@ func plain(r io.Reader) (io.Reader, error) {
 // readRecommendations reads an object of one JSON object a line.
 func (a *Audit) readRecommendations(key string, body io.Reader) error {
 	lines := bufio.NewReader(body)
-	for number := 1; ; number++ {
+	for number, last := 1, false; !last; number++ {
 		line, err := lines.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		last = errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
 			a.addRecommendation(fmt.Sprintf("%s line %d", key, number), line)
 		}
-		if err != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
 func (a *Audit) addRecommendation(where string, line []byte) {

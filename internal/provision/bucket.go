@@ -62,7 +62,7 @@ func (p *provisioner) bucketVersioning(ctx context.Context, b settings.Bucket) e
 func (p *provisioner) bucketPrivate(ctx context.Context, b settings.Bucket) error {
 	current, err := p.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: aws.String(b.Name)})
 	var apiErr smithy.APIError
-	if err != nil && !(errors.As(err, &apiErr) && apiErr.ErrorCode() == "NoSuchPublicAccessBlockConfiguration") {
+	if err != nil && (!errors.As(err, &apiErr) || apiErr.ErrorCode() != "NoSuchPublicAccessBlockConfiguration") {
 		return fmt.Errorf("read public access block of bucket %s: %w", b.Name, err)
 	}
 	if err == nil && current.PublicAccessBlockConfiguration != nil {

@@ -18,7 +18,7 @@ func (p *provisioner) delivery(ctx context.Context, roleARN string) (arn string,
 	buffering := &types.BufferingHints{
 		SizeInMBs: aws.Int32(s.BufferingSizeMiB), IntervalInSeconds: aws.Int32(s.BufferingIntervalSeconds),
 	}
-	current, err := p.describeDelivery(ctx)
+	_, err = p.describeDelivery(ctx)
 	var missing *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &missing):
@@ -36,7 +36,8 @@ func (p *provisioner) delivery(ctx context.Context, roleARN string) (arn string,
 	case err != nil:
 		return "", fmt.Errorf("look at delivery stream %s: %w", s.Name, err)
 	}
-	if current, err = p.deliveryActive(ctx); err != nil {
+	current, err := p.deliveryActive(ctx)
+	if err != nil {
 		return "", err
 	}
 	if len(current.Destinations) != 1 {
