@@ -17,6 +17,9 @@ const (
 	// rounding ate a pivot. It happens only when regularisation is tiny next to the data.
 	maxBoosts  = 4
 	boostStart = 1e-6
+	// negligible components become zero. A model that is regularised to death shrinks towards zero for ever, and arithmetic on
+	// denormal numbers is ten times slower than on zeros.
+	negligible = 1e-18
 )
 
 // Gram is Σ v·vᵀ over the rows of the row-major matrix, as a full d × d matrix.
@@ -127,7 +130,11 @@ func (s *rowSolver) solve(fixed []float32, cols []int32, weights []float32, ridg
 		}
 		solve(s.a, d, s.b)
 		if finite32(s.b) {
-			copy(out, s.b)
+			for i, x := range s.b {
+				if x > negligible || x < -negligible {
+					out[i] = x
+				}
+			}
 			return true
 		}
 	}

@@ -1,0 +1,115 @@
+package evaluation
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// Popularity ranks by the number of customers who like the product.
+func Popularity(products int, positives []Rating) Ranker {
+	count := make([]float32, products)
+	for _, r := range positives {
+		count[r.Product]++
+	}
+	return func(_ int32, scores []float32) { copy(scores, count) }
+}
+
+// Random ranks each customer's products by a hash: a different order for each, the same in every run.
+func Random(seed uint64) Ranker {
+	return func(customer int32, scores []float32) {
+		for p := range scores {
+			scores[p] = float32(Mix(Mix(seed^uint64(customer))+uint64(p)) >> 40)
+		}
+	}
+}
+
+// damping is how many imaginary ratings of deviation zero are added to a product's: a single five must not lead the ranking.
+const damping = 10
+
+// CustomerMean predicts stars as the customer's own mean plus the product's mean deviation from its raters' own means. A bare
+// customer mean says the same of every product and ranks nothing; the deviation is what makes it a ranking,
+// the usual bias model of rating prediction. ratings holds dislikes too.
+func CustomerMean(customers, products int, ratings []Rating) Ranker {
+	mean, n := make([]float64, customers), make([]float64, customers)
+	for _, r := range ratings {
+		mean[r.Customer] += float64(r.Stars)
+		n[r.Customer]++
+	}
+	for c := range mean {
+		mean[c] /= max(n[c], 1)
+	}
+	deviation, raters := make([]float64, products), make([]float64, products)
+	for _, r := range ratings {
+		deviation[r.Product] += float64(r.Stars) - mean[r.Customer]
+		raters[r.Product]++
+	}
+	for p := range deviation {
+		deviation[p] /= raters[p] + damping
+	}
+	return func(customer int32, scores []float32) {
+		for p := range scores {
+			scores[p] = float32(mean[customer] + deviation[p])
+		}
+	}
+}
+
+// neighbours is how many of a product's nearest count: the usual size; the tail beyond adds noise and memory.
+const neighbours = 200
+
+type neighbour struct {
+	product    int32
+	similarity float32
+}
+
+// CoOccurrence ranks by the summed cosine similarity to what the customer likes ("who liked this also liked"), over each
+// product's nearest neighbours: item-kNN. positives has no duplicates.
+func CoOccurrence(customers, products int, positives []Rating, threads int) Ranker {
+	byCustomer, byProduct := make([][]int32, customers), make([][]int32, products)
+	for _, r := range positives {
+		byCustomer[r.Customer] = append(byCustomer[r.Customer], r.Product)
+		byProduct[r.Product] = append(byProduct[r.Product], r.Customer)
+	}
+	near := make([][]neighbour, products)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range max(threads, 1) {
+		group.Go(func() {
+			count, touched := make([]int32, products), []int32(nil)
+			for p := int(next.Add(1)) - 1; p < products; p = int(next.Add(1)) - 1 {
+				touched = touched[:0]
+				for _, c := range byProduct[p] {
+					for _, q := range byCustomer[c] {
+						if count[q] == 0 {
+							touched = append(touched, q)
+						}
+						count[q]++
+					}
+				}
+				list := make([]neighbour, 0, len(touched))
+				for _, q := range touched {
+					if int(q) != p {
+						cosine := float64(count[q]) / math.Sqrt(float64(len(byProduct[p]))*float64(len(byProduct[q])))
+						list = append(list, neighbour{q, float32(cosine)})
+					}
+					count[q] = 0
+				}
+				slices.SortFunc(list, func(a, b neighbour) int {
+					return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.product, b.product))
+				})
+				near[p] = slices.Clone(list[:min(len(list), neighbours)])
+			}
+		})
+	}
+	group.Wait()
+	return func(customer int32, scores []float32) {
+		clear(scores)
+		for _, p := range byCustomer[customer] {
+			for _, n := range near[p] {
+				scores[n.product] += n.similarity
+			}
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package evaluation
+
+import (
+	"fmt"
+
+	"kindred/internal/modelversion"
+)
+
+// The names of the baselines' rows that modelversion does not name.
+const (
+	RowCustomerMean = "customer-mean"
+	RowCoOccurrence = "co-occurrence"
+)
+
+// fewestCases is how many customers a judgement needs; an interval over fewer means little.
+const fewestCases = 10
+
+// Named is a ranker's figures with its row's name.
+type Named struct {
+	Name   string
+	Scores Scores
+}
+
+// Row is the report's line.
+func (n Named) Row() modelversion.Row {
+	low, high := Interval(n.Scores.NDCG)
+	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG), Recall10: Mean(n.Scores.Recall), Low: low, High: high}
+}
+
+// Judge lets a model pass only if its NDCG@10 beats every baseline's for certain: the lower end of the paired 95 % interval of the
+// difference is above zero. Scores are cut at 10. Every comparison leaves a sentence.
+func Judge(model Scores, baselines []Named) modelversion.Verdict {
+	if n := len(model.NDCG); n < fewestCases {
+		return modelversion.Verdict{Reasons: []string{fmt.Sprintf("Only %d customers have held-out products they like; %d are needed to judge.", n, fewestCases)}}
+	}
+	v := modelversion.Verdict{Pass: true}
+	for _, b := range baselines {
+		low, high := Difference(model.NDCG, b.Scores.NDCG)
+		verb := "beats"
+		if low <= 0 {
+			v.Pass, verb = false, "does not beat"
+		}
+		v.Reasons = append(v.Reasons, fmt.Sprintf("NDCG@10 %.4f %s %s's %.4f for certain: the difference lies between %+.4f and %+.4f.",
+			Mean(model.NDCG), verb, b.Name, Mean(b.Scores.NDCG), low, high))
+	}
+	return v
+}
