@@ -113,7 +113,11 @@ func table(versions []vectorstore.Version, history []vectorstore.Promotion) stri
 		if from == "" {
 			from = "nothing"
 		}
-		fmt.Fprintf(&b, "%s  %s: %s, from %s to %s. %s\n", p.At.UTC().Format(time.DateTime), p.Actor, p.Action, from, p.To, p.Reason)
+		fmt.Fprintf(&b, "%s  %s: %s, from %s to %s", p.At.UTC().Format(time.DateTime), p.Actor, p.Action, from, p.To)
+		if p.Reason != "" {
+			fmt.Fprintf(&b, " (%s)", p.Reason)
+		}
+		b.WriteString("\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
