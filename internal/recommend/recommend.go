@@ -58,8 +58,9 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // Batch answers the events in their order, all from one model version, in three round trips whatever their number; a fourth
 // one when some customer has rated everything that is in stock. An error means that none was answered; a later try may mend it.
 //
-// Left out are products in the cart, those that the customer has rated, and those out of stock. Products that were only
-// looked at may be recommended: they are what the visitor is undecided about.
+// Left out are products that the session has looked at or put into the cart, those that the customer has rated, and those
+// out of stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products
+// has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -119,7 +120,7 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	var searches []Search
 	for i := range answers {
 		if len(answers[i].Items) == 0 {
-			searches = append(searches, Search{Exclude: sessions[i].cart, Limit: recommendedItems})
+			searches = append(searches, Search{Exclude: sessions[i].seen, Limit: recommendedItems})
 		}
 	}
 	candidates, _, err := r.store.Retrieve(ctx, model, searches, nil)

@@ -56,8 +56,8 @@ func TestFallbackChain(t *testing.T) {
 		left   string // what must not be recommended
 	}{
 		"session of a customer": {event(recommendtest.CustomerOfLine1, "", "L2_03", "L2_04+"),
-			activity.SourceSession, "L2", "L2_04 L1_00"},
-		"anonymous session":                 {event(0, "", "L2_03"), activity.SourceSession, "L2", ""},
+			activity.SourceSession, "L2", "L2_03 L2_04 L1_00"},
+		"anonymous session":                 {event(0, "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
 		"session outweighs features":        {event(0, "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0", "L0_03 L0_04 L0_00"},
 		"customer with history":             {event(recommendtest.CustomerOfLine1, "France"), activity.SourceCustomer, "L1", "L1_00 L1_04"},
 		"unknown products only":             {event(recommendtest.CustomerOfLine1, "", "nothing"), activity.SourceCustomer, "L1", ""},

@@ -9,8 +9,8 @@ import (
 // session is an event on its way to an answer.
 type session struct {
 	event   *activity.Event
-	browsed []browsed // distinct products, newest first
-	cart    []string  // distinct products in the cart
+	browsed []browsed // distinct products, newest first, at most sessionItems
+	seen    []string  // every distinct product of the session, however old
 	// What resolve finds:
 	source  activity.Source
 	query   *ials.Query // nil unless source is session
@@ -27,23 +27,20 @@ type browsed struct {
 // newSession reads the browse history from its newest entry. A product that is in the cart by any of its entries is in the cart.
 func newSession(e *activity.Event) session {
 	s := session{event: e}
-	at := map[string]int{} // index in browsed, sessionItems for older ones
-	carted := map[string]bool{}
+	at := map[string]int{} // index in seen, and in browsed while that is shorter than sessionItems
 	for i := len(e.BrowseHistory) - 1; i >= 0; i-- {
 		b := e.BrowseHistory[i]
 		index, seen := at[b.ProductCode]
 		if !seen {
-			if index = len(s.browsed); index < sessionItems {
+			index = len(s.seen)
+			at[b.ProductCode] = index
+			s.seen = append(s.seen, b.ProductCode)
+			if index < sessionItems {
 				s.browsed = append(s.browsed, browsed{code: b.ProductCode})
 			}
-			at[b.ProductCode] = index
 		}
-		if b.InShoppingCart && !carted[b.ProductCode] {
-			carted[b.ProductCode] = true
-			s.cart = append(s.cart, b.ProductCode)
-			if index < sessionItems {
-				s.browsed[index].inCart = true
-			}
+		if b.InShoppingCart && index < sessionItems {
+			s.browsed[index].inCart = true
 		}
 	}
 	return s
@@ -100,7 +97,7 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
 }
 
 func (s *session) search() Search {
-	return Search{Vector: s.vector, Customer: s.event.CustomerNumber, Exclude: s.cart, Limit: recommendedItems}
+	return Search{Vector: s.vector, Customer: s.event.CustomerNumber, Exclude: s.seen, Limit: recommendedItems}
 }
 
 // items makes the answer's list of what the search found.
