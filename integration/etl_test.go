@@ -31,13 +31,18 @@ CREATE TABLE customers (customerNumber int PRIMARY KEY, customerName varchar(50)
 CREATE TABLE products (productCode varchar(15) PRIMARY KEY, productName varchar(70) NOT NULL, productLine varchar(50) NOT NULL,
 	productScale varchar(10) NOT NULL, productVendor varchar(50) NOT NULL, productDescription text, quantityInStock smallint NOT NULL,
 	buyPrice decimal(10,2) NOT NULL, MSRP decimal(10,2) NOT NULL);
-CREATE TABLE ratings (customerNumber int, productCode varchar(15), productRating int, ratedAt datetime, PRIMARY KEY (customerNumber, productCode));
+CREATE TABLE ratings (customerNumber int, productCode varchar(15), productRating int, ratedAt datetime,
+	PRIMARY KEY (customerNumber, productCode));
 INSERT INTO customers VALUES (103, 'Atelier graphique', 'Nantes', NULL, '44000', 'France', 21000.01, 1370),
-	(112, 'Signal Gift Stores', 'Las Vegas', 'NV', NULL, 'USA', 99999999.99, NULL), (-7, '', 'Łódź 漢字 😀', '', '', 'Poland', NULL, NULL),
+	(112, 'Signal Gift Stores', 'Las Vegas', 'NV', NULL, 'USA', 99999999.99, NULL),
+	(-7, '', 'Łódź 漢字 😀', '', '', 'Poland', NULL, NULL),
 	(200, 'Never Rated', 'Oslo', NULL, NULL, 'Norway', 0.00, NULL);
-INSERT INTO products VALUES ('S10_1949', 'Alpine', 'Classic Cars', '1:10', 'Classic', '', -32768, 0.01, 99999999.99),
-	('S10_1678', 'Harley', 'Motorcycles', '1:10', 'Min Lin', NULL, 7933, 48.81, 95.70), ('S72_3212', 'Pont Yacht', 'Ships', '1:72', 'Unimax', '', 32767, 0, 54.60);
-INSERT INTO ratings VALUES (112, 'S10_1949', 5, '2024-02-29 23:59:59'), (103, 'S10_1678', 1, NULL), (103, 'S10_1949', 4, '1999-12-31 00:00:00'),
+INSERT INTO products VALUES
+	('S10_1949', 'Alpine', 'Classic Cars', '1:10', 'Classic', '', -32768, 0.01, 99999999.99),
+	('S10_1678', 'Harley', 'Motorcycles', '1:10', 'Min Lin', NULL, 7933, 48.81, 95.70),
+	('S72_3212', 'Pont Yacht', 'Ships', '1:72', 'Unimax', '', 32767, 0, 54.60);
+INSERT INTO ratings VALUES (112, 'S10_1949', 5, '2024-02-29 23:59:59'), (103, 'S10_1678', 1, NULL),
+	(103, 'S10_1949', 4, '1999-12-31 00:00:00'),
 	(-7, 'S10_1678', 3, '2024-03-31 02:30:00')`
 
 // etlSet is etlShop as a training set.
@@ -45,13 +50,16 @@ func etlSet() *trainingset.Set {
 	return &trainingset.Set{
 		Customers: []shop.Customer{
 			{Number: -7, City: "Łódź 漢字 😀", State: new(""), PostalCode: new(""), Country: "Poland"},
-			{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France", CreditLimit: new(shop.Cents(21000_01))},
+			{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
+				CreditLimit: new(shop.Cents(21000_01))},
 			{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA", CreditLimit: new(shop.MaxCents)},
 			{Number: 200, Name: "Never Rated", City: "Oslo", Country: "Norway", CreditLimit: new(shop.Cents(0))},
 		},
 		Products: []shop.Product{
-			{Code: "S10_1678", Name: "Harley", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin", QuantityInStock: 7933, BuyPrice: 48_81, MSRP: 95_70},
-			{Code: "S10_1949", Name: "Alpine", Line: "Classic Cars", Scale: "1:10", Vendor: "Classic", QuantityInStock: -32768, BuyPrice: 1, MSRP: shop.MaxCents},
+			{Code: "S10_1678", Name: "Harley", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin",
+				QuantityInStock: 7933, BuyPrice: 48_81, MSRP: 95_70},
+			{Code: "S10_1949", Name: "Alpine", Line: "Classic Cars", Scale: "1:10", Vendor: "Classic",
+				QuantityInStock: -32768, BuyPrice: 1, MSRP: shop.MaxCents},
 			{Code: "S72_3212", Name: "Pont Yacht", Line: "Ships", Scale: "1:72", Vendor: "Unimax", QuantityInStock: 32767, MSRP: 54_60},
 		},
 		Interactions: []trainingset.Interaction{
@@ -135,7 +143,8 @@ func TestShopBecomesATrainingSetOnS3(t *testing.T) {
 		t.Errorf("cents, NULLs or text did not survive (-want +got):\n%s", diff)
 	}
 	var position mysqlsource.Position
-	if err := json.Unmarshal(first.Source, &position); err != nil || position.Server == "" || (position.BinlogFile == "") == (position.None == "") {
+	err = json.Unmarshal(first.Source, &position)
+	if err != nil || position.Server == "" || (position.BinlogFile == "") == (position.None == "") {
 		t.Errorf("source position %s, error %v", first.Source, err)
 	}
 
@@ -195,8 +204,8 @@ func TestSnapshotDoesNotSeeLaterRows(t *testing.T) {
 
 func TestReadingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	dsn, _ := mustStack(t).mustShop(t, etlShop, "INSERT INTO ratings WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "+
-		"SELECT 1000 * a.i + b.i, 'S10_1678', 1, NULL FROM n a JOIN n b")
+	dsn, _ := mustStack(t).mustShop(t, etlShop, "INSERT INTO ratings "+
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 1000 * a.i + b.i, 'S10_1678', 1, NULL FROM n a JOIN n b")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	snapshot, err := mysqlsource.Open(ctx, dsn)
@@ -243,7 +252,8 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 			"the shop's data breaks a rule: row 4 of ratings: productRating is not from 1 to 5"},
 		{"NULL rating", "UPDATE ratings SET productRating = NULL WHERE customerNumber = -7", nil, 1,
 			"the shop's data breaks a rule: row 1 of ratings: productRating is NULL, want a value"},
-		{"NULL key", "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY productCode varchar(15) NULL;\nINSERT INTO ratings VALUES (500, NULL, 3, NULL)", nil, 1,
+		{"NULL key", "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY productCode varchar(15) NULL;\n" +
+			"INSERT INTO ratings VALUES (500, NULL, 3, NULL)", nil, 1,
 			"the shop's data breaks a rule: row 5 of ratings: productCode is NULL, want a value"},
 		{"empty ratings", "DELETE FROM ratings", nil, 1, "nothing to train on: table ratings is empty"},
 		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1, "too many ratings have no customer or no product: 2 of 4"},
@@ -301,7 +311,8 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 	lake := "file://" + t.TempDir()
 	run := func(args ...string) string {
 		var stdout, stderr bytes.Buffer
-		if code := program.Run(t.Context(), "etl", extract.Description, &extract.Command{}, append(args, "--lake", lake), &stdout, &stderr); code != 0 {
+		args = append(args, "--lake", lake)
+		if code := program.Run(t.Context(), "etl", extract.Description, &extract.Command{}, args, &stdout, &stderr); code != 0 {
 			t.Fatalf("etl %q: exit %d: %s", args, code, &stderr)
 		}
 		return stdout.String()
@@ -313,7 +324,8 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 		}
 	}
 	want := extract.Rows{Ratings: 4, Customers: 4, Products: 3}
-	if first.NoOp || !second.NoOp || first.RunID != second.RunID || first.ContentHash != second.ContentHash || first.Rows != want || second.Rows != want {
+	same := first.RunID == second.RunID && first.ContentHash == second.ContentHash
+	if first.NoOp || !second.NoOp || !same || first.Rows != want || second.Rows != want {
 		t.Errorf("results %+v and %+v", first, second)
 	}
 	if first.Bytes == 0 || first.WallSeconds == 0 || first.CPUSeconds == 0 || first.MaxRSSBytes < 1<<20 {

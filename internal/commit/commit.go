@@ -89,8 +89,8 @@ func (r *Repository) draftManifest(draft Draft) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	m := Manifest{Format: Format, Kind: draft.Kind, Run: draft.Run, ContentHash: contentHash(files), SchemaFingerprint: draft.SchemaFingerprint,
-		CreatedAt: r.now().UTC().Truncate(time.Second), Files: files}
+	m := Manifest{Format: Format, Kind: draft.Kind, Run: draft.Run, ContentHash: contentHash(files),
+		SchemaFingerprint: draft.SchemaFingerprint, CreatedAt: r.now().UTC().Truncate(time.Second), Files: files}
 	if m.Run == "" {
 		m.Run = m.ContentHash[:shortHash]
 	}

@@ -23,7 +23,10 @@ const prefix = "training-set"
 func draft(t *testing.T, content string) commit.Draft {
 	t.Helper()
 	dir := t.TempDir()
-	files := []commit.File{{Path: "ratings/part-00001.parquet", DataSet: "ratings", Rows: 2}, {Path: "ratings/part-00000.parquet", DataSet: "ratings", Rows: 3}}
+	files := []commit.File{
+		{Path: "ratings/part-00001.parquet", DataSet: "ratings", Rows: 2},
+		{Path: "ratings/part-00000.parquet", DataSet: "ratings", Rows: 3},
+	}
 	for _, f := range files {
 		name := filepath.Join(dir, f.Path)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -170,7 +173,8 @@ type stopping struct {
 
 var errStopped = errors.New("stopped")
 
-func (s *stopping) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond objectstore.Condition) (objectstore.Info, error) {
+func (s *stopping) Put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	cond objectstore.Condition) (objectstore.Info, error) {
 	s.puts--
 	if s.puts >= 0 {
 		return s.Store.Put(ctx, key, body, size, cond)
@@ -226,7 +230,8 @@ type meeting struct {
 	arrived *sync.WaitGroup
 }
 
-func (m *meeting) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond objectstore.Condition) (objectstore.Info, error) {
+func (m *meeting) Put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	cond objectstore.Condition) (objectstore.Info, error) {
 	if strings.HasSuffix(key, "/CURRENT") {
 		m.arrived.Done()
 		m.arrived.Wait()

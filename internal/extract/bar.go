@@ -27,7 +27,8 @@ func newBar(ctx context.Context, out *program.Output, snapshot *mysqlsource.Snap
 	if err != nil {
 		return bar{}, err
 	}
-	return bar{progressbar.NewOptions64(max(expected, progressRows), progressbar.OptionSetWriter(file), progressbar.OptionSetDescription("ratings"),
+	return bar{progressbar.NewOptions64(max(expected, progressRows), progressbar.OptionSetWriter(file),
+		progressbar.OptionSetDescription("ratings"),
 		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish())}, nil
 }

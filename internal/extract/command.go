@@ -27,7 +27,7 @@ type RunCommand struct {
 	MySQL      envconfig.MySQL `embed:""`
 	Lake       envconfig.Lake  `embed:""`
 	MaxOrphans float64         `default:"0.01" help:"Share of ratings, 0 to 1, that may name a missing customer or product and are left out."`
-	ScratchDir string          `placeholder:"FOLDER" help:"Where files wait until they are committed. Default: the system's folder for temporary files."`
+	ScratchDir string          `placeholder:"FOLDER" help:"Where files wait for the commit. Default: the system's temporary folder."`
 }
 
 // ShowCommand is `etl show`.

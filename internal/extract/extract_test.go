@@ -41,12 +41,16 @@ func (s *table) Ratings(_ context.Context, rating func(shop.Rating) error) error
 // small is a shop of two customers, two products and 200 ratings, in the order of no database.
 func small() *table {
 	s := &table{
-		customers: []shop.Customer{{Number: 2, Name: "B", City: "Łódź", Country: "Poland"}, {Number: 1, Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))}},
-		products:  []shop.Product{{Code: "b", Name: "Bee"}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
+		customers: []shop.Customer{
+			{Number: 2, Name: "B", City: "Łódź", Country: "Poland"},
+			{Number: 1, Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))},
+		},
+		products: []shop.Product{{Code: "b", Name: "Bee"}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
 	}
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for i := range 200 {
-		s.ratings = append(s.ratings, shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%2].Code, Stars: int8(i%5 + 1), RatedAt: &at})
+		s.ratings = append(s.ratings,
+			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%2].Code, Stars: int8(i%5 + 1), RatedAt: &at})
 	}
 	return s
 }
@@ -172,7 +176,8 @@ func TestSentences(t *testing.T) {
 		t.Errorf("sentence %q, want %q", got, current)
 	}
 	r.NoOp, r.Orphans = true, Orphans{UnknownCustomer: 1, UnknownProduct: 2}
-	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, "Left out: 3 ratings of an unknown customer or product.") {
+	const leftOut = "Left out: 3 ratings of an unknown customer or product."
+	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, leftOut) {
 		t.Errorf("sentence of a no-op: %q", got)
 	}
 }

@@ -38,7 +38,7 @@ func newResult(m commit.Manifest, d Details, changed bool, wall time.Duration) R
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
 		r.CPUSeconds = time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
-		r.MaxRSSBytes = int64(usage.Maxrss)
+		r.MaxRSSBytes = usage.Maxrss
 		if runtime.GOOS == "linux" {
 			r.MaxRSSBytes *= 1024 // Linux counts kilobytes, macOS bytes
 		}

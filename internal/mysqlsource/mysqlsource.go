@@ -80,15 +80,16 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 		s.raw = conn
 		return conn, err
 	}
-	var stop func() bool = func() bool { return true }
-	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd, s.cfg.DBName, dial, func(c *client.Conn) error {
+	stop := func() bool { return true }
+	configure := func(c *client.Conn) error {
 		stop = context.AfterFunc(ctx, func() { _ = s.raw.Close() }) // the handshake itself knows no context
 		if secure != nil {
 			c.SetTLSConfig(secure)
 		}
 		c.ReadTimeout = s.cfg.ReadTimeout
 		return c.SetCharset("utf8mb4")
-	})
+	}
+	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd, s.cfg.DBName, dial, configure)
 	stop()
 	if err != nil {
 		return explain(s.cfg, "connect", cause(ctx, err))
@@ -163,7 +164,8 @@ func (s *Snapshot) EstimateRatings(ctx context.Context) (rows int64, err error) 
 	return rows, err
 }
 
-// trimVersion cuts the NUL that the client keeps at the version's end, and the 5.5.5- that MariaDB puts before its own for old clients.
+// trimVersion cuts the NUL that the client keeps at the version's end, and the 5.5.5- that MariaDB puts before its own for
+// old clients.
 func trimVersion(version string) string {
 	return strings.TrimPrefix(strings.TrimRight(version, "\x00"), "5.5.5-")
 }

@@ -140,7 +140,7 @@ func parseDatetime(b []byte) (t time.Time, zero bool, err error) {
 	hour, ok4 := number(b[11:13])
 	minute, ok5 := number(b[14:16])
 	second, ok6 := number(b[17:19])
-	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6) {
+	if digits := ok1 && ok2 && ok3 && ok4 && ok5 && ok6; !digits {
 		return time.Time{}, false, errNoDate
 	}
 	nanos := 0

@@ -12,7 +12,8 @@ import (
 
 // oneValue is a row with a single column that holds v.
 func oneValue(k kind, nullable bool, v mysql.FieldValue) *row {
-	return &row{table: table{name: "things", columns: []column{{"thing", k, nullable}}}, number: 7, values: []mysql.FieldValue{v}}
+	things := table{name: "things", columns: []column{{"thing", k, nullable}}}
+	return &row{table: things, number: 7, values: []mysql.FieldValue{v}}
 }
 
 func null() mysql.FieldValue { return mysql.NewFieldValue(mysql.FieldValueTypeNull, 0, nil) }
@@ -28,7 +29,8 @@ func unsigned(n uint64) mysql.FieldValue {
 
 func TestValuesAreExact(t *testing.T) {
 	t.Parallel()
-	for v, want := range map[string]shop.Cents{"0.00": 0, "0.01": 1, "-0.01": -1, "21000.10": 21000_10, "99999999.99": shop.MaxCents, "5": 500} {
+	amounts := map[string]shop.Cents{"0.00": 0, "0.01": 1, "-0.01": -1, "21000.10": 21000_10, "99999999.99": shop.MaxCents, "5": 500}
+	for v, want := range amounts {
 		r := oneValue(amount, false, str(v))
 		if got := r.cents(0); got != want || r.err != nil {
 			t.Errorf("cents of %s = %d, error %v, want %d", v, got, r.err, want)

@@ -19,7 +19,8 @@ import (
 // people and goods hold every NULL and the edges of every type.
 func people() []shop.Customer {
 	return []shop.Customer{
-		{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France", CreditLimit: new(shop.Cents(21000_01))},
+		{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
+			CreditLimit: new(shop.Cents(21000_01))},
 		{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA", CreditLimit: new(shop.MaxCents)},
 		{Number: 125, Name: "Havel & Zbyszek Co", City: "Łódź", Country: "Poland"},
 	}
@@ -27,8 +28,10 @@ func people() []shop.Customer {
 
 func goods() []shop.Product {
 	return []shop.Product{
-		{Code: "S10_1678", Name: "1969 Harley Davidson", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin", QuantityInStock: 7933, BuyPrice: 48_81, MSRP: 95_70},
-		{Code: "S10_1949", Name: "1952 Alpine Renault", Line: "Classic Cars", Scale: "1:10", Vendor: "Classic", QuantityInStock: -32768, BuyPrice: 1, MSRP: shop.MaxCents},
+		{Code: "S10_1678", Name: "1969 Harley Davidson", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin",
+			QuantityInStock: 7933, BuyPrice: 48_81, MSRP: 95_70},
+		{Code: "S10_1949", Name: "1952 Alpine Renault", Line: "Classic Cars", Scale: "1:10", Vendor: "Classic",
+			QuantityInStock: -32768, BuyPrice: 1, MSRP: shop.MaxCents},
 	}
 }
 
@@ -143,7 +146,8 @@ func TestReadRefusesAnOrphan(t *testing.T) {
 	t.Parallel()
 	w := trainingset.NewWriter(t.TempDir())
 	customers, products := people(), goods()
-	if err := errors.Join(w.Customers(customers[1:]), w.Products(products), w.Rating(trainingset.Rating{Customer: &customers[0], Product: &products[0], Stars: 1})); err != nil {
+	if err := errors.Join(w.Customers(customers[1:]), w.Products(products),
+		w.Rating(trainingset.Rating{Customer: &customers[0], Product: &products[0], Stars: 1})); err != nil {
 		t.Fatal(err)
 	}
 	draft, err := w.Close()

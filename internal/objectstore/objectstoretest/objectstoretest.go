@@ -80,7 +80,7 @@ func testPutFromStart(t *testing.T, store objectstore.Store) {
 	if _, err := store.Put(t.Context(), "k", body, 5, objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	wantContent(t, store, "k", "whole")
+	wantContent(t, store, "whole")
 }
 
 func testIfNoneMatch(t *testing.T, store objectstore.Store) {
@@ -89,7 +89,7 @@ func testIfNoneMatch(t *testing.T, store objectstore.Store) {
 	if !errors.Is(err, objectstore.ErrPrecondition) {
 		t.Errorf("second create: error %v, want ErrPrecondition", err)
 	}
-	wantContent(t, store, "k", "first")
+	wantContent(t, store, "first")
 }
 
 func testIfMatch(t *testing.T, store objectstore.Store) {
@@ -104,7 +104,7 @@ func testIfMatch(t *testing.T, store objectstore.Store) {
 	if _, err := put(t, store, "k", "third", objectstore.Condition{IfMatch: first.ETag}); !errors.Is(err, objectstore.ErrPrecondition) {
 		t.Errorf("replace of an old ETag: error %v, want ErrPrecondition", err)
 	}
-	wantContent(t, store, "k", "second")
+	wantContent(t, store, "second")
 }
 
 func testList(t *testing.T, store objectstore.Store) {
@@ -158,13 +158,13 @@ func testBadKey(t *testing.T, store objectstore.Store) {
 
 func testRaceCreate(t *testing.T, store objectstore.Store) {
 	winner := race(t, store, objectstore.Condition{IfNoneMatch: true})
-	wantContent(t, store, "k", winner)
+	wantContent(t, store, winner)
 }
 
 func testRaceReplace(t *testing.T, store objectstore.Store) {
 	old := mustPut(t, store, "k", "old", objectstore.Condition{})
 	winner := race(t, store, objectstore.Condition{IfMatch: old.ETag})
-	wantContent(t, store, "k", winner)
+	wantContent(t, store, winner)
 }
 
 // race lets all racers put their own content at one key and returns the one winner's.
@@ -210,13 +210,14 @@ func mustPut(t *testing.T, store objectstore.Store, key, content string, cond ob
 	return info
 }
 
-func wantContent(t *testing.T, store objectstore.Store, key, want string) {
+// wantContent reads the object k, which most tests use.
+func wantContent(t *testing.T, store objectstore.Store, want string) {
 	t.Helper()
-	got, _, err := objectstore.ReadAll(t.Context(), store, key)
+	got, _, err := objectstore.ReadAll(t.Context(), store, "k")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s holds %q, want %q", key, got, want)
+		t.Errorf("k holds %q, want %q", got, want)
 	}
 }
