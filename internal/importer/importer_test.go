@@ -62,7 +62,8 @@ func TestReadKnownFormats(t *testing.T) {
 		{"csv", Shop{
 			Kind: KindCSV, Format: "CSV", Duplicates: 1, Orphans: 1,
 			Customers: []shop.Customer{
-				{Number: 103, Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France", CreditLimit: pointer(shop.Cents(21_000_50))},
+				{Number: 103, Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France",
+					CreditLimit: pointer(shop.Cents(21_000_50))},
 				{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"), Country: "USA"},
 			},
 			Products: []shop.Product{
@@ -115,7 +116,8 @@ func TestUnknownFolderListsWhatWasLookedFor(t *testing.T) {
 
 func TestBadRowsNameFileAndLine(t *testing.T) {
 	t.Parallel()
-	const customers, products, header = "customerNumber\n1\n", "productCode,productName\nA,Apple\n", "customerNumber,productCode,productRating,ratedAt\n"
+	const customers, products = "customerNumber\n1\n", "productCode,productName\nA,Apple\n"
+	const header = "customerNumber,productCode,productRating,ratedAt\n"
 	tests := []struct {
 		name, customers, products, ratings, want string
 	}{

@@ -88,10 +88,13 @@ func readLatest(folder string, s *Shop) error {
 }
 
 // genres100K are the flags of u.item, in order, as its README lists them.
-var genres100K = [...]string{"unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
-	"Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"}
+var genres100K = [...]string{
+	"unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+	"Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+}
 
-// read100K reads u.data, u.item (Latin-1) and, where it is there, u.user, whose only column that the schema knows is the zip code.
+// read100K reads u.data, u.item (Latin-1) and, where it is there, u.user, of whose columns the schema knows the zip code
+// alone.
 func read100K(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
 	const itemColumns = 5 // id, title, release date, video release date, IMDb address; then the genres' flags
@@ -149,7 +152,7 @@ func eachLine(folder, file, separator string, columns int, fn func(fields []stri
 	if err != nil {
 		return fmt.Errorf("open %s: %w", file, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSuffix(decode(lines.Bytes()), "\r")

@@ -25,7 +25,7 @@ func eachRow(folder, file string, required []string, fn func(*table) error) erro
 	if err != nil {
 		return fmt.Errorf("open %s: %w", file, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	in := bufio.NewReaderSize(f, 1<<16)
 	if mark, _ := in.Peek(3); string(mark) == "\ufeff" { // Excel's byte order mark
 		_, _ = in.Discard(3)

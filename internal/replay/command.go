@@ -63,15 +63,15 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	bar := newBar(out.Stderr, c.Events+c.Poison)
-	s := &sender{client: kinesis.NewFromConfig(cfg), stream: c.Name, pause: sleep}
 	plan := Plan{Events: c.Events, Poison: c.Poison, Rate: c.Rate, Seed: c.Seed, Run: c.RunID}
-	r, err := newPlayer(plan, g, s, func(records int) { _ = bar.Add(records) }).run(ctx)
+	r, err := Play(ctx, kinesis.NewFromConfig(cfg), c.Name, plan, g, func(records int) { _ = bar.Add(records) })
 	if err != nil {
 		_ = bar.Exit()
 		return err
 	}
 	_ = bar.Finish()
-	sentence := fmt.Sprintf("Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal).",
+	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal)."
+	sentence := fmt.Sprintf(shape,
 		r.EventsSent, r.Sessions, r.PoisonSent, r.Seconds, r.EventsPerSecond, r.PutRetries)
 	return out.Result(sentence, r)
 }
@@ -109,7 +109,7 @@ func (c *Command) crowd(ctx context.Context, out *program.Output) (*shopper.Crow
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	products, err := db.Products(ctx)
 	if err != nil {
 		return nil, err

@@ -36,6 +36,12 @@ type Result struct {
 	PutRetries      int     `json:"put_retries"` // records that the stream refused at first
 }
 
+// Play sends a plan to a stream and returns when the stream has taken every record, or when ctx ends. progress is called
+// with the number of records after each call of the stream.
+func Play(ctx context.Context, client putter, stream string, plan Plan, c crowd, progress func(records int)) (Result, error) {
+	return newPlayer(plan, c, &sender{client: client, stream: stream, pause: sleep}, progress).run(ctx)
+}
+
 // player sends one plan.
 type player struct {
 	plan     Plan
@@ -55,10 +61,11 @@ type crowd interface {
 }
 
 func newPlayer(plan Plan, c crowd, s *sender, progress func(int)) *player {
-	return &player{plan: plan, crowd: c, sender: s, random: rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179)), now: time.Now, progress: progress}
+	random := rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179))
+	return &player{plan: plan, crowd: c, sender: s, random: random, now: time.Now, progress: progress}
 }
 
-// run sends the whole plan and returns when the stream has taken every record. When ctx ends it stops at once.
+// run sends the whole plan.
 func (p *player) run(ctx context.Context) (Result, error) {
 	start := p.now()
 	for p.events < p.plan.Events || p.poison < p.plan.Poison || len(p.sender.pending) > 0 {

@@ -28,7 +28,9 @@ type stream struct {
 	err    error
 }
 
-func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error) {
+type option = func(*kinesis.Options)
+
+func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...option) (*kinesis.PutRecordsOutput, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -63,7 +65,8 @@ func (c *clicker) Sessions() int { return min(c.n, c.sessions) }
 func (c *clicker) Next(time.Time) (shopper.Click, error) {
 	id, session := fmt.Sprintf("e%05d", c.n), fmt.Sprintf("s%d", c.n%c.sessions)
 	c.n++
-	data := fmt.Appendf(nil, `{"event_id":%q,"session_id":%q,"browse_history":[{"product_code":"A","quantity":1,"in_shopping_cart":true}]}`, id, session)
+	const shape = `{"event_id":%q,"session_id":%q,"browse_history":[{"product_code":"A","quantity":1,"in_shopping_cart":true}]}`
+	data := fmt.Appendf(nil, shape, id, session)
 	return shopper.Click{EventID: id, SessionID: session, Data: data}, nil
 }
 
@@ -91,7 +94,7 @@ func mustRun(t *testing.T, plan Plan, s *stream, sessions int) (Result, *clock) 
 	return r, c
 }
 
-// checkOrder verifies that every event is there once and that each session's came in order. It returns the number of events and poison.
+// checkOrder verifies that every event is there once and that each session's came in order, and counts events and poison.
 func checkOrder(t *testing.T, s *stream) (events, bad int) {
 	t.Helper()
 	last, seen := map[string]string{}, map[string]bool{}
@@ -201,7 +204,8 @@ func TestStreamThatTakesNothingEndsInAnError(t *testing.T) {
 
 func TestMissingStreamAndCancellation(t *testing.T) {
 	t.Parallel()
-	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: &stream{err: &types.ResourceNotFoundException{}}, stream: "clicks"}, func(int) {})
+	absent := &stream{err: &types.ResourceNotFoundException{}}
+	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: absent, stream: "clicks"}, func(int) {})
 	if _, err := p.run(t.Context()); !errors.Is(err, ErrNoStream) {
 		t.Errorf("missing stream: %v", err)
 	}

@@ -14,7 +14,7 @@ import (
 // Import is `seed import`.
 type Import struct {
 	target
-	Folder string `arg:"" help:"Folder with the unpacked files: u.data + u.item, ratings.csv + movies.csv, or customers.csv + products.csv + ratings.csv."`
+	Folder string `arg:"" help:"Folder with u.data + u.item, ratings.csv + movies.csv, or customers.csv + products.csv + ratings.csv."`
 }
 
 // Run loads the folder's data. There is no planted truth then, so an earlier shop's is removed from the lake.

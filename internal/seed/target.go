@@ -52,7 +52,7 @@ func (r result) sentence(what string) string {
 	}
 	s := fmt.Sprintf("%s %s: %d customers, %d products, %d ratings (%.1f s).", verb, what, r.Customers, r.Products, r.Ratings, r.Seconds)
 	if r.Duplicates+r.Orphans > 0 {
-		s += fmt.Sprintf(" Left out: %d older ratings of a pair that was rated again, %d of unknown customers or products.", r.Duplicates, r.Orphans)
+		s += fmt.Sprintf(" Left out: %d ratings of a pair that was rated again, %d of unknown customers or products.", r.Duplicates, r.Orphans)
 	}
 	return s
 }
@@ -72,12 +72,13 @@ func (t *target) load(ctx context.Context, out *program.Output, content shopdb.C
 	if err != nil {
 		return result{}, configured(err, shopdb.ErrDSN)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	truth := plantedTruth{lake: lake, content: planted}
 	bar := newBar(out.Stderr, expectedRows)
 	loaded, err := db.Load(ctx, content, shopdb.Options{
 		Force:    t.Force,
 		Before:   truth.removeOther,
+		After:    truth.write,
 		Progress: func(rows int) { _ = bar.Add(rows) },
 	})
 	if err != nil {
@@ -85,9 +86,6 @@ func (t *target) load(ctx context.Context, out *program.Output, content shopdb.C
 		return result{}, err
 	}
 	_ = bar.Finish()
-	if err := truth.write(ctx); err != nil {
-		return result{}, err
-	}
 	return result{Result: loaded, Seconds: time.Since(start).Seconds()}, nil
 }
 

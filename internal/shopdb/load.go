@@ -41,8 +41,10 @@ type Content struct {
 // Options of Load.
 type Options struct {
 	Force bool // overwrite a shop that seed did not fill; load even what is there already
-	// Before runs under the lock, once it is certain that rows will change; an error stops the load. nil for none.
-	Before   func(context.Context) error
+	// Before runs once it is certain that rows will change, After when the database holds the content, changed or not.
+	// Both run while no other seed can load, and their errors end the load. nil for none.
+	Before, After func(context.Context) error
+
 	Progress func(rows int) // called after each batch with the rows since the last call; nil for none
 }
 
@@ -70,7 +72,7 @@ func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, 
 	if err != nil {
 		return Result{}, fmt.Errorf("connect to database %s: %w", db.name, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	l := &loader{conn: conn, progress: opts.Progress}
 	if err := l.lock(ctx); err != nil {
 		return Result{}, err
@@ -82,23 +84,25 @@ func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, 
 	}
 	if !opts.Force {
 		if !seeded && l.filled {
-			return Result{}, fmt.Errorf("%w: database %s has rows in customers, products or ratings; use an empty database, or --force to replace them",
+			return Result{}, fmt.Errorf("%w: database %s has customers, products or ratings; use an empty one, or --force to replace them",
 				ErrForeignShop, db.name)
 		}
-		if held == result.ContentHash && l.filled {
-			result.NoOp = true
-			return result, nil
-		}
+		result.NoOp = held == result.ContentHash && l.filled
 	}
-	if opts.Before != nil {
-		if err := opts.Before(ctx); err != nil {
+	var steps []func(context.Context) error
+	if !result.NoOp {
+		fill := func(ctx context.Context) error { return l.fill(ctx, content, result.ContentHash) }
+		steps = append(steps, opts.Before, fill, l.swap)
+	}
+	for _, step := range append(steps, opts.After) {
+		if step == nil {
+			continue
+		}
+		if err := step(ctx); err != nil {
 			return Result{}, err
 		}
 	}
-	if err := l.fill(ctx, content, result.ContentHash); err != nil {
-		return Result{}, err
-	}
-	return result, l.swap(ctx)
+	return result, nil
 }
 
 // fingerprint hashes every row, so that equal content is recognised, and counts the ratings.
@@ -172,7 +176,7 @@ func (l *loader) state(ctx context.Context) (hash string, seeded bool, err error
 	if err != nil {
 		return "", false, fmt.Errorf("list tables: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
@@ -224,7 +228,8 @@ func (l *loader) fill(ctx context.Context, content Content, hash string) error {
 	if err := l.insertAll(ctx, content); err != nil {
 		return err
 	}
-	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", hash, content.Kind, time.Now().UTC().Truncate(time.Second)); err != nil {
+	now := time.Now().UTC().Truncate(time.Second)
+	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", hash, content.Kind, now); err != nil {
 		return fmt.Errorf("note what was seeded: %w", err)
 	}
 	return nil

@@ -24,7 +24,8 @@ func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
 
 // Products reads all products by code.
 func (db *DB) Products(ctx context.Context) ([]shop.Product, error) {
-	const query = "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, buyPrice, MSRP FROM products ORDER BY productCode"
+	const query = "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, buyPrice, MSRP " +
+		"FROM products ORDER BY productCode"
 	return readAll(ctx, db, "products", query, func(rows *sql.Rows) (p shop.Product, err error) {
 		var buy, msrp string
 		if err := rows.Scan(&p.Code, &p.Name, &p.Line, &p.Scale, &p.Vendor, &p.QuantityInStock, &buy, &msrp); err != nil {
@@ -40,7 +41,8 @@ func (db *DB) Products(ctx context.Context) ([]shop.Product, error) {
 
 // Liked reads the ratings with at least minStars, by customer and product.
 func (db *DB) Liked(ctx context.Context, minStars int8) ([]shop.Rating, error) {
-	const query = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings WHERE productRating >= ? ORDER BY customerNumber, productCode"
+	const query = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings WHERE productRating >= ? " +
+		"ORDER BY customerNumber, productCode"
 	return readAll(ctx, db, "ratings", query, func(rows *sql.Rows) (r shop.Rating, err error) {
 		return r, rows.Scan(&r.CustomerNumber, &r.ProductCode, &r.Stars, &r.RatedAt)
 	}, minStars)
@@ -51,7 +53,7 @@ func readAll[T any](ctx context.Context, db *DB, what, query string, scan func(*
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var all []T
 	for rows.Next() {
 		v, err := scan(rows)

@@ -55,7 +55,7 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	}
 	db := sql.OpenDB(connector)
 	if err := db.PingContext(ctx); err != nil {
-		db.Close()
+		_ = db.Close()
 		return nil, fmt.Errorf("connect to MySQL at %s: %w", cfg.Addr, err)
 	}
 	return &DB{sql: db, name: cfg.DBName}, nil

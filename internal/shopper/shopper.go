@@ -121,7 +121,8 @@ func (c *Crowd) arrive() *session {
 	r := c.random
 	s := &session{id: identifier("session", c.cfg.Run, c.cfg.Seed, c.started), left: clicks(r)}
 	if r.Float64() < extraFieldShare {
-		s.extra = &extras{UserAgent: "kindred-replay/1.0", Campaign: campaigns[r.IntN(len(campaigns))], Experiment: map[string]int{"layout": r.IntN(3)}}
+		campaign, layout := campaigns[r.IntN(len(campaigns))], r.IntN(3)
+		s.extra = &extras{UserAgent: "kindred-replay/1.0", Campaign: campaign, Experiment: map[string]int{"layout": layout}}
 	}
 	known := c.guide.customers()
 	switch u := r.Float64(); {

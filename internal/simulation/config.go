@@ -84,7 +84,7 @@ func (c Config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s is %d, want %d to %d", name, v, low, high))
 		}
 	}
-	real := func(name string, v, low, high float64) {
+	number := func(name string, v, low, high float64) {
 		if !(v >= low && v <= high) { // also refuses NaN
 			problems = append(problems, fmt.Errorf("%s is %v, want %v to %v", name, v, low, high))
 		}
@@ -93,16 +93,16 @@ func (c Config) Validate() error {
 	whole("products", c.Products, 2, maxProducts)
 	whole("dims", c.Dims, 2, maxDims)
 	whole("segments", c.Segments, 1, maxSegments)
-	real("ratings_per_customer", c.RatingsPerCustomer, 1, maxProducts)
-	real("activity_spread", c.ActivitySpread, 0, 3)
-	real("segment_pull", c.SegmentPull, 0, 1)
-	real("segment_loyalty", c.SegmentLoyalty, 0, 1)
-	real("line_pull", c.LinePull, 0, 1)
-	real("taste_strength", c.TasteStrength, 0, 20)
-	real("popularity", c.Popularity, 0, 5)
-	real("star_noise", c.StarNoise, 0.01, 10)
-	real("silent_customers", c.SilentCustomers, 0, 0.9)
-	real("unrated_products", c.UnratedProducts, 0, 0.9)
-	real("drift", c.Drift, 0, 10)
+	number("ratings_per_customer", c.RatingsPerCustomer, 1, maxProducts)
+	number("activity_spread", c.ActivitySpread, 0, 3)
+	number("segment_pull", c.SegmentPull, 0, 1)
+	number("segment_loyalty", c.SegmentLoyalty, 0, 1)
+	number("line_pull", c.LinePull, 0, 1)
+	number("taste_strength", c.TasteStrength, 0, 20)
+	number("popularity", c.Popularity, 0, 5)
+	number("star_noise", c.StarNoise, 0.01, 10)
+	number("silent_customers", c.SilentCustomers, 0, 0.9)
+	number("unrated_products", c.UnratedProducts, 0, 0.9)
+	number("drift", c.Drift, 0, 10)
 	return errors.Join(problems...)
 }

@@ -14,7 +14,8 @@ type productLine struct {
 
 var productLines = []productLine{
 	{"Classic Cars", 0.33, 118, []string{"1:10", "1:12", "1:18", "1:24"}, 1948, 2002,
-		[]string{"Alpine", "Aston Martin", "BMW", "Chevrolet", "Citroen", "Corvette", "Dodge", "Ferrari", "Ford", "Jaguar", "Lancia", "Mercedes", "Porsche", "Renault", "Volvo"},
+		[]string{"Alpine", "Aston Martin", "BMW", "Chevrolet", "Citroen", "Corvette",
+			"Dodge", "Ferrari", "Ford", "Jaguar", "Lancia", "Mercedes", "Porsche", "Renault", "Volvo"},
 		[]string{"Coupe", "Roadster", "Rally", "Gran Turismo", "Convertible", "Sedan", "Fastback", "Le Mans", "Targa", "Estate", "Spider"}},
 	{"Motorcycles", 0.12, 97, []string{"1:10", "1:12", "1:18", "1:24"}, 1930, 2006,
 		[]string{"BMW", "BSA", "Ducati", "Harley Davidson", "Honda", "Indian", "Moto Guzzi", "Norton", "Triumph", "Vespa", "Yamaha"},
@@ -23,7 +24,8 @@ var productLines = []productLine{
 		[]string{"Airbus", "Boeing", "Bristol", "Corsair", "Dornier", "Fokker", "Junkers", "Lockheed", "Mustang", "Spitfire"},
 		[]string{"Airliner", "Biplane", "Bomber", "Fighter", "Flying Boat", "Glider", "Jet", "Mail Plane", "Night Fighter"}},
 	{"Ships", 0.1, 87, []string{"1:18", "1:24", "1:72", "1:700"}, 1765, 1985,
-		[]string{"Bounty", "Constitution", "Cutty Sark", "Eastindiaman", "Mayflower", "Queen Mary", "Santa Maria", "Titanic", "Vasa", "Yorktown"},
+		[]string{"Bounty", "Constitution", "Cutty Sark", "Eastindiaman", "Mayflower",
+			"Queen Mary", "Santa Maria", "Titanic", "Vasa", "Yorktown"},
 		[]string{"Brig", "Clipper", "Frigate", "Galleon", "Liner", "Paddle Steamer", "Schooner", "Tug", "Yacht"}},
 	{"Trains", 0.07, 74, []string{"1:32", "1:50", "1:87"}, 1840, 1990,
 		[]string{"Baldwin", "Borsig", "Flying Scotsman", "Henschel", "Mallard", "Orient", "Pacific", "Rocket"},
@@ -32,13 +34,16 @@ var productLines = []productLine{
 		[]string{"Chevy", "Diamond T", "Ford", "GMC", "International", "Mack", "Peterbilt", "Scania", "Setra", "Volvo"},
 		[]string{"Coach", "Double Decker", "Dump Truck", "Fire Engine", "Pickup", "Tanker", "Tow Truck", "Trailer Truck"}},
 	{"Vintage Cars", 0.17, 80, []string{"1:18", "1:24", "1:50"}, 1903, 1947,
-		[]string{"Auburn", "Bentley", "Bugatti", "Cadillac", "Duesenberg", "Ford", "Hispano Suiza", "Mercedes", "Packard", "Rolls Royce", "Stutz"},
+		[]string{"Auburn", "Bentley", "Bugatti", "Cadillac", "Duesenberg", "Ford",
+			"Hispano Suiza", "Mercedes", "Packard", "Rolls Royce", "Stutz"},
 		[]string{"Boattail", "Cabriolet", "Fire Chief", "Landaulet", "Limousine", "Model A", "Phaeton", "Speedster", "Touring"}},
 }
 
 var vendors = []string{
-	"Autoart Studio Design", "Carousel DieCast Legends", "Classic Metal Creations", "Exoto Designs", "Gearbox Collectibles", "Highway 66 Mini Classics",
-	"Min Lin Diecast", "Motor City Art Classics", "Red Start Diecast", "Second Gear Diecast", "Studio M Art Models", "Unimax Art Galleries", "Welly Diecast Productions",
+	"Autoart Studio Design", "Carousel DieCast Legends", "Classic Metal Creations",
+	"Exoto Designs", "Gearbox Collectibles", "Highway 66 Mini Classics",
+	"Min Lin Diecast", "Motor City Art Classics", "Red Start Diecast", "Second Gear Diecast",
+	"Studio M Art Models", "Unimax Art Galleries", "Welly Diecast Productions",
 }
 
 // country is where customers live. weight is its share of them, up to a factor. The order matters: a country's segment
@@ -51,7 +56,8 @@ type country struct {
 }
 
 var countries = []country{
-	{"USA", 30, []string{"NYC", "San Francisco", "Boston", "Las Vegas", "Philadelphia", "Chicago"}, []string{"NY", "CA", "MA", "NV", "PA", "IL"}},
+	{"USA", 30, []string{"NYC", "San Francisco", "Boston", "Las Vegas", "Philadelphia",
+		"Chicago"}, []string{"NY", "CA", "MA", "NV", "PA", "IL"}},
 	{"France", 12, []string{"Paris", "Nantes", "Lyon", "Marseille", "Strasbourg"}, nil},
 	{"Germany", 12, []string{"Berlin", "Hamburg", "München", "Köln", "Frankfurt"}, nil},
 	{"Spain", 8, []string{"Madrid", "Barcelona", "Sevilla"}, nil},
@@ -74,12 +80,15 @@ var countries = []country{
 }
 
 var surnames = []string{
-	"Adams", "Bergström", "Brennan", "Cartier", "Cervantes", "Dubois", "Eklund", "Ferreira", "Fischer", "García", "Hashimoto", "Hansen", "Ito", "Jensen",
-	"Keller", "King", "Lefèvre", "Lindqvist", "Martín", "Moretti", "Müller", "Nakamura", "Nielsen", "O'Brien", "Petersen", "Piestrzeniewicz", "Rossi",
+	"Adams", "Bergström", "Brennan", "Cartier", "Cervantes", "Dubois", "Eklund",
+	"Ferreira", "Fischer", "García", "Hashimoto", "Hansen", "Ito", "Jensen",
+	"Keller", "King", "Lefèvre", "Lindqvist", "Martín", "Moretti", "Müller",
+	"Nakamura", "Nielsen", "O'Brien", "Petersen", "Piestrzeniewicz", "Rossi",
 	"Schmitt", "Silva", "Suominen", "Tanaka", "Thompson", "Urs", "Van Damme", "Virtanen", "Weber", "Yamada", "Young", "Zimmermann", "Ælfric",
 }
 
 var businesses = []string{
-	"Collectables, Inc.", "Gift Shop", "Gifts & Co.", "Imports, Ltd.", "Mini Auto", "Mini Classics", "Models GmbH", "Replicas", "Souvenirs", "Toys of Finesse",
+	"Collectables, Inc.", "Gift Shop", "Gifts & Co.", "Imports, Ltd.", "Mini Auto",
+	"Mini Classics", "Models GmbH", "Replicas", "Souvenirs", "Toys of Finesse",
 	"Toys4GrownUps", "Trading, S.A.", "Wheels", "& Sons", "Diecast Depot", "Marine Models", "Miniatures",
 }

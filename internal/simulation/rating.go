@@ -69,7 +69,8 @@ type chooser struct {
 
 func newChooser(s *Shop) *chooser {
 	n := len(s.products)
-	return &chooser{shop: s, match: make([]float64, n), shift: make([]float64, n), noise: make([]float64, n), key: make([]float64, n), chosen: make([]bool, n)}
+	numbers := func() []float64 { return make([]float64, n) }
+	return &chooser{shop: s, match: numbers(), shift: numbers(), noise: numbers(), key: numbers(), chosen: make([]bool, n)}
 }
 
 // ratings returns all ratings of customer i in order of time.
@@ -104,7 +105,8 @@ func (c *chooser) ratings(i int) []shop.Rating {
 			level := s.starLevel(p, j, c.match[j]+float64(past*c.shift[j])) + float64(s.cfg.StarNoise*r.NormFloat64())
 			stars := min(max(int8(math.Floor(level+0.5)), shop.MinStars), shop.MaxStars)
 			at := time.Unix(times[from+k], 0).UTC()
-			ratings = append(ratings, shop.Rating{CustomerNumber: s.customers[i].Number, ProductCode: s.products[j].Code, Stars: stars, RatedAt: &at})
+			rating := shop.Rating{CustomerNumber: s.customers[i].Number, ProductCode: s.products[j].Code, Stars: stars, RatedAt: &at}
+			ratings = append(ratings, rating)
 		}
 	}
 	slices.SortFunc(ratings, func(a, b shop.Rating) int { return a.RatedAt.Compare(*b.RatedAt) })

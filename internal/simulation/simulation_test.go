@@ -160,7 +160,7 @@ func TestRowsFitTheSchema(t *testing.T) {
 // TestRankingByAffinityIsTheCeiling holds out each customer's last fifth and ranks what they had not rated before.
 func TestRankingByAffinityIsTheCeiling(t *testing.T) {
 	t.Parallel()
-	s := mustShop(t, DefaultConfig(0.5))
+	s := mustShop(t, DefaultConfig(0.25))
 	histories := map[int32][]shop.Rating{}
 	for r := range s.Ratings() {
 		histories[r.CustomerNumber] = append(histories[r.CustomerNumber], r)

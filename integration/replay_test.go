@@ -1,0 +1,81 @@
+package integration
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"kindred/internal/activity"
+	"kindred/internal/replay"
+	"kindred/internal/shardreader"
+	"kindred/internal/shopper"
+	"kindred/internal/simulation"
+)
+
+// TestReplayedSessionsArriveWholeAndInOrder reads back from the stream what replay says it has sent.
+func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	stream, client := mustOwnStream(t, stack), kinesis.NewFromConfig(stack.AWS)
+	planted, err := simulation.New(simulation.DefaultConfig(0.1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crowd, err := shopper.New(shopper.Config{Seed: 1, Run: stream, Active: 60}, planted.Products(), shopper.NewPlanted(planted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := replay.Play(t.Context(), client, stream, replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream}, crowd, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sent.EventsSent != 1500 || sent.PoisonSent != 18 {
+		t.Errorf("result %+v", sent)
+	}
+	reader := shardreader.New(client, stream)
+	shards, err := reader.Shards(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	histories := map[string][]string{} // of each session, as last seen
+	bad := 0
+	for _, shard := range shards {
+		err := reader.Read(t.Context(), shard, "", func(at activity.Position, data []byte) error {
+			var e struct {
+				EventID       string `json:"event_id"`
+				SessionID     string `json:"session_id"`
+				BrowseHistory []struct {
+					ProductCode string `json:"product_code"`
+				} `json:"browse_history"`
+			}
+			if err := json.Unmarshal(data, &e); err != nil || e.SessionID != at.PartitionKey {
+				bad++
+				return nil
+			}
+			var history []string
+			for _, b := range e.BrowseHistory {
+				history = append(history, b.ProductCode)
+			}
+			before := histories[e.SessionID]
+			known := history[:len(history)-1]
+			// A session starts with one product, or with two if its first click was made into a bad record.
+			if seen[e.EventID] || (len(before) > 0 && !slices.Equal(tail(before, len(known)), known) && !slices.Equal(before, history[:len(before)])) {
+				t.Errorf("session %s went from %v to %v", e.SessionID, before, history)
+			}
+			seen[e.EventID], histories[e.SessionID] = true, history
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != sent.EventsSent || bad != sent.PoisonSent {
+		t.Errorf("the stream holds %d events and %d bad records; sent were %d and %d", len(seen), bad, sent.EventsSent, sent.PoisonSent)
+	}
+}
+
+// tail returns the last n of s, all when there are fewer.
+func tail(s []string, n int) []string { return s[max(len(s)-n, 0):] }
