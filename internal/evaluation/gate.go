@@ -31,7 +31,8 @@ func (n Named) Row() modelversion.Row {
 // difference is above zero. Scores are cut at 10. Every comparison leaves a sentence.
 func Judge(model Scores, baselines []Named) modelversion.Verdict {
 	if n := len(model.NDCG); n < fewestCases {
-		return modelversion.Verdict{Reasons: []string{fmt.Sprintf("Only %d customers have held-out products they like; %d are needed to judge.", n, fewestCases)}}
+		return modelversion.Verdict{Reasons: []string{
+			fmt.Sprintf("Only %d customers have held-out products they like; %d are needed to judge.", n, fewestCases)}}
 	}
 	v := modelversion.Verdict{Pass: true}
 	for _, b := range baselines {

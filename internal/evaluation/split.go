@@ -22,8 +22,9 @@ const (
 	fewestRatings = 3
 )
 
-// Split cuts the last fifth (at least one) of each customer's ratings off. "Last" is by time, ties by product, for a customer whose ratings all have
-// times; otherwise by a hash of who and what, which is stable when other customers come and go. The name says which was used.
+// Split cuts the last fifth (at least one) of each customer's ratings off. "Last" is by time, ties by product, for a customer
+// whose ratings all have times; otherwise by a hash of who and what, which is stable when other customers
+// come and go. The name says which was used.
 // key identifies a pair for the hash. ratings is not changed.
 func Split(ratings []Rating, key func(customer, product int32) uint64) (train, held []Rating, name string) {
 	sorted := slices.Clone(ratings)
@@ -59,7 +60,8 @@ func Split(ratings []Rating, key func(customer, product int32) uint64) (train, h
 	case timed == 0:
 		name = "20 % of each customer's ratings by hash, as times are missing"
 	default:
-		name = fmt.Sprintf("last 20 %% of each customer's ratings by time, by hash for the %d of %d customers without times", hashed, hashed+timed)
+		name = fmt.Sprintf("last 20 %% of each customer's ratings by time, by hash for the %d of %d customers without times",
+			hashed, hashed+timed)
 	}
 	return train, held, name
 }

@@ -72,7 +72,8 @@ func TestSplitByHashWithoutTimes(t *testing.T) {
 func TestNewTask(t *testing.T) {
 	t.Parallel()
 	train := []Rating{{Customer: 0, Product: 3, Stars: 1}, {Customer: 0, Product: 1, Stars: 5}, {Customer: 1, Product: 1, Stars: 5}}
-	held := []Rating{{Customer: 0, Product: 2, Stars: 4}, {Customer: 0, Product: 0, Stars: 5}, {Customer: 0, Product: 4, Stars: 3}, {Customer: 1, Product: 2, Stars: 2}}
+	held := []Rating{{Customer: 0, Product: 2, Stars: 4}, {Customer: 0, Product: 0, Stars: 5},
+		{Customer: 0, Product: 4, Stars: 3}, {Customer: 1, Product: 2, Stars: 2}}
 	got := NewTask(5, train, held, 4)
 	want := []Case{{Customer: 0, Seen: []int32{3, 1}, Relevant: []int32{0, 2}}} // dislikes are masked too; customer 1 likes nothing held out
 	if !reflect.DeepEqual(got.Cases, want) || got.Positives() != 2 {
@@ -83,7 +84,8 @@ func TestNewTask(t *testing.T) {
 func TestBaselines(t *testing.T) {
 	t.Parallel()
 	// 0 and 1 are liked by the same three customers, 2 by one of them, 3 by another customer alone.
-	likes := []Rating{{0, 0, 5, 0}, {0, 1, 5, 0}, {1, 0, 5, 0}, {1, 1, 5, 0}, {2, 0, 5, 0}, {2, 1, 5, 0}, {2, 2, 5, 0}, {3, 3, 5, 0}, {4, 0, 5, 0}}
+	likes := []Rating{{0, 0, 5, 0}, {0, 1, 5, 0}, {1, 0, 5, 0}, {1, 1, 5, 0}, {2, 0, 5, 0}, {2, 1, 5, 0}, {2, 2, 5, 0},
+		{3, 3, 5, 0}, {4, 0, 5, 0}}
 	rank := func(r Ranker, customer int32) []int32 {
 		scores := make([]float32, 4)
 		r(customer, scores)

@@ -152,15 +152,20 @@ func TestFitOnDegenerateInput(t *testing.T) {
 		cfg  Config
 		want error
 	}{
-		"one user, one item":       {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1}, Col: []int32{0}, Weight: []float32{1}}, cfg: config(4)},
-		"a user with every item":   {m: full, cfg: config(8)},
-		"rows without cells":       {m: &Matrix{Rows: 3, Cols: 3, Start: []int{0, 0, 1, 1}, Col: []int32{1}, Weight: []float32{1}}, cfg: config(4)},
-		"hardly regularised":       {m: full, cfg: Config{Dim: 8, Alpha0: 1e-9, Lambda: 1e-12, Nu: 1, Epochs: 8}},
-		"no interactions":          {m: &Matrix{Rows: 2, Cols: 2, Start: []int{0, 0, 0}}, cfg: config(4), want: ErrNoInteractions},
-		"no rows":                  {m: &Matrix{Start: []int{0}}, cfg: config(4), want: ErrNoInteractions},
-		"columns out of order":     {m: &Matrix{Rows: 1, Cols: 3, Start: []int{0, 2}, Col: []int32{2, 1}, Weight: []float32{1, 1}}, cfg: config(4), want: ErrInvalid},
-		"column out of range":      {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1}, Col: []int32{1}, Weight: []float32{1}}, cfg: config(4), want: ErrInvalid},
-		"weight not a number":      {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1}, Col: []int32{0}, Weight: []float32{float32(math.NaN())}}, cfg: config(4), want: ErrInvalid},
+		"one user, one item": {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1},
+			Col: []int32{0}, Weight: []float32{1}}, cfg: config(4)},
+		"a user with every item": {m: full, cfg: config(8)},
+		"rows without cells": {m: &Matrix{Rows: 3, Cols: 3, Start: []int{0, 0, 1, 1},
+			Col: []int32{1}, Weight: []float32{1}}, cfg: config(4)},
+		"hardly regularised": {m: full, cfg: Config{Dim: 8, Alpha0: 1e-9, Lambda: 1e-12, Nu: 1, Epochs: 8}},
+		"no interactions":    {m: &Matrix{Rows: 2, Cols: 2, Start: []int{0, 0, 0}}, cfg: config(4), want: ErrNoInteractions},
+		"no rows":            {m: &Matrix{Start: []int{0}}, cfg: config(4), want: ErrNoInteractions},
+		"columns out of order": {m: &Matrix{Rows: 1, Cols: 3, Start: []int{0, 2},
+			Col: []int32{2, 1}, Weight: []float32{1, 1}}, cfg: config(4), want: ErrInvalid},
+		"column out of range": {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1},
+			Col: []int32{1}, Weight: []float32{1}}, cfg: config(4), want: ErrInvalid},
+		"weight not a number": {m: &Matrix{Rows: 1, Cols: 1, Start: []int{0, 1},
+			Col: []int32{0}, Weight: []float32{float32(math.NaN())}}, cfg: config(4), want: ErrInvalid},
 		"no regularisation at all": {m: full, cfg: Config{Dim: 2, Alpha0: 1, Epochs: 1}, want: ErrInvalid},
 	}
 	for name, test := range tests {

@@ -26,7 +26,8 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 		return nil, fmt.Errorf("prepare solver of dimension %d with %d Gram values: %w", d, len(s.Gram), ErrInvalid)
 	}
 	if !(s.Lambda > 0) || !(s.Alpha0 >= 0) || s.Items < 0 || !finite64(s.Lambda, s.Alpha0, s.Nu) {
-		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w", s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
+		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w",
+			s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
 	}
 	f := &Folder{solver: s, base: make([]float64, d*d)}
 	for i, g := range s.Gram {
@@ -48,7 +49,8 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	}
 	for i, o := range obs {
 		if len(o.Vector) != d || !finite32(o.Vector) || !(o.Weight >= 0) || math.IsInf(float64(o.Weight), 0) {
-			return nil, fmt.Errorf("fold observation %d (%d components, weight %g), want %d finite ones: %w", i, len(o.Vector), o.Weight, d, ErrInvalid)
+			return nil, fmt.Errorf("fold observation %d (%d components, weight %g), want %d finite ones: %w",
+				i, len(o.Vector), o.Weight, d, ErrInvalid)
 		}
 	}
 	a := make([]float64, d*d)

@@ -24,8 +24,9 @@ type source struct {
 	TrainerVersion string `json:"trainer_version"`
 }
 
-// Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir for
-// a copy of the files. TrainedAt is not stored: the manifest's time of creation takes its place. An error is ErrInvalid or comes from commit.
+// Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir
+// for a copy of the files. TrainedAt is not stored: the manifest's time of creation takes its place. An error is
+// ErrInvalid or comes from commit.
 func Write(ctx context.Context, repo *commit.Repository, v *Version, scratchDir string) (changed bool, err error) {
 	if err := v.Validate(); err != nil {
 		return false, err

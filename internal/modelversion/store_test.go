@@ -23,7 +23,8 @@ func version() *modelversion.Version {
 	return &modelversion.Version{
 		ID: "m0123456789abcde", TrainingRun: "run1", TrainerVersion: "7", TrainedAt: time.Now(),
 		Items: []modelversion.Item{
-			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained, Vector: []float32{1, 2}},
+			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
+				Vector: []float32{1, 2}},
 			{Code: "S9", Name: "Été", Line: "Planes", QuantityInStock: -1, Origin: modelversion.OriginFeatures, Vector: []float32{0.5, -1}},
 		},
 		Customers: []modelversion.Customer{
@@ -32,7 +33,8 @@ func version() *modelversion.Version {
 		},
 		Solver: modelversion.Solver{Dim: 2, Alpha0: 0.1, Lambda: 0.01, Nu: 1, ViewWeight: 1, CartWeight: 3, Items: 2,
 			Gram: []float32{1.25, 1.5, 1.5, 5}},
-		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}}, CreditEdges: []float64{100.5}},
+		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}},
+			CreditEdges: []float64{100.5}},
 		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3, Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5}},
 			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"good"}}},
 		Training: json.RawMessage(`{"config":{"dim":2}}`),

@@ -1,0 +1,47 @@
+package trainer
+
+import (
+	"context"
+
+	"kindred/internal/evaluation"
+	"kindred/internal/modelversion"
+)
+
+// report measures the model, the baselines and, where the truth is known, the ceiling on the same customers, and judges.
+func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train []evaluation.Rating,
+	task *evaluation.Task) (modelversion.Report, error) {
+	customers, products, likes := len(data.Customers), len(data.Products), t.Config.Positives(train)
+	rankers := []struct {
+		name string
+		rank evaluation.Ranker
+	}{
+		{modelversion.RowModel, ranker(model.model)},
+		{modelversion.RowPopularity, evaluation.Popularity(products, likes)},
+		{modelversion.RowRandom, evaluation.Random(t.Config.Seed)},
+		{evaluation.RowCustomerMean, evaluation.CustomerMean(customers, products, train)},
+		{evaluation.RowCoOccurrence, evaluation.CoOccurrence(customers, products, likes, t.threads())},
+		{modelversion.RowCeiling, nil},
+	}
+	baselines := len(rankers) - 1
+	rankers[baselines].rank = func(customer int32, scores []float32) {
+		for p := range scores {
+			scores[p] = float32(t.Truth.Affinity(data.Customers[customer].Number, data.Products[p].Code))
+		}
+	}
+	if t.Truth == nil {
+		rankers = rankers[:baselines]
+	}
+	report := modelversion.Report{TestCustomers: len(task.Cases), TestPositives: task.Positives()}
+	var measured []evaluation.Named
+	for i, r := range rankers {
+		scores, err := evaluation.Measure(ctx, task, cutoff, t.threads(), r.rank)
+		if err != nil {
+			return report, err
+		}
+		measured = append(measured, evaluation.Named{Name: r.name, Scores: scores})
+		report.Rows = append(report.Rows, measured[i].Row())
+		t.progress("evaluate", i+1, len(rankers))
+	}
+	report.Verdict = evaluation.Judge(measured[0].Scores, measured[1:baselines])
+	return report, nil
+}

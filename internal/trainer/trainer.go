@@ -1,0 +1,157 @@
+// Package trainer makes a model version from a training set: what counts as a like, features for those without history,
+// tuning on a validation part, evaluation against baselines on held-out ratings, the gate's verdict, and the version's
+// identity. It does not own the solver (package ials), the metrics (package evaluation) or the files (package modelversion).
+package trainer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"kindred/internal/evaluation"
+	"kindred/internal/ials"
+	"kindred/internal/modelversion"
+)
+
+// Version of the training code. It is part of a model's identity: raise it when the same input would give another model.
+const Version = "1"
+
+const (
+	// cutoff of the rankings that are judged.
+	cutoff = 10
+	// nu scales regularisation in proportion to a row's observations: the paper's choice, and at least as good as 0 and 0.5 on what we tried.
+	nu = 1
+)
+
+// Config is how to train. All of it is part of a model's identity.
+type Config struct {
+	Signal
+	// Dim is the number of components of a vector. 0, the default, lets the tuning choose.
+	Dim int `json:"dim"`
+	// TuneCandidates bounds how many configurations are tried on the validation part. Defaults to 40, which the search seldom uses up.
+	TuneCandidates int `json:"tune_candidates"`
+	// Epochs of the final fits. Defaults to 16: the ranking moves by less than its noise after.
+	Epochs int `json:"epochs"`
+	// Seed of the initial vectors. Defaults to 1.
+	Seed uint64 `json:"seed"`
+	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in the cart. Defaults to 1, as much as a
+	// like in training, and 3: putting into the cart is the rarer and clearer sign.
+	ViewWeight float64 `json:"view_weight"`
+	CartWeight float64 `json:"cart_weight"`
+}
+
+// DefaultConfig is what the train job uses when nothing is said.
+func DefaultConfig() Config {
+	return Config{Signal: Signal{MinStars: defaultMinStars}, TuneCandidates: 40, Epochs: 16, Seed: 1, ViewWeight: 1, CartWeight: 3}
+}
+
+// Validate reports every broken rule at once.
+func (c Config) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.MinStars >= 1 && c.MinStars <= 5, "stars of a like are %d, want 1 to 5", c.MinStars)
+	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
+	check(c.TuneCandidates >= 0, "tuning candidates are %d, want 0 or more", c.TuneCandidates)
+	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
+	check(c.ViewWeight > 0 && c.CartWeight > 0, "weights of a view and of the cart are %g and %g, want positive", c.ViewWeight, c.CartWeight)
+	return errors.Join(problems...)
+}
+
+// Notes is what a version remembers of its training.
+type Notes struct {
+	Config Config      `json:"config"` // what was asked for
+	Used   Used        `json:"used"`   // what tuning made of it
+	Tried  []Candidate `json:"tried"`  // on the validation part, in order
+	// Interactions is the number of ratings it was trained on, whatever the stars.
+	Interactions int `json:"interactions"`
+}
+
+// Used are the values that the model was fitted with.
+type Used struct {
+	Dim    int     `json:"dim"`
+	Alpha0 float64 `json:"alpha0"`
+	Lambda float64 `json:"lambda"`
+	Nu     float64 `json:"nu"`
+	Epochs int     `json:"epochs"`
+}
+
+// Truth is the planted preference of a generated shop, which the best possible ranking follows.
+type Truth interface {
+	// Affinity is how much the customer would like the product; unknown ones give 0. Safe for concurrent use.
+	Affinity(customerNumber int32, productCode string) float64
+}
+
+// Trainer trains. The zero value of everything but Config is usable.
+type Trainer struct {
+	Config  Config
+	Truth   Truth // nil: no ceiling is known
+	Threads int   // 0: all processors. The result does not depend on it.
+	// Progress, if not nil, hears what is being done: a stage and how far it is.
+	Progress func(stage string, done, total int)
+}
+
+// Train makes a version from data, without ID and TrainingRun. It fits many small models on part of the training part to
+// tune, one on the training part for the report, and one on everything for the version.
+func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version, error) {
+	key := func(customer, product int32) uint64 {
+		return evaluation.PairKey(data.Customers[customer].Number, data.Products[product].Code)
+	}
+	customers, products := len(data.Customers), len(data.Products)
+	if len(t.Config.Positives(data.Ratings)) == 0 {
+		return nil, fmt.Errorf("train on %d ratings, none with %d stars or more: %w",
+			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
+	}
+	train, held, split := evaluation.Split(data.Ratings, key)
+	fitting, validation, _ := evaluation.Split(train, key)
+	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
+	tune := &tuner{
+		matrix: matrix(customers, products, fitting, t.Config.Signal), task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
+		base: base, limit: t.Config.TuneCandidates, progress: func(done, total int) { t.progress("tune", done, total) },
+	}
+	best, err := tune.search(ctx, t.Config.Dim)
+	if err != nil {
+		return nil, fmt.Errorf("tune: %w", err)
+	}
+	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
+	judged, err := fit(ctx, data, train, t.Config.Signal, base, func(epoch int) { t.progress("fit for the report", epoch, base.Epochs) })
+	if err != nil {
+		return nil, fmt.Errorf("fit the training part: %w", err)
+	}
+	report, err := t.report(ctx, data, judged, train, evaluation.NewTask(products, train, held, t.Config.MinStars))
+	if err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
+	report.Split = split
+	final, err := fit(ctx, data, data.Ratings, t.Config.Signal, base, func(epoch int) { t.progress("fit on everything", epoch, base.Epochs) })
+	if err != nil {
+		return nil, fmt.Errorf("fit all ratings: %w", err)
+	}
+	v := assemble(data, final, t.Config, base)
+	v.Report, v.TrainedAt = report, time.Now().UTC()
+	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
+		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs}})
+	if err != nil {
+		return nil, fmt.Errorf("encode what was tried: %w", err)
+	}
+	return v, nil
+}
+
+func (t *Trainer) threads() int {
+	if t.Threads > 0 {
+		return t.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (t *Trainer) progress(stage string, done, total int) {
+	if t.Progress != nil {
+		t.Progress(stage, done, total)
+	}
+}
