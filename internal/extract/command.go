@@ -49,12 +49,15 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return configured(err)
 	}
-	bar, err := newBar(ctx, out, snapshot)
-	if err != nil {
-		return errors.Join(err, snapshot.Close())
+	bar, expected := out.Bar(), int64(progressRows)
+	if bar.Visible() {
+		if expected, err = snapshot.EstimateRatings(ctx); err != nil {
+			return errors.Join(err, snapshot.Close())
+		}
 	}
-	m, details, changed, err := Run(ctx, snapshot, repo, Options{ScratchDir: c.ScratchDir, MaxOrphans: c.MaxOrphans, Progress: bar.set})
-	bar.finish()
+	progress := func(ratings int64) { bar.Show("ratings", ratings, expected) }
+	m, details, changed, err := Run(ctx, snapshot, repo, Options{ScratchDir: c.ScratchDir, MaxOrphans: c.MaxOrphans, Progress: progress})
+	bar.Close()
 	if err = errors.Join(err, snapshot.Close()); err != nil {
 		return configured(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -21,8 +19,6 @@ import (
 	"kindred/internal/simulation"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // Description is the first line of the command's help.
@@ -62,14 +58,17 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	bar := newBar(out.Stderr, c.Events+c.Poison)
+	bar, done := out.Bar(), 0
+	defer bar.Close()
 	plan := Plan{Events: c.Events, Poison: c.Poison, Rate: c.Rate, Seed: c.Seed, Run: c.RunID}
-	r, err := Play(ctx, kinesis.NewFromConfig(cfg), c.Name, plan, g, func(records int) { _ = bar.Add(records) })
+	r, err := Play(ctx, kinesis.NewFromConfig(cfg), c.Name, plan, g, func(records int) {
+		done += records
+		bar.Show("shoppers click", int64(done), int64(c.Events+c.Poison))
+	})
 	if err != nil {
-		_ = bar.Exit()
 		return err
 	}
-	_ = bar.Finish()
+	bar.Close()
 	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal)."
 	sentence := fmt.Sprintf(shape,
 		r.EventsSent, r.Sessions, r.PoisonSent, r.Seconds, r.EventsPerSecond, r.PutRetries)
@@ -170,15 +169,4 @@ func (c *Command) planted(ctx context.Context, products []shop.Product) (*simula
 		return nil, nil
 	}
 	return s, nil
-}
-
-// newBar shows progress where a person watches.
-func newBar(stderr io.Writer, records int) *progressbar.ProgressBar {
-	f, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return progressbar.DefaultSilent(int64(records))
-	}
-	return progressbar.NewOptions(records, progressbar.OptionSetWriter(stderr), progressbar.OptionSetDescription("shoppers click"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("events"),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 }

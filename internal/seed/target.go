@@ -7,17 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"kindred/internal/envconfig"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
 	"kindred/internal/shopdb"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 // Description is the first line of the command's help.
@@ -74,18 +69,20 @@ func (t *target) load(ctx context.Context, out *program.Output, content shopdb.C
 	}
 	defer func() { _ = db.Close() }()
 	truth := plantedTruth{lake: lake, content: planted}
-	bar := newBar(out.Stderr, expectedRows)
+	bar, done := out.Bar(), 0
+	defer bar.Close()
 	loaded, err := db.Load(ctx, content, shopdb.Options{
-		Force:    t.Force,
-		Before:   truth.removeOther,
-		After:    truth.write,
-		Progress: func(rows int) { _ = bar.Add(rows) },
+		Force:  t.Force,
+		Before: truth.removeOther,
+		After:  truth.write,
+		Progress: func(rows int) {
+			done += rows
+			bar.Show("loading rows", int64(done), int64(expectedRows))
+		},
 	})
 	if err != nil {
-		_ = bar.Exit()
 		return result{}, err
 	}
-	_ = bar.Finish()
 	return result{Result: loaded, Seconds: time.Since(start).Seconds()}, nil
 }
 
@@ -141,15 +138,4 @@ func (p plantedTruth) held(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("read the planted truth: %w", err)
 	}
 	return data, nil
-}
-
-// newBar shows progress where a person watches.
-func newBar(stderr io.Writer, rows int) *progressbar.ProgressBar {
-	f, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return progressbar.DefaultSilent(int64(rows))
-	}
-	return progressbar.NewOptions(rows, progressbar.OptionSetWriter(stderr), progressbar.OptionSetDescription("loading rows"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 }
