@@ -1,0 +1,164 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kindred/internal/provision"
+	"kindred/localstack/settings"
+)
+
+// programs runs the compiled programs, as a person would, against resources of the test's own.
+type programs struct {
+	folder string
+	env    []string
+}
+
+// mustPrograms compiles the jobs.
+func mustPrograms(t *testing.T, env map[string]string) programs {
+	t.Helper()
+	p := programs{folder: t.TempDir(), env: os.Environ()}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.folder+string(filepath.Separator), "kindred/jobs/...")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the jobs: %v\n%s", err, out)
+	}
+	for key, value := range env {
+		p.env = append(p.env, key+"="+value)
+	}
+	return p
+}
+
+// run runs a program with --json, decodes its result into v and returns its exit code and standard error.
+func (p programs) run(t *testing.T, v any, name string, args ...string) (code int, stderr string) {
+	t.Helper()
+	var stdout, errors_ bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), filepath.Join(p.folder, name), append(args, "--json")...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &stdout, &errors_
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("run %s: %v", name, err)
+	}
+	if v != nil && stdout.Len() > 0 {
+		if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
+			t.Fatalf("result of %s: %v\n%s", name, err, &stdout)
+		}
+	}
+	return cmd.ProcessState.ExitCode(), errors_.String()
+}
+
+// mustRun is run for a program that has to succeed.
+func (p programs) mustRun(t *testing.T, v any, name string, args ...string) {
+	t.Helper()
+	if code, stderr := p.run(t, v, name, args...); code != 0 {
+		t.Fatalf("%s %s: exit %d\n%s", name, strings.Join(args, " "), code, stderr)
+	}
+}
+
+// TestRatingsInMySQLBecomeRecommendationsOnS3 is the whole loop on small data: every program, both halves.
+func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	own, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own = own.WithSuffix(randomName())
+	env := own.Env()
+	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint
+	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "test", "test"
+	env["MYSQL_DSN"] = stack.mustDatabase(t)
+	env["PGVECTOR_DSN"] = stack.mustVectorDatabase(t)
+	mustProvision(t, stack, own, env)
+	p := mustPrograms(t, env)
+
+	var seeded struct{ Ratings int }
+	p.mustRun(t, &seeded, "seed", "generate", "--scale", "0.2")
+	if seeded.Ratings == 0 {
+		t.Fatal("seed loaded no rating")
+	}
+	type extraction struct {
+		RunID       string `json:"run_id"`
+		ContentHash string `json:"content_hash"`
+		NoOp        bool   `json:"no_op"`
+		Rows        struct{ Ratings int }
+	}
+	var extracted extraction
+	p.mustRun(t, &extracted, "etl")
+	if extracted.Rows.Ratings != seeded.Ratings || extracted.NoOp {
+		t.Errorf("extracted %+v of %d ratings", extracted, seeded.Ratings)
+	}
+	type training struct {
+		ModelVersion string `json:"model_version"`
+		NoOp         bool   `json:"no_op"`
+	}
+	var trained training
+	p.mustRun(t, &trained, "train")
+	var published struct {
+		ModelVersion string `json:"model_version"`
+		Promoted     bool
+	}
+	p.mustRun(t, &published, "publish")
+	if !published.Promoted || published.ModelVersion != trained.ModelVersion {
+		t.Errorf("trained %+v, published %+v", trained, published)
+	}
+
+	const events, poison = 300, 6
+	p.mustRun(t, nil, "replay", "--events", "300", "--poison", "6", "--rate", "1000")
+	type audit struct {
+		Recommended, Quarantined, Duplicates, Lost int
+		Versions                                   map[string]int
+	}
+	var audited audit
+	p.mustRun(t, &audited, "verify", "--wait", "90s")
+	if audited.Recommended != events || audited.Quarantined != poison || audited.Lost != 0 {
+		t.Errorf("%d events and %d poison records were sent; the audit says %+v", events, poison, audited)
+	}
+	if audited.Versions[trained.ModelVersion] != events {
+		t.Errorf("answers came from %v, want all from %s", audited.Versions, trained.ModelVersion)
+	}
+
+	t.Run("a second run changes nothing", func(t *testing.T) {
+		var again extraction
+		p.mustRun(t, &again, "etl")
+		if !again.NoOp || again.RunID != extracted.RunID || again.ContentHash != extracted.ContentHash {
+			t.Errorf("first %+v, again %+v", extracted, again)
+		}
+		var retrained training
+		p.mustRun(t, &retrained, "train")
+		if !retrained.NoOp || retrained.ModelVersion != trained.ModelVersion {
+			t.Errorf("first %+v, again %+v", trained, retrained)
+		}
+		var republished struct {
+			NoOp bool `json:"no_op"`
+		}
+		p.mustRun(t, &republished, "publish")
+		if !republished.NoOp {
+			t.Error("publishing the live version again was no no-op")
+		}
+	})
+}
+
+// mustProvision creates the resources that own names, with the real recommend function, and removes them at the end.
+func mustProvision(t *testing.T, stack Stack, own settings.Settings, env map[string]string) {
+	t.Helper()
+	zip, err := provision.BuildFunction(t.Context(), "..", "recommend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, stop := cleanupContext()
+		defer stop()
+		if err := provision.Destroy(ctx, stack.AWS, own); err != nil {
+			t.Errorf("remove the test's resources: %v", err)
+		}
+	})
+	if _, err := provision.Apply(t.Context(), stack.AWS, own, provision.Function{Zip: zip, Env: env}); err != nil {
+		t.Fatal(err)
+	}
+}
