@@ -91,6 +91,7 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := d.step(ctx, "verify", "compare what went in with what came out, event by event", verify, &r.Audit); err != nil {
 		return err
 	}
+	d.result("%s events, each found where it belongs", count(r.Audit.Events))
 	r.Steps = d.steps
 	if err := r.check(d.Poison); err != nil {
 		return err

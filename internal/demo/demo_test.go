@@ -79,7 +79,7 @@ func TestSummaryAnswersTheThreeQuestions(t *testing.T) {
 	var out bytes.Buffer
 	r.summarise(&out, []Shopper{{Who: "Customer 7", LookedAt: []string{"a ship"}, Recommended: []string{"a plane, because of a ship"}}})
 	for _, want := range []string{
-		"2.0 times as well as popularity", "80 % of the best", "1 a plane, because of a ship",
+		"2.0 times as well as popularity", "80 % of the ceiling", "1 a plane, because of a ship",
 		"2,020 records sent = 2,000 recommended + 20 quarantined, 0 lost", "1,990 from session, 10 from popularity",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -21,8 +21,9 @@ import (
 
 const (
 	shownShoppers = 3 // sessions in the summary
-	shownItems    = 5 // products looked at, and recommended, per session
-	longEnough    = 4 // products a session has looked at before it is worth showing
+	shownItems    = 5 // recommended products per session
+	leastLookedAt = 3 // products in a session before it is worth showing
+	mostLookedAt  = 6 // and after which it is too long to read
 )
 
 // Shopper is one session as the summary shows it, in product names.
@@ -60,7 +61,10 @@ func sampleShoppers(ctx context.Context, environment []string, since time.Time) 
 	slices.Sort(sessions)
 	var shoppers []Shopper
 	for _, session := range sessions {
-		if s, ok := describe(records[session], names); ok && len(shoppers) < shownShoppers {
+		if len(shoppers) == shownShoppers {
+			break
+		}
+		if s, ok := describe(records[session], names); ok {
 			shoppers = append(shoppers, s)
 		}
 	}
@@ -93,7 +97,7 @@ func productNames(ctx context.Context, lake string) (map[string]string, error) {
 	return names, nil
 }
 
-// latestRecords returns the longest record of each session that was answered since.
+// latestRecords returns, for each session that was answered since, its longest record that is short enough to read.
 func latestRecords(ctx context.Context, bucket string, since time.Time) (map[string]sessionRecord, error) {
 	store, err := objectstore.Open(ctx, bucket)
 	if err != nil {
@@ -142,7 +146,7 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 		if err := json.Unmarshal(record.Event, &event); err != nil {
 			return err
 		}
-		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) {
+		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) && len(event.BrowseHistory) <= mostLookedAt {
 			latest[event.SessionID] = sessionRecord{event, record}
 		}
 	}
@@ -150,7 +154,7 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 
 // describe puts a session in words; false when it is too short to be worth reading.
 func describe(s sessionRecord, names map[string]string) (Shopper, bool) {
-	if s.record.Recommendation.Source != activity.SourceSession || len(s.event.BrowseHistory) < longEnough {
+	if s.record.Recommendation.Source != activity.SourceSession || len(s.event.BrowseHistory) < leastLookedAt {
 		return Shopper{}, false
 	}
 	name := func(code string) string {
@@ -163,8 +167,7 @@ func describe(s sessionRecord, names map[string]string) (Shopper, bool) {
 	if n := s.event.CustomerNumber; n != nil {
 		shopper.Who = fmt.Sprintf("Customer %d", *n)
 	}
-	history := s.event.BrowseHistory
-	for _, b := range history[max(0, len(history)-shownItems):] {
+	for _, b := range s.event.BrowseHistory {
 		text := name(b.ProductCode)
 		if b.InShoppingCart {
 			text += " (in the cart)"

@@ -1,8 +1,10 @@
 package demo
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"kindred/internal/modelversion"
@@ -42,7 +44,7 @@ func (r *Report) summarise(w io.Writer, shoppers []Shopper) {
 
 // printQuality draws every ranker's NDCG@10, the model and the ceiling apart from the baselines.
 func (r *Report) printQuality(w io.Writer) {
-	rows := r.Train.Report.Rows
+	rows := bestFirst(r.Train.Report.Rows)
 	best := 0.0
 	byName := map[string]modelversion.Row{}
 	for _, row := range rows {
@@ -58,15 +60,28 @@ func (r *Report) printQuality(w io.Writer) {
 		fmt.Fprintf(w, "  %-14s %7.4f  %.4f–%.4f   %9.4f  %s\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10, bar)
 	}
 	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
-	sentence := fmt.Sprintf("\n  Held-out ratings of %s customers (%s).", count(int64(r.Train.Report.TestCustomers)), r.Train.Report.Split)
+	fmt.Fprintf(w, "\n  Measured on held-out ratings of %s customers: %s.\n", count(int64(r.Train.Report.TestCustomers)), r.Train.Report.Split)
 	if popularity.NDCG10 > 0 {
-		sentence += fmt.Sprintf(" The model ranks %.1f times as well as popularity", model.NDCG10/popularity.NDCG10)
-		if ceiling.NDCG10 > 0 {
-			sentence += fmt.Sprintf("\n  and reaches %.0f %% of the best that anyone who knew the planted tastes could do", 100*model.NDCG10/ceiling.NDCG10)
-		}
-		sentence += "."
+		fmt.Fprintf(w, "  The model ranks %.1f times as well as popularity.\n", model.NDCG10/popularity.NDCG10)
 	}
-	fmt.Fprintln(w, sentence)
+	if ceiling.NDCG10 > 0 {
+		fmt.Fprintf(w, "  It reaches %.0f %% of the ceiling: the best that anyone who knew the planted tastes could do.\n", 100*model.NDCG10/ceiling.NDCG10)
+	}
+}
+
+// bestFirst orders the rows by NDCG@10, with the ceiling, which is no rival, last.
+func bestFirst(rows []modelversion.Row) []modelversion.Row {
+	ordered := slices.Clone(rows)
+	slices.SortStableFunc(ordered, func(a, b modelversion.Row) int {
+		if ceiling := (a.Name == modelversion.RowCeiling); ceiling != (b.Name == modelversion.RowCeiling) {
+			if ceiling {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(b.NDCG10, a.NDCG10)
+	})
+	return ordered
 }
 
 func heading(w io.Writer, text string) {

@@ -39,15 +39,18 @@ func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, walk) {
 	return c, l.visit(r, nil)
 }
 
-// visit starts at a product that the customer likes, or at a popular one.
-func (l *Likes) visit(r *rand.Rand, c *shop.Customer) walk {
-	current := ""
+// visit goes from product to product by way of somebody who likes both. A customer sets out from one of their own likes
+// every time, anybody else from where they are.
+func (l *Likes) visit(_ *rand.Rand, c *shop.Customer) walk {
+	var own []string
 	if c != nil {
-		if own := l.likes[c.Number]; len(own) > 0 {
+		own = l.likes[c.Number]
+	}
+	current := ""
+	return func(r *rand.Rand) string {
+		if len(own) > 0 {
 			current = own[r.IntN(len(own))]
 		}
-	}
-	return func(r *rand.Rand) string {
 		fans := l.likedBy[current]
 		switch {
 		case len(fans) > 0:

@@ -19,7 +19,8 @@ type session struct {
 	country  string
 	extra    *extras
 	next     walk
-	left     int // clicks to come
+	landing  bool // the next click is the shop's front page, which shows no product
+	left     int  // clicks to come
 	history  []browse
 }
 

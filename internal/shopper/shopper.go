@@ -32,6 +32,7 @@ const (
 	anonymousShare = 0.15
 	newcomerShare  = 0.05
 	locatedShare   = 0.5 // of the anonymous: their address tells the country
+	landingShare   = 0.2 // of all: begin on the front page, before any product
 )
 
 // What events look like, as shares.
@@ -94,7 +95,11 @@ func (c *Crowd) Next(now time.Time) (Click, error) {
 	}
 	at := c.random.IntN(len(c.active))
 	s := c.active[at]
-	s.look(c.random, c.choose(s))
+	if s.landing {
+		s.landing = false
+	} else {
+		s.look(c.random, c.choose(s))
+	}
 	c.clicks++
 	click := Click{EventID: identifier("event", c.cfg.Run, c.cfg.Seed, c.clicks), SessionID: s.id}
 	var err error
@@ -119,7 +124,10 @@ func (c *Crowd) choose(s *session) string {
 func (c *Crowd) arrive() *session {
 	c.started++
 	r := c.random
-	s := &session{id: identifier("session", c.cfg.Run, c.cfg.Seed, c.started), left: clicks(r)}
+	s := &session{id: identifier("session", c.cfg.Run, c.cfg.Seed, c.started), left: clicks(r), history: []browse{}}
+	if s.landing = r.Float64() < landingShare; s.landing {
+		s.left++
+	}
 	if r.Float64() < extraFieldShare {
 		campaign, layout := campaigns[r.IntN(len(campaigns))], r.IntN(3)
 		s.extra = &extras{UserAgent: "kindred-replay/1.0", Campaign: campaign, Experiment: map[string]int{"layout": layout}}
