@@ -21,6 +21,7 @@ import (
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
 	"kindred/internal/publish"
+	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
 )
 
@@ -314,8 +315,8 @@ func TestInterruptedLoadHeals(t *testing.T) {
 	}
 	for _, whole := range []*modelversion.Version{v, w} {
 		m := mustGoLive(t, store, whole)
-		search := vectorstore.Search{Vector: whole.Customers[1].Vector, Limit: 20}
-		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, nil)
+		search := recommend.Search{Vector: whole.Customers[1].Vector, Limit: 20}
+		candidates, _, err := store.Retrieve(t.Context(), m, []recommend.Search{search}, nil)
 		if err != nil || m.Version != whole.ID || len(candidates[0]) != 20 || candidates[0][0].Code != bruteForce(whole, search)[0] {
 			t.Errorf("healed version %s: %v, %v", whole.ID, candidates, err)
 		}
@@ -354,7 +355,7 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 				}
 				query := make([]float32, 8)
 				query[0] = 1
-				candidates, _, err := readers.Retrieve(t.Context(), m, []vectorstore.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)
+				candidates, _, err := readers.Retrieve(t.Context(), m, []recommend.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)
 				mu.Lock()
 				reads++
 				seen[m.Version] = true

@@ -41,7 +41,7 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	dsn, bucket := stack.mustVectorDatabase(t), stack.mustBucket(t)
-	version := recommendtest.Version("m1")
+	version := recommendtest.Version("m700000000000001")
 	mustGoLive(t, mustVectorStore(t, dsn), version)
 	function := mustFunction(t, stack, dsn, bucket)
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), bucket, "")

@@ -12,6 +12,7 @@ import (
 
 	"kindred/internal/envconfig"
 	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
 )
 
@@ -87,7 +88,7 @@ func setGram(v *modelversion.Version) {
 	}
 }
 
-func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version) *vectorstore.Model {
+func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version) *recommend.Model {
 	t.Helper()
 	if err := store.Load(t.Context(), v); err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func dot(a, b []float32) (sum float64) {
 }
 
 // bruteForce is what Retrieve has to find: the codes, best first.
-func bruteForce(v *modelversion.Version, s vectorstore.Search) []string {
+func bruteForce(v *modelversion.Version, s recommend.Search) []string {
 	var left []modelversion.Item
 	for _, item := range v.Items {
 		rated := s.Customer != nil && slices.ContainsFunc(v.Customers, func(c modelversion.Customer) bool {
@@ -144,7 +145,7 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 	m := mustGoLive(t, store, v)
 
 	rated, without, stranger := int32(101), int32(110), int32(9)
-	searches := []vectorstore.Search{
+	searches := []recommend.Search{
 		{Vector: v.Items[3].Vector, Limit: 10},
 		{Vector: v.Customers[1].Vector, Customer: &rated, Limit: 10},
 		{Vector: v.Customers[1].Vector, Customer: &rated, Exclude: []string{v.Items[0].Code, v.Items[5].Code, "unknown"}, Limit: 25},
@@ -154,7 +155,7 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 		{Customer: &rated, Exclude: []string{v.Items[9].Code}, Limit: 12},
 		{Vector: v.Customers[3].Vector, Limit: 1000}, // more than there are
 	}
-	neighbours := []vectorstore.Neighbours{{Code: v.Items[3].Code, Limit: 5}, {Code: "unknown", Limit: 5}}
+	neighbours := []recommend.Neighbours{{Code: v.Items[3].Code, Limit: 5}, {Code: "unknown", Limit: 5}}
 	for range 7 { // a statement may be planned anew for each of its first five runs
 		candidates, similar, err := store.Retrieve(t.Context(), m, searches, neighbours)
 		if err != nil {
@@ -205,8 +206,8 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 		exclude = append(exclude, item.Code)
 	}
 	for i := range v.Customers {
-		search := vectorstore.Search{Vector: v.Customers[i].Vector, Customer: &customer, Exclude: exclude, Limit: 10}
-		candidates, _, err := store.Retrieve(t.Context(), m, []vectorstore.Search{search}, nil)
+		search := recommend.Search{Vector: v.Customers[i].Vector, Customer: &customer, Exclude: exclude, Limit: 10}
+		candidates, _, err := store.Retrieve(t.Context(), m, []recommend.Search{search}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,11 +247,11 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if _, err := store.Live(t.Context()); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
 		t.Fatalf("nothing is live, got %v", err)
 	}
-	var models []*vectorstore.Model
+	var models []*recommend.Model
 	for i := range 4 {
 		models = append(models, mustGoLive(t, store, randomVersion(fmt.Sprintf("m00000000000000%d", i), uint64(i), 10, 2, 4)))
 	}
-	search := []vectorstore.Search{{Limit: 1}}
+	search := []recommend.Search{{Limit: 1}}
 	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); err != nil {
 		t.Fatal(err)
 	}

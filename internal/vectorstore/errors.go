@@ -3,6 +3,7 @@ package vectorstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -89,7 +90,7 @@ func Transient(err error) bool {
 // gone turns "no such table or schema" into ErrVersionGone.
 func gone(err error, version string) error {
 	if undefined(err) {
-		return &goneError{version: version, cause: err}
+		return fmt.Errorf("%w: %s", ErrVersionGone, version)
 	}
 	return err
 }
@@ -107,12 +108,3 @@ func undefined(err error) bool {
 	var state *pgconn.PgError
 	return errors.As(err, &state) && (state.Code == "42P01" || state.Code == "3F000")
 }
-
-type goneError struct {
-	version string
-	cause   error
-}
-
-func (e *goneError) Error() string        { return ErrVersionGone.Error() + ": " + e.version }
-func (e *goneError) Is(target error) bool { return target == ErrVersionGone }
-func (e *goneError) Unwrap() error        { return e.cause }

@@ -28,7 +28,7 @@ const (
 // Load writes the version into tables of its own beside those of the others. Readers see nothing of it. A version that is already
 // there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken,
 // in which case nothing is kept.
-func (s *Store) Load(ctx context.Context, v *modelversion.Version) (err error) {
+func (s *Store) Load(ctx context.Context, v *modelversion.Version) error {
 	if err := v.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

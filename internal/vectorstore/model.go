@@ -9,22 +9,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
 )
 
-// Model is what serving needs of a version beside its tables. It is shared between callers and never changes.
-type Model struct {
-	Version string
-	Solver  modelversion.Solver
-	Encoder modelversion.Encoder
-
+// model is a version in memory. It is shared between callers and never changes.
+type model struct {
+	recommend.Model
 	schema  string // where its tables are
 	indexed bool   // searched by HNSW instead of an exact scan
 }
 
 // Live returns the version that the pointer shows now. It reads the pointer on each call, one tiny query, and the version's solver
 // and encoder the first time. A batch calls it once and uses the same Model throughout. Errors: ErrNoLiveVersion.
-func (s *Store) Live(ctx context.Context) (*Model, error) {
+func (s *Store) Live(ctx context.Context) (*recommend.Model, error) {
 	var version *string
 	if err := s.pool.QueryRow(ctx, `SELECT version FROM kindred.live`).Scan(&version); err != nil {
 		if undefined(err) {
@@ -35,11 +32,15 @@ func (s *Store) Live(ctx context.Context) (*Model, error) {
 	if version == nil {
 		return nil, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
 	}
-	return s.model(ctx, *version)
+	m, err := s.model(ctx, *version)
+	if err != nil {
+		return nil, err
+	}
+	return &m.Model, nil
 }
 
-// model returns the version's Model from memory or from the registry.
-func (s *Store) model(ctx context.Context, version string) (*Model, error) {
+// model returns the version from memory, or from the registry when it was not asked for lately.
+func (s *Store) model(ctx context.Context, version string) (*model, error) {
 	s.mu.Lock()
 	m := s.models[version]
 	s.mu.Unlock()
@@ -59,16 +60,15 @@ func (s *Store) model(ctx context.Context, version string) (*Model, error) {
 	return m, nil
 }
 
-func (s *Store) readModel(ctx context.Context, version string) (*Model, error) {
+func (s *Store) readModel(ctx context.Context, version string) (*model, error) {
 	schema, err := schemaOf(version)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Version: version, schema: schema}
+	m := &model{Model: recommend.Model{Version: version}, schema: schema}
 	var gram []byte
-	var index string
-	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, index_kind FROM kindred.model_version WHERE version = $1`, version).
-		Scan(&m.Solver, &m.Encoder, &gram, &index)
+	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, index_kind = $2 FROM kindred.model_version WHERE version = $1`,
+		version, indexHNSW).Scan(&m.Solver, &m.Encoder, &gram, &m.indexed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}
@@ -78,7 +78,6 @@ func (s *Store) readModel(ctx context.Context, version string) (*Model, error) {
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}
-	m.indexed = index == indexHNSW
 	return m, nil
 }
 

@@ -17,9 +17,8 @@ import (
 const promoteLocks = `SET LOCAL lock_timeout = '5s'`
 
 // Promote makes the version live: it checks the gate's verdict and that nobody rolled the version back (a nightly run would bring
-// it back otherwise), moves the pointer from where it is now, shows the version in the
-// views and writes the history, in one transaction. Readers see the old version or the new one. Promoting what is live already changes
-// nothing. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion, ErrConflict.
+// it back otherwise), moves the pointer from where it is now, shows the version in the views and writes the history, in one
+// transaction. Readers see the old version or the new one. Promoting what is live already changes nothing. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion, ErrConflict.
 func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
 	if opts.Force && opts.Reason == "" {
 		return fmt.Errorf("promote version %s: force needs a reason", version)

@@ -2,7 +2,6 @@ package vectorstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -10,72 +9,27 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
 
-	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
 )
 
 // maxLimit bounds what one search returns: more than a page ever shows, and it keeps the variety of statements small.
 const maxLimit = 1000
 
-// Item is a product that the version knows.
-type Item struct {
-	Code   string
-	Name   string
-	Line   string
-	Origin modelversion.Origin
-	Vector []float32
-}
-
-// Customer is a customer that the version knows. HasRated says whether any rating is known of them.
-type Customer struct {
-	Origin   modelversion.Origin
-	Vector   []float32
-	HasRated bool
-}
-
-// Lookup holds what was found; what is unknown to the version is absent.
-type Lookup struct {
-	Items     map[string]Item
-	Customers map[int32]Customer
-}
-
-// Search asks for the products with the greatest inner product with Vector; a nil Vector asks for the most popular ones.
-// Products out of stock, those in Exclude and those that Customer has rated are left out in the query, so that Limit is reached
-// whenever enough others exist.
-type Search struct {
-	Vector   []float32
-	Customer *int32
-	Exclude  []string
-	Limit    int // up to 1000
-}
-
-// Neighbours asks for the products nearest to Code by cosine distance, itself and those out of stock left out. For an unknown
-// code the answer is empty.
-type Neighbours struct {
-	Code  string
-	Limit int // up to 1000
-}
-
-// Candidate is one found product. Score is the inner product, or the number of customers who like it when the search had no vector.
-type Candidate struct {
-	Code   string
-	Score  float32
-	Vector []float32
-}
-
-// Similar is one neighbour. Distance is 1 - cosine, 0 to 2.
-type Similar struct {
-	Code     string
-	Distance float32
-}
-
 // Lookup reads products and customers of the version, in one round trip. Errors: ErrVersionGone.
-func (s *Store) Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error) {
-	found := Lookup{Items: make(map[string]Item, len(codes)), Customers: make(map[int32]Customer, len(customers))}
+func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+	m, err := s.model(ctx, live.Version)
+	if err != nil {
+		return recommend.Lookup{}, err
+	}
+	found := recommend.Lookup{
+		Items:     make(map[string]recommend.Item, len(codes)),
+		Customers: make(map[int32]recommend.Customer, len(customers)),
+	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
 		batch.Queue(`SELECT code, name, line, origin, embedding FROM `+m.schema+`.item WHERE code = ANY($1)`, codes).Query(
 			func(rows pgx.Rows) error {
-				var it Item
+				var it recommend.Item
 				var v pgvector.Vector
 				_, err := pgx.ForEachRow(rows, []any{&it.Code, &it.Name, &it.Line, &it.Origin, &v}, func() error {
 					it.Vector = v.Slice()
@@ -90,7 +44,7 @@ func (s *Store) Lookup(ctx context.Context, m *Model, codes []string, customers 
 			FROM `+m.schema+`.customer c WHERE number = ANY($1)`, customers).Query(
 			func(rows pgx.Rows) error {
 				var number int32
-				var c Customer
+				var c recommend.Customer
 				var v pgvector.Vector
 				_, err := pgx.ForEachRow(rows, []any{&number, &c.Origin, &v, &c.HasRated}, func() error {
 					c.Vector = v.Slice()
@@ -101,15 +55,21 @@ func (s *Store) Lookup(ctx context.Context, m *Model, codes []string, customers 
 			})
 	}
 	if err := s.send(ctx, m, &batch); err != nil {
-		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
+		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
 	}
 	return found, nil
 }
 
-// Retrieve answers all searches and neighbour questions in one round trip, in their order, each best first; ties go by code.
-// Errors: ErrVersionGone.
-func (s *Store) Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error) {
-	candidates, similar := make([][]Candidate, len(searches)), make([][]Similar, len(neighbours))
+// Retrieve answers all searches and neighbour questions in one round trip, in their order, each best first; ties go by code. What a
+// search leaves out is left out in the query, so that it finds as many as its limit, at most 1000, whenever enough others exist.
+// An unknown product has no neighbours. Errors: ErrVersionGone.
+func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	m, err := s.model(ctx, live.Version)
+	if err != nil {
+		return nil, nil, err
+	}
+	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch pgx.Batch
 	for i, search := range searches {
 		sql, args, err := m.searchSQL(search)
@@ -117,8 +77,8 @@ func (s *Store) Retrieve(ctx context.Context, m *Model, searches []Search, neigh
 			return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 		}
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) error {
-			found := make([]Candidate, 0, min(search.Limit, maxLimit))
-			var c Candidate
+			found := make([]recommend.Candidate, 0, min(search.Limit, maxLimit))
+			var c recommend.Candidate
 			var v pgvector.Vector
 			_, err := pgx.ForEachRow(rows, []any{&c.Code, &c.Score, &v}, func() error {
 				c.Vector = v.Slice()
@@ -134,8 +94,8 @@ func (s *Store) Retrieve(ctx context.Context, m *Model, searches []Search, neigh
 			return nil, nil, fmt.Errorf("build neighbours %d: limit %d is not positive", i, n.Limit)
 		}
 		batch.Queue(m.neighboursSQL(n.Limit), n.Code).Query(func(rows pgx.Rows) error {
-			found := make([]Similar, 0, min(n.Limit, maxLimit))
-			var near Similar
+			found := make([]recommend.Similar, 0, min(n.Limit, maxLimit))
+			var near recommend.Similar
 			_, err := pgx.ForEachRow(rows, []any{&near.Code, &near.Distance}, func() error {
 				if !math.IsNaN(float64(near.Distance)) { // a zero vector has no direction; NaN sorts last
 					found = append(found, near)
@@ -153,7 +113,7 @@ func (s *Store) Retrieve(ctx context.Context, m *Model, searches []Search, neigh
 }
 
 // send runs the batch, pipelined, and reads all its answers.
-func (s *Store) send(ctx context.Context, m *Model, batch *pgx.Batch) error {
+func (s *Store) send(ctx context.Context, m *model, batch *pgx.Batch) error {
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -162,7 +122,7 @@ func (s *Store) send(ctx context.Context, m *Model, batch *pgx.Batch) error {
 
 // searchSQL builds the statement of one search. The limit is part of the text: as a parameter the planner would have to guess it,
 // and guesses a tenth of the table.
-func (m *Model) searchSQL(s Search) (sql string, args []any, err error) {
+func (m *model) searchSQL(s recommend.Search) (sql string, args []any, err error) {
 	if s.Limit < 1 {
 		return "", nil, fmt.Errorf("limit %d is not positive", s.Limit)
 	}
@@ -194,7 +154,7 @@ func (m *Model) searchSQL(s Search) (sql string, args []any, err error) {
 	return `SELECT code, (-distance)::real, embedding FROM (` + query + limit + `) found ORDER BY distance, code`, args, nil
 }
 
-func (m *Model) neighboursSQL(limit int) string {
+func (m *model) neighboursSQL(limit int) string {
 	item := m.schema + `.item`
 	distance := `i.embedding <=> (SELECT embedding FROM ` + item + ` WHERE code = $1)`
 	query := `SELECT i.code, ` + distance + ` AS distance FROM ` + item + ` i WHERE i.quantity_in_stock > 0 AND i.code <> $1
@@ -212,7 +172,7 @@ func checkVector(v []float32, dim int) error {
 	}
 	for i, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return errors.New("component " + strconv.Itoa(i) + " of the vector is not finite")
+			return fmt.Errorf("component %d of the vector is not finite", i)
 		}
 	}
 	return nil

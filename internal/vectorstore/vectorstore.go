@@ -40,11 +40,11 @@ const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false)
 	set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)`
 
-// Store is a connection to the vector database. It is safe for concurrent use.
+// Store is a connection to the vector database, and the store that package recommend answers from. It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
 	mu     sync.Mutex
-	models map[string]*Model // by version, at most cachedModels
+	models map[string]*model // by version, at most cachedModels
 }
 
 // Open checks the configuration and returns a store that connects when first used: it makes no request itself.
@@ -67,7 +67,7 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open vector database: %w", err)
 	}
-	return &Store{pool: pool, models: map[string]*Model{}}, nil
+	return &Store{pool: pool, models: map[string]*model{}}, nil
 }
 
 // Close ends all connections.

@@ -15,6 +15,7 @@ import (
 
 	"kindred/internal/envconfig"
 	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
 )
 
 func TestTransient(t *testing.T) {
@@ -42,7 +43,7 @@ func TestTransient(t *testing.T) {
 		"duplicate":                {state("23505"), false},
 		"missing table, unmarked":  {state("42P01"), false},
 		"missing table of version": {gone(state("42P01"), "m1"), true},
-		"version gone":             {fmt.Errorf("look up: %w", &goneError{version: "m1"}), true},
+		"version gone":             {fmt.Errorf("look up: %w", ErrVersionGone), true},
 		"nothing live":             {ErrNoLiveVersion, true},
 		"moved meanwhile":          {ErrConflict, true},
 		"refused":                  {&Refusal{Version: "m1"}, false},
@@ -122,8 +123,8 @@ func TestSchemaOf(t *testing.T) {
 
 func TestSearchSQLRefusesWhatTheDatabaseWould(t *testing.T) {
 	t.Parallel()
-	m := &Model{schema: "model_m1", Solver: modelversion.Solver{Dim: 2}}
-	for name, s := range map[string]Search{
+	m := &model{Model: recommend.Model{Solver: modelversion.Solver{Dim: 2}}, schema: "model_m1"}
+	for name, s := range map[string]recommend.Search{
 		"no limit":        {Vector: []float32{1, 2}},
 		"wrong dimension": {Vector: []float32{1}, Limit: 1},
 		"empty vector":    {Vector: []float32{}, Limit: 1},
@@ -133,7 +134,7 @@ func TestSearchSQLRefusesWhatTheDatabaseWould(t *testing.T) {
 			t.Errorf("%s: %s", name, sql)
 		}
 	}
-	_, args, err := m.searchSQL(Search{Limit: 1})
+	_, args, err := m.searchSQL(recommend.Search{Limit: 1})
 	if exclude, ok := args[0].([]string); err != nil || !ok || exclude == nil {
 		t.Errorf("nothing excluded is bound as %#v: NULL would exclude everything", args[0])
 	}

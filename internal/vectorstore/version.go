@@ -124,7 +124,8 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 }
 
 // drop removes the version's tables unless the version is live or was so before. The registry row is locked against a
-// promotion at the same time, and nothing is dropped by CASCADE: the views that show the live version would stop it.
+// promotion at the same time, by a statement of its own, so that the next one sees where a promotion that it waited for has
+// moved the pointer. Nothing is dropped by CASCADE: the views that show the live version would stop it.
 func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
 	schema, err := schemaOf(version)
 	if err != nil {
@@ -134,9 +135,7 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 		if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 			return err
 		}
-		var state State
-		err := tx.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version).Scan(&state)
-		if err != nil {
+		if _, err := tx.Exec(ctx, `SELECT FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version); err != nil {
 			return err
 		}
 		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'

@@ -47,7 +47,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		return nil, nil, err
 	}
 	h = &handler{
-		recommender: recommend.New(vectorstore.NewSource(store)),
+		recommender: recommend.New(store),
 		delivery:    delivery.New(firehose.NewFromConfig(aws), cfg.Delivery.Stream, delivery.Config{}),
 		quarantine: quarantine.New(func(ctx context.Context) (objectstore.Store, error) {
 			return objectstore.Open(ctx, cfg.Recommendations.Bucket)

@@ -54,7 +54,7 @@ func build(ctx context.Context, log *slog.Logger) (http.Handler, func(), error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errConfig, err)
 	}
-	return newHandler(recommend.New(vectorstore.NewSource(store)), log, time.Now), store.Close, nil
+	return newHandler(recommend.New(store), log, time.Now), store.Close, nil
 }
 
 // listen serves on a local port until ctx ends.
