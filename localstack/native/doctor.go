@@ -3,7 +3,6 @@ package native
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -150,7 +149,7 @@ func (s *Stack) useS3(ctx context.Context) (_ string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("get object: %w", err)
 	}
-	defer object.Body.Close()
+	defer func() { _ = object.Body.Close() }()
 	if got, err := io.ReadAll(object.Body); err != nil || !bytes.Equal(got, body) {
 		return "", fmt.Errorf("read object: got %d bytes of %d: %w", len(got), len(body), err)
 	}
@@ -169,7 +168,7 @@ func (s *Stack) useVector(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "CREATE TEMPORARY TABLE pulse (v vector(3)); INSERT INTO pulse VALUES ('[1,2,3]')"); err != nil {
 		return "", fmt.Errorf("insert vector: %w", err)
 	}
@@ -184,16 +183,16 @@ func (s *Stack) useVector(ctx context.Context) (string, error) {
 }
 
 func (s *Stack) useMySQL(ctx context.Context) (string, error) {
-	db, err := sql.Open("mysql", s.mysqlDSN(mysqlDatabase))
+	db, err := s.openMySQL()
 	if err != nil {
-		return "", fmt.Errorf("open MySQL: %w", err)
+		return "", err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	conn, err := db.Conn(ctx) // temporary tables belong to a connection
 	if err != nil {
 		return "", fmt.Errorf("connect to MySQL: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	const text = "naïve café 🛒"
 	if _, err := conn.ExecContext(ctx, "CREATE TEMPORARY TABLE pulse (t VARCHAR(40))"); err != nil {
 		return "", fmt.Errorf("create table: %w", err)
@@ -222,5 +221,5 @@ func freeBytes(dir string) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look at the disk of %s: %w", dir, err)
 	}
-	return int64(disk.Bavail) * int64(disk.Bsize), nil
+	return int64(disk.Bavail) * int64(disk.Bsize), nil //nolint:unconvert // Bsize is 32 bits wide on macOS
 }

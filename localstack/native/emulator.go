@@ -85,7 +85,7 @@ func (e *emulator) install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask pip for its index: %w", err)
 	}
-	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never", "UV_LINK_MODE=copy", "VIRTUAL_ENV="+e.venv())
+	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never", "VIRTUAL_ENV="+e.venv())
 	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
 		env = append(env, "UV_DEFAULT_INDEX="+index)
 	}
@@ -121,7 +121,7 @@ func (e *emulator) command(context.Context) (command, error) {
 		fmt.Sprintf("GATEWAY_LISTEN=127.0.0.1:%d", e.ports[emulatorName]),
 		"GATEWAY_SERVER=loopback", // the stock server listens on every interface
 		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"), "PYTHONDONTWRITEBYTECODE=1",
-		"LAMBDA_RUNTIME_EXECUTOR=process", "PROVIDER_OVERRIDE_KINESIS=moto",
+		"LAMBDA_RUNTIME_EXECUTOR=process", "PROVIDER_OVERRIDE_KINESIS=moto", "PROVIDER_OVERRIDE_S3=private",
 		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.05",
 		"STRICT_SERVICE_LOADING=1", "SERVICES="+emulatorServices,
 	)
@@ -164,7 +164,7 @@ func (e *emulator) get(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("ask LocalStack: %w", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	const limit = 1 << 20 // far above any answer of these pages
 	body, err := io.ReadAll(io.LimitReader(response.Body, limit))
 	if err != nil {

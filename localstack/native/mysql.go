@@ -254,11 +254,11 @@ func (m *mysqlServer) command(ctx context.Context) (command, error) {
 }
 
 func (m *mysqlServer) ready(ctx context.Context) (string, error) {
-	db, err := sql.Open("mysql", m.mysqlDSN(mysqlDatabase))
+	db, err := m.openMySQL()
 	if err != nil {
-		return "", fmt.Errorf("open MySQL: %w", err)
+		return "", err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var version, format string
 	var binlog bool
 	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@log_bin + 0, @@binlog_format").Scan(&version, &binlog, &format); err != nil {
@@ -275,9 +275,22 @@ func (m *mysqlServer) ready(ctx context.Context) (string, error) {
 	return kind + " " + version, nil
 }
 
-func (s *Stack) mysqlDSN(database string) string {
+func (s *Stack) mysqlConfig(database string) *mysql.Config {
 	c := mysql.NewConfig()
 	c.User, c.Passwd, c.Net, c.DBName, c.ParseTime = mysqlUser, s.secrets.MySQL, "tcp", database, true
 	c.Addr = fmt.Sprintf("127.0.0.1:%d", s.ports[mysqlName])
-	return c.FormatDSN()
+	return c
+}
+
+func (s *Stack) mysqlDSN(database string) string { return s.mysqlConfig(database).FormatDSN() }
+
+// openMySQL does not connect yet.
+func (s *Stack) openMySQL() (*sql.DB, error) {
+	c := s.mysqlConfig(mysqlDatabase)
+	c.Logger = &mysql.NopLogger{} // it would print that a server which is starting hung up
+	connector, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, fmt.Errorf("open MySQL: %w", err)
+	}
+	return sql.OpenDB(connector), nil
 }

@@ -70,7 +70,7 @@ func (p *postgres) prepare(ctx context.Context) error {
 		return err
 	}
 	password := p.folder.run("postgres-password")
-	defer os.Remove(password)
+	defer func() { _ = os.Remove(password) }()
 	if err := writeSecret(password, []byte(p.secrets.Postgres)); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (p *postgres) ready(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	const question = "SELECT current_setting('server_version'), coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')"
 	var server, vector string
 	if err := conn.QueryRow(ctx, question).Scan(&server, &vector); err != nil {
@@ -160,7 +160,7 @@ func (p *postgres) createDatabase(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "CREATE DATABASE "+postgresDatabase); err != nil {
 		return fmt.Errorf("create database: %w", err)
 	}

@@ -90,7 +90,7 @@ func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, 
 	if err != nil {
 		return r, nil, fmt.Errorf("open log: %w", err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	// Not CommandContext: the daemon outlives the command that starts it.
 	cmd := exec.Command(c.path, c.args...) //nolint:noctx // see above
 	cmd.Env = append(c.env, s.folder.mark(name))
@@ -103,7 +103,7 @@ func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = cmd.Wait() //nolint:errcheck // how it ended is in its log; waiting keeps it from staying as a zombie
+		_ = cmd.Wait() // how it ended is in its log; waiting keeps it from staying as a zombie
 	}()
 	r = record{PID: cmd.Process.Pid, Port: s.ports[name], Started: time.Now()}
 	if r.Born, err = birth(r.PID); err != nil {
@@ -172,7 +172,7 @@ func (s *Stack) endLeftovers(ctx context.Context, part string) error {
 	done := waitUntil(context.WithoutCancel(ctx), killTimeout, func() bool {
 		left = leftovers(s.folder, part)
 		for _, pid := range left {
-			_ = syscall.Kill(pid, syscall.SIGKILL) //nolint:errcheck // it may have ended since; the next look tells
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended since; the next look tells
 		}
 		return len(left) == 0
 	})

@@ -110,6 +110,9 @@ func (s *Stack) choosePort(p part, given int) (int, error) {
 // State is the folder of everything this stack keeps.
 func (s *Stack) State() string { return s.folder.state }
 
+// Runtimes is the folder of downloads and installed programs.
+func (s *Stack) Runtimes() string { return s.folder.runtimes }
+
 // EnvFile is the file of addresses and passwords that Up writes.
 func (s *Stack) EnvFile() string { return s.folder.env() }
 

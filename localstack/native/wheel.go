@@ -119,7 +119,7 @@ func fileHash(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open download: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("read download: %w", err)
@@ -127,14 +127,14 @@ func fileHash(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// unzip unpacks an archive into a new folder whose files everybody may read. No entry can leave the folder: os.Root
-// refuses names such as ../x.
+// unzip unpacks an archive into a new folder whose files everybody may read. No entry can leave the folder, by its name or
+// by a link: os.Root follows none out.
 func unzip(archive, dir string) error {
 	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return fmt.Errorf("open archive: %w", err)
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	if err := makeFolder(dir); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func unzip(archive, dir string) error {
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	var size int64
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
@@ -159,6 +159,9 @@ func unzip(archive, dir string) error {
 }
 
 func unzipFile(root *os.Root, f *zip.File) error {
+	if !filepath.IsLocal(f.Name) {
+		return errors.New("its name leads out of the folder")
+	}
 	if err := makeFoldersIn(root, filepath.Dir(f.Name)); err != nil {
 		return err
 	}
@@ -166,7 +169,7 @@ func unzipFile(root *os.Root, f *zip.File) error {
 	if err != nil {
 		return err
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	to, err := root.OpenFile(f.Name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

