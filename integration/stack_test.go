@@ -284,7 +284,8 @@ func (n nativeStack) startFunction(t *testing.T) {
 	if err := active.Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: name}, cleanupTime); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: name, InvocationType: lambdatypes.InvocationTypeEvent}); err != nil {
+	_, err = client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: name, InvocationType: lambdatypes.InvocationTypeEvent})
+	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), cleanupTime)

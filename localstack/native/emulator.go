@@ -21,7 +21,8 @@ const (
 	emulatorName    = "localstack"
 	emulatorVersion = "4.14.0"
 	// emulatorServices are those that the project or its Terraform uses; each costs nothing until it is called.
-	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms,ssm,stepfunctions,scheduler"
+	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms,ssm," +
+		"stepfunctions,scheduler"
 )
 
 //go:embed requirements.txt

@@ -88,7 +88,7 @@ func (m *mysqlServer) installed(ctx context.Context) []server {
 		if path, err := exec.LookPath(name); err == nil {
 			candidates = append(candidates, path)
 		}
-		for _, dir := range []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/mysql/bin", "/opt/homebrew/opt/m*/bin", "/usr/local/opt/m*/bin"} {
+		for _, dir := range serverFolders() {
 			found, _ := filepath.Glob(filepath.Join(dir, name)) // only a bad pattern is an error
 			candidates = append(candidates, found...)
 		}
@@ -106,6 +106,14 @@ func (m *mysqlServer) installed(ctx context.Context) []server {
 		}
 	}
 	return servers
+}
+
+// serverFolders are where distributions and Homebrew put servers, beside the PATH.
+func serverFolders() []string {
+	return []string{
+		"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/local/mysql/bin",
+		"/opt/homebrew/opt/m*/bin", "/usr/local/opt/m*/bin",
+	}
 }
 
 // env is the environment of the server's programs.

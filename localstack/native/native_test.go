@@ -115,8 +115,11 @@ func TestUnzip(t *testing.T) {
 
 func TestEnvironmentFile(t *testing.T) {
 	t.Parallel()
-	s := &Stack{folder: folder{state: t.TempDir()}, secrets: secrets{Postgres: "P", MySQL: "M"}, config: Config{Resources: map[string]string{"LAKE_BUCKET": "lake"}}}
-	s.ports = map[string]int{emulatorName: 1, postgresName: 2, mysqlName: 3}
+	s := &Stack{
+		folder: folder{state: t.TempDir()}, secrets: secrets{Postgres: "P", MySQL: "M"},
+		config: Config{Resources: map[string]string{"LAKE_BUCKET": "lake"}},
+		ports:  map[string]int{emulatorName: 1, postgresName: 2, mysqlName: 3},
+	}
 	if err := s.folder.writeEnv(s.env()); err != nil {
 		t.Fatal(err)
 	}

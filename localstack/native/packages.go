@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -79,12 +80,13 @@ func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
 		"-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=", // as whoever we are
 	}
 	update := append([]string{"update", "-qq"}, own...)
-	if err := m.run(ctx, command{path: "apt-get", args: update, env: os.Environ(), dir: dir}); err != nil {
+	err := m.run(ctx, command{path: "apt-get", args: update, env: os.Environ(), dir: dir})
+	if err == nil {
+		err = m.fetchWith(ctx, dir, own...)
+	}
+	if err != nil {
 		return fmt.Errorf("download MariaDB (are the distribution's package servers reachable? Any MySQL or MariaDB server on "+
 			"the PATH will do as well): %w", err)
-	}
-	if err := m.fetchWith(ctx, dir, own...); err != nil {
-		return fmt.Errorf("download MariaDB: %w", err)
 	}
 	return nil
 }
@@ -124,7 +126,11 @@ func dependencies(ctx context.Context, names, options []string) ([]string, error
 	args := append([]string{"depends", "--important"}, options...)
 	out, err := exec.CommandContext(ctx, "apt-cache", append(args, names...)...).Output()
 	if err != nil {
-		return nil, fmt.Errorf("ask apt for what %s need: %w", strings.Join(names, ", "), err)
+		var said []byte
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			said = exit.Stderr
+		}
+		return nil, fmt.Errorf("ask apt for what %s need: %w%s", strings.Join(names, ", "), err, lastLines(said))
 	}
 	return parseDependencies(string(out)), nil
 }

@@ -19,7 +19,8 @@ func unprivilegedUser() (uid, gid int, drop bool, err error) {
 	}
 	u, err := user.Lookup("nobody") // has a passwd entry on every system; initdb needs one
 	if err != nil {
-		return 0, 0, false, fmt.Errorf("%w: the databases cannot run as root and there is no user nobody: run this as an ordinary user", ErrConfig)
+		return 0, 0, false, fmt.Errorf("%w: the databases cannot run as root and there is no user nobody: "+
+			"run this as an ordinary user", ErrConfig)
 	}
 	uid, uidErr := strconv.Atoi(u.Uid)
 	gid, gidErr := strconv.Atoi(u.Gid)
