@@ -83,13 +83,15 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	}
 	var searches []Search
 	var neighbours []Neighbours
+	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
 	for i := range sessions {
 		s := &sessions[i]
 		if err := s.resolve(model, folder, found); err != nil {
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
 		searches = append(searches, s.search())
-		if s.telling != "" {
+		if _, known := asked[s.telling]; s.telling != "" && !known {
+			asked[s.telling] = len(neighbours)
 			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
 		}
 	}
@@ -103,8 +105,7 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 		s := &sessions[i]
 		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version}
 		if s.telling != "" {
-			answers[i].Similar = similarOf(s.telling, similar[0])
-			similar = similar[1:]
+			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])
 		}
 		empty = empty || len(answers[i].Items) == 0
 	}

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// exactBelow is the number of items under which an exact scan serves and no index is built. Issue 6 measures the crossover;
-	// until then: exact is right by definition and a scan of this many vectors of 64 takes milliseconds.
-	exactBelow = 50_000
+	// exactBelow is the number of items under which an exact scan serves, which is right by definition, and no index is built.
+	// At 10,000 vectors of 64 components a scan took 2.8 to 4 ms on one core and an HNSW search 0.6 to 1.3 ms. A scan's time
+	// shrinks with the number of items and a search's hardly does, so that they meet at about this number.
+	exactBelow = 4_000
 	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again when the loader dies.
 	loadLock = 0x6b696e6472656402 // "kindred", 2
 	// maxIndexDim is the largest dimension that pgvector's HNSW takes for vector.
