@@ -40,17 +40,18 @@ func (e *emulator) stopping() stopping {
 	return stopping{signal: syscall.SIGTERM, grace: 30 * time.Second}
 }
 
-func (e *emulator) venv() string { return e.folder.opt("localstack-" + emulatorVersion) }
+// venv is the virtual environment's folder: another one for other requirements, as running stacks use the old one on.
+func (e *emulator) venv() string {
+	sum := sha256.Sum256(requirements)
+	return e.folder.opt("localstack-" + emulatorVersion + "-" + hex.EncodeToString(sum[:4]))
+}
 
 // install makes the virtual environment. Its stamp is written last, so half an installation is begun anew.
 func (e *emulator) install(ctx context.Context) error {
-	sum := sha256.Sum256(requirements)
-	want := hex.EncodeToString(sum[:])
 	stamp := filepath.Join(e.venv(), "complete")
 	installed := func() bool {
-		have, err := os.ReadFile(stamp)
-		_, pythonErr := os.Stat(filepath.Join(e.venv(), "bin", "python")) // a link into a Python that may have gone
-		return err == nil && pythonErr == nil && string(have) == want
+		_, err := os.Stat(filepath.Join(e.venv(), "bin", "python")) // a link into a Python that may have gone
+		return err == nil && isFile(stamp)
 	}
 	if installed() {
 		return nil
@@ -101,7 +102,7 @@ func (e *emulator) install(ctx context.Context) error {
 		return fmt.Errorf("install LocalStack (is the Python package index reachable?): %w", err)
 	}
 	done("installed LocalStack " + emulatorVersion)
-	return os.WriteFile(stamp, []byte(want), 0o644)
+	return os.WriteFile(stamp, nil, 0o644)
 }
 
 // prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is rubbish of the last run.
