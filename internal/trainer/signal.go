@@ -13,8 +13,8 @@ type Signal struct {
 // defaultMinStars: on a scale to five, three is lukewarm.
 const defaultMinStars = 4
 
-// Preference is the confidence that stars give to "likes it", 0 for none. All likes weigh the same: that
-// fives should count more than fours is plausible, and measured no better on the public sets.
+// Preference is the confidence that stars give to "likes it", 0 for none. All likes weigh the same:
+// fives that count 1.5, 2 or 3 times a four moved NDCG@10 by less than its noise on ml-100k and on a generated shop.
 func (s Signal) Preference(stars int8) float32 {
 	if stars < s.MinStars {
 		return 0

@@ -22,7 +22,8 @@ const Version = "1"
 const (
 	// cutoff of the rankings that are judged.
 	cutoff = 10
-	// nu scales regularisation in proportion to a row's observations: the paper's choice, and at least as good as 0 and 0.5 on what we tried.
+	// nu scales regularisation in proportion to a row's observations, the paper's choice. 0, 0.5 and 0.75, each with its own alpha0 and
+	// lambda, ranked the same within noise on ml-100k, ml-latest-small and a generated shop: one value less to tune.
 	nu = 1
 )
 

@@ -20,7 +20,7 @@ import (
 // quick is DefaultConfig with less searching.
 func quick() Config {
 	cfg := DefaultConfig()
-	cfg.TuneCandidates = 14
+	cfg.TuneCandidates = 8
 	return cfg
 }
 
@@ -91,7 +91,7 @@ func TestQualityOnAGeneratedShop(t *testing.T) {
 		t.Errorf("verdict is %+v", v.Report.Verdict)
 	}
 	var notes Notes
-	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Used.Dim != v.Solver.Dim || len(notes.Tried) != 14 {
+	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Used.Dim != v.Solver.Dim || len(notes.Tried) != quick().TuneCandidates {
 		t.Errorf("notes are %+v, %v", notes, err)
 	}
 	everyoneHasAVector(t, v, data)
