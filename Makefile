@@ -12,8 +12,8 @@ LINT := go tool -modfile=.ci/tools.mod golangci-lint
 WITH_STACK = set -a; source $(STATE)/env; set +a;
 
 .PHONY: help
-help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-zA-Z_-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help:
+	@awk 'BEGIN {FS = ":.*## "} /^##- / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##- the whole loop
 
@@ -81,6 +81,8 @@ lint: ## golangci-lint, built from the pinned version the first time (about two 
 .PHONY: test-unit test-executor test-integration
 test-unit: ## Unit tests: no services
 	@go test -short ./...
+test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
+	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests against the local stack, started if it does not run
 	@go test -count=1 -timeout 30m ./integration
 
