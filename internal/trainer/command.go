@@ -59,10 +59,11 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	progress := newProgress(out)
-	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Progress: progress.show}
+	bar := out.Bar()
+	defer bar.Close()
+	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Progress: bar.Show}
 	result, err := job.Run(ctx)
-	progress.finish()
+	bar.Close()
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ type Job struct {
 	Config          Config
 	ScratchDir      string // for copies of files; empty: the system's
 	Threads         int    // as in Trainer
-	Progress        func(stage string, done, total int)
+	Progress        func(stage string, done, total int64)
 }
 
 // Result is what a run achieved.

@@ -95,7 +95,7 @@ type Trainer struct {
 	Truth   Truth // nil: no ceiling is known
 	Threads int   // 0: all processors. The result does not depend on it.
 	// Progress, if not nil, hears what is being done: a stage and how far it is.
-	Progress func(stage string, done, total int)
+	Progress func(stage string, done, total int64)
 }
 
 // Train makes a version from data, without ID and TrainingRun. It fits many small models on part of the training part to
@@ -153,6 +153,6 @@ func (t *Trainer) threads() int {
 
 func (t *Trainer) progress(stage string, done, total int) {
 	if t.Progress != nil {
-		t.Progress(stage, done, total)
+		t.Progress(stage, int64(done), int64(total))
 	}
 }
