@@ -17,17 +17,23 @@ import (
 	"kindred/internal/shop"
 )
 
-// Read loads the training set of m whole, checking every file against the manifest. It needs scratchDir for one
-// downloaded file at a time. commit.ErrCorrupt when a file is damaged, ErrSchema when its columns are not ours.
-func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (*Set, error) {
+// Read loads the training set of m whole, checking every file against the manifest. It needs scratchDir (empty: the
+// system's) for one downloaded file at a time, in a folder of its own. commit.ErrCorrupt when a file is damaged, ErrSchema
+// when its columns are not ours.
+func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (set *Set, err error) {
 	if m.Kind != Kind || m.SchemaFingerprint != Fingerprint() {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
-	r := reader{ctx: ctx, repo: repo, manifest: m, scratchDir: scratchDir}
-	set := &Set{Run: m.Run, ContentHash: m.ContentHash,
+	dir, err := os.MkdirTemp(scratchDir, "kindred-training-set-*")
+	if err != nil {
+		return nil, fmt.Errorf("create scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r := reader{ctx: ctx, repo: repo, manifest: m, dir: dir}
+	set = &Set{Run: m.Run, ContentHash: m.ContentHash,
 		Customers: make([]shop.Customer, 0, m.Rows(Customers)), Products: make([]shop.Product, 0, m.Rows(Products)),
 		Interactions: make([]Interaction, 0, m.Rows(Ratings))}
-	err := readRows(r, Customers, func(row customerRow) error {
+	err = readRows(r, Customers, func(row customerRow) error {
 		set.Customers = append(set.Customers, fromCustomerRow(row))
 		return nil
 	})
@@ -72,10 +78,10 @@ func (s *Set) readInteractions(r reader) error {
 
 // reader is what reading one run needs.
 type reader struct {
-	ctx        context.Context
-	repo       *commit.Repository
-	manifest   commit.Manifest
-	scratchDir string
+	ctx      context.Context
+	repo     *commit.Repository
+	manifest commit.Manifest
+	dir      string // for the file that is being read; nobody else's
 }
 
 // readRows calls row for every row of a data set.
@@ -84,7 +90,7 @@ func readRows[T any](r reader, dataSet string, row func(T) error) error {
 		if f.DataSet != dataSet {
 			continue
 		}
-		name := filepath.Join(r.scratchDir, "fetched.parquet")
+		name := filepath.Join(r.dir, "fetched.parquet")
 		if err := r.repo.Fetch(r.ctx, r.manifest, f, name); err != nil {
 			return err
 		}

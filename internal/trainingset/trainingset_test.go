@@ -175,3 +175,24 @@ func TestSchema(t *testing.T) {
 		t.Errorf("schema (-want +got):\n%s", diff)
 	}
 }
+
+// Read shares the scratch folder with others, who may use any name in it.
+func TestReadKeepsToAFolderOfItsOwn(t *testing.T) {
+	t.Parallel()
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	m, _, err := repo.Commit(t.Context(), write(t, 10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch := t.TempDir()
+	theirs := filepath.Join(scratch, "fetched.parquet")
+	if err := os.WriteFile(theirs, []byte("another reader's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trainingset.Read(t.Context(), repo, m, scratch); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(theirs); err != nil || string(data) != "another reader's" {
+		t.Errorf("another reader's file holds %q, error %v", data, err)
+	}
+}
