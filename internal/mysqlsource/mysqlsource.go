@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// dialTimeout is used when the DSN has none: longer than any network within a region needs.
+	// dialTimeout bounds dialling and then greeting, when the DSN has none: longer than any network within a region needs.
 	dialTimeout = 10 * time.Second
 	// netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's default of 60 s ends
 	// a stream whose reader pauses for a slow disk.
@@ -82,7 +82,10 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 	}
 	stop := func() bool { return true }
 	configure := func(c *client.Conn) error {
-		stop = context.AfterFunc(ctx, func() { _ = s.raw.Close() }) // the handshake itself knows no context
+		stop = context.AfterFunc(ctx, func() { _ = s.raw.Close() }) // the handshake itself knows neither context nor timeout
+		if err := s.raw.SetDeadline(time.Now().Add(timeout)); err != nil {
+			return err
+		}
 		if secure != nil {
 			c.SetTLSConfig(secure)
 		}
@@ -91,6 +94,9 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 	}
 	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd, s.cfg.DBName, dial, configure)
 	stop()
+	if err == nil {
+		err = s.raw.SetDeadline(time.Time{})
+	}
 	if err != nil {
 		return explain(s.cfg, "connect", cause(ctx, err))
 	}

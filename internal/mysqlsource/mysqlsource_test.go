@@ -1,7 +1,9 @@
 package mysqlsource
 
 import (
+	"context"
 	"errors"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -120,5 +122,21 @@ func TestParseDatetime(t *testing.T) {
 		if got, _, err := parseDatetime([]byte(text)); err == nil {
 			t.Errorf("%q was read as %v", text, got)
 		}
+	}
+}
+
+// A port where something else listens, which waits for us to speak first, as PostgreSQL does.
+func TestServerThatSaysNothingEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	_, err = Open(ctx, "user:geheim@tcp("+listener.Addr().String()+")/shop?timeout=100ms")
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), listener.Addr().String()) {
+		t.Errorf("error %v, want one that names the server before the context ends", err)
 	}
 }

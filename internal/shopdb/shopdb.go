@@ -14,7 +14,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// dialTimeout bounds the wait for a server that does not answer at all.
+// dialTimeout bounds the wait for a server that does not answer at all, or answers and then says nothing.
 const dialTimeout = 10 * time.Second
 
 // systemDatabases belong to the server: a shop in them would damage it.
@@ -54,6 +54,8 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
 	}
 	db := sql.OpenDB(connector)
+	ctx, stop := context.WithTimeout(ctx, cfg.Timeout) // the driver's own timeout ends with the dialling
+	defer stop()
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("connect to MySQL at %s: %w", cfg.Addr, err)

@@ -1,7 +1,9 @@
 package shopdb
 
 import (
+	"context"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -83,5 +85,21 @@ func TestFingerprintRefusesWhatTheSchemaCannotHold(t *testing.T) {
 		if _, _, err := fingerprint(content); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// A port where something else listens, which waits for us to speak first, as PostgreSQL does.
+func TestServerThatSaysNothingEndsWithTheTimeout(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	_, err = Open(ctx, "root:hunter2@tcp("+listener.Addr().String()+")/shop?timeout=100ms")
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), listener.Addr().String()) {
+		t.Errorf("error %v, want one that names the server before the context ends", err)
 	}
 }
