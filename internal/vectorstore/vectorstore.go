@@ -55,7 +55,11 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	}
 	config, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("read PGVECTOR_DSN: %w", err) // pgx leaves the password out
+		reason := err.Error() // quotes the DSN first, with most passwords crossed out, but not all
+		if end := strings.LastIndex(reason, "`: "); end >= 0 {
+			reason = reason[end+len("`: "):]
+		}
+		return nil, fmt.Errorf("read PGVECTOR_DSN: %s", reason)
 	}
 	if !strings.Contains(cfg.DSN, "pool_max_conns") {
 		config.MaxConns = defaultMaxConns

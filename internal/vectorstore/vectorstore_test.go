@@ -102,8 +102,9 @@ func TestOpenKeepsWhatTheDSNSays(t *testing.T) {
 			t.Errorf("%s: %d connections, %v", name, cfg.MaxConns, cfg.ConnConfig.ConnectTimeout)
 		}
 	}
-	for _, dsn := range []string{"", "postgres://u:s3cret@127.0.0.1:port/d"} {
-		if _, err := Open(t.Context(), envconfig.PGVector{DSN: dsn}); err == nil || strings.Contains(err.Error(), "s3cret") {
+	for _, dsn := range []string{"", "postgres://u:s3cret@127.0.0.1:port/d", "postgres://u:s3cret/x@127.0.0.1/d", "postgres://u:%s3cret@127.0.0.1/d",
+		"host=127.0.0.1 password=x s3cret"} {
+		if _, err := Open(t.Context(), envconfig.PGVector{DSN: dsn}); err == nil || strings.Contains(err.Error(), "s3") || !strings.Contains(err.Error(), "PGVECTOR_DSN") {
 			t.Errorf("open %q: %v", dsn, err)
 		}
 	}
