@@ -207,7 +207,7 @@ func (f *Folder) Delete(_ context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if _, err := os.Stat(f.path(key)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if info, err := os.Stat(f.path(key)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && info.IsDir() {
 		return nil
 	}
 	unlock, err := f.lock()
@@ -229,6 +229,9 @@ func (f *Folder) path(key string) string { return filepath.Join(f.dir, filepath.
 // lock excludes every other writer of the folder, in this process and in others. It is held only while a condition is
 // checked and a file renamed, and the kernel releases it when a process dies.
 func (f *Folder) lock() (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Join(f.dir, internalDir), 0o755); err != nil { // not there in a folder that was filled by hand
+		return nil, err
+	}
 	file, err := os.OpenFile(filepath.Join(f.dir, internalDir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,8 @@ func Open(ctx context.Context, location string) (Store, error) {
 		return nil, fmt.Errorf("%w: %q is no URL", ErrLocation, location)
 	}
 	switch {
+	case u.RawQuery != "" || u.Fragment != "": // a path that holds ? or # would be cut there and mean another place
+		return nil, fmt.Errorf("%w: %q holds ? or #, write %%3F or %%23", ErrLocation, location)
 	case u.Scheme == "s3" && u.Host != "":
 		return openS3(ctx, u.Host, u.Path)
 	case u.Scheme == "file" && u.Host == "" && filepath.IsAbs(u.Path):

@@ -34,13 +34,30 @@ func TestFolderPutLeavesNothingBehindWhenTheBodyIsShort(t *testing.T) {
 	}
 }
 
+// Somebody may have copied the objects without our hidden folder, or put files there by hand.
+func TestFolderDeletesWhatItDidNotWrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "k"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	store := objectstore.NewFolder(dir)
+	if err := store.Delete(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.Get(t.Context(), "k"); !errors.Is(err, objectstore.ErrNotFound) {
+		t.Errorf("Get after delete: error %v, want ErrNotFound", err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, location := range []string{"", "file://relative/path", "ftp://host/x", "s3://", "file://" + file, "s3://a b%"} {
+	for _, location := range []string{"", "file://relative/path", "ftp://host/x", "s3://", "file://" + file, "s3://a b%", "file:///some/a#b", "file:///some/a?b",
+		"s3://bucket/a#b"} {
 		if _, err := objectstore.Open(t.Context(), location); !errors.Is(err, objectstore.ErrLocation) {
 			t.Errorf("Open(%q): error %v, want ErrLocation", location, err)
 		}

@@ -146,6 +146,12 @@ func testDelete(t *testing.T, store objectstore.Store) {
 		t.Errorf("Get after delete: error %v, want ErrNotFound", err)
 	}
 	mustPut(t, store, "k", "again", objectstore.Condition{IfNoneMatch: true})
+	mustPut(t, store, "a/b", "x", objectstore.Condition{})
+	for _, absent := range []string{"a", "a/b/c"} {
+		if err := store.Delete(t.Context(), absent); err != nil {
+			t.Errorf("Delete of %s, which is absent: %v", absent, err)
+		}
+	}
 }
 
 func testBadKey(t *testing.T, store objectstore.Store) {
