@@ -340,3 +340,32 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 		t.Errorf("etl show --json: content %q, error %v", m.ContentHash, err)
 	}
 }
+
+// The client hands out strings in memory that it uses again for the next answer.
+func TestPositionOutlivesLaterAnswers(t *testing.T) {
+	t.Parallel()
+	dsn, _ := mustStack(t).mustShop(t, etlShop)
+	for range 10 { // memory comes from a pool, which may give another piece
+		snapshot, err := mysqlsource.Open(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := json.Marshal(snapshot.Position())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := snapshot.EstimateRatings(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := snapshot.Customers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		after, err := json.Marshal(snapshot.Position())
+		if err != nil || string(after) != string(before) {
+			t.Errorf("position was %s and became %s, error %v", before, after, err)
+		}
+		if err := snapshot.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package mysqlsource
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Position is where in the source's history a snapshot was taken, for the manifest.
 type Position struct {
@@ -30,9 +33,9 @@ func (s *Snapshot) binlogStatus() Position {
 		p.None = "the server writes no binary log"
 		return p
 	}
-	p.BinlogFile, _ = result.GetStringByName(0, "File")
+	p.BinlogFile = keep(result.GetStringByName(0, "File"))
 	p.BinlogPosition, _ = result.GetIntByName(0, "Position")
-	p.GTID, _ = result.GetStringByName(0, "Executed_Gtid_Set") // MariaDB has no such column
+	p.GTID = keep(result.GetStringByName(0, "Executed_Gtid_Set")) // MariaDB has no such column
 	return p
 }
 
@@ -48,7 +51,7 @@ func (s *Snapshot) snapshotPosition(before Position) Position {
 		name, _ := result.GetString(i, 0)
 		switch name {
 		case "Binlog_snapshot_file":
-			exact.BinlogFile, _ = result.GetString(i, 1)
+			exact.BinlogFile = keep(result.GetString(i, 1))
 		case "Binlog_snapshot_position":
 			exact.BinlogPosition, _ = result.GetInt(i, 1)
 		}
@@ -60,7 +63,15 @@ func (s *Snapshot) snapshotPosition(before Position) Position {
 	gtid, err := s.conn.Execute(fmt.Sprintf("SELECT BINLOG_GTID_POS('%s', %d)", exact.BinlogFile, exact.BinlogPosition))
 	if err == nil {
 		defer gtid.Close()
-		exact.GTID, _ = gtid.GetString(0, 0)
+		exact.GTID = keep(gtid.GetString(0, 0))
 	}
 	return exact
+}
+
+// keep copies a string of an answer, whose memory holds another answer once it is closed. One that is not there is empty.
+func keep(s string, err error) string {
+	if err != nil {
+		return ""
+	}
+	return strings.Clone(s)
 }
