@@ -82,6 +82,9 @@ func (e *Event) problem() string {
 		if b.ProductCode == "" || len(b.ProductCode) > MaxProductCode {
 			return fmt.Sprintf("browse_history[%d].product_code has %d bytes, want 1 to %d", i, len(b.ProductCode), MaxProductCode)
 		}
+		if strings.Contains(b.ProductCode, "\x00") { // PostgreSQL refuses it in a text, and the whole batch with it
+			return fmt.Sprintf("browse_history[%d].product_code holds a NUL", i)
+		}
 	}
 	return ""
 }

@@ -68,6 +68,7 @@ func TestParseFaults(t *testing.T) {
 		"no history":              {`{"session_id":"s"}`, ReasonSchema},
 		"history is an object":    {`{"session_id":"s","browse_history":{}}`, ReasonSchema},
 		"entry without code":      {`{"session_id":"s","browse_history":[{"quantity":1}]}`, ReasonSchema},
+		"NUL in a product code":   {`{"session_id":"s","browse_history":[{"product_code":"S18\u0000"}]}`, ReasonSchema},
 		"entry is a string":       {`{"session_id":"s","browse_history":["S18"]}`, ReasonSchema},
 		"negative quantity":       {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":-1}]}`, ReasonSchema},
 		"broken quantity":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":"many"}]}`, ReasonSchema},

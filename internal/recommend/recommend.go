@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"kindred/internal/activity"
 	"kindred/internal/ials"
@@ -140,6 +142,9 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 // Similar gives the products nearest to one, at most limit, and the version that says so. ErrUnknownProduct when the live
 // model does not know the product.
 func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
+	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
+		return nil, "", ErrUnknownProduct
+	}
 	model, err := r.store.Live(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("find live model version: %w", err)

@@ -192,6 +192,17 @@ func TestPoisonAmongHundred(t *testing.T) {
 	}
 }
 
+// PostgreSQL takes no NUL in a text, for ever: the event must not reach it, where its fault would look transient.
+func TestNULInAProductCodeHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	batch := batchOf(3)
+	batch.Records[1].Kinesis.Data = []byte(`{"session_id":"s","browse_history":[{"product_code":"L2_03\u0000"}]}`)
+	if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines) != 2 || len(b.quarantine.kept) != 1 {
+		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+	}
+}
+
 func TestDatabaseDownQuarantinesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -121,6 +121,8 @@ func TestProblems(t *testing.T) {
 		"too large":         {"POST", "/recommendations", strings.Repeat(" ", activity.MaxEventBytes+10), 413},
 		"limit":             {"GET", "/products/L2_03/similar?limit=0", "", 400},
 		"unknown product":   {"GET", "/products/nothing/similar", "", 404},
+		"NUL in a product":  {"GET", "/products/L2_03%00/similar", "", 404},
+		"not UTF-8":         {"GET", "/products/L2_03%ff/similar", "", 404},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -5,9 +5,12 @@ package recommendtest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"kindred/internal/modelversion"
 	"kindred/internal/recommend"
@@ -67,11 +70,16 @@ func (s *Store) Live(ctx context.Context) (*recommend.Model, error) {
 	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, nil
 }
 
-// Lookup finds products and customers.
+// Lookup finds products and customers. Like PostgreSQL it fails when a code is no text that a database holds.
 func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
 	v, err := s.enter(ctx)
 	if err != nil {
 		return recommend.Lookup{}, err
+	}
+	for _, code := range codes {
+		if !utf8.ValidString(code) || strings.Contains(code, "\x00") {
+			return recommend.Lookup{}, errors.New(`invalid byte sequence for encoding "UTF8" (SQLSTATE 22021)`)
+		}
 	}
 	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[int32]recommend.Customer{}}
 	for _, it := range v.Items {
