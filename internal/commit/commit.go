@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"time"
 
@@ -80,6 +81,28 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 	m, sum, err := r.putManifest(ctx, m)
 	if err != nil {
 		return Manifest{}, false, err
+	}
+	return r.swap(ctx, m, sum, etag)
+}
+
+// Restore makes an earlier run current again, after checking all its files. changed is false when it is current already.
+// objectstore.ErrNotFound when there is no such run or it was never complete; ErrCorrupt; ErrConflict as in Commit.
+func (r *Repository) Restore(ctx context.Context, run string) (m Manifest, changed bool, err error) {
+	old, etag, err := r.current(ctx)
+	if err != nil && !errors.Is(err, ErrNoCurrent) {
+		return Manifest{}, false, err
+	}
+	if err == nil && old.Run == run {
+		return old, false, nil
+	}
+	m, sum, err := r.manifest(ctx, run)
+	if err != nil {
+		return Manifest{}, false, err
+	}
+	for _, f := range m.Files {
+		if err := r.copyChecked(ctx, run, f, io.Discard); err != nil {
+			return Manifest{}, false, fmt.Errorf("restore %s of run %s: %w", f.Path, run, err)
+		}
 	}
 	return r.swap(ctx, m, sum, etag)
 }

@@ -151,6 +151,46 @@ func TestCommitBackToOldContentReusesItsRun(t *testing.T) {
 	wantCurrent(t, repo, "one")
 }
 
+func TestRestoreMakesAnEarlierRunCurrentWithoutItsFiles(t *testing.T) {
+	t.Parallel()
+	store := objectstore.NewFolder(t.TempDir())
+	repo := commit.NewRepository(store, prefix)
+	if _, _, err := repo.Restore(t.Context(), "nothing"); !errors.Is(err, objectstore.ErrNotFound) {
+		t.Errorf("a run that never was: error %v, want ErrNotFound", err)
+	}
+	first := mustCommit(t, repo, draft(t, "one"))
+	second := mustCommit(t, repo, draft(t, "two"))
+	for _, want := range []bool{true, false} {
+		m, changed, err := repo.Restore(t.Context(), first.Run)
+		if err != nil || changed != want {
+			t.Fatalf("changed %v, error %v, want %v", changed, err, want)
+		}
+		if diff := cmp.Diff(first, m); diff != "" {
+			t.Errorf("manifest (-want +got):\n%s", diff)
+		}
+		wantCurrent(t, repo, "one")
+	}
+	damage(t, store, prefix+"/run="+second.Run+"/ratings/part-00001.parquet", "other")
+	if _, _, err := repo.Restore(t.Context(), second.Run); !errors.Is(err, commit.ErrCorrupt) {
+		t.Errorf("a damaged run: error %v, want ErrCorrupt", err)
+	}
+	wantCurrent(t, repo, "one")
+}
+
+func TestRestoreOfAnUnfinishedRunIsNotFound(t *testing.T) {
+	t.Parallel()
+	store := objectstore.NewFolder(t.TempDir())
+	next := draft(t, "new")
+	next.Run = "m1"
+	stopped := commit.NewRepository(&stopping{Store: store, puts: 2}, prefix) // the files, but no manifest
+	if _, _, err := stopped.Commit(t.Context(), next); !errors.Is(err, errStopped) {
+		t.Fatal(err)
+	}
+	if _, _, err := commit.NewRepository(store, prefix).Restore(t.Context(), "m1"); !errors.Is(err, objectstore.ErrNotFound) {
+		t.Errorf("error %v, want ErrNotFound", err)
+	}
+}
+
 func TestCommitNeverOverwritesARun(t *testing.T) {
 	t.Parallel()
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), prefix)
