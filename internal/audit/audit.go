@@ -107,7 +107,8 @@ func (a *Audit) Run(ctx context.Context, o Options) (Report, error) {
 			return Report{}, err
 		}
 		r.Since, r.Looks, r.Seconds = a.since, looks, time.Since(began).Seconds()
-		if r.InFlight == 0 || time.Since(began) >= o.Wait {
+		// The last look is one that began with Wait over: what had arrived before the audit is old enough to be judged.
+		if r.InFlight == 0 || lookBegan.Sub(began) >= o.Wait {
 			r.Findings, err = a.findings(ctx, r)
 			return r, err
 		}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kindred/internal/activity"
@@ -253,6 +254,24 @@ func TestWaitEndsWithTheLossOfWhatHadItsTime(t *testing.T) {
 	if r.Lost != 1 || r.InFlight != 0 || r.Looks < 2 {
 		t.Errorf("after %d looks: %+v", r.Looks, figuresOf(r))
 	}
+}
+
+// Reading much data takes longer than the patience; what had its time by the end of that look is lost all the same.
+func TestALookLongerThanTheWaitHidesNoLoss(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		h.began = time.Now()
+		h.click("shard-0", "a")
+		h.onRead = func() { time.Sleep(2 * time.Second) }
+		r, err := New(h, h.folder).Run(t.Context(), Options{Wait: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Lost != 1 || r.InFlight != 0 || r.Fault() == nil {
+			t.Errorf("after %d looks: %+v, fault %v", r.Looks, figuresOf(r), r.Fault())
+		}
+	})
 }
 
 // An event that arrives and is answered between the reading of the stream and that of the outputs is not out of nowhere.
