@@ -220,6 +220,41 @@ func TestOutputsOfRecordsThatTheStreamForgotAreNoFault(t *testing.T) {
 	}
 }
 
+// Nothing to look at is no proof: a stream made anew, a window that holds nothing, a function that answers nobody.
+func TestAnAuditOfNothingProvesNothing(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.deliver(h.answer(h.click("shard-0", "a"), ms))
+	since := time.Now().Add(time.Hour)
+	r, err := New(h, h.folder).Run(t.Context(), Options{Since: since})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(r.Fault(), ErrNoEvents) || strings.Contains(r.String(), "is accounted for") {
+		t.Errorf("fault %v of\n%s", r.Fault(), r)
+	}
+	if day := since.UTC().Format(time.RFC3339); !strings.Contains(r.String(), day) || !strings.Contains(r.Fault().Error(), day) {
+		t.Errorf("%s is named neither in %v nor in\n%s", day, r.Fault(), r)
+	}
+}
+
+// The stream keeps a day; who asks for two must see how far back the proof reaches.
+func TestReportNamesItsWindow(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.deliver(h.answer(h.click("shard-0", "a"), ms))
+	r, err := New(h, h.folder).Run(t.Context(), Options{Since: time.Now().Add(-48 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if age := time.Since(r.Since); age > 24*time.Hour {
+		t.Errorf("the window begins %v ago", age)
+	}
+	if want := "Every event since " + r.Since.UTC().Format(time.RFC3339) + " is accounted for."; !strings.Contains(r.String(), want) {
+		t.Errorf("no %q in\n%s", want, r)
+	}
+}
+
 func TestWaitLooksAgainUntilTheAnswerCame(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,8 +69,9 @@ const (
 	kindMalformed  = "malformed"
 )
 
-// Fault is nil when every record is accounted for and every output explained; otherwise ErrUnaccounted with the figures.
-// Duplicates, order and events given up by the mapping are reported, not faults: nothing of them is gone.
+// Fault is nil when every record is accounted for and every output explained; otherwise ErrUnaccounted with the figures, or
+// ErrNoEvents when there was no record: an empty stream or a wrong window must not pass for a proof. Duplicates, order
+// and events given up by the mapping are reported, not faults: nothing of them is gone.
 func (r Report) Fault() error {
 	var faults []string
 	for _, f := range []struct {
@@ -83,11 +85,17 @@ func (r Report) Fault() error {
 			faults = append(faults, fmt.Sprintf("%d %s", f.n, f.what))
 		}
 	}
-	if len(faults) == 0 {
-		return nil
+	switch {
+	case len(faults) > 0:
+		return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
+	case r.Events == 0:
+		return fmt.Errorf("%w: none on the stream since %s", ErrNoEvents, r.since())
 	}
-	return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
+	return nil
 }
+
+// since is the window's begin, as people read it.
+func (r Report) since() string { return r.Since.UTC().Format(time.RFC3339) }
 
 // String is the report as a table for people.
 func (r Report) String() string {
@@ -129,13 +137,15 @@ func (r Report) String() string {
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "%s: %s\n", f.Kind, f.Where)
 	}
-	switch {
-	case r.Fault() != nil:
-		b.WriteString("Not every event is accounted for.")
+	switch fault := r.Fault(); {
+	case errors.Is(fault, ErrNoEvents):
+		fmt.Fprintf(&b, "No event since %s: nothing is proven.", r.since())
+	case fault != nil:
+		fmt.Fprintf(&b, "Not every event since %s is accounted for.", r.since())
 	case r.InFlight > 0:
-		b.WriteString("So far every event is accounted for; some are in flight.")
+		fmt.Fprintf(&b, "So far every event since %s is accounted for; some are in flight.", r.since())
 	default:
-		b.WriteString("Every event is accounted for.")
+		fmt.Fprintf(&b, "Every event since %s is accounted for.", r.since())
 	}
 	return b.String()
 }
