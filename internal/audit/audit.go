@@ -25,7 +25,6 @@ import (
 
 // stream is what went in. Package shardreader has one.
 type stream interface {
-	Name() string
 	Retention(context.Context) (time.Duration, error)
 	Shards(context.Context) ([]string, error)
 	// Read visits the shard's records in order, from the one behind after ("" for the oldest kept) to the tip.

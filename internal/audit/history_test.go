@@ -38,8 +38,6 @@ func newHistory(t *testing.T) *history {
 		began: time.Now().Add(-time.Hour).Truncate(time.Millisecond)}
 }
 
-func (h *history) Name() string { return "activity" }
-
 func (h *history) Retention(context.Context) (time.Duration, error) { return 24 * time.Hour, nil }
 
 func (h *history) Shards(context.Context) ([]string, error) { return h.shards, nil }

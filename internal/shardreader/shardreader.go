@@ -45,9 +45,6 @@ type Reader struct {
 // New makes a Reader of the named stream. It makes no request.
 func New(client client, stream string) *Reader { return &Reader{client, stream, pause} }
 
-// Name is the stream's name.
-func (r *Reader) Name() string { return r.stream }
-
 // Retention is how long the stream keeps a record.
 func (r *Reader) Retention(ctx context.Context) (time.Duration, error) {
 	out, err := r.client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(r.stream)})
