@@ -226,6 +226,32 @@ func TestAKilledLoadLeavesTheOldShopAndTheNextOneHeals(t *testing.T) {
 	}
 }
 
+// The truth of the old shop stays with it for as long as it stays.
+func TestARefusedLoadLeavesTheOldShopsPlantedTruth(t *testing.T) {
+	t.Parallel()
+	s := newSeeding(t)
+	s.mustRun(t, "generate", "--scale", "0.02")
+	folder := t.TempDir()
+	for name, content := range map[string]string{
+		"customers.csv": "customerNumber,city\n1," + strings.Repeat("x", 51) + "\n", // longer than the column
+		"products.csv":  "productCode,productName\nA,Apple\n",
+		"ratings.csv":   "customerNumber,productCode,productRating\n1,A,5\n",
+	} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, code, stderr := s.run(t, "import", folder); code != 1 || !strings.Contains(stderr, "city") {
+		t.Fatalf("exit %d, %s", code, stderr)
+	}
+	if cfg, ok := s.planted(t); !ok || cfg != simulation.DefaultConfig(0.02) {
+		t.Errorf("planted shop %+v, %v", cfg, ok)
+	}
+	if r := s.mustRun(t, "generate", "--scale", "0.02"); !r.NoOp {
+		t.Errorf("the old shop is not there any more: %+v", r)
+	}
+}
+
 func TestSeedsAtTheSameTimeLeaveOneWholeShop(t *testing.T) {
 	t.Parallel()
 	s := newSeeding(t)

@@ -41,7 +41,7 @@ type Content struct {
 // Options of Load.
 type Options struct {
 	Force bool // overwrite a shop that seed did not fill; load even what is there already
-	// Before runs once it is certain that rows will change, After when the database holds the content, changed or not.
+	// Before runs just before the new rows take the place of the old ones, After when the database holds the content, changed or not.
 	// Both run while no other seed can load, and their errors end the load. nil for none.
 	Before, After func(context.Context) error
 
@@ -92,7 +92,7 @@ func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, 
 	var steps []func(context.Context) error
 	if !result.NoOp {
 		fill := func(ctx context.Context) error { return l.fill(ctx, content, result.ContentHash) }
-		steps = append(steps, opts.Before, fill, l.swap)
+		steps = append(steps, fill, opts.Before, l.swap)
 	}
 	for _, step := range append(steps, opts.After) {
 		if step == nil {
