@@ -105,6 +105,32 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 		"rollback 4>3", "refuse 3>4", "force 3>4")
 }
 
+// A shop that comes back brings its model back: no loading again, and no force, unless somebody rolled it back.
+func TestPublishAgainOfAnEarlierVersionNeedsNeitherLoadNorForce(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	a, b := randomVersion("m110000000000000", 1, 20, 3, 4), randomVersion("m110000000000001", 2, 20, 3, 4)
+	var loadedAt *time.Time
+	for i, newest := range []*modelversion.Version{a, b, a, b} {
+		result, err := publish.Run(t.Context(), store, trained{newest}, "", byTest)
+		if err != nil || !result.Promoted || mustLive(t, store) != newest.ID {
+			t.Fatalf("run %d: %+v, %v", i, result, err)
+		}
+		versions, err := store.Versions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := versions[slices.IndexFunc(versions, func(v vectorstore.Version) bool { return v.ID == a.ID })].LoadedAt
+		if loadedAt == nil {
+			loadedAt = at
+		}
+		if at == nil || !at.Equal(*loadedAt) {
+			t.Errorf("run %d: the first version was loaded at %v and then at %v", i, loadedAt, at)
+		}
+	}
+	mustHistory(t, store, "promote >0", "promote 0>1", "promote 1>0", "promote 0>1")
+}
+
 // viewRows asks the views as somebody with SQL of their own would.
 func viewRows(t *testing.T, dsn string) (text string) {
 	t.Helper()

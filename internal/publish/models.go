@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
@@ -37,12 +36,7 @@ func (m models) Current(ctx context.Context) (string, error) {
 	return manifest.Run, err
 }
 
-// Read fetches a version into a scratch folder that is gone afterwards.
-func (m models) Read(ctx context.Context, id string) (v *modelversion.Version, err error) {
-	scratch, err := os.MkdirTemp("", "kindred-publish-")
-	if err != nil {
-		return nil, fmt.Errorf("make scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	return modelversion.Read(ctx, m.repo, id, scratch)
+// Read returns a version, its hashes verified.
+func (m models) Read(ctx context.Context, id string) (*modelversion.Version, error) {
+	return modelversion.Read(ctx, m.repo, id, "")
 }
