@@ -25,7 +25,7 @@ var (
 	ErrEmpty = errors.New("nothing to train on")
 	// ErrOrphans means that too many ratings name a customer or a product that is not there.
 	ErrOrphans = errors.New("too many ratings have no customer or no product")
-	// ErrDuplicate means that a key of customers or products is there twice.
+	// ErrDuplicate means that a key of customers, products or ratings is there twice.
 	ErrDuplicate = errors.New("key is there twice")
 )
 
@@ -120,9 +120,9 @@ func write(ctx context.Context, from source, dir string, o Options) (draft commi
 		if d.RatingsRead++; o.Progress != nil && d.RatingsRead%progressRows == 0 {
 			o.Progress(d.RatingsRead)
 		}
-		joined, ok := j.join(r, &d.Orphans)
+		joined, ok, err := j.join(r, &d.Orphans)
 		if !ok {
-			return nil
+			return err
 		}
 		return w.Rating(joined)
 	})
@@ -151,8 +151,14 @@ func (d Details) check(maxOrphans float64) error {
 // join finds a rating's customer and product.
 type join struct {
 	customers map[int32]*shop.Customer
-	products  map[string]*shop.Product
+	products  map[string]*rated
 	last      *shop.Customer // ratings of one customer come in a row
+}
+
+// rated is a product and who rated it last. A shop of its own may have no primary key that keeps a pair from coming twice.
+type rated struct {
+	product *shop.Product
+	by      *shop.Customer
 }
 
 // newJoin sorts customers and products and refuses missing and double ones.
@@ -162,7 +168,7 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 	}
 	slices.SortFunc(customers, func(a, b shop.Customer) int { return int(int64(a.Number) - int64(b.Number)) })
 	slices.SortFunc(products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	j := &join{customers: make(map[int32]*shop.Customer, len(customers)), products: make(map[string]*shop.Product, len(products))}
+	j := &join{customers: make(map[int32]*shop.Customer, len(customers)), products: make(map[string]*rated, len(products))}
 	for i := range customers {
 		j.customers[customers[i].Number] = &customers[i]
 	}
@@ -170,7 +176,7 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 		if err := products[i].Validate(); err != nil {
 			return nil, fmt.Errorf("check products: %w", err)
 		}
-		j.products[products[i].Code] = &products[i]
+		j.products[products[i].Code] = &rated{product: &products[i]}
 	}
 	if len(j.customers) < len(customers) || len(j.products) < len(products) {
 		return nil, fmt.Errorf("%w: customers has %d rows and %d numbers, products %d rows and %d codes", ErrDuplicate,
@@ -179,17 +185,21 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 	return j, nil
 }
 
-func (j *join) join(r shop.Rating, orphans *Orphans) (trainingset.Rating, bool) {
+func (j *join) join(r shop.Rating, orphans *Orphans) (joined trainingset.Rating, ok bool, err error) {
 	if j.last == nil || j.last.Number != r.CustomerNumber {
 		if j.last = j.customers[r.CustomerNumber]; j.last == nil {
 			orphans.UnknownCustomer++
-			return trainingset.Rating{}, false
+			return trainingset.Rating{}, false, nil
 		}
 	}
 	product := j.products[r.ProductCode]
 	if product == nil {
 		orphans.UnknownProduct++
-		return trainingset.Rating{}, false
+		return trainingset.Rating{}, false, nil
 	}
-	return trainingset.Rating{Customer: j.last, Product: product, Stars: r.Stars, RatedAt: r.RatedAt}, true
+	if product.by == j.last {
+		return trainingset.Rating{}, false, fmt.Errorf("%w: table ratings has a customer and product %s more than once", ErrDuplicate, r.ProductCode)
+	}
+	product.by = j.last
+	return trainingset.Rating{Customer: j.last, Product: product.product, Stars: r.Stars, RatedAt: r.RatedAt}, true, nil
 }

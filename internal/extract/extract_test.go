@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func (s *table) Ratings(_ context.Context, rating func(shop.Rating) error) error
 	return s.err
 }
 
-// small is a shop of two customers, two products and 200 ratings, in the order of no database.
+// small is a shop of two customers, a hundred products and 200 ratings, in the order of no database.
 func small() *table {
 	s := &table{
 		customers: []shop.Customer{
@@ -47,10 +48,13 @@ func small() *table {
 		},
 		products: []shop.Product{{Code: "b", Name: "Bee"}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
 	}
+	for i := range 98 {
+		s.products = append(s.products, shop.Product{Code: fmt.Sprintf("p%02d", 97-i), Name: "Pea"})
+	}
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for i := range 200 {
 		s.ratings = append(s.ratings,
-			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%2].Code, Stars: int8(i%5 + 1), RatedAt: &at})
+			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%100].Code, Stars: int8(i%5 + 1), RatedAt: &at})
 	}
 	return s
 }
@@ -79,11 +83,16 @@ func TestRunJoinsWritesAndCommits(t *testing.T) {
 	if diff := cmp.Diff([]shop.Customer{want.customers[1], want.customers[0]}, set.Customers); diff != "" {
 		t.Errorf("customers (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]shop.Product{want.products[1], want.products[0]}, set.Products); diff != "" {
+	slices.SortFunc(want.products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
+	if diff := cmp.Diff(want.products, set.Products); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)
 	}
 	for i, got := range set.Interactions {
-		want := trainingset.Interaction{Customer: int32(i / 100), Product: int32(1 - i%2), Stars: int8(i%5 + 1), RatedAt: 1714979289}
+		product := 101 - i%100 // b and B come first, the others backwards
+		if i%100 < 2 {
+			product = 1 - i%100
+		}
+		want := trainingset.Interaction{Customer: int32(i / 100), Product: int32(product), Stars: int8(i%5 + 1), RatedAt: 1714979289}
 		if got != want {
 			t.Fatalf("interaction %d = %+v, want %+v", i, got, want)
 		}
@@ -133,6 +142,7 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 		{"no products", func(s *table) { s.products = nil }, ErrEmpty},
 		{"customer twice", func(s *table) { s.customers[1].Number = 2 }, ErrDuplicate},
 		{"product twice", func(s *table) { s.products[1].Code = "b" }, ErrDuplicate},
+		{"pair rated twice", func(s *table) { s.ratings[7].ProductCode = s.ratings[3].ProductCode }, ErrDuplicate},
 		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrOrphans},
 		{"source breaks off", func(s *table) { s.err = broken }, broken},
 	}
