@@ -17,8 +17,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"kindred/internal/audit"
 	"kindred/internal/awsclient"
+	"kindred/internal/objectstore"
 	"kindred/internal/provision"
+	"kindred/internal/shardreader"
 	"kindred/localstack/settings"
 )
 
@@ -190,7 +193,7 @@ func mustPickyFunction(t *testing.T) []byte {
 }
 
 // mustReachFailureBucket puts a record that the function refuses and waits until the mapping has written it to the bucket:
-// stream, mapping, function and OnFailure destination work together.
+// stream, mapping, function and OnFailure destination work together, and the audit can read what comes of it.
 func mustReachFailureBucket(t *testing.T, stack Stack, s settings.Settings) {
 	t.Helper()
 	_, err := kinesis.NewFromConfig(stack.AWS).PutRecord(t.Context(),
@@ -207,12 +210,21 @@ func mustReachFailureBucket(t *testing.T, stack Stack, s settings.Settings) {
 			t.Fatalf("wait for the failed batch in the bucket: %v", err)
 		}
 		if len(out.Contents) > 0 {
-			return
+			break
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+	reader := shardreader.New(kinesis.NewFromConfig(stack.AWS), s.Stream.Name)
+	store := objectstore.NewS3(awsclient.S3(stack.AWS), s.Buckets.Recommendations.Name, "")
+	r, err := audit.New(reader, store).Run(t.Context(), audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Events != 1 || r.OnFailure != 1 || r.Fault() != nil {
+		t.Errorf("the audit does not find the failed batch:\n%s", r)
 	}
 }
 
