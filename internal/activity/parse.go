@@ -58,7 +58,7 @@ func Parse(data []byte) (*Event, error) {
 	if w.RecommendedItems != nil || w.SimilarItems != nil || w.Recommendation != nil {
 		return nil, &Fault{ReasonSchema, "the fields recommended_items, similar_items and recommendation are reserved for the answer"}
 	}
-	if message := w.Event.problem(); message != "" {
+	if message := w.problem(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}
 	return &w.Event, nil

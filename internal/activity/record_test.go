@@ -3,6 +3,7 @@ package activity
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -69,7 +70,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		event, err := Parse(data)
 		if err != nil {
-			if fault, ok := err.(*Fault); !ok || fault.Reason == "" || fault.Message == "" {
+			var fault *Fault
+			if !errors.As(err, &fault) || fault.Reason == "" || fault.Message == "" {
 				t.Fatalf("refusal without a reason: %v", err)
 			}
 			return
