@@ -290,7 +290,7 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 	for name, spoil := range tests {
 		v := randomVersion("m300000000000001", 2, 20, 3, 4)
 		spoil(v)
-		if err := store.Load(t.Context(), v); !errors.Is(err, vectorstore.ErrInvalid) || vectorstore.Transient(err) {
+		if err := store.Load(t.Context(), v); !errors.Is(err, vectorstore.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
@@ -321,8 +321,8 @@ func TestInterruptedLoadHeals(t *testing.T) {
 			break // faster than this limit
 		}
 		interrupted++
-		if !vectorstore.Transient(err) {
-			t.Errorf("stopped after %v: %v is not transient", after, err)
+		if errors.Is(err, vectorstore.ErrInvalid) {
+			t.Errorf("stopped after %v: the version is blamed: %v", after, err)
 		}
 		if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
 			t.Errorf("stopped after %v: promoted: %v", after, err)

@@ -51,7 +51,7 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 	prior, source := s.prior(m, found)
 	var observations []ials.Observation
 	for _, b := range s.browsed {
-		item, ok := found.Items[b.code]
+		vector, ok := found.Items[b.code]
 		if !ok {
 			continue
 		}
@@ -59,7 +59,7 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		if b.inCart {
 			weight = m.Solver.CartWeight
 		}
-		observations = append(observations, ials.Observation{Vector: item.Vector, Weight: float32(weight)})
+		observations = append(observations, ials.Observation{Vector: vector, Weight: float32(weight)})
 		s.folded = append(s.folded, b.code)
 	}
 	if len(observations) == 0 {

@@ -16,26 +16,16 @@ type Model struct {
 	Encoder modelversion.Encoder
 }
 
-// Item is a product that the model knows.
-type Item struct {
-	Code   string
-	Name   string
-	Line   string
+// Customer is a customer that the model knows.
+type Customer struct {
 	Origin modelversion.Origin
 	Vector []float32
 }
 
-// Customer is a customer that the model knows.
-type Customer struct {
-	Origin   modelversion.Origin
-	Vector   []float32
-	HasRated bool
-}
-
-// Lookup holds what was found, by product code and by customer number. What the model does not know is absent.
+// Lookup holds what was found. What the model does not know is absent.
 type Lookup struct {
-	Items     map[string]Item
-	Customers map[int32]Customer
+	Items     map[string][]float32 // vectors by product code
+	Customers map[int32]Customer   // by number
 }
 
 // Search asks for the best products for one query.

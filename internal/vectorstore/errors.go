@@ -1,11 +1,8 @@
 package vectorstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -47,45 +44,6 @@ func (r *Refusal) Error() string {
 
 // Is makes errors.Is(err, ErrRefused) true.
 func (r *Refusal) Is(target error) bool { return target == ErrRefused }
-
-// transientStates are SQLSTATE prefixes of faults that pass by themselves.
-// https://www.postgresql.org/docs/current/errcodes-appendix.html
-var transientStates = [...]string{
-	"08",    // connection exception
-	"25006", // read-only transaction: the old primary during a failover
-	"40001", // serialization failure
-	"40P01", // deadlock
-	"53",    // insufficient resources: connections, memory, disk
-	"55P03", // lock not available within lock_timeout
-	"57014", // query cancelled, by a timeout
-	"57P0",  // shutdown, crash recovery, starting up, idle session closed
-	"58",    // system error outside PostgreSQL
-}
-
-// Transient reports whether the same call may succeed later although nothing about its arguments changes. A version that
-// is gone or not there yet is transient for a reader: the next look at the pointer decides.
-func Transient(err error) bool {
-	if err == nil {
-		return false
-	}
-	if errors.Is(err, ErrVersionGone) || errors.Is(err, ErrNoLiveVersion) || errors.Is(err, ErrConflict) {
-		return true
-	}
-	var state *pgconn.PgError // before the connection errors, which may wrap one
-	if errors.As(err, &state) {
-		for _, prefix := range transientStates {
-			if strings.HasPrefix(state.Code, prefix) {
-				return true
-			}
-		}
-		return false
-	}
-	var connect *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
-}
 
 // gone turns "no such table or schema" into ErrVersionGone.
 func gone(err error, version string) error {

@@ -22,31 +22,29 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 		return recommend.Lookup{}, err
 	}
 	found := recommend.Lookup{
-		Items:     make(map[string]recommend.Item, len(codes)),
+		Items:     make(map[string][]float32, len(codes)),
 		Customers: make(map[int32]recommend.Customer, len(customers)),
 	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
-		batch.Queue(`SELECT code, name, line, origin, embedding FROM `+m.schema+`.item WHERE code = ANY($1)`, codes).Query(
+		batch.Queue(`SELECT code, embedding FROM `+m.schema+`.item WHERE code = ANY($1)`, codes).Query(
 			func(rows pgx.Rows) error {
-				var it recommend.Item
+				var code string
 				var v pgvector.Vector
-				_, err := pgx.ForEachRow(rows, []any{&it.Code, &it.Name, &it.Line, &it.Origin, &v}, func() error {
-					it.Vector = v.Slice()
-					found.Items[it.Code] = it
+				_, err := pgx.ForEachRow(rows, []any{&code, &v}, func() error {
+					found.Items[code] = v.Slice()
 					return nil
 				})
 				return err
 			})
 	}
 	if len(customers) > 0 {
-		batch.Queue(`SELECT number, origin, embedding, EXISTS (SELECT 1 FROM `+m.schema+`.rated r WHERE r.customer = c.number)
-			FROM `+m.schema+`.customer c WHERE number = ANY($1)`, customers).Query(
+		batch.Queue(`SELECT number, origin, embedding FROM `+m.schema+`.customer WHERE number = ANY($1)`, customers).Query(
 			func(rows pgx.Rows) error {
 				var number int32
 				var c recommend.Customer
 				var v pgvector.Vector
-				_, err := pgx.ForEachRow(rows, []any{&number, &c.Origin, &v, &c.HasRated}, func() error {
+				_, err := pgx.ForEachRow(rows, []any{&number, &c.Origin, &v}, func() error {
 					c.Vector = v.Slice()
 					found.Customers[number] = c
 					return nil

@@ -1,10 +1,8 @@
 package vectorstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net"
 	"strings"
@@ -18,48 +16,7 @@ import (
 	"kindred/internal/recommend"
 )
 
-func TestTransient(t *testing.T) {
-	t.Parallel()
-	state := func(code string) error { return fmt.Errorf("read: %w", &pgconn.PgError{Code: code}) }
-	tests := map[string]struct {
-		err  error
-		want bool
-	}{
-		"nothing":                  {nil, false},
-		"another error":            {errors.New("bad argument"), false},
-		"connection refused":       {&net.OpError{Op: "dial", Err: errors.New("refused")}, true},
-		"connection cut":           {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), true},
-		"deadline":                 {fmt.Errorf("read: %w", context.DeadlineExceeded), true},
-		"shutting down":            {state("57P01"), true},
-		"starting up":              {state("57P03"), true},
-		"too many connections":     {state("53300"), true},
-		"disk full":                {state("53100"), true},
-		"serialization":            {state("40001"), true},
-		"deadlock":                 {state("40P01"), true},
-		"lock timeout":             {state("55P03"), true},
-		"failover":                 {state("25006"), true},
-		"wrong password":           {state("28P01"), false},
-		"syntax":                   {state("42601"), false},
-		"duplicate":                {state("23505"), false},
-		"missing table, unmarked":  {state("42P01"), false},
-		"missing table of version": {gone(state("42P01"), "m1"), true},
-		"version gone":             {fmt.Errorf("look up: %w", ErrVersionGone), true},
-		"nothing live":             {ErrNoLiveVersion, true},
-		"moved meanwhile":          {ErrConflict, true},
-		"refused":                  {&Refusal{Version: "m1"}, false},
-		"broken version":           {ErrInvalid, false},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := Transient(test.err); got != test.want {
-				t.Errorf("Transient(%v) = %v", test.err, got)
-			}
-		})
-	}
-}
-
-func TestUnreachableDatabaseIsTransientAndFoundLate(t *testing.T) {
+func TestUnreachableDatabaseIsFoundLate(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -73,7 +30,8 @@ func TestUnreachableDatabaseIsTransientAndFoundLate(t *testing.T) {
 	}
 	defer store.Close()
 	_, err = store.Live(t.Context())
-	if !Transient(err) || errors.Is(err, ErrNoLiveVersion) {
+	var connect *pgconn.ConnectError
+	if !errors.As(err, &connect) || errors.Is(err, ErrNoLiveVersion) {
 		t.Errorf("got %v", err)
 	}
 	if strings.Contains(err.Error(), "s3cret") {

@@ -81,15 +81,15 @@ func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, 
 			return recommend.Lookup{}, errors.New(`invalid byte sequence for encoding "UTF8" (SQLSTATE 22021)`)
 		}
 	}
-	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[int32]recommend.Customer{}}
+	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}
 	for _, it := range v.Items {
 		if slices.Contains(codes, it.Code) {
-			found.Items[it.Code] = recommend.Item{Code: it.Code, Name: it.Name, Line: it.Line, Origin: it.Origin, Vector: it.Vector}
+			found.Items[it.Code] = it.Vector
 		}
 	}
 	for _, c := range v.Customers {
 		if slices.Contains(customers, c.Number) {
-			found.Customers[c.Number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector, HasRated: len(c.Rated) > 0}
+			found.Customers[c.Number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector}
 		}
 	}
 	return found, nil
