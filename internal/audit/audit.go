@@ -56,7 +56,7 @@ type Options struct {
 	// Since leaves out what arrived on the stream earlier. The zero time is no limit but the stream's own retention.
 	Since time.Time
 	// Wait is how old an unanswered record must be to count as lost; younger it is in flight. The audit looks again until
-	// nothing is in flight or Wait is over. Zero: one look, and all that is unanswered is lost.
+	// nothing is in flight, or all that its first look saw has had that long. Zero: what the first look saw is lost.
 	Wait time.Duration
 	// Looked is called after each look but the last; nil is allowed.
 	Looked func(Report)
@@ -99,15 +99,18 @@ func (a *Audit) Run(ctx context.Context, o Options) (Report, error) {
 	if horizon := began.Add(trimSoon - retention); a.since.Before(horizon) {
 		a.since = horizon
 	}
+	var waited time.Time // when all that the first look saw has had its time
 	for looks := 1; ; looks++ {
 		lookBegan := time.Now()
 		r, err := a.look(ctx, o.Wait)
 		if err != nil {
 			return Report{}, err
 		}
+		if looks == 1 {
+			waited = time.Now().Add(o.Wait)
+		}
 		r.Since, r.Looks, r.Seconds = a.since, looks, time.Since(began).Seconds()
-		// The last look is one that began with Wait over: what had arrived before the audit is old enough to be judged.
-		if r.InFlight == 0 || lookBegan.Sub(began) >= o.Wait {
+		if r.InFlight == 0 || !lookBegan.Before(waited) {
 			r.Findings, err = a.findings(ctx, r)
 			return r, err
 		}
@@ -117,7 +120,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (Report, error) {
 		select { // a look over much data takes long: pause as long again, so that the services have room
 		case <-ctx.Done():
 			return Report{}, fmt.Errorf("wait for events in flight: %w", ctx.Err())
-		case <-time.After(min(max(shortestPause, time.Since(lookBegan)), max(0, o.Wait-time.Since(began)))):
+		case <-time.After(min(max(shortestPause, time.Since(lookBegan)), max(0, time.Until(waited)))):
 		}
 	}
 }
@@ -179,9 +182,13 @@ func (a *Audit) addRecord(p activity.Position, data []byte) {
 	eventID := hashOf(activity.EventID(event, p))
 	place := placeOf(p.Stream, p.Shard, p.SequenceNumber)
 	session := hashOf(p.PartitionKey)
+	arrived := p.ArrivedAt
+	if now := time.Now(); arrived.After(now) { // by a clock ahead of ours: it would stay in flight for as long
+		arrived = now
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	i := a.table.onStream(place, eventID, session, p.ArrivedAt, !p.ArrivedAt.Before(a.since))
+	i := a.table.onStream(place, eventID, session, arrived, !p.ArrivedAt.Before(a.since))
 	a.order[p.Shard] = append(a.order[p.Shard], i)
 }
 

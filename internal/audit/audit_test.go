@@ -309,6 +309,23 @@ func TestALookLongerThanTheWaitHidesNoLoss(t *testing.T) {
 	})
 }
 
+// A stream whose clock is ahead of ours must not make a loss look young for ever.
+func TestAClockAheadHidesNoLoss(t *testing.T) {
+	t.Parallel()
+	for _, wait := range []time.Duration{0, 300 * ms} {
+		h := newHistory(t)
+		h.began = time.Now().Add(10 * time.Minute)
+		h.click("shard-0", "a")
+		r, err := New(h, h.folder).Run(t.Context(), Options{Wait: wait})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Lost != 1 || r.InFlight != 0 {
+			t.Errorf("wait %v, after %d looks: %+v", wait, r.Looks, figuresOf(r))
+		}
+	}
+}
+
 // An event that arrives and is answered between the reading of the stream and that of the outputs is not out of nowhere.
 func TestAnAnswerNewerThanTheStreamReadIsExplained(t *testing.T) {
 	t.Parallel()
