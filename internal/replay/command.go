@@ -30,6 +30,9 @@ const (
 	mostActive  = 500
 )
 
+// mostRate is far above what all shards of any stream take, and keeps sums with it within an integer.
+const mostRate = 1e9
+
 // likedStars is what a rating must have for its product to draw a visitor of an imported shop.
 const likedStars = 4
 
@@ -84,7 +87,7 @@ func (c *Command) check() error {
 	}{
 		{c.Name == "", "ACTIVITY_STREAM is not set (run `make local-up` and source its environment file)"},
 		{c.Events < 0 || c.Poison < 0 || c.Events+c.Poison == 0, "--events and --poison must not be negative, nor both 0"},
-		{!(c.Rate >= 0), "--rate must not be negative"},
+		{!(c.Rate >= 0 && c.Rate <= mostRate), fmt.Sprintf("--rate must be from 0 to %g", mostRate)},
 	} {
 		if bad.is {
 			problems = append(problems, errors.New(bad.problem))

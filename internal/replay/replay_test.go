@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -231,6 +232,18 @@ func TestPoisonIsPoison(t *testing.T) {
 		}
 		if err := json.Unmarshal(data, &e); err == nil && utf8.Valid(data) && e.SessionID != "" {
 			t.Errorf("%s is a good event: %s", kind.name, data)
+		}
+	}
+}
+
+// An infinite rate times no time is no number: the replay would wait for ever.
+func TestCheckRefusesARateThatIsNoRate(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []float64{-1, math.Inf(1), math.NaN(), 1e300} {
+		c := Command{Events: 1, Rate: rate}
+		c.Name = "clicks"
+		if err := c.check(); !errors.Is(err, program.ErrConfig) {
+			t.Errorf("rate %g: error %v", rate, err)
 		}
 	}
 }
