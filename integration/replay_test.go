@@ -51,7 +51,7 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 					ProductCode string `json:"product_code"`
 				} `json:"browse_history"`
 			}
-			if json.Unmarshal(data, &e) != nil || e.SessionID != at.PartitionKey {
+			if decoded := json.Unmarshal(data, &e) == nil; !decoded || e.SessionID != at.PartitionKey {
 				bad++
 				return nil
 			}
