@@ -17,6 +17,7 @@ import (
 
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
+	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
@@ -206,7 +207,7 @@ func TestPublishProgram(t *testing.T) {
 	good, bad := randomVersion("m800000000000000", 1, 40, 6, 4), randomVersion("m800000000000001", 2, 40, 6, 4)
 	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"popularity ranks better"}}
 	for _, v := range []*modelversion.Version{good, bad} {
-		if _, err := modelversion.Write(t.Context(), models, v, t.TempDir()); err != nil {
+		if _, err := modelfile.Write(t.Context(), models, v, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
 	}

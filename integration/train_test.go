@@ -12,6 +12,7 @@ import (
 	"kindred/internal/awsclient"
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
+	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
@@ -71,7 +72,7 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	if first.NoOp || first.Customers != 200 || first.Interactions == 0 || !first.Report.Verdict.Pass {
 		t.Errorf("first run: %+v", first)
 	}
-	v, err := modelversion.Read(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "", t.TempDir())
+	v, err := modelfile.Read(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 // Package modelversion holds what a trained model is: the embeddings, what serving needs to fold a session in, how good
-// it measured, and the gate's verdict. All of it moves together or not at all, under the commit protocol of package
-// commit. Vectors of two versions are never compared.
+// it measured, and the gate's verdict. All of it moves together or not at all: package modelfile stores it. Vectors of two
+// versions are never compared. It knows no technology.
 package modelversion
 
 import (

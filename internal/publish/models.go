@@ -7,6 +7,7 @@ import (
 
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
+	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
@@ -38,5 +39,5 @@ func (m models) Current(ctx context.Context) (string, error) {
 
 // Read returns a version, its hashes verified.
 func (m models) Read(ctx context.Context, id string) (*modelversion.Version, error) {
-	return modelversion.Read(ctx, m.repo, id, "")
+	return modelfile.Read(ctx, m.repo, id, "")
 }

@@ -9,7 +9,7 @@ import (
 
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
-	"kindred/internal/modelversion"
+	"kindred/internal/modelfile"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
 )
@@ -76,7 +76,7 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	v, items, customers, err := modelversion.ReadSummary(ctx, commit.NewRepository(store, envconfig.ModelPrefix), c.ID, "")
+	v, items, customers, err := modelfile.ReadSummary(ctx, commit.NewRepository(store, envconfig.ModelPrefix), c.ID, "")
 	if err != nil {
 		return fmt.Errorf("show model version: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
 	"kindred/internal/evaluation"
+	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/simulation"
@@ -69,7 +70,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	}
 	var v *modelversion.Version
 	if result.NoOp = err == nil && current.Run == id; result.NoOp {
-		v, _, _, err = modelversion.ReadSummary(ctx, models, id, j.ScratchDir)
+		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
 	} else {
 		v, err = j.train(ctx, sets, models, m, id, planted)
 	}
@@ -100,7 +101,7 @@ func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commi
 		return nil, fmt.Errorf("train on run %s: %w", m.Run, err)
 	}
 	v.ID, v.TrainingRun = id, m.Run
-	if _, err := modelversion.Write(ctx, models, v, j.ScratchDir); err != nil {
+	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
 		return nil, err
 	}
 	return v, nil

@@ -1,6 +1,6 @@
 // Package trainer makes a model version from a training set: what counts as a like, features for those without history,
 // tuning on a validation part, evaluation against baselines on held-out ratings, the gate's verdict, and the version's
-// identity. It does not own the solver (package ials), the metrics (package evaluation) or the files (package modelversion).
+// identity. It does not own the solver (package ials), the metrics (package evaluation) or the files (package modelfile).
 package trainer
 
 import (

@@ -1,4 +1,6 @@
-package modelversion
+// Package modelfile writes a model version to files and reads it back, under the commit protocol of package commit. It owns
+// the files' names, columns and format; what a version is and when it is whole belongs to package modelversion.
+package modelfile
 
 import (
 	"bytes"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 
 	"kindred/internal/commit"
+	"kindred/internal/modelversion"
 )
 
 // Kind is the manifest's kind of a model version.
@@ -26,8 +29,8 @@ type source struct {
 
 // Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir
 // for a copy of the files. TrainedAt is not stored: the manifest's time of creation takes its place. An error is
-// ErrInvalid or comes from commit.
-func Write(ctx context.Context, repo *commit.Repository, v *Version, scratchDir string) (changed bool, err error) {
+// modelversion.ErrInvalid or comes from commit.
+func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version, scratchDir string) (changed bool, err error) {
 	if err := v.Validate(); err != nil {
 		return false, err
 	}
@@ -65,8 +68,8 @@ func Write(ctx context.Context, repo *commit.Repository, v *Version, scratchDir 
 }
 
 // Read loads a version whole and checks it; an empty id means the current one. It needs scratchDir for a copy of the
-// files. An error is ErrInvalid, ErrFormat, commit.ErrNoCurrent, commit.ErrCorrupt or the store's.
-func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *Version, err error) {
+// files. An error is modelversion.ErrInvalid, ErrFormat, commit.ErrNoCurrent, commit.ErrCorrupt or the store's.
+func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *modelversion.Version, err error) {
 	m, err := manifest(ctx, repo, id)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (
 	}
 	v.TrainedAt = m.CreatedAt
 	if v.ID != m.Run {
-		return nil, fmt.Errorf("read version %s: its files say %s: %w", m.Run, v.ID, ErrInvalid)
+		return nil, fmt.Errorf("read version %s: its files say %s: %w", m.Run, v.ID, modelversion.ErrInvalid)
 	}
 	if err := v.Validate(); err != nil {
 		return nil, err
@@ -95,7 +98,7 @@ func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (
 }
 
 // ReadSummary is Read without vectors: Items and Customers, Encoder and Gram stay empty. It reads a few kilobytes.
-func ReadSummary(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *Version, items, customers int64, err error) {
+func ReadSummary(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *modelversion.Version, items, customers int64, err error) {
 	m, err := manifest(ctx, repo, id)
 	if err != nil {
 		return nil, 0, 0, err
@@ -135,9 +138,9 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 	return m, nil
 }
 
-func loadSummary(dir string) (*Version, error) {
+func loadSummary(dir string) (*modelversion.Version, error) {
 	local := func(name string) string { return filepath.Join(dir, name) }
-	v, id := &Version{}, identity{}
+	v, id := &modelversion.Version{}, identity{}
 	err := errors.Join(readJSON(local(identityFile), &id), readJSON(local(servingFile), &v.Solver), readJSON(local(reportFile), &v.Report))
 	if err != nil {
 		return nil, err
@@ -156,7 +159,7 @@ func loadSummary(dir string) (*Version, error) {
 	return v, nil
 }
 
-func load(dir string) (*Version, error) {
+func load(dir string) (*modelversion.Version, error) {
 	v, err := loadSummary(dir)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package modelversion
+package modelfile
 
 import (
 	"encoding/binary"
@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
+
+	"kindred/internal/modelversion"
 )
 
 // The files of a model version. None of them holds a time: the same model is the same bytes.
@@ -54,20 +56,21 @@ type customerRow struct {
 	Rated  []string  `parquet:"rated,list,dict"`
 }
 
-func toItemRow(i Item) itemRow {
+func toItemRow(i modelversion.Item) itemRow {
 	return itemRow{i.Code, i.Name, i.Line, int32(i.QuantityInStock), i.Positives, string(i.Origin), i.Vector}
 }
 
-func fromItemRow(r itemRow) Item {
-	return Item{r.Code, r.Name, r.Line, int16(r.QuantityInStock), r.Positives, Origin(r.Origin), r.Vector}
+func fromItemRow(r itemRow) modelversion.Item {
+	return modelversion.Item{Code: r.Code, Name: r.Name, Line: r.Line, QuantityInStock: int16(r.QuantityInStock), Positives: r.Positives,
+		Origin: modelversion.Origin(r.Origin), Vector: r.Vector}
 }
 
-func toCustomerRow(c Customer) customerRow {
+func toCustomerRow(c modelversion.Customer) customerRow {
 	return customerRow{c.Number, string(c.Origin), c.Vector, c.Rated}
 }
 
-func fromCustomerRow(r customerRow) Customer {
-	return Customer{r.Number, Origin(r.Origin), r.Vector, r.Rated}
+func fromCustomerRow(r customerRow) modelversion.Customer {
+	return modelversion.Customer{Number: r.Number, Origin: modelversion.Origin(r.Origin), Vector: r.Vector, Rated: r.Rated}
 }
 
 // batchRows is how many rows are converted at once: conversion copies only slice headers, so it bounds nothing but those.

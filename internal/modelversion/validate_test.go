@@ -1,0 +1,51 @@
+package modelversion
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"testing"
+)
+
+func version() *Version {
+	return &Version{
+		ID:        "m0123456789abcde",
+		Items:     []Item{{Code: "S10", Vector: []float32{1, 2}}, {Code: "S9", Vector: []float32{0.5, -1}}},
+		Customers: []Customer{{Number: 7, Vector: []float32{0.1, 0.2}}, {Number: 8, Vector: []float32{0, 0}}},
+		Solver:    Solver{Dim: 2, Items: 2, Gram: []float32{1.25, 1.5, 1.5, 5}},
+		Encoder:   Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}}},
+	}
+}
+
+func TestValidateFindsEachFault(t *testing.T) {
+	t.Parallel()
+	if err := version().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	nan := float32(math.NaN())
+	for name, spoil := range map[string]func(v *Version){
+		"id that is no identifier":  func(v *Version) { v.ID = "m1; drop" },
+		"Gram of other items":       func(v *Version) { v.Solver.Gram[0] = 1.3 },
+		"Gram not finite":           func(v *Version) { v.Solver.Gram[1] = nan },
+		"Gram of another size":      func(v *Version) { v.Solver.Gram = v.Solver.Gram[:3] },
+		"item of another dimension": func(v *Version) { v.Items[1].Vector = []float32{1} },
+		"item not finite":           func(v *Version) { v.Items[1].Vector[0] = nan },
+		"items out of order":        func(v *Version) { v.Items[0], v.Items[1] = v.Items[1], v.Items[0] },
+		"item twice":                func(v *Version) { v.Items[1].Code = "S10" },
+		"other number of items":     func(v *Version) { v.Solver.Items = 3 },
+		"customer not finite":       func(v *Version) { v.Customers[0].Vector[1] = float32(math.Inf(1)) },
+		"customer twice":            func(v *Version) { v.Customers[1].Number = 7 },
+		"bias missing":              func(v *Version) { v.Encoder.Bias = nil },
+		"feature not finite":        func(v *Version) { v.Encoder.Weights["country=France"][0] = nan },
+		"training no JSON":          func(v *Version) { v.Training = json.RawMessage("{") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := version()
+			spoil(v)
+			if err := v.Validate(); !errors.Is(err, ErrInvalid) {
+				t.Errorf("got %v, want ErrInvalid", err)
+			}
+		})
+	}
+}
