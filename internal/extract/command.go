@@ -38,7 +38,7 @@ type ShowCommand struct {
 // Run extracts the shop.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	start := time.Now()
-	if c.MaxOrphans < 0 || c.MaxOrphans > 1 {
+	if !(c.MaxOrphans >= 0 && c.MaxOrphans <= 1) { // also refuses NaN
 		return fmt.Errorf("%w: --max-orphans is %g, want 0 to 1", program.ErrConfig, c.MaxOrphans)
 	}
 	repo, err := openRepository(ctx, c.Lake)

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"kindred/internal/commit"
 	"kindred/internal/mysqlsource"
 	"kindred/internal/objectstore"
+	"kindred/internal/program"
 	"kindred/internal/shop"
 	"kindred/internal/trainingset"
 )
@@ -189,5 +191,16 @@ func TestSentences(t *testing.T) {
 	const leftOut = "Left out: 3 ratings of an unknown customer or product."
 	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, leftOut) {
 		t.Errorf("sentence of a no-op: %q", got)
+	}
+}
+
+func TestBadShareOfOrphansIsOneSentence(t *testing.T) {
+	t.Parallel()
+	for _, share := range []string{"-0.1", "1.1", "NaN"} {
+		var stdout, stderr bytes.Buffer
+		code := program.Run(t.Context(), "etl", Description, &Command{}, []string{"--max-orphans=" + share}, &stdout, &stderr)
+		if code != 2 || !strings.Contains(stderr.String(), "--max-orphans is") {
+			t.Errorf("%s: exit %d, %s", share, code, &stderr)
+		}
 	}
 }
