@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 )
 
 // Config is everything a generated shop depends on: the same Config gives the same shop. It is kept as JSON beside the
@@ -34,9 +33,6 @@ const (
 	periodDays    = 730           // two years
 	periodSeconds = periodDays * 24 * 60 * 60
 )
-
-// PeriodEnd is the moment just after the last possible rating.
-func PeriodEnd() time.Time { return time.Unix(periodEndUnix, 0).UTC() }
 
 // Sizes at scale 1. Products grow with the square root of the scale, as catalogues do beside their customers.
 const (
