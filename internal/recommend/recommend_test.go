@@ -133,6 +133,19 @@ func TestLongSessionsCountTheirEnd(t *testing.T) {
 	}
 }
 
+func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
+	t.Parallel()
+	answers := mustBatch(t, event(0, "", "L2_03+"), event(0, "", "L2_03+", "L2_03"), event(0, "", "L2_03", "L2_03+"), event(0, "", "L2_03"))
+	for i, again := range answers[1:3] {
+		if diff := cmp.Diff(answers[0], again); diff != "" {
+			t.Errorf("history %d: %s", i+1, diff)
+		}
+	}
+	if cmp.Equal(answers[0], answers[3]) {
+		t.Error("a product in the cart weighs no more than a view")
+	}
+}
+
 func TestBatchEqualsOneByOne(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))

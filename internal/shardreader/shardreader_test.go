@@ -97,6 +97,36 @@ func TestReadGoesToTheTip(t *testing.T) {
 	}
 }
 
+// A page that is left out is a shard that nobody audits.
+func TestShardsTakesEveryPage(t *testing.T) {
+	t.Parallel()
+	shards, err := New(&paged{}, "stream").Shards(t.Context())
+	if err != nil || !slices.Equal(shards, []string{"shard-0", "shard-1", "shard-2"}) {
+		t.Errorf("shards %q, %v", shards, err)
+	}
+}
+
+// paged lists three shards, one a page. As Kinesis does, it takes either the stream's name or a token.
+type paged struct{ client }
+
+func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...option) (*kinesis.ListShardsOutput, error) {
+	page := 0
+	switch {
+	case (in.StreamName == nil) == (in.NextToken == nil):
+		return nil, &types.InvalidArgumentException{}
+	case in.NextToken != nil:
+		var err error
+		if page, err = strconv.Atoi(*in.NextToken); err != nil {
+			return nil, &types.ExpiredNextTokenException{}
+		}
+	}
+	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: aws.String("shard-" + strconv.Itoa(page))}}}
+	if page < 2 {
+		out.NextToken = aws.String(strconv.Itoa(page + 1))
+	}
+	return out, nil
+}
+
 func TestReadEndsWhileRecordsKeepComing(t *testing.T) {
 	t.Parallel()
 	s := &endless{}
