@@ -151,7 +151,7 @@ func TestTrainSaysWhatItDid(t *testing.T) {
 	if row := result.Report.Rows[0]; row["name"] != "model" || row["ndcg@10"] == nil || row["recall@10"] == nil {
 		t.Errorf("first row is %v", row)
 	}
-	if code, stdout, _ := run(places...); code != 0 || !strings.Contains(stdout, result.ModelVersion+" is current already") {
+	if code, stdout, _ := run(places...); code != 0 || !strings.Contains(stdout, result.ModelVersion+" was trained already") {
 		t.Errorf("second train: exit %d, %s", code, stdout)
 	}
 	if code, stdout, _ := run("show", "--artifacts", folder); code != 0 || !strings.Contains(stdout, "popularity") {

@@ -2,16 +2,15 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
 	"kindred/internal/awsclient"
 	"kindred/internal/envconfig"
 	"kindred/internal/objectstore"
+	"kindred/internal/plantedshop"
 	"kindred/internal/program"
 	"kindred/internal/shop"
 	"kindred/internal/shopdb"
@@ -152,24 +151,9 @@ func (c *Command) planted(ctx context.Context, products []shop.Product) (*simula
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := objectstore.ReadAll(ctx, lake, envconfig.PlantedShopKey)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, nil
-	}
+	record, err := plantedshop.Read(ctx, lake)
 	if err != nil {
-		return nil, fmt.Errorf("read the planted truth: %w", err)
+		return nil, err
 	}
-	var cfg simulation.Config
-	if err := json.Unmarshal(data, &cfg); err != nil {
-		return nil, fmt.Errorf("decode %s of %s: %w", envconfig.PlantedShopKey, lake, err)
-	}
-	s, err := simulation.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("use %s of %s: %w", envconfig.PlantedShopKey, lake, err)
-	}
-	same := slices.EqualFunc(s.Products(), products, func(a, b shop.Product) bool { return a.Code == b.Code && a.Name == b.Name })
-	if !same {
-		return nil, nil
-	}
-	return s, nil
+	return plantedshop.Shop(record, products)
 }

@@ -11,6 +11,7 @@ import (
 
 	"kindred/internal/envconfig"
 	"kindred/internal/objectstore"
+	"kindred/internal/plantedshop"
 	"kindred/internal/program"
 	"kindred/internal/shopdb"
 )
@@ -102,7 +103,7 @@ type plantedTruth struct {
 
 // removeOther removes the truth of another shop.
 func (p plantedTruth) removeOther(ctx context.Context) error {
-	held, err := p.held(ctx)
+	held, err := plantedshop.Read(ctx, p.lake)
 	if err != nil || held == nil || (p.content != nil && bytes.Equal(held, p.content)) {
 		return err
 	}
@@ -117,7 +118,7 @@ func (p plantedTruth) write(ctx context.Context) error {
 	if p.content == nil {
 		return p.removeOther(ctx)
 	}
-	held, err := p.held(ctx)
+	held, err := plantedshop.Read(ctx, p.lake)
 	if err != nil || bytes.Equal(held, p.content) {
 		return err
 	}
@@ -126,16 +127,4 @@ func (p plantedTruth) write(ctx context.Context) error {
 		return fmt.Errorf("store the planted truth: %w", err)
 	}
 	return nil
-}
-
-// held returns what is stored, nil for nothing.
-func (p plantedTruth) held(ctx context.Context) ([]byte, error) {
-	data, _, err := objectstore.ReadAll(ctx, p.lake, envconfig.PlantedShopKey)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the planted truth: %w", err)
-	}
-	return data, nil
 }

@@ -19,7 +19,7 @@ const Description = "Train a model version from the current training set: tuned,
 
 // Command is the command line of the train job.
 type Command struct {
-	Run  RunCommand  `cmd:"" default:"withargs" help:"Train and make the version current (the default). Does nothing when it is."`
+	Run  RunCommand  `cmd:"" default:"withargs" help:"Train and make the version current (the default). Trains nothing twice."`
 	Show ShowCommand `cmd:"" help:"Print how good a model version is."`
 }
 
@@ -106,7 +106,7 @@ func openStore(ctx context.Context, variable, location string) (objectstore.Stor
 
 func (r *Result) sentence() string {
 	if r.NoOp {
-		return fmt.Sprintf("Model version %s is current already: same ratings, same configuration.\n%s", r.ModelVersion, r.table())
+		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s", r.ModelVersion, r.table())
 	}
 	return fmt.Sprintf("Trained model version %s on %d ratings of %d customers and %d products in %.1f s.\n%s", r.ModelVersion, r.Interactions,
 		r.Customers, r.Items, r.Seconds, r.table())

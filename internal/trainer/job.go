@@ -15,7 +15,7 @@ import (
 	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
-	"kindred/internal/simulation"
+	"kindred/internal/plantedshop"
 	"kindred/internal/trainingset"
 )
 
@@ -32,7 +32,7 @@ type Job struct {
 type Result struct {
 	ModelVersion string              `json:"model_version"`
 	TrainingRun  string              `json:"training_run"`
-	NoOp         bool                `json:"no_op"` // the version was current already
+	NoOp         bool                `json:"no_op"` // nothing was trained: the version was there, and is current now
 	Report       modelversion.Report `json:"report"`
 	Seconds      float64             `json:"seconds"`
 	Customers    int64               `json:"customers"`
@@ -41,7 +41,7 @@ type Result struct {
 	Config       Notes               `json:"config"`
 }
 
-// Run trains, unless the version that it would make is current already. The version's id is known before anything is
+// Run trains, unless the version that it would make is there already: then it becomes current again. The version's id is known before anything is
 // trained: it derives from the training set's content, the configuration, the trainer's version and the planted truth.
 // ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
@@ -54,7 +54,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find training set: %w", err)
 	}
-	planted, err := j.planted(ctx)
+	planted, err := plantedshop.Read(ctx, j.Lake)
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,15 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	}
 	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings)}
-	current, err := models.Current(ctx)
-	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+	if _, err := models.Current(ctx); err != nil && !errors.Is(err, commit.ErrNoCurrent) {
 		return nil, fmt.Errorf("find current model version: %w", err)
 	}
 	var v *modelversion.Version
-	if result.NoOp = err == nil && current.Run == id; result.NoOp {
+	switch _, _, err = models.Restore(ctx, id); {
+	case err == nil:
+		result.NoOp = true
 		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
-	} else {
+	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt): // training again puts a lost file back
 		v, err = j.train(ctx, sets, models, m, id, planted)
 	}
 	if err != nil {
@@ -91,10 +92,11 @@ func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commi
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
 	t := Trainer{Config: j.Config, Threads: j.Threads, Progress: j.Progress}
-	if planted != nil {
-		if t.Truth, err = plantedShop(planted); err != nil {
-			return nil, err
-		}
+	switch truth, err := plantedshop.Shop(planted, set.Products); {
+	case err != nil:
+		return nil, err
+	case truth != nil:
+		t.Truth = truth
 	}
 	v, err := t.Train(ctx, fromSet(set))
 	if err != nil {
@@ -105,30 +107,6 @@ func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commi
 		return nil, err
 	}
 	return v, nil
-}
-
-// planted reads how the shop was generated, nil for a real one.
-func (j Job) planted(ctx context.Context) ([]byte, error) {
-	data, _, err := objectstore.ReadAll(ctx, j.Lake, envconfig.PlantedShopKey)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", envconfig.PlantedShopKey, err)
-	}
-	return data, nil
-}
-
-func plantedShop(data []byte) (*simulation.Shop, error) {
-	var cfg simulation.Config
-	if err := json.Unmarshal(data, &cfg); err != nil {
-		return nil, fmt.Errorf("read %s: %w", envconfig.PlantedShopKey, err)
-	}
-	s, err := simulation.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("generate the shop of %s: %w", envconfig.PlantedShopKey, err)
-	}
-	return s, nil
 }
 
 // versionID names the model that this input gives: m and 15 hex digits, valid as part of an SQL identifier.

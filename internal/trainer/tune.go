@@ -2,6 +2,7 @@ package trainer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"kindred/internal/evaluation"
@@ -130,7 +131,7 @@ func (t *tuner) resize(ctx context.Context, best *Candidate) error {
 }
 
 // better tries c and makes it the best if it beats the best by the margin. A repeated candidate, one past the limit and one whose
-// equations have no solution change nothing.
+// equations have no solution, which float32 gives at extreme values, change nothing.
 func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin float64) error {
 	if len(t.tried) >= t.limit || t.known(c) {
 		return nil
@@ -138,6 +139,10 @@ func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin
 	cfg := t.base
 	cfg.Dim, cfg.Alpha0, cfg.Lambda, cfg.Epochs = c.Dim, c.Alpha0, c.Lambda, tuneEpochs
 	model, err := ials.Fit(ctx, t.matrix, cfg, nil)
+	if errors.Is(err, ials.ErrSingular) {
+		t.tried = append(t.tried, c)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("try alpha0 %.3g, lambda %.3g at dimension %d: %w", c.Alpha0, c.Lambda, c.Dim, err)
 	}
