@@ -52,12 +52,20 @@ func ratingsTable() table {
 	}}
 }
 
-func (t table) query() string {
+// query asks for the columns of the contract: of the table of that name, or of a mapping's own query.
+func (t table) query(mapped, where string) string {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		names[i] = c.name
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM " + t.name + " ORDER BY " + t.order
+	return "SELECT " + strings.Join(names, ", ") + " FROM " + t.from(mapped) + where + " ORDER BY " + t.order
+}
+
+func (t table) from(mapped string) string {
+	if mapped == "" {
+		return t.name
+	}
+	return "(" + mapped + "\n) AS " + t.name // a query may end with a comment
 }
 
 // check compares the types that the server announces with the contract and reports every difference.
@@ -68,7 +76,7 @@ func (t table) check(fields []*mysql.Field) error {
 	var problems []error
 	for i, c := range t.columns {
 		if f := fields[i]; !c.kind.reads(f) {
-			problems = append(problems, fmt.Errorf("%w: column %s.%s is %s, want %s", ErrSchema, t.name, c.name, typeName(f), c.kind))
+			problems = append(problems, c.mismatch(t, f))
 		}
 	}
 	return errors.Join(problems...)

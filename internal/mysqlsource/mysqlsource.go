@@ -29,19 +29,24 @@ const (
 // Snapshot is one consistent view of the shop. It is for one goroutine. After an error only Close is useful.
 type Snapshot struct {
 	cfg      *driver.Config
+	mapping  Mapping
 	conn     *client.Conn
 	raw      net.Conn
 	position Position
 }
 
-// Open connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
-// password or the database is wrong. Of the DSN's parameters it honours tls, timeout and readTimeout.
-func Open(ctx context.Context, dsn string) (*Snapshot, error) {
+// Open is OpenMapped for a shop whose tables are named as ours.
+func Open(ctx context.Context, dsn string) (*Snapshot, error) { return OpenMapped(ctx, dsn, Mapping{}) }
+
+// OpenMapped connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
+// password or the database is wrong. Of the DSN's parameters it honours tls, timeout and readTimeout. Call Check before
+// reading a shop of unknown shape.
+func OpenMapped(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
 	cfg, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{cfg: cfg}
+	s := &Snapshot{cfg: cfg, mapping: m}
 	if err := s.connect(ctx, cfg.TLS); err != nil {
 		if !cfg.AllowFallbackToPlaintext || ctx.Err() != nil {
 			return nil, err

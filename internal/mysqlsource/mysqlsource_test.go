@@ -61,8 +61,13 @@ func TestExplain(t *testing.T) {
 func TestQueryNamesItsColumns(t *testing.T) {
 	t.Parallel()
 	const want = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings ORDER BY customerNumber, productCode"
-	if got := ratingsTable().query(); got != want {
+	if got := ratingsTable().query("", Range{}.where()); got != want {
 		t.Errorf("query %q, want %q", got, want)
+	}
+	const mapped = "SELECT customerNumber, productCode, productRating, ratedAt FROM (SELECT 1 -- all\n) AS ratings" +
+		" WHERE customerNumber >= -5 AND customerNumber < 7 ORDER BY customerNumber, productCode"
+	if got := ratingsTable().query("SELECT 1 -- all", Range{-5, 7}.where()); got != mapped {
+		t.Errorf("query %q, want %q", got, mapped)
 	}
 }
 

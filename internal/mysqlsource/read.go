@@ -25,7 +25,7 @@ func (e callbackError) Is(target error) bool { return target == errCallback }
 // Customers reads all customers, by number.
 func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 	var customers []shop.Customer
-	err := s.stream(ctx, customersTable(), func(r *row) error {
+	err := s.stream(ctx, customersTable(), s.mapping.Customers, "", func(r *row) error {
 		customers = append(customers, shop.Customer{
 			Number: int32(r.integer(0, math.MinInt32, math.MaxInt32)), Name: r.text(1), City: r.text(2), State: r.optionalText(3),
 			PostalCode: r.optionalText(4), Country: r.text(5), CreditLimit: r.optionalCents(6),
@@ -38,7 +38,7 @@ func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 // Products reads all products, in the order of the database's collation.
 func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 	var products []shop.Product
-	err := s.stream(ctx, productsTable(), func(r *row) error {
+	err := s.stream(ctx, productsTable(), s.mapping.Products, "", func(r *row) error {
 		products = append(products, shop.Product{
 			Code: r.text(0), Name: r.text(1), Line: r.text(2), Scale: r.text(3), Vendor: r.text(4),
 			QuantityInStock: int16(r.integer(5, math.MinInt16, math.MaxInt16)), BuyPrice: r.cents(6), MSRP: r.cents(7),
@@ -48,12 +48,17 @@ func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 	return products, err
 }
 
-// Ratings calls rating for each rating in primary-key order, all stars in range. What RatedAt points to is valid during the
-// call. An error of rating ends the reading and is returned as it is.
+// Ratings is RatingsIn for all customers.
 func (s *Snapshot) Ratings(ctx context.Context, rating func(shop.Rating) error) error {
+	return s.RatingsIn(ctx, Range{}, rating)
+}
+
+// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in range. What RatedAt points to
+// is valid during the call. An error of rating ends the reading and is returned as it is.
+func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	codes := map[string]string{} // one string per product instead of one per rating
 	var ratedAt time.Time
-	return s.stream(ctx, ratingsTable(), func(r *row) error {
+	return s.stream(ctx, ratingsTable(), s.mapping.Ratings, customers.where(), func(r *row) error {
 		bytes := r.bytes(1)
 		code, known := codes[string(bytes)]
 		if !known {
@@ -73,11 +78,11 @@ func (s *Snapshot) Ratings(ctx context.Context, rating func(shop.Rating) error) 
 }
 
 // stream sends a table's query and calls next for each row. A value that cannot be converted ends it.
-func (s *Snapshot) stream(ctx context.Context, t table, next func(*row) error) error {
+func (s *Snapshot) stream(ctx context.Context, t table, mapped, where string, next func(*row) error) error {
 	r := row{table: t}
 	var result mysql.Result
 	err := s.guard(ctx, "read "+t.name, func() error {
-		return s.conn.ExecuteSelectStreaming(t.query(), &result, func(values []mysql.FieldValue) error {
+		return s.conn.ExecuteSelectStreaming(t.query(mapped, where), &result, func(values []mysql.FieldValue) error {
 			r.number++
 			r.values = values
 			if err := next(&r); err != nil {

@@ -1,0 +1,35 @@
+package mysqlsource
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+func TestSplitsAdjoinAndCoverEverything(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		customers []int32
+		n         int
+		want      string // the cuts
+	}{
+		{nil, 4, "[]"},
+		{[]int32{7}, 4, "[]"},
+		{[]int32{1, 2, 3, 4}, 1, "[]"},
+		{[]int32{1, 2, 3, 4}, 2, "[3]"},
+		{[]int32{-9, -3, 0, 4, 5, 2147483647}, 3, "[0 5]"},
+		{[]int32{1, 2}, 5, "[2]"},
+	}
+	for _, test := range tests {
+		got, cuts := splits(test.customers, test.n), []int64{}
+		for i, r := range got[1:] {
+			if got[i].To != r.From {
+				t.Errorf("%d of %v: ranges %v do not adjoin", test.n, test.customers, got)
+			}
+			cuts = append(cuts, r.From)
+		}
+		if fmt.Sprint(cuts) != test.want || got[0].From != math.MinInt64 || got[len(got)-1].To != math.MaxInt64 {
+			t.Errorf("%d of %v: %v, want the cuts %s", test.n, test.customers, got, test.want)
+		}
+	}
+}
