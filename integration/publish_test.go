@@ -44,11 +44,11 @@ func (a trained) Read(_ context.Context, id string) (*modelversion.Version, erro
 
 func mustLive(t *testing.T, store *vectorstore.Store) string {
 	t.Helper()
-	m, err := store.Live(t.Context())
+	traffic, err := store.Traffic(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Version
+	return traffic.Live.Version
 }
 
 func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
@@ -251,7 +251,7 @@ func TestGateRefusalLeavesThePointer(t *testing.T) {
 	good, bad := randomVersion("m200000000000000", 1, 20, 3, 4), randomVersion("m200000000000001", 2, 20, 3, 4)
 	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"it is no better than popularity"}}
 	_, err := publish.Run(t.Context(), store, trained{bad}, "", byTest)
-	if _, live := store.Live(t.Context()); !errors.Is(err, vectorstore.ErrRefused) || !errors.Is(live, vectorstore.ErrNoLiveVersion) {
+	if _, live := store.Traffic(t.Context()); !errors.Is(err, vectorstore.ErrRefused) || !errors.Is(live, vectorstore.ErrNoLiveVersion) {
 		t.Errorf("first version refused: %v; then live: %v", err, live)
 	}
 	mustGoLive(t, store, good)
@@ -375,11 +375,12 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	for range 4 {
 		clients.Go(func() {
 			for ctx.Err() == nil {
-				m, err := readers.Live(t.Context())
+				traffic, err := readers.Traffic(t.Context())
 				if err != nil {
 					t.Errorf("read pointer: %v", err)
 					return
 				}
+				m := traffic.Live
 				query := make([]float32, 8)
 				query[0] = 1
 				candidates, _, err := readers.Retrieve(t.Context(), m, []recommend.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)

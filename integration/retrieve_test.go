@@ -96,11 +96,11 @@ func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version)
 	if err := store.Promote(t.Context(), v.ID, vectorstore.PromoteOptions{Actor: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	m, err := store.Live(t.Context())
+	traffic, err := store.Traffic(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return traffic.Live
 }
 
 func dot(a, b []float32) (sum float64) {
@@ -244,7 +244,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
-	if _, err := store.Live(t.Context()); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
+	if _, err := store.Traffic(t.Context()); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
 		t.Fatalf("nothing is live, got %v", err)
 	}
 	var models []*recommend.Model

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sync/errgroup"
+
 	"kindred/internal/activity"
 	"kindred/internal/ials"
 )
@@ -18,6 +20,8 @@ const (
 	similarItems     = 5
 	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of what is wanted now.
 	sessionItems = 50
+	// keptFolders are the solvers of the live version, a canary, and one of the two before or after a change.
+	keptFolders = 3
 )
 
 // ErrUnknownProduct says that the live model does not know a product.
@@ -25,15 +29,13 @@ var ErrUnknownProduct = errors.New("product is not known to the live model")
 
 // Recommender answers from one store. It is safe for concurrent use.
 type Recommender struct {
-	store  store
-	mu     sync.Mutex
-	folder *ials.Folder // of version
-	// version is the one that folder was made for.
-	version string
+	store   store
+	mu      sync.Mutex
+	folders map[string]*ials.Folder // by version, at most keptFolders
 }
 
 // New makes a Recommender. It makes no request.
-func New(s store) *Recommender { return &Recommender{store: s} }
+func New(s store) *Recommender { return &Recommender{store: s, folders: map[string]*ials.Folder{}} }
 
 // Answer is what is recommended for one event.
 type Answer struct {
@@ -57,8 +59,9 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 	}
 }
 
-// Batch answers the events in their order, all from one model version, in three round trips whatever their number; a fourth
-// one when some customer has rated everything that is in stock. An error means that none was answered; a later try may mend it.
+// Batch answers the events in their order, in three round trips whatever their number; a fourth one when some customer has rated
+// everything that is in stock. All events of a session are answered from one model version: the live one or, for its share of the
+// sessions, the canary, which takes its own round trips at the same time. An error means that none was answered; a later try may mend it.
 //
 // Left out are products that the session has looked at or put into the cart, those that the customer has rated, and those
 // out of stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products
@@ -67,10 +70,38 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	if len(events) == 0 {
 		return nil, nil
 	}
-	model, err := r.store.Live(ctx)
+	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("find live model version: %w", err)
 	}
+	parts := map[*Model][]int{} // indexes in events
+	for i, e := range events {
+		m := traffic.Of(e)
+		parts[m] = append(parts[m], i)
+	}
+	answers := make([]Answer, len(events))
+	work, ctx := errgroup.WithContext(ctx)
+	for model, indexes := range parts {
+		work.Go(func() error {
+			part := make([]*activity.Event, len(indexes))
+			for n, i := range indexes {
+				part[n] = events[i]
+			}
+			answered, err := r.answer(ctx, model, part)
+			for n, a := range answered {
+				answers[indexes[n]] = a
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+// answer answers events from one model version.
+func (r *Recommender) answer(ctx context.Context, model *Model, events []*activity.Event) ([]Answer, error) {
 	folder, err := r.folderOf(model)
 	if err != nil {
 		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
@@ -145,10 +176,11 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*act
 	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
 		return nil, "", ErrUnknownProduct
 	}
-	model, err := r.store.Live(ctx)
+	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("find live model version: %w", err)
 	}
+	model := traffic.Live
 	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("look up product: %w", err)
@@ -165,25 +197,28 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*act
 
 // Version names the live model version.
 func (r *Recommender) Version(ctx context.Context) (string, error) {
-	model, err := r.store.Live(ctx)
+	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
 		return "", fmt.Errorf("find live model version: %w", err)
 	}
-	return model.Version, nil
+	return traffic.Live.Version, nil
 }
 
 // folderOf makes the solver of a version once.
 func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.folder != nil && r.version == m.Version {
-		return r.folder, nil
+	if folder := r.folders[m.Version]; folder != nil {
+		return folder, nil
 	}
 	folder, err := ials.NewFolder(m.Solver)
 	if err != nil {
 		return nil, err
 	}
-	r.folder, r.version = folder, m.Version
+	if len(r.folders) >= keptFolders {
+		clear(r.folders)
+	}
+	r.folders[m.Version] = folder
 	return folder, nil
 }
 

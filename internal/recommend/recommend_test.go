@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -204,6 +205,57 @@ func TestBatchFollowsThePointer(t *testing.T) {
 	}
 }
 
+func TestCanaryAnswersAStableShareOfTheSessions(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	r := recommend.New(store)
+	var events []*activity.Event
+	for i := range 2000 { // two events a session
+		e := event(0, "", "L2_03")
+		e.SessionID = fmt.Sprintf("session-%d", i/2)
+		events = append(events, e)
+	}
+	byCustomer := []*activity.Event{event(recommendtest.CustomerOfLine1, ""), event(recommendtest.CustomerOfLine1, "")}
+	for _, e := range byCustomer {
+		e.SessionID = ""
+	}
+	var before map[string]bool // sessions that the canary answers
+	for _, share := range []float64{0.1, 0.3} {
+		store.Canary(recommendtest.Version("m2"), share)
+		trips := store.Trips()
+		answers, err := r.Batch(t.Context(), append(events, byCustomer...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := store.Trips() - trips; got != 5 {
+			t.Errorf("%d round trips for two versions", got)
+		}
+		canary := map[string]bool{}
+		for i := 0; i < len(answers); i += 2 {
+			if answers[i].ModelVersion != answers[i+1].ModelVersion || len(answers[i].Items) != 10 {
+				t.Errorf("session of event %d: %+v and %+v", i, answers[i], answers[i+1])
+			}
+			if i < len(events) && answers[i].ModelVersion == "m2" {
+				canary[events[i].SessionID] = true
+			}
+		}
+		if got := float64(len(canary)) / 1000; math.Abs(got-share) > 0.04 { // four standard deviations at 0.1
+			t.Errorf("%.3f of the sessions for a share of %.1f", got, share)
+		}
+		for id := range before {
+			if !canary[id] {
+				t.Errorf("%s left the canary when its share grew", id)
+			}
+		}
+		before = canary
+	}
+	store.Canary(nil, 0)
+	answers, err := r.Batch(t.Context(), events)
+	if err != nil || slices.ContainsFunc(answers, func(a recommend.Answer) bool { return a.ModelVersion != "m1" }) {
+		t.Errorf("without a canary the live version does not answer alone: %v", err)
+	}
+}
+
 func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
@@ -300,7 +352,9 @@ func newFixedStore(dim int) *fixedStore {
 	return s
 }
 
-func (s *fixedStore) Live(context.Context) (*recommend.Model, error) { return &s.model, nil }
+func (s *fixedStore) Traffic(context.Context) (recommend.Traffic, error) {
+	return recommend.Traffic{Live: &s.model}, nil
+}
 
 func (s *fixedStore) Lookup(context.Context, *recommend.Model, []string, []int32) (recommend.Lookup, error) {
 	return s.found, nil

@@ -5,7 +5,11 @@ package recommend
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
 
+	"kindred/internal/activity"
 	"kindred/internal/modelversion"
 )
 
@@ -14,6 +18,30 @@ type Model struct {
 	Version string
 	Solver  modelversion.Solver
 	Encoder modelversion.Encoder
+}
+
+// Traffic says which model versions answer now.
+type Traffic struct {
+	Live   *Model
+	Canary *Model  // nil when every session belongs to Live
+	Share  float64 // of the sessions that Canary answers, 0 to 1
+}
+
+// Of gives the version that answers the event. It depends on the session alone, so that a visitor sees one version while the shares stay,
+// and a larger share keeps the sessions of a smaller one. An event without a session goes by its customer.
+func (t Traffic) Of(e *activity.Event) *Model {
+	if t.Canary == nil {
+		return t.Live
+	}
+	key := e.SessionID
+	if key == "" && e.CustomerNumber != nil {
+		key = "customer " + strconv.Itoa(int(*e.CustomerNumber))
+	}
+	hash := sha256.Sum256([]byte(key))
+	if float64(binary.BigEndian.Uint64(hash[:]))/(1<<64) < t.Share {
+		return t.Canary
+	}
+	return t.Live
 }
 
 // Customer is a customer that the model knows.
@@ -58,8 +86,8 @@ type Similar struct {
 
 // store is a vector store. Each method is one round trip, and safe for concurrent use.
 type store interface {
-	// Live gives the live version; nothing else is promised about an error than that a retry may mend it.
-	Live(ctx context.Context) (*Model, error)
+	// Traffic gives the versions that answer; nothing else is promised about an error than that a retry may mend it.
+	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
 	Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products out of stock are left out.

@@ -11,8 +11,8 @@ import (
 var (
 	// ErrNoLiveVersion says that nothing was ever promoted: there is nothing to answer from.
 	ErrNoLiveVersion = errors.New("no model version is live")
-	// ErrNotMigrated says that the database has none of this package's tables yet: run Migrate.
-	ErrNotMigrated = errors.New("the vector database was never migrated")
+	// ErrNotMigrated says that the database has not all of this package's tables yet: run Migrate.
+	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run `publish migrate`")
 	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer. Ask Live again.
 	ErrVersionGone = errors.New("model version is gone from the database")
 	// ErrUnknownVersion says that the database never loaded the version, or that it is not whole.
@@ -21,6 +21,12 @@ var (
 	ErrNoPrevious = errors.New("there is no previous version to go back to")
 	// ErrConflict says that somebody else moved the pointer first.
 	ErrConflict = errors.New("the live version was changed by somebody else meanwhile")
+	// ErrNoCanary says that there is no canary to end.
+	ErrNoCanary = errors.New("no version is a canary")
+	// ErrRecall says that a version's index finds too few of the best products; nothing of the version was kept.
+	ErrRecall = errors.New("the index finds too few of the best products")
+	// ErrNameTaken says that item_emb or user_emb is something else than this package's view.
+	ErrNameTaken = errors.New("the name of a view is taken")
 	// ErrInvalid says that a model version is broken and was not loaded.
 	ErrInvalid = errors.New("model version is not fit to load")
 	// ErrRefused says that the gate refused a version; the error itself is a *Refusal with the reasons.
@@ -61,8 +67,8 @@ func unmigrated(err error) error {
 	return err
 }
 
-// undefined reports PostgreSQL's undefined_table and invalid_schema_name.
+// undefined reports PostgreSQL's undefined_table, undefined_column and invalid_schema_name.
 func undefined(err error) bool {
 	var state *pgconn.PgError
-	return errors.As(err, &state) && (state.Code == "42P01" || state.Code == "3F000")
+	return errors.As(err, &state) && (state.Code == "42P01" || state.Code == "42703" || state.Code == "3F000")
 }

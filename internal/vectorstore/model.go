@@ -19,24 +19,33 @@ type model struct {
 	indexed bool   // searched by HNSW instead of an exact scan
 }
 
-// Live returns the version that the pointer shows now. It reads the pointer on each call, one tiny query, and the version's solver
-// and encoder the first time. A batch calls it once and uses the same Model throughout. Errors: ErrNoLiveVersion.
-func (s *Store) Live(ctx context.Context) (*recommend.Model, error) {
-	var version *string
-	if err := s.pool.QueryRow(ctx, `SELECT version FROM kindred.live`).Scan(&version); err != nil {
+// Traffic returns the versions that the pointer shows now. It reads the pointer on each call, one tiny query, and a version's solver
+// and encoder the first time. A batch calls it once and uses the same models throughout. Errors: ErrNoLiveVersion.
+func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	var version, canary *string
+	var traffic recommend.Traffic
+	err := s.pool.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`).Scan(&version, &canary, &traffic.Share)
+	if err != nil {
 		if undefined(err) {
-			return nil, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
+			return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
 		}
-		return nil, fmt.Errorf("read live version: %w", err)
+		return recommend.Traffic{}, fmt.Errorf("read live version: %w", err)
 	}
 	if version == nil {
-		return nil, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
+		return recommend.Traffic{}, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
 	}
 	m, err := s.model(ctx, *version)
 	if err != nil {
-		return nil, err
+		return recommend.Traffic{}, err
 	}
-	return &m.Model, nil
+	traffic.Live = &m.Model
+	if canary != nil {
+		if m, err = s.model(ctx, *canary); err != nil {
+			return recommend.Traffic{}, err
+		}
+		traffic.Canary = &m.Model
+	}
+	return traffic, nil
 }
 
 // model returns the version from memory, or from the registry when it was not asked for lately.

@@ -28,8 +28,8 @@ const (
 	defaultMaxConns = 2
 	// defaultConnectTimeout holds unless the DSN has connect_timeout: a batch must fail while there is time to report it.
 	defaultConnectTimeout = 5 * time.Second
-	// cachedModels is how many versions' solvers stay in memory: live, previous and one that comes.
-	cachedModels = 3
+	// cachedModels is how many versions' solvers stay in memory: live, previous, a canary and one that comes.
+	cachedModels = 4
 )
 
 // session sets what every connection needs, in one statement instead of start-up parameters, which poolers refuse.

@@ -29,7 +29,7 @@ func TestUnreachableDatabaseIsFoundLate(t *testing.T) {
 		t.Fatalf("open is to make no request: %v", err)
 	}
 	defer store.Close()
-	_, err = store.Live(t.Context())
+	_, err = store.Traffic(t.Context())
 	var connect *pgconn.ConnectError
 	if !errors.As(err, &connect) || errors.Is(err, ErrNoLiveVersion) {
 		t.Errorf("got %v", err)

@@ -32,11 +32,14 @@ type Version struct {
 	State     State               `json:"state"`
 	Live      bool                `json:"live"`
 	Previous  bool                `json:"previous"`
+	Canary    float64             `json:"canary"` // the share of the sessions that it answers beside the live version
 	Dim       int                 `json:"dim"`
 	Items     int                 `json:"items"`
 	Customers int                 `json:"customers"`
 	Rated     int                 `json:"rated"`
 	Index     string              `json:"index"`
+	Recall    *float64            `json:"recall"`         // of the index against an exact scan, among ten products; nil: no index
+	Similar   *float64            `json:"similar_recall"` // the same for similar products
 	TrainedAt time.Time           `json:"trained_at"`
 	LoadedAt  *time.Time          `json:"loaded_at"` // nil until ready
 	Report    modelversion.Report `json:"report"`
@@ -50,6 +53,7 @@ type Promotion struct {
 	From   string    `json:"from"` // empty: nothing was live
 	To     string    `json:"to"`
 	Reason string    `json:"reason"`
+	Share  float64   `json:"share,omitempty"` // of the sessions, for ActionCanary
 }
 
 // Action is what was done to the pointer.
@@ -57,10 +61,12 @@ type Action string
 
 // The actions of the history. A refusal leaves the pointer where it was.
 const (
-	ActionPromote  Action = "promote"
-	ActionForce    Action = "force" // against the gate's verdict
-	ActionRollback Action = "rollback"
-	ActionRefuse   Action = "refuse"
+	ActionPromote   Action = "promote"
+	ActionForce     Action = "force" // against the gate's verdict
+	ActionRollback  Action = "rollback"
+	ActionRefuse    Action = "refuse"
+	ActionCanary    Action = "canary"     // To answers for a share of the sessions beside From
+	ActionCanaryOff Action = "canary-off" // From answers no longer beside To
 )
 
 // PromoteOptions say who moves the pointer and why. Force needs a Reason.
@@ -72,8 +78,9 @@ type PromoteOptions struct {
 
 // Versions lists the registry, newest load first, dropped versions included.
 func (s *Store) Versions(ctx context.Context) ([]Version, error) {
-	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE, v.dim, v.items,
-			v.customers, v.rated, v.index_kind, v.trained_at, v.loaded_at, v.report
+	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
+			CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
+			v.customers, v.rated, v.index_kind, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
 		FROM kindred.model_version v CROSS JOIN kindred.live l ORDER BY v.started_at DESC, v.version`)
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
@@ -87,7 +94,7 @@ func (s *Store) Versions(ctx context.Context) ([]Version, error) {
 
 // History lists what was done to the pointer, oldest first.
 func (s *Store) History(ctx context.Context) ([]Promotion, error) {
-	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason
+	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason, coalesce(share, 0)
 		FROM kindred.promotion ORDER BY id`)
 	if err != nil {
 		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
@@ -99,8 +106,8 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 	return history, nil
 }
 
-// Prune drops the tables of old versions beyond the newest keep, never those of the live or the previous version, and returns
-// which. Their registry rows stay. A reader that still uses one gets ErrVersionGone.
+// Prune drops the tables of old versions beyond the newest keep, never those of the live, the previous or the canary version, and
+// returns which. Their registry rows stay. A reader that still uses one gets ErrVersionGone.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
 		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
@@ -123,7 +130,7 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 	return dropped, nil
 }
 
-// drop removes the version's tables unless the version is live or was so before. The registry row is locked against a
+// drop removes the version's tables unless the version is live, was so before or is a canary. The registry row is locked against a
 // promotion at the same time, by a statement of its own, so that the next one sees where a promotion that it waited for has
 // moved the pointer. Nothing is dropped by CASCADE: the views that show the live version would stop it.
 func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
@@ -139,7 +146,7 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 			return err
 		}
 		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'
-			AND NOT EXISTS (SELECT 1 FROM kindred.live l WHERE $1 IN (l.version, l.previous))`, version)
+			AND NOT EXISTS (SELECT 1 FROM kindred.live l WHERE $1 IN (l.version, l.previous, l.canary))`, version)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}

@@ -16,12 +16,14 @@ import (
 	"kindred/internal/recommend"
 )
 
-// Store answers from a version in memory by an exact scan. Change Live, Fail and Trips only through the methods.
+// Store answers from versions in memory by an exact scan. It is safe for concurrent use.
 type Store struct {
-	mu    sync.Mutex
-	live  *modelversion.Version
-	fail  func(ctx context.Context) error
-	trips int
+	mu     sync.Mutex
+	live   *modelversion.Version
+	canary *modelversion.Version // nil: none
+	share  float64
+	fail   func(ctx context.Context) error
+	trips  int
 }
 
 // NewStore makes a store in which v is live.
@@ -32,6 +34,13 @@ func (s *Store) Promote(v *modelversion.Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = v
+}
+
+// Canary lets v answer for a share of the sessions; nil ends that.
+func (s *Store) Canary(v *modelversion.Version, share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.canary, s.share = v, share
 }
 
 // Fail lets every later call ask f first; nil ends that.
@@ -48,34 +57,53 @@ func (s *Store) Trips() int {
 	return s.trips
 }
 
-func (s *Store) enter(ctx context.Context) (*modelversion.Version, error) {
+func (s *Store) enter(ctx context.Context) error {
 	s.mu.Lock()
 	s.trips++
-	live, fail := s.live, s.fail
+	fail := s.fail
 	s.mu.Unlock()
 	if fail != nil {
 		if err := fail(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return live, ctx.Err()
+	return ctx.Err()
 }
 
-// Live gives the live version.
-func (s *Store) Live(ctx context.Context) (*recommend.Model, error) {
-	v, err := s.enter(ctx)
-	if err != nil {
-		return nil, err
+// version finds the version of m, which is the live one when it is no longer known.
+func (s *Store) version(m *recommend.Model) *modelversion.Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.canary != nil && s.canary.ID == m.Version {
+		return s.canary
 	}
-	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, nil
+	return s.live
+}
+
+// Traffic gives the versions that answer.
+func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	if err := s.enter(ctx); err != nil {
+		return recommend.Traffic{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := recommend.Traffic{Live: modelOf(s.live)}
+	if s.canary != nil {
+		t.Canary, t.Share = modelOf(s.canary), s.share
+	}
+	return t, nil
+}
+
+func modelOf(v *modelversion.Version) *recommend.Model {
+	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}
 }
 
 // Lookup finds products and customers. Like PostgreSQL it fails when a code is no text that a database holds.
-func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
-	v, err := s.enter(ctx)
-	if err != nil {
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+	if err := s.enter(ctx); err != nil {
 		return recommend.Lookup{}, err
 	}
+	v := s.version(m)
 	for _, code := range codes {
 		if !utf8.ValidString(code) || strings.Contains(code, "\x00") {
 			return recommend.Lookup{}, errors.New(`invalid byte sequence for encoding "UTF8" (SQLSTATE 22021)`)
@@ -96,12 +124,12 @@ func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, 
 }
 
 // Retrieve scans all items for every question.
-func (s *Store) Retrieve(ctx context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
-	v, err := s.enter(ctx)
-	if err != nil {
+	if err := s.enter(ctx); err != nil {
 		return nil, nil, err
 	}
+	v := s.version(m)
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
 		candidates[i] = search(v, q)
