@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"time"
 
 	"kindred/internal/objectstore"
@@ -73,16 +74,39 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 		return old, false, nil
 	}
 	m.Parent = old.Run
-	for _, f := range m.Files {
-		if err := r.upload(ctx, m.Run, draft.Dir, f); err != nil {
+	run := m.Run
+	for try := 1; ; try++ {
+		stored, sum, err := r.write(ctx, m, draft.Dir)
+		if err == nil {
+			return r.swap(ctx, stored, sum, etag)
+		}
+		if !errors.Is(err, ErrCollected) || draft.Run != "" || try == folderTries {
 			return Manifest{}, false, err
 		}
+		m.Run = fmt.Sprintf("%s-%d", run, try+1) // Prune has the folder of this name
 	}
-	m, sum, err := r.putManifest(ctx, m)
-	if err != nil {
-		return Manifest{}, false, err
+}
+
+// folderTries bounds how many folders of one content Prune may hold at once: one per call of it within its age.
+const folderTries = 10
+
+// write writes the files of m and its manifest. ErrCollected when the folder belongs to Prune.
+func (r *Repository) write(ctx context.Context, m Manifest, dir string) (stored Manifest, sum string, err error) {
+	if _, _, err := r.manifest(ctx, m.Run); errors.Is(err, ErrCollected) {
+		return Manifest{}, "", err
 	}
-	return r.swap(ctx, m, sum, etag)
+	for _, f := range m.Files {
+		err := r.upload(ctx, m.Run, dir, f)
+		if errors.Is(err, ErrRunTaken) { // or it went away while it was compared
+			if _, _, gone := r.manifest(ctx, m.Run); errors.Is(gone, ErrCollected) {
+				err = gone
+			}
+		}
+		if err != nil {
+			return Manifest{}, "", err
+		}
+	}
+	return r.putManifest(ctx, m)
 }
 
 // Restore makes an earlier run current again, after checking all its files. changed is false when it is current already.
@@ -112,7 +136,16 @@ func (r *Repository) draftManifest(draft Draft) (Manifest, error) {
 	if err != nil {
 		return Manifest{}, err
 	}
-	m := Manifest{Format: Format, Kind: draft.Kind, Run: draft.Run, ContentHash: contentHash(files),
+	return r.newManifest(draft, files)
+}
+
+// newManifest lists files, which have their sizes and hashes.
+func (r *Repository) newManifest(draft Draft, files []File) (m Manifest, err error) {
+	files = slices.Clone(files)
+	if err := checkFiles(files); err != nil {
+		return Manifest{}, err
+	}
+	m = Manifest{Format: Format, Kind: draft.Kind, Run: draft.Run, ContentHash: contentHash(files),
 		SchemaFingerprint: draft.SchemaFingerprint, CreatedAt: r.now().UTC().Truncate(time.Second), Files: files}
 	if m.Run == "" {
 		m.Run = m.ContentHash[:shortHash]
@@ -212,6 +245,9 @@ func (r *Repository) manifest(ctx context.Context, run string) (Manifest, string
 		return Manifest{}, "", err
 	}
 	m, err := decodeManifest(data, run)
+	if err == nil && m.Kind == kindCollected {
+		err = fmt.Errorf("read manifest of run %s: %w", run, ErrCollected)
+	}
 	return m, hashBytes(data), err
 }
 

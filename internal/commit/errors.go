@@ -1,6 +1,11 @@
 package commit
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"kindred/internal/objectstore"
+)
 
 var (
 	// ErrNoCurrent means that nothing has been committed yet.
@@ -11,4 +16,6 @@ var (
 	ErrCorrupt = errors.New("stored data is damaged")
 	// ErrRunTaken means that the run's folder holds other content already; it is never overwritten.
 	ErrRunTaken = errors.New("run exists already with other content")
+	// ErrCollected means that Prune has the run's folder: it was not completed for too long. It is an objectstore.ErrNotFound.
+	ErrCollected = fmt.Errorf("its files were collected as left behind: %w", objectstore.ErrNotFound)
 )
