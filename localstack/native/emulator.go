@@ -87,7 +87,9 @@ func (e *emulator) install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask pip for its index: %w", err)
 	}
-	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never", "VIRTUAL_ENV="+e.venv())
+	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never",
+		"UV_SYSTEM_CERTS=true", // a company's own certificate authority is known to the system, and to pip, but not to uv
+		"VIRTUAL_ENV="+e.venv())
 	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
 		env = append(env, "UV_DEFAULT_INDEX="+index)
 	}
