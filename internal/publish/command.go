@@ -22,6 +22,7 @@ type Command struct {
 	List     listCommand     `cmd:"" help:"List the loaded versions and what was done to the live pointer."`
 	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
+	Canary   canaryCommand   `cmd:"" help:"Let a second version answer for a share of the sessions, or end that."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 
@@ -50,12 +51,8 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 			return err
 		}
 		result, err := Run(ctx, s, from, c.Version, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
-		var refusal *vectorstore.Refusal
-		if errors.As(err, &refusal) {
-			return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err, refusal.Version)
-		}
 		if err != nil {
-			return err
+			return advise(err)
 		}
 		sentence := fmt.Sprintf("Version %s is live: %d products, %d customers, %.1f s.",
 			result.ModelVersion, result.Items, result.Customers, result.Seconds)
@@ -63,6 +60,57 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 			sentence = fmt.Sprintf("Version %s was live already: nothing to do.", result.ModelVersion)
 		}
 		return out.Result(sentence, result)
+	})
+}
+
+// advise tells what can be done about a refusal.
+func advise(err error) error {
+	var refusal *vectorstore.Refusal
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err, refusal.Version)
+	}
+	return err
+}
+
+type canaryCommand struct {
+	envconfig.PGVector
+	envconfig.Artifacts
+	move
+	Version string  `arg:"" optional:"" help:"A version other than the newest."`
+	Share   float64 `default:"0.1" help:"Share of the sessions that it answers, between 0 and 1."`
+	Off     bool    `help:"Give all sessions back to the live version."`
+	Force   bool    `help:"Although the gate refuses; needs --reason."`
+}
+
+// Run starts or ends a canary.
+func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
+	opts := vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force}
+	switch {
+	case c.Force && c.Reason == "":
+		return fmt.Errorf("%w: --force needs --reason", program.ErrConfig)
+	case c.Off && c.Version != "":
+		return fmt.Errorf("%w: --off takes no version: there is one canary at most", program.ErrConfig)
+	case !(c.Share > 0 && c.Share < 1):
+		return fmt.Errorf("%w: --share is between 0 and 1; `publish VERSION` makes a version live for all sessions", program.ErrConfig)
+	}
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		if c.Off {
+			version, err := s.StopCanary(ctx, opts)
+			if err != nil {
+				return err
+			}
+			return out.Result("Version "+version+" is no canary any longer: the live version answers all sessions.", CanaryResult{ModelVersion: version})
+		}
+		from, err := openModels(ctx, c.Artifacts)
+		if err != nil {
+			return err
+		}
+		result, err := Canary(ctx, s, from, c.Version, c.Share, opts)
+		if err != nil {
+			return advise(err)
+		}
+		return out.Result(fmt.Sprintf("Version %s answers %g %% of the sessions; `publish canary --off` ends that.",
+			result.ModelVersion, 100*result.Share), result)
 	})
 }
 
@@ -95,6 +143,8 @@ func table(versions []vectorstore.Version, history []vectorstore.Promotion) stri
 		switch {
 		case v.Live:
 			standing = "live"
+		case v.Canary > 0:
+			standing = fmt.Sprintf("%.3g %%", 100*v.Canary)
 		case v.Previous:
 			standing = "previous"
 		}
@@ -109,17 +159,25 @@ func table(versions []vectorstore.Version, history []vectorstore.Promotion) stri
 		fmt.Fprintf(&b, "%-18s %-9s %-8s %-6s %9d %10d %8s\n", v.ID, standing, v.State, gate, v.Items, v.Customers, ndcg)
 	}
 	for _, p := range history {
-		from := p.From
-		if from == "" {
-			from = "nothing"
-		}
-		fmt.Fprintf(&b, "%s  %s: %s, from %s to %s", p.At.UTC().Format(time.DateTime), p.Actor, p.Action, from, p.To)
-		if p.Reason != "" {
-			fmt.Fprintf(&b, " (%s)", p.Reason)
-		}
-		b.WriteString("\n")
+		b.WriteString(line(p) + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// line prints a step of the history.
+func line(p vectorstore.Promotion) string {
+	from := p.From
+	if from == "" {
+		from = "nothing"
+	}
+	text := fmt.Sprintf("%s  %s: %s, from %s to %s", p.At.UTC().Format(time.DateTime), p.Actor, p.Action, from, p.To)
+	if p.Share > 0 {
+		text += fmt.Sprintf(", %g %% of the sessions", 100*p.Share)
+	}
+	if p.Reason != "" {
+		text += " (" + p.Reason + ")"
+	}
+	return text
 }
 
 type showCommand struct {
@@ -134,9 +192,13 @@ func (c *showCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
+		history, err := s.History(ctx)
+		if err != nil {
+			return err
+		}
 		for _, v := range versions {
 			if v.ID == c.Version || c.Version == "" && v.Live {
-				return out.Result(Explain(v), v)
+				return out.Result(Explain(v, history), v)
 			}
 		}
 		if c.Version == "" {

@@ -22,6 +22,7 @@ type store interface {
 	Versions(ctx context.Context) ([]vectorstore.Version, error)
 	Load(ctx context.Context, v *modelversion.Version) error
 	Promote(ctx context.Context, version string, opts vectorstore.PromoteOptions) error
+	StartCanary(ctx context.Context, version string, share float64, opts vectorstore.PromoteOptions) error
 	Prune(ctx context.Context, keep int) ([]string, error)
 }
 
@@ -49,46 +50,69 @@ type Result struct {
 // is loaded already is not read again. Errors: vectorstore.ErrRefused with the version loaded and the pointer where it was.
 func Run(ctx context.Context, s store, from artifacts, version string, opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
-	if err := s.Migrate(ctx); err != nil {
-		return Result{}, err
-	}
-	if version == "" {
-		var err error
-		if version, err = from.Current(ctx); err != nil {
-			return Result{}, fmt.Errorf("find the newest model version: %w", err)
-		}
-	}
-	loaded, err := find(ctx, s, version)
+	loaded, err := prepare(ctx, s, from, version)
 	if err != nil {
 		return Result{}, err
 	}
-	if loaded.State != vectorstore.StateReady {
-		v, err := from.Read(ctx, version)
-		if err != nil {
-			return Result{}, fmt.Errorf("read model version %s: %w", version, err)
-		}
-		if err := s.Load(ctx, v); err != nil {
-			return Result{}, err
-		}
-		if loaded, err = find(ctx, s, version); err != nil {
-			return Result{}, err
-		}
-	}
-	result := Result{ModelVersion: version, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
+	result := Result{ModelVersion: loaded.ID, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
 		Items: loaded.Items, Customers: loaded.Customers, Dropped: []string{}}
 	if !loaded.Live {
-		if err := s.Promote(ctx, version, opts); err != nil {
+		if err := s.Promote(ctx, loaded.ID, opts); err != nil {
 			return Result{}, err
 		}
 		result.Promoted = true
 		dropped, err := s.Prune(ctx, KeepVersions)
 		if err != nil {
-			return Result{}, fmt.Errorf("version %s is live, but old ones are left over: %w", version, err)
+			return Result{}, fmt.Errorf("version %s is live, but old ones are left over: %w", loaded.ID, err)
 		}
 		result.Dropped = append(result.Dropped, dropped...)
 	}
 	result.Seconds = time.Since(start).Seconds()
 	return result, nil
+}
+
+// CanaryResult is what became of a canary.
+type CanaryResult struct {
+	ModelVersion string  `json:"model_version"`
+	Share        float64 `json:"share"` // of the sessions; 0: none any longer
+}
+
+// Canary lets the version, or the newest one when it is empty, answer for a share of the sessions beside the live version; it is loaded
+// first when it is not. Errors: as Run, and vectorstore.ErrNoLiveVersion.
+func Canary(ctx context.Context, s store, from artifacts, version string, share float64, opts vectorstore.PromoteOptions) (CanaryResult, error) {
+	loaded, err := prepare(ctx, s, from, version)
+	if err != nil {
+		return CanaryResult{}, err
+	}
+	if err := s.StartCanary(ctx, loaded.ID, share, opts); err != nil {
+		return CanaryResult{}, err
+	}
+	return CanaryResult{ModelVersion: loaded.ID, Share: share}, nil
+}
+
+// prepare migrates the database and makes sure that the version, or the newest one when it is empty, is loaded.
+func prepare(ctx context.Context, s store, from artifacts, version string) (vectorstore.Version, error) {
+	if err := s.Migrate(ctx); err != nil {
+		return vectorstore.Version{}, err
+	}
+	if version == "" {
+		var err error
+		if version, err = from.Current(ctx); err != nil {
+			return vectorstore.Version{}, fmt.Errorf("find the newest model version: %w", err)
+		}
+	}
+	loaded, err := find(ctx, s, version)
+	if err != nil || loaded.State == vectorstore.StateReady {
+		return loaded, err
+	}
+	v, err := from.Read(ctx, version)
+	if err != nil {
+		return vectorstore.Version{}, fmt.Errorf("read model version %s: %w", version, err)
+	}
+	if err := s.Load(ctx, v); err != nil {
+		return vectorstore.Version{}, err
+	}
+	return find(ctx, s, version)
 }
 
 // find returns the version's row of the registry, or a zero one.

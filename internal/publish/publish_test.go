@@ -3,9 +3,11 @@ package publish
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"kindred/internal/modelversion"
 	"kindred/internal/vectorstore"
@@ -35,6 +37,11 @@ func (m *memory) Promote(_ context.Context, version string, _ vectorstore.Promot
 	if m.refuse {
 		return &vectorstore.Refusal{Version: version, Reasons: []string{"no better than random"}}
 	}
+	return nil
+}
+
+func (m *memory) StartCanary(_ context.Context, version string, share float64, _ vectorstore.PromoteOptions) error {
+	m.note(fmt.Sprintf("canary %s %g", version, share))
 	return nil
 }
 
@@ -81,9 +88,21 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 	}
 }
 
+func TestCanaryIsLoadedFirst(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{"": "migrate, read m2, load m2, canary m2 0.2", "m1": "migrate, canary m1 0.2"} {
+		m := &memory{versions: []vectorstore.Version{{ID: "m1", State: vectorstore.StateReady}}}
+		result, err := Canary(t.Context(), m, m, version, 0.2, vectorstore.PromoteOptions{})
+		if got := strings.Join(m.calls, ", "); err != nil || got != want || result.Share != 0.2 || result.ModelVersion == "" {
+			t.Errorf("canary %q: did %q, want %q; %+v, %v", version, got, want, result, err)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000, Report: modelversion.Report{
+	recall, similar := 0.99, 0.95
+	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000, Recall: &recall, Similar: &similar, Report: modelversion.Report{
 		Split: "each customer's last purchases", TestCustomers: 500,
 		Rows: []modelversion.Row{{Name: "model", NDCG10: 0.3, Recall10: 0.25, Low: 0.28, High: 0.32}, {Name: "popularity", NDCG10: 0.15},
 			{Name: "random"}, {Name: "ceiling", NDCG10: 0.4}},
@@ -91,15 +110,19 @@ func TestExplain(t *testing.T) {
 	}}
 	want := []string{
 		"Version m1 knows 800 products and 2000 customers and was live before: `publish rollback` brings it back.",
-		"The gate refuses it.",
+		"The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. What is live stays live.",
 		"- popularity is too close",
 		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking quality, NDCG@10, is 0.300 " +
 			"(likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
 		"Against popularity: 2.0 times as good (0.150).",
 		"Against random: that found nothing.",
 		"It reaches 75 % of the best that is possible on this shop (0.400).",
+		"A search goes by an index, which finds 9.9 of the 10 best products and 9.5 of the 10 most similar ones.",
+		"2026-03-01 12:00:00  ann: rollback, from m1 to m0 (socks)",
 	}
-	if got := strings.Split(Explain(v), "\n"); !reflect.DeepEqual(got, want) {
+	history := []vectorstore.Promotion{{Actor: "ann", Action: vectorstore.ActionPromote, From: "m0", To: "m2"}, {Actor: "ann",
+		Action: vectorstore.ActionRollback, From: "m1", To: "m0", Reason: "socks", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	if got := strings.Split(Explain(v, history), "\n"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}
 }

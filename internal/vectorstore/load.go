@@ -27,8 +27,8 @@ const (
 )
 
 // Load writes the version into tables of its own beside those of the others. Readers see nothing of it. A version that is already
-// there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken,
-// in which case nothing is kept.
+// there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken, ErrRecall
+// when its index would find too little; nothing is kept then.
 func (s *Store) Load(ctx context.Context, v *modelversion.Version) error {
 	if err := v.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -137,7 +137,16 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 	if err := verifyCounts(ctx, tx, schema, v); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
+	var found struct{ products, similar *float64 }
+	if index == indexHNSW {
+		r, err := measureRecall(ctx, tx, schema, v)
+		if err != nil {
+			return fmt.Errorf("measure recall: %w", err)
+		}
+		found.products, found.similar = &r.products, &r.similar
+	}
+	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp(), recall = $2, similar_recall = $3
+		WHERE version = $1`, v.ID, found.products, found.similar)
 	return err
 }
 

@@ -52,7 +52,7 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 				return err
 			})
 	}
-	if err := s.send(ctx, m, &batch); err != nil {
+	if err := m.send(ctx, s.pool, &batch); err != nil {
 		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
 	}
 	return found, nil
@@ -67,6 +67,20 @@ func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []
 	if err != nil {
 		return nil, nil, err
 	}
+	candidates, similar, err := m.retrieve(ctx, s.pool, searches, neighbours)
+	if err != nil {
+		return nil, nil, fmt.Errorf("retrieve %d searches and %d neighbour lists: %w", len(searches), len(neighbours), err)
+	}
+	return candidates, similar, nil
+}
+
+// sender is a connection, a pool of them or a transaction.
+type sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+func (m *model) retrieve(ctx context.Context, to sender, searches []recommend.Search, neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch pgx.Batch
 	for i, search := range searches {
@@ -104,18 +118,15 @@ func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []
 			return err
 		})
 	}
-	if err := s.send(ctx, m, &batch); err != nil {
-		return nil, nil, fmt.Errorf("retrieve %d searches and %d neighbour lists: %w", len(searches), len(neighbours), err)
-	}
-	return candidates, similar, nil
+	return candidates, similar, m.send(ctx, to, &batch)
 }
 
 // send runs the batch, pipelined, and reads all its answers.
-func (s *Store) send(ctx context.Context, m *model, batch *pgx.Batch) error {
+func (m *model) send(ctx context.Context, to sender, batch *pgx.Batch) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	return gone(s.pool.SendBatch(ctx, batch).Close(), m.Version)
+	return gone(to.SendBatch(ctx, batch).Close(), m.Version)
 }
 
 // searchSQL builds the statement of one search. The limit is part of the text: as a parameter the planner would have to guess it,
