@@ -21,7 +21,7 @@ func report() Report {
 		{Name: modelversion.RowCeiling, NDCG10: 0.25, Recall10: 0.3, Low: 0.24, High: 0.26},
 	}}
 	r.Replay = ReplayResult{EventsSent: 2000, PoisonSent: 20, Sessions: 300}
-	r.Audit = AuditResult{Events: 2020, Recommended: 2000, Quarantined: 20, EventsPerSecond: 200,
+	r.Audit = AuditResult{Events: 2020, DistinctEvents: 2020, Recommended: 2000, Quarantined: 20, EventsPerSecond: 200,
 		LatencyMS: Percentiles{P50: 300, P99: 900}, Sources: map[string]int64{"session": 1990, "popularity": 10}}
 	r.Steps = []Step{{"seed", 1.5}, {"etl", 2}}
 	return r
@@ -37,7 +37,7 @@ func TestCheckHoldsTheDemoToItsPromises(t *testing.T) {
 		"lost":             func(r *Report) { r.Audit.Lost = 1 },
 		"in flight":        func(r *Report) { r.Audit.InFlight = 1 },
 		"given up":         func(r *Report) { r.Audit.OnFailure = 1 },
-		"not recommended":  func(r *Report) { r.Audit.Recommended-- },
+		"not on stream":    func(r *Report) { r.Audit.DistinctEvents-- },
 		"poison swallowed": func(r *Report) { r.Audit.Quarantined-- },
 		"poison not sent":  func(r *Report) { r.Replay.PoisonSent, r.Audit.Quarantined = 0, 0 },
 	} {
