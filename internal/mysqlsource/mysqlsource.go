@@ -35,13 +35,13 @@ type Snapshot struct {
 	position Position
 }
 
-// Open is OpenMapped for a shop whose tables are named as ours.
-func Open(ctx context.Context, dsn string) (*Snapshot, error) { return OpenMapped(ctx, dsn, Mapping{}) }
+// Open is OpenMapping for a shop whose tables are named as ours.
+func Open(ctx context.Context, dsn string) (*Snapshot, error) { return OpenMapping(ctx, dsn, Mapping{}) }
 
-// OpenMapped connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
+// OpenMapping connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
 // password or the database is wrong. Of the DSN's parameters it honours tls, timeout and readTimeout. Call Check before
 // reading a shop of unknown shape.
-func OpenMapped(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
+func OpenMapping(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
 	cfg, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
