@@ -102,11 +102,11 @@ func mustExtract(t *testing.T, dsn string, repo *commit.Repository) (m commit.Ma
 		t.Fatal(err)
 	}
 	defer snapshot.Close()
-	m, _, changed, err = extract.Run(t.Context(), snapshot, repo, extract.Options{ScratchDir: t.TempDir()})
+	out, err := extract.Run(t.Context(), snapshot, repo, extract.Options{ScratchDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m, changed
+	return out.Manifest, out.Changed
 }
 
 // objects lists a store with the moments its objects were written.
@@ -240,8 +240,9 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		{"no server", "", func(c *mysql.Config) string { c.Addr = "127.0.0.1:1"; return c.FormatDSN() }, 1,
 			"connect: MySQL at 127.0.0.1:1 does not answer: connect: connection refused"},
 		{"missing table", "DROP TABLE products", nil, 1,
-			"the shop's tables are not as expected: read products: Table '%[1]s.products' doesn't exist in database %[1]s"},
-		{"missing column", "ALTER TABLE ratings DROP COLUMN ratedAt", nil, 1, "read ratings: Unknown column 'ratedAt' in "},
+			"the shop's tables are not as expected: check products: Table '%[1]s.products' doesn't exist in database %[1]s"},
+		{"missing column", "ALTER TABLE ratings DROP COLUMN ratedAt", nil, 1,
+			"the shop's columns changed since the current training set: column ratings.ratedAt (DATETIME(0)) is gone"},
 		{"BLOB for a number", "ALTER TABLE ratings MODIFY productRating blob", nil, 1,
 			"the shop's tables are not as expected: column ratings.productRating is a BLOB, want an integer"},
 		{"float for an amount", "ALTER TABLE products MODIFY MSRP double", nil, 1,
@@ -255,8 +256,8 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		{"NULL key", "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY productCode varchar(15) NULL;\n" +
 			"INSERT INTO ratings VALUES (500, NULL, 3, NULL)", nil, 1,
 			"the shop's data breaks a rule: row 5 of ratings: productCode is NULL, want a value"},
-		{"empty ratings", "DELETE FROM ratings", nil, 1, "nothing to train on: table ratings is empty"},
-		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1, "too many ratings have no customer or no product: 2 of 4"},
+		{"empty ratings", "DELETE FROM ratings", nil, 1, "nothing to train on: there are no ratings"},
+		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1, "the ratings are not good enough: 2 of 4 ratings have no customer or no product (2 customer unknown, 0 product unknown)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -45,6 +45,17 @@ type Draft struct {
 	Source, Details   any    // anything JSON; nil: none
 	Dir               string // local folder that holds the files
 	Files             []File // Bytes and SHA256 may be empty; if not, they must agree with the local files
+	// Base is the run that was current when the writer began, empty: none. If another one has become current since, the
+	// commit is an ErrConflict: a slow writer shall not replace what is newer than its reading. Nil: whatever is current.
+	Base *string
+}
+
+// superseded reports ErrConflict when current is not what the draft began with.
+func (d Draft) superseded(run, current string) error {
+	if d.Base == nil || *d.Base == current {
+		return nil
+	}
+	return fmt.Errorf("make run %s current: %w: run %s", run, ErrConflict, current)
 }
 
 // Current reads the manifest of the current run. ErrNoCurrent before the first commit.
@@ -72,6 +83,9 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 	}
 	if err == nil && old.ContentHash == m.ContentHash {
 		return old, false, nil
+	}
+	if err := draft.superseded(m.Run, old.Run); err != nil {
+		return Manifest{}, false, err
 	}
 	m.Parent = old.Run
 	run := m.Run

@@ -330,6 +330,26 @@ func TestOfRacingCommitsOneWinsAndTheOthersSayWhich(t *testing.T) {
 	}
 }
 
+func TestSlowWriterNeverReplacesWhatWasCommittedSinceItBegan(t *testing.T) {
+	t.Parallel()
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), prefix)
+	slow := draft(t, "slow")
+	slow.Base = new("") // nothing was current when it began
+	first := mustCommit(t, repo, draft(t, "first"))
+	if _, _, err := repo.Commit(t.Context(), slow); !errors.Is(err, commit.ErrConflict) || !strings.Contains(err.Error(), first.Run) {
+		t.Errorf("error %v, want ErrConflict that names %s", err, first.Run)
+	}
+	wantCurrent(t, repo, "first")
+	slow.Base = &first.Run
+	mustCommit(t, repo, slow)
+	wantCurrent(t, repo, "slow")
+	same := draft(t, "slow")
+	same.Base = new("")
+	if _, changed, err := repo.Commit(t.Context(), same); err != nil || changed {
+		t.Errorf("the same content as what is current: changed %v, error %v", changed, err)
+	}
+}
+
 func TestRacingCommitsOfTheSameContentAllSucceed(t *testing.T) {
 	t.Parallel()
 	store := objectstore.NewFolder(t.TempDir())

@@ -67,6 +67,9 @@ func (r *Repository) CommitStaged(ctx context.Context, draft Draft, check bool) 
 	if err == nil && old.ContentHash == m.ContentHash {
 		return old, false, nil
 	}
+	if err := draft.superseded(m.Run, old.Run); err != nil {
+		return Manifest{}, false, err
+	}
 	m.Parent = old.Run
 	if err := r.checkStaged(ctx, m, check); err != nil {
 		return Manifest{}, false, err

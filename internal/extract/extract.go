@@ -11,8 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
+	"time"
 
 	"kindred/internal/commit"
 	"kindred/internal/mysqlsource"
@@ -23,10 +22,14 @@ import (
 var (
 	// ErrEmpty means that a table has no rows. An empty set never replaces a good one.
 	ErrEmpty = errors.New("nothing to train on")
-	// ErrOrphans means that too many ratings name a customer or a product that is not there.
-	ErrOrphans = errors.New("too many ratings have no customer or no product")
-	// ErrDuplicate means that a key of customers, products or ratings is there twice.
+	// ErrQuality means that more ratings break a rule than its limit allows.
+	ErrQuality = errors.New("the ratings are not good enough")
+	// ErrDrift means that the source's columns are not those that the current set was made of.
+	ErrDrift = errors.New("the shop's columns changed since the current training set")
+	// ErrDuplicate means that a key of customers or products is there twice.
 	ErrDuplicate = errors.New("key is there twice")
+	// ErrPartition means that partitions do not fit together.
+	ErrPartition = errors.New("the partitions make no training set")
 )
 
 // source is one consistent view of a shop.
@@ -35,9 +38,14 @@ type source interface {
 	Customers(ctx context.Context) ([]shop.Customer, error)
 	// Products returns all products.
 	Products(ctx context.Context) ([]shop.Product, error)
-	// Ratings calls rating for each rating, all of one customer in a row; an error of rating ends it and is returned. What
-	// RatedAt points to is valid during the call.
-	Ratings(ctx context.Context, rating func(shop.Rating) error) error
+	// RatingsIn calls rating for each rating of these customers, all of one customer in a row; an error of rating ends it and
+	// is returned. What RatedAt points to is valid during the call.
+	RatingsIn(ctx context.Context, customers mysqlsource.Range, rating func(shop.Rating) error) error
+	// CustomerSplits cuts all customers into at most n ranges that adjoin.
+	CustomerSplits(ctx context.Context, n int) ([]mysqlsource.Range, error)
+	// Schema asks for the columns that are there, Check for everything that keeps them from being read.
+	Schema(ctx context.Context) (mysqlsource.Schema, error)
+	Check(ctx context.Context) error
 	// Position says which moment of the source this is.
 	Position() mysqlsource.Position
 }
@@ -46,160 +54,129 @@ type source interface {
 type Options struct {
 	// ScratchDir holds the files until they are committed, in a folder of their own that is removed. Empty: the system's.
 	ScratchDir string
-	// MaxOrphans is the share of ratings, 0 to 1, that may name a missing customer or product. They are left out and
-	// counted; more of them stop the run.
-	MaxOrphans float64
+	// Limits are the shares of bad ratings beyond which the set is refused.
+	Limits Limits
+	// AcceptSchema lets columns be renamed or narrowed since the current set.
+	AcceptSchema bool
+	// PruneAge is the age from which folders of runs that were never completed are deleted after a commit. 0: never.
+	PruneAge time.Duration
 	// Progress is called with the number of ratings read so far, now and then. Nil: nobody looks.
 	Progress func(ratings int64)
+	// Now is the clock that future dates are told by. Nil: the system's.
+	Now func() time.Time
+}
+
+func (o Options) now() time.Time {
+	if o.Now == nil {
+		return time.Now()
+	}
+	return o.Now()
 }
 
 // progressRows is how many ratings pass between two calls of Progress: a few a second.
 const progressRows = 50_000
 
-// Orphans counts the ratings that were left out. One that lacks both counts as lacking its customer.
-type Orphans struct {
-	UnknownCustomer int64 `json:"unknown_customer"`
-	UnknownProduct  int64 `json:"unknown_product"`
-}
-
-func (o Orphans) sum() int64 { return o.UnknownCustomer + o.UnknownProduct }
-
 // Details is what a training set's manifest remembers of its making.
 type Details struct {
-	RatingsRead int64   `json:"ratings_read"`
-	Orphans     Orphans `json:"orphans"`
+	Counts     Counts             `json:"rules"`
+	Limits     Limits             `json:"limits"`
+	Schema     mysqlsource.Schema `json:"schema"` // the source's columns
+	Partitions *Consistency       `json:"partitions,omitempty"`
 }
 
-// Run extracts the source and makes it the current training set. changed is false, and nothing is written to the
-// repository, when the current one is the same. After any error the old one is still current.
-func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (m commit.Manifest, d Details, changed bool, err error) {
-	dir, err := os.MkdirTemp(o.ScratchDir, "kindred-etl-*")
+// Outcome is what a run or a commit of partitions led to.
+type Outcome struct {
+	Manifest commit.Manifest // of the set that is current now
+	Details  Details         // of this run
+	Changed  bool            // false: the current set was the same already, and nothing was written
+	Pruned   commit.Pruned
+}
+
+// Run extracts the source and makes it the current training set. After any error the old one is still current.
+func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (out Outcome, err error) {
+	base, err := current(ctx, repo)
 	if err != nil {
-		return m, d, false, fmt.Errorf("create scratch folder: %w", err)
+		return out, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	draft, d, err := write(ctx, from, dir, o)
-	if err != nil {
-		return m, d, false, err
+	if out.Details.Schema, err = prepare(ctx, from, base, o); err != nil {
+		return out, err
 	}
-	draft.Source, draft.Details = from.Position(), d
-	m, changed, err = repo.Commit(ctx, draft)
-	if err != nil {
-		err = fmt.Errorf("commit training set: %w", err)
+	out.Details.Limits = o.Limits
+	err = withScratch(o, func(dir string) error {
+		draft, err := write(ctx, from, dir, o, &out.Details)
+		if err != nil {
+			return err
+		}
+		draft.Source, draft.Details, draft.Base = from.Position(), out.Details, &base.Run
+		if out.Manifest, out.Changed, err = repo.Commit(ctx, draft); err != nil {
+			return fmt.Errorf("commit training set: %w", err)
+		}
+		return nil
+	})
+	if err != nil || !out.Changed {
+		return out, err
 	}
-	return m, d, changed, err
+	out.Pruned, err = prune(ctx, repo, o)
+	return out, err
 }
 
 // write writes the three data sets into dir.
-func write(ctx context.Context, from source, dir string, o Options) (draft commit.Draft, d Details, err error) {
-	customers, err := from.Customers(ctx)
+func write(ctx context.Context, from source, dir string, o Options, d *Details) (draft commit.Draft, err error) {
+	customers, products, err := dimensions(ctx, from)
 	if err != nil {
-		return draft, d, err
-	}
-	products, err := from.Products(ctx)
-	if err != nil {
-		return draft, d, err
+		return draft, err
 	}
 	j, err := newJoin(customers, products)
 	if err != nil {
-		return draft, d, err
+		return draft, err
 	}
 	w := trainingset.NewWriter(dir)
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.Abandon())
-		}
-	}()
-	if err := w.Customers(customers); err != nil {
-		return draft, d, err
+	if err := errors.Join(w.Customers(customers), w.Products(products)); err != nil {
+		return draft, errors.Join(err, w.Abandon())
 	}
-	if err := w.Products(products); err != nil {
-		return draft, d, err
-	}
-	err = from.Ratings(ctx, func(r shop.Rating) error {
-		if d.RatingsRead++; o.Progress != nil && d.RatingsRead%progressRows == 0 {
-			o.Progress(d.RatingsRead)
-		}
-		joined, ok, err := j.join(r, &d.Orphans)
-		if !ok {
-			return err
-		}
-		return w.Rating(joined)
-	})
+	draft, d.Counts, err = writeRatings(ctx, from, w, j, mysqlsource.Range{}, o)
 	if err != nil {
-		return draft, d, err
+		return draft, err
 	}
-	if err := d.check(o.MaxOrphans); err != nil {
-		return draft, d, err
-	}
-	draft, err = w.Close()
-	return draft, d, err
+	return draft, d.Counts.check(o.Limits)
 }
 
-func (d Details) check(maxOrphans float64) error {
-	if d.RatingsRead == 0 {
-		return fmt.Errorf("%w: table ratings is empty", ErrEmpty)
+func dimensions(ctx context.Context, from source) ([]shop.Customer, []shop.Product, error) {
+	customers, err := from.Customers(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	orphans := d.Orphans.sum()
-	if orphans == d.RatingsRead || float64(orphans) > maxOrphans*float64(d.RatingsRead) {
-		return fmt.Errorf("%w: %d of %d (%d customer unknown, %d product unknown), at most %.3g %% may be left out; the old training set stays",
-			ErrOrphans, orphans, d.RatingsRead, d.Orphans.UnknownCustomer, d.Orphans.UnknownProduct, 100*maxOrphans)
-	}
-	return nil
+	products, err := from.Products(ctx)
+	return customers, products, err
 }
 
-// join finds a rating's customer and product.
-type join struct {
-	customers map[int32]*shop.Customer
-	products  map[string]*rated
-	last      *shop.Customer // ratings of one customer come in a row
+// current is the manifest of the current set, or an empty one.
+func current(ctx context.Context, repo *commit.Repository) (commit.Manifest, error) {
+	m, err := repo.Current(ctx)
+	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+		return m, fmt.Errorf("read current training set: %w", err)
+	}
+	return m, nil
 }
 
-// rated is a product and who rated it last. A shop of its own may have no primary key that keeps a pair from coming twice.
-type rated struct {
-	product *shop.Product
-	by      *shop.Customer
+// withScratch gives do a folder of its own that is removed after it.
+func withScratch(o Options, do func(dir string) error) (err error) {
+	dir, err := os.MkdirTemp(o.ScratchDir, "kindred-etl-*")
+	if err != nil {
+		return fmt.Errorf("create scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return do(dir)
 }
 
-// newJoin sorts customers and products and refuses missing and double ones.
-func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) {
-	if len(customers) == 0 || len(products) == 0 {
-		return nil, fmt.Errorf("%w: table customers has %d rows, products %d", ErrEmpty, len(customers), len(products))
+// prune collects what killed runs left, after a commit. The set is current by then; an error says that and what to do.
+func prune(ctx context.Context, repo *commit.Repository, o Options) (commit.Pruned, error) {
+	if o.PruneAge == 0 {
+		return commit.Pruned{}, nil
 	}
-	slices.SortFunc(customers, func(a, b shop.Customer) int { return int(int64(a.Number) - int64(b.Number)) })
-	slices.SortFunc(products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	j := &join{customers: make(map[int32]*shop.Customer, len(customers)), products: make(map[string]*rated, len(products))}
-	for i := range customers {
-		j.customers[customers[i].Number] = &customers[i]
+	pruned, err := repo.Prune(ctx, o.PruneAge)
+	if err != nil {
+		err = fmt.Errorf("the new training set is current, but what earlier runs left behind could not be deleted (etl prune): %w", err)
 	}
-	for i := range products {
-		if err := products[i].Validate(); err != nil {
-			return nil, fmt.Errorf("check products: %w", err)
-		}
-		j.products[products[i].Code] = &rated{product: &products[i]}
-	}
-	if len(j.customers) < len(customers) || len(j.products) < len(products) {
-		return nil, fmt.Errorf("%w: customers has %d rows and %d numbers, products %d rows and %d codes", ErrDuplicate,
-			len(customers), len(j.customers), len(products), len(j.products))
-	}
-	return j, nil
-}
-
-func (j *join) join(r shop.Rating, orphans *Orphans) (joined trainingset.Rating, ok bool, err error) {
-	if j.last == nil || j.last.Number != r.CustomerNumber {
-		if j.last = j.customers[r.CustomerNumber]; j.last == nil {
-			orphans.UnknownCustomer++
-			return trainingset.Rating{}, false, nil
-		}
-	}
-	product := j.products[r.ProductCode]
-	if product == nil {
-		orphans.UnknownProduct++
-		return trainingset.Rating{}, false, nil
-	}
-	if product.by == j.last {
-		return trainingset.Rating{}, false, fmt.Errorf("%w: table ratings has a customer and product %s more than once", ErrDuplicate, r.ProductCode)
-	}
-	product.by = j.last
-	return trainingset.Rating{Customer: j.last, Product: product.product, Stars: r.Stars, RatedAt: r.RatedAt}, true, nil
+	return pruned, err
 }

@@ -2,16 +2,19 @@ package extract
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"kindred/internal/commit"
 	"kindred/internal/mysqlsource"
@@ -27,13 +30,32 @@ type table struct {
 	products  []shop.Product
 	ratings   []shop.Rating
 	err       error // after the ratings
+	check     error
+	schema    mysqlsource.Schema
+	faults    mysqlsource.Faults
+	position  mysqlsource.Position
 }
 
 func (s *table) Customers(context.Context) ([]shop.Customer, error) { return s.customers, nil }
 func (s *table) Products(context.Context) ([]shop.Product, error)   { return s.products, nil }
-func (s *table) Position() mysqlsource.Position                     { return mysqlsource.Position{Database: "test"} }
-func (s *table) Ratings(_ context.Context, rating func(shop.Rating) error) error {
+func (s *table) Position() mysqlsource.Position {
+	return cmp.Or(s.position, mysqlsource.Position{Database: "test"})
+}
+func (s *table) Check(context.Context) error                        { return s.check }
+func (s *table) Schema(context.Context) (mysqlsource.Schema, error) { return s.schema, nil }
+func (s *table) Faults() mysqlsource.Faults                         { return s.faults }
+func (s *table) CustomerSplits(_ context.Context, n int) ([]mysqlsource.Range, error) {
+	all := []mysqlsource.Range{{From: math.MinInt64, To: math.MaxInt64}}
+	if n > 1 {
+		all = []mysqlsource.Range{{From: math.MinInt64, To: 2}, {From: 2, To: math.MaxInt64}}
+	}
+	return all, nil
+}
+func (s *table) RatingsIn(_ context.Context, in mysqlsource.Range, rating func(shop.Rating) error) error {
 	for _, r := range s.ratings {
+		if n := int64(r.CustomerNumber); in != (mysqlsource.Range{}) && (n < in.From || n >= in.To) {
+			continue
+		}
 		if err := rating(r); err != nil {
 			return err
 		}
@@ -63,12 +85,15 @@ func small() *table {
 
 func mustRun(t *testing.T, s *table, repo *commit.Repository) (commit.Manifest, bool) {
 	t.Helper()
-	m, _, changed, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), MaxOrphans: 0.01})
+	out, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), Limits: few})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m, changed
+	return out.Manifest, out.Changed
 }
+
+// few are the limits that the command line has by default.
+var few = Limits{Orphans: 0.01, FutureDates: 0.01}
 
 func TestRunJoinsWritesAndCommits(t *testing.T) {
 	t.Parallel()
@@ -82,11 +107,11 @@ func TestRunJoinsWritesAndCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := small()
-	if diff := cmp.Diff([]shop.Customer{want.customers[1], want.customers[0]}, set.Customers); diff != "" {
+	if diff := gocmp.Diff([]shop.Customer{want.customers[1], want.customers[0]}, set.Customers); diff != "" {
 		t.Errorf("customers (-want +got):\n%s", diff)
 	}
 	slices.SortFunc(want.products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	if diff := cmp.Diff(want.products, set.Products); diff != "" {
+	if diff := gocmp.Diff(want.products, set.Products); diff != "" {
 		t.Errorf("products (-want +got):\n%s", diff)
 	}
 	for i, got := range set.Interactions {
@@ -125,9 +150,13 @@ func TestFewOrphansAreCountedAndLeftOut(t *testing.T) {
 	s.ratings[1].ProductCode = "?"
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
 	m, changed := mustRun(t, s, repo)
-	const want = `{"ratings_read":200,"orphans":{"unknown_customer":1,"unknown_product":1}}`
-	if m.Rows(trainingset.Ratings) != 198 || !changed || string(m.Details) != want {
-		t.Errorf("%d ratings, details %s; want 198 and %s", m.Rows(trainingset.Ratings), m.Details, want)
+	var d Details
+	if err := json.Unmarshal(m.Details, &d); err != nil {
+		t.Fatal(err)
+	}
+	want := Counts{Read: 200, UnknownCustomer: 1, UnknownProduct: 1}
+	if m.Rows(trainingset.Ratings) != 198 || !changed || d.Counts != want || d.Limits != few {
+		t.Errorf("%d ratings, details %s; want 198 and %+v", m.Rows(trainingset.Ratings), m.Details, want)
 	}
 }
 
@@ -144,8 +173,12 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 		{"no products", func(s *table) { s.products = nil }, ErrEmpty},
 		{"customer twice", func(s *table) { s.customers[1].Number = 2 }, ErrDuplicate},
 		{"product twice", func(s *table) { s.products[1].Code = "b" }, ErrDuplicate},
-		{"pair rated twice", func(s *table) { s.ratings[7].ProductCode = s.ratings[3].ProductCode }, ErrDuplicate},
-		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrOrphans},
+		{"pair rated twice", func(s *table) { s.ratings[7].ProductCode = s.ratings[3].ProductCode }, ErrQuality},
+		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrQuality},
+		{"a bad rating", func(s *table) { s.faults.StarsRange = 1 }, ErrQuality},
+		{"a rating without key", func(s *table) { s.faults.MissingKey = 1 }, ErrQuality},
+		{"many future dates", func(s *table) { *s.ratings[0].RatedAt = time.Now().Add(48 * time.Hour) }, ErrQuality},
+		{"a column that cannot be read", func(s *table) { s.check = broken }, broken},
 		{"source breaks off", func(s *table) { s.err = broken }, broken},
 	}
 	for _, test := range tests {
@@ -155,7 +188,8 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 			old, _ := mustRun(t, small(), repo)
 			s, scratch := small(), t.TempDir()
 			test.spoil(s)
-			if _, _, _, err := Run(t.Context(), s, repo, Options{ScratchDir: scratch, MaxOrphans: 0.01}); !errors.Is(err, test.want) {
+			_, err := Run(t.Context(), s, repo, Options{ScratchDir: scratch, Limits: few})
+			if !errors.Is(err, test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
 			if now, err := repo.Current(t.Context()); err != nil || now.Run != old.Run {
@@ -175,8 +209,8 @@ func TestOrphansAloneAreNeverASet(t *testing.T) {
 		s.ratings[i].ProductCode = fmt.Sprint("gone ", i)
 	}
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
-	if _, _, _, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), MaxOrphans: 1}); !errors.Is(err, ErrOrphans) {
-		t.Errorf("error %v, want ErrOrphans", err)
+	if _, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), Limits: Limits{Orphans: 1}}); !errors.Is(err, ErrQuality) {
+		t.Errorf("error %v, want ErrQuality", err)
 	}
 }
 
@@ -187,8 +221,8 @@ func TestSentences(t *testing.T) {
 	if got := r.sentence(); got != current {
 		t.Errorf("sentence %q, want %q", got, current)
 	}
-	r.NoOp, r.Orphans = true, Orphans{UnknownCustomer: 1, UnknownProduct: 2}
-	const leftOut = "Left out: 3 ratings of an unknown customer or product."
+	r.NoOp, r.Rules = true, Counts{Read: 9999, UnknownCustomer: 1, UnknownProduct: 2, Duplicate: 4, FutureDate: 5}
+	const leftOut = "Left out of 9,999 ratings: 3 of an unknown customer or product, 4 that repeat another. Kept, but dated in the future: 5."
 	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, leftOut) {
 		t.Errorf("sentence of a no-op: %q", got)
 	}

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -25,25 +26,31 @@ type Result struct {
 	ContentHash string  `json:"content_hash"`
 	NoOp        bool    `json:"no_op"` // the current set was the same already
 	Rows        Rows    `json:"rows"`
-	Orphans     Orphans `json:"orphans"` // ratings left out
-	Bytes       int64   `json:"bytes"`   // of all files
+	Rules       Counts  `json:"rules"` // what the ratings were measured by
+	Bytes       int64   `json:"bytes"` // of all files
 	WallSeconds float64 `json:"wall_seconds"`
 	CPUSeconds  float64 `json:"cpu_seconds"` // of this process, user and system
 	MaxRSSBytes int64   `json:"max_rss_bytes"`
 }
 
-func newResult(m commit.Manifest, d Details, changed bool, wall time.Duration) Result {
-	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !changed, Rows: rowsOf(m), Orphans: d.Orphans, Bytes: m.Bytes(),
-		WallSeconds: wall.Seconds()}
+func newResult(out Outcome, start time.Time) Result {
+	m := out.Manifest
+	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts, Bytes: m.Bytes()}
+	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
+	return r
+}
+
+// cost is what this process took since start.
+func cost(start time.Time) (wallSeconds, cpuSeconds float64, maxRSSBytes int64) {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
-		r.CPUSeconds = time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
-		r.MaxRSSBytes = usage.Maxrss
+		cpuSeconds = time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
+		maxRSSBytes = usage.Maxrss
 		if runtime.GOOS == "linux" {
-			r.MaxRSSBytes *= 1024 // Linux counts kilobytes, macOS bytes
+			maxRSSBytes *= 1024 // Linux counts kilobytes, macOS bytes
 		}
 	}
-	return r
+	return time.Since(start).Seconds(), cpuSeconds, maxRSSBytes
 }
 
 func rowsOf(m commit.Manifest) Rows {
@@ -60,11 +67,31 @@ func (r Result) sentence() string {
 	if r.NoOp {
 		verb = "was current already, nothing written"
 	}
-	orphans := ""
-	if n := r.Orphans.sum(); n > 0 {
-		orphans = fmt.Sprintf(" Left out: %s ratings of an unknown customer or product.", group(n))
+	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence())
+}
+
+// sentence tells a person what was left out, "" when nothing was.
+func (c Counts) sentence() string {
+	var parts []string
+	for _, p := range []struct {
+		count int64
+		what  string
+	}{
+		{c.orphans(), "of an unknown customer or product"}, {c.Duplicate, "that repeat another"}, {c.MissingKey, "without a key"},
+		{c.StarsRange, "not from 1 to 5 stars"},
+	} {
+		if p.count > 0 {
+			parts = append(parts, group(p.count)+" "+p.what)
+		}
 	}
-	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6, r.WallSeconds, orphans)
+	text := ""
+	if len(parts) > 0 {
+		text = " Left out of " + group(c.Read) + " ratings: " + strings.Join(parts, ", ") + "."
+	}
+	if c.FutureDate > 0 {
+		text += " Kept, but dated in the future: " + group(c.FutureDate) + "."
+	}
+	return text
 }
 
 // describe tells a person what a manifest holds.
@@ -76,7 +103,23 @@ func describe(m commit.Manifest) string {
 	if m.Parent != "" {
 		fmt.Fprintf(&b, "parent  %s\n", m.Parent)
 	}
-	fmt.Fprintf(&b, "source  %s\ndetails %s", m.Source, m.Details)
+	fmt.Fprintf(&b, "source  %s", m.Source)
+	var d Details
+	if err := json.Unmarshal(m.Details, &d); err == nil {
+		for _, r := range rules(d.Counts, d.Limits) {
+			fmt.Fprintf(&b, "\nrule    %s of %s ratings %s, at most %.3g %%", group(r.count), group(d.Counts.Read), r.what, 100*r.limit)
+		}
+		if c := d.Partitions; c != nil {
+			fmt.Fprintf(&b, "\nread    in %d partitions, their snapshots within %v; one moment proved: %t", c.Partitions, c.spread(), c.SameMoment)
+		}
+		for _, p := range pairs(d.Schema, d.Schema) {
+			for _, c := range p.now {
+				if c.Contract {
+					fmt.Fprintf(&b, "\ncolumn  %s.%s %v", p.name, c.Name, c)
+				}
+			}
+		}
+	}
 	for _, f := range m.Files {
 		fmt.Fprintf(&b, "\n%12s rows %12s bytes  %.12s  %s", group(f.Rows), group(f.Bytes), f.SHA256, f.Path)
 	}
