@@ -57,12 +57,26 @@ $(JOBS):
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 	@$(WITH_STACK) $(BIN)/serve $(ARGS)
 
+##- Terraform (1.11 or later; not part of `make test`: minutes)
+
+.PHONY: tf-local tf-local-destroy tf-local-test
+tf-local: build ## Build the streaming half in the running stack with Terraform instead of `make deploy`; ARGS=--tflocal by tflocal
+	@$(BIN)/tf local apply $(ARGS)
+tf-local-destroy: build ## Delete what tf-local built
+	@$(BIN)/tf local destroy $(ARGS)
+tf-local-test: local-up ## Terraform's local resources equal the provisioner's; integration tests, a plan and destroy on what tflocal built
+	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
+	@$(BIN)/tf local apply --tflocal
+	@go test -count=1 -timeout 30m ./integration
+	@$(BIN)/tf local plan --tflocal --empty
+	@$(BIN)/tf local destroy --tflocal
+
 ##- building and testing
 
 .PHONY: build
 build: ## Compile every program into .kindred/bin
 	@mkdir -p $(BIN)
-	@go build -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo
+	@go build -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Everything: format, vet, lint, unit tests, integration tests (starts what it needs)

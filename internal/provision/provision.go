@@ -92,6 +92,7 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	group.Go(func() (err error) { functionRole, err = p.role(groupCtx, functionRoleOf(s)); return err })
 	group.Go(func() (err error) { deliveryRole, err = p.role(groupCtx, deliveryRoleOf(s)); return err })
 	group.Go(func() (err error) { r.StreamARN, err = p.stream(groupCtx); return err })
+	group.Go(func() error { return p.logGroup(groupCtx) })
 	if err := group.Wait(); err != nil {
 		return Resources{}, err
 	}

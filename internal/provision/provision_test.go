@@ -108,6 +108,17 @@ func TestSameDocument(t *testing.T) {
 	if !sameDocument(ours, ours) || !sameDocument(url.PathEscape(ours), ours) {
 		t.Error("equal documents differ")
 	}
+	terraform := `{"Version":"2012-10-17","Statement":{"Action":"s3:GetObject","Sid":"Read","Effect":"Allow","Resource":"arn:aws:s3:::b/*"}}`
+	if !sameDocument(terraform, ours) {
+		t.Error("a list of one differs from its element")
+	}
+	two, err := document(allow("Read", []string{"s3:PutObject", "s3:GetObject"}, nil), allow("Other", nil, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ordered := strings.Replace(two, `"s3:PutObject","s3:GetObject"`, `"s3:GetObject","s3:PutObject"`, 1); ordered == two || !sameDocument(ordered, two) {
+		t.Error("the order of actions counts")
+	}
 	other := strings.Replace(ours, "GetObject", "PutObject", 1)
 	if sameDocument(other, ours) || sameDocument("", ours) {
 		t.Error("other documents are equal")

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -52,7 +54,7 @@ func functionRoleOf(s settings.Settings) role {
 		allow("KeepQuarantineAndFailedBatches", []string{"s3:PutObject"},
 			[]string{bucket + "/" + envconfig.QuarantinePrefix + "*", bucket + "/" + envconfig.FailurePrefix + "*"}),
 		allow("FailedBatchesBucket", []string{"s3:ListBucket"}, []string{bucket}),
-		allow("Logs", []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}, []string{logs}),
+		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{logs}),
 	}}
 }
 
@@ -124,7 +126,8 @@ func document(statements ...statement) (string, error) {
 	return string(data), nil
 }
 
-// sameDocument compares what IAM answered (URL-encoded by AWS) with what we would write, as JSON values.
+// sameDocument compares what IAM answered (URL-encoded by AWS) with what we would write, by meaning: whoever made the role may
+// write one action or resource without a list, and in another order, as Terraform does.
 func sameDocument(answered, ours string) bool {
 	if decoded, err := url.PathUnescape(answered); err == nil {
 		answered = decoded
@@ -133,5 +136,28 @@ func sameDocument(answered, ours string) bool {
 	if json.Unmarshal([]byte(answered), &a) != nil || json.Unmarshal([]byte(ours), &b) != nil {
 		return false
 	}
-	return reflect.DeepEqual(a, b)
+	return reflect.DeepEqual(canonical(a), canonical(b))
+}
+
+// canonical makes lists of one to their element, and sorts lists of text.
+func canonical(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			v[name] = canonical(value)
+		}
+	case []any:
+		if len(v) == 1 {
+			return canonical(v[0])
+		}
+		for i := range v {
+			v[i] = canonical(v[i])
+		}
+		slices.SortStableFunc(v, func(a, b any) int {
+			x, _ := a.(string)
+			y, _ := b.(string)
+			return strings.Compare(x, y)
+		})
+	}
+	return v
 }

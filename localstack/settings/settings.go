@@ -76,6 +76,8 @@ type Function struct {
 	Architecture   string `json:"architecture"`    // arm64, x86_64, or host: that of the machine that provisions
 	MemoryMiB      int32  `json:"memory_mib"`      // 128 to 10240; LocalStack's process executor sets no cap
 	TimeoutSeconds int32  `json:"timeout_seconds"` // 1 to 900
+	// LogRetentionDays is one of the numbers that CloudWatch Logs takes.
+	LogRetentionDays int32 `json:"log_retention_days"`
 }
 
 // LambdaArchitecture is the architecture in Lambda's words, with host resolved.

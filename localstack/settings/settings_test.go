@@ -46,6 +46,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	s.Delivery.ErrorPrefix = s.Delivery.Prefix
 	s.Functions.Recommend.Architecture = "mips"
 	s.Functions.Recommend.TimeoutSeconds = 901
+	s.Functions.Recommend.LogRetentionDays = 2
 	s.Mapping.FunctionResponseTypes = nil
 	s.Mapping.MaximumRetryAttempts = -1
 	s.Mapping.MaximumRecordAgeSeconds = 48 * 3600
@@ -54,7 +55,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 		t.Fatal("no problem reported")
 	}
 	for _, want := range []string{"region", "buckets.lake.name", "named twice", "shard_count", "equals prefix", "architecture",
-		"timeout_seconds", "function_response_types", "maximum_retry_attempts", "longer than the stream keeps"} {
+		"timeout_seconds", "log_retention_days", "function_response_types", "maximum_retry_attempts", "longer than the stream keeps"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("problem with %q not reported in:\n%v", want, err)
 		}

@@ -20,6 +20,12 @@ var (
 	keyPrefix    = regexp.MustCompile(`^[a-z][a-z0-9-]*/$`)
 )
 
+// logRetentions are the days that CloudWatch Logs takes, up to two years. See
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html.
+func logRetentions() []int32 {
+	return []int32{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731}
+}
+
 type name struct {
 	field   string
 	value   *string
@@ -92,6 +98,9 @@ func (s Settings) Validate() error {
 	oneOf("functions.recommend.architecture", f.Architecture, hostArchitecture, "arm64", "x86_64")
 	between("functions.recommend.memory_mib", f.MemoryMiB, 128, 10240)
 	between("functions.recommend.timeout_seconds", f.TimeoutSeconds, 1, 900)
+	if !slices.Contains(logRetentions(), f.LogRetentionDays) {
+		problems = append(problems, fmt.Errorf("functions.recommend.log_retention_days: %d is none of %v", f.LogRetentionDays, logRetentions()))
+	}
 
 	m := s.Mapping
 	oneOf("mapping.starting_position", m.StartingPosition, "TRIM_HORIZON", "LATEST")

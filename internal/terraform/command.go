@@ -1,0 +1,90 @@
+package terraform
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"kindred/internal/program"
+	"kindred/internal/provision"
+	"kindred/localstack/native"
+	"kindred/localstack/settings"
+)
+
+// Description is the first line of the program's help.
+const Description = "Terraform for kindred: the local stack's resources, packages, promotion."
+
+// Command is the program's grammar.
+type Command struct {
+	Local localCommand `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
+}
+
+type localCommand struct {
+	Action  string `arg:"" enum:"apply,plan,destroy" help:"apply, plan or destroy."`
+	Tflocal bool   `help:"Run LocalStack's wrapper tflocal for terraform."`
+	Empty   bool   `help:"Fail when a plan would change something."`
+}
+
+// Run runs the action against the stack that .kindred/env names.
+func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
+	w, err := Open(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := settings.Load()
+	if err != nil {
+		return err
+	}
+	stack, err := native.Open(native.Config{Resources: s.Env()})
+	if err != nil {
+		return err
+	}
+	env, err := stack.ReadEnv()
+	if err != nil {
+		return fmt.Errorf("%w; `make local-up` writes it", err)
+	}
+	zip, err := provision.BuildFunction(ctx, stack.Repository(), "recommend")
+	if err != nil {
+		return err
+	}
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], Function: zip}
+	if f, ok := out.Stderr.(*os.File); ok {
+		config.Out = f
+	}
+	if c.Tflocal {
+		bin, err := w.Python(ctx, "tflocal")
+		if err != nil {
+			return err
+		}
+		config.Wrapper = filepath.Join(bin, "tflocal")
+	}
+	l, err := OpenLocal(ctx, w, s, config)
+	if err != nil {
+		return err
+	}
+	switch c.Action {
+	case "apply":
+		if err := l.Apply(ctx); err != nil {
+			return err
+		}
+		return out.Result("terraform/local is applied", struct{}{})
+	case "destroy":
+		if err := l.Destroy(ctx); err != nil {
+			return err
+		}
+		return out.Result("everything of terraform/local is deleted", struct{}{})
+	default:
+		changes, err := l.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		if err := out.Result(fmt.Sprintf("an apply would change %d resources", len(changes)), changes); err != nil {
+			return err
+		}
+		if c.Empty && len(changes) > 0 {
+			return fmt.Errorf("%w: %v", ErrChanges, changes)
+		}
+		return nil
+	}
+}

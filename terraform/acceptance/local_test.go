@@ -1,0 +1,292 @@
+package acceptance
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/firehose"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"kindred/internal/awsclient"
+	"kindred/internal/provision"
+	"kindred/internal/terraform"
+	"kindred/localstack/settings"
+)
+
+// TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what it made with what the provisioner
+// makes, and lets the provisioner find nothing to change. Needs a LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN.
+func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
+	endpoint, dsn := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("PGVECTOR_DSN")
+	if endpoint == "" || dsn == "" {
+		t.Fatal("set AWS_ENDPOINT_URL and PGVECTOR_DSN, as `make tf-local-test` does")
+	}
+	w := mustOpen(t)
+	s, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, err := provision.BuildFunction(t.Context(), w.Repository, "recommend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	run := strings.ToLower(rand.Text()[:8])
+	byTerraform, byProvisioner := s.WithSuffix("tf"+run), s.WithSuffix("go"+run)
+
+	config := terraform.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, Function: zip, Suffix: "tf" + run}
+	l, err := terraform.OpenLocal(t.Context(), w, s, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	destroyed := false
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+		defer stop()
+		if !destroyed {
+			if err := l.Destroy(ctx); err != nil {
+				t.Errorf("destroy: %v", err)
+			}
+		}
+		if err := provision.Destroy(ctx, cfg, byProvisioner); err != nil {
+			t.Errorf("destroy the provisioner's: %v", err)
+		}
+		_ = os.RemoveAll(filepath.Join(w.State, "local-tf"+run))
+		_ = os.RemoveAll(filepath.Join(w.State, "data", "local-tf"+run))
+	})
+	step := time.Now()
+	if err := l.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("apply: %v", time.Since(step).Round(time.Second))
+
+	made, err := provision.Apply(t.Context(), cfg, byTerraform, function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.Changes) > 0 {
+		t.Errorf("the provisioner changes what Terraform built:\n%s", strings.Join(made.Changes, "\n"))
+	}
+	if _, err := provision.Apply(t.Context(), cfg, byProvisioner, function); err != nil {
+		t.Fatal(err)
+	}
+	a := describe(t, cfg, byTerraform, "-tf"+run)
+	b := describe(t, cfg, byProvisioner, "-go"+run)
+	if len(b) < 60 {
+		t.Errorf("only %d attributes were compared", len(b))
+	}
+	t.Logf("%d attributes of the provisioner's resources, %d of Terraform's", len(b), len(a))
+	withoutListed(t, a)
+	if diff := cmp.Diff(b, a); diff != "" {
+		t.Errorf("provisioner (-) and Terraform (+) differ:\n%s", diff)
+	}
+
+	for _, wrapper := range []string{"", "tflocal"} { // tflocal must find what plain terraform built
+		config := config
+		if wrapper != "" {
+			bin, err := w.Python(t.Context(), "tflocal")
+			if err != nil {
+				t.Fatal(err)
+			}
+			config.Wrapper = filepath.Join(bin, "tflocal")
+		}
+		step = time.Now()
+		again, err := terraform.OpenLocal(t.Context(), w, s, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes, err := again.Plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("second plan %s: %v", wrapper, time.Since(step).Round(time.Second))
+		for _, c := range changes {
+			t.Errorf("the second plan (%s) would %s", wrapper, c)
+		}
+	}
+
+	step = time.Now()
+	if err := l.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	destroyed = true
+	t.Logf("destroy: %v", time.Since(step).Round(time.Second))
+	mustBeGone(t, cfg, byTerraform)
+}
+
+// terraformOnly are the attributes that Terraform's resources have and the provisioner's lack, by the end of their path, each with its
+// reason.
+func terraformOnly() map[string]string {
+	return map[string]string{
+		"function description":  "a text for people who look into a console",
+		" policy":               "TLS only; the emulator speaks plain HTTP and enforces no policy",
+		"customTimeZone[0]":     "the provider writes AWS's default out",
+		"noEncryptionConfig[0]": "the provider writes AWS's default out",
+		"s3BackupMode[0]":       "the provider writes AWS's default out",
+	}
+}
+
+// withoutListed takes the listed attributes out of all, and fails when a listed one is not there: then it is listed for nothing.
+func withoutListed(t *testing.T, all map[string]string) {
+	t.Helper()
+	for end := range terraformOnly() {
+		n := len(all)
+		maps.DeleteFunc(all, func(path, _ string) bool { return strings.HasSuffix(path, end) })
+		if len(all) == n {
+			t.Errorf("%q is listed as Terraform's alone, but Terraform's resources have it not", end)
+		}
+	}
+}
+
+// describe lists every attribute that the services tell of the resources of s: "resource path" to value, names without suffix. What is
+// different between any two resources, such as times and ids, is left out.
+func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) map[string]string {
+	t.Helper()
+	ctx := t.Context()
+	all := map[string]string{}
+	add := func(what string, v any, err error) {
+		t.Helper()
+		var api smithy.APIError
+		if errors.As(err, &api) && strings.HasPrefix(api.ErrorCode(), "NoSuch") {
+			return // the bucket has none
+		}
+		if err != nil {
+			t.Fatalf("describe %s: %v", what, err)
+		}
+		flatten(what, reflect.ValueOf(v), func(path, value string) { all[path] = strings.ReplaceAll(value, suffix, "") })
+	}
+	objects := awsclient.S3(cfg)
+	for _, b := range s.Buckets.All() {
+		what, name := "bucket "+strings.TrimSuffix(b.Name, suffix), aws.String(b.Name)
+		versioning, err := objects.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: name})
+		add(what, versioning, err)
+		private, err := objects.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: name})
+		add(what, private, err)
+		location, err := objects.GetBucketLocation(ctx, &s3.GetBucketLocationInput{Bucket: name})
+		add(what, location, err)
+		encryption, err := objects.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: name})
+		add(what, encryption, err)
+		ownership, err := objects.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: name})
+		add(what, ownership, err)
+		policy, err := objects.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
+		add(what, policy, err)
+	}
+	stream, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name})
+	add("stream", stream, err)
+	delivery, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx,
+		&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
+	add("delivery", delivery, err)
+	functions := lambda.NewFromConfig(cfg)
+	function, err := functions.GetFunctionConfiguration(ctx,
+		&lambda.GetFunctionConfigurationInput{FunctionName: &s.Functions.Recommend.Name})
+	add("function", function, err)
+	mappings, err := functions.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &s.Functions.Recommend.Name})
+	add("mapping", mappings, err)
+	logs, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(ctx,
+		&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + s.Functions.Recommend.Name)})
+	add("log", logs, err)
+	roles := iam.NewFromConfig(cfg)
+	for role, name := range map[string]string{"function": s.Functions.Recommend.RoleName, "delivery": s.Delivery.RoleName} {
+		r, err := roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+		add("role of "+role, r, err)
+		policies, err := roles.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &name})
+		add("policies of "+role, policies, err)
+	}
+	return all
+}
+
+// volatile are fields that differ between any two resources.
+func volatile(field string) bool {
+	switch field {
+	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "CreateDate", "RoleId", "UUID", "CreationTime", "StoredBytes",
+		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed", "StateTransitionReason",
+		"AssumeRolePolicyDocument", // provision.Apply above has judged it by meaning
+		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn":
+		return true
+	}
+	return false
+}
+
+// flatten tells each leaf of v with its path.
+func flatten(path string, v reflect.Value, tell func(path, value string)) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			flatten(path, v.Elem(), tell)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && !volatile(f.Name) {
+				flatten(path+" "+lower(f.Name), v.Field(i), tell)
+			}
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			flatten(path+" "+k.String(), v.MapIndex(k), tell)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			flatten(path, v.Index(i), func(p, value string) { tell(p+"["+string(rune('0'+i))+"]", value) })
+		}
+	default:
+		if v.IsZero() {
+			return
+		}
+		tell(path, fmt.Sprint(v.Interface()))
+	}
+}
+
+func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// mustBeGone asks each service for each resource by name.
+func mustBeGone(t *testing.T, cfg aws.Config, s settings.Settings) {
+	t.Helper()
+	ctx := t.Context()
+	var left []string
+	for _, b := range s.Buckets.All() {
+		if _, err := awsclient.S3(cfg).HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(b.Name)}); err == nil {
+			left = append(left, "bucket "+b.Name)
+		}
+	}
+	if _, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name}); err == nil {
+		left = append(left, "stream")
+	}
+	_, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
+	if err == nil {
+		left = append(left, "delivery stream")
+	}
+	functions := lambda.NewFromConfig(cfg)
+	if _, err := functions.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &s.Functions.Recommend.Name}); err == nil {
+		left = append(left, "function")
+	}
+	for _, name := range []string{s.Functions.Recommend.RoleName, s.Delivery.RoleName} {
+		if _, err := iam.NewFromConfig(cfg).GetRole(ctx, &iam.GetRoleInput{RoleName: &name}); err == nil {
+			left = append(left, "role "+name)
+		}
+	}
+	sort.Strings(left)
+	if len(left) > 0 {
+		t.Errorf("destroy leaves %q", left)
+	}
+}

@@ -1,0 +1,50 @@
+variable "name" {
+  description = "Bucket name: 3 to 63 lower-case letters, digits and hyphens."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 63 lower-case letters, digits and hyphens, and end in a letter or digit."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Customer managed key; null takes SSE-S3, the only kind that log delivery supports."
+  type        = string
+  default     = null
+}
+
+variable "access_log" {
+  description = "Bucket that receives the access logs, or null. An object, so that null is known while planning."
+  type        = object({ bucket = string })
+  default     = null
+}
+
+variable "log_target" {
+  description = "Let S3 deliver access logs here."
+  type        = bool
+  default     = false
+}
+
+variable "expire_days" {
+  description = "Days after which objects expire; null keeps them."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.expire_days == null ? true : var.expire_days >= 1 && floor(var.expire_days) == var.expire_days
+    error_message = "expire_days must be a whole number of days, at least 1, or null."
+  }
+}
+
+variable "force_destroy" {
+  description = "Delete the objects with the bucket. False wherever data matter."
+  type        = bool
+  default     = false
+}
+
+variable "lifecycle_rules" {
+  description = "Set the lifecycle rules. The provider waits 55 s for them; a throw-away local bucket does without."
+  type        = bool
+  default     = true
+}

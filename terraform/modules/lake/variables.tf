@@ -1,0 +1,41 @@
+variable "buckets" {
+  description = "Buckets by role: lake (training sets), artifacts (model versions), recommendations (what Firehose delivers, the quarantine, failed batches), and code on AWS. expire_days null keeps objects."
+  type = map(object({
+    name        = string
+    expire_days = optional(number)
+  }))
+
+  validation {
+    condition     = length(setsubtract(["lake", "artifacts", "recommendations"], keys(var.buckets))) == 0
+    error_message = "buckets must have the roles lake, artifacts and recommendations."
+  }
+
+  validation {
+    condition     = length(distinct([for b in var.buckets : b.name])) == length(var.buckets)
+    error_message = "buckets must have different names."
+  }
+}
+
+variable "access_log_bucket" {
+  description = "Name of the bucket that receives the others' access logs; null makes none."
+  type        = string
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the buckets; null takes SSE-S3."
+  type        = string
+  default     = null
+}
+
+variable "force_destroy" {
+  description = "Delete the objects with the buckets. False wherever data matter."
+  type        = bool
+  default     = false
+}
+
+variable "lifecycle_rules" {
+  description = "Set the lifecycle rules. The provider waits 55 s for them; throw-away local buckets do without."
+  type        = bool
+  default     = true
+}

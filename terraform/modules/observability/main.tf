@@ -1,0 +1,133 @@
+data "aws_caller_identity" "current" {}
+
+resource "aws_sns_topic" "alarms" {
+  name              = "${var.name}-alarms"
+  kms_master_key_id = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "topic" {
+  statement {
+    sid       = "AlarmsPublish"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alarms.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "alarms" {
+  arn    = aws_sns_topic.alarms.arn
+  policy = data.aws_iam_policy_document.topic.json
+}
+
+resource "aws_sns_topic_subscription" "mail" {
+  for_each = var.alarm_emails
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = each.key
+}
+
+locals {
+  # The function's own metrics are those of lambdas/recommend/report.go.
+  stream_alarms = {
+    iterator-age = {
+      description = "Records wait too long in the activity stream", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "AWS/Lambda", metric = "IteratorAge", statistic = "Maximum", threshold = var.iterator_age_seconds * 1000, periods = 5, period = 60
+      dimensions  = { FunctionName = var.function_name }
+    }
+    function-errors = {
+      description = "The function recommend fails", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "AWS/Lambda", metric = "Errors", statistic = "Sum", threshold = 5, periods = 5, period = 60
+      dimensions  = { FunctionName = var.function_name }
+    }
+    throttles = {
+      description = "The activity stream is short of shards", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum", threshold = 10, periods = 5, period = 60
+      dimensions  = { StreamName = var.stream_name }
+    }
+    delivery-freshness = {
+      description = "Firehose is behind", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", statistic = "Maximum", threshold = var.delivery_age_seconds, periods = 3, period = 60
+      dimensions  = { DeliveryStreamName = var.delivery_stream_name }
+    }
+    quarantine = {
+      description = "Events were put aside as unreadable", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "kindred", metric = "quarantined", statistic = "Sum", threshold = 1, periods = 1, period = 60
+      dimensions  = { function = "recommend" }
+    }
+  }
+
+  chain_alarms = var.chain == null ? {} : {
+    chain-failed = {
+      description = "The nightly chain failed", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      namespace   = "AWS/States", metric = "ExecutionsFailed", statistic = "Sum", threshold = 1, periods = 1, period = 300
+      dimensions  = { StateMachineArn = var.chain.arn }
+    }
+    model-old = {
+      description = "No chain succeeded for ${var.model_age_days} days: the live model is older", missing = "breaching", comparison = "LessThanThreshold"
+      namespace   = "AWS/States", metric = "ExecutionsSucceeded", statistic = "Sum", threshold = 1, periods = var.model_age_days, period = 86400
+      dimensions  = { StateMachineArn = var.chain.arn }
+    }
+  }
+
+  alarms = merge(local.stream_alarms, local.chain_alarms)
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  comparison_operator = each.value.comparison
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  statistic           = each.value.statistic
+  threshold           = each.value.threshold
+  evaluation_periods  = each.value.periods
+  period              = each.value.period
+  dimensions          = each.value.dimensions
+  treat_missing_data  = each.value.missing
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_composite_alarm" "stream" {
+  count = var.composite_alarm ? 1 : 0
+
+  alarm_name        = "${var.name}-stream-unhealthy"
+  alarm_description = "Recommendations are late or missing"
+  alarm_actions     = [aws_sns_topic.alarms.arn]
+  alarm_rule        = join(" OR ", [for k in ["iterator-age", "function-errors", "delivery-freshness"] : "ALARM(\"${aws_cloudwatch_metric_alarm.this[k].alarm_name}\")"])
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = var.name
+  dashboard_body = jsonencode({
+    widgets = [
+      for i, k in sort(keys(local.alarms)) : {
+        type   = "metric"
+        x      = (i % 2) * 12
+        y      = floor(i / 2) * 6
+        width  = 12
+        height = 6
+        properties = {
+          title   = local.alarms[k].description
+          region  = var.region
+          stat    = local.alarms[k].statistic
+          period  = local.alarms[k].period
+          metrics = [concat([local.alarms[k].namespace, local.alarms[k].metric], flatten([for d, v in local.alarms[k].dimensions : [d, v]]))]
+        }
+      }
+    ]
+  })
+}

@@ -1,0 +1,13 @@
+// Tf runs Terraform for kindred: tf local apply, tf local plan, tf local destroy.
+package main
+
+import (
+	"os"
+
+	"kindred/internal/program"
+	"kindred/internal/terraform"
+)
+
+func main() {
+	os.Exit(program.Main("tf", terraform.Description, &terraform.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
