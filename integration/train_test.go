@@ -16,7 +16,6 @@ import (
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
-	"kindred/internal/shop"
 	"kindred/internal/simulation"
 	"kindred/internal/trainer"
 	"kindred/internal/trainingset"
@@ -29,18 +28,18 @@ func mustTrainingSet(t *testing.T, lake objectstore.Store, cfg simulation.Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	customers, products := map[int32]*shop.Customer{}, map[string]*shop.Product{}
+	customers, products := map[int32]int32{}, map[string]int32{}
 	for i := range s.Customers() {
-		customers[s.Customers()[i].Number] = &s.Customers()[i]
+		customers[s.Customers()[i].Number] = int32(i)
 	}
 	for i := range s.Products() {
-		products[s.Products()[i].Code] = &s.Products()[i]
+		products[s.Products()[i].Code] = int32(i)
 	}
 	w := trainingset.NewWriter(t.TempDir())
 	err = errors.Join(w.Customers(s.Customers()), w.Products(s.Products()))
 	for r := range s.Ratings() {
 		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber], Product: products[r.ProductCode],
-			Stars: r.Stars, RatedAt: r.RatedAt}))
+			Stars: r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}
 	draft, closeErr := w.Close()
 	if err = errors.Join(err, closeErr); err != nil {

@@ -36,7 +36,9 @@ type Snapshot struct {
 }
 
 // Open is OpenMapping for a shop whose tables are named as ours.
-func Open(ctx context.Context, dsn string) (*Snapshot, error) { return OpenMapping(ctx, dsn, Mapping{}) }
+func Open(ctx context.Context, dsn string) (*Snapshot, error) {
+	return OpenMapping(ctx, dsn, Mapping{})
+}
 
 // OpenMapping connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
 // password or the database is wrong. Of the DSN's parameters it honours tls, timeout and readTimeout. Call Check before

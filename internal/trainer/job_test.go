@@ -10,7 +10,6 @@ import (
 	"kindred/internal/envconfig"
 	"kindred/internal/modelfile"
 	"kindred/internal/objectstore"
-	"kindred/internal/shop"
 	"kindred/internal/simulation"
 	"kindred/internal/trainingset"
 )
@@ -26,16 +25,16 @@ func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
 	}
 	w := trainingset.NewWriter(t.TempDir())
 	err = errors.Join(w.Customers(s.Customers()), w.Products(s.Products()))
-	customers, products := map[int32]*shop.Customer{}, map[string]*shop.Product{}
+	customers, products := map[int32]int32{}, map[string]int32{}
 	for i := range s.Customers() {
-		customers[s.Customers()[i].Number] = &s.Customers()[i]
+		customers[s.Customers()[i].Number] = int32(i)
 	}
 	for i := range s.Products() {
-		products[s.Products()[i].Code] = &s.Products()[i]
+		products[s.Products()[i].Code] = int32(i)
 	}
 	for r := range s.Ratings() {
 		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber], Product: products[r.ProductCode],
-			Stars: r.Stars, RatedAt: r.RatedAt}))
+			Stars: r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}
 	draft, closeErr := w.Close()
 	truth, jsonErr := json.Marshal(cfg)

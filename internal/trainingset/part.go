@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// groupRows is the rows of a row group. It bounds the writer's memory (about 60 bytes a row before compression),
-	// and half a million rows are enough for dictionaries to pay.
+	// groupRows is the rows of a row group. It bounds the writer's memory (20 bytes a row), and half a million rows are
+	// enough for dictionaries to pay.
 	groupRows = 512 * 1024
 	// partBytes is the size from which a new file is begun: large enough that S3 requests cost nothing beside their
 	// bytes, small enough for one Spark task each. Files are cut between row groups.
@@ -24,49 +24,15 @@ const (
 	createdBy = "kindred version 1"
 )
 
-// partWriter writes the rows of one data set into part-00000.parquet and so on.
-type partWriter[T any] struct {
+// parts is the files of one data set: part-00000.parquet and so on, one open at a time.
+type parts struct {
 	dir, dataSet string
-	limitBytes   int64
-	limitRows    int // of a row group
 	file         *os.File
-	out          *countingWriter
-	rows         *parquet.GenericWriter[T]
-	inGroup      int
-	parts        []commit.File // the last one is open while file is not nil
+	files        []commit.File // the last one is open while file is not nil
 }
 
-func (p *partWriter[T]) write(rows []T) error {
-	for len(rows) > 0 {
-		if p.file == nil {
-			if err := p.open(); err != nil {
-				return err
-			}
-		}
-		n := min(len(rows), p.limitRows-p.inGroup)
-		if _, err := p.rows.Write(rows[:n]); err != nil {
-			return p.wrap("write", err)
-		}
-		rows = rows[n:]
-		p.parts[len(p.parts)-1].Rows += int64(n)
-		if p.inGroup += n; p.inGroup < p.limitRows {
-			continue
-		}
-		p.inGroup = 0
-		if err := p.rows.Flush(); err != nil {
-			return p.wrap("write", err)
-		}
-		if p.out.bytes >= p.limitBytes {
-			if err := p.finish(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (p *partWriter[T]) open() error {
-	part := commit.File{Path: path.Join(p.dataSet, fmt.Sprintf("part-%05d.parquet", len(p.parts))), DataSet: p.dataSet}
+func (p *parts) open() error {
+	part := commit.File{Path: path.Join(p.dataSet, fmt.Sprintf("part-%05d.parquet", len(p.files))), DataSet: p.dataSet}
 	name := filepath.Join(p.dir, filepath.FromSlash(part.Path))
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return fmt.Errorf("create %s: %w", part.Path, err)
@@ -75,42 +41,24 @@ func (p *partWriter[T]) open() error {
 	if err != nil {
 		return fmt.Errorf("create %s: %w", part.Path, err)
 	}
-	p.parts = append(p.parts, part)
-	p.file, p.out, p.inGroup = file, &countingWriter{Writer: file}, 0
-	p.rows = parquet.NewGenericWriter[T](p.out, &parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
-		DataPageVersion: 1, // every reader knows it
-		Schema:          parquet.NewSchema(p.dataSet, parquet.SchemaOf(*new(T)))},
-		parquet.WriteBufferSize(0)) // pages are large, and out shall know what is written
+	p.files, p.file = append(p.files, part), file
 	return nil
 }
 
-func (p *partWriter[T]) finish() error {
-	err := p.rows.Close()
-	err = errors.Join(err, p.file.Close())
-	p.file = nil
+// wrote counts rows of the open file.
+func (p *parts) wrote(rows int) { p.files[len(p.files)-1].Rows += int64(rows) }
+
+// finish closes the open file, which its writer completed with err.
+func (p *parts) finish(err error) error {
+	err = errors.Join(err, p.abandon())
 	if err != nil {
 		return p.wrap("finish", err)
 	}
 	return nil
 }
 
-// close finishes the last file. A data set without rows has one file too, with its columns.
-func (p *partWriter[T]) close() ([]commit.File, error) {
-	if len(p.parts) == 0 {
-		if err := p.open(); err != nil {
-			return nil, err
-		}
-	}
-	if p.file != nil {
-		if err := p.finish(); err != nil {
-			return nil, err
-		}
-	}
-	return p.parts, nil
-}
-
 // abandon closes the open file without completing it.
-func (p *partWriter[T]) abandon() error {
+func (p *parts) abandon() error {
 	if p.file == nil {
 		return nil
 	}
@@ -119,17 +67,29 @@ func (p *partWriter[T]) abandon() error {
 	return err
 }
 
-func (p *partWriter[T]) wrap(verb string, err error) error {
-	return fmt.Errorf("%s %s: %w", verb, p.parts[len(p.parts)-1].Path, err)
+func (p *parts) wrap(verb string, err error) error {
+	return fmt.Errorf("%s %s: %w", verb, p.files[len(p.files)-1].Path, err)
 }
 
-type countingWriter struct {
-	io.Writer
-	bytes int64
-}
-
-func (w *countingWriter) Write(data []byte) (int, error) {
-	n, err := w.Writer.Write(data)
-	w.bytes += int64(n)
-	return n, err
+// writeWhole writes a small data set as one file. One without rows has a file too, with its columns.
+func writeWhole[Row, Source any](dir, dataSet string, all []Source, convert func(Source) Row) (_ []commit.File, err error) {
+	p := parts{dir: dir, dataSet: dataSet}
+	if err := p.open(); err != nil {
+		return nil, err
+	}
+	w := parquet.NewGenericWriter[Row](io.Writer(p.file), &parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
+		DataPageVersion: 1, // every reader knows it
+		Schema:          parquet.NewSchema(dataSet, parquet.SchemaOf(*new(Row)))})
+	batch := make([]Row, 0, batchRows)
+	for i, source := range all {
+		if batch = append(batch, convert(source)); len(batch) == batchRows || i == len(all)-1 {
+			if _, err := w.Write(batch); err != nil {
+				return nil, errors.Join(p.wrap("write", err), p.abandon())
+			}
+			batch = batch[:0]
+		}
+	}
+	p.wrote(len(all))
+	err = p.finish(w.Close())
+	return p.files, err
 }

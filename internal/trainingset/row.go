@@ -7,8 +7,7 @@ import (
 )
 
 // ratingRow has the columns of ratings in their order. Amounts are decimal(10,2), held as cents. ratedAt has no time
-// zone, as MySQL's DATETIME has none. Dictionaries stand where values repeat: the customer's over whole runs of rows, the
-// product's over the catalog.
+// zone, as MySQL's DATETIME has none. It is the schema of the files; ratingWriter writes them.
 type ratingRow struct {
 	CustomerNumber  int32   `parquet:"customerNumber,delta"`
 	City            string  `parquet:"city,dict"`
@@ -60,17 +59,6 @@ func Schema() string {
 	return parquet.NewSchema(Ratings, parquet.SchemaOf(ratingRow{})).String() + "\n" +
 		parquet.NewSchema(Customers, parquet.SchemaOf(customerRow{})).String() + "\n" +
 		parquet.NewSchema(Products, parquet.SchemaOf(productRow{})).String() + "\n"
-}
-
-// toRatingRow leaves RatedAt to the writer.
-func toRatingRow(r Rating) ratingRow {
-	return ratingRow{
-		CustomerNumber: r.Customer.Number, City: r.Customer.City, State: r.Customer.State, PostalCode: r.Customer.PostalCode,
-		Country: r.Customer.Country, CreditLimit: (*int64)(r.Customer.CreditLimit),
-		ProductCode: r.Product.Code, ProductLine: r.Product.Line, ProductScale: r.Product.Scale,
-		QuantityInStock: r.Product.QuantityInStock, BuyPrice: int64(r.Product.BuyPrice), MSRP: int64(r.Product.MSRP),
-		ProductRating: r.Stars,
-	}
 }
 
 func toCustomerRow(c shop.Customer) customerRow {

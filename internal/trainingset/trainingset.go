@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"time"
 
 	"kindred/internal/shop"
 )
@@ -45,14 +44,6 @@ type Interaction struct {
 	Product  int32 // index into Products
 	Stars    int8
 	RatedAt  int64 // seconds since 1970 UTC; 0: not known
-}
-
-// Rating is one joined row on its way into the files. The pointers are read during the call only.
-type Rating struct {
-	Customer *shop.Customer
-	Product  *shop.Product
-	Stars    int8
-	RatedAt  *time.Time
 }
 
 // Fingerprint identifies the columns of all data sets: names, types, order.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,10 +48,9 @@ func write(t *testing.T, n int) commit.Draft {
 		t.Fatal(err)
 	}
 	for i := range n {
-		r := trainingset.Rating{Customer: &customers[i*2/n], Product: &products[i%2], Stars: int8(i%5 + 1)}
+		r := trainingset.Rating{Customer: int32(i * 2 / n), Product: int32(i % 2), Stars: int8(i%5 + 1), RatedAt: trainingset.NoTime}
 		if i%3 != 0 {
-			at := time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC).Add(time.Duration(i) * time.Second)
-			r.RatedAt = &at
+			r.RatedAt = time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC).UnixMilli() + 1000*int64(i)
 		}
 		if err := w.Rating(r); err != nil {
 			t.Fatal(err)
@@ -145,22 +145,67 @@ func TestReadRefusesAnotherSchemaAndDamage(t *testing.T) {
 func TestReadRefusesAnOrphan(t *testing.T) {
 	t.Parallel()
 	w := trainingset.NewWriter(t.TempDir())
-	customers, products := people(), goods()
-	if err := errors.Join(w.Customers(customers[1:]), w.Products(products),
-		w.Rating(trainingset.Rating{Customer: &customers[0], Product: &products[0], Stars: 1})); err != nil {
+	if err := errors.Join(w.Customers(people()[1:]), w.Products(goods())); err != nil {
 		t.Fatal(err)
 	}
-	draft, err := w.Close()
+	few, err := w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := write(t, 10)
+	for _, f := range few.Files { // customers and products of the one, ratings of the other
+		if f.DataSet != trainingset.Ratings {
+			if err := os.Rename(filepath.Join(few.Dir, f.Path), filepath.Join(all.Dir, f.Path)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range all.Files {
+		if all.Files[i].DataSet == trainingset.Customers {
+			all.Files[i].Rows = 2
+		}
+	}
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
-	m, _, err := repo.Commit(t.Context(), draft)
+	m, _, err := repo.Commit(t.Context(), all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := trainingset.Read(t.Context(), repo, m, t.TempDir()); !errors.Is(err, trainingset.ErrOrphan) {
 		t.Errorf("error %v, want ErrOrphan", err)
+	}
+}
+
+func TestWriterRefusesARatingOfNobody(t *testing.T) {
+	t.Parallel()
+	w := trainingset.NewWriter(t.TempDir())
+	defer w.Abandon()
+	if err := errors.Join(w.Customers(people()), w.Products(goods())); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []trainingset.Rating{{Customer: 3}, {Product: 2}, {Customer: -1}} {
+		if err := w.Rating(r); !errors.Is(err, trainingset.ErrOrphan) {
+			t.Errorf("%+v: error %v, want ErrOrphan", r, err)
+		}
+	}
+}
+
+// The files are written by another goroutine.
+func TestDiskErrorReachesTheWriter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := trainingset.NewWriter(dir)
+	if err := errors.Join(w.Customers(people()), w.Products(goods()), os.WriteFile(filepath.Join(dir, trainingset.Ratings), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for i := 0; i < 3_000_000 && err == nil; i++ { // more than a row group and the queue hold
+		err = w.Rating(trainingset.Rating{RatedAt: int64(i)})
+	}
+	if err == nil || !strings.Contains(err.Error(), "create ratings/part-00000.parquet") {
+		t.Errorf("error %v, want the one of the disk", err)
+	}
+	if err := w.Abandon(); err != nil {
+		t.Error(err)
 	}
 }
 
