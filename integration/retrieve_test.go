@@ -198,7 +198,7 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	}
 	// An index is built above the crossover only; here it is made by hand, so that few rows do.
 	execPostgres(t, t.Context(), dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops);
-		UPDATE kindred.model_version SET index_kind = 'hnsw'; ANALYZE`)
+		UPDATE kindred.model_version SET index_kind = 'hnsw', ef_search = 100; ANALYZE`)
 	m := mustGoLive(t, store, v)
 	customer := int32(101)
 	var exclude []string // all but the last 60 products

@@ -137,16 +137,18 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 	if err := verifyCounts(ctx, tx, schema, v); err != nil {
 		return err
 	}
-	var found struct{ products, similar *float64 }
 	if index == indexHNSW {
 		r, err := measureRecall(ctx, tx, schema, v)
 		if err != nil {
 			return fmt.Errorf("measure recall: %w", err)
 		}
-		found.products, found.similar = &r.products, &r.similar
+		_, err = tx.Exec(ctx, `UPDATE kindred.model_version SET ef_search = $2, recall = $3, similar_recall = $4 WHERE version = $1`,
+			v.ID, r.efSearch, r.products, r.similar)
+		if err != nil {
+			return fmt.Errorf("record recall: %w", err)
+		}
 	}
-	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp(), recall = $2, similar_recall = $3
-		WHERE version = $1`, v.ID, found.products, found.similar)
+	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
 	return err
 }
 

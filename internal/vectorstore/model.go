@@ -15,8 +15,8 @@ import (
 // model is a version in memory. It is shared between callers and never changes.
 type model struct {
 	recommend.Model
-	schema  string // where its tables are
-	indexed bool   // searched by HNSW instead of an exact scan
+	schema   string // where its tables are
+	efSearch int    // how many candidates a search of the HNSW index keeps; 0: there is none, every search is an exact scan
 }
 
 // Traffic returns the versions that the pointer shows now. It reads the pointer on each call, one tiny query, and a version's solver
@@ -76,8 +76,8 @@ func (s *Store) readModel(ctx context.Context, version string) (*model, error) {
 	}
 	m := &model{Model: recommend.Model{Version: version}, schema: schema}
 	var gram []byte
-	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, index_kind = $2 FROM kindred.model_version WHERE version = $1`,
-		version, indexHNSW).Scan(&m.Solver, &m.Encoder, &gram, &m.indexed)
+	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
+		version).Scan(&m.Solver, &m.Encoder, &gram, &m.efSearch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}

@@ -89,11 +89,11 @@ func TestSearchSQLRefusesWhatTheDatabaseWould(t *testing.T) {
 		"empty vector":    {Vector: []float32{}, Limit: 1},
 		"not a number":    {Vector: []float32{1, float32(math.NaN())}, Limit: 1},
 	} {
-		if sql, _, err := m.searchSQL(s); err == nil {
+		if sql, _, err := m.searchSQL(s, false); err == nil {
 			t.Errorf("%s: %s", name, sql)
 		}
 	}
-	_, args, err := m.searchSQL(recommend.Search{Limit: 1})
+	_, args, err := m.searchSQL(recommend.Search{Limit: 1}, false)
 	if exclude, ok := args[0].([]string); err != nil || !ok || exclude == nil {
 		t.Errorf("nothing excluded is bound as %#v: NULL would exclude everything", args[0])
 	}

@@ -38,6 +38,7 @@ type Version struct {
 	Customers int                 `json:"customers"`
 	Rated     int                 `json:"rated"`
 	Index     string              `json:"index"`
+	EFSearch  *int                `json:"ef_search"`      // how many candidates a search of the index keeps; nil: no index
 	Recall    *float64            `json:"recall"`         // of the index against an exact scan, among ten products; nil: no index
 	Similar   *float64            `json:"similar_recall"` // the same for similar products
 	TrainedAt time.Time           `json:"trained_at"`
@@ -80,7 +81,7 @@ type PromoteOptions struct {
 func (s *Store) Versions(ctx context.Context) ([]Version, error) {
 	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
 			CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
-			v.customers, v.rated, v.index_kind, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
+			v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
 		FROM kindred.model_version v CROSS JOIN kindred.live l ORDER BY v.started_at DESC, v.version`)
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", unmigrated(err))

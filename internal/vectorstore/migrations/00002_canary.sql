@@ -17,12 +17,13 @@ ALTER TABLE kindred.promotion
         CHECK (action IN ('promote', 'force', 'rollback', 'refuse', 'canary', 'canary-off')),
     ADD CONSTRAINT promotion_share_check CHECK ((action = 'canary') = (share IS NOT NULL));
 
--- recall@10 of the index against the exact scan, measured at load; NULL where the version is scanned.
+-- How wide a search of the index looks, and the recall@10 against the exact scan that this gave at load; NULL where the version is scanned.
 ALTER TABLE kindred.model_version
+    ADD COLUMN ef_search      integer,
     ADD COLUMN recall         real, -- of searches by inner product
     ADD COLUMN similar_recall real; -- of similar items by cosine
 
 -- +goose Down
-ALTER TABLE kindred.model_version DROP COLUMN recall, DROP COLUMN similar_recall;
+ALTER TABLE kindred.model_version DROP COLUMN ef_search, DROP COLUMN recall, DROP COLUMN similar_recall;
 ALTER TABLE kindred.live DROP CONSTRAINT live_canary, DROP COLUMN canary, DROP COLUMN canary_share, DROP COLUMN moves;
 ALTER TABLE kindred.promotion DROP CONSTRAINT promotion_share_check, DROP COLUMN share;
