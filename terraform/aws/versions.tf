@@ -1,0 +1,36 @@
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.47"
+    }
+  }
+
+  # Bucket, key and region come by -backend-config: one bucket an account, one key an environment. S3 itself holds the lock.
+  backend "s3" {
+    encrypt      = true
+    use_lockfile = true
+  }
+}
+
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = [var.account_id]
+  max_retries         = var.max_retries
+
+  default_tags {
+    tags = {
+      Project     = var.name
+      Environment = var.environment
+      ManagedBy   = "terraform"
+    }
+  }
+}
+
+variable "max_retries" {
+  description = "How often a refused request is tried again; an emulator needs few, because a call that it lacks would hang."
+  type        = number
+  default     = 25
+}

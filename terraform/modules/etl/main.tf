@@ -1,0 +1,338 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  arn_prefix = "arn:${data.aws_partition.current.partition}"
+  account_id = data.aws_caller_identity.current.account_id
+  database   = replace(var.name, "-", "_")
+
+  training_set = "training-set" # internal/envconfig.TrainingSetPrefix
+}
+
+resource "aws_glue_security_configuration" "this" {
+  name = "${var.name}-etl"
+
+  encryption_configuration {
+    cloudwatch_encryption {
+      cloudwatch_encryption_mode = "SSE-KMS"
+      kms_key_arn                = var.kms_key_arn
+    }
+
+    job_bookmarks_encryption {
+      job_bookmarks_encryption_mode = "CSE-KMS"
+      kms_key_arn                   = var.kms_key_arn
+    }
+
+    s3_encryption {
+      s3_encryption_mode = "SSE-KMS"
+      kms_key_arn        = var.kms_key_arn
+    }
+  }
+}
+
+resource "aws_glue_catalog_database" "lake" {
+  name        = local.database
+  description = "Training sets and recommendations of ${var.name}"
+}
+
+resource "aws_glue_data_catalog_encryption_settings" "this" {
+  count = var.encrypt_catalog ? 1 : 0
+
+  data_catalog_encryption_settings {
+    connection_password_encryption {
+      aws_kms_key_id                       = var.kms_key_arn
+      return_connection_password_encrypted = true
+    }
+
+    encryption_at_rest {
+      catalog_encryption_mode = "SSE-KMS"
+      sse_aws_kms_key_id      = var.kms_key_arn
+    }
+  }
+}
+
+locals {
+  # The columns of internal/trainingset, in their order. A run's folder is its partition: `injected`, because runs are named by content
+  # and a query must say which one it reads (CURRENT names the newest).
+  data_sets = {
+    ratings = [
+      ["customernumber", "int"], ["city", "string"], ["state", "string"], ["postalcode", "string"], ["country", "string"],
+      ["creditlimit", "decimal(10,2)"], ["productcode", "string"], ["productline", "string"], ["productscale", "string"],
+      ["quantityinstock", "int"], ["buyprice", "decimal(10,2)"], ["msrp", "decimal(10,2)"], ["productrating", "int"], ["ratedat", "timestamp"],
+    ]
+    customers = [
+      ["customernumber", "int"], ["customername", "string"], ["city", "string"], ["state", "string"], ["postalcode", "string"],
+      ["country", "string"], ["creditlimit", "decimal(10,2)"],
+    ]
+    products = [
+      ["productcode", "string"], ["productname", "string"], ["productline", "string"], ["productscale", "string"],
+      ["productvendor", "string"], ["quantityinstock", "int"], ["buyprice", "decimal(10,2)"], ["msrp", "decimal(10,2)"],
+    ]
+  }
+}
+
+resource "aws_glue_catalog_table" "training_set" {
+  for_each = local.data_sets
+
+  name          = each.key
+  database_name = aws_glue_catalog_database.lake.name
+  description   = "Training set: ${each.key}, one partition for each run"
+  table_type    = "EXTERNAL_TABLE"
+
+  parameters = {
+    EXTERNAL                    = "TRUE"
+    classification              = "parquet"
+    "projection.enabled"        = "true"
+    "projection.run.type"       = "injected"
+    "storage.location.template" = "s3://${var.lake_bucket.name}/${local.training_set}/run=$${run}/${each.key}"
+  }
+
+  partition_keys {
+    name = "run"
+    type = "string"
+  }
+
+  storage_descriptor {
+    location      = "s3://${var.lake_bucket.name}/${local.training_set}/"
+    input_format  = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
+    output_format = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat"
+
+    ser_de_info {
+      serialization_library = "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+      parameters            = { "serialization.format" = "1" }
+    }
+
+    dynamic "columns" {
+      for_each = each.value
+
+      content {
+        name = columns.value[0]
+        type = columns.value[1]
+      }
+    }
+  }
+}
+
+resource "aws_glue_catalog_table" "recommendations" {
+  name          = "recommendations"
+  database_name = aws_glue_catalog_database.lake.name
+  description   = "Delivered recommendations, one partition for each hour of delivery (UTC)"
+  table_type    = "EXTERNAL_TABLE"
+
+  parameters = {
+    EXTERNAL                      = "TRUE"
+    classification                = "json"
+    "projection.enabled"          = "true"
+    "projection.dt.type"          = "date"
+    "projection.dt.format"        = "yyyy-MM-dd"
+    "projection.dt.range"         = "2026-01-01,NOW"
+    "projection.dt.interval"      = "1"
+    "projection.dt.interval.unit" = "DAYS"
+    "projection.hour.type"        = "integer"
+    "projection.hour.range"       = "0,23"
+    "projection.hour.digits"      = "2"
+    "storage.location.template"   = "s3://${var.recommendations_bucket.name}/recommendations/dt=$${dt}/hour=$${hour}"
+  }
+
+  partition_keys {
+    name = "dt"
+    type = "date"
+  }
+
+  partition_keys {
+    name = "hour"
+    type = "int"
+  }
+
+  storage_descriptor {
+    location      = "s3://${var.recommendations_bucket.name}/recommendations/"
+    input_format  = "org.apache.hadoop.mapred.TextInputFormat"
+    output_format = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+
+    ser_de_info {
+      serialization_library = "org.openx.data.jsonserde.JsonSerDe"
+      parameters            = { "ignore.malformed.json" = "FALSE" }
+    }
+
+    dynamic "columns" {
+      for_each = [
+        ["session_id", "string"], ["customer_number", "int"], ["event_id", "string"], ["occurred_at", "string"],
+        ["recommended_items", "array<struct<id:string,score:double,because:string>>"],
+        ["similar_items", "struct<product_code:string,similar_items:array<struct<id:string,distance:double>>>"],
+        ["recommendation", "struct<id:string,event_id:string,model_version:string,source:string,generated_at:string,latency_ms:double>"],
+      ]
+
+      content {
+        name = columns.value[0]
+        type = columns.value[1]
+      }
+    }
+  }
+}
+
+resource "aws_glue_connection" "source" {
+  name            = "${var.name}-source"
+  description     = "MySQL source by JDBC; the password stays in Secrets Manager"
+  connection_type = "JDBC"
+
+  connection_properties = {
+    JDBC_CONNECTION_URL = "jdbc:mysql://${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
+    SECRET_ID           = var.source_database.secret_arn
+    JDBC_ENFORCE_SSL    = "true"
+  }
+
+  physical_connection_requirements {
+    availability_zone      = var.subnet.availability_zone
+    subnet_id              = var.subnet.id
+    security_group_id_list = [var.security_group_id]
+  }
+}
+
+# The launcher and the program under the hash of their content: a job that runs keeps what it began with.
+resource "aws_s3_object" "code" {
+  for_each = { launcher = var.launcher_path, program = var.program_path }
+
+  bucket      = var.code_bucket.name
+  key         = "glue/${filesha256(each.value)}/${basename(each.value)}"
+  source      = each.value
+  source_hash = filemd5(each.value)
+  kms_key_id  = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["glue.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "job" {
+  # checkov:skip=CKV_AWS_356:ec2:Describe* and ec2:CreateNetworkInterface take no resource; the write is bound to the subnet by condition.
+  statement {
+    sid       = "ReadCode"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.code_bucket.arn}/glue/*"]
+  }
+
+  statement {
+    sid       = "WriteTrainingSet"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${var.lake_bucket.arn}/${local.training_set}/*"]
+  }
+
+  statement {
+    sid       = "ListLake"
+    actions   = ["s3:ListBucket"]
+    resources = [var.lake_bucket.arn] # the whole: without it, S3 answers 403 for a first run's missing pointer, not 404
+  }
+
+  statement {
+    sid       = "ReadSourcePassword"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.source_database.secret_arn]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = compact([var.kms_key_arn, var.source_database.secret_kms_key_arn])
+  }
+
+  statement {
+    sid     = "Connection"
+    actions = ["glue:GetConnection"]
+    resources = [
+      "${local.arn_prefix}:glue:${var.region}:${local.account_id}:catalog",
+      aws_glue_connection.source.arn,
+    ]
+  }
+
+  statement {
+    sid       = "Logs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.job.arn}:*"]
+  }
+
+  statement {
+    sid       = "DescribeNetwork"
+    actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeRouteTables"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid     = "AttachToSubnet"
+    actions = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:CreateTags", "ec2:DeleteTags"]
+    resources = [
+      "${local.arn_prefix}:ec2:${var.region}:${local.account_id}:network-interface/*",
+      "${local.arn_prefix}:ec2:${var.region}:${local.account_id}:subnet/${var.subnet.id}",
+      "${local.arn_prefix}:ec2:${var.region}:${local.account_id}:security-group/${var.security_group_id}",
+    ]
+  }
+}
+
+resource "aws_iam_role" "job" {
+  name               = "${var.name}-etl"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+resource "aws_iam_role_policy" "job" {
+  name   = "etl"
+  role   = aws_iam_role.job.id
+  policy = data.aws_iam_policy_document.job.json
+}
+
+resource "aws_cloudwatch_log_group" "job" {
+  name              = "/aws-glue/jobs/${var.name}-etl"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_glue_job" "etl" {
+  name                   = "${var.name}-etl"
+  description            = "The shop from MySQL to a training set"
+  role_arn               = aws_iam_role.job.arn
+  glue_version           = "5.0"
+  worker_type            = "G.1X"
+  number_of_workers      = var.workers
+  timeout                = var.timeout_minutes
+  max_retries            = 0 # the chain retries
+  execution_class        = "STANDARD"
+  connections            = [aws_glue_connection.source.name]
+  security_configuration = aws_glue_security_configuration.this.name
+
+  command {
+    name            = "glueetl"
+    script_location = "s3://${var.code_bucket.name}/${aws_s3_object.code["launcher"].key}"
+    python_version  = "3"
+  }
+
+  # --extra-files puts the program beside the launcher on every worker; the rest is what the program's environment says elsewhere.
+  default_arguments = {
+    "--extra-files"                      = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
+    "--mysql-secret-arn"                 = var.source_database.secret_arn
+    "--mysql-host"                       = var.source_database.host
+    "--mysql-port"                       = tostring(var.source_database.port)
+    "--mysql-database"                   = var.source_database.name
+    "--lake-bucket"                      = var.lake_bucket.name
+    "--enable-continuous-cloudwatch-log" = "true"
+    "--enable-metrics"                   = "true"
+    "--enable-observability-metrics"     = "true"
+    "--continuous-log-logGroup"          = aws_cloudwatch_log_group.job.name
+    "--job-bookmark-option"              = "job-bookmark-disable"
+  }
+
+  execution_property {
+    max_concurrent_runs = 1
+  }
+}

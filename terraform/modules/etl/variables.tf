@@ -1,0 +1,99 @@
+variable "name" {
+  description = "Prefix of every resource name."
+  type        = string
+}
+
+variable "region" {
+  description = "Region."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts data, bookmarks and logs."
+  type        = string
+}
+
+variable "lake_bucket" {
+  description = "Bucket of the training sets."
+  type        = object({ name = string, arn = string })
+}
+
+variable "recommendations_bucket" {
+  description = "Bucket of the delivered recommendations, for the catalog."
+  type        = object({ name = string, arn = string })
+}
+
+variable "code_bucket" {
+  description = "Bucket of the job's launcher and program."
+  type        = object({ name = string, arn = string })
+}
+
+variable "source_database" {
+  description = "MySQL source. secret_arn holds {username, password}; secret_kms_key_arn when another key than ours encrypts it."
+  type = object({
+    host               = string
+    port               = number
+    name               = string
+    secret_arn         = string
+    secret_kms_key_arn = optional(string)
+  })
+
+  validation {
+    condition     = var.source_database.port >= 1 && var.source_database.port <= 65535
+    error_message = "source_database.port must be 1 to 65535."
+  }
+}
+
+variable "subnet" {
+  description = "Subnet of the connection."
+  type        = object({ id = string, availability_zone = string })
+}
+
+variable "security_group_id" {
+  description = "Security group of the job."
+  type        = string
+}
+
+variable "launcher_path" {
+  description = "The job's Spark launcher on this machine."
+  type        = string
+}
+
+variable "program_path" {
+  description = "The program etl for Linux on x86_64 (Glue's workers) on this machine."
+  type        = string
+}
+
+variable "workers" {
+  description = "Workers G.1X (4 vCPU, 16 GiB), the driver among them."
+  type        = number
+  default     = 2
+
+  validation {
+    condition     = var.workers >= 2 && var.workers <= 100
+    error_message = "workers must be 2 to 100."
+  }
+}
+
+variable "timeout_minutes" {
+  description = "Minutes after which a run is ended."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.timeout_minutes >= 1 && var.timeout_minutes <= 1440
+    error_message = "timeout_minutes must be 1 to 1440."
+  }
+}
+
+variable "encrypt_catalog" {
+  description = "Own the catalog's encryption setting, which an account has once: true in one environment of an account."
+  type        = bool
+  default     = true
+}
+
+variable "log_retention_days" {
+  description = "Days to keep the job's logs."
+  type        = number
+  default     = 365
+}

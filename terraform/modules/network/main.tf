@@ -1,0 +1,203 @@
+locals {
+  # Glue, Lambda and Fargate run without a NAT gateway: these endpoints are their only way out.
+  interface_services = toset(["ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kms", "logs", "monitoring", "secretsmanager", "sts"])
+}
+
+resource "aws_vpc" "this" {
+  cidr_block           = var.cidr_block
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+
+  tags = { Name = var.name }
+}
+
+resource "aws_default_security_group" "closed" {
+  vpc_id = aws_vpc.this.id
+}
+
+resource "aws_subnet" "private" {
+  for_each = { for i, az in var.availability_zones : az => i }
+
+  vpc_id                  = aws_vpc.this.id
+  availability_zone       = each.key
+  cidr_block              = cidrsubnet(var.cidr_block, 4, each.value)
+  map_public_ip_on_launch = false
+
+  tags = { Name = "${var.name}-private-${each.key}" }
+}
+
+resource "aws_route_table" "private" {
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-private" }
+}
+
+resource "aws_route_table_association" "private" {
+  for_each = aws_subnet.private
+
+  subnet_id      = each.value.id
+  route_table_id = aws_route_table.private.id
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  vpc_id            = aws_vpc.this.id
+  service_name      = "com.amazonaws.${var.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [aws_route_table.private.id]
+
+  tags = { Name = "${var.name}-s3" }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = local.interface_services
+
+  vpc_id              = aws_vpc.this.id
+  service_name        = "com.amazonaws.${var.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = [for s in aws_subnet.private : s.id]
+  security_group_ids  = [aws_security_group.endpoints.id]
+
+  tags = { Name = "${var.name}-${each.key}" }
+}
+
+resource "aws_security_group" "endpoints" {
+  name        = "${var.name}-endpoints"
+  description = "Interface endpoints, reached from the workloads only"
+  vpc_id      = aws_vpc.this.id
+}
+
+resource "aws_security_group" "workload" {
+  # checkov:skip=CKV2_AWS_5:Attached in the streaming, etl and training modules; checkov does not follow module outputs.
+  name        = "${var.name}-workload"
+  description = "Glue, Lambda and Fargate; no ingress but from itself (Glue workers talk to each other)"
+  vpc_id      = aws_vpc.this.id
+}
+
+resource "aws_security_group" "source_db" {
+  # checkov:skip=CKV2_AWS_5:Attached in the source-db module.
+  name        = "${var.name}-source-db"
+  description = "MySQL source, reached from the workloads only"
+  vpc_id      = aws_vpc.this.id
+}
+
+resource "aws_security_group" "vector_db" {
+  # checkov:skip=CKV2_AWS_5:Attached in the vector-db module.
+  name        = "${var.name}-vector-db"
+  description = "PostgreSQL with pgvector, reached from the workloads only"
+  vpc_id      = aws_vpc.this.id
+}
+
+resource "aws_vpc_security_group_ingress_rule" "workload_self" {
+  # checkov:skip=CKV_AWS_24:The source is this group itself, not an address; Glue demands all TCP ports within the group.
+  # checkov:skip=CKV_AWS_25:See CKV_AWS_24.
+  # checkov:skip=CKV_AWS_260:See CKV_AWS_24.
+  security_group_id            = aws_security_group.workload.id
+  description                  = "Glue workers of one job run"
+  referenced_security_group_id = aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = 0
+  to_port                      = 65535
+}
+
+resource "aws_vpc_security_group_egress_rule" "workload_self" {
+  security_group_id            = aws_security_group.workload.id
+  description                  = "Glue workers of one job run"
+  referenced_security_group_id = aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = 0
+  to_port                      = 65535
+}
+
+resource "aws_vpc_security_group_egress_rule" "workload_s3" {
+  security_group_id = aws_security_group.workload.id
+  description       = "S3 by the gateway endpoint"
+  prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
+locals {
+  workload_targets = {
+    endpoints = { port = 443, sg = aws_security_group.endpoints.id, description = "AWS interface endpoints" }
+    source_db = { port = 3306, sg = aws_security_group.source_db.id, description = "MySQL source" }
+    vector_db = { port = 5432, sg = aws_security_group.vector_db.id, description = "PostgreSQL vectors" }
+  }
+}
+
+resource "aws_vpc_security_group_egress_rule" "workload" {
+  for_each = local.workload_targets
+
+  security_group_id            = aws_security_group.workload.id
+  description                  = each.value.description
+  referenced_security_group_id = each.value.sg
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.port
+  to_port                      = each.value.port
+}
+
+resource "aws_vpc_security_group_ingress_rule" "target" {
+  for_each = local.workload_targets
+
+  security_group_id            = each.value.sg
+  description                  = "From the workloads"
+  referenced_security_group_id = aws_security_group.workload.id
+  ip_protocol                  = "tcp"
+  from_port                    = each.value.port
+  to_port                      = each.value.port
+}
+
+# A source database outside this network: peering or a VPN is its owner's; this only lets the workloads out to it.
+resource "aws_vpc_security_group_egress_rule" "external_source" {
+  count = var.external_source == null ? 0 : 1
+
+  security_group_id = aws_security_group.workload.id
+  description       = "MySQL source outside this network"
+  cidr_ipv4         = var.external_source.cidr
+  ip_protocol       = "tcp"
+  from_port         = var.external_source.port
+  to_port           = var.external_source.port
+}
+
+resource "aws_cloudwatch_log_group" "flow" {
+  name              = "/vpc/${var.name}/flow"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "flow_assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["vpc-flow-logs.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "flow" {
+  statement {
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
+    resources = ["${aws_cloudwatch_log_group.flow.arn}:*"]
+  }
+}
+
+resource "aws_iam_role" "flow" {
+  name               = "${var.name}-flow-logs"
+  assume_role_policy = data.aws_iam_policy_document.flow_assume.json
+}
+
+resource "aws_iam_role_policy" "flow" {
+  name   = "write-flow-logs"
+  role   = aws_iam_role.flow.id
+  policy = data.aws_iam_policy_document.flow.json
+}
+
+resource "aws_flow_log" "this" {
+  vpc_id          = aws_vpc.this.id
+  traffic_type    = "ALL"
+  iam_role_arn    = aws_iam_role.flow.arn
+  log_destination = aws_cloudwatch_log_group.flow.arn
+}

@@ -1,0 +1,53 @@
+variable "name" {
+  description = "Prefix of every resource name."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets."
+  type        = list(string)
+}
+
+variable "security_group_id" {
+  description = "Security group of the database."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts storage, secret and performance data."
+  type        = string
+}
+
+variable "instance_class" {
+  description = "Instance class, such as db.t4g.micro."
+  type        = string
+  default     = "db.t4g.micro"
+
+  validation {
+    condition     = startswith(var.instance_class, "db.")
+    error_message = "instance_class must begin with db."
+  }
+}
+
+variable "multi_az" {
+  description = "Standby in a second zone."
+  type        = bool
+  default     = false
+}
+
+variable "deletion_protection" {
+  description = "Refuse to delete the database."
+  type        = bool
+  default     = true
+}
+
+variable "storage_gib" {
+  description = "Storage in GiB to begin with; it grows by itself to five times that."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.storage_gib >= 20 && var.storage_gib <= 13107
+    error_message = "storage_gib must be 20 to 13107: gp3 begins at 20, and five times that must not exceed 65535."
+  }
+}
