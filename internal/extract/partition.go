@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -73,6 +74,9 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 	plan, err = readPlan(ctx, repo, job)
 	if err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return plan, false, err
+	}
+	if _, err := repo.Manifest(ctx, job.Name); err == nil || !errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCollected) {
+		return plan, false, cmp.Or(err, fmt.Errorf("%w: %s is the name of another run", ErrPartition, job.Name))
 	}
 	base, err := current(ctx, repo)
 	if err != nil {

@@ -1,0 +1,73 @@
+"""Runs etl on Spark 3.5: AWS Glue 5.0, or spark-submit anywhere. Spark spreads the partitions and repeats failed ones;
+the Go program reads, writes and commits. Nothing is current before the one commit at the end, in the driver.
+
+    spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql]
+                 [--job NAME] [--mysql-secret NAME] [--lake BUCKET] [--commit-flags "--max-spread 2h"]
+"""
+import argparse
+import datetime
+import json
+import os
+import shlex
+import subprocess
+import uuid
+
+from pyspark import SparkFiles
+from pyspark.sql import SparkSession
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="etl on Spark, one partition a task")
+    parser.add_argument("--etl", required=True, help="the compiled program, for Linux and the workers' processor")
+    parser.add_argument("--partitions", type=int, required=True)
+    parser.add_argument("--job", default=f"etl-{datetime.datetime.utcnow():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
+    parser.add_argument("--mapping", help="SQL file of a shop with other tables")
+    parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
+    parser.add_argument("--mysql-secret", help="Secrets Manager's secret that holds the DSN; default: the variable MYSQL_DSN")
+    parser.add_argument("--commit-flags", default="", help="more flags of etl commit-parts")
+    return parser.parse_known_args()[0]  # Glue adds arguments of its own
+
+
+def environment(args):
+    """What the program needs on every machine. It travels with the tasks and is never printed."""
+    env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_")}
+    if args.lake:
+        env["LAKE_BUCKET"] = args.lake
+    if args.mysql_secret:
+        import boto3  # Glue has it
+        env["MYSQL_DSN"] = boto3.client("secretsmanager").get_secret_value(SecretId=args.mysql_secret)["SecretString"]
+    return env
+
+
+def etl(name, env, *flags):
+    """Runs the program and returns its result. Its one sentence on standard error is the error."""
+    program = SparkFiles.get(name)
+    os.chmod(program, 0o755)  # a file from S3 is not executable
+    done = subprocess.run([program, *flags, "--json"], env={**os.environ, **env}, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"etl {' '.join(flags)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main():
+    args = arguments()
+    sc = SparkSession.builder.appName("kindred-etl").getOrCreate().sparkContext
+    env, name, job, partitions = environment(args), os.path.basename(args.etl), args.job, args.partitions
+    sc.addFile(args.etl)  # to every machine; --extra-files would reach the driver alone
+    mapping = os.path.basename(args.mapping) if args.mapping else None
+    if args.mapping:
+        sc.addFile(args.mapping)
+
+    def read_flags():
+        return ["--mapping", SparkFiles.get(mapping)] if mapping else []
+
+    etl(name, env, "plan", "--job", job, "--partitions", str(partitions), *read_flags())
+    parts = sc.parallelize(range(partitions), partitions).map(
+        lambda i: etl(name, env, "--job", job, "--partition", f"{i}/{partitions}", *read_flags())).collect()
+    result = etl(name, env, "commit-parts", "--job", job, *shlex.split(args.commit_flags))
+    result["job"], result["parts"] = job, [{k: p[k] for k in ("partition", "rows", "bytes", "no_op", "wall_seconds")} for p in parts]
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
