@@ -42,9 +42,13 @@ func (c Config) validate() error {
 }
 
 // Fit trains on m, whose rows are users and columns items. The same input and seed give the same bits on one machine
-// whatever Threads is. Rows and columns without interactions get zero vectors. progress, if not nil, is called after each epoch.
+// whatever Threads is, and with the same Kernel on all. Which basis the vectors are in is the trainer's choice; only inner products mean something. Rows and columns without interactions get zero vectors. progress, if not nil, is called after each epoch.
 // An error is ErrNoInteractions, ErrInvalid, ErrSingular or the context's.
 func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int)) (*Model, error) {
+	return fit(ctx, chooseKernels(), m, cfg, progress)
+}
+
+func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(epoch int)) (*Model, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -57,11 +61,12 @@ func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int)) (
 	for i := range model.Items { // users are solved first, so their initial values would never be read
 		model.Items[i] = float32(rng.NormFloat64() * initialSpread / math.Sqrt(float64(cfg.Dim)))
 	}
+	s := newSweep(k, cfg)
 	for epoch := range cfg.Epochs {
-		if err := Solve(ctx, m, model.Items, model.Users, cfg); err != nil {
+		if err := s.halfStep(ctx, m, model.Items, model.Users); err != nil {
 			return nil, fmt.Errorf("solve users in epoch %d: %w", epoch+1, err)
 		}
-		if err := Solve(ctx, t, model.Users, model.Items, cfg); err != nil {
+		if err := s.halfStep(ctx, t, model.Users, model.Items); err != nil {
 			return nil, fmt.Errorf("solve items in epoch %d: %w", epoch+1, err)
 		}
 		if progress != nil {
@@ -71,7 +76,25 @@ func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int)) (
 	return model, nil
 }
 
-// Loss is the value of the function that Fit minimises, in one pass over the interactions.
+// halfStep is Solve without the way back: it may rotate the fixed side, and then leaves both sides in the new basis. Inner products, which are
+// all that a model is, stay as they were, and half of the rotations are saved.
+func (s *sweep) halfStep(ctx context.Context, m *Matrix, fixed, out []float32) error {
+	if s.prepare(m, fixed) {
+		s.rotate(fixed, s.basis)
+	}
+	return s.run(ctx, fixed, out)
+}
+
+// Memory is how many bytes Fit holds at its peak, the matrix included. It grows by 16 an interaction (both directions), 4·dim + 24 a row or
+// column, and 4·dim² for each of some 40 partial sums and decompositions and each thread.
+func Memory(rows, cols, interactions, dim, threads int) int64 {
+	n, d, t := int64(rows)+int64(cols), int64(16*lanes(dim)), int64(max(threads, 1))
+	blocks := min(gramBlocks, (int64(max(rows, cols))+chunk-1)/chunk)
+	perThread := d*d*4 + d*4*int64(max(chunk, 2*rowsPerTask, dualLimit(dim)+3)) + 16*d
+	return 16*int64(interactions) + n*(4*d+24) + blocks*d*d*4 + perThread*t + d*d*(4+4+16+4+3) + 1<<20
+}
+
+// Loss is the value// Loss is the value of the function that Fit minimises, in one pass over the interactions.
 func (m *Model) Loss(x *Matrix, cfg Config) float64 {
 	d := m.Dim
 	var loss float64
