@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kindred/internal/extract"
+)
+
+// sparkVersion is Spark's in AWS Glue 5.0.
+const sparkVersion = "3.5.4"
+
+// spark is the installed pyspark of this test run.
+var spark struct {
+	once sync.Once
+	home string // holds the packages pyspark and py4j
+	err  error
+}
+
+// mustSpark returns pyspark's folder, installed into the state folder the first time (340 MB). Without Java or Python the
+// test is skipped, and `make test` says so in capitals.
+func mustSpark(t *testing.T) string {
+	t.Helper()
+	for _, program := range []string{"java", "python3"} {
+		if err := exec.Command(program, "-version").Run(); err != nil && exec.Command(program, "--version").Run() != nil {
+			t.Skipf("NOT TESTED: the Spark launcher needs %s, which is not here", program)
+		}
+	}
+	spark.once.Do(func() {
+		if spark.home, spark.err = filepath.Abs(filepath.Join("..", ".kindred", "opt", "pyspark-"+sparkVersion)); spark.err != nil {
+			return
+		}
+		if _, err := os.Stat(spark.home); !errors.Is(err, fs.ErrNotExist) {
+			spark.err = err
+			return
+		}
+		part, err := os.MkdirTemp(filepath.Dir(spark.home), "pyspark-part-*")
+		if err != nil {
+			spark.err = err
+			return
+		}
+		defer os.RemoveAll(part)
+		requirements := filepath.Join("..", "jobs", "etl", "glue", "requirements.txt")
+		out, err := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--target", part,
+			"-r", requirements).CombinedOutput()
+		if err != nil {
+			spark.err = fmt.Errorf("install pyspark: %w: %s", err, out)
+			return
+		}
+		spark.err = os.Rename(part, spark.home)
+	})
+	if spark.err != nil {
+		t.Fatal(spark.err)
+	}
+	return spark.home
+}
+
+// launch is the launcher's command line in local mode, two tasks at once, each tried up to four times as on Glue. program
+// stands for etl.
+func (l lake) launch(t *testing.T, dsn, program, job string, partitions int) *exec.Cmd {
+	t.Helper()
+	home, folder := mustSpark(t), t.TempDir()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(home, "pyspark", "bin", "spark-submit"), "--master", "local[2,4]", "--driver-memory", "512m",
+		"--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", // a short life
+		"--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1",
+		"--conf", "spark.local.dir="+folder, filepath.Join("..", "jobs", "etl", "glue", "launcher.py"),
+		"--etl", program, "--job", job, "--partitions", fmt.Sprint(partitions), "--JOB_NAME", "what Glue adds")
+	cmd.Env = append(l.env(dsn, ""), "SPARK_HOME="+filepath.Join(home, "pyspark"), "PYTHONPATH="+home, "PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a kill reaches the JVM and the driver's Python
+	return cmd
+}
+
+// script puts a shell script before etl, to fail as tasks fail. $etl is the program, $marks a folder, $part the partition.
+func script(t *testing.T, text string) (program, marks string) {
+	t.Helper()
+	program, marks = filepath.Join(t.TempDir(), "etl"), t.TempDir()
+	text = "#!/bin/bash\netl='" + mustEtl(t) + "'\nmarks='" + marks + "'\npart=\n" +
+		"[[ \"$*\" == *'--partition '* ]] && part=$(sed 's/.*--partition \\([0-9]*\\).*/\\1/' <<<\"$*\")\n" + text + "\nexec \"$etl\" \"$@\"\n"
+	if err := os.WriteFile(program, []byte(text), 0o600); err != nil { // not executable, as a file that comes from S3
+		t.Fatal(err)
+	}
+	return program, marks
+}
+
+func TestSparkWritesTheRowsOfOneRunAndRepeatsFailedTasks(t *testing.T) {
+	t.Parallel()
+	mustSpark(t)
+	stack := mustStack(t)
+	shop, _ := stack.mustShop(t, etlShop, partitionShop)
+	all := stack.mustLake(t)
+	single, l := all.another(), all.another()
+	single.mustEtl(t, shop)
+	// Partition 1 dies before it begins, partition 2 when all is written and only its answer is missing.
+	program, marks := script(t, `
+if [ "$part" = 1 ] && mkdir "$marks/1" 2>/dev/null; then echo 'etl: the machine died' >&2; exit 1; fi
+if [ "$part" = 2 ] && mkdir "$marks/2" 2>/dev/null; then "$etl" "$@" >/dev/null; kill -9 $$; fi`)
+	out, err := l.launch(t, shop, program, "spark", 4).CombinedOutput()
+	if err != nil {
+		t.Fatalf("launcher: %v\n%s", err, out)
+	}
+	for _, part := range []string{"1", "2"} {
+		if _, err := os.Stat(filepath.Join(marks, part)); err != nil {
+			t.Errorf("partition %s did not fail: %v", part, err)
+		}
+	}
+	var r struct {
+		extract.Result
+		Parts []struct {
+			Rows int64 `json:"rows"`
+			NoOp bool  `json:"no_op"`
+		} `json:"parts"`
+	}
+	line := ""
+	for one := range strings.Lines(string(out)) {
+		if strings.HasPrefix(one, `{"run_id"`) {
+			line = one
+		}
+	}
+	if err := json.Unmarshal([]byte(line), &r); err != nil || r.RunID != "spark" || len(r.Parts) != 4 || !r.Parts[2].NoOp {
+		t.Errorf("result %q, error %v", line, err)
+	}
+	sum := int64(0)
+	for _, part := range r.Parts {
+		sum += part.Rows
+	}
+	if sum != 184 || r.Rows.Ratings != 184 {
+		t.Errorf("%d rows in parts, %d committed, want 184", sum, r.Rows.Ratings)
+	}
+	if diff := cmp.Diff(rows(single.wantWhole(t)), rows(l.wantWhole(t, "spark"))); diff != "" {
+		t.Errorf("rows differ from the single run's (-single +spark):\n%s", diff)
+	}
+}
+
+func TestKilledSparkDriverLeavesTheOldSet(t *testing.T) {
+	t.Parallel()
+	mustSpark(t)
+	stack := mustStack(t)
+	shop, db := stack.mustShop(t, etlShop, partitionShop)
+	l := stack.mustLake(t)
+	l.mustEtl(t, shop)
+	before := l.current(t)
+	mustExec(t, db, change)
+	// Partition 0 finishes, the others hang.
+	program, marks := script(t, `
+if [ "$part" = 0 ]; then "$etl" "$@" && touch "$marks/done"; exit; fi
+if [ -n "$part" ]; then touch "$marks/hangs"; sleep 60; exit 1; fi`)
+	cmd := l.launch(t, shop, program, "killed", 3)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exists := func(name string) func() bool {
+		return func() bool { _, err := os.Stat(filepath.Join(marks, name)); return err == nil }
+	}
+	wait(t, "the first partition", exists("done"))
+	wait(t, "the second partition", exists("hangs"))
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); err != nil { // the group that we made
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	l.wantWhole(t, before)
+	// Nobody commits half of it, and etl says what is missing.
+	l.etl(t, shop, "commit-parts", "--job", "killed").wantSentence(t, 1, "of 3 partitions of job killed these have not finished: 1, 2")
+	l.wantWhole(t, before)
+	// The same job may be finished by hand.
+	for _, part := range []string{"1/3", "2/3"} {
+		l.mustEtl(t, shop, "--job", "killed", "--partition", part)
+	}
+	l.mustEtl(t, shop, "commit-parts", "--job", "killed")
+	l.wantWhole(t, "killed")
+}
