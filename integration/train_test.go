@@ -56,7 +56,7 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	client := awsclient.S3(stack.AWS)
 	lake, artifacts := objectstore.NewS3(client, stack.mustBucket(t), ""), objectstore.NewS3(client, stack.mustBucket(t), "")
 	cfg := trainer.DefaultConfig()
-	cfg.TuneCandidates = 8
+	cfg.TuneBudget = 0.2
 	job := trainer.Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
 	if _, err := job.Run(t.Context()); !errors.Is(err, trainer.ErrNoTrainingSet) {
 		t.Fatalf("before etl: %v, want ErrNoTrainingSet", err)
@@ -130,7 +130,7 @@ func TestTrainSaysWhatItDid(t *testing.T) {
 		code = program.Run(t.Context(), "train", trainer.Description, &trainer.Command{}, args, &out, &problems)
 		return code, out.String(), problems.String()
 	}
-	places := []string{"--lake", folder, "--artifacts", folder, "--tune-candidates", "4"}
+	places := []string{"--lake", folder, "--artifacts", folder, "--tune-budget", "0.1"}
 	if code, _, stderr := run(places...); code != 1 || !strings.Contains(stderr, "run etl first") {
 		t.Errorf("before etl: exit %d, %s", code, stderr)
 	}

@@ -9,10 +9,12 @@ import (
 )
 
 // Popularity ranks by the number of customers who like the product.
-func Popularity(products int, positives []Rating) Ranker {
-	count := make([]float32, products)
-	for _, r := range positives {
-		count[r.Product]++
+func Popularity(likes *Pairs) Ranker {
+	count := make([]float32, likes.Products)
+	for _, own := range likes.Of {
+		for _, p := range own {
+			count[p]++
+		}
 	}
 	return func(_ int32, scores []float32) { copy(scores, count) }
 }
@@ -65,13 +67,9 @@ type neighbour struct {
 }
 
 // CoOccurrence ranks by the summed cosine similarity to what the customer likes ("who liked this also liked"), over each
-// product's nearest neighbours: item-kNN. positives has no duplicates.
-func CoOccurrence(customers, products int, positives []Rating, threads int) Ranker {
-	byCustomer, byProduct := make([][]int32, customers), make([][]int32, products)
-	for _, r := range positives {
-		byCustomer[r.Customer] = append(byCustomer[r.Customer], r.Product)
-		byProduct[r.Product] = append(byProduct[r.Product], r.Customer)
-	}
+// product's nearest neighbours: item-kNN.
+func CoOccurrence(likes *Pairs, threads int) Ranker {
+	products, byCustomer, byProduct := likes.Products, likes.Of, likes.Transposed().Of
 	near := make([][]neighbour, products)
 	var next atomic.Int64
 	var group sync.WaitGroup

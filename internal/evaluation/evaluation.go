@@ -17,6 +17,21 @@ import (
 // It is called from several goroutines at once, each with its own slice.
 type Ranker func(customer int32, scores []float32)
 
+// Block is a Ranker for several customers at once, at most BlockSize: scores has a row for each. Matrix products are far
+// faster so, because the products' vectors are read once for all of them.
+type Block func(customers []int32, scores []float32)
+
+// BlockSize is the most customers of a block: enough to read a vector once for many, few enough for the cache.
+const BlockSize = 16
+
+// Each ranks a block's customers one by one.
+func (r Ranker) Each(customers []int32, scores []float32) {
+	products := len(scores) / max(len(customers), 1)
+	for i, c := range customers {
+		r(c, scores[i*products:(i+1)*products])
+	}
+}
+
 // Case is one customer to rank for.
 type Case struct {
 	Customer int32
@@ -38,37 +53,86 @@ func (t *Task) Positives() (n int) {
 	return n
 }
 
+// LongCut and ShortCut are where lists are cut: the public splits are compared at 20, a shop's page shows 10.
+const (
+	LongCut  = 20
+	ShortCut = 10
+)
+
 // Scores are a ranker's figures, one a case in the task's order.
 type Scores struct {
-	NDCG   []float64
-	Recall []float64
+	NDCG10, Recall10 []float64
+	NDCG20, Recall20 []float64
+	// Reciprocal is one over the place of the first relevant product in the whole ranking; its mean is the MRR.
+	Reciprocal []float64
+	// Coverage is the share of all products that stand in the first 20 of some case.
+	Coverage float64
 }
 
-// Measure ranks every case of the task and cuts the lists at k. The error is the context's.
-func Measure(ctx context.Context, t *Task, k, threads int, rank Ranker) (Scores, error) {
-	out := Scores{NDCG: make([]float64, len(t.Cases)), Recall: make([]float64, len(t.Cases))}
+// Measure ranks every case of the task. The error is the context's.
+func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, error) {
+	n := len(t.Cases)
+	out := Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n), Recall20: make([]float64, n),
+		Reciprocal: make([]float64, n)}
+	shown := make([]atomic.Bool, t.Products)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range max(threads, 1) {
 		group.Go(func() {
-			scores := make([]float32, t.Products)
+			scores, customers := make([]float32, BlockSize*t.Products), make([]int32, 0, BlockSize)
 			masked := make([]bool, t.Products)
 			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(t.Cases) {
+				start := int(next.Add(BlockSize)) - BlockSize
+				if start >= n {
 					return
 				}
-				c := t.Cases[i]
-				rank(c.Customer, scores)
-				setAll(masked, c.Seen, true)
-				top := Top(scores, masked, k)
-				setAll(masked, c.Seen, false)
-				out.NDCG[i], out.Recall[i] = NDCG(top, c.Relevant, k), Recall(top, c.Relevant)
+				cases := t.Cases[start:min(start+BlockSize, n)]
+				customers = customers[:0]
+				for _, c := range cases {
+					customers = append(customers, c.Customer)
+				}
+				rank(customers, scores[:len(cases)*t.Products])
+				for j, c := range cases {
+					own, i := scores[j*t.Products:(j+1)*t.Products], start+j
+					setAll(masked, c.Seen, true)
+					top := Top(own, masked, LongCut)
+					out.Reciprocal[i] = reciprocal(own, masked, c.Relevant)
+					setAll(masked, c.Seen, false)
+					short := top[:min(ShortCut, len(top))]
+					out.NDCG20[i], out.Recall20[i] = NDCG(top, c.Relevant, LongCut), Recall(top, c.Relevant)
+					out.NDCG10[i], out.Recall10[i] = NDCG(short, c.Relevant, ShortCut), Recall(short, c.Relevant)
+					for _, p := range top {
+						shown[p].Store(true)
+					}
+				}
 			}
 		})
 	}
 	group.Wait()
+	for i := range shown {
+		if shown[i].Load() {
+			out.Coverage++
+		}
+	}
+	out.Coverage /= float64(max(t.Products, 1))
 	return out, ctx.Err()
+}
+
+// reciprocal is one over the place of the best relevant product among those that are not masked.
+func reciprocal(scores []float32, masked []bool, relevant []int32) float64 {
+	best := relevant[0]
+	for _, p := range relevant[1:] {
+		if better(scores[p], scores[best]) {
+			best = p
+		}
+	}
+	place := 1
+	for p, s := range scores {
+		if !masked[p] && (better(s, scores[best]) || !better(scores[best], s) && int32(p) < best) {
+			place++
+		}
+	}
+	return 1 / float64(place)
 }
 
 func setAll(masked []bool, products []int32, value bool) {

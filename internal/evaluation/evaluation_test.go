@@ -60,14 +60,14 @@ func TestMeasureMasksWhatWasSeen(t *testing.T) {
 		}
 	}
 	for _, threads := range []int{1, 4} {
-		got, err := Measure(t.Context(), task, 10, threads, byIndex)
-		if err != nil || got.NDCG[0] != 1 || got.NDCG[1] != 1/math.Log2(3) {
+		got, err := Measure(t.Context(), task, threads, Ranker(byIndex).Each)
+		if err != nil || got.NDCG10[0] != 1 || got.NDCG10[1] != 1/math.Log2(3) {
 			t.Errorf("with %d threads: %+v, %v", threads, got, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Measure(ctx, task, 10, 1, byIndex); !errors.Is(err, context.Canceled) {
+	if _, err := Measure(ctx, task, 1, Ranker(byIndex).Each); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancelling: %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func TestDifferenceIsPaired(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	scores := func(n int, v float64) Scores { return Scores{NDCG: slices.Repeat([]float64{v, v / 2}, n/2)} }
+	scores := func(n int, v float64) Scores { return Scores{NDCG10: slices.Repeat([]float64{v, v / 2}, n/2)} }
 	tests := map[string]struct {
 		model     Scores
 		baselines []Named

@@ -10,6 +10,9 @@ import (
 const (
 	RowCustomerMean = "customer-mean"
 	RowCoOccurrence = "co-occurrence"
+	RowEASE         = "ease"
+	RowGFCF         = "gf-cf"
+	RowBPR          = "bpr-mf"
 )
 
 // fewestCases is how many customers a judgement needs; an interval over fewer means little.
@@ -23,26 +26,27 @@ type Named struct {
 
 // Row is the report's line.
 func (n Named) Row() modelversion.Row {
-	low, high := Interval(n.Scores.NDCG)
-	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG), Recall10: Mean(n.Scores.Recall), Low: low, High: high}
+	low, high := Interval(n.Scores.NDCG10)
+	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG10), Recall10: Mean(n.Scores.Recall10), Low: low, High: high,
+		NDCG20: Mean(n.Scores.NDCG20), Recall20: Mean(n.Scores.Recall20), MRR: Mean(n.Scores.Reciprocal), Coverage: n.Scores.Coverage}
 }
 
 // Judge lets a model pass only if its NDCG@10 beats every baseline's for certain: the lower end of the paired 95 % interval of the
-// difference is above zero. Scores are cut at 10. Every comparison leaves a sentence.
+// difference is above zero. Every comparison leaves a sentence.
 func Judge(model Scores, baselines []Named) modelversion.Verdict {
-	if n := len(model.NDCG); n < fewestCases {
+	if n := len(model.NDCG10); n < fewestCases {
 		return modelversion.Verdict{Reasons: []string{
 			fmt.Sprintf("Only %d customers have held-out products they like; %d are needed to judge.", n, fewestCases)}}
 	}
 	v := modelversion.Verdict{Pass: true}
 	for _, b := range baselines {
-		low, high := Difference(model.NDCG, b.Scores.NDCG)
+		low, high := Difference(model.NDCG10, b.Scores.NDCG10)
 		verb := "beats"
 		if low <= 0 {
 			v.Pass, verb = false, "does not beat"
 		}
 		v.Reasons = append(v.Reasons, fmt.Sprintf("NDCG@10 %.4f %s %s's %.4f for certain: the difference lies between %+.4f and %+.4f.",
-			Mean(model.NDCG), verb, b.Name, Mean(b.Scores.NDCG), low, high))
+			Mean(model.NDCG10), verb, b.Name, Mean(b.Scores.NDCG10), low, high))
 	}
 	return v
 }

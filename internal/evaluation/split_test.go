@@ -91,11 +91,11 @@ func TestBaselines(t *testing.T) {
 		r(customer, scores)
 		return Top(scores, make([]bool, 4), 4)
 	}
-	if got := rank(Popularity(4, likes), 9); !slices.Equal(got, []int32{0, 1, 2, 3}) {
+	if got := rank(Popularity(NewPairs(5, 4, likes)), 9); !slices.Equal(got, []int32{0, 1, 2, 3}) {
 		t.Errorf("popularity ranks %v", got)
 	}
 	// Customer 4 likes 0: cosine with 1 is 3/√12, with 2 is 1/√4, with 3 none.
-	if got := rank(CoOccurrence(5, 4, likes, 2), 4); !slices.Equal(got, []int32{1, 2, 0, 3}) {
+	if got := rank(CoOccurrence(NewPairs(5, 4, likes), 2), 4); !slices.Equal(got, []int32{1, 2, 0, 3}) {
 		t.Errorf("co-occurrence ranks %v", got)
 	}
 	// Customer 0 is generous, customer 1 strict: product 1 is above both means, product 0 below.

@@ -86,6 +86,10 @@ type Row struct {
 	Recall10 float64 `json:"recall@10"`
 	Low      float64 `json:"ndcg@10_low"`
 	High     float64 `json:"ndcg@10_high"`
+	NDCG20   float64 `json:"ndcg@20"`
+	Recall20 float64 `json:"recall@20"`
+	MRR      float64 `json:"mrr"`      // mean of one over the place of the first hit, in the whole ranking
+	Coverage float64 `json:"coverage"` // share of all products in somebody's first 20
 }
 
 // The names of the rows that others look for.

@@ -19,23 +19,24 @@ const Description = "Train a model version from the current training set: tuned,
 
 // Command is the command line of the train job.
 type Command struct {
-	Run  RunCommand  `cmd:"" default:"withargs" help:"Train and make the version current (the default). Trains nothing twice."`
-	Show ShowCommand `cmd:"" help:"Print how good a model version is."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train and make the version current (the default). Trains nothing twice."`
+	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
+	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 }
 
 // RunCommand is `train`. Defaults are those of DefaultConfig.
 type RunCommand struct {
-	Lake           envconfig.Lake      `embed:""`
-	Artifacts      envconfig.Artifacts `embed:""`
-	MinStars       int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
-	Dim            int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
-	TuneCandidates int                 `default:"40" help:"Most configurations to try: no time limit, so that equal input gives equal models."`
-	Epochs         int                 `default:"16" help:"Sweeps of the final fits."`
-	Seed           uint64              `default:"1" help:"Seed of the initial vectors."`
-	ViewWeight     float64             `default:"1" help:"Confidence of an item that a shopper looks at; a like in training has 1."`
-	CartWeight     float64             `default:"3" help:"Confidence of an item in the cart."`
-	Threads        int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
-	ScratchDir     string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
+	Lake       envconfig.Lake      `embed:""`
+	Artifacts  envconfig.Artifacts `embed:""`
+	MinStars   int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
+	Dim        int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
+	TuneBudget float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
+	Epochs     int                 `default:"16" help:"Sweeps of the final fits."`
+	Seed       uint64              `default:"1" help:"Seed of the initial vectors."`
+	ViewWeight float64             `default:"1" help:"Confidence of an item that a shopper looks at; a like in training has 1."`
+	CartWeight float64             `default:"3" help:"Confidence of an item in the cart."`
+	Threads    int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
+	ScratchDir string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
 }
 
 // ShowCommand is `train show`.
@@ -46,7 +47,7 @@ type ShowCommand struct {
 
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
-	cfg := Config{Signal: Signal{MinStars: c.MinStars}, Dim: c.Dim, TuneCandidates: c.TuneCandidates, Epochs: c.Epochs, Seed: c.Seed,
+	cfg := Config{Signal: Signal{MinStars: c.MinStars}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)

@@ -101,21 +101,4 @@ func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []flo
 }
 
 // ranker scores by inner product.
-func ranker(m *ials.Model) evaluation.Ranker {
-	return func(customer int32, scores []float32) {
-		u := m.User(int(customer))
-		for p := range scores {
-			var s0, s1 float32 // two lanes: the sum of one is what the loop would wait for
-			item := m.Item(p)[:len(u)]
-			i := 0
-			for ; i+1 < len(u); i += 2 {
-				s0 += u[i] * item[i]
-				s1 += u[i+1] * item[i+1]
-			}
-			if i < len(u) {
-				s0 += u[i] * item[i]
-			}
-			scores[p] = s0 + s1
-		}
-	}
-}
+func ranker(m *ials.Model) evaluation.Block { return evaluation.Factors(m.Users, m.Items, m.Dim) }

@@ -10,31 +10,32 @@ import (
 // report measures the model, the baselines and, where the truth is known, the ceiling on the same customers, and judges.
 func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train []evaluation.Rating,
 	task *evaluation.Task) (modelversion.Report, error) {
-	customers, products, likes := len(data.Customers), len(data.Products), t.Config.Positives(train)
+	customers, products, positives := len(data.Customers), len(data.Products), t.Config.Positives(train)
+	likes := evaluation.NewPairs(customers, products, positives)
 	rankers := []struct {
 		name string
-		rank evaluation.Ranker
+		rank evaluation.Block
 	}{
 		{modelversion.RowModel, ranker(model.model)},
-		{modelversion.RowPopularity, evaluation.Popularity(products, likes)},
-		{modelversion.RowRandom, evaluation.Random(t.Config.Seed)},
-		{evaluation.RowCustomerMean, evaluation.CustomerMean(customers, products, train)},
-		{evaluation.RowCoOccurrence, evaluation.CoOccurrence(customers, products, likes, t.threads())},
+		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
+		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},
+		{evaluation.RowCustomerMean, evaluation.CustomerMean(customers, products, train).Each},
+		{evaluation.RowCoOccurrence, evaluation.CoOccurrence(likes, t.threads()).Each},
 		{modelversion.RowCeiling, nil},
 	}
 	baselines := len(rankers) - 1
-	rankers[baselines].rank = func(customer int32, scores []float32) {
+	rankers[baselines].rank = evaluation.Ranker(func(customer int32, scores []float32) {
 		for p := range scores {
 			scores[p] = float32(t.Truth.Affinity(data.Customers[customer].Number, data.Products[p].Code))
 		}
-	}
+	}).Each
 	if t.Truth == nil {
 		rankers = rankers[:baselines]
 	}
 	report := modelversion.Report{TestCustomers: len(task.Cases), TestPositives: task.Positives()}
 	var measured []evaluation.Named
 	for i, r := range rankers {
-		scores, err := evaluation.Measure(ctx, task, cutoff, t.threads(), r.rank)
+		scores, err := evaluation.Measure(ctx, task, t.threads(), r.rank)
 		if err != nil {
 			return report, err
 		}
