@@ -67,6 +67,7 @@ tf-local-destroy: build ## Delete what tf-local built
 tf-local-test: local-up ## Terraform's local resources equal the provisioner's; integration tests, a plan and destroy on what tflocal built
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
 	@$(BIN)/tf local apply --tflocal
+	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 	@$(BIN)/tf local plan --tflocal --empty
 	@$(BIN)/tf local destroy --tflocal
@@ -98,6 +99,7 @@ test-unit: ## Unit tests: no services
 test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests against the local stack, started if it does not run
+	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 
 .PHONY: clean
