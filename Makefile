@@ -59,7 +59,11 @@ serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 
 ##- Terraform (1.11 or later; not part of `make test`: minutes)
 
-.PHONY: tf-local tf-local-destroy tf-local-test
+.PHONY: tf-verify tf-moto tf-local tf-local-destroy tf-local-test
+tf-verify: ## Offline: format, validate, every module's tests, checkov
+	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
+tf-moto: ## Apply terraform/aws whole against a moto server: second plan, secrets, policies, names, destroy
+	@go test -count=1 -timeout 30m -v -run TestAWSRoot ./terraform/acceptance
 tf-local: build ## Build the streaming half in the running stack with Terraform instead of `make deploy`; ARGS=--tflocal by tflocal
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built

@@ -1,0 +1,268 @@
+package acceptance
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/go-sql-driver/mysql"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/provision"
+	"kindred/localstack/settings"
+)
+
+var update = flag.Bool("update", false, "write what TestCalls records to "+callsFile)
+
+// TestCalls runs the programs that run on AWS, each against an endpoint of its own that notes every call and passes it on to LocalStack, and
+// compares the notes with testdata/calls.json, which the policies are judged by. Needs AWS_ENDPOINT_URL, MYSQL_DSN, PGVECTOR_DSN.
+func TestCalls(t *testing.T) {
+	endpoint := os.Getenv("AWS_ENDPOINT_URL")
+	if endpoint == "" || os.Getenv("MYSQL_DSN") == "" || os.Getenv("PGVECTOR_DSN") == "" {
+		t.Fatal("set AWS_ENDPOINT_URL, MYSQL_DSN and PGVECTOR_DSN, as `make tf-calls` does")
+	}
+	w := mustOpen(t)
+	s, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = s.WithSuffix("c" + strings.ToLower(rand.Text()[:8]))
+	mysqlDSN, pgDSN := mustDatabases(t)
+	r := &recorder{settings: s, endpoint: endpoint}
+	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	zip, err := provision.BuildFunction(t.Context(), w.Repository, "recommend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		defer stop()
+		if err := provision.Destroy(ctx, cfg, s); err != nil {
+			t.Errorf("destroy: %v", err)
+		}
+	})
+	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "recommend")}}
+	if _, err := provision.Apply(t.Context(), cfg, s, function); err != nil {
+		t.Fatal(err)
+	}
+
+	bin := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./jobs/...")
+	build.Dir = w.Repository
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	run := func(program, endpoint string, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), args...)
+		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "MYSQL_DSN="+mysqlDSN, "PGVECTOR_DSN="+pgDSN)
+		for name, value := range s.Env() {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, out)
+		}
+	}
+	run("seed", endpoint, "generate", "--scale", "0.1")
+	for range 2 { // the second time finds what the first one left
+		run("etl", r.listen(t, "etl"))
+		run("train", r.listen(t, "train"), "--tune-candidates", "2")
+		run("publish", r.listen(t, "publish"))
+	}
+	for _, data := range []string{`{"session_id":"a","customer_number":1,"browse_history":[]}`, `no event`} {
+		_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
+			&kinesis.PutRecordInput{StreamName: &s.Stream.Name, PartitionKey: aws.String("a"), Data: []byte(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(time.Minute)
+	for !r.has("recommend", "firehose:PutRecordBatch") || !r.has("recommend", "s3:PutObject") {
+		if time.Now().After(deadline) {
+			t.Fatalf("the function made %v only", r.all())
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+
+	got := r.all()
+	if *update {
+		data, err := json.MarshalIndent(got, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(callsFile, append(data, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := gocmp.Diff(mustCalls(t), got); diff != "" {
+		t.Errorf("calls differ from %s (-update writes it):\n%s", callsFile, diff)
+	}
+}
+
+// recorder notes the calls of each program.
+type recorder struct {
+	settings settings.Settings
+	endpoint string
+	mu       sync.Mutex
+	calls    []call
+}
+
+// listen starts an endpoint that notes calls as the program's.
+func (r *recorder) listen(t *testing.T, program string) string {
+	t.Helper()
+	target, err := url.Parse(r.endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(target)
+		p.Out.Host = p.In.Host
+	}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.note(program, q)
+		proxy.ServeHTTP(w, q)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (r *recorder) note(program string, q *http.Request) {
+	c := call{Program: program, Action: "unknown:" + q.Method, Resource: q.URL.Path}
+	_, scope, _ := strings.Cut(q.Header.Get("Authorization"), "Credential=") // key/date/region/service/aws4_request
+	if parts := strings.Split(scope, "/"); len(parts) > 3 {
+		c.Action = parts[3] + ":" + q.Method
+	}
+	_, operation, isJSON := strings.Cut(q.Header.Get("X-Amz-Target"), ".")
+	switch {
+	case isJSON:
+		service, _, _ := strings.Cut(c.Action, ":")
+		c.Action, c.Resource = service+":"+operation, r.named(q)
+	case strings.HasPrefix(c.Action, "s3:"):
+		c.Action, c.Resource = r.object(q)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.calls, c) {
+		r.calls = append(r.calls, c)
+	}
+}
+
+// named is the stream that a JSON request names, without the test's suffix and the project's name.
+func (r *recorder) named(q *http.Request) string {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return "unreadable"
+	}
+	q.Body = io.NopCloser(strings.NewReader(string(body)))
+	var names struct{ StreamName, DeliveryStreamName, SecretID string }
+	_ = json.Unmarshal(body, &names) // a body of another kind names none of them
+	_, suffix, _ := strings.Cut(r.settings.Stream.Name, "kindred-activity")
+	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName, names.SecretID), suffix), "kindred-")
+}
+
+// object is the action and the resource of a request to S3: bucket by role, key by its first folder.
+func (r *recorder) object(q *http.Request) (action, resource string) {
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
+	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts", r.settings.Buckets.Recommendations.Name: "recommendations"}
+	resource = cmp.Or(roles[bucket], bucket)
+	if key == "" {
+		return map[string]string{http.MethodGet: "s3:ListBucket", http.MethodHead: "s3:ListBucket"}[q.Method], resource
+	}
+	folder, _, _ := strings.Cut(key, "/")
+	resource += "/" + folder + "/"
+	if folder == "planted" {
+		resource = cmp.Or(roles[bucket], bucket) + "/" + key
+	}
+	switch q.Method {
+	case http.MethodGet, http.MethodHead:
+		return "s3:GetObject", resource
+	case http.MethodDelete:
+		return "s3:DeleteObject", resource
+	default:
+		return "s3:PutObject", resource
+	}
+}
+
+func (r *recorder) has(program, action string) bool {
+	return slices.ContainsFunc(r.all(), func(c call) bool { return c.Program == program && c.Action == action })
+}
+
+// all are the calls, sorted.
+func (r *recorder) all() []call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.SortedFunc(slices.Values(r.calls), func(a, b call) int {
+		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource, b.Resource))
+	})
+}
+
+// mustDatabases makes an empty MySQL and an empty PostgreSQL database, dropped at the end.
+func mustDatabases(t *testing.T) (mysqlDSN, pgDSN string) {
+	t.Helper()
+	name := "kindred_" + strings.ToLower(rand.Text()[:10])
+	cfg, err := mysql.ParseDSN(os.Getenv("MYSQL_DSN"))
+	if err != nil {
+		t.Fatal("MYSQL_DSN is no address")
+	}
+	cfg.DBName = ""
+	admin, err := sql.Open("mysql", cfg.FormatDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg, err := pgx.Connect(t.Context(), os.Getenv("PGVECTOR_DSN"))
+	if err != nil {
+		t.Fatal("PGVECTOR_DSN does not answer")
+	}
+	for _, statement := range []string{"CREATE DATABASE " + name} { // the same words in both
+		if _, err := admin.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := pg.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		defer stop()
+		_, myErr := admin.ExecContext(ctx, "DROP DATABASE "+name)
+		_, pgErr := pg.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		if err := cmp.Or(myErr, pgErr, admin.Close(), pg.Close(ctx)); err != nil {
+			t.Errorf("drop the databases: %v", err)
+		}
+	})
+	cfg.DBName, cfg.ParseTime = name, true
+	u, err := url.Parse(os.Getenv("PGVECTOR_DSN"))
+	if err != nil {
+		t.Fatal("PGVECTOR_DSN is no URL")
+	}
+	u.Path = "/" + name
+	own, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal("the new PostgreSQL database does not answer")
+	}
+	defer own.Close(t.Context())
+	if _, err := own.Exec(t.Context(), "CREATE EXTENSION vector"); err != nil {
+		t.Fatal(err)
+	}
+	return cfg.FormatDSN(), u.String()
+}

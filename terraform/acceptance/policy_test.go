@@ -1,0 +1,191 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"kindred/internal/terraform"
+)
+
+// call is one kind of AWS call that a program made, recorded by TestCalls. Resource is relative: "lake/training-set/" is a key's folder
+// in the bucket of that role.
+type call struct {
+	Program  string `json:"program"`
+	Action   string `json:"action"`
+	Resource string `json:"resource"`
+}
+
+// callsFile is the record of TestCalls.
+const callsFile = "testdata/calls.json"
+
+func mustCalls(t *testing.T) []call {
+	t.Helper()
+	data, err := os.ReadFile(callsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls []call
+	if err := json.Unmarshal(data, &calls); err != nil {
+		t.Fatal(err)
+	}
+	return calls
+}
+
+type statement struct {
+	Sid       string
+	Effect    string
+	Action    list
+	Resource  list
+	Condition map[string]map[string]list
+}
+
+// list is a JSON string or list of strings.
+type list []string
+
+// UnmarshalJSON takes both.
+func (l *list) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil {
+		*l = list{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(l))
+}
+
+// platform are the allowances that no program's own call needs, by statement: AWS's services use them in the role's name. Everything
+// else that a program's role allows must have been called.
+func platform() map[string]string {
+	return map[string]string{
+		"recommend ReadStream":                     "the event source mapping reads the stream",
+		"recommend FailedBatchesBucket":            "the event source mapping looks for its OnFailure bucket",
+		"recommend KeepQuarantineAndFailedBatches": "aws/lambda/: the event source mapping writes failed batches",
+		"recommend Logs":                           "Lambda writes the log",
+		"recommend UseKey":                         "S3, Kinesis and the function's environment are encrypted",
+		"recommend VectorDatabaseByIAM":            "PostgreSQL asks IAM",
+		"recommend Tracing":                        "Lambda sends traces",
+		"recommend AttachToVpc":                    "Lambda attaches the function to the network",
+		"serve Logs":                               "Lambda writes the log",
+		"serve VectorDatabaseByIAM":                "PostgreSQL asks IAM",
+		"serve Tracing":                            "Lambda sends traces",
+		"serve AttachToVpc":                        "Lambda attaches the function to the network",
+		"etl ReadCode":                             "Glue reads the launcher and the program",
+		"etl ReadSourcePassword":                   "the launcher reads the password; the emulator's etl has it in MYSQL_DSN",
+		"etl UseKey":                               "S3 and the logs are encrypted",
+		"etl Connection":                           "Glue reads the connection",
+		"etl Logs":                                 "Glue writes the log",
+		"etl DescribeNetwork":                      "Glue attaches the job to the network",
+		"etl AttachToSubnet":                       "Glue attaches the job to the network",
+		"train UseKey":                             "S3 is encrypted",
+		"publish UseKey":                           "S3 is encrypted",
+	}
+}
+
+// checkPolicies compares the roles as applied with the recorded calls: each call is allowed on its resource, and each allowance of a
+// program's role was called or is listed in platform with a reason.
+func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]terraform.Resource) {
+	policies := map[string][]statement{}
+	for _, r := range resources {
+		if r.Type != "aws_iam_role_policy" {
+			continue
+		}
+		var document struct{ Statement []statement }
+		text, _ := r.Values["policy"].(string)
+		if err := json.Unmarshal([]byte(text), &document); err != nil {
+			t.Fatal(err)
+		}
+		role, _ := r.Values["role"].(string)
+		policies[role] = append(policies[role], document.Statement...)
+	}
+	calls := mustCalls(t)
+	used := map[string]bool{}
+	for _, c := range calls {
+		allowed := false
+		for _, s := range policies["kindred-dev-"+c.Program] {
+			for _, resource := range s.Resource {
+				if s.Effect == "Allow" && slices.Contains(s.Action, c.Action) && matches(resource, arn(c)) {
+					allowed = true
+					used[c.Program+" "+s.Sid+" "+c.Action+" "+resource] = true
+				}
+			}
+		}
+		if !allowed {
+			t.Errorf("%s calls %s on %s, and its role does not allow it", c.Program, c.Action, arn(c))
+		}
+	}
+	listed := map[string]bool{}
+	for _, program := range []string{"etl", "train", "publish", "recommend", "serve"} {
+		if len(policies["kindred-dev-"+program]) == 0 {
+			t.Errorf("role of %s: no policy", program)
+		}
+		for _, s := range policies["kindred-dev-"+program] {
+			if s.Effect != "Allow" {
+				continue
+			}
+			if platform()[program+" "+s.Sid] != "" {
+				listed[program+" "+s.Sid] = true
+				continue
+			}
+			for _, action := range s.Action {
+				for _, resource := range s.Resource {
+					if !used[program+" "+s.Sid+" "+action+" "+resource] {
+						t.Errorf("role of %s, %s: allows %s on %s, which it never calls", program, s.Sid, action, resource)
+					}
+				}
+			}
+		}
+	}
+	for name := range platform() {
+		if !listed[name] {
+			t.Errorf("%q is listed, but no role has it", name)
+		}
+	}
+	for role, statements := range policies {
+		for _, s := range statements {
+			for _, action := range s.Action {
+				if s.Effect == "Allow" && strings.Contains(action, "*") {
+					t.Errorf("role %s, %s: action %s is no exact name", role, s.Sid, action)
+				}
+			}
+		}
+	}
+	data, err := json.MarshalIndent(policies, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.State, "policies.json"), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arn is the resource of a call in the environment dev.
+func arn(c call) string {
+	service, _, _ := strings.Cut(c.Action, ":")
+	switch service {
+	case "s3":
+		role, key, _ := strings.Cut(c.Resource, "/")
+		bucket := "arn:aws:s3:::kindred-dev-" + awsAccount + "-" + role
+		if key == "" {
+			return bucket
+		}
+		if strings.HasSuffix(key, "/") {
+			key += "any"
+		}
+		return bucket + "/" + key
+	case "firehose":
+		return "arn:aws:firehose:" + awsRegion + ":" + awsAccount + ":deliverystream/kindred-dev-" + c.Resource
+	case "kinesis":
+		return "arn:aws:kinesis:" + awsRegion + ":" + awsAccount + ":stream/kindred-dev-" + c.Resource
+	}
+	return c.Resource
+}
+
+// matches compares a resource of a policy, with its *, with an ARN.
+func matches(pattern, arn string) bool {
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(arn, "/", "|")) // * crosses slashes in a policy
+	return err == nil && ok
+}

@@ -1,0 +1,71 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name                   = "kindred-test"
+  region                 = "eu-west-1"
+  kms_key_arn            = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  lake_bucket            = { name = "lake", arn = "arn:aws:s3:::lake" }
+  recommendations_bucket = { name = "recommendations", arn = "arn:aws:s3:::recommendations" }
+  code_bucket            = { name = "code", arn = "arn:aws:s3:::code" }
+  source_database        = { host = "h", port = 3306, name = "shop", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s" }
+  subnet                 = { id = "subnet-1", availability_zone = "eu-west-1a" }
+  security_group_id      = "sg-1"
+  launcher_path          = "main.tf"
+  program_path           = "variables.tf"
+}
+
+run "job" {
+  command = plan
+
+  assert {
+    condition     = aws_glue_job.etl.glue_version == "5.0" && aws_glue_job.etl.max_retries == 0
+    error_message = "the chain retries, not the job"
+  }
+
+  assert {
+    condition     = alltrue([for k, v in aws_glue_job.etl.default_arguments : !strcontains(lower(k), "password")])
+    error_message = "no argument may hold a password"
+  }
+
+  assert {
+    condition     = alltrue([for s in data.aws_iam_policy_document.job.statement : alltrue([for a in s.actions : !strcontains(a, "*")])])
+    error_message = "exact actions only"
+  }
+
+  assert {
+    condition     = [for c in aws_glue_catalog_table.training_set["ratings"].storage_descriptor[0].columns : c.name][0] == "customernumber" && length(aws_glue_catalog_table.training_set["ratings"].storage_descriptor[0].columns) == 14
+    error_message = "ratings keeps its 13 columns and the time"
+  }
+}
+
+run "refuses_one_worker" {
+  command = plan
+
+  variables {
+    workers = 1
+  }
+
+  expect_failures = [var.workers]
+}
+
+run "refuses_no_time" {
+  command = plan
+
+  variables {
+    timeout_minutes = 0
+  }
+
+  expect_failures = [var.timeout_minutes]
+}
+
+run "refuses_a_bad_port" {
+  command = plan
+
+  variables {
+    source_database = { host = "h", port = 0, name = "shop", secret_arn = "s" }
+  }
+
+  expect_failures = [var.source_database]
+}

@@ -1,0 +1,77 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name               = "kindred-test"
+  region             = "eu-west-1"
+  availability_zones = ["eu-west-1a", "eu-west-1b"]
+  kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+}
+
+run "closed" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for s in aws_subnet.private : !s.map_public_ip_on_launch])
+    error_message = "subnets must be private"
+  }
+
+  assert {
+    condition     = alltrue([for r in aws_vpc_security_group_ingress_rule.target : r.cidr_ipv4 == null])
+    error_message = "databases and endpoints are reached from groups, never from addresses"
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_egress_rule.external_source) == 0
+    error_message = "nothing leaves the network unless asked"
+  }
+
+  assert {
+    condition     = aws_flow_log.this.traffic_type == "ALL"
+    error_message = "all traffic must be logged"
+  }
+}
+
+run "external_source" {
+  command = plan
+
+  variables {
+    external_source = { cidr = "10.9.0.0/24", port = 3306 }
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.external_source[0].cidr_ipv4 == "10.9.0.0/24"
+    error_message = "the workloads must reach the outer database"
+  }
+}
+
+run "refuses_one_zone" {
+  command = plan
+
+  variables {
+    availability_zones = ["eu-west-1a"]
+  }
+
+  expect_failures = [var.availability_zones]
+}
+
+run "refuses_a_small_range" {
+  command = plan
+
+  variables {
+    cidr_block = "10.0.0.0/28"
+  }
+
+  expect_failures = [var.cidr_block]
+}
+
+run "refuses_the_internet" {
+  command = plan
+
+  variables {
+    external_source = { cidr = "0.0.0.0/0", port = 3306 }
+  }
+
+  expect_failures = [var.external_source]
+}

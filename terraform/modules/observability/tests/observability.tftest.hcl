@@ -1,0 +1,64 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name                 = "kindred-test"
+  region               = "eu-west-1"
+  function_name        = "f"
+  stream_name          = "s"
+  delivery_stream_name = "d"
+  chain                = { arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:mock" }
+}
+
+run "alarms" {
+
+  assert {
+    condition     = length(setsubtract(["iterator-age", "quarantine", "delivery-freshness", "chain-failed", "model-old"], keys(aws_cloudwatch_metric_alarm.this))) == 0
+    error_message = "every way to fail has its alarm"
+  }
+
+  assert {
+    condition     = alltrue([for a in aws_cloudwatch_metric_alarm.this : length(a.alarm_actions) == 1])
+    error_message = "every alarm tells the topic"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["model-old"].treat_missing_data == "breaching" && aws_cloudwatch_metric_alarm.this["model-old"].evaluation_periods == 3
+    error_message = "no chain at all is an old model"
+  }
+}
+
+run "without_chain" {
+  command = plan
+
+  variables {
+    chain           = null
+    composite_alarm = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 5 && length(aws_cloudwatch_composite_alarm.stream) == 0
+    error_message = "the local stack has no chain"
+  }
+}
+
+run "refuses_an_old_model" {
+  command = plan
+
+  variables {
+    model_age_days = 8
+  }
+
+  expect_failures = [var.model_age_days]
+}
+
+run "refuses_no_address" {
+  command = plan
+
+  variables {
+    alarm_emails = ["nobody"]
+  }
+
+  expect_failures = [var.alarm_emails]
+}
