@@ -291,7 +291,7 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 	for name, spoil := range tests {
 		v := randomVersion("m300000000000001", 2, 20, 3, 4)
 		spoil(v)
-		if err := store.Load(t.Context(), v); !errors.Is(err, vectorstore.ErrInvalid) {
+		if _, err := store.Load(t.Context(), v); !errors.Is(err, vectorstore.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
@@ -301,7 +301,7 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 	if got := mustLive(t, store); got != live.Version {
 		t.Errorf("%s is live", got)
 	}
-	if err := store.Load(t.Context(), randomVersion("m300000000000001", 2, 20, 3, 4)); err != nil {
+	if _, err := store.Load(t.Context(), randomVersion("m300000000000001", 2, 20, 3, 4)); err != nil {
 		t.Errorf("whole version after broken ones: %v", err)
 	}
 }
@@ -316,7 +316,7 @@ func TestInterruptedLoadHeals(t *testing.T) {
 	for _, ms := range []time.Duration{1, 3, 8, 20, 40} {
 		after := ms * time.Millisecond
 		ctx, stop := context.WithTimeout(t.Context(), after)
-		err := store.Load(ctx, v)
+		_, err := store.Load(ctx, v)
 		stop()
 		if err == nil {
 			break // faster than this limit
@@ -447,7 +447,7 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 	for i := range versions {
 		v := randomVersion(fmt.Sprintf("m60000000000000%d", i), uint64(i), 10, 2, 4)
 		ids = append(ids, v.ID)
-		if err := store.Load(t.Context(), v); err != nil {
+		if _, err := store.Load(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
 	}

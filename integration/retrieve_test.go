@@ -90,7 +90,7 @@ func setGram(v *modelversion.Version) {
 
 func mustGoLive(t *testing.T, store *vectorstore.Store, v *modelversion.Version) *recommend.Model {
 	t.Helper()
-	if err := store.Load(t.Context(), v); err != nil {
+	if _, err := store.Load(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Promote(t.Context(), v.ID, vectorstore.PromoteOptions{Actor: "test"}); err != nil {
@@ -193,7 +193,7 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	dsn := withSettings(t, stack.mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off")
 	store := mustVectorStore(t, dsn)
 	v := randomVersion("m000000000000002", 2, 400, 10, 8)
-	if err := store.Load(t.Context(), v); err != nil {
+	if _, err := store.Load(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	// An index is built above the crossover only; here it is made by hand, so that few rows do.
@@ -274,7 +274,7 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if err := store.Promote(t.Context(), models[0].Version, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) {
 		t.Errorf("promote a dropped version: %v", err)
 	}
-	if err := store.Load(t.Context(), randomVersion(models[0].Version, 0, 10, 2, 4)); err != nil { // it may come back
+	if _, err := store.Load(t.Context(), randomVersion(models[0].Version, 0, 10, 2, 4)); err != nil { // it may come back
 		t.Fatal(err)
 	}
 	if _, _, err := store.Retrieve(t.Context(), models[0], search, nil); err != nil {

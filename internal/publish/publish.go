@@ -20,7 +20,7 @@ const KeepVersions = 3
 type store interface {
 	Migrate(ctx context.Context) error
 	Versions(ctx context.Context) ([]vectorstore.Version, error)
-	Load(ctx context.Context, v *modelversion.Version) error
+	Load(ctx context.Context, v *modelversion.Version) ([]vectorstore.Step, error)
 	Promote(ctx context.Context, version string, opts vectorstore.PromoteOptions) error
 	StartCanary(ctx context.Context, version string, share float64, opts vectorstore.PromoteOptions) error
 	Prune(ctx context.Context, keep int) ([]string, error)
@@ -43,6 +43,7 @@ type Result struct {
 	Items        int                  `json:"items"`
 	Customers    int                  `json:"customers"`
 	Dropped      []string             `json:"dropped"` // old versions whose tables were dropped
+	Steps        []vectorstore.Step   `json:"steps"`   // of the load; empty when the version was there
 	Seconds      float64              `json:"seconds"`
 }
 
@@ -50,11 +51,11 @@ type Result struct {
 // is loaded already is not read again. Errors: vectorstore.ErrRefused with the version loaded and the pointer where it was.
 func Run(ctx context.Context, s store, from artifacts, version string, opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
-	loaded, err := prepare(ctx, s, from, version)
+	loaded, steps, err := prepare(ctx, s, from, version)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{ModelVersion: loaded.ID, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
+	result := Result{Steps: steps, ModelVersion: loaded.ID, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
 		Items: loaded.Items, Customers: loaded.Customers, Dropped: []string{}}
 	if !loaded.Live {
 		if err := s.Promote(ctx, loaded.ID, opts); err != nil {
@@ -80,7 +81,7 @@ type CanaryResult struct {
 // Canary lets the version, or the newest one when it is empty, answer for a share of the sessions beside the live version; it is loaded
 // first when it is not. Errors: as Run, and vectorstore.ErrNoLiveVersion.
 func Canary(ctx context.Context, s store, from artifacts, version string, share float64, opts vectorstore.PromoteOptions) (CanaryResult, error) {
-	loaded, err := prepare(ctx, s, from, version)
+	loaded, _, err := prepare(ctx, s, from, version)
 	if err != nil {
 		return CanaryResult{}, err
 	}
@@ -91,28 +92,31 @@ func Canary(ctx context.Context, s store, from artifacts, version string, share 
 }
 
 // prepare migrates the database and makes sure that the version, or the newest one when it is empty, is loaded.
-func prepare(ctx context.Context, s store, from artifacts, version string) (vectorstore.Version, error) {
+func prepare(ctx context.Context, s store, from artifacts, version string) (loaded vectorstore.Version, steps []vectorstore.Step, err error) {
 	if err := s.Migrate(ctx); err != nil {
-		return vectorstore.Version{}, err
+		return loaded, nil, err
 	}
 	if version == "" {
-		var err error
 		if version, err = from.Current(ctx); err != nil {
-			return vectorstore.Version{}, fmt.Errorf("find the newest model version: %w", err)
+			return loaded, nil, fmt.Errorf("find the newest model version: %w", err)
 		}
 	}
-	loaded, err := find(ctx, s, version)
-	if err != nil || loaded.State == vectorstore.StateReady {
-		return loaded, err
+	steps = []vectorstore.Step{}
+	if loaded, err = find(ctx, s, version); err != nil || loaded.State == vectorstore.StateReady {
+		return loaded, steps, err
 	}
+	start := time.Now()
 	v, err := from.Read(ctx, version)
 	if err != nil {
-		return vectorstore.Version{}, fmt.Errorf("read model version %s: %w", version, err)
+		return loaded, nil, fmt.Errorf("read model version %s: %w", version, err)
 	}
-	if err := s.Load(ctx, v); err != nil {
-		return vectorstore.Version{}, err
+	steps = append(steps, vectorstore.Step{Name: "read", Seconds: time.Since(start).Seconds()})
+	did, err := s.Load(ctx, v)
+	if err != nil {
+		return loaded, nil, err
 	}
-	return find(ctx, s, version)
+	loaded, err = find(ctx, s, version)
+	return loaded, append(steps, did...), err
 }
 
 // find returns the version's row of the registry, or a zero one.

@@ -26,10 +26,10 @@ func (m *memory) Migrate(context.Context) error { m.note("migrate"); return nil 
 
 func (m *memory) Versions(context.Context) ([]vectorstore.Version, error) { return m.versions, nil }
 
-func (m *memory) Load(_ context.Context, v *modelversion.Version) error {
+func (m *memory) Load(_ context.Context, v *modelversion.Version) ([]vectorstore.Step, error) {
 	m.note("load " + v.ID)
 	m.versions = append(m.versions, vectorstore.Version{ID: v.ID, State: vectorstore.StateReady, Items: len(v.Items)})
-	return nil
+	return nil, nil
 }
 
 func (m *memory) Promote(_ context.Context, version string, _ vectorstore.PromoteOptions) error {

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/pgvector/pgvector-go"
 
 	"kindred/internal/modelversion"
+	"kindred/internal/pgcopy"
 )
 
 const (
@@ -26,49 +27,72 @@ const (
 	maxIndexDim = 2000
 )
 
+// Step is a part of a load and how long it took.
+type Step struct {
+	Name    string  `json:"name"`
+	Seconds float64 `json:"seconds"`
+}
+
+// steps notes what a load does.
+type steps struct {
+	done []Step
+	last time.Time
+}
+
+// end notes that the step that began at the end of the one before is done.
+func (s *steps) end(name string) {
+	now := time.Now()
+	s.done = append(s.done, Step{Name: name, Seconds: now.Sub(s.last).Seconds()})
+	s.last = now
+}
+
 // Load writes the version into tables of its own beside those of the others. Readers see nothing of it. A version that is already
 // there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken, ErrRecall
 // when its index would find too little; nothing is kept then.
-func (s *Store) Load(ctx context.Context, v *modelversion.Version) error {
+func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, error) {
+	did := steps{last: time.Now()}
 	if err := v.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if len(v.Items) == 0 { // valid, but every answer would be empty
-		return fmt.Errorf("check version %s: it has no items: %w", v.ID, ErrInvalid)
+		return nil, fmt.Errorf("check version %s: it has no items: %w", v.ID, ErrInvalid)
 	}
+	did.end("check")
 	schema, err := schemaOf(v.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("connect to load version %s: %w", v.ID, err)
+		return nil, fmt.Errorf("connect to load version %s: %w", v.ID, err)
 	}
 	defer conn.Release()
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock)); err != nil {
-		return fmt.Errorf("wait for other loaders: %w", err)
+		return nil, fmt.Errorf("wait for other loaders: %w", err)
 	}
 	defer unlock(context.WithoutCancel(ctx), conn) // the load may end because its context did
 	var state State
 	err = conn.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1`, v.ID).Scan(&state)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("read state of version %s: %w", v.ID, unmigrated(err))
+		return nil, fmt.Errorf("read state of version %s: %w", v.ID, unmigrated(err))
 	}
 	if state == StateReady {
-		return nil
+		return nil, nil
 	}
 	index := indexExact
 	if len(v.Items) >= exactBelow && v.Solver.Dim <= maxIndexDim {
 		index = indexHNSW
 	}
 	if err := register(ctx, conn, v, index); err != nil {
-		return fmt.Errorf("register version %s: %w", v.ID, err)
+		return nil, fmt.Errorf("register version %s: %w", v.ID, err)
 	}
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return fill(ctx, tx, schema, v, index) })
+	did.end("wait and register")
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return fill(ctx, tx, schema, v, index, &did) })
 	if err != nil {
-		return fmt.Errorf("load version %s: %w", v.ID, broken(err))
+		return nil, fmt.Errorf("load version %s: %w", v.ID, broken(err))
 	}
-	return nil
+	did.end("commit")
+	return did.done, nil
 }
 
 // unlock gives the lock back; where that fails the connection is closed, which frees it too.
@@ -104,7 +128,7 @@ func register(ctx context.Context, conn *pgxpool.Conn, v *modelversion.Version, 
 
 // fill makes the version's schema and everything in it, in the caller's transaction. Keys and indexes come after the rows: building
 // them once is faster than keeping them up, and a duplicate fails there.
-func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version, index string) error {
+func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version, index string, did *steps) error {
 	d := strconv.Itoa(v.Solver.Dim)
 	if err := execAll(ctx, tx,
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
@@ -120,23 +144,30 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 	if err := copyRows(ctx, tx, schema, v); err != nil {
 		return err
 	}
+	did.end("copy")
 	statements := []string{
 		`ALTER TABLE ` + schema + `.item ADD PRIMARY KEY (code)`,
 		`ALTER TABLE ` + schema + `.customer ADD PRIMARY KEY (number)`,
 		`ALTER TABLE ` + schema + `.rated ADD PRIMARY KEY (customer, code)`,
 	}
-	if index == indexHNSW {
-		statements = append(statements,
-			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_ip_ops)`,
-			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_cosine_ops)`)
-	}
-	statements = append(statements, `ANALYZE `+schema+`.item`, `ANALYZE `+schema+`.customer`, `ANALYZE `+schema+`.rated`)
 	if err := execAll(ctx, tx, statements...); err != nil {
+		return err
+	}
+	did.end("keys")
+	if index == indexHNSW {
+		if err := execAll(ctx, tx, `CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_ip_ops)`,
+			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_cosine_ops)`); err != nil {
+			return err
+		}
+		did.end("index")
+	}
+	if err := execAll(ctx, tx, `ANALYZE `+schema+`.item`, `ANALYZE `+schema+`.customer`, `ANALYZE `+schema+`.rated`); err != nil {
 		return err
 	}
 	if err := verifyCounts(ctx, tx, schema, v); err != nil {
 		return err
 	}
+	did.end("analyze and count")
 	if index == indexHNSW {
 		r, err := measureRecall(ctx, tx, schema, v)
 		if err != nil {
@@ -147,6 +178,7 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 		if err != nil {
 			return fmt.Errorf("record recall: %w", err)
 		}
+		did.end("recall")
 	}
 	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
 	return err
@@ -164,35 +196,63 @@ func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 
 // copyRows sends the rows by COPY in PostgreSQL's binary form.
 func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
-	items := pgx.CopyFromSlice(len(v.Items), func(i int) ([]any, error) {
-		it := &v.Items[i]
-		return []any{it.Code, it.Name, it.Line, it.QuantityInStock, it.Positives, string(it.Origin), pgvector.NewVector(it.Vector)}, nil
+	item := 0
+	err := copyTable(ctx, tx, schema+`.item (code, name, line, quantity_in_stock, positives, origin, embedding)`, 7, func(row *pgcopy.Row) bool {
+		if item == len(v.Items) {
+			return false
+		}
+		it := &v.Items[item]
+		row.Text(it.Code)
+		row.Text(it.Name)
+		row.Text(it.Line)
+		row.Int16(it.QuantityInStock)
+		row.Int32(it.Positives)
+		row.Text(string(it.Origin))
+		row.Vector(it.Vector)
+		item++
+		return true
 	})
-	columns := []string{"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"}
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "item"}, columns, items); err != nil {
+	if err != nil {
 		return fmt.Errorf("copy items: %w", err)
 	}
-	customers := pgx.CopyFromSlice(len(v.Customers), func(i int) ([]any, error) {
-		c := &v.Customers[i]
-		return []any{c.Number, string(c.Origin), pgvector.NewVector(c.Vector)}, nil
+	customer := 0
+	err = copyTable(ctx, tx, schema+`.customer (number, origin, embedding)`, 3, func(row *pgcopy.Row) bool {
+		if customer == len(v.Customers) {
+			return false
+		}
+		c := &v.Customers[customer]
+		row.Int32(c.Number)
+		row.Text(string(c.Origin))
+		row.Vector(c.Vector)
+		customer++
+		return true
 	})
-	columns = []string{"number", "origin", "embedding"}
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "customer"}, columns, customers); err != nil {
+	if err != nil {
 		return fmt.Errorf("copy customers: %w", err)
 	}
-	customer, code := 0, -1
-	rated := pgx.CopyFromFunc(func() ([]any, error) {
-		for code++; customer < len(v.Customers); customer, code = customer+1, 0 {
-			if c := &v.Customers[customer]; code < len(c.Rated) {
-				return []any{c.Number, c.Rated[code]}, nil
-			}
+	customer = 0
+	code := 0
+	err = copyTable(ctx, tx, schema+`.rated (customer, code)`, 2, func(row *pgcopy.Row) bool {
+		for customer < len(v.Customers) && code == len(v.Customers[customer].Rated) {
+			customer, code = customer+1, 0
 		}
-		return nil, nil
+		if customer == len(v.Customers) {
+			return false
+		}
+		row.Int32(v.Customers[customer].Number)
+		row.Text(v.Customers[customer].Rated[code])
+		code++
+		return true
 	})
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{schema, "rated"}, []string{"customer", "code"}, rated); err != nil {
+	if err != nil {
 		return fmt.Errorf("copy rated products: %w", err)
 	}
 	return nil
+}
+
+func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next func(*pgcopy.Row) bool) error {
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, pgcopy.NewReader(columns, next), `COPY `+table+` FROM STDIN BINARY`)
+	return err
 }
 
 // verifyCounts compares what the tables hold with what the version has.

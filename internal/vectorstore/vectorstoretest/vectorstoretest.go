@@ -5,6 +5,7 @@ package vectorstoretest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math"
 	random "math/rand/v2"
@@ -22,7 +23,7 @@ func Database(ctx context.Context, dsn string) (address string, drop func() erro
 	name := "kindred_" + strings.ToLower(rand.Text()[:12])
 	u, err := url.Parse(dsn)
 	if err != nil {
-		return "", nil, fmt.Errorf("the PostgreSQL address is no URL") // the error would hold the password
+		return "", nil, errors.New("the PostgreSQL address is no URL") // the error would hold the password
 	}
 	u.Path = "/" + name
 	if err := exec(ctx, dsn, `CREATE DATABASE `+name); err != nil {
@@ -34,7 +35,7 @@ func Database(ctx context.Context, dsn string) (address string, drop func() erro
 		return exec(ctx, dsn, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`)
 	}
 	if err := exec(ctx, u.String(), `CREATE EXTENSION vector`); err != nil {
-		return "", nil, fmt.Errorf("%w; drop the database again: %v", err, drop())
+		return "", nil, errors.Join(err, drop())
 	}
 	return u.String(), drop, nil
 }

@@ -1,0 +1,86 @@
+// Publish measures how fast embeddings are loaded into PostgreSQL with pgvector: COPY BINARY against the other ways, logged against unlogged
+// tables, vector against halfvec, index builds, and a whole publish by step. It works in a database of its own, which it drops.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	pgxvector "github.com/pgvector/pgvector-go/pgx"
+
+	"kindred/internal/envconfig"
+	"kindred/internal/program"
+	"kindred/internal/vectorstore/vectorstoretest"
+)
+
+func main() {
+	os.Exit(program.Main("bench-publish", "Measures loading embeddings.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type command struct {
+	envconfig.PGVector
+	Rows  int    `default:"100000" help:"Rows of the copy measurement."`
+	Dim   int    `default:"64" help:"Components of a vector."`
+	Sizes []int  `default:"41000,100000" help:"Items of the whole publishes."`
+	Runs  int    `default:"3" help:"Runs of each way to load; the best counts."`
+	Part  string `enum:"all,copy,storage,steps" default:"all" help:"What to measure."`
+}
+
+// Run measures and prints.
+func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
+	if c.DSN == "" {
+		return fmt.Errorf("%w: PGVECTOR_DSN is not set", program.ErrConfig)
+	}
+	dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := drop(); err == nil {
+			err = e
+		}
+	}()
+	if c.Part == "all" || c.Part == "copy" {
+		if err := compareLoads(ctx, dsn, c, out.Stdout); err != nil {
+			return err
+		}
+	}
+	if c.Part == "all" || c.Part == "storage" {
+		if err := compareStorage(ctx, dsn, c, out.Stdout); err != nil {
+			return err
+		}
+	}
+	if c.Part == "all" || c.Part == "steps" {
+		for _, n := range c.Sizes {
+			if err := timeSteps(ctx, dsn, n, c.Dim, out.Stdout); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if err := pgxvector.RegisterTypes(ctx, conn); err != nil {
+		return nil, fmt.Errorf("register vector types: %w", err)
+	}
+	return conn, nil
+}
+
+func execAll(ctx context.Context, conn *pgx.Conn, statements ...string) error {
+	for _, s := range statements {
+		if _, err := conn.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func printf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
