@@ -57,8 +57,7 @@ func parseMapping(text string) (m mysqlsource.Mapping, err error) {
 		} else if before, twice := seen[name]; twice {
 			fail(i+1, "%s has a query already, on line %d", name, before)
 			query = new("")
-		}
-		if known {
+		} else {
 			seen[name] = i + 1
 		}
 		current = query
