@@ -83,10 +83,10 @@ func TestCalls(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", program, err, out)
 		}
 	}
-	run("seed", endpoint, "generate", "--scale", "0.1")
+	run("seed", endpoint, "generate", "--scale", "0.05")
 	for range 2 { // the second time finds what the first one left
 		run("etl", r.listen(t, "etl"))
-		run("train", r.listen(t, "train"), "--tune-candidates", "2")
+		run("train", r.listen(t, "train"))
 		run("publish", r.listen(t, "publish"))
 	}
 	for _, data := range []string{`{"session_id":"a","customer_number":1,"browse_history":[]}`, `no event`} {
