@@ -7,7 +7,9 @@
 //
 // A writer that dies after any step leaves the old set current; a reader that started on the old set finishes on it,
 // because its files stay. Readers resolve CURRENT → manifest → files, check every hash and never look at anything
-// that is not listed. The package owns this protocol; what is in the files belongs to packages trainingset and modelversion.
+// that is not listed. Several writers may fill one folder before one of them takes step 2 (Stage, CommitStaged). A folder
+// without a manifest is no set: Prune deletes it by age, and takes the manifest's place first, so that it and a writer of
+// the same content never both own a folder. The package owns this protocol; what is in the files belongs to packages trainingset and modelversion.
 package commit
 
 import (

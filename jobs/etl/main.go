@@ -1,4 +1,4 @@
-// Etl extracts the shop's MySQL database to a training set of Parquet files on S3: etl, etl show.
+// Etl extracts the shop's MySQL database to a training set of Parquet files on S3: etl, etl plan, commit-parts, show, verify, prune.
 package main
 
 import (
