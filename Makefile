@@ -76,6 +76,14 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 	@$(BIN)/tf local plan --tflocal --empty
 	@$(BIN)/tf local destroy --tflocal
 
+##- benchmarks
+
+.PHONY: bench-publish bench-retrieve
+bench-publish: ## Loading embeddings: COPY BINARY and others, vector and halfvec, a publish by step (about 5 minutes, on the running stack)
+	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)
+bench-retrieve: ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
+	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
+
 ##- building and testing
 
 .PHONY: build

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	// exactBelow is the number of items under which an exact scan serves, which is right by definition, and no index is built.
+	// ExactBelow is the number of items under which an exact scan serves, which is right by definition, and no index is built.
 	// At 10,000 vectors of 64 components a scan took 2.8 to 4 ms on one core and an HNSW search 0.6 to 1.3 ms. A scan's time
 	// shrinks with the number of items and a search's hardly does, so that they meet at about this number.
-	exactBelow = 4_000
+	ExactBelow = 4_000
 	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again when the loader dies.
 	loadLock = 0x6b696e6472656402 // "kindred", 2
 	// maxIndexDim is the largest dimension that pgvector's HNSW takes for vector.
@@ -80,7 +80,7 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, erro
 		return nil, nil
 	}
 	index := indexExact
-	if len(v.Items) >= exactBelow && v.Solver.Dim <= maxIndexDim {
+	if len(v.Items) >= ExactBelow && v.Solver.Dim <= maxIndexDim {
 		index = indexHNSW
 	}
 	if err := register(ctx, conn, v, index); err != nil {

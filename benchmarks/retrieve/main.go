@@ -1,0 +1,232 @@
+// Retrieve measures how fast and how well the vector database answers: searches and similar products, alone and in batches, by exact scan and by
+// HNSW index, and from which number of products on the index is faster. It works in a database of its own, which it drops.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/envconfig"
+	"kindred/internal/modelversion"
+	"kindred/internal/program"
+	"kindred/internal/recommend"
+	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/vectorstoretest"
+)
+
+func main() {
+	os.Exit(program.Main("bench-retrieve", "Measures answering from embeddings.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type command struct {
+	envconfig.PGVector
+	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products."`
+	Cross    []int         `default:"1000,2000,3000,4000,6000,8000,12000" help:"Numbers of products between which the crossover is looked for; none: 0."`
+	Dim      int           `default:"64" help:"Components of a vector."`
+	Batch    int           `default:"100" help:"Searches of a batch."`
+	Duration time.Duration `default:"3s" help:"Time of each measurement."`
+}
+
+// Run measures and prints.
+func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
+	if c.DSN == "" {
+		return fmt.Errorf("%w: PGVECTOR_DSN is not set", program.ErrConfig)
+	}
+	dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := drop(); err == nil {
+			err = e
+		}
+	}()
+	if err := c.crossover(ctx, dsn, out.Stdout); err != nil {
+		return err
+	}
+	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; recall@10 against the scan\n", c.Batch)
+	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched", "ratio", "recall")
+	for _, n := range c.Sizes {
+		if err := c.throughput(ctx, dsn, n, out.Stdout); err != nil {
+			return fmt.Errorf("measure %d items: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// crossover finds the number of products from which on the index answers sooner than a scan, one search at a time.
+func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) error {
+	found := 0
+	printf(out, "%9s %10s %10s   one search at a time, the fastest tenth\n", "items", "scan ms", "HNSW ms")
+	for _, n := range c.Cross {
+		if n == 0 {
+			return nil
+		}
+		s, err := newSubject(ctx, dsn, n, c.Dim, 1)
+		if err != nil {
+			return err
+		}
+		times := map[string]time.Duration{}
+		for _, way := range []string{scan, hnsw} {
+			if err := s.use(ctx, way, 1); err != nil {
+				return err
+			}
+			if times[way], err = s.latency(ctx); err != nil {
+				return err
+			}
+		}
+		printf(out, "%9d %10.3f %10.3f\n", n, ms(times[scan]), ms(times[hnsw]))
+		if times[hnsw] > times[scan] {
+			found = 0
+		} else if found == 0 {
+			found = n
+		}
+		s.close()
+	}
+	printf(out, "crossover: %d items; the code scans below %d\n", found, vectorstore.ExactBelow)
+	return nil
+}
+
+func (c *command) throughput(ctx context.Context, dsn string, n int, out io.Writer) error {
+	s, err := newSubject(ctx, dsn, n, c.Dim, 8)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var right [][]recommend.Candidate
+	for _, way := range []string{scan, hnsw} {
+		for _, load := range []struct{ clients, conns int }{{1, 1}, {1, 2}, {8, 8}} {
+			if err := s.use(ctx, way, load.conns); err != nil {
+				return err
+			}
+			single, err := s.rate(ctx, load.clients, 1, c.Duration)
+			if err != nil {
+				return err
+			}
+			batched, err := s.rate(ctx, load.clients, c.Batch, c.Duration)
+			if err != nil {
+				return err
+			}
+			got, _, err := s.store.Retrieve(ctx, s.model, s.searches, nil)
+			if err != nil {
+				return err
+			}
+			if right == nil {
+				right = got
+			}
+			printf(out, "%9d %-6s %7d %9d %9.0f %9.0f %8.2f %8.3f\n", n, way, load.clients, load.conns, single, batched, batched/single, recall(right, got))
+		}
+	}
+	return nil
+}
+
+const (
+	scan = "scan"
+	hnsw = "HNSW"
+	// efSearch is for sizes at which the code builds no index, and so measured no width.
+	efSearch = 100
+	queries  = 500
+)
+
+// subject is a loaded version that can be searched both ways.
+type subject struct {
+	dsn      string
+	version  *modelversion.Version
+	efSearch int
+	searches []recommend.Search
+	store    *vectorstore.Store
+	model    *recommend.Model
+}
+
+func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subject, error) {
+	s := &subject{dsn: dsn, efSearch: efSearch}
+	s.version = vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1, vectorstoretest.Shape{Items: items, Customers: queries, RatedEach: 20, Dim: dim})
+	for i, c := range s.version.Customers {
+		search := recommend.Search{Vector: c.Vector, Customer: &c.Number, Limit: 10}
+		for n := range 5 {
+			search.Exclude = append(search.Exclude, s.version.Items[(i*7+n)%items].Code)
+		}
+		s.searches = append(s.searches, search)
+	}
+	store, err := open(ctx, dsn, conns)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	if err := store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := store.Load(ctx, s.version); err != nil {
+		return nil, err
+	}
+	versions, err := store.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range versions {
+		switch {
+		case v.ID != s.version.ID:
+		case v.EFSearch != nil:
+			s.efSearch = *v.EFSearch
+		default:
+			return s, exec(ctx, dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops)`, `ANALYZE model_`+v.ID+`.item`)
+		}
+	}
+	return s, nil
+}
+
+// use makes the version live for scans or for the index, with so many connections.
+func (s *subject) use(ctx context.Context, way string, conns int) (err error) {
+	ef := "NULL"
+	if way == hnsw {
+		ef = fmt.Sprint(s.efSearch)
+	}
+	if err := exec(ctx, s.dsn, `UPDATE kindred.model_version SET ef_search = `+ef+` WHERE version = '`+s.version.ID+`'`); err != nil {
+		return err
+	}
+	s.close()
+	if s.store, err = open(ctx, s.dsn, conns); err != nil {
+		return err
+	}
+	if err := s.store.Promote(ctx, s.version.ID, vectorstore.PromoteOptions{Actor: "bench"}); err != nil {
+		return err
+	}
+	traffic, err := s.store.Traffic(ctx)
+	if err != nil {
+		return err
+	}
+	s.model = traffic.Live
+	_, _, err = s.store.Retrieve(ctx, s.model, s.searches[:100], nil) // connects, plans, fills the cache
+	return err
+}
+
+func (s *subject) close() {
+	if s.store != nil {
+		s.store.Close()
+	}
+}
+
+func open(ctx context.Context, dsn string, conns int) (*vectorstore.Store, error) {
+	return vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn + separator(dsn) + fmt.Sprintf("pool_max_conns=%d", conns)})
+}
+
+func exec(ctx context.Context, dsn string, statements ...string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	for _, statement := range statements {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+func printf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }

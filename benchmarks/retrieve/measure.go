@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kindred/internal/recommend"
+)
+
+// latency is the time of one search, alone on an idle store. It is the lowest tenth's upper end: what disturbs a machine only adds.
+func (s *subject) latency(ctx context.Context) (time.Duration, error) {
+	var times []time.Duration
+	for i := range s.searches {
+		start := time.Now()
+		if _, _, err := s.store.Retrieve(ctx, s.model, s.searches[i:i+1], nil); err != nil {
+			return 0, err
+		}
+		times = append(times, time.Since(start))
+	}
+	slices.Sort(times)
+	return times[len(times)/10], nil
+}
+
+// rate is how many searches a second so many clients get answered, each asking batches of the given size.
+func (s *subject) rate(ctx context.Context, clients, batch int, duration time.Duration) (float64, error) {
+	var answered atomic.Int64
+	start := time.Now()
+	work, ctx := errgroup.WithContext(ctx)
+	for client := range clients {
+		work.Go(func() error {
+			for at := client * len(s.searches) / clients; time.Since(start) < duration; at += batch {
+				from := at % (len(s.searches) - batch + 1)
+				if _, _, err := s.store.Retrieve(ctx, s.model, s.searches[from:from+batch], nil); err != nil {
+					return err
+				}
+				answered.Add(int64(batch))
+			}
+			return nil
+		})
+	}
+	err := work.Wait()
+	return float64(answered.Load()) / time.Since(start).Seconds(), err
+}
+
+// recall is the share of the right answers that was found; one just as good counts.
+func recall(right, got [][]recommend.Candidate) float64 {
+	wanted, found := 0, 0
+	for i, want := range right {
+		worst := want[len(want)-1].Score
+		n := 0
+		for _, c := range got[i] {
+			if c.Score >= worst {
+				n++
+			}
+		}
+		wanted, found = wanted+len(want), found+min(n, len(want))
+	}
+	return float64(found) / float64(wanted)
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func separator(dsn string) string {
+	if strings.Contains(dsn, "?") {
+		return "&"
+	}
+	return "?"
+}
