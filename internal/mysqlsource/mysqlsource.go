@@ -2,7 +2,8 @@
 // consistent snapshot for all three, ratings streamed in bounded memory. It owns the queries, the column contract and the
 // exact conversion of values. It does not join and does not write; package extract does.
 //
-// The client is go-mysql's streaming select: it reuses one row's memory, where database/sql allocates for every value.
+// The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates for every value. Ratings, of
+// which there may be a hundred million, are read off the connection by this package itself (packet.go, rating.go).
 package mysqlsource
 
 import (
@@ -33,6 +34,7 @@ type Snapshot struct {
 	conn     *client.Conn
 	raw      net.Conn
 	position Position
+	faults   Faults
 }
 
 // Open is OpenMapping for a shop whose tables are named as ours.

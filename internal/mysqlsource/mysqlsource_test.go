@@ -107,29 +107,6 @@ func TestColumnTypes(t *testing.T) {
 	}
 }
 
-func TestParseDatetime(t *testing.T) {
-	t.Parallel()
-	good := map[string]time.Time{
-		"2024-02-29 23:59:59":        time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC),
-		"1000-01-01 00:00:00":        time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC),
-		"2024-02-29 23:59:59.5":      time.Date(2024, 2, 29, 23, 59, 59, 500_000_000, time.UTC),
-		"2024-02-29 23:59:59.123456": time.Date(2024, 2, 29, 23, 59, 59, 123_456_000, time.UTC),
-		"0000-00-00 00:00:00":        {},
-	}
-	for text, want := range good {
-		got, zero, err := parseDatetime([]byte(text))
-		if err != nil || !got.Equal(want) || zero != want.IsZero() {
-			t.Errorf("%q = %v, zero %v, error %v; want %v", text, got, zero, err, want)
-		}
-	}
-	for _, text := range []string{"", "2024-02-29", "2023-02-29 00:00:00", "2024-00-10 00:00:00", "2024-01-00 00:00:00", "2024-01-01 24:00:00",
-		"2024-01-01T00:00:00", "2024-01-01 00:00:0x", "2024-01-01 00:00:00Z", "2024-01-01 00:00:00.1234567", "2024-13-01 00:00:00"} {
-		if got, _, err := parseDatetime([]byte(text)); err == nil {
-			t.Errorf("%q was read as %v", text, got)
-		}
-	}
-}
-
 // A port where something else listens, which waits for us to speak first, as PostgreSQL does.
 func TestServerThatSaysNothingEndsWithTheTimeout(t *testing.T) {
 	t.Parallel()

@@ -9,15 +9,22 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// Range is the customers whose number is at least From and less than To. The zero Range is all of them.
+// Range is the customers whose number is at least From and less than To. The zero Range is all of them, as is the one from
+// math.MinInt64 to math.MaxInt64. A Range from math.MinInt64 also has the ratings without a customer number.
 type Range struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
 }
 
 func (r Range) where() string {
-	if r == (Range{}) {
+	open := r.To == math.MaxInt64
+	switch first := r.From == math.MinInt64; {
+	case r == (Range{}), first && open:
 		return ""
+	case first:
+		return fmt.Sprintf(" WHERE (customerNumber < %d OR customerNumber IS NULL)", r.To)
+	case open:
+		return fmt.Sprintf(" WHERE customerNumber >= %d", r.From)
 	}
 	return fmt.Sprintf(" WHERE customerNumber >= %d AND customerNumber < %d", r.From, r.To)
 }

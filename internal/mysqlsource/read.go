@@ -3,9 +3,7 @@ package mysqlsource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
@@ -25,7 +23,7 @@ func (e callbackError) Is(target error) bool { return target == errCallback }
 // Customers reads all customers, by number.
 func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 	var customers []shop.Customer
-	err := s.stream(ctx, customersTable(), s.mapping.Customers, "", func(r *row) error {
+	err := s.stream(ctx, customersTable(), s.mapping.Customers, func(r *row) error {
 		customers = append(customers, shop.Customer{
 			Number: int32(r.integer(0, math.MinInt32, math.MaxInt32)), Name: r.text(1), City: r.text(2), State: r.optionalText(3),
 			PostalCode: r.optionalText(4), Country: r.text(5), CreditLimit: r.optionalCents(6),
@@ -38,7 +36,7 @@ func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 // Products reads all products, in the order of the database's collation.
 func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 	var products []shop.Product
-	err := s.stream(ctx, productsTable(), s.mapping.Products, "", func(r *row) error {
+	err := s.stream(ctx, productsTable(), s.mapping.Products, func(r *row) error {
 		products = append(products, shop.Product{
 			Code: r.text(0), Name: r.text(1), Line: r.text(2), Scale: r.text(3), Vendor: r.text(4),
 			QuantityInStock: int16(r.integer(5, math.MinInt16, math.MaxInt16)), BuyPrice: r.cents(6), MSRP: r.cents(7),
@@ -53,36 +51,12 @@ func (s *Snapshot) Ratings(ctx context.Context, rating func(shop.Rating) error) 
 	return s.RatingsIn(ctx, Range{}, rating)
 }
 
-// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in range. What RatedAt points to
-// is valid during the call. An error of rating ends the reading and is returned as it is.
-func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
-	codes := map[string]string{} // one string per product instead of one per rating
-	var ratedAt time.Time
-	return s.stream(ctx, ratingsTable(), s.mapping.Ratings, customers.where(), func(r *row) error {
-		bytes := r.bytes(1)
-		code, known := codes[string(bytes)]
-		if !known {
-			code = string(bytes)
-			codes[code] = code
-		}
-		next := shop.Rating{CustomerNumber: int32(r.integer(0, math.MinInt32, math.MaxInt32)), ProductCode: code,
-			Stars: int8(r.integer(2, shop.MinStars, shop.MaxStars)), RatedAt: r.moment(3, &ratedAt)}
-		if r.err != nil {
-			return r.err
-		}
-		if err := rating(next); err != nil {
-			return callbackError{err}
-		}
-		return nil
-	})
-}
-
 // stream sends a table's query and calls next for each row. A value that cannot be converted ends it.
-func (s *Snapshot) stream(ctx context.Context, t table, mapped, where string, next func(*row) error) error {
+func (s *Snapshot) stream(ctx context.Context, t table, mapped string, next func(*row) error) error {
 	r := row{table: t}
 	var result mysql.Result
 	err := s.guard(ctx, "read "+t.name, func() error {
-		return s.conn.ExecuteSelectStreaming(t.query(mapped, where), &result, func(values []mysql.FieldValue) error {
+		return s.conn.ExecuteSelectStreaming(t.query(mapped, ""), &result, func(values []mysql.FieldValue) error {
 			r.number++
 			r.values = values
 			if err := next(&r); err != nil {
@@ -91,12 +65,5 @@ func (s *Snapshot) stream(ctx context.Context, t table, mapped, where string, ne
 			return r.err
 		}, func(result *mysql.Result) error { return t.check(result.Fields) })
 	})
-	var mine callbackError
-	switch {
-	case errors.As(err, &mine):
-		return mine.err
-	case err != nil && r.number > 0 && !errors.Is(err, ErrData):
-		return fmt.Errorf("after row %d: %w", r.number, err)
-	}
-	return err
+	return after(r.number, err)
 }

@@ -1,10 +1,8 @@
 package mysqlsource
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -107,69 +105,4 @@ func (r *row) optionalCents(i int) *shop.Cents {
 		return nil
 	}
 	return new(r.cents(i))
-}
-
-// moment reads a DATETIME as UTC into t. NULL and MySQL's zero date, which stands for "not known", give nil.
-func (r *row) moment(i int, t *time.Time) *time.Time {
-	if r.null(i) {
-		return nil
-	}
-	at, zero, err := parseDatetime(r.values[i].AsString())
-	if err != nil {
-		r.fail(i, "is no date that exists")
-	}
-	if err != nil || zero {
-		return nil
-	}
-	*t = at
-	return t
-}
-
-var errNoDate = errors.New("no date")
-
-// parseDatetime reads "2006-01-02 15:04:05" with an optional fraction. It is written out because time.Parse costs five
-// times as much, once per rating.
-func parseDatetime(b []byte) (t time.Time, zero bool, err error) {
-	const layout = "2006-01-02 15:04:05"
-	if len(b) < len(layout) || b[4] != '-' || b[7] != '-' || b[10] != ' ' || b[13] != ':' || b[16] != ':' {
-		return time.Time{}, false, errNoDate
-	}
-	year, ok1 := number(b[0:4])
-	month, ok2 := number(b[5:7])
-	day, ok3 := number(b[8:10])
-	hour, ok4 := number(b[11:13])
-	minute, ok5 := number(b[14:16])
-	second, ok6 := number(b[17:19])
-	if digits := ok1 && ok2 && ok3 && ok4 && ok5 && ok6; !digits {
-		return time.Time{}, false, errNoDate
-	}
-	nanos := 0
-	if fraction := b[len(layout):]; len(fraction) > 0 {
-		digits, ok := number(fraction[1:])
-		if fraction[0] != '.' || !ok || len(fraction) > 7 {
-			return time.Time{}, false, errNoDate
-		}
-		for range 9 - (len(fraction) - 1) {
-			digits *= 10
-		}
-		nanos = digits
-	}
-	if year == 0 && month == 0 && day == 0 {
-		return time.Time{}, true, nil
-	}
-	t = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	if t.Month() != time.Month(month) || t.Day() != day || t.Hour() != hour || t.Minute() != minute || t.Second() != second {
-		return time.Time{}, false, errNoDate
-	}
-	return t, false, nil
-}
-
-func number(digits []byte) (n int, ok bool) {
-	for _, d := range digits {
-		if d < '0' || d > '9' {
-			return 0, false
-		}
-		n = n*10 + int(d-'0')
-	}
-	return n, true
 }

@@ -1,8 +1,6 @@
 package trainingset
 
 import (
-	"errors"
-
 	"github.com/parquet-go/parquet-go"
 
 	"kindred/internal/commit"
@@ -82,22 +80,13 @@ func (w *ratingWriter) write(ratings []Rating) error {
 }
 
 // flush writes the row group, and ends the file when it is large enough.
-func (w *ratingWriter) flush() (err error) {
+func (w *ratingWriter) flush() error {
 	if w.file == nil {
 		if err := w.open(); err != nil {
 			return err
 		}
 	}
-	for _, a := range w.ofCustomer {
-		d, table := a(w.customers.entities)
-		err = errors.Join(err, w.file.Runs(d, w.runs, table))
-	}
-	for _, a := range w.ofProduct {
-		d, table := a(w.products.entities)
-		err = errors.Join(err, w.file.Packed(d, w.rows, table))
-	}
-	d, table := w.ofStars(w.ranks.entities)
-	if err = errors.Join(err, w.file.Packed(d, w.stars, table), w.file.Integers(w.ratedAt), w.file.EndGroup()); err != nil {
+	if err := w.writeGroup(); err != nil {
 		return w.parts.wrap("write", err)
 	}
 	w.parts.wrote(len(w.ratedAt))
@@ -109,6 +98,30 @@ func (w *ratingWriter) flush() (err error) {
 		return w.finish()
 	}
 	return nil
+}
+
+// writeGroup writes the columns in the schema's order.
+func (w *ratingWriter) writeGroup() error {
+	for _, a := range w.ofCustomer {
+		d, table := a(w.customers.entities)
+		if err := w.file.Runs(d, w.runs, table); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.ofProduct {
+		d, table := a(w.products.entities)
+		if err := w.file.Packed(d, w.rows, table); err != nil {
+			return err
+		}
+	}
+	d, table := w.ofStars(w.ranks.entities)
+	if err := w.file.Packed(d, w.stars, table); err != nil {
+		return err
+	}
+	if err := w.file.Integers(w.ratedAt); err != nil {
+		return err
+	}
+	return w.file.EndGroup()
 }
 
 func (w *ratingWriter) open() (err error) {
