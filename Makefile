@@ -59,11 +59,15 @@ serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 
 ##- Terraform (1.11 or later; not part of `make test`: minutes)
 
-.PHONY: tf-verify tf-moto tf-local tf-local-destroy tf-local-test
+.PHONY: package tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
+package: build ## Everything that is deployed, the same bytes for the same commit: two Lambda zips, image, Glue's program (no Docker, no network)
+	@$(BIN)/tf package $(ARGS)
 tf-verify: ## Offline: format, validate, every module's tests, checkov
 	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Apply terraform/aws whole against a moto server: second plan, secrets, policies, names, destroy
 	@go test -count=1 -timeout 30m -v -run TestAWSRoot ./terraform/acceptance
+tf-calls: local-up ## Record the programs' AWS calls on the running stack, which tf-moto judges the roles by; ARGS=-update writes them
+	@$(WITH_STACK) go test -count=1 -timeout 10m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Build the streaming half in the running stack with Terraform instead of `make deploy`; ARGS=--tflocal by tflocal
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built
