@@ -88,12 +88,20 @@ bench-publish: ## Loading embeddings: COPY BINARY and others, vector and halfvec
 bench-retrieve: ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
+.PHONY: bench-train
+bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1" is short
+	@mkdir -p $(STATE)/bench/train
+	@GOEXPERIMENT=simd go build -o $(STATE)/bench/train/bench-train ./benchmarks/train
+	@go build -o $(STATE)/bench/train/bench-train-pure ./benchmarks/train
+	@$(STATE)/bench/train/bench-train --pure $(STATE)/bench/train/bench-train-pure $(ARGS)
+
 ##- building and testing
 
 .PHONY: build
 build: ## Compile every program into .kindred/bin
 	@mkdir -p $(BIN)
 	@go build -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
+	@GOEXPERIMENT=simd go build -o $(BIN)/ ./jobs/train # vector kernels on amd64; elsewhere the same program
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Everything: format, vet, lint, unit tests, integration tests (starts what it needs)
@@ -112,6 +120,7 @@ lint: ## golangci-lint, built from the pinned version the first time (about two 
 .PHONY: test-unit test-executor test-integration
 test-unit: ## Unit tests: no services
 	@go test -short ./...
+	@GOEXPERIMENT=simd go test ./internal/ials # the vector kernels that this machine has
 test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests against the local stack, started if it does not run
