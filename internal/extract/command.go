@@ -85,8 +85,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err = errors.Join(err, snapshot.Close()); err != nil {
 		return configured(err)
 	}
-	result := newResult(outcome, start)
-	return out.Result(result.sentence(), result)
+	return outcome.report(ctx, out, start)
 }
 
 func (c *RunCommand) check() error {
@@ -107,7 +106,7 @@ func (c *RunCommand) check() error {
 func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot, out *program.Output) (Options, *program.Bar, error) {
 	bar, expected := out.Bar(), int64(progressRows)
 	if bar.Visible() {
-		estimate, err := snapshot.EstimateRatings(ctx)
+		estimate, err := snapshot.Estimate(ctx)
 		if err != nil {
 			return Options{}, bar, err
 		}
@@ -139,7 +138,7 @@ func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot,
 	if plan.Schema, err = prepare(ctx, snapshot, base, Options{AcceptSchema: c.AcceptSchema}); err != nil {
 		return err
 	}
-	if plan.RatingsEstimate, err = snapshot.EstimateRatings(ctx); err != nil {
+	if plan.RatingsEstimate, err = snapshot.Estimate(ctx); err != nil {
 		return err
 	}
 	plan.WallSeconds = time.Since(start).Seconds()

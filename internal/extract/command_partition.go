@@ -145,6 +145,5 @@ func (c *CommitPartsCommand) Run(ctx context.Context, out *program.Output) error
 	if err != nil {
 		return jobError(c.Job, err)
 	}
-	result := newResult(outcome, start)
-	return out.Result(result.sentence(), result)
+	return outcome.report(ctx, out, start)
 }

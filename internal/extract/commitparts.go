@@ -63,11 +63,11 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 		return out, fmt.Errorf("commit job %s: %w", job, oneLine(err))
 	}
 	if !out.Changed && out.Manifest.Run != job {
-		out.Pruned, err = repo.Discard(ctx, job)
-		return out, err
+		out.Pruned, out.PruneErr = repo.Discard(ctx, job)
+		return out, nil
 	}
-	out.Pruned, err = prune(ctx, repo, o)
-	return out, err
+	out.prune(ctx, repo, o)
+	return out, nil
 }
 
 func readParts(ctx context.Context, repo *commit.Repository, plan Plan) (parts []Part, err error) {

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"kindred/internal/commit"
@@ -89,7 +88,8 @@ type Outcome struct {
 	Manifest commit.Manifest // of the set that is current now
 	Details  Details         // of this run
 	Changed  bool            // false: the current set was the same already, and nothing was written
-	Pruned   commit.Pruned
+	Pruned   commit.Pruned   // what earlier runs left behind and is deleted now
+	PruneErr error           // why not all of it; the set is current all the same
 }
 
 // Run extracts the source and makes it the current training set. After any error the old one is still current.
@@ -113,10 +113,9 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 		}
 		return nil
 	})
-	if err != nil || !out.Changed {
-		return out, err
+	if err == nil && out.Changed {
+		out.prune(ctx, repo, o)
 	}
-	out.Pruned, err = prune(ctx, repo, o)
 	return out, err
 }
 
@@ -159,24 +158,9 @@ func current(ctx context.Context, repo *commit.Repository) (commit.Manifest, err
 	return m, nil
 }
 
-// withScratch gives do a folder of its own that is removed after it.
-func withScratch(o Options, do func(dir string) error) (err error) {
-	dir, err := os.MkdirTemp(o.ScratchDir, "kindred-etl-*")
-	if err != nil {
-		return fmt.Errorf("create scratch folder: %w", err)
+// prune collects what killed runs left, after a commit. The set is current by then, so a failure is not the run's.
+func (out *Outcome) prune(ctx context.Context, repo *commit.Repository, o Options) {
+	if o.PruneAge != 0 {
+		out.Pruned, out.PruneErr = repo.Prune(ctx, o.PruneAge)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	return do(dir)
-}
-
-// prune collects what killed runs left, after a commit. The set is current by then; an error says that and what to do.
-func prune(ctx context.Context, repo *commit.Repository, o Options) (commit.Pruned, error) {
-	if o.PruneAge == 0 {
-		return commit.Pruned{}, nil
-	}
-	pruned, err := repo.Prune(ctx, o.PruneAge)
-	if err != nil {
-		err = fmt.Errorf("the new training set is current, but what earlier runs left behind could not be deleted (etl prune): %w", err)
-	}
-	return pruned, err
 }

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"kindred/internal/commit"
+	"kindred/internal/program"
 	"kindred/internal/trainingset"
 )
 
@@ -38,6 +40,15 @@ func newResult(out Outcome, start time.Time) Result {
 	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts, Bytes: m.Bytes()}
 	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
 	return r
+}
+
+// report prints the result. That leftovers could not be deleted is a warning: the set is current.
+func (out Outcome) report(ctx context.Context, to *program.Output, start time.Time) error {
+	if out.PruneErr != nil {
+		to.Log.WarnContext(ctx, "leftovers of earlier runs could not be deleted", "error", out.PruneErr)
+	}
+	r := newResult(out, start)
+	return to.Result(r.sentence(), r)
 }
 
 // cost is what this process took since start.
