@@ -182,6 +182,47 @@ func TestCommitIsWholeWhereverPruneMeetsItsFolder(t *testing.T) {
 	}
 }
 
+// A tombstone that is old goes, with what a late writer put beside it: no writer may have taken that for its own.
+func TestCommitIsWholeWhereverPruneTakesAnOldTombstoneAway(t *testing.T) {
+	t.Parallel()
+	for n := 1; n <= 12; n++ {
+		t.Run(fmt.Sprintf("prune before operation %d of the commit", n), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			store := objectstore.NewFolder(dir)
+			repo := commit.NewRepository(store, prefix)
+			next := draft(t, "new")
+			leave(t, store, next, 2)
+			age(t, dir)
+			pruned, err := repo.Prune(t.Context(), week)
+			if err != nil || len(pruned.Runs) != 1 {
+				t.Fatalf("%+v, error %v", pruned, err)
+			}
+			for _, f := range next.Files { // of a writer that was slower than all are allowed to be
+				content := "new of " + f.Path
+				key := prefix + "/run=" + pruned.Runs[0] + "/" + f.Path
+				if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)), objectstore.Condition{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			age(t, dir)
+			met := &stepping{Store: store, n: n, step: func() {
+				if _, err := repo.Prune(t.Context(), week); err != nil {
+					t.Error(err)
+				}
+			}}
+			m, changed, err := commit.NewRepository(met, prefix).Commit(t.Context(), next)
+			if err != nil || !changed {
+				t.Fatalf("changed %v, error %v", changed, err)
+			}
+			if err := repo.Verify(t.Context(), m); err != nil {
+				t.Error(err)
+			}
+			wantCurrent(t, repo, "new")
+		})
+	}
+}
+
 func TestStagedFilesAreCommittedOnceOrDiscarded(t *testing.T) {
 	t.Parallel()
 	store := objectstore.NewFolder(t.TempDir())
