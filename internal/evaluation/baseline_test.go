@@ -198,29 +198,3 @@ func TestBPRLearnsTastesAndIsDeterministic(t *testing.T) {
 		t.Errorf("a customer who likes everything: %v", err)
 	}
 }
-
-func TestProductsAreInnerProducts(t *testing.T) {
-	t.Parallel()
-	for _, size := range [][3]int{{1, 1, 1}, {4, 3, 2}, {7, 5, 9}, {16, 33, 17}} {
-		n, m, d := size[0], size[1], size[2]
-		users, items, scores := make([]float32, n*d), make([]float32, m*d), make([]float32, n*m)
-		for i := range users {
-			users[i] = float32(i%7) - 3
-		}
-		for i := range items {
-			items[i] = float32(i%5) - 2
-		}
-		Products(users, items, d, scores)
-		for u := range n {
-			for i := range m {
-				var want float32
-				for k := range d {
-					want += users[u*d+k] * items[i*d+k]
-				}
-				if scores[u*m+i] != want {
-					t.Fatalf("%v: user %d, item %d: %g, want %g", size, u, i, scores[u*m+i], want)
-				}
-			}
-		}
-	}
-}

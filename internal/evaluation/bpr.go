@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+
+	"kindred/internal/ials"
 )
 
 // BPRConfig is how BPR-MF is trained.
@@ -84,6 +86,6 @@ func Factors(users, items []float32, d int) Block {
 		for _, c := range customers {
 			block = append(block, users[int(c)*d:(int(c)+1)*d]...)
 		}
-		Products(block, items, d, scores)
+		ials.Scores(block, items, d, scores)
 	}
 }

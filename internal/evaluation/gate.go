@@ -50,3 +50,20 @@ func Judge(model Scores, baselines []Named) modelversion.Verdict {
 	}
 	return v
 }
+
+// NotWorse refuses a model that is worse than the live version for certain: the paired 95 % interval of the difference of their NDCG@10 lies below
+// zero. It says what it found; too few customers to judge by refuse nothing.
+func NotWorse(model, live Scores, version string) modelversion.Verdict {
+	if n := len(model.NDCG10); n < fewestCases {
+		return modelversion.Verdict{Pass: true, Reasons: []string{
+			fmt.Sprintf("Only %d customers like something that is newer than version %s; %d are needed to compare with it.", n, version, fewestCases)}}
+	}
+	low, high := Difference(model.NDCG10, live.NDCG10)
+	v, verb := modelversion.Verdict{Pass: high >= 0}, "is not worse than"
+	if !v.Pass {
+		verb = "is worse than"
+	}
+	v.Reasons = []string{fmt.Sprintf("On what is newer than version %s, NDCG@10 %.4f %s its %.4f: the difference lies between %+.4f and %+.4f.",
+		version, Mean(model.NDCG10), verb, Mean(live.NDCG10), low, high)}
+	return v
+}

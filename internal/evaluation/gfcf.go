@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"kindred/internal/ials"
 )
 
 const (
@@ -56,7 +58,7 @@ func graphFilter(ctx context.Context, likes *Pairs, dim, threads int) (Block, er
 			}
 		}
 		if d > 0 {
-			Products(vectors, right, d, scores)
+			ials.Scores(vectors, right, d, scores)
 		} else {
 			clear(scores)
 		}

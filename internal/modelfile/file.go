@@ -36,6 +36,8 @@ type identity struct {
 	ID             string          `json:"id"`
 	TrainingRun    string          `json:"training_run"`
 	TrainerVersion string          `json:"trainer_version"`
+	Input          string          `json:"input"`
+	Previous       string          `json:"previous,omitempty"`
 	Training       json.RawMessage `json:"training,omitempty"`
 }
 

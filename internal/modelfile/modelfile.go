@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 
 	"kindred/internal/commit"
 	"kindred/internal/modelversion"
+	"kindred/internal/objectstore"
 )
 
 // Kind is the manifest's kind of a model version.
@@ -25,6 +27,7 @@ const schemaFingerprint = "model-version-1"
 type source struct {
 	TrainingRun    string `json:"training_run"`
 	TrainerVersion string `json:"trainer_version"`
+	Input          string `json:"input"`
 }
 
 // Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir
@@ -40,7 +43,8 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	local := func(name string) string { return filepath.Join(dir, name) }
-	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion, Training: v.Training}
+	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion,
+		Input: v.Input, Previous: v.Previous, Training: v.Training}
 	err = errors.Join(
 		writeRows(local(itemsFile), v.Items, toItemRow),
 		writeRows(local(customersFile), v.Customers, toCustomerRow),
@@ -54,7 +58,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 		return false, fmt.Errorf("write version %s: %w", v.ID, err)
 	}
 	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint, Dir: dir,
-		Source: source{v.TrainingRun, v.TrainerVersion},
+		Source: source{v.TrainingRun, v.TrainerVersion, v.Input},
 		Files: []commit.File{
 			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
 			{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
@@ -123,6 +127,40 @@ func ReadSummary(ctx context.Context, repo *commit.Repository, id, scratchDir st
 	return v, m.Rows("items"), m.Rows("customers"), nil
 }
 
+// Ancestor is what the manifest of a version says.
+type Ancestor struct {
+	ID    string
+	Input string // see modelversion.Version
+}
+
+// Ancestors goes from the current version to the one that was current before it, and so on, at most limit of them. It ends where there is none
+// or where an older run is gone.
+func Ancestors(ctx context.Context, repo *commit.Repository, limit int) iter.Seq2[Ancestor, error] {
+	return func(yield func(Ancestor, error) bool) {
+		m, err := repo.Current(ctx)
+		for range limit {
+			if errors.Is(err, commit.ErrNoCurrent) || errors.Is(err, objectstore.ErrNotFound) {
+				return
+			}
+			if err != nil {
+				yield(Ancestor{}, fmt.Errorf("find earlier versions: %w", err))
+				return
+			}
+			var from source
+			if len(m.Source) > 0 {
+				if err := json.Unmarshal(m.Source, &from); err != nil {
+					yield(Ancestor{}, fmt.Errorf("read the manifest of version %s: %w", m.Run, err))
+					return
+				}
+			}
+			if !yield(Ancestor{m.Run, from.Input}, nil) || m.Parent == "" {
+				return
+			}
+			m, err = repo.Manifest(ctx, m.Parent)
+		}
+	}
+}
+
 func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit.Manifest, err error) {
 	if id == "" {
 		m, err = repo.Current(ctx)
@@ -149,6 +187,7 @@ func loadSummary(dir string) (*modelversion.Version, error) {
 		return nil, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
 	}
 	v.ID, v.TrainingRun, v.TrainerVersion = id.ID, id.TrainingRun, id.TrainerVersion
+	v.Input, v.Previous = id.Input, id.Previous
 	if id.Training != nil { // stored indented for people
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, id.Training); err != nil {

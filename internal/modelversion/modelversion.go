@@ -21,6 +21,8 @@ const (
 type Version struct {
 	ID             string // content-derived: training set, configuration, trainer's version
 	TrainingRun    string // run id of the training set
+	Input          string // hash of all it was made from, but for the version before
+	Previous       string // the version that it was compared with and began its tuning from; empty: none
 	TrainerVersion string
 	TrainedAt      time.Time
 	Items          []Item     // sorted by Code
@@ -77,6 +79,17 @@ type Report struct {
 	TestPositives int     `json:"test_positives"`
 	Rows          []Row   `json:"rows"` // the model first, then the baselines, then the ceiling where it is known
 	Verdict       Verdict `json:"verdict"`
+	// Further parts, each on customers and products of its own; nil where there was too little to measure.
+	Live      *Part `json:"live,omitempty"`       // beside the last version that passed, on what is newer than that
+	ColdStart *Part `json:"cold_start,omitempty"` // products that nobody rated yet
+	Sessions  *Part `json:"sessions,omitempty"`   // the next product of a session
+}
+
+// Part is a measurement of something else than the whole ranking.
+type Part struct {
+	What      string `json:"what"` // was asked, in a sentence
+	Customers int    `json:"customers"`
+	Rows      []Row  `json:"rows"` // the model first
 }
 
 // Row is one ranker's figures. Low and High bound NDCG@10 by a 95 % bootstrap interval over customers.
@@ -98,6 +111,7 @@ const (
 	RowPopularity = "popularity"
 	RowRandom     = "random"
 	RowCeiling    = "ceiling"
+	RowLive       = "live" // the last version that passed
 )
 
 // Verdict is the gate's decision, with a sentence a product manager reads.

@@ -10,6 +10,7 @@ import (
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
 	"kindred/internal/modelfile"
+	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
 )
@@ -36,6 +37,7 @@ type RunCommand struct {
 	ViewWeight float64             `default:"1" help:"Confidence of an item that a shopper looks at; a like in training has 1."`
 	CartWeight float64             `default:"3" help:"Confidence of an item in the cart."`
 	Threads    int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
+	Memory     int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
 	ScratchDir string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
 }
 
@@ -62,7 +64,16 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Progress: bar.Show}
+	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Memory: c.Memory, Progress: bar.Show,
+		Estimated: func(e Estimate) {
+			out.Log.Info("estimated", "megabytes", e.Bytes>>20, "seconds", int(e.Seconds))
+			if bar.Visible() {
+				fmt.Fprintf(out.Stderr, "Training takes up to %d MB and some %.0f s.\n", e.Bytes>>20, e.Seconds)
+			}
+		}}
+	if job.Memory == 0 {
+		job.Memory = AvailableMemory()
+	}
 	result, err := job.Run(ctx)
 	bar.Close()
 	if err != nil {
@@ -122,6 +133,18 @@ func (r *Result) table() string {
 	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
 	for _, row := range r.Report.Rows {
 		fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
+	}
+	for _, p := range []struct {
+		title string
+		part  *modelversion.Part
+	}{{"Newer than the version before", r.Report.Live}, {"New products", r.Report.ColdStart}, {"Sessions", r.Report.Sessions}} {
+		if p.part == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s; %d customers.\n", p.title, p.part.What, p.part.Customers)
+		for _, row := range p.part.Rows {
+			fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
+		}
 	}
 	verdict := "The gate lets it pass."
 	if !r.Report.Verdict.Pass {

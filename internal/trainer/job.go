@@ -12,6 +12,7 @@ import (
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
 	"kindred/internal/evaluation"
+	"kindred/internal/ials"
 	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
@@ -25,7 +26,9 @@ type Job struct {
 	Config          Config
 	ScratchDir      string // for copies of files; empty: the system's
 	Threads         int    // as in Trainer
+	Memory          int64  // as in Trainer
 	Progress        func(stage string, done, total int64)
+	Estimated       func(Estimate)
 }
 
 // Result is what a run achieved.
@@ -58,22 +61,27 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := versionID(m.ContentHash, j.Config, planted)
+	input, err := inputHash(m.ContentHash, j.Config, planted)
 	if err != nil {
 		return nil, err
 	}
+	same, previous, err := j.history(ctx, models, input)
+	if err != nil {
+		return nil, err
+	}
+	id := versionID(input, previous)
+	if same != "" {
+		id = same
+	}
 	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings)}
-	if _, err := models.Current(ctx); err != nil && !errors.Is(err, commit.ErrNoCurrent) {
-		return nil, fmt.Errorf("find current model version: %w", err)
-	}
 	var v *modelversion.Version
 	switch _, _, err = models.Restore(ctx, id); {
 	case err == nil:
 		result.NoOp = true
 		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
 	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt): // training again puts a lost file back
-		v, err = j.train(ctx, sets, models, m, id, planted)
+		v, err = j.train(ctx, sets, models, m, planted, modelversion.Version{ID: id, Input: input, Previous: previous})
 	}
 	if err != nil {
 		return nil, err
@@ -85,13 +93,18 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commit.Manifest, id string,
-	planted []byte) (*modelversion.Version, error) {
+func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commit.Manifest, planted []byte,
+	identity modelversion.Version) (*modelversion.Version, error) {
 	set, err := trainingset.Read(ctx, sets, m, j.ScratchDir)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	t := Trainer{Config: j.Config, Threads: j.Threads, Progress: j.Progress}
+	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
+	if identity.Previous != "" {
+		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {
+			return nil, fmt.Errorf("read the version to compare with: %w", err)
+		}
+	}
 	switch truth, err := plantedshop.Shop(planted, set.Products); {
 	case err != nil:
 		return nil, err
@@ -102,29 +115,66 @@ func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commi
 	if err != nil {
 		return nil, fmt.Errorf("train on run %s: %w", m.Run, err)
 	}
-	v.ID, v.TrainingRun = id, m.Run
+	v.ID, v.Input, v.Previous, v.TrainingRun = identity.ID, identity.Input, identity.Previous, m.Run
 	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
 		return nil, err
 	}
 	return v, nil
 }
 
-// versionID names the model that this input gives: m and 15 hex digits, valid as part of an SQL identifier.
-func versionID(contentHash string, cfg Config, planted []byte) (string, error) {
+// longestHistory bounds how many earlier versions are looked at: one small object each.
+const longestHistory = 30
+
+// history looks among the earlier versions, latest first, for the one made from the same input, and for the last one that the gate let pass
+// and that was made from another. The latter is taken for the live version: train does not ask the vector database.
+func (j Job) history(ctx context.Context, models *commit.Repository, input string) (same, previous string, err error) {
+	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
+		if err != nil {
+			return "", "", err
+		}
+		if a.Input == input { // what it was compared with was current before it
+			same, previous = a.ID, ""
+			continue
+		}
+		if previous != "" {
+			continue
+		}
+		v, _, _, err := modelfile.ReadSummary(ctx, models, a.ID, j.ScratchDir)
+		if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) || errors.Is(err, modelfile.ErrFormat) {
+			continue // nothing to compare with
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("read an earlier version: %w", err)
+		}
+		if v.Report.Verdict.Pass {
+			previous = a.ID
+		}
+	}
+	return same, previous, nil
+}
+
+// inputHash is of everything that a model is made from, but for the version before it.
+func inputHash(contentHash string, cfg Config, planted []byte) (string, error) {
 	plantedHash := ""
 	if planted != nil {
 		sum := sha256.Sum256(planted)
 		plantedHash = hex.EncodeToString(sum[:])
 	}
 	data, err := json.Marshal(struct {
-		TrainingSet, TrainerVersion, Planted string
-		Config                               Config
-	}{contentHash, Version, plantedHash, cfg})
+		TrainingSet, TrainerVersion, Kernel, Planted string
+		Config                                       Config
+	}{contentHash, Version, ials.Kernel(), plantedHash, cfg})
 	if err != nil {
 		return "", fmt.Errorf("name the version: %w", err)
 	}
 	sum := sha256.Sum256(data)
-	return "m" + hex.EncodeToString(sum[:])[:15], nil
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// versionID names the model that the input and the version before give: m and 15 hex digits, valid as part of an SQL identifier.
+func versionID(input, previous string) string {
+	sum := sha256.Sum256([]byte(input + previous))
+	return "m" + hex.EncodeToString(sum[:])[:15]
 }
 
 func fromSet(set *trainingset.Set) *Data {

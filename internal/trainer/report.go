@@ -7,15 +7,30 @@ import (
 	"kindred/internal/modelversion"
 )
 
+// contestant is a ranker with its row's name.
+type contestant struct {
+	name string
+	rank evaluation.Block
+}
+
+// measure adds the rows to part.
+func (t *Trainer) measure(ctx context.Context, part *modelversion.Part, task *evaluation.Task, all []contestant) error {
+	for _, c := range all {
+		scores, err := evaluation.Measure(ctx, task, t.threads(), c.rank)
+		if err != nil {
+			return err
+		}
+		part.Rows = append(part.Rows, evaluation.Named{Name: c.name, Scores: scores}.Row())
+	}
+	return nil
+}
+
 // report measures the model, the baselines and, where the truth is known, the ceiling on the same customers, and judges.
 func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train []evaluation.Rating,
 	task *evaluation.Task) (modelversion.Report, error) {
 	customers, products, positives := len(data.Customers), len(data.Products), t.Config.Positives(train)
 	likes := evaluation.NewPairs(customers, products, positives)
-	rankers := []struct {
-		name string
-		rank evaluation.Block
-	}{
+	rankers := []contestant{
 		{modelversion.RowModel, ranker(model.model)},
 		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
 		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},

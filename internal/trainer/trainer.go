@@ -17,7 +17,7 @@ import (
 )
 
 // Version of the training code. It is part of a model's identity: raise it when the same input would give another model.
-const Version = "2"
+const Version = "3"
 
 const (
 	largestDim = 256
@@ -73,7 +73,8 @@ type Notes struct {
 	Used   Used        `json:"used"`   // what tuning made of it
 	Tried  []Candidate `json:"tried"`  // on the validation part, in order
 	// Interactions is the number of ratings it was trained on, whatever the stars.
-	Interactions int `json:"interactions"`
+	Interactions int    `json:"interactions"`
+	Kernel       string `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -93,9 +94,15 @@ type Truth interface {
 
 // Trainer trains. The zero value of everything but Config is usable.
 type Trainer struct {
-	Config  Config
-	Truth   Truth // nil: no ceiling is known
-	Threads int   // 0: all processors. The result does not depend on it.
+	Config Config
+	Truth  Truth // nil: no ceiling is known
+	// Previous is the last version that passed: its configuration is the first to be tried, and the gate asks that the new one be not worse. nil: none.
+	Previous *modelversion.Version
+	// Memory is how many bytes may be used; a training that would need more is refused before it starts. 0: nobody knows.
+	Memory int64
+	// Estimated, if not nil, hears what the training will take, before it starts.
+	Estimated func(Estimate)
+	Threads   int // 0: all processors. The result does not depend on it.
 	// Progress, if not nil, hears what is being done: a stage and how far it is.
 	Progress func(stage string, done, total int64)
 }
@@ -112,12 +119,25 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
 	}
 	train, held, split := evaluation.Split(data.Ratings, key)
+	everything := matrix(customers, products, data.Ratings, t.Config.Signal)
+	estimate := t.Config.estimate(everything, len(data.Ratings), t.threads())
+	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(), t.threads()); err != nil {
+		return nil, err
+	}
+	if t.Estimated != nil {
+		t.Estimated(estimate)
+	}
 	fitting, validation, _ := evaluation.Split(train, key)
 	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
 	tune := &tuner{
 		matrix: matrix(customers, products, fitting, t.Config.Signal), task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
 		base: base, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile, progress: func(done, total int) { t.progress("tune", done, total) },
 	}
+	first, err := usedBy(t.Previous)
+	if err != nil {
+		return nil, err
+	}
+	tune.first = first
 	best, err := tune.search(ctx, t.Config.Dim)
 	if err != nil {
 		return nil, fmt.Errorf("tune: %w", err)
@@ -132,6 +152,20 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	report.Split = split
+	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, train, held); err != nil {
+		return nil, fmt.Errorf("replay sessions: %w", err)
+	}
+	if report.ColdStart, err = t.coldStart(ctx, data, base); err != nil {
+		return nil, fmt.Errorf("measure new products: %w", err)
+	}
+	if t.Previous != nil {
+		part, verdict, err := t.compare(ctx, data, base)
+		if err != nil {
+			return nil, fmt.Errorf("compare with version %s: %w", t.Previous.ID, err)
+		}
+		report.Live, report.Verdict.Pass = part, report.Verdict.Pass && verdict.Pass
+		report.Verdict.Reasons = append(report.Verdict.Reasons, verdict.Reasons...)
+	}
 	final, err := fit(ctx, data, data.Ratings, t.Config.Signal, base, func(epoch int) { t.progress("fit on everything", epoch, base.Epochs) })
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
@@ -139,11 +173,27 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	v := assemble(data, final, t.Config, base)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
 	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
-		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs}})
+		Kernel: ials.Kernel(),
+		Used:   Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs}})
 	if err != nil {
 		return nil, fmt.Errorf("encode what was tried: %w", err)
 	}
 	return v, nil
+}
+
+// usedBy is the configuration that a version was fitted with.
+func usedBy(v *modelversion.Version) (*Used, error) {
+	if v == nil || v.Training == nil {
+		return nil, nil
+	}
+	var notes Notes
+	if err := json.Unmarshal(v.Training, &notes); err != nil {
+		return nil, fmt.Errorf("read the notes of version %s: %w", v.ID, err)
+	}
+	if notes.Used.Alpha0 <= 0 || notes.Used.Lambda <= 0 {
+		return nil, nil
+	}
+	return &notes.Used, nil
 }
 
 func (t *Trainer) threads() int {

@@ -1,0 +1,145 @@
+package trainer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"kindred/internal/evaluation"
+	"kindred/internal/ials"
+	"kindred/internal/modelversion"
+)
+
+// The rows of the sessions' part besides the model's, which is the folded-in session.
+const (
+	RowLastNight  = "last-night"   // the customer's vector without the session
+	RowAnonymous  = "session-only" // the session without the customer
+	RowItemToItem = "item-to-item" // what resembles the last item
+)
+
+// mostSessions are replayed: each is two solves of the model's dimension.
+const mostSessions = 500
+
+// session is the held-out likes of a customer in the order of their time: some have happened, the next is asked for.
+type session struct {
+	customer int32
+	items    []int32
+}
+
+// sessions asks for the next like, given the first half of the held-out ones. nil without times, or with too few customers.
+func (t *Trainer) sessions(ctx context.Context, data *Data, model *ials.Model, cfg ials.Config, train, held []evaluation.Rating) (*modelversion.Part, error) {
+	task, replayed := t.replay(len(data.Products), train, held)
+	if len(task.Cases) < fewestCold {
+		return nil, nil
+	}
+	folder, err := ials.NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu, Items: len(data.Products),
+		Gram: ials.Gram(model.Items, cfg.Dim, cfg.Threads)})
+	if err != nil {
+		return nil, err
+	}
+	d := cfg.Dim
+	folded, alone, night := make([]float32, len(replayed)*d), make([]float32, len(replayed)*d), make([]float32, 0, len(replayed)*d)
+	similar := make([]float32, len(replayed)*d)
+	for i, s := range replayed {
+		night = append(night, model.User(int(s.customer))...)
+		copy(similar[i*d:], model.Item(int(s.items[len(s.items)-1])))
+	}
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var group sync.WaitGroup
+	for range max(cfg.Threads, 1) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(replayed) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				var seen []ials.Observation
+				for _, p := range replayed[i].items {
+					seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(t.Config.ViewWeight)})
+				}
+				known, err := folder.Fold(night[i*d:(i+1)*d], seen)
+				unknown, otherErr := folder.Fold(nil, seen)
+				if err = errors.Join(err, otherErr); err != nil {
+					failed.Store(&err)
+					return
+				}
+				copy(folded[i*d:(i+1)*d], known.Vector())
+				copy(alone[i*d:(i+1)*d], unknown.Vector())
+			}
+		})
+	}
+	group.Wait()
+	if err := failed.Load(); err != nil {
+		return nil, fmt.Errorf("fold sessions in: %w", *err)
+	}
+	part := &modelversion.Part{Customers: len(task.Cases),
+		What: "the next liked product of a session, given its first half: half of the customer's last ratings"}
+	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(train))
+	return part, t.measure(ctx, part, task, []contestant{
+		{modelversion.RowModel, evaluation.Factors(folded, model.Items, d)},
+		{RowLastNight, evaluation.Factors(night, model.Items, d)},
+		{RowAnonymous, evaluation.Factors(alone, model.Items, d)},
+		{RowItemToItem, evaluation.Factors(similar, directions(model.Items, d), d)},
+		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
+	})
+}
+
+// replay makes a case of each customer with two held-out likes whose times are known. Case i's customer is i.
+func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evaluation.Task, []session) {
+	liked := make(map[int32][]evaluation.Rating)
+	for _, r := range held {
+		if t.Config.Preference(r.Stars) > 0 && r.RatedAt != 0 {
+			liked[r.Customer] = append(liked[r.Customer], r)
+		}
+	}
+	known := make(map[int32][]int32)
+	likes := make(map[int32]int)
+	for _, r := range train {
+		if len(liked[r.Customer]) > 1 {
+			known[r.Customer] = append(known[r.Customer], r.Product)
+			if t.Config.Preference(r.Stars) > 0 {
+				likes[r.Customer]++
+			}
+		}
+	}
+	all := &evaluation.Task{Products: products}
+	for customer, own := range liked {
+		if len(own) > 1 && likes[customer] > 0 {
+			all.Cases = append(all.Cases, evaluation.Case{Customer: customer})
+		}
+	}
+	slices.SortFunc(all.Cases, func(a, b evaluation.Case) int { return int(a.Customer) - int(b.Customer) })
+	task := all.Sample(mostSessions)
+	replayed := make([]session, len(task.Cases))
+	for i, c := range task.Cases {
+		own := liked[c.Customer]
+		slices.SortStableFunc(own, func(a, b evaluation.Rating) int { return cmp.Compare(a.RatedAt, b.RatedAt) })
+		k := len(own) / 2
+		s := session{customer: c.Customer}
+		for _, r := range own[:k] {
+			s.items = append(s.items, r.Product)
+		}
+		replayed[i] = s
+		task.Cases[i] = evaluation.Case{Customer: int32(i), Seen: slices.Concat(known[c.Customer], s.items), Relevant: []int32{own[k].Product}}
+	}
+	return task, replayed
+}
+
+// directions is the vectors scaled to length one: inner products with them rank as cosines do.
+func directions(vectors []float32, d int) []float32 {
+	out := slices.Clone(vectors)
+	for i := 0; i < len(out); i += d {
+		var sum float64
+		for _, x := range out[i : i+d] {
+			sum += float64(x) * float64(x)
+		}
+		if sum > 0 {
+			for j := i; j < i+d; j++ {
+				out[j] = float32(float64(out[j]) / math.Sqrt(sum))
+			}
+		}
+	}
+	return out
+}
