@@ -79,13 +79,15 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 	for i := range v.Items {
 		vectors[i] = v.Items[i].Vector
 	}
-	if err := execAll(ctx, conn, `DROP TABLE IF EXISTS bench`, fmt.Sprintf(`CREATE TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, dim)); err != nil {
+	err := execAll(ctx, conn, `DROP TABLE IF EXISTS bench`, `BEGIN`,
+		fmt.Sprintf(`CREATE TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, dim))
+	if err != nil {
 		return err
 	}
 	if err := copyBinary(ctx, conn, vectors); err != nil {
 		return err
 	}
-	err := execAll(ctx, conn, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, dim), `VACUUM ANALYZE bench`,
+	err = execAll(ctx, conn, `COMMIT`, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, dim), `VACUUM ANALYZE bench`,
 		`SET maintenance_work_mem = '256MB'`, `SET max_parallel_workers_per_gather = 0`, `SET hnsw.ef_search = 200`)
 	if err != nil {
 		return err

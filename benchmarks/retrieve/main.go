@@ -25,8 +25,8 @@ func main() {
 
 type command struct {
 	envconfig.PGVector
-	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products."`
-	Cross    []int         `default:"1000,2000,3000,4000,6000,8000,12000" help:"Numbers of products between which the crossover is looked for; none: 0."`
+	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products; none: 0."`
+	Cross    []int         `default:"1000,1500,2000,3000,4000,8000" help:"Numbers of products between which the crossover is looked for; none: 0."`
 	Dim      int           `default:"64" help:"Components of a vector."`
 	Batch    int           `default:"100" help:"Searches of a batch."`
 	Duration time.Duration `default:"3s" help:"Time of each measurement."`
@@ -52,6 +52,9 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; recall@10 against the scan\n", c.Batch)
 	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched", "ratio", "recall")
 	for _, n := range c.Sizes {
+		if n == 0 {
+			return nil
+		}
 		if err := c.throughput(ctx, dsn, n, out.Stdout); err != nil {
 			return fmt.Errorf("measure %d items: %w", n, err)
 		}
@@ -104,11 +107,7 @@ func (c *command) throughput(ctx context.Context, dsn string, n int, out io.Writ
 			if err := s.use(ctx, way, load.conns); err != nil {
 				return err
 			}
-			single, err := s.rate(ctx, load.clients, 1, c.Duration)
-			if err != nil {
-				return err
-			}
-			batched, err := s.rate(ctx, load.clients, c.Batch, c.Duration)
+			single, batched, err := s.rates(ctx, load.clients, c.Batch, c.Duration)
 			if err != nil {
 				return err
 			}

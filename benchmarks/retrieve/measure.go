@@ -26,6 +26,27 @@ func (s *subject) latency(ctx context.Context) (time.Duration, error) {
 	return times[len(times)/10], nil
 }
 
+// slice is how long one way is measured before the other one has its turn: what else the machine does then meets both.
+const slice = 250 * time.Millisecond
+
+// rates is how many searches a second so many clients get answered, asking one by one and in batches.
+func (s *subject) rates(ctx context.Context, clients, batch int, duration time.Duration) (single, batched float64, err error) {
+	n := 0
+	for start := time.Now(); time.Since(start) < 2*duration; n++ {
+		for _, way := range []struct {
+			size int
+			sum  *float64
+		}{{1, &single}, {batch, &batched}} {
+			rate, err := s.rate(ctx, clients, way.size, slice)
+			if err != nil {
+				return 0, 0, err
+			}
+			*way.sum += rate
+		}
+	}
+	return single / float64(n), batched / float64(n), nil
+}
+
 // rate is how many searches a second so many clients get answered, each asking batches of the given size.
 func (s *subject) rate(ctx context.Context, clients, batch int, duration time.Duration) (float64, error) {
 	var answered atomic.Int64

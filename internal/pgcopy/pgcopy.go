@@ -1,5 +1,5 @@
-// Package pgcopy writes rows in the form that PostgreSQL's COPY … FROM STDIN BINARY reads. pgx does so too, but takes each value
-// through an interface and a table of types, which costs more than the server's own work; see benchmarks/publish.
+// Package pgcopy writes rows in the form that PostgreSQL's COPY … FROM STDIN (FORMAT binary) reads. pgx's CopyFrom does so too, in twice the
+// client's time (0.43 against 0.21 µs for 64 numbers, benchmarks/publish), and writes the statement itself, so that it cannot FREEZE.
 package pgcopy
 
 import (
