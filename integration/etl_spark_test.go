@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
 	"kindred/internal/extract"
@@ -139,6 +140,23 @@ if [ "$part" = 2 ] && mkdir "$marks/2" 2>/dev/null; then "$etl" "$@" >/dev/null;
 	}
 	if diff := cmp.Diff(rows(single.wantWhole(t)), rows(l.wantWhole(t, "spark"))); diff != "" {
 		t.Errorf("rows differ from the single run's (-single +spark):\n%s", diff)
+	}
+}
+
+func TestLauncherMakesADSNOfASecret(t *testing.T) {
+	t.Parallel()
+	home := mustSpark(t)
+	const password = `a:b@c/d?e#"f'(g)%20`
+	for secret, want := range map[string]string{
+		"kindred:" + password + "@tcp(db:3306)/shop":                  password,
+		`{"username": "kindred", "password": "a:b@c/d?e#\"f'(g)%20"}`: password,
+	} {
+		env := append(os.Environ(), "PYTHONPATH="+home+":"+filepath.Join("..", "jobs", "etl", "glue"), "PYTHONDONTWRITEBYTECODE=1", "SECRET="+secret)
+		a := run(t, env, "python3", "-c", "import launcher, os; print(launcher.dsn(os.environ['SECRET'], 'db:3306/shop'), end='')")
+		cfg, err := mysql.ParseDSN(a.stdout)
+		if err != nil || cfg.User != "kindred" || cfg.Passwd != want || cfg.Addr != "db:3306" || cfg.DBName != "shop" || (cfg.TLSConfig == "true") != (secret[0] == '{') {
+			t.Errorf("DSN %q: %+v, error %v, %s", a.stdout, cfg, err, a.stderr)
+		}
 	}
 }
 

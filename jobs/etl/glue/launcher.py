@@ -2,7 +2,8 @@
 the Go program reads, writes and commits. Nothing is current before the one commit at the end, in the driver.
 
     spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql]
-                 [--job NAME] [--mysql-secret NAME] [--lake BUCKET] [--commit-flags "--max-spread 2h"]
+                 [--job NAME] [--lake BUCKET] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
+                 [--commit-flags "--max-spread 2h"]
 """
 import argparse
 import datetime
@@ -23,7 +24,9 @@ def arguments():
     parser.add_argument("--job", default=f"etl-{datetime.datetime.utcnow():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     parser.add_argument("--mapping", help="SQL file of a shop with other tables")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
-    parser.add_argument("--mysql-secret", help="Secrets Manager's secret that holds the DSN; default: the variable MYSQL_DSN")
+    parser.add_argument("--mysql-secret", help="Secrets Manager's secret: a DSN, or RDS's own with username and password; default: the variable MYSQL_DSN")
+    parser.add_argument("--mysql-address", help="host:port/database, where the secret is RDS's own")
+    parser.add_argument("--mysql-ca", help="PEM file that the server's certificate is verified with, such as RDS's global-bundle.pem")
     parser.add_argument("--commit-flags", default="", help="more flags of etl commit-parts")
     return parser.parse_known_args()[0]  # Glue adds arguments of its own
 
@@ -35,15 +38,26 @@ def environment(args):
         env["LAKE_BUCKET"] = args.lake
     if args.mysql_secret:
         import boto3  # Glue has it
-        env["MYSQL_DSN"] = boto3.client("secretsmanager").get_secret_value(SecretId=args.mysql_secret)["SecretString"]
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=args.mysql_secret)["SecretString"]
+        env["MYSQL_DSN"] = dsn(secret, args.mysql_address)
     return env
+
+
+def dsn(secret, address):
+    """The DSN that a secret holds, or that RDS's own secret makes with an address. Such a server's certificate is verified."""
+    if not secret.lstrip().startswith("{"):
+        return secret
+    login = json.loads(secret)
+    server, _, database = address.partition("/")
+    return f"{login['username']}:{login['password']}@tcp({server})/{database}?tls=true"
 
 
 def etl(name, env, *flags):
     """Runs the program and returns its result. Its one sentence on standard error is the error."""
     program = SparkFiles.get(name)
     os.chmod(program, 0o755)  # a file from S3 is not executable
-    done = subprocess.run([program, *flags, "--json"], env={**os.environ, **env}, capture_output=True, text=True)
+    certificates = {"SSL_CERT_DIR": os.path.dirname(program)}  # where --mysql-ca is too; the system's own stay in force
+    done = subprocess.run([program, *flags, "--json"], env={**os.environ, **certificates, **env}, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"etl {' '.join(flags)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -55,8 +69,8 @@ def main():
     env, name, job, partitions = environment(args), os.path.basename(args.etl), args.job, args.partitions
     sc.addFile(args.etl)  # to every machine; --extra-files would reach the driver alone
     mapping = os.path.basename(args.mapping) if args.mapping else None
-    if args.mapping:
-        sc.addFile(args.mapping)
+    for file in filter(None, (args.mapping, args.mysql_ca)):
+        sc.addFile(file)
 
     def read_flags():
         return ["--mapping", SparkFiles.get(mapping)] if mapping else []
