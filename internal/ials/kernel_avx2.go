@@ -8,7 +8,28 @@ func tileAVX2(c, a []lane, o int, b []lane, subtract bool) {
 	o &= 12
 	var s0, s1, s2, s3, t0, t1, t2, t3 archsimd.Float32x8 // s: columns 0 to 7, t: 8 to 15
 	b = b[:len(a)]
-	for p := range a {
+	p := 0 // two rows a turn: the compiler moves all eight sums at the end of each, which costs as much as adding to them
+	for ; p+1 < len(a) && p+1 < len(b); p += 2 {
+		x0, x1, v := archsimd.LoadFloat32x8(low(&b[p])), archsimd.LoadFloat32x8(high(&b[p])), &a[p]
+		f := archsimd.BroadcastFloat32x8(v[o])
+		s0, t0 = f.MulAdd(x0, s0), f.MulAdd(x1, t0)
+		f = archsimd.BroadcastFloat32x8(v[o+1])
+		s1, t1 = f.MulAdd(x0, s1), f.MulAdd(x1, t1)
+		f = archsimd.BroadcastFloat32x8(v[o+2])
+		s2, t2 = f.MulAdd(x0, s2), f.MulAdd(x1, t2)
+		f = archsimd.BroadcastFloat32x8(v[o+3])
+		s3, t3 = f.MulAdd(x0, s3), f.MulAdd(x1, t3)
+		x0, x1, v = archsimd.LoadFloat32x8(low(&b[p+1])), archsimd.LoadFloat32x8(high(&b[p+1])), &a[p+1]
+		f = archsimd.BroadcastFloat32x8(v[o])
+		s0, t0 = f.MulAdd(x0, s0), f.MulAdd(x1, t0)
+		f = archsimd.BroadcastFloat32x8(v[o+1])
+		s1, t1 = f.MulAdd(x0, s1), f.MulAdd(x1, t1)
+		f = archsimd.BroadcastFloat32x8(v[o+2])
+		s2, t2 = f.MulAdd(x0, s2), f.MulAdd(x1, t2)
+		f = archsimd.BroadcastFloat32x8(v[o+3])
+		s3, t3 = f.MulAdd(x0, s3), f.MulAdd(x1, t3)
+	}
+	if p < len(a) {
 		x0, x1, v := archsimd.LoadFloat32x8(low(&b[p])), archsimd.LoadFloat32x8(high(&b[p])), &a[p]
 		f := archsimd.BroadcastFloat32x8(v[o])
 		s0, t0 = f.MulAdd(x0, s0), f.MulAdd(x1, t0)
