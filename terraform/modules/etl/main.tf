@@ -317,14 +317,13 @@ resource "aws_glue_job" "etl" {
     python_version  = "3"
   }
 
-  # --extra-files puts the program beside the launcher on every worker; the rest is what the program's environment says elsewhere.
+  # What jobs/etl/glue/launcher.py reads. The secret's name is an argument, what it holds never is.
   default_arguments = {
-    "--extra-files"                      = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
-    "--mysql-secret-arn"                 = var.source_database.secret_arn
-    "--mysql-host"                       = var.source_database.host
-    "--mysql-port"                       = tostring(var.source_database.port)
-    "--mysql-database"                   = var.source_database.name
-    "--lake-bucket"                      = var.lake_bucket.name
+    "--etl"                              = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
+    "--partitions"                       = tostring(var.partitions)
+    "--mysql-secret"                     = var.source_database.secret_arn
+    "--mysql-address"                    = "${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
+    "--lake"                             = var.lake_bucket.name
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"
     "--enable-observability-metrics"     = "true"

@@ -29,7 +29,7 @@ variable "code_bucket" {
 }
 
 variable "source_database" {
-  description = "MySQL source. secret_arn holds {username, password}; secret_kms_key_arn when another key than ours encrypts it."
+  description = "MySQL source. secret_arn holds the DSN or {username, password}; secret_kms_key_arn when another key than ours encrypts it."
   type = object({
     host               = string
     port               = number
@@ -72,6 +72,17 @@ variable "workers" {
   validation {
     condition     = var.workers >= 2 && var.workers <= 100
     error_message = "workers must be 2 to 100."
+  }
+}
+
+variable "partitions" {
+  description = "Ranges of customers that the job reads, each a task of its own; a task that fails is repeated alone."
+  type        = number
+  default     = 8
+
+  validation {
+    condition     = var.partitions >= 1 && var.partitions <= 10000
+    error_message = "partitions must be 1 to 10000."
   }
 }
 

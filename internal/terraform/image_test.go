@@ -1,0 +1,115 @@
+package terraform
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"testing"
+)
+
+func untar(t *testing.T, data []byte) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	r := tar.NewReader(bytes.NewReader(data))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[h.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestImageIsWhatItsDigestsSayAndAlwaysTheSame(t *testing.T) {
+	t.Parallel()
+	content := []entry{{"train", 0o755, []byte("program")}, {"etc/ssl/certs/ca-certificates.crt", 0o644, roots()}}
+	first, err := image(content, "arm64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := image(content, "arm64"); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("the same files give another image (%v)", err)
+	}
+	files := untar(t, first)
+	var index, manifest struct {
+		Manifests, Layers []descriptor
+		Config            descriptor
+	}
+	if err := json.Unmarshal(files["index.json"], &index); err != nil || len(index.Manifests) != 1 {
+		t.Fatalf("index: %v, %v", index, err)
+	}
+	get := func(d descriptor) []byte {
+		data := files["blobs/sha256/"+d.Digest[len("sha256:"):]]
+		if len(data) != d.Size || digest(data) != d.Digest {
+			t.Fatalf("blob %s: %d bytes, want %d", d.Digest, len(data), d.Size)
+		}
+		return data
+	}
+	if err := json.Unmarshal(get(index.Manifests[0]), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Architecture string
+		Config       struct{ User string }
+		Rootfs       struct {
+			DiffIDs []string `json:"diff_ids"`
+		}
+	}
+	if err := json.Unmarshal(get(manifest.Config), &config); err != nil || config.Architecture != "arm64" || config.Config.User == "" {
+		t.Errorf("config: %+v, %v", config, err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(get(manifest.Layers[0])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := io.ReadAll(z)
+	if err != nil || digest(layer) != config.Rootfs.DiffIDs[0] {
+		t.Errorf("layer: %v", err)
+	}
+	if inside := untar(t, layer); string(inside["train"]) != "program" || inside["tmp/"] == nil {
+		t.Errorf("the layer has %d files", len(inside))
+	}
+	var docker []struct {
+		Config string
+		Layers []string
+	}
+	if err := json.Unmarshal(files["manifest.json"], &docker); err != nil || files[docker[0].Config] == nil || files[docker[0].Layers[0]] == nil {
+		t.Errorf("docker's manifest: %v, %v", docker, err)
+	}
+}
+
+func TestRootsAreCertificates(t *testing.T) {
+	t.Parallel()
+	if pool := x509.NewCertPool(); !pool.AppendCertsFromPEM(roots()) {
+		t.Error("no certificate")
+	}
+	if n := bytes.Count(roots(), []byte("BEGIN CERTIFICATE")); n < 80 {
+		t.Errorf("%d certificates", n)
+	}
+}
+
+func TestFunctionZip(t *testing.T) {
+	t.Parallel()
+	for name, ca := range map[string][]byte{"with authorities": []byte("PEM"), "without": nil} {
+		data, err := functionZip([]byte("program"), ca)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		if err != nil || r.File[0].Name != "bootstrap" || r.File[0].Mode().Perm() != 0o755 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if want := 1 + min(len(ca), 1); len(r.File) != want {
+			t.Errorf("%s: %d files, want %d", name, len(r.File), want)
+		}
+	}
+}
