@@ -31,19 +31,30 @@ func fit(ctx context.Context, path string, dim, epochs int) (measurement, error)
 	if err != nil {
 		return measurement{}, err
 	}
+	r, model, err := train(ctx, m, dim, epochs)
+	if err != nil {
+		return r, err
+	}
+	r.Loss = model.Loss(m, config(dim, epochs))
+	return r, nil
+}
+
+func config(dim, epochs int) ials.Config {
+	return ials.Config{Dim: dim, Alpha0: alpha0, Lambda: lambda, Nu: nu, Epochs: epochs, Seed: 1, Threads: threads}
+}
+
+func train(ctx context.Context, m *ials.Matrix, dim, epochs int) (measurement, *ials.Model, error) {
 	r := measurement{Kernel: ials.Kernel()}
-	cfg := ials.Config{Dim: dim, Alpha0: alpha0, Lambda: lambda, Nu: nu, Epochs: epochs, Seed: 1, Threads: threads}
 	wall, cpu := time.Now(), cpuSeconds()
-	model, err := ials.Fit(ctx, m, cfg, func(int) {
+	model, err := ials.Fit(ctx, m, config(dim, epochs), func(int) {
 		w, c := time.Now(), cpuSeconds()
 		r.Wall, r.CPU = append(r.Wall, w.Sub(wall).Seconds()), append(r.CPU, c-cpu)
 		wall, cpu = w, c
 	})
 	if err != nil {
-		return measurement{}, fmt.Errorf("fit: %w", err)
+		return r, nil, fmt.Errorf("fit: %w", err)
 	}
-	r.Loss = model.Loss(m, cfg)
-	return r, nil
+	return r, model, nil
 }
 
 func cpuSeconds() float64 {

@@ -269,3 +269,35 @@ func TestTriangleRefusesWhatIsNotPositive(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkTile2 is the inner loop that long rows spend their time in, on one core: 4 × 32 sums over 128 vectors.
+func BenchmarkTile2(b *testing.B) {
+	for i, k := range allKernels() {
+		b.Run(fmt.Sprint(i, " ", k.name), func(b *testing.B) {
+			const n = chunk
+			rng := rand.New(rand.NewPCG(1, 1))
+			c, a, x := make([]lane, 8), randomLanes(rng, n), randomLanes(rng, 2*n)
+			for b.Loop() {
+				k.tile2(c[:4], c[4:], a, 4, x[:n], x[n:], false)
+			}
+			b.ReportMetric(2*4*32*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
+		})
+	}
+}
+
+// BenchmarkDots is the inner loop of short rows: k × k products of rows of d = 128.
+func BenchmarkDots(b *testing.B) {
+	for i, k := range allKernels() {
+		b.Run(fmt.Sprint(i, " ", k.name), func(b *testing.B) {
+			const m, n = 8, 48
+			x := randomLanes(rand.New(rand.NewPCG(1, 1)), n*m)
+			out := make([]lane, n*lanes(n))
+			for b.Loop() {
+				for i := 0; i < n; i += 2 {
+					k.dots(out, layout{row: 1, panel: n}, i, x[i*m:(i+2)*m], x, m, 0, n)
+				}
+			}
+			b.ReportMetric(2*16*m*n*n*float64(b.N)/b.Elapsed().Seconds()/1e9, "GF/s")
+		})
+	}
+}
