@@ -7,8 +7,8 @@
 // Fit trains both sides; Folder solves the same equations for one shopper at serving time, so that the two cannot drift apart.
 //
 // A half-step solves every row of one side exactly. A row with up to 3/4·d cells is solved k × k instead of d × d in the eigenbasis of the other
-// side's Gram matrix (see sweep), where that pays; there is no inexact step. The block-coordinate iALS++ is left out: it saves work on
-// rows with more than d cells only, which d ≥ 256 leaves few of.
+// side's Gram matrix (see sweep), where that pays; there is no inexact step. The block-coordinate iALS++ is not here: its
+// half-steps are inexact, and at d = 512 exact ones take seconds.
 //
 // Inner loops exist twice (see kernels): in pure Go, and for amd64 in vector form when built with GOEXPERIMENT=simd. The bits of a model depend on the
 // seed, the input and Kernel; not on the number of threads. Memory is 16 bytes an interaction, 4·d + 24 a row or column, and some 40 d × d
