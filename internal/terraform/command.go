@@ -1,10 +1,13 @@
 package terraform
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kindred/internal/program"
 	"kindred/internal/provision"
@@ -17,7 +20,39 @@ const Description = "Terraform for kindred: the local stack's resources, package
 
 // Command is the program's grammar.
 type Command struct {
-	Local localCommand `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
+	Local   localCommand   `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
+	Package packageCommand `cmd:"" help:"Build everything that is deployed; the same sources give the same bytes."`
+}
+
+type packageCommand struct {
+	RDSCA string `name:"rds-ca" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem). Without them the packages cannot reach databases on AWS."`
+	To    string `type:"path" placeholder:"FOLDER" help:"Default: package in the state folder."`
+}
+
+// Run builds the packages.
+func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
+	w, err := workspace()
+	if err != nil {
+		return err
+	}
+	var ca []byte
+	if c.RDSCA != "" {
+		if ca, err = os.ReadFile(c.RDSCA); err != nil {
+			return fmt.Errorf("read RDS's certificate authorities: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(ca) {
+			return fmt.Errorf("read RDS's certificate authorities: %s holds no certificate", c.RDSCA)
+		}
+	}
+	folder := cmp.Or(c.To, filepath.Join(w.State, "package"))
+	if err := Package(ctx, w.Repository, folder, ca); err != nil {
+		return err
+	}
+	list, err := os.ReadFile(filepath.Join(folder, sumsFile))
+	if err != nil {
+		return fmt.Errorf("package: %w", err)
+	}
+	return out.Result(strings.TrimSuffix(string(list), "\n"), map[string]any{"folder": folder, "rds_ca": ca != nil})
 }
 
 type localCommand struct {

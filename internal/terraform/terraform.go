@@ -24,12 +24,10 @@ type Workspace struct {
 
 // Open prepares the workspace of the repository in which the process runs.
 func Open(ctx context.Context) (*Workspace, error) {
-	repository, err := findRepository()
+	w, err := workspace()
 	if err != nil {
 		return nil, err
 	}
-	state := filepath.Join(cmp.Or(os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")), "terraform")
-	w := &Workspace{Repository: repository, State: state, config: filepath.Join(state, "terraform.rc")}
 	if _, err := exec.LookPath("terraform"); err != nil {
 		return nil, fmt.Errorf("%w; version 1.11 or later, https://developer.hashicorp.com/terraform/install", err)
 	}
@@ -37,6 +35,19 @@ func Open(ctx context.Context) (*Workspace, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// workspace finds the folders; nothing is prepared.
+func workspace() (*Workspace, error) {
+	repository, err := findRepository()
+	if err != nil {
+		return nil, err
+	}
+	state, err := filepath.Abs(filepath.Join(cmp.Or(os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")), "terraform"))
+	if err != nil {
+		return nil, fmt.Errorf("find the state folder: %w", err)
+	}
+	return &Workspace{Repository: repository, State: state, config: filepath.Join(state, "terraform.rc")}, nil
 }
 
 func findRepository() (string, error) {
