@@ -247,7 +247,7 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 			"the shop's tables are not as expected: column ratings.productRating is a BLOB, want an integer"},
 		{"float for an amount", "ALTER TABLE products MODIFY MSRP double", nil, 1,
 			"the shop's tables are not as expected: column products.MSRP is a floating-point number, want a decimal with at most two places"},
-		{"bytes for text", "ALTER TABLE customers MODIFY city varbinary(50)", nil, 1,
+		{"text that is not UTF-8 but bytes", "ALTER TABLE customers MODIFY city varbinary(50)", nil, 1,
 			"the shop's tables are not as expected: column customers.city is BINARY, want text"},
 		{"rating 6", "UPDATE ratings SET productRating = 6 WHERE customerNumber = 112", nil, 1,
 			"first row 4 of ratings: productRating is not from 1 to 5; the old training set stays"},
