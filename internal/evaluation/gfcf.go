@@ -31,6 +31,11 @@ func GFCF(ctx context.Context, likes *Pairs, threads int) (Block, error) {
 	return graphFilter(ctx, likes, gfcfDim, threads)
 }
 
+// GFCFMemory is how many bytes GFCF takes at its peak, besides the pairs: three bases of the smaller side and two matrices of the products.
+func GFCFMemory(customers, products int) int64 {
+	return 3*8*(gfcfDim+spareVectors)*int64(min(customers, products)) + (2*4+8)*gfcfDim*int64(products)
+}
+
 func graphFilter(ctx context.Context, likes *Pairs, dim, threads int) (Block, error) {
 	r := newNormalised(likes)
 	v, err := r.rightVectors(ctx, min(dim, len(likes.Of)-1, likes.Products-1), threads)

@@ -8,7 +8,7 @@ import (
 )
 
 // assemble puts a fitted model into the form that is stored and served.
-func assemble(data *Data, f *fitted, cfg Config, used ials.Config) *modelversion.Version {
+func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights weights) *modelversion.Version {
 	origin := func(featured bool) modelversion.Origin {
 		if featured {
 			return modelversion.OriginFeatures
@@ -17,13 +17,13 @@ func assemble(data *Data, f *fitted, cfg Config, used ials.Config) *modelversion
 	}
 	// One matrix product of the items as they are stored: exactly what serving's Gram matrix has to be.
 	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Solver: modelversion.Solver{
-		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: cfg.ViewWeight, CartWeight: cfg.CartWeight,
+		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view, CartWeight: weights.cart,
 		Items: len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
 	}}
 	positives := make([]int32, len(data.Products))
 	rated := make([][]int32, len(data.Customers))
 	for _, r := range data.Ratings {
-		if cfg.Preference(r.Stars) > 0 {
+		if signal.Preference(r.Stars) > 0 {
 			positives[r.Product]++
 		}
 		rated[r.Customer] = append(rated[r.Customer], r.Product)

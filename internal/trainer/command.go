@@ -34,8 +34,8 @@ type RunCommand struct {
 	TuneBudget float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
 	Epochs     int                 `default:"16" help:"Sweeps of the final fits."`
 	Seed       uint64              `default:"1" help:"Seed of the initial vectors."`
-	ViewWeight float64             `default:"1" help:"Confidence of an item that a shopper looks at; a like in training has 1."`
-	CartWeight float64             `default:"3" help:"Confidence of an item in the cart."`
+	ViewWeight float64             `default:"0" help:"Confidence of an item that a shopper looks at; a like in training has 1. 0 lets tuning choose."`
+	CartWeight float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
 	Threads    int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
 	Memory     int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
 	ScratchDir string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
@@ -128,7 +128,8 @@ func (r *Result) sentence() string {
 func (r *Result) table() string {
 	var b strings.Builder
 	used := r.Config.Used
-	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried.\n", used.Dim, used.Alpha0, used.Lambda, len(r.Config.Tried))
+	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n", used.Dim, used.Alpha0, used.Lambda,
+		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives, r.Report.TestCustomers)
 	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
 	for _, row := range r.Report.Rows {

@@ -33,7 +33,15 @@ type Evaluation struct {
 	Epochs     int
 	Seed       uint64
 	Threads    int
+	Memory     int64 // as in Trainer
 	Progress   func(stage string, done, total int64)
+}
+
+// estimate is what the largest of the rows takes.
+func (e *Evaluation) estimate() Estimate {
+	customers, products, n := len(e.Train.Of), e.Train.Products, e.Train.Count()
+	kindred := memory(customers, products, n, e.LargestDim, e.Threads)
+	return Estimate{Bytes: max(kindred, evaluation.GFCFMemory(customers, products)+int64(n)*ratingBytes)}
 }
 
 // EvaluationRow is one ranker's figures.
@@ -106,6 +114,9 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 	if result.Interactions == 0 {
 		return nil, fmt.Errorf("evaluate: %w", ials.ErrNoInteractions)
 	}
+	if err := e.estimate().fit(e.Memory, result.Users, result.Items, result.Interactions, e.LargestDim, e.Threads); err != nil {
+		return nil, fmt.Errorf("evaluate: %w", err)
+	}
 	task := full.Task(e.Test)
 	result.TestUsers = len(task.Cases)
 	tuning := fitting.Task(valid)
@@ -171,7 +182,7 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 		{name: evaluation.RowGFCF, fit: func(ctx context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
 			return evaluation.GFCF(ctx, train, e.Threads)
 		}},
-		e.tuned(evaluation.RowBPR, bprOptions(), func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
+		e.tuned(evaluation.RowBPR, bprOptions(e.Train.Count()), func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
 			return evaluation.BPR(ctx, train, evaluation.BPRConfig{Dim: bprDim, Epochs: bprEpochs, Rate: o["rate"].(float64),
 				Regularising: o["regularisation"].(float64), Seed: e.Seed})
 		}),
@@ -193,6 +204,8 @@ func (e *Evaluation) tune(ctx context.Context, train *evaluation.Pairs, task *ev
 const (
 	bprDim    = 64
 	bprEpochs = 60
+	// manyInteractions is where a fit of BPR-MF takes about half a minute.
+	manyInteractions = 500_000
 )
 
 func easeOptions() (all []option) {
@@ -202,8 +215,13 @@ func easeOptions() (all []option) {
 	return all
 }
 
-func bprOptions() (all []option) {
-	for _, rate := range []float64{0.02, 0.05} {
+// bprOptions tries the lower rate only where steps are few: on large data both end at the same place, minutes apart.
+func bprOptions(interactions int) (all []option) {
+	rates := []float64{0.05, 0.02}
+	if interactions > manyInteractions {
+		rates = rates[:1]
+	}
+	for _, rate := range rates {
 		for _, regularisation := range []float64{0.002, 0.01} {
 			all = append(all, option{"rate": rate, "regularisation": regularisation})
 		}

@@ -22,6 +22,7 @@ type EvaluateCommand struct {
 	LargestDim int     `default:"512" help:"Most components of a vector that tuning may choose."`
 	Epochs     int     `default:"16" help:"Sweeps of the final fit."`
 	Seed       uint64  `default:"1" help:"Seed of the initial vectors."`
+	Memory     int64   `default:"0" help:"Most bytes to use; 0 is what the system has left."`
 	Threads    int     `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
 }
 
@@ -31,9 +32,12 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning budget is %g seconds (want 0 or more)",
 			program.ErrConfig, c.LargestDim, smallestDim, c.Epochs, c.TuneBudget)
 	}
-	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed, Threads: c.Threads}
+	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed, Threads: c.Threads, Memory: c.Memory}
 	if e.Threads <= 0 {
 		e.Threads = runtime.GOMAXPROCS(0)
+	}
+	if e.Memory == 0 {
+		e.Memory = AvailableMemory()
 	}
 	for _, file := range []struct {
 		name string

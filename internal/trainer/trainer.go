@@ -17,7 +17,7 @@ import (
 )
 
 // Version of the training code. It is part of a model's identity: raise it when the same input would give another model.
-const Version = "3"
+const Version = "4"
 
 const (
 	largestDim = 256
@@ -40,15 +40,16 @@ type Config struct {
 	Epochs int `json:"epochs"`
 	// Seed of the initial vectors. Defaults to 1.
 	Seed uint64 `json:"seed"`
-	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in the cart. Defaults to 1, as much as a
-	// like in training, and 3: putting into the cart is the rarer and clearer sign.
+	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in the cart; a like in training has 1. 0,
+	// the default, lets tuning choose the first by replaying sessions of the validation part, and makes the second three times
+	// as much: putting into the cart is the rarer and clearer sign.
 	ViewWeight float64 `json:"view_weight"`
 	CartWeight float64 `json:"cart_weight"`
 }
 
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
-	return Config{Signal: Signal{MinStars: defaultMinStars}, TuneBudget: 60, Epochs: 16, Seed: 1, ViewWeight: 1, CartWeight: 3}
+	return Config{Signal: Signal{MinStars: defaultMinStars}, TuneBudget: 60, Epochs: 16, Seed: 1}
 }
 
 // Validate reports every broken rule at once.
@@ -63,7 +64,7 @@ func (c Config) Validate() error {
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
-	check(c.ViewWeight > 0 && c.CartWeight > 0, "weights of a view and of the cart are %g and %g, want positive", c.ViewWeight, c.CartWeight)
+	check(c.ViewWeight >= 0 && c.CartWeight >= 0, "weights of a view and of the cart are %g and %g, want 0 or more", c.ViewWeight, c.CartWeight)
 	return errors.Join(problems...)
 }
 
@@ -84,6 +85,9 @@ type Used struct {
 	Lambda float64 `json:"lambda"`
 	Nu     float64 `json:"nu"`
 	Epochs int     `json:"epochs"`
+	// ViewWeight and CartWeight are those that serving folds sessions in with. Absent where nothing is served.
+	ViewWeight float64 `json:"view_weight,omitempty"`
+	CartWeight float64 `json:"cart_weight,omitempty"`
 }
 
 // Truth is the planted preference of a generated shop, which the best possible ranking follows.
@@ -143,6 +147,10 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		return nil, fmt.Errorf("tune: %w", err)
 	}
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
+	weights, err := t.tuneWeights(ctx, data, base, fitting, validation)
+	if err != nil {
+		return nil, fmt.Errorf("tune a view's weight: %w", err)
+	}
 	judged, err := fit(ctx, data, train, t.Config.Signal, base, func(epoch int) { t.progress("fit for the report", epoch, base.Epochs) })
 	if err != nil {
 		return nil, fmt.Errorf("fit the training part: %w", err)
@@ -152,7 +160,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	report.Split = split
-	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, train, held); err != nil {
+	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, weights.view, train, held); err != nil {
 		return nil, fmt.Errorf("replay sessions: %w", err)
 	}
 	if report.ColdStart, err = t.coldStart(ctx, data, base); err != nil {
@@ -170,11 +178,12 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
-	v := assemble(data, final, t.Config, base)
+	v := assemble(data, final, t.Config.Signal, base, weights)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
 	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
 		Kernel: ials.Kernel(),
-		Used:   Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs}})
+		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs,
+			ViewWeight: weights.view, CartWeight: weights.cart}})
 	if err != nil {
 		return nil, fmt.Errorf("encode what was tried: %w", err)
 	}

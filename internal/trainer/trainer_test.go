@@ -239,7 +239,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 	if err := DefaultConfig().Validate(); err != nil {
 		t.Errorf("the default is refused: %v", err)
 	}
-	err := Config{Signal: Signal{MinStars: 9}, Dim: 1, TuneBudget: -1}.Validate()
+	err := Config{Signal: Signal{MinStars: 9}, Dim: 1, TuneBudget: -1, ViewWeight: -1}.Validate()
 	for _, word := range []string{"stars", "dimension", "budget", "epochs", "weights"} {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("error %v does not speak of %s", err, word)
