@@ -51,11 +51,11 @@ func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *jo
 
 // join finds a rating's customer and product.
 type join struct {
-	customers []shop.Customer  // by number
-	products  map[string]int32 // index among the products
-	ratedBy   []int32          // who rated a product last. A shop of its own may have no primary key that keeps a pair from coming twice
-	number    int32            // of the last rating's customer; ratings of one customer come in a row
-	customer  int32            // its index, or one of the following
+	customers []shop.Customer // by number
+	products  *productTable
+	ratedBy   []int32 // who rated a product last. A shop of its own may have no primary key that keeps a pair from coming twice
+	number    int32   // of the last rating's customer; ratings of one customer come in a row
+	customer  int32   // its index, or one of the following
 }
 
 const (
@@ -70,8 +70,8 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 	}
 	slices.SortFunc(customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) })
 	slices.SortFunc(products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	j := &join{customers: customers, customer: nobody,
-		products: make(map[string]int32, len(products)), ratedBy: make([]int32, len(products))}
+	table, codes := newProductTable(products)
+	j := &join{customers: customers, customer: nobody, products: table, ratedBy: make([]int32, len(products))}
 	numbers := 1
 	for i := range customers[1:] {
 		if customers[i].Number != customers[i+1].Number {
@@ -82,11 +82,11 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("check products: %w", err)
 		}
-		j.products[p.Code], j.ratedBy[i] = int32(i), nobody
+		j.ratedBy[i] = nobody
 	}
-	if numbers < len(customers) || len(j.products) < len(products) {
+	if numbers < len(customers) || codes < len(products) {
 		return nil, fmt.Errorf("%w: customers has %d rows and %d numbers, products %d rows and %d codes", ErrDuplicate,
-			len(customers), numbers, len(products), len(j.products))
+			len(customers), numbers, len(products), codes)
 	}
 	return j, nil
 }
@@ -103,7 +103,7 @@ func (j *join) join(r shop.Rating, c *Counts) (joined trainingset.Rating, ok boo
 		c.UnknownCustomer++
 		return trainingset.Rating{}, false
 	}
-	product, known := j.products[r.ProductCode]
+	product, known := j.products.find(r.ProductCode)
 	if !known {
 		c.UnknownProduct++
 		return trainingset.Rating{}, false

@@ -9,18 +9,19 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"kindred/internal/shop"
 )
 
-// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in range. What RatedAt points to
-// is valid during the call. An error of rating ends the reading and is returned as it is. A rating without key or with
+// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in range. ProductCode and what
+// RatedAt points to are valid during the call: whoever keeps the code clones it. An error of rating ends the reading and is returned as it is. A rating without key or with
 // stars out of range is skipped; Faults counts it. The first of several ranges, and the only one, has those without customer.
 func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	t := ratingsTable()
-	d := decoder{table: t, faults: &s.faults, codes: map[string]string{}}
+	d := decoder{table: t, faults: &s.faults}
 	err := s.guard(ctx, "read "+t.name, func() error {
 		rows, fields, err := query(s.conn, t.query(s.mapping.Ratings, customers.where()), s.cfg.ReadTimeout)
 		if err != nil {
@@ -65,7 +66,6 @@ type decoder struct {
 	fields  []*mysql.Field
 	number  int64 // of the row, from 1
 	rest    []byte
-	codes   map[string]string // one string per product instead of one per rating
 	ratedAt time.Time
 	faults  *Faults
 	err     error
@@ -166,17 +166,12 @@ func (d *decoder) text() []byte {
 	return d.take(int(min(size, math.MaxInt32)))
 }
 
-// code returns the same string for the same product.
+// code is the text as a string of the packet's memory.
 func (d *decoder) code(b []byte) string {
-	code, known := d.codes[string(b)]
-	if !known {
-		if !utf8.Valid(b) {
-			d.fail(columnProduct, "is not UTF-8")
-		}
-		code = string(b)
-		d.codes[code] = code
+	if !utf8.Valid(b) {
+		d.fail(columnProduct, "is not UTF-8")
 	}
-	return code
+	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // integer reads a value of the column's type. exact is false when it does not fit.

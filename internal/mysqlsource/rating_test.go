@@ -39,7 +39,7 @@ func binaryRow(nulls byte, customer int32, code string, stars int8, datetime ...
 }
 
 func newDecoder(faults *Faults) *decoder {
-	return &decoder{table: ratingsTable(), fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY), codes: map[string]string{}, faults: faults}
+	return &decoder{table: ratingsTable(), fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY), faults: faults}
 }
 
 func TestBinaryRowsAreRatings(t *testing.T) {

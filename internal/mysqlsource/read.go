@@ -25,8 +25,8 @@ func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 	var customers []shop.Customer
 	err := s.stream(ctx, customersTable(), s.mapping.Customers, func(r *row) error {
 		customers = append(customers, shop.Customer{
-			Number: int32(r.integer(0, math.MinInt32, math.MaxInt32)), Name: r.text(1), City: r.text(2), State: r.optionalText(3),
-			PostalCode: r.optionalText(4), Country: r.text(5), CreditLimit: r.optionalCents(6),
+			Number: int32(r.integer(0, math.MinInt32, math.MaxInt32)), Name: r.text(1), City: *r.repeated(2), State: r.optionalText(3),
+			PostalCode: r.optionalText(4), Country: *r.repeated(5), CreditLimit: r.optionalCents(6),
 		})
 		return nil
 	})
@@ -38,7 +38,7 @@ func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 	var products []shop.Product
 	err := s.stream(ctx, productsTable(), s.mapping.Products, func(r *row) error {
 		products = append(products, shop.Product{
-			Code: r.text(0), Name: r.text(1), Line: r.text(2), Scale: r.text(3), Vendor: r.text(4),
+			Code: r.text(0), Name: r.text(1), Line: *r.repeated(2), Scale: *r.repeated(3), Vendor: *r.repeated(4),
 			QuantityInStock: int16(r.integer(5, math.MinInt16, math.MaxInt16)), BuyPrice: r.cents(6), MSRP: r.cents(7),
 		})
 		return nil

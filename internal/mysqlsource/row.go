@@ -16,6 +16,7 @@ type row struct {
 	table  table
 	number int64 // from 1
 	values []mysql.FieldValue
+	texts  map[string]*string // those that come again
 	err    error
 }
 
@@ -74,11 +75,25 @@ func (r *row) bytes(i int) []byte {
 
 func (r *row) text(i int) string { return string(r.bytes(i)) }
 
+// repeated is a text that other rows have too: one string for all of them.
+func (r *row) repeated(i int) *string {
+	bytes := r.bytes(i)
+	known := r.texts[string(bytes)]
+	if known == nil {
+		if r.texts == nil {
+			r.texts = map[string]*string{}
+		}
+		known = new(string(bytes))
+		r.texts[*known] = known
+	}
+	return known
+}
+
 func (r *row) optionalText(i int) *string {
 	if r.null(i) {
 		return nil
 	}
-	return new(r.text(i))
+	return r.repeated(i)
 }
 
 func (r *row) cents(i int) shop.Cents {
