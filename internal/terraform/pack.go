@@ -31,7 +31,7 @@ var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Package builds everything that is deployed from the sources in dir into folder: two zips for Lambda, the image of the batch programs,
 // the launcher and the program for Glue, and their hashes. The same sources give the same bytes. rdsCA is RDS's bundle of
-// certificate authorities, or nil: then the databases on AWS cannot be verified and are refused.
+// certificate authorities, or nil: then terraform/aws finds a file missing, because its databases could not be verified.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
@@ -70,6 +70,9 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	}
 	if files["glue/launcher.py"], err = os.ReadFile(filepath.Join(dir, launcherFile)); err != nil {
 		return fmt.Errorf("package Glue's launcher: %w", err)
+	}
+	if rdsCA != nil {
+		files["glue/"+rdsCAFile] = rdsCA
 	}
 	files[sumsFile] = sums(files)
 	for name, data := range files {

@@ -84,6 +84,11 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	run("seed", endpoint, "generate", "--scale", "0.05")
+	run("etl", r.listen(t, "etl"), "plan", "--job", "glue", "--partitions", "2") // as jobs/etl/glue/launcher.py runs it
+	for _, part := range []string{"0/2", "1/2"} {
+		run("etl", r.listen(t, "etl"), "--job", "glue", "--partition", part)
+	}
+	run("etl", r.listen(t, "etl"), "commit-parts", "--job", "glue")
 	for range 2 { // the second time finds what the first one left
 		run("etl", r.listen(t, "etl"))
 		run("train", r.listen(t, "train"))

@@ -84,6 +84,7 @@ module "etl" {
   security_group_id      = module.network.security_group_ids["workload"]
   launcher_path          = "${var.package_dir}/glue/launcher.py"
   program_path           = "${var.package_dir}/glue/etl"
+  ca_path                = "${var.package_dir}/glue/rds-ca.pem"
   workers                = var.etl_workers
   encrypt_catalog        = var.own_account_settings
 }

@@ -80,7 +80,7 @@ variable "vector_instance_class" {
 }
 
 variable "package_dir" {
-  description = "Folder that `make package` filled: recommend.zip, serve.zip, glue/launcher.py, glue/etl."
+  description = "Folder that `make package` filled: recommend.zip, serve.zip, glue/launcher.py, glue/etl, glue/rds-ca.pem."
   type        = string
 }
 

@@ -189,9 +189,9 @@ resource "aws_glue_connection" "source" {
   }
 }
 
-# The launcher and the program under the hash of their content: a job that runs keeps what it began with.
+# The launcher, the program and the certificate authorities under the hash of their content: a job that runs keeps what it began with.
 resource "aws_s3_object" "code" {
-  for_each = { launcher = var.launcher_path, program = var.program_path }
+  for_each = { launcher = var.launcher_path, program = var.program_path, ca = var.ca_path }
 
   bucket      = var.code_bucket.name
   key         = "glue/${filesha256(each.value)}/${basename(each.value)}"
@@ -323,6 +323,7 @@ resource "aws_glue_job" "etl" {
     "--partitions"                       = tostring(var.partitions)
     "--mysql-secret"                     = var.source_database.secret_arn
     "--mysql-address"                    = "${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
+    "--mysql-ca"                         = "s3://${var.code_bucket.name}/${aws_s3_object.code["ca"].key}"
     "--lake"                             = var.lake_bucket.name
     "--enable-continuous-cloudwatch-log" = "true"
     "--enable-metrics"                   = "true"

@@ -64,6 +64,11 @@ variable "program_path" {
   type        = string
 }
 
+variable "ca_path" {
+  description = "PEM file on this machine that the source database's certificate is verified with."
+  type        = string
+}
+
 variable "workers" {
   description = "Workers G.1X (4 vCPU, 16 GiB), the driver among them."
   type        = number

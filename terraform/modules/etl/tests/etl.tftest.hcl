@@ -14,6 +14,7 @@ variables {
   security_group_id      = "sg-1"
   launcher_path          = "main.tf"
   program_path           = "variables.tf"
+  ca_path                = "outputs.tf"
 }
 
 run "job" {
