@@ -82,7 +82,9 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 
 ##- benchmarks
 
-.PHONY: bench-publish bench-retrieve
+.PHONY: bench-etl bench-publish bench-retrieve
+bench-etl: ## Reading MySQL: kindred beside the C client, plain Go, DuckDB, Spark (about 15 minutes, on the running stack)
+	@$(WITH_STACK) python3 benchmarks/etl/bench.py $(ARGS)
 bench-publish: ## Loading embeddings: COPY BINARY and others, vector and halfvec, a publish by step (about 5 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)
 bench-retrieve: ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)

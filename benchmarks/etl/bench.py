@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def process(pid):
     return int(fields[3]), (int(fields[11]) + int(fields[12])) / TICK, int(fields[21]) * PAGE
 
 
-def measure(commands, env, server):
+def measure(commands, env, server, longest):
     """Runs steps one after the other, each a list of commands side by side; returns wall, CPU, server's CPU, peak RSS."""
     server_before = process(server)[1] if server else 0
     start, cpu, peak = time.time(), 0.0, 0
@@ -51,6 +52,9 @@ def measure(commands, env, server):
             t.start()
         seen, sessions = {}, {p.pid for p in running}
         while any(t.is_alive() for t in talkers):
+            if time.time() - start > longest:
+                for p in running:
+                    os.killpg(p.pid, signal.SIGKILL)
             total = 0
             for pid in filter(str.isdigit, os.listdir("/proc")):
                 try:
@@ -101,6 +105,7 @@ def main():
     a.add_argument("--each", type=int, default=50, help="ratings a customer")
     a.add_argument("--rounds", type=int, default=5)
     a.add_argument("--slow-rounds", type=int, default=2, help="rounds in which Spark takes part")
+    a.add_argument("--longest", type=float, default=600, help="seconds after which a program is stopped and left out")
     a.add_argument("--only", default="", help="regular expression of the names that run")
     a = a.parse_args()
     dsn = os.environ.get("MYSQL_DSN") or sys.exit("MYSQL_DSN is not set: make local-up, then make bench-etl")
@@ -166,12 +171,14 @@ def main():
             if name.startswith("C client"):
                 commands = [[["sh", "-c", 'exec "$@" > /dev/null', "sh", *commands[0][0]]]]
             try:
-                results.setdefault(name, []).append(measure(commands, environment, server))
+                results.setdefault(name, []).append(measure(commands, environment, server, a.longest))
             except (RuntimeError, OSError) as e:
                 missing[name] = str(e).splitlines()[-1]
                 results.pop(name, None)
                 continue
             last = results[name][-1]
+            with open(os.path.join(STATE, "etl-runs.json"), "w") as f:  # what is known if the benchmark is stopped
+                json.dump(dict(rows=rows, runs=results, missing=missing), f, indent=1)
             print(f"round {round_number + 1} {name:24s} {last['wall']:6.2f} s", file=sys.stderr)
     report(a, rows, results, missing)
     shutil.rmtree(tmp, ignore_errors=True)
@@ -190,7 +197,7 @@ def report(a, rows, results, missing):
         print(f"{name:24s} {t['best']:7.2f} {t['median']:7.2f} {t['cpu']:7.2f} {t['server']:7.2f} {t['rss']:7.0f} "
               f"{t['rows_per_cpu_second']:15,.0f} {t['runs']:5d}")
     for name, why in missing.items():
-        print(f"{name:24s} does not run as released here: {why}")
+        print(f"{name:24s} does not run here: {why}")
     ratios = {}
     if "kindred" in table:
         k = table["kindred"]
