@@ -107,6 +107,10 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	if third.NoOp || third.ModelVersion == first.ModelVersion || !hasCeiling {
 		t.Errorf("with the planted truth: %+v", third)
 	}
+	later, _, _, err := modelfile.ReadSummary(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "", t.TempDir())
+	if err != nil || later.ID != third.ModelVersion || later.Previous != first.ModelVersion {
+		t.Errorf("version %s was compared with %q, want %s (%v)", later.ID, later.Previous, first.ModelVersion, err)
+	}
 }
 
 func equalTimes(a, b map[string]time.Time) bool {

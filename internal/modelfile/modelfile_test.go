@@ -21,7 +21,8 @@ import (
 
 func version() *modelversion.Version {
 	return &modelversion.Version{
-		ID: "m0123456789abcde", TrainingRun: "run1", TrainerVersion: "7", TrainedAt: time.Now(),
+		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Previous: "m0123456789abcdd", TrainerVersion: "7",
+		TrainedAt: time.Now(),
 		Items: []modelversion.Item{
 			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
 				Vector: []float32{1, 2}},
@@ -35,7 +36,8 @@ func version() *modelversion.Version {
 			Gram: []float32{1.25, 1.5, 1.5, 5}},
 		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}},
 			CreditEdges: []float64{100.5}},
-		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3, Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5}},
+		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3, Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
+			Live:    &modelversion.Part{What: "newer", Customers: 2, Rows: []modelversion.Row{{Name: "live", NDCG20: 0.3}}},
 			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"good"}}},
 		Training: json.RawMessage(`{"config":{"dim":2}}`),
 	}
@@ -142,5 +144,38 @@ func TestReadRefusesAnotherModelsGram(t *testing.T) {
 	_, err = modelfile.Read(t.Context(), repo, "", t.TempDir())
 	if !errors.Is(err, modelversion.ErrInvalid) || !strings.Contains(err.Error(), "Gram") {
 		t.Errorf("got %v, want ErrInvalid that names the Gram matrix", err)
+	}
+}
+
+func TestAncestorsGoBackInTime(t *testing.T) {
+	t.Parallel()
+	repo := repository(t)
+	ancestors := func(limit int) (all []modelfile.Ancestor) {
+		t.Helper()
+		for a, err := range modelfile.Ancestors(t.Context(), repo, limit) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, a)
+		}
+		return all
+	}
+	if got := ancestors(9); got != nil {
+		t.Errorf("before any version: %v", got)
+	}
+	var want []modelfile.Ancestor
+	for i, id := range []string{"m0123456789abcd0", "m0123456789abcd1", "m0123456789abcd2"} {
+		v := version()
+		v.ID, v.Input = id, strings.Repeat("f", i+1)
+		if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		want = append([]modelfile.Ancestor{{ID: id, Input: v.Input}}, want...)
+	}
+	if diff := cmp.Diff(want, ancestors(9)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want[:2], ancestors(2)); diff != "" {
+		t.Error(diff)
 	}
 }
