@@ -57,30 +57,7 @@ func TestReaderSeesOldOrNewWhereverEtlIsKilled(t *testing.T) {
 				l.mustEtl(t, oldShop)
 				before := l.current(t)
 
-				reached, killed := make(chan struct{}), make(chan struct{})
-				proxy := l.mustProxy(t, func(i int, w http.ResponseWriter, r *http.Request, pass http.Handler) bool {
-					if i != n {
-						return false
-					}
-					if done {
-						pass.ServeHTTP(httptest.NewRecorder(), r)
-					}
-					close(reached)
-					<-killed
-					return true
-				})
-				cmd := exec.CommandContext(t.Context(), mustEtl(t), "--scratch-dir", t.TempDir())
-				cmd.Env = l.env(newShop, proxy.URL)
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				<-reached
-				if err := cmd.Process.Kill(); err != nil { // SIGKILL
-					t.Fatal(err)
-				}
-				_ = cmd.Wait()
-				close(killed)
-
+				l.killAt(t, newShop, done, func(i int, _ *http.Request) bool { return i == n }, "--scratch-dir", t.TempDir())
 				isNew := l.current(t) != before
 				if swapped := n > swapOf(requests) || done && n == swapOf(requests); isNew != swapped {
 					t.Errorf("the new set is current: %v, want %v", isNew, swapped)
@@ -93,6 +70,72 @@ func TestReaderSeesOldOrNewWhereverEtlIsKilled(t *testing.T) {
 				l.wantWhole(t, r.RunID)
 			})
 		}
+	}
+}
+
+// killAt runs etl and kills it by SIGKILL when the request comes that at picks, carried out or not.
+func (l lake) killAt(t *testing.T, dsn string, done bool, at func(n int, r *http.Request) bool, args ...string) {
+	t.Helper()
+	reached, killed := make(chan struct{}), make(chan struct{})
+	proxy := l.mustProxy(t, func(n int, w http.ResponseWriter, r *http.Request, pass http.Handler) bool {
+		if !at(n, r) {
+			return false
+		}
+		if done {
+			pass.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		close(reached)
+		<-killed
+		return true
+	})
+	cmd := exec.CommandContext(t.Context(), mustEtl(t), args...)
+	cmd.Env = l.env(dsn, proxy.URL)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer close(killed)
+	select {
+	case <-reached:
+	case err := <-ended:
+		t.Fatalf("etl ended before the request came: %v", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+}
+
+func TestReaderSeesOldOrNewWhereverCommitPartsIsKilled(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	oldShop, _ := stack.mustShop(t, etlShop)
+	newShop, _ := stack.mustShop(t, etlShop, change)
+	all := stack.mustLake(t)
+	for _, step := range []struct {
+		key  string
+		done bool
+	}{{"/run=j/manifest.json", false}, {"/run=j/manifest.json", true}, {"/CURRENT", false}, {"/CURRENT", true}} {
+		t.Run(fmt.Sprintf("at %s carried out %v", step.key[strings.LastIndexByte(step.key, '/')+1:], step.done), func(t *testing.T) {
+			t.Parallel()
+			l := all.another()
+			l.mustEtl(t, oldShop)
+			before := l.current(t)
+			for _, part := range []string{"0/2", "1/2"} {
+				l.mustEtl(t, newShop, "--job", "j", "--partition", part)
+			}
+			l.killAt(t, newShop, step.done, func(_ int, r *http.Request) bool {
+				return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, step.key)
+			}, "commit-parts", "--job", "j")
+			swapped := step.key == "/CURRENT" && step.done
+			if isNew := l.current(t) != before; isNew != swapped {
+				t.Errorf("the new set is current: %v, want %v", isNew, swapped)
+			}
+			l.wantWhole(t, before, "j")
+			l.mustEtl(t, newShop, "commit-parts", "--job", "j")
+			l.wantWhole(t, "j")
+		})
 	}
 }
 
