@@ -59,9 +59,11 @@ serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 
 ##- Terraform (1.11 or later; not part of `make test`: minutes)
 
-.PHONY: package tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
+.PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
 package: build ## Everything that is deployed, the same bytes for the same commit: two Lambda zips, image, Glue's program (no Docker, no network)
 	@$(BIN)/tf package $(ARGS)
+promote: build ## To AWS: ENV=dev ARGS="--vars FILE --state BUCKET --rds-ca FILE"; plan, cost and confirmation first (docs/deploy.md)
+	@$(BIN)/tf promote $(ENV) $(ARGS)
 tf-verify: ## Offline: format, validate, every module's tests, checkov
 	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Apply terraform/aws whole against a moto server: second plan, secrets, policies, names, destroy

@@ -22,6 +22,7 @@ const Description = "Terraform for kindred: the local stack's resources, package
 type Command struct {
 	Local   localCommand   `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
 	Package packageCommand `cmd:"" help:"Build everything that is deployed; the same sources give the same bytes."`
+	Promote promoteCommand `cmd:"" help:"Package this commit and bring it to an environment on AWS, after a plan and a confirmation."`
 }
 
 type packageCommand struct {

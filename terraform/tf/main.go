@@ -1,4 +1,4 @@
-// Tf runs Terraform for kindred: tf local apply, tf local plan, tf local destroy.
+// Tf runs Terraform for kindred: tf local, tf package, tf promote.
 package main
 
 import (
