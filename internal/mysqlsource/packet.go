@@ -117,14 +117,20 @@ func query(conn *client.Conn, statement string, timeout time.Duration) (*packets
 			return nil, nil, fmt.Errorf("%w: column %d: %w", errProtocol, i+1, err)
 		}
 	}
+	return p, fields, p.skipEOF()
+}
+
+// skipEOF takes the packet with which older servers divide columns from rows, if there is one. The OK that newer ones send at
+// the end, under the same first byte, is longer.
+func (p *packets) skipEOF() error {
 	first, err := p.next()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	const eofBytes = 5 // the OK that newer servers send at the end, under the same number, is longer
+	const eofBytes = 5
 	if first[0] != eofHeader || len(first) != eofBytes {
 		p.from -= headerBytes + len(first)
 		p.sequence--
 	}
-	return p, fields, nil
+	return nil
 }

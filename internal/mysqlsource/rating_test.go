@@ -224,3 +224,27 @@ func TestPacketsComeWholeHoweverTheyAreCut(t *testing.T) {
 		t.Errorf("packet out of order: error %v", err)
 	}
 }
+
+// One row was lost here once, and 4,999,999 remained.
+func TestNoRowIsTakenForTheEndOfTheColumns(t *testing.T) {
+	t.Parallel()
+	eof, ok, row := "\xfe\x00\x00\x22\x00", "\xfe\x00\x00\x22\x00\x00\x00", string(binaryRow(0, 1, "a", 3))
+	for name, stream := range map[string][]string{"old server": {eof, row, eof}, "new server": {row, ok}, "old server, no rows": {eof, eof}, "new server, no rows": {ok}} {
+		p := &packets{conn: &pieces{rand: rand.New(rand.NewPCG(1, 1))}, buf: make([]byte, 64)}
+		for i, packet := range stream {
+			p.to += copy(p.buf[p.to:], append([]byte{byte(len(packet)), 0, 0, byte(i)}, packet...))
+		}
+		want := stream
+		if want[0] == eof {
+			want = want[1:]
+		}
+		if err := p.skipEOF(); err != nil {
+			t.Fatal(err)
+		}
+		for _, packet := range want {
+			if got, err := p.next(); err != nil || string(got) != packet {
+				t.Errorf("%s: % x, error %v, want % x", name, got, err, packet)
+			}
+		}
+	}
+}
