@@ -18,7 +18,7 @@ type EvaluateCommand struct {
 	Test       string  `required:"" placeholder:"FILE" help:"What is to be found."`
 	Valid      string  `placeholder:"FILE" help:"What tuning may look at. Default: a tenth of the training file, put back afterwards."`
 	Refit      bool    `help:"Once tuned, fit (and mask) the validation file too. The tables of the public splits don't."`
-	TuneBudget float64 `default:"120" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s."`
+	TuneBudget float64 `default:"300" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s."`
 	LargestDim int     `default:"512" help:"Most components of a vector that tuning may choose."`
 	Epochs     int     `default:"16" help:"Sweeps of the final fit."`
 	Seed       uint64  `default:"1" help:"Seed of the initial vectors."`
