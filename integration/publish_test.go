@@ -232,6 +232,21 @@ func TestPublishProgram(t *testing.T) {
 	if code, stderr := run(&back, "rollback", "--reason", "it was bad"); code != 0 || back.ModelVersion != good.ID {
 		t.Errorf("roll back: exit %d, %+v, %s", code, back, stderr)
 	}
+	var canary publish.CanaryResult
+	if code, stderr := run(&canary, "canary", artifacts); code != 1 || !strings.Contains(stderr, "popularity ranks better") {
+		t.Errorf("canary of a refused version: exit %d, %s", code, stderr)
+	}
+	if code, stderr := run(&canary, "canary", artifacts, bad.ID, "--share", "0.25", "--force", "--reason", "a look"); code != 0 || canary.Share != 0.25 {
+		t.Errorf("canary: exit %d, %+v, %s", code, canary, stderr)
+	}
+	if code, stderr := run(&canary, "canary", "--off"); code != 0 || canary.ModelVersion != bad.ID || canary.Share != 0 {
+		t.Errorf("canary's end: exit %d, %+v, %s", code, canary, stderr)
+	}
+	for _, wrong := range [][]string{{"--off", bad.ID}, {bad.ID, "--share", "1"}, {bad.ID, "--force"}} {
+		if code, _ := run(&canary, append([]string{"canary", artifacts}, wrong...)...); code != 2 {
+			t.Errorf("canary %v: exit %d", wrong, code)
+		}
+	}
 	var live vectorstore.Version
 	if code, stderr := run(&live, "show"); code != 0 || live.ID != good.ID || !live.Live {
 		t.Errorf("show: exit %d, %+v, %s", code, live, stderr)
@@ -240,7 +255,7 @@ func TestPublishProgram(t *testing.T) {
 		Versions []vectorstore.Version
 		History  []vectorstore.Promotion
 	}
-	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 4 || list.History[2].Actor != "ann" {
+	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 7 || list.History[2].Actor != "ann" {
 		t.Errorf("list: exit %d, %+v, %s", code, list, stderr)
 	}
 }

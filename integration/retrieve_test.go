@@ -7,8 +7,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/url"
+	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"kindred/internal/envconfig"
 	"kindred/internal/modelversion"
@@ -214,6 +216,101 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 		if len(candidates[0]) != 10 {
 			t.Errorf("query %d: %d candidates, want 10", i, len(candidates[0]))
 		}
+	}
+}
+
+// The index gives up after a few rows here, and most products are out of stock; a scan completes what it found.
+func TestRetrieveCompletesWhatAnIndexGivesUp(t *testing.T) {
+	t.Parallel()
+	dsn := withSettings(t, mustStack(t).mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off", "hnsw.max_scan_tuples", "1")
+	store := mustVectorStore(t, dsn)
+	v := randomVersion("m000000000000004", 2, 2400, 10, 8)
+	for i := range v.Items {
+		v.Items[i].QuantityInStock = 0
+		if i%200 == 0 {
+			v.Items[i].QuantityInStock = 1
+		}
+	}
+	if _, err := store.Load(t.Context(), v); err != nil {
+		t.Fatal(err)
+	}
+	execPostgres(t, t.Context(), dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops);
+		UPDATE kindred.model_version SET index_kind = 'hnsw', ef_search = 1; ANALYZE`)
+	m := mustGoLive(t, store, v)
+	var searches []recommend.Search
+	for i := range v.Customers {
+		searches = append(searches, recommend.Search{Vector: v.Customers[i].Vector, Limit: 12})
+	}
+	candidates, _, err := store.Retrieve(t.Context(), m, searches, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, search := range searches {
+		var codes []string
+		for _, c := range candidates[i] {
+			codes = append(codes, c.Code)
+		}
+		if want := bruteForce(v, search); !slices.Equal(codes, want) {
+			t.Errorf("search %d found %v, want %v", i, codes, want)
+		}
+	}
+}
+
+// A session of 10,000 products costs little more than a short one, and a batch over two connections answers like one after the other.
+func TestLongSessionsAndLargeBatches(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	v := randomVersion("m000000000000005", 2, 800, 30, 16)
+	m := mustGoLive(t, store, v)
+	var searches []recommend.Search
+	var neighbours []recommend.Neighbours
+	for i := range 101 {
+		customer := v.Customers[i%30].Number
+		search := recommend.Search{Vector: v.Customers[i%30].Vector, Customer: &customer, Limit: 10}
+		if i%3 == 0 {
+			search.Customer = nil
+		}
+		for n := range i {
+			search.Exclude = append(search.Exclude, v.Items[(7*i+n)%800].Code)
+		}
+		searches, neighbours = append(searches, search), append(neighbours, recommend.Neighbours{Code: v.Items[i].Code, Limit: 5})
+	}
+	together, similar, err := store.Retrieve(t.Context(), m, searches, neighbours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range searches {
+		alone, near, err := store.Retrieve(t.Context(), m, searches[i:i+1], neighbours[i:i+1])
+		if err != nil || !reflect.DeepEqual(alone[0], together[i]) || !reflect.DeepEqual(near[0], similar[i]) {
+			t.Fatalf("search %d answers otherwise alone: %v", i, err)
+		}
+		var codes []string
+		for _, c := range alone[0] {
+			codes = append(codes, c.Code)
+		}
+		if want := bruteForce(v, searches[i]); !slices.Equal(codes, want) {
+			t.Fatalf("search %d found %v, want %v", i, codes, want)
+		}
+	}
+	took := func(s recommend.Search) time.Duration {
+		best := time.Hour
+		for range 7 {
+			start := time.Now()
+			if _, _, err := store.Retrieve(t.Context(), m, []recommend.Search{s}, nil); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	short, long := searches[5], searches[5]
+	long.Exclude = slices.Clone(long.Exclude)
+	for i := range 10_000 {
+		long.Exclude = append(long.Exclude, fmt.Sprintf("X%07d", i))
+	}
+	// One by one it took 134 ms of the server's time; hashed about 3 ms, on any machine less than half.
+	if a, b := took(short), took(long); b > a+60*time.Millisecond {
+		t.Errorf("10,000 excluded products take %v, 5 take %v", b, a)
 	}
 }
 
