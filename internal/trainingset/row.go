@@ -9,19 +9,19 @@ import (
 // ratingRow has the columns of ratings in their order. Amounts are decimal(10,2), held as cents. ratedAt has no time
 // zone, as MySQL's DATETIME has none. It is the schema of the files; ratingWriter writes them.
 type ratingRow struct {
-	CustomerNumber  int32   `parquet:"customerNumber,delta"`
-	City            string  `parquet:"city,dict"`
-	State           *string `parquet:"state,optional,dict"`
-	PostalCode      *string `parquet:"postalCode,optional,dict"`
-	Country         string  `parquet:"country,dict"`
-	CreditLimit     *int64  `parquet:"creditLimit,optional,decimal(2:10),dict"`
-	ProductCode     string  `parquet:"productCode,dict"`
-	ProductLine     string  `parquet:"productLine,dict"`
-	ProductScale    string  `parquet:"productScale,dict"`
-	QuantityInStock int16   `parquet:"quantityInStock,dict"`
-	BuyPrice        int64   `parquet:"buyPrice,decimal(2:10),dict"`
-	MSRP            int64   `parquet:"MSRP,decimal(2:10),dict"`
-	ProductRating   int8    `parquet:"productRating,dict"`
+	CustomerNumber  int32   `parquet:"customerNumber"`
+	City            string  `parquet:"city"`
+	State           *string `parquet:"state,optional"`
+	PostalCode      *string `parquet:"postalCode,optional"`
+	Country         string  `parquet:"country"`
+	CreditLimit     *int64  `parquet:"creditLimit,optional,decimal(2:10)"`
+	ProductCode     string  `parquet:"productCode"`
+	ProductLine     string  `parquet:"productLine"`
+	ProductScale    string  `parquet:"productScale"`
+	QuantityInStock int16   `parquet:"quantityInStock"`
+	BuyPrice        int64   `parquet:"buyPrice,decimal(2:10)"`
+	MSRP            int64   `parquet:"MSRP,decimal(2:10)"`
+	ProductRating   int8    `parquet:"productRating"`
 	RatedAt         *int64  `parquet:"ratedAt,optional,timestamp(millisecond:local)"`
 }
 
