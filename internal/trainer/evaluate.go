@@ -35,6 +35,7 @@ type Evaluation struct {
 	Threads    int
 	Memory     int64 // as in Trainer
 	Progress   func(stage string, done, total int64)
+	Measured   func(EvaluationRow) // hears each row as soon as it is there
 }
 
 // estimate is what the largest of the rows takes.
@@ -146,9 +147,11 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		result.Rows = append(result.Rows, EvaluationRow{Model: c.name, Recall20: evaluation.Mean(scores.Recall20), NDCG20: evaluation.Mean(scores.NDCG20),
+		row := EvaluationRow{Model: c.name, Recall20: evaluation.Mean(scores.Recall20), NDCG20: evaluation.Mean(scores.NDCG20),
 			Recall10: evaluation.Mean(scores.Recall10), NDCG10: evaluation.Mean(scores.NDCG10), MRR: evaluation.Mean(scores.Reciprocal),
-			Coverage: scores.Coverage, Seconds: time.Since(start).Seconds(), Tuning: tuned, Options: chosen})
+			Coverage: scores.Coverage, Seconds: time.Since(start).Seconds(), Tuning: tuned, Options: chosen}
+		result.Rows = append(result.Rows, row)
+		e.Measured(row)
 		e.Progress(c.name, 1, 1)
 	}
 	return result, nil

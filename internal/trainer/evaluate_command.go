@@ -55,6 +55,9 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 	bar := out.Bar()
 	defer bar.Close()
 	e.Progress = bar.Show
+	e.Measured = func(row EvaluationRow) {
+		out.Log.Info("row", "model", row.Model, "recall_20", row.Recall20, "ndcg_20", row.NDCG20, "seconds", row.Seconds)
+	}
 	result, err := e.Run(ctx)
 	bar.Close()
 	if err != nil {

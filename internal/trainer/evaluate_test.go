@@ -108,7 +108,8 @@ func TestEvaluationOnDegenerateData(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := Evaluation{Train: &evaluation.Pairs{Products: 3, Of: test.train}, Test: &evaluation.Pairs{Products: 3, Of: test.test},
-				LargestDim: 16, TuneBudget: 0.01, Epochs: 2, Threads: 2, Progress: quiet}
+				LargestDim: 16, TuneBudget: 0.01, Epochs: 2, Threads: 2, Progress: quiet,
+				Measured: func(EvaluationRow) {}}
 			result, err := e.Run(t.Context())
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got error %v, want %v", err, test.want)
