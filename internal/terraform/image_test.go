@@ -93,6 +93,9 @@ func TestRootsAreCertificates(t *testing.T) {
 	if pool := x509.NewCertPool(); !pool.AppendCertsFromPEM(roots()) {
 		t.Error("no certificate")
 	}
+	if !bytes.Equal(roots(), roots()) {
+		t.Error("another order the second time")
+	}
 	if n := bytes.Count(roots(), []byte("BEGIN CERTIFICATE")); n < 80 {
 		t.Errorf("%d certificates", n)
 	}

@@ -52,7 +52,7 @@ func (w *Workspace) StartMoto(ctx context.Context) (*Moto, error) {
 	}
 	deadline := time.Now().Add(motoStart)
 	for {
-		if _, err = m.Data(ctx); err == nil {
+		if _, err = m.Held(ctx); err == nil {
 			return m, nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
@@ -69,9 +69,9 @@ func (m *Moto) Stop() {
 	_ = m.cmd.Wait() // killed
 }
 
-// Data is all that the server holds, as JSON.
-func (m *Moto) Data(ctx context.Context) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.Endpoint+"/moto-api/data.json", nil)
+// Held counts what the server holds, by service and collection, as JSON.
+func (m *Moto) Held(ctx context.Context) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.Endpoint+"/kindred/held", nil)
 	if err != nil {
 		return nil, fmt.Errorf("ask moto: %w", err)
 	}
@@ -81,8 +81,11 @@ func (m *Moto) Data(ctx context.Context) ([]byte, error) {
 	}
 	defer func() { _ = answer.Body.Close() }() // read whole
 	data, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask moto: status %s, %w", answer.Status, err)
+	if err != nil {
+		return nil, fmt.Errorf("ask moto: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask moto: %s", answer.Status)
 	}
 	return data, nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,13 +16,19 @@ import (
 func TestStaticPackageIsReproducible(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
+	head := exec.CommandContext(t.Context(), "git", "rev-parse", "HEAD")
+	head.Dir = w.Repository
+	commit, err := head.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var sums []string
 	for _, name := range []string{"one", "another-name"} {
 		sources, folder := filepath.Join(t.TempDir(), name), t.TempDir()
 		if err := os.Mkdir(sources, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		copied := exec.CommandContext(t.Context(), "bash", "-c", "set -o pipefail; git archive HEAD | tar -x -C "+sources)
+		copied := exec.CommandContext(t.Context(), "bash", "-c", "set -o pipefail; git archive "+strings.TrimSpace(string(commit))+" | tar -x -C "+sources)
 		copied.Dir = w.Repository
 		if out, err := copied.CombinedOutput(); err != nil {
 			t.Fatalf("copy the commit: %v %s", err, out)

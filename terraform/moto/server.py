@@ -12,6 +12,8 @@ itself, not that AWS consents. Each patch names its reason:
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
  8. EC2: descriptions of rules that name a group or a prefix list
 
+GET /kindred/held counts what the server holds, so that a test sees what a destroy left.
+
 AWS_IAM managed policies are loaded by MOTO_IAM_LOAD_MANAGED_POLICIES=true.
 """
 import datetime
@@ -22,6 +24,7 @@ import sys
 
 import botocore.session
 import cbor2
+import moto.backends
 import moto.server
 import xmltodict
 from moto.awslambda import models as lambda_models
@@ -186,11 +189,30 @@ def _jsonable(value):
     return value
 
 
+SERVICES = ("cloudwatch", "ec2", "ecr", "ecs", "events", "firehose", "glue", "iam", "kinesis", "kms", "lambda", "logs", "rds", "s3", "scheduler",
+            "secretsmanager", "sns", "stepfunctions")
+
+
+def _held(account="123456789012", region="eu-west-1"):
+    """How much each service holds, by collection; what a service has from its beginning is counted too."""
+    count = {}
+    for service in SERVICES:
+        backends = moto.backends.get_backend(service)[account]
+        backend = backends["aws"] if "aws" in backends.regions else backends[region]
+        for name, value in vars(backend).items():
+            if isinstance(value, (dict, list, set)):
+                count[f"{service} {name}"] = len(value)
+    return count
+
+
 class Cbor:
     def __init__(self, app):
         self.app = app
 
     def __call__(self, environ, start_response):
+        if environ["PATH_INFO"] == "/kindred/held":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(_held()).encode()]
         if environ.get("HTTP_SMITHY_PROTOCOL") != "rpc-v2-cbor":
             return self.app(environ, start_response)
         operation = environ["PATH_INFO"].rsplit("/", 1)[-1]
