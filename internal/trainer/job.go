@@ -45,7 +45,8 @@ type Result struct {
 }
 
 // Run trains, unless the version that it would make is there already: then it becomes current again. The version's id is known before anything is
-// trained: it derives from the training set's content, the configuration, the trainer's version and the planted truth.
+// trained: it derives from the training set's content, the configuration, the trainer's version, its
+// arithmetic, the planted truth and the version before.
 // ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
