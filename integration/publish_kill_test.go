@@ -21,7 +21,7 @@ import (
 )
 
 // killSeeds: go test ./integration -run TestKilledLoaderHeals -kill-seeds 30
-var killSeeds = flag.Int("kill-seeds", 4, "how many times the loader is killed")
+var killSeeds = flag.Int("kill-seeds", 3, "how many times the loader is killed")
 
 // TestKilledLoaderHeals kills the program's process at random moments of publishing a version that is large enough for an index.
 func TestKilledLoaderHeals(t *testing.T) {
@@ -44,7 +44,7 @@ func TestKilledLoaderHeals(t *testing.T) {
 		return result, problems.String(), err
 	}
 	write := func(n int) string {
-		v := randomVersion(fmt.Sprintf("m17000000000%04d", n), uint64(n), 4200, 300, 8)
+		v := randomVersion(fmt.Sprintf("m17000000000%04d", n), uint64(n), 3100, 300, 8)
 		if _, err := modelfile.Write(t.Context(), models, v, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestKilledLoaderHeals(t *testing.T) {
 			t.Errorf("seed %d, killed after %v: %s is live, want %s", seed, after, got, want)
 		}
 		result, stderr, err := start(t.Context(), id)
-		if err != nil || result.Items != 4200 || mustLive(t, store) != id {
+		if err != nil || result.Items != 3100 || mustLive(t, store) != id {
 			t.Errorf("seed %d, killed after %v, the next run: %+v, %v, %s", seed, after, result, err, stderr)
 		}
 		live = id

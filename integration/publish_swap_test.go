@@ -124,10 +124,9 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	defer pause.Stop()
 	for i := range moves {
 		<-pause.C
-		switch {
-		case i%2 == 0:
+		if i%2 == 0 {
 			move(ids[1], promote(ids[1]))
-		default:
+		} else {
 			move(ids[0], func() error { _, err := writer.Rollback(t.Context(), byTest); return err })
 		}
 		switch i {
