@@ -94,9 +94,15 @@ func TestAWSRootOnMoto(t *testing.T) {
 // leftovers are what a destroy may leave, with the reason.
 func leftovers() map[string]string {
 	return map[string]string{
-		"kms keys":               "AWS deletes a key 7 days later, so that a mistake is not final",
-		"ecs task_definitions":   "ECS keeps what it ran, as inactive",
-		"secretsmanager secrets": "RDS takes its passwords away with the databases; moto keeps them",
+		"kms keys":                              "AWS deletes a key 7 days later, so that a mistake is not final",
+		"ecs task_definitions":                  "ECS keeps what it ran, as inactive",
+		"ecs clusters":                          "likewise",
+		"ec2 vpc_end_points":                    "moto keeps them, as deleted",
+		"ec2 groups":                            "moto keeps the default group's place of a deleted network",
+		"ec2 network_acls":                      "moto keeps a deleted network's default list; it was not made here",
+		"ec2 tags":                              "moto keeps tags of what is gone",
+		"rds events":                            "a history",
+		"glue data_catalog_encryption_settings": "an account's setting, put back to unencrypted, not deleted",
 	}
 }
 
