@@ -146,11 +146,12 @@ func (s *S3) String() string {
 
 func (s *S3) key(key string) *string { return aws.String(s.prefix + key) }
 
-// wrapPut names the failed write. With If-Match an absent object is a condition that does not hold.
+// wrapPut names the failed write. With If-Match an absent object is a condition that does not hold. A conflict that lasts
+// (409) is no answer about the condition: the other write may yet fail, so nobody may take the object for written.
 func (s *S3) wrapPut(key string, err error, cond Condition) error {
 	code := status(err)
 	absent := cond.IfMatch != "" && code == http.StatusNotFound && !isCode(err, "NoSuchBucket")
-	if code == http.StatusPreconditionFailed || code == http.StatusConflict || absent {
+	if code == http.StatusPreconditionFailed || absent {
 		return fmt.Errorf("write %s to %s: %w", key, s, ErrPrecondition)
 	}
 	return s.wrap("write", key, err)
