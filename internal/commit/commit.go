@@ -79,6 +79,22 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 	if m, err = r.draftManifest(draft); err != nil {
 		return Manifest{}, false, err
 	}
+	return r.succeed(ctx, draft, m, func(m Manifest) (stored Manifest, sum string, err error) {
+		run := m.Run
+		for try := 1; ; try++ {
+			stored, sum, err = r.write(ctx, m, draft.Dir)
+			if !errors.Is(err, ErrCollected) || draft.Run != "" || try == folderTries {
+				return stored, sum, err
+			}
+			m.Run = fmt.Sprintf("%s-%d", run, try+1) // Prune has the folder of this name
+		}
+	})
+}
+
+// succeed makes m follow the current run, unless that has the same content already. bring sees to it that m's files and its manifest
+// are in place, and returns the manifest that is stored, with its hash. The pointer moves only if nobody moved it meanwhile.
+func (r *Repository) succeed(ctx context.Context, draft Draft, m Manifest, bring func(Manifest) (Manifest, string, error),
+) (_ Manifest, changed bool, err error) {
 	old, etag, err := r.current(ctx)
 	if err != nil && !errors.Is(err, ErrNoCurrent) {
 		return Manifest{}, false, err
@@ -90,17 +106,11 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 		return Manifest{}, false, err
 	}
 	m.Parent = old.Run
-	run := m.Run
-	for try := 1; ; try++ {
-		stored, sum, err := r.write(ctx, m, draft.Dir)
-		if err == nil {
-			return r.swap(ctx, stored, sum, etag)
-		}
-		if !errors.Is(err, ErrCollected) || draft.Run != "" || try == folderTries {
-			return Manifest{}, false, err
-		}
-		m.Run = fmt.Sprintf("%s-%d", run, try+1) // Prune has the folder of this name
+	stored, sum, err := bring(m)
+	if err != nil {
+		return Manifest{}, false, err
 	}
+	return r.swap(ctx, stored, sum, etag)
 }
 
 // folderTries bounds how many folders of one content Prune may hold at once: one per call of it within its age.

@@ -60,25 +60,12 @@ func (r *Repository) CommitStaged(ctx context.Context, draft Draft, check bool) 
 	if m, err = r.newManifest(draft, draft.Files); err != nil {
 		return Manifest{}, false, err
 	}
-	old, etag, err := r.current(ctx)
-	if err != nil && !errors.Is(err, ErrNoCurrent) {
-		return Manifest{}, false, err
-	}
-	if err == nil && old.ContentHash == m.ContentHash {
-		return old, false, nil
-	}
-	if err := draft.superseded(m.Run, old.Run); err != nil {
-		return Manifest{}, false, err
-	}
-	m.Parent = old.Run
-	if err := r.checkStaged(ctx, m, check); err != nil {
-		return Manifest{}, false, err
-	}
-	m, sum, err := r.putManifest(ctx, m)
-	if err != nil {
-		return Manifest{}, false, err
-	}
-	return r.swap(ctx, m, sum, etag)
+	return r.succeed(ctx, draft, m, func(m Manifest) (Manifest, string, error) {
+		if err := r.checkStaged(ctx, m, check); err != nil {
+			return Manifest{}, "", err
+		}
+		return r.putManifest(ctx, m)
+	})
 }
 
 func (r *Repository) checkStaged(ctx context.Context, m Manifest, hashes bool) error {
