@@ -8,14 +8,17 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"kindred/internal/shardwriter"
 	"kindred/internal/shopper"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
 // tick is how often what has become due is sent. Shorter ones make more calls, longer ones make the rate lumpy.
 const tick = 50 * time.Millisecond
 
 // fullQueue is how many records may wait before sending goes first.
-const fullQueue = 2 * maxRecords
+const fullQueue = 2 * shardwriter.MaxRecords
 
 // Plan says how much to send, and how fast.
 type Plan struct {
@@ -38,17 +41,18 @@ type Result struct {
 
 // Play sends a plan to a stream and returns when the stream has taken every record, or when ctx ends. progress is called
 // with the number of records after each call of the stream.
-func Play(ctx context.Context, client putter, stream string, plan Plan, c crowd, progress func(records int)) (Result, error) {
-	return newPlayer(plan, c, &sender{client: client, stream: stream, pause: sleep}, progress).run(ctx)
+func Play(ctx context.Context, client *kinesis.Client, stream string, plan Plan, c crowd, progress func(records int)) (Result, error) {
+	return newPlayer(plan, c, shardwriter.New(client, stream, shardwriter.Pause), progress).run(ctx)
 }
 
 // player sends one plan.
 type player struct {
 	plan     Plan
 	crowd    crowd
-	sender   *sender
+	sender   *shardwriter.Writer
 	random   *rand.Rand
 	now      func() time.Time
+	pause    func(context.Context, time.Duration) error
 	progress func(records int)
 	events   int // queued
 	poison   int // queued
@@ -60,35 +64,35 @@ type crowd interface {
 	Sessions() int
 }
 
-func newPlayer(plan Plan, c crowd, s *sender, progress func(int)) *player {
+func newPlayer(plan Plan, c crowd, w *shardwriter.Writer, progress func(int)) *player {
 	random := rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179))
-	return &player{plan: plan, crowd: c, sender: s, random: random, now: time.Now, progress: progress}
+	return &player{plan: plan, crowd: c, sender: w, random: random, now: time.Now, pause: shardwriter.Pause, progress: progress}
 }
 
 // run sends the whole plan.
 func (p *player) run(ctx context.Context) (Result, error) {
 	start := p.now()
-	for p.events < p.plan.Events || p.poison < p.plan.Poison || len(p.sender.pending) > 0 {
+	for p.events < p.plan.Events || p.poison < p.plan.Poison || p.sender.Pending() > 0 {
 		if err := ctx.Err(); err != nil {
 			return Result{}, fmt.Errorf("replay stopped after %d of %d events: %w", p.events, p.plan.Events, err)
 		}
 		if err := p.queueDue(p.now().Sub(start)); err != nil {
 			return Result{}, err
 		}
-		taken, err := p.sender.flush(ctx)
+		taken, err := p.sender.Flush(ctx)
 		if err != nil {
 			return Result{}, err
 		}
 		p.progress(taken)
-		if p.plan.Rate > 0 && len(p.sender.pending) == 0 && p.events < p.plan.Events {
-			if err := p.sender.pause(ctx, tick); err != nil {
+		if p.plan.Rate > 0 && p.sender.Pending() == 0 && p.events < p.plan.Events {
+			if err := p.pause(ctx, tick); err != nil {
 				return Result{}, fmt.Errorf("replay stopped after %d of %d events: %w", p.events, p.plan.Events, err)
 			}
 		}
 	}
 	r := Result{
 		EventsSent: p.events, PoisonSent: p.poison, Sessions: p.crowd.Sessions(),
-		Seconds: p.now().Sub(start).Seconds(), PutRetries: p.sender.retries,
+		Seconds: p.now().Sub(start).Seconds(), PutRetries: p.sender.Retries(),
 	}
 	if r.Seconds > 0 {
 		r.EventsPerSecond = float64(r.EventsSent) / r.Seconds
@@ -102,7 +106,7 @@ func (p *player) queueDue(elapsed time.Duration) error {
 	if p.plan.Rate > 0 {
 		due = min(due, 1+int(elapsed.Seconds()*p.plan.Rate))
 	}
-	for len(p.sender.pending) < fullQueue {
+	for p.sender.Pending() < fullQueue {
 		left, poisonLeft := p.plan.Events-p.events, p.plan.Poison-p.poison
 		if left+poisonLeft == 0 || (left > 0 && p.events >= due) {
 			return nil
@@ -122,11 +126,11 @@ func (p *player) queue(isPoison bool) error {
 		return err
 	}
 	if !isPoison {
-		p.sender.add(record{key: click.SessionID, data: click.Data})
+		p.sender.Add(shardwriter.Record{Key: click.SessionID, Data: click.Data})
 		p.events++
 		return nil
 	}
-	p.sender.add(record{key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison), data: poison(p.poison, click.Data)})
+	p.sender.Add(shardwriter.Record{Key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison), Data: poison(p.poison, click.Data)})
 	p.poison++
 	return nil
 }

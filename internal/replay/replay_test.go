@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"kindred/internal/program"
+	"kindred/internal/shardwriter"
 	"kindred/internal/shopper"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -86,8 +87,8 @@ func (c *clock) pause(ctx context.Context, d time.Duration) error {
 func mustRun(t *testing.T, plan Plan, s *stream, sessions int) (Result, *clock) {
 	t.Helper()
 	c := &clock{now: time.Unix(1_800_000_000, 0)}
-	p := newPlayer(plan, &clicker{sessions: sessions}, &sender{client: s, stream: "clicks", pause: c.pause}, func(int) {})
-	p.now = func() time.Time { return c.now }
+	p := newPlayer(plan, &clicker{sessions: sessions}, shardwriter.New(s, "clicks", c.pause), func(int) {})
+	p.now, p.pause = func() time.Time { return c.now }, c.pause
 	r, err := p.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -133,45 +134,6 @@ func TestEveryRecordArrivesOnceAndInOrderHoweverManyAreRefused(t *testing.T) {
 	}
 }
 
-func TestRefusedKeyIsNotOvertaken(t *testing.T) {
-	t.Parallel()
-	s := &stream{refuse: func(call, entry int) bool { return call == 1 && entry == 0 }}
-	out := &sender{client: s, stream: "clicks", pause: (&clock{}).pause}
-	for _, r := range []record{{"a", []byte("a1")}, {"a", []byte("a2")}, {"b", []byte("b1")}, {"a", []byte("a3")}} {
-		out.add(r)
-	}
-	for len(out.pending) > 0 {
-		if _, err := out.flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var got []string
-	for _, r := range s.taken {
-		got = append(got, string(r.Data))
-	}
-	if strings.Join(got, " ") != "b1 a1 a2 a3" || out.retries != 1 {
-		t.Errorf("stream got %v with %d retries", got, out.retries)
-	}
-}
-
-func TestBatchesStayWithinTheLimits(t *testing.T) {
-	t.Parallel()
-	s := &sender{}
-	for i := range 1200 {
-		s.add(record{fmt.Sprint(i), []byte("x")})
-	}
-	if n := len(s.batch()); n != maxRecords {
-		t.Errorf("batch of %d small records", n)
-	}
-	s = &sender{}
-	for i := range 12 {
-		s.add(record{fmt.Sprint(i), make([]byte, 1<<20-100)})
-	}
-	if n := len(s.batch()); n != 5 {
-		t.Errorf("batch of %d records of 1 MiB", n)
-	}
-}
-
 func TestRateIsKept(t *testing.T) {
 	t.Parallel()
 	s := &stream{}
@@ -184,38 +146,20 @@ func TestRateIsKept(t *testing.T) {
 	}
 }
 
-func TestStreamThatTakesNothingEndsInAnError(t *testing.T) {
-	t.Parallel()
-	c := &clock{}
-	s := &stream{refuse: func(int, int) bool { return true }}
-	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: s, stream: "clicks", pause: c.pause}, func(int) {})
-	_, err := p.run(t.Context())
-	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "ProvisionedThroughput") {
-		t.Errorf("error %v", err)
-	}
-	for i, d := range c.pauses {
-		if d > longestWait || (i == 0 && d > firstPause) {
-			t.Errorf("pause %d lasts %v", i, d)
-		}
-	}
-	if len(c.pauses) != maxRefusals {
-		t.Errorf("%d pauses", len(c.pauses))
-	}
-}
-
 func TestMissingStreamAndCancellation(t *testing.T) {
 	t.Parallel()
 	absent := &stream{err: &types.ResourceNotFoundException{}}
-	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, &sender{client: absent, stream: "clicks"}, func(int) {})
-	if _, err := p.run(t.Context()); !errors.Is(err, ErrNoStream) {
+	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, shardwriter.New(absent, "clicks", (&clock{}).pause), func(int) {})
+	if _, err := p.run(t.Context()); !errors.Is(err, shardwriter.ErrNoStream) {
 		t.Errorf("missing stream: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &sender{client: &stream{}, stream: "clicks", pause: func(ctx context.Context, _ time.Duration) error {
+	p = newPlayer(Plan{Events: 1000, Rate: 1}, &clicker{sessions: 3}, shardwriter.New(&stream{}, "clicks", nil), func(int) {})
+	p.pause = func(ctx context.Context, _ time.Duration) error {
 		cancel()
 		return ctx.Err()
-	}}
-	if _, err := newPlayer(Plan{Events: 1000, Rate: 1}, &clicker{sessions: 3}, s, func(int) {}).run(ctx); !errors.Is(err, context.Canceled) {
+	}
+	if _, err := p.run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
