@@ -46,7 +46,7 @@ func config(dim, epochs int) ials.Config {
 func train(ctx context.Context, m *ials.Matrix, dim, epochs int) (measurement, *ials.Model, error) {
 	r := measurement{Kernel: ials.Kernel()}
 	wall, cpu := time.Now(), cpuSeconds()
-	model, err := ials.Fit(ctx, m, config(dim, epochs), func(int) {
+	model, err := ials.Fit(ctx, m, config(dim, epochs), func(int, func() float64) {
 		w, c := time.Now(), cpuSeconds()
 		r.Wall, r.CPU = append(r.Wall, w.Sub(wall).Seconds()), append(r.CPU, c-cpu)
 		wall, cpu = w, c

@@ -42,13 +42,13 @@ func (c Config) validate() error {
 }
 
 // Fit trains on m, whose rows are users and columns items. The same input and seed give the same bits on one machine
-// whatever Threads is, and with the same Kernel on all. Which basis the vectors are in is the trainer's choice; only inner products mean something. Rows and columns without interactions get zero vectors. progress, if not nil, is called after each epoch.
-// An error is ErrNoInteractions, ErrInvalid, ErrSingular or the context's.
-func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int)) (*Model, error) {
+// whatever Threads is, and with the same Kernel on all. Which basis the vectors are in is Fit's choice; only inner products mean something. Rows and columns without interactions get zero vectors. progress, if not nil, is called after each epoch;
+// loss is Loss at that moment, worked out only if it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the context's.
+func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
 	return fit(ctx, chooseKernels(), m, cfg, progress)
 }
 
-func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(epoch int)) (*Model, error) {
+func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(e
 			return nil, fmt.Errorf("solve items in epoch %d: %w", epoch+1, err)
 		}
 		if progress != nil {
-			progress(epoch + 1)
+			progress(epoch+1, func() float64 { return model.loss(m, t, cfg) })
 		}
 	}
 	return model, nil
@@ -94,8 +94,10 @@ func Memory(rows, cols, interactions, dim, threads int) int64 {
 	return 16*int64(interactions) + n*(4*d+24) + blocks*d*d*4 + perThread*t + d*d*(4+4+16+4+3) + 1<<20
 }
 
-// Loss is the value// Loss is the value of the function that Fit minimises, in one pass over the interactions.
-func (m *Model) Loss(x *Matrix, cfg Config) float64 {
+// Loss is the value of the function that Fit minimises, in one pass over the interactions.
+func (m *Model) Loss(x *Matrix, cfg Config) float64 { return m.loss(x, x.Transposed(), cfg) }
+
+func (m *Model) loss(x, transposed *Matrix, cfg Config) float64 {
 	d := m.Dim
 	var loss float64
 	for u := range x.Rows {
@@ -112,7 +114,7 @@ func (m *Model) Loss(x *Matrix, cfg Config) float64 {
 	for _, side := range []struct {
 		m       *Matrix
 		vectors []float32
-	}{{x, m.Users}, {x.Transposed(), m.Items}} {
+	}{{x, m.Users}, {transposed, m.Items}} {
 		for r := range side.m.Rows {
 			v := side.vectors[r*d : (r+1)*d]
 			k := side.m.Start[r+1] - side.m.Start[r]

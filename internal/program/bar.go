@@ -2,6 +2,7 @@ package program
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -26,17 +27,22 @@ func (o *Output) Bar() *Bar {
 // Visible reports whether a person watches: only then is it worth asking how much there is to do.
 func (b *Bar) Visible() bool { return b.terminal != nil }
 
-// Show moves the bar of a stage; a new stage ends the one before. A total that proves too small grows.
+// Show moves the bar of a stage; a new stage ends the one before. What follows a comma in stage is a remark, which may change from call to
+// call. A total that proves too small grows.
 func (b *Bar) Show(stage string, done, total int64) {
 	if b.terminal == nil {
 		return
 	}
-	if b.shown == nil || stage != b.stage {
+	name, _, remarked := strings.Cut(stage, ",")
+	if b.shown == nil || name != b.stage {
 		b.Close()
-		b.stage = stage
+		b.stage = name
 		b.shown = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.terminal), progressbar.OptionSetDescription(stage),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish())
+	}
+	if remarked {
+		b.shown.Describe(stage)
 	}
 	if done >= b.shown.GetMax64() && done > total {
 		b.shown.ChangeMax64(done + done/10 + 1)

@@ -169,7 +169,9 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 		}, fit: func(ctx context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
 			used := result.Config
 			model, err := ials.Fit(ctx, pairsMatrix(train), ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
-				Epochs: used.Epochs, Seed: e.Seed, Threads: e.Threads}, func(epoch int) { e.Progress("fit kindred", int64(epoch), int64(used.Epochs)) })
+				Epochs: used.Epochs, Seed: e.Seed, Threads: e.Threads}, func(epoch int, loss func() float64) {
+				e.Progress(fmt.Sprintf("fit kindred, loss %.6g", loss()), int64(epoch), int64(used.Epochs))
+			})
 			if err != nil {
 				return nil, err
 			}

@@ -55,7 +55,7 @@ func matrix(customers, products int, ratings []evaluation.Rating, signal Signal)
 
 // fit trains on the ratings, then gives those without positives a vector from their features.
 func fit(ctx context.Context, data *Data, ratings []evaluation.Rating, signal Signal, cfg ials.Config,
-	progress func(epoch int)) (*fitted, error) {
+	progress func(epoch int, loss func() float64)) (*fitted, error) {
 	m := matrix(len(data.Customers), len(data.Products), ratings, signal)
 	model, err := ials.Fit(ctx, m, cfg, progress)
 	if err != nil {

@@ -107,7 +107,7 @@ type Trainer struct {
 	// Estimated, if not nil, hears what the training will take, before it starts.
 	Estimated func(Estimate)
 	Threads   int // 0: all processors. The result does not depend on it.
-	// Progress, if not nil, hears what is being done: a stage and how far it is.
+	// Progress, if not nil, hears what is being done, a stage and how far it is. A fit's stage ends with ", loss L".
 	Progress func(stage string, done, total int64)
 }
 
@@ -151,7 +151,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	judged, err := fit(ctx, data, train, t.Config.Signal, base, func(epoch int) { t.progress("fit for the report", epoch, base.Epochs) })
+	judged, err := fit(ctx, data, train, t.Config.Signal, base, t.epochs("fit for the report"))
 	if err != nil {
 		return nil, fmt.Errorf("fit the training part: %w", err)
 	}
@@ -174,7 +174,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		report.Live, report.Verdict.Pass = part, report.Verdict.Pass && verdict.Pass
 		report.Verdict.Reasons = append(report.Verdict.Reasons, verdict.Reasons...)
 	}
-	final, err := fit(ctx, data, data.Ratings, t.Config.Signal, base, func(epoch int) { t.progress("fit on everything", epoch, base.Epochs) })
+	final, err := fit(ctx, data, data.Ratings, t.Config.Signal, base, t.epochs("fit on everything"))
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
@@ -215,5 +215,14 @@ func (t *Trainer) threads() int {
 func (t *Trainer) progress(stage string, done, total int) {
 	if t.Progress != nil {
 		t.Progress(stage, int64(done), int64(total))
+	}
+}
+
+// epochs tells Progress of a fit's epochs.
+func (t *Trainer) epochs(stage string) func(epoch int, loss func() float64) {
+	return func(epoch int, loss func() float64) {
+		if t.Progress != nil {
+			t.Progress(fmt.Sprintf("%s, loss %.6g", stage, loss()), int64(epoch), int64(t.Config.Epochs))
+		}
 	}
 }
