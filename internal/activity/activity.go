@@ -102,6 +102,7 @@ const (
 	ReasonSchema        Reason = "schema"
 	ReasonTooLarge      Reason = "too_large"
 	ReasonKPLAggregated Reason = "kpl_aggregated"
+	ReasonRefused       Reason = "refused" // sound by our rules, but the database takes its values never
 )
 
 // Quarantined is the record of an event that no retry would mend: one JSON object on S3.

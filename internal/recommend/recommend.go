@@ -2,7 +2,6 @@ package recommend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -23,9 +22,6 @@ const (
 	// keptFolders are the solvers of the live version, a canary, and one of the two before or after a change.
 	keptFolders = 3
 )
-
-// ErrUnknownProduct says that the live model does not know a product.
-var ErrUnknownProduct = errors.New("product is not known to the live model")
 
 // Recommender answers from one store. It is safe for concurrent use.
 type Recommender struct {
@@ -61,7 +57,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 
 // Batch answers the events in their order, in three round trips whatever their number; a fourth one when some customer has rated
 // everything that is in stock. All events of a session are answered from one model version: the live one or, for its share of the
-// sessions, the canary, which takes its own round trips at the same time. An error means that none was answered; a later try may mend it.
+// sessions, the canary, which takes its own round trips at the same time. An error means that none was answered; a later try may mend it,
+// unless it is a *RefusedError.
 //
 // Left out are products that the session has looked at or put into the cart, those that the customer has rated, and those
 // out of stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products

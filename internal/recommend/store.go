@@ -84,9 +84,9 @@ type Similar struct {
 	Distance float32
 }
 
-// store is a vector store. Each method is one round trip, and safe for concurrent use.
+// store is a vector store. Each method is one round trip, and safe for concurrent use. A retry may mend every error but a *RefusedError.
 type store interface {
-	// Traffic gives the versions that answer; nothing else is promised about an error than that a retry may mend it.
+	// Traffic gives the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
 	Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error)

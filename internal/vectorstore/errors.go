@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"kindred/internal/recommend"
 )
 
 var (
@@ -51,12 +53,24 @@ func (r *Refusal) Error() string {
 // Is makes errors.Is(err, ErrRefused) true.
 func (r *Refusal) Is(target error) bool { return target == ErrRefused }
 
-// gone turns "no such table or schema" into ErrVersionGone.
-func gone(err error, version string) error {
-	if undefined(err) {
+// questionFault names what is special about an error of a question to a version: "no such table or schema" is ErrVersionGone; a value that
+// PostgreSQL takes never is a *recommend.RefusedError, without PostgreSQL's message, which quotes the value.
+func questionFault(err error, version string) error {
+	var state *pgconn.PgError
+	switch {
+	case undefined(err):
 		return fmt.Errorf("%w: %s", ErrVersionGone, version)
+	case errors.As(err, &state) && refused(state.Code):
+		return &recommend.RefusedError{Reason: "SQLSTATE " + state.Code}
 	}
 	return err
+}
+
+// refused reports the SQLSTATEs that depend on the values of a question alone: data exceptions and exceeded limits of the program. Not
+// among them is 22000, pgvector's complaint about vectors: those are the model's. See
+// https://www.postgresql.org/docs/current/errcodes-appendix.html.
+func refused(code string) bool {
+	return strings.HasPrefix(code, "22") && code != "22000" || strings.HasPrefix(code, "54")
 }
 
 // unmigrated turns "no such table or schema" into ErrNotMigrated.

@@ -187,7 +187,7 @@ func (m *model) send(ctx context.Context, to sender, batch *pgx.Batch) error {
 	if batch.Len() == 0 {
 		return nil
 	}
-	return gone(to.SendBatch(ctx, batch).Close(), m.Version)
+	return questionFault(to.SendBatch(ctx, batch).Close(), m.Version)
 }
 
 // searchSQL builds the statement of one search. The limit is part of the text: as a parameter the planner would have to guess it,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,13 +54,13 @@ type handler struct {
 	now         func() time.Time
 }
 
-// record is one record of the batch. Either event or fault is set.
+// record is one record of the batch.
 type record struct {
 	index    int // in the batch
 	position activity.Position
 	data     []byte
-	event    *activity.Event
-	fault    *activity.Fault
+	event    *activity.Event // nil when it cannot be read
+	fault    *activity.Fault // permanent; nil as long as none is known
 }
 
 // handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it names the first record that is
@@ -72,13 +73,13 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-h.headRoom))
 		defer cancel()
 	}
-	sound, broken := parse(batch)
-	sum := newSummary(len(batch.Records))
-	done, err := h.answer(ctx, sound, &sum) // records before this index of the batch are done
+	records := parse(batch)
+	sum := newSummary(len(records))
+	done, err := h.answer(ctx, records, &sum) // records before this index of the batch are done
 	if err == nil {
-		done = len(batch.Records)
+		done = len(records)
 	}
-	done, quarantineErr := h.keep(ctx, broken, done, &sum)
+	done, quarantineErr := h.keep(ctx, records[:done], &sum)
 	err = errors.Join(err, quarantineErr)
 
 	response := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
@@ -92,21 +93,29 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events
 }
 
 // parse reads all records of the batch.
-func parse(batch events.KinesisEvent) (sound, broken []record) {
+func parse(batch events.KinesisEvent) []*record {
+	records := make([]*record, len(batch.Records))
 	for i, r := range batch.Records {
-		rec := record{index: i, position: position(r), data: r.Kinesis.Data}
+		records[i] = &record{index: i, position: position(r), data: r.Kinesis.Data}
 		event, err := activity.Parse(r.Kinesis.Data)
 		if err == nil {
-			rec.event = event
-			sound = append(sound, rec)
-			continue
+			records[i].event = event
+		} else if !errors.As(err, &records[i].fault) {
+			records[i].fault = &activity.Fault{Reason: activity.ReasonSchema, Message: "the event cannot be read"}
 		}
-		if !errors.As(err, &rec.fault) {
-			rec.fault = &activity.Fault{Reason: activity.ReasonSchema, Message: "the event cannot be read"}
-		}
-		broken = append(broken, rec)
 	}
-	return sound, broken
+	return records
+}
+
+// sound are the records without a fault.
+func sound(records []*record) []*record {
+	var found []*record
+	for _, r := range records {
+		if r.fault == nil {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 // position reads where on the stream a record was: "arn:aws:kinesis:region:account:stream/NAME" (a consumer's goes on after
@@ -121,38 +130,31 @@ func position(r events.KinesisEventRecord) activity.Position {
 	}
 }
 
-// answer recommends and delivers, chunk by chunk. With an error it returns the batch's index of the first record that is not
-// delivered; no chunk behind it was begun.
-func (h *handler) answer(ctx context.Context, sound []record, sum *summary) (first int, err error) {
-	for len(sound) > 0 {
-		chunk := sound[:min(chunkEvents, len(sound))]
-		failed, err := h.answerChunk(ctx, chunk, sum)
-		if err != nil {
-			return chunk[failed].index, err
+// answer recommends and delivers, chunk by chunk, and gives a fault to each record that proves to be broken. With an error it
+// returns the batch's index of the first record that is not delivered; no chunk behind it was begun.
+func (h *handler) answer(ctx context.Context, records []*record, sum *summary) (first int, err error) {
+	for left := sound(records); len(left) > 0; {
+		chunk := left[:min(chunkEvents, len(left))]
+		if failed, err := h.answerChunk(ctx, chunk, sum); err != nil {
+			return failed.index, err
 		}
-		sound = sound[len(chunk):]
+		left = left[len(chunk):]
 	}
 	return 0, nil
 }
 
-// answerChunk is answer for one chunk; failed is an index of the chunk.
-func (h *handler) answerChunk(ctx context.Context, chunk []record, sum *summary) (failed int, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, fmt.Errorf("begin the next %d events: %w", len(chunk), err)
-	}
-	list := make([]*activity.Event, len(chunk))
-	for i, r := range chunk {
-		list[i] = r.event
-	}
-	answers, err := h.recommender.Batch(ctx, list)
+// answerChunk is answer for one chunk; failed is the first record that is not delivered.
+func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary) (failed *record, err error) {
+	answers, err := h.recommend(ctx, chunk)
 	if err != nil {
-		return 0, fmt.Errorf("recommend for %d events: %w", len(chunk), err)
+		return chunk[0], err
 	}
+	chunk = sound(chunk)
 	now := h.now()
 	lines := make([][]byte, len(chunk))
 	for i, r := range chunk {
 		if lines[i], err = answers[i].Record(r.data, r.event, r.position, now).AppendLine(nil); err != nil {
-			return 0, fmt.Errorf("write record %s: %w", r.position.SequenceNumber, err)
+			return chunk[0], fmt.Errorf("write record %s: %w", r.position.SequenceNumber, err)
 		}
 	}
 	missing, err := h.delivery.Put(ctx, lines)
@@ -165,42 +167,68 @@ func (h *handler) answerChunk(ctx context.Context, chunk []record, sum *summary)
 			sum.delivered(answers[i])
 		}
 	}
-	if len(missing) > 0 {
-		return missing[0], err
+	if err == nil {
+		return nil, nil
 	}
-	return 0, err
+	return chunk[missing[0]], err
 }
 
-// keep brings the broken records before done into quarantine; those behind come again with the rest. It returns the new done.
-func (h *handler) keep(ctx context.Context, broken []record, done int, sum *summary) (int, error) {
-	var due []record
-	for _, r := range broken {
-		if r.index < done {
-			due = append(due, r)
-		}
+// recommend answers the records in their order. A record whose values the store refuses for ever gets a fault and no answer: the
+// others are answered without it, found by halves. Every other error is transient, and of all records.
+func (h *handler) recommend(ctx context.Context, records []*record) ([]recommend.Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("begin the next %d events: %w", len(records), err)
 	}
-	failures := make([]error, len(due))
+	list := make([]*activity.Event, len(records))
+	for i, r := range records {
+		list[i] = r.event
+	}
+	answers, err := h.recommender.Batch(ctx, list)
+	var refused *recommend.RefusedError
+	switch {
+	case err == nil:
+		return answers, nil
+	case !errors.As(err, &refused):
+		return nil, fmt.Errorf("recommend for %d events: %w", len(records), err)
+	case len(records) == 1:
+		records[0].fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
+		return nil, nil
+	}
+	half := len(records) / 2
+	if answers, err = h.recommend(ctx, records[:half]); err != nil {
+		return nil, err
+	}
+	rest, err := h.recommend(ctx, records[half:])
+	return append(answers, rest...), err
+}
+
+// keep brings those of the records that have a fault into quarantine. With an error it returns how many records before the first
+// failure are done.
+func (h *handler) keep(ctx context.Context, records []*record, sum *summary) (done int, err error) {
+	failures := make([]error, len(records))
 	var group errgroup.Group
 	group.SetLimit(quarantineWriters)
-	for i, r := range due {
+	for i, r := range records {
+		if r.fault == nil {
+			continue
+		}
 		group.Go(func() error {
 			failures[i] = h.quarantine.Write(ctx, activity.Quarantined{
-				Reason: r.fault.Reason, Message: r.fault.Message, EventID: activity.EventID(nil, r.position), Position: r.position,
+				Reason: r.fault.Reason, Message: r.fault.Message, EventID: activity.EventID(r.event, r.position), Position: r.position,
 				QuarantinedAt: h.now().UTC(), Data: r.data,
 			})
 			return nil
 		})
 	}
 	_ = group.Wait() // the functions return nil
-	var first error
-	for i, err := range failures {
-		if err == nil {
+	done = len(records)
+	for i, r := range slices.Backward(records) {
+		switch {
+		case failures[i] != nil:
+			done, err = i, failures[i]
+		case r.fault != nil:
 			sum.quarantined++
-			continue
-		}
-		if first == nil {
-			first, done = err, due[i].index
 		}
 	}
-	return done, first
+	return done, err
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"os"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"kindred/internal/activity"
+	"kindred/internal/delivery"
 	"kindred/internal/recommend"
 	"kindred/internal/recommend/recommendtest"
 
@@ -30,10 +32,11 @@ type fakeDelivery struct {
 
 func (f *fakeDelivery) Put(ctx context.Context, records [][]byte) (failed []int, err error) {
 	f.calls++
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	for i, r := range records {
+		if ctx.Err() != nil {
+			failed, err = append(failed, i), ctx.Err()
+			continue
+		}
 		if f.refuse != nil && f.refuse(string(r)) {
 			failed = append(failed, i)
 			err = errors.New("refused with ServiceUnavailableException: slow down")
@@ -203,6 +206,62 @@ func TestNULInAProductCodeHoldsUpNobody(t *testing.T) {
 	}
 }
 
+// A value that the database takes never must not hold up the events beside it, whatever Parse does not foresee.
+func TestEventThatTheDatabaseRefusesHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.store.Refuse("odd")
+	batch := batchOf(100, 50)
+	odd := []int{0, 17, 18, 99}
+	for _, i := range odd {
+		batch.Records[i].Kinesis.Data = fmt.Appendf(nil, `{"session_id":"s","event_id":"odd%d","browse_history":[{"product_code":"odd"}]}`, i)
+	}
+	if failed := b.run(t, batch); failed != 100 || len(b.delivery.lines) != 95 || len(b.quarantine.kept) != 5 || b.delivery.calls != 1 {
+		t.Errorf("failed at %d, %d delivered in %d calls, %d quarantined", failed, len(b.delivery.lines), b.delivery.calls, len(b.quarantine.kept))
+	}
+	for _, i := range odd {
+		r := batch.Records[i].Kinesis
+		if q := b.quarantine.kept[r.SequenceNumber]; q.Reason != activity.ReasonRefused || q.EventID != fmt.Sprintf("odd%d", i) ||
+			!bytes.Equal(q.Data, r.Data) || !strings.Contains(q.Message, "22021") || strings.Contains(q.Message, "odd") {
+			t.Errorf("record %d: quarantined %+v", i, q)
+		}
+	}
+	next, stop := iter.Pull(slices.Values(b.delivery.lines))
+	defer stop()
+	for i := range 100 {
+		if i == 50 || slices.Contains(odd, i) {
+			continue
+		}
+		if line, _ := next(); !strings.Contains(line, fmt.Sprintf(`"event_id":"e%d",`, i)) {
+			t.Fatalf("event %d is not the next of %s", i, line)
+		}
+	}
+}
+
+// While the culprit is looked for the database goes down: nothing is quarantined, because nothing is known.
+func TestDatabaseDownWhileAnEventIsRefusedQuarantinesNothing(t *testing.T) {
+	t.Parallel()
+	for trips := 1; trips <= 15; trips++ {
+		b := setup(t)
+		b.store.Refuse("odd")
+		batch := batchOf(4)
+		batch.Records[1].Kinesis.Data = []byte(`{"session_id":"s","browse_history":[{"product_code":"odd"}]}`)
+		b.store.Fail(func(context.Context) error {
+			if b.store.Trips() >= trips {
+				return errors.New("connection refused")
+			}
+			return nil
+		})
+		failed := b.run(t, batch)
+		if healthy := b.store.Trips() < trips; healthy != (failed == 4) || healthy != (len(b.quarantine.kept) == 1) {
+			t.Errorf("down from round trip %d: failed at %d, %d delivered, %d quarantined", trips, failed, len(b.delivery.lines), len(b.quarantine.kept))
+		}
+		if failed != 4 && (failed > 0 || len(b.delivery.lines) > 0) {
+			t.Errorf("down from round trip %d: failed at %d, %d delivered", trips, failed, len(b.delivery.lines))
+		}
+	}
+}
+
 func TestDatabaseDownQuarantinesNothing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -310,6 +369,34 @@ func TestWorkEndsBeforeTheDeadline(t *testing.T) {
 				t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
 			}
 		})
+	}
+}
+
+// The largest event with the largest answer must fit into a record of Firehose: else the event would come again for ever.
+func TestTheLargestEventCanBeDelivered(t *testing.T) {
+	t.Parallel()
+	long := func(bytes int) string { return strings.Repeat("\x01", bytes) } // six bytes each in JSON
+	head := fmt.Sprintf(`{"session_id":"s","event_id":%q,"browse_history":[],"x":"`, long(activity.MaxID))
+	data := []byte(strings.ReplaceAll(head, `\x01`, `\u0001`))
+	data = append(append(data, bytes.Repeat([]byte("x"), activity.MaxEventBytes-len(data)-2)...), `"}`...)
+	event, err := activity.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := long(activity.MaxProductCode)
+	answer := recommend.Answer{Similar: &activity.SimilarItems{ProductCode: code}, Source: activity.SourcePopularity, ModelVersion: long(40)}
+	for range 10 {
+		answer.Items = append(answer.Items, activity.RecommendedItem{ID: code, Score: -1.2345678e-20, Because: code})
+	}
+	for range 5 {
+		answer.Similar.SimilarItems = append(answer.Similar.SimilarItems, activity.SimilarItem{ID: code, Distance: -1.2345678e-20})
+	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+	position := activity.Position{Stream: long(128), Shard: "shardId-000000000000", SequenceNumber: strings.Repeat("9", 128),
+		PartitionKey: long(activity.MaxID), ArrivedAt: at}
+	line, err := answer.Record(data, event, position, at.Add(time.Hour)).AppendLine(nil)
+	if err != nil || len(line) > delivery.MaxRecordBytes {
+		t.Errorf("%d bytes, Firehose takes %d: %v", len(line), delivery.MaxRecordBytes, err)
 	}
 }
 

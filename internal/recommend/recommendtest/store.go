@@ -5,7 +5,6 @@ package recommendtest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ type Store struct {
 	canary *modelversion.Version // nil: none
 	share  float64
 	fail   func(ctx context.Context) error
+	refuse string // a product code; "": none
 	trips  int
 }
 
@@ -48,6 +48,13 @@ func (s *Store) Fail(f func(ctx context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = f
+}
+
+// Refuse makes every question about a product code fail, as a database does that takes it never.
+func (s *Store) Refuse(code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = code
 }
 
 // Trips counts the calls.
@@ -98,15 +105,18 @@ func modelOf(v *modelversion.Version) *recommend.Model {
 	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}
 }
 
-// Lookup finds products and customers. Like PostgreSQL it fails when a code is no text that a database holds.
+// Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text that a database holds.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
 	if err := s.enter(ctx); err != nil {
 		return recommend.Lookup{}, err
 	}
 	v := s.version(m)
+	s.mu.Lock()
+	never := s.refuse
+	s.mu.Unlock()
 	for _, code := range codes {
-		if !utf8.ValidString(code) || strings.Contains(code, "\x00") {
-			return recommend.Lookup{}, errors.New(`invalid byte sequence for encoding "UTF8" (SQLSTATE 22021)`)
+		if !utf8.ValidString(code) || strings.Contains(code, "\x00") || code == never {
+			return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
 		}
 	}
 	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}
