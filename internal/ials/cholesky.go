@@ -37,6 +37,45 @@ func solve[T number](l []T, d int, b []T) {
 	}
 }
 
+// solveRows overwrites the n × d matrix b with the solution of L·Lᵀ·X = B for a factor of size n.
+func solveRows(l []float64, n int, b []float64, d int) {
+	for i := range n {
+		row := b[i*d : (i+1)*d]
+		for j := range i {
+			axpy(-l[i*n+j], b[j*d:(j+1)*d], row)
+		}
+		for c := range row {
+			row[c] /= l[i*n+i]
+		}
+	}
+	for i := n - 1; i >= 0; i-- {
+		row := b[i*d : (i+1)*d]
+		for c := range row {
+			row[c] /= l[i*n+i]
+		}
+		for j := range i {
+			axpy(-l[i*n+j], row, b[j*d:(j+1)*d])
+		}
+	}
+}
+
+// inner is ⟨x, y⟩ over len(x) components in double precision, summed in four lanes.
+func inner(x []float64, y []float32) float64 {
+	var s0, s1, s2, s3 float64
+	y = y[:len(x)]
+	for len(x) >= 4 && len(y) >= 4 {
+		s0 += x[0] * float64(y[0])
+		s1 += x[1] * float64(y[1])
+		s2 += x[2] * float64(y[2])
+		s3 += x[3] * float64(y[3])
+		x, y = x[4:], y[4:]
+	}
+	for i := range x {
+		s0 += x[i] * float64(y[i])
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
 // dot is ⟨x, y⟩ over len(x) components, summed in four lanes.
 func dot[T number](x, y []T) T {
 	var s0, s1, s2, s3 T

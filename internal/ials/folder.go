@@ -3,6 +3,7 @@ package ials
 import (
 	"fmt"
 	"math"
+	"sync"
 
 	"kindred/internal/modelversion"
 )
@@ -13,10 +14,18 @@ type Observation struct {
 	Weight float32 // confidence, finite and not negative; see Solver.ViewWeight and Solver.CartWeight
 }
 
+// keptInverses bounds the matrices that a Folder keeps: one for each length of a session, d × d float64 (32 KB at d = 64).
+const keptInverses = 50
+
 // Folder folds sessions into the space of one model version. It is safe for concurrent use.
+//
+// The equations of a session of k items are A0, which is the same for all sessions of that length, plus k outer products. So it keeps the
+// inverse of A0 by length and solves k × k instead of d × d equations, exactly (Woodbury): a visitor looks at five products, not at d.
 type Folder struct {
-	solver modelversion.Solver
-	base   []float64 // α0·G
+	solver   modelversion.Solver
+	base     []float64 // α0·G
+	mu       sync.Mutex
+	inverses map[int][]float64 // A0⁻¹ by the number of observations, at most keptInverses
 }
 
 // NewFolder checks s and prepares it. An error is ErrInvalid.
@@ -29,7 +38,7 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w",
 			s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
 	}
-	f := &Folder{solver: s, base: make([]float64, d*d)}
+	f := &Folder{solver: s, base: make([]float64, d*d), inverses: map[int][]float64{}}
 	for i, g := range s.Gram {
 		f.base[i] = s.Alpha0 * float64(g)
 	}
@@ -53,52 +62,101 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 				i, len(o.Vector), o.Weight, d, ErrInvalid)
 		}
 	}
-	a := make([]float64, d*d)
-	copy(a, f.base)
-	ridge := Regularisation(f.solver.Lambda, f.solver.Alpha0, f.solver.Nu, len(obs), f.solver.Items)
-	for i := range d {
-		a[i*d+i] += ridge
+	inverse, err := f.inverse(len(obs))
+	if err != nil {
+		return nil, fmt.Errorf("fold %d observations: %w", len(obs), err)
 	}
-	q := &Query{dim: d, pull: make([]float64, d), obs: obs, vector: make([]float32, d)}
+	// With V the observations, C their weights: w = w0 + Y·(1 - Vᵀ·w0) and Y = (A0 + V·C·Vᵀ)⁻¹·V·C = A0⁻¹·V·√C·S⁻¹·√C,
+	// where S = I + √C·Vᵀ·A0⁻¹·V·√C. Column i of Y is what observation i adds; here it is a row.
+	k := len(obs)
+	memory := make([]float64, k*d+k*d+k*k+d+d)
+	take := func(n int) (part []float64) {
+		part, memory = memory[:n:n], memory[n:]
+		return part
+	}
+	vectors, parts, s := take(k*d), take(k*d), take(k*k)
+	q := &Query{dim: d, parts: parts, vector: make([]float32, d)}
+	for i, o := range obs {
+		v, part, root := vectors[i*d:(i+1)*d], parts[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
+		for j, x := range o.Vector {
+			v[j] = root * float64(x)
+		}
+		for j := range part {
+			part[j] = dot(inverse[j*d:(j+1)*d], v)
+		}
+		for j := range i + 1 {
+			s[i*k+j] = dot(part, vectors[j*d:(j+1)*d])
+		}
+		s[i*k+i]++
+	}
+	if !factor(s, k) {
+		return nil, fmt.Errorf("fold %d observations: %w", k, ErrSingular)
+	}
+	solveRows(s, k, parts, d)
+	sum := take(d)
 	if prior != nil {
-		for i := range d {
-			for j := range d {
-				q.pull[i] += a[i*d+j] * float64(prior[j])
-			}
+		q.prior = take(d)
+		for j, x := range prior {
+			q.prior[j] = float64(x)
+		}
+		copy(sum, q.prior)
+	}
+	for i, o := range obs {
+		part, root := parts[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
+		for j := range part {
+			part[j] *= root
+		}
+		var known float64 // what the prior says of the observation already
+		for j, x := range prior {
+			known += float64(o.Vector[j]) * float64(x)
+		}
+		axpy(1-known, part, sum)
+		if prior != nil {
+			axpy(-known, part, q.prior)
 		}
 	}
-	b := append([]float64(nil), q.pull...)
-	for _, o := range obs {
-		for i, v := range o.Vector {
-			x := float64(o.Weight) * float64(v)
-			b[i] += x
-			row := a[i*d : i*d+i+1]
-			for j := range row {
-				row[j] += x * float64(o.Vector[j])
-			}
-		}
-	}
-	if !factor(a, d) {
-		return nil, fmt.Errorf("fold %d observations: %w", len(obs), ErrSingular)
-	}
-	solve(a, d, b)
-	for i, x := range b {
-		q.vector[i] = float32(x)
+	for j, x := range sum {
+		q.vector[j] = float32(x)
 	}
 	if !finite32(q.vector) {
-		return nil, fmt.Errorf("fold %d observations: result overflows: %w", len(obs), ErrSingular)
+		return nil, fmt.Errorf("fold %d observations: result overflows: %w", k, ErrSingular)
 	}
-	q.factor = a
 	return q, nil
 }
 
-// Query is a folded session: a vector to rank items by, and the parts it is made of. It keeps the observations it was
-// folded from, which must not change. It is safe for concurrent use.
+// inverse is (α0·G + λ'·I)⁻¹ for k observations.
+func (f *Folder) inverse(k int) ([]float64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known := f.inverses[k]; known != nil {
+		return known, nil
+	}
+	d := f.solver.Dim
+	a := append([]float64(nil), f.base...)
+	ridge := Regularisation(f.solver.Lambda, f.solver.Alpha0, f.solver.Nu, k, f.solver.Items)
+	for i := range d {
+		a[i*d+i] += ridge
+	}
+	if !factor(a, d) {
+		return nil, ErrSingular
+	}
+	inverse := make([]float64, d*d)
+	for i := range d {
+		row := inverse[i*d : (i+1)*d] // a column as well: it is symmetric
+		row[i] = 1
+		solve(a, d, row)
+	}
+	if len(f.inverses) < keptInverses {
+		f.inverses[k] = inverse
+	}
+	return inverse, nil
+}
+
+// Query is a folded session: a vector to rank items by, and the parts that it is the sum of. It is safe for concurrent use.
 type Query struct {
 	dim    int
-	factor []float64 // Cholesky factor of A0 + Σ c·v·vᵀ
-	pull   []float64 // A0·w0
-	obs    []Observation
+	prior  []float64 // what the prior adds to the vector; nil: there was none
+	parts  []float64 // what each observation adds, by rows
 	vector []float32
 }
 
@@ -106,22 +164,15 @@ type Query struct {
 func (q *Query) Vector() []float32 { return q.vector }
 
 // Contributions splits an item's score into what the prior adds and what each observation adds, in the order given to
-// Fold: prior + Σ each = ⟨q, item⟩, exact up to float32. The item must have the model's dimension.
-func (q *Query) Contributions(item []float32) (prior float32, each []float32) {
-	z := make([]float64, q.dim) // z = A⁻¹·item, so that ⟨A⁻¹·part, item⟩ = ⟨part, z⟩ for every part of the right-hand side
-	for i := range z {
-		z[i] = float64(item[i])
+// Fold: prior + Σ each = ⟨q, item⟩, exact up to float32. It appends the latter to each. The item must have the model's dimension.
+func (q *Query) Contributions(item, each []float32) (prior float32, _ []float32) {
+	for start := 0; start < len(q.parts); start += q.dim {
+		each = append(each, float32(inner(q.parts[start:start+q.dim], item)))
 	}
-	solve(q.factor, q.dim, z)
-	each = make([]float32, len(q.obs))
-	for i, o := range q.obs {
-		var s float64
-		for j, v := range o.Vector {
-			s += z[j] * float64(v)
-		}
-		each[i] = float32(s * float64(o.Weight))
+	if q.prior != nil {
+		prior = float32(inner(q.prior, item))
 	}
-	return float32(dot(z, q.pull)), each
+	return prior, each
 }
 
 func finite32(x []float32) bool {

@@ -49,7 +49,7 @@ func TestContributionsAddUpToTheScore(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, item := range items {
-			p, each := q.Contributions(item)
+			p, each := q.Contributions(item, nil)
 			sum := float64(p)
 			for _, e := range each {
 				sum += float64(e)
@@ -148,12 +148,55 @@ func TestNewFolderRefusesBadSolvers(t *testing.T) {
 	}
 }
 
+// TestFoldSolvesItsEquations checks the solution against the equations themselves, for sessions shorter and longer than a vector.
+func TestFoldSolvesItsEquations(t *testing.T) {
+	t.Parallel()
+	const d = 8
+	f, items := mustFolder(t, 60, d)
+	for _, k := range []int{1, 2, 5, d, 30, keptInverses + 5} {
+		for name, prior := range map[string][]float32{"with a prior": items[59], "without a prior": make([]float32, d)} {
+			var obs []Observation
+			for i := range k {
+				obs = append(obs, Observation{items[i], float32(i % 4)}) // every fourth weighs nothing
+			}
+			q, err := f.Fold(prior, obs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ridge := Regularisation(f.solver.Lambda, f.solver.Alpha0, f.solver.Nu, k, f.solver.Items)
+			for i := range d {
+				var left, right float64
+				for j := range d {
+					a := f.solver.Alpha0 * float64(f.solver.Gram[i*d+j])
+					if i == j {
+						a += ridge
+					}
+					left += a * float64(q.Vector()[j])
+					right += a * float64(prior[j])
+				}
+				for _, o := range obs {
+					left += float64(o.Weight) * float64(o.Vector[i]) * score(o.Vector, q.Vector())
+					right += float64(o.Weight) * float64(o.Vector[i])
+				}
+				if math.Abs(left-right) > 1e-5*(1+math.Abs(right)) {
+					t.Fatalf("%d observations, %s: equation %d is %g = %g", k, name, i, left, right)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkFold64(b *testing.B) {
 	f, items := mustFolder(b, 800, 64)
 	obs := []Observation{{items[0], 1}, {items[1], 3}, {items[2], 1}, {items[3], 1}, {items[4], 1}}
+	var each []float32
 	for b.Loop() {
-		if _, err := f.Fold(items[9], obs); err != nil {
+		q, err := f.Fold(items[9], obs)
+		if err != nil {
 			b.Fatal(err)
+		}
+		for _, item := range items[10:20] { // as many as are recommended
+			_, each = q.Contributions(item, each[:0])
 		}
 	}
 }

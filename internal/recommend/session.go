@@ -113,7 +113,8 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 
 // because names the browsed product that contributes most to the item's score, "" when none contributes anything.
 func (s *session) because(item []float32) string {
-	_, each := s.query.Contributions(item)
+	var room [sessionItems]float32
+	_, each := s.query.Contributions(item, room[:0])
 	code, most := "", float32(0)
 	for i, x := range each {
 		if x > most {
