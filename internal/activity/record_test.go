@@ -57,6 +57,9 @@ func TestParseRecordRefuses(t *testing.T) {
 		if _, err := ParseRecord([]byte(line)); err == nil {
 			t.Errorf("%q was accepted", line)
 		}
+		if _, err := ParseRecommendation([]byte(line)); err == nil && line != `{"recommended_items":7,"recommendation":{}}` {
+			t.Errorf("%q was accepted for its recommendation", line)
+		}
 	}
 }
 
@@ -84,6 +87,9 @@ func FuzzParse(f *testing.F) {
 		got, err := ParseRecord(line)
 		if err != nil {
 			t.Fatalf("parse %q: %v", line, err)
+		}
+		if only, err := ParseRecommendation(line); err != nil || only != want.Recommendation {
+			t.Fatalf("recommendation of %q: %+v, %v", line, only, err)
 		}
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, data); err != nil {

@@ -1,9 +1,9 @@
 package audit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,12 +17,12 @@ const ms = time.Millisecond
 // figures are the counts of a report that the tests compare.
 type figures struct {
 	Events, Distinct, Recommended, Quarantined, OnFailure, InFlight, Lost, NotReached int64
-	Duplicates, OutOfOrder, Unknown, Conflicts, WrongEvent, Malformed                 int64
+	Duplicates, OutOfOrder, Unknown, Conflicts, WrongEvent, Malformed, Redriven       int64
 }
 
 func figuresOf(r Report) figures {
 	return figures{r.Events, r.DistinctEvents, r.Recommended, r.Quarantined, r.OnFailure, r.InFlight, r.Lost, r.NotReached,
-		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed}
+		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed, r.Redriven}
 }
 
 // TestAuditFinds damages a history by hand and asks for exactly that damage. Every history begins with three answered
@@ -143,6 +143,28 @@ func TestAuditFinds(t *testing.T) {
 		{name: "a failed batch with its payload as text, as AWS writes it",
 			damage: func(h *history, _ []sent) { h.failBatch(true, h.click("shard-0", "a"), h.click("shard-0", "a")) },
 			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.OnFailure += 2 }, healthy: true},
+		{name: "a failed batch that was sent again and answered",
+			damage: func(h *history, _ []sent) {
+				first := h.click("shard-0", "c")
+				h.failBatch(false, first)
+				h.deliver(h.answer(h.put("shard-1", "c", string(first.data)), 10*ms))
+			},
+			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Recommended++; f.Redriven++ },
+			healthy: true, finding: "answered since"},
+		{name: "a quarantined record that can be read since a fix, with an id of its own",
+			damage: func(h *history, _ []sent) { h.quarantine(h.click("shard-0", "a")) },
+			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
+		{name: "a quarantine record under another record's id",
+			damage: func(h *history, clicks []sent) {
+				bad := h.put("shard-1", "b", "no JSON")
+				data, err := json.Marshal(activity.Quarantined{EventID: activity.EventID(nil, clicks[0].position), Position: bad.position})
+				if err != nil {
+					h.t.Fatal(err)
+				}
+				h.write("quarantine/", data)
+			},
+			change:  func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++; f.WrongEvent++ },
+			finding: "wrong_event: shard-1 1001"},
 		{name: "a failed batch that names its first and last record only",
 			damage: func(h *history, _ []sent) {
 				first, _, last := h.click("shard-0", "a"), h.click("shard-0", "a"), h.click("shard-0", "a")
@@ -260,6 +282,60 @@ func TestReportNamesItsWindow(t *testing.T) {
 	}
 	if want := "Every event since " + r.Since.UTC().Format(time.RFC3339) + " is accounted for."; !strings.Contains(r.String(), want) {
 		t.Errorf("no %q in\n%s", want, r)
+	}
+}
+
+// What the hour before or after has lost is another audit's.
+func TestUntilLeavesOutInputAndOutputAlike(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	first, second := h.click("shard-0", "a"), sent{}
+	for range 5 {
+		second = h.click("shard-0", "a") // lost, the last of them behind the window
+	}
+	h.deliver(h.answer(first, ms))
+	r, err := New(h, h.folder).Run(t.Context(), Options{Since: first.position.ArrivedAt, Until: second.position.ArrivedAt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, NotReached: 4}); figuresOf(r) != want {
+		t.Errorf("figures = %+v, want %+v", figuresOf(r), want)
+	}
+	if want := " until " + second.position.ArrivedAt.UTC().Format(time.RFC3339) + " is accounted for."; !strings.Contains(r.String(), want) {
+		t.Errorf("no %q in\n%s", want, r)
+	}
+}
+
+// On a stream that never rests something is always in flight. What the first look saw ends the wait.
+func TestWaitEndsWhenAllThatTheFirstLookSawIsAnswered(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.began = time.Now()
+	click := h.click("shard-0", "a")
+	r, err := New(h, h.folder).Run(t.Context(), Options{Wait: time.Hour, Looked: func(Report) {
+		h.deliver(h.answer(click, ms))
+		h.began = time.Now().Add(-time.Second) // a click's place in its shard adds that second
+		h.click("shard-0", "a")
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Recommended != 1 || r.InFlight != 1 || r.Lost != 0 || r.Looks != 2 || r.Fault() != nil {
+		t.Errorf("after %d looks: %+v", r.Looks, figuresOf(r))
+	}
+}
+
+func TestOptionsReportEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := (&Command{Since: "yesterday", Until: "tomorrow", Wait: -1}).options(time.Now())
+	for _, want := range []string{"--since", "--until", "--wait", "ACTIVITY_STREAM", "RECOMMENDATIONS_BUCKET"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+	c := Command{Since: "1h", Until: "2h"}
+	if _, err := c.options(time.Now()); err == nil || !strings.Contains(err.Error(), "--until is not after --since") {
+		t.Errorf("error = %v", err)
 	}
 }
 
@@ -383,43 +459,19 @@ func TestAFaultOfTheStoreIsAnError(t *testing.T) {
 	}
 }
 
-// TestMemoryPerEvent holds the figure in the package comment: what ten million events need is ten million times this.
-func TestMemoryPerEvent(t *testing.T) {
-	const events = 1 << 18
-	before := heap()
-	a := New(nil, nil)
-	for i := range events {
-		p := activity.Position{Stream: "activity", Shard: "shard-0", SequenceNumber: fmt.Sprint(i), PartitionKey: "k", ArrivedAt: time.Now()}
-		a.addRecord(p, []byte(`{"event_id":"`+p.SequenceNumber+`","session_id":"a","browse_history":[]}`))
-	}
-	perEvent := float64(heap()-before) / events
-	t.Logf("%.0f bytes per event", perEvent)
-	if perEvent > 110 {
-		t.Errorf("%.0f bytes per event", perEvent)
-	}
-	runtime.KeepAlive(a)
-}
-
-func heap() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-func TestParseSince(t *testing.T) {
+func TestParseTime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for s, want := range map[string]time.Time{
 		"": {}, "15m": now.Add(-15 * time.Minute), "2026-01-01T00:00:00.5Z": time.Date(2026, 1, 1, 0, 0, 0, 5e8, time.UTC),
 	} {
-		if got, err := parseSince(s, now); err != nil || !got.Equal(want) {
-			t.Errorf("parseSince(%q) = %v, %v", s, got, err)
+		if got, err := parseTime(s, now); err != nil || !got.Equal(want) {
+			t.Errorf("parseTime(%q) = %v, %v", s, got, err)
 		}
 	}
 	for _, s := range []string{"yesterday", "-5m"} {
-		if _, err := parseSince(s, now); err == nil {
-			t.Errorf("parseSince(%q) succeeded", s)
+		if _, err := parseTime(s, now); err == nil {
+			t.Errorf("parseTime(%q) succeeded", s)
 		}
 	}
 }

@@ -4,31 +4,25 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"time"
 
 	"kindred/internal/activity"
+	"kindred/internal/failedbatch"
 )
 
 // maxFindings bounds how many examples of one kind a report carries.
 const maxFindings = 5
 
-// outputTotals are the figures of the recommendations in the window, the first line of each record only.
-type outputTotals struct {
-	sources     map[activity.Source]int64
-	versions    map[string]int64
-	reasons     map[activity.Reason]int64 // of the quarantine
-	latency     *histogram
-	first, last time.Time // generated_at
-}
-
-func newOutputTotals() outputTotals {
-	return outputTotals{sources: map[activity.Source]int64{}, versions: map[string]int64{}, reasons: map[activity.Reason]int64{},
-		latency: &histogram{}}
+// outputs reads the objects that the stream's records became, and says what they say: to fact, with the place where it was
+// found, or to malformed.
+type outputs struct {
+	audit     *Audit
+	fact      func(f fact, where string) error
+	malformed func(where string) error
 }
 
 // gzipMagic opens every gzip stream. See https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1.
@@ -43,158 +37,130 @@ func plain(r io.Reader) (io.Reader, error) {
 	return gzip.NewReader(b)
 }
 
-// readRecommendations reads an object of one JSON object a line.
-func (a *Audit) readRecommendations(key string, body io.Reader) error {
-	lines := bufio.NewReader(body)
+// recommendations reads an object of one JSON object a line.
+func (o outputs) recommendations(_ context.Context, key string, body io.Reader) error {
+	lines := bufio.NewReaderSize(body, 64<<10)
 	for number, last := 1, false; !last; number++ {
 		line, err := lines.ReadBytes('\n')
 		last = errors.Is(err, io.EOF)
 		if err != nil && !last {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
-		if len(bytes.TrimSpace(line)) > 0 {
-			a.addRecommendation(fmt.Sprintf("%s line %d", key, number), line)
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if err := o.recommendation(fmt.Sprintf("%s line %d", key, number), line); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (a *Audit) addRecommendation(where string, line []byte) {
-	record, err := activity.ParseRecord(line)
-	if err != nil || record.Recommendation.EventID == "" || record.Recommendation.Position.SequenceNumber == "" {
-		a.addMalformed(where)
-		return
+func (o outputs) recommendation(where string, line []byte) error {
+	r, err := activity.ParseRecommendation(line)
+	if err != nil || r.EventID == "" || r.Position.SequenceNumber == "" {
+		return o.malformed(where)
 	}
-	r := record.Recommendation
-	p := r.Position
-	if p.ArrivedAt.Before(a.since.Add(-edge)) {
-		return
-	}
-	place, event := placeOf(p.Stream, p.Shard, p.SequenceNumber), hashOf(r.EventID)
-	counted := !p.ArrivedAt.Before(a.since)
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	e, first := a.table.came(place, event, recommended, counted, where)
+	f := fact{event: hashOf(r.EventID), at: r.GeneratedAt.UnixNano(), latency: float32(r.LatencyMS), flags: recommended}
 	if r.ID != activity.RecommendationID(r.EventID) {
-		e.flags |= wrongEvent
+		f.flags |= wrongEvent
 	}
-	if e.lines < math.MaxUint16 {
-		e.lines++
-	}
-	if at := r.GeneratedAt.UnixNano(); first || at < e.answered {
-		e.answered = at
-	}
-	if !first || !counted {
-		return
-	}
-	a.output.sources[r.Source]++
-	a.output.versions[r.ModelVersion]++
-	a.output.latency.add(r.LatencyMS)
-	if a.output.first.IsZero() || r.GeneratedAt.Before(a.output.first) {
-		a.output.first = r.GeneratedAt
-	}
-	if r.GeneratedAt.After(a.output.last) {
-		a.output.last = r.GeneratedAt
-	}
+	return o.output(f, r.Position, label{source: r.Source, version: r.ModelVersion}, where)
 }
 
-// readQuarantined reads an object of one quarantine record.
-func (a *Audit) readQuarantined(key string, body io.Reader) error {
+// output says what an output says of its record's position.
+func (o outputs) output(f fact, p activity.Position, l label, where string) error {
+	if !o.audit.window.near(p.ArrivedAt) {
+		return nil
+	}
+	f.place = placeOf(p.Stream, p.Shard, p.SequenceNumber)
+	f.flags |= o.audit.counted(p.ArrivedAt)
+	f.label = o.audit.labelNumber(l)
+	return o.fact(f, where)
+}
+
+// quarantined reads an object of one quarantine record. Its event's id derives from the position: a bad record has none that
+// can be read. (After a fix the record may be readable and name another id; the position tells what belongs together.)
+func (o outputs) quarantined(_ context.Context, key string, body io.Reader) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	var q activity.Quarantined
-	if err := json.Unmarshal(data, &q); err != nil || q.EventID == "" || q.Position.SequenceNumber == "" {
-		a.addMalformed(key)
-		return nil
+	if err := json.Unmarshal(data, &q); err != nil || q.Position.SequenceNumber == "" {
+		return o.malformed(key)
 	}
-	p := q.Position
-	if p.ArrivedAt.Before(a.since.Add(-edge)) {
-		return nil
+	f := fact{flags: quarantined}
+	if q.EventID != activity.EventID(nil, q.Position) {
+		f.flags |= wrongEvent
 	}
-	place, event := placeOf(p.Stream, p.Shard, p.SequenceNumber), hashOf(q.EventID)
-	counted := !p.ArrivedAt.Before(a.since)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, first := a.table.came(place, event, quarantined, counted, key); first && counted {
-		a.output.reasons[q.Reason]++
-	}
-	return nil
+	return o.output(f, q.Position, label{reason: q.Reason}, key)
 }
 
-// failedBatch is what Lambda writes to the mapping's OnFailure bucket. AWS writes the payload as a string that holds JSON,
-// LocalStack as JSON. See https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html.
-type failedBatch struct {
-	Info struct {
-		StreamARN string    `json:"streamArn"`
-		Shard     string    `json:"shardId"`
-		Start     string    `json:"startSequenceNumber"`
-		End       string    `json:"endSequenceNumber"`
-		Last      time.Time `json:"approximateArrivalOfLastRecord"`
-	} `json:"KinesisBatchInfo"`
-	Payload json.RawMessage `json:"payload"`
-}
-
-type failedPayload struct {
-	Records []struct {
-		Kinesis struct {
-			SequenceNumber string  `json:"sequenceNumber"`
-			ArrivedAt      float64 `json:"approximateArrivalTimestamp"` // Unix seconds
-		} `json:"kinesis"`
-	}
-}
-
-// failedRange is a failed batch that names its first and last record only.
-type failedRange struct {
-	shard      string
-	start, end hash
-}
-
-// readFailedBatch reads an object of one failed batch.
-func (a *Audit) readFailedBatch(key string, body io.Reader) error {
+// failedBatch reads an object of one failed batch.
+func (o outputs) failedBatch(ctx context.Context, key string, body io.Reader) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
-	var b failedBatch
-	if err := json.Unmarshal(data, &b); err != nil || b.Info.Shard == "" || b.Info.Start == "" || b.Info.End == "" {
-		a.addMalformed(key)
-		return nil
+	batch, err := failedbatch.Parse(data)
+	if err != nil {
+		return o.malformed(key)
 	}
-	if b.Info.Last.Before(a.since.Add(-edge)) {
-		return nil
-	}
-	var text string
-	if json.Unmarshal(b.Payload, &text) == nil {
-		b.Payload = []byte(text)
-	}
-	var payload failedPayload
-	complete := json.Unmarshal(b.Payload, &payload) == nil && len(payload.Records) > 0
-
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, r := range payload.Records {
-		seconds, fraction := math.Modf(r.Kinesis.ArrivedAt)
-		if arrived := time.Unix(int64(seconds), int64(fraction*1e9)); !arrived.Before(a.since.Add(-edge)) {
-			place := placeOf(b.Info.StreamARN, b.Info.Shard, r.Kinesis.SequenceNumber)
-			a.table.came(place, hash{}, failed, !arrived.Before(a.since), key)
+	for _, r := range batch.Records {
+		if err := o.output(fact{flags: failed}, r.Position, label{}, key); err != nil {
+			return err
 		}
 	}
-	if !complete {
-		r := failedRange{b.Info.Shard, placeOf(b.Info.StreamARN, b.Info.Shard, b.Info.Start), placeOf(b.Info.StreamARN, b.Info.Shard, b.Info.End)}
-		a.table.came(r.end, hash{}, failed, !b.Info.Last.Before(a.since), key) // at least this one
-		a.ranges = append(a.ranges, r)
+	if len(batch.Records) > 0 || batch.Last.Before(o.audit.window.since.Add(-edge)) {
+		return nil
 	}
-	return nil
+	return o.failedRange(ctx, batch, key)
 }
 
-func (a *Audit) addMalformed(where string) {
+// failedRange says that all records from the first to the last of a batch have failed, of a batch that names no others. What
+// lies between them only the stream knows.
+func (o outputs) failedRange(ctx context.Context, batch failedbatch.Batch, key string) error {
+	for _, f := range []fact{
+		{place: placeOf(batch.Stream, batch.Shard, batch.First), flags: failed},
+		{place: placeOf(batch.Stream, batch.Shard, batch.Final), flags: failed | o.audit.counted(batch.Last)},
+	} {
+		if err := o.fact(f, key); err != nil {
+			return err
+		}
+	}
+	if batch.First == batch.Final {
+		return nil
+	}
+	done := errors.New("done")
+	err := o.audit.stream.Read(ctx, batch.Shard, batch.First, func(p activity.Position, _ []byte) error {
+		if err := o.output(fact{flags: failed}, p, label{}, key); err != nil {
+			return err
+		}
+		if p.SequenceNumber == batch.Final {
+			return done
+		}
+		return nil
+	})
+	if errors.Is(err, done) {
+		return nil
+	}
+	return err
+}
+
+// labelNumber numbers a label.
+func (a *Audit) labelNumber(l label) uint32 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.labels.number(l)
+}
+
+func (a *Audit) addMalformed(where string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.bad++
 	if len(a.badness) < maxFindings {
 		a.badness = append(a.badness, Finding{Kind: kindMalformed, Where: where})
 	}
+	return nil
 }

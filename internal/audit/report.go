@@ -23,7 +23,8 @@ type Report struct {
 	OnFailure      int64 `json:"on_failure"`  // given up by the mapping; the bytes lie in the bucket
 	InFlight       int64 `json:"in_flight"`   // unanswered, but younger than the patience
 	Lost           int64 `json:"lost"`        // unanswered for longer
-	NotReached     int64 `json:"not_reached"` // of Lost, those that no answered record of their shard comes after
+	NotReached     int64 `json:"not_reached"` // of Lost, those that no record with an outcome comes after on their shard
+	Redriven       int64 `json:"redriven"`    // of Quarantined and OnFailure, those answered since, sent again under the same event id
 
 	Duplicates int64 `json:"duplicates"`   // recommendation lines beyond the first of an event id; readers drop them
 	OutOfOrder int64 `json:"out_of_order"` // answered before an earlier record of their session
@@ -38,12 +39,14 @@ type Report struct {
 	Versions          map[string]int64          `json:"versions"`
 	QuarantineReasons map[activity.Reason]int64 `json:"quarantine_reasons"`
 
-	Since    time.Time `json:"since"` // what arrived earlier is left out
+	Since    time.Time `json:"since"`          // what arrived earlier is left out
+	Until    time.Time `json:"until,omitzero"` // what arrived then or later is left out
 	Looks    int       `json:"looks"`
 	Seconds  float64   `json:"seconds"`
 	Findings []Finding `json:"findings,omitempty"` // examples, the first few of each kind
 
-	lostBy int64 // Unix milliseconds
+	waiting  int64                // of InFlight, those that the first look saw
+	examples map[string][]example // of faults, by kind
 }
 
 // Percentiles of a latency in milliseconds, to half a percent.
@@ -89,13 +92,19 @@ func (r Report) Fault() error {
 	case len(faults) > 0:
 		return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
 	case r.Events == 0:
-		return fmt.Errorf("%w: none on the stream since %s", ErrNoEvents, r.since())
+		return fmt.Errorf("%w: none on the stream %s", ErrNoEvents, r.window())
 	}
 	return nil
 }
 
-// since is the window's begin, as people read it.
-func (r Report) since() string { return r.Since.UTC().Format(time.RFC3339) }
+// window is the audited time, as people read it.
+func (r Report) window() string {
+	w := "since " + r.Since.UTC().Format(time.RFC3339)
+	if !r.Until.IsZero() {
+		w += " until " + r.Until.UTC().Format(time.RFC3339)
+	}
+	return w
+}
 
 // String is the report as a table for people.
 func (r Report) String() string {
@@ -117,6 +126,7 @@ func (r Report) String() string {
 	row("  recommended", r.Recommended, tally(r.Sources))
 	row("  quarantined", r.Quarantined, tally(r.QuarantineReasons))
 	row("  given up by the mapping", r.OnFailure, "")
+	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
 	row("  in flight", r.InFlight, "")
 	notReached := ""
 	if r.NotReached > 0 {
@@ -139,13 +149,13 @@ func (r Report) String() string {
 	}
 	switch fault := r.Fault(); {
 	case errors.Is(fault, ErrNoEvents):
-		fmt.Fprintf(&b, "No event since %s: nothing is proven.", r.since())
+		fmt.Fprintf(&b, "No event %s: nothing is proven.", r.window())
 	case fault != nil:
-		fmt.Fprintf(&b, "Not every event since %s is accounted for.", r.since())
+		fmt.Fprintf(&b, "Not every event %s is accounted for.", r.window())
 	case r.InFlight > 0:
-		fmt.Fprintf(&b, "So far every event since %s is accounted for; some are in flight.", r.since())
+		fmt.Fprintf(&b, "So far every event %s is accounted for; some are in flight.", r.window())
 	default:
-		fmt.Fprintf(&b, "Every event since %s is accounted for.", r.since())
+		fmt.Fprintf(&b, "Every event %s is accounted for.", r.window())
 	}
 	return b.String()
 }

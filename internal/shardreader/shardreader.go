@@ -75,12 +75,27 @@ func (r *Reader) Shards(ctx context.Context) (shards []string, err error) {
 // Read visits the records of a shard in order, from the one behind the sequence number after ("" for the oldest kept) to the
 // tip as it was when the call began; some newer ones may come too. It ends with visit's first error.
 func (r *Reader) Read(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error {
+	return r.read(ctx, start{shard: shard, after: after}, visit)
+}
+
+// ReadSince is Read from the first record that arrived at since or later.
+func (r *Reader) ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error {
+	return r.read(ctx, start{shard: shard, since: since}, visit)
+}
+
+// start is where reading a shard begins: behind a sequence number, else at a time, else at the oldest record.
+type start struct {
+	shard, after string
+	since        time.Time
+}
+
+func (r *Reader) read(ctx context.Context, from start, visit func(activity.Position, []byte) error) error {
 	began, wait := time.Now(), shortestPause
 	var iterator *string
 	for {
 		if iterator == nil {
 			var err error
-			if iterator, err = r.iterator(ctx, shard, after); err != nil {
+			if iterator, err = r.iterator(ctx, from); err != nil {
 				return err
 			}
 		}
@@ -92,19 +107,19 @@ func (r *Reader) Read(ctx context.Context, shard, after string, visit func(activ
 			continue
 		case isThrottled(err):
 			if err := r.pause(ctx, wait); err != nil {
-				return fmt.Errorf("read shard %s of stream %s: %w", shard, r.stream, err)
+				return fmt.Errorf("read shard %s of stream %s: %w", from.shard, r.stream, err)
 			}
 			wait = min(2*wait, longestPause)
 			continue
 		case err != nil:
-			return fmt.Errorf("read shard %s of stream %s: %w", shard, r.stream, err)
+			return fmt.Errorf("read shard %s of stream %s: %w", from.shard, r.stream, err)
 		}
 		wait = shortestPause
 		var last time.Time
 		for _, record := range out.Records {
-			after, last = aws.ToString(record.SequenceNumber), aws.ToTime(record.ApproximateArrivalTimestamp)
+			from.after, last = aws.ToString(record.SequenceNumber), aws.ToTime(record.ApproximateArrivalTimestamp)
 			p := activity.Position{
-				Stream: r.stream, Shard: shard, SequenceNumber: after, PartitionKey: aws.ToString(record.PartitionKey), ArrivedAt: last.UTC(),
+				Stream: r.stream, Shard: from.shard, SequenceNumber: from.after, PartitionKey: aws.ToString(record.PartitionKey), ArrivedAt: last.UTC(),
 			}
 			if err := visit(p, record.Data); err != nil {
 				return err
@@ -118,16 +133,19 @@ func (r *Reader) Read(ctx context.Context, shard, after string, visit func(activ
 	}
 }
 
-func (r *Reader) iterator(ctx context.Context, shard, after string) (*string, error) {
-	in := &kinesis.GetShardIteratorInput{
-		StreamName: aws.String(r.stream), ShardId: aws.String(shard), ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
-	}
-	if after != "" {
-		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(after)
+func (r *Reader) iterator(ctx context.Context, from start) (*string, error) {
+	in := &kinesis.GetShardIteratorInput{StreamName: aws.String(r.stream), ShardId: aws.String(from.shard)}
+	switch {
+	case from.after != "":
+		in.ShardIteratorType, in.StartingSequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, aws.String(from.after)
+	case !from.since.IsZero():
+		in.ShardIteratorType, in.Timestamp = types.ShardIteratorTypeAtTimestamp, aws.Time(from.since)
+	default:
+		in.ShardIteratorType = types.ShardIteratorTypeTrimHorizon
 	}
 	out, err := r.client.GetShardIterator(ctx, in)
 	if err != nil {
-		return nil, fmt.Errorf("start reading shard %s of stream %s: %w", shard, r.stream, err)
+		return nil, fmt.Errorf("start reading shard %s of stream %s: %w", from.shard, r.stream, err)
 	}
 	return out.ShardIterator, nil
 }
