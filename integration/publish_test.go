@@ -24,6 +24,7 @@ import (
 	"kindred/internal/publish"
 	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
 )
 
 var byTest = vectorstore.PromoteOptions{Actor: "test"}
@@ -58,7 +59,7 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	var versions trained
 	for i := range 5 {
 		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i)) // each of its own dimension
-		result, err := publish.Run(t.Context(), store, versions, "", byTest)
+		result, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 			t.Fatalf("version %d: %+v", i, result)
 		}
 	}
-	again, err := publish.Run(t.Context(), store, versions, "", byTest)
+	again, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest)
 	if err != nil || again.Promoted || !again.NoOp {
 		t.Errorf("second run: %+v, %v", again, err)
 	}
@@ -91,12 +92,12 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	if got := viewRows(t, dsn); got != "30 products of 7, 5 customers of 7" {
 		t.Errorf("views show %s", got)
 	}
-	_, err = publish.Run(t.Context(), store, versions, "", byTest) // the nightly run finds the same newest version
+	_, err = publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest) // the nightly run finds the same newest version
 	if !errors.Is(err, vectorstore.ErrRefused) || !strings.Contains(err.Error(), "socks") || mustLive(t, store) != versions[3].ID {
 		t.Errorf("a run after the rollback: %v", err)
 	}
 	forced := vectorstore.PromoteOptions{Actor: "operator", Reason: "socks are fine", Force: true}
-	if _, err := publish.Run(t.Context(), store, versions, "", forced); err != nil || mustLive(t, store) != versions[4].ID {
+	if _, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", forced); err != nil || mustLive(t, store) != versions[4].ID {
 		t.Errorf("forced: %v", err)
 	}
 	if got := viewRows(t, dsn); got != "30 products of 8, 5 customers of 8" {
@@ -113,7 +114,7 @@ func TestPublishAgainOfAnEarlierVersionNeedsNeitherLoadNorForce(t *testing.T) {
 	a, b := randomVersion("m110000000000000", 1, 20, 3, 4), randomVersion("m110000000000001", 2, 20, 3, 4)
 	var loadedAt *time.Time
 	for i, newest := range []*modelversion.Version{a, b, a, b} {
-		result, err := publish.Run(t.Context(), store, trained{newest}, "", byTest)
+		result, err := publish.Run(t.Context(), publish.Database{Store: store}, trained{newest}, "", byTest)
 		if err != nil || !result.Promoted || mustLive(t, store) != newest.ID {
 			t.Fatalf("run %d: %+v, %v", i, result, err)
 		}
@@ -173,7 +174,7 @@ func TestMigrateAgainAsAUserNamedKindred(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 { // at once, too
 		all.Go(func() {
-			if err := store.Migrate(t.Context()); err != nil {
+			if err := migration.Up(t.Context(), store); err != nil {
 				t.Error(err)
 			}
 		})
@@ -265,12 +266,12 @@ func TestGateRefusalLeavesThePointer(t *testing.T) {
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
 	good, bad := randomVersion("m200000000000000", 1, 20, 3, 4), randomVersion("m200000000000001", 2, 20, 3, 4)
 	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"it is no better than popularity"}}
-	_, err := publish.Run(t.Context(), store, trained{bad}, "", byTest)
+	_, err := publish.Run(t.Context(), publish.Database{Store: store}, trained{bad}, "", byTest)
 	if _, live := store.Traffic(t.Context()); !errors.Is(err, vectorstore.ErrRefused) || !errors.Is(live, vectorstore.ErrNoLiveVersion) {
 		t.Errorf("first version refused: %v; then live: %v", err, live)
 	}
 	mustGoLive(t, store, good)
-	_, err = publish.Run(t.Context(), store, trained{good, bad}, "", byTest)
+	_, err = publish.Run(t.Context(), publish.Database{Store: store}, trained{good, bad}, "", byTest)
 	var refusal *vectorstore.Refusal
 	if !errors.As(err, &refusal) || !slices.Equal(refusal.Reasons, bad.Report.Verdict.Reasons) || mustLive(t, store) != good.ID {
 		t.Errorf("refused: %v", err)

@@ -16,6 +16,7 @@ import (
 	"kindred/internal/modelversion"
 	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
 )
 
 // mustVectorStore opens a migrated store on a database of the test's own.
@@ -26,7 +27,7 @@ func mustVectorStore(t *testing.T, dsn string) *vectorstore.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	if err := store.Migrate(t.Context()); err != nil {
+	if err := migration.Up(t.Context(), store); err != nil {
 		t.Fatal(err)
 	}
 	return store

@@ -267,7 +267,7 @@ func (n nativeStack) checkRows(t *testing.T) {
 // startFunction starts a function that never answers, and returns when its process runs.
 func (n nativeStack) startFunction(t *testing.T) {
 	t.Helper()
-	zip, err := provision.Pack(strings.NewReader("#!/bin/sh\nexec sleep 300\n"))
+	zip, err := provision.Pack([]byte("#!/bin/sh\nexec sleep 300\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"kindred/internal/envconfig"
 	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
 	"kindred/internal/vectorstore/vectorstoretest"
 )
 
@@ -18,7 +19,7 @@ func timeSteps(ctx context.Context, dsn string, items, dim int, out io.Writer) e
 		return err
 	}
 	defer store.Close()
-	if err := store.Migrate(ctx); err != nil {
+	if err := migration.Up(ctx, store); err != nil {
 		return err
 	}
 	v := vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1, vectorstoretest.Shape{Items: items, Customers: items, RatedEach: 20, Dim: dim})

@@ -16,6 +16,7 @@ import (
 	"kindred/internal/program"
 	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
 	"kindred/internal/vectorstore/vectorstoretest"
 )
 
@@ -157,7 +158,7 @@ func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subjec
 		return nil, err
 	}
 	defer store.Close()
-	if err := store.Migrate(ctx); err != nil {
+	if err := migration.Up(ctx, store); err != nil {
 		return nil, err
 	}
 	if _, err := store.Load(ctx, s.version); err != nil {

@@ -3,13 +3,16 @@ package provision
 import (
 	"archive/zip"
 	"bytes"
+	"compress/flate"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,52 +20,76 @@ import (
 // zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
 var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// tags leave out of a function what it never uses: Lambda's old RPC runtime, and pgx's list of Go types that PostgreSQL types are guessed from.
+const tags = "lambda.norpc,nopgxregisterdefaulttypes"
+
 // BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a Lambda zip. LocalStack
-// without Docker runs the bootstrap directly on the host, so on macOS that is a macOS binary. The same sources and Go
-// release give the same bytes.
+// without Docker runs the bootstrap directly on the host, so on macOS that is a macOS binary.
 func BuildFunction(ctx context.Context, dir, name string) ([]byte, error) {
 	return BuildFunctionFor(ctx, dir, name, runtime.GOOS)
 }
 
 // BuildFunctionFor is BuildFunction for another operating system: "linux" when LocalStack runs in a container.
 func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, error) {
-	scratch, err := os.MkdirTemp("", "kindred-build-")
+	bootstrap, err := Compile(ctx, dir, "./lambdas/"+name, goos, runtime.GOARCH)
 	if err != nil {
-		return nil, fmt.Errorf("build function %s: %w", name, err)
+		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
-	bootstrap := filepath.Join(scratch, "bootstrap")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=",
-		"-o", bootstrap, "./lambdas/"+name)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+runtime.GOARCH, "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build function %s: %w: %s", name, err, strings.TrimSpace(string(out)))
-	}
-	binary, err := os.Open(bootstrap)
-	if err != nil {
-		return nil, fmt.Errorf("build function %s: %w", name, err)
-	}
-	defer func() { _ = binary.Close() }() // opened for reading
-	data, err := Pack(binary)
+	data, err := Pack(bootstrap, nil)
 	if err != nil {
 		return nil, fmt.Errorf("zip function %s: %w", name, err)
 	}
 	return data, nil
 }
 
-// Pack returns a Lambda zip that holds bootstrap, executable, and nothing else. Equal input gives equal bytes.
-func Pack(bootstrap io.Reader) ([]byte, error) {
+// Compile builds a program of the module in dir. Paths, times, version control and the caller's settings leave no trace in it: the same
+// sources and Go release give the same bytes.
+func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
+	scratch, err := os.MkdirTemp("", "kindred-build-")
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", program, err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
+	out := filepath.Join(scratch, "program")
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out}
+	if strings.HasPrefix(program, "./lambdas/") {
+		args = append(args, "-tags", tags)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, program)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s for %s/%s: %w: %s", program, goos, goarch, err, strings.TrimSpace(string(said)))
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", program, err)
+	}
+	return data, nil
+}
+
+// Pack returns a Lambda zip: bootstrap, executable, beside the files. Equal input gives equal bytes.
+func Pack(bootstrap []byte, files map[string][]byte) ([]byte, error) {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: zipTime}
-	header.SetMode(0o755)
-	entry, err := w.CreateHeader(header)
-	if err != nil {
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	add := func(name string, mode os.FileMode, data []byte) error {
+		header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: zipTime}
+		header.SetMode(mode)
+		entry, err := w.CreateHeader(header)
+		if err != nil {
+			return err
+		}
+		_, err = entry.Write(data)
+		return err
+	}
+	if err := add("bootstrap", 0o755, bootstrap); err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(entry, bootstrap); err != nil {
-		return nil, err
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := add(name, 0o644, files[name]); err != nil {
+			return nil, err
+		}
 	}
 	if err := w.Close(); err != nil {
 		return nil, err

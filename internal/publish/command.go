@@ -11,6 +11,7 @@ import (
 	"kindred/internal/modelversion"
 	"kindred/internal/program"
 	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
 )
 
 // Description says what the program does, for its help.
@@ -50,7 +51,7 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		result, err := Run(ctx, s, from, c.Version, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
+		result, err := Run(ctx, Database{s}, from, c.Version, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
 		if err != nil {
 			return advise(err)
 		}
@@ -105,7 +106,7 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		result, err := Canary(ctx, s, from, c.Version, c.Share, opts)
+		result, err := Canary(ctx, Database{s}, from, c.Version, c.Share, opts)
 		if err != nil {
 			return advise(err)
 		}
@@ -231,12 +232,18 @@ type migrateCommand struct{ envconfig.PGVector }
 // Run migrates.
 func (c *migrateCommand) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
-		if err := s.Migrate(ctx); err != nil {
+		if err := migration.Up(ctx, s); err != nil {
 			return err
 		}
 		return out.Result("The vector database's schema is up to date.", struct{}{})
 	})
 }
+
+// Database is a vector database to publish to.
+type Database struct{ *vectorstore.Store }
+
+// Migrate brings the schema up to date.
+func (d Database) Migrate(ctx context.Context) error { return migration.Up(ctx, d.Store) }
 
 // withStore opens the store for as long as use runs.
 func withStore(ctx context.Context, cfg envconfig.PGVector, use func(*vectorstore.Store) error) error {

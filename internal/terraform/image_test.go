@@ -2,7 +2,6 @@ package terraform
 
 import (
 	"archive/tar"
-	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"crypto/x509"
@@ -98,22 +97,5 @@ func TestRootsAreCertificates(t *testing.T) {
 	}
 	if n := bytes.Count(roots(), []byte("BEGIN CERTIFICATE")); n < 80 {
 		t.Errorf("%d certificates", n)
-	}
-}
-
-func TestFunctionZip(t *testing.T) {
-	t.Parallel()
-	for name, ca := range map[string][]byte{"with authorities": []byte("PEM"), "without": nil} {
-		data, err := functionZip([]byte("program"), ca)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-		if err != nil || r.File[0].Name != "bootstrap" || r.File[0].Mode().Perm() != 0o755 {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if want := 1 + min(len(ca), 1); len(r.File) != want {
-			t.Errorf("%s: %d files, want %d", name, len(r.File), want)
-		}
 	}
 }

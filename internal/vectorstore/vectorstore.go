@@ -77,6 +77,9 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 // Close ends all connections.
 func (s *Store) Close() { s.pool.Close() }
 
+// Config is how the store's connections are made; package migration needs one without the vector types.
+func (s *Store) Config() *pgxpool.Config { return s.pool.Config() }
+
 // prepareSession makes a fresh connection bind vectors in binary and sets the session's parameters.
 func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := pgxvector.RegisterTypes(ctx, conn); err != nil {

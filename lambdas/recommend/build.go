@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"time"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/awsenv"
 	"kindred/internal/delivery"
 	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
 	"kindred/internal/quarantine"
 	"kindred/internal/recommend"
+	"kindred/internal/s3put"
 	"kindred/internal/vectorstore"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
@@ -38,7 +39,11 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	if err != nil {
 		return nil, nil, fmt.Errorf("read environment: %w", err)
 	}
-	aws, err := awsclient.Load(ctx)
+	aws, err := awsenv.Load(os.Getenv)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read environment: %w", err)
+	}
+	bucket, err := s3put.New(aws, cfg.Recommendations.Bucket)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,10 +54,8 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	h = &handler{
 		recommender: recommend.New(store),
 		delivery:    delivery.New(firehose.NewFromConfig(aws), cfg.Delivery.Stream, delivery.Config{}),
-		quarantine: quarantine.New(func(ctx context.Context) (objectstore.Store, error) {
-			return objectstore.Open(ctx, cfg.Recommendations.Bucket)
-		}),
-		log: log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
+		quarantine:  quarantine.New(bucket),
+		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
 	}
 	stop = func() {
 		closed := make(chan struct{})

@@ -1,18 +1,21 @@
-package vectorstore
+// Package migration owns the vector database's schema: its SQL, in numbered files, and bringing a database up to date. It is apart from
+// package vectorstore, because the functions read only: the machinery of migrating would be 160 KB of each.
+package migration
 
 import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"kindred/internal/vectorstore"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
+//go:embed *.sql
+var files embed.FS
 
 const (
 	// migrationTable lies in public, because goose writes it before the first migration has made the schema. It says so, because for a
@@ -25,18 +28,14 @@ const (
 	migrationLockProbes       = 60
 )
 
-// Migrate brings the database's schema up to date and makes the vector extension. Several may run at once: one works, the others wait.
-func (s *Store) Migrate(ctx context.Context) (err error) {
-	db := stdlib.OpenDB(*s.pool.Config().ConnConfig) // not the pool: its connections need the vector type already
+// Up brings the database's schema up to date and makes the vector extension. Several may run at once: one works, the others wait.
+func Up(ctx context.Context, s *vectorstore.Store) (err error) {
+	db := stdlib.OpenDB(*s.Config().ConnConfig) // not the pool: its connections need the vector type already
 	defer func() {
 		if e := db.Close(); e != nil && err == nil {
 			err = fmt.Errorf("close migration connection: %w", e)
 		}
 	}()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("open embedded migrations: %w", err)
-	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock),
 		lock.WithLockTimeout(migrationLockProbeSeconds, migrationLockProbes))
 	if err != nil {
