@@ -2,18 +2,10 @@ package integration
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,15 +18,9 @@ import (
 	"kindred/internal/recommend/recommendtest"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
-
-// functionTime is the time limit that a call of the function is told, and what the test waits for its answer.
-const functionTime = 30 * time.Second
 
 // TestRecommendTurnsABatchIntoLinesOnS3 runs the function's own process against PostgreSQL, Firehose and S3.
 func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
@@ -172,149 +158,4 @@ func countObjects(t *testing.T, store objectstore.Store, prefix string) (n int) 
 		n++
 	}
 	return n
-}
-
-// function is a process of lambdas/recommend and the Lambda Runtime API that it asks for work, see
-// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
-type function struct {
-	work    chan []byte
-	answers chan []byte
-}
-
-// mustFunction builds and starts the function with a delivery stream of its own into bucket.
-func mustFunction(t *testing.T, stack Stack, dsn, bucket string) *function {
-	t.Helper()
-	f := &function{work: make(chan []byte), answers: make(chan []byte)}
-	ctx, cancel := context.WithCancel(context.Background())
-	api := httptest.NewServer(f.runtimeAPI(ctx))
-	t.Cleanup(api.Close)
-
-	binary := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "lambda.norpc", "-o", binary, "kindred/lambdas/recommend")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build function: %v\n%s", err, out)
-	}
-	process := exec.CommandContext(ctx, binary)
-	process.Env = []string{
-		"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(api.URL, "http://"), "AWS_LAMBDA_FUNCTION_NAME=recommend",
-		"AWS_ENDPOINT_URL=" + aws.ToString(stack.AWS.BaseEndpoint), "AWS_REGION=" + stack.AWS.Region,
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "HOME=" + t.TempDir(),
-		"PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=" + bucket,
-		"RECOMMENDATIONS_DELIVERY_STREAM=" + mustDeliveryStream(t, stack, bucket),
-	}
-	var log bytes.Buffer
-	process.Stdout, process.Stderr = &log, &log
-	process.Cancel = func() error { return process.Process.Signal(os.Interrupt) }
-	process.WaitDelay = cleanupTime
-	if err := process.Start(); err != nil {
-		t.Fatalf("start function: %v", err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = process.Wait() // it was told to end
-		if t.Failed() {
-			t.Logf("function: %s", log.String())
-		}
-	})
-	return f
-}
-
-// runtimeAPI serves the calls of one function process until ctx ends.
-func (f *function) runtimeAPI(ctx context.Context) http.Handler {
-	const runtime = "/2018-06-01/runtime/"
-	requests := 0
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+runtime+"invocation/next", func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case <-ctx.Done():
-		case <-r.Context().Done():
-		case event := <-f.work:
-			requests++ // a process asks for one at a time
-			w.Header().Set("Lambda-Runtime-Aws-Request-Id", strconv.Itoa(requests))
-			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(time.Now().Add(functionTime).UnixMilli(), 10))
-			_, _ = w.Write(event)
-		}
-	})
-	answer := func(w http.ResponseWriter, r *http.Request) {
-		var body bytes.Buffer
-		_, _ = body.ReadFrom(r.Body)
-		w.WriteHeader(http.StatusAccepted)
-		select {
-		case <-ctx.Done():
-		case f.answers <- body.Bytes():
-		}
-	}
-	mux.HandleFunc("POST "+runtime+"invocation/{id}/response", answer)
-	mux.HandleFunc("POST "+runtime+"invocation/{id}/error", answer)
-	mux.HandleFunc("POST "+runtime+"init/error", answer)
-	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Lambda-Extension-Identifier", "test")
-	})
-	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-ctx.Done():
-		case <-r.Context().Done():
-		}
-	})
-	return mux
-}
-
-// mustInvoke sends the batch and returns the failures that the function reports.
-func (f *function) mustInvoke(t *testing.T, batch events.KinesisEvent) []events.KinesisBatchItemFailure {
-	t.Helper()
-	event, err := json.Marshal(batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	timeout := time.After(functionTime)
-	select {
-	case f.work <- event:
-	case <-timeout:
-		t.Fatal("the function does not ask for work")
-	}
-	select {
-	case answer := <-f.answers:
-		var response events.KinesisEventResponse
-		if err := json.Unmarshal(answer, &response); err != nil || response.BatchItemFailures == nil {
-			t.Fatalf("answer %s: %v", answer, err)
-		}
-		return response.BatchItemFailures
-	case <-timeout:
-		t.Fatal("the function does not answer")
-	}
-	return nil
-}
-
-// mustDeliveryStream makes a delivery stream of the test's own into bucket.
-func mustDeliveryStream(t *testing.T, stack Stack, bucket string) string {
-	t.Helper()
-	client := firehose.NewFromConfig(stack.AWS)
-	name := "kindred-" + randomName()
-	_, err := client.CreateDeliveryStream(t.Context(), &firehose.CreateDeliveryStreamInput{
-		DeliveryStreamName: &name, DeliveryStreamType: types.DeliveryStreamTypeDirectPut,
-		ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
-			BucketARN: aws.String("arn:aws:s3:::" + bucket), RoleARN: aws.String("arn:aws:iam::000000000000:role/firehose"),
-			Prefix: aws.String(envconfig.RecommendationPrefix),
-		},
-	})
-	if err != nil {
-		t.Fatalf("create delivery stream: %v", err)
-	}
-	t.Cleanup(func() {
-		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
-		defer stop()
-		if _, err := client.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &name}); err != nil {
-			t.Errorf("delete delivery stream: %v", err)
-		}
-	})
-	deadline := time.Now().Add(functionTime)
-	for {
-		out, err := client.DescribeDeliveryStream(t.Context(), &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
-		if err == nil && out.DeliveryStreamDescription.DeliveryStreamStatus == types.DeliveryStreamStatusActive {
-			return name
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("delivery stream is not active: %v", err)
-		}
-	}
 }
