@@ -26,6 +26,7 @@ type Browse struct {
 	ProductCode    string   `json:"product_code"`
 	Quantity       Quantity `json:"quantity"`
 	InShoppingCart bool     `json:"in_shopping_cart"`
+	Purchased      bool     `json:"purchased,omitempty"` // what was in the cart has been bought
 }
 
 // Quantity is written as a number and read from a number or a string.

@@ -10,7 +10,7 @@ import (
 )
 
 const seedEvent = `{"session_id":"a1","customer_number":103,"city":"Nantes","country":"France","credit_limit":21000,
- "browse_history":[{"product_code":"S18_1749","quantity":"3","in_shopping_cart":true},
+ "browse_history":[{"product_code":"S18_1749","quantity":"3","in_shopping_cart":true,"purchased":true},
  {"product_code":"S24_2022","quantity":1,"in_shopping_cart":false}]}`
 
 func TestParseSeedEvent(t *testing.T) {
@@ -21,7 +21,7 @@ func TestParseSeedEvent(t *testing.T) {
 	}
 	number, credit := int32(103), 21000.0
 	want := &Event{SessionID: "a1", CustomerNumber: &number, City: "Nantes", Country: "France", CreditLimit: &credit,
-		BrowseHistory: []Browse{{"S18_1749", 3, true}, {"S24_2022", 1, false}}}
+		BrowseHistory: []Browse{{"S18_1749", 3, true, true}, {"S24_2022", 1, false, false}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

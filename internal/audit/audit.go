@@ -24,6 +24,7 @@ import (
 
 	"kindred/internal/activity"
 	"kindred/internal/envconfig"
+	"kindred/internal/linefile"
 	"kindred/internal/objectstore"
 )
 
@@ -302,7 +303,7 @@ func (a *Audit) readObject(ctx context.Context, key string, read func(ctx contex
 		return err
 	}
 	defer func() { _ = object.Close() }() // opened for reading
-	body, err := plain(object)
+	body, err := linefile.Plain(object)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}

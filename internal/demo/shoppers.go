@@ -1,10 +1,8 @@
 package demo
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +13,7 @@ import (
 	"kindred/internal/activity"
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
+	"kindred/internal/linefile"
 	"kindred/internal/objectstore"
 	"kindred/internal/trainingset"
 )
@@ -129,13 +128,8 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 		return err
 	}
 	defer body.Close() //nolint:errcheck // read only
-	lines := bufio.NewReader(body)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return nil
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
+	for line, err := range linefile.Lines(body) {
+		if err != nil {
 			return err
 		}
 		record, err := activity.ParseRecord(line)
@@ -150,6 +144,7 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 			latest[event.SessionID] = sessionRecord{event, record}
 		}
 	}
+	return nil
 }
 
 // describe puts a session in words; false when it is too short to be worth reading.

@@ -1,24 +1,36 @@
 package replay
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"kindred/internal/activity"
+	"kindred/internal/envconfig"
+	"kindred/internal/objectstore"
 	"kindred/internal/program"
+	"kindred/internal/recommend"
 	"kindred/internal/shardwriter"
 	"kindred/internal/shopper"
+	"kindred/internal/simulation"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+	"github.com/google/go-cmp/cmp"
 )
 
 // stream is a Kinesis in memory that refuses what refuse says.
@@ -62,14 +74,16 @@ type clicker struct {
 	n        int
 }
 
-func (c *clicker) Sessions() int { return min(c.n, c.sessions) }
+func (c *clicker) Totals() shopper.Totals { return shopper.Totals{Sessions: min(c.n, c.sessions)} }
 
-func (c *clicker) Next(time.Time) (shopper.Click, error) {
+func (c *clicker) Show(string, []string) bool { return false }
+
+func (c *clicker) Next(time.Time) (shopper.Click, bool, error) {
 	id, session := fmt.Sprintf("e%05d", c.n), fmt.Sprintf("s%d", c.n%c.sessions)
 	c.n++
 	const shape = `{"event_id":%q,"session_id":%q,"browse_history":[{"product_code":"A","quantity":1,"in_shopping_cart":true}]}`
 	data := fmt.Appendf(nil, shape, id, session)
-	return shopper.Click{EventID: id, SessionID: session, Data: data}, nil
+	return shopper.Click{EventID: id, SessionID: session, Data: data}, true, nil
 }
 
 // clock counts pauses instead of waiting for them: time passes by pausing only.
@@ -166,7 +180,7 @@ func TestMissingStreamAndCancellation(t *testing.T) {
 
 func TestPoisonIsPoison(t *testing.T) {
 	t.Parallel()
-	click, _ := (&clicker{sessions: 1}).Next(time.Time{})
+	click, _, _ := (&clicker{sessions: 1}).Next(time.Time{})
 	for n, kind := range poisonKinds {
 		data := poison(n, click.Data)
 		var e struct {
@@ -180,12 +194,124 @@ func TestPoisonIsPoison(t *testing.T) {
 	}
 }
 
+// answering is a stream whose records are recommended for at once, in a folder.
+type answering struct {
+	stream
+	t      *testing.T
+	folder *objectstore.Folder
+}
+
+func (a *answering) PutRecords(ctx context.Context, in *kinesis.PutRecordsInput, options ...option) (*kinesis.PutRecordsOutput, error) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	for _, r := range in.Records {
+		e, err := activity.Parse(r.Data)
+		if err != nil {
+			continue
+		}
+		answer := recommend.Answer{Items: []activity.RecommendedItem{{ID: "S1"}, {ID: "S2"}}}
+		line, err := answer.Record(r.Data, e, activity.Position{}, time.Now()).AppendLine(nil)
+		if err != nil {
+			a.t.Error(err)
+		}
+		z.Write(line)
+	}
+	z.Close()
+	key := fmt.Sprintf("%s%d.gz", envconfig.RecommendationPrefix, a.calls)
+	if _, err := a.folder.Put(ctx, key, bytes.NewReader(packed.Bytes()), int64(packed.Len()), objectstore.Condition{}); err != nil {
+		a.t.Error(err)
+	}
+	return a.stream.PutRecords(ctx, in, options...)
+}
+
+func TestShoppersReactToWhatIsDelivered(t *testing.T) {
+	t.Parallel()
+	planted, err := simulation.New(simulation.DefaultConfig(0.02))
+	if err != nil {
+		t.Fatal(err)
+	}
+	crowd, err := shopper.New(shopper.Config{Seed: 1, Active: 20, Patience: time.Hour}, planted.Products(), shopper.NewPlanted(planted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := objectstore.NewFolder(t.TempDir())
+	s := &answering{t: t, folder: folder}
+	var saved bytes.Buffer
+	p := newPlayer(Plan{Events: 200, Save: &saved}, crowd, shardwriter.New(s, "clicks", shardwriter.Pause), func(int) {})
+	answers := make(chan answer, fullQueue)
+	p.answers = answers
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go watch(ctx, folder, time.Now(), answers)
+	r, err := p.run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Every visitor waits for an hour: all but the first page of 20 sessions follow an answer.
+	if r.EventsSent != 200 || r.Shown < 180-20 || r.Sessions < 30 {
+		t.Errorf("result %+v", r)
+	}
+	name := filepath.Join(t.TempDir(), "saved")
+	if err := os.WriteFile(name, saved.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := &stream{}
+	recording := newRecorded([]string{name})
+	defer recording.stop()
+	p = newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(again, "clicks", shardwriter.Pause), func(int) {})
+	if r, err := p.run(t.Context()); err != nil || r.EventsSent != 200 {
+		t.Fatalf("recorded events: %+v, %v", r, err)
+	}
+	sent := func(taken []types.PutRecordsRequestEntry) (bySession map[string][]string) {
+		bySession = map[string][]string{}
+		for _, r := range taken {
+			bySession[*r.PartitionKey] = append(bySession[*r.PartitionKey], string(r.Data))
+		}
+		return bySession
+	}
+	if diff := cmp.Diff(sent(s.taken), sent(again.taken)); diff != "" {
+		t.Errorf("the recording (-sent +recorded):\n%s", diff)
+	}
+}
+
+func TestRecordedFilesAreSentAsTheyAre(t *testing.T) {
+	t.Parallel()
+	const event = `{"session_id":"a","browse_history":[]}`
+	record, err := activity.Record{Event: []byte(event)}.AppendLine(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "clicks")
+	if err := os.WriteFile(name, []byte(event+"\nno JSON\n"+string(record)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &stream{}
+	recording := newRecorded([]string{name, name + "-missing"})
+	defer recording.stop()
+	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", shardwriter.Pause), func(int) {})
+	if _, err := p.run(t.Context()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	for len(s.taken) < 3 && p.sender.Pending() > 0 {
+		if _, err := p.sender.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, r := range s.taken {
+		got = append(got, *r.PartitionKey+" "+string(r.Data))
+	}
+	slices.Sort(got)
+	if want := []string{"a " + event, "a " + event, "line-2 no JSON"}; !slices.Equal(got, want) {
+		t.Errorf("sent %q", got)
+	}
+}
+
 // An infinite rate times no time is no number: the replay would wait for ever.
 func TestCheckRefusesARateThatIsNoRate(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{-1, math.Inf(1), math.NaN(), 1e300} {
-		c := Command{Events: 1, Rate: rate}
-		c.Name = "clicks"
+		c := RunCommand{Events: 1, Rate: rate, Stream: envconfig.Stream{Name: "clicks"}}
 		if err := c.check(); !errors.Is(err, program.ErrConfig) {
 			t.Errorf("rate %g: error %v", rate, err)
 		}
@@ -194,11 +320,11 @@ func TestCheckRefusesARateThatIsNoRate(t *testing.T) {
 
 func TestCheckReportsEveryProblem(t *testing.T) {
 	t.Parallel()
-	err := (&Command{Events: -1, Rate: -1}).check()
+	err := (&RunCommand{Events: -1, Rate: -1, React: true}).check()
 	if !errors.Is(err, program.ErrConfig) {
 		t.Fatalf("error %v", err)
 	}
-	for _, want := range []string{"ACTIVITY_STREAM", "--events", "--rate"} {
+	for _, want := range []string{"ACTIVITY_STREAM", "--events", "--rate", "--react"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

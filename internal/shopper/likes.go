@@ -30,7 +30,7 @@ func NewLikes(customers []shop.Customer, products []shop.Product, liked []shop.R
 func (l *Likes) customers() []shop.Customer { return l.known }
 
 // newcomer has a number after the last, the home of some customer, and the likes of another.
-func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, walk) {
+func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, taste) {
 	c := shop.Customer{Number: int32(index + 1)}
 	if n := len(l.known); n > 0 {
 		home := l.known[r.IntN(n)]
@@ -41,26 +41,39 @@ func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, walk) {
 
 // visit goes from product to product by way of somebody who likes both. A customer sets out from one of their own likes
 // every time, anybody else from where they are.
-func (l *Likes) visit(_ *rand.Rand, c *shop.Customer) walk {
-	var own []string
+func (l *Likes) visit(_ *rand.Rand, c *shop.Customer) taste {
+	t := &likesTaste{Likes: l}
 	if c != nil {
-		own = l.likes[c.Number]
+		t.own = l.likes[c.Number]
 	}
-	current := ""
-	return func(r *rand.Rand) string {
-		if len(own) > 0 {
-			current = own[r.IntN(len(own))]
-		}
-		fans := l.likedBy[current]
-		switch {
-		case len(fans) > 0:
-			taste := l.likes[fans[r.IntN(len(fans))]]
-			current = taste[r.IntN(len(taste))]
-		case len(l.pairs) > 0:
-			current = l.pairs[r.IntN(len(l.pairs))].ProductCode
-		default:
-			current = l.products[r.IntN(len(l.products))].Code
-		}
-		return current
-	}
+	return t
 }
+
+type likesTaste struct {
+	*Likes
+	own     []string
+	current string
+}
+
+func (t *likesTaste) idea(r *rand.Rand) string {
+	from := t.current
+	if len(t.own) > 0 {
+		from = t.own[r.IntN(len(t.own))]
+	}
+	fans := t.likedBy[from]
+	switch {
+	case len(fans) > 0:
+		taste := t.Likes.likes[fans[r.IntN(len(fans))]]
+		return taste[r.IntN(len(taste))]
+	case len(t.pairs) > 0:
+		return t.pairs[r.IntN(len(t.pairs))].ProductCode
+	}
+	return t.products[r.IntN(len(t.products))].Code
+}
+
+func (t *likesTaste) looked(code string) { t.current = code }
+
+// usualLiking is the share of the looked-at products that visitors of a generated shop like.
+const usualLiking = 0.6
+
+func (t *likesTaste) likes(string) float64 { return usualLiking }

@@ -1,8 +1,10 @@
 package shopper
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"kindred/internal/shop"
 	"kindred/internal/simulation"
@@ -18,48 +20,85 @@ func NewPlanted(s *simulation.Shop) *Planted { return &Planted{shop: s} }
 
 func (p *Planted) customers() []shop.Customer { return p.shop.Customers() }
 
-func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, walk) {
-	c, affinity := p.shop.Newcomer(index)
-	return c, p.walk(affinity)
+func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, taste) {
+	c, taste := p.shop.Newcomer(index)
+	return c, p.want(taste, nil)
 }
 
-func (p *Planted) visit(r *rand.Rand, c *shop.Customer) walk {
+func (p *Planted) visit(r *rand.Rand, c *shop.Customer) taste {
 	all := p.shop.Customers()
-	somebody := all[r.IntN(len(all))]
+	somebody := all[r.IntN(len(all))].Number
 	if c != nil {
-		somebody = *c
+		somebody = c.Number
 	}
-	return p.walk(func(code string) float64 { return p.shop.Affinity(somebody.Number, code) })
+	planted, _ := p.shop.Taste(somebody)
+	return p.want(planted, p.shop.RatedBy(somebody))
 }
 
-// walk draws products by the softmax of the affinity, each one once as long as there are any.
-func (p *Planted) walk(affinity func(code string) float64) walk {
+// want is the taste of somebody who comes for products that they have not rated yet.
+func (p *Planted) want(t simulation.Taste, rated []string) *plantedTaste {
 	products := p.shop.Products()
-	weights := make([]float64, len(products))
+	w := &plantedTaste{taste: t, products: products, weights: make([]float64, len(products))}
 	highest := math.Inf(-1)
 	for i, product := range products {
-		weights[i] = affinity(product.Code)
-		highest = max(highest, weights[i])
+		w.weights[i] = t.Affinity(product.Code)
+		highest = max(highest, w.weights[i])
 	}
-	total := 0.0
-	for i := range weights {
-		weights[i] = math.Exp(weights[i] - highest)
-		total += weights[i]
+	for i := range w.weights {
+		w.weights[i] = math.Exp(w.weights[i] - highest)
+		w.total += w.weights[i]
 	}
-	return func(r *rand.Rand) string {
-		u := r.Float64() * total
-		last := r.IntN(len(products)) // when everything has been seen, or rounding has eaten the rest
-		for i, w := range weights {
-			if w == 0 {
-				continue
-			}
-			last = i
-			if u -= w; u < 0 {
-				break
-			}
+	for _, code := range rated {
+		w.looked(code)
+	}
+	return w
+}
+
+// plantedTaste draws products by the softmax of the affinity, what was rated or looked at left out as long as there are others.
+type plantedTaste struct {
+	taste    simulation.Taste
+	products []shop.Product // by code
+	weights  []float64
+	total    float64
+}
+
+func (t *plantedTaste) idea(r *rand.Rand) string {
+	u := r.Float64() * t.total
+	last := r.IntN(len(t.products)) // when nothing is left, or rounding has eaten the rest
+	for i, w := range t.weights {
+		if w == 0 {
+			continue
 		}
-		total -= weights[last]
-		weights[last] = 0
-		return products[last].Code
+		last = i
+		if u -= w; u < 0 {
+			break
+		}
 	}
+	return t.products[last].Code
+}
+
+func (t *plantedTaste) looked(code string) {
+	i, ok := slices.BinarySearchFunc(t.products, code, func(p shop.Product, code string) int { return cmp.Compare(p.Code, code) })
+	if ok {
+		t.total -= t.weights[i]
+		t.weights[i] = 0
+	}
+}
+
+func (t *plantedTaste) likes(code string) float64 { return t.taste.Liking(code) }
+
+// best ranks by the truth: what the visitor would look at most likely.
+func (t *plantedTaste) best(n int) []string {
+	order := make([]int, 0, len(t.products))
+	for i, p := range t.products {
+		if t.weights[i] > 0 && p.QuantityInStock > 0 {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(t.weights[b], t.weights[a]) })
+	var codes []string
+	for _, i := range order[:min(n, len(order))] {
+		codes = append(codes, t.products[i].Code)
+	}
+	return codes
 }

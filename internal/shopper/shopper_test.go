@@ -47,9 +47,9 @@ func mustClicks(t *testing.T, cfg Config, products []shop.Product, g guide, n in
 	}
 	var all []Click
 	for range n {
-		c, err := crowd.Next(noon)
-		if err != nil {
-			t.Fatal(err)
+		c, clicked, err := crowd.Next(noon)
+		if err != nil || !clicked {
+			t.Fatalf("clicked %v, error %v", clicked, err)
 		}
 		all = append(all, c)
 	}
@@ -68,13 +68,14 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 				codes[p.Code] = true
 			}
 			uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-			seen, ids := map[string][]activity.Browse{}, map[string]bool{}
+			seen, ids, over := map[string][]activity.Browse{}, map[string]bool{}, map[string]bool{}
 			for _, c := range mustClicks(t, Config{Seed: 1, Run: "a", Active: 20}, products, g, 3000) {
 				var e struct {
 					activity.Event
 					BrowseHistory []struct {
 						ProductCode    string `json:"product_code"`
 						InShoppingCart bool   `json:"in_shopping_cart"`
+						Purchased      bool   `json:"purchased"`
 					} `json:"browse_history"`
 				}
 				if err := json.Unmarshal(c.Data, &e); err != nil {
@@ -84,16 +85,27 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 					t.Fatalf("ids of %s do not fit or are not new", c.Data)
 				}
 				ids[c.EventID] = true
+				bought := false
 				var history []activity.Browse
 				for _, b := range e.BrowseHistory {
 					if !codes[b.ProductCode] {
 						t.Fatalf("product %q is not in the shop", b.ProductCode)
+					}
+					if bought = bought || b.Purchased; b.Purchased && !b.InShoppingCart {
+						t.Fatalf("%s was bought from outside the cart", b.ProductCode)
 					}
 					history = append(history, activity.Browse{ProductCode: b.ProductCode, InShoppingCart: b.InShoppingCart})
 				}
 				before, known := seen[c.SessionID]
 				if !known && len(history) == 0 { // the front page
 					seen[c.SessionID] = history
+					continue
+				}
+				if bought { // what was in the cart, and the session ends
+					if !slices.Equal(history, before) || over[c.SessionID] {
+						t.Fatalf("session %s went from %v to %v and bought", c.SessionID, before, history)
+					}
+					over[c.SessionID] = true
 					continue
 				}
 				if len(before) == maxHistory {
@@ -104,8 +116,8 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 				}
 				seen[c.SessionID] = history
 			}
-			if len(seen) < 300 {
-				t.Errorf("%d sessions in 3,000 clicks", len(seen))
+			if len(seen) < 300 || len(over) < 50 {
+				t.Errorf("%d sessions in 3,000 clicks, %d of them bought", len(seen), len(over))
 			}
 		})
 	}
@@ -214,6 +226,81 @@ func TestVisitorsFollowTheirTastes(t *testing.T) {
 		if n < 1000 || own/float64(n) < other/float64(n)+0.3 {
 			t.Errorf("%s: mean affinity of %d clicks %.2f, of a stranger for the same products %.2f", name, n, own/float64(n), other/float64(n))
 		}
+	}
+}
+
+func TestVisitorsWaitForTheirPageAndReactToIt(t *testing.T) {
+	t.Parallel()
+	g, products := mustPlanted(t)
+	crowd, err := New(Config{Seed: 1, Active: 3, Patience: time.Minute}, products, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var waiting []Click
+	for range 3 {
+		c, clicked, err := crowd.Next(noon)
+		if err != nil || !clicked {
+			t.Fatalf("clicked %v, error %v", clicked, err)
+		}
+		waiting = append(waiting, c)
+	}
+	if c, clicked, err := crowd.Next(noon.Add(59 * time.Second)); clicked || err != nil {
+		t.Fatalf("somebody did not wait: %s, error %v", c.Data, err)
+	}
+	if !crowd.Show(waiting[1].EventID, []string{"A"}) || crowd.Show(waiting[1].EventID, []string{"A"}) || crowd.Show("nobody", nil) {
+		t.Error("a page is seen once, by the one who waits for it")
+	}
+	if _, clicked, _ := crowd.Next(noon.Add(59 * time.Second)); !clicked || crowd.Totals().Shown != 1 {
+		t.Errorf("nobody went on after their page: %+v", crowd.Totals())
+	}
+	if _, clicked, _ := crowd.Next(noon.Add(2 * time.Minute)); !clicked || crowd.Totals().Shown != 1 {
+		t.Errorf("nobody lost patience, or saw a page then: %+v", crowd.Totals())
+	}
+}
+
+// TestBetterPagesAreLookedAtMore shows the same sessions their ceiling, the same products the other way round, and nothing.
+func TestBetterPagesAreLookedAtMore(t *testing.T) {
+	t.Parallel()
+	g, products := mustPlanted(t)
+	crowd, err := New(Config{Seed: 1}, products, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := func(page func(s *Session) []string) (hits, pages int, first []string) {
+		for n := range 400 {
+			s := crowd.Session(n + 1)
+			for {
+				c, err := s.Event(noon)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.events == 1 {
+					first = append(first, string(c.Data))
+				}
+				r := s.React(page(s))
+				pages++
+				if r.Place > 0 {
+					hits++
+				}
+				if r.Left {
+					break
+				}
+			}
+		}
+		return hits, pages, first
+	}
+	best, pagesOfBest, first := shop(func(s *Session) []string { return s.Ceiling(10) })
+	upside, _, again := shop(func(s *Session) []string {
+		codes := s.Ceiling(10)
+		slices.Reverse(codes)
+		return codes
+	})
+	none, pagesOfNone, _ := shop(func(*Session) []string { return nil })
+	if !slices.Equal(first, again) {
+		t.Error("the same sessions began otherwise")
+	}
+	if none != 0 || upside < 100 || best < upside*11/10 || pagesOfBest <= pagesOfNone {
+		t.Errorf("%d looks on %d pages for the ceiling, %d upside down, %d on %d empty pages", best, pagesOfBest, upside, none, pagesOfNone)
 	}
 }
 

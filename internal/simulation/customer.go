@@ -84,12 +84,39 @@ func (s *Shop) person(number int32) (int, bool) {
 	return i, i >= 0 && i < len(s.persons)
 }
 
-// Newcomer makes a customer of the same population who is not in the shop yet, and the affinity function of theirs.
-// The same index gives the same newcomer; numbers follow the shop's last.
-func (s *Shop) Newcomer(index int) (shop.Customer, func(productCode string) float64) {
+// Newcomer makes a customer of the same population who is not in the shop yet, and the taste of theirs. The same index gives the
+// same newcomer; numbers follow the shop's last.
+func (s *Shop) Newcomer(index int) (shop.Customer, Taste) {
 	number := int32(firstCustomer + len(s.customers) + index)
 	c, p := s.makeCustomer(s.random(streamNewcomer, uint64(index)), number)
-	return c, func(code string) float64 { return s.affinity(p, code) }
+	return c, Taste{s, p}
+}
+
+// Taste is the planted preference of one person at the end of the period.
+type Taste struct {
+	shop   *Shop
+	person person
+}
+
+// Taste gives a customer's; false for an unknown one.
+func (s *Shop) Taste(customerNumber int32) (Taste, bool) {
+	i, ok := s.person(customerNumber)
+	if !ok {
+		return Taste{}, false
+	}
+	return Taste{s, s.persons[i]}, true
+}
+
+// Affinity is Shop.Affinity for this person.
+func (t Taste) Affinity(productCode string) float64 { return t.shop.affinity(t.person, productCode) }
+
+// Liking is the chance that this person would give a product at least 4 stars. An unknown product gives 0.
+func (t Taste) Liking(productCode string) float64 {
+	i, ok := t.shop.index[productCode]
+	if !ok {
+		return 0
+	}
+	return t.shop.likes(t.shop.starLevel(t.person, i, dot(t.person.taste, t.shop.styles[i])))
 }
 
 // Affinity is the planted preference of a customer for a product at the end of the period: the logarithm, up to a

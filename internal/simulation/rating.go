@@ -43,6 +43,19 @@ func (s *Shop) Ratings() iter.Seq[shop.Rating] {
 	}
 }
 
+// RatedBy lists the products that a customer has rated, in order of time: nothing for an unknown or silent one.
+func (s *Shop) RatedBy(customerNumber int32) []string {
+	i, ok := s.person(customerNumber)
+	if !ok || s.silent(i) {
+		return nil
+	}
+	var codes []string
+	for _, r := range newChooser(s).ratings(i) {
+		codes = append(codes, r.ProductCode)
+	}
+	return codes
+}
+
 // starLevel is the expected number of stars before noise, rounding and limits.
 func (s *Shop) starLevel(p person, product int, match float64) float64 {
 	if s.cfg.TasteStrength > 0 {

@@ -310,7 +310,7 @@ func TestAffinityOfUnknownIsZeroAndOfAllIsFinite(t *testing.T) {
 	if s.Affinity(1, s.Products()[0].Code) != 0 || s.Affinity(101, "nothing") != 0 {
 		t.Error("unknown customer or product has an affinity")
 	}
-	newcomer, affinity := s.Newcomer(3)
+	newcomer, taste := s.Newcomer(3)
 	if again, _ := s.Newcomer(3); again.Name != newcomer.Name || newcomer.Number <= s.Customers()[len(s.Customers())-1].Number {
 		t.Errorf("newcomer %d is not stable or collides", newcomer.Number)
 	}
@@ -320,9 +320,29 @@ func TestAffinityOfUnknownIsZeroAndOfAllIsFinite(t *testing.T) {
 				t.Fatalf("affinity of customer %d for %s is %v", c.Number, p.Code, a)
 			}
 		}
-		if a := affinity(p.Code); math.IsNaN(a) || a == 0 {
+		if a := taste.Affinity(p.Code); math.IsNaN(a) || a == 0 {
 			t.Fatalf("newcomer's affinity for %s is %v", p.Code, a)
 		}
+		if l := taste.Liking(p.Code); !(l > 0 && l <= 1) {
+			t.Fatalf("newcomer likes %s with chance %v", p.Code, l)
+		}
+	}
+}
+
+func TestRatedByIsWhatRatingsSay(t *testing.T) {
+	t.Parallel()
+	s := mustShop(t, DefaultConfig(0.05))
+	want := map[int32][]string{}
+	for r := range s.Ratings() {
+		want[r.CustomerNumber] = append(want[r.CustomerNumber], r.ProductCode)
+	}
+	for _, c := range s.Customers() {
+		if got := s.RatedBy(c.Number); !slices.Equal(got, want[c.Number]) {
+			t.Fatalf("customer %d rated %v, not %v", c.Number, want[c.Number], got)
+		}
+	}
+	if got := s.RatedBy(1); got != nil {
+		t.Errorf("nobody rated %v", got)
 	}
 }
 

@@ -3,23 +3,21 @@
 package recommendtest
 
 import (
-	"cmp"
 	"context"
-	"math"
-	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
 	"kindred/internal/modelversion"
 	"kindred/internal/recommend"
+	"kindred/internal/recommend/memory"
 )
 
 // Store answers from versions in memory by an exact scan. It is safe for concurrent use.
 type Store struct {
 	mu     sync.Mutex
-	live   *modelversion.Version
-	canary *modelversion.Version // nil: none
+	live   *memory.Version
+	canary *memory.Version // nil: none
 	share  float64
 	fail   func(ctx context.Context) error
 	refuse string // a product code; "": none
@@ -27,20 +25,23 @@ type Store struct {
 }
 
 // NewStore makes a store in which v is live.
-func NewStore(v *modelversion.Version) *Store { return &Store{live: v} }
+func NewStore(v *modelversion.Version) *Store { return &Store{live: memory.New(v)} }
 
 // Promote makes v live.
 func (s *Store) Promote(v *modelversion.Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = v
+	s.live = memory.New(v)
 }
 
 // Canary lets v answer for a share of the sessions; nil ends that.
 func (s *Store) Canary(v *modelversion.Version, share float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.canary, s.share = v, share
+	s.canary, s.share = nil, share
+	if v != nil {
+		s.canary = memory.New(v)
+	}
 }
 
 // Fail lets every later call ask f first; nil ends that.
@@ -78,10 +79,10 @@ func (s *Store) enter(ctx context.Context) error {
 }
 
 // version finds the version of m, which is the live one when it is no longer known.
-func (s *Store) version(m *recommend.Model) *modelversion.Version {
+func (s *Store) version(m *recommend.Model) *memory.Version {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.canary != nil && s.canary.ID == m.Version {
+	if s.canary != nil && s.canary.Model.Version == m.Version {
 		return s.canary
 	}
 	return s.live
@@ -94,15 +95,11 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := recommend.Traffic{Live: modelOf(s.live)}
+	t := recommend.Traffic{Live: s.live.Model}
 	if s.canary != nil {
-		t.Canary, t.Share = modelOf(s.canary), s.share
+		t.Canary, t.Share = s.canary.Model, s.share
 	}
 	return t, nil
-}
-
-func modelOf(v *modelversion.Version) *recommend.Model {
-	return &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}
 }
 
 // Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text that a database holds.
@@ -119,18 +116,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string, 
 			return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
 		}
 	}
-	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}
-	for _, it := range v.Items {
-		if slices.Contains(codes, it.Code) {
-			found.Items[it.Code] = it.Vector
-		}
-	}
-	for _, c := range v.Customers {
-		if slices.Contains(customers, c.Number) {
-			found.Customers[c.Number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector}
-		}
-	}
-	return found, nil
+	return v.Lookup(codes, customers), nil
 }
 
 // Retrieve scans all items for every question.
@@ -142,63 +128,10 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	v := s.version(m)
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
-		candidates[i] = search(v, q)
+		candidates[i] = v.Search(q)
 	}
 	for i, q := range neighbours {
-		similar[i] = nearest(v, q)
+		similar[i] = v.Nearest(q)
 	}
 	return candidates, similar, nil
-}
-
-func search(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
-	exclude := map[string]bool{}
-	for _, code := range q.Exclude {
-		exclude[code] = true
-	}
-	if q.Customer != nil {
-		for _, c := range v.Customers {
-			for _, code := range c.Rated {
-				exclude[code] = exclude[code] || c.Number == *q.Customer
-			}
-		}
-	}
-	var found []recommend.Candidate
-	for _, it := range v.Items {
-		if exclude[it.Code] || it.QuantityInStock <= 0 {
-			continue
-		}
-		score := float32(it.Positives)
-		if q.Vector != nil {
-			score = dot(q.Vector, it.Vector)
-		}
-		found = append(found, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector})
-	}
-	slices.SortStableFunc(found, func(a, b recommend.Candidate) int { return cmp.Compare(b.Score, a.Score) })
-	return found[:min(q.Limit, len(found))]
-}
-
-func nearest(v *modelversion.Version, q recommend.Neighbours) []recommend.Similar {
-	at := slices.IndexFunc(v.Items, func(it modelversion.Item) bool { return it.Code == q.Code })
-	if at < 0 {
-		return nil
-	}
-	origin := v.Items[at].Vector
-	var found []recommend.Similar
-	for _, it := range v.Items {
-		if it.Code == q.Code || it.QuantityInStock <= 0 {
-			continue
-		}
-		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
-		found = append(found, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
-	}
-	slices.SortStableFunc(found, func(a, b recommend.Similar) int { return cmp.Compare(a.Distance, b.Distance) })
-	return found[:min(q.Limit, len(found))]
-}
-
-func dot(a, b []float32) float32 {
-	var sum float32
-	for i := range a {
-		sum += a[i] * b[i]
-	}
-	return sum
 }

@@ -1,0 +1,102 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+
+	"kindred/internal/commit"
+	"kindred/internal/envconfig"
+	"kindred/internal/modelfile"
+	"kindred/internal/modelversion"
+	"kindred/internal/objectstore"
+	"kindred/internal/plantedshop"
+	"kindred/internal/program"
+	"kindred/internal/shop"
+	"kindred/internal/shopper"
+)
+
+// ErrNoTruth says that the shop was not generated, so nobody knows what its customers want.
+var ErrNoTruth = errors.New("only a generated shop has planted tastes to compare with")
+
+// Command is the command line.
+type Command struct {
+	Lake      envconfig.Lake      `embed:""`
+	Artifacts envconfig.Artifacts `embed:""`
+	Sessions  int                 `default:"4000" help:"Sessions, the same ones with each recommender."`
+	Seed      uint64              `default:"1" help:"Another number gives other shoppers."`
+	Versions  []string            `arg:"" optional:"" help:"Model versions; the first is also asked without the session. Default: the current one."`
+	Threads   int                 `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
+}
+
+// Run compares and prints the table.
+func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	if c.Sessions < 1 {
+		return fmt.Errorf("%w: --sessions is %d, want 1 or more", program.ErrConfig, c.Sessions)
+	}
+	artifacts, err := open(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	if err != nil {
+		return err
+	}
+	lake, err := open(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return err
+	}
+	models := commit.NewRepository(artifacts, envconfig.ModelPrefix)
+	if len(c.Versions) == 0 {
+		c.Versions = []string{""}
+	}
+	t := Trial{Sessions: c.Sessions, Threads: c.Threads}
+	if t.Threads < 1 {
+		t.Threads = runtime.GOMAXPROCS(0)
+	}
+	for _, id := range c.Versions {
+		v, err := modelfile.Read(ctx, models, id, "")
+		if err != nil {
+			return fmt.Errorf("read model version: %w", err)
+		}
+		t.Versions = append(t.Versions, v)
+	}
+	if t.Crowd, err = crowd(ctx, lake, t.Versions[0], c.Seed); err != nil {
+		return err
+	}
+	bar := out.Bar()
+	defer bar.Close()
+	t.Progress = func(done, total int64) { bar.Show("shoppers shop", done, total) }
+	result, err := t.Run(ctx)
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	result.Seed = c.Seed
+	return out.Result(result.Table(), result)
+}
+
+// crowd makes the shoppers of the generated shop that the version was trained on.
+func crowd(ctx context.Context, lake objectstore.Store, v *modelversion.Version, seed uint64) (*shopper.Crowd, error) {
+	record, err := plantedshop.Read(ctx, lake)
+	if err != nil {
+		return nil, err
+	}
+	var products []shop.Product
+	for _, it := range v.Items {
+		products = append(products, shop.Product{Code: it.Code, Name: it.Name})
+	}
+	planted, err := plantedshop.Shop(record, products)
+	if err != nil {
+		return nil, err
+	}
+	if planted == nil {
+		return nil, fmt.Errorf("compare on the shop of %s: %w", lake, ErrNoTruth)
+	}
+	return shopper.New(shopper.Config{Seed: seed}, planted.Products(), shopper.NewPlanted(planted))
+}
+
+func open(ctx context.Context, variable, location string) (objectstore.Store, error) {
+	store, err := objectstore.Open(ctx, location)
+	if errors.Is(err, objectstore.ErrLocation) {
+		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, variable, err)
+	}
+	return store, err
+}

@@ -1,0 +1,208 @@
+// Package trial lets the same simulated shoppers shop once with each of several recommenders, and compares how often they look next at a
+// product that they were recommended. The shoppers follow planted tastes and react to what they see, so a session takes another way with
+// another recommender; what is the same is who comes, what they have in mind, and the random numbers of each of their steps.
+//
+// The recommenders see what λ recommend sees: the event and the model version. Only the ceiling knows the tastes.
+package trial
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kindred/internal/activity"
+	"kindred/internal/modelversion"
+	"kindred/internal/recommend"
+	"kindred/internal/recommend/memory"
+	"kindred/internal/shopper"
+)
+
+// The rows besides the model versions'.
+const (
+	RowKindred    = "kindred"    // the first version, as it is served
+	RowLastNight  = "last night" // the same version without the session: what is known of the visitor before they come
+	RowPopularity = "popularity"
+	RowCeiling    = "ceiling" // the planted tastes
+)
+
+// shownItems is the length of every recommender's list: what kindred answers.
+const shownItems = 10
+
+// Trial is what to compare.
+type Trial struct {
+	Crowd    *shopper.Crowd
+	Sessions int
+	Versions []*modelversion.Version // the first one is kindred's, and last night's
+	Threads  int
+	Progress func(done, total int64)
+}
+
+// Run lets all sessions happen.
+func (t Trial) Run(ctx context.Context) (*Result, error) {
+	arms := t.arms()
+	visits := make([]visit, t.Sessions)
+	var next, done atomic.Int64
+	var mu sync.Mutex // of the first error, and of Progress
+	var failed error
+	var group sync.WaitGroup
+	for range max(t.Threads, 1) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < t.Sessions; i = int(next.Add(1)) - 1 {
+				v, err := t.visit(ctx, arms, i+1)
+				visits[i] = v
+				mu.Lock()
+				if t.Progress != nil {
+					t.Progress(done.Add(1), int64(t.Sessions))
+				}
+				if err != nil && failed == nil {
+					failed = fmt.Errorf("session %d: %w", i+1, err)
+				}
+				stop := failed != nil
+				mu.Unlock()
+				if stop {
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	if failed != nil {
+		return nil, failed
+	}
+	return t.result(arms, visits), nil
+}
+
+// visit is what happened in one session, with each of the recommenders.
+type visit struct {
+	visitor string
+	kind    string
+	counts  []counts // by arm
+}
+
+// counts are sums over the pages of a session, or of many.
+type counts struct{ sessions, pages, hits, carts, bought float64 }
+
+func (c *counts) add(o counts) {
+	c.sessions += o.sessions
+	c.pages += o.pages
+	c.hits += o.hits
+	c.carts += o.carts
+	c.bought += o.bought
+}
+
+// arm is one recommender. s is for the ceiling only.
+type arm struct {
+	name      string
+	recommend func(ctx context.Context, e *activity.Event, s *shopper.Session) ([]string, error)
+}
+
+func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error) {
+	var v visit
+	for _, a := range arms {
+		s := t.Crowd.Session(number)
+		v.kind, v.visitor = s.Kind(), s.Visitor()
+		c := counts{sessions: 1}
+		for {
+			click, err := s.Event(time.Time{})
+			if err != nil {
+				return visit{}, err
+			}
+			e, err := activity.Parse(click.Data)
+			if err != nil {
+				return visit{}, err
+			}
+			shown, err := a.recommend(ctx, e, s)
+			if err != nil {
+				return visit{}, fmt.Errorf("recommend by %s: %w", a.name, err)
+			}
+			r := s.React(shown)
+			c.pages++
+			if r.Place > 0 {
+				c.hits++
+			}
+			if r.Cart {
+				c.carts++
+			}
+			c.bought += float64(r.Bought)
+			if r.Left || r.Bought > 0 {
+				break
+			}
+		}
+		v.counts = append(v.counts, c)
+	}
+	return v, nil
+}
+
+func (t Trial) arms() []arm {
+	var arms []arm
+	for i, version := range t.Versions {
+		name := RowKindred
+		if i > 0 {
+			name += " " + version.ID
+		}
+		r := recommend.New(memory.NewStore(memory.New(version)))
+		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
+			return answer(ctx, r, e)
+		}})
+	}
+	first := memory.New(t.Versions[0])
+	store := memory.NewStore(first)
+	return append(arms,
+		arm{RowLastNight, func(ctx context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
+			before := *e
+			before.BrowseHistory = []activity.Browse{}
+			return answer(ctx, recommend.New(without{store, seen(e)}), &before)
+		}},
+		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
+			return codes(first.Search(recommend.Search{Customer: e.CustomerNumber, Exclude: seen(e), Limit: shownItems})), nil
+		}},
+		arm{RowCeiling, func(_ context.Context, _ *activity.Event, s *shopper.Session) ([]string, error) {
+			return s.Ceiling(shownItems), nil
+		}},
+	)
+}
+
+// without is a store that leaves some products out of every search.
+type without struct {
+	*memory.Store
+	products []string
+}
+
+// Retrieve is the store's, with the exclusion.
+func (w without) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	for i := range searches {
+		searches[i].Exclude = w.products
+	}
+	return w.Store.Retrieve(ctx, m, searches, neighbours)
+}
+
+func answer(ctx context.Context, r *recommend.Recommender, e *activity.Event) ([]string, error) {
+	answers, err := r.Batch(ctx, []*activity.Event{e})
+	if err != nil {
+		return nil, err
+	}
+	var products []string
+	for _, it := range answers[0].Items {
+		products = append(products, it.ID)
+	}
+	return products, nil
+}
+
+func seen(e *activity.Event) []string {
+	products := []string{}
+	for _, b := range e.BrowseHistory {
+		products = append(products, b.ProductCode)
+	}
+	return products
+}
+
+func codes(found []recommend.Candidate) []string {
+	products := make([]string, len(found))
+	for i, c := range found {
+		products[i] = c.Code
+	}
+	return products
+}
