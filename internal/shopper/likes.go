@@ -36,19 +36,13 @@ func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, taste) {
 		home := l.known[r.IntN(n)]
 		c = shop.Customer{Number: l.known[n-1].Number + int32(index) + 1, City: home.City, Country: home.Country, CreditLimit: home.CreditLimit}
 	}
-	return c, l.visit(r, nil)
+	return c, &likesTaste{Likes: l}
 }
 
-// visit goes from product to product by way of somebody who likes both. A customer sets out from one of their own likes
+func (l *Likes) visit(c shop.Customer) taste { return &likesTaste{Likes: l, own: l.likes[c.Number]} }
+
+// likesTaste goes from product to product by way of somebody who likes both. A customer sets out from one of their own likes
 // every time, anybody else from where they are.
-func (l *Likes) visit(_ *rand.Rand, c *shop.Customer) taste {
-	t := &likesTaste{Likes: l}
-	if c != nil {
-		t.own = l.likes[c.Number]
-	}
-	return t
-}
-
 type likesTaste struct {
 	*Likes
 	own     []string

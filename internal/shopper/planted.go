@@ -25,14 +25,9 @@ func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, taste) {
 	return c, p.want(taste, nil)
 }
 
-func (p *Planted) visit(r *rand.Rand, c *shop.Customer) taste {
-	all := p.shop.Customers()
-	somebody := all[r.IntN(len(all))].Number
-	if c != nil {
-		somebody = c.Number
-	}
-	planted, _ := p.shop.Taste(somebody)
-	return p.want(planted, p.shop.RatedBy(somebody))
+func (p *Planted) visit(c shop.Customer) taste {
+	planted, _ := p.shop.Taste(c.Number)
+	return p.want(planted, p.shop.RatedBy(c.Number))
 }
 
 // want is the taste of somebody who comes for products that they have not rated yet.

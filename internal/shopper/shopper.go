@@ -13,14 +13,14 @@ import (
 	"kindred/internal/shop"
 )
 
-// guide knows whose tastes there are. Its methods take all randomness from r.
+// guide knows whose tastes there are.
 type guide interface {
 	// customers lists those who may come, by number.
 	customers() []shop.Customer
-	// newcomer makes the index-th customer who is in no database.
+	// newcomer makes the index-th person who is in no database.
 	newcomer(r *rand.Rand, index int) (shop.Customer, taste)
-	// visit is what a known customer wants this time; a nil customer is anybody.
-	visit(r *rand.Rand, c *shop.Customer) taste
+	// visit is what one of the customers wants.
+	visit(c shop.Customer) taste
 }
 
 // taste is what a visitor wants.
@@ -36,9 +36,9 @@ type taste interface {
 // Who comes, as shares of the sessions. The rest are customers of the shop.
 const (
 	anonymousShare = 0.15
-	newcomerShare  = 0.05
-	locatedShare   = 0.5 // of the anonymous: their address tells the country
-	landingShare   = 0.2 // of all: begin on the front page, before any product
+	newcomerShare  = 0.05 // customers who are in no database yet; the anonymous are new, too
+	locatedShare   = 0.5  // of the anonymous: their address tells the country
+	landingShare   = 0.2  // of all: begin on the front page, before any product
 )
 
 // What events look like, as shares.
@@ -180,21 +180,19 @@ func (c *Crowd) Session(number int) *Session {
 	}
 	known := c.guide.customers()
 	switch u := r.Float64(); {
-	case u < newcomerShare:
-		customer, taste := c.guide.newcomer(r, number)
-		s.customer, s.newcomer, s.taste = &customer, true, taste
 	case u < newcomerShare+anonymousShare || len(known) == 0:
-		s.taste = c.guide.visit(r, nil)
-		if len(known) > 0 && r.Float64() < locatedShare {
-			somebody := known[r.IntN(len(known))]
-			s.city, s.country = somebody.City, somebody.Country
+		person, taste := c.guide.newcomer(r, number)
+		s.taste = taste
+		if s.newcomer = u < newcomerShare; s.newcomer {
+			s.customer = &person
+		}
+		if s.newcomer || r.Float64() < locatedShare {
+			s.city, s.country = person.City, person.Country
 		}
 	default:
 		customer := known[r.IntN(len(known))]
-		s.customer, s.taste = &customer, c.guide.visit(r, &customer)
-	}
-	if s.customer != nil {
-		s.city, s.country = s.customer.City, s.customer.Country
+		s.customer, s.taste = &customer, c.guide.visit(customer)
+		s.city, s.country = customer.City, customer.Country
 	}
 	if !landing {
 		code, _ := s.choose(r, nil)

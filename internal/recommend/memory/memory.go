@@ -3,7 +3,6 @@
 package memory
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -62,7 +61,7 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 			}
 		}
 	}
-	found := make([]recommend.Candidate, 0, len(v.version.Items))
+	var found []recommend.Candidate
 	for _, it := range v.version.Items {
 		if exclude[it.Code] || it.QuantityInStock <= 0 {
 			continue
@@ -71,10 +70,10 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 		if q.Vector != nil {
 			score = dot(q.Vector, it.Vector)
 		}
-		found = append(found, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector})
+		found = keep(found, q.Limit, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector},
+			func(a, b recommend.Candidate) bool { return a.Score > b.Score })
 	}
-	slices.SortStableFunc(found, func(a, b recommend.Candidate) int { return cmp.Compare(b.Score, a.Score) })
-	return found[:min(q.Limit, len(found))]
+	return found
 }
 
 // Nearest finds the products nearest to one by cosine; nothing for an unknown product.
@@ -90,10 +89,23 @@ func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
 			continue
 		}
 		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
-		found = append(found, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
+		found = keep(found, q.Limit, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)},
+			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
-	slices.SortStableFunc(found, func(a, b recommend.Similar) int { return cmp.Compare(a.Distance, b.Distance) })
-	return found[:min(q.Limit, len(found))]
+	return found
+}
+
+// keep puts x into an ordered list of at most n, behind its equals.
+func keep[T any](list []T, n int, x T, before func(a, b T) bool) []T {
+	at := len(list)
+	for at > 0 && before(x, list[at-1]) {
+		at--
+	}
+	if at >= n {
+		return list
+	}
+	list = slices.Insert(list, at, x)
+	return list[:min(n, len(list))]
 }
 
 func dot(a, b []float32) float32 {
