@@ -3,7 +3,6 @@ package audit
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,18 +22,6 @@ type outputs struct {
 	audit     *Audit
 	fact      func(f fact, where string) error
 	malformed func(where string) error
-}
-
-// gzipMagic opens every gzip stream. See https://www.rfc-editor.org/rfc/rfc1952#section-2.3.1.
-var gzipMagic = []byte{0x1f, 0x8b}
-
-// plain unpacks a gzipped object, known by its first two bytes; Firehose may or may not compress.
-func plain(r io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := b.Peek(2); !bytes.Equal(magic, gzipMagic) { // a fault shows again when b is read
-		return b, nil
-	}
-	return gzip.NewReader(b)
 }
 
 // recommendations reads an object of one JSON object a line.
