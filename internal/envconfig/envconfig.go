@@ -11,6 +11,8 @@ type MySQL struct {
 // PGVector locates the vector database.
 type PGVector struct {
 	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"Vector database, as postgres://user:password@host:port/database." json:"-"`
+	// IAM logs the DSN's user in by a token of IAM's in a password's place. RDS takes it from users who have rds_iam, over TLS only.
+	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to RDS by IAM instead of a password."`
 }
 
 // Lake is where training sets are written and read.

@@ -9,6 +9,7 @@ import (
 
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
+	"kindred/internal/mysqlsecret"
 	"kindred/internal/mysqlsource"
 	"kindred/internal/objectstore"
 	"kindred/internal/program"
@@ -30,6 +31,7 @@ type Command struct {
 // Reading is how the shop is read.
 type Reading struct {
 	MySQL        envconfig.MySQL `embed:""`
+	MySQLSecret  string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secret with {username, password}, for the DSN that then has none, or with a whole DSN."`
 	Mapping      string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with the queries of a shop whose tables are not named as ours (see testdata/shop-mapping)."`
 	AcceptSchema bool            `help:"Let columns be renamed or narrowed since the current training set, this time."`
 	ScratchDir   string          `placeholder:"FOLDER" help:"Where files wait for their upload. Default: the system's temporary folder."`
@@ -52,7 +54,14 @@ func (r Reading) open(ctx context.Context) (*mysqlsource.Snapshot, mysqlsource.M
 	if err != nil {
 		return nil, mapping, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	snapshot, err := mysqlsource.OpenMapping(ctx, r.MySQL.DSN, mapping)
+	dsn, err := mysqlsecret.DSN(ctx, r.MySQL.DSN, r.MySQLSecret)
+	if errors.Is(err, mysqlsecret.ErrForm) {
+		return nil, mapping, fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return nil, mapping, err
+	}
+	snapshot, err := mysqlsource.OpenMapping(ctx, dsn, mapping)
 	return snapshot, mapping, configured(err)
 }
 

@@ -227,13 +227,21 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 	})
 }
 
-type migrateCommand struct{ envconfig.PGVector }
+type migrateCommand struct {
+	envconfig.PGVector
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Role that may read, made if absent: on RDS the functions log in as it, by IAM."`
+}
 
 // Run migrates.
 func (c *migrateCommand) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
 		if err := migration.Up(ctx, s); err != nil {
 			return err
+		}
+		if c.Reader != "" {
+			if err := migration.AdmitReader(ctx, s, c.Reader); err != nil {
+				return err
+			}
 		}
 		return out.Result("The vector database's schema is up to date.", struct{}{})
 	})

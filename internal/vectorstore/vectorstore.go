@@ -66,6 +66,11 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	if !strings.Contains(cfg.DSN, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = defaultConnectTimeout
 	}
+	if cfg.IAM {
+		if config.BeforeConnect, err = loginByIAM(config.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
 	config.AfterConnect = prepareSession
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

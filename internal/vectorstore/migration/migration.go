@@ -1,4 +1,4 @@
-// Package migration owns the vector database's schema: its SQL, in numbered files, and bringing a database up to date. It is apart from
+// Package migration owns the vector database's schema: its SQL, in numbered files, bringing a database up to date, and who may read it. It is apart from
 // package vectorstore, because the functions read only: the machinery of migrating would be 160 KB of each.
 package migration
 
@@ -30,7 +30,12 @@ const (
 
 // Up brings the database's schema up to date and makes the vector extension. Several may run at once: one works, the others wait.
 func Up(ctx context.Context, s *vectorstore.Store) (err error) {
-	db := stdlib.OpenDB(*s.Config().ConnConfig) // not the pool: its connections need the vector type already
+	config := s.Config()
+	var options []stdlib.OptionOpenDB
+	if config.BeforeConnect != nil {
+		options = append(options, stdlib.OptionBeforeConnect(config.BeforeConnect))
+	}
+	db := stdlib.OpenDB(*config.ConnConfig, options...) // not the pool: its connections need the vector type already
 	defer func() {
 		if e := db.Close(); e != nil && err == nil {
 			err = fmt.Errorf("close migration connection: %w", e)

@@ -24,32 +24,24 @@ def arguments():
     parser.add_argument("--job", default=f"etl-{datetime.datetime.utcnow():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     parser.add_argument("--mapping", help="SQL file of a shop with other tables")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
-    parser.add_argument("--mysql-secret", help="Secrets Manager's secret: a DSN, or RDS's own with username and password; default: the variable MYSQL_DSN")
-    parser.add_argument("--mysql-address", help="host:port/database, where the secret is RDS's own")
+    parser.add_argument("--mysql-secret", help="Secrets Manager's secret with username and password, as RDS keeps them, or with a whole DSN; default: the variable MYSQL_DSN")
+    parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
     parser.add_argument("--mysql-ca", help="PEM file that the server's certificate is verified with, such as RDS's global-bundle.pem")
     parser.add_argument("--commit-flags", default="", help="more flags of etl commit-parts")
     return parser.parse_known_args()[0]  # Glue adds arguments of its own
 
 
 def environment(args):
-    """What the program needs on every machine. It travels with the tasks and is never printed."""
+    """What the program needs on every machine. It travels with the tasks."""
     env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_")}
     if args.lake:
         env["LAKE_BUCKET"] = args.lake
     if args.mysql_secret:
-        import boto3  # Glue has it
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=args.mysql_secret)["SecretString"]
-        env["MYSQL_DSN"] = dsn(secret, args.mysql_address)
+        env["MYSQL_SECRET_ARN"] = args.mysql_secret  # each task reads the secret itself
+    if args.mysql_address:
+        server, _, database = args.mysql_address.partition("/")
+        env["MYSQL_DSN"] = f"tcp({server})/{database}?tls=true"
     return env
-
-
-def dsn(secret, address):
-    """The DSN that a secret holds, or that RDS's own secret makes with an address. Such a server's certificate is verified."""
-    if not secret.lstrip().startswith("{"):
-        return secret
-    login = json.loads(secret)
-    server, _, database = address.partition("/")
-    return f"{login['username']}:{login['password']}@tcp({server})/{database}?tls=true"
 
 
 def etl(name, env, *flags):
