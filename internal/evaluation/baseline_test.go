@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 )
 
 // mustTastes is customers of two tastes, and some noise.
@@ -43,18 +45,20 @@ func TestEASESolvesItsProblem(t *testing.T) {
 				x[c][p] = 1
 			}
 		}
-		g := make([][]float64, size[1])
-		for i := range g {
-			g[i] = make([]float64, size[1])
-			for j := range g[i] {
+		gram := mat.NewDense(size[1], size[1], nil)
+		for i := range size[1] {
+			for j := range size[1] {
+				var s float64
 				for c := range x {
-					g[i][j] += x[c][i] * x[c][j]
+					s += x[c][i] * x[c][j]
 				}
+				gram.Set(i, j, s)
 			}
-			g[i][i] += lambda
+			gram.Set(i, i, gram.At(i, i)+lambda)
 		}
-		if !invert(g, 2) {
-			t.Fatal("not invertible")
+		var p mat.Dense
+		if err := p.Inverse(gram); err != nil {
+			t.Fatal(err)
 		}
 		scores := make([]float32, size[1])
 		for c, own := range likes.Of {
@@ -65,7 +69,7 @@ func TestEASESolvesItsProblem(t *testing.T) {
 				}
 				var want float64
 				for _, i := range own {
-					want -= g[i][j] / g[j][j]
+					want -= p.At(int(i), j) / p.At(j, j)
 				}
 				if math.Abs(want-float64(scores[j])) > 1e-5 {
 					t.Fatalf("%v: customer %d scores product %d with %g, want %g", size, c, j, scores[j], want)
@@ -76,43 +80,6 @@ func TestEASESolvesItsProblem(t *testing.T) {
 	huge := &Pairs{Products: 6000, Of: make([][]int32, 6000)}
 	if _, err := EASE(huge, 1, 1); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("6,000 by 6,000: %v, want ErrTooLarge", err)
-	}
-}
-
-func TestInvert(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{1, 2, 63, 64, 65, 150} {
-		a, was := make([][]float64, n), make([][]float64, n)
-		for i := range a {
-			a[i], was[i] = make([]float64, n), make([]float64, n)
-		}
-		for i := range n {
-			for j := range i + 1 {
-				x := rng.NormFloat64()
-				if i == j {
-					x += 2 * float64(n)
-				}
-				a[i][j], a[j][i], was[i][j], was[j][i] = x, x, x, x
-			}
-		}
-		if !invert(a, 3) {
-			t.Fatalf("size %d is said not to be positive definite", n)
-		}
-		for i := range n {
-			for j := range n {
-				want := 0.0
-				if i == j {
-					want = 1
-				}
-				if got := dot(was[i], a[j]); math.Abs(got-want) > 1e-10 {
-					t.Fatalf("size %d: (A·A⁻¹)[%d][%d] is %g", n, i, j, got)
-				}
-			}
-		}
-	}
-	if invert([][]float64{{1, 2}, {2, 1}}, 1) {
-		t.Error("an indefinite matrix was inverted")
 	}
 }
 
@@ -128,30 +95,32 @@ func TestGFCFIsTheTwoFilters(t *testing.T) {
 		}
 		r := newNormalised(likes)
 		n := likes.Products
-		h := make([][]float64, n)
-		for i := range h {
-			h[i] = make([]float64, n)
-		}
+		linear := mat.NewSymDense(n, nil)
 		for u, own := range likes.Of {
-			for _, i := range own {
-				for _, j := range own {
-					h[i][j] += r.scaleUser[u] * r.scaleUser[u] * r.scaleItem[i] * r.scaleItem[j]
+			for a, i := range own {
+				for _, j := range own[a:] {
+					x := r.scaleUser[u] * r.scaleUser[u] * r.scaleItem[i] * r.scaleItem[j]
+					linear.SetSym(int(i), int(j), linear.At(int(i), int(j))+x)
 				}
 			}
 		}
-		linear := make([][]float64, n)
-		for i := range h {
-			linear[i] = append([]float64(nil), h[i]...)
+		var eigen mat.EigenSym
+		if !eigen.Factorize(linear, true) {
+			t.Fatal("no eigenvectors")
 		}
-		_, vectors := eigen(h)
+		var vectors mat.Dense
+		eigen.VectorsTo(&vectors)
 		scores := make([]float32, 2*n)
 		block([]int32{3, 8}, scores)
 		for k, c := range []int{3, 8} {
 			want := make([]float64, n)
 			for _, i := range likes.Of[c] {
-				axpy(1, linear[i], want)
+				for j := range want {
+					want[j] += linear.At(int(i), j)
+				}
 			}
-			for _, v := range vectors[:dim] {
+			for f := range dim {
+				v := mat.Col(nil, n-1-f, &vectors)
 				var s float64
 				for _, i := range likes.Of[c] {
 					s += v[i] * r.scaleItem[i]

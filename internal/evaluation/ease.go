@@ -3,12 +3,15 @@ package evaluation
 import (
 	"errors"
 	"fmt"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 )
 
 // ErrTooLarge says that a baseline does not fit; the error's text says what it would take.
 var ErrTooLarge = errors.New("too large for this baseline")
 
-// largestInverse is the widest matrix that is inverted: 400 MB with the scratch, and half a minute of two cores.
+// largestInverse is the widest matrix that is inverted: 400 MB with its factor, and half a minute of two cores.
 const largestInverse = 5000
 
 // EASE is the linear item-item model with a zero diagonal (Steck 2019, https://arxiv.org/abs/1905.03375), exact. With
@@ -23,18 +26,24 @@ func EASE(likes *Pairs, lambda float64, threads int) (Ranker, error) {
 	}
 	columns := likes.Transposed()
 	if likes.Products <= len(likes.Of) {
-		p := ridgeInverse(columns, lambda, threads)
+		p, err := ridgeInverse(columns, lambda, threads)
+		if err != nil {
+			return nil, err
+		}
 		return func(customer int32, scores []float32) {
 			sum := make([]float64, n)
 			for _, i := range likes.Of[customer] {
-				axpy(1, p[i], sum)
+				floats.Add(sum, p[i])
 			}
 			for j, s := range sum {
 				scores[j] = float32(-s / p[j][j])
 			}
 		}, nil
 	}
-	k := ridgeInverse(likes, lambda, threads)
+	k, err := ridgeInverse(likes, lambda, threads)
+	if err != nil {
+		return nil, err
+	}
 	slack := make([]float64, likes.Products) // λ·P's diagonal: 1 − xⱼᵀ·K⁻¹·xⱼ
 	parallel(threads, likes.Products, func(j int) {
 		h := 0.0
@@ -59,19 +68,33 @@ func EASE(likes *Pairs, lambda float64, threads int) (Ranker, error) {
 	}, nil
 }
 
-// ridgeInverse is (XXᵀ + λI)⁻¹ over the rows of x.
-func ridgeInverse(x *Pairs, lambda float64, threads int) [][]float64 {
-	columns := x.Transposed()
-	a := make([][]float64, len(x.Of))
-	parallel(threads, len(a), func(i int) {
-		a[i] = make([]float64, len(a))
+// ridgeInverse is (XXᵀ + λI)⁻¹ over the rows of x, λ > 0.
+func ridgeInverse(x *Pairs, lambda float64, threads int) ([][]float64, error) {
+	columns, n := x.Transposed(), len(x.Of)
+	a := mat.NewSymDense(n, nil)
+	rows := make([][]float64, n) // of a, both triangles
+	for i := range rows {
+		rows[i] = a.RawSymmetric().Data[i*n : (i+1)*n]
+	}
+	parallel(threads, n, func(i int) {
 		for _, p := range x.Of[i] {
 			for _, j := range columns.Of[p] {
-				a[i][j]++
+				rows[i][j]++
 			}
 		}
-		a[i][i] += lambda
+		rows[i][i] += lambda
 	})
-	invert(a, threads) // λ > 0 makes it positive definite
-	return a
+	var factor mat.Cholesky
+	if !factor.Factorize(a) {
+		return nil, fmt.Errorf("factorise a Gram matrix with lambda %g: it is not positive definite", lambda)
+	}
+	if err := factor.InverseTo(a); err != nil {
+		return nil, fmt.Errorf("invert a Gram matrix with lambda %g: %w", lambda, err)
+	}
+	for i := range n {
+		for j := range i {
+			rows[i][j] = rows[j][i]
+		}
+	}
+	return rows, nil
 }

@@ -2,9 +2,13 @@ package evaluation
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
 
 	"kindred/internal/ials"
 )
@@ -19,8 +23,6 @@ const (
 	filterRounds  = 7
 	filterDegree  = 8
 	largestFavour = 1e10
-	jacobiSweeps  = 12
-	jacobiStop    = 1e-11
 	subspaceSeed  = 256
 	smallestWidth = 1e-12
 )
@@ -160,7 +162,10 @@ func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]floa
 		}
 		parallel(threads, width, func(i int) { basis[i] = filtered(apply, basis[i], cut, degree) })
 		orthonormalise(basis, threads)
-		values := rotate(apply, basis, threads)
+		values, err := rotate(apply, basis, threads)
+		if err != nil {
+			return nil, err
+		}
 		cut = max(values[width-1], smallestWidth)
 		degree = max(1, min(filterDegree, int(math.Acosh(largestFavour)/math.Acosh(max(2*values[0]/cut-1, 1+smallestWidth)))))
 	}
@@ -172,7 +177,7 @@ func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]floa
 	parallel(threads, k, func(i int) {
 		right[i] = make([]float64, r.likes.Products)
 		r.transposedTimes(basis[i], right[i])
-		if norm := math.Sqrt(dot(right[i], right[i])); norm > 0 {
+		if norm := floats.Norm(right[i], 2); norm > 0 {
 			for j := range right[i] {
 				right[i][j] /= norm
 			}
@@ -212,16 +217,16 @@ func orthonormalise(basis [][]float64, threads int) {
 		for range 2 {
 			c := make([]float64, i)
 			if i >= 16 {
-				parallel(threads, i, func(j int) { c[j] = dot(basis[j], b) })
+				parallel(threads, i, func(j int) { c[j] = floats.Dot(basis[j], b) })
 			} else {
 				for j := range i {
-					c[j] = dot(basis[j], b)
+					c[j] = floats.Dot(basis[j], b)
 				}
 			}
 			for j := range i {
-				axpy(-c[j], basis[j], b)
+				floats.AddScaled(b, -c[j], basis[j])
 			}
-			norm := math.Sqrt(dot(b, b))
+			norm := floats.Norm(b, 2)
 			if norm == 0 {
 				norm = 1
 			}
@@ -233,87 +238,32 @@ func orthonormalise(basis [][]float64, threads int) {
 }
 
 // rotate turns the orthonormal basis to the approximate eigenvectors within its span, largest eigenvalue first.
-func rotate(apply func(x, y []float64), basis [][]float64, threads int) (values []float64) {
+func rotate(apply func(x, y []float64), basis [][]float64, threads int) (values []float64, err error) {
 	width, n := len(basis), len(basis[0])
-	image, h := make([][]float64, width), make([][]float64, width)
+	image, h := make([][]float64, width), mat.NewSymDense(width, nil)
 	parallel(threads, width, func(i int) {
 		image[i] = make([]float64, n)
 		apply(basis[i], image[i])
 	})
 	parallel(threads, width, func(i int) {
-		h[i] = make([]float64, width)
-		for j := range width {
-			h[i][j] = dot(basis[min(i, j)], image[max(i, j)])
+		for j := i; j < width; j++ {
+			h.SetSym(i, j, floats.Dot(basis[i], image[j]))
 		}
 	})
-	values, vectors := eigen(h)
+	var eigen mat.EigenSym
+	if !eigen.Factorize(h, true) {
+		return nil, errors.New("find the eigenvectors of a small symmetric matrix: no convergence")
+	}
+	var vectors mat.Dense
+	eigen.VectorsTo(&vectors) // columns, smallest eigenvalue first
+	values = eigen.Values(nil)
+	slices.Reverse(values)
 	parallel(threads, width, func(i int) {
 		clear(image[i])
-		for j, x := range vectors[i] {
-			axpy(x, basis[j], image[i])
+		for j, b := range basis {
+			floats.AddScaled(image[i], vectors.At(j, width-1-i), b)
 		}
 	})
 	copy(basis, image)
-	return values
-}
-
-// eigen is the eigenvalues of the symmetric h, largest first, and its eigenvectors as rows, by cyclic Jacobi rotations. h is spoilt.
-func eigen(h [][]float64) (values []float64, vectors [][]float64) {
-	n := len(h)
-	v := make([][]float64, n)
-	for i := range v {
-		v[i] = make([]float64, n)
-		v[i][i] = 1
-	}
-	for range jacobiSweeps {
-		var off, all float64
-		for i := range n {
-			for j := range i {
-				off += h[i][j] * h[i][j]
-			}
-			all += h[i][i] * h[i][i]
-		}
-		if off <= jacobiStop*jacobiStop*all {
-			break
-		}
-		for p := range n {
-			for q := p + 1; q < n; q++ {
-				if math.Abs(h[p][q]) <= 1e-300 {
-					continue
-				}
-				theta := (h[q][q] - h[p][p]) / (2 * h[p][q])
-				t := math.Copysign(1, theta) / (math.Abs(theta) + math.Sqrt(theta*theta+1))
-				c := 1 / math.Sqrt(t*t+1)
-				s := t * c
-				for i := range n {
-					x, y := h[i][p], h[i][q]
-					h[i][p], h[i][q] = c*x-s*y, s*x+c*y
-				}
-				hp, hq, vp, vq := h[p], h[q], v[p], v[q]
-				for i := range n {
-					x, y := hp[i], hq[i]
-					hp[i], hq[i] = c*x-s*y, s*x+c*y
-					x, y = vp[i], vq[i]
-					vp[i], vq[i] = c*x-s*y, s*x+c*y
-				}
-			}
-		}
-	}
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case h[a][a] > h[b][b]:
-			return -1
-		case h[a][a] < h[b][b]:
-			return 1
-		}
-		return 0
-	})
-	for _, i := range order {
-		values, vectors = append(values, h[i][i]), append(vectors, v[i])
-	}
-	return values, vectors
+	return values, nil
 }
