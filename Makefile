@@ -93,11 +93,11 @@ bench-retrieve: ## Answering from embeddings: scan and index, alone and batched,
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
 .PHONY: bench-train
-bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1" is short
+bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1", reach, grow
 	@mkdir -p $(STATE)/bench/train
 	@GOEXPERIMENT=simd go build -o $(STATE)/bench/train/bench-train ./benchmarks/train
 	@go build -o $(STATE)/bench/train/bench-train-pure ./benchmarks/train
-	@$(STATE)/bench/train/bench-train --pure $(STATE)/bench/train/bench-train-pure $(ARGS)
+	@$(STATE)/bench/train/bench-train $(ARGS)
 
 ##- building and testing
 

@@ -2,14 +2,14 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 
+	"kindred/internal/evaluation"
 	"kindred/internal/ials"
 )
 
@@ -56,12 +56,8 @@ func (s shape) write(path string) error {
 		activity[u] = math.Exp(rng.NormFloat64())
 		sum += activity[u]
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("create data: %w", err)
-	}
-	w := bufio.NewWriter(f)
-	for u := range s.users {
+	p := &evaluation.Pairs{Products: s.items, Of: make([][]int32, s.users)}
+	for u := range p.Of {
 		want := min(max(5, int(activity[u]/sum*float64(s.interactions))), s.items/4)
 		own := [3]int{rng.IntN(tastes), rng.IntN(tastes), rng.IntN(tastes)}
 		seen := make(map[int]bool, want)
@@ -75,46 +71,51 @@ func (s shape) write(path string) error {
 			i, _ := slices.BinarySearch(c, rng.Float64()*c[len(c)-1])
 			seen[items[min(i, len(items)-1)]] = true
 		}
-		items := make([]int, 0, len(seen))
 		for i := range seen {
-			items = append(items, i)
+			p.Of[u] = append(p.Of[u], int32(i))
 		}
-		slices.Sort(items)
+		slices.Sort(p.Of[u])
+	}
+	return writePairs(path, p)
+}
+
+// writePairs writes the adjacency format.
+func writePairs(path string, p *evaluation.Pairs) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("create data: %w", err)
+	}
+	w := bufio.NewWriter(f)
+	for u, own := range p.Of {
 		fmt.Fprint(w, u)
-		for _, i := range items {
+		for _, i := range own {
 			fmt.Fprint(w, " ", i)
 		}
 		fmt.Fprintln(w)
 	}
 	if err := w.Flush(); err != nil {
-		return fmt.Errorf("write data: %w", err)
+		return errors.Join(fmt.Errorf("write data: %w", err), f.Close())
 	}
 	return f.Close()
 }
 
 // read reads the adjacency format.
-func read(path string) (*ials.Matrix, error) {
-	data, err := os.ReadFile(path)
+func read(path string) (*evaluation.Pairs, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read data: %w", err)
+		return nil, fmt.Errorf("open data: %w", err)
 	}
-	m := &ials.Matrix{Start: []int{0}}
-	for line := range strings.Lines(string(data)) {
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
-			continue
-		}
-		for _, f := range fields[1:] {
-			i, err := strconv.Atoi(f)
-			if err != nil {
-				return nil, fmt.Errorf("read data: line %d: %w", m.Rows+1, err)
-			}
-			m.Col, m.Weight = append(m.Col, int32(i)), append(m.Weight, 1)
-			m.Cols = max(m.Cols, i+1)
-		}
-		slices.Sort(m.Col[m.Start[m.Rows]:])
-		m.Rows++
+	p, err := evaluation.ReadAdjacency(f)
+	return p, errors.Join(err, f.Close())
+}
+
+// matrix weighs every pair the same.
+func matrix(p *evaluation.Pairs) *ials.Matrix {
+	m := &ials.Matrix{Rows: len(p.Of), Cols: p.Products, Start: []int{0}}
+	for _, own := range p.Of {
+		m.Col = append(m.Col, own...)
 		m.Start = append(m.Start, len(m.Col))
 	}
-	return m, nil
+	m.Weight = slices.Repeat([]float32{1}, len(m.Col))
+	return m
 }

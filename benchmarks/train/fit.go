@@ -27,11 +27,12 @@ type measurement struct {
 
 // fit trains with this build's kernels.
 func fit(ctx context.Context, path string, dim, epochs int) (measurement, error) {
-	m, err := read(path)
+	p, err := read(path)
 	if err != nil {
 		return measurement{}, err
 	}
-	r, model, err := train(ctx, m, dim, epochs)
+	m := matrix(p)
+	r, model, err := train(ctx, m, config(dim, epochs))
 	if err != nil {
 		return r, err
 	}
@@ -43,10 +44,10 @@ func config(dim, epochs int) ials.Config {
 	return ials.Config{Dim: dim, Alpha0: alpha0, Lambda: lambda, Nu: nu, Epochs: epochs, Seed: 1, Threads: threads}
 }
 
-func train(ctx context.Context, m *ials.Matrix, dim, epochs int) (measurement, *ials.Model, error) {
+func train(ctx context.Context, m *ials.Matrix, cfg ials.Config) (measurement, *ials.Model, error) {
 	r := measurement{Kernel: ials.Kernel()}
 	wall, cpu := time.Now(), cpuSeconds()
-	model, err := ials.Fit(ctx, m, config(dim, epochs), func(int, func() float64) {
+	model, err := ials.Fit(ctx, m, cfg, func(int, func() float64) {
 		w, c := time.Now(), cpuSeconds()
 		r.Wall, r.CPU = append(r.Wall, w.Sub(wall).Seconds()), append(r.CPU, c-cpu)
 		wall, cpu = w, c

@@ -68,7 +68,7 @@ func (c *Grow) Run(ctx context.Context, out *program.Output) error {
 func (c *Grow) one(ctx context.Context) (growth, error) {
 	m := long(c.One)
 	g := growth{Interactions: len(m.Col), Estimate: ials.Memory(m.Rows, m.Cols, len(m.Col), c.Dim, threads)}
-	r, _, err := train(ctx, m, c.Dim, 1)
+	r, _, err := train(ctx, m, config(c.Dim, 1))
 	if err != nil {
 		return g, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kindred/internal/evaluation"
 	"kindred/internal/ials"
 	"kindred/internal/program"
 )
@@ -19,7 +20,7 @@ import (
 type Run struct {
 	Folder string   `default:".kindred/bench/train" help:"Where data, peers and the result are kept."`
 	Source string   `default:"benchmarks/train/peers" help:"Folder with the peers' sources." type:"existingdir"`
-	Pure   string   `help:"This program built without GOEXPERIMENT=simd; without it pure Go is left out."`
+	Pure   string   `default:".kindred/bench/train/bench-train-pure" help:"This program built without GOEXPERIMENT=simd."`
 	Dims   []int    `default:"64,128,256" help:"Dimensions."`
 	Data   []string `default:"dense,sparse" help:"Data sets: dense and sparse are generated, others are files in the adjacency format."`
 	Rounds int      `default:"3" help:"How often everybody has a turn."`
@@ -60,10 +61,11 @@ func (c *Run) Run(ctx context.Context, out *program.Output) error {
 	}
 	var rows []row
 	for _, data := range c.Data {
-		file, m, err := c.data(data)
+		file, pairs, err := c.data(data)
 		if err != nil {
 			return err
 		}
+		m := matrix(pairs)
 		for _, dim := range c.Dims {
 			first := len(rows)
 			for _, p := range contenders {
@@ -115,7 +117,7 @@ func arithmetic(m *ials.Matrix, dim int) float64 {
 }
 
 // data is the file of a data set, made when it is not there, and its content.
-func (c *Run) data(name string) (string, *ials.Matrix, error) {
+func (c *Run) data(name string) (string, *evaluation.Pairs, error) {
 	file := name
 	if i := slices.IndexFunc(shapes, func(s shape) bool { return s.name == name }); i >= 0 {
 		file = filepath.Join(c.Folder, name+".txt")
@@ -123,8 +125,8 @@ func (c *Run) data(name string) (string, *ials.Matrix, error) {
 			return "", nil, err
 		}
 	}
-	m, err := read(file)
-	return file, m, err
+	p, err := read(file)
+	return file, p, err
 }
 
 // prepare builds the C++ program, installs implicit into a virtual environment of its own, and lists who takes part.
@@ -175,8 +177,7 @@ func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, er
 		{implicit, peer([]string{python, filepath.Join(c.Source, "implicit_als.py")}), false},
 	}
 	return slices.DeleteFunc(all, func(p contender) bool {
-		return p.Name == "kindred, pure Go" && c.Pure == "" ||
-			len(c.Only) > 0 && !slices.ContainsFunc(c.Only, func(o string) bool { return strings.Contains(p.Name, o) })
+		return len(c.Only) > 0 && !slices.ContainsFunc(c.Only, func(o string) bool { return strings.Contains(p.Name, o) })
 	}), nil
 }
 

@@ -1,7 +1,7 @@
-"""Trains implicit's ALS (conjugate gradients) and prints seconds of each epoch as JSON: implicit_als.py FILE DIM EPOCHS THREADS"""
+"""Trains implicit's ALS (conjugate gradients) and prints seconds of each epoch as JSON."""
+import argparse
 import json
 import os
-import sys
 import time
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # what implicit itself asks for: it runs its own threads
@@ -9,15 +9,26 @@ import numpy as np
 import scipy.sparse as sp
 from implicit.cpu.als import AlternatingLeastSquares
 
-path, dim, epochs, threads = sys.argv[1], *map(int, sys.argv[2:5])
+a = argparse.ArgumentParser(description=__doc__)
+a.add_argument("file")
+a.add_argument("dim", type=int)
+a.add_argument("epochs", type=int)
+a.add_argument("threads", type=int)
+# Confidence 10 against 1 for what was not seen: alpha0 = 0.1 in kindred's terms.
+a.add_argument("--alpha", type=float, default=10.0)
+a.add_argument("--regularization", type=float, default=0.1)
+a.add_argument("--users", type=int, help="as many rows, also where the last have no items")
+a.add_argument("--items", type=int)
+a.add_argument("--factors", help="file for users' then items' vectors, float32")
+a = a.parse_args()
 users, items = [], []
-for line in open(path):
+for line in open(a.file):
     user, *rest = map(int, line.split())
     users += [user] * len(rest)
     items += rest
-m = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)))
-# Confidence 10 against 1 for what was not seen: alpha0 = 0.1 in kindred's terms.
-als = AlternatingLeastSquares(factors=dim, alpha=10.0, regularization=0.1, iterations=epochs + 1, num_threads=threads, random_state=1)
+m = sp.csr_matrix((np.ones(len(users), np.float32), (users, items)),
+                  shape=(a.users or max(users) + 1, a.items or max(items) + 1))
+als = AlternatingLeastSquares(factors=a.dim, alpha=a.alpha, regularization=a.regularization, iterations=a.epochs, num_threads=a.threads, random_state=1)
 out = {"wall_seconds": [], "cpu_seconds": []}
 last = [time.perf_counter(), time.process_time()]
 
@@ -30,5 +41,6 @@ def epoch(*_):
 
 
 als.fit(m, show_progress=False, callback=epoch)
-out["cpu_seconds"], out["wall_seconds"] = out["cpu_seconds"][1:], out["wall_seconds"][1:]  # the first holds the preparation
+if a.factors:
+    np.concatenate([als.user_factors.ravel(), als.item_factors.ravel()]).astype("<f4").tofile(a.factors)
 print(json.dumps(out))
