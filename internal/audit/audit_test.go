@@ -154,6 +154,16 @@ func TestAuditFinds(t *testing.T) {
 		{name: "a quarantined record that can be read since a fix, with an id of its own",
 			damage: func(h *history, _ []sent) { h.quarantine(h.click("shard-0", "a")) },
 			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
+		{name: "a quarantined record with an id of its own, that the database refuses",
+			damage: func(h *history, _ []sent) {
+				refused := h.put("shard-1", "b", `{"event_id":"own","session_id":"b","browse_history":[]}`)
+				data, err := json.Marshal(activity.Quarantined{EventID: "own", Position: refused.position, Data: refused.data})
+				if err != nil {
+					h.t.Fatal(err)
+				}
+				h.write("quarantine/", data)
+			},
+			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
 		{name: "a quarantine record under another record's id",
 			damage: func(h *history, clicks []sent) {
 				bad := h.put("shard-1", "b", "no JSON")

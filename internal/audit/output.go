@@ -66,8 +66,8 @@ func (o outputs) output(f fact, p activity.Position, l label, where string) erro
 	return o.fact(f, where)
 }
 
-// quarantined reads an object of one quarantine record. Its event's id derives from the position: a bad record has none that
-// can be read. (After a fix the record may be readable and name another id; the position tells what belongs together.)
+// quarantined reads an object of one quarantine record. It does not say whose event the record is: what could not be read then
+// may be readable since a fix, and name another id than the one that derives from its position.
 func (o outputs) quarantined(_ context.Context, key string, body io.Reader) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
@@ -79,7 +79,9 @@ func (o outputs) quarantined(_ context.Context, key string, body io.Reader) erro
 	}
 	f := fact{flags: quarantined}
 	if q.EventID != activity.EventID(nil, q.Position) {
-		f.flags |= wrongEvent
+		if event, err := activity.Parse(q.Data); err != nil || q.EventID != event.EventID {
+			f.flags |= wrongEvent
+		}
 	}
 	return o.output(f, q.Position, label{reason: q.Reason}, key)
 }

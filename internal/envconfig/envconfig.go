@@ -48,4 +48,5 @@ const (
 	RecommendationPrefix = "recommendations/"  // in Recommendations: Firehose's prefix
 	QuarantinePrefix     = "quarantine/"       // in Recommendations: one object per quarantined event
 	FailurePrefix        = "aws/lambda/"       // in Recommendations: the mapping's OnFailure objects
+	RedrivenPrefix       = "redriven/"         // in Recommendations: which of the last two were sent again
 )

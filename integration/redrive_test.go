@@ -1,0 +1,332 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kindred/internal/activity"
+	"kindred/internal/audit"
+	"kindred/internal/awsclient"
+	"kindred/internal/envconfig"
+	"kindred/internal/objectstore"
+	"kindred/internal/provision"
+	"kindred/internal/recommend/recommendtest"
+	"kindred/internal/redrive"
+	"kindred/internal/shardreader"
+	"kindred/localstack/settings"
+)
+
+// redriveKills end `verify redrive` one after the other at its n-th write, before or after the service gets it: among the calls
+// of the stream, between them and the markers, among the markers, and among the failed batches.
+var redriveKills = []struct {
+	write int
+	after bool
+}{{1, false}, {1, true}, {4, true}, {8, false}, {20, true}, {20, false}}
+
+// TestRedriveAnswersAllThatAFaultStoppedThoughKilled stops events in both ways: a function with a bug takes them for bad and puts
+// them into quarantine, then a database that is down makes the mapping give batches up. After both are mended `verify redrive` is
+// killed several times, and run to its end.
+func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	own := mustOwnSettings(t, stack)
+	own.Mapping.MaximumRetryAttempts = 0 // given up at once
+	dsn := stack.mustVectorDatabase(t)
+	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m800000000000001"))
+	sound, err := provision.BuildFunction(t.Context(), "..", "recommend")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := chain{stack: stack, own: own, reader: shardreader.New(kinesis.NewFromConfig(stack.AWS), own.Stream.Name),
+		store: objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Recommendations.Name, "")}
+
+	c.mustApply(t, mustFunctionWithABug(t), dsn)
+	const short, long, bad = 20, 16, 5
+	c.mustSend(t, short, long, bad)
+	c.mustSettle(t, func(r audit.Report) bool { return r.Recommended == short && r.Quarantined == long+bad })
+
+	c.mustApply(t, sound, "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable")
+	const given, badGiven = 30, 3
+	c.mustSend(t, given, 0, badGiven)
+	c.mustSettle(t, func(r audit.Report) bool {
+		return r.OnFailure >= given && r.OnFailure+r.Quarantined == long+bad+given+badGiven
+	})
+	want := c.mustEventIDs(t) // before the redrive adds records
+
+	c.mustApply(t, sound, dsn)
+	verify := mustProgram(t, "verify")
+	sent := 0
+	for _, kill := range redriveKills {
+		sent += c.redriveUntil(t, verify, kill.write, kill.after)
+	}
+	last, result := c.redrive(t, verify), redrive.Result{}
+	if err := json.Unmarshal([]byte(last.stdout), &result); err != nil || last.code != 0 {
+		t.Fatalf("redrive: exit %d: %s%s", last.code, last.stdout, last.stderr)
+	}
+	var again redrive.Result
+	if a := c.redrive(t, verify); a.code != 0 || json.Unmarshal([]byte(a.stdout), &again) != nil || again.Sent != 0 {
+		t.Errorf("a redrive after a whole one sent %+v: %s", again, a.stderr)
+	}
+
+	c.mustSettle(t, func(r audit.Report) bool { return r.InFlight+r.Lost == 0 && r.Redriven == long+given })
+	r := c.mustAudit(t)
+	if r.Fault() != nil || r.Quarantined != long+bad+badGiven || r.OnFailure != given {
+		t.Errorf("after the redrive:\n%s", r)
+	}
+	// A run that was killed repeats what it had sent, which is all that may be there twice.
+	if extra := int64(sent) + result.Sent - long - given; r.Duplicates != extra {
+		t.Errorf("%d duplicates; killed runs sent %d and the last one %d of %d", r.Duplicates, sent, result.Sent, long+given)
+	}
+	answered := mustRecords(t, c.store)
+	for id := range want {
+		if _, ok := answered[activity.RecommendationID(id)]; !ok {
+			t.Errorf("event %s was never answered", id)
+		}
+	}
+	if len(answered) != len(want) {
+		t.Errorf("%d recommendation ids for %d events", len(answered), len(want))
+	}
+	if n := countObjects(t, c.store, envconfig.QuarantinePrefix); n != long+bad+badGiven {
+		t.Errorf("%d objects in quarantine", n)
+	}
+}
+
+// chain is a whole stream of the test's own.
+type chain struct {
+	stack  Stack
+	own    settings.Settings
+	reader *shardreader.Reader
+	store  *objectstore.S3
+}
+
+func (c chain) mustApply(t *testing.T, zip []byte, dsn string) {
+	t.Helper()
+	_, err := provision.Apply(t.Context(), c.stack.AWS, c.own, provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustSend puts events with a short and with a long history on the stream, every other one without an id, and bad records.
+func (c chain) mustSend(t *testing.T, short, long, bad int) {
+	t.Helper()
+	var entries []types.PutRecordsRequestEntry
+	for i := range short + long + bad {
+		id, history := "", []string{`{"product_code":"L1_01","quantity":"1"}`}
+		if i%2 == 0 {
+			id = fmt.Sprintf(`"event_id":%q,`, randomName())
+		}
+		if i >= short {
+			history = append(history, `{"product_code":"L1_02","quantity":2}`, `{"product_code":"L2_03"}`)
+		}
+		data := fmt.Sprintf(`{%s"session_id":"s%d","browse_history":[%s]}`, id, i%5, strings.Join(history, ","))
+		if i >= short+long {
+			data = data[:len(data)-2]
+		}
+		entries = append(entries, types.PutRecordsRequestEntry{PartitionKey: aws.String(fmt.Sprintf("s%d", i%5)), Data: []byte(data)})
+	}
+	out, err := kinesis.NewFromConfig(c.stack.AWS).PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: &c.own.Stream.Name, Records: entries})
+	if err != nil || aws.ToInt32(out.FailedRecordCount) > 0 {
+		t.Fatalf("put records: %v, %+v", err, out)
+	}
+}
+
+func (c chain) mustAudit(t *testing.T) audit.Report {
+	t.Helper()
+	r, err := audit.New(c.reader, c.store).Run(t.Context(), audit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// mustSettle waits until the audit is as it must become.
+func (c chain) mustSettle(t *testing.T, done func(audit.Report) bool) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	for {
+		r := c.mustAudit(t)
+		if done(r) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("not settled:\n%s", r)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// mustEventIDs lists the ids of all events on the stream.
+func (c chain) mustEventIDs(t *testing.T) map[string]bool {
+	t.Helper()
+	shards, err := c.reader.Shards(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for _, shard := range shards {
+		err := c.reader.Read(t.Context(), shard, "", func(p activity.Position, data []byte) error {
+			if e, err := activity.Parse(data); err == nil {
+				ids[activity.EventID(e, p)] = true
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ids
+}
+
+func (c chain) env(endpoint string) []string {
+	env := c.own.Env()
+	env["AWS_ENDPOINT_URL"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = endpoint, "test", "test"
+	list := os.Environ()
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+func (c chain) redrive(t *testing.T, verify string) answer {
+	t.Helper()
+	return run(t, c.env(*c.stack.AWS.BaseEndpoint), verify, "redrive", "--json")
+}
+
+// redriveUntil kills a redrive at its n-th write, which the service gets first if after, and returns how many records the
+// stream had taken. A run with fewer writes ends by itself.
+func (c chain) redriveUntil(t *testing.T, verify string, n int, after bool) (sent int) {
+	t.Helper()
+	target, err := url.Parse(*c.stack.AWS.BaseEndpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), verify, "redrive", "--json")
+	var mu sync.Mutex // one write at a time, so that none passes the one that kills
+	writes, dead := 0, false
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		put := strings.Contains(r.Header.Get("X-Amz-Target")+r.URL.Path, "PutRecords")
+		if !put && r.Method != http.MethodPut {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if dead {
+			return
+		}
+		writes++
+		kill := func() {
+			dead = true
+			if err := cmd.Process.Kill(); err != nil {
+				t.Errorf("kill redrive: %v", err)
+			}
+		}
+		if writes == n && !after {
+			kill()
+			return
+		}
+		answer := httptest.NewRecorder()
+		proxy.ServeHTTP(answer, r)
+		var taken struct {
+			Records []struct{ SequenceNumber string }
+		}
+		if put && json.Unmarshal(answer.Body.Bytes(), &taken) == nil {
+			sent += len(taken.Records)
+		}
+		if writes == n {
+			kill()
+			return
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	defer server.Close()
+	cmd.Env = c.env(server.URL)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err = cmd.Run()
+	mu.Lock()
+	defer mu.Unlock()
+	if dead != (err != nil) {
+		t.Errorf("redrive until write %d: killed %t, %v: %s", n, dead, err, stderr.String())
+	}
+	return sent
+}
+
+// mustProgram compiles one job.
+func mustProgram(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "kindred/jobs/"+name).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return path
+}
+
+// mustFunctionWithABug builds the function with a limit of two products in an event's history.
+func mustFunctionWithABug(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	file, err := filepath.Abs("../internal/activity/parse.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const limit, buggy = "MaxBrowseHistory = 10_000", "MaxBrowseHistory = 2"
+	if !bytes.Contains(source, []byte(limit)) {
+		t.Fatalf("%s has no %q", file, limit)
+	}
+	changed, bootstrap := filepath.Join(dir, "parse.go"), filepath.Join(dir, "bootstrap")
+	if err := os.WriteFile(changed, bytes.Replace(source, []byte(limit), []byte(buggy), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-tags", "lambda.norpc", "-o", bootstrap,
+		"kindred/lambdas/recommend")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the function: %v\n%s", err, out)
+	}
+	binary, err := os.ReadFile(bootstrap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip, err := provision.Pack(binary, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zip
+}
