@@ -282,6 +282,23 @@ func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	}
 }
 
+// mustQuarantined reads every quarantine record.
+func mustQuarantined(t *testing.T, store objectstore.Store) (kept []activity.Quarantined) {
+	t.Helper()
+	for _, key := range mustKeys(t, store, envconfig.QuarantinePrefix) {
+		data, _, err := objectstore.ReadAll(t.Context(), store, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var q activity.Quarantined
+		if err := json.Unmarshal(data, &q); err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, q)
+	}
+	return kept
+}
+
 func mustKeys(t *testing.T, store objectstore.Store, prefix string) (keys []string) {
 	t.Helper()
 	for info, err := range store.List(t.Context(), prefix) {

@@ -2,12 +2,14 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"kindred/internal/provision"
@@ -144,10 +146,13 @@ func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
 	})
 }
 
+// functionZip builds the function for LocalStack once.
+var functionZip = sync.OnceValues(func() ([]byte, error) { return provision.BuildFunction(context.Background(), "..", "recommend") })
+
 // mustProvision creates the resources that own names, with the real recommend function, and removes them at the end.
 func mustProvision(t *testing.T, stack Stack, own settings.Settings, env map[string]string) {
 	t.Helper()
-	zip, err := provision.BuildFunction(t.Context(), "..", "recommend")
+	zip, err := functionZip()
 	if err != nil {
 		t.Fatal(err)
 	}

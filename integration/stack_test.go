@@ -93,6 +93,8 @@ func TestNativeStack(t *testing.T) {
 		}
 	})
 	t.Run("large objects stay in the state folder", n.testLargeObject)
+	t.Run("LocalStack restarted with its state gone accounts for all that it then accepts", n.testStateGone)
+	first = n.mustUp(t)
 	n.keepRows(t)
 	n.startFunction(t)
 
