@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"kindred/internal/awsclient"
-	"kindred/localstack/native"
+	"kindred/localstack/stack"
 	"kindred/localstack/settings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -71,7 +71,7 @@ var shared struct {
 	once    sync.Once
 	stack   Stack
 	err     error
-	started *native.Stack
+	started *stack.Stack
 }
 
 // mustStack returns the running stack, which the first call starts when there is none. It fails the test when it cannot.
@@ -103,7 +103,7 @@ func findStack() (Stack, error) {
 	if err != nil {
 		return Stack{}, err
 	}
-	local, err := native.Open(native.Config{Resources: resources.Env(), Report: native.Printer(os.Stderr)})
+	local, err := stack.Open(stack.Config{Resources: resources.Env(), Report: stack.Printer(os.Stderr)})
 	if err != nil {
 		return Stack{}, err
 	}

@@ -17,7 +17,7 @@ import (
 
 	"kindred/internal/awsclient"
 	"kindred/internal/provision"
-	"kindred/localstack/native"
+	"kindred/localstack/stack"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -136,7 +136,7 @@ func TestNativeStack(t *testing.T) {
 		}
 		defer taken.Close()
 		err = n.stack.Up(t.Context())
-		var refused *native.PortTakenError
+		var refused *stack.PortTakenError
 		if !errors.As(err, &refused) || refused.Port != n.ports.MySQL || refused.Variable != "KINDRED_MYSQL_PORT" {
 			t.Fatalf("up says %v", err)
 		}
@@ -159,23 +159,22 @@ func TestNativeStack(t *testing.T) {
 
 // nativeStack is a stack of one test's own.
 type nativeStack struct {
-	stack *native.Stack
-	ports native.Ports
+	stack *stack.Stack
+	ports stack.Ports
 }
 
 func newNativeStack(t *testing.T) nativeStack {
 	t.Helper()
-	mustStack(t) // installs the programs
-	usual, err := native.Open(native.Config{})
+	usual, err := stack.Open(stack.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := nativeStack{ports: native.Ports{LocalStack: freePort(t), PGVector: freePort(t), MySQL: freePort(t)}}
+	n := nativeStack{ports: stack.Ports{LocalStack: freePort(t), PGVector: freePort(t), MySQL: freePort(t)}}
 	state := filepath.Join(t.TempDir(), "closed", "state")
 	if err := os.Mkdir(filepath.Dir(state), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	n.stack, err = native.Open(native.Config{State: state, Runtimes: usual.Runtimes(), Ports: n.ports})
+	n.stack, err = stack.Open(stack.Config{Mode: stack.Native, State: state, Runtimes: usual.Runtimes(), Ports: n.ports})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +189,7 @@ func newNativeStack(t *testing.T) nativeStack {
 }
 
 // mustUp starts the stack and returns what runs, all of it healthy.
-func (n nativeStack) mustUp(t *testing.T) native.Statuses {
+func (n nativeStack) mustUp(t *testing.T) stack.Statuses {
 	t.Helper()
 	if err := n.stack.Up(t.Context()); err != nil {
 		t.Fatal(err)

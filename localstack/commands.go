@@ -10,8 +10,8 @@ import (
 
 	"kindred/internal/program"
 	"kindred/internal/provision"
-	"kindred/localstack/native"
 	"kindred/localstack/settings"
+	"kindred/localstack/stack"
 )
 
 type (
@@ -29,29 +29,29 @@ type (
 var errUnhealthy = errors.New("not all is well")
 
 // open opens the stack of this repository, which reports what it does on standard error.
-func open(out *program.Output) (*native.Stack, settings.Settings, error) {
+func open(out *program.Output) (*stack.Stack, settings.Settings, error) {
 	s, err := settings.Load()
 	if err != nil {
 		return nil, s, err
 	}
-	stack, err := native.Open(native.Config{Resources: s.Env(), Report: native.Printer(out.Stderr)})
-	return stack, s, err
+	local, err := stack.Open(stack.Config{Resources: s.Env(), Report: stack.Printer(out.Stderr)})
+	return local, s, err
 }
 
 // Run starts the stack.
 func (*up) Run(ctx context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	if err := stack.Up(ctx); err != nil {
+	if err := local.Up(ctx); err != nil {
 		return err
 	}
-	all, err := stack.Status(ctx)
+	all, err := local.Status(ctx)
 	if err != nil {
 		return err
 	}
-	return out.Result("the stack is up; `source "+shown(stack.EnvFile())+"` gives its addresses", all)
+	return out.Result("the stack is up; `source "+shown(local.EnvFile())+"` gives its addresses", all)
 }
 
 // shown is a path as the person in this folder would type it.
@@ -68,11 +68,11 @@ func shown(path string) string {
 
 // Run stops the stack.
 func (*down) Run(ctx context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	if err := stack.Down(ctx); err != nil {
+	if err := local.Down(ctx); err != nil {
 		return err
 	}
 	return out.Result("the stack is down; its data stay", struct{}{})
@@ -80,11 +80,11 @@ func (*down) Run(ctx context.Context, out *program.Output) error {
 
 // Run prints the parts.
 func (*status) Run(ctx context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	all, err := stack.Status(ctx)
+	all, err := local.Status(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,11 +103,11 @@ func (*status) Run(ctx context.Context, out *program.Output) error {
 
 // Run deletes the data.
 func (*reset) Run(ctx context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	if err := stack.Reset(ctx); err != nil {
+	if err := local.Reset(ctx); err != nil {
 		return err
 	}
 	return out.Result("the stack is down and its data are deleted; downloads stay", struct{}{})
@@ -115,11 +115,11 @@ func (*reset) Run(ctx context.Context, out *program.Output) error {
 
 // Run prints the findings.
 func (*doctor) Run(ctx context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	findings, err := stack.Doctor(ctx)
+	findings, err := local.Doctor(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,15 +144,15 @@ func (*doctor) Run(ctx context.Context, out *program.Output) error {
 
 // Run prints the environment file.
 func (*env) Run(_ context.Context, out *program.Output) error {
-	stack, _, err := open(out)
+	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(stack.EnvFile())
+	text, err := os.ReadFile(local.EnvFile())
 	if err != nil {
 		return fmt.Errorf("read environment file: %w; `make local-up` writes it", err)
 	}
-	values, err := stack.ReadEnv()
+	values, err := local.ReadEnv()
 	if err != nil {
 		return err
 	}
@@ -161,20 +161,20 @@ func (*env) Run(_ context.Context, out *program.Output) error {
 
 // Run creates the AWS resources.
 func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
-	stack, s, err := open(out)
+	local, s, err := open(out)
 	if err != nil {
 		return err
 	}
-	values, err := stack.ReadEnv()
+	values, err := local.ReadEnv()
 	if err != nil {
 		return fmt.Errorf("%w; `make local-up` writes it", err)
 	}
-	zip, err := provision.BuildFunction(ctx, stack.Repository(), "recommend")
+	zip, err := provision.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
 	if err != nil {
 		return err
 	}
 	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_DSN"]}}
-	made, err := provision.Apply(ctx, stack.AWS(s.Region), s, function)
+	made, err := provision.Apply(ctx, local.AWS(s.Region), s, function)
 	if err != nil {
 		return err
 	}
@@ -187,11 +187,11 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 
 // Run deletes the AWS resources.
 func (*deprovision) Run(ctx context.Context, out *program.Output) error {
-	stack, s, err := open(out)
+	local, s, err := open(out)
 	if err != nil {
 		return err
 	}
-	if err := provision.Destroy(ctx, stack.AWS(s.Region), s); err != nil {
+	if err := provision.Destroy(ctx, local.AWS(s.Region), s); err != nil {
 		return err
 	}
 	return out.Result("the resources are deleted", struct{}{})

@@ -11,7 +11,7 @@ import (
 
 	"kindred/internal/program"
 	"kindred/internal/provision"
-	"kindred/localstack/native"
+	"kindred/localstack/stack"
 	"kindred/localstack/settings"
 )
 
@@ -72,15 +72,15 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	stack, err := native.Open(native.Config{Resources: s.Env()})
+	local, err := stack.Open(stack.Config{Resources: s.Env()})
 	if err != nil {
 		return err
 	}
-	env, err := stack.ReadEnv()
+	env, err := local.ReadEnv()
 	if err != nil {
 		return fmt.Errorf("%w; `make local-up` writes it", err)
 	}
-	zip, err := provision.BuildFunction(ctx, stack.Repository(), "recommend")
+	zip, err := provision.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ from localstack.services.lambda_.invocation.executor_endpoint import StatusError
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from .sandbox import InitFailed, Invocation, Sandbox, SandboxDied
+from .sandbox import InitFailed, Invocation, Sandbox, SandboxDied, reachable
 
 # What a function gets of this machine's environment; all else comes from the function. KINDRED_STACK marks it as ours.
 HOST_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "KINDRED_STACK")
@@ -29,7 +29,8 @@ class ProcessExecutor(RuntimeExecutor):
 
     def start(self, env_vars):
         host = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
-        self._env = host | {name: str(value) for name, value in env_vars.items()}
+        places = os.environ.get("KINDRED_LOOPBACK", "")
+        self._env = host | {name: reachable(str(value), places) for name, value in env_vars.items()}
         self._spawn()
 
     def _spawn(self):

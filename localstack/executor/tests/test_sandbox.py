@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from kindred_localstack.sandbox import InitFailed, Invocation, Sandbox, SandboxDied  # noqa: E402
+from kindred_localstack.sandbox import InitFailed, Invocation, Sandbox, SandboxDied, reachable  # noqa: E402
 
 CLIENT = """#!%s
 import http.client, os, sys, time, json
@@ -22,6 +22,21 @@ def respond(rid, body, kind="response", **kw):
     return call("POST", f"/2018-06-01/runtime/invocation/{rid}/{kind}", body, **kw)[0].status
 RID = "Lambda-Runtime-Aws-Request-Id"
 """ % sys.executable
+
+
+class ReachableTest(unittest.TestCase):
+    def test_addresses_in_a_container(self):
+        table = "4566=127.0.0.1:4566,54320=postgres:5432"
+        for value, want in {
+            "http://127.0.0.1:4566": "http://127.0.0.1:4566",
+            "postgres://u:p@127.0.0.1:54320/kindred?sslmode=disable": "postgres://u:p@postgres:5432/kindred?sslmode=disable",
+            "u:p@tcp(localhost:33306)/shop": "u:p@tcp(host.docker.internal:33306)/shop",
+            "127.0.0.1:543200": "host.docker.internal:543200",
+            "10.127.0.0.1:4566,localhost": "10.127.0.0.1:4566,localhost",
+            "no address": "no address",
+        }.items():
+            self.assertEqual(reachable(value, table), want)
+            self.assertEqual(reachable(value, ""), value)
 
 
 class SandboxTest(unittest.TestCase):

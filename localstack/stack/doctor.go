@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	findings := []Finding{s.examinePython(ctx), s.examineDisk()}
+	findings := []Finding{s.engine.examine(ctx), s.examineDisk()}
 	for i, p := range s.parts {
 		findings = append(findings, s.examinePart(ctx, p, all[i]))
 	}
@@ -67,14 +67,6 @@ func finding(ctx context.Context, check, advice string, use func(context.Context
 		return Finding{Check: check, Detail: err.Error(), Advice: advice}
 	}
 	return Finding{Check: check, OK: true, Detail: detail}
-}
-
-func (s *Stack) examinePython(ctx context.Context) Finding {
-	path, err := s.python(ctx)
-	if err != nil {
-		return Finding{Check: "Python " + pythonVersion, Detail: "none found", Advice: err.Error()}
-	}
-	return Finding{Check: "Python " + pythonVersion, OK: true, Detail: path}
 }
 
 func (s *Stack) examineDisk() Finding {

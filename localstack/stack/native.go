@@ -1,28 +1,102 @@
-package native
+package stack
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Step is one line of progress.
-type Step struct {
-	Part    string
-	Text    string
-	Seconds float64 // how long it took; 0 when it only begins
+// native runs the parts as daemons of this machine, known by the records in the state folder.
+type native struct{ *Stack }
+
+func (s native) mode() string { return Native }
+
+// up clears what is not healthy, so that its port is free, and raises it again.
+func (s native) up(ctx context.Context) error {
+	start := make([]bool, len(s.parts))
+	failures := make([]error, len(s.parts))
+	var wait sync.WaitGroup
+	for i, p := range s.parts {
+		wait.Go(func() { start[i], failures[i] = s.clear(ctx, p) })
+	}
+	wait.Wait()
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, p := range s.parts {
+		if !start[i] {
+			continue
+		}
+		group.Go(func() error {
+			if err := s.raise(groupCtx, p); err != nil {
+				return fmt.Errorf("%s: %w", p.name(), err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
-// step reports what begins and, by the function it returns, how long it took.
-func (s *Stack) step(part, text string) (done func(string)) {
-	s.config.Report(Step{Part: part, Text: text})
-	began := time.Now()
-	return func(result string) {
-		s.config.Report(Step{Part: part, Text: result, Seconds: max(time.Since(began).Seconds(), 0.001)})
+func (s native) down(ctx context.Context) error {
+	failures := make([]error, len(s.parts))
+	var wait sync.WaitGroup
+	for i, p := range s.parts {
+		wait.Go(func() { failures[i] = s.lower(ctx, p) })
 	}
+	wait.Wait()
+	return errors.Join(failures...)
+}
+
+func (s native) status(ctx context.Context) (Statuses, error) {
+	return s.each(func(p part) Status { return s.look(ctx, p) }), nil
+}
+
+func (s native) look(ctx context.Context, p part) Status {
+	st := Status{Part: p.name(), State: Healthy, Port: s.ports[p.name()], Log: s.folder.log(p.name())}
+	r, version, err := s.check(ctx, p)
+	if errors.Is(err, ErrNotRunning) {
+		st.State = Stopped
+		return st
+	}
+	if err != nil {
+		st.State, st.Problem = Broken, err.Error()
+	}
+	st.PID, st.Started, st.Version, st.Processes = r.PID, r.Started, version, family(r.PID)
+	st.MemoryBytes = memoryBytes(st.Processes)
+	return st
+}
+
+func (s native) openSockets(all Statuses) (map[int]bool, error) {
+	loopback := map[int]bool{}
+	for _, st := range all {
+		for _, pid := range st.Processes {
+			sockets, err := listeners(pid)
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range sockets {
+				before, seen := loopback[l.port]
+				loopback[l.port] = l.loopback && (before || !seen)
+			}
+		}
+	}
+	return loopback, nil
+}
+
+func (s native) examine(ctx context.Context) Finding {
+	path, err := s.python(ctx)
+	if err != nil {
+		return Finding{Check: "Python " + pythonVersion, Detail: "none found", Advice: err.Error()}
+	}
+	return Finding{Check: "Python " + pythonVersion, OK: true, Detail: path}
 }
 
 // listener is a TCP socket that waits for connections. pid is 0 when it belongs to a process we may not look into.
@@ -33,7 +107,7 @@ type listener struct {
 
 // clear finds out whether the part must be started. If so, it ends what is left of it and sees that its port is free,
 // before anything is installed for nothing.
-func (s *Stack) clear(ctx context.Context, p part) (start bool, err error) {
+func (s native) clear(ctx context.Context, p part) (start bool, err error) {
 	if r, version, err := s.check(ctx, p); err == nil {
 		s.config.Report(Step{Part: p.name(), Text: fmt.Sprintf("%s runs on port %d (process %d)", version, r.Port, r.PID)})
 		return false, nil
@@ -45,7 +119,7 @@ func (s *Stack) clear(ctx context.Context, p part) (start bool, err error) {
 }
 
 // raise installs, prepares and starts a part.
-func (s *Stack) raise(ctx context.Context, p part) error {
+func (s native) raise(ctx context.Context, p part) error {
 	name := p.name()
 	if err := p.install(ctx); err != nil {
 		return err
@@ -63,7 +137,7 @@ func (s *Stack) raise(ctx context.Context, p part) error {
 }
 
 // launch starts the part and waits until it is healthy. What fails to become so is ended again.
-func (s *Stack) launch(ctx context.Context, p part) (version string, err error) {
+func (s native) launch(ctx context.Context, p part) (version string, err error) {
 	name := p.name()
 	c, err := p.command(ctx)
 	if err != nil {
@@ -104,7 +178,7 @@ func (s *Stack) launch(ctx context.Context, p part) (version string, err error) 
 }
 
 // lower ends the part's process, if it has one, and what that left behind, and forgets it.
-func (s *Stack) lower(ctx context.Context, p part) error {
+func (s native) lower(ctx context.Context, p part) error {
 	r, err := s.folder.record(p.name())
 	if err == nil && r.alive() {
 		done := s.step(p.name(), fmt.Sprintf("stopping process %d", r.PID))
@@ -120,7 +194,7 @@ func (s *Stack) lower(ctx context.Context, p part) error {
 }
 
 // check finds the part's process and asks whether it is healthy where it should be.
-func (s *Stack) check(ctx context.Context, p part) (record, string, error) {
+func (s native) check(ctx context.Context, p part) (record, string, error) {
 	r, err := s.folder.record(p.name())
 	if err != nil || !r.alive() {
 		return record{}, "", ErrNotRunning
@@ -133,7 +207,7 @@ func (s *Stack) check(ctx context.Context, p part) (record, string, error) {
 }
 
 // probe asks a process that lives: does it listen on its port, on loopback only, and answer properly?
-func (s *Stack) probe(ctx context.Context, p part, r record) (version string, err error) {
+func (s native) probe(ctx context.Context, p part, r record) (version string, err error) {
 	ctx, stop := context.WithTimeout(ctx, probeTimeout)
 	defer stop()
 	sockets, err := listeners(r.PID)

@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"context"
@@ -19,11 +19,12 @@ type Status struct {
 	PID         int       `json:"pid,omitempty"`
 	Port        int       `json:"port"`
 	Version     string    `json:"version,omitempty"`
-	MemoryBytes int64     `json:"memory_bytes,omitempty"` // with its child processes
+	MemoryBytes int64     `json:"memory_bytes,omitempty"` // of a native part, with its child processes
 	Started     time.Time `json:"started,omitzero"`
-	Log         string    `json:"log"`
+	Log         string    `json:"log"` // a file, or the command that shows a container's
 	// Processes are the part's server and its descendants, such as Lambda functions.
-	Processes []int `json:"processes,omitempty"`
+	Processes []int        `json:"processes,omitempty"`
+	published map[int]bool // a container's ports on this machine, each with whether only this machine reaches it
 }
 
 // The states of a part.
@@ -43,28 +44,18 @@ func (s *Stack) Status(ctx context.Context) (Statuses, error) {
 		return nil, err
 	}
 	s.secrets = secrets
+	return s.engine.status(ctx)
+}
+
+// each looks at all parts at the same time.
+func (s *Stack) each(look func(part) Status) Statuses {
 	all := make(Statuses, len(s.parts))
 	var wait sync.WaitGroup
 	for i, p := range s.parts {
-		wait.Go(func() { all[i] = s.status(ctx, p) })
+		wait.Go(func() { all[i] = look(p) })
 	}
 	wait.Wait()
-	return all, nil
-}
-
-func (s *Stack) status(ctx context.Context, p part) Status {
-	st := Status{Part: p.name(), State: Healthy, Port: s.ports[p.name()], Log: s.folder.log(p.name())}
-	r, version, err := s.check(ctx, p)
-	if errors.Is(err, ErrNotRunning) {
-		st.State = Stopped
-		return st
-	}
-	if err != nil {
-		st.State, st.Problem = Broken, err.Error()
-	}
-	st.PID, st.Started, st.Version, st.Processes = r.PID, r.Started, version, family(r.PID)
-	st.MemoryBytes = memoryBytes(st.Processes)
-	return st
+	return all
 }
 
 // Healthy says whether all parts are.
@@ -96,8 +87,12 @@ func (all Statuses) Write(w io.Writer) error {
 			fmt.Fprintf(table, "%s\t%s\t\t%d\t\t\t\n", st.Part, st.State, st.Port)
 			continue
 		}
+		memory := ""
+		if st.MemoryBytes > 0 {
+			memory = fmt.Sprintf("%d MB", st.MemoryBytes>>20)
+		}
 		up := time.Since(st.Started).Round(time.Second)
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d MB\t%s\t%s\n", st.Part, st.State, st.PID, st.Port, st.MemoryBytes>>20, up, st.Version)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", st.Part, st.State, st.PID, st.Port, memory, up, st.Version)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print status: %w", err)
@@ -114,20 +109,7 @@ func (all Statuses) Write(w io.Writer) error {
 
 // OpenSockets are the addresses the stack's processes listen on, each with whether only this machine reaches it.
 func (s *Stack) OpenSockets(all Statuses) (map[int]bool, error) {
-	loopback := map[int]bool{}
-	for _, st := range all {
-		for _, pid := range st.Processes {
-			sockets, err := listeners(pid)
-			if err != nil {
-				return nil, err
-			}
-			for _, l := range sockets {
-				before, seen := loopback[l.port]
-				loopback[l.port] = l.loopback && (before || !seen)
-			}
-		}
-	}
-	return loopback, nil
+	return s.engine.openSockets(all)
 }
 
 // Remaining are the processes of the stack that run, with or without a record.

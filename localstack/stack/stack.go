@@ -1,9 +1,10 @@
-// Package native runs the local stack without containers: LocalStack, PostgreSQL with pgvector and a MySQL-protocol
-// server as ordinary processes on 127.0.0.1. It owns their downloads, data, logs and process records, all below one state
-// folder, and the environment file that says how to reach them. It does not create AWS resources or tables.
+// Package stack runs the local stack on 127.0.0.1: LocalStack, PostgreSQL with pgvector and a MySQL-protocol server, as
+// containers of the compose file or, without an engine, as ordinary processes. It owns the processes' downloads, data, logs
+// and records, all below one state folder, and the environment file that says how to reach the servers, which is the same in
+// both modes. It does not create AWS resources or tables.
 //
 // Rejected: embedding the servers into our own process (they would end with it) and a service manager (needs root).
-package native
+package stack
 
 import (
 	"cmp"
@@ -12,10 +13,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Config says where the stack lives. Zero values are chosen by Open.
@@ -24,6 +23,7 @@ type Config struct {
 	Runtimes   string            // folder of downloads and installed programs, which stacks may share; default $KINDRED_RUNTIMES, then State
 	Ports      Ports             // default: the KINDRED_…_PORT variables, then the ports a running part has, then Default…Port
 	Resources  map[string]string // further lines of the environment file: the AWS resources' names and region
+	Mode       string            // Native or Docker; default $STACK, then what Choose finds
 	Report     func(Step)        // told what is being done; may be called from several goroutines
 	repository string
 }
@@ -57,6 +57,7 @@ type Stack struct {
 	secrets secrets
 	parts   []part
 	ports   map[string]int
+	engine  engine
 	python  func(context.Context) (string, error)
 	config  Config
 }
@@ -81,6 +82,7 @@ func Open(cfg Config) (*Stack, error) {
 	}
 	s := &Stack{folder: folder{state: state, runtimes: runtimes}, config: cfg, python: oncePython(), ports: map[string]int{}}
 	s.parts = []part{&emulator{s}, &postgres{s}, &mysqlServer{s}}
+	s.engine, _ = s.recordedEngine()
 	given := map[string]int{emulatorName: cfg.Ports.LocalStack, postgresName: cfg.Ports.PGVector, mysqlName: cfg.Ports.MySQL}
 	for _, p := range s.parts {
 		if s.ports[p.name()], err = s.choosePort(p, given[p.name()]); err != nil {
@@ -103,6 +105,13 @@ func (s *Stack) choosePort(p part, given int) (int, error) {
 	}
 	if r, err := s.folder.record(p.name()); err == nil && r.alive() {
 		return r.Port, nil
+	}
+	if s.engine.mode() == Docker {
+		if env, err := readEnv(s.folder.composeEnv()); err == nil {
+			if port, err := strconv.Atoi(env[p.portVariable()]); err == nil {
+				return port, nil
+			}
+		}
 	}
 	return p.defaultPort(), nil
 }
@@ -130,32 +139,21 @@ func (s *Stack) Up(ctx context.Context) error {
 	if s.secrets, err = s.folder.loadSecrets(); err != nil {
 		return err
 	}
-	start := make([]bool, len(s.parts))
-	failures := make([]error, len(s.parts))
-	var wait sync.WaitGroup
-	for i, p := range s.parts {
-		wait.Go(func() { start[i], failures[i] = s.clear(ctx, p) })
-	}
-	wait.Wait()
-	if err := errors.Join(failures...); err != nil {
+	if err := s.chooseEngine(ctx); err != nil {
 		return err
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	for i, p := range s.parts {
-		if !start[i] {
-			continue
-		}
-		group.Go(func() error {
-			if err := s.raise(groupCtx, p); err != nil {
-				return fmt.Errorf("%s: %w", p.name(), err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := s.engine.up(ctx); err != nil {
 		return err
 	}
-	return s.folder.writeEnv(s.env())
+	return writeEnv(s.folder.env(), s.env())
+}
+
+// FunctionOS is the operating system that Lambda functions run on.
+func (s *Stack) FunctionOS() string {
+	if s.engine.mode() == Docker {
+		return "linux"
+	}
+	return runtime.GOOS
 }
 
 // begin takes the folder's lock.
@@ -168,7 +166,7 @@ func (s *Stack) begin(ctx context.Context) (unlock func(), err error) {
 	})
 }
 
-// Down stops every process of the stack and reports those that would not end.
+// Down ends every process or container of the stack and reports those that would not end.
 func (s *Stack) Down(ctx context.Context) error {
 	if _, err := os.Stat(s.folder.state); errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -182,13 +180,11 @@ func (s *Stack) Down(ctx context.Context) error {
 }
 
 func (s *Stack) down(ctx context.Context) error {
-	failures := make([]error, len(s.parts))
-	var wait sync.WaitGroup
-	for i, p := range s.parts {
-		wait.Go(func() { failures[i] = s.lower(ctx, p) })
+	s.engine, _ = s.recordedEngine()
+	if err := s.engine.down(ctx); err != nil {
+		return err
 	}
-	wait.Wait()
-	return errors.Join(failures...)
+	return deleteFile(s.folder.mode())
 }
 
 // Reset stops the stack and deletes its data, logs and passwords. Downloads and installed programs stay.
@@ -202,6 +198,9 @@ func (s *Stack) Reset(ctx context.Context) error {
 	}
 	defer unlock()
 	if err := s.down(ctx); err != nil {
+		return err
+	}
+	if err := (docker{s}).remove(ctx, "--volumes"); err != nil {
 		return err
 	}
 	return s.folder.deleteData()

@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"archive/zip"
@@ -120,7 +120,7 @@ func TestEnvironmentFile(t *testing.T) {
 		config: Config{Resources: map[string]string{"LAKE_BUCKET": "lake"}},
 		ports:  map[string]int{emulatorName: 1, postgresName: 2, mysqlName: 3},
 	}
-	if err := s.folder.writeEnv(s.env()); err != nil {
+	if err := writeEnv(s.folder.env(), s.env()); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(s.EnvFile())

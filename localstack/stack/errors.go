@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"errors"
@@ -12,6 +12,11 @@ var ErrConfig = program.ErrConfig
 
 // ErrNotRunning says that a part of the stack has no process.
 var ErrNotRunning = errors.New("does not run")
+
+var (
+	errNoEngine  = errors.New("no container engine answers")
+	errNoCompose = errors.New("the container engine has no compose")
+)
 
 // PortTakenError says that another process listens on a part's port.
 type PortTakenError struct {

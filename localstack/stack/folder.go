@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"context"
@@ -24,6 +24,8 @@ func (f folder) log(part string) string  { return filepath.Join(f.state, "log", 
 func (f folder) run(name string) string  { return filepath.Join(f.state, "run", name) }
 func (f folder) env() string             { return filepath.Join(f.state, "env") }
 func (f folder) secrets() string         { return filepath.Join(f.state, "secrets.json") }
+func (f folder) mode() string            { return filepath.Join(f.state, "mode") }        // how the stack runs
+func (f folder) composeEnv() string      { return filepath.Join(f.state, "compose.env") } // what the compose file takes from outside
 func (f folder) cache() string           { return filepath.Join(f.runtimes, "cache") }
 func (f folder) opt(name string) string  { return filepath.Join(f.runtimes, "opt", name) }
 
@@ -53,7 +55,7 @@ func makeFolder(dir string) error {
 }
 
 func (f folder) deleteData() error {
-	for _, path := range []string{f.data(""), filepath.Join(f.state, "log"), f.run(""), f.env(), f.secrets()} {
+	for _, path := range []string{f.data(""), filepath.Join(f.state, "log"), f.run(""), f.env(), f.secrets(), f.mode(), f.composeEnv()} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("delete data: %w", err)
 		}
@@ -124,21 +126,20 @@ func writeSecret(path string, text []byte) error {
 	return nil
 }
 
-// writeEnv writes the environment file: lines of NAME='value', for `source` and ReadEnv.
-func (f folder) writeEnv(env map[string]string) error {
+// writeEnv writes an environment file: lines of NAME='value', for `source`, compose and readEnv.
+func writeEnv(path string, env map[string]string) error {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		fmt.Fprintf(&b, "%s='%s'\n", name, env[name])
 	}
-	if old, err := os.ReadFile(f.env()); err == nil && string(old) == b.String() {
+	if old, err := os.ReadFile(path); err == nil && string(old) == b.String() {
 		return nil
 	}
-	return writeSecret(f.env(), []byte(b.String()))
+	return writeSecret(path, []byte(b.String()))
 }
 
-// ReadEnv reads the environment file that Up wrote.
-func (s *Stack) ReadEnv() (map[string]string, error) {
-	text, err := os.ReadFile(s.folder.env())
+func readEnv(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read environment file: %w", err)
 	}
@@ -150,6 +151,9 @@ func (s *Stack) ReadEnv() (map[string]string, error) {
 	}
 	return env, nil
 }
+
+// ReadEnv reads the environment file that Up wrote.
+func (s *Stack) ReadEnv() (map[string]string, error) { return readEnv(s.folder.env()) }
 
 // env is what the environment file holds.
 func (s *Stack) env() map[string]string {

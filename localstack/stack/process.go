@@ -1,4 +1,4 @@
-package native
+package stack
 
 import (
 	"bytes"
@@ -77,8 +77,13 @@ func (f folder) writeRecord(part string, r record) error {
 }
 
 func (f folder) deleteRecord(part string) error {
-	if err := os.Remove(f.run(part + ".json")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("delete process record: %w", err)
+	return deleteFile(f.run(part + ".json"))
+}
+
+// deleteFile deletes a file that need not be there.
+func deleteFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("delete %s: %w", filepath.Base(path), err)
 	}
 	return nil
 }
