@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -109,7 +108,7 @@ func (d docker) composeEnv() map[string]string {
 	return env
 }
 
-// up lets compose start what does not run, restarts what runs and is not well, and waits until all is healthy.
+// up removes the containers that run and are not well, lets compose start what is missing and waits until all is healthy.
 func (d docker) up(ctx context.Context) error {
 	if _, err := d.find(ctx); err != nil {
 		return err
@@ -138,14 +137,14 @@ func (d docker) up(ctx context.Context) error {
 			sick = append(sick, st.Part)
 		}
 	}
+	if len(sick) > 0 {
+		if err := d.compose(ctx, append([]string{"rm", "--stop", "--force"}, sick...)...); err != nil {
+			return err
+		}
+	}
 	done := d.step("containers", "starting those of "+ComposeFile+"; the first time their images are downloaded")
 	if err := d.compose(ctx, "up", "--detach", "--remove-orphans"); err != nil {
 		return fmt.Errorf("%w\n(%s=%s needs no containers)", err, modeVariable, Native)
-	}
-	if len(sick) > 0 {
-		if err := d.compose(ctx, append([]string{"restart"}, sick...)...); err != nil {
-			return err
-		}
 	}
 	done("containers are started")
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -172,12 +171,12 @@ func (d docker) await(ctx context.Context, p part) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	all, statusErr := d.containers(ctx)
-	log, logErr := output(ctx, "docker", "logs", "--tail", "8", all[p.name()].ID)
-	if err := errors.Join(statusErr, logErr); err != nil {
-		return fmt.Errorf("%s: %w", p.name(), err)
+	containers, inspectErr := d.containers(ctx)
+	if inspectErr != nil {
+		return fmt.Errorf("%s: %w; %w", p.name(), err, inspectErr)
 	}
-	return fmt.Errorf("%s: not ready within %s: %w; its container says:%s", p.name(), containerTimeout, err, lastLines([]byte(log)))
+	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "8", containers[p.name()].ID).CombinedOutput() // what it says is all there is
+	return fmt.Errorf("%s: not ready within %s: %w; its container says:%s", p.name(), containerTimeout, err, lastLines(log))
 }
 
 // down removes the containers. Where there never were any, it needs no engine.
