@@ -145,8 +145,8 @@ type loader struct {
 	filled   bool            // at least one of the shop's tables has a row
 }
 
-// lockName is per database: GET_LOCK names are shared by the whole server.
-const lockName = "CONCAT('kindred_seed.', LEFT(MD5(DATABASE()), 16))"
+// lockName is per database: GET_LOCK names are shared by the whole server. MySQL 9.7 has no MD5 any more.
+const lockName = "CONCAT('kindred_seed.', LEFT(SHA2(DATABASE(), 256), 16))"
 
 // lockWaitSeconds is how long a second seed waits for a first one before it gives up.
 const lockWaitSeconds = 5
