@@ -1,6 +1,7 @@
 // Package integration meets the real services: LocalStack, PostgreSQL with pgvector, a MySQL-protocol server. One file
-// per flow. `go test ./integration` uses the stack that runs, or starts it and stops it at the end; a part that is
-// missing fails the tests, it never skips them. `go test -short` runs nothing here.
+// per flow. `go test ./integration` starts containers of its own when an engine answers; else it uses the native stack
+// that runs, or starts it and stops it at the end. STACK=docker|native forces. A part that is missing fails the tests, it
+// never skips them. `go test -short` runs nothing here.
 package integration
 
 import (
@@ -33,7 +34,7 @@ import (
 const cleanupTime = 30 * time.Second
 
 // servicesVariable chooses what the tests run against: "environment" is whatever AWS_ENDPOINT_URL, PGVECTOR_DSN and
-// MYSQL_DSN name, such as containers. Anything else is the native stack.
+// MYSQL_DSN name, such as another version of a database. Anything else is what stack.Choose says.
 const servicesVariable = "KINDRED_SERVICES"
 
 // cleanupContext is for what a test undoes at its end, when its own context has ended.
@@ -66,12 +67,12 @@ type Stack struct {
 	Env           map[string]string // what the environment file holds: addresses, names of the AWS resources
 }
 
-// shared is the one stack of this test run; started is the native stack when this run started it.
+// shared is the one stack of this test run; stop ends what this run started of it.
 var shared struct {
-	once    sync.Once
-	stack   Stack
-	err     error
-	started *stack.Stack
+	once  sync.Once
+	stack Stack
+	err   error
+	stop  func(context.Context) error
 }
 
 // mustStack returns the running stack, which the first call starts when there is none. It fails the test when it cannot.
@@ -99,11 +100,23 @@ func findStack() (Stack, error) {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), upTimeout)
 	defer stop()
+	mode, _, err := stack.Choose(ctx, "")
+	if err != nil {
+		return Stack{}, err
+	}
+	if mode == stack.Docker {
+		env, stop, err := startContainers(ctx)
+		shared.stop = stop
+		if err != nil {
+			return Stack{}, fmt.Errorf("start containers: %w", err)
+		}
+		return readStack(env)
+	}
 	resources, err := settings.Load()
 	if err != nil {
 		return Stack{}, err
 	}
-	local, err := stack.Open(stack.Config{Resources: resources.Env(), Report: stack.Printer(os.Stderr)})
+	local, err := stack.Open(stack.Config{Mode: stack.Native, Resources: resources.Env(), Report: stack.Printer(os.Stderr)})
 	if err != nil {
 		return Stack{}, err
 	}
@@ -113,7 +126,7 @@ func findStack() (Stack, error) {
 	}
 	if !all.Healthy() {
 		if all.Stopped() { // a stack that was half up is mended and stays: somebody else started it
-			shared.started = local
+			shared.stop = local.Down
 		}
 		if err := local.Up(ctx); err != nil {
 			return Stack{}, err
@@ -126,14 +139,14 @@ func findStack() (Stack, error) {
 	return readStack(env)
 }
 
-// stopStack stops the native stack if this run started it.
+// stopStack ends what this run started.
 func stopStack() error {
-	if shared.started == nil {
+	if shared.stop == nil {
 		return nil
 	}
 	ctx, stop := context.WithTimeout(context.Background(), 2*cleanupTime)
 	defer stop()
-	return shared.started.Down(ctx)
+	return shared.stop(ctx)
 }
 
 func readStack(env map[string]string) (Stack, error) {

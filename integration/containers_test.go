@@ -1,0 +1,140 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"kindred/localstack/settings"
+	"kindred/localstack/stack"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/localstack"
+	"github.com/testcontainers/testcontainers-go/modules/mysql"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+	"go.yaml.in/yaml/v3"
+)
+
+// service is what the tests' containers take from the compose file: images and settings stand there alone.
+type service struct {
+	Image       string
+	Command     []string
+	Environment map[string]string
+	ExtraHosts  []string `yaml:"extra_hosts"`
+}
+
+// readServices reads the compose file as compose does, with these variables.
+func readServices(path string, variables map[string]string) (map[string]service, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read compose file: %w", err)
+	}
+	reference := regexp.MustCompile(`\$\{(\w+):[-?]([^}]*)\}`)
+	text = reference.ReplaceAllFunc(text, func(found []byte) []byte {
+		parts := reference.FindSubmatch(found)
+		if value, ok := variables[string(parts[1])]; ok {
+			return []byte(value)
+		}
+		return parts[2]
+	})
+	var file struct{ Services map[string]service }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("decode compose file: %w", err)
+	}
+	return file.Services, nil
+}
+
+// run are the options that make a module's container the service: on loopback, and with nothing mounted but these.
+func (s service) run(hostPort string, binds []string, ports ...string) []testcontainers.ContainerCustomizer {
+	return []testcontainers.ContainerCustomizer{
+		testcontainers.WithEnv(s.Environment),
+		testcontainers.WithCmd(s.Command...),
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
+			c.Binds = binds // LocalStack's module would mount the engine's socket
+			c.ExtraHosts = s.ExtraHosts
+			c.PortBindings = network.PortMap{}
+			for _, port := range ports {
+				c.PortBindings[network.MustParsePort(port)] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: hostPort}}
+			}
+		}),
+	}
+}
+
+// startContainers starts the compose file's services as containers of this test run alone and returns the environment
+// file's content and what ends them. That is to be called whatever the error.
+func startContainers(ctx context.Context) (env map[string]string, stop func(context.Context) error, err error) {
+	var started []testcontainers.Container
+	stop = func(ctx context.Context) error {
+		var failures []error
+		for _, c := range started {
+			failures = append(failures, testcontainers.TerminateContainer(c, testcontainers.StopContext(ctx)))
+		}
+		return errors.Join(failures...)
+	}
+	file, err := filepath.Abs(filepath.Join("..", stack.ComposeFile))
+	if err != nil {
+		return nil, stop, fmt.Errorf("find compose file: %w", err)
+	}
+	const password = "kindred" // the containers listen on loopback only and end with the tests
+	services, err := readServices(file, map[string]string{"KINDRED_POSTGRES_PASSWORD": password, "KINDRED_MYSQL_PASSWORD": password})
+	if err != nil {
+		return nil, stop, err
+	}
+	resources, err := settings.Load()
+	if err != nil {
+		return nil, stop, err
+	}
+	env = resources.Env()
+
+	pg, my, aws := services["postgres"], services["mysql"], services["localstack"]
+	vectors, err := postgres.Run(ctx, pg.Image, append(pg.run("", nil, "5432/tcp"), postgres.BasicWaitStrategies())...)
+	started = append(started, vectors)
+	if err != nil {
+		return nil, stop, err
+	}
+	accounts := filepath.Join(filepath.Dir(file), "mysql.sql")
+	shop, err := mysql.Run(ctx, my.Image, append(my.run("", nil, "3306/tcp", "33060/tcp"), mysql.WithScripts(accounts))...)
+	started = append(started, shop)
+	if err != nil {
+		return nil, stop, err
+	}
+	if env["PGVECTOR_DSN"], err = vectors.ConnectionString(ctx, "sslmode=disable"); err != nil {
+		return nil, stop, err
+	}
+	if env["MYSQL_DSN"], err = shop.ConnectionString(ctx, "parseTime=true"); err != nil {
+		return nil, stop, err
+	}
+
+	// The functions' variables name the ports that this machine sees, so LocalStack's has to be known beforehand.
+	inside, err := vectors.ContainerIP(ctx)
+	if err != nil {
+		return nil, stop, err
+	}
+	outside, err := vectors.MappedPort(ctx, "5432/tcp")
+	if err != nil {
+		return nil, stop, err
+	}
+	port, err := unusedPort()
+	if err != nil {
+		return nil, stop, err
+	}
+	aws.Environment = maps.Clone(aws.Environment)
+	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
+	aws.Environment["LOCALSTACK_HOST"] = fmt.Sprintf("localhost.localstack.cloud:%d", port)
+	executor := filepath.Join(filepath.Dir(file), "executor") + ":/opt/kindred:ro,z"
+	emulator, err := localstack.Run(ctx, aws.Image, aws.run(strconv.Itoa(port), []string{executor}, "4566/tcp")...)
+	started = append(started, emulator)
+	if err != nil {
+		return nil, stop, err
+	}
+	env["AWS_ENDPOINT_URL"] = fmt.Sprintf("http://127.0.0.1:%d", port)
+	return env, stop, nil
+}
