@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"kindred/internal/awsclient"
-	"kindred/localstack/stack"
 	"kindred/localstack/settings"
+	"kindred/localstack/stack"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"

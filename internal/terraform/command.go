@@ -11,8 +11,8 @@ import (
 
 	"kindred/internal/program"
 	"kindred/internal/provision"
-	"kindred/localstack/stack"
 	"kindred/localstack/settings"
+	"kindred/localstack/stack"
 )
 
 // Description is the first line of the program's help.
