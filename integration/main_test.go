@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -65,6 +66,7 @@ type Stack struct {
 	PGVectorDSN   string            // of a role that may create databases
 	MySQLAdminDSN string            // of a user that may create databases named kindred_…; names none itself
 	Env           map[string]string // what the environment file holds: addresses, names of the AWS resources
+	FunctionOS    string            // the operating system that Lambda functions run on
 }
 
 // shared is the one stack of this test run; stop ends what this run started of it.
@@ -110,7 +112,9 @@ func findStack() (Stack, error) {
 		if err != nil {
 			return Stack{}, fmt.Errorf("start containers: %w", err)
 		}
-		return readStack(env)
+		s, err := readStack(env)
+		s.FunctionOS = "linux"
+		return s, err
 	}
 	resources, err := settings.Load()
 	if err != nil {
@@ -169,6 +173,7 @@ func readStack(env map[string]string) (Stack, error) {
 		PGVectorDSN:   env["PGVECTOR_DSN"],
 		MySQLAdminDSN: my.FormatDSN(),
 		Env:           env,
+		FunctionOS:    runtime.GOOS,
 	}, nil
 }
 

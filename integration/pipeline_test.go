@@ -146,8 +146,10 @@ func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
 	})
 }
 
-// functionZip builds the function for LocalStack once.
-var functionZip = sync.OnceValues(func() ([]byte, error) { return provision.BuildFunction(context.Background(), "..", "recommend") })
+// functionZip builds the function for the stack's LocalStack once.
+var functionZip = sync.OnceValues(func() ([]byte, error) {
+	return provision.BuildFunctionFor(context.Background(), "..", "recommend", shared.stack.FunctionOS)
+})
 
 // mustProvision creates the resources that own names, with the real recommend function, and removes them at the end.
 func mustProvision(t *testing.T, stack Stack, own settings.Settings, env map[string]string) {

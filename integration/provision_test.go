@@ -66,7 +66,7 @@ func TestProvisionMakesAllThenNothingThenDestroysAll(t *testing.T) {
 	stack := mustStack(t)
 	s := mustOwnSettings(t, stack)
 	s.Mapping.MaximumRetryAttempts = 0 // the first failure goes to the bucket
-	function := provision.Function{Zip: mustPickyFunction(t), Env: map[string]string{"PGVECTOR_DSN": "postgres://nowhere"}}
+	function := provision.Function{Zip: mustPickyFunction(t, stack.FunctionOS), Env: map[string]string{"PGVECTOR_DSN": "postgres://nowhere"}}
 
 	began := time.Now()
 	first, err := provision.Apply(t.Context(), stack.AWS, s, function)
@@ -167,7 +167,7 @@ func mustOwnSettings(t *testing.T, stack Stack) settings.Settings {
 }
 
 // mustPickyFunction builds pickyFunction twice, as a module of its own, and checks that both zips are the same.
-func mustPickyFunction(t *testing.T) []byte {
+func mustPickyFunction(t *testing.T, goos string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "lambdas", "picky"), 0o755); err != nil {
@@ -178,11 +178,11 @@ func mustPickyFunction(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	zip, err := provision.BuildFunction(t.Context(), dir, "picky")
+	zip, err := provision.BuildFunctionFor(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := provision.BuildFunction(t.Context(), dir, "picky")
+	again, err := provision.BuildFunctionFor(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}
