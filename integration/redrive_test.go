@@ -56,7 +56,7 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := chain{stack: stack, own: own, reader: shardreader.New(kinesis.NewFromConfig(stack.AWS), own.Stream.Name),
+	c := ownStream{stack: stack, own: own, reader: shardreader.New(kinesis.NewFromConfig(stack.AWS), own.Stream.Name),
 		store: objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Recommendations.Name, "")}
 
 	c.mustApply(t, mustFunctionWithABug(t), dsn)
@@ -110,15 +110,15 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	}
 }
 
-// chain is a whole stream of the test's own.
-type chain struct {
+// ownStream is a whole stream of the test's own.
+type ownStream struct {
 	stack  Stack
 	own    settings.Settings
 	reader *shardreader.Reader
 	store  *objectstore.S3
 }
 
-func (c chain) mustApply(t *testing.T, zip []byte, dsn string) {
+func (c ownStream) mustApply(t *testing.T, zip []byte, dsn string) {
 	t.Helper()
 	_, err := provision.Apply(t.Context(), c.stack.AWS, c.own, provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}})
 	if err != nil {
@@ -127,7 +127,7 @@ func (c chain) mustApply(t *testing.T, zip []byte, dsn string) {
 }
 
 // mustSend puts events with a short and with a long history on the stream, every other one without an id, and bad records.
-func (c chain) mustSend(t *testing.T, short, long, bad int) {
+func (c ownStream) mustSend(t *testing.T, short, long, bad int) {
 	t.Helper()
 	var entries []types.PutRecordsRequestEntry
 	for i := range short + long + bad {
@@ -150,7 +150,7 @@ func (c chain) mustSend(t *testing.T, short, long, bad int) {
 	}
 }
 
-func (c chain) mustAudit(t *testing.T) audit.Report {
+func (c ownStream) mustAudit(t *testing.T) audit.Report {
 	t.Helper()
 	r, err := audit.New(c.reader, c.store).Run(t.Context(), audit.Options{})
 	if err != nil {
@@ -160,7 +160,7 @@ func (c chain) mustAudit(t *testing.T) audit.Report {
 }
 
 // mustSettle waits until the audit is as it must become.
-func (c chain) mustSettle(t *testing.T, done func(audit.Report) bool) {
+func (c ownStream) mustSettle(t *testing.T, done func(audit.Report) bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -178,7 +178,7 @@ func (c chain) mustSettle(t *testing.T, done func(audit.Report) bool) {
 }
 
 // mustEventIDs lists the ids of all events on the stream.
-func (c chain) mustEventIDs(t *testing.T) map[string]bool {
+func (c ownStream) mustEventIDs(t *testing.T) map[string]bool {
 	t.Helper()
 	shards, err := c.reader.Shards(t.Context())
 	if err != nil {
@@ -199,7 +199,7 @@ func (c chain) mustEventIDs(t *testing.T) map[string]bool {
 	return ids
 }
 
-func (c chain) env(endpoint string) []string {
+func (c ownStream) env(endpoint string) []string {
 	env := c.own.Env()
 	env["AWS_ENDPOINT_URL"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = endpoint, "test", "test"
 	list := os.Environ()
@@ -209,14 +209,14 @@ func (c chain) env(endpoint string) []string {
 	return list
 }
 
-func (c chain) redrive(t *testing.T, verify string) answer {
+func (c ownStream) redrive(t *testing.T, verify string) answer {
 	t.Helper()
 	return run(t, c.env(*c.stack.AWS.BaseEndpoint), verify, "redrive", "--json")
 }
 
 // redriveUntil kills a redrive at its n-th write, which the service gets first if after, and returns how many records the
 // stream had taken. A run with fewer writes ends by itself.
-func (c chain) redriveUntil(t *testing.T, verify string, n int, after bool) (sent int) {
+func (c ownStream) redriveUntil(t *testing.T, verify string, n int, after bool) (sent int) {
 	t.Helper()
 	target, err := url.Parse(*c.stack.AWS.BaseEndpoint)
 	if err != nil {
