@@ -11,24 +11,29 @@ import (
 	"slices"
 	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"kindred/internal/evaluation"
 	"kindred/internal/ials"
 	"kindred/internal/program"
+	"kindred/internal/shop"
+	"kindred/internal/trainer"
 )
 
 // Grow trains on ever more interactions, each size in a process of its own.
 type Grow struct {
 	Sizes []int `default:"2000000,5000000,10000000,20000000" help:"Interactions; 50 a user, 400 an item."`
 	Dim   int   `default:"64" help:"Components of a vector."`
+	Whole bool  `help:"Do all that the train program does, from tuning to the report; otherwise one epoch."`
 	One   int   `hidden:"" help:"Train on so many and print what it took."`
 }
 
-// growth is what one size took, for one epoch.
+// growth is what one size took.
 type growth struct {
 	Interactions int     `json:"interactions"`
-	Estimate     int64   `json:"estimated_bytes"`
+	Estimate     int64   `json:"estimated_bytes"` // of the program and the training
 	Peak         int64   `json:"peak_rss_bytes"`
 	Wall         float64 `json:"wall_seconds"`
 	CPU          float64 `json:"cpu_seconds"`
@@ -49,9 +54,13 @@ func (c *Grow) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("find own program: %w", err)
 	}
 	t := tabwriter.NewWriter(out.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "interactions\testimate MB\tpeak RSS MB\tof estimate\tbytes each\tCPU s an epoch\tµs each\t\n")
+	fmt.Fprintf(t, "interactions\testimate MB\tpeak RSS MB\tof estimate\tbytes each\tCPU s\tµs each\t\n")
 	for _, n := range c.Sizes {
-		text, err := exec.CommandContext(ctx, self, "grow", "--one", strconv.Itoa(n), "--dim", strconv.Itoa(c.Dim)).Output()
+		args := []string{"grow", "--one", strconv.Itoa(n), "--dim", strconv.Itoa(c.Dim)}
+		if c.Whole {
+			args = append(args, "--whole")
+		}
+		text, err := exec.CommandContext(ctx, self, args...).Output()
 		if err != nil {
 			return fmt.Errorf("train on %d interactions: %w", n, err)
 		}
@@ -66,19 +75,62 @@ func (c *Grow) Run(ctx context.Context, out *program.Output) error {
 }
 
 func (c *Grow) one(ctx context.Context) (growth, error) {
-	m := long(c.One)
-	g := growth{Interactions: len(m.Col), Estimate: ials.Memory(m.Rows, m.Cols, len(m.Col), c.Dim, threads)}
-	r, _, err := train(ctx, m, config(c.Dim, 1))
+	program, err := peakMemory()
 	if err != nil {
-		return g, err
+		return growth{}, err
 	}
-	g.Wall, g.CPU = r.Wall[0], r.CPU[0]
+	m := long(c.One)
+	g := growth{Interactions: len(m.Col)}
+	start, cpu := time.Now(), cpuSeconds()
+	if c.Whole {
+		cfg := trainer.DefaultConfig()
+		cfg.Dim, cfg.TuneBudget = c.Dim, wholeBudget
+		job := trainer.Trainer{Config: cfg, Threads: threads, Estimated: func(e trainer.Estimate) { g.Estimate = program + e.Bytes }}
+		data := shopOf(m)
+		m = nil
+		_, err = job.Train(ctx, data)
+	} else {
+		g.Estimate = program + ials.Memory(m.Rows, m.Cols, len(m.Col), c.Dim, threads)
+		_, err = ials.Fit(ctx, m, config(c.Dim, 1), nil)
+	}
+	if err != nil {
+		return g, fmt.Errorf("train: %w", err)
+	}
+	g.Wall, g.CPU = time.Since(start).Seconds(), cpuSeconds()-cpu
+	g.Peak, err = peakMemory()
+	return g, err
+}
+
+// wholeBudget is the tuning budget of a whole training, in seconds: the least that tries a few candidates.
+const wholeBudget = 10
+
+// shopOf is a shop whose customers rated what m says, one in four not well.
+func shopOf(m *ials.Matrix) *trainer.Data {
+	d := &trainer.Data{Ratings: make([]evaluation.Rating, 0, len(m.Col))}
+	for p := range m.Cols {
+		d.Products = append(d.Products, shop.Product{Code: fmt.Sprintf("S%08d", p), Line: fmt.Sprint("line ", p%20)})
+	}
+	for u := range m.Rows {
+		d.Customers = append(d.Customers, shop.Customer{Number: int32(u + 1), Country: fmt.Sprint("country ", u%30)})
+		cols, _ := m.Row(u)
+		for i, p := range cols {
+			stars := int8(5)
+			if evaluation.Mix(uint64(u)<<32+uint64(p))%4 == 0 {
+				stars = 2
+			}
+			d.Ratings = append(d.Ratings, evaluation.Rating{Customer: int32(u), Product: p, Stars: stars, RatedAt: int64(1_700_000_000 + 3600*i)})
+		}
+	}
+	return d
+}
+
+// peakMemory is the most that this process has held, in bytes.
+func peakMemory() (int64, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return g, fmt.Errorf("read own memory: %w", err)
+		return 0, fmt.Errorf("read own memory: %w", err)
 	}
-	g.Peak = u.Maxrss << 10 // Linux counts in KB
-	return g, nil
+	return u.Maxrss << 10, nil // Linux counts in KB
 }
 
 // long is about n interactions of users with 5 to 250 of them, written in place: a list that grows would be garbage in the measurement.
