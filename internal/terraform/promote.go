@@ -1,12 +1,9 @@
 package terraform
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +23,7 @@ type promoteCommand struct {
 	State       string `required:"" placeholder:"BUCKET" help:"Bucket of the states."`
 	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem)."`
 	PlanOnly    bool   `help:"Show what would change, and stop."`
+	Chain       bool   `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
 }
 
 // target is where a promotion may go: the part of the variables that guards it.
@@ -34,7 +32,7 @@ type target struct {
 	Region    string `json:"region"`
 }
 
-// Run packages, checks whose account answers, plans, shows changes and cost, and applies after a confirmation.
+// Run checks whose account answers, packages, and promotes.
 func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	w, err := Open(ctx)
 	if err != nil {
@@ -81,44 +79,16 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("find variables: %w", err)
 	}
-	planFile := filepath.Join(w.State, "aws-"+c.Environment+".plan")
-	if _, err := root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+file, "-var=environment="+c.Environment,
-		"-var=package_dir="+packages, "-var=image_tag="+tag, "-out="+planFile); err != nil {
-		return err
-	}
-	plan, err := root.Run(ctx, "show", "-json", planFile)
+	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, Packages: packages, Tag: tag,
+		PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr, Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
+	changes, err := p.Run(ctx)
 	if err != nil {
 		return err
 	}
-	changes, err := Changes(plan)
-	if err != nil {
-		return err
-	}
-	planned, err := Planned(plan)
-	if err != nil {
-		return err
-	}
-	cost, costs := AtRest(planned)
-	var say strings.Builder
-	for _, change := range changes {
-		fmt.Fprintln(&say, change)
-	}
-	fmt.Fprintf(&say, "\nAt rest, by rounded list prices (a guide, not an offer):\n%s%8.0f USD a month\n", costs, cost)
-	fmt.Fprintf(&say, "%d changes in account %s, %s, environment %s\n", len(changes), want.AccountID, want.Region, c.Environment)
-	fmt.Fprint(out.Stderr, say.String())
-	if c.PlanOnly || len(changes) == 0 {
+	if c.PlanOnly {
 		return out.Result(fmt.Sprintf("%d changes planned, none made", len(changes)), changes)
 	}
-	if err := confirm(os.Stdin, out.Stderr, c.Environment); err != nil {
-		return err
-	}
-	if f, ok := out.Stderr.(*os.File); ok {
-		root.Out = f
-	}
-	if _, err := root.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
-		return err
-	}
-	return out.Result("applied; docs/deploy.md goes on with the image, the migration and the first run", changes)
+	return out.Result(fmt.Sprintf("%d changes made; %s answers", len(changes), c.Environment), changes)
 }
 
 // check refuses every account and region but the expected ones.
@@ -129,19 +99,6 @@ func (t target) check(actual target) error {
 	if actual != t {
 		return fmt.Errorf("%w: these credentials are of account %s in %q, the variables say %s in %q", ErrWrongTarget,
 			actual.AccountID, actual.Region, t.AccountID, t.Region)
-	}
-	return nil
-}
-
-// confirm reads the environment's name.
-func confirm(in io.Reader, out io.Writer, environment string) error {
-	fmt.Fprintf(out, "Type %s to apply: ", environment)
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the confirmation: %w", err)
-	}
-	if strings.TrimSpace(line) != environment {
-		return ErrNotConfirmed
 	}
 	return nil
 }

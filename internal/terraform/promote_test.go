@@ -26,7 +26,8 @@ func TestTargetRefusesEverythingElse(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	t.Parallel()
 	for typed, ok := range map[string]bool{"prod\n": true, "prod": true, "y\n": false, "": false, "production\n": false} {
-		if err := confirm(strings.NewReader(typed), io.Discard, "prod"); ok != (err == nil) || !ok && !errors.Is(err, ErrNotConfirmed) {
+		p := Promotion{Environment: "prod", In: strings.NewReader(typed), Out: io.Discard}
+		if err := p.confirm(); ok != (err == nil) || !ok && !errors.Is(err, ErrNotConfirmed) {
 			t.Errorf("%q: %v", typed, err)
 		}
 	}

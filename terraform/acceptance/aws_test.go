@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -315,25 +316,30 @@ func sum(count map[string]int) (n int) {
 	return n
 }
 
-// otherVariables are those that no tag of internal/envconfig names.
+// otherVariables are those that no tag in internal/ names.
 func otherVariables() map[string]string {
 	return map[string]string{
-		"PGUSER":            "pgx takes from it what PGVECTOR_DSN lacks",
-		"PGPASSWORD":        "likewise",
-		"TMPDIR":            "Go's own",
-		"PGVECTOR_IAM_AUTH": "of the design; no program reads it yet, so the functions cannot log in on AWS (docs/deploy.md)",
+		"PGUSER":     "pgx takes from it what PGVECTOR_DSN lacks",
+		"PGPASSWORD": "likewise",
+		"TMPDIR":     "Go's own",
 	}
 }
 
 // checkEnvironment compares the variables of functions and tasks with those that the code reads.
 func checkEnvironment(t *testing.T, w *terraform.Workspace, resources map[string]terraform.Resource) {
-	code, err := os.ReadFile(filepath.Join(w.Repository, "internal", "envconfig", "envconfig.go"))
+	tag, read := regexp.MustCompile(`env:"([A-Z_]+)"`), map[string]bool{}
+	err := filepath.WalkDir(filepath.Join(w.Repository, "internal"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		for _, found := range tag.FindAllStringSubmatch(string(code), -1) {
+			read[found[1]] = true
+		}
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	read := map[string]bool{}
-	for _, found := range regexp.MustCompile(`env:"([A-Z_]+)"`).FindAllStringSubmatch(string(code), -1) {
-		read[found[1]] = true
 	}
 	seen := map[string]bool{}
 	for _, r := range resources {

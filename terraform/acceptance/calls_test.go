@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/go-sql-driver/mysql"
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -72,6 +73,7 @@ func TestCalls(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+	var login []string // of etl, as on AWS: an address, and a secret
 	run := func(program, endpoint string, args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), args...)
@@ -79,16 +81,20 @@ func TestCalls(t *testing.T) {
 		for name, value := range s.Env() {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
+		cmd.Env = append(cmd.Env, login...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", program, err, out)
 		}
 	}
 	run("seed", endpoint, "generate", "--scale", "0.05")
-	run("etl", r.listen(t, "etl"), "plan", "--job", "glue", "--partitions", "2") // as jobs/etl/glue/launcher.py runs it
-	for _, part := range []string{"0/2", "1/2"} {
-		run("etl", r.listen(t, "etl"), "--job", "glue", "--partition", part)
+	login = mustLogin(t, cfg, mysqlDSN)
+	for _, job := range []string{"glue", "again"} { // as jobs/etl/glue/launcher.py runs it; the second changes nothing and is deleted
+		run("etl", r.listen(t, "etl"), "plan", "--job", job, "--partitions", "2")
+		for _, part := range []string{"0/2", "1/2"} {
+			run("etl", r.listen(t, "etl"), "--job", job, "--partition", part)
+		}
+		run("etl", r.listen(t, "etl"), "commit-parts", "--job", job)
 	}
-	run("etl", r.listen(t, "etl"), "commit-parts", "--job", "glue")
 	for range 2 { // the second time finds what the first one left
 		run("etl", r.listen(t, "etl"))
 		run("train", r.listen(t, "train"))
@@ -172,7 +178,7 @@ func (r *recorder) note(program string, q *http.Request) {
 	}
 }
 
-// named is the stream that a JSON request names, without the test's suffix and the project's name.
+// named is the stream that a JSON request names, without the test's suffix and the project's name; of a secret it is what it is for.
 func (r *recorder) named(q *http.Request) string {
 	body, err := io.ReadAll(q.Body)
 	if err != nil {
@@ -181,11 +187,14 @@ func (r *recorder) named(q *http.Request) string {
 	q.Body = io.NopCloser(strings.NewReader(string(body)))
 	var names struct{ StreamName, DeliveryStreamName, SecretID string }
 	_ = json.Unmarshal(body, &names) // a body of another kind names none of them
+	if names.SecretID != "" {
+		return "source database's login"
+	}
 	_, suffix, _ := strings.Cut(r.settings.Stream.Name, "kindred-activity")
-	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName, names.SecretID), suffix), "kindred-")
+	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName), suffix), "kindred-")
 }
 
-// object is the action and the resource of a request to S3: bucket by role, key by its first folder.
+// object is the action and the resource of a request to S3: bucket by role, key by its first folder, and whether a run's.
 func (r *recorder) object(q *http.Request) (action, resource string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
 	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts", r.settings.Buckets.Recommendations.Name: "recommendations"}
@@ -193,8 +202,11 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 	if key == "" {
 		return map[string]string{http.MethodGet: "s3:ListBucket", http.MethodHead: "s3:ListBucket"}[q.Method], resource
 	}
-	folder, _, _ := strings.Cut(key, "/")
+	folder, rest, _ := strings.Cut(key, "/")
 	resource += "/" + folder + "/"
+	if strings.HasPrefix(rest, "run=") {
+		resource += "run=/"
+	}
 	if folder == "planted" {
 		resource = cmp.Or(roles[bucket], bucket) + "/" + key
 	}
@@ -219,6 +231,33 @@ func (r *recorder) all() []call {
 	return slices.SortedFunc(slices.Values(r.calls), func(a, b call) int {
 		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource, b.Resource))
 	})
+}
+
+// mustLogin keeps the DSN's login in a secret as RDS does, until the test ends, and returns what etl then has in its environment.
+func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
+	t.Helper()
+	address, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal("MYSQL_DSN is no address")
+	}
+	value, err := json.Marshal(map[string]string{"username": address.User, "password": address.Passwd})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := secretsmanager.NewFromConfig(cfg)
+	secret, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + rand.Text()), SecretString: aws.String(string(value))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+		defer stop()
+		if _, err := client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: secret.ARN, ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+			t.Errorf("delete the secret: %v", err)
+		}
+	})
+	address.User, address.Passwd = "", ""
+	return []string{"MYSQL_DSN=" + address.FormatDSN(), "MYSQL_SECRET_ARN=" + *secret.ARN}
 }
 
 // mustDatabases makes an empty MySQL and an empty PostgreSQL database, dropped at the end.

@@ -74,7 +74,6 @@ func platform() map[string]string {
 		"serve Tracing":                            "Lambda sends traces",
 		"serve AttachToVpc":                        "Lambda attaches the function to the network",
 		"etl ReadCode":                             "Glue reads the launcher and the program",
-		"etl ReadSourcePassword":                   "the launcher reads the password; the emulator's etl has it in MYSQL_DSN",
 		"etl UseKey":                               "S3 and the logs are encrypted",
 		"etl Connection":                           "Glue reads the connection",
 		"etl Logs":                                 "Glue writes the log",
@@ -104,17 +103,17 @@ func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]te
 	calls := mustCalls(t)
 	used := map[string]bool{}
 	for _, c := range calls {
-		allowed := false
+		allowed, arn := false, arn(c, resources)
 		for _, s := range policies["kindred-dev-"+c.Program] {
 			for _, resource := range s.Resource {
-				if s.Effect == "Allow" && slices.Contains(s.Action, c.Action) && matches(resource, arn(c)) {
+				if s.Effect == "Allow" && slices.Contains(s.Action, c.Action) && matches(resource, arn) {
 					allowed = true
 					used[c.Program+" "+s.Sid+" "+c.Action+" "+resource] = true
 				}
 			}
 		}
 		if !allowed {
-			t.Errorf("%s calls %s on %s, and its role does not allow it", c.Program, c.Action, arn(c))
+			t.Errorf("%s calls %s on %s, and its role does not allow it", c.Program, c.Action, arn)
 		}
 	}
 	listed := map[string]bool{}
@@ -163,7 +162,7 @@ func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]te
 }
 
 // arn is the resource of a call in the environment dev.
-func arn(c call) string {
+func arn(c call, resources map[string]terraform.Resource) string {
 	service, _, _ := strings.Cut(c.Action, ":")
 	switch service {
 	case "s3":
@@ -173,15 +172,28 @@ func arn(c call) string {
 			return bucket
 		}
 		if strings.HasSuffix(key, "/") {
-			key += "any"
+			key = strings.ReplaceAll(key, "run=/", "run=any/") + "any"
 		}
 		return bucket + "/" + key
+	case "secretsmanager":
+		return secretOf(resources["module.source_database[0].aws_db_instance.this"])
 	case "firehose":
 		return "arn:aws:firehose:" + awsRegion + ":" + awsAccount + ":deliverystream/kindred-dev-" + c.Resource
 	case "kinesis":
 		return "arn:aws:kinesis:" + awsRegion + ":" + awsAccount + ":stream/kindred-dev-" + c.Resource
 	}
 	return c.Resource
+}
+
+// secretOf is the ARN of the secret in which RDS keeps the password, of which a program knows no name.
+func secretOf(database terraform.Resource) string {
+	secrets, _ := database.Values["master_user_secret"].([]any)
+	if len(secrets) == 0 {
+		return "no secret"
+	}
+	secret, _ := secrets[0].(map[string]any)
+	arn, _ := secret["secret_arn"].(string)
+	return arn
 }
 
 // matches compares a resource of a policy, with its *, with an ARN.

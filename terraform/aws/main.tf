@@ -110,6 +110,7 @@ module "training" {
     dsn        = format(local.vector_dsn["image"], "")
     username   = local.vector_database.username
     secret_arn = local.vector_database.secret_arn
+    reader     = var.reader_user
   }
 }
 

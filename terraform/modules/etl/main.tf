@@ -232,6 +232,12 @@ data "aws_iam_policy_document" "job" {
   }
 
   statement {
+    sid       = "DeleteLeftovers"
+    actions   = ["s3:DeleteObject"] # of runs that were killed or changed nothing; never CURRENT
+    resources = ["${var.lake_bucket.arn}/${local.training_set}/run=*"]
+  }
+
+  statement {
     sid       = "ListLake"
     actions   = ["s3:ListBucket"]
     resources = [var.lake_bucket.arn] # the whole: without it, S3 answers 403 for a first run's missing pointer, not 404

@@ -31,6 +31,7 @@ locals {
         ARTIFACTS_BUCKET = var.artifacts_bucket.name
         PGVECTOR_DSN     = var.vector_database.dsn
         PGUSER           = var.vector_database.username
+        PGVECTOR_READER  = var.vector_database.reader
       }
       # pgx takes what the DSN lacks from PGUSER and PGPASSWORD; ECS reads the password when the task starts, so that no state and no
       # definition holds it, and a rotated one is read anew.

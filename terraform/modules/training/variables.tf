@@ -24,8 +24,8 @@ variable "artifacts_bucket" {
 }
 
 variable "vector_database" {
-  description = "PostgreSQL with pgvector: DSN without user and password, the owner's name, and the secret that holds {password}."
-  type        = object({ dsn = string, username = string, secret_arn = string })
+  description = "PostgreSQL with pgvector: DSN without user and password, the owner's name, the secret that holds {password}, and the role that the functions log in as."
+  type        = object({ dsn = string, username = string, secret_arn = string, reader = string })
 
   validation {
     condition     = !strcontains(var.vector_database.dsn, "@")

@@ -8,7 +8,7 @@ variables {
   kms_key_arn       = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
   lake_bucket       = { name = "lake", arn = "arn:aws:s3:::lake" }
   artifacts_bucket  = { name = "artifacts", arn = "arn:aws:s3:::artifacts" }
-  vector_database   = { dsn = "postgres://h:5432/kindred?sslmode=verify-full", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s" }
+  vector_database   = { dsn = "postgres://h:5432/kindred?sslmode=verify-full", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s", reader = "recommend" }
   etl_job           = { name = "j", arn = "arn:aws:glue:eu-west-1:123456789012:job/j" }
   failure_topic_arn = "arn:aws:sns:eu-west-1:123456789012:t"
   subnet_ids        = ["subnet-1"]
@@ -68,7 +68,7 @@ run "refuses_a_password" {
   command = plan
 
   variables {
-    vector_database = { dsn = "postgres://u:p@h/d", username = "u", secret_arn = "s" }
+    vector_database = { dsn = "postgres://u:p@h/d", username = "u", secret_arn = "s", reader = "r" }
   }
 
   expect_failures = [var.vector_database]
