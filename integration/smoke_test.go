@@ -2,14 +2,11 @@ package integration
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +19,7 @@ import (
 	"kindred/internal/activity"
 	"kindred/internal/awsclient"
 	"kindred/internal/envconfig"
+	"kindred/internal/linefile"
 	"kindred/internal/publish"
 	"kindred/localstack/settings"
 )
@@ -127,19 +125,9 @@ func findLine(ctx context.Context, client *s3.Client, bucket, key, event string)
 		return nil, err
 	}
 	defer object.Body.Close()
-	var body io.Reader = object.Body
-	if strings.HasSuffix(key, ".gz") {
-		if body, err = gzip.NewReader(object.Body); err != nil {
-			return nil, err
-		}
-	}
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	for line := range bytes.Lines(data) {
-		if bytes.Contains(line, []byte(event)) {
-			return line, nil
+	for line, err := range linefile.Lines(object.Body) {
+		if err != nil || bytes.Contains(line, []byte(event)) {
+			return bytes.Clone(line), err
 		}
 	}
 	return nil, nil

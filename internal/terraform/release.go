@@ -36,8 +36,11 @@ func (p *Promotion) push(ctx context.Context, repository string) error {
 		return fmt.Errorf("push image: %w", err)
 	}
 	token, err := ecr.NewFromConfig(p.AWS).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
-	if err != nil || len(token.AuthorizationData) == 0 {
+	if err != nil {
 		return fmt.Errorf("ask for the registry's token: %w", err)
+	}
+	if len(token.AuthorizationData) == 0 {
+		return errors.New("ask for the registry's token: there is none")
 	}
 	login, err := base64.StdEncoding.DecodeString(aws.ToString(token.AuthorizationData[0].AuthorizationToken))
 	if err != nil {

@@ -1,9 +1,10 @@
 package acceptance
 
 import (
-	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,8 +19,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	"kindred/internal/awsclient"
+	"kindred/internal/provision"
 	"kindred/internal/terraform"
 )
 
@@ -29,9 +33,10 @@ const (
 	stateBucket = "kindred-state"
 )
 
-// TestAWSRootOnMoto applies terraform/aws whole against a patched moto server, with its state in S3: the second plan is empty, the state
-// holds no secret, the roles allow what the programs call and nothing wider, a second environment shares no name, and destroy
-// leaves nothing. One test, because each step builds on the one before, and the whole takes five minutes.
+// TestAWSRootOnMoto promotes terraform/aws whole to a patched moto server, with its state in S3: the second plan is empty, neither state
+// nor logs hold a secret, the roles allow what the programs call and nothing wider, a second environment shares no name, a second apply
+// at the same time waits for nobody but fails at the lock, a promotion whose smoke test fails is taken back, and destroy leaves
+// nothing. One test, because each step builds on the one before, and the whole takes minutes.
 func TestAWSRootOnMoto(t *testing.T) {
 	w := mustOpen(t)
 	moto, err := w.StartMoto(t.Context())
@@ -49,7 +54,14 @@ func TestAWSRootOnMoto(t *testing.T) {
 
 	dev := newEnvironment(t, w, moto, "dev")
 	step := time.Now()
-	dev.mustRun(t, "apply", "-input=false", "-no-color", "-auto-approve", dev.vars)
+	registry := mustRegistry(t)
+	first := dev.promotion(cfg, registry, "dev\n")
+	var smoked []string
+	first.Smoke = func(_ context.Context, env []string) error { smoked = env; return nil }
+	changes, err := first.Run(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, first.Out)
+	}
 	resources, err := terraform.Resources(dev.mustRun(t, "show", "-json"))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +72,13 @@ func TestAWSRootOnMoto(t *testing.T) {
 			managed++
 		}
 	}
-	t.Logf("apply: %d resources, %v", managed, time.Since(step).Round(time.Second))
+	t.Logf("first promotion: %d changes, %d resources, %v", len(changes), managed, time.Since(step).Round(time.Second))
+	registry.wantImage(t, dev.tag)
+	for _, want := range []string{"AWS_REGION=" + awsRegion, "ACTIVITY_STREAM=kindred-dev-activity", "SERVE_FUNCTION=kindred-dev-serve:live"} {
+		if !slices.Contains(smoked, want) {
+			t.Errorf("the smoke test's variables lack %s: %v", want, smoked)
+		}
+	}
 
 	if held := mustCount(t, moto); sum(held)-sum(before) < managed/4 {
 		t.Errorf("the server counts %d things for %d resources: the last check would see nothing", sum(held)-sum(before), managed)
@@ -71,13 +89,18 @@ func TestAWSRootOnMoto(t *testing.T) {
 			t.Errorf("it would %s", c)
 		}
 	})
-	t.Run("no secret in state or outputs", func(t *testing.T) { checkSecrets(t, cfg, dev, resources) })
+	t.Run("no secret in state, outputs or logs", func(t *testing.T) {
+		checkSecrets(t, cfg, dev, resources, fmt.Sprint(first.Out), string(mustRead(t, filepath.Join(w.State, "moto.log"))))
+	})
+	t.Run("the lock refuses a second apply", func(t *testing.T) { checkLock(t, cfg, w, moto, dev) })
 	t.Run("the programs know their variables", func(t *testing.T) { checkEnvironment(t, w, resources) })
 	t.Run("policies", func(t *testing.T) { checkPolicies(t, w, resources) })
 	t.Run("a second environment shares no name", func(t *testing.T) {
 		stage := newEnvironment(t, w, moto, "stage")
 		checkNames(t, resources, stage.mustPlanned(t))
 	})
+
+	t.Run("a promotion whose smoke test fails is taken back", func(t *testing.T) { checkTakenBack(t, cfg, dev, registry) })
 
 	step = time.Now()
 	dev.mustRun(t, "destroy", "-input=false", "-no-color", "-auto-approve", dev.vars)
@@ -103,22 +126,31 @@ func leftovers() map[string]string {
 		"ec2 network_acls":                      "moto keeps a deleted network's default list; it was not made here",
 		"ec2 tags":                              "moto keeps tags of what is gone",
 		"rds events":                            "a history",
+		"ecs tasks":                             "ECS keeps what it ran for an hour",
+		"ec2 enis":                              "moto keeps the interface of a task that ended",
 		"glue data_catalog_encryption_settings": "an account's setting, put back to unencrypted, not deleted",
 	}
 }
 
 // environment is terraform/aws with one environment's values and state.
 type environment struct {
-	root       *terraform.Root
-	vars, plan string
+	root                                  *terraform.Root
+	name, file, vars, plan, packages, tag string
+}
+
+// promotion is what `make promote` runs, with packages of the test's own.
+func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *terraform.Promotion {
+	return &terraform.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file, Packages: e.packages, Tag: e.tag,
+		Registry: registry, Probe: 10 * time.Millisecond, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
 func newEnvironment(t *testing.T, w *terraform.Workspace, moto *terraform.Moto, name string) environment {
 	t.Helper()
 	folder := t.TempDir()
+	const tag = "0123456789ab"
 	packages := mustPackages(t)
 	vars, err := json.Marshal(map[string]any{
-		"environment": name, "account_id": awsAccount, "region": awsRegion, "package_dir": packages, "image_tag": "0123456789ab",
+		"environment": name, "account_id": awsAccount, "region": awsRegion, "package_dir": packages, "image_tag": tag,
 		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"}, "own_account_settings": name == "dev",
 		"serve_callers": []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
 	})
@@ -129,8 +161,8 @@ func newEnvironment(t *testing.T, w *terraform.Workspace, moto *terraform.Moto, 
 	if err := os.WriteFile(file, vars, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := environment{root: w.Root("aws", "moto-"+name, terraform.Emulator(moto.Endpoint, awsRegion)...), vars: "-var-file=" + file,
-		plan: filepath.Join(folder, "plan")}
+	e := environment{root: w.Root("aws", "moto-"+name, terraform.Emulator(moto.Endpoint, awsRegion)...), name: name, file: file, vars: "-var-file=" + file,
+		plan: filepath.Join(folder, "plan"), packages: packages, tag: tag}
 	e.mustRun(t, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+stateBucket,
 		"-backend-config=key="+name+".tfstate", "-backend-config=region="+awsRegion, "-backend-config=use_path_style=true")
 	return e
@@ -159,26 +191,11 @@ func (e environment) mustPlan(t *testing.T) []terraform.Change {
 func (e environment) mustPlanned(t *testing.T) map[string]terraform.Resource {
 	t.Helper()
 	e.mustRun(t, "plan", "-input=false", "-no-color", e.vars, "-out="+e.plan)
-	resources, err := terraform.Resources(plannedAsState(t, e.mustRun(t, "show", "-json", e.plan)))
+	resources, err := terraform.Planned(e.mustRun(t, "show", "-json", e.plan))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return resources
-}
-
-func plannedAsState(t *testing.T, plan []byte) []byte {
-	t.Helper()
-	var p struct {
-		Planned json.RawMessage `json:"planned_values"`
-	}
-	if err := json.Unmarshal(plan, &p); err != nil {
-		t.Fatal(err)
-	}
-	state, err := json.Marshal(map[string]any{"values": p.Planned})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return state
 }
 
 // mustPackages makes what `make package` makes, with empty programs: the control plane does not run them.
@@ -193,29 +210,44 @@ func mustPackages(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"recommend.zip", "serve.zip"} {
-		f, err := os.Create(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		z := zip.NewWriter(f)
-		if _, err := z.Create("bootstrap"); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
+	mustFunctions(t, folder, "first")
+	image, err := random.Image(1000, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tarball.WriteToFile(filepath.Join(folder, "image.tar"), nil, image); err != nil {
+		t.Fatal(err)
 	}
 	return folder
 }
 
-// checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds it; attributes that are made for
-// secrets must be empty.
-func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]terraform.Resource) {
-	state := string(e.mustRun(t, "state", "pull")) + string(e.mustRun(t, "output", "-json"))
+// mustFunctions makes the functions' zips, of other content for another text.
+func mustFunctions(t *testing.T, folder, text string) {
+	t.Helper()
+	zip, err := provision.Pack([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"recommend.zip", "serve.zip"} {
+		if err := os.WriteFile(filepath.Join(folder, name), zip, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func mustRead(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds it, in the outputs and in logs;
+// attributes that are made for secrets must be empty.
+func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]terraform.Resource, logs ...string) {
+	state := string(e.mustRun(t, "state", "pull")) + string(e.mustRun(t, "output", "-json")) + strings.Join(logs, "")
 	secrets := secretsmanager.NewFromConfig(cfg)
 	list, err := secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
 	if err != nil {
@@ -234,7 +266,7 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 			t.Fatalf("secret %s is no JSON object", aws.ToString(s.Name))
 		}
 		if password, _ := parts["password"].(string); password == "" || strings.Contains(state, password) {
-			t.Errorf("the state holds the password of %s, or there is none", aws.ToString(s.Name))
+			t.Errorf("state, outputs or logs hold the password of %s, or there is none", aws.ToString(s.Name))
 		}
 	}
 	forSecrets := regexp.MustCompile(`(?i)(^|_)(password|secret_string|secret_binary|token|private_key|access_key|secret_key)$`)

@@ -6,7 +6,7 @@ itself, not that AWS consents. Each patch names its reason:
  1. RDS: a DbiResourceId of its own for each instance (moto gives every instance the same); performance insights; parameters set by the user
  2. S3: a Deny under a condition (TLS only) is not applied, because moto ignores the condition; tags given with CreateBucket
  3. CloudWatch: smithy rpc-v2-cbor, the only protocol that the Go SDK speaks; PutCompositeAlarm
- 4. Step Functions: ValidateStateMachineDefinition and ListStateMachineVersions, which the provider asks for ever
+ 4. Step Functions: ValidateStateMachineDefinition and ListStateMachineVersions, which the provider asks for ever; an execution's end
  5. Glue: the type of a connection, DeleteConnection
  6. Lambda: the logging configuration of a function; the alias in a mapping's function
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
@@ -37,6 +37,7 @@ from moto.iam import access_control
 from moto.kinesis.responses import KinesisResponse
 from moto.rds import models
 from moto.s3.responses import S3Response
+from moto.stepfunctions.models import StepFunctionBackend
 from moto.stepfunctions.responses import StepFunctionResponse
 
 _init = models.DBInstance.__init__
@@ -67,6 +68,20 @@ CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 
 StepFunctionResponse.validate_state_machine_definition = lambda self: ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
 StepFunctionResponse.list_state_machine_versions = lambda self: ActionResult({"stateMachineVersions": []})
+
+_describe_execution = StepFunctionBackend.describe_execution
+
+
+def _ended_execution(self, *args, **kwargs):
+    """The first look sees it running, the second ended; moto's runs for ever."""
+    execution = _describe_execution(self, *args, **kwargs)
+    if getattr(execution, "seen", False):
+        execution.status, execution.stop_date = "SUCCEEDED", datetime.datetime.now(datetime.timezone.utc)
+    execution.seen = True
+    return execution
+
+
+StepFunctionBackend.describe_execution = _ended_execution
 
 # --- attributes that moto stores not or returns not: each would be drift on the second plan
 

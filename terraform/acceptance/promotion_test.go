@@ -1,0 +1,145 @@
+package acceptance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	memory "github.com/google/go-containerregistry/pkg/registry"
+
+	"kindred/internal/awsclient"
+	"kindred/internal/terraform"
+)
+
+// registry is ECR as far as an image's way goes: it takes every host's requests, and wants the token that the emulator gives.
+type registry struct {
+	server *httptest.Server
+	mu     sync.Mutex
+	puts   []string // paths
+}
+
+func mustRegistry(t *testing.T) *registry {
+	t.Helper()
+	r, content := &registry{}, memory.New(memory.Logger(log.New(io.Discard, "", 0)))
+	r.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if user, password, ok := q.BasicAuth(); !ok || user != "AWS" || password != awsAccount+"-auth-token" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="ecr"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if q.Method == http.MethodPut {
+			r.mu.Lock()
+			r.puts = append(r.puts, q.URL.Path)
+			r.mu.Unlock()
+		}
+		content.ServeHTTP(w, q)
+	}))
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+// RoundTrip sends a request to the registry, whatever its host.
+func (r *registry) RoundTrip(q *http.Request) (*http.Response, error) {
+	to, err := url.Parse(r.server.URL)
+	if err != nil {
+		return nil, err
+	}
+	q = q.Clone(q.Context())
+	q.URL.Scheme, q.URL.Host = to.Scheme, to.Host
+	return http.DefaultTransport.RoundTrip(q)
+}
+
+// wantImage checks that the tag came, once, after its two layers and its configuration.
+func (r *registry) wantImage(t *testing.T, tag string) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.puts) != 4 || r.puts[3] != "/v2/kindred-dev/batch/manifests/"+tag {
+		t.Errorf("the registry took %q, want three blobs and the tag", r.puts)
+	}
+}
+
+// checkLock holds the state's lock as another apply would, and looks how an apply meets it; then it lets both environments lock at once.
+func checkLock(t *testing.T, cfg aws.Config, w *terraform.Workspace, moto *terraform.Moto, dev environment) {
+	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"), IfNoneMatch: aws.String("*"),
+		Body: strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
+	client := awsclient.S3(cfg)
+	if _, err := client.PutObject(t.Context(), lock); err != nil {
+		t.Fatal(err)
+	}
+	_, err := dev.root.Run(t.Context(), "apply", "-input=false", "-no-color", "-auto-approve", dev.vars)
+	if err == nil || !strings.Contains(err.Error(), "Error acquiring the state lock") || !strings.Contains(err.Error(), "somebody else") {
+		t.Errorf("an apply beside another one: %v", err)
+	}
+	stage := newEnvironment(t, w, moto, "stage") // another key, another lock
+	stage.mustRun(t, "apply", "-input=false", "-no-color", "-auto-approve", "-target=module.kms", stage.vars)
+	stage.mustRun(t, "destroy", "-input=false", "-no-color", "-auto-approve", stage.vars)
+	if _, err := client.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: lock.Bucket, Key: lock.Key}); err != nil {
+		t.Fatal(err)
+	}
+	if changes := dev.mustPlan(t); len(changes) > 0 {
+		t.Errorf("the other environment's apply changed this one: %v", changes)
+	}
+}
+
+// checkTakenBack promotes other functions, whose smoke test fails.
+func checkTakenBack(t *testing.T, cfg aws.Config, dev environment, r *registry) {
+	before := aliases(t, cfg)
+	mustFunctions(t, dev.packages, "second")
+	broken := errors.New("no answer")
+	p := dev.promotion(cfg, r, "dev\n")
+	p.Smoke = func(context.Context, []string) error {
+		for function, version := range aliases(t, cfg) {
+			if version == before[function] {
+				t.Errorf("the smoke test of %s meets version %s, the one before", function, version)
+			}
+		}
+		return broken
+	}
+	changes, err := p.Run(t.Context())
+	if !errors.Is(err, broken) || !errors.Is(err, terraform.ErrTakenBack) {
+		t.Errorf("error %v, want %v and %v", err, broken, terraform.ErrTakenBack)
+	}
+	if len(changes) == 0 {
+		t.Error("nothing changed: the smoke test met the version before")
+	}
+	if after := aliases(t, cfg); !maps.Equal(before, after) {
+		t.Errorf("aliases were %v, are %v", before, after)
+	}
+	r.wantImage(t, dev.tag) // it had the image
+	again := dev.mustPlan(t)
+	for _, c := range again {
+		if !strings.Contains(c.Address, "aws_lambda_alias") || fmt.Sprint(c.Attributes) != "[function_version]" {
+			t.Errorf("after it, an apply would %s", c)
+		}
+	}
+	if len(again) != len(before) {
+		t.Errorf("an apply would change %d aliases, want %d", len(again), len(before))
+	}
+}
+
+// aliases are the versions that the functions' alias calls.
+func aliases(t *testing.T, cfg aws.Config) map[string]string {
+	t.Helper()
+	versions := map[string]string{}
+	for _, function := range []string{"kindred-dev-recommend", "kindred-dev-serve"} {
+		alias, err := lambda.NewFromConfig(cfg).GetAlias(t.Context(), &lambda.GetAliasInput{FunctionName: &function, Name: aws.String("live")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		versions[function] = *alias.FunctionVersion
+	}
+	return versions
+}
