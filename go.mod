@@ -46,7 +46,6 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-
 require (
 	dario.cat/mergo v1.0.2 // indirect
 	filippo.io/edwards25519 v1.2.0 // indirect
