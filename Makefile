@@ -129,6 +129,7 @@ test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests against the local stack, started if it does not run
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
+	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis. It needs Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 
 .PHONY: clean

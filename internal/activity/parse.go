@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,9 +18,9 @@ const (
 	MaxEventBytes = (1000 - 32) << 10
 	// MaxBrowseHistory is far above any real session; recommending looks at the most recent entries only.
 	MaxBrowseHistory = 10_000
-	// MaxID bounds session_id and event_id in bytes, as Kinesis bounds a partition key.
+	// MaxID bounds session_id and event_id in characters, as Kinesis bounds a partition key.
 	MaxID = 256
-	// MaxProductCode bounds product_code in bytes; the seed's codes have at most 15 characters.
+	// MaxProductCode bounds product_code in characters; the seed's codes have at most 15 characters.
 	MaxProductCode = 128
 )
 
@@ -30,6 +31,7 @@ var kplMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
 // wire is an event with the names that the recommendation record adds, which an event may not use itself.
 type wire struct {
 	Event
+	CustomerNumber   *whole          `json:"customer_number"`
 	RecommendedItems json.RawMessage `json:"recommended_items"`
 	SimilarItems     json.RawMessage `json:"similar_items"`
 	Recommendation   json.RawMessage `json:"recommendation"`
@@ -61,6 +63,7 @@ func Parse(data []byte) (*Event, error) {
 	if message := w.problem(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}
+	w.Event.CustomerNumber = (*int32)(w.CustomerNumber)
 	return &w.Event, nil
 }
 
@@ -69,18 +72,18 @@ func (e *Event) problem() string {
 	switch {
 	case e.SessionID == "":
 		return "session_id is missing or empty"
-	case len(e.SessionID) > MaxID:
-		return fmt.Sprintf("session_id has more than %d bytes", MaxID)
-	case len(e.EventID) > MaxID:
-		return fmt.Sprintf("event_id has more than %d bytes", MaxID)
+	case utf8.RuneCountInString(e.SessionID) > MaxID:
+		return fmt.Sprintf("session_id has more than %d characters", MaxID)
+	case utf8.RuneCountInString(e.EventID) > MaxID:
+		return fmt.Sprintf("event_id has more than %d characters", MaxID)
 	case e.BrowseHistory == nil:
 		return "browse_history is missing; it may be an empty list"
 	case len(e.BrowseHistory) > MaxBrowseHistory:
 		return fmt.Sprintf("browse_history has %d entries, the limit is %d", len(e.BrowseHistory), MaxBrowseHistory)
 	}
 	for i, b := range e.BrowseHistory {
-		if b.ProductCode == "" || len(b.ProductCode) > MaxProductCode {
-			return fmt.Sprintf("browse_history[%d].product_code has %d bytes, want 1 to %d", i, len(b.ProductCode), MaxProductCode)
+		if n := utf8.RuneCountInString(b.ProductCode); n == 0 || n > MaxProductCode {
+			return fmt.Sprintf("browse_history[%d].product_code has %d characters, want 1 to %d", i, n, MaxProductCode)
 		}
 		if strings.Contains(b.ProductCode, "\x00") { // PostgreSQL refuses it in a text, and the whole batch with it
 			return fmt.Sprintf("browse_history[%d].product_code holds a NUL", i)
@@ -111,19 +114,42 @@ func fault(err error) *Fault {
 	return &Fault{ReasonNotJSON, "the event cannot be decoded as JSON"}
 }
 
-// UnmarshalJSON reads a whole number of 0 or more, written as a number or as a string. null is 0.
+// UnmarshalJSON reads a whole number of 0 or more, written as a number or as a string of digits. null is 0.
 func (q *Quantity) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		return nil
+	n, ok := wholeNumber(string(data), 0)
+	if data[0] == '"' {
+		digits, err := strconv.ParseUint(string(data[1:len(data)-1]), 10, 31)
+		n, ok = int32(digits), err == nil
 	}
-	digits := string(data)
-	if len(digits) >= 2 && digits[0] == '"' {
-		digits = digits[1 : len(digits)-1]
-	}
-	n, err := strconv.ParseUint(digits, 10, 31)
-	if err != nil {
+	if !ok && string(data) != "null" {
 		return &Fault{ReasonSchema, "browse_history.quantity is no whole number from 0 to 2147483647"}
 	}
 	*q = Quantity(n)
 	return nil
+}
+
+// whole is a customer's number.
+type whole int32
+
+// UnmarshalJSON reads a whole number.
+func (w *whole) UnmarshalJSON(data []byte) error {
+	n, ok := wholeNumber(string(data), math.MinInt32)
+	if !ok {
+		return &Fault{ReasonSchema, "customer_number is no whole number from -2147483648 to 2147483647"}
+	}
+	*w = whole(n)
+	return nil
+}
+
+// wholeNumber reads a JSON number that is whole and at least least. 3.0 and 3e0 are 3: some encoders write them so.
+func wholeNumber(literal string, least int64) (int32, bool) {
+	if n, err := strconv.ParseInt(literal, 10, 32); err == nil {
+		return int32(n), n >= least
+	}
+	f, err := strconv.ParseFloat(literal, 64)
+	whole := err == nil && f == math.Trunc(f) && f >= float64(least) && f <= math.MaxInt32
+	if !whole {
+		return 0, false
+	}
+	return int32(f), true
 }

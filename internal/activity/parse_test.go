@@ -35,6 +35,8 @@ func TestParseAccepts(t *testing.T) {
 		"nulls":                      `{"session_id":"s","customer_number":null,"browse_history":[{"product_code":"a","quantity":null}]}`,
 		"unknown fields":             `{"session_id":"s","browse_history":[],"device":{"os":"x","recommendation":1},"n":1e400}`,
 		"white space around":         "\n {\"session_id\":\"s\",\"browse_history\":[]} \r\n",
+		"whole numbers with a point": `{"session_id":"s","customer_number":-7.0,"browse_history":[{"product_code":"a","quantity":3.0},{"product_code":"b","quantity":1e2}]}`,
+		"256 wide characters":        `{"session_id":"` + strings.Repeat("é", MaxID) + `","browse_history":[]}`,
 		"10,000 entries":             `{"session_id":"s","browse_history":[` + strings.Repeat(entry+",", MaxBrowseHistory-1) + entry + `]}`,
 	} {
 		if _, err := Parse([]byte(event)); err != nil {
@@ -75,6 +77,9 @@ func TestParseFaults(t *testing.T) {
 		"quantity of 2.5":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.5}]}`, ReasonSchema},
 		"quantity beyond 31 bits": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2147483648}]}`, ReasonSchema},
 		"customer beyond 32 bits": {`{"session_id":"s","customer_number":12345678901,"browse_history":[]}`, ReasonSchema},
+		"half a customer":         {`{"session_id":"s","customer_number":7.5,"browse_history":[]}`, ReasonSchema},
+		"customer in words":       {`{"session_id":"s","customer_number":"7","browse_history":[]}`, ReasonSchema},
+		"quantity of 2^31 by 2e9": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.2e9}]}`, ReasonSchema},
 		"reserved field":          {`{"session_id":"s","browse_history":[],"recommendation":null}`, ReasonSchema},
 		"reserved, other case":    {`{"session_id":"s","browse_history":[],"Similar_Items":{}}`, ReasonSchema},
 		"10,001 entries": {`{"session_id":"s","browse_history":[{"product_code":"a"}` +

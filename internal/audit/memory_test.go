@@ -47,7 +47,7 @@ func (g generated) bad(i int) bool { return i%eventsPerObject == 7 }
 func (g generated) position(i int) activity.Position {
 	return activity.Position{
 		Stream: "activity", Shard: "shard-" + strconv.Itoa(i%manyShards), SequenceNumber: fmt.Sprintf("4966%050d", i),
-		PartitionKey: "session-" + strconv.Itoa(i%manySessions), ArrivedAt: g.began.Add(time.Duration(i) * time.Hour / time.Duration(g.n)),
+		PartitionKey: "session-" + strconv.Itoa(i%manySessions), ArrivedAt: g.began.Add(time.Duration(float64(i) / float64(g.n) * float64(time.Hour))),
 	}
 }
 

@@ -67,9 +67,9 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	if len(events) == 0 {
 		return nil, nil
 	}
-	traffic, err := r.store.Traffic(ctx)
+	traffic, err := r.Traffic(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("find live model version: %w", err)
+		return nil, err
 	}
 	parts := map[*Model][]int{} // indexes in events
 	for i, e := range events {
@@ -173,9 +173,9 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*act
 	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
 		return nil, "", ErrUnknownProduct
 	}
-	traffic, err := r.store.Traffic(ctx)
+	traffic, err := r.Traffic(ctx)
 	if err != nil {
-		return nil, "", fmt.Errorf("find live model version: %w", err)
+		return nil, "", err
 	}
 	model := traffic.Live
 	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
@@ -192,13 +192,13 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*act
 	return similarOf(code, similar[0]), model.Version, nil
 }
 
-// Version names the live model version.
-func (r *Recommender) Version(ctx context.Context) (string, error) {
+// Traffic says which model versions answer now.
+func (r *Recommender) Traffic(ctx context.Context) (Traffic, error) {
 	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
-		return "", fmt.Errorf("find live model version: %w", err)
+		return Traffic{}, fmt.Errorf("find live model version: %w", err)
 	}
-	return traffic.Live.Version, nil
+	return traffic, nil
 }
 
 // folderOf makes the solver of a version once.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -22,13 +23,13 @@ func functionURL(h http.Handler) func(context.Context, events.LambdaFunctionURLR
 				return events.LambdaFunctionURLResponse{}, fmt.Errorf("decode request body: %w", err)
 			}
 		}
-		url := in.RawPath
-		if in.RawQueryString != "" {
-			url += "?" + in.RawQueryString
-		}
-		request, err := http.NewRequestWithContext(ctx, in.RequestContext.HTTP.Method, url, bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, in.RequestContext.HTTP.Method, "/", bytes.NewReader(body))
 		if err != nil {
 			return events.LambdaFunctionURLResponse{}, fmt.Errorf("read request: %w", err)
+		}
+		request.URL = &url.URL{Path: in.RawPath, RawQuery: in.RawQueryString}
+		if path, err := url.PathUnescape(in.RawPath); err == nil {
+			request.URL.Path, request.URL.RawPath = path, in.RawPath
 		}
 		for name, value := range in.Headers {
 			request.Header.Set(name, value)

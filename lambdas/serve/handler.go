@@ -1,18 +1,25 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"mime"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 
 	"kindred/internal/activity"
 	"kindred/internal/recommend"
+	"kindred/internal/vectorstore"
 )
 
 const (
@@ -29,7 +36,7 @@ const (
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 	Similar(ctx context.Context, code string, limit int) (similar *activity.SimilarItems, version string, err error)
-	Version(ctx context.Context) (string, error)
+	Traffic(ctx context.Context) (recommend.Traffic, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
@@ -39,35 +46,49 @@ type server struct {
 	now         func() time.Time
 }
 
-// newHandler makes the HTTP interface:
-//
-//	GET  /customers/{number}/recommendations   what this customer may like
-//	POST /recommendations                      an activity record; answers the recommendation record
-//	GET  /products/{code}/similar?limit=5      the nearest products
-//	GET  /health                               the live model version
-//
-// Errors are application/problem+json (RFC 9457). Answers must not be stored: the next click changes them.
+// route is one operation of openapi.json, which says what it takes and answers; a test holds the two together.
+type route struct {
+	method, path string
+	handle       http.HandlerFunc
+}
+
+func (s *server) routes() []route {
+	return []route{
+		{http.MethodGet, "/customers/{number}/recommendations", s.customer},
+		{http.MethodPost, "/recommendations", s.session},
+		{http.MethodGet, "/products/{code}/similar", s.similar},
+		{http.MethodGet, "/health", s.health},
+		{http.MethodGet, "/openapi.json", s.describe},
+	}
+}
+
+// newHandler makes the HTTP interface. Errors are application/problem+json (RFC 9457). Answers must not be stored: the next click,
+// another model version or an empty shelf changes them.
 func newHandler(r recommender, log *slog.Logger, now func() time.Time) http.Handler {
 	s := &server{recommender: r, log: log, now: now}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /customers/{number}/recommendations", s.customer)
-	mux.HandleFunc("POST /recommendations", s.session)
-	mux.HandleFunc("GET /products/{code}/similar", s.similar)
-	mux.HandleFunc("GET /health", s.health)
+	mux, methods := http.NewServeMux(), []string{}
+	for _, route := range s.routes() {
+		mux.HandleFunc(route.method+" "+route.path, route.handle)
+		methods = append(methods, route.method)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 		defer cancel()
-		if _, pattern := mux.Handler(r); pattern == "" {
-			s.noRoute(w, r, mux)
-			return
+		_, pattern := mux.Handler(r)
+		switch {
+		case path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath(): // the mux would redirect it
+			s.notFound(w, r)
+		case pattern == "":
+			s.noRoute(w, r, mux, methods)
+		default:
+			mux.ServeHTTP(w, r.WithContext(ctx))
 		}
-		mux.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
 // noRoute answers what the mux would, 404 or 405, as a problem.
-func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) {
+	for _, method := range methods {
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := mux.Handler(other); pattern != "" {
@@ -76,7 +97,11 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.Serve
 			return
 		}
 	}
-	s.problem(w, r, http.StatusNotFound, "there is nothing at this path")
+	s.notFound(w, r)
+}
+
+func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.problem(w, r, http.StatusNotFound, "there is nothing at this path; GET /openapi.json lists what there is")
 }
 
 // customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular products: nobody is met
@@ -91,7 +116,7 @@ type customerAnswer struct {
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseInt(r.PathValue("number"), 10, 32)
 	if err != nil {
-		s.problem(w, r, http.StatusBadRequest, "the customer's number is no 32-bit integer")
+		s.problem(w, r, http.StatusBadRequest, "the customer's number in the path is no 32-bit integer")
 		return
 	}
 	number := int32(n)
@@ -106,6 +131,10 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	arrived := s.now()
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		s.problem(w, r, http.StatusUnsupportedMediaType, "send the activity record with the header Content-Type: application/json")
+		return
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, activity.MaxEventBytes+1))
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) { // one byte too many is enough for Parse to refuse
@@ -118,6 +147,11 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{event})
+	var refused *recommend.RefusedError
+	if errors.As(err, &refused) {
+		s.refuse(w, r, &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()})
+		return
+	}
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -133,19 +167,21 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, http.StatusOK, "application/json", line)
 }
 
-// refuse answers a record that Parse does not take.
+// refuse answers a record that Parse, or the database, does not take.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var fault *activity.Fault
-	switch {
-	case !errors.As(err, &fault):
+	if !errors.As(err, &fault) {
 		s.unavailable(w, r, err)
-	case fault.Reason == activity.ReasonTooLarge:
-		s.problem(w, r, http.StatusRequestEntityTooLarge, fault.Message)
-	case fault.Reason == activity.ReasonSchema:
-		s.problem(w, r, http.StatusUnprocessableEntity, fault.Message)
-	default:
-		s.problem(w, r, http.StatusBadRequest, fault.Message)
+		return
 	}
+	status := http.StatusBadRequest
+	switch fault.Reason {
+	case activity.ReasonTooLarge:
+		status = http.StatusRequestEntityTooLarge
+	case activity.ReasonSchema, activity.ReasonRefused:
+		status = http.StatusUnprocessableEntity
+	}
+	s.sendProblem(w, r, problem{Status: status, Detail: fault.Message, Reason: fault.Reason})
 }
 
 // similarAnswer is the body of a product's neighbours.
@@ -156,16 +192,17 @@ type similarAnswer struct {
 
 func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 	limit := defaultSimilar
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxSimilar {
-			s.problem(w, r, http.StatusBadRequest, "limit is no number from 1 to "+strconv.Itoa(maxSimilar))
+	if given := r.URL.Query()["limit"]; len(given) > 0 {
+		n, err := strconv.Atoi(given[0])
+		if err != nil || n < 1 || n > maxSimilar || len(given) > 1 {
+			s.problem(w, r, http.StatusBadRequest, "limit is not one number from 1 to "+strconv.Itoa(maxSimilar))
 			return
 		}
 		limit = n
 	}
 	similar, version, err := s.recommender.Similar(r.Context(), r.PathValue("code"), limit)
-	if errors.Is(err, recommend.ErrUnknownProduct) {
+	var refused *recommend.RefusedError
+	if errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused) {
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")
 		return
 	}
@@ -176,36 +213,77 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 	s.write(w, r, similarAnswer{version, *similar})
 }
 
+// healthAnswer names the versions that answer now.
+type healthAnswer struct {
+	Status string `json:"status"`
+	Live   share  `json:"live"`
+	Canary *share `json:"canary,omitempty"`
+}
+
+// share is what a version answers.
+type share struct {
+	ModelVersion string  `json:"model_version"`
+	Share        float64 `json:"share"` // of the sessions
+}
+
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
-	version, err := s.recommender.Version(r.Context())
+	traffic, err := s.recommender.Traffic(r.Context())
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
-	s.write(w, r, struct {
-		Status       string `json:"status"`
-		ModelVersion string `json:"model_version"`
-	}{"ok", version})
+	answer := healthAnswer{Status: "ok", Live: share{traffic.Live.Version, 1}}
+	if traffic.Canary != nil {
+		answer.Live.Share = 1 - traffic.Share
+		answer.Canary = &share{traffic.Canary.Version, traffic.Share}
+	}
+	s.write(w, r, answer)
+}
+
+// openapi describes the interface. See https://spec.openapis.org/oas/v3.1.0.
+//
+//go:embed openapi.json
+var openapi []byte
+
+// describe answers the description of the interface. It alone may be kept, and asked for again by its ETag.
+func (s *server) describe(w http.ResponseWriter, r *http.Request) {
+	sum := sha256.Sum256(openapi)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(openapi))
 }
 
 // unavailable logs the cause, which stays inside, and asks the caller to come back.
 func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err.Error())
+	detail := "recommendations are not available at the moment; try again"
+	if errors.Is(err, vectorstore.ErrNoLiveVersion) || errors.Is(err, vectorstore.ErrNotMigrated) {
+		detail = "no model version is live yet; train and publish one"
+	}
 	w.Header().Set("Retry-After", "1")
-	s.problem(w, r, http.StatusServiceUnavailable, "recommendations are not available at the moment; try again")
+	s.problem(w, r, http.StatusServiceUnavailable, detail)
 }
 
-// problem answers with a problem document. detail holds nothing of the request's data.
+// problem is a problem document. It repeats nothing of the request.
+type problem struct {
+	Title  string          `json:"title"`
+	Status int             `json:"status"`
+	Detail string          `json:"detail"`
+	Reason activity.Reason `json:"reason,omitempty"` // of a refused record
+}
+
 func (s *server) problem(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	body, err := json.Marshal(struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-	}{http.StatusText(status), status, detail})
+	s.sendProblem(w, r, problem{Status: status, Detail: detail})
+}
+
+func (s *server) sendProblem(w http.ResponseWriter, r *http.Request, p problem) {
+	p.Title = http.StatusText(p.Status)
+	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // two strings and a number can always be encoded
+		panic(err) // strings and a number can always be encoded
 	}
-	s.send(w, r, status, "application/problem+json", body)
+	s.send(w, r, p.Status, "application/problem+json", body)
 }
 
 func (s *server) write(w http.ResponseWriter, r *http.Request, v any) {

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"kindred/internal/activity"
 	"kindred/internal/recommend"
 	"kindred/internal/recommend/recommendtest"
+	"kindred/internal/vectorstore"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -38,7 +40,9 @@ func setup(t *testing.T) bundle {
 func (b bundle) call(t *testing.T, method, path, body string) (int, string, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	b.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	b.handler.ServeHTTP(w, r)
 	if w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %s may be stored", method, path)
 	}
@@ -97,10 +101,20 @@ func TestSimilar(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
+func TestHealthNamesEveryVersionThatAnswers(t *testing.T) {
 	t.Parallel()
-	status, _, body := setup(t).call(t, http.MethodGet, "/health", "")
-	if status != 200 || body != `{"status":"ok","model_version":"m1"}`+"\n" {
+	b := setup(t)
+	status, _, body := b.call(t, http.MethodGet, "/health", "")
+	if status != 200 || body != `{"status":"ok","live":{"model_version":"m1","share":1}}`+"\n" {
+		t.Errorf("%d %s", status, body)
+	}
+	b.store.Canary(recommendtest.Version("m2"), 0.25)
+	status, _, body = b.call(t, http.MethodGet, "/health", "")
+	if want := `{"status":"ok","live":{"model_version":"m1","share":0.75},"canary":{"model_version":"m2","share":0.25}}` + "\n"; status != 200 || body != want {
+		t.Errorf("%d %s", status, body)
+	}
+	b.store.Fail(func(context.Context) error { return vectorstore.ErrNoLiveVersion })
+	if status, _, body = b.call(t, http.MethodGet, "/health", ""); status != 503 || !strings.Contains(body, "publish one") {
 		t.Errorf("%d %s", status, body)
 	}
 }
@@ -114,6 +128,9 @@ func TestProblems(t *testing.T) {
 		"no route":          {"GET", "/", "", 404},
 		"wrong method":      {"GET", "/recommendations", "", 405},
 		"delete":            {"DELETE", "/health", "", 405},
+		"slash at the end":  {"GET", "/health/", "", 404},
+		"empty segment":     {"GET", "/products//similar", "", 404},
+		"dots":              {"POST", "/x/../recommendations", "", 404},
 		"customer's number": {"GET", "/customers/x1/recommendations", "", 400},
 		"beyond 32 bits":    {"GET", "/customers/99999999999/recommendations", "", 400},
 		"no JSON":           {"POST", "/recommendations", "hello", 400},
@@ -138,8 +155,8 @@ func TestProblems(t *testing.T) {
 func mustProblem(t *testing.T, contentType, body string, status int) {
 	t.Helper()
 	var got struct {
-		Title, Detail string
-		Status        int
+		Title, Detail, Reason string
+		Status                int
 	}
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
@@ -180,6 +197,13 @@ func TestFunctionURL(t *testing.T) {
 	if _, err := activity.ParseRecord([]byte(out.Body)); err != nil {
 		t.Error(err)
 	}
+	for path, status := range map[string]int{"/products/L2%5F03/similar": 200, "/products/50% off/similar": 404, "/products/a b/similar": 404} {
+		in = events.LambdaFunctionURLRequest{RawPath: path}
+		in.RequestContext.HTTP.Method = http.MethodGet
+		if out, err = answer(t.Context(), in); err != nil || out.StatusCode != status {
+			t.Errorf("%s: %+v, %v", path, out, err)
+		}
+	}
 	in = events.LambdaFunctionURLRequest{RawPath: "/products/L2_03/similar", RawQueryString: "limit=99"}
 	in.RequestContext.HTTP.Method = http.MethodGet
 	out, err = answer(t.Context(), in)
@@ -194,7 +218,7 @@ func TestListenEndsWithItsContext(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- listen(ctx, slog.New(slog.NewJSONHandler(in, nil)), setup(t).handler, []string{"--listen", "127.0.0.1:0"})
+		ended <- listen(ctx, slog.New(slog.NewJSONHandler(in, nil)), setup(t).handler, "127.0.0.1:0")
 	}()
 	var line struct{ Address string }
 	if err := json.NewDecoder(out).Decode(&line); err != nil {
@@ -222,6 +246,10 @@ func TestListenAddress(t *testing.T) {
 	t.Parallel()
 	if got, err := listenAddress(nil, io.Discard); got != "127.0.0.1:8080" || err != nil {
 		t.Errorf("got %s: %v", got, err)
+	}
+	var help strings.Builder
+	if _, err := listenAddress([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "/openapi.json") {
+		t.Errorf("help: %v: %s", err, help.String())
 	}
 	for _, args := range [][]string{{"--port", "1"}, {"extra"}} {
 		if _, err := listenAddress(args, io.Discard); !errors.Is(err, errConfig) {

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -14,7 +16,8 @@ import (
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	if err := run(log, os.Args[1:]); err != nil {
+	err := run(log, os.Args[1:])
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		log.Error("serve cannot start or ended", "error", err.Error())
 		os.Exit(exitCode(err))
 	}
@@ -23,6 +26,10 @@ func main() {
 func run(log *slog.Logger, args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	address, err := listenAddress(args, os.Stderr)
+	if err != nil {
+		return err
+	}
 	handler, closeStore, err := build(ctx, log)
 	if err != nil {
 		return err
@@ -31,5 +38,5 @@ func run(log *slog.Logger, args []string) error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		lambda.StartWithOptions(functionURL(handler), lambda.WithEnableSIGTERM(func() { os.Exit(0) }))
 	}
-	return listen(ctx, log, handler, args)
+	return listen(ctx, log, handler, address)
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"kindred/internal/envconfig"
@@ -28,6 +27,13 @@ const (
 	requestTime  = 10 * time.Second // to read a request, and to answer it
 	shutdownTime = 5 * time.Second  // for the requests under way when the process ends
 )
+
+const usage = `Usage: serve [--listen ADDRESS]
+
+Answers over HTTP from the live model version: recommendations for a customer, for a session posted as an activity record, and similar
+products. GET /openapi.json describes it. PGVECTOR_DSN locates the vector database. As a Lambda function it serves its function URL.
+
+`
 
 var errConfig = errors.New("bad configuration")
 
@@ -58,11 +64,7 @@ func build(ctx context.Context, log *slog.Logger) (http.Handler, func(), error) 
 }
 
 // listen serves on a local port until ctx ends.
-func listen(ctx context.Context, log *slog.Logger, handler http.Handler, args []string) error {
-	address, err := listenAddress(args, os.Stderr)
-	if err != nil {
-		return err
-	}
+func listen(ctx context.Context, log *slog.Logger, handler http.Handler, address string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
@@ -86,7 +88,11 @@ func listen(ctx context.Context, log *slog.Logger, handler http.Handler, args []
 func listenAddress(args []string, out io.Writer) (string, error) {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(out)
-	address := flags.String("listen", defaultListen, "address and port to listen on")
+	address := flags.String("listen", defaultListen, "address and port to listen on; it asks nobody who he is")
+	flags.Usage = func() {
+		fmt.Fprint(out, usage)
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(args); err != nil {
 		return "", fmt.Errorf("%w: %w", errConfig, err)
 	}

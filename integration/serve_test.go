@@ -1,0 +1,109 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"kindred/internal/recommend/recommendtest"
+)
+
+// TestServeKeepsToItsDocumentWhateverIsSent lets schemathesis read the document that serve serves, and send it what fits the document and
+// what does not: https://schemathesis.readthedocs.io.
+func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
+	t.Parallel()
+	packages := mustPythonPackages(t, "schemathesis")
+	stack := mustStack(t)
+	dsn := stack.mustVectorDatabase(t)
+	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m900000000000001"))
+	url := mustServe(t, dsn)
+	check := exec.CommandContext(t.Context(), "python3", "-m", "schemathesis.cli", "run", url+"/openapi.json",
+		"--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "40", "--seed", "1",
+		"--generation-database", "none", "--no-color")
+	check.Env, check.Dir = append(os.Environ(), "PYTHONPATH="+packages), t.TempDir() // it leaves files where it runs
+	out, err := check.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(out), "4 selected / 4 total") { // the document itself is not among them
+		t.Errorf("not all operations were tested:\n%s", out)
+	}
+}
+
+// mustServe starts serve on a free port and returns its address.
+func mustServe(t *testing.T, dsn string) (url string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	program := filepath.Join(t.TempDir(), "serve")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "kindred/lambdas/serve").CombinedOutput(); err != nil {
+		t.Fatalf("build serve: %v\n%s", err, out)
+	}
+	cmd := exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "PGVECTOR_DSN="+dsn)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = cleanupTime
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	var first struct{ Address string }
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &first) != nil || first.Address == "" {
+		t.Fatalf("serve does not say where it listens: %s", lines.Text())
+	}
+	rest := make(chan struct{})
+	go func() {
+		defer close(rest)
+		for lines.Scan() {
+			t.Logf("serve: %s", lines.Text())
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-rest
+		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("serve ended: %v", err)
+		}
+	})
+	return "http://" + first.Address
+}
+
+// mustPythonPackages returns a folder with what integration/<name>/requirements.txt lists, installed into the state folder the first
+// time. Without Python the test is skipped, and `make test` says so in capitals.
+func mustPythonPackages(t *testing.T, name string) string {
+	t.Helper()
+	if err := exec.Command("python3", "-m", "pip", "--version").Run(); err != nil {
+		t.Skipf("NOT TESTED: %s needs Python with pip, which is not here", name)
+	}
+	home, err := filepath.Abs(filepath.Join("..", ".kindred", "opt", name+"-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(home); !errors.Is(err, fs.ErrNotExist) {
+		return home
+	}
+	part, err := os.MkdirTemp(filepath.Dir(home), name+"-part-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(part)
+	out, err := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--target", part,
+		"-r", filepath.Join(name, "requirements.txt")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("install %s: %v: %s", name, err, out)
+	}
+	if err := os.Rename(part, home); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"kindred/internal/activity"
+	"kindred/internal/recommend"
+	"kindred/internal/recommend/recommendtest"
+	"kindred/internal/vectorstore"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// document is openapi.json as far as the tests follow it.
+type document struct {
+	OpenAPI string
+	Paths   map[string]map[string]struct {
+		Parameters []struct {
+			Name   string
+			Schema struct{ Minimum, Maximum, Default *int }
+		}
+		Responses map[string]struct {
+			Headers map[string]any
+			Content map[string]any
+		}
+	}
+	Components struct {
+		Schemas struct {
+			ActivityRecord struct {
+				Properties struct {
+					SessionID     struct{ MaxLength int } `json:"session_id"`
+					EventID       struct{ MaxLength int } `json:"event_id"`
+					BrowseHistory struct {
+						MaxItems int
+						Items    struct {
+							Properties struct {
+								ProductCode struct{ MaxLength int } `json:"product_code"`
+							}
+						}
+					} `json:"browse_history"`
+				}
+			}
+			Source struct{ Enum []activity.Source }
+		}
+	}
+}
+
+func mustDocument(t *testing.T) (d document) {
+	t.Helper()
+	if err := json.Unmarshal(openapi, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// mustSchema compiles the schema at a place in the document.
+func mustSchema(t *testing.T, place ...string) *jsonschema.Schema {
+	t.Helper()
+	whole, err := jsonschema.UnmarshalJSON(bytes.NewReader(openapi))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("openapi.json", whole); err != nil {
+		t.Fatal(err)
+	}
+	pointer := "openapi.json#"
+	for _, step := range place {
+		pointer += "/" + strings.NewReplacer("~", "~0", "/", "~1", "{", "%7B", "}", "%7D").Replace(step)
+	}
+	schema, err := c.Compile(pointer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// fits says what is wrong with a body by the schema.
+func fits(schema *jsonschema.Schema, body string) error {
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(v)
+}
+
+func TestDocumentNamesEveryRouteAndNoOther(t *testing.T) {
+	t.Parallel()
+	var described, served []string
+	for path, methods := range mustDocument(t).Paths {
+		for method := range methods {
+			described = append(described, strings.ToUpper(method)+" "+path)
+		}
+	}
+	for _, r := range (&server{}).routes() {
+		served = append(served, r.method+" "+r.path)
+	}
+	slices.Sort(described)
+	slices.Sort(served)
+	if diff := cmp.Diff(served, described); diff != "" {
+		t.Errorf("served (-) and described (+):\n%s", diff)
+	}
+}
+
+// TestEveryAnswerFitsTheDocument brings about each answer that the document describes, and compares status, type, headers and body.
+func TestEveryAnswerFitsTheDocument(t *testing.T) {
+	t.Parallel()
+	const record = `{"session_id":"s","customer_number":101,"browse_history":[{"product_code":"L2_03","quantity":"1"}],"device":{"os":"x"}}`
+	down := func(err error) func(*recommendtest.Store) {
+		return func(s *recommendtest.Store) { s.Fail(func(context.Context) error { return err }) }
+	}
+	nothing := down(vectorstore.ErrNoLiveVersion)
+	canary := func(s *recommendtest.Store) { s.Canary(recommendtest.Version("m2"), 0.25) }
+	etag := func(r *http.Request) {
+		w := httptest.NewRecorder()
+		newHandler(nil, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
+	}
+	form := func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
+	left := map[string]bool{} // what is described and did not happen
+	d := mustDocument(t)
+	for path, methods := range d.Paths {
+		for method, operation := range methods {
+			for status := range operation.Responses {
+				left[strings.ToUpper(method)+" "+path+" "+status] = true
+			}
+		}
+	}
+	for _, test := range []struct {
+		method, path, url, body string
+		request                 func(*http.Request)
+		store                   func(*recommendtest.Store)
+		status                  int
+	}{
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", status: 200},
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/-7/recommendations", status: 200},
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/x/recommendations", status: 400},
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", store: nothing, status: 503},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, status: 200},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`, status: 200},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: "{", status: 400},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: strings.Repeat(" ", activity.MaxEventBytes+1), status: 413},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, request: form, status: 415},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s"}`, status: 422},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record,
+			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 422},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, store: down(errors.New("down")), status: 503},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=50", status: 200},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=", status: 400},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=1&limit=2", status: 400},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/%2e%2e/similar", status: 404},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar",
+			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 404},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", store: down(errors.New("down")), status: 503},
+		{method: "GET", path: "/health", url: "/health", status: 200},
+		{method: "GET", path: "/health", url: "/health", store: canary, status: 200},
+		{method: "GET", path: "/health", url: "/health", store: nothing, status: 503},
+		{method: "GET", path: "/openapi.json", url: "/openapi.json", status: 200},
+		{method: "GET", path: "/openapi.json", url: "/openapi.json", request: etag, status: 304},
+	} {
+		name := fmt.Sprintf("%s %s %d", test.method, test.path, test.status)
+		b := setup(t)
+		if test.store != nil {
+			test.store(b.store)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), test.method, test.url, strings.NewReader(test.body))
+		r.Header.Set("Content-Type", "application/json")
+		if test.request != nil {
+			test.request(r)
+		}
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		described, ok := d.Paths[test.path][strings.ToLower(test.method)].Responses[strconv.Itoa(w.Code)]
+		if w.Code != test.status || !ok {
+			t.Errorf("%s: %s answers %d, described %t: %s", name, test.url, w.Code, ok, w.Body)
+			continue
+		}
+		delete(left, name)
+		for header := range described.Headers {
+			if w.Header().Get(header) == "" {
+				t.Errorf("%s: no header %s", name, header)
+			}
+		}
+		media := slices.Collect(maps.Keys(described.Content))
+		if len(media) == 0 {
+			if w.Body.Len() > 0 {
+				t.Errorf("%s: a body that is not described: %s", name, w.Body)
+			}
+			continue
+		}
+		if got := w.Header().Get("Content-Type"); got != media[0] {
+			t.Errorf("%s: Content-Type %s, described %s", name, got, media[0])
+		}
+		schema := mustSchema(t, "paths", test.path, strings.ToLower(test.method), "responses", strconv.Itoa(w.Code), "content", media[0], "schema")
+		if err := fits(schema, w.Body.String()); err != nil {
+			t.Errorf("%s: %s\n%v", name, w.Body, err)
+		}
+	}
+	for name := range left {
+		t.Errorf("%s is described and no test brings it about", name)
+	}
+}
+
+// TestDocumentAndParseAgree holds the document's rules for a record against those that count.
+func TestDocumentAndParseAgree(t *testing.T) {
+	t.Parallel()
+	schema := mustSchema(t, "components", "schemas", "ActivityRecord")
+	entry := func(fields string) string {
+		return `{"session_id":"s","browse_history":[{"product_code":"a",` + fields + `}]}`
+	}
+	field := func(fields string) string { return `{"session_id":"s","browse_history":[],` + fields + `}` }
+	history := func(n int) string {
+		return `{"session_id":"s","browse_history":[` + strings.TrimSuffix(strings.Repeat(`{"product_code":"a"},`, n), ",") + `]}`
+	}
+	session := func(s string) string { return `{"session_id":"` + s + `","browse_history":[]}` }
+	product := func(s string) string { return `{"session_id":"s","browse_history":[{"product_code":"` + s + `"}]}` }
+	for _, body := range []string{
+		`{}`, `[]`, `null`, `{"session_id":"s"}`, `{"browse_history":[]}`, session(""), session(strings.Repeat("é", activity.MaxID)),
+		session(strings.Repeat("é", activity.MaxID+1)), `{"session_id":null,"browse_history":[]}`, `{"session_id":"s","browse_history":null}`,
+		history(0), history(activity.MaxBrowseHistory), history(activity.MaxBrowseHistory + 1), `{"session_id":"s","browse_history":[null]}`,
+		product(""), product(strings.Repeat("é", activity.MaxProductCode)), product(strings.Repeat("é", activity.MaxProductCode+1)),
+		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`, `{"session_id":"s","browse_history":[{}]}`,
+		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`), entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
+		entry(`"quantity":2.2e9`), field(`"customer_number":7.0`), field(`"customer_number":7.5`),
+		entry(`"quantity":"0"`), entry(`"quantity":"007"`), entry(`"quantity":"2147483647"`), entry(`"quantity":"2147483648"`),
+		entry(`"quantity":"999999999"`), entry(`"quantity":"1999999999"`), entry(`"quantity":"2099999999"`), entry(`"quantity":"2147483599"`),
+		entry(`"quantity":"-1"`), entry(`"quantity":""`), entry(`"quantity":"many"`), entry(`"quantity":null`), entry(`"quantity":true`),
+		entry(`"in_shopping_cart":true`), entry(`"in_shopping_cart":null`), entry(`"in_shopping_cart":"yes"`), entry(`"colour":"red"`),
+		field(`"event_id":"e"`), field(`"event_id":""`), field(`"event_id":null`), field(`"event_id":7`),
+		field(`"event_id":"` + strings.Repeat("é", activity.MaxID) + `"`), field(`"event_id":"` + strings.Repeat("é", activity.MaxID+1) + `"`),
+		field(`"customer_number":-2147483648`), field(`"customer_number":2147483648`), field(`"customer_number":null`), field(`"customer_number":"7"`),
+		field(`"city":"Nantes"`), field(`"city":null`), field(`"city":[]`), field(`"country":7`), field(`"credit_limit":1.5`), field(`"credit_limit":"1"`),
+		field(`"occurred_at":"now"`), field(`"occurred_at":0`), field(`"device":{"a":[1]}`),
+		field(`"recommendation":null`), field(`"recommended_items":[]`), field(`"similar_items":{}`),
+	} {
+		_, err := activity.Parse([]byte(body))
+		if described := fits(schema, body); (described == nil) != (err == nil) {
+			t.Errorf("%.150s\nParse: %v\nthe document: %v", body, err, described)
+		}
+	}
+}
+
+func TestDocumentKnowsTheConstants(t *testing.T) {
+	t.Parallel()
+	d := mustDocument(t)
+	if d.OpenAPI != "3.1.0" {
+		t.Errorf("version %s", d.OpenAPI)
+	}
+	limit := d.Paths["/products/{code}/similar"]["get"].Parameters[1]
+	if limit.Name != "limit" || *limit.Schema.Minimum != 1 || *limit.Schema.Maximum != maxSimilar || *limit.Schema.Default != defaultSimilar {
+		t.Errorf("parameter %+v", limit)
+	}
+	record := d.Components.Schemas.ActivityRecord.Properties
+	if record.SessionID.MaxLength != activity.MaxID || record.EventID.MaxLength != activity.MaxID ||
+		record.BrowseHistory.MaxItems != activity.MaxBrowseHistory ||
+		record.BrowseHistory.Items.Properties.ProductCode.MaxLength != activity.MaxProductCode {
+		t.Errorf("record %+v", record)
+	}
+	if !strings.Contains(string(openapi), fmt.Sprintf("more than %d bytes", activity.MaxEventBytes)) {
+		t.Error("the largest body is another one")
+	}
+	sources := []activity.Source{activity.SourceSession, activity.SourceCustomer, activity.SourceFeatures, activity.SourcePopularity}
+	if got := d.Components.Schemas.Source.Enum; !slices.Equal(got, sources) {
+		t.Errorf("sources %q", got)
+	}
+}
