@@ -49,7 +49,7 @@ etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
 replay: build ## Simulated shoppers → Kinesis
-verify: build ## The delivery audit: every event accounted for
+verify: build ## The delivery audit: every event accounted for; ARGS="redrive" sends again what had to be given up
 $(JOBS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 
