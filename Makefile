@@ -82,6 +82,12 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 	@$(BIN)/tf local plan --tflocal --empty
 	@$(BIN)/tf local destroy --tflocal
 
+##- emulators
+
+.PHONY: conformance
+conformance: local-up ## Where emulators differ from AWS: writes docs/parity.md (about 6 minutes); CONFORMANCE_ENDPOINT=URL prints one column
+	@go run ./integration/conformance/parity $(ARGS)
+
 ##- benchmarks
 
 .PHONY: bench-etl bench-publish bench-retrieve

@@ -2,11 +2,8 @@ package stack
 
 import (
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,71 +37,12 @@ func (e *emulator) stopping() stopping {
 	return stopping{signal: syscall.SIGTERM, grace: 30 * time.Second}
 }
 
-// venv is the virtual environment's folder: another one for other requirements, as running stacks use the old one on.
-func (e *emulator) venv() string {
-	sum := sha256.Sum256(requirements)
-	return e.folder.opt("localstack-" + emulatorVersion + "-" + hex.EncodeToString(sum[:4]))
-}
+// venvName names the virtual environment's folder.
+const venvName = emulatorName + "-" + emulatorVersion
 
-// install makes the virtual environment. Its stamp is written last, so half an installation is begun anew.
 func (e *emulator) install(ctx context.Context) error {
-	stamp := filepath.Join(e.venv(), "complete")
-	installed := func() bool {
-		_, err := os.Stat(filepath.Join(e.venv(), "bin", "python")) // a link into a Python that may have gone
-		return err == nil && isFile(stamp)
-	}
-	if installed() {
-		return nil
-	}
-	unlock, err := lock(ctx, e.folder.opt(emulatorName+".lock"), func() { e.step(emulatorName, "waiting for another installation") })
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if installed() {
-		return nil
-	}
-	python, err := e.python(ctx)
-	if err != nil {
-		return err
-	}
-	tool, err := e.wheel(ctx, emulatorName, "uv")
-	if err != nil {
-		return err
-	}
-	found, _ := filepath.Glob(filepath.Join(tool, "uv-*.data", "scripts", "uv"))
-	if len(found) != 1 {
-		return errors.New("the package of uv holds no program")
-	}
-	list := filepath.Join(e.folder.cache(), "requirements.txt")
-	if err := os.WriteFile(list, requirements, 0o644); err != nil {
-		return fmt.Errorf("write requirements: %w", err)
-	}
-	if err := os.RemoveAll(e.venv()); err != nil {
-		return fmt.Errorf("clear half an installation: %w", err)
-	}
-	index, err := e.packageIndex(ctx)
-	if err != nil {
-		return fmt.Errorf("ask pip for its index: %w", err)
-	}
-	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(e.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never",
-		"UV_SYSTEM_CERTS=true", // a company's own certificate authority is known to the system, and to pip, but not to uv
-		"VIRTUAL_ENV="+e.venv())
-	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
-		env = append(env, "UV_DEFAULT_INDEX="+index)
-	}
-	done := e.step(emulatorName, "installing LocalStack "+emulatorVersion+" (88 Python packages)")
-	uv := func(args ...string) error {
-		return e.run(ctx, command{path: found[0], args: append(args, "--quiet"), env: env, dir: e.folder.cache()})
-	}
-	if err := uv("venv", "--python", python, e.venv()); err != nil {
-		return fmt.Errorf("make virtual environment: %w", err)
-	}
-	if err := uv("pip", "sync", "--require-hashes", "--compile-bytecode", list); err != nil {
-		return fmt.Errorf("install LocalStack (is the Python package index reachable?): %w", err)
-	}
-	done("installed LocalStack " + emulatorVersion)
-	return os.WriteFile(stamp, nil, 0o644)
+	_, err := e.Venv(ctx, venvName, requirements)
+	return err
 }
 
 // prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is rubbish of the last run.
@@ -129,7 +67,7 @@ func (e *emulator) command(context.Context) (command, error) {
 		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.05",
 		"STRICT_SERVICE_LOADING=1", "SERVICES="+emulatorServices,
 	)
-	return command{path: filepath.Join(e.venv(), "bin", "python"), args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
+	return command{path: filepath.Join(e.venvFolder(venvName, requirements), "bin", "python"), args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
 }
 
 // ready asks for its health, and for the Lambda executor: LocalStack would fall back to Docker without failing.

@@ -50,7 +50,7 @@ class ProcessExecutor(RuntimeExecutor):
             self._close_sandbox()
             raise StatusErrorException(f"{self.function_version.id.function_name}: {e}\n{tail}".rstrip(), payload) from e
 
-    def invoke(self, payload):
+    def invoke(self, payload, *_, **__):  # forks of LocalStack tell the time limit too
         request_id, timeout = payload["invoke-id"], self.function_version.config.timeout
         for last_try in (False, True):
             if not self._sandbox or not self._sandbox.alive():

@@ -1,0 +1,81 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// venvFolder is where Venv puts an environment: another folder for other requirements, as running stacks use the old one on.
+func (s *Stack) venvFolder(name string, requirements []byte) string {
+	sum := sha256.Sum256(requirements)
+	return s.folder.opt(name + "-" + hex.EncodeToString(sum[:4]))
+}
+
+// Venv returns the folder of a Python environment that holds the packages of requirements, a list with hashes, and no others. It is made
+// at the first call. Its stamp is written last, so half an installation is begun anew.
+func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (folder string, err error) {
+	folder = s.venvFolder(name, requirements)
+	stamp := filepath.Join(folder, "complete")
+	installed := func() bool {
+		_, err := os.Stat(filepath.Join(folder, "bin", "python")) // a link into a Python that may have gone
+		return err == nil && isFile(stamp)
+	}
+	if installed() {
+		return folder, nil
+	}
+	unlock, err := lock(ctx, s.folder.opt(name+".lock"), func() { s.step(name, "waiting for another installation") })
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if installed() {
+		return folder, nil
+	}
+	python, err := s.python(ctx)
+	if err != nil {
+		return "", err
+	}
+	tool, err := s.wheel(ctx, name, "uv")
+	if err != nil {
+		return "", err
+	}
+	found, _ := filepath.Glob(filepath.Join(tool, "uv-*.data", "scripts", "uv"))
+	if len(found) != 1 {
+		return "", errors.New("the package of uv holds no program")
+	}
+	list := filepath.Join(s.folder.cache(), name+".txt")
+	if err := os.WriteFile(list, requirements, 0o644); err != nil {
+		return "", fmt.Errorf("write requirements: %w", err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		return "", fmt.Errorf("clear half an installation: %w", err)
+	}
+	index, err := s.packageIndex(ctx)
+	if err != nil {
+		return "", fmt.Errorf("ask pip for its index: %w", err)
+	}
+	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(s.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never",
+		"UV_SYSTEM_CERTS=true", // a company's own certificate authority is known to the system, and to pip, but not to uv
+		"VIRTUAL_ENV="+folder)
+	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
+		env = append(env, "UV_DEFAULT_INDEX="+index)
+	}
+	done := s.step(name, fmt.Sprintf("installing %s (%d Python packages)", name, bytes.Count(requirements, []byte("=="))))
+	uv := func(args ...string) error {
+		return s.run(ctx, command{path: found[0], args: append(args, "--quiet"), env: env, dir: s.folder.cache()})
+	}
+	if err := uv("venv", "--python", python, folder); err != nil {
+		return "", fmt.Errorf("make virtual environment: %w", err)
+	}
+	if err := uv("pip", "sync", "--require-hashes", "--compile-bytecode", list); err != nil {
+		return "", fmt.Errorf("install %s (is the Python package index reachable?): %w", name, err)
+	}
+	done("installed " + name)
+	return folder, os.WriteFile(stamp, nil, 0o644)
+}
