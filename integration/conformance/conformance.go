@@ -95,8 +95,13 @@ func Run(ctx context.Context, t Target, rows []Behaviour, log io.Writer) (map[st
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("look for %d behaviours: %w", len(rows), err)
 	}
-	if _, err := c.s3.ListBuckets(ctx, nil); err != nil {
-		return nil, fmt.Errorf("the endpoint does not answer any more: %w", err)
+	var gone error
+	alive, err := poll(ctx, time.Minute, func() bool {
+		_, gone = c.s3.ListBuckets(ctx, nil)
+		return gone == nil
+	})
+	if !alive {
+		return nil, fmt.Errorf("the endpoint does not answer any more: %w", errors.Join(gone, err))
 	}
 	if t.OnAWS {
 		return cells, errors.Join(left...)

@@ -68,7 +68,7 @@ func openAccount(ctx context.Context, cfg aws.Config, account string, tags map[s
 		return Target{}, fmt.Errorf("%w: the credentials are of account %s, not %s", ErrRefused, actual, account)
 	}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), func(s *middleware.Stack) error {
-		return s.Initialize.Add(refuseUntagged(tags), middleware.Before)
+		return s.Initialize.Add(refuseUntagged(tags), middleware.After) // before it, the call has no name
 	})
 	return Target{Config: cfg, Tags: tags, OnAWS: true}, nil
 }

@@ -106,19 +106,24 @@ func (p *place) await(ctx context.Context, what string, done func() bool) {
 
 // within waits until done, for a time at most, and says whether it came.
 func (p *place) within(ctx context.Context, limit time.Duration, done func() bool) bool {
+	return must(poll(ctx, limit, done))
+}
+
+// poll asks done until it says yes or the time is over.
+func poll(ctx context.Context, limit time.Duration, done func() bool) (bool, error) {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if done() {
-			return true
+			return true, nil
 		}
 		select {
 		case <-ctx.Done():
-			check(ctx.Err())
+			return false, ctx.Err()
 		case <-deadline.C:
-			return done()
+			return done(), nil
 		case <-tick.C:
 		}
 	}

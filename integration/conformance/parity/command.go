@@ -123,8 +123,8 @@ func emulatorConfig(endpoint string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 }
 
-// atOnce is how many emulators run at the same time: most rows wait, but each wants a CPU.
-const atOnce = 2
+// atOnce is how many emulators run at the same time. On few CPUs one after the other is as fast, and none starves.
+func atOnce() int { return max(1, runtime.NumCPU()/4) }
 
 // onEmulators runs the rows on the stack's LocalStack, which runs already, and on the others, which it starts and ends.
 func onEmulators(ctx context.Context, local *stack.Stack, rows []conformance.Behaviour, table *conformance.Table, log io.Writer) error {
@@ -132,7 +132,7 @@ func onEmulators(ctx context.Context, local *stack.Stack, rows []conformance.Beh
 	columns := map[string]conformance.Table{}
 	var group *errgroup.Group
 	group, ctx = errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(atOnce())
 	for _, e := range emulators() {
 		group.Go(func() error {
 			running, err := e.start(ctx, local)
