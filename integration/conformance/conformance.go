@@ -31,7 +31,7 @@ type Behaviour struct {
 	Rule    string // what AWS documents
 	Source  string // page of docs.aws.amazon.com that says so
 	Covered string // kindred's test that holds the rule where an emulator does not, "folder TestName" or "folder/file.tftest.hcl run"; or noTest and why
-	Slow    bool   // takes a minute; not part of `go test ./integration`
+	Slow    bool   // waits, or costs more than it tells `go test ./integration`, which leaves it out to end within a minute
 
 	check func(ctx context.Context, p *place)
 }
@@ -75,9 +75,9 @@ func Run(ctx context.Context, t Target, rows []Behaviour, log io.Writer) (map[st
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(t.Workers)
-	// The slow rows first, so that nothing waits for them at the end.
-	slow := slices.SortedStableFunc(slices.Values(rows), func(a, b Behaviour) int { return rank(a) - rank(b) })
-	for _, b := range slow {
+	// The long rows first, so that nothing waits for them at the end.
+	ordered := slices.SortedStableFunc(slices.Values(rows), func(a, b Behaviour) int { return rank(a) - rank(b) })
+	for _, b := range ordered {
 		group.Go(func() error {
 			began := time.Now()
 			cell, err := look(ctx, c, b, log)

@@ -31,11 +31,11 @@ func deliveryRows() []Behaviour {
 	return []Behaviour{
 		{ID: "firehose/put-results", Rule: "PutRecordBatch answers each record with an id of its own",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverPerItem, check: checkBatchResults},
-		{ID: "firehose/put-partial", Rule: "Above the delivery stream's throughput records are refused, one by one or the call whole",
+		{ID: "firehose/put-partial", Rule: "Above the delivery stream's throughput records are refused, one by one or the call whole", Slow: true,
 			Source: firehoseGuide + "limits.html", Covered: coverPerItem, check: checkBatchPartial},
 		{ID: "firehose/put-501", Rule: "PutRecordBatch refuses more than 500 records",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(501, 1)},
-		{ID: "firehose/put-call-size", Rule: "PutRecordBatch refuses more than 4 MiB",
+		{ID: "firehose/put-call-size", Rule: "PutRecordBatch refuses more than 4 MiB", Slow: true,
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(5, 900<<10)},
 		{ID: "firehose/put-record-size", Rule: "A record above 1000 KiB is refused",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/delivery TestPutNeverSendsARecordThatIsTooLarge", check: checkBatchLimit(1, 1000<<10+1)},

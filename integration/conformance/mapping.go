@@ -37,21 +37,21 @@ func mappingRows() []Behaviour {
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverFixture, check: checkEvent},
 		{ID: "mapping/batch-size", Rule: "A batch has BatchSize records at most",
 			Source: mappingAPI, Covered: "lambdas/recommend TestChunksBeforeARefusalAreDone", check: checkBatchSize},
-		{ID: "mapping/window", Rule: "With a batching window a batch waits for more records",
+		{ID: "mapping/window", Rule: "With a batching window a batch waits for more records", Slow: true,
 			Source: mappingAPI, Covered: coverChain, check: checkWindow},
 		{ID: "mapping/order", Rule: "Batches of a shard come one after the other, in the order of the shard",
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverChain, check: checkMappingOrder},
 		{ID: "mapping/trim-horizon", Rule: "TRIM_HORIZON delivers records from before the mapping",
 			Source: mappingAPI, Covered: coverChain, check: checkMappingTrim},
-		{ID: "mapping/latest", Rule: "LATEST delivers only what comes after the mapping",
+		{ID: "mapping/latest", Rule: "LATEST delivers only what comes after the mapping", Slow: true,
 			Source: mappingAPI, Covered: noTest + "kindred begins at TRIM_HORIZON", check: checkMappingLatest},
 		{ID: "mapping/retry-order", Rule: "A batch that fails is sent again before what is behind it in the shard",
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverRetry, check: checkRetryOrder},
 		{ID: "mapping/partial", Rule: "With ReportBatchItemFailures only the reported record and those behind it are sent again",
 			Source: partialPage, Covered: coverPartial, check: checkPartial},
-		{ID: "mapping/partial-lowest", Rule: "Of several reported records the first one of the shard counts",
+		{ID: "mapping/partial-lowest", Rule: "Of several reported records the first one of the shard counts", Slow: true,
 			Source: partialPage, Covered: coverPartial, check: checkPartialLowest},
-		{ID: "mapping/partial-empty", Rule: "An empty list of failures is success: nothing is sent again",
+		{ID: "mapping/partial-empty", Rule: "An empty list of failures is success: nothing is sent again", Slow: true,
 			Source: partialPage, Covered: "lambdas/recommend TestEmptyBatch", check: checkPartialEmpty},
 		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures what the function reports is ignored",
 			Source: partialPage, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_all_or_nothing_batches", check: checkPartialOff},
@@ -61,11 +61,11 @@ func mappingRows() []Behaviour {
 			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_an_age_beyond_the_stream", check: checkRecordAge},
 		{ID: "mapping/bisect", Rule: "With BisectBatchOnFunctionError a failing batch is halved, until only the failing record is given up",
 			Source: mappingAPI, Covered: "integration TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes", check: checkBisect},
-		{ID: "mapping/on-failure", Rule: "What is given up becomes an object in the OnFailure bucket: aws/lambda/UUID/SHARD/YYYY/MM/DD/…",
+		{ID: "mapping/on-failure", Rule: "What is given up becomes an object in the OnFailure bucket: aws/lambda/UUID/SHARD/YYYY/MM/DD/…", Slow: true,
 			Source: failurePage, Covered: coverGiven, check: checkOnFailure},
 		{ID: "mapping/on-failure-content", Rule: "That object names shard, range, size and condition, and its payload holds the records",
 			Source: failurePage, Covered: coverGiven, check: checkOnFailureContent},
-		{ID: "mapping/parallel", Rule: "With a ParallelizationFactor batches of one shard run at the same time",
+		{ID: "mapping/parallel", Rule: "With a ParallelizationFactor batches of one shard run at the same time", Slow: true,
 			Source: lambdaGuide + "with-kinesis.html", Covered: noTest + "kindred asks for 1; sessions are ordered by key", check: checkParallel},
 		{ID: "mapping/split", Rule: "A parent's records come before its children's",
 			Source: lambdaGuide + "with-kinesis.html", Covered: noReshard, check: checkMappingSplit},
@@ -73,15 +73,15 @@ func mappingRows() []Behaviour {
 			Source: lambdaGuide + "with-kinesis.html", Covered: noReshard, check: checkNewShards},
 		{ID: "mapping/resume", Rule: "A mapping that was disabled goes on where it ended",
 			Source: lambdaGuide + "invocation-eventsourcemapping.html", Covered: coverRetry, check: checkResume},
-		{ID: "mapping/alias", Rule: "A mapping of an alias invokes its version",
+		{ID: "mapping/alias", Rule: "A mapping of an alias invokes its version", Slow: true,
 			Source: lambdaGuide + "configuration-aliases.html", Covered: coverStreams, check: checkMappingAlias},
 	}
 }
 
-// bed is a stream whose records the function probe gets.
-func (p *place) bed(ctx context.Context, shards int32, changes ...func(*lambda.CreateEventSourceMappingInput)) (mapping string) {
+// bed is a stream of one shard whose records the function probe gets.
+func (p *place) bed(ctx context.Context, changes ...func(*lambda.CreateEventSourceMappingInput)) (mapping string) {
 	p.bucket(ctx)
-	p.stream(ctx, shards)
+	p.stream(ctx, 1)
 	p.function(ctx)
 	return p.mapping(ctx, changes...)
 }
@@ -179,7 +179,7 @@ func count(entries []journal.Entry, data string) (n int) {
 }
 
 func checkEvent(ctx context.Context, p *place) {
-	p.bed(ctx, 1)
+	p.bed(ctx)
 	shards, numbers := p.put(ctx, "a key", "data é")
 	began := time.Now()
 	r := p.until(ctx, "data é")[0].Records[0]
@@ -196,7 +196,7 @@ func checkEvent(ctx context.Context, p *place) {
 }
 
 func checkBatchSize(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(4))
+	p.bed(ctx, batchOf(4))
 	data := digits(10)
 	p.batch(ctx, data...)
 	for _, e := range p.until(ctx, data...) {
@@ -209,7 +209,7 @@ func checkBatchSize(ctx context.Context, p *place) {
 // checkWindow waits for a first record, so that the function is warm and the mapping reads, and then looks how long the next one waits.
 func checkWindow(ctx context.Context, p *place) {
 	const window = 10 * time.Second
-	p.bed(ctx, 1, func(in *lambda.CreateEventSourceMappingInput) {
+	p.bed(ctx, func(in *lambda.CreateEventSourceMappingInput) {
 		in.MaximumBatchingWindowInSeconds = aws.Int32(int32(window / time.Second))
 	})
 	p.put(ctx, "key", "warm")
@@ -223,7 +223,7 @@ func checkWindow(ctx context.Context, p *place) {
 }
 
 func checkMappingOrder(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(7))
+	p.bed(ctx, batchOf(7))
 	data := digits(60)
 	p.batch(ctx, data...)
 	if entries := p.until(ctx, data...); !slices.Equal(got(entries), data) {
@@ -258,7 +258,7 @@ func checkMappingLatest(ctx context.Context, p *place) {
 }
 
 func checkRetryOrder(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1))
+	p.bed(ctx, batchOf(1))
 	p.batch(ctx, "1", "fail-once 2", "3", "4")
 	if data := got(p.until(ctx, "4")); !slices.Equal(data, []string{"1", "fail-once 2", "fail-once 2", "3", "4"}) {
 		differs("%s", sequence(data))
@@ -275,7 +275,7 @@ func sequence(data []string) string {
 }
 
 func checkPartial(ctx context.Context, p *place) {
-	p.bed(ctx, 1)
+	p.bed(ctx)
 	p.batch(ctx, "1", "2", "refuse-once 3", "4", "5")
 	p.until(ctx, "5")
 	settled := p.within(ctx, p.patience(), func() bool { return count(p.journal(ctx), "refuse-once 3") == 2 })
@@ -295,7 +295,7 @@ func checkPartial(ctx context.Context, p *place) {
 }
 
 func checkPartialLowest(ctx context.Context, p *place) {
-	p.bed(ctx, 1)
+	p.bed(ctx)
 	p.batch(ctx, "1", "refuse-once 2", "3", "refuse-once 4", "5")
 	p.until(ctx, "5")
 	if !p.within(ctx, p.patience(), func() bool { return count(p.journal(ctx), "refuse-once 2") == 2 }) {
@@ -307,7 +307,7 @@ func checkPartialLowest(ctx context.Context, p *place) {
 }
 
 func checkPartialEmpty(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1))
+	p.bed(ctx, batchOf(1))
 	p.batch(ctx, "1", "2", "3")
 	if data := got(p.until(ctx, "3")); !slices.Equal(data, []string{"1", "2", "3"}) {
 		differs("%s", sequence(data))
@@ -315,7 +315,7 @@ func checkPartialEmpty(ctx context.Context, p *place) {
 }
 
 func checkPartialOff(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1), func(in *lambda.CreateEventSourceMappingInput) { in.FunctionResponseTypes = nil })
+	p.bed(ctx, batchOf(1), func(in *lambda.CreateEventSourceMappingInput) { in.FunctionResponseTypes = nil })
 	p.batch(ctx, "refuse 1", "2")
 	if data := got(p.until(ctx, "2")); len(data) != 2 {
 		differs("%s", sequence(data))
@@ -323,7 +323,7 @@ func checkPartialOff(ctx context.Context, p *place) {
 }
 
 func checkRetryLimit(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1))
+	p.bed(ctx, batchOf(1))
 	p.batch(ctx, "fail 1", "2")
 	if n := count(p.until(ctx, "2"), "fail 1"); n != 3 {
 		differs("the function gets the failing batch %d times", n)
@@ -331,7 +331,7 @@ func checkRetryLimit(ctx context.Context, p *place) {
 }
 
 func checkRecordAge(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1), p.toBucket, func(in *lambda.CreateEventSourceMappingInput) {
+	p.bed(ctx, batchOf(1), p.toBucket, func(in *lambda.CreateEventSourceMappingInput) {
 		in.MaximumRetryAttempts, in.MaximumRecordAgeInSeconds = aws.Int32(-1), aws.Int32(60)
 	})
 	p.batch(ctx, "fail 1", "2")
@@ -375,7 +375,7 @@ type failure struct {
 }
 
 func checkBisect(ctx context.Context, p *place) {
-	p.bed(ctx, 1, p.toBucket, func(in *lambda.CreateEventSourceMappingInput) {
+	p.bed(ctx, p.toBucket, func(in *lambda.CreateEventSourceMappingInput) {
 		in.BisectBatchOnFunctionError = aws.Bool(true)
 	})
 	p.batch(ctx, "1", "2", "fail 3", "4", "5", "6", "7", "8")
@@ -389,7 +389,7 @@ func checkBisect(ctx context.Context, p *place) {
 var failureKey = regexp.MustCompile(`^aws/lambda/[0-9a-f-]{36}/shardId-\d{12}/\d{4}/\d{2}/\d{2}/\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}-[0-9a-f-]{36}$`)
 
 func checkOnFailure(ctx context.Context, p *place) {
-	p.bed(ctx, 1, p.toBucket)
+	p.bed(ctx, p.toBucket)
 	p.batch(ctx, "fail 1")
 	if key, _ := p.given(ctx); !failureKey.MatchString(key) {
 		differs("the key has another form")
@@ -397,7 +397,7 @@ func checkOnFailure(ctx context.Context, p *place) {
 }
 
 func checkOnFailureContent(ctx context.Context, p *place) {
-	p.bed(ctx, 1, p.toBucket)
+	p.bed(ctx, p.toBucket)
 	shards, numbers := p.put(ctx, "key", "fail 1")
 	_, f := p.given(ctx)
 	info := f.KinesisBatchInfo
@@ -413,7 +413,7 @@ func checkOnFailureContent(ctx context.Context, p *place) {
 }
 
 func checkParallel(ctx context.Context, p *place) {
-	p.bed(ctx, 1, batchOf(1), func(in *lambda.CreateEventSourceMappingInput) { in.ParallelizationFactor = aws.Int32(4) })
+	p.bed(ctx, batchOf(1), func(in *lambda.CreateEventSourceMappingInput) { in.ParallelizationFactor = aws.Int32(4) })
 	data := []string{"nap 1", "nap 2", "nap 3", "nap 4"}
 	for _, d := range data {
 		p.put(ctx, "key of "+d, d)
@@ -443,7 +443,7 @@ func checkMappingSplit(ctx context.Context, p *place) {
 }
 
 func checkNewShards(ctx context.Context, p *place) {
-	p.bed(ctx, 1)
+	p.bed(ctx)
 	p.put(ctx, "key", "1")
 	p.until(ctx, "1")
 	_, children := p.split(ctx)
@@ -459,7 +459,7 @@ func checkNewShards(ctx context.Context, p *place) {
 }
 
 func checkResume(ctx context.Context, p *place) {
-	id := p.bed(ctx, 1)
+	id := p.bed(ctx)
 	p.put(ctx, "key", "1")
 	p.until(ctx, "1")
 	enable := func(on bool, state string) {

@@ -137,8 +137,8 @@ func (p *place) pause(ctx context.Context, d time.Duration) {
 	p.within(ctx, d, func() bool { return false })
 }
 
-// bucket makes a bucket and returns its name.
-func (p *place) bucket(ctx context.Context) string {
+// bucket makes a bucket of the place's name.
+func (p *place) bucket(ctx context.Context) {
 	name := &p.name
 	location := &s3types.CreateBucketConfiguration{Tags: tagList(p.target.Tags, func(k, v *string) s3types.Tag { return s3types.Tag{Key: k, Value: v} })}
 	if region := p.target.Config.Region; region != "us-east-1" { // the one region that must not be named
@@ -146,7 +146,6 @@ func (p *place) bucket(ctx context.Context) string {
 	}
 	must(p.s3.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: name, CreateBucketConfiguration: location}))
 	p.undo(func(ctx context.Context) error { return p.deleteBucket(ctx) })
-	return p.name
 }
 
 // deleteBucket deletes every version of every object, then the bucket. An emulator that lists no versions has the objects listed.
