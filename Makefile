@@ -85,7 +85,7 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 ##- emulators
 
 .PHONY: conformance
-conformance: local-up ## Where emulators differ from AWS: writes docs/parity.md (about 6 minutes); CONFORMANCE_ENDPOINT=URL prints one column
+conformance: local-up ## Where emulators differ from AWS: writes docs/parity.md (about 7 minutes); CONFORMANCE_ENDPOINT=URL prints one column
 	@go run ./integration/conformance/parity $(ARGS)
 
 ##- benchmarks
