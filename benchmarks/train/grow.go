@@ -87,7 +87,6 @@ func (c *Grow) one(ctx context.Context) (growth, error) {
 		cfg.Dim, cfg.TuneBudget = c.Dim, wholeBudget
 		job := trainer.Trainer{Config: cfg, Threads: threads, Estimated: func(e trainer.Estimate) { g.Estimate = program + e.Bytes }}
 		data := shopOf(m)
-		m = nil
 		_, err = job.Train(ctx, data)
 	} else {
 		g.Estimate = program + ials.Memory(m.Rows, m.Cols, len(m.Col), c.Dim, threads)
