@@ -34,7 +34,6 @@ const catchUp = 90 * time.Second
 type chain struct {
 	own      settings.Settings
 	env      map[string]string
-	stack    Stack
 	stream   *kinesis.Client
 	store    *objectstore.S3
 	database *toxiproxy.Proxy
@@ -46,7 +45,7 @@ func mustChain(t *testing.T, stack Stack) *chain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &chain{own: own.WithSuffix(randomName()), stack: stack, stream: kinesis.NewFromConfig(stack.AWS)}
+	c := &chain{own: own.WithSuffix(randomName()), stream: kinesis.NewFromConfig(stack.AWS)}
 	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000001"))
 	c.store = objectstore.NewS3(awsclient.S3(stack.AWS), c.own.Buckets.Recommendations.Name, "")

@@ -45,7 +45,6 @@ var (
 // stage is a function at the Runtime API, a database in which a small model is live, and a bucket of the test's own.
 type stage struct {
 	*function
-	stack   Stack
 	dsn     string
 	store   *objectstore.S3
 	vectors *vectorstore.Store
@@ -53,7 +52,7 @@ type stage struct {
 
 func mustStage(t *testing.T, stack Stack, env ...string) stage {
 	t.Helper()
-	s := stage{stack: stack, dsn: stack.mustVectorDatabase(t)}
+	s := stage{dsn: stack.mustVectorDatabase(t)}
 	s.vectors = mustVectorStore(t, s.dsn)
 	mustGoLive(t, s.vectors, recommendtest.Version("m700000000000001"))
 	bucket := stack.mustBucket(t)
@@ -107,42 +106,60 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 	}
 }
 
-// faultyFirehose stands before the services and makes Firehose's PutRecordBatch fail as it does on AWS.
-type faultyFirehose struct {
-	*httptest.Server
-	next http.Handler
-	mu   sync.Mutex
-	// refuse says which records are refused, in an answer that says 200; nil: none.
-	refuse func(record []byte) bool
-	// lose says whether the answer is lost after the records were taken; nil: never.
-	lose  func() bool
-	calls int
+// faults says how the services fail.
+type faults struct {
+	refuse  func(record []byte) bool // records that Firehose refuses, in an answer that says 200; nil: none
+	lose    func() bool              // whether Firehose's answer is lost after it took the records; nil: never
+	objects bool                     // S3 takes no object
 }
 
-func newFaultyFirehose(t *testing.T, stack Stack) *faultyFirehose {
+// faultyServices stands before the services and makes them fail as they do on AWS.
+type faultyServices struct {
+	*httptest.Server
+	next   http.Handler
+	mu     sync.Mutex
+	faults faults
+	puts   int // calls of PutRecordBatch
+}
+
+// mustFaultyStage is mustStage with services that can be made to fail.
+func mustFaultyStage(t *testing.T) (stage, *faultyServices) {
 	t.Helper()
+	stack := mustStack(t)
 	upstream, err := url.Parse(*stack.AWS.BaseEndpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &faultyFirehose{next: httputil.NewSingleHostReverseProxy(upstream)}
+	f := &faultyServices{next: httputil.NewSingleHostReverseProxy(upstream)}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
-	return f
+	return mustStage(t, stack, "AWS_ENDPOINT_URL="+f.URL), f
 }
 
-// set changes the faults.
-func (f *faultyFirehose) set(refuse func(record []byte) bool, lose func() bool) {
+// fail changes the faults.
+func (f *faultyServices) fail(with faults) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.refuse, f.lose = refuse, lose
+	f.faults = with
 }
 
-func (f *faultyFirehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutRecordBatch") {
+func (f *faultyServices) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".PutRecordBatch"):
+		f.puts++
+		f.putRecordBatch(w, r)
+	case r.Method == http.MethodPut && f.faults.objects:
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, "<Error><Code>SlowDown</Code></Error>") // the function may have been killed
+	default:
 		f.next.ServeHTTP(w, r)
-		return
 	}
+}
+
+// putRecordBatch hands on what is not refused and answers for all.
+func (f *faultyServices) putRecordBatch(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		DeliveryStreamName string
 		Records            []struct{ Data []byte }
@@ -151,9 +168,6 @@ func (f *faultyFirehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls++
 	type entry struct{ RecordId, ErrorCode, ErrorMessage string }
 	var out struct {
 		FailedPutCount   int
@@ -161,7 +175,7 @@ func (f *faultyFirehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	taken := in.Records[:0:0]
 	for _, record := range in.Records {
-		if f.refuse != nil && f.refuse(record.Data) {
+		if f.faults.refuse != nil && f.faults.refuse(record.Data) {
 			out.FailedPutCount++
 			out.RequestResponses = append(out.RequestResponses, entry{ErrorCode: "ServiceUnavailableException", ErrorMessage: "Slow down."})
 			continue
@@ -183,7 +197,7 @@ func (f *faultyFirehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if f.lose != nil && f.lose() {
+	if f.faults.lose != nil && f.faults.lose() {
 		panic(http.ErrAbortHandler) // ends the connection
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -194,18 +208,16 @@ func (f *faultyFirehose) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 	t.Parallel()
 	const events, batch = 300, 150
-	stack := mustStack(t)
-	firehose := newFaultyFirehose(t, stack)
-	s := mustStage(t, stack, "AWS_ENDPOINT_URL="+firehose.URL)
+	s, services := mustFaultyStage(t)
 	rng, times, refused := rand.New(rand.NewPCG(*faultSeed, 4)), map[string]int{}, 0
-	firehose.set(func(record []byte) bool {
+	services.fail(faults{refuse: func(record []byte) bool {
 		if rng.IntN(3) > 0 || times[string(record)] == 3 {
 			return false
 		}
 		times[string(record)]++
 		refused++
 		return true
-	}, nil)
+	}})
 	stream := newMemoryStream(clicksOf(*faultSeed, events))
 	if incomplete := stream.mustDrain(t, s.function, batch); incomplete > 0 {
 		t.Errorf("seed %d: %d batches came back", *faultSeed, incomplete)
@@ -213,7 +225,7 @@ func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events, 0)
 	if report.Duplicates > 0 || refused < events/4 {
-		t.Errorf("seed %d: %d records were refused, %d calls, %d lines are there twice", *faultSeed, refused, firehose.calls, report.Duplicates)
+		t.Errorf("seed %d: %d records were refused, %d calls, %d lines are there twice", *faultSeed, refused, services.puts, report.Duplicates)
 	}
 }
 
@@ -222,16 +234,14 @@ func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.T) {
 	t.Parallel()
 	const events, chunk, victim = 600, 500, 57
-	stack := mustStack(t)
-	firehose := newFaultyFirehose(t, stack)
-	s := mustStage(t, stack, "AWS_ENDPOINT_URL="+firehose.URL)
+	s, services := mustFaultyStage(t)
 	clicks := clicksOf(*faultSeed, events)
 	for _, at := range []int{victim - 10, victim + 10} {
 		clicks[at].data = clicks[at].data[:len(clicks[at].data)-1]
 	}
 	stream := newMemoryStream(clicks)
 	id := fmt.Sprintf(`"event_id":"click-%d-%d"`, *faultSeed, victim)
-	firehose.set(func(record []byte) bool { return bytes.Contains(record, []byte(id)) }, nil)
+	services.fail(faults{refuse: func(record []byte) bool { return bytes.Contains(record, []byte(id)) }})
 	for range 2 {
 		failures := s.mustInvoke(t, stream.batch(0, events))
 		if len(failures) != 1 || failures[0].ItemIdentifier != stream.records[victim].position.SequenceNumber {
@@ -249,7 +259,7 @@ func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.
 			t.Errorf("record %d (%s): delivered %v", i, r.position.SequenceNumber, there)
 		}
 	}
-	firehose.set(nil, nil)
+	services.fail(faults{})
 	if incomplete := stream.mustDrain(t, s.function, events); incomplete > 0 {
 		t.Errorf("%d batches came back after Firehose was healthy", incomplete)
 	}
@@ -262,17 +272,15 @@ func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.
 func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	t.Parallel()
 	const events, batch = 200, 50
-	stack := mustStack(t)
-	firehose := newFaultyFirehose(t, stack)
-	s := mustStage(t, stack, "AWS_ENDPOINT_URL="+firehose.URL)
+	s, services := mustFaultyStage(t)
 	rng, lost := rand.New(rand.NewPCG(*faultSeed, 5)), 0
-	firehose.set(nil, func() bool {
+	services.fail(faults{lose: func() bool {
 		if rng.IntN(2) == 0 {
 			return false
 		}
 		lost++
 		return true
-	})
+	}})
 	stream := newMemoryStream(clicksOf(*faultSeed, events))
 	stream.mustDrain(t, s.function, batch)
 	report := stream.mustAudit(t, s.store)
@@ -280,6 +288,25 @@ func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	if lost == 0 || int(report.Duplicates) != lost*batch || len(mustRecords(t, s.store)) != events {
 		t.Errorf("seed %d: %d answers were lost, %d lines are there twice", *faultSeed, lost, report.Duplicates)
 	}
+}
+
+// TestQuarantineThatIsDownHoldsItsRecordBack lets S3 take no object: the first poison record comes again, what is before it does not.
+func TestQuarantineThatIsDownHoldsItsRecordBack(t *testing.T) {
+	t.Parallel()
+	const events, poison = 40, 3
+	s, services := mustFaultyStage(t)
+	stream := newMemoryStream(withPoison(*faultSeed, clicksOf(*faultSeed, events), poison))
+	first := slices.IndexFunc(stream.records, func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err != nil })
+	services.fail(faults{objects: true})
+	failures := s.mustInvoke(t, stream.batch(0, events+poison))
+	if len(failures) != 1 || failures[0].ItemIdentifier != stream.records[first].position.SequenceNumber {
+		t.Errorf("the function names %v, want record %d", failures, first)
+	}
+	services.fail(faults{})
+	if incomplete := stream.mustDrain(t, s.function, events+poison); incomplete > 0 {
+		t.Errorf("%d batches came back after S3 was healthy", incomplete)
+	}
+	mustHold(t, stream.mustAudit(t, s.store), events+poison, poison)
 }
 
 // mustQuarantined reads every quarantine record.

@@ -22,11 +22,18 @@ type programs struct {
 	env    []string
 }
 
-// mustPrograms compiles the jobs.
-func mustPrograms(t *testing.T, env map[string]string) programs {
+// mustPrograms compiles the named jobs, all of them when none is named.
+func mustPrograms(t *testing.T, env map[string]string, names ...string) programs {
 	t.Helper()
 	p := programs{folder: t.TempDir(), env: os.Environ()}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.folder+string(filepath.Separator), "kindred/jobs/...")
+	packages := []string{"kindred/jobs/..."}
+	if len(names) > 0 {
+		packages = nil
+	}
+	for _, name := range names {
+		packages = append(packages, "kindred/jobs/"+name)
+	}
+	build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", p.folder + string(filepath.Separator)}, packages...)...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the jobs: %v\n%s", err, out)
 	}

@@ -65,7 +65,8 @@ type record struct {
 
 // handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it names the first record that is
 // not done; Lambda sends that one and all after it again, so everything before it is delivered or in quarantine by then,
-// and what is delivered behind it will be again under the same ids.
+// and what is delivered behind it will be again under the same ids. Firehose takes each record of a call for itself: it may refuse one and
+// take a later one of the same session. Nothing behind that call is touched; readers order a session by recommendation.position.
 func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
 	start := h.now()
 	if deadline, ok := ctx.Deadline(); ok {

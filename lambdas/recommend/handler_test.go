@@ -408,6 +408,40 @@ func TestEmptyBatch(t *testing.T) {
 	}
 }
 
+// FuzzHandle holds that whatever bytes come between two sound events, both are delivered, and the bytes end in exactly one place: in
+// quarantine as they came, or in a line but for white space.
+func FuzzHandle(f *testing.F) {
+	for _, seed := range []string{"", "null", "{}", "[1]", "\xF3\x89\x9A\xC2\n\x01x", "\xff", `{"session_id":"s","browse_history":[]}`,
+		`{"session_id":"s","browse_history":[{"product_code":"L2_03","quantity":"2","in_shopping_cart":true}], "x" : {"a":[1e400,"\u2028"]}}`,
+		`{"session_id":"\ud800","event_id":"\n","customer_number":101,"credit_limit":1e308,"browse_history":[{"product_code":"\u0000"}]}`,
+		`{"session_id":"s","browse_history":[],"recommendation":{}}`, `{"session_id":"s","session_id":"t","browse_history":[]}`,
+		`{"session_id":"s","country":"France","browse_history":[{"product_code":"a","quantity":2147483648}]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b := setup(t)
+		batch := batchOf(3)
+		batch.Records[1].Kinesis.Data = data
+		if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines)+len(b.quarantine.kept) != 3 {
+			t.Fatalf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+		}
+		if len(b.delivery.lines) == 2 {
+			if kept := b.quarantine.kept[batch.Records[1].Kinesis.SequenceNumber]; !bytes.Equal(kept.Data, data) || kept.Reason == "" {
+				t.Errorf("quarantined %+v", kept)
+			}
+			return
+		}
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, data); err != nil {
+			t.Fatal(err)
+		}
+		line, err := activity.ParseRecord([]byte(b.delivery.lines[1]))
+		if err != nil || !bytes.Equal(line.Event, compact.Bytes()) {
+			t.Errorf("%q was delivered as %s, %v", data, b.delivery.lines[1], err)
+		}
+	})
+}
+
 func TestLogsHoldNoCustomerField(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
