@@ -20,8 +20,11 @@ import (
 // zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
 var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// tags leave out of a function what it never uses: Lambda's old RPC runtime, and pgx's list of Go types that PostgreSQL types are guessed from.
-const tags = "lambda.norpc,nopgxregisterdefaulttypes"
+// What tags leave out: Lambda's old RPC runtime, and, of a function, pgx's list of the Go types that PostgreSQL types are guessed from.
+const (
+	tags         = "lambda.norpc"
+	functionTags = tags + ",nopgxregisterdefaulttypes"
+)
 
 // BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a Lambda zip. LocalStack
 // without Docker runs the bootstrap directly on the host, so on macOS that is a macOS binary.
@@ -51,11 +54,11 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
 	out := filepath.Join(scratch, "program")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=", "-o", out}
+	with := tags
 	if strings.HasPrefix(program, "./lambdas/") {
-		args = append(args, "-tags", tags)
+		with = functionTags
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, program)...)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags", "-s -w -buildid=", "-o", out, program)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
 	if said, err := cmd.CombinedOutput(); err != nil {
