@@ -4,20 +4,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
+	"strings"
 )
 
 // gramTolerance bounds how far the stored Gram matrix may lie from the one of the stored items, as a share of its largest
 // value. Sums of float32 over millions of items in another order differ by far less; a matrix of other vectors by far more.
 const gramTolerance = 1e-3
 
-// idPattern keeps ids usable as part of an SQL identifier and of an object key.
-var idPattern = regexp.MustCompile(`^m[0-9a-f]{15}$`)
+// isID says whether an id is m and 15 hex digits, fit for part of an SQL identifier and of an object key.
+func isID(id string) bool {
+	return len(id) == 16 && id[0] == 'm' && strings.Trim(id[1:], "0123456789abcdef") == ""
+}
 
 // Validate reports the first fault that would make serving wrong. It is ErrInvalid.
 func (v *Version) Validate() error {
 	d := v.Solver.Dim
-	if !idPattern.MatchString(v.ID) {
+	if !isID(v.ID) {
 		return fmt.Errorf("check version %q: id is not m and 15 hex digits: %w", v.ID, ErrInvalid)
 	}
 	fault := func(format string, args ...any) error {

@@ -3,6 +3,7 @@ package recommend
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"kindred/internal/activity"
 	"kindred/internal/ials"
+	"kindred/internal/parallel"
 )
 
 const (
@@ -104,22 +106,22 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
 	}
 	sessions := make([]session, len(events))
-	for i, e := range events {
-		sessions[i] = newSession(e)
-	}
+	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i]) })
 	found, err := r.lookUp(ctx, model, sessions)
 	if err != nil {
 		return nil, err
 	}
-	var searches []Search
+	faults := make([]error, len(events))
+	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
+	searches := make([]Search, len(sessions))
 	var neighbours []Neighbours
 	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
 	for i := range sessions {
 		s := &sessions[i]
-		if err := s.resolve(model, folder, found); err != nil {
+		if err := faults[i]; err != nil {
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
-		searches = append(searches, s.search())
+		searches[i] = s.search()
 		if _, known := asked[s.telling]; s.telling != "" && !known {
 			asked[s.telling] = len(neighbours)
 			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
@@ -130,16 +132,14 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		return nil, fmt.Errorf("retrieve products: %w", err)
 	}
 	answers := make([]Answer, len(events))
-	empty := false
-	for i := range sessions {
+	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
 		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version}
 		if s.telling != "" {
 			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])
 		}
-		empty = empty || len(answers[i].Items) == 0
-	}
-	if empty {
+	})
+	if slices.ContainsFunc(answers, func(a Answer) bool { return len(a.Items) == 0 }) {
 		err = r.fillEmpty(ctx, model, sessions, answers)
 	}
 	return answers, err

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -30,14 +29,17 @@ const (
 	defaultConnectTimeout = 5 * time.Second
 	// cachedModels is how many versions' solvers stay in memory: live, previous, a canary and one that comes.
 	cachedModels = 4
+	// maxVersion is the longest version in bytes, of the 63 that PostgreSQL keeps of an identifier.
+	maxVersion = 40
 )
 
 // session sets what every connection needs, in one statement instead of start-up parameters, which poolers refuse.
 // Iterative scans keep a filter from leaving too few rows of an HNSW scan. A generic plan saves planning each of the many
 // equal searches; vectors are bound in binary, so it does not parse them per row. JIT and parallel workers cost more than
-// such short queries take.
+// such short queries take. A function's process may vanish with its machine, and nobody tells PostgreSQL: what is idle for long is closed, and
+// the pool of a process that comes back finds out before it asks.
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
-	set_config('plan_cache_mode', 'force_generic_plan', false),
+	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)`
 
 // Store is a connection to the vector database, and the store that package recommend answers from. It is safe for concurrent use.
@@ -96,11 +98,14 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-var versionPattern = regexp.MustCompile(`^[a-z][a-z0-9]{0,39}$`)
-
 // schemaOf names the version's schema. A version that could not be part of an identifier is ErrInvalid.
 func schemaOf(version string) (string, error) {
-	if !versionPattern.MatchString(version) {
+	letter := func(c byte) bool { return 'a' <= c && c <= 'z' }
+	fit := version != "" && len(version) <= maxVersion && letter(version[0])
+	for i := range len(version) {
+		fit = fit && (letter(version[i]) || '0' <= version[i] && version[i] <= '9')
+	}
+	if !fit {
 		return "", fmt.Errorf("name schema of version %q: %w: want a lower-case letter, then up to 39 letters and digits", version, ErrInvalid)
 	}
 	return "model_" + version, nil

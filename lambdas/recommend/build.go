@@ -20,9 +20,6 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// stopTime is how long a stop may take. Lambda kills the process 300 ms after SIGTERM.
-const stopTime = 200 * time.Millisecond
-
 // config is the function's configuration; every variable without a default is required.
 type config struct {
 	PGVector        envconfig.PGVector
@@ -32,24 +29,23 @@ type config struct {
 	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
 }
 
-// build reads the environment and makes the handler with its clients, none of which makes a request yet. stop ends the
-// connections.
-func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler, stop func(), err error) {
+// build reads the environment and makes the handler with its clients, none of which makes a request yet.
+func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler, err error) {
 	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read environment: %w", err)
+		return nil, fmt.Errorf("read environment: %w", err)
 	}
 	aws, err := awsenv.Load(os.Getenv)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read environment: %w", err)
+		return nil, fmt.Errorf("read environment: %w", err)
 	}
 	bucket, err := s3put.New(aws, cfg.Recommendations.Bucket)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	store, err := vectorstore.Open(ctx, cfg.PGVector)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h = &handler{
 		recommender: recommend.New(store),
@@ -57,16 +53,5 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		quarantine:  quarantine.New(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
 	}
-	stop = func() {
-		closed := make(chan struct{})
-		go func() {
-			store.Close() // waits for a query that runs
-			close(closed)
-		}()
-		select {
-		case <-closed:
-		case <-time.After(stopTime):
-		}
-	}
-	return h, stop, nil
+	return h, nil
 }

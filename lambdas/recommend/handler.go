@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kindred/internal/activity"
+	"kindred/internal/parallel"
 	"kindred/internal/recommend"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -74,13 +75,16 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-h.headRoom))
 		defer cancel()
 	}
+	sum := summary{events: len(batch.Records)}
 	records := parse(batch)
-	sum := newSummary(len(records))
+	h.timed(&sum.parse, start)
 	done, err := h.answer(ctx, records, &sum) // records before this index of the batch are done
 	if err == nil {
 		done = len(records)
 	}
+	keeping := h.now()
 	done, quarantineErr := h.keep(ctx, records[:done], &sum)
+	h.timed(&sum.quarantine, keeping)
 	err = errors.Join(err, quarantineErr)
 
 	response := events.KinesisEventResponse{BatchItemFailures: []events.KinesisBatchItemFailure{}}
@@ -88,23 +92,25 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events
 		first := batch.Records[done].Kinesis.SequenceNumber
 		response.BatchItemFailures = append(response.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: first})
 	}
-	sum.failed = len(batch.Records) - done
-	h.report(ctx, batch, sum, start, err)
+	sum.retried = len(batch.Records) - done
+	h.report(ctx, batch, &sum, start, err)
 	return response, nil
 }
 
 // parse reads all records of the batch.
 func parse(batch events.KinesisEvent) []*record {
-	records := make([]*record, len(batch.Records))
-	for i, r := range batch.Records {
-		records[i] = &record{index: i, position: position(r), data: r.Kinesis.Data}
-		event, err := activity.Parse(r.Kinesis.Data)
+	all, records := make([]record, len(batch.Records)), make([]*record, len(batch.Records))
+	parallel.Each(len(all), func(i int) {
+		r := &all[i]
+		*r = record{index: i, position: position(batch.Records[i]), data: batch.Records[i].Kinesis.Data}
+		records[i] = r
+		event, err := activity.Parse(r.data)
 		if err == nil {
-			records[i].event = event
-		} else if !errors.As(err, &records[i].fault) {
-			records[i].fault = &activity.Fault{Reason: activity.ReasonSchema, Message: "the event cannot be read"}
+			r.event = event
+		} else if !errors.As(err, &r.fault) {
+			r.fault = &activity.Fault{Reason: activity.ReasonSchema, Message: "the event cannot be read"}
 		}
-	}
+	})
 	return records
 }
 
@@ -146,16 +152,23 @@ func (h *handler) answer(ctx context.Context, records []*record, sum *summary) (
 
 // answerChunk is answer for one chunk; failed is the first record that is not delivered.
 func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary) (failed *record, err error) {
+	start := h.now()
 	answers, err := h.recommend(ctx, chunk)
+	now := h.now()
+	sum.recommend += now.Sub(start)
 	if err != nil {
 		return chunk[0], err
 	}
+	defer h.timed(&sum.deliver, now)
 	chunk = sound(chunk)
-	now := h.now()
-	lines := make([][]byte, len(chunk))
-	for i, r := range chunk {
-		if lines[i], err = answers[i].Record(r.data, r.event, r.position, now).AppendLine(nil); err != nil {
-			return chunk[0], fmt.Errorf("write record %s: %w", r.position.SequenceNumber, err)
+	lines, faults := make([][]byte, len(chunk)), make([]error, len(chunk))
+	parallel.Each(len(chunk), func(i int) {
+		r := chunk[i]
+		lines[i], faults[i] = answers[i].Record(r.data, r.event, r.position, now).AppendLine(nil)
+	})
+	for i, err := range faults {
+		if err != nil {
+			return chunk[0], fmt.Errorf("write record %s: %w", chunk[i].position.SequenceNumber, err)
 		}
 	}
 	missing, err := h.delivery.Put(ctx, lines)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"os"
@@ -180,13 +181,16 @@ func TestPoisonAmongHundred(t *testing.T) {
 	if err := json.Unmarshal(b.metrics.Bytes(), &metrics); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]float64{"events": 100, "recommended": 99, "quarantined": 1, "failed": 0, "source_session": 99} {
+	for name, want := range map[string]float64{"events": 100, "recommended": 99, "quarantined": 1, "retried": 0, "source_session": 99} {
 		if metrics[name] != want {
 			t.Errorf("metric %s is %v, want %g", name, metrics[name], want)
 		}
 	}
 	if age := metrics["iterator_age_ms"].(float64); age < 900 || age > 60_000 {
 		t.Errorf("iterator age %g ms", age)
+	}
+	if got := metrics["model_versions"].(map[string]any)["m1"]; got != 99.0 || metrics["model_version"] != "m1" {
+		t.Errorf("version m1 answered %v", got)
 	}
 	for _, m := range metrics["_aws"].(map[string]any)["CloudWatchMetrics"].([]any)[0].(map[string]any)["Metrics"].([]any) {
 		if name := m.(map[string]any)["Name"].(string); metrics[name] == nil {
@@ -296,7 +300,7 @@ func TestFirehoseRefusesSome(t *testing.T) {
 	if failed := b.run(t, batchOf(12, 3, 8)); failed != 7 || len(b.delivery.lines) != 8 || len(b.quarantine.kept) != 1 {
 		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
 	}
-	if !strings.Contains(b.log.String(), "ServiceUnavailableException") || !strings.Contains(b.log.String(), `"failed":5`) {
+	if !strings.Contains(b.log.String(), "ServiceUnavailableException") || !strings.Contains(b.log.String(), `"retried":5`) {
 		t.Errorf("log: %s", b.log)
 	}
 }
@@ -451,6 +455,26 @@ func TestLogsHoldNoCustomerField(t *testing.T) {
 		if out := b.log.String() + b.metrics.String(); strings.Contains(out, secret) {
 			t.Errorf("%q in %s", secret, out)
 		}
+	}
+}
+
+// A batch costs one line of each, however many records it has.
+func TestReportAllocatesNothingPerRecord(t *testing.T) {
+	b := setup(t)
+	b.handler.log = slog.New(slog.NewJSONHandler(io.Discard, nil))
+	b.handler.metrics = io.Discard
+	measure := func(n int) float64 {
+		batch := batchOf(n)
+		return testing.AllocsPerRun(100, func() {
+			sum := summary{events: n}
+			for range n {
+				sum.delivered(recommend.Answer{Source: activity.SourceSession, ModelVersion: "m1"})
+			}
+			b.report(t.Context(), batch, &sum, time.Now(), nil)
+		})
+	}
+	if few, many := measure(10), measure(500); few != many {
+		t.Errorf("%g allocations for 10 records, %g for 500", few, many)
 	}
 }
 

@@ -8,18 +8,19 @@ import (
 	"log/slog"
 	"os"
 
+	"kindred/internal/logkey"
+
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	h, stop, err := build(context.Background(), log, os.Stdout)
+	h, err := build(context.Background(), log, os.Stdout)
 	if err != nil {
-		log.Error("function cannot start", "error", err.Error())
+		log.Error("function cannot start", logkey.Error, err.Error())
 		os.Exit(2)
 	}
-	lambda.StartWithOptions(h.handle, lambda.WithEnableSIGTERM(func() {
-		stop()
-		os.Exit(0)
-	}))
+	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the start. PostgreSQL ends the sessions of
+	// those that are gone (idle_session_timeout, package vectorstore).
+	lambda.Start(h.handle)
 }

@@ -2,104 +2,151 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"time"
 
 	"kindred/internal/activity"
+	"kindred/internal/logkey"
 	"kindred/internal/recommend"
 
 	"github.com/aws/aws-lambda-go/events"
 )
 
-// summary counts what became of a batch. A record that failed is counted again when it comes again.
+// summary counts what became of a batch. A record that is given back is counted again when it comes again.
 type summary struct {
-	events, recommended, quarantined, failed int
-	sources                                  map[activity.Source]int
-	version                                  string
+	events, recommended, quarantined, retried int
+	sources                                   [len(sourceKeys)]int // in the order of sourceKeys
+	versions                                  []versionCount
+	parse, recommend, deliver, quarantine     time.Duration
 }
 
-func newSummary(events int) summary {
-	return summary{events: events, sources: map[activity.Source]int{}}
+// versionCount is how many events a model version answered; there are two versions at most, beside a change.
+type versionCount struct {
+	version string
+	events  int
+}
+
+// sourceKeys are the sources with their metrics.
+var sourceKeys = [...]struct {
+	source activity.Source
+	key    string
+}{
+	{activity.SourceSession, logkey.SourceSession}, {activity.SourceCustomer, logkey.SourceCustomer},
+	{activity.SourceFeatures, logkey.SourceFeatures}, {activity.SourcePopularity, logkey.SourcePopularity},
 }
 
 func (s *summary) delivered(a recommend.Answer) {
 	s.recommended++
-	s.sources[a.Source]++
-	s.version = a.ModelVersion
-}
-
-// metric is one of a batch's figures, in the embedded metric format that CloudWatch reads from the log. See
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-type metric struct {
-	Name string
-	Unit string
-}
-
-// metrics are the figures of metricLine, by their JSON names.
-func metrics() []metric {
-	return []metric{
-		{"events", "Count"}, {"recommended", "Count"}, {"quarantined", "Count"}, {"failed", "Count"},
-		{"source_session", "Count"}, {"source_customer", "Count"}, {"source_features", "Count"}, {"source_popularity", "Count"},
-		{"duration_ms", "Milliseconds"}, {"iterator_age_ms", "Milliseconds"},
+	for i := range sourceKeys {
+		if sourceKeys[i].source == a.Source {
+			s.sources[i]++
+		}
 	}
+	for i := range s.versions {
+		if s.versions[i].version == a.ModelVersion {
+			s.versions[i].events++
+			return
+		}
+	}
+	s.versions = append(s.versions, versionCount{a.ModelVersion, 1})
 }
 
-type metricDirective struct {
-	Namespace  string
-	Dimensions [][]string
-	Metrics    []metric
+// version is the one that answered most events, "" when none did.
+func (s *summary) version() string {
+	if len(s.versions) == 0 {
+		return ""
+	}
+	return slices.MaxFunc(s.versions, func(a, b versionCount) int { return a.events - b.events }).version
 }
 
-type metricLine struct {
-	AWS struct {
-		Timestamp         int64
-		CloudWatchMetrics []metricDirective
-	} `json:"_aws"`
-	Function         string  `json:"function"`
-	ModelVersion     string  `json:"model_version,omitempty"`
-	Events           int     `json:"events"`
-	Recommended      int     `json:"recommended"`
-	Quarantined      int     `json:"quarantined"`
-	Failed           int     `json:"failed"`
-	SourceSession    int     `json:"source_session"`
-	SourceCustomer   int     `json:"source_customer"`
-	SourceFeatures   int     `json:"source_features"`
-	SourcePopularity int     `json:"source_popularity"`
-	DurationMS       float64 `json:"duration_ms"`
-	IteratorAgeMS    float64 `json:"iterator_age_ms"` // of the oldest record, when the batch came
+// timed adds the time since start to a step's.
+func (h *handler) timed(step *time.Duration, start time.Time) { *step += h.now().Sub(start) }
+
+// metric is one of a batch's figures.
+type metric struct {
+	key   string
+	value float64
 }
+
+// units of the figures, as CloudWatch names them.
+const (
+	count        = "Count"
+	milliseconds = "Milliseconds"
+)
 
 // report writes one log line and one line of metrics for the batch. They hold counts and positions, nothing of the events.
-func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s summary, start time.Time, err error) {
-	line := metricLine{
-		Function: "recommend", ModelVersion: s.version,
-		Events: s.events, Recommended: s.recommended, Quarantined: s.quarantined, Failed: s.failed,
-		SourceSession: s.sources[activity.SourceSession], SourceCustomer: s.sources[activity.SourceCustomer],
-		SourceFeatures: s.sources[activity.SourceFeatures], SourcePopularity: s.sources[activity.SourcePopularity],
-		DurationMS: milliseconds(h.now().Sub(start)),
+func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
+	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
+		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)}}
+	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)}, {logkey.Recommend, ms(s.recommend)},
+		{logkey.Deliver, ms(s.deliver)}, {logkey.Quarantine, ms(s.quarantine)}}
+	attrs := make([]slog.Attr, 0, len(counts)+len(times)+4)
+	for _, m := range slices.Concat(counts, times) {
+		attrs = append(attrs, slog.Float64(m.key, m.value))
 	}
-	attrs := []slog.Attr{
-		slog.Int("events", s.events), slog.Int("recommended", s.recommended), slog.Int("quarantined", s.quarantined),
-		slog.Int("failed", s.failed), slog.Float64("duration_ms", line.DurationMS), slog.String("model_version", s.version),
+	attrs = append(attrs, slog.String(logkey.ModelVersion, s.version()))
+	for i, n := range s.sources {
+		counts = append(counts, metric{sourceKeys[i].key, float64(n)})
 	}
 	if len(batch.Records) > 0 {
 		oldest := position(batch.Records[0])
-		line.IteratorAgeMS = milliseconds(start.Sub(oldest.ArrivedAt))
-		attrs = append(attrs, slog.String("shard", oldest.Shard), slog.String("first_sequence_number", oldest.SequenceNumber))
+		times = append(times, metric{logkey.IteratorAge, ms(start.Sub(oldest.ArrivedAt))})
+		attrs = append(attrs, slog.String(logkey.Shard, oldest.Shard), slog.String(logkey.First, oldest.SequenceNumber))
 	}
 	level, message := slog.LevelInfo, "batch done"
 	if err != nil {
 		level, message = slog.LevelError, "batch incomplete"
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String(logkey.Error, err.Error()))
 	}
 	h.log.LogAttrs(ctx, level, message, attrs...)
-
-	line.AWS.Timestamp = start.UnixMilli()
-	line.AWS.CloudWatchMetrics = []metricDirective{{Namespace: "kindred", Dimensions: [][]string{{"function"}}, Metrics: metrics()}}
-	if err := json.NewEncoder(h.metrics).Encode(line); err != nil {
-		h.log.LogAttrs(ctx, slog.LevelWarn, "metrics not written", slog.String("error", err.Error()))
+	if err := writeMetrics(h.metrics, start, counts, times, s); err != nil {
+		h.log.LogAttrs(ctx, slog.LevelWarn, "metrics not written", slog.String(logkey.Error, err.Error()))
 	}
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+// writeMetrics writes a line in the embedded metric format, which CloudWatch reads from the log. See
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+// The model versions are properties of the line, not dimensions: each new one would make, and cost, a new set of metrics.
+func writeMetrics(out io.Writer, at time.Time, counts, times []metric, s *summary) error {
+	line := make([]byte, 0, 2<<10)
+	line = append(line, `{"_aws":{"Timestamp":`...)
+	line = strconv.AppendInt(line, at.UnixMilli(), 10)
+	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"kindred","Dimensions":[["`+logkey.Function+`"]],"Metrics":[`...)
+	line = appendNames(appendNames(line, counts, count), times, milliseconds)
+	line[len(line)-1] = ']' // the last comma
+	line = append(line, `}]},"`+logkey.Function+`":"recommend","`+logkey.ModelVersion+`":`...)
+	line = strconv.AppendQuote(line, s.version())
+	line = append(line, `,"`+logkey.Versions+`":{`...)
+	for i, v := range s.versions {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = append(strconv.AppendQuote(line, v.version), ':')
+		line = strconv.AppendInt(line, int64(v.events), 10)
+	}
+	line = append(line, '}')
+	line = append(appendValues(appendValues(line, counts), times), "}\n"...)
+	_, err := out.Write(line)
+	return err
+}
+
+func appendNames(line []byte, metrics []metric, unit string) []byte {
+	for _, m := range metrics {
+		line = append(append(append(line, `{"Name":"`...), m.key...), `","Unit":"`...)
+		line = append(append(line, unit...), `"},`...)
+	}
+	return line
+}
+
+func appendValues(line []byte, metrics []metric) []byte {
+	for _, m := range metrics {
+		line = append(append(append(line, `,"`...), m.key...), `":`...)
+		line = strconv.AppendFloat(line, m.value, 'f', -1, 64)
+	}
+	return line
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"kindred/internal/activity"
+	"kindred/internal/logkey"
 	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
 )
@@ -256,7 +257,7 @@ func (s *server) describe(w http.ResponseWriter, r *http.Request) {
 
 // unavailable logs the cause, which stays inside, and asks the caller to come back.
 func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err.Error())
+	s.log.ErrorContext(r.Context(), "request failed", logkey.Route, r.Pattern, logkey.Error, err.Error())
 	detail := "recommendations are not available at the moment; try again"
 	if errors.Is(err, vectorstore.ErrNoLiveVersion) || errors.Is(err, vectorstore.ErrNotMigrated) {
 		detail = "no model version is live yet; train and publish one"
@@ -302,6 +303,6 @@ func (s *server) send(w http.ResponseWriter, r *http.Request, status int, conten
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
-		s.log.DebugContext(r.Context(), "caller went away", "error", err.Error())
+		s.log.DebugContext(r.Context(), "caller went away", logkey.Error, err.Error())
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"kindred/internal/logkey"
+
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
@@ -18,7 +20,7 @@ func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	err := run(log, os.Args[1:])
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		log.Error("serve cannot start or ended", "error", err.Error())
+		log.Error("serve cannot start or ended", logkey.Error, err.Error())
 		os.Exit(exitCode(err))
 	}
 }
@@ -36,7 +38,7 @@ func run(log *slog.Logger, args []string) error {
 	}
 	defer closeStore()
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		lambda.StartWithOptions(functionURL(handler), lambda.WithEnableSIGTERM(func() { os.Exit(0) }))
+		lambda.Start(functionURL(handler))
 	}
 	return listen(ctx, log, handler, address)
 }

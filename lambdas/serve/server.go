@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kindred/internal/envconfig"
+	"kindred/internal/logkey"
 	"kindred/internal/recommend"
 	"kindred/internal/vectorstore"
 
@@ -69,7 +70,7 @@ func listen(ctx context.Context, log *slog.Logger, handler http.Handler, address
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
-	log.InfoContext(ctx, "listening", "address", listener.Addr().String())
+	log.InfoContext(ctx, "listening", logkey.Address, listener.Addr().String())
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
