@@ -98,6 +98,10 @@ bench-publish: ## Loading embeddings: COPY BINARY and others, vector and halfvec
 bench-retrieve: ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
+.PHONY: bench-stream
+bench-stream: ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 3 minutes, on the running stack)
+	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
+
 .PHONY: bench-train
 bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1", reach, grow
 	@mkdir -p $(STATE)/bench/train

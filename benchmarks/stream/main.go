@@ -1,0 +1,352 @@
+// Stream measures the function recommend at the Lambda Runtime API, in its own process and as it is deployed: how many events it answers in a
+// second beside an empty function and beside a bare pgx loop that sends the same queries; what remains when the database answers from memory;
+// how soon it starts; how large it is; what it allocates. It works in a database of its own, which it drops.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+
+	"kindred/internal/activity/activitytest"
+	"kindred/internal/envconfig"
+	"kindred/internal/lambdaruntime"
+	"kindred/internal/program"
+	"kindred/internal/provision"
+	"kindred/internal/vectorstore"
+	"kindred/internal/vectorstore/migration"
+	"kindred/internal/vectorstore/vectorstoretest"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+func main() {
+	os.Exit(program.Main("bench-stream", "Measures answering the activity stream.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type command struct {
+	envconfig.PGVector
+	Items    int    `default:"800" help:"Products; the generated shop has 800."`
+	Dim      int    `default:"64" help:"Components of a vector."`
+	Batch    int    `default:"500" help:"Events of a batch; the mapping's size."`
+	Distinct int    `default:"20" help:"Different batches."`
+	Rounds   int    `default:"5" help:"Rounds; in each, every subject runs every batch once."`
+	Starts   int    `default:"15" help:"Starts of each function."`
+	Results  string `default:".kindred/bench/stream" help:"Folder for the programs and results.json."`
+}
+
+const (
+	timeLimit = time.Minute
+	// oneShard is how many records a second one Kinesis shard takes.
+	oneShard = 1000
+)
+
+// The subjects.
+const (
+	empty   = "empty function"
+	loopRow = "bare pgx loop"
+	kindred = "kindred"
+	stubbed = "kindred, database stubbed"
+)
+
+// row is what was measured of a subject.
+type row struct {
+	Subject         string    `json:"subject"`
+	EventsPerSecond []float64 `json:"events_per_second"` // by round
+	BatchMS         []float64 `json:"-"`
+	P50MS           float64   `json:"batch_p50_ms"`
+	P99MS           float64   `json:"batch_p99_ms"`
+	Best            float64   `json:"best_events_per_second"`
+	Median          float64   `json:"median_events_per_second"`
+}
+
+// Run measures and prints.
+func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
+	if c.DSN == "" {
+		return fmt.Errorf("%w: PGVECTOR_DSN is not set", program.ErrConfig)
+	}
+	if err := os.MkdirAll(c.Results, 0o755); err != nil {
+		return fmt.Errorf("make folder of results: %w", err)
+	}
+	functions, zips, err := c.build(ctx)
+	if err != nil {
+		return err
+	}
+	dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := drop(); err == nil {
+			err = e
+		}
+	}()
+	shop, err := c.fill(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	rows, err := c.throughput(ctx, out.Stdout, dsn, shop, functions)
+	if err != nil {
+		return err
+	}
+	starts, err := c.starts(ctx, functions)
+	if err != nil {
+		return err
+	}
+	allocations, err := allocations(ctx)
+	if err != nil {
+		return err
+	}
+	return c.report(out.Stdout, rows, starts, zips, allocations)
+}
+
+// build compiles the functions for this machine, as they are deployed, and tells the sizes of the zips for AWS.
+func (c *command) build(ctx context.Context) (functions map[string]string, zips map[string]int, err error) {
+	functions, zips = map[string]string{}, map[string]int{}
+	for name, program := range map[string]string{
+		kindred: "./lambdas/recommend", "serve": "./lambdas/serve", empty: "./benchmarks/stream/empty", "hello, world": "./benchmarks/stream/hello",
+	} {
+		data, err := provision.Compile(ctx, ".", program, "linux", "arm64")
+		if err != nil {
+			return nil, nil, err
+		}
+		zip, err := provision.Pack(data, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		zips[name] = len(zip)
+		if data, err = provision.Compile(ctx, ".", program, runtime.GOOS, runtime.GOARCH); err != nil {
+			return nil, nil, err
+		}
+		functions[name] = filepath.Join(c.Results, filepath.Base(program))
+		if err := os.WriteFile(functions[name], data, 0o755); err != nil {
+			return nil, nil, err
+		}
+	}
+	return functions, zips, nil
+}
+
+// fill makes a version of the wanted size live.
+func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop, err error) {
+	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn})
+	if err != nil {
+		return shop, err
+	}
+	defer store.Close()
+	if err := migration.Up(ctx, store); err != nil {
+		return shop, err
+	}
+	v := vectorstoretest.Version("m000000000000001", 1, vectorstoretest.Shape{Items: c.Items, Customers: 2000, RatedEach: 20, Dim: c.Dim})
+	if _, err := store.Load(ctx, v); err != nil {
+		return shop, err
+	}
+	for _, item := range v.Items {
+		shop.Products = append(shop.Products, item.Code)
+	}
+	for _, customer := range v.Customers {
+		shop.Customers = append(shop.Customers, customer.Number)
+	}
+	return shop, store.Promote(ctx, v.ID, vectorstore.PromoteOptions{Actor: "bench"})
+}
+
+// throughput runs every subject on every batch, round by round.
+func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, shop activitytest.Shop, functions map[string]string) ([]*row, error) {
+	relay, err := newRelay(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = relay.listener.Close() }() // ends with the process
+	taker := newFirehose()
+	defer taker.Close()
+	processes := map[string]*lambdaruntime.Process{}
+	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn}, stubbed: {kindred, relay.dsn()}} {
+		process, err := lambdaruntime.Start(newCommand(ctx, functions[way.function], way.dsn, taker.URL))
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			_ = process.Stop(stop) // it is killed then
+		}()
+		processes[subject] = process
+	}
+	batches := make([][]byte, c.Distinct)
+	asked := make([][]question, c.Distinct)
+	for i := range batches {
+		if batches[i], err = json.Marshal(shop.Batch(i*c.Batch, c.Batch)); err != nil {
+			return nil, err
+		}
+	}
+	// Warm: prepare statements, let the relay learn all answers on both connections, note the queries.
+	for range 3 {
+		for i, batch := range batches {
+			for _, subject := range []string{empty, kindred, stubbed} {
+				if err := invoke(processes[subject], batch); err != nil {
+					return nil, fmt.Errorf("%s: %w", subject, err)
+				}
+			}
+			asked[i] = relay.take()
+		}
+	}
+	bare, err := newLoop(ctx, dsn, asked)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.close(ctx)
+	for i := range batches {
+		if err := bare.run(ctx, i); err != nil {
+			return nil, fmt.Errorf("%s: %w", loopRow, err)
+		}
+	}
+	relay.answerFromMemory(true)
+	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: stubbed}}
+	for round := range c.Rounds {
+		for n := range rows {
+			r := rows[(n+round)%len(rows)] // each comes at each place
+			begin, before := time.Now(), taker.taken.Load()
+			for i, batch := range batches {
+				start := time.Now()
+				if r.Subject == loopRow {
+					err = bare.run(ctx, i)
+				} else {
+					err = invoke(processes[r.Subject], batch)
+				}
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", r.Subject, err)
+				}
+				r.BatchMS = append(r.BatchMS, milliseconds(time.Since(start)))
+			}
+			events := c.Batch * len(batches)
+			r.EventsPerSecond = append(r.EventsPerSecond, float64(events)/time.Since(begin).Seconds())
+			if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) && delivered < events { // one answer may be lost and the records sent again
+				return nil, fmt.Errorf("%s delivered %d of %d events", r.Subject, delivered, events)
+			}
+		}
+		printf(out, "round %d of %d\n", round+1, c.Rounds)
+	}
+	for _, r := range rows {
+		slices.Sort(r.BatchMS)
+		r.P50MS, r.P99MS = quantile(r.BatchMS, 0.5), quantile(r.BatchMS, 0.99)
+		sorted := slices.Sorted(slices.Values(r.EventsPerSecond))
+		r.Best, r.Median = sorted[len(sorted)-1], quantile(sorted, 0.5)
+	}
+	if left := relay.take(); len(left) > 0 {
+		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
+	}
+	return rows, nil
+}
+
+// invoke hands over a batch that must be answered whole.
+func invoke(p *lambdaruntime.Process, batch []byte) error {
+	answer, err := p.Invoke(batch, timeLimit, nil)
+	if err != nil {
+		return err
+	}
+	var response events.KinesisEventResponse
+	if err := json.Unmarshal(answer, &response); err != nil || len(response.BatchItemFailures) > 0 {
+		return fmt.Errorf("answer %s: %w", answer, err)
+	}
+	return nil
+}
+
+// newCommand makes the function's process, with the environment that Lambda and terraform/ give it.
+func newCommand(ctx context.Context, program, dsn, firehose string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Env = []string{
+		"AWS_LAMBDA_FUNCTION_NAME=recommend", "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+		"AWS_ENDPOINT_URL=" + firehose, "PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=none", "RECOMMENDATIONS_DELIVERY_STREAM=recommendations",
+	}
+	return cmd
+}
+
+// starts measures from exec to the first request for work, by turns, in milliseconds.
+func (c *command) starts(ctx context.Context, functions map[string]string) (map[string][]float64, error) {
+	taken := map[string][]float64{}
+	for range c.Starts {
+		for name, program := range functions {
+			begin := time.Now()
+			process, err := lambdaruntime.Start(newCommand(ctx, program, "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", "http://127.0.0.1:1"))
+			if err != nil {
+				return nil, err
+			}
+			select {
+			case <-process.Ready():
+				taken[name] = append(taken[name], milliseconds(time.Since(begin)))
+			case <-process.Ended():
+				return nil, fmt.Errorf("start %s: it ended", name)
+			}
+			stop, cancel := context.WithTimeout(ctx, 10*time.Second)
+			_ = process.Stop(stop) // it is killed then
+			cancel()
+		}
+	}
+	for _, times := range taken {
+		slices.Sort(times)
+	}
+	return taken, nil
+}
+
+// allocations runs the benchmark of the handler.
+func allocations(ctx context.Context) (string, error) {
+	said, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkHandle$", "-benchtime", "20000x", "./lambdas/recommend").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("run BenchmarkHandle: %w: %s", err, said)
+	}
+	line := regexp.MustCompile(`(?m)^BenchmarkHandle\S*\s+\d+\s+(.*)$`).FindSubmatch(said)
+	if line == nil {
+		return "", fmt.Errorf("BenchmarkHandle printed nothing: %s", said)
+	}
+	return string(line[1]), nil
+}
+
+// report prints the table, its ratios last, and leaves it as JSON.
+func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64, zips map[string]int, allocations string) error {
+	printf(out, "\n%d products of %d components, batches of %d events, %d rounds of %d events\n", c.Items, c.Dim, c.Batch, c.Rounds, c.Batch*c.Distinct)
+	printf(out, "%-26s %12s %12s %12s %12s\n", "", "events/s", "median", "batch p50 ms", "p99 ms")
+	by := map[string]*row{}
+	for _, r := range rows {
+		by[r.Subject] = r
+		printf(out, "%-26s %12.0f %12.0f %12.1f %12.1f\n", r.Subject, r.Best, r.Median, r.P50MS, r.P99MS)
+	}
+	printf(out, "\n%-26s %12s %12s %12s\n", "", "start ms", "median", "zip bytes")
+	names := []string{"hello, world", empty, kindred, "serve"}
+	for _, name := range names {
+		printf(out, "%-26s %12.1f %12.1f %12d\n", name, starts[name][0], quantile(starts[name], 0.5), zips[name])
+	}
+	printf(out, "\nan event, without database and runtime (go test -bench BenchmarkHandle ./lambdas/recommend): %s\n\n", allocations)
+	ratios := []struct {
+		Name  string  `json:"name"`
+		Value float64 `json:"value"`
+		Want  string  `json:"want"`
+	}{
+		{"kindred / bare pgx loop, events/s, medians", by[kindred].Median / by[loopRow].Median, ">= 0.8"},
+		{"kindred with the database stubbed / one shard's records/s", by[stubbed].Median / oneShard, ">= 10"},
+		{"kindred / hello, world, start, medians", quantile(starts[kindred], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
+		{"serve / hello, world, start, medians", quantile(starts["serve"], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
+	}
+	for _, r := range ratios {
+		printf(out, "%-60s %6.2f   want %s\n", r.Name, r.Value, r.Want)
+	}
+	data, err := json.MarshalIndent(map[string]any{"config": c, "rows": rows, "starts_ms": starts, "zip_bytes": zips, "event": allocations, "ratios": ratios}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(c.Results, "results.json"), data, 0o644)
+}
+
+func quantile(sorted []float64, q float64) float64 {
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func printf(w io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
