@@ -5,13 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"kindred/internal/provision"
 	"kindred/internal/recommend/recommendtest"
 )
 
@@ -23,8 +27,8 @@ func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	stack := mustStack(t)
 	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m900000000000001"))
-	url := mustServe(t, dsn)
-	check := exec.CommandContext(t.Context(), "python3", "-m", "schemathesis.cli", "run", url+"/openapi.json",
+	base := mustServe(t, dsn)
+	check := exec.CommandContext(t.Context(), "python3", "-m", "schemathesis.cli", "run", base+"/openapi.json",
 		"--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "40", "--seed", "1",
 		"--generation-database", "none", "--no-color")
 	check.Env, check.Dir = append(os.Environ(), "PYTHONPATH="+packages), t.TempDir() // it leaves files where it runs
@@ -37,8 +41,73 @@ func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	}
 }
 
+// TestServeAnswersAtItsFunctionURL provisions the function serve and asks it where LocalStack says that it is. LocalStack checks no
+// signature.
+func TestServeAnswersAtItsFunctionURL(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	own := mustOwnSettings(t, stack)
+	dsn := stack.mustVectorDatabase(t)
+	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m900000000000002"))
+	recommend, err := functionZip()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve, err := provision.BuildFunctionFor(t.Context(), "..", "serve", stack.FunctionOS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	function := provision.Function{Zip: recommend, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	made, err := provision.Apply(t.Context(), stack.AWS, own, function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := provision.Apply(t.Context(), stack.AWS, own, function)
+	if err != nil || len(again.Changes) > 0 || again.ServeURL != made.ServeURL {
+		t.Errorf("a second Apply changed %q, %v; URLs %s and %s", again.Changes, err, made.ServeURL, again.ServeURL)
+	}
+	address, err := url.Parse(made.ServeURL)
+	if err != nil || address.Host == "" {
+		t.Fatalf("URL %q: %v", made.ServeURL, err)
+	}
+	ask := func(method, path, body string) (int, string) {
+		t.Helper()
+		// The name in the URL is for a public name server; the emulator goes by it all the same.
+		r, err := http.NewRequestWithContext(t.Context(), method, *stack.AWS.BaseEndpoint+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = address.Host
+		r.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		data, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(data)
+	}
+	for _, test := range []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"GET", "/health", "", 200, "m900000000000002"},
+		{"GET", "/customers/101/recommendations", "", 200, `"source":"customer"`},
+		{"POST", "/recommendations", `{"session_id":"s","browse_history":[{"product_code":"L2_03"}]}`, 200, `"source":"session"`},
+		{"GET", "/products/L2_03/similar?limit=51", "", 400, "limit"},
+	} {
+		if status, body := ask(test.method, test.path, test.body); status != test.status || !strings.Contains(body, test.says) {
+			t.Errorf("%s %s: %d %s", test.method, test.path, status, body)
+		}
+	}
+}
+
 // mustServe starts serve on a free port and returns its address.
-func mustServe(t *testing.T, dsn string) (url string) {
+func mustServe(t *testing.T, dsn string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	program := filepath.Join(t.TempDir(), "serve")

@@ -173,7 +173,11 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_DSN"]}}
+	serve, err := provision.BuildFunctionFor(ctx, local.Repository(), "serve", local.FunctionOS())
+	if err != nil {
+		return err
+	}
+	function := provision.Function{Zip: zip, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_DSN"]}}
 	made, err := provision.Apply(ctx, local.AWS(s.Region), s, function)
 	if err != nil {
 		return err

@@ -22,14 +22,14 @@ import (
 	"kindred/localstack/settings"
 )
 
-// Destroy deletes everything in s, the buckets' contents and the function's log too, users before what they use. What is
+// Destroy deletes everything in s, the buckets' contents and the functions' logs too, users before what they use. What is
 // not there is no error, so Destroy also clears up after an Apply that failed half way.
 func Destroy(ctx context.Context, cfg aws.Config, s settings.Settings) error {
 	p, err := open(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{p.destroyMappings, p.destroyFunction, p.destroyDelivery, p.destroyStream, p.destroyRoles}
+	steps := []func(context.Context) error{p.destroyMappings, p.destroyFunctions, p.destroyDelivery, p.destroyStream, p.destroyRoles}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -80,17 +80,19 @@ func (p *provisioner) deleteMapping(ctx context.Context, id string) error {
 	})
 }
 
-func (p *provisioner) destroyFunction(ctx context.Context) error {
-	f := p.settings.Functions.Recommend
-	var missing *lambdatypes.ResourceNotFoundException
-	_, err := p.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(f.Name)})
-	if err != nil && !errors.As(err, &missing) {
-		return fmt.Errorf("delete function %s: %w", f.Name, err)
-	}
-	var noLog *logtypes.ResourceNotFoundException // Lambda makes the group with the first invocation
-	_, err = p.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(logGroup(f))})
-	if err != nil && !errors.As(err, &noLog) {
-		return fmt.Errorf("delete log group %s: %w", logGroup(f), err)
+// destroyFunctions deletes the functions, their URLs with them.
+func (p *provisioner) destroyFunctions(ctx context.Context) error {
+	for _, f := range p.settings.Functions.All() {
+		var missing *lambdatypes.ResourceNotFoundException
+		_, err := p.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String(f.Name)})
+		if err != nil && !errors.As(err, &missing) {
+			return fmt.Errorf("delete function %s: %w", f.Name, err)
+		}
+		var noLog *logtypes.ResourceNotFoundException // Lambda makes the group with the first invocation
+		_, err = p.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String(logGroup(f))})
+		if err != nil && !errors.As(err, &noLog) {
+			return fmt.Errorf("delete log group %s: %w", logGroup(f), err)
+		}
 	}
 	return nil
 }
@@ -141,7 +143,7 @@ func (p *provisioner) destroyStream(ctx context.Context) error {
 
 func (p *provisioner) destroyRoles(ctx context.Context) error {
 	var missing *iamtypes.NoSuchEntityException
-	for _, name := range []string{p.settings.Functions.Recommend.RoleName, p.settings.Delivery.RoleName} {
+	for _, name := range []string{p.settings.Functions.Recommend.RoleName, p.settings.Functions.Serve.RoleName, p.settings.Delivery.RoleName} {
 		_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String(policyName)})
 		if err != nil && !errors.As(err, &missing) {
 			return fmt.Errorf("delete policy of role %s: %w", name, err)

@@ -21,9 +21,10 @@ func logGroup(f settings.Function) string { return "/aws/lambda/" + f.Name }
 // configuration is what Lambda says of a function.
 type configuration = lambda.GetFunctionConfigurationOutput
 
-// function makes the function recommend, or mends its code and configuration, and returns what Lambda then says of it.
-func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, env map[string]string) (configuration, error) {
-	s := p.settings.Functions.Recommend
+// function makes a function, or mends its code and configuration, and returns what Lambda then says of it.
+func (p *provisioner) function(
+	ctx context.Context, s settings.Function, roleARN string, zip []byte, env map[string]string,
+) (configuration, error) {
 	name := aws.String(s.Name)
 	architectures := []types.Architecture{types.Architecture(s.LambdaArchitecture())}
 	current, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: name})
@@ -38,14 +39,14 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 			return configuration{}, fmt.Errorf("make function %s: %w", s.Name, err)
 		}
 		p.changed("function %s: made", s.Name)
-		return p.functionReady(ctx)
+		return p.functionReady(ctx, s.Name)
 	}
 	if err != nil {
 		return configuration{}, fmt.Errorf("look at function %s: %w", s.Name, err)
 	}
 	// A run that was interrupted may have left it unready. One that failed is mended below, as far as it can be.
 	if current.State != types.StateActive || current.LastUpdateStatus == types.LastUpdateStatusInProgress {
-		if ready, err := p.functionReady(ctx); err == nil {
+		if ready, err := p.functionReady(ctx, s.Name); err == nil {
 			current = &ready
 		}
 	}
@@ -59,7 +60,7 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 			return configuration{}, fmt.Errorf("change code of function %s: %w", s.Name, err)
 		}
 		p.changed("function %s: code changed", s.Name)
-		if _, err := p.functionReady(ctx); err != nil {
+		if _, err := p.functionReady(ctx, s.Name); err != nil {
 			return configuration{}, err
 		}
 	}
@@ -73,7 +74,7 @@ func (p *provisioner) function(ctx context.Context, roleARN string, zip []byte, 
 		}
 		p.changed("function %s: configuration changed", s.Name)
 	}
-	return p.functionReady(ctx)
+	return p.functionReady(ctx, s.Name)
 }
 
 func sameFunction(c *configuration, s settings.Function, roleARN string, env map[string]string) bool {
@@ -83,8 +84,7 @@ func sameFunction(c *configuration, s settings.Function, roleARN string, env map
 }
 
 // functionReady waits until the function is active and its last update done; a failure carries Lambda's own reason.
-func (p *provisioner) functionReady(ctx context.Context) (configuration, error) {
-	name := p.settings.Functions.Recommend.Name
+func (p *provisioner) functionReady(ctx context.Context, name string) (configuration, error) {
 	var last configuration
 	err := settle(ctx, "function "+name+" is active", func(ctx context.Context) (bool, string, error) {
 		c, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name)})
@@ -103,4 +103,31 @@ func (p *provisioner) functionReady(ctx context.Context) (configuration, error) 
 		return c.State == types.StateActive && c.LastUpdateStatus == types.LastUpdateStatusSuccessful, seen, nil
 	})
 	return last, err
+}
+
+// functionURL gives a function an address that asks for signatures, or mends that, and returns it.
+func (p *provisioner) functionURL(ctx context.Context, s settings.Function) (string, error) {
+	name := aws.String(s.Name)
+	current, err := p.lambda.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: name})
+	var missing *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &missing):
+		made, err := p.lambda.CreateFunctionUrlConfig(ctx,
+			&lambda.CreateFunctionUrlConfigInput{FunctionName: name, AuthType: types.FunctionUrlAuthTypeAwsIam})
+		if err != nil {
+			return "", fmt.Errorf("make URL of function %s: %w", s.Name, err)
+		}
+		p.changed("URL of function %s: made", s.Name)
+		return aws.ToString(made.FunctionUrl), nil
+	case err != nil:
+		return "", fmt.Errorf("look at URL of function %s: %w", s.Name, err)
+	case current.AuthType != types.FunctionUrlAuthTypeAwsIam:
+		_, err := p.lambda.UpdateFunctionUrlConfig(ctx,
+			&lambda.UpdateFunctionUrlConfigInput{FunctionName: name, AuthType: types.FunctionUrlAuthTypeAwsIam})
+		if err != nil {
+			return "", fmt.Errorf("change URL of function %s: %w", s.Name, err)
+		}
+		p.changed("URL of function %s: changed", s.Name)
+	}
+	return aws.ToString(current.FunctionUrl), nil
 }

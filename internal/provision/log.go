@@ -6,11 +6,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"kindred/localstack/settings"
 )
 
 // logGroup makes the function's log group, or mends how long it keeps lines. Lambda would make one that keeps them for ever.
-func (p *provisioner) logGroup(ctx context.Context) error {
-	f := p.settings.Functions.Recommend
+func (p *provisioner) logGroup(ctx context.Context, f settings.Function) error {
 	name := logGroup(f)
 	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(p.logs, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(name)})
 	found := false

@@ -37,6 +37,8 @@ import (
 type Function struct {
 	Zip []byte
 	Env map[string]string
+	// Serve is the zip of the function serve, with Env alone; empty: that function is not made.
+	Serve []byte
 }
 
 // Resources is what exists after Apply.
@@ -48,7 +50,8 @@ type Resources struct {
 	FunctionRevision  string   `json:"function_revision"` // changes with every change of the function
 	FunctionSHA256    string   `json:"function_sha256"`   // of the zip, base64 as Lambda writes it
 	MappingID         string   `json:"mapping_id"`
-	Changes           []string `json:"changes"` // what was made or changed, sorted; empty when all was as it should be
+	ServeURL          string   `json:"serve_url,omitempty"` // of the function serve, when it was made
+	Changes           []string `json:"changes"`             // what was made or changed, sorted; empty when all was as it should be
 }
 
 // provisioner holds the clients of one run.
@@ -92,7 +95,7 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	group.Go(func() (err error) { functionRole, err = p.role(groupCtx, functionRoleOf(s)); return err })
 	group.Go(func() (err error) { deliveryRole, err = p.role(groupCtx, deliveryRoleOf(s)); return err })
 	group.Go(func() (err error) { r.StreamARN, err = p.stream(groupCtx); return err })
-	group.Go(func() error { return p.logGroup(groupCtx) })
+	group.Go(func() error { return p.logGroup(groupCtx, s.Functions.Recommend) })
 	if err := group.Wait(); err != nil {
 		return Resources{}, err
 	}
@@ -100,11 +103,14 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	group, groupCtx = errgroup.WithContext(ctx)
 	group.Go(func() (err error) { r.DeliveryStreamARN, err = p.delivery(groupCtx, deliveryRole); return err })
 	group.Go(func() error {
-		c, err := p.function(groupCtx, functionRole, f.Zip, functionEnv(cfg, s, f.Env))
+		c, err := p.function(groupCtx, s.Functions.Recommend, functionRole, f.Zip, functionEnv(cfg, s, f.Env))
 		r.FunctionARN, r.FunctionRevision = aws.ToString(c.FunctionArn), aws.ToString(c.RevisionId)
 		r.FunctionSHA256 = aws.ToString(c.CodeSha256)
 		return err
 	})
+	if len(f.Serve) > 0 {
+		group.Go(func() (err error) { r.ServeURL, err = p.serve(groupCtx, f.Serve, f.Env); return err })
+	}
 	if err := group.Wait(); err != nil {
 		return Resources{}, err
 	}
@@ -115,6 +121,22 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	sort.Strings(p.changes)
 	r.Changes = p.changes
 	return r, nil
+}
+
+// serve makes the function serve with all that it needs, and returns its URL.
+func (p *provisioner) serve(ctx context.Context, zip []byte, env map[string]string) (url string, err error) {
+	s := p.settings.Functions.Serve
+	role, err := p.role(ctx, serveRoleOf(p.settings))
+	if err != nil {
+		return "", err
+	}
+	if err := p.logGroup(ctx, s); err != nil {
+		return "", err
+	}
+	if _, err := p.function(ctx, s, role, zip, env); err != nil {
+		return "", err
+	}
+	return p.functionURL(ctx, s)
 }
 
 func functionEnv(cfg aws.Config, s settings.Settings, given map[string]string) map[string]string {

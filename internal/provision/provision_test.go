@@ -112,7 +112,7 @@ func TestPoliciesAreNarrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []role{functionRoleOf(s), deliveryRoleOf(s)} {
+	for _, r := range []role{functionRoleOf(s), serveRoleOf(s), deliveryRoleOf(s)} {
 		for _, st := range r.statements {
 			for _, action := range st.Action {
 				if strings.Contains(action, "*") {

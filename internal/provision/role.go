@@ -45,7 +45,6 @@ func allow(sid string, actions, resources []string) statement {
 // quarantine, failed batches and logs.
 func functionRoleOf(s settings.Settings) role {
 	bucket := "arn:aws:s3:::" + s.Buckets.Recommendations.Name
-	logs := "arn:aws:logs:" + s.Region + ":" + s.AccountID + ":log-group:" + logGroup(s.Functions.Recommend) + ":*"
 	return role{name: s.Functions.Recommend.RoleName, service: "lambda.amazonaws.com", statements: []statement{
 		allow("ReadStream", []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
 			"kinesis:ListShards"}, []string{"arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name}),
@@ -54,8 +53,18 @@ func functionRoleOf(s settings.Settings) role {
 		allow("KeepQuarantineAndFailedBatches", []string{"s3:PutObject"},
 			[]string{bucket + "/" + envconfig.QuarantinePrefix + "*", bucket + "/" + envconfig.FailurePrefix + "*"}),
 		allow("FailedBatchesBucket", []string{"s3:ListBucket"}, []string{bucket}),
-		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{logs}),
+		writeLogs(s, s.Functions.Recommend),
 	}}
+}
+
+// serveRoleOf is what the function serve does: it writes its log. The database asks for a password of its own.
+func serveRoleOf(s settings.Settings) role {
+	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com", statements: []statement{writeLogs(s, s.Functions.Serve)}}
+}
+
+func writeLogs(s settings.Settings, f settings.Function) statement {
+	return allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+		[]string{"arn:aws:logs:" + s.Region + ":" + s.AccountID + ":log-group:" + logGroup(f) + ":*"})
 }
 
 // deliveryRoleOf is what Firehose does: write recommendations and its own errors.

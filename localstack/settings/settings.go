@@ -64,8 +64,12 @@ type DeliveryStream struct {
 
 // Functions are the Lambda functions.
 type Functions struct {
-	Recommend Function `json:"recommend"`
+	Recommend Function `json:"recommend"` // what Mapping calls
+	Serve     Function `json:"serve"`     // behind a function URL with IAM, which LocalStack does not enforce
 }
+
+// All lists the functions in a fixed order.
+func (f Functions) All() []Function { return []Function{f.Recommend, f.Serve} }
 
 // Function is one Lambda function.
 type Function struct {

@@ -42,6 +42,8 @@ func (s *Settings) names() []name {
 		{"delivery_stream.role_name", &s.Delivery.RoleName, resourceName},
 		{"functions.recommend.name", &s.Functions.Recommend.Name, resourceName},
 		{"functions.recommend.role_name", &s.Functions.Recommend.RoleName, resourceName},
+		{"functions.serve.name", &s.Functions.Serve.Name, resourceName},
+		{"functions.serve.role_name", &s.Functions.Serve.RoleName, resourceName},
 	}
 }
 
@@ -74,8 +76,12 @@ func (s Settings) Validate() error {
 		}
 		buckets[b.Name] = true
 	}
-	if s.Delivery.RoleName == s.Functions.Recommend.RoleName {
-		problems = append(problems, fmt.Errorf("delivery_stream.role_name: %q is the function's role too", s.Delivery.RoleName))
+	roles := map[string]bool{}
+	for _, name := range []string{s.Delivery.RoleName, s.Functions.Recommend.RoleName, s.Functions.Serve.RoleName} {
+		if roles[name] {
+			problems = append(problems, fmt.Errorf("role_name: %q is named twice, so each would have the other's rights", name))
+		}
+		roles[name] = true
 	}
 	match("account_id", s.AccountID, accountID)
 	match("region", s.Region, regionName)
@@ -92,14 +98,15 @@ func (s Settings) Validate() error {
 	between("delivery_stream.buffering_interval_seconds", d.BufferingIntervalSeconds, 0, 900)
 	oneOf("delivery_stream.compression", d.Compression, "UNCOMPRESSED", "GZIP")
 
-	f := s.Functions.Recommend
-	oneOf("functions.recommend.runtime", f.Runtime, "provided.al2023")
-	oneOf("functions.recommend.handler", f.Handler, "bootstrap")
-	oneOf("functions.recommend.architecture", f.Architecture, hostArchitecture, "arm64", "x86_64")
-	between("functions.recommend.memory_mib", f.MemoryMiB, 128, 10240)
-	between("functions.recommend.timeout_seconds", f.TimeoutSeconds, 1, 900)
-	if !slices.Contains(logRetentions(), f.LogRetentionDays) {
-		problems = append(problems, fmt.Errorf("functions.recommend.log_retention_days: %d is none of %v", f.LogRetentionDays, logRetentions()))
+	for field, f := range map[string]Function{"functions.recommend.": s.Functions.Recommend, "functions.serve.": s.Functions.Serve} {
+		oneOf(field+"runtime", f.Runtime, "provided.al2023")
+		oneOf(field+"handler", f.Handler, "bootstrap")
+		oneOf(field+"architecture", f.Architecture, hostArchitecture, "arm64", "x86_64")
+		between(field+"memory_mib", f.MemoryMiB, 128, 10240)
+		between(field+"timeout_seconds", f.TimeoutSeconds, 1, 900)
+		if !slices.Contains(logRetentions(), f.LogRetentionDays) {
+			problems = append(problems, fmt.Errorf("%slog_retention_days: %d is none of %v", field, f.LogRetentionDays, logRetentions()))
+		}
 	}
 
 	m := s.Mapping
