@@ -52,14 +52,14 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	own.Mapping.MaximumRetryAttempts = 0 // given up at once
 	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m800000000000001"))
-	sound, err := provision.BuildFunction(t.Context(), "..", "recommend")
+	sound, err := functionZip()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := ownStream{stack: stack, own: own, reader: shardreader.New(kinesis.NewFromConfig(stack.AWS), own.Stream.Name),
 		store: objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Recommendations.Name, "")}
 
-	c.mustApply(t, mustFunctionWithABug(t), dsn)
+	c.mustApply(t, mustFunctionWithABug(t, stack.FunctionOS), dsn)
 	const short, long, bad = 20, 16, 5
 	c.mustSend(t, short, long, bad)
 	c.mustSettle(t, func(r audit.Report) bool { return r.Recommended == short && r.Quarantined == long+bad })
@@ -288,7 +288,7 @@ func mustProgram(t *testing.T, name string) string {
 }
 
 // mustFunctionWithABug builds the function with a limit of two products in an event's history.
-func mustFunctionWithABug(t *testing.T) []byte {
+func mustFunctionWithABug(t *testing.T, goos string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	file, err := filepath.Abs("../internal/activity/parse.go")
@@ -316,7 +316,7 @@ func mustFunctionWithABug(t *testing.T) []byte {
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-tags", "lambda.norpc", "-o", bootstrap,
 		"kindred/lambdas/recommend")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the function: %v\n%s", err, out)
 	}
