@@ -146,6 +146,10 @@ func TestTableSurvivesItsPage(t *testing.T) {
 	if got := read.Differences("LocalStack 1.1", map[string]string{rows[0].ID: "differs: now"}); got != nil {
 		t.Errorf("differences are %q", got)
 	}
+	read.Set("Local 2.0", map[string]string{rows[3].ID: AsDocumented})
+	if read.cell("Local 2.0", rows[0].ID) != "differs: a | b" || read.cell("Local 2.0", rows[3].ID) != AsDocumented {
+		t.Errorf("a run of some rows leaves %v", read.Cells["Local 2.0"])
+	}
 	if _, err := Read("no table"); err == nil {
 		t.Error("a page without a table is read")
 	}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -112,7 +113,8 @@ func Read(page string) (Table, error) {
 	return t, nil
 }
 
-// Set puts a column in place of the one whose title begins with the same word (the versions behind it may differ), or behind the others.
+// Set puts a column in place of the one whose title begins with the same word, or behind the others. Of the same version, rows that are
+// not in cells stay.
 func (t *Table) Set(title string, cells map[string]string) {
 	if t.Cells == nil {
 		t.Cells = map[string]map[string]string{}
@@ -122,6 +124,11 @@ func (t *Table) Set(title string, cells map[string]string) {
 	if at < 0 {
 		t.Columns = append(t.Columns, title)
 	} else {
+		if t.Columns[at] == title {
+			merged := maps.Clone(t.Cells[title])
+			maps.Copy(merged, cells)
+			cells = merged
+		}
 		delete(t.Cells, t.Columns[at])
 		t.Columns[at] = title
 	}

@@ -25,7 +25,8 @@ import (
 // command is the command line.
 type command struct {
 	Endpoint string `env:"CONFORMANCE_ENDPOINT" placeholder:"URL" help:"Run on this endpoint only and print its column."`
-	Rows     string `placeholder:"TEXT" help:"Run only the rows whose id holds this, and write no page."`
+	Rows     string `placeholder:"TEXT" help:"Run only the rows whose id holds this; the others stay."`
+	Emulator string `placeholder:"NAME" help:"Run only this emulator; the columns of the others stay."`
 	AWS      bool   `help:"Run on AWS, if the variables CONFORMANCE_AWS_… allow it, and write its column."`
 }
 
@@ -54,12 +55,12 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 		table = conformance.Table{}
 		err = onEndpoint(ctx, local.Repository(), c.Endpoint, "endpoint", rows, &table, &prefixed{out: out.Stderr})
 	default:
-		err = onEmulators(ctx, local, rows, &table, out.Stderr)
+		err = onEmulators(ctx, local, c.Emulator, rows, &table, out.Stderr)
 	}
 	if err != nil {
 		return err
 	}
-	if c.Rows != "" || c.Endpoint != "" {
+	if c.Endpoint != "" {
 		_, err := fmt.Fprint(out.Stdout, table.String())
 		return err
 	}
@@ -127,13 +128,20 @@ func emulatorConfig(endpoint string) aws.Config {
 func atOnce() int { return max(1, runtime.NumCPU()/4) }
 
 // onEmulators runs the rows on the stack's LocalStack, which runs already, and on the others, which it starts and ends.
-func onEmulators(ctx context.Context, local *stack.Stack, rows []conformance.Behaviour, table *conformance.Table, log io.Writer) error {
+func onEmulators(
+	ctx context.Context, local *stack.Stack, only string, rows []conformance.Behaviour, table *conformance.Table, log io.Writer,
+) error {
+	chosen := slices.DeleteFunc(emulators(), func(e emulator) bool { return only != "" && !strings.EqualFold(e.name, only) })
+	if len(chosen) == 0 {
+		return fmt.Errorf("%w: no emulator is named %s", program.ErrConfig, only)
+	}
+
 	var mu sync.Mutex
 	columns := map[string]conformance.Table{}
 	var group *errgroup.Group
 	group, ctx = errgroup.WithContext(ctx)
 	group.SetLimit(atOnce())
-	for _, e := range emulators() {
+	for _, e := range chosen {
 		group.Go(func() error {
 			running, err := e.start(ctx, local)
 			if err != nil {
@@ -154,7 +162,7 @@ func onEmulators(ctx context.Context, local *stack.Stack, rows []conformance.Beh
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, e := range emulators() {
+	for _, e := range chosen {
 		title := columns[e.name].Columns[0]
 		table.Set(title, columns[e.name].Cells[title])
 	}
