@@ -67,7 +67,7 @@ promote: build ## To AWS: ENV=dev ARGS="--vars FILE --state BUCKET --rds-ca FILE
 tf-verify: ## Offline: format, validate, every module's tests, checkov
 	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Apply terraform/aws whole against a moto server: second plan, secrets, policies, names, destroy
-	@go test -count=1 -timeout 30m -v -run TestAWSRoot ./terraform/acceptance
+	@go test -count=1 -timeout 60m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Record the programs' AWS calls on the running stack, which tf-moto judges the roles by; ARGS=-update writes them
 	@$(WITH_STACK) go test -count=1 -timeout 10m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Build the streaming half in the running stack with Terraform instead of `make deploy`; ARGS=--tflocal by tflocal

@@ -56,9 +56,13 @@ func (r *registry) RoundTrip(q *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	q = q.Clone(q.Context())
-	q.URL.Scheme, q.URL.Host = to.Scheme, to.Host
-	return http.DefaultTransport.RoundTrip(q)
+	sent := q.Clone(q.Context())
+	sent.URL.Scheme, sent.URL.Host = to.Scheme, to.Host
+	answer, err := http.DefaultTransport.RoundTrip(sent)
+	if err == nil {
+		answer.Request = q // what a relative Location is relative to
+	}
+	return answer, err
 }
 
 // wantImage checks that the tag came, once, after its two layers and its configuration.

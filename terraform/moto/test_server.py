@@ -10,7 +10,6 @@ import boto3
 import cbor2
 import moto.server
 from moto import mock_aws
-from moto.core import set_initial_no_auth_action_count
 
 REGION = {"region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
 
@@ -43,7 +42,6 @@ def rds_user_parameters():
     return any(p.get("Source") == "user" for p in rds.describe_db_parameters(DBParameterGroupName="g")["Parameters"])
 
 
-@set_initial_no_auth_action_count(3)
 def s3_conditional_deny():
     s3 = client("s3")
     s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
