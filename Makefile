@@ -62,11 +62,11 @@ serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 .PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
 package: build ## Everything that is deployed, the same bytes for the same commit: two Lambda zips, image, Glue's program (no Docker, no network)
 	@$(BIN)/tf package $(ARGS)
-promote: build ## To AWS: ENV=dev ARGS="--vars FILE --state BUCKET --rds-ca FILE"; plan, cost and confirmation first (docs/deploy.md)
+promote: build ## To AWS, smoke-tested, or back: ENV=dev ARGS="--vars FILE --state BUCKET --rds-ca FILE"; plan, cost and confirmation first (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
 tf-verify: ## Offline: format, validate, every module's tests, checkov
 	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
-tf-moto: ## Apply terraform/aws whole against a moto server: second plan, secrets, policies, names, destroy
+tf-moto: ## Promote terraform/aws whole to a moto server, and back: second plan, secrets, policies, names, lock, destroy
 	@go test -count=1 -timeout 60m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Record the programs' AWS calls on the running stack, which tf-moto judges the roles by; ARGS=-update writes them
 	@$(WITH_STACK) go test -count=1 -timeout 10m -v -run TestCalls ./terraform/acceptance $(ARGS)
@@ -74,9 +74,11 @@ tf-local: build ## Build the streaming half in the running stack with Terraform 
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built
 	@$(BIN)/tf local destroy $(ARGS)
-tf-local-test: local-up ## Terraform's local resources equal the provisioner's; integration tests, a plan and destroy on what tflocal built
+tf-local-test: local-up ## Terraform's local resources equal the provisioner's; demo, smoke and integration tests, a plan and destroy on what tflocal built
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
 	@$(BIN)/tf local apply --tflocal
+	@$(BIN)/demo
+	@$(WITH_STACK) KINDRED_SERVICES=deployed go test -count=1 -run TestSmoke ./integration
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 	@$(BIN)/tf local plan --tflocal --empty

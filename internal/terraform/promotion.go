@@ -78,7 +78,12 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	}
 	if len(changes) > 0 {
 		p.say("apply %d changes", len(changes))
-		if _, err := p.Root.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
+		applying := *p.Root
+		applying.Out, _ = p.Out.(*os.File) // a person sees it; it can take half an hour
+		if _, err := applying.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
+			if anotherApply(err) {
+				return nil, err // nothing was applied, and the alias is the other's
+			}
 			return changes, p.back(ctx, before, versions, err)
 		}
 	}
@@ -92,9 +97,14 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	return changes, nil
 }
 
+// anotherApply reports that Terraform refused, because another apply holds the state's lock or came first.
+func anotherApply(err error) bool {
+	return strings.Contains(err.Error(), "Error acquiring the state lock") || strings.Contains(err.Error(), "Saved plan is stale")
+}
+
 // plan plans, and shows what would change and what the environment costs.
 func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, err error) {
-	file = p.Packages + ".plan"
+	file = p.Packages + "-" + p.Environment + ".plan"
 	if _, err := p.Root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+p.Vars, "-var=environment="+p.Environment,
 		"-var=package_dir="+p.Packages, "-var=image_tag="+p.Tag, "-out="+file); err != nil {
 		return nil, "", err

@@ -11,6 +11,7 @@ itself, not that AWS consents. Each patch names its reason:
  6. Lambda: the logging configuration of a function; the alias in a mapping's function
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
  8. EC2: descriptions of rules that name a group or a prefix list
+ 9. ECS: a Fargate task's containers without memory of their own
 
 GET /kindred/held counts what the server holds, so that a test sees what a destroy left.
 
@@ -31,6 +32,7 @@ from moto.awslambda import models as lambda_models
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ecs.models import EC2ContainerServiceBackend
 from moto.glue import models as glue_models
 from moto.glue.responses import GlueResponse
 from moto.iam import access_control
@@ -68,6 +70,9 @@ CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 
 StepFunctionResponse.validate_state_machine_definition = lambda self: ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
 StepFunctionResponse.list_state_machine_versions = lambda self: ActionResult({"stateMachineVersions": []})
+
+# ECS: what a task needs of a machine, which Fargate has not; moto adds up the containers' memory, and the task alone has one
+EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(lambda definition: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []})
 
 _describe_execution = StepFunctionBackend.describe_execution
 

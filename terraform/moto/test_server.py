@@ -149,9 +149,23 @@ def ec2_rule_description():
     return ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])["SecurityGroupRules"][0].get("Description") == "why"
 
 
+def ecs_fargate_task():
+    ec2, ecs = client("ec2"), client("ecs")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    ecs.create_cluster(clusterName="c")
+    ecs.register_task_definition(family="f", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512",
+                                 containerDefinitions=[{"name": "n", "image": "i"}])
+    network = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": []}}
+    task = ecs.run_task(cluster="c", taskDefinition="f", launchType="FARGATE", networkConfiguration=network)["tasks"][0]["taskArn"]
+    seen = [ecs.describe_tasks(cluster="c", tasks=[task])["tasks"][0] for _ in range(8)]
+    return seen[-1]["lastStatus"] == "STOPPED" and seen[-1]["containers"][0]["exitCode"] == 0
+
+
 PROBES = [rds_resource_ids, rds_performance_insights, rds_user_parameters, s3_conditional_deny, s3_tags_of_a_new_bucket, cloudwatch_cbor,
           cloudwatch_composite_alarm, stepfunctions_validation, stepfunctions_versions, stepfunctions_end, glue_connection_type, glue_delete_connection,
-          lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description]
+          lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description, ecs_fargate_task]
 
 
 def outcome(probe):
