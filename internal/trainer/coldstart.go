@@ -37,7 +37,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*
 			rest = append(rest, r)
 		}
 	}
-	task := evaluation.NewTask(len(cold), nil, held, t.Config.MinStars)
+	task := evaluation.NewTask(len(cold), nil, held, t.Config.MinStars).Sample(mostReported)
 	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(rest))
 	task.Cases = slices.DeleteFunc(task.Cases, func(c evaluation.Case) bool { return len(likes.Of[c.Customer]) == 0 })
 	if len(cold) < fewestCold || len(task.Cases) < fewestCold {

@@ -31,7 +31,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*mo
 			newer = append(newer, r)
 		}
 	}
-	task := evaluation.NewTask(len(data.Products), known, newer, t.Config.MinStars)
+	task := evaluation.NewTask(len(data.Products), known, newer, t.Config.MinStars).Sample(mostReported)
 	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
