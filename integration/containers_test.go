@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -68,9 +69,25 @@ func (s service) run(hostPort string, binds []string, ports ...string) []testcon
 	}
 }
 
-// startContainers starts the compose file's services as containers of this test run alone and returns the environment
-// file's content and what ends them. That is to be called whatever the error.
-func startContainers(ctx context.Context) (env map[string]string, stop func(context.Context) error, err error) {
+// hostFor is an address of this machine that a container reaches: the engine's gateway, or loopback where the engine runs in
+// a virtual machine, which leads host.docker.internal there.
+func hostFor(ctx context.Context, c testcontainers.Container) (string, error) {
+	state, err := c.Inspect(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, n := range state.NetworkSettings.Networks {
+		l, err := net.Listen("tcp", net.JoinHostPort(n.Gateway.String(), "0"))
+		if err == nil {
+			return n.Gateway.String(), l.Close()
+		}
+	}
+	return "127.0.0.1", nil
+}
+
+// startContainers starts the compose file's services as containers of this test run alone. It returns the environment
+// file's content, an address of this machine that functions reach, and what ends the containers, whatever the error.
+func startContainers(ctx context.Context) (env map[string]string, host string, stop func(context.Context) error, err error) {
 	var started []testcontainers.Container
 	stop = func(ctx context.Context) error {
 		var failures []error
@@ -81,16 +98,16 @@ func startContainers(ctx context.Context) (env map[string]string, stop func(cont
 	}
 	file, err := filepath.Abs(filepath.Join("..", stack.ComposeFile))
 	if err != nil {
-		return nil, stop, fmt.Errorf("find compose file: %w", err)
+		return nil, "", stop, fmt.Errorf("find compose file: %w", err)
 	}
 	const password = "kindred" // the containers listen on loopback only and end with the tests
 	services, err := readServices(file, map[string]string{"KINDRED_POSTGRES_PASSWORD": password, "KINDRED_MYSQL_PASSWORD": password})
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	resources, err := settings.Load()
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	env = resources.Env()
 
@@ -98,33 +115,33 @@ func startContainers(ctx context.Context) (env map[string]string, stop func(cont
 	vectors, err := postgres.Run(ctx, pg.Image, append(pg.run("", nil, "5432/tcp"), postgres.BasicWaitStrategies())...)
 	started = append(started, vectors)
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	accounts := filepath.Join(filepath.Dir(file), "mysql.sql")
 	shop, err := mysql.Run(ctx, my.Image, append(my.run("", nil, "3306/tcp", "33060/tcp"), mysql.WithScripts(accounts))...)
 	started = append(started, shop)
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	if env["PGVECTOR_DSN"], err = vectors.ConnectionString(ctx, "sslmode=disable"); err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	if env["MYSQL_DSN"], err = shop.ConnectionString(ctx, "parseTime=true"); err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 
 	// The functions' variables name the ports that this machine sees, so LocalStack's has to be known beforehand.
 	inside, err := vectors.ContainerIP(ctx)
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	outside, err := vectors.MappedPort(ctx, "5432/tcp")
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	port, err := unusedPort()
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	aws.Environment = maps.Clone(aws.Environment)
 	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
@@ -133,8 +150,9 @@ func startContainers(ctx context.Context) (env map[string]string, stop func(cont
 	emulator, err := localstack.Run(ctx, aws.Image, aws.run(strconv.Itoa(port), []string{executor}, "4566/tcp")...)
 	started = append(started, emulator)
 	if err != nil {
-		return nil, stop, err
+		return nil, "", stop, err
 	}
 	env["AWS_ENDPOINT_URL"] = fmt.Sprintf("http://127.0.0.1:%d", port)
-	return env, stop, nil
+	host, err = hostFor(ctx, emulator)
+	return env, host, stop, err
 }

@@ -50,7 +50,7 @@ func mustChain(t *testing.T, stack Stack) *chain {
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000001"))
 	c.store = objectstore.NewS3(awsclient.S3(stack.AWS), c.own.Buckets.Recommendations.Name, "")
 	c.env = map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-	c.database, c.env["PGVECTOR_DSN"] = mustProxy(t, dsn)
+	c.database, c.env["PGVECTOR_DSN"] = mustProxy(t, stack, dsn)
 	mustProvision(t, stack, c.own, c.env)
 	return c
 }

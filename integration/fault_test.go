@@ -337,15 +337,15 @@ func mustKeys(t *testing.T, store objectstore.Store, prefix string) (keys []stri
 	return keys
 }
 
-// mustProxy stands before the PostgreSQL server of dsn and returns the address through it.
-func mustProxy(t *testing.T, dsn string) (*toxiproxy.Proxy, string) {
+// mustProxy stands before the PostgreSQL server of dsn, where the stack's functions reach it, and returns the address through it.
+func mustProxy(t *testing.T, stack Stack, dsn string) (*toxiproxy.Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal("parse PostgreSQL address")
 	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", net.JoinHostPort(u.Hostname(), u.Port()))
+	proxy := toxiproxy.NewProxy(server, "postgres", net.JoinHostPort(stack.Host, "0"), net.JoinHostPort(u.Hostname(), u.Port()))
 	if err := proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	stack := mustStack(t)
 	dsn, bucket := stack.mustVectorDatabase(t), stack.mustBucket(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000001"))
-	proxy, through := mustProxy(t, dsn)
+	proxy, through := mustProxy(t, stack, dsn)
 	function := mustFunction(t, stack, through, bucket)
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), bucket, "")
 	stream := newMemoryStream(withPoison(*faultSeed, clicksOf(*faultSeed, events), 5))

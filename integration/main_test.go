@@ -67,6 +67,7 @@ type Stack struct {
 	MySQLAdminDSN string            // of a user that may create databases named kindred_…; names none itself
 	Env           map[string]string // what the environment file holds: addresses, names of the AWS resources
 	FunctionOS    string            // the operating system that Lambda functions run on
+	Host          string            // an address of this machine that the functions reach, for servers of a test's own
 }
 
 // shared is the one stack of this test run; stop ends what this run started of it.
@@ -107,13 +108,13 @@ func findStack() (Stack, error) {
 		return Stack{}, err
 	}
 	if mode == stack.Docker {
-		env, stop, err := startContainers(ctx)
+		env, host, stop, err := startContainers(ctx)
 		shared.stop = stop
 		if err != nil {
 			return Stack{}, fmt.Errorf("start containers: %w", err)
 		}
 		s, err := readStack(env)
-		s.FunctionOS = "linux"
+		s.FunctionOS, s.Host = "linux", host
 		return s, err
 	}
 	resources, err := settings.Load()
@@ -174,6 +175,7 @@ func readStack(env map[string]string) (Stack, error) {
 		MySQLAdminDSN: my.FormatDSN(),
 		Env:           env,
 		FunctionOS:    runtime.GOOS,
+		Host:          "127.0.0.1",
 	}, nil
 }
 
