@@ -28,7 +28,7 @@ batch: build ## The nightly half on the running stack: etl, train, publish
 ##- the local stack
 
 .PHONY: local-up local-down local-status local-reset doctor deploy
-local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1, write .kindred/env
+local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1, write .kindred/env; STACK=docker|native forces
 	@$(BIN)/localstack up
 local-down: build ## Stop the stack; its data stays
 	@$(BIN)/localstack down
@@ -133,16 +133,18 @@ vet: ## go vet, for Linux and for macOS
 lint: ## golangci-lint, built from the pinned version the first time (about two minutes)
 	@$(LINT) run ./...
 
-.PHONY: test-unit test-executor test-integration
+.PHONY: test-unit test-executor test-integration test-docker
 test-unit: ## Unit tests: no services
 	@go test -short ./...
 	@GOEXPERIMENT=simd go test ./internal/ials # the vector kernels that this machine has
 test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
-test-integration: ## Integration tests against the local stack, started if it does not run
+test-integration: ## Integration tests, in containers of their own or against the native stack, started if it does not run; STACK=native forces
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis. It needs Python with pip"
 	@go test -count=1 -timeout 30m ./integration
+test-docker: export STACK = docker
+test-docker: test-integration ## The same tests in containers, which takes an engine with compose
 
 .PHONY: clean
 clean: local-reset ## Stop the stack, delete data, programs and downloads

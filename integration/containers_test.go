@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 
 	"kindred/localstack/settings"
 	"kindred/localstack/stack"
@@ -21,7 +22,9 @@ import (
 	"github.com/testcontainers/testcontainers-go/modules/localstack"
 	"github.com/testcontainers/testcontainers-go/modules/mysql"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
+	readiness "github.com/testcontainers/testcontainers-go/wait"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 // service is what the tests' containers take from the compose file: images and settings stand there alone.
@@ -53,9 +56,13 @@ func readServices(path string, variables map[string]string) (map[string]service,
 	return file.Services, nil
 }
 
+// containerTime bounds how long a container may take to be ready: MySQL makes its data in 15 s, on a busy machine in minutes.
+const containerTime = 4 * time.Minute
+
 // run are the options that make a module's container the service: on loopback, and with nothing mounted but these.
-func (s service) run(hostPort string, binds []string, ports ...string) []testcontainers.ContainerCustomizer {
+func (s service) run(ready readiness.Strategy, hostPort string, binds []string, ports ...string) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
+		testcontainers.WithWaitStrategyAndDeadline(containerTime, ready),
 		testcontainers.WithEnv(s.Environment),
 		testcontainers.WithCmd(s.Command...),
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
@@ -112,14 +119,22 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	env = resources.Env()
 
 	pg, my, aws := services["postgres"], services["mysql"], services["localstack"]
-	vectors, err := postgres.Run(ctx, pg.Image, append(pg.run("", nil, "5432/tcp"), postgres.BasicWaitStrategies())...)
-	started = append(started, vectors)
-	if err != nil {
-		return nil, "", stop, err
-	}
-	accounts := filepath.Join(filepath.Dir(file), "mysql.sql")
-	shop, err := mysql.Run(ctx, my.Image, append(my.run("", nil, "3306/tcp", "33060/tcp"), mysql.WithScripts(accounts))...)
-	started = append(started, shop)
+	var vectors *postgres.PostgresContainer
+	var shop *mysql.MySQLContainer
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		ready := readiness.ForLog("database system is ready to accept connections").WithOccurrence(2) // the first time is for making its data
+		vectors, err = postgres.Run(ctx, pg.Image, pg.run(ready, "", nil, "5432/tcp")...)
+		return err
+	})
+	group.Go(func() (err error) {
+		ready := readiness.ForLog("port: 3306  MySQL Community Server")
+		accounts := mysql.WithScripts(filepath.Join(filepath.Dir(file), "mysql.sql"))
+		shop, err = mysql.Run(ctx, my.Image, append(my.run(ready, "", nil, "3306/tcp", "33060/tcp"), accounts)...)
+		return err
+	})
+	err = group.Wait()
+	started = append(started, vectors, shop)
 	if err != nil {
 		return nil, "", stop, err
 	}
@@ -147,7 +162,8 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
 	aws.Environment["LOCALSTACK_HOST"] = fmt.Sprintf("localhost.localstack.cloud:%d", port)
 	executor := filepath.Join(filepath.Dir(file), "executor") + ":/opt/kindred:ro,z"
-	emulator, err := localstack.Run(ctx, aws.Image, aws.run(strconv.Itoa(port), []string{executor}, "4566/tcp")...)
+	ready := readiness.ForHTTP("/_localstack/kindred").WithPort("4566/tcp")
+	emulator, err := localstack.Run(ctx, aws.Image, aws.run(ready, strconv.Itoa(port), []string{executor}, "4566/tcp")...)
 	started = append(started, emulator)
 	if err != nil {
 		return nil, "", stop, err

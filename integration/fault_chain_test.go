@@ -173,7 +173,7 @@ func thrice(seed uint64, clicks []click) []click {
 
 // testStateGone kills LocalStack while events come. Its streams and buckets are gone then; what is provisioned anew works with the model that
 // is still live, and the audit does not take the loss for a proof.
-func (n nativeStack) testStateGone(t *testing.T) {
+func (n ownStack) testStateGone(t *testing.T) {
 	const events = 200
 	parts := n.mustUp(t)
 	env, err := n.stack.ReadEnv()

@@ -66,6 +66,7 @@ type Stack struct {
 	PGVectorDSN   string            // of a role that may create databases
 	MySQLAdminDSN string            // of a user that may create databases named kindred_…; names none itself
 	Env           map[string]string // what the environment file holds: addresses, names of the AWS resources
+	Containers    bool              // the servers and functions run in containers of this test run
 	FunctionOS    string            // the operating system that Lambda functions run on
 	Host          string            // an address of this machine that the functions reach, for servers of a test's own
 }
@@ -114,7 +115,7 @@ func findStack() (Stack, error) {
 			return Stack{}, fmt.Errorf("start containers: %w", err)
 		}
 		s, err := readStack(env)
-		s.FunctionOS, s.Host = "linux", host
+		s.Containers, s.FunctionOS, s.Host = true, "linux", host
 		return s, err
 	}
 	resources, err := settings.Load()

@@ -62,13 +62,29 @@ func TestStackGivesEachTestItsOwn(t *testing.T) {
 	}
 }
 
-// TestNativeStack lives through a stack of its own, beside the one that the other tests use: only the installed programs
-// are shared. Its folder is closed to other users, as /root is, which the databases must bear when root starts them.
-func TestNativeStack(t *testing.T) {
+// TestOwnStack lives through a stack of its own, beside the one that the other tests use and in their mode.
+func TestOwnStack(t *testing.T) {
 	t.Parallel()
-	n := newNativeStack(t)
+	if mustStack(t).Containers {
+		newOwnStack(t, stack.Docker).testDocker(t)
+		return
+	}
+	newOwnStack(t, stack.Native).testNative(t)
+}
 
-	first := n.mustUp(t)
+// testRunning is what holds in both modes while the stack is up.
+func (n ownStack) testRunning(t *testing.T, first stack.Statuses) {
+	t.Run("the doctor is content", func(t *testing.T) {
+		findings, err := n.stack.Doctor(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range findings {
+			if !f.OK {
+				t.Errorf("%s: %s; %s", f.Check, f.Detail, f.Advice)
+			}
+		}
+	})
 	t.Run("listens on loopback only", func(t *testing.T) {
 		sockets, err := n.stack.OpenSockets(first)
 		if err != nil {
@@ -92,6 +108,13 @@ func TestNativeStack(t *testing.T) {
 			}
 		}
 	})
+}
+
+// testNative lives through processes. Only the installed programs are shared with other stacks. The state folder is closed to
+// other users, as /root is, which the databases must bear when root starts them.
+func (n ownStack) testNative(t *testing.T) {
+	first := n.mustUp(t)
+	n.testRunning(t, first)
 	t.Run("large objects stay in the state folder", n.testLargeObject)
 	t.Run("LocalStack restarted with its state gone accounts for all that it then accepts", n.testStateGone)
 	first = n.mustUp(t)
@@ -157,39 +180,39 @@ func TestNativeStack(t *testing.T) {
 	})
 }
 
-// nativeStack is a stack of one test's own.
-type nativeStack struct {
+// ownStack is a stack of one test's own.
+type ownStack struct {
 	stack *stack.Stack
 	ports stack.Ports
 }
 
-func newNativeStack(t *testing.T) nativeStack {
+func newOwnStack(t *testing.T, mode string) ownStack {
 	t.Helper()
 	usual, err := stack.Open(stack.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := nativeStack{ports: stack.Ports{LocalStack: freePort(t), PGVector: freePort(t), MySQL: freePort(t)}}
+	n := ownStack{ports: stack.Ports{LocalStack: freePort(t), PGVector: freePort(t), MySQL: freePort(t)}}
 	state := filepath.Join(t.TempDir(), "closed", "state")
 	if err := os.Mkdir(filepath.Dir(state), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	n.stack, err = stack.Open(stack.Config{Mode: stack.Native, State: state, Runtimes: usual.Runtimes(), Ports: n.ports})
+	n.stack, err = stack.Open(stack.Config{Mode: mode, State: state, Runtimes: usual.Runtimes(), Ports: n.ports})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, stop := cleanupContext()
 		defer stop()
-		if err := n.stack.Down(ctx); err != nil {
-			t.Errorf("stop the test's stack: %v", err)
+		if err := n.stack.Reset(ctx); err != nil {
+			t.Errorf("remove the test's stack: %v", err)
 		}
 	})
 	return n
 }
 
 // mustUp starts the stack and returns what runs, all of it healthy.
-func (n nativeStack) mustUp(t *testing.T) stack.Statuses {
+func (n ownStack) mustUp(t *testing.T) stack.Statuses {
 	t.Helper()
 	if err := n.stack.Up(t.Context()); err != nil {
 		t.Fatal(err)
@@ -202,7 +225,7 @@ func (n nativeStack) mustUp(t *testing.T) stack.Statuses {
 }
 
 // testLargeObject: LocalStack keeps objects above half a megabyte in files, by default in a folder that all stacks share.
-func (n nativeStack) testLargeObject(t *testing.T) {
+func (n ownStack) testLargeObject(t *testing.T) {
 	client := awsclient.S3(n.stack.AWS("eu-west-1"))
 	bucket, key := "kindred-large", "object"
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
@@ -220,7 +243,7 @@ func (n nativeStack) testLargeObject(t *testing.T) {
 	}
 }
 
-func (n nativeStack) databases(t *testing.T) (*pgx.Conn, *sql.DB) {
+func (n ownStack) databases(t *testing.T) (*pgx.Conn, *sql.DB) {
 	t.Helper()
 	env, err := n.stack.ReadEnv()
 	if err != nil {
@@ -239,7 +262,7 @@ func (n nativeStack) databases(t *testing.T) (*pgx.Conn, *sql.DB) {
 	return vectors, shop
 }
 
-func (n nativeStack) keepRows(t *testing.T) {
+func (n ownStack) keepRows(t *testing.T) {
 	t.Helper()
 	vectors, shop := n.databases(t)
 	if _, err := vectors.Exec(t.Context(), "CREATE TABLE kept (v vector(2)); INSERT INTO kept VALUES ('[1,2]')"); err != nil {
@@ -252,7 +275,7 @@ func (n nativeStack) keepRows(t *testing.T) {
 	}
 }
 
-func (n nativeStack) checkRows(t *testing.T) {
+func (n ownStack) checkRows(t *testing.T) {
 	t.Helper()
 	vectors, shop := n.databases(t)
 	var distance float64
@@ -266,7 +289,7 @@ func (n nativeStack) checkRows(t *testing.T) {
 }
 
 // startFunction starts a function that never answers, and returns when its process runs.
-func (n nativeStack) startFunction(t *testing.T) {
+func (n ownStack) startFunction(t *testing.T) {
 	t.Helper()
 	zip, err := provision.Pack([]byte("#!/bin/sh\nexec sleep 300\n"), nil)
 	if err != nil {
