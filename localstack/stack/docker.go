@@ -92,7 +92,15 @@ func (d docker) compose(ctx context.Context, args ...string) error {
 	}
 	all := append(program[1:], "--project-name", d.project(), "--file", filepath.Join(d.config.repository, ComposeFile),
 		"--env-file", d.folder.composeEnv())
-	return d.run(ctx, command{path: program[0], args: append(all, args...), env: os.Environ(), dir: d.config.repository})
+	chosen, err := readEnv(d.folder.composeEnv())
+	if err != nil {
+		return err
+	}
+	env := os.Environ() // in which a variable of that file's would win over it
+	for name, value := range chosen {
+		env = append(env, name+"="+value)
+	}
+	return d.run(ctx, command{path: program[0], args: append(all, args...), env: env, dir: d.config.repository})
 }
 
 // composeEnv is what the compose file takes from outside.
