@@ -123,12 +123,13 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	var shop *mysql.MySQLContainer
 	var group errgroup.Group
 	group.Go(func() (err error) {
-		ready := readiness.ForLog("database system is ready to accept connections").WithOccurrence(2) // the first time is for making its data
+		// The first time it is ready to make its data.
+		ready := readiness.ForLog("database system is ready to accept connections").WithOccurrence(2).WithStartupTimeout(containerTime)
 		vectors, err = postgres.Run(ctx, pg.Image, pg.run(ready, "", nil, "5432/tcp")...)
 		return err
 	})
 	group.Go(func() (err error) {
-		ready := readiness.ForLog("port: 3306  MySQL Community Server")
+		ready := readiness.ForLog("port: 3306  MySQL Community Server").WithStartupTimeout(containerTime)
 		accounts := mysql.WithScripts(filepath.Join(filepath.Dir(file), "mysql.sql"))
 		shop, err = mysql.Run(ctx, my.Image, append(my.run(ready, "", nil, "3306/tcp", "33060/tcp"), accounts)...)
 		return err
@@ -162,7 +163,7 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
 	aws.Environment["LOCALSTACK_HOST"] = fmt.Sprintf("localhost.localstack.cloud:%d", port)
 	executor := filepath.Join(filepath.Dir(file), "executor") + ":/opt/kindred:ro,z"
-	ready := readiness.ForHTTP("/_localstack/kindred").WithPort("4566/tcp")
+	ready := readiness.ForHTTP("/_localstack/kindred").WithPort("4566/tcp").WithStartupTimeout(containerTime)
 	emulator, err := localstack.Run(ctx, aws.Image, aws.run(ready, strconv.Itoa(port), []string{executor}, "4566/tcp")...)
 	started = append(started, emulator)
 	if err != nil {
