@@ -9,7 +9,7 @@ func (s *Snapshot) Estimate(ctx context.Context) (rows int64, err error) {
 		return s.EstimateRatings(ctx)
 	}
 	err = s.guard(ctx, "estimate ratings", func() error {
-		result, err := s.conn.Execute("EXPLAIN SELECT * FROM " + ratingsTable().from(s.mapping.Ratings))
+		result, err := s.conn.Execute("EXPLAIN FORMAT=TRADITIONAL SELECT * FROM " + ratingsTable().from(s.mapping.Ratings))
 		if err != nil {
 			return err
 		}
