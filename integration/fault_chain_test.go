@@ -27,7 +27,7 @@ import (
 var databaseDown = flag.Duration("database-down", 5*time.Second, "how long the database is down while events come")
 
 // catchUp is how long the chain may take to answer what waits for it.
-const catchUp = 90 * time.Second
+const catchUp = 2 * time.Minute
 
 // chain is the whole way of a click on LocalStack: stream, mapping, function, delivery stream, bucket. A small model is live in a database that
 // the function reaches through a proxy.
