@@ -43,6 +43,7 @@ type Delivery struct {
 // Prefixes inside the buckets: what several programs agree on.
 const (
 	TrainingSetPrefix    = "training-set"      // in Lake: run=<id>/…, CURRENT
+	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT
 	RecommendationPrefix = "recommendations/"  // in Recommendations: Firehose's prefix

@@ -1,0 +1,97 @@
+-- Which recommended products were looked at, put into the cart, bought. One file for two engines: Athena runs it statement by statement on the
+-- Glue table `recommendations`; DuckDB on a table of the same columns made from the same objects. It is Trino's dialect without what DuckDB
+-- lacks; DuckDB gets Trino's names of two functions, sequence and cardinality. Only the objects below `recommendations` are read: every record
+-- carries its event, so the records are the activity too.
+--
+-- A product counts as an effect of the recommendation that showed it to the same visitor last, at most 7 days before the visitor first looked
+-- at it in a session. A visitor is the customer, or the session of somebody who never says who they are. 7 days are time to come back; later
+-- looks say more about the visitor than about the page.
+
+-- Every answered event once: events and records may be delivered twice, their recommendation's id is then the same.
+CREATE OR REPLACE VIEW feedback_answered AS
+SELECT session_id,
+       max(customer_number) OVER (PARTITION BY session_id) AS customer_number,
+       recommendation_id, model_version, source, arrived_at, browse_history, recommended_items
+FROM (
+    SELECT session_id, customer_number, browse_history, recommended_items,
+           recommendation.id AS recommendation_id,
+           recommendation.model_version AS model_version,
+           recommendation.source AS source,
+           CAST(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', '') AS timestamp) AS arrived_at,
+           row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
+    FROM recommendations
+) AS records
+WHERE copy = 1;
+
+-- Every product that was shown: one row for each place of each list.
+CREATE OR REPLACE VIEW feedback_shown AS
+SELECT recommendation_id, model_version, source, session_id,
+       coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
+       item.place AS place,
+       recommended_items[item.place].id AS product_code,
+       arrived_at AS shown_at
+FROM (SELECT * FROM feedback_answered WHERE cardinality(recommended_items) > 0) AS answered
+CROSS JOIN UNNEST(sequence(1, cardinality(recommended_items))) AS item (place);
+
+-- Every product that was looked at in a session, once.
+CREATE OR REPLACE VIEW feedback_looked AS
+SELECT session_id, visitor, customer_number, product_code,
+       min(arrived_at) AS viewed_at,
+       min(CASE WHEN in_cart THEN arrived_at END) AS carted_at,
+       min(CASE WHEN purchased THEN arrived_at END) AS bought_at
+FROM (
+    SELECT session_id, customer_number, arrived_at,
+           coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
+           browse_history[item.place].product_code AS product_code,
+           browse_history[item.place].in_shopping_cart AS in_cart,
+           browse_history[item.place].purchased AS purchased
+    FROM (SELECT * FROM feedback_answered WHERE cardinality(browse_history) > 0) AS answered
+    CROSS JOIN UNNEST(sequence(1, cardinality(browse_history))) AS item (place)
+) AS history
+GROUP BY session_id, visitor, customer_number, product_code;
+
+-- The same with the recommendation that it is an effect of; NULL when the visitor came to the product alone.
+CREATE OR REPLACE VIEW feedback_credited AS
+SELECT session_id, customer_number, product_code, viewed_at, carted_at, bought_at,
+       recommendation_id, model_version, source, place
+FROM (
+    SELECT looked.session_id, looked.customer_number, looked.product_code, looked.viewed_at, looked.carted_at, looked.bought_at,
+           shown.recommendation_id, shown.model_version, shown.source, shown.place,
+           row_number() OVER (PARTITION BY looked.session_id, looked.product_code
+                              ORDER BY shown.shown_at DESC, shown.recommendation_id) AS touch
+    FROM feedback_looked AS looked
+    LEFT JOIN feedback_shown AS shown
+           ON shown.visitor = looked.visitor
+          AND shown.product_code = looked.product_code
+          AND shown.shown_at <= looked.viewed_at
+          AND shown.shown_at >= looked.viewed_at - INTERVAL '7' DAY
+) AS touches
+WHERE touch = 1;
+
+-- Hit rates: of the products shown, how many were looked at, put into the cart, bought.
+CREATE OR REPLACE VIEW feedback_hit_rate AS
+SELECT shown.model_version, shown.source, shown.place,
+       count(*) AS shown,
+       count(hits.viewed_at) AS viewed,
+       count(hits.carted_at) AS carted,
+       count(hits.bought_at) AS bought,
+       CAST(count(hits.viewed_at) AS double) / count(*) AS hit_rate
+FROM feedback_shown AS shown
+LEFT JOIN (
+    SELECT recommendation_id, product_code, min(viewed_at) AS viewed_at, min(carted_at) AS carted_at, min(bought_at) AS bought_at
+    FROM feedback_credited
+    WHERE recommendation_id IS NOT NULL
+    GROUP BY recommendation_id, product_code
+) AS hits
+       ON hits.recommendation_id = shown.recommendation_id AND hits.product_code = shown.product_code
+GROUP BY shown.model_version, shown.source, shown.place;
+
+-- What `train` takes beside the ratings: what a known customer did with a product in a session, the strongest of view, cart, purchase, and when,
+-- in milliseconds since 1970 UTC.
+CREATE OR REPLACE VIEW feedback_interaction AS
+SELECT customer_number, product_code,
+       CASE WHEN bought_at IS NOT NULL THEN 'purchase' WHEN carted_at IS NOT NULL THEN 'cart' ELSE 'view' END AS action,
+       date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00', coalesce(bought_at, carted_at, viewed_at)) AS occurred_at,
+       session_id, recommendation_id, model_version, source, place
+FROM feedback_credited
+WHERE customer_number IS NOT NULL;
