@@ -3,6 +3,7 @@ package trainer
 import (
 	"slices"
 
+	"kindred/internal/feedback"
 	"kindred/internal/ials"
 	"kindred/internal/modelversion"
 )
@@ -28,6 +29,11 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		}
 		rated[r.Customer] = append(rated[r.Customer], r.Product)
 	}
+	for _, f := range data.Feedback {
+		if f.Action == feedback.Purchase {
+			rated[f.Customer] = append(rated[f.Customer], f.Product) // what has been bought is not recommended again either
+		}
+	}
 	for i, p := range data.Products {
 		v.Items = append(v.Items, modelversion.Item{Code: p.Code, Name: p.Name, Line: p.Line, QuantityInStock: p.QuantityInStock,
 			Positives: positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
@@ -38,6 +44,7 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 			codes[j] = data.Products[p].Code
 		}
 		slices.Sort(codes)
+		codes = slices.Compact(codes)
 		v.Customers = append(v.Customers, modelversion.Customer{Number: c.Number, Origin: origin(f.customersFeatured[i]),
 			Vector: f.model.User(i), Rated: codes})
 	}

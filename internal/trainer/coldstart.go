@@ -43,7 +43,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*
 	if len(cold) < fewestCold || len(task.Cases) < fewestCold {
 		return nil, nil
 	}
-	f, err := fit(ctx, data, rest, t.Config.Signal, cfg, t.epochs("fit without some products"))
+	f, err := fit(ctx, data, t.Config.cells(rest, nil), cfg, t.epochs("fit without some products"))
 	if err != nil {
 		return nil, err
 	}

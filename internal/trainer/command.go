@@ -27,18 +27,21 @@ type Command struct {
 
 // RunCommand is `train`. Defaults are those of DefaultConfig.
 type RunCommand struct {
-	Lake       envconfig.Lake      `embed:""`
-	Artifacts  envconfig.Artifacts `embed:""`
-	MinStars   int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
-	Dim        int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
-	TuneBudget float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
-	Epochs     int                 `default:"16" help:"Sweeps of the final fits."`
-	Seed       uint64              `default:"1" help:"Seed of the initial vectors."`
-	ViewWeight float64             `default:"0" help:"Confidence of an item that a shopper looks at; a like in training has 1. 0 lets tuning choose."`
-	CartWeight float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
-	Threads    int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
-	Memory     int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
-	ScratchDir string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
+	Lake             envconfig.Lake      `embed:""`
+	Artifacts        envconfig.Artifacts `embed:""`
+	MinStars         int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
+	FeedbackView     float64             `default:"0" help:"Confidence of a product that a customer has looked at and not rated (see feedback); a like has 1."`
+	FeedbackCart     float64             `default:"0.5" help:"The same of a product put into the cart."`
+	FeedbackPurchase float64             `default:"1" help:"The same of a product bought."`
+	Dim              int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
+	TuneBudget       float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
+	Epochs           int                 `default:"16" help:"Sweeps of the final fits."`
+	Seed             uint64              `default:"1" help:"Seed of the initial vectors."`
+	ViewWeight       float64             `default:"0" help:"Confidence of an item that a shopper looks at; a like in training has 1. 0 lets tuning choose."`
+	CartWeight       float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
+	Threads          int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
+	Memory           int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
+	ScratchDir       string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
 }
 
 // ShowCommand is `train show`.
@@ -49,7 +52,7 @@ type ShowCommand struct {
 
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
-	cfg := Config{Signal: Signal{MinStars: c.MinStars}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart, FeedbackPurchase: c.FeedbackPurchase}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)

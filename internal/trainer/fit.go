@@ -1,12 +1,12 @@
 package trainer
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 
 	"kindred/internal/evaluation"
+	"kindred/internal/feedback"
 	"kindred/internal/ials"
 	"kindred/internal/modelversion"
 	"kindred/internal/shop"
@@ -17,6 +17,36 @@ type Data struct {
 	Customers []shop.Customer // sorted by Number
 	Products  []shop.Product  // sorted by Code
 	Ratings   []evaluation.Rating
+	Feedback  []Feedback
+}
+
+// Feedback is what a customer did with a product in a session.
+type Feedback struct {
+	Customer, Product int32
+	Action            feedback.Action
+	At                int64 // unix seconds
+}
+
+// feedbackBefore is what was known of each customer before their first held-out rating, without the held-out pairs: a look at the very
+// product that is to be found would give it away. Of a customer without times only the pairs can be left out.
+func (d *Data) feedbackBefore(held ...[]evaluation.Rating) []Feedback {
+	type pair struct{ customer, product int32 }
+	hidden, first := map[pair]bool{}, map[int32]int64{}
+	for _, part := range held {
+		for _, r := range part {
+			hidden[pair{r.Customer, r.Product}] = true
+			if at, ok := first[r.Customer]; r.RatedAt != 0 && (!ok || r.RatedAt < at) {
+				first[r.Customer] = r.RatedAt
+			}
+		}
+	}
+	var before []Feedback
+	for _, f := range d.Feedback {
+		if at, ok := first[f.Customer]; !hidden[pair{f.Customer, f.Product}] && (!ok || f.At < at) {
+			before = append(before, f)
+		}
+	}
+	return before
 }
 
 // fitted is a model with a vector for everyone and everything.
@@ -27,36 +57,23 @@ type fitted struct {
 	itemsFeatured     []bool
 }
 
-// matrix has a row for each customer and a column for each product. A pair occurs once in ratings, which may be in any order.
-func matrix(customers, products int, ratings []evaluation.Rating, signal Signal) *ials.Matrix {
-	ratings = slices.Clone(ratings)
-	slices.SortFunc(ratings, func(a, b evaluation.Rating) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Product, b.Product))
-	})
-	m := &ials.Matrix{Rows: customers, Cols: products, Start: make([]int, customers+1)}
-	for _, r := range ratings {
-		if signal.Preference(r.Stars) > 0 {
-			m.Start[r.Customer+1]++
-		}
+// matrix has a row for each customer and a column for each product. The cells are in the order of Signal.cells.
+func matrix(customers, products int, cells []cell) *ials.Matrix {
+	m := &ials.Matrix{Rows: customers, Cols: products, Start: make([]int, customers+1), Col: make([]int32, len(cells)),
+		Weight: make([]float32, len(cells))}
+	for i, c := range cells {
+		m.Start[c.customer+1] = i + 1
+		m.Col[i], m.Weight[i] = c.product, c.weight
 	}
 	for c := range customers {
-		m.Start[c+1] += m.Start[c]
-	}
-	m.Col, m.Weight = make([]int32, m.Start[customers]), make([]float32, m.Start[customers])
-	next := append([]int(nil), m.Start...)
-	for _, r := range ratings {
-		if w := signal.Preference(r.Stars); w > 0 {
-			m.Col[next[r.Customer]], m.Weight[next[r.Customer]] = r.Product, w
-			next[r.Customer]++
-		}
+		m.Start[c+1] = max(m.Start[c+1], m.Start[c])
 	}
 	return m
 }
 
-// fit trains on the ratings, then gives those without positives a vector from their features.
-func fit(ctx context.Context, data *Data, ratings []evaluation.Rating, signal Signal, cfg ials.Config,
-	progress func(epoch int, loss func() float64)) (*fitted, error) {
-	m := matrix(len(data.Customers), len(data.Products), ratings, signal)
+// fit trains on the positives, then gives those without any a vector from their features.
+func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, progress func(epoch int, loss func() float64)) (*fitted, error) {
+	m := matrix(len(data.Customers), len(data.Products), positives)
 	model, err := ials.Fit(ctx, m, cfg, progress)
 	if err != nil {
 		return nil, fmt.Errorf("fit %d interactions: %w", len(m.Col), err)

@@ -12,6 +12,7 @@ import (
 	"kindred/internal/commit"
 	"kindred/internal/envconfig"
 	"kindred/internal/evaluation"
+	"kindred/internal/feedback"
 	"kindred/internal/ials"
 	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
@@ -58,11 +59,16 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find training set: %w", err)
 	}
+	done := commit.NewRepository(j.Lake, envconfig.FeedbackPrefix)
+	feedbackSet, err := done.Current(ctx)
+	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+		return nil, fmt.Errorf("find feedback: %w", err)
+	}
 	planted, err := plantedshop.Read(ctx, j.Lake)
 	if err != nil {
 		return nil, err
 	}
-	input, err := inputHash(m.ContentHash, j.Config, planted)
+	input, err := inputHash(m.ContentHash, feedbackSet.ContentHash, j.Config, planted)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +88,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 		result.NoOp = true
 		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
 	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt): // training again puts a lost file back
-		v, err = j.train(ctx, sets, models, m, planted, modelversion.Version{ID: id, Input: input, Previous: previous})
+		v, err = j.train(ctx, sources{sets, m, done, feedbackSet, planted}, models, modelversion.Version{ID: id, Input: input, Previous: previous})
 	}
 	if err != nil {
 		return nil, err
@@ -94,9 +100,17 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commit.Manifest, planted []byte,
-	identity modelversion.Version) (*modelversion.Version, error) {
-	set, err := trainingset.Read(ctx, sets, m, j.ScratchDir)
+// sources are what a version is made from.
+type sources struct {
+	sets      *commit.Repository
+	set       commit.Manifest
+	feedbacks *commit.Repository
+	feedback  commit.Manifest // without Run: there is none
+	planted   []byte
+}
+
+func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, identity modelversion.Version) (*modelversion.Version, error) {
+	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
@@ -106,17 +120,25 @@ func (j Job) train(ctx context.Context, sets, models *commit.Repository, m commi
 			return nil, fmt.Errorf("read the version to compare with: %w", err)
 		}
 	}
-	switch truth, err := plantedshop.Shop(planted, set.Products); {
+	switch truth, err := plantedshop.Shop(sources.planted, set.Products); {
 	case err != nil:
 		return nil, err
 	case truth != nil:
 		t.Truth = truth
 	}
-	v, err := t.Train(ctx, fromSet(set))
-	if err != nil {
-		return nil, fmt.Errorf("train on run %s: %w", m.Run, err)
+	data := fromSet(set)
+	if sources.feedback.Run != "" {
+		interactions, err := feedback.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
+		if err != nil {
+			return nil, fmt.Errorf("read feedback: %w", err)
+		}
+		data.addFeedback(interactions)
 	}
-	v.ID, v.Input, v.Previous, v.TrainingRun = identity.ID, identity.Input, identity.Previous, m.Run
+	v, err := t.Train(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
+	}
+	v.ID, v.Input, v.Previous, v.TrainingRun = identity.ID, identity.Input, identity.Previous, sources.set.Run
 	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
 		return nil, err
 	}
@@ -155,16 +177,16 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input strin
 }
 
 // inputHash is of everything that a model is made from, but for the version before it.
-func inputHash(contentHash string, cfg Config, planted []byte) (string, error) {
+func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (string, error) {
 	plantedHash := ""
 	if planted != nil {
 		sum := sha256.Sum256(planted)
 		plantedHash = hex.EncodeToString(sum[:])
 	}
 	data, err := json.Marshal(struct {
-		TrainingSet, TrainerVersion, Kernel, Planted string
-		Config                                       Config
-	}{contentHash, Version, ials.Kernel(), plantedHash, cfg})
+		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
+		Config                                                 Config
+	}{contentHash, feedbackHash, Version, ials.Kernel(), plantedHash, cfg})
 	if err != nil {
 		return "", fmt.Errorf("name the version: %w", err)
 	}
@@ -184,4 +206,22 @@ func fromSet(set *trainingset.Set) *Data {
 		data.Ratings[i] = evaluation.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: r.RatedAt}
 	}
 	return data
+}
+
+// addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
+func (d *Data) addFeedback(interactions []feedback.Interaction) {
+	customers, products := make(map[int32]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
+	for i, c := range d.Customers {
+		customers[c.Number] = int32(i)
+	}
+	for i, p := range d.Products {
+		products[p.Code] = int32(i)
+	}
+	for _, in := range interactions {
+		customer, known := customers[in.CustomerNumber]
+		product, knownToo := products[in.ProductCode]
+		if known && knownToo {
+			d.Feedback = append(d.Feedback, Feedback{customer, product, in.Action, in.OccurredAt / 1000})
+		}
+	}
 }

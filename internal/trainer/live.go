@@ -35,7 +35,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*mo
 	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
-	f, err := fit(ctx, data, known, t.Config.Signal, cfg, t.epochs("fit for the comparison"))
+	f, err := fit(ctx, data, t.Config.cells(known, data.feedbackBefore(newer)), cfg, t.epochs("fit for the comparison"))
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}

@@ -39,13 +39,13 @@ const (
 type weights struct{ view, cart float64 }
 
 // tuneWeights replays the validation part's sessions.
-func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, fitting, validation []evaluation.Rating) (weights, error) {
+func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, fitting, validation, held []evaluation.Rating) (weights, error) {
 	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
 	if w.view == 0 {
 		w.view = usualView
 		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
-			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products), fitting, t.Config.Signal), cfg, nil)
+			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products), t.Config.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
 			if err != nil {
 				return w, err
 			}

@@ -49,7 +49,7 @@ type Config struct {
 
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
-	return Config{Signal: Signal{MinStars: defaultMinStars}, TuneBudget: 60, Epochs: 16, Seed: 1}
+	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60, Epochs: 16, Seed: 1}
 }
 
 // Validate reports every broken rule at once.
@@ -61,6 +61,8 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MinStars >= 1 && c.MinStars <= 5, "stars of a like are %d, want 1 to 5", c.MinStars)
+	check(c.FeedbackView >= 0 && c.FeedbackCart >= 0 && c.FeedbackPurchase >= 0, "the feedback's weights are %g, %g and %g, want 0 or more",
+		c.FeedbackView, c.FeedbackCart, c.FeedbackPurchase)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
@@ -75,7 +77,8 @@ type Notes struct {
 	Tried  []Candidate `json:"tried"`  // on the validation part, in order
 	// Interactions is the number of ratings it was trained on, whatever the stars.
 	Interactions int    `json:"interactions"`
-	Kernel       string `json:"kernel"` // of the arithmetic; other kernels round differently
+	Feedback     int    `json:"feedback,omitempty"` // what customers did in sessions
+	Kernel       string `json:"kernel"`             // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -127,8 +130,8 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
 	}
 	train, held, split := evaluation.Split(data.Ratings, key)
-	everything := matrix(customers, products, data.Ratings, t.Config.Signal)
-	estimate := t.Config.estimate(everything, len(data.Ratings), t.threads())
+	everything := t.Config.cells(data.Ratings, data.Feedback)
+	estimate := t.Config.estimate(matrix(customers, products, everything), len(data.Ratings), t.threads())
 	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(), t.threads()); err != nil {
 		return nil, err
 	}
@@ -138,7 +141,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	fitting, validation, _ := evaluation.Split(train, key)
 	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
 	tune := &tuner{
-		matrix: matrix(customers, products, fitting, t.Config.Signal), task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
+		matrix: matrix(customers, products, t.Config.cells(fitting, data.feedbackBefore(validation, held))), task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
 		base: base, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile, progress: func(done, total int) { t.progress("tune", done, total) },
 	}
 	first, err := usedBy(t.Previous)
@@ -151,11 +154,11 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		return nil, fmt.Errorf("tune: %w", err)
 	}
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
-	weights, err := t.tuneWeights(ctx, data, base, fitting, validation)
+	weights, err := t.tuneWeights(ctx, data, base, fitting, validation, held)
 	if err != nil {
 		return nil, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	judged, err := fit(ctx, data, train, t.Config.Signal, base, t.epochs("fit for the report"))
+	judged, err := fit(ctx, data, t.Config.cells(train, data.feedbackBefore(held)), base, t.epochs("fit for the report"))
 	if err != nil {
 		return nil, fmt.Errorf("fit the training part: %w", err)
 	}
@@ -178,13 +181,13 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		report.Live, report.Verdict.Pass = part, report.Verdict.Pass && verdict.Pass
 		report.Verdict.Reasons = append(report.Verdict.Reasons, verdict.Reasons...)
 	}
-	final, err := fit(ctx, data, data.Ratings, t.Config.Signal, base, t.epochs("fit on everything"))
+	final, err := fit(ctx, data, everything, base, t.epochs("fit on everything"))
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
 	v := assemble(data, final, t.Config.Signal, base, weights)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
-	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
+	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(),
 		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs,
 			ViewWeight: weights.view, CartWeight: weights.cart}})

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Command struct {
 	Sessions  int                 `default:"4000" help:"Sessions, the same ones with each recommender."`
 	Seed      uint64              `default:"1" help:"Another number gives other shoppers."`
 	Versions  []string            `arg:"" optional:"" help:"Model versions; the first is also asked without the session. Default: the current one."`
+	Deliver   string              `placeholder:"BUCKET" help:"Also write kindred's recommendation records there, as λ recommend would have them delivered, for feedback."`
 	Threads   int                 `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
 }
 
@@ -64,10 +66,22 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	bar := out.Bar()
 	defer bar.Close()
 	t.Progress = func(done, total int64) { bar.Show("shoppers shop", done, total) }
+	var delivered bytes.Buffer
+	if c.Deliver != "" {
+		t.Deliver = func(lines []byte) error {
+			_, err := delivered.Write(lines)
+			return err
+		}
+	}
 	result, err := t.Run(ctx)
 	bar.Close()
 	if err != nil {
 		return err
+	}
+	if c.Deliver != "" {
+		if err := deliver(ctx, c.Deliver, c.Seed, delivered.Bytes()); err != nil {
+			return err
+		}
 	}
 	result.Seed = c.Seed
 	return out.Result(result.Table(), result)
@@ -91,6 +105,17 @@ func crowd(ctx context.Context, lake objectstore.Store, v *modelversion.Version,
 		return nil, fmt.Errorf("compare on the shop of %s: %w", lake, ErrNoTruth)
 	}
 	return shopper.New(shopper.Config{Seed: seed}, planted.Products(), shopper.NewPlanted(planted))
+}
+
+// deliver writes the records as one object, which a second run of the same seed writes again.
+func deliver(ctx context.Context, location string, seed uint64, records []byte) error {
+	store, err := open(ctx, "--deliver", location)
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("%scompare-%d.json", envconfig.RecommendationPrefix, seed)
+	_, err = store.Put(ctx, key, bytes.NewReader(records), int64(len(records)), objectstore.Condition{})
+	return err
 }
 
 func open(ctx context.Context, variable, location string) (objectstore.Store, error) {

@@ -27,6 +27,14 @@ const (
 	RowCeiling    = "ceiling" // the planted tastes
 )
 
+// The calendar of the trial: it begins when the generated shop's ratings end.
+var firstSession = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const (
+	betweenSessions = 10 * time.Second
+	betweenPages    = time.Second
+)
+
 // shownItems is the length of every recommender's list: what kindred answers.
 const shownItems = 10
 
@@ -36,6 +44,8 @@ type Trial struct {
 	Sessions int
 	Versions []*modelversion.Version // the first one is kindred's, and last night's
 	Threads  int
+	// Deliver, if not nil, gets each of kindred's recommendation records, a line as λ recommend delivers it.
+	Deliver  func(line []byte) error
 	Progress func(done, total int64)
 }
 
@@ -71,6 +81,14 @@ func (t Trial) Run(ctx context.Context) (*Result, error) {
 	if failed != nil {
 		return nil, failed
 	}
+	for _, v := range visits {
+		if len(v.records) == 0 {
+			continue
+		}
+		if err := t.Deliver(v.records); err != nil {
+			return nil, fmt.Errorf("deliver recommendations: %w", err)
+		}
+	}
 	return t.result(arms, visits), nil
 }
 
@@ -79,6 +97,7 @@ type visit struct {
 	visitor string
 	kind    string
 	counts  []counts // by arm
+	records []byte   // lines, if they are to be delivered
 }
 
 // counts are sums over the pages of a session, or of many.
@@ -95,7 +114,7 @@ func (c *counts) add(o counts) {
 // arm is one recommender. s is for the ceiling only.
 type arm struct {
 	name      string
-	recommend func(ctx context.Context, e *activity.Event, s *shopper.Session) ([]string, error)
+	recommend func(ctx context.Context, e *activity.Event, s *shopper.Session) (recommend.Answer, error)
 }
 
 func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error) {
@@ -103,9 +122,10 @@ func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error)
 	for _, a := range arms {
 		s := t.Crowd.Session(number)
 		v.kind, v.visitor = s.Kind(), s.Visitor()
-		c := counts{sessions: 1}
+		c, over := counts{sessions: 1}, false
 		for {
-			click, err := s.Event(time.Time{})
+			now := firstSession.Add(time.Duration(number)*betweenSessions + time.Duration(c.pages)*betweenPages)
+			click, err := s.Event(now)
 			if err != nil {
 				return visit{}, err
 			}
@@ -113,11 +133,19 @@ func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error)
 			if err != nil {
 				return visit{}, err
 			}
-			shown, err := a.recommend(ctx, e, s)
+			answer, err := a.recommend(ctx, e, s)
 			if err != nil {
 				return visit{}, fmt.Errorf("recommend by %s: %w", a.name, err)
 			}
-			r := s.React(shown)
+			if t.Deliver != nil && a.name == RowKindred {
+				if v.records, err = answer.Record(click.Data, e, activity.Position{ArrivedAt: now}, now).AppendLine(v.records); err != nil {
+					return visit{}, err
+				}
+			}
+			if over { // the page that thanks for the purchase
+				break
+			}
+			r := s.React(codes(answer.Items))
 			c.pages++
 			if r.Place > 0 {
 				c.hits++
@@ -126,9 +154,10 @@ func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error)
 				c.carts++
 			}
 			c.bought += float64(r.Bought)
-			if r.Left || r.Bought > 0 {
+			if r.Left {
 				break
 			}
+			over = r.Bought > 0
 		}
 		v.counts = append(v.counts, c)
 	}
@@ -143,23 +172,32 @@ func (t Trial) arms() []arm {
 			name += " " + version.ID
 		}
 		r := recommend.New(memory.NewStore(memory.New(version)))
-		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
+		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
 			return answer(ctx, r, e)
 		}})
 	}
 	first := memory.New(t.Versions[0])
 	store := memory.NewStore(first)
 	return append(arms,
-		arm{RowLastNight, func(ctx context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
+		arm{RowLastNight, func(ctx context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
 			before := *e
 			before.BrowseHistory = []activity.Browse{}
 			return answer(ctx, recommend.New(without{store, seen(e)}), &before)
 		}},
-		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *shopper.Session) ([]string, error) {
-			return codes(first.Search(recommend.Search{Customer: e.CustomerNumber, Exclude: seen(e), Limit: shownItems})), nil
+		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
+			found := first.Search(recommend.Search{Customer: e.CustomerNumber, Exclude: seen(e), Limit: shownItems})
+			var a recommend.Answer
+			for _, c := range found {
+				a.Items = append(a.Items, activity.RecommendedItem{ID: c.Code})
+			}
+			return a, nil
 		}},
-		arm{RowCeiling, func(_ context.Context, _ *activity.Event, s *shopper.Session) ([]string, error) {
-			return s.Ceiling(shownItems), nil
+		arm{RowCeiling, func(_ context.Context, _ *activity.Event, s *shopper.Session) (recommend.Answer, error) {
+			var a recommend.Answer
+			for _, code := range s.Ceiling(shownItems) {
+				a.Items = append(a.Items, activity.RecommendedItem{ID: code})
+			}
+			return a, nil
 		}},
 	)
 }
@@ -179,16 +217,12 @@ func (w without) Retrieve(ctx context.Context, m *recommend.Model, searches []re
 	return w.Store.Retrieve(ctx, m, searches, neighbours)
 }
 
-func answer(ctx context.Context, r *recommend.Recommender, e *activity.Event) ([]string, error) {
+func answer(ctx context.Context, r *recommend.Recommender, e *activity.Event) (recommend.Answer, error) {
 	answers, err := r.Batch(ctx, []*activity.Event{e})
 	if err != nil {
-		return nil, err
+		return recommend.Answer{}, err
 	}
-	var products []string
-	for _, it := range answers[0].Items {
-		products = append(products, it.ID)
-	}
-	return products, nil
+	return answers[0], nil
 }
 
 func seen(e *activity.Event) []string {
@@ -199,10 +233,10 @@ func seen(e *activity.Event) []string {
 	return products
 }
 
-func codes(found []recommend.Candidate) []string {
-	products := make([]string, len(found))
-	for i, c := range found {
-		products[i] = c.Code
+func codes(items []activity.RecommendedItem) []string {
+	products := make([]string, len(items))
+	for i, it := range items {
+		products[i] = it.ID
 	}
 	return products
 }
