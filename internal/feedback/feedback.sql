@@ -91,7 +91,7 @@ GROUP BY shown.model_version, shown.source, shown.place;
 CREATE OR REPLACE VIEW feedback_interaction AS
 SELECT customer_number, product_code,
        CASE WHEN bought_at IS NOT NULL THEN 'purchase' WHEN carted_at IS NOT NULL THEN 'cart' ELSE 'view' END AS action,
-       date_diff('millisecond', TIMESTAMP '1970-01-01 00:00:00', coalesce(bought_at, carted_at, viewed_at)) AS occurred_at,
+       date_diff('millisecond', CAST('1970-01-01 00:00:00' AS timestamp), coalesce(bought_at, carted_at, viewed_at)) AS occurred_at,
        session_id, recommendation_id, model_version, source, place
 FROM feedback_credited
 WHERE customer_number IS NOT NULL;

@@ -5,13 +5,17 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"kindred/internal/shop"
 	"kindred/internal/simulation"
 )
 
 // Planted guides visitors by the tastes of a generated shop.
-type Planted struct{ shop *simulation.Shop }
+type Planted struct {
+	shop  *simulation.Shop
+	rated sync.Map // customer number → []string: customers come again, and their ratings are costly to make
+}
 
 var _ guide = (*Planted)(nil)
 
@@ -27,7 +31,11 @@ func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, taste) {
 
 func (p *Planted) visit(c shop.Customer) taste {
 	planted, _ := p.shop.Taste(c.Number)
-	return p.want(planted, p.shop.RatedBy(c.Number))
+	rated, ok := p.rated.Load(c.Number)
+	if !ok {
+		rated, _ = p.rated.LoadOrStore(c.Number, p.shop.RatedBy(c.Number))
+	}
+	return p.want(planted, rated.([]string))
 }
 
 // want is the taste of somebody who comes for products that they have not rated yet.

@@ -1,0 +1,204 @@
+package integration
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kindred/internal/activity"
+	"kindred/internal/commit"
+	"kindred/internal/envconfig"
+	"kindred/internal/feedback"
+	"kindred/internal/objectstore"
+)
+
+// mustPython returns a folder with Python packages, installed into the state folder the first time.
+func mustPython(t *testing.T, requirements ...string) string {
+	t.Helper()
+	home, err := filepath.Abs(filepath.Join("..", ".kindred", "opt", strings.ReplaceAll(strings.Join(requirements, "-"), "==", "-")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(home); !errors.Is(err, fs.ErrNotExist) {
+		return home
+	}
+	part, err := os.MkdirTemp(filepath.Dir(home), "part-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(part)
+	out, err := exec.Command("python3", slices.Concat([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+		"--only-binary", ":all:", "--target", part}, requirements)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("install %v: %v: %s", requirements, err, out)
+	}
+	if err := os.Rename(part, home); err != nil {
+		t.Fatal(err)
+	}
+	return home
+}
+
+// told writes recommendation records: visits that this file makes up, so that what became of every recommendation is known.
+type told struct {
+	t       *testing.T
+	records bytes.Buffer
+	start   time.Time
+}
+
+// answer records that a session was shown products at a minute, and what it had seen until then: "A B+ C!" puts B into the cart and has bought C.
+func (w *told) answer(session string, customer int32, minute int, version, history, shown string) {
+	w.t.Helper()
+	var browsed []string
+	for code := range strings.FieldsSeq(history) {
+		bare := strings.TrimRight(code, "+!")
+		quantity := `"2"`
+		if bare == code {
+			quantity = "0"
+		}
+		browsed = append(browsed, fmt.Sprintf(`{"product_code":%q,"quantity":%s,"in_shopping_cart":%v%s}`, bare, quantity, bare != code,
+			map[bool]string{true: `,"purchased":true`}[strings.HasSuffix(code, "!")]))
+	}
+	who := ""
+	if customer != 0 {
+		who = fmt.Sprintf(`"customer_number":%d,`, customer)
+	}
+	event := fmt.Sprintf(`{"session_id":%q,%s"own":{"a":[1]},"browse_history":[%s]}`, session, who, strings.Join(browsed, ","))
+	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
+		ID: fmt.Sprintf("%s-%d", session, minute), ModelVersion: version, Source: activity.SourceSession,
+		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}
+	for code := range strings.FieldsSeq(shown) {
+		r.RecommendedItems = append(r.RecommendedItems, activity.RecommendedItem{ID: code})
+	}
+	line, err := r.AppendLine(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.records.Write(line)
+}
+
+// TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor runs the joins in DuckDB on visits whose outcome is known.
+func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 60
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 500_000_000, time.UTC)}
+	// Customer 7: B is shown twice and looked at after the second time; A is shown, never looked at; X was their own idea.
+	w.answer("s1", 7, 0, "m1", "", "A B")
+	w.answer("s1", 7, 1, "m1", "X", "B A")
+	w.answer("s1", 7, 2, "m1", "X B+", "C A")
+	w.answer("s1", 7, 2, "m1", "X B+", "C A") // delivered twice
+	w.answer("s1", 7, 3, "m1", "X B! C", "A")
+	// They come back, to what they were shown in the session before: within 7 days, and after.
+	w.answer("s2", 7, 2*day, "m2", "", "D")
+	w.answer("s2", 7, 2*day+1, "m2", "A", "E")
+	w.answer("s3", 7, 9*day+2, "m2", "E D", "")
+	// Somebody else looks at A without having been shown it; an anonymous session who was, and says who they are in the end.
+	w.answer("s4", 8, 10, "m1", "A", "")
+	w.answer("s5", 0, 20, "m1", "", "F G")
+	w.answer("s5", 0, 21, "m1", "G", "")
+	w.answer("s5", 9, 22, "m1", "G+", "")
+	w.answer("s6", 0, 30, "m1", "", "F")
+	w.answer("s6", 0, 31, "m1", "F", "")
+
+	recommendations, lake := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
+	put := func(key string, data []byte) {
+		t.Helper()
+		if _, err := recommendations.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := bytes.SplitAfter(w.records.Bytes(), []byte("\n"))
+	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=00/one", bytes.TrimRight(bytes.Join(lines[:5], nil), "\n"))
+	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=01/two", bytes.Join(lines[5:], nil))
+	put(envconfig.QuarantinePrefix+"x.json", []byte("not ours"))
+	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(), Progress: func(string, int64, int64) {},
+		DuckDB: filepath.Join(mustPython(t, "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")}
+	r, err := job.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rates []string
+	for _, h := range r.HitRates {
+		rates = append(rates, fmt.Sprintf("%s %s %d: %d shown, %d viewed, %d carted, %d bought", h.ModelVersion, h.Source, h.Place, h.Shown, h.Viewed, h.Carted, h.Bought))
+	}
+	want := []string{
+		"m1 session 1: 6 shown, 4 viewed, 1 carted, 1 bought", // A, B: viewed, C: viewed, A: viewed in s2, F: never, F: viewed
+		"m1 session 2: 4 shown, 1 viewed, 1 carted, 0 bought", // B, A, A: never, G: viewed
+		"m2 session 1: 2 shown, 0 viewed, 0 carted, 0 bought", // D and E: too late
+	}
+	if diff := cmp.Diff(want, rates); diff != "" {
+		t.Errorf("hit rates (-want +got):\n%s", diff)
+	}
+	repository := commit.NewRepository(lake, envconfig.FeedbackPrefix)
+	m, err := repository.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := feedback.Read(t.Context(), repository, m, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(minute int) int64 { return w.start.Add(time.Duration(minute) * time.Minute).UnixMilli() }
+	interactions := []feedback.Interaction{
+		{CustomerNumber: 7, ProductCode: "A", Action: feedback.View, OccurredAt: at(2*day + 1)},
+		{CustomerNumber: 7, ProductCode: "B", Action: feedback.Purchase, OccurredAt: at(3)},
+		{CustomerNumber: 7, ProductCode: "C", Action: feedback.View, OccurredAt: at(3)},
+		{CustomerNumber: 7, ProductCode: "D", Action: feedback.View, OccurredAt: at(9*day + 2)},
+		{CustomerNumber: 7, ProductCode: "E", Action: feedback.View, OccurredAt: at(9*day + 2)},
+		{CustomerNumber: 7, ProductCode: "X", Action: feedback.View, OccurredAt: at(1)},
+		{CustomerNumber: 8, ProductCode: "A", Action: feedback.View, OccurredAt: at(10)},
+		{CustomerNumber: 9, ProductCode: "G", Action: feedback.Cart, OccurredAt: at(22)},
+	}
+	if diff := cmp.Diff(interactions, got); diff != "" {
+		t.Errorf("interactions (-want +got):\n%s", diff)
+	}
+	if again, err := job.Run(t.Context()); err != nil || !again.NoOp || again.Run != r.Run {
+		t.Errorf("a second run made %+v, %v", again, err)
+	}
+	job.Recommendations = objectstore.NewFolder(t.TempDir())
+	if none, err := job.Run(t.Context()); err != nil || none.Interactions != 0 || none.NoOp {
+		t.Errorf("no record made %+v, %v", none, err)
+	}
+	job.DuckDB = filepath.Join(t.TempDir(), "duckdb")
+	if _, err := job.Run(t.Context()); err == nil {
+		t.Error("no DuckDB, and no error")
+	}
+	put(envconfig.RecommendationPrefix+"broken", []byte("{\n"))
+	job.Recommendations, job.DuckDB = recommendations, filepath.Join(mustPython(t, "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
+	if _, err := job.Run(t.Context()); err == nil {
+		t.Error("a damaged object was passed over")
+	}
+}
+
+// dialects reads the joins as Athena does and as DuckDB does, and writes both in DuckDB's words. They differ in the two functions that DuckDB
+// is given under Trino's names, and in nothing else.
+const dialects = `
+import sys, sqlglot
+text = sys.stdin.read()
+athena, duckdb = [[s.sql("duckdb") for s in sqlglot.parse(text, read=d) if s] for d in ("athena", "duckdb")]
+assert len(athena) == len(duckdb) == text.count("CREATE OR REPLACE VIEW "), (len(athena), len(duckdb))
+for a, d in zip(athena, duckdb):
+    a = a.replace("ARRAY_LENGTH(", "CARDINALITY(").replace("GENERATE_SERIES(", "SEQUENCE(")
+    assert a == d, a + "\n" + d
+    print(d)
+`
+
+func TestFeedbackSQLMeansTheSameToAthenaAndDuckDB(t *testing.T) {
+	t.Parallel()
+	command := exec.Command("python3", "-c", dialects)
+	command.Env = append(os.Environ(), "PYTHONPATH="+mustPython(t, "sqlglot==30.30.0"))
+	command.Stdin = strings.NewReader(feedback.SQL)
+	out, err := command.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "feedback_interaction") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
