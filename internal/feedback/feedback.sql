@@ -17,7 +17,7 @@ FROM (
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
            recommendation.source AS source,
-           CAST(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', '') AS timestamp) AS arrived_at,
+           CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds: Trino keeps no more
            row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
     FROM recommendations
 ) AS records
