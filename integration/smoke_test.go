@@ -32,7 +32,8 @@ const smokeTime = 5 * time.Minute
 // SERVE_FUNCTION names too; else it builds its own on the local stack. It leaves one event of the session "smoke-…".
 func TestSmoke(t *testing.T) {
 	t.Parallel()
-	getenv, cfg := os.Getenv, aws.Config{}
+	getenv := os.Getenv
+	var cfg aws.Config
 	if os.Getenv(servicesVariable) == "deployed" {
 		var err error
 		if cfg, err = awsclient.Load(t.Context()); err != nil {

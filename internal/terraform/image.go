@@ -27,9 +27,12 @@ type descriptor struct {
 	Platform  map[string]string `json:"platform,omitempty"`
 }
 
+// imageArchitecture is that of the Fargate tasks.
+const imageArchitecture = "arm64"
+
 // image makes a FROM scratch image of the files as an OCI archive that `docker load` reads too. No engine and no network: an image is
 // a tar of a layer, a description and an index. See https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
-func image(files []entry, arch string) ([]byte, error) {
+func image(files []entry) ([]byte, error) {
 	layer, err := layerOf(files)
 	if err != nil {
 		return nil, err
@@ -43,7 +46,7 @@ func image(files []entry, arch string) ([]byte, error) {
 		return nil, err
 	}
 	config, err := json.Marshal(map[string]any{
-		"created": imageTime, "architecture": arch, "os": "linux",
+		"created": imageTime, "architecture": imageArchitecture, "os": "linux",
 		// The task's volume takes over owner and rights of a volume that the image declares: so user 65532 may write to /tmp.
 		"config":  map[string]any{"User": "65532:65532", "Env": []string{"TMPDIR=/tmp"}, "Volumes": map[string]any{"/tmp": map[string]any{}}},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{digest(layer)}},
@@ -63,7 +66,7 @@ func image(files []entry, arch string) ([]byte, error) {
 	index, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
 		"manifests": []descriptor{{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest(manifest), Size: len(manifest),
-			Platform: map[string]string{"architecture": arch, "os": "linux"}}},
+			Platform: map[string]string{"architecture": imageArchitecture, "os": "linux"}}},
 	})
 	if err != nil {
 		return nil, err

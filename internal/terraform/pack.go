@@ -52,13 +52,13 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 		entries = append(entries, entry{name: rdsCAFile, mode: 0o644, data: rdsCA})
 	}
 	for _, name := range []string{"train", "publish"} {
-		program, err := provision.Compile(ctx, dir, "./jobs/"+name, "linux", "arm64")
+		program, err := provision.Compile(ctx, dir, "./jobs/"+name, "linux", imageArchitecture)
 		if err != nil {
 			return err
 		}
 		entries = append(entries, entry{name: name, mode: 0o755, data: program})
 	}
-	if files[imageFile], err = image(entries, "arm64"); err != nil {
+	if files[imageFile], err = image(entries); err != nil {
 		return fmt.Errorf("package image: %w", err)
 	}
 	if files["glue/etl"], err = provision.Compile(ctx, dir, "./jobs/etl", "linux", "amd64"); err != nil { // Glue's workers
