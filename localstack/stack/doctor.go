@@ -124,12 +124,9 @@ func (s *Stack) AWS(region string) aws.Config {
 }
 
 func (s *Stack) useS3(ctx context.Context) (_ string, err error) {
-	cfg := s.AWS(s.env()["AWS_REGION"])
-	client := awsclient.S3(cfg)
+	client := awsclient.S3(s.AWS("us-east-1")) // the region whose buckets need not name it
 	bucket, key, body := aws.String("kindred-doctor"), aws.String("pulse"), []byte("kindred")
-	_, err = client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{
-		LocationConstraint: types.BucketLocationConstraint(cfg.Region),
-	}})
+	_, err = client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket})
 	var mine *types.BucketAlreadyOwnedByYou // left by a doctor that was interrupted
 	if err != nil && !errors.As(err, &mine) {
 		return "", fmt.Errorf("create bucket: %w", err)
