@@ -3,10 +3,7 @@ package integration
 import (
 	"database/sql"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,35 +15,6 @@ import (
 	"kindred/internal/envconfig"
 	"kindred/internal/objectstore"
 )
-
-// mustReaders returns the folder of DuckDB and pyarrow, installed into the state folder the first time.
-func mustReaders(t *testing.T) string {
-	t.Helper()
-	if err := exec.Command("python3", "-m", "pip", "--version").Run(); err != nil {
-		t.Skip("NOT TESTED: the foreign Parquet readers need Python with pip, which is not here")
-	}
-	home, err := filepath.Abs(filepath.Join("..", ".kindred", "opt", "parquet-readers-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(home); !errors.Is(err, fs.ErrNotExist) {
-		return home
-	}
-	part, err := os.MkdirTemp(filepath.Dir(home), "parquet-readers-part-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(part)
-	out, err := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--target", part,
-		"-r", filepath.Join("readers", "requirements.txt")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("install DuckDB and pyarrow: %v: %s", err, out)
-	}
-	if err := os.Rename(part, home); err != nil {
-		t.Fatal(err)
-	}
-	return home
-}
 
 // What the three data sets hold, in MySQL's own words.
 var sourceRows = map[string]string{
@@ -91,7 +59,7 @@ func asked(t *testing.T, db *sql.DB, query string) (lines []string) {
 
 func TestForeignReadersSeeEveryCentAndNull(t *testing.T) {
 	t.Parallel()
-	readers := mustReaders(t)
+	readers := mustPython(t, "parquet-readers-1", "duckdb==1.5.5", "pyarrow==26.0.1")
 	stack := mustStack(t)
 	dsn, _ := stack.mustShop(t, etlShop, strings.ReplaceAll(partitionShop, ";\nINSERT INTO ratings VALUES (999, 'S10_1678', 3, NULL)", ""))
 	db, err := sql.Open("mysql", strings.ReplaceAll(dsn, "parseTime=true", "parseTime=false"))

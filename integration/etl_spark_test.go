@@ -2,14 +2,11 @@ package integration
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -22,49 +19,13 @@ import (
 // sparkVersion is Spark's in AWS Glue 5.0.
 const sparkVersion = "3.5.4"
 
-// spark is the installed pyspark of this test run.
-var spark struct {
-	once sync.Once
-	home string // holds the packages pyspark and py4j
-	err  error
-}
-
-// mustSpark returns pyspark's folder, installed into the state folder the first time (340 MB). Without Java or Python the
-// test is skipped, and `make test` says so in capitals.
+// mustSpark returns the folder of pyspark and py4j (340 MB). Without Java or Python the test is skipped, and `make test` says so in capitals.
 func mustSpark(t *testing.T) string {
 	t.Helper()
-	for _, program := range []string{"java", "python3"} {
-		if err := exec.Command(program, "-version").Run(); err != nil && exec.Command(program, "--version").Run() != nil {
-			t.Skipf("NOT TESTED: the Spark launcher needs %s, which is not here", program)
-		}
+	if err := exec.Command("java", "-version").Run(); err != nil {
+		t.Skip("NOT TESTED: the Spark launcher needs java, which is not here")
 	}
-	spark.once.Do(func() {
-		if spark.home, spark.err = filepath.Abs(filepath.Join("..", ".kindred", "opt", "pyspark-"+sparkVersion)); spark.err != nil {
-			return
-		}
-		if _, err := os.Stat(spark.home); !errors.Is(err, fs.ErrNotExist) {
-			spark.err = err
-			return
-		}
-		part, err := os.MkdirTemp(filepath.Dir(spark.home), "pyspark-part-*")
-		if err != nil {
-			spark.err = err
-			return
-		}
-		defer os.RemoveAll(part)
-		requirements := filepath.Join("..", "jobs", "etl", "glue", "requirements.txt")
-		out, err := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "--target", part,
-			"-r", requirements).CombinedOutput()
-		if err != nil {
-			spark.err = fmt.Errorf("install pyspark: %w: %s", err, out)
-			return
-		}
-		spark.err = os.Rename(part, spark.home)
-	})
-	if spark.err != nil {
-		t.Fatal(spark.err)
-	}
-	return spark.home
+	return mustPython(t, "pyspark-"+sparkVersion, "--require-hashes", "--no-deps", "-r", filepath.Join("..", "jobs", "etl", "glue", "requirements.txt"))
 }
 
 // launch is the launcher's command line in local mode, two tasks at once, each tried up to four times as on Glue. program

@@ -2,13 +2,10 @@ package integration
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,32 +18,6 @@ import (
 	"kindred/internal/feedback"
 	"kindred/internal/objectstore"
 )
-
-// mustPython returns a folder with Python packages, installed into the state folder the first time.
-func mustPython(t *testing.T, requirements ...string) string {
-	t.Helper()
-	home, err := filepath.Abs(filepath.Join("..", ".kindred", "opt", strings.ReplaceAll(strings.Join(requirements, "-"), "==", "-")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(home); !errors.Is(err, fs.ErrNotExist) {
-		return home
-	}
-	part, err := os.MkdirTemp(filepath.Dir(home), "part-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(part)
-	out, err := exec.Command("python3", slices.Concat([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-		"--only-binary", ":all:", "--target", part}, requirements)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("install %v: %v: %s", requirements, err, out)
-	}
-	if err := os.Rename(part, home); err != nil {
-		t.Fatal(err)
-	}
-	return home
-}
 
 // told writes recommendation records: visits that this file makes up, so that what became of every recommendation is known.
 type told struct {
@@ -120,8 +91,9 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=00/one", bytes.TrimRight(bytes.Join(lines[:5], nil), "\n"))
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=01/two", bytes.Join(lines[5:], nil))
 	put(envconfig.QuarantinePrefix+"x.json", []byte("not ours"))
-	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(), Progress: func(string, int64, int64) {},
-		DuckDB: filepath.Join(mustPython(t, "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")}
+	duckdb := filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
+	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(), DuckDB: duckdb,
+		Progress: func(string, int64, int64) {}}
 	r, err := job.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +145,7 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 		t.Error("no DuckDB, and no error")
 	}
 	put(envconfig.RecommendationPrefix+"broken", []byte("{\n"))
-	job.Recommendations, job.DuckDB = recommendations, filepath.Join(mustPython(t, "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
+	job.Recommendations, job.DuckDB = recommendations, duckdb
 	if _, err := job.Run(t.Context()); err == nil {
 		t.Error("a damaged object was passed over")
 	}
@@ -195,7 +167,7 @@ for a, d in zip(athena, duckdb):
 func TestFeedbackSQLMeansTheSameToAthenaAndDuckDB(t *testing.T) {
 	t.Parallel()
 	command := exec.Command("python3", "-c", dialects)
-	command.Env = append(os.Environ(), "PYTHONPATH="+mustPython(t, "sqlglot==30.30.0"))
+	command.Env = append(os.Environ(), "PYTHONPATH="+mustPython(t, "sqlglot-30.30.0", "sqlglot==30.30.0"))
 	command.Stdin = strings.NewReader(feedback.SQL)
 	out, err := command.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "feedback_interaction") {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,7 +22,7 @@ import (
 // what does not: https://schemathesis.readthedocs.io.
 func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	t.Parallel()
-	packages := mustPythonPackages(t, "schemathesis")
+	packages := mustPython(t, "schemathesis-4.32.5", "schemathesis==4.32.5")
 	stack := mustStack(t)
 	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m900000000000001"))
@@ -145,34 +144,4 @@ func mustServe(t *testing.T, dsn string) string {
 		}
 	})
 	return "http://" + first.Address
-}
-
-// mustPythonPackages returns a folder with what integration/<name>/requirements.txt lists, installed into the state folder the first
-// time. Without Python the test is skipped, and `make test` says so in capitals.
-func mustPythonPackages(t *testing.T, name string) string {
-	t.Helper()
-	if err := exec.Command("python3", "-m", "pip", "--version").Run(); err != nil {
-		t.Skipf("NOT TESTED: %s needs Python with pip, which is not here", name)
-	}
-	home, err := filepath.Abs(filepath.Join("..", ".kindred", "opt", name+"-1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(home); !errors.Is(err, fs.ErrNotExist) {
-		return home
-	}
-	part, err := os.MkdirTemp(filepath.Dir(home), name+"-part-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(part)
-	out, err := exec.Command("python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--target", part,
-		"-r", filepath.Join(name, "requirements.txt")).CombinedOutput()
-	if err != nil {
-		t.Fatalf("install %s: %v: %s", name, err, out)
-	}
-	if err := os.Rename(part, home); err != nil {
-		t.Fatal(err)
-	}
-	return home
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"kindred/internal/evaluation"
-	"kindred/internal/ials"
 )
 
 // shape is a generated data set: users with log-normal activity who draw items from a long tail of popularity, mostly from their own tastes.
@@ -107,15 +106,4 @@ func read(path string) (*evaluation.Pairs, error) {
 	}
 	p, err := evaluation.ReadAdjacency(f)
 	return p, errors.Join(err, f.Close())
-}
-
-// matrix weighs every pair the same.
-func matrix(p *evaluation.Pairs) *ials.Matrix {
-	m := &ials.Matrix{Rows: len(p.Of), Cols: p.Products, Start: []int{0}}
-	for _, own := range p.Of {
-		m.Col = append(m.Col, own...)
-		m.Start = append(m.Start, len(m.Col))
-	}
-	m.Weight = slices.Repeat([]float32{1}, len(m.Col))
-	return m
 }

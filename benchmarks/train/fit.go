@@ -31,7 +31,7 @@ func fit(ctx context.Context, path string, dim, epochs int) (measurement, error)
 	if err != nil {
 		return measurement{}, err
 	}
-	m := matrix(p)
+	m := p.Matrix()
 	r, model, err := train(ctx, m, config(dim, epochs))
 	if err != nil {
 		return r, err

@@ -119,7 +119,7 @@ func (c *Reach) kindred() racer {
 		func(ctx context.Context, p *evaluation.Pairs, s settings, epochs int) (measurement, *ials.Model, error) {
 			cfg := config(c.Dim, epochs)
 			cfg.Alpha0, cfg.Lambda = s[0], s[1]
-			return train(ctx, matrix(p), cfg)
+			return train(ctx, p.Matrix(), cfg)
 		}}
 }
 

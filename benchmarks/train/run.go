@@ -65,7 +65,7 @@ func (c *Run) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		m := matrix(pairs)
+		m := pairs.Matrix()
 		for _, dim := range c.Dims {
 			first := len(rows)
 			for _, p := range contenders {

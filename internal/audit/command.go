@@ -42,10 +42,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	store, err := objectstore.Open(ctx, c.Bucket)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
+	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
+
+	"kindred/internal/parallel"
 )
 
 // ErrTooLarge says that a baseline does not fit; the error's text says what it would take.
@@ -45,7 +47,7 @@ func EASE(likes *Pairs, lambda float64, threads int) (Ranker, error) {
 		return nil, err
 	}
 	slack := make([]float64, likes.Products) // λ·P's diagonal: 1 − xⱼᵀ·K⁻¹·xⱼ
-	parallel(threads, likes.Products, func(j int) {
+	parallel.Tasks(threads, likes.Products, func(_, j int) {
 		h := 0.0
 		for _, a := range columns.Of[j] {
 			for _, b := range columns.Of[j] {
@@ -76,7 +78,7 @@ func ridgeInverse(x *Pairs, lambda float64, threads int) ([][]float64, error) {
 	for i := range rows {
 		rows[i] = a.RawSymmetric().Data[i*n : (i+1)*n]
 	}
-	parallel(threads, n, func(i int) {
+	parallel.Tasks(threads, n, func(_, i int) {
 		for _, p := range x.Of[i] {
 			for _, j := range columns.Of[p] {
 				rows[i][j]++

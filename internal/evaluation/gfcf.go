@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"kindred/internal/ials"
+	"kindred/internal/parallel"
 )
 
 const (
@@ -160,7 +161,7 @@ func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]floa
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		parallel(threads, width, func(i int) { basis[i] = filtered(apply, basis[i], cut, degree) })
+		parallel.Tasks(threads, width, func(_, i int) { basis[i] = filtered(apply, basis[i], cut, degree) })
 		orthonormalise(basis, threads)
 		values, err := rotate(apply, basis, threads)
 		if err != nil {
@@ -174,7 +175,7 @@ func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]floa
 		return basis, nil
 	}
 	right := make([][]float64, k)
-	parallel(threads, k, func(i int) {
+	parallel.Tasks(threads, k, func(_, i int) {
 		right[i] = make([]float64, r.likes.Products)
 		r.transposedTimes(basis[i], right[i])
 		if norm := floats.Norm(right[i], 2); norm > 0 {
@@ -217,7 +218,7 @@ func orthonormalise(basis [][]float64, threads int) {
 		for range 2 {
 			c := make([]float64, i)
 			if i >= 16 {
-				parallel(threads, i, func(j int) { c[j] = floats.Dot(basis[j], b) })
+				parallel.Tasks(threads, i, func(_, j int) { c[j] = floats.Dot(basis[j], b) })
 			} else {
 				for j := range i {
 					c[j] = floats.Dot(basis[j], b)
@@ -241,11 +242,11 @@ func orthonormalise(basis [][]float64, threads int) {
 func rotate(apply func(x, y []float64), basis [][]float64, threads int) (values []float64, err error) {
 	width, n := len(basis), len(basis[0])
 	image, h := make([][]float64, width), mat.NewSymDense(width, nil)
-	parallel(threads, width, func(i int) {
+	parallel.Tasks(threads, width, func(_, i int) {
 		image[i] = make([]float64, n)
 		apply(basis[i], image[i])
 	})
-	parallel(threads, width, func(i int) {
+	parallel.Tasks(threads, width, func(_, i int) {
 		for j := i; j < width; j++ {
 			h.SetSym(i, j, floats.Dot(basis[i], image[j]))
 		}
@@ -258,7 +259,7 @@ func rotate(apply func(x, y []float64), basis [][]float64, threads int) (values 
 	eigen.VectorsTo(&vectors) // columns, smallest eigenvalue first
 	values = eigen.Values(nil)
 	slices.Reverse(values)
-	parallel(threads, width, func(i int) {
+	parallel.Tasks(threads, width, func(_, i int) {
 		clear(image[i])
 		for j, b := range basis {
 			floats.AddScaled(image[i], vectors.At(j, width-1-i), b)

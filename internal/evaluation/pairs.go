@@ -1,6 +1,10 @@
 package evaluation
 
-import "slices"
+import (
+	"slices"
+
+	"kindred/internal/ials"
+)
 
 // Pairs is who likes what.
 type Pairs struct {
@@ -42,6 +46,18 @@ func (p *Pairs) Transposed() *Pairs {
 		}
 	}
 	return t
+}
+
+// Matrix weighs every pair the same.
+func (p *Pairs) Matrix() *ials.Matrix {
+	n := p.Count()
+	m := &ials.Matrix{Rows: len(p.Of), Cols: p.Products, Start: make([]int, len(p.Of)+1), Col: make([]int32, 0, n),
+		Weight: slices.Repeat([]float32{1}, n)}
+	for c, own := range p.Of {
+		m.Col = append(m.Col, own...)
+		m.Start[c+1] = len(m.Col)
+	}
+	return m
 }
 
 // Task asks for the held-out pairs, with those of p masked. A customer without held-out pairs is no case.

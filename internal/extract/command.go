@@ -171,19 +171,16 @@ func (d DryRun) sentence() string {
 }
 
 func openRepository(ctx context.Context, lake envconfig.Lake) (*commit.Repository, error) {
-	if lake.Bucket == "" {
-		return nil, fmt.Errorf("%w: LAKE_BUCKET is empty, want a bucket, s3://bucket/prefix or file:///folder", program.ErrConfig)
-	}
-	store, err := objectstore.Open(ctx, lake.Bucket)
+	store, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", lake.Bucket)
 	if err != nil {
-		return nil, configured(fmt.Errorf("open lake: %w", err))
+		return nil, err
 	}
 	return commit.NewRepository(store, envconfig.TrainingSetPrefix), nil
 }
 
 // configured marks the errors that other flags or variables mend.
 func configured(err error) error {
-	if errors.Is(err, mysqlsource.ErrSettings) || errors.Is(err, objectstore.ErrLocation) {
+	if errors.Is(err, mysqlsource.ErrSettings) {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	return err

@@ -75,7 +75,7 @@ func TestBadFlagsAreOneSentenceAndExitCode2(t *testing.T) {
 	for args, want := range map[string]string{
 		"--prune-after=1m": "--prune-after is 1m0s", "--partition=0/2": "--partition and --job go together", "--dry-run --partition=0/2 --job=j": "--dry-run has no --partition",
 		"prune --older-than=5m": "--older-than is 5m0s", "plan --job=j --partitions=0": "--partitions is 0", "commit-parts --job=j --max-orphans=7": "--max-orphans is 7",
-		"--mapping=/nowhere/shop.sql --lake=file:///tmp/kindred-none": "read mapping: open /nowhere/shop.sql", "verify": "LAKE_BUCKET is empty",
+		"--mapping=/nowhere/shop.sql --lake=file:///tmp/kindred-none": "read mapping: open /nowhere/shop.sql", "verify": "LAKE_BUCKET: no object store: nothing is set",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := program.Run(t.Context(), "etl", Description, &Command{}, strings.Fields(args), &stdout, &stderr)

@@ -29,11 +29,11 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		_, err := fmt.Fprint(out.Stdout, SQL)
 		return err
 	}
-	recommendations, err := openStore(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
+	recommendations, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
 	if err != nil {
 		return err
 	}
-	lake, err := openStore(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
 	if err != nil {
 		return err
 	}
@@ -48,14 +48,6 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return out.Result(r.table(), r)
-}
-
-func openStore(ctx context.Context, variable, location string) (objectstore.Store, error) {
-	store, err := objectstore.Open(ctx, location)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, variable, err)
-	}
-	return store, err
 }
 
 // table is the result for people: a line for each version and source, the places side by side.

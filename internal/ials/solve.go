@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
+
+	"kindred/internal/parallel"
 )
 
 const (
@@ -97,7 +98,7 @@ func (s *sweep) gram(vectors []float32) []float32 {
 	for len(s.sums) < blocks {
 		s.sums = append(s.sums, triangle{})
 	}
-	parallel(s.cfg.Threads, blocks, func(worker, b int) {
+	parallel.Tasks(s.cfg.Threads, blocks, func(worker, b int) {
 		t, panels := &s.sums[b], s.byThread[worker].vectors[:m*chunk]
 		t.resize(d)
 		for lo, end := b*size, min((b+1)*size, n); lo < end; lo += chunk {
@@ -234,7 +235,7 @@ func (s *sweep) rotate(vectors []float32, basis []lane) {
 	d, m, k := s.cfg.Dim, lanes(s.cfg.Dim), s.kernels
 	n := len(vectors) / d
 	rows := len(basis) / m
-	parallel(s.cfg.Threads, (n+rowsPerTask-1)/rowsPerTask, func(worker, task int) {
+	parallel.Tasks(s.cfg.Threads, (n+rowsPerTask-1)/rowsPerTask, func(worker, task int) {
 		both := s.byThread[worker].vectors
 		in, out := both[:rowsPerTask*m], both[rowsPerTask*m:2*rowsPerTask*m]
 		lo := task * rowsPerTask
@@ -262,7 +263,7 @@ func (s *sweep) run(ctx context.Context, fixed, out []float32) error {
 		s.byThread[i].rows.fixed = fixed
 	}
 	var failed atomic.Int64 // 1 + a row that has no solution
-	parallel(s.cfg.Threads, (m.Rows+rowsPerTask-1)/rowsPerTask, func(worker, task int) {
+	parallel.Tasks(s.cfg.Threads, (m.Rows+rowsPerTask-1)/rowsPerTask, func(worker, task int) {
 		if ctx.Err() != nil || failed.Load() > 0 {
 			return
 		}
@@ -281,22 +282,4 @@ func (s *sweep) run(ctx context.Context, fixed, out []float32) error {
 		return fmt.Errorf("solve row %d with lambda %g: %w", r-1, s.cfg.Lambda, ErrSingular)
 	}
 	return nil
-}
-
-// parallel calls work(worker, task) for every task, at most threads at a time; worker < max(threads, 1) names the thread.
-func parallel(threads, tasks int, work func(worker, task int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for worker := range max(threads, 1) {
-		group.Go(func() {
-			for {
-				task := int(next.Add(1)) - 1
-				if task >= tasks {
-					return
-				}
-				work(worker, task)
-			}
-		})
-	}
-	group.Wait()
 }

@@ -6,6 +6,7 @@ package objectstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -14,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"kindred/internal/program"
 )
 
 // Info describes one stored object.
@@ -50,7 +53,7 @@ type Store interface {
 // environment. A location that cannot be a store, or a bucket that is not there, is ErrLocation. A folder need not exist.
 func Open(ctx context.Context, location string) (Store, error) {
 	if location == "" {
-		return nil, fmt.Errorf("%w: the location is empty, want a bucket, s3://bucket/prefix or file:///folder", ErrLocation)
+		return nil, fmt.Errorf("%w: nothing is set, want a bucket, s3://bucket/prefix or file:///folder (`make local-up` writes .kindred/env)", ErrLocation)
 	}
 	if !strings.Contains(location, "://") {
 		location = "s3://" + location
@@ -71,6 +74,19 @@ func Open(ctx context.Context, location string) (Store, error) {
 		return NewFolder(u.Path), nil
 	}
 	return nil, fmt.Errorf("%w: %q is neither a bucket, s3://bucket/prefix nor file:///folder", ErrLocation, location)
+}
+
+// OpenSetting is Open for the value of a flag or environment variable. Where that is at fault, as where it is empty, the error is
+// program.ErrConfig too.
+func OpenSetting(ctx context.Context, name, location string) (Store, error) {
+	store, err := Open(ctx, location)
+	if errors.Is(err, ErrLocation) {
+		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, name, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	return store, nil
 }
 
 // ReadAll reads a small object whole. ErrNotFound when the key is absent.

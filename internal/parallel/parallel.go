@@ -1,9 +1,10 @@
-// Package parallel runs short work for many items on all cores.
+// Package parallel runs work for many items on many cores.
 package parallel
 
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // fewest is how many items are worth a goroutine: some tens of microseconds of work each.
@@ -22,6 +23,21 @@ func Each(n int, do func(i int)) {
 	}
 	for i := range n / max(workers, 1) {
 		do(i)
+	}
+	group.Wait()
+}
+
+// Tasks calls do(worker, i) for 0 ≤ i < n, at most threads at a time, each goroutine taking the next i when it is free, and returns when
+// every call has. worker < max(threads, 1) names the goroutine, for scratch memory of its own.
+func Tasks(threads, n int, do func(worker, i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for worker := range max(threads, 1) {
+		group.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(worker, i)
+			}
+		})
 	}
 	group.Wait()
 }

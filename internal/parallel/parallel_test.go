@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 )
@@ -13,6 +14,28 @@ func TestEachCallsEveryItemOnce(t *testing.T) {
 		for i := range calls {
 			if got := calls[i].Load(); got != 1 {
 				t.Fatalf("%d items: item %d was done %d times", n, i, got)
+			}
+		}
+	}
+}
+
+func TestTasksCallsEveryItemOnceAndGivesNoTwoGoroutinesOneWorker(t *testing.T) {
+	t.Parallel()
+	for _, threads := range []int{-1, 0, 1, 2, 7} {
+		for _, n := range []int{0, 1, 5, 997} {
+			calls, busy := make([]atomic.Int32, n), make([]atomic.Bool, max(threads, 1))
+			Tasks(threads, n, func(worker, i int) {
+				if busy[worker].Swap(true) {
+					t.Errorf("%d threads: worker %d was two goroutines at once", threads, worker)
+				}
+				calls[i].Add(1)
+				runtime.Gosched()
+				busy[worker].Store(false)
+			})
+			for i := range calls {
+				if got := calls[i].Load(); got != 1 {
+					t.Fatalf("%d threads, %d items: item %d was done %d times", threads, n, i, got)
+				}
 			}
 		}
 	}

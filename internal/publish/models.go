@@ -10,7 +10,6 @@ import (
 	"kindred/internal/modelfile"
 	"kindred/internal/modelversion"
 	"kindred/internal/objectstore"
-	"kindred/internal/program"
 )
 
 // models reads model versions under the commit protocol.
@@ -18,12 +17,9 @@ type models struct{ repo *commit.Repository }
 
 // openModels finds the versions of the artifacts.
 func openModels(ctx context.Context, cfg envconfig.Artifacts) (models, error) {
-	store, err := objectstore.Open(ctx, cfg.Bucket)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return models{}, fmt.Errorf("open ARTIFACTS_BUCKET: %w: %w", program.ErrConfig, err)
-	}
+	store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", cfg.Bucket)
 	if err != nil {
-		return models{}, fmt.Errorf("open ARTIFACTS_BUCKET: %w", err)
+		return models{}, err
 	}
 	return models{repo: commit.NewRepository(store, envconfig.ModelPrefix)}, nil
 }

@@ -79,7 +79,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) (err error) {
 	}
 	plan := Plan{Events: c.Events, Poison: c.Poison, Rate: c.Rate, Seed: c.Seed, Run: c.RunID}
 	if c.React {
-		if plan.Delivered, err = openBucket(ctx, c.Recommendations.Bucket); err != nil {
+		if plan.Delivered, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func (c *RunCommand) planted(ctx context.Context, products []shop.Product) (*sim
 	if c.Lake.Bucket == "" {
 		return nil, nil
 	}
-	lake, err := openBucket(ctx, c.Lake.Bucket)
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -224,12 +224,4 @@ func (c *RunCommand) planted(ctx context.Context, products []shop.Product) (*sim
 		return nil, err
 	}
 	return plantedshop.Shop(record, products)
-}
-
-func openBucket(ctx context.Context, location string) (objectstore.Store, error) {
-	store, err := objectstore.Open(ctx, location)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return nil, fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
-	return store, err
 }

@@ -57,16 +57,16 @@ func (r result) sentence(what string) string {
 // truth that differs is removed before the database changes and written after, so that it is never another shop's.
 func (t *target) load(ctx context.Context, out *program.Output, content shopdb.Content, planted []byte, expectedRows int) (result, error) {
 	start := time.Now()
-	if t.Bucket == "" {
-		return result{}, fmt.Errorf("%w: LAKE_BUCKET is not set (run `make local-up` and source its environment file)", program.ErrConfig)
-	}
-	lake, err := objectstore.Open(ctx, t.Bucket)
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", t.Bucket)
 	if err != nil {
-		return result{}, configured(err, objectstore.ErrLocation)
+		return result{}, err
 	}
 	db, err := shopdb.Open(ctx, t.DSN)
+	if errors.Is(err, shopdb.ErrDSN) {
+		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
 	if err != nil {
-		return result{}, configured(err, shopdb.ErrDSN)
+		return result{}, err
 	}
 	defer func() { _ = db.Close() }()
 	truth := plantedTruth{lake: lake, content: planted}
@@ -85,14 +85,6 @@ func (t *target) load(ctx context.Context, out *program.Output, content shopdb.C
 		return result{}, err
 	}
 	return result{Result: loaded, Seconds: time.Since(start).Seconds()}, nil
-}
-
-// configured marks an error that other flags or variables mend.
-func configured(err, sentinel error) error {
-	if errors.Is(err, sentinel) {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
-	return err
 }
 
 // plantedTruth is the object that says how the shop in the database was made.

@@ -3,7 +3,6 @@ package trainer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -57,11 +56,11 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	lake, err := openStore(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
 	if err != nil {
 		return err
 	}
-	artifacts, err := openStore(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	artifacts, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
 	if err != nil {
 		return err
 	}
@@ -87,7 +86,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 
 // Run prints the report of a version.
 func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
-	store, err := openStore(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
 	if err != nil {
 		return err
 	}
@@ -103,20 +102,6 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 	text := fmt.Sprintf("Model version %s of %d items and %d customers, from training set %s at %s.\n%s", v.ID, items, customers,
 		v.TrainingRun, v.TrainedAt.Format("2006-01-02 15:04 MST"), result.table())
 	return out.Result(text, result)
-}
-
-func openStore(ctx context.Context, variable, location string) (objectstore.Store, error) {
-	if location == "" {
-		return nil, fmt.Errorf("%w: %s is empty, want a bucket, s3://bucket/prefix or file:///folder", program.ErrConfig, variable)
-	}
-	store, err := objectstore.Open(ctx, location)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, variable, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", variable, err)
-	}
-	return store, nil
 }
 
 func (r *Result) sentence() string {

@@ -168,7 +168,7 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 			return e.tune(ctx, train, task, &result.Config)
 		}, fit: func(ctx context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
 			used := result.Config
-			model, err := ials.Fit(ctx, pairsMatrix(train), ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
+			model, err := ials.Fit(ctx, train.Matrix(), ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 				Epochs: used.Epochs, Seed: e.Seed, Threads: e.Threads}, func(epoch int, loss func() float64) {
 				e.Progress(fmt.Sprintf("fit kindred, loss %.6g", loss()), int64(epoch), int64(used.Epochs))
 			})
@@ -196,7 +196,7 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 
 // tune searches kindred's configuration.
 func (e *Evaluation) tune(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task, out *EvaluationConfig) (option, error) {
-	search := &tuner{matrix: pairsMatrix(train), task: task, base: ials.Config{Nu: nu, Epochs: e.Epochs, Seed: e.Seed, Threads: e.Threads},
+	search := &tuner{matrix: train.Matrix(), task: task, base: ials.Config{Nu: nu, Epochs: e.Epochs, Seed: e.Seed, Threads: e.Threads},
 		budget: e.TuneBudget * nominalRate, largest: e.LargestDim, margin: noticeable,
 		progress: func(done, total int) { e.Progress("tune kindred", int64(done), int64(total)) }}
 	best, err := search.search(ctx, 0)
@@ -256,18 +256,4 @@ func (e *Evaluation) tuned(name string, options []option,
 		}
 		return chosen, nil
 	}}
-}
-
-// pairsMatrix weighs every pair the same.
-func pairsMatrix(p *evaluation.Pairs) *ials.Matrix {
-	n := p.Count()
-	m := &ials.Matrix{Rows: len(p.Of), Cols: p.Products, Start: make([]int, len(p.Of)+1), Col: make([]int32, 0, n), Weight: make([]float32, n)}
-	for c, own := range p.Of {
-		m.Col = append(m.Col, own...)
-		m.Start[c+1] = len(m.Col)
-	}
-	for i := range m.Weight {
-		m.Weight[i] = 1
-	}
-	return m
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"kindred/internal/evaluation"
 	"kindred/internal/ials"
@@ -93,30 +93,29 @@ func (t *Trainer) sessions(ctx context.Context, data *Data, model *ials.Model, c
 		night = append(night, model.User(int(s.customer))...)
 		copy(similar[i*d:], model.Item(int(s.items[len(s.items)-1])))
 	}
-	var next atomic.Int64
-	var failed atomic.Pointer[error]
-	var group sync.WaitGroup
-	for range max(cfg.Threads, 1) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(replayed) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				var seen []ials.Observation
-				for _, p := range replayed[i].items {
-					seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(view)})
-				}
-				known, err := folder.Fold(night[i*d:(i+1)*d], seen)
-				unknown, otherErr := folder.Fold(nil, seen)
-				if err = errors.Join(err, otherErr); err != nil {
-					failed.Store(&err)
-					return
-				}
-				copy(folded[i*d:(i+1)*d], known.Vector())
-				copy(alone[i*d:(i+1)*d], unknown.Vector())
+	group, folding := errgroup.WithContext(ctx)
+	group.SetLimit(max(cfg.Threads, 1))
+	for i, replay := range replayed {
+		group.Go(func() error {
+			if err := folding.Err(); err != nil {
+				return err
 			}
+			var seen []ials.Observation
+			for _, p := range replay.items {
+				seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(view)})
+			}
+			known, err := folder.Fold(night[i*d:(i+1)*d], seen)
+			unknown, otherErr := folder.Fold(nil, seen)
+			if err = errors.Join(err, otherErr); err != nil {
+				return err
+			}
+			copy(folded[i*d:(i+1)*d], known.Vector())
+			copy(alone[i*d:(i+1)*d], unknown.Vector())
+			return nil
 		})
 	}
-	group.Wait()
-	if err := failed.Load(); err != nil {
-		return nil, fmt.Errorf("fold sessions in: %w", *err)
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("fold sessions in: %w", err)
 	}
 	part := &modelversion.Part{Customers: len(task.Cases),
 		What: "the next liked product of a session, given its first half: half of the customer's last ratings"}

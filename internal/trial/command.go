@@ -37,11 +37,11 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if c.Sessions < 1 {
 		return fmt.Errorf("%w: --sessions is %d, want 1 or more", program.ErrConfig, c.Sessions)
 	}
-	artifacts, err := open(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	artifacts, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
 	if err != nil {
 		return err
 	}
-	lake, err := open(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
 	if err != nil {
 		return err
 	}
@@ -109,19 +109,11 @@ func crowd(ctx context.Context, lake objectstore.Store, v *modelversion.Version,
 
 // deliver writes the records as one object, which a second run of the same seed writes again.
 func deliver(ctx context.Context, location string, seed uint64, records []byte) error {
-	store, err := open(ctx, "--deliver", location)
+	store, err := objectstore.OpenSetting(ctx, "--deliver", location)
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("%scompare-%d.json", envconfig.RecommendationPrefix, seed)
 	_, err = store.Put(ctx, key, bytes.NewReader(records), int64(len(records)), objectstore.Condition{})
 	return err
-}
-
-func open(ctx context.Context, variable, location string) (objectstore.Store, error) {
-	store, err := objectstore.Open(ctx, location)
-	if errors.Is(err, objectstore.ErrLocation) {
-		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, variable, err)
-	}
-	return store, err
 }

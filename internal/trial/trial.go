@@ -9,8 +9,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"kindred/internal/activity"
 	"kindred/internal/modelversion"
@@ -53,33 +54,28 @@ type Trial struct {
 func (t Trial) Run(ctx context.Context) (*Result, error) {
 	arms := t.arms()
 	visits := make([]visit, t.Sessions)
-	var next, done atomic.Int64
-	var mu sync.Mutex // of the first error, and of Progress
-	var failed error
-	var group sync.WaitGroup
-	for range max(t.Threads, 1) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < t.Sessions; i = int(next.Add(1)) - 1 {
-				v, err := t.visit(ctx, arms, i+1)
-				visits[i] = v
-				mu.Lock()
-				if t.Progress != nil {
-					t.Progress(done.Add(1), int64(t.Sessions))
-				}
-				if err != nil && failed == nil {
-					failed = fmt.Errorf("session %d: %w", i+1, err)
-				}
-				stop := failed != nil
-				mu.Unlock()
-				if stop {
-					return
-				}
+	var done int64
+	var mu sync.Mutex // of done and Progress
+	group, shopping := errgroup.WithContext(ctx)
+	group.SetLimit(max(t.Threads, 1))
+	for i := range visits {
+		group.Go(func() (err error) {
+			if err := shopping.Err(); err != nil {
+				return err
 			}
+			if visits[i], err = t.visit(shopping, arms, i+1); err != nil {
+				return fmt.Errorf("session %d: %w", i+1, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if done++; t.Progress != nil {
+				t.Progress(done, int64(t.Sessions))
+			}
+			return nil
 		})
 	}
-	group.Wait()
-	if failed != nil {
-		return nil, failed
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	for _, v := range visits {
 		if len(v.records) == 0 {

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -53,17 +54,22 @@ func TestKindredBeatsPopularityAndStaysBelowTheCeiling(t *testing.T) {
 	v := mustModel(t, s)
 	deaf := *v
 	deaf.ID, deaf.Solver.ViewWeight, deaf.Solver.CartWeight = "m0000000000000001", 0, 0 // hears nothing of the session
+	crowd, err := shopper.New(shopper.Config{Seed: 3}, s.Products(), shopper.NewPlanted(s))
+	if err != nil {
+		t.Fatal(err)
+	}
 	run := func(threads int) *Result {
 		t.Helper()
-		crowd, err := shopper.New(shopper.Config{Seed: 3}, s.Products(), shopper.NewPlanted(s))
-		if err != nil {
-			t.Fatal(err)
-		}
 		r, err := Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v, &deaf}, Threads: threads}.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return r
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := (Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v}}).Run(stopped); !errors.Is(err, context.Canceled) {
+		t.Errorf("a trial that was stopped says %v", err)
 	}
 	r := run(2)
 	if diff := cmp.Diff(r, run(1)); diff != "" {
