@@ -53,13 +53,13 @@ verify: build ## The delivery audit: every event accounted for; ARGS="redrive" s
 $(JOBS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 
-DUCKDB := $(STATE)/opt/duckdb-cli-1.5.6
+DUCKDB := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5.6)
 $(DUCKDB):
-	@rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
+	@mkdir -p $(@D) && rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
 
 .PHONY: feedback
 feedback: build $(DUCKDB) ## Delivered recommendations → hit rates, and interactions for train; joined in DuckDB
-	@$(WITH_STACK) DUCKDB=$${DUCKDB:-$(CURDIR)/$(DUCKDB)/duckdb_cli/duckdb} $(BIN)/feedback $(ARGS)
+	@$(WITH_STACK) DUCKDB=$${DUCKDB:-$(DUCKDB)/duckdb_cli/duckdb} $(BIN)/feedback $(ARGS)
 
 .PHONY: serve
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080

@@ -92,7 +92,8 @@ def install():
 
 def client():
     """The stack's mariadb client and what its unpacked package needs."""
-    found = os.environ.get("KINDRED_BENCH_CLIENT") or next(iter(glob.glob(os.path.join(ROOT, ".kindred/opt/mariadb/usr/bin/mariadb"))), None)
+    runtimes = os.environ.get("KINDRED_RUNTIMES") or os.path.join(ROOT, ".kindred")
+    found = os.environ.get("KINDRED_BENCH_CLIENT") or next(iter(glob.glob(os.path.join(runtimes, "opt/mariadb/usr/bin/mariadb"))), None)
     found = found or shutil.which("mariadb") or sys.exit("no mariadb client: make local-up, or set KINDRED_BENCH_CLIENT")
     libraries = glob.glob(os.path.join(os.path.dirname(os.path.dirname(found)), "lib", "*-linux-gnu"))
     return found, dict(os.environ, LD_LIBRARY_PATH=":".join(libraries))

