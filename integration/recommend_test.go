@@ -60,7 +60,7 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 			t.Errorf("event %s: %+v", e.EventID, got)
 		}
 	}
-	position := activity.Position{Shard: "shardId-000000000000", SequenceNumber: batch.Records[poison].Kinesis.SequenceNumber}
+	position := activity.Position{Stream: "activity", Shard: "shardId-000000000000", SequenceNumber: batch.Records[poison].Kinesis.SequenceNumber}
 	data, _, err := objectstore.ReadAll(t.Context(), store, quarantine.Key(position))
 	if err != nil {
 		t.Fatal(err)

@@ -143,7 +143,8 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
 	v := randomVersion("m000000000000001", 1, 300, 30, 16)
 	v.Items[7].Vector = slices.Clone(v.Items[3].Vector) // a tie, broken by code
-	v.Items[3].QuantityInStock, v.Items[7].QuantityInStock = 1, 1
+	v.Items[8].Vector = make([]float32, 16)
+	v.Items[3].QuantityInStock, v.Items[7].QuantityInStock, v.Items[8].QuantityInStock = 1, 1, 1
 	setGram(v)
 	m := mustGoLive(t, store, v)
 
@@ -171,6 +172,9 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 				at := slices.IndexFunc(v.Items, func(item modelversion.Item) bool { return item.Code == c.Code })
 				if at < 0 || !slices.Equal(c.Vector, v.Items[at].Vector) {
 					t.Errorf("search %d: the vector of %s is another's", i, c.Code)
+				}
+				if c.Score == 0 && math.Signbit(float64(c.Score)) {
+					t.Errorf("search %d: score of %s is -0", i, c.Code)
 				}
 				if search.Vector != nil && math.Abs(float64(c.Score)-dot(c.Vector, search.Vector)) > 1e-4 {
 					t.Errorf("search %d: score of %s is %v, want %v", i, c.Code, c.Score, dot(c.Vector, search.Vector))

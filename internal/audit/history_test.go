@@ -115,7 +115,7 @@ func (h *history) quarantine(s sent) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.write("quarantine/"+s.position.Shard+"/", data)
+	h.write("quarantine/"+s.position.Stream+"/"+s.position.Shard+"/", data)
 }
 
 func (h *history) write(prefix string, data []byte) {

@@ -23,9 +23,9 @@ type Quarantine struct{ store store }
 // New makes a Quarantine. It makes no request.
 func New(s store) *Quarantine { return &Quarantine{s} }
 
-// Key names the object of the event that was read at p.
+// Key names the object of the event that was read at p. Streams may share a bucket: shards of two have the same names.
 func Key(p activity.Position) string {
-	return envconfig.QuarantinePrefix + p.Shard + "/" + p.SequenceNumber + ".json"
+	return envconfig.QuarantinePrefix + p.Stream + "/" + p.Shard + "/" + p.SequenceNumber + ".json"
 }
 
 // Write keeps q. An event that lies there already is done: the first record of it stays. Every error is transient.

@@ -25,7 +25,7 @@ func (m *memory) PutNew(_ context.Context, key string, data []byte) error {
 	return m.err
 }
 
-func TestWriteKeepsTheFirstRecordOfAnEvent(t *testing.T) {
+func TestWriteKeepsTheFirstRecordOfAnEventOfEachStream(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	store := &memory{err: down, objects: map[string][]byte{}}
@@ -41,12 +41,17 @@ func TestWriteKeepsTheFirstRecordOfAnEvent(t *testing.T) {
 	store.err = nil
 	again := first
 	again.QuarantinedAt = first.QuarantinedAt.Add(time.Hour)
-	for _, q := range []activity.Quarantined{first, again} {
+	other := again
+	other.Position.Stream = "another"
+	for _, q := range []activity.Quarantined{first, again, other} {
 		if err := w.Write(t.Context(), q); err != nil {
 			t.Fatal(err)
 		}
 	}
-	data := store.objects["quarantine/shardId-000000000001/4957.json"]
+	data := store.objects["quarantine/activity/shardId-000000000001/4957.json"]
+	if len(store.objects) != 2 {
+		t.Errorf("%d objects of two streams", len(store.objects))
+	}
 	var got activity.Quarantined
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
