@@ -60,7 +60,7 @@ func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 }
 
 func finding(ctx context.Context, check, advice string, use func(context.Context) (string, error)) Finding {
-	ctx, stop := context.WithTimeout(ctx, 2*probeTimeout)
+	ctx, stop := context.WithTimeout(ctx, useTimeout)
 	defer stop()
 	detail, err := use(ctx)
 	if err != nil {

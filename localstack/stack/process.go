@@ -25,6 +25,7 @@ const (
 	startTimeout = 90 * time.Second // LocalStack takes 4 s, 15 s on a busy machine whose files are not cached
 	killTimeout  = 10 * time.Second // after SIGKILL; longer only for a process that the kernel holds
 	probeTimeout = 5 * time.Second  // of one health check
+	useTimeout   = 30 * time.Second // of using a part: LocalStack loads a service when it is first asked, more than 10 s on a busy machine
 )
 
 // command is how a part is started.
