@@ -55,7 +55,7 @@ func functionRows() []Behaviour {
 		{ID: "lambda/log-group", Rule: "What the function prints is in the log group /aws/lambda/NAME",
 			Source: lambdaGuide + "monitoring-cloudwatchlogs.html", Covered: "lambdas/recommend TestLogsHoldNoCustomerField", check: checkLogGroup},
 		{ID: "lambda/emf", Rule: "Metrics printed in the embedded metric format become CloudWatch metrics", Slow: true,
-			Source: "AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html", Covered: "lambdas/recommend TestFixture", check: checkEMF},
+			Source: "AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html", Covered: "lambdas/recommend TestPoisonAmongHundred", check: checkEMF},
 		{ID: "lambda/code-hash", Rule: "CodeSha256 is the base64 SHA-256 of the zip", Slow: true,
 			Source: lambdaAPI + "API_FunctionConfiguration.html", Covered: coverProvide, check: checkCodeHash},
 		{ID: "lambda/update", Rule: "After UpdateFunctionConfiguration and LastUpdateStatus Successful, calls see the new variables", Slow: true,

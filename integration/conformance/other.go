@@ -26,10 +26,10 @@ import (
 
 // Tests of kindred that hold rules of what is only on AWS.
 const (
-	coverKey      = "terraform/modules/kms/tests/kms.tftest.hcl rotates"
-	coverRoot     = "terraform/acceptance TestAWSRootOnMoto"
-	coverAlarms   = "terraform/modules/observability/tests/observability.tftest.hcl alarms"
-	coverSchedule = "terraform/modules/training/tests/training.tftest.hcl chain"
+	coverKey    = "terraform/modules/kms/tests/kms.tftest.hcl rotates"
+	coverRoot   = "terraform/acceptance TestAWSRootOnMoto"
+	coverAlarms = "terraform/modules/observability/tests/observability.tftest.hcl alarms"
+	coverStates = "terraform/modules/training/tests/training.tftest.hcl chain"
 )
 
 func otherRows() []Behaviour {
@@ -57,9 +57,9 @@ func otherRows() []Behaviour {
 		{ID: "logs/retention", Rule: "A log group keeps the days that PutRetentionPolicy says",
 			Source: "AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", Covered: coverProvide, check: checkLogRetention},
 		{ID: "states/run", Rule: "A state machine runs its states in order, with Choice and Retry, and gives the last one's output",
-			Source: "step-functions/latest/dg/concepts-amazon-states-language.html", Covered: coverSchedule, check: checkStates},
+			Source: "step-functions/latest/dg/concepts-amazon-states-language.html", Covered: coverStates, check: checkStates},
 		{ID: "states/refused", Rule: "A definition whose Next names no state is refused",
-			Source: "step-functions/latest/apireference/API_CreateStateMachine.html", Covered: "terraform/acceptance TestStaticValidate", check: checkBadStates},
+			Source: "step-functions/latest/apireference/API_CreateStateMachine.html", Covered: coverStates, check: checkBadStates},
 		{ID: "scheduler/zone", Rule: "A schedule keeps its cron expression, time zone and retry policy; a wrong expression is refused",
 			Source: "scheduler/latest/UserGuide/schedule-types.html", Covered: "terraform/modules/training/tests/training.tftest.hcl refuses_a_bad_schedule", check: checkSchedule},
 	}

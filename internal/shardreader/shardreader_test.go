@@ -120,7 +120,10 @@ func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...op
 			return nil, &types.ExpiredNextTokenException{}
 		}
 	}
-	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: aws.String("shard-" + strconv.Itoa(page))}}}
+	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: aws.String("shard-" + strconv.Itoa(page)), SequenceNumberRange: &types.SequenceNumberRange{}}}}
+	if page == 0 { // closed by a split: its records stay
+		out.Shards[0].SequenceNumberRange.EndingSequenceNumber = aws.String("9")
+	}
 	if page < 2 {
 		out.NextToken = aws.String(strconv.Itoa(page + 1))
 	}

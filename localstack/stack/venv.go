@@ -41,13 +41,9 @@ func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (fol
 	if err != nil {
 		return "", err
 	}
-	tool, err := s.wheel(ctx, name, "uv")
+	program, env, err := s.Uv(ctx)
 	if err != nil {
 		return "", err
-	}
-	found, _ := filepath.Glob(filepath.Join(tool, "uv-*.data", "scripts", "uv"))
-	if len(found) != 1 {
-		return "", errors.New("the package of uv holds no program")
 	}
 	list := filepath.Join(s.folder.cache(), name+".txt")
 	if err := os.WriteFile(list, requirements, 0o644); err != nil {
@@ -56,19 +52,10 @@ func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (fol
 	if err := os.RemoveAll(folder); err != nil {
 		return "", fmt.Errorf("clear half an installation: %w", err)
 	}
-	index, err := s.packageIndex(ctx)
-	if err != nil {
-		return "", fmt.Errorf("ask pip for its index: %w", err)
-	}
-	env := append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(s.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never",
-		"UV_SYSTEM_CERTS=true", // a company's own certificate authority is known to the system, and to pip, but not to uv
-		"VIRTUAL_ENV="+folder)
-	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
-		env = append(env, "UV_DEFAULT_INDEX="+index)
-	}
+	env = append(env, "VIRTUAL_ENV="+folder)
 	done := s.step(name, fmt.Sprintf("installing %s (%d Python packages)", name, bytes.Count(requirements, []byte("=="))))
 	uv := func(args ...string) error {
-		return s.run(ctx, command{path: found[0], args: append(args, "--quiet"), env: env, dir: s.folder.cache()})
+		return s.run(ctx, command{path: program, args: append(args, "--quiet"), env: env, dir: s.folder.cache()})
 	}
 	if err := uv("venv", "--python", python, folder); err != nil {
 		return "", fmt.Errorf("make virtual environment: %w", err)
@@ -78,4 +65,29 @@ func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (fol
 	}
 	done("installed " + name)
 	return folder, os.WriteFile(stamp, nil, 0o644)
+}
+
+// Uv returns the program uv, downloaded at the first call, and the environment in which it finds the packages that pip finds.
+func (s *Stack) Uv(ctx context.Context) (program string, env []string, err error) {
+	if err := s.folder.create(); err != nil {
+		return "", nil, err
+	}
+	tool, err := s.wheel(ctx, "uv", "uv")
+	if err != nil {
+		return "", nil, err
+	}
+	found, _ := filepath.Glob(filepath.Join(tool, "uv-*.data", "scripts", "uv"))
+	if len(found) != 1 {
+		return "", nil, errors.New("the package of uv holds no program")
+	}
+	env = append(cleanEnv(), "UV_CACHE_DIR="+filepath.Join(s.folder.cache(), "uv"), "UV_PYTHON_DOWNLOADS=never",
+		"UV_SYSTEM_CERTS=true") // a company's own certificate authority is known to the system, and to pip, but not to uv
+	index, err := s.packageIndex(ctx)
+	if err != nil {
+		return "", nil, fmt.Errorf("ask pip for its index: %w", err)
+	}
+	if index != "" && os.Getenv("UV_INDEX_URL")+os.Getenv("UV_DEFAULT_INDEX") == "" {
+		env = append(env, "UV_DEFAULT_INDEX="+index)
+	}
+	return found[0], env, nil
 }

@@ -57,6 +57,25 @@ run "nothing_blocks_a_shard" {
   }
 }
 
+run "delivers_compressed_and_encrypted" {
+  command = plan
+
+  assert {
+    condition     = one(aws_kinesis_firehose_delivery_stream.recommendations.extended_s3_configuration).compression_format == "GZIP" && endswith(one(aws_kinesis_firehose_delivery_stream.recommendations.extended_s3_configuration).file_extension, ".gz")
+    error_message = "objects must be compressed, and named so"
+  }
+
+  assert {
+    condition     = one(aws_kinesis_firehose_delivery_stream.recommendations.extended_s3_configuration).kms_key_arn == var.kms_key_arn
+    error_message = "objects must be encrypted with our key"
+  }
+
+  assert {
+    condition     = one(aws_kinesis_firehose_delivery_stream.recommendations.server_side_encryption).key_arn == var.kms_key_arn
+    error_message = "what waits for delivery must be encrypted with our key"
+  }
+}
+
 run "bare" {
   command = plan
 

@@ -39,6 +39,11 @@ run "chain" {
   }
 
   assert {
+    condition     = alltrue([for next in concat([jsondecode(aws_sfn_state_machine.chain.definition).StartAt], flatten([for s in values(jsondecode(aws_sfn_state_machine.chain.definition).States) : concat([try(s.Next, [])], try(s.Catch[*].Next, []))])) : contains(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), next)])
+    error_message = "every step must lead to one that exists"
+  }
+
+  assert {
     condition     = aws_ecr_repository.batch.image_tag_mutability == "IMMUTABLE"
     error_message = "a tag must keep its image"
   }
