@@ -328,7 +328,7 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 		Value float64 `json:"value"`
 		Want  string  `json:"want"`
 	}{
-		{"kindred / bare pgx loop, events/s, medians", by[kindred].Median / by[loopRow].Median, ">= 0.8"},
+		{"kindred / bare pgx loop, events/s, median of the rounds", ratioOfRounds(by[kindred], by[loopRow]), ">= 0.8"},
 		{"kindred with the database stubbed / one shard's records/s", by[stubbed].Median / oneShard, ">= 10"},
 		{"kindred / hello, world, start, medians", quantile(starts[kindred], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
 		{"serve / hello, world, start, medians", quantile(starts["serve"], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
@@ -341,6 +341,16 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 		return err
 	}
 	return os.WriteFile(filepath.Join(c.Results, "results.json"), data, 0o644)
+}
+
+// ratioOfRounds is the median of a's rate beside b's in the same round: what slows the machine for a while slows both.
+func ratioOfRounds(a, b *row) float64 {
+	ratios := make([]float64, len(a.EventsPerSecond))
+	for i := range ratios {
+		ratios[i] = a.EventsPerSecond[i] / b.EventsPerSecond[i]
+	}
+	slices.Sort(ratios)
+	return quantile(ratios, 0.5)
 }
 
 func quantile(sorted []float64, q float64) float64 {

@@ -1,37 +1,44 @@
-// Package awsenv configures the AWS SDK for a function, from nothing but the variables that Lambda sets in its environment. The SDK's own
-// way (package awsclient) also knows shared files, single sign-on and metadata services: a function needs none of them, and they would be
-// a tenth of its size.
+// Package awsenv is AWS as a function sees it: what Lambda sets in its environment and nothing else, and signed requests to single services.
+// The SDK's own configuration (package awsclient) also knows shared files, single sign-on and metadata services, and its clients all of a
+// service: together they would be a fourth of a function's size, and a third of the time that one takes to hand a batch to Firehose.
 package awsenv
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Load reads region, credentials and endpoints: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ENDPOINT_URL
-// and AWS_ENDPOINT_URL_<SERVICE>. Lambda replaces the process before its credentials end.
-func Load(getenv func(string) string) (aws.Config, error) {
-	who := aws.Credentials{AccessKeyID: getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"),
-		SessionToken: getenv("AWS_SESSION_TOKEN"), Source: "environment"}
-	cfg := aws.Config{Region: getenv("AWS_REGION"), ConfigSources: []any{endpoints(getenv)}}
-	if cfg.Region == "" || !who.HasKeys() {
-		return aws.Config{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not all set")
-	}
-	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return who, nil })
-	if url := getenv("AWS_ENDPOINT_URL"); url != "" {
-		cfg.BaseEndpoint = &url
-	}
-	return cfg, nil
+// Environment is what Lambda sets. It does not change: Lambda replaces the process before its credentials end.
+type Environment struct {
+	Region      string
+	Credentials aws.CredentialsProvider
+	getenv      func(string) string
 }
 
-// endpoints finds the endpoint of a single service, as the SDK's clients ask for it.
-type endpoints func(name string) string
+// Load reads region and credentials: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+func Load(getenv func(string) string) (Environment, error) {
+	region, key, secret := getenv("AWS_REGION"), getenv("AWS_ACCESS_KEY_ID"), getenv("AWS_SECRET_ACCESS_KEY")
+	if region == "" || key == "" || secret == "" {
+		return Environment{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not all set")
+	}
+	return Environment{region, credentials.NewStaticCredentialsProvider(key, secret, getenv("AWS_SESSION_TOKEN")), getenv}, nil
+}
 
-// GetServiceBaseEndpoint reads the variable of the service named id, such as "Firehose".
-func (getenv endpoints) GetServiceBaseEndpoint(_ context.Context, id string) (url string, found bool, err error) {
-	url = getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(id, " ", "_")))
-	return url, url != "", nil
+// endpoint finds where AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL says that the service is; nil when neither is set.
+func (e Environment) endpoint(service string) (*url.URL, error) {
+	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
+		if value := e.getenv(name); value != "" {
+			endpoint, err := url.Parse(value)
+			if err != nil || endpoint.Host == "" {
+				return nil, fmt.Errorf("%s is %q, want a URL such as http://127.0.0.1:4566", name, value)
+			}
+			return endpoint, nil
+		}
+	}
+	return nil, nil
 }

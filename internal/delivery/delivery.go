@@ -11,9 +11,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"kindred/internal/awsenv"
 )
 
 // Limits of PutRecordBatch, see https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html.
@@ -34,9 +32,15 @@ const (
 // ErrTooLarge says that a record is beyond MaxRecordBytes; no retry mends that.
 var ErrTooLarge = errors.New("record is larger than Firehose takes")
 
-// client is the part of Firehose's client that delivery needs.
+// client makes one call of PutRecordBatch.
 type client interface {
-	PutRecordBatch(context.Context, *firehose.PutRecordBatchInput, ...func(*firehose.Options)) (*firehose.PutRecordBatchOutput, error)
+	putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error)
+}
+
+// outcome is Firehose's answer: how many records it refused, and for each record in their order an error code or none.
+type outcome struct {
+	FailedPutCount   int
+	RequestResponses []struct{ ErrorCode, ErrorMessage string }
 }
 
 // Config says how hard to try. The zero value has good defaults.
@@ -54,7 +58,15 @@ type Delivery struct {
 }
 
 // New makes a Delivery to the named delivery stream. It makes no request.
-func New(c client, stream string, config Config) *Delivery {
+func New(e awsenv.Environment, stream string, config Config) (*Delivery, error) {
+	c, err := newFirehose(e, stream)
+	if err != nil {
+		return nil, fmt.Errorf("deliver to %s: %w", stream, err)
+	}
+	return newDelivery(c, stream, config), nil
+}
+
+func newDelivery(c client, stream string, config Config) *Delivery {
 	config.Attempts = cmp.Or(config.Attempts, defaultAttempts)
 	config.BasePause = cmp.Or(config.BasePause, defaultBasePause)
 	config.MaxPause = cmp.Or(config.MaxPause, defaultMaxPause)
@@ -119,26 +131,26 @@ func (d *Delivery) putBatch(ctx context.Context, records [][]byte, start, end in
 
 // putOnce makes one call for the records at the given indexes and returns those that were refused, with a reason.
 func (d *Delivery) putOnce(ctx context.Context, records [][]byte, indexes []int) ([]int, error) {
-	input := &firehose.PutRecordBatchInput{DeliveryStreamName: &d.stream, Records: make([]types.Record, len(indexes))}
+	batch := make([][]byte, len(indexes))
 	for i, index := range indexes {
-		input.Records[i].Data = records[index]
+		batch[i] = records[index]
 	}
-	out, err := d.client.PutRecordBatch(ctx, input)
+	out, err := d.client.putRecordBatch(ctx, batch)
 	if err != nil {
 		return indexes, err
 	}
-	if aws.ToInt32(out.FailedPutCount) == 0 {
+	if out.FailedPutCount == 0 {
 		return nil, nil
 	}
 	var failed []int
 	for i, response := range out.RequestResponses[:min(len(indexes), len(out.RequestResponses))] {
-		if code := aws.ToString(response.ErrorCode); code != "" {
+		if response.ErrorCode != "" {
 			failed = append(failed, indexes[i])
-			err = fmt.Errorf("refused with %s: %s", code, aws.ToString(response.ErrorMessage))
+			err = fmt.Errorf("refused with %s: %s", response.ErrorCode, response.ErrorMessage)
 		}
 	}
-	if n := int(aws.ToInt32(out.FailedPutCount)); len(failed) != n { // nobody can say which: all of them, readers dedupe
-		return indexes, fmt.Errorf("answer counts %d refused records and names %d", n, len(failed))
+	if len(failed) != out.FailedPutCount { // nobody can say which: all of them, readers dedupe
+		return indexes, fmt.Errorf("answer counts %d refused records and names %d", out.FailedPutCount, len(failed))
 	}
 	return failed, err
 }

@@ -10,10 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
-	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
 // fakeFirehose takes records unless refuse says no. It keeps the limits of the real one.
@@ -26,39 +22,37 @@ type fakeFirehose struct {
 	sizes  []int
 }
 
-func (f *fakeFirehose) PutRecordBatch(_ context.Context, in *firehose.PutRecordBatchInput, _ ...func(*firehose.Options),
-) (*firehose.PutRecordBatchOutput, error) {
+func (f *fakeFirehose) putRecordBatch(_ context.Context, records [][]byte) (*outcome, error) {
 	call := f.calls
 	f.calls++
-	f.sizes = append(f.sizes, len(in.Records))
+	f.sizes = append(f.sizes, len(records))
 	total := 0
-	for _, r := range in.Records {
-		if total += len(r.Data); len(r.Data) > MaxRecordBytes {
+	for _, r := range records {
+		if total += len(r); len(r) > MaxRecordBytes {
 			return nil, errors.New("record limit")
 		}
 	}
-	if len(in.Records) == 0 || len(in.Records) > MaxBatchRecords || total > MaxBatchBytes {
-		return nil, fmt.Errorf("batch limit: %d records, %d bytes", len(in.Records), total)
+	if len(records) == 0 || len(records) > MaxBatchRecords || total > MaxBatchBytes {
+		return nil, fmt.Errorf("batch limit: %d records, %d bytes", len(records), total)
 	}
 	if f.err != nil {
 		if err := f.err(call); err != nil {
 			return nil, err
 		}
 	}
-	out := &firehose.PutRecordBatchOutput{FailedPutCount: aws.Int32(0)}
-	for _, r := range in.Records {
-		code := ""
+	out := &outcome{}
+	for _, r := range records {
+		var entry struct{ ErrorCode, ErrorMessage string }
 		if f.refuse != nil {
-			code = f.refuse(call, string(r.Data))
+			entry.ErrorCode = f.refuse(call, string(r))
 		}
-		if code != "" {
-			*out.FailedPutCount++
-			refused := types.PutRecordBatchResponseEntry{ErrorCode: &code, ErrorMessage: aws.String("slow down")}
-			out.RequestResponses = append(out.RequestResponses, refused)
-			continue
+		if entry.ErrorCode != "" {
+			entry.ErrorMessage = "slow down"
+			out.FailedPutCount++
+		} else {
+			f.taken = append(f.taken, string(r))
 		}
-		f.taken = append(f.taken, string(r.Data))
-		out.RequestResponses = append(out.RequestResponses, types.PutRecordBatchResponseEntry{RecordId: aws.String("id")})
+		out.RequestResponses = append(out.RequestResponses, entry)
 	}
 	if f.short {
 		out.RequestResponses = nil
@@ -91,7 +85,7 @@ func TestPutKeepsTheBatchLimits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := &fakeFirehose{}
-			if failed, err := New(fake, "s", Config{}).Put(t.Context(), test.records); err != nil || failed != nil {
+			if failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), test.records); err != nil || failed != nil {
 				t.Fatalf("failed %v: %v", failed, err)
 			}
 			if !slices.Equal(fake.sizes, test.sizes) || len(fake.taken) != len(test.records) {
@@ -110,7 +104,7 @@ func TestPutRetriesOnlyTheRefused(t *testing.T) {
 			}
 			return ""
 		}}
-		if failed, err := New(fake, "s", Config{}).Put(t.Context(), numbered(5)); err != nil || failed != nil {
+		if failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), numbered(5)); err != nil || failed != nil {
 			t.Fatalf("failed %v: %v", failed, err)
 		}
 		if !slices.Equal(fake.sizes, []int{5, 2, 2, 2}) {
@@ -131,7 +125,7 @@ func TestPutTellsWhichStayRefused(t *testing.T) {
 			}
 			return ""
 		}}
-		failed, err := New(fake, "s", Config{Attempts: 4}).Put(t.Context(), numbered(502))
+		failed, err := newDelivery(fake, "s", Config{Attempts: 4}).Put(t.Context(), numbered(502))
 		if len(failed) != 4 || !slices.Equal(failed, []int{1, 3, 500, 501}) { // the second batch was not begun
 			t.Errorf("failed %v", failed)
 		}
@@ -144,18 +138,18 @@ func TestPutTellsWhichStayRefused(t *testing.T) {
 func TestPutSurvivesCallsThatFailWhole(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		throttle := &types.ServiceUnavailableException{Message: aws.String("slow down")}
+		throttle := errors.New("ServiceUnavailableException: slow down")
 		fake := &fakeFirehose{err: func(call int) error {
 			if call < 2 {
 				return throttle
 			}
 			return nil
 		}}
-		if failed, err := New(fake, "s", Config{}).Put(t.Context(), numbered(3)); err != nil || failed != nil || len(fake.taken) != 3 {
+		if failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), numbered(3)); err != nil || failed != nil || len(fake.taken) != 3 {
 			t.Fatalf("failed %v: %v", failed, err)
 		}
 		fake = &fakeFirehose{err: func(int) error { return throttle }}
-		failed, err := New(fake, "s", Config{}).Put(t.Context(), numbered(3))
+		failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), numbered(3))
 		if !errors.Is(err, throttle) || !slices.Equal(failed, []int{0, 1, 2}) || fake.calls != defaultAttempts {
 			t.Errorf("failed %v after %d calls: %v", failed, fake.calls, err)
 		}
@@ -166,7 +160,7 @@ func TestPutDistrustsAnAnswerWithoutEntries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeFirehose{short: true, refuse: func(int, string) string { return "InternalFailure" }}
-		if failed, err := New(fake, "s", Config{Attempts: 2}).Put(t.Context(), numbered(2)); err == nil || len(failed) != 2 {
+		if failed, err := newDelivery(fake, "s", Config{Attempts: 2}).Put(t.Context(), numbered(2)); err == nil || len(failed) != 2 {
 			t.Errorf("failed %v: %v", failed, err)
 		}
 	})
@@ -177,7 +171,7 @@ func TestPutNeverSendsARecordThatIsTooLarge(t *testing.T) {
 	records := append(numbered(2), make([]byte, MaxRecordBytes+1))
 	records = append(records, numbered(1)...)
 	fake := &fakeFirehose{}
-	failed, err := New(fake, "s", Config{}).Put(t.Context(), records)
+	failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), records)
 	if !errors.Is(err, ErrTooLarge) || !slices.Equal(failed, []int{2, 3}) || len(fake.taken) != 2 {
 		t.Errorf("failed %v, taken %d: %v", failed, len(fake.taken), err)
 	}
@@ -189,7 +183,7 @@ func TestPutEndsBeforeTheDeadline(t *testing.T) {
 		fake := &fakeFirehose{refuse: func(int, string) string { return "InternalFailure" }}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		failed, err := New(fake, "s", Config{Attempts: 1e6}).Put(ctx, numbered(1))
+		failed, err := newDelivery(fake, "s", Config{Attempts: 1e6}).Put(ctx, numbered(1))
 		if len(failed) != 1 || err == nil || ctx.Err() != nil || fake.calls < 3 {
 			t.Errorf("failed %v after %d calls, context: %v, error: %v", failed, fake.calls, ctx.Err(), err)
 		}

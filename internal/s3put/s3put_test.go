@@ -8,17 +8,19 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
+	"kindred/internal/awsenv"
 )
 
 func mustBucket(t *testing.T, endpoint, region, location string) *Bucket {
 	t.Helper()
-	cfg := aws.Config{Region: region, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "token")}
-	if endpoint != "" {
-		cfg.BaseEndpoint = &endpoint
+	env, err := awsenv.Load(func(name string) string {
+		return map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token",
+			"AWS_ENDPOINT_URL": endpoint}[name]
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	b, err := New(cfg, location)
+	b, err := New(env, location)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	for _, location := range []string{"", "s3://", "file:///folder", "b?x", "s3://b/p#x", "http://b"} {
-		if _, err := New(aws.Config{}, location); err == nil {
+		if _, err := New(awsenv.Environment{}, location); err == nil {
 			t.Errorf("%q was taken", location)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"kindred/internal/s3put"
 	"kindred/internal/vectorstore"
 
-	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	"github.com/caarlos0/env/v11"
 )
 
@@ -43,13 +42,17 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	if err != nil {
 		return nil, err
 	}
+	firehose, err := delivery.New(aws, cfg.Delivery.Stream, delivery.Config{})
+	if err != nil {
+		return nil, err
+	}
 	store, err := vectorstore.Open(ctx, cfg.PGVector)
 	if err != nil {
 		return nil, err
 	}
 	h = &handler{
 		recommender: recommend.New(store),
-		delivery:    delivery.New(firehose.NewFromConfig(aws), cfg.Delivery.Stream, delivery.Config{}),
+		delivery:    firehose,
 		quarantine:  quarantine.New(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
 	}

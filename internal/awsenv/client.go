@@ -1,0 +1,79 @@
+package awsenv
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// maxAnswer bounds what is read of an answer: PutRecordBatch's has 500 entries of some 300 bytes.
+const maxAnswer = 1 << 20
+
+// Client sends signed requests to one service. It is safe for concurrent use.
+type Client struct {
+	// Local is where the environment says that the service is; nil on AWS itself.
+	Local       *url.URL
+	environment Environment
+	service     string
+	http        *awshttp.BuildableClient
+	signer      *v4.Signer
+}
+
+// NewClient makes a client of a service by the name that its signatures and hosts have, such as "s3". It makes no request.
+func NewClient(e Environment, service string) (*Client, error) {
+	local, err := e.endpoint(service)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{local, e, service, awshttp.NewBuildableClient(),
+		v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })}, nil // S3 signs the path as it is sent
+}
+
+// Host is the service's host on AWS, in the environment's region.
+func (c *Client) Host() string {
+	host := c.service + "." + c.environment.Region + ".amazonaws.com"
+	if strings.HasPrefix(c.environment.Region, "cn-") {
+		host += ".cn"
+	}
+	return host
+}
+
+// Send signs a request and reads its answer, whatever the status. The body is sent with its hash, which the service compares.
+func (c *Client) Send(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	maps.Copy(request.Header, header)
+	request.Header.Set("X-Amz-Content-Sha256", hash)
+	who, err := c.environment.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find credentials: %w", err)
+	}
+	if err := c.signer.SignHTTP(ctx, who, request, hash, c.service, c.environment.Region, time.Now()); err != nil {
+		return nil, nil, fmt.Errorf("sign: %w", err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = response.Body.Close() }() // read whole, or given up
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read answer: %w", err)
+	}
+	return response, answer, nil
+}
