@@ -15,6 +15,7 @@ import (
 	"kindred/internal/recommend"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -64,11 +65,20 @@ type record struct {
 	fault    *activity.Fault // permanent; nil as long as none is known
 }
 
+// Invoke reads a batch and writes what of it is left to do. An error means that the batch is no KinesisEvent.
+func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	var batch events.KinesisEvent
+	if err := json.Unmarshal(payload, &batch); err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	return json.Marshal(h.handle(ctx, batch))
+}
+
 // handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it names the first record that is
 // not done; Lambda sends that one and all after it again, so everything before it is delivered or in quarantine by then,
 // and what is delivered behind it will be again under the same ids. Firehose takes each record of a call for itself: it may refuse one and
 // take a later one of the same session. Nothing behind that call is touched; readers order a session by recommendation.position.
-func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events.KinesisEventResponse, error) {
+func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.KinesisEventResponse {
 	start := h.now()
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -94,7 +104,7 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) (events
 	}
 	sum.retried = len(batch.Records) - done
 	h.report(ctx, batch, &sum, start, err)
-	return response, nil
+	return response
 }
 
 // parse reads all records of the batch.
@@ -133,7 +143,7 @@ func position(r events.KinesisEventRecord) activity.Position {
 	shard, _, _ := strings.Cut(r.EventID, ":")
 	return activity.Position{
 		Stream: stream, Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber, PartitionKey: r.Kinesis.PartitionKey,
-		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.UTC(),
+		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond).UTC(), // a float on the way, of whole milliseconds
 	}
 }
 

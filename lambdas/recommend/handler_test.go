@@ -93,7 +93,15 @@ func (b bundle) run(t *testing.T, batch events.KinesisEvent) int {
 
 func (b bundle) runWith(t *testing.T, ctx context.Context, batch events.KinesisEvent) int {
 	t.Helper()
-	response, err := b.handle(ctx, batch)
+	payload, err := json.Marshal(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := b.Invoke(ctx, payload)
+	var response events.KinesisEventResponse
+	if err == nil {
+		err = json.Unmarshal(answer, &response)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +112,15 @@ func (b bundle) runWith(t *testing.T, ctx context.Context, batch events.KinesisE
 		return slices.IndexFunc(batch.Records, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == f.ItemIdentifier })
 	}
 	return len(batch.Records)
+}
+
+func TestInvokeRefusesWhatIsNoBatch(t *testing.T) {
+	t.Parallel()
+	for _, payload := range []string{"", "[]", `{"Records":[{"kinesis":{"data":"no base64!"}}]}`, `{"Records":[`} {
+		if answer, err := setup(t).Invoke(t.Context(), []byte(payload)); err == nil {
+			t.Errorf("%q: %s", payload, answer)
+		}
+	}
 }
 
 // batchOf makes a batch of n events with ids e0, e1, …; those whose index is listed are broken.

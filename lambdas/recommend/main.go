@@ -30,5 +30,5 @@ func main() {
 	}
 	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the start. PostgreSQL ends the sessions of
 	// those that are gone (idle_session_timeout, package vectorstore).
-	lambda.Start(h.handle)
+	lambda.Start(h)
 }
