@@ -95,12 +95,12 @@ func TestSendSigns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, answer, err := client.Send(t.Context(), http.MethodPut, target, http.Header{"X-Own": {"1"}}, []byte("data"))
-	if err != nil || response.StatusCode != http.StatusTeapot || string(answer) != "answer" {
-		t.Errorf("%v %q: %v", response, answer, err)
+	answer, err := client.Send(t.Context(), http.MethodPut, target, http.Header{"X-Own": {"1"}}, []byte("data"))
+	if err != nil || answer.Code != http.StatusTeapot || string(answer.Body) != "answer" {
+		t.Errorf("%+v, %v", answer, err)
 	}
 	server.Close()
-	if _, _, err := client.Send(t.Context(), http.MethodPut, target, nil, nil); err == nil {
+	if _, err := client.Send(t.Context(), http.MethodPut, target, nil, nil); err == nil {
 		t.Error("no error of a service that is gone")
 	}
 }

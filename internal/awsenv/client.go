@@ -49,11 +49,19 @@ func (c *Client) Host() string {
 	return host
 }
 
+// Answer is a response that is read.
+type Answer struct {
+	Code   int
+	Status string // such as "404 Not Found"
+	Header http.Header
+	Body   []byte
+}
+
 // Send signs a request and reads its answer, whatever the status. The body is sent with its hash, which the service compares.
-func (c *Client) Send(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*http.Response, []byte, error) {
+func (c *Client) Send(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
@@ -61,19 +69,19 @@ func (c *Client) Send(ctx context.Context, method string, target *url.URL, heade
 	request.Header.Set("X-Amz-Content-Sha256", hash)
 	who, err := c.environment.Credentials.Retrieve(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("find credentials: %w", err)
+		return nil, fmt.Errorf("find credentials: %w", err)
 	}
 	if err := c.signer.SignHTTP(ctx, who, request, hash, c.service, c.environment.Region, time.Now()); err != nil {
-		return nil, nil, fmt.Errorf("sign: %w", err)
+		return nil, fmt.Errorf("sign: %w", err)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // read whole, or given up
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	said, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read answer: %w", err)
+		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	return response, answer, nil
+	return &Answer{response.StatusCode, response.Status, response.Header, said}, nil
 }

@@ -35,24 +35,24 @@ func newFirehose(e awsenv.Environment, stream string) (*firehose, error) {
 // putRecordBatch makes one call. A retry may mend every error.
 func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error) {
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"Firehose_20150804.PutRecordBatch"}}
-	response, said, err := f.client.Send(ctx, http.MethodPost, f.target, header, f.body(records))
+	answer, err := f.client.Send(ctx, http.MethodPost, f.target, header, f.body(records))
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
+	if answer.Code != http.StatusOK {
 		var fault struct {
 			Type    string `json:"__type"`
 			Message string `json:"message"`
 		}
-		_ = json.Unmarshal(said, &fault) // whoever answers else is named by the status
-		return nil, fmt.Errorf("%s: %s %s", response.Status, cmp.Or(fault.Type, response.Header.Get("X-Amzn-Errortype")), fault.Message)
+		_ = json.Unmarshal(answer.Body, &fault) // whoever answers else is named by the status
+		return nil, fmt.Errorf("%s: %s %s", answer.Status, cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype")), fault.Message)
 	}
 	out := &outcome{FailedPutCount: -1}
-	if err := json.Unmarshal(said, out); err != nil {
+	if err := json.Unmarshal(answer.Body, out); err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	if out.FailedPutCount < 0 {
-		return nil, fmt.Errorf("the answer of %d bytes is not PutRecordBatch's", len(said))
+		return nil, fmt.Errorf("the answer of %d bytes is not PutRecordBatch's", len(answer.Body))
 	}
 	return out, nil
 }

@@ -82,17 +82,17 @@ func (b *Bucket) put(ctx context.Context, key string, data []byte) error {
 	target := b.base
 	target.Path += key
 	target.RawPath = httpbinding.EscapePath(target.Path, false)
-	response, said, err := b.client.Send(ctx, http.MethodPut, &target, http.Header{"If-None-Match": {"*"}}, data)
+	answer, err := b.client.Send(ctx, http.MethodPut, &target, http.Header{"If-None-Match": {"*"}}, data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
-	switch code := response.StatusCode; {
+	switch code := answer.Code; {
 	case code < 300, code == http.StatusPreconditionFailed:
 		return nil
 	case code >= 500, code == http.StatusConflict, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
-		return fmt.Errorf("%w: %s %s", errAgain, response.Status, codeOf(said))
+		return fmt.Errorf("%w: %s %s", errAgain, answer.Status, codeOf(answer.Body))
 	default:
-		return fmt.Errorf("%s %s", response.Status, codeOf(said))
+		return fmt.Errorf("%s %s", answer.Status, codeOf(answer.Body))
 	}
 }
 
