@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -58,4 +59,24 @@ func TestContainersGetTheOptionsOfNativeMode(t *testing.T) {
 		options = append(options, strings.Replace(o, "--loose-", "--", 1)) // the image is MySQL
 	}
 	compare("mysql's options", options, mysql.Command)
+}
+
+func TestDownWithoutTheEngineSaysWhatToDo(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nowhere")
+	s, err := Open(Config{State: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeSecret(s.folder.mode(), []byte(Docker)), writeEnv(s.folder.composeEnv(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Down(t.Context()); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), s.folder.composeEnv()) {
+		t.Errorf("down says %v", err)
+	}
+	if err := os.Remove(s.folder.composeEnv()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Down(t.Context()); err != nil || isFile(s.folder.mode()) {
+		t.Errorf("down says %v, or keeps the mode", err)
+	}
 }

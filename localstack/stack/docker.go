@@ -195,6 +195,10 @@ func (d docker) remove(ctx context.Context, options ...string) error {
 	if !isFile(d.folder.composeEnv()) {
 		return nil
 	}
+	if _, err := findDocker(ctx); err != nil {
+		return fmt.Errorf("%w: %w, and the stack's containers are the engine's: start it, or delete %s to leave them there",
+			ErrConfig, err, d.folder.composeEnv())
+	}
 	done := d.step("containers", "stopping")
 	if err := d.compose(ctx, append([]string{"down", "--remove-orphans"}, options...)...); err != nil {
 		return err
