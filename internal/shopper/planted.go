@@ -13,14 +13,19 @@ import (
 
 // Planted guides visitors by the tastes of a generated shop.
 type Planted struct {
-	shop  *simulation.Shop
-	rated sync.Map // customer number → []string: customers come again, and their ratings are costly to make
+	shop *simulation.Shop
+	has  sync.Map // customer number → []string: customers come again, and their ratings are costly to make
 }
 
 var _ guide = (*Planted)(nil)
 
 // NewPlanted takes the generated shop that the database was filled with.
 func NewPlanted(s *simulation.Shop) *Planted { return &Planted{shop: s} }
+
+// Own adds to what a customer has, besides what they rated: they do not come for it.
+func (p *Planted) Own(customerNumber int32, codes []string) {
+	p.has.Store(customerNumber, slices.Concat(p.hasNow(customerNumber), codes))
+}
 
 func (p *Planted) customers() []shop.Customer { return p.shop.Customers() }
 
@@ -31,15 +36,19 @@ func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, taste) {
 
 func (p *Planted) visit(c shop.Customer) taste {
 	planted, _ := p.shop.Taste(c.Number)
-	rated, ok := p.rated.Load(c.Number)
-	if !ok {
-		rated, _ = p.rated.LoadOrStore(c.Number, p.shop.RatedBy(c.Number))
-	}
-	return p.want(planted, rated.([]string))
+	return p.want(planted, p.hasNow(c.Number))
 }
 
-// want is the taste of somebody who comes for products that they have not rated yet.
-func (p *Planted) want(t simulation.Taste, rated []string) *plantedTaste {
+func (p *Planted) hasNow(customerNumber int32) []string {
+	has, ok := p.has.Load(customerNumber)
+	if !ok {
+		has, _ = p.has.LoadOrStore(customerNumber, p.shop.RatedBy(customerNumber))
+	}
+	return has.([]string)
+}
+
+// want is the taste of somebody who comes for products that they do not have yet.
+func (p *Planted) want(t simulation.Taste, has []string) *plantedTaste {
 	products := p.shop.Products()
 	w := &plantedTaste{taste: t, products: products, weights: make([]float64, len(products))}
 	highest := math.Inf(-1)
@@ -51,13 +60,13 @@ func (p *Planted) want(t simulation.Taste, rated []string) *plantedTaste {
 		w.weights[i] = math.Exp(w.weights[i] - highest)
 		w.total += w.weights[i]
 	}
-	for _, code := range rated {
+	for _, code := range has {
 		w.looked(code)
 	}
 	return w
 }
 
-// plantedTaste draws products by the softmax of the affinity, what was rated or looked at left out as long as there are others.
+// plantedTaste draws products by the softmax of the affinity, what they have or looked at left out as long as there are others.
 type plantedTaste struct {
 	taste    simulation.Taste
 	products []shop.Product // by code

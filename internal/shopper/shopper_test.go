@@ -3,6 +3,7 @@ package shopper
 import (
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"testing"
@@ -313,6 +314,24 @@ func TestPoorShops(t *testing.T) {
 	for _, c := range mustClicks(t, Config{Seed: 1}, one, NewLikes(nil, one, nil), 50) {
 		if !json.Valid(c.Data) {
 			t.Errorf("not JSON: %s", c.Data)
+		}
+	}
+}
+
+func TestNobodyComesForWhatTheyHave(t *testing.T) {
+	t.Parallel()
+	p, _ := mustPlanted(t)
+	customer := p.customers()[0]
+	best := p.visit(customer).(*plantedTaste).best(3)
+	p.Own(customer.Number, best[:1])
+	p.Own(customer.Number, best[1:2])
+	taste := p.visit(customer).(*plantedTaste)
+	if now := taste.best(1); now[0] != best[2] {
+		t.Errorf("they would look at %v, want %s", now, best[2])
+	}
+	for i := range uint64(2000) {
+		if code := taste.idea(rand.New(rand.NewPCG(i, 1))); slices.Contains(best[:2], code) || slices.Contains(p.shop.RatedBy(customer.Number), code) {
+			t.Fatalf("they come for %s, which they have", code)
 		}
 	}
 }

@@ -60,7 +60,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		}
 		t.Versions = append(t.Versions, v)
 	}
-	if t.Crowd, err = crowd(ctx, lake, t.Versions[0], c.Seed); err != nil {
+	if t.Crowd, err = crowd(ctx, lake, t.Versions, c.Seed); err != nil {
 		return err
 	}
 	bar := out.Bar()
@@ -87,14 +87,15 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	return out.Result(result.Table(), result)
 }
 
-// crowd makes the shoppers of the generated shop that the version was trained on.
-func crowd(ctx context.Context, lake objectstore.Store, v *modelversion.Version, seed uint64) (*shopper.Crowd, error) {
+// crowd makes the shoppers of the generated shop that the versions were trained on. Who bought a product in an earlier trial, as a version
+// knows by feedback, does not come for it again.
+func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion.Version, seed uint64) (*shopper.Crowd, error) {
 	record, err := plantedshop.Read(ctx, lake)
 	if err != nil {
 		return nil, err
 	}
 	var products []shop.Product
-	for _, it := range v.Items {
+	for _, it := range versions[0].Items {
 		products = append(products, shop.Product{Code: it.Code, Name: it.Name})
 	}
 	planted, err := plantedshop.Shop(record, products)
@@ -104,7 +105,13 @@ func crowd(ctx context.Context, lake objectstore.Store, v *modelversion.Version,
 	if planted == nil {
 		return nil, fmt.Errorf("compare on the shop of %s: %w", lake, ErrNoTruth)
 	}
-	return shopper.New(shopper.Config{Seed: seed}, planted.Products(), shopper.NewPlanted(planted))
+	tastes := shopper.NewPlanted(planted)
+	for _, v := range versions {
+		for _, c := range v.Customers {
+			tastes.Own(c.Number, c.Rated)
+		}
+	}
+	return shopper.New(shopper.Config{Seed: seed}, planted.Products(), tastes)
 }
 
 // deliver writes the records as one object, which a second run of the same seed writes again.

@@ -113,7 +113,7 @@ func TestKindredBeatsPopularityAndStaysBelowTheCeiling(t *testing.T) {
 
 func TestAShopWithoutPlantedTastesIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := crowd(t.Context(), objectstore.NewFolder(t.TempDir()), &modelversion.Version{}, 1)
+	_, err := crowd(t.Context(), objectstore.NewFolder(t.TempDir()), []*modelversion.Version{{}}, 1)
 	if !errors.Is(err, ErrNoTruth) {
 		t.Errorf("error %v", err)
 	}
