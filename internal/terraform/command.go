@@ -80,11 +80,12 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w; `make local-up` writes it", err)
 	}
-	zip, err := provision.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
-	if err != nil {
-		return err
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
+	for _, function := range []string{"recommend", "serve"} {
+		if config.Functions[function], err = provision.BuildFunctionFor(ctx, local.Repository(), function, local.FunctionOS()); err != nil {
+			return err
+		}
 	}
-	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], Function: zip}
 	if f, ok := out.Stderr.(*os.File); ok {
 		config.Out = f
 	}

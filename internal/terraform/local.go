@@ -3,9 +3,12 @@ package terraform
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/go-sql-driver/mysql"
 
 	"kindred/localstack/settings"
 )
@@ -18,17 +21,18 @@ type Local struct {
 	back string // path of the state
 }
 
-// LocalConfig says which LocalStack, and what the function is.
+// LocalConfig says which LocalStack, and what the functions are.
 type LocalConfig struct {
 	Endpoint    string // of LocalStack
 	PGVectorDSN string
-	Function    []byte // zip with bootstrap
-	Suffix      string // behind every name; "" for the stack's own resources
-	Wrapper     string // program that is run for terraform: tflocal's path, or ""
+	MySQLDSN    string            // its login goes into a secret
+	Functions   map[string][]byte // zips with bootstrap, of recommend and serve
+	Suffix      string            // behind every name; "" for the stack's own resources
+	Wrapper     string            // program that is run for terraform: tflocal's path, or ""
 	Out         *os.File
 }
 
-// OpenLocal writes the function and the variables into the state folder and initialises the root.
+// OpenLocal writes the functions and the variables into the state folder and initialises the root.
 func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalConfig) (*Local, error) {
 	name := "local"
 	if c.Suffix != "" {
@@ -45,16 +49,25 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 	if c.Wrapper != "" {
 		l.root.Program = c.Wrapper
 	}
-	zip := filepath.Join(folder, "recommend.zip")
-	vars, err := json.Marshal(map[string]string{
-		"endpoint": c.Endpoint, "pgvector_dsn": c.PGVectorDSN, "function_zip": zip, "suffix": c.Suffix,
+	shop, err := mysql.ParseDSN(c.MySQLDSN)
+	if err != nil {
+		return nil, errors.New("prepare terraform/local: MYSQL_DSN is no address") // the driver's error holds the password
+	}
+	zips, files := map[string]string{}, map[string][]byte{}
+	for name, zip := range c.Functions {
+		zips[name] = filepath.Join(folder, name+".zip")
+		files[zips[name]] = zip
+	}
+	files[l.vars], err = json.Marshal(map[string]any{
+		"endpoint": c.Endpoint, "pgvector_dsn": c.PGVectorDSN, "function_zips": zips, "suffix": c.Suffix,
+		"shop_login":        map[string]string{"username": shop.User, "password": shop.Passwd},
 		"host_architecture": settings.Function{Architecture: "host"}.LambdaArchitecture(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare terraform/local: %w", err)
 	}
-	for path, data := range map[string][]byte{zip: c.Function, l.vars: vars} {
-		if err := os.WriteFile(path, data, 0o600); err != nil { // the variables hold the local database's password
+	for path, data := range files {
+		if err := os.WriteFile(path, data, 0o600); err != nil { // the variables hold the local databases' passwords
 			return nil, fmt.Errorf("prepare terraform/local: %w", err)
 		}
 	}
@@ -82,11 +95,25 @@ func (l *Local) Plan(ctx context.Context) ([]Change, error) {
 	if _, err := l.root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+l.vars, "-out="+l.plan); err != nil {
 		return nil, err
 	}
-	quiet := *l.root
-	quiet.Out = nil
-	plan, err := quiet.Run(ctx, "show", "-json", l.plan)
+	plan, err := l.quiet().Run(ctx, "show", "-json", l.plan)
 	if err != nil {
 		return nil, err
 	}
 	return Changes(plan)
+}
+
+// Resources are those of the state.
+func (l *Local) Resources(ctx context.Context) (map[string]Resource, error) {
+	state, err := l.quiet().Run(ctx, "show", "-json")
+	if err != nil {
+		return nil, err
+	}
+	return Resources(state)
+}
+
+// quiet is the root for what is read here, not by a person.
+func (l *Local) quiet() *Root {
+	root := *l.root
+	root.Out = nil
+	return &root
 }

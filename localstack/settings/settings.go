@@ -103,7 +103,7 @@ type Mapping struct {
 	BatchSize               int32    `json:"batch_size"`
 	BatchingWindowSeconds   int32    `json:"batching_window_seconds"`
 	ParallelizationFactor   int32    `json:"parallelization_factor"`
-	MaximumRetryAttempts    int32    `json:"maximum_retry_attempts"`     // then the batch goes to OnFailure
+	MaximumRetryAttempts    int32    `json:"maximum_retry_attempts"`     // then the batch goes to OnFailure; on AWS its age decides alone, which LocalStack ignores
 	MaximumRecordAgeSeconds int32    `json:"maximum_record_age_seconds"` // likewise
 	BisectBatch             bool     `json:"bisect_batch_on_function_error"`
 	FunctionResponseTypes   []string `json:"function_response_types"`

@@ -114,7 +114,7 @@ func (s Settings) Validate() error {
 	between("mapping.batch_size", m.BatchSize, 1, 10000)
 	between("mapping.batching_window_seconds", m.BatchingWindowSeconds, 0, 300)
 	between("mapping.parallelization_factor", m.ParallelizationFactor, 1, 10)
-	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // not -1: one fault would block a shard for ever
+	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // not -1 as on AWS: LocalStack knows no age, so one fault would block a shard for ever
 	between("mapping.maximum_record_age_seconds", m.MaximumRecordAgeSeconds, 60, 604800)
 	if !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
 		problems = append(problems, errors.New("mapping.function_response_types: not ReportBatchItemFailures, so a partial failure would lose events"))

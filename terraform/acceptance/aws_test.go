@@ -152,7 +152,7 @@ func newEnvironment(t *testing.T, w *terraform.Workspace, moto *terraform.Moto, 
 	vars, err := json.Marshal(map[string]any{
 		"environment": name, "account_id": awsAccount, "region": awsRegion, "package_dir": packages, "image_tag": tag,
 		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"}, "own_account_settings": name == "dev",
-		"serve_callers": []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
+		"serve_callers": []string{"arn:aws:iam::" + awsAccount + ":role/shop"}, "operators": []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
 	})
 	if err != nil {
 		t.Fatal(err)

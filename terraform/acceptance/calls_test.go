@@ -29,7 +29,11 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"kindred/internal/activity"
+	"kindred/internal/envconfig"
 	"kindred/internal/provision"
+	"kindred/internal/quarantine"
+	"kindred/internal/s3put"
 	"kindred/localstack/settings"
 )
 
@@ -100,8 +104,9 @@ func TestCalls(t *testing.T) {
 		run("train", r.listen(t, "train"))
 		run("publish", r.listen(t, "publish"))
 	}
-	for _, data := range []string{`{"session_id":"a","customer_number":1,"browse_history":[]}`, `no event`} {
-		_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
+	var sent *kinesis.PutRecordOutput
+	for _, data := range []string{`no event`, clicked} {
+		sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
 			&kinesis.PutRecordInput{StreamName: &s.Stream.Name, PartitionKey: aws.String("a"), Data: []byte(data)})
 		if err != nil {
 			t.Fatal(err)
@@ -114,6 +119,9 @@ func TestCalls(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	mustGiveUp(t, cfg, s, sent)
+	run("verify", r.listen(t, "verify"), "redrive")
+	run("verify", r.listen(t, "verify"))
 
 	got := r.all()
 	if *update {
@@ -127,6 +135,33 @@ func TestCalls(t *testing.T) {
 	}
 	if diff := gocmp.Diff(mustCalls(t), got); diff != "" {
 		t.Errorf("calls differ from %s (-update writes it):\n%s", callsFile, diff)
+	}
+}
+
+// clicked is an event that can be answered.
+const clicked = `{"session_id":"a","customer_number":1,"browse_history":[]}`
+
+// mustGiveUp puts the clicked event where an outage would have left it: in quarantine, and among the mapping's failed batches.
+func mustGiveUp(t *testing.T, cfg aws.Config, s settings.Settings, at *kinesis.PutRecordOutput) {
+	t.Helper()
+	bucket, err := s3put.New(cfg, s.Buckets.Recommendations.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	position := activity.Position{Stream: s.Stream.Name, Shard: *at.ShardId, SequenceNumber: *at.SequenceNumber, PartitionKey: "a", ArrivedAt: time.Now()}
+	if err := quarantine.New(bucket).Write(t.Context(), activity.Quarantined{Reason: activity.ReasonRefused, Position: position, Data: []byte(clicked)}); err != nil {
+		t.Fatal(err)
+	}
+	batch, err := json.Marshal(map[string]any{
+		"KinesisBatchInfo": map[string]any{"streamArn": "arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name, "shardId": position.Shard,
+			"startSequenceNumber": position.SequenceNumber, "endSequenceNumber": position.SequenceNumber},
+		"payload": map[string]any{"Records": []any{map[string]any{"kinesis": map[string]any{"sequenceNumber": position.SequenceNumber, "partitionKey": "a", "data": []byte(clicked)}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bucket.PutNew(t.Context(), envconfig.FailurePrefix+"batch", batch); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -185,10 +220,13 @@ func (r *recorder) named(q *http.Request) string {
 		return "unreadable"
 	}
 	q.Body = io.NopCloser(strings.NewReader(string(body)))
-	var names struct{ StreamName, DeliveryStreamName, SecretID string }
+	var names struct{ StreamName, DeliveryStreamName, SecretID, ShardIterator string }
 	_ = json.Unmarshal(body, &names) // a body of another kind names none of them
-	if names.SecretID != "" {
+	switch {
+	case names.SecretID != "":
 		return "source database's login"
+	case names.ShardIterator != "": // of the one stream that there is
+		names.StreamName = r.settings.Stream.Name
 	}
 	_, suffix, _ := strings.Cut(r.settings.Stream.Name, "kindred-activity")
 	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName), suffix), "kindred-")

@@ -1,14 +1,17 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -22,7 +25,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
 	"kindred/internal/awsclient"
@@ -32,27 +37,29 @@ import (
 )
 
 // TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what it made with what the provisioner
-// makes, and lets the provisioner find nothing to change. Needs a LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN.
+// makes, and lets the provisioner find nothing to change. Needs a LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN, MYSQL_DSN.
 func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
-	endpoint, dsn := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("PGVECTOR_DSN")
-	if endpoint == "" || dsn == "" {
-		t.Fatal("set AWS_ENDPOINT_URL and PGVECTOR_DSN, as `make tf-local-test` does")
+	endpoint, dsn, shop := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("PGVECTOR_DSN"), os.Getenv("MYSQL_DSN")
+	if endpoint == "" || dsn == "" || shop == "" {
+		t.Fatal("set AWS_ENDPOINT_URL, PGVECTOR_DSN and MYSQL_DSN, as `make tf-local-test` does")
 	}
 	w := mustOpen(t)
 	s, err := settings.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	zip, err := provision.BuildFunction(t.Context(), w.Repository, "recommend")
-	if err != nil {
-		t.Fatal(err)
+	zips := map[string][]byte{}
+	for _, name := range []string{"recommend", "serve"} {
+		if zips[name], err = provision.BuildFunction(t.Context(), w.Repository, name); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"], Env: map[string]string{"PGVECTOR_DSN": dsn}}
 	run := strings.ToLower(rand.Text()[:8])
 	byTerraform, byProvisioner := s.WithSuffix("tf"+run), s.WithSuffix("go"+run)
 
-	config := terraform.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, Function: zip, Suffix: "tf" + run}
+	config := terraform.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips, Suffix: "tf" + run}
 	l, err := terraform.OpenLocal(t.Context(), w, s, config)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +83,12 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	if err := l.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("apply: %v", time.Since(step).Round(time.Second))
+	resources, err := l.Resources(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("apply: %d resources, %v", checkTypes(t, resources), time.Since(step).Round(time.Second))
+	checkLogin(t, cfg, resources, filepath.Join(w.State, "local-tf"+run, "terraform.tfstate"), shop)
 
 	made, err := provision.Apply(t.Context(), cfg, byTerraform, function)
 	if err != nil {
@@ -132,11 +144,76 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	mustBeGone(t, cfg, byTerraform)
 }
 
+// compared are the types of the resources that describe tells of, and notMadeByProvisioner those that only Terraform makes, each with the
+// reason why the programs do without.
+func compared() []string {
+	return []string{"aws_s3_bucket", "aws_s3_bucket_ownership_controls", "aws_s3_bucket_policy", "aws_s3_bucket_public_access_block",
+		"aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning", "aws_kinesis_stream", "aws_kinesis_firehose_delivery_stream",
+		"aws_cloudwatch_log_group", "aws_iam_role", "aws_iam_role_policy", "aws_lambda_function", "aws_lambda_function_url", "aws_lambda_event_source_mapping"}
+}
+
+func notMadeByProvisioner() map[string]string {
+	return map[string]string{
+		"aws_kms_key":                       "encrypts the login and the topic",
+		"aws_kms_alias":                     "names the key",
+		"aws_secretsmanager_secret":         "etl reads the login from MYSQL_DSN as well",
+		"aws_secretsmanager_secret_version": "likewise",
+		"aws_cloudwatch_metric_alarm":       "nobody is called from a laptop",
+		"aws_cloudwatch_dashboard":          "nobody looks at it there",
+		"aws_sns_topic":                     "of the alarms",
+		"aws_sns_topic_policy":              "of the alarms",
+	}
+}
+
+// checkTypes fails for a resource of a type that is neither compared nor listed as Terraform's alone, and for a type that is listed for
+// nothing; it returns how many resources there are.
+func checkTypes(t *testing.T, resources map[string]terraform.Resource) (n int) {
+	t.Helper()
+	seen := map[string]bool{}
+	for address, r := range resources {
+		if r.Mode != "managed" {
+			continue
+		}
+		n++
+		seen[r.Type] = true
+		if !slices.Contains(compared(), r.Type) && notMadeByProvisioner()[r.Type] == "" {
+			t.Errorf("%s is neither compared with the provisioner's nor listed as Terraform's alone", address)
+		}
+	}
+	for _, kind := range slices.AppendSeq(compared(), maps.Keys(notMadeByProvisioner())) {
+		if !seen[kind] {
+			t.Errorf("%s is listed, but Terraform makes none", kind)
+		}
+	}
+	return n
+}
+
+// checkLogin reads the shop's login as etl would, and looks for it in the state.
+func checkLogin(t *testing.T, cfg aws.Config, resources map[string]terraform.Resource, state, dsn string) {
+	t.Helper()
+	want, err := mysql.ParseDSN(dsn)
+	if err != nil || want.Passwd == "" {
+		t.Fatal("MYSQL_DSN is no address with a password")
+	}
+	arn, _ := resources["module.shop_login.aws_secretsmanager_secret.this"].Values["arn"].(string)
+	value, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var login struct{ Username, Password string }
+	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login); err != nil || login.Username != want.User || login.Password != want.Passwd {
+		t.Errorf("the secret does not hold the login (%v)", err)
+	}
+	if bytes.Contains(mustRead(t, state), []byte(want.Passwd)) {
+		t.Error("the state holds the shop's password")
+	}
+}
+
 // terraformOnly are the attributes that Terraform's resources have and the provisioner's lack, by the end of their path, each with its
 // reason.
 func terraformOnly() map[string]string {
 	return map[string]string{
-		"function description":  "a text for people who look into a console",
+		" description":          "a text for people who look into a console",
 		" policy":               "TLS only; the emulator speaks plain HTTP and enforces no policy",
 		"customTimeZone[0]":     "the provider writes AWS's default out",
 		"noEncryptionConfig[0]": "the provider writes AWS's default out",
@@ -194,21 +271,26 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 	delivery, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx,
 		&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
 	add("delivery", delivery, err)
-	functions := lambda.NewFromConfig(cfg)
-	function, err := functions.GetFunctionConfiguration(ctx,
-		&lambda.GetFunctionConfigurationInput{FunctionName: &s.Functions.Recommend.Name})
-	add("function", function, err)
+	functions, logs, roles := lambda.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), iam.NewFromConfig(cfg)
+	owners := map[string]string{"delivery": s.Delivery.RoleName}
+	for what, f := range map[string]settings.Function{"recommend": s.Functions.Recommend, "serve": s.Functions.Serve} {
+		owners[what] = f.RoleName
+		function, err := functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &f.Name})
+		add("function "+what, function, err)
+		concurrency, err := functions.GetFunctionConcurrency(ctx, &lambda.GetFunctionConcurrencyInput{FunctionName: &f.Name})
+		add("function "+what, concurrency, err)
+		group, err := logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + f.Name)})
+		add("log "+what, group, err)
+	}
+	url, err := functions.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: &s.Functions.Serve.Name})
+	add("url", url, err)
 	mappings, err := functions.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &s.Functions.Recommend.Name})
 	add("mapping", mappings, err)
-	logs, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(ctx,
-		&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + s.Functions.Recommend.Name)})
-	add("log", logs, err)
-	roles := iam.NewFromConfig(cfg)
-	for role, name := range map[string]string{"function": s.Functions.Recommend.RoleName, "delivery": s.Delivery.RoleName} {
+	for owner, name := range owners {
 		r, err := roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
-		add("role of "+role, r, err)
+		add("role of "+owner, r, err)
 		policies, err := roles.ListRolePolicies(ctx, &iam.ListRolePoliciesInput{RoleName: &name})
-		add("policies of "+role, policies, err)
+		add("policies of "+owner, policies, err)
 	}
 	return all
 }
@@ -219,7 +301,7 @@ func volatile(field string) bool {
 	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "CreateDate", "RoleId", "UUID", "CreationTime", "StoredBytes",
 		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed", "StateTransitionReason",
 		"AssumeRolePolicyDocument", // provision.Apply above has judged it by meaning
-		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn":
+		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn", "FunctionUrl":
 		return true
 	}
 	return false
@@ -277,10 +359,12 @@ func mustBeGone(t *testing.T, cfg aws.Config, s settings.Settings) {
 		left = append(left, "delivery stream")
 	}
 	functions := lambda.NewFromConfig(cfg)
-	if _, err := functions.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &s.Functions.Recommend.Name}); err == nil {
-		left = append(left, "function")
+	for _, f := range s.Functions.All() {
+		if _, err := functions.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &f.Name}); err == nil {
+			left = append(left, "function "+f.Name)
+		}
 	}
-	for _, name := range []string{s.Functions.Recommend.RoleName, s.Delivery.RoleName} {
+	for _, name := range []string{s.Functions.Recommend.RoleName, s.Functions.Serve.RoleName, s.Delivery.RoleName} {
 		if _, err := iam.NewFromConfig(cfg).GetRole(ctx, &iam.GetRoleInput{RoleName: &name}); err == nil {
 			left = append(left, "role "+name)
 		}

@@ -81,6 +81,7 @@ func platform() map[string]string {
 		"etl AttachToSubnet":                       "Glue attaches the job to the network",
 		"train UseKey":                             "S3 is encrypted",
 		"publish UseKey":                           "S3 is encrypted",
+		"verify UseKey":                            "S3 and Kinesis are encrypted",
 	}
 }
 
@@ -117,7 +118,7 @@ func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]te
 		}
 	}
 	listed := map[string]bool{}
-	for _, program := range []string{"etl", "train", "publish", "recommend", "serve"} {
+	for _, program := range []string{"etl", "train", "publish", "recommend", "serve", "verify"} {
 		if len(policies["kindred-dev-"+program]) == 0 {
 			t.Errorf("role of %s: no policy", program)
 		}

@@ -46,10 +46,12 @@ module "lake" {
 }
 
 module "source_database" {
-  source = "../modules/source-db"
+  source = "../modules/database"
   count  = var.existing_source_database == null ? 1 : 0
 
-  name                = local.name
+  name                = "${local.name}-source"
+  engine              = "mysql"
+  database            = "shop"
   subnet_ids          = module.network.private_subnet_ids
   security_group_id   = module.network.security_group_ids["source_db"]
   kms_key_arn         = module.kms.key_arn
@@ -59,9 +61,11 @@ module "source_database" {
 }
 
 module "vector_database" {
-  source = "../modules/vector-db"
+  source = "../modules/database"
 
-  name                = local.name
+  name                = "${local.name}-vectors"
+  engine              = "postgres"
+  database            = "kindred"
   subnet_ids          = module.network.private_subnet_ids
   security_group_id   = module.network.security_group_ids["vector_db"]
   kms_key_arn         = module.kms.key_arn
@@ -126,6 +130,7 @@ module "streaming" {
   mapping                = var.mapping
   recommend              = { package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
   serve                  = { package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency, callers = var.serve_callers }
+  operators              = var.operators
 
   vector_database = {
     dsn = format(local.vector_dsn["function"], "${var.reader_user}@")

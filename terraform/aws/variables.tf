@@ -121,12 +121,12 @@ variable "stream" {
 }
 
 variable "mapping" {
-  description = "Limits of the mapping from the stream to the function."
+  description = "Limits of the mapping from the stream to the function; retries -1 end with the record's age."
   type = object({
     batch_size                 = optional(number, 500)
     batching_window_seconds    = optional(number, 1)
     parallelization_factor     = optional(number, 2)
-    maximum_retry_attempts     = optional(number, 100)
+    maximum_retry_attempts     = optional(number, -1)
     maximum_record_age_seconds = optional(number, 21600)
   })
   default = {}
@@ -146,6 +146,12 @@ variable "reader_user" {
 
 variable "serve_callers" {
   description = "ARNs that may call serve's function URL."
+  type        = set(string)
+  default     = []
+}
+
+variable "operators" {
+  description = "ARNs that may take the role of `verify` and `verify redrive`."
   type        = set(string)
   default     = []
 }

@@ -9,9 +9,9 @@ variable "endpoint" {
   }
 }
 
-variable "function_zip" {
-  description = "Zip with the function recommend for this machine."
-  type        = string
+variable "function_zips" {
+  description = "Zips with the functions for this machine."
+  type        = object({ recommend = string, serve = string })
 }
 
 variable "host_architecture" {
@@ -23,6 +23,13 @@ variable "pgvector_dsn" {
   description = "Local vector database. Its password is of this machine only, and so is the state that holds it."
   type        = string
   sensitive   = true
+}
+
+variable "shop_login" {
+  description = "Login of the shop's MySQL. It goes into the secret, and into no plan and no state."
+  type        = object({ username = string, password = string })
+  sensitive   = true
+  ephemeral   = true
 }
 
 variable "suffix" {

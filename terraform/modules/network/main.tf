@@ -75,14 +75,14 @@ resource "aws_security_group" "workload" {
 }
 
 resource "aws_security_group" "source_db" {
-  # checkov:skip=CKV2_AWS_5:Attached in the source-db module.
+  # checkov:skip=CKV2_AWS_5:Attached in the database module.
   name        = "${var.name}-source-db"
   description = "MySQL source, reached from the workloads only"
   vpc_id      = aws_vpc.this.id
 }
 
 resource "aws_security_group" "vector_db" {
-  # checkov:skip=CKV2_AWS_5:Attached in the vector-db module.
+  # checkov:skip=CKV2_AWS_5:Attached in the database module.
   name        = "${var.name}-vector-db"
   description = "PostgreSQL with pgvector, reached from the workloads only"
   vpc_id      = aws_vpc.this.id

@@ -1,22 +1,19 @@
-data "aws_caller_identity" "current" {}
-
-data "aws_partition" "current" {}
-
 locals {
-  arn_prefix = "arn:${data.aws_partition.current.partition}"
-  account_id = data.aws_caller_identity.current.account_id
   names = {
     stream          = coalesce(var.names.stream, "${var.name}-activity")
     delivery_stream = coalesce(var.names.delivery_stream, "${var.name}-recommendations")
     delivery_role   = coalesce(var.names.delivery_role, "${var.name}-firehose")
     recommend       = coalesce(var.names.recommend, "${var.name}-recommend")
     recommend_role  = coalesce(var.names.recommend_role, "${var.name}-recommend")
-    serve           = "${var.name}-serve"
   }
 
   # The folders of internal/envconfig inside the recommendations bucket.
-  quarantine_prefix = "quarantine/"
-  failure_prefix    = "aws/lambda/" # Lambda's own choice for a mapping's OnFailure objects
+  folders = {
+    recommendations = "${var.recommendations_bucket.arn}/recommendations/*"
+    quarantine      = "${var.recommendations_bucket.arn}/quarantine/*"
+    failures        = "${var.recommendations_bucket.arn}/aws/lambda/*" # Lambda's own choice for a mapping's OnFailure objects
+    redriven        = "${var.recommendations_bucket.arn}/redriven/*"
+  }
 }
 
 resource "aws_kinesis_stream" "activity" {
@@ -30,12 +27,6 @@ resource "aws_kinesis_stream" "activity" {
   stream_mode_details {
     stream_mode = var.stream.shard_count == null ? "ON_DEMAND" : "PROVISIONED"
   }
-}
-
-resource "aws_cloudwatch_log_group" "recommend" {
-  name              = "/aws/lambda/${local.names.recommend}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_cloudwatch_log_group" "delivery" {
@@ -53,20 +44,18 @@ resource "aws_cloudwatch_log_stream" "delivery" {
   log_group_name = aws_cloudwatch_log_group.delivery[0].name
 }
 
-data "aws_iam_policy_document" "assume" {
-  for_each = toset(["lambda.amazonaws.com", "firehose.amazonaws.com"])
+# --- Firehose
 
+data "aws_iam_policy_document" "delivery_assume" {
   statement {
     actions = ["sts:AssumeRole"]
 
     principals {
       type        = "Service"
-      identifiers = [each.key]
+      identifiers = ["firehose.amazonaws.com"]
     }
   }
 }
-
-# --- Firehose
 
 data "aws_iam_policy_document" "delivery" {
   statement {
@@ -105,7 +94,7 @@ data "aws_iam_policy_document" "delivery" {
 
 resource "aws_iam_role" "delivery" {
   name               = local.names.delivery_role
-  assume_role_policy = data.aws_iam_policy_document.assume["firehose.amazonaws.com"].json
+  assume_role_policy = data.aws_iam_policy_document.delivery_assume.json
 }
 
 resource "aws_iam_role_policy" "delivery" {
@@ -156,8 +145,6 @@ resource "aws_kinesis_firehose_delivery_stream" "recommendations" {
 # --- the function recommend and its mapping
 
 data "aws_iam_policy_document" "recommend" {
-  # checkov:skip=CKV_AWS_356:Creating a network interface for a function and sending traces take no resource (Lambda and X-Ray developer guides).
-  # checkov:skip=CKV_AWS_111:As CKV_AWS_356; a condition bounds the interfaces to our subnets.
   statement {
     sid       = "ReadStream"
     actions   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
@@ -173,19 +160,13 @@ data "aws_iam_policy_document" "recommend" {
   statement {
     sid       = "KeepQuarantineAndFailedBatches"
     actions   = ["s3:PutObject"]
-    resources = ["${var.recommendations_bucket.arn}/${local.quarantine_prefix}*", "${var.recommendations_bucket.arn}/${local.failure_prefix}*"]
+    resources = [local.folders.quarantine, local.folders.failures]
   }
 
   statement {
     sid       = "FailedBatchesBucket"
     actions   = ["s3:ListBucket"]
     resources = [var.recommendations_bucket.arn]
-  }
-
-  statement {
-    sid       = "Logs"
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${local.arn_prefix}:logs:${var.region}:${local.account_id}:log-group:/aws/lambda/${local.names.recommend}:*"]
   }
 
   dynamic "statement" {
@@ -197,136 +178,39 @@ data "aws_iam_policy_document" "recommend" {
       resources = [var.kms_key_arn]
     }
   }
-
-  dynamic "statement" {
-    for_each = var.vector_database.iam == null ? [] : [var.vector_database.iam]
-
-    content {
-      sid       = "VectorDatabaseByIAM"
-      actions   = ["rds-db:connect"]
-      resources = ["${local.arn_prefix}:rds-db:${var.region}:${local.account_id}:dbuser:${statement.value.resource_id}/${statement.value.user}"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.recommend.tracing == "Active" ? [1] : []
-
-    content {
-      sid       = "Tracing"
-      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-      resources = ["*"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.vpc == null ? [] : [1]
-
-    content {
-      sid       = "AttachToVpc"
-      actions   = ["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
-      resources = ["*"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.vpc == null ? [] : [1]
-
-    # The function's own code never makes interfaces: Lambda does, before the code runs.
-    content {
-      sid       = "NoInterfacesByCode"
-      effect    = "Deny"
-      actions   = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"]
-      resources = ["*"]
-
-      condition {
-        test     = "ArnEquals"
-        variable = "lambda:SourceFunctionArn"
-        values   = ["${local.arn_prefix}:lambda:${var.region}:${local.account_id}:function:${local.names.recommend}"]
-      }
-    }
-  }
 }
 
-resource "aws_iam_role" "recommend" {
-  name               = local.names.recommend_role
-  assume_role_policy = data.aws_iam_policy_document.assume["lambda.amazonaws.com"].json
-}
+module "recommend" {
+  source = "../function"
 
-resource "aws_iam_role_policy" "recommend" {
-  name   = "kindred"
-  role   = aws_iam_role.recommend.id
-  policy = data.aws_iam_policy_document.recommend.json
-}
+  name                 = local.names.recommend
+  role_name            = local.names.recommend_role
+  description          = "Activity in, recommendations out"
+  region               = var.region
+  kms_key_arn          = var.kms_key_arn
+  policies             = [data.aws_iam_policy_document.recommend.json]
+  package_path         = var.recommend.package_path
+  runtime              = var.recommend.runtime
+  handler              = var.recommend.handler
+  architecture         = var.recommend.architecture
+  memory_mib           = var.recommend.memory_mib
+  timeout_seconds      = var.recommend.timeout_seconds
+  reserved_concurrency = var.recommend.reserved_concurrency
+  tracing              = var.recommend.tracing
+  vector_database      = var.vector_database
+  vpc                  = var.vpc
+  alias                = var.alias
+  log_retention_days   = var.log_retention_days
 
-resource "aws_lambda_function" "recommend" {
-  # checkov:skip=CKV_AWS_116:Invoked by a stream mapping only; failed batches go to the mapping's S3 OnFailure destination. A function's own queue serves asynchronous calls.
-  # checkov:skip=CKV_AWS_272:Code signing needs a signing profile of the organisation; the zip's hash is part of the plan that is confirmed.
-  # checkov:skip=CKV_AWS_173:Encrypted with the customer managed key on AWS; the emulator has none.
-  function_name                  = local.names.recommend
-  description                    = "Activity in, recommendations out"
-  role                           = aws_iam_role.recommend.arn
-  runtime                        = var.recommend.runtime
-  handler                        = var.recommend.handler
-  architectures                  = [var.recommend.architecture]
-  filename                       = var.recommend.package_path
-  source_code_hash               = filebase64sha256(var.recommend.package_path)
-  memory_size                    = var.recommend.memory_mib
-  timeout                        = var.recommend.timeout_seconds
-  reserved_concurrent_executions = var.recommend.reserved_concurrency
-  kms_key_arn                    = var.kms_key_arn
-  publish                        = var.alias != null
-
-  environment {
-    variables = merge(var.environment, local.database_environment, {
-      RECOMMENDATIONS_DELIVERY_STREAM = aws_kinesis_firehose_delivery_stream.recommendations.name
-      RECOMMENDATIONS_BUCKET          = var.recommendations_bucket.name
-    })
-  }
-
-  dynamic "logging_config" {
-    for_each = var.vpc == null ? [] : [1] # AWS only: with the default, LocalStack's function equals the provisioner's
-
-    content {
-      log_format = "JSON"
-      log_group  = aws_cloudwatch_log_group.recommend.name
-    }
-  }
-
-  tracing_config {
-    mode = var.recommend.tracing
-  }
-
-  dynamic "vpc_config" {
-    for_each = var.vpc == null ? [] : [var.vpc]
-
-    content {
-      subnet_ids         = vpc_config.value.subnet_ids
-      security_group_ids = vpc_config.value.security_group_ids
-    }
-  }
-
-  depends_on = [aws_iam_role_policy.recommend, aws_cloudwatch_log_group.recommend]
-}
-
-locals {
-  database_environment = merge(
-    { PGVECTOR_DSN = var.vector_database.dsn },
-    var.vector_database.iam == null ? {} : { PGVECTOR_IAM_AUTH = "true" },
-  )
-}
-
-resource "aws_lambda_alias" "recommend" {
-  count = var.alias == null ? 0 : 1
-
-  name             = var.alias
-  description      = "What the stream invokes; promotion moves it, a failed smoke test moves it back"
-  function_name    = aws_lambda_function.recommend.function_name
-  function_version = aws_lambda_function.recommend.version
+  environment = merge(var.environment, {
+    RECOMMENDATIONS_DELIVERY_STREAM = aws_kinesis_firehose_delivery_stream.recommendations.name
+    RECOMMENDATIONS_BUCKET          = var.recommendations_bucket.name
+  })
 }
 
 resource "aws_lambda_event_source_mapping" "activity" {
   event_source_arn                   = aws_kinesis_stream.activity.arn
-  function_name                      = var.alias == null ? aws_lambda_function.recommend.arn : aws_lambda_alias.recommend[0].arn
+  function_name                      = module.recommend.called_arn
   starting_position                  = var.mapping.starting_position
   batch_size                         = var.mapping.batch_size
   maximum_batching_window_in_seconds = var.mapping.batching_window_seconds

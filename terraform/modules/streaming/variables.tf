@@ -16,6 +16,8 @@ variable "names" {
     delivery_role   = optional(string)
     recommend       = optional(string)
     recommend_role  = optional(string)
+    serve           = optional(string)
+    serve_role      = optional(string)
   })
   default = {}
 }
@@ -42,15 +44,10 @@ variable "vector_database" {
     dsn = string
     iam = optional(object({ resource_id = string, user = string }))
   })
-
-  validation {
-    condition     = var.vector_database.iam == null || !can(regex("^postgres(ql)?://[^@/]*:[^@/]*@", var.vector_database.dsn))
-    error_message = "vector_database.dsn must hold no password when the functions authenticate by IAM."
-  }
 }
 
 variable "environment" {
-  description = "Further environment of the functions."
+  description = "Further environment of the function recommend."
   type        = map(string)
   default     = {}
 }
@@ -98,31 +95,16 @@ variable "recommend" {
     reserved_concurrency = optional(number, 20)
     tracing              = optional(string, "Active")
   })
-
-  validation {
-    condition     = contains(["arm64", "x86_64"], var.recommend.architecture)
-    error_message = "recommend.architecture must be arm64 or x86_64."
-  }
-
-  validation {
-    condition     = var.recommend.memory_mib >= 128 && var.recommend.memory_mib <= 10240
-    error_message = "recommend.memory_mib must be 128 to 10240."
-  }
-
-  validation {
-    condition     = var.recommend.timeout_seconds >= 1 && var.recommend.timeout_seconds <= 900
-    error_message = "recommend.timeout_seconds must be 1 to 900."
-  }
 }
 
 variable "mapping" {
-  description = "Event source mapping; every limit is spelled out because Lambda's own defaults retry for ever."
+  description = "Event source mapping, every limit spelled out. Retries -1: until the record is as old as allowed, so that an outage uses up no attempts before; then the batch is kept in the bucket."
   type = object({
     starting_position              = optional(string, "TRIM_HORIZON")
     batch_size                     = optional(number, 500)
     batching_window_seconds        = optional(number, 1)
     parallelization_factor         = optional(number, 2)
-    maximum_retry_attempts         = optional(number, 100)
+    maximum_retry_attempts         = optional(number, -1)
     maximum_record_age_seconds     = optional(number, 21600)
     bisect_batch_on_function_error = optional(bool, true)
     function_response_types        = optional(list(string), ["ReportBatchItemFailures"])
@@ -145,13 +127,13 @@ variable "mapping" {
   }
 
   validation {
-    condition     = var.mapping.maximum_retry_attempts >= 0 && var.mapping.maximum_retry_attempts <= 10000
-    error_message = "mapping.maximum_retry_attempts must be 0 to 10000: without a limit one fault blocks its shard for ever."
+    condition     = var.mapping.maximum_retry_attempts >= -1 && var.mapping.maximum_retry_attempts <= 10000
+    error_message = "mapping.maximum_retry_attempts must be 0 to 10000, or -1 to let the record's age alone end the retries."
   }
 
   validation {
     condition     = var.mapping.maximum_record_age_seconds >= 60 && var.mapping.maximum_record_age_seconds <= var.stream.retention_hours * 3600
-    error_message = "mapping.maximum_record_age_seconds must be at least 60 and no longer than the stream keeps records."
+    error_message = "mapping.maximum_record_age_seconds must be at least 60 and no longer than the stream keeps records: without it one fault blocks its shard for ever."
   }
 
   validation {
@@ -196,14 +178,25 @@ variable "delivery" {
 }
 
 variable "serve" {
-  description = "Function serve with a function URL that asks for AWS signatures; null makes none. Zip with bootstrap, memory in MiB, most environments at once, principals (ARNs) that may call it."
+  description = "Function serve with a function URL that asks for AWS signatures; null makes none. As recommend, and the principals (ARNs) that may call it. A request ends itself after 5 s."
   type = object({
     package_path         = string
+    runtime              = optional(string, "provided.al2023")
+    handler              = optional(string, "bootstrap")
+    architecture         = optional(string, "arm64")
     memory_mib           = optional(number, 512)
+    timeout_seconds      = optional(number, 10)
     reserved_concurrency = optional(number, 20)
+    tracing              = optional(string, "Active")
     callers              = optional(set(string), [])
   })
   default = null
+}
+
+variable "operators" {
+  description = "Principals (ARNs) that may take the role of `verify` and `verify redrive`; none makes no role."
+  type        = set(string)
+  default     = []
 }
 
 variable "log_retention_days" {

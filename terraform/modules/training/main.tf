@@ -9,6 +9,7 @@ locals {
 
   # internal/envconfig's folders
   training_set = "training-set"
+  feedback     = "feedback"
   planted_shop = "planted/shop.json"
   model        = "model"
 
@@ -171,7 +172,7 @@ data "aws_iam_policy_document" "train" {
   statement {
     sid       = "ReadTrainingSet"
     actions   = ["s3:GetObject"]
-    resources = ["${var.lake_bucket.arn}/${local.training_set}/*", "${var.lake_bucket.arn}/${local.planted_shop}"]
+    resources = [for key in ["${local.training_set}/*", "${local.feedback}/*", local.planted_shop] : "${var.lake_bucket.arn}/${key}"]
   }
 
   statement {

@@ -12,6 +12,7 @@ variables {
   recommend              = { package_path = "main.tf" }
   serve                  = { package_path = "serve.tf", callers = ["arn:aws:iam::123456789012:role/shop"] }
   vpc                    = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"] }
+  operators              = ["arn:aws:iam::123456789012:role/operator"]
 }
 
 run "nothing_blocks_a_shard" {
@@ -22,8 +23,8 @@ run "nothing_blocks_a_shard" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.activity.maximum_retry_attempts >= 0 && aws_lambda_event_source_mapping.activity.maximum_record_age_in_seconds > 0
-    error_message = "no fault may be tried for ever"
+    condition     = aws_lambda_event_source_mapping.activity.maximum_retry_attempts == -1 && aws_lambda_event_source_mapping.activity.maximum_record_age_in_seconds > 0
+    error_message = "the record's age must end the retries: an outage would use up attempts"
   }
 
   assert {
@@ -47,13 +48,27 @@ run "nothing_blocks_a_shard" {
   }
 
   assert {
-    condition     = alltrue([for s in data.aws_iam_policy_document.recommend.statement : alltrue([for a in s.actions : !strcontains(a, "*")])])
+    condition     = alltrue([for s in concat(data.aws_iam_policy_document.recommend.statement, data.aws_iam_policy_document.verify[0].statement) : alltrue([for a in s.actions : !strcontains(a, "*")])])
     error_message = "exact actions only"
+  }
+}
+
+run "an_operator_takes_nothing_out" {
+  command = plan
+
+  assert {
+    condition     = one(one(data.aws_iam_policy_document.verify_assume[0].statement).principals).identifiers == var.operators
+    error_message = "only who is named may take the role"
   }
 
   assert {
-    condition     = aws_lambda_function.recommend.environment[0].variables["PGVECTOR_IAM_AUTH"] == "true"
-    error_message = "no password in the environment"
+    condition     = alltrue([for s in data.aws_iam_policy_document.verify[0].statement : alltrue([for a in s.actions : !strcontains(a, "Delete")])])
+    error_message = "nothing is deleted"
+  }
+
+  assert {
+    condition     = alltrue([for s in data.aws_iam_policy_document.verify[0].statement : s.resources == toset(["${var.recommendations_bucket.arn}/redriven/*"]) if contains(s.actions, "s3:PutObject")])
+    error_message = "only markers are written"
   }
 }
 
@@ -82,6 +97,7 @@ run "bare" {
   variables {
     vpc             = null
     serve           = null
+    operators       = []
     alias           = null
     kms_key_arn     = null
     delivery        = { encrypt_input = false, log_errors = false }
@@ -89,46 +105,26 @@ run "bare" {
   }
 
   assert {
-    condition     = aws_kinesis_stream.activity.encryption_type == "NONE" && length(aws_lambda_alias.recommend) == 0 && length(aws_lambda_function.serve) == 0
+    condition     = aws_kinesis_stream.activity.encryption_type == "NONE" && length(module.serve) == 0 && length(aws_iam_role.verify) == 0
     error_message = "an emulator gets the bare streaming half"
   }
-}
-
-run "refuses_another_architecture" {
-  command = plan
-
-  variables {
-    recommend = { package_path = "main.tf", architecture = "mips" }
-  }
-
-  expect_failures = [var.recommend]
-}
-
-run "refuses_a_long_run" {
-  command = plan
-
-  variables {
-    recommend = { package_path = "main.tf", timeout_seconds = 901 }
-  }
-
-  expect_failures = [var.recommend]
-}
-
-run "refuses_little_memory" {
-  command = plan
-
-  variables {
-    recommend = { package_path = "main.tf", memory_mib = 64 }
-  }
-
-  expect_failures = [var.recommend]
 }
 
 run "refuses_endless_retries" {
   command = plan
 
   variables {
-    mapping = { maximum_retry_attempts = -1 }
+    mapping = { maximum_record_age_seconds = -1 }
+  }
+
+  expect_failures = [var.mapping]
+}
+
+run "refuses_other_retries" {
+  command = plan
+
+  variables {
+    mapping = { maximum_retry_attempts = -2 }
   }
 
   expect_failures = [var.mapping]
@@ -182,16 +178,6 @@ run "refuses_no_shards" {
   }
 
   expect_failures = [var.stream]
-}
-
-run "refuses_a_password_beside_iam" {
-  command = plan
-
-  variables {
-    vector_database = { dsn = "postgres://u:p@h/d", iam = { resource_id = "db-X", user = "u" } }
-  }
-
-  expect_failures = [var.vector_database]
 }
 
 run "refuses_a_bad_name" {

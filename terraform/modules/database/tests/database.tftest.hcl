@@ -4,6 +4,8 @@ mock_provider "aws" {
 
 variables {
   name              = "kindred-test"
+  engine            = "mysql"
+  database          = "shop"
   subnet_ids        = ["subnet-1", "subnet-2"]
   security_group_id = "sg-1"
   kms_key_arn       = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -33,9 +35,33 @@ run "closed" {
   }
 
   assert {
-    condition     = anytrue([for p in aws_db_parameter_group.this.parameter : contains(["rds.force_ssl", "require_secure_transport"], p.name) && p.value == "1"])
+    condition     = anytrue([for p in aws_db_parameter_group.this.parameter : p.name == "require_secure_transport" && p.value == "1"])
     error_message = "TLS must be required"
   }
+}
+
+run "postgres_takes_tls_only" {
+  command = plan
+
+  variables {
+    engine   = "postgres"
+    database = "kindred"
+  }
+
+  assert {
+    condition     = anytrue([for p in aws_db_parameter_group.this.parameter : p.name == "rds.force_ssl" && p.value == "1"])
+    error_message = "TLS must be required"
+  }
+}
+
+run "refuses_another_engine" {
+  command = plan
+
+  variables {
+    engine = "oracle"
+  }
+
+  expect_failures = [var.engine]
 }
 
 run "refuses_another_class" {

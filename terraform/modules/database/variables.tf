@@ -1,5 +1,20 @@
 variable "name" {
-  description = "Prefix of every resource name."
+  description = "Name of the instance, and prefix of the others."
+  type        = string
+}
+
+variable "engine" {
+  description = "mysql, as the shop's database, or postgres, with pgvector to hold the embeddings."
+  type        = string
+
+  validation {
+    condition     = contains(["mysql", "postgres"], var.engine)
+    error_message = "engine must be mysql or postgres."
+  }
+}
+
+variable "database" {
+  description = "Name of the database that the instance has from its beginning."
   type        = string
 }
 

@@ -1,29 +1,40 @@
 data "aws_partition" "current" {}
 
+locals {
+  engine = {
+    mysql = {
+      version    = "8.4"
+      family     = "mysql8.4"
+      parameters = { require_secure_transport = "1", binlog_format = "ROW", slow_query_log = "1" } # rows, for later change capture
+      logs       = ["error", "slowquery"]
+    }
+    postgres = {
+      version    = "17"
+      family     = "postgres17"
+      parameters = { "rds.force_ssl" = "1", log_statement = "ddl", log_min_duration_statement = "250" }
+      logs       = ["postgresql", "upgrade"]
+    }
+  }[var.engine]
+}
+
 resource "aws_db_subnet_group" "this" {
-  name        = "${var.name}-vectors"
-  description = "Private subnets of the vector store"
+  name        = var.name
+  description = "Private subnets of ${var.name}"
   subnet_ids  = var.subnet_ids
 }
 
 resource "aws_db_parameter_group" "this" {
-  name        = "${var.name}-vectors"
-  description = "PostgreSQL with pgvector, TLS required"
-  family      = "postgres17"
+  name        = var.name
+  description = "TLS required; what changes or is slow is logged"
+  family      = local.engine.family
 
-  parameter {
-    name  = "rds.force_ssl"
-    value = "1"
-  }
+  dynamic "parameter" {
+    for_each = local.engine.parameters
 
-  parameter {
-    name  = "log_statement"
-    value = "ddl"
-  }
-
-  parameter {
-    name  = "log_min_duration_statement"
-    value = "250"
+    content {
+      name  = parameter.key
+      value = parameter.value
+    }
   }
 
   lifecycle {
@@ -43,7 +54,7 @@ data "aws_iam_policy_document" "monitoring_assume" {
 }
 
 resource "aws_iam_role" "monitoring" {
-  name               = "${var.name}-vectors-monitoring"
+  name               = "${var.name}-monitoring"
   assume_role_policy = data.aws_iam_policy_document.monitoring_assume.json
 }
 
@@ -53,9 +64,9 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
 }
 
 resource "aws_db_instance" "this" {
-  identifier     = "${var.name}-vectors"
-  engine         = "postgres"
-  engine_version = "17"
+  identifier     = var.name
+  engine         = var.engine
+  engine_version = local.engine.version
   instance_class = var.instance_class
 
   allocated_storage     = var.storage_gib
@@ -64,7 +75,7 @@ resource "aws_db_instance" "this" {
   storage_encrypted     = true
   kms_key_id            = var.kms_key_arn
 
-  db_name                             = "kindred"
+  db_name                             = var.database
   username                            = "kindred"
   manage_master_user_password         = true
   master_user_secret_kms_key_id       = var.kms_key_arn
@@ -81,9 +92,9 @@ resource "aws_db_instance" "this" {
   auto_minor_version_upgrade = true
   deletion_protection        = var.deletion_protection
   skip_final_snapshot        = !var.deletion_protection
-  final_snapshot_identifier  = "${var.name}-vectors-final"
+  final_snapshot_identifier  = "${var.name}-final"
 
-  enabled_cloudwatch_logs_exports       = ["postgresql", "upgrade"]
+  enabled_cloudwatch_logs_exports       = local.engine.logs
   monitoring_interval                   = 60
   monitoring_role_arn                   = aws_iam_role.monitoring.arn
   performance_insights_enabled          = true

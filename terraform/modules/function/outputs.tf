@@ -1,0 +1,19 @@
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "role" {
+  description = "Name of its role."
+  value       = aws_iam_role.this.name
+}
+
+output "called_arn" {
+  description = "ARN to call it by: the alias's, or the function's."
+  value       = var.alias == null ? aws_lambda_function.this.arn : aws_lambda_alias.this[0].arn
+}
+
+output "alias" {
+  description = "Alias to call it by, once it exists, or null."
+  value       = one(aws_lambda_alias.this[*].name)
+}
