@@ -215,6 +215,7 @@ func terraformOnly() map[string]string {
 	return map[string]string{
 		" description":          "a text for people who look into a console",
 		" policy":               "TLS only; the emulator speaks plain HTTP and enforces no policy",
+		"url invokeMode":        "the provider writes AWS's default out",
 		"customTimeZone[0]":     "the provider writes AWS's default out",
 		"noEncryptionConfig[0]": "the provider writes AWS's default out",
 		"s3BackupMode[0]":       "the provider writes AWS's default out",
@@ -298,7 +299,7 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 // volatile are fields that differ between any two resources.
 func volatile(field string) bool {
 	switch field {
-	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "CreateDate", "RoleId", "UUID", "CreationTime", "StoredBytes",
+	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate", "RoleId", "UUID", "CreationTime", "StoredBytes",
 		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed", "StateTransitionReason",
 		"AssumeRolePolicyDocument", // provision.Apply above has judged it by meaning
 		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn", "FunctionUrl":
