@@ -241,6 +241,9 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 		return map[string]string{http.MethodGet: "s3:ListBucket", http.MethodHead: "s3:ListBucket"}[q.Method], resource
 	}
 	folder, rest, _ := strings.Cut(key, "/")
+	if strings.HasPrefix(key, envconfig.FailurePrefix) {
+		folder = strings.TrimSuffix(envconfig.FailurePrefix, "/") // it has two parts
+	}
 	resource += "/" + folder + "/"
 	if strings.HasPrefix(rest, "run=") {
 		resource += "run=/"
