@@ -63,6 +63,15 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
+# RDS would make them itself, to be kept for ever, by nobody deleted.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(local.engine.logs)
+
+  name              = "/aws/rds/instance/${var.name}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
 resource "aws_db_instance" "this" {
   identifier     = var.name
   engine         = var.engine
@@ -100,4 +109,6 @@ resource "aws_db_instance" "this" {
   performance_insights_enabled          = true
   performance_insights_kms_key_id       = var.kms_key_arn
   performance_insights_retention_period = 7
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }

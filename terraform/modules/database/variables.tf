@@ -66,3 +66,9 @@ variable "storage_gib" {
     error_message = "storage_gib must be 20 to 13107: gp3 begins at 20, and five times that must not exceed 65535."
   }
 }
+
+variable "log_retention_days" {
+  description = "Days to keep the logs."
+  type        = number
+  default     = 365
+}

@@ -40,6 +40,15 @@ run "closed" {
   }
 }
 
+run "every_exported_log_has_its_end" {
+  command = plan
+
+  assert {
+    condition     = aws_db_instance.this.enabled_cloudwatch_logs_exports == toset(keys(aws_cloudwatch_log_group.this)) && alltrue([for g in aws_cloudwatch_log_group.this : g.retention_in_days > 0])
+    error_message = "RDS must find its log groups, or it makes some that are kept for ever"
+  }
+}
+
 run "postgres_takes_tls_only" {
   command = plan
 
