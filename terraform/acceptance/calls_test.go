@@ -30,6 +30,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/activity"
+	"kindred/internal/awsenv"
 	"kindred/internal/envconfig"
 	"kindred/internal/provision"
 	"kindred/internal/quarantine"
@@ -120,7 +121,7 @@ func TestCalls(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	run("verify", r.listen(t, "verify"))
-	mustGiveUp(t, cfg, s, sent)
+	mustGiveUp(t, s, sent)
 	run("verify", r.listen(t, "verify"), "redrive")
 
 	got := r.all()
@@ -142,9 +143,13 @@ func TestCalls(t *testing.T) {
 const clicked = `{"session_id":"a","customer_number":1,"browse_history":[]}`
 
 // mustGiveUp puts the clicked event where an outage would have left it: in quarantine, and among the mapping's failed batches.
-func mustGiveUp(t *testing.T, cfg aws.Config, s settings.Settings, at *kinesis.PutRecordOutput) {
+func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) {
 	t.Helper()
-	bucket, err := s3put.New(cfg, s.Buckets.Recommendations.Name)
+	env, err := awsenv.Load(os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := s3put.New(env, s.Buckets.Recommendations.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
