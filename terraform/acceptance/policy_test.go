@@ -77,6 +77,7 @@ func platform() map[string]string {
 		"etl UseKey":                               "S3 and the logs are encrypted",
 		"etl Connection":                           "Glue reads the connection",
 		"etl Logs":                                 "Glue writes the log",
+		"etl Metrics":                              "Glue writes its metrics",
 		"etl DescribeNetwork":                      "Glue attaches the job to the network",
 		"etl AttachToSubnet":                       "Glue attaches the job to the network",
 		"train UseKey":                             "S3 is encrypted",

@@ -219,7 +219,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 data "aws_iam_policy_document" "job" {
-  # checkov:skip=CKV_AWS_356:ec2:Describe* and ec2:CreateNetworkInterface take no resource; the write is bound to the subnet by condition.
+  # checkov:skip=CKV_AWS_356:ec2:Describe* and cloudwatch:PutMetricData take no resource; metrics are bound to Glue's namespace by a condition.
   statement {
     sid       = "ReadCode"
     actions   = ["s3:GetObject"]
@@ -267,8 +267,20 @@ data "aws_iam_policy_document" "job" {
 
   statement {
     sid       = "Logs"
-    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${aws_cloudwatch_log_group.job.arn}:*"]
+    actions   = ["logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"] # Glue sets the key that the group has already
+    resources = [for g in aws_cloudwatch_log_group.job : "${g.arn}:*"]
+  }
+
+  statement {
+    sid       = "Metrics"
+    actions   = ["cloudwatch:PutMetricData"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "cloudwatch:namespace"
+      values   = ["Glue"]
+    }
   }
 
   statement {
@@ -299,8 +311,11 @@ resource "aws_iam_role_policy" "job" {
   policy = data.aws_iam_policy_document.job.json
 }
 
+# The names that Glue 5.0 writes to, when a security configuration encrypts the logs.
 resource "aws_cloudwatch_log_group" "job" {
-  name              = "/aws-glue/jobs/${var.name}-etl"
+  for_each = toset(["error", "output"])
+
+  name              = "/aws-glue/jobs/${aws_glue_security_configuration.this.name}-role/${aws_iam_role.job.name}/${each.key}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
 }
@@ -326,20 +341,20 @@ resource "aws_glue_job" "etl" {
 
   # What jobs/etl/glue/launcher.py reads. The secret's name is an argument, what it holds never is.
   default_arguments = {
-    "--etl"                              = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
-    "--partitions"                       = tostring(var.partitions)
-    "--mysql-secret"                     = var.source_database.secret_arn
-    "--mysql-address"                    = "${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
-    "--mysql-ca"                         = "s3://${var.code_bucket.name}/${aws_s3_object.code["ca"].key}"
-    "--lake"                             = var.lake_bucket.name
-    "--enable-continuous-cloudwatch-log" = "true"
-    "--enable-metrics"                   = "true"
-    "--enable-observability-metrics"     = "true"
-    "--continuous-log-logGroup"          = aws_cloudwatch_log_group.job.name
-    "--job-bookmark-option"              = "job-bookmark-disable"
+    "--etl"                          = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
+    "--partitions"                   = tostring(var.partitions)
+    "--mysql-secret"                 = var.source_database.secret_arn
+    "--mysql-address"                = "${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
+    "--mysql-ca"                     = "s3://${var.code_bucket.name}/${aws_s3_object.code["ca"].key}"
+    "--lake"                         = var.lake_bucket.name
+    "--enable-metrics"               = "true"
+    "--enable-observability-metrics" = "true"
+    "--job-bookmark-option"          = "job-bookmark-disable"
   }
 
   execution_property {
     max_concurrent_runs = 1
   }
+
+  depends_on = [aws_cloudwatch_log_group.job, aws_iam_role_policy.job]
 }

@@ -31,6 +31,11 @@ run "job" {
   }
 
   assert {
+    condition     = [for g in aws_cloudwatch_log_group.job : g.name] == ["/aws-glue/jobs/kindred-test-etl-role/kindred-test-etl/error", "/aws-glue/jobs/kindred-test-etl-role/kindred-test-etl/output"]
+    error_message = "Glue 5.0 names its log groups by security configuration and role; others stay empty"
+  }
+
+  assert {
     condition     = alltrue([for s in data.aws_iam_policy_document.job.statement : alltrue([for a in s.actions : !strcontains(a, "*")])])
     error_message = "exact actions only"
   }
