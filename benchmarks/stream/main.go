@@ -38,8 +38,8 @@ type command struct {
 	Dim      int    `default:"64" help:"Components of a vector."`
 	Batch    int    `default:"500" help:"Events of a batch; the mapping's size."`
 	Distinct int    `default:"20" help:"Different batches."`
-	Rounds   int    `default:"5" help:"Rounds; in each, every subject runs every batch once."`
-	Starts   int    `default:"15" help:"Starts of each function."`
+	Rounds   int    `default:"9" help:"Rounds; in each, every subject runs every batch once."`
+	Starts   int    `default:"41" help:"Starts of each function."`
 	Results  string `default:".kindred/bench/stream" help:"Folder for the programs and results.json."`
 }
 
