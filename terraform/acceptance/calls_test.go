@@ -158,9 +158,13 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 		t.Fatal(err)
 	}
 	batch, err := json.Marshal(map[string]any{
-		"KinesisBatchInfo": map[string]any{"streamArn": "arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name, "shardId": position.Shard,
-			"startSequenceNumber": position.SequenceNumber, "endSequenceNumber": position.SequenceNumber},
-		"payload": map[string]any{"Records": []any{map[string]any{"kinesis": map[string]any{"sequenceNumber": position.SequenceNumber, "partitionKey": "a", "data": []byte(clicked)}}}},
+		"KinesisBatchInfo": map[string]any{
+			"streamArn": "arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name, "shardId": position.Shard,
+			"startSequenceNumber": position.SequenceNumber, "endSequenceNumber": position.SequenceNumber,
+		},
+		"payload": map[string]any{"Records": []any{map[string]any{"kinesis": map[string]any{
+			"sequenceNumber": position.SequenceNumber, "partitionKey": position.PartitionKey, "data": []byte(clicked),
+		}}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -201,7 +201,8 @@ func checkLogin(t *testing.T, cfg aws.Config, resources map[string]terraform.Res
 		t.Fatal(err)
 	}
 	var login struct{ Username, Password string }
-	if err := json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login); err != nil || login.Username != want.User || login.Password != want.Passwd {
+	err = json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login)
+	if err != nil || login.Username != want.User || login.Password != want.Passwd {
 		t.Errorf("the secret does not hold the login (%v)", err)
 	}
 	if bytes.Contains(mustRead(t, state), []byte(want.Passwd)) {
@@ -299,7 +300,8 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 // volatile are fields that differ between any two resources.
 func volatile(field string) bool {
 	switch field {
-	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate", "RoleId", "UUID", "CreationTime", "StoredBytes",
+	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate", "RoleId", "UUID",
+		"CreationTime", "StoredBytes",
 		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed", "StateTransitionReason",
 		"AssumeRolePolicyDocument", // provision.Apply above has judged it by meaning
 		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn", "FunctionUrl":
