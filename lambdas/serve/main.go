@@ -26,13 +26,11 @@ func main() {
 }
 
 func run(log *slog.Logger, args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	address, err := listenAddress(args, os.Stderr)
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(ctx, log)
+	handler, closeStore, err := build(context.Background(), log)
 	if err != nil {
 		return err
 	}
@@ -40,5 +38,7 @@ func run(log *slog.Logger, args []string) error {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		lambda.Start(functionURL(handler))
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	return listen(ctx, log, handler, address)
 }
