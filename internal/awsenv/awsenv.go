@@ -1,6 +1,6 @@
 // Package awsenv is AWS as a function sees it: what Lambda sets in its environment and nothing else, and signed requests to single services.
-// The SDK's own configuration (package awsclient) also knows shared files, single sign-on and metadata services, and its clients all of a
-// service: together they would be a fourth of a function's size, and a third of the time that one takes to hand a batch to Firehose.
+// The SDK's own configuration (package awsclient) also knows shared files, single sign-on and metadata services, and its clients all that a
+// service can do: a function with them would be a fourth larger, start later, and take longer to hand a batch to Firehose.
 package awsenv
 
 import (
