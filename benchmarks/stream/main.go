@@ -157,7 +157,7 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 	return shop, store.Promote(ctx, v.ID, vectorstore.PromoteOptions{Actor: "bench"})
 }
 
-// throughput runs every subject on every batch, round by round.
+// throughput runs every subject on every batch, by turns, round by round.
 func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, shop activitytest.Shop, functions map[string]string) ([]*row, error) {
 	relay, err := newRelay(ctx, dsn)
 	if err != nil {
@@ -210,11 +210,11 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 	relay.answerFromMemory(true)
 	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: stubbed}}
 	for round := range c.Rounds {
-		for n := range rows {
-			r := rows[(n+round)%len(rows)] // each comes at each place
-			begin, before := time.Now(), taker.taken.Load()
-			for i, batch := range batches {
-				start := time.Now()
+		took := make([]time.Duration, len(rows))
+		for i, batch := range batches {
+			for n := range rows { // batch by batch: what slows the machine for a second slows all; each comes at each place
+				n = (n + i + round) % len(rows)
+				r, start, before := rows[n], time.Now(), taker.taken.Load()
 				if r.Subject == loopRow {
 					err = bare.run(ctx, i)
 				} else {
@@ -223,13 +223,16 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", r.Subject, err)
 				}
-				r.BatchMS = append(r.BatchMS, milliseconds(time.Since(start)))
+				elapsed := time.Since(start)
+				took[n] += elapsed
+				r.BatchMS = append(r.BatchMS, milliseconds(elapsed))
+				if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) && delivered < c.Batch { // one answer may be lost and the records sent again
+					return nil, fmt.Errorf("%s delivered %d of %d events", r.Subject, delivered, c.Batch)
+				}
 			}
-			events := c.Batch * len(batches)
-			r.EventsPerSecond = append(r.EventsPerSecond, float64(events)/time.Since(begin).Seconds())
-			if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) && delivered < events { // one answer may be lost and the records sent again
-				return nil, fmt.Errorf("%s delivered %d of %d events", r.Subject, delivered, events)
-			}
+		}
+		for n, r := range rows {
+			r.EventsPerSecond = append(r.EventsPerSecond, float64(c.Batch*len(batches))/took[n].Seconds())
 		}
 		printf(out, "round %d of %d\n", round+1, c.Rounds)
 	}
@@ -343,7 +346,7 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	return os.WriteFile(filepath.Join(c.Results, "results.json"), data, 0o644)
 }
 
-// ratioOfRounds is the median of a's rate beside b's in the same round: what slows the machine for a while slows both.
+// ratioOfRounds is the median of a's rate beside b's in the same round.
 func ratioOfRounds(a, b *row) float64 {
 	ratios := make([]float64, len(a.EventsPerSecond))
 	for i := range ratios {
