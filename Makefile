@@ -109,7 +109,7 @@ bench-retrieve: ## Answering from embeddings: scan and index, alone and batched,
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
 .PHONY: bench-stream
-bench-stream: ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 4 minutes, on the running stack)
+bench-stream: ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 2 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
 
 .PHONY: bench-train

@@ -45,7 +45,7 @@ func (r Record) AppendLine(dst []byte) ([]byte, error) {
 	return append(line[:seam], line[seam+1:]...), nil // our opening brace
 }
 
-// appendCompact appends valid JSON without its insignificant white space. It is json.Compact without a second check, at a fourth of its time.
+// appendCompact appends valid JSON without its insignificant white space. It is json.Compact without a second check.
 func appendCompact(dst, valid []byte) []byte {
 	for i := 0; i < len(valid); i++ {
 		switch c := valid[i]; {

@@ -123,6 +123,21 @@ func TestInvokeRefusesWhatIsNoBatch(t *testing.T) {
 	}
 }
 
+func TestInvokeTakesAPartitionKeyThatIsNoUnicode(t *testing.T) {
+	t.Parallel()
+	payload, err := json.Marshal(batchOf(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{`"\ud800"`, "\"\xff\""} {
+		b := setup(t)
+		strange := bytes.Replace(payload, []byte(`"partitionKey":"s"`), []byte(`"partitionKey":`+key), 1)
+		if answer, err := b.Invoke(t.Context(), strange); err != nil || string(answer) != `{"batchItemFailures":[]}` || len(b.delivery.lines) != 1 {
+			t.Errorf("partition key %s: %s, %v, delivered %q", key, answer, err, b.delivery.lines)
+		}
+	}
+}
+
 // batchOf makes a batch of n events with ids e0, e1, …; those whose index is listed are broken.
 func batchOf(n int, broken ...int) events.KinesisEvent {
 	var batch events.KinesisEvent
