@@ -144,7 +144,7 @@ lint: ## golangci-lint, built from the pinned version the first time (about two 
 .PHONY: test-unit test-executor test-integration test-docker
 test-unit: ## Unit tests: no services
 	@go test -short ./...
-	@GOEXPERIMENT=simd go test ./internal/ials # the vector kernels that this machine has
+	@GOEXPERIMENT=simd go test ./internal/model/ials # the vector kernels that this machine has
 test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests, in containers of their own or against the native stack, started if it does not run; STACK=native forces

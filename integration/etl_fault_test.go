@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"kindred/internal/extract"
-	"kindred/internal/objectstore"
+	"kindred/internal/job/etl"
+	"kindred/internal/lake/objectstore"
 )
 
 // change makes the shop's next set another one.
@@ -63,7 +63,7 @@ func TestReaderSeesOldOrNewWhereverEtlIsKilled(t *testing.T) {
 					t.Errorf("the new set is current: %v, want %v", isNew, swapped)
 				}
 				l.wantWhole(t)
-				var r extract.Result
+				var r etl.Result
 				if err := json.Unmarshal([]byte(l.mustEtl(t, newShop, "--json").stdout), &r); err != nil || r.NoOp != isNew {
 					t.Errorf("the repeated run: no-op %v, error %v", r.NoOp, err)
 				}
@@ -249,7 +249,7 @@ func TestOfConcurrentRunsOneWinsAndTheOthersSayWhich(t *testing.T) {
 				winner, won := l.current(t), 0
 				l.wantWhole(t)
 				for _, a := range answers {
-					var r extract.Result
+					var r etl.Result
 					switch {
 					case a.code != 0 && !same:
 						a.wantSentence(t, 1, "another run was committed first: run "+winner)

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/extract"
+	"kindred/internal/job/etl"
+	"kindred/internal/lake/trainingset"
 	"kindred/internal/shop"
-	"kindred/internal/trainingset"
 )
 
 func mustRead(t *testing.T, path ...string) string {
@@ -45,7 +45,7 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	}
 	all := stack.mustLake(t)
 	single, parts := all.another(), all.another()
-	var plan extract.DryRun
+	var plan etl.DryRun
 	dry := single.mustEtl(t, other, "--mapping", mapping, "--dry-run", "--json")
 	if err := json.Unmarshal([]byte(dry.stdout), &plan); err != nil || len(plan.Schema.Ratings) != 4 || plan.RatingsEstimate < 1 || plan.RatingsEstimate > 100 || len(objects(t, single.store)) != 0 {
 		t.Errorf("dry run: %s, error %v", dry.stdout, err)

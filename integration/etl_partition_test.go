@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/extract"
-	"kindred/internal/trainingset"
+	"kindred/internal/job/etl"
+	"kindred/internal/lake/trainingset"
 )
 
 // partitionShop has 60 customers more than etlShop, each with three ratings, one of them an orphan's.
@@ -53,7 +53,7 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 			})
 		}
 		group.Wait()
-		var r extract.Result
+		var r etl.Result
 		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "j", "--json").stdout), &r); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestUnfinishedOrForeignPartitionsAreNeverCommitted(t *testing.T) {
 	// A repeated task changes nothing, though the shop has changed.
 	mustExec(t, db, "UPDATE ratings SET productRating = 1")
 	a := l.mustEtl(t, shop, "--job", "j", "--partition", "1/3", "--json")
-	var part extract.PartResult
+	var part etl.PartResult
 	if err := json.Unmarshal([]byte(a.stdout), &part); err != nil || !part.NoOp || part.Rows == 0 {
 		t.Errorf("repeated task: %s, error %v", a.stdout, err)
 	}

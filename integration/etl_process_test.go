@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
-	"kindred/internal/trainingset"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
 )
 
 // etlBinary is the compiled etl of this test run.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/extract"
+	"kindred/internal/job/etl"
 )
 
 func TestColumnsMayGrowAndANarrowedOrRenamedOneStops(t *testing.T) {
@@ -66,17 +66,17 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 	l.wantWhole(t, before)
 
 	lenient := []string{"--max-missing-keys=0.2", "--max-bad-stars=0.2", "--max-orphans=0.2", "--max-duplicates=0.1", "--max-future-dates=0.1"}
-	var r extract.Result
+	var r etl.Result
 	if err := json.Unmarshal([]byte(l.mustEtl(t, shop, append(lenient, "--json")...).stdout), &r); err != nil {
 		t.Fatal(err)
 	}
 	first := r.Rules.FirstFault
 	r.Rules.FirstFault = ""
-	want := extract.Counts{Read: 12, MissingKey: 2, StarsRange: 2, UnknownCustomer: 1, UnknownProduct: 1, Duplicate: 1, FutureDate: 1}
+	want := etl.Counts{Read: 12, MissingKey: 2, StarsRange: 2, UnknownCustomer: 1, UnknownProduct: 1, Duplicate: 1, FutureDate: 1}
 	if r.Rules != want || r.Rows.Ratings != 5 || !strings.HasPrefix(first, "row 1 of ratings: customerNumber is NULL") {
 		t.Errorf("rules %+v, first %q, %d ratings; want %+v and 5", r.Rules, first, r.Rows.Ratings, want)
 	}
-	var d extract.Details
+	var d etl.Details
 	m, err := l.repo.Current(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,7 @@ func TestDryRunSaysWhatItWouldDoAndWritesNothing(t *testing.T) {
 	l.mustEtl(t, shop)
 	before := objects(t, l.store)
 	mustExec(t, db, change)
-	var plan extract.DryRun
+	var plan etl.DryRun
 	if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "--dry-run", "--json").stdout), &plan); err != nil || plan.CurrentRun != l.current(t) || plan.CurrentRows.Ratings != 4 {
 		t.Errorf("plan %+v, error %v", plan, err)
 	}

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
 )
 
 // What the three data sets hold, in MySQL's own words.

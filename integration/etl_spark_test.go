@@ -13,7 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/extract"
+	"kindred/internal/job/etl"
 )
 
 // sparkVersion is Spark's in AWS Glue 5.0.
@@ -77,7 +77,7 @@ if [ "$part" = 2 ] && mkdir "$marks/2" 2>/dev/null; then "$etl" "$@" >/dev/null;
 		}
 	}
 	var r struct {
-		extract.Result
+		etl.Result
 		Parts []struct {
 			Rows int64 `json:"rows"`
 			NoOp bool  `json:"no_op"`

@@ -14,14 +14,14 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/commit"
-	"kindred/internal/extract"
-	"kindred/internal/mysqlsource"
-	"kindred/internal/objectstore"
-	"kindred/internal/program"
+	"kindred/internal/job/etl"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/program"
 	"kindred/internal/shop"
-	"kindred/internal/trainingset"
+	"kindred/internal/shop/mysqlsource"
 )
 
 // etlShop is a shop with every NULL and the edges of every type.
@@ -102,7 +102,7 @@ func mustExtract(t *testing.T, dsn string, repo *commit.Repository) (m commit.Ma
 		t.Fatal(err)
 	}
 	defer snapshot.Close()
-	out, err := extract.Run(t.Context(), snapshot, repo, extract.Options{ScratchDir: t.TempDir()})
+	out, err := etl.Run(t.Context(), snapshot, repo, etl.Options{ScratchDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 				dsn = test.change(cfg)
 			}
 			var stdout, stderr bytes.Buffer
-			code := program.Run(t.Context(), "etl", extract.Description, &extract.Command{},
+			code := program.Run(t.Context(), "etl", etl.Description, &etl.Command{},
 				[]string{"--mysql-dsn", dsn, "--lake", "file://" + lake, "--scratch-dir", t.TempDir()}, &stdout, &stderr)
 			want := strings.ReplaceAll(test.want, "%[1]s", name)
 			if code != test.code || !strings.Contains(stderr.String(), want) || strings.Count(stderr.String(), "\n") != 1 {
@@ -313,18 +313,18 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 	run := func(args ...string) string {
 		var stdout, stderr bytes.Buffer
 		args = append(args, "--lake", lake)
-		if code := program.Run(t.Context(), "etl", extract.Description, &extract.Command{}, args, &stdout, &stderr); code != 0 {
+		if code := program.Run(t.Context(), "etl", etl.Description, &etl.Command{}, args, &stdout, &stderr); code != 0 {
 			t.Fatalf("etl %q: exit %d: %s", args, code, &stderr)
 		}
 		return stdout.String()
 	}
-	var first, second extract.Result
-	for _, result := range []*extract.Result{&first, &second} {
+	var first, second etl.Result
+	for _, result := range []*etl.Result{&first, &second} {
 		if err := json.Unmarshal([]byte(run("--mysql-dsn", dsn, "--json")), result); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := extract.Rows{Ratings: 4, Customers: 4, Products: 3}
+	want := etl.Rows{Ratings: 4, Customers: 4, Products: 3}
 	same := first.RunID == second.RunID && first.ContentHash == second.ContentHash
 	if first.NoOp || !second.NoOp || !same || first.Rows != want || second.Rows != want {
 		t.Errorf("results %+v and %+v", first, second)

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/audit"
-	"kindred/internal/awsclient"
-	"kindred/internal/objectstore"
-	"kindred/internal/recommend/recommendtest"
-	"kindred/internal/shardreader"
-	"kindred/internal/shardwriter"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/shardreader"
+	"kindred/internal/stream/shardwriter"
 	"kindred/localstack/settings"
 
 	"github.com/Shopify/toxiproxy/v2"
@@ -70,11 +70,11 @@ func (c *chain) mustSend(t *testing.T, clicks []click) {
 }
 
 // audit waits until everything on the stream is accounted for, or wait is over.
-func (c *chain) audit(ctx context.Context, wait time.Duration) (audit.Report, error) {
-	return audit.New(shardreader.New(c.stream, c.own.Stream.Name), c.store).Run(ctx, audit.Options{Wait: wait})
+func (c *chain) audit(ctx context.Context, wait time.Duration) (verify.Report, error) {
+	return verify.New(shardreader.New(c.stream, c.own.Stream.Name), c.store).Run(ctx, verify.Options{Wait: wait})
 }
 
-func (c *chain) mustAudit(t *testing.T, wait time.Duration) audit.Report {
+func (c *chain) mustAudit(t *testing.T, wait time.Duration) verify.Report {
 	t.Helper()
 	report, err := c.audit(t.Context(), wait)
 	if err != nil {

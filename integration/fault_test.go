@@ -21,15 +21,15 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/audit"
-	"kindred/internal/awsclient"
-	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
-	"kindred/internal/quarantine"
-	"kindred/internal/recommend"
-	"kindred/internal/recommend/recommendtest"
-	"kindred/internal/vectorstore"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/quarantine"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -62,7 +62,7 @@ func mustStage(t *testing.T, stack Stack, env ...string) stage {
 }
 
 // mustHold fails when the report has a fault, something is given up or out of order, or not want is quarantined.
-func mustHold(t *testing.T, r audit.Report, events, quarantined int) {
+func mustHold(t *testing.T, r verify.Report, events, quarantined int) {
 	t.Helper()
 	if r.Fault() != nil || int(r.Events) != events || int(r.Quarantined) != quarantined || r.OnFailure+r.InFlight+r.OutOfOrder > 0 {
 		t.Errorf("of %d events %d belong into quarantine:\n%s", events, quarantined, r)

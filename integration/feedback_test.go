@@ -12,11 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/activity"
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/feedback"
-	"kindred/internal/objectstore"
+	"kindred/internal/job/feedback"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/stream/activity"
 )
 
 // told writes recommendation records: visits that this file makes up, so that what became of every recommendation is known.

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/lambdaruntime"
-	"kindred/internal/provision"
+	"kindred/integration/lambdaruntime"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/envconfig"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,7 +43,7 @@ var functionBinary = sync.OnceValues(func() (string, error) {
 	}
 	functionFolder = dir
 	binary := filepath.Join(dir, "bootstrap")
-	program, err := provision.Compile(context.Background(), "..", "./lambdas/recommend", runtime.GOOS, runtime.GOARCH)
+	program, err := artifact.Compile(context.Background(), "..", "./lambdas/recommend", runtime.GOOS, runtime.GOARCH)
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 	"kindred/localstack/settings"
 	"kindred/localstack/stack"
 

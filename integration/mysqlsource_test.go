@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/mysqlsource"
 	"kindred/internal/shop"
+	"kindred/internal/shop/mysqlsource"
 )
 
 // otherShop names everything differently than we do.

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/objectstore"
-	"kindred/internal/objectstore/objectstoretest"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/objectstore/objectstoretest"
+	"kindred/internal/platform/awsclient"
 )
 
 func TestS3Conforms(t *testing.T) {

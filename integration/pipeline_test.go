@@ -12,7 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"kindred/internal/provision"
+	"kindred/internal/platform/artifact"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 )
 
@@ -155,7 +156,7 @@ func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
 
 // functionZip builds the function for the stack's LocalStack once.
 var functionZip = sync.OnceValues(func() ([]byte, error) {
-	return provision.BuildFunctionFor(context.Background(), "..", "recommend", shared.stack.FunctionOS)
+	return artifact.BuildFunctionFor(context.Background(), "..", "recommend", shared.stack.FunctionOS)
 })
 
 // mustProvision creates the resources that own names, with the real recommend function, and removes them at the end.

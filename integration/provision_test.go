@@ -17,11 +17,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/audit"
-	"kindred/internal/awsclient"
-	"kindred/internal/objectstore"
-	"kindred/internal/provision"
-	"kindred/internal/shardreader"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/stream/shardreader"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 )
 
@@ -178,11 +179,11 @@ func mustPickyFunction(t *testing.T, goos string) []byte {
 			t.Fatal(err)
 		}
 	}
-	zip, err := provision.BuildFunctionFor(t.Context(), dir, "picky", goos)
+	zip, err := artifact.BuildFunctionFor(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := provision.BuildFunctionFor(t.Context(), dir, "picky", goos)
+	again, err := artifact.BuildFunctionFor(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +220,7 @@ func mustReachFailureBucket(t *testing.T, stack Stack, s settings.Settings) {
 	}
 	reader := shardreader.New(kinesis.NewFromConfig(stack.AWS), s.Stream.Name)
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), s.Buckets.Recommendations.Name, "")
-	r, err := audit.New(reader, store).Run(t.Context(), audit.Options{})
+	r, err := verify.New(reader, store).Run(t.Context(), verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

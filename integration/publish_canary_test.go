@@ -10,9 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kindred/internal/activity"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {

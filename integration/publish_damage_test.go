@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/modelfile"
-	"kindred/internal/modelversion"
-	"kindred/internal/objectstore"
-	"kindred/internal/program"
-	"kindred/internal/publish"
-	"kindred/internal/vectorstore"
+	"kindred/internal/job/publish"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore"
 )
 
 // A byte that flipped in any file of a version stops the publish before the database knows of the version.

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/modelfile"
-	"kindred/internal/objectstore"
-	"kindred/internal/publish"
+	"kindred/internal/job/publish"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/platform/envconfig"
 )
 
 // killSeeds: go test ./integration -run TestKilledLoaderHeals -kill-seeds 30

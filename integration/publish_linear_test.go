@@ -9,7 +9,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"kindred/internal/vectorstore"
+	"kindred/internal/serving/vectorstore"
 )
 
 const (

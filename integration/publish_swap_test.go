@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 // swapTime: go test ./integration -run TestNoAnswerIsWrongWhileThePointerMoves -swap-time 60s

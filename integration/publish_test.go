@@ -15,16 +15,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/modelfile"
-	"kindred/internal/modelversion"
-	"kindred/internal/objectstore"
-	"kindred/internal/program"
-	"kindred/internal/publish"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
+	"kindred/internal/job/publish"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
 )
 
 var byTest = vectorstore.PromoteOptions{Actor: "test"}

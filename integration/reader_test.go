@@ -8,12 +8,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"kindred/internal/activity"
-	"kindred/internal/envconfig"
-	"kindred/internal/publish"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
+	"kindred/internal/job/publish"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
+	"kindred/internal/stream/activity"
 )
 
 // TestAdmittedReaderReadsEveryVersionAndWritesNothing is what the functions are on AWS. The server here knows no login by IAM, so the

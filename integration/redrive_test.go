@@ -23,15 +23,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
-	"kindred/internal/activity"
-	"kindred/internal/audit"
-	"kindred/internal/awsclient"
-	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
-	"kindred/internal/provision"
-	"kindred/internal/recommend/recommendtest"
-	"kindred/internal/redrive"
-	"kindred/internal/shardreader"
+	"kindred/internal/job/verify"
+	"kindred/internal/job/verify/redrive"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/shardreader"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 )
 
@@ -62,32 +63,32 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	c.mustApply(t, mustFunctionWithABug(t, stack.FunctionOS), dsn)
 	const short, long, bad = 20, 16, 5
 	c.mustSend(t, short, long, bad)
-	c.mustSettle(t, func(r audit.Report) bool { return r.Recommended == short && r.Quarantined == long+bad })
+	c.mustSettle(t, func(r verify.Report) bool { return r.Recommended == short && r.Quarantined == long+bad })
 
 	c.mustApply(t, sound, "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable")
 	const given, badGiven = 30, 3
 	c.mustSend(t, given, 0, badGiven)
-	c.mustSettle(t, func(r audit.Report) bool {
+	c.mustSettle(t, func(r verify.Report) bool {
 		return r.OnFailure >= given && r.OnFailure+r.Quarantined == long+bad+given+badGiven
 	})
 	want := c.mustEventIDs(t) // before the redrive adds records
 
 	c.mustApply(t, sound, dsn)
-	verify := mustProgram(t, "verify")
+	program := mustProgram(t, "verify")
 	sent := 0
 	for _, kill := range redriveKills {
-		sent += c.redriveUntil(t, verify, kill.write, kill.after)
+		sent += c.redriveUntil(t, program, kill.write, kill.after)
 	}
-	last, result := c.redrive(t, verify), redrive.Result{}
+	last, result := c.redrive(t, program), redrive.Result{}
 	if err := json.Unmarshal([]byte(last.stdout), &result); err != nil || last.code != 0 {
 		t.Fatalf("redrive: exit %d: %s%s", last.code, last.stdout, last.stderr)
 	}
 	var again redrive.Result
-	if a := c.redrive(t, verify); a.code != 0 || json.Unmarshal([]byte(a.stdout), &again) != nil || again.Sent != 0 {
+	if a := c.redrive(t, program); a.code != 0 || json.Unmarshal([]byte(a.stdout), &again) != nil || again.Sent != 0 {
 		t.Errorf("a redrive after a whole one sent %+v: %s", again, a.stderr)
 	}
 
-	c.mustSettle(t, func(r audit.Report) bool { return r.InFlight+r.Lost == 0 && r.Redriven == long+given })
+	c.mustSettle(t, func(r verify.Report) bool { return r.InFlight+r.Lost == 0 && r.Redriven == long+given })
 	r := c.mustAudit(t)
 	if r.Fault() != nil || r.Quarantined != long+bad+badGiven || r.OnFailure != given {
 		t.Errorf("after the redrive:\n%s", r)
@@ -150,9 +151,9 @@ func (c ownStream) mustSend(t *testing.T, short, long, bad int) {
 	}
 }
 
-func (c ownStream) mustAudit(t *testing.T) audit.Report {
+func (c ownStream) mustAudit(t *testing.T) verify.Report {
 	t.Helper()
-	r, err := audit.New(c.reader, c.store).Run(t.Context(), audit.Options{})
+	r, err := verify.New(c.reader, c.store).Run(t.Context(), verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func (c ownStream) mustAudit(t *testing.T) audit.Report {
 }
 
 // mustSettle waits until the audit is as it must become.
-func (c ownStream) mustSettle(t *testing.T, done func(audit.Report) bool) {
+func (c ownStream) mustSettle(t *testing.T, done func(verify.Report) bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -291,7 +292,7 @@ func mustProgram(t *testing.T, name string) string {
 func mustFunctionWithABug(t *testing.T, goos string) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	file, err := filepath.Abs("../internal/activity/parse.go")
+	file, err := filepath.Abs("../internal/stream/activity/parse.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +325,7 @@ func mustFunctionWithABug(t *testing.T, goos string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	zip, err := provision.Pack(binary, nil)
+	zip, err := artifact.Pack(binary, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

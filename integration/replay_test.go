@@ -7,11 +7,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"kindred/internal/activity"
-	"kindred/internal/replay"
-	"kindred/internal/shardreader"
-	"kindred/internal/shopper"
-	"kindred/internal/simulation"
+	"kindred/internal/lab/replay"
+	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/simulation"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/shardreader"
 )
 
 // TestReplayedSessionsArriveWholeAndInOrder reads back from the stream what replay says it has sent.

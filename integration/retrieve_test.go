@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/modelversion"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
 )
 
 // mustVectorStore opens a migrated store on a database of the test's own.

@@ -15,12 +15,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/program"
-	"kindred/internal/seed"
+	"kindred/internal/lab/seed"
+	"kindred/internal/lab/simulation"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 	"kindred/internal/shop"
-	"kindred/internal/shopdb"
-	"kindred/internal/simulation"
+	"kindred/internal/shop/shopdb"
 )
 
 // seeding runs seed against a database and a lake of the test's own.

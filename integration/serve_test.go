@@ -14,8 +14,9 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/provision"
-	"kindred/internal/recommend/recommendtest"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/localstack/provision"
 )
 
 // TestServeKeepsToItsDocumentWhateverIsSent lets schemathesis read the document that serve serves, and send it what fits the document and
@@ -52,7 +53,7 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve, err := provision.BuildFunctionFor(t.Context(), "..", "serve", stack.FunctionOS)
+	serve, err := artifact.BuildFunctionFor(t.Context(), "..", "serve", stack.FunctionOS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"kindred/internal/activity"
-	"kindred/internal/awsclient"
-	"kindred/internal/envconfig"
-	"kindred/internal/linefile"
-	"kindred/internal/publish"
+	"kindred/internal/job/publish"
+	"kindred/internal/lake/linefile"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/stream/activity"
 	"kindred/localstack/settings"
 )
 

@@ -20,11 +20,11 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity/activitytest"
-	"kindred/internal/audit"
-	"kindred/internal/envconfig"
-	"kindred/internal/objectstore"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
+	"kindred/internal/stream/activity/activitytest"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
@@ -73,7 +73,7 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 		memory = append(memory, mustMemory(t, function.process.Process.Pid))
 	}
 	took := time.Since(start)
-	report, err := audit.New(stream, folder).Run(t.Context(), audit.Options{})
+	report, err := verify.New(stream, folder).Run(t.Context(), verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

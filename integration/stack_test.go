@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/provision"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
 	"kindred/localstack/stack"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -291,7 +291,7 @@ func (n ownStack) checkRows(t *testing.T) {
 // startFunction starts a function that never answers, and returns when its process runs.
 func (n ownStack) startFunction(t *testing.T) {
 	t.Helper()
-	zip, err := provision.Pack([]byte("#!/bin/sh\nexec sleep 300\n"), nil)
+	zip, err := artifact.Pack([]byte("#!/bin/sh\nexec sleep 300\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/audit"
-	"kindred/internal/objectstore"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -116,9 +116,9 @@ func (s *memoryStream) mustDrain(t *testing.T, f *function, n int) (incomplete i
 }
 
 // mustAudit reconciles the stream with what lies in store.
-func (s *memoryStream) mustAudit(t *testing.T, store *objectstore.S3) audit.Report {
+func (s *memoryStream) mustAudit(t *testing.T, store *objectstore.S3) verify.Report {
 	t.Helper()
-	report, err := audit.New(s, store).Run(t.Context(), audit.Options{})
+	report, err := verify.New(s, store).Run(t.Context(), verify.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

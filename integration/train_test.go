@@ -9,16 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/commit"
-	"kindred/internal/envconfig"
-	"kindred/internal/modelfile"
-	"kindred/internal/modelversion"
-	"kindred/internal/objectstore"
-	"kindred/internal/program"
-	"kindred/internal/simulation"
-	"kindred/internal/trainer"
-	"kindred/internal/trainingset"
+	"kindred/internal/job/train"
+	"kindred/internal/lab/simulation"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 )
 
 // mustTrainingSet commits a generated shop as the current training set of the lake.
@@ -55,10 +55,10 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	stack := mustStack(t)
 	client := awsclient.S3(stack.AWS)
 	lake, artifacts := objectstore.NewS3(client, stack.mustBucket(t), ""), objectstore.NewS3(client, stack.mustBucket(t), "")
-	cfg := trainer.DefaultConfig()
+	cfg := train.DefaultConfig()
 	cfg.TuneBudget = 0.2
-	job := trainer.Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
-	if _, err := job.Run(t.Context()); !errors.Is(err, trainer.ErrNoTrainingSet) {
+	job := train.Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
+	if _, err := job.Run(t.Context()); !errors.Is(err, train.ErrNoTrainingSet) {
 		t.Fatalf("before etl: %v, want ErrNoTrainingSet", err)
 	}
 
@@ -131,7 +131,7 @@ func TestTrainSaysWhatItDid(t *testing.T) {
 	}
 	run := func(args ...string) (code int, stdout, stderr string) {
 		var out, problems bytes.Buffer
-		code = program.Run(t.Context(), "train", trainer.Description, &trainer.Command{}, args, &out, &problems)
+		code = program.Run(t.Context(), "train", train.Description, &train.Command{}, args, &out, &problems)
 		return code, out.String(), problems.String()
 	}
 	places := []string{"--lake", folder, "--artifacts", folder, "--tune-budget", "0.1"}

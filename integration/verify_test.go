@@ -14,13 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/activity"
-	"kindred/internal/audit"
-	"kindred/internal/awsclient"
-	"kindred/internal/objectstore"
-	"kindred/internal/quarantine"
-	"kindred/internal/shardreader"
-	"kindred/internal/shardwriter"
+	"kindred/internal/job/verify"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/shardreader"
+	"kindred/internal/stream/shardwriter"
 )
 
 // TestVerifyFindsLossDuplicateAndReorderingMadeByHand fills a stream, writes what a function would have answered, and damages that: at places
@@ -89,7 +89,7 @@ func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 		Events, Recommended, Quarantined, Lost, Duplicates int
 		OutOfOrder                                         int `json:"out_of_order"`
 		Unknown, Conflicts, Malformed                      int
-		Findings                                           []audit.Finding
+		Findings                                           []verify.Finding
 	}
 	whole := report{Events: events, Recommended: events - 1, Quarantined: 1}
 	for _, test := range []struct {

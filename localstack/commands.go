@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"kindred/internal/program"
-	"kindred/internal/provision"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/program"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 	"kindred/localstack/stack"
 )
@@ -169,11 +170,11 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w; `make local-up` writes it", err)
 	}
-	zip, err := provision.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
+	zip, err := artifact.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
 	if err != nil {
 		return err
 	}
-	serve, err := provision.BuildFunctionFor(ctx, local.Repository(), "serve", local.FunctionOS())
+	serve, err := artifact.BuildFunctionFor(ctx, local.Repository(), "serve", local.FunctionOS())
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
+	"kindred/internal/platform/program"
 )
 
 type grammar struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
 
-	"kindred/internal/pgcopy"
+	"kindred/internal/serving/pgcopy"
 )
 
 // batchRows is the size of an INSERT batch: larger ones were no faster.

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	pgxvector "github.com/pgvector/pgvector-go/pgx"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/program"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
 )
 
 func main() {

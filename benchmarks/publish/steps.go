@@ -6,10 +6,10 @@ import (
 	"io"
 	"time"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
 )
 
 // timeSteps loads a version as publish does, index and recall included, makes it live and takes it back.

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
 
-	"kindred/internal/modelversion"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
 )
 
 // storageItems is a large shop's catalogue, the size at which an index serves.

@@ -11,13 +11,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/modelversion"
-	"kindred/internal/program"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"kindred/internal/recommend"
+	"kindred/internal/serving/recommend"
 )
 
 // latency is the time of one search, alone on an idle store. It is the lowest tenth's upper end: what disturbs a machine only adds.

@@ -16,14 +16,14 @@ import (
 	"slices"
 	"time"
 
-	"kindred/internal/activity/activitytest"
-	"kindred/internal/envconfig"
-	"kindred/internal/lambdaruntime"
-	"kindred/internal/program"
-	"kindred/internal/provision"
-	"kindred/internal/vectorstore"
-	"kindred/internal/vectorstore/migration"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/integration/lambdaruntime"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
+	"kindred/internal/stream/activity/activitytest"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -114,16 +114,16 @@ func (c *command) build(ctx context.Context) (functions map[string]string, zips 
 	for name, program := range map[string]string{
 		kindred: "./lambdas/recommend", "serve": "./lambdas/serve", empty: "./benchmarks/stream/empty", "hello, world": "./benchmarks/stream/hello",
 	} {
-		data, err := provision.Compile(ctx, ".", program, "linux", "arm64")
+		data, err := artifact.Compile(ctx, ".", program, "linux", "arm64")
 		if err != nil {
 			return nil, nil, err
 		}
-		zip, err := provision.Pack(data, nil)
+		zip, err := artifact.Pack(data, nil)
 		if err != nil {
 			return nil, nil, err
 		}
 		zips[name] = len(zip)
-		if data, err = provision.Compile(ctx, ".", program, runtime.GOOS, runtime.GOARCH); err != nil {
+		if data, err = artifact.Compile(ctx, ".", program, runtime.GOOS, runtime.GOARCH); err != nil {
 			return nil, nil, err
 		}
 		functions[name] = filepath.Join(c.Results, filepath.Base(program))

@@ -9,7 +9,7 @@ import (
 	"os"
 	"slices"
 
-	"kindred/internal/evaluation"
+	"kindred/internal/model/evaluation"
 )
 
 // shape is a generated data set: users with log-normal activity who draw items from a long tail of popularity, mostly from their own tastes.

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kindred/internal/ials"
+	"kindred/internal/model/ials"
 )
 
 // The parameters that everybody trains with. Their values hardly matter for speed; all are exact solvers of the same equations but
@@ -32,7 +32,7 @@ func fit(ctx context.Context, path string, dim, epochs int) (measurement, error)
 		return measurement{}, err
 	}
 	m := p.Matrix()
-	r, model, err := train(ctx, m, config(dim, epochs))
+	r, model, err := measure(ctx, m, config(dim, epochs))
 	if err != nil {
 		return r, err
 	}
@@ -44,7 +44,7 @@ func config(dim, epochs int) ials.Config {
 	return ials.Config{Dim: dim, Alpha0: alpha0, Lambda: lambda, Nu: nu, Epochs: epochs, Seed: 1, Threads: threads}
 }
 
-func train(ctx context.Context, m *ials.Matrix, cfg ials.Config) (measurement, *ials.Model, error) {
+func measure(ctx context.Context, m *ials.Matrix, cfg ials.Config) (measurement, *ials.Model, error) {
 	r := measurement{Kernel: ials.Kernel()}
 	wall, cpu := time.Now(), cpuSeconds()
 	model, err := ials.Fit(ctx, m, cfg, func(int, func() float64) {

@@ -15,11 +15,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"kindred/internal/evaluation"
-	"kindred/internal/ials"
-	"kindred/internal/program"
+	"kindred/internal/job/train"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/platform/program"
 	"kindred/internal/shop"
-	"kindred/internal/trainer"
 )
 
 // Grow trains on ever more interactions, each size in a process of its own.
@@ -83,9 +83,9 @@ func (c *Grow) one(ctx context.Context) (growth, error) {
 	g := growth{Interactions: len(m.Col)}
 	start, cpu := time.Now(), cpuSeconds()
 	if c.Whole {
-		cfg := trainer.DefaultConfig()
+		cfg := train.DefaultConfig()
 		cfg.Dim, cfg.TuneBudget = c.Dim, wholeBudget
-		job := trainer.Trainer{Config: cfg, Threads: threads, Estimated: func(e trainer.Estimate) { g.Estimate = program + e.Bytes }}
+		job := train.Trainer{Config: cfg, Threads: threads, Estimated: func(e train.Estimate) { g.Estimate = program + e.Bytes }}
 		data := shopOf(m)
 		_, err = job.Train(ctx, data)
 	} else {
@@ -104,8 +104,8 @@ func (c *Grow) one(ctx context.Context) (growth, error) {
 const wholeBudget = 10
 
 // shopOf is a shop whose customers rated what m says, one in four not well.
-func shopOf(m *ials.Matrix) *trainer.Data {
-	d := &trainer.Data{Ratings: make([]evaluation.Rating, 0, len(m.Col))}
+func shopOf(m *ials.Matrix) *train.Data {
+	d := &train.Data{Ratings: make([]evaluation.Rating, 0, len(m.Col))}
 	for p := range m.Cols {
 		d.Products = append(d.Products, shop.Product{Code: fmt.Sprintf("S%08d", p), Line: fmt.Sprint("line ", p%20)})
 	}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"os"
 
-	"kindred/internal/program"
+	"kindred/internal/platform/program"
 )
 
 func main() {

@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"text/tabwriter"
 
-	"kindred/internal/evaluation"
-	"kindred/internal/ials"
-	"kindred/internal/program"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/platform/program"
 )
 
 // Reach compares the time that kindred and implicit need until they rank equally well. Each is tuned on a validation part of the training
@@ -119,7 +119,7 @@ func (c *Reach) kindred() racer {
 		func(ctx context.Context, p *evaluation.Pairs, s settings, epochs int) (measurement, *ials.Model, error) {
 			cfg := config(c.Dim, epochs)
 			cfg.Alpha0, cfg.Lambda = s[0], s[1]
-			return train(ctx, p.Matrix(), cfg)
+			return measure(ctx, p.Matrix(), cfg)
 		}}
 }
 

@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"kindred/internal/evaluation"
-	"kindred/internal/ials"
-	"kindred/internal/program"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/platform/program"
 )
 
 // Run is the whole benchmark.

@@ -20,13 +20,13 @@ const (
 	firehoseAPI   = "firehose/latest/APIReference/"
 	firehoseGuide = "firehose/latest/dev/"
 	// Tests of kindred that hold rules of Firehose.
-	coverBatch     = "internal/delivery TestPutKeepsTheBatchLimits"
-	coverPerItem   = "internal/delivery TestPutRetriesOnlyTheRefused"
+	coverBatch     = "internal/stream/delivery TestPutKeepsTheBatchLimits"
+	coverPerItem   = "internal/stream/delivery TestPutRetriesOnlyTheRefused"
 	coverLines     = "integration TestRecommendTurnsABatchIntoLinesOnS3"
 	coverFolder    = "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_a_folder_that_nobody_reads"
 	coverStreams   = "terraform/modules/streaming/tests/streaming.tftest.hcl nothing_blocks_a_shard"
 	coverDelivery  = "terraform/modules/streaming/tests/streaming.tftest.hcl delivers_compressed_and_encrypted"
-	coverManyLines = "internal/audit TestLatencyAndRate" // an object of a hundred lines
+	coverManyLines = "internal/job/verify TestLatencyAndRate" // an object of a hundred lines
 )
 
 func deliveryRows() []Behaviour {
@@ -40,7 +40,7 @@ func deliveryRows() []Behaviour {
 		{ID: "firehose/put-call-size", Rule: "PutRecordBatch refuses more than 4 MiB", Slow: true,
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(5, 900<<10)},
 		{ID: "firehose/put-record-size", Rule: "A record above 1000 KiB is refused",
-			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/delivery TestPutNeverSendsARecordThatIsTooLarge", check: checkBatchLimit(1, 1000<<10+1)},
+			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutNeverSendsARecordThatIsTooLarge", check: checkBatchLimit(1, 1000<<10+1)},
 		{ID: "firehose/joined", Rule: "Records are joined as they are, without a newline between them",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverLines, check: checkJoined},
 		{ID: "firehose/buffer-time", Rule: "What several calls put within the buffering interval becomes one object",
@@ -55,7 +55,7 @@ func deliveryRows() []Behaviour {
 		{ID: "firehose/prefix-needs-error", Rule: "A prefix with expressions is refused without an error prefix",
 			Source: firehoseGuide + "s3-prefixes.html", Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_errors_among_recommendations", check: checkErrorPrefix},
 		{ID: "firehose/gzip", Rule: "CompressionFormat GZIP compresses the object",
-			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: "internal/audit TestAuditFinds", check: checkGzip},
+			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: "internal/job/verify TestAuditFinds", check: checkGzip},
 		{ID: "firehose/extension", Rule: "FileExtension ends the object's key",
 			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: coverDelivery, check: checkExtension},
 		{ID: "firehose/object-key", Rule: "With a KMS key in the destination, objects are encrypted with it",
@@ -65,7 +65,7 @@ func deliveryRows() []Behaviour {
 		{ID: "firehose/update-version", Rule: "UpdateDestination with an older version id is refused",
 			Source: firehoseAPI + "API_UpdateDestination.html", Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateVersion},
 		{ID: "firehose/missing", Rule: "A missing delivery stream is ResourceNotFoundException",
-			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/delivery TestPutSurvivesCallsThatFailWhole", check: checkMissingDelivery},
+			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutSurvivesCallsThatFailWhole", check: checkMissingDelivery},
 	}
 }
 

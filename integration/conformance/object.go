@@ -23,7 +23,7 @@ const (
 	s3Guide = "AmazonS3/latest/userguide/"
 	// Tests of kindred that hold rules of S3.
 	coverStore      = "integration TestS3Conforms"
-	coverRace       = "internal/commit TestOfRacingCommitsOneWinsAndTheOthersSayWhich"
+	coverRace       = "internal/lake/commit TestOfRacingCommitsOneWinsAndTheOthersSayWhich"
 	coverBucketTest = "terraform/modules/bucket/tests/bucket.tftest.hcl private_versioned_encrypted"
 	preconditionErr = "PreconditionFailed"
 )
@@ -55,7 +55,7 @@ func objectRows() []Behaviour {
 		{ID: "s3/etag", Rule: "The ETag of an object written by one PutObject, unencrypted or with S3's key, is its MD5",
 			Source: s3API + "API_Object.html", check: checkETag},
 		{ID: "s3/checksum", Rule: "A body that does not have the SHA-256 that came with it is refused; the right one is kept and given back",
-			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/commit TestDamageIsErrCorrupt", check: checkChecksum},
+			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/lake/commit TestDamageIsErrCorrupt", check: checkChecksum},
 		{ID: "s3/range", Rule: "GetObject gives the bytes of a Range",
 			Source: s3API + "API_GetObject.html", check: checkRange},
 		{ID: "s3/missing", Rule: "A missing key is NoSuchKey, a missing bucket NoSuchBucket; deleting a missing key succeeds",

@@ -21,7 +21,7 @@ import (
 	statetypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 )
 
 // Tests of kindred that hold rules of what is only on AWS.
@@ -45,7 +45,7 @@ func otherRows() []Behaviour {
 		{ID: "secrets/deleted", Rule: "A secret that is to be deleted is not read",
 			Source: "secretsmanager/latest/userguide/manage_delete-secret.html", Covered: coverRoot, check: checkDeletedSecret},
 		{ID: "iam/enforced", Rule: "A role without a permission is refused",
-			Source: "IAM/latest/UserGuide/reference_policies_evaluation-logic.html", Covered: "internal/provision TestPoliciesAreNarrow", check: checkEnforced},
+			Source: "IAM/latest/UserGuide/reference_policies_evaluation-logic.html", Covered: "localstack/provision TestPoliciesAreNarrow", check: checkEnforced},
 		{ID: "alarms/initial", Rule: "A new alarm is INSUFFICIENT_DATA",
 			Source: "AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html", Covered: coverAlarms, check: checkNewAlarm},
 		{ID: "alarms/breach", Rule: "An alarm goes to ALARM when its metric breaches the threshold", Slow: true,

@@ -24,7 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 )
 
 // clients are those of one target.

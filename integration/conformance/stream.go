@@ -18,10 +18,10 @@ import (
 
 // Tests of kindred that hold rules of Kinesis.
 const (
-	coverRefused  = "internal/shardwriter TestRefusedKeyIsNotOvertaken"
-	coverLimits   = "internal/shardwriter TestBatchesStayWithinTheLimits"
-	coverShards   = "internal/shardreader TestShardsTakesEveryPage"
-	coverTip      = "internal/shardreader TestReadGoesToTheTip"
+	coverRefused  = "internal/stream/shardwriter TestRefusedKeyIsNotOvertaken"
+	coverLimits   = "internal/stream/shardwriter TestBatchesStayWithinTheLimits"
+	coverShards   = "internal/stream/shardreader TestShardsTakesEveryPage"
+	coverTip      = "internal/stream/shardreader TestReadGoesToTheTip"
 	kinesisAPI    = "kinesis/latest/APIReference/"
 	streamsGuide  = "streams/latest/dev/"
 	invalidInput  = "InvalidArgumentException"
@@ -80,7 +80,7 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised, and not be raised to what is lower",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
 		{ID: "kinesis/names", Rule: "A second stream of a name is ResourceInUseException, a missing one ResourceNotFoundException",
-			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/replay TestMissingStreamAndCancellation", check: checkStreamNames},
+			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/lab/replay TestMissingStreamAndCancellation", check: checkStreamNames},
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"os"
 	"runtime/debug"
 
-	"kindred/internal/extract"
-	"kindred/internal/program"
+	"kindred/internal/job/etl"
+	"kindred/internal/platform/program"
 )
 
 // gcPercent keeps the memory near what is in use, customers and products, instead of at twice that: ratings leave no garbage.
@@ -14,5 +14,5 @@ const gcPercent = 20
 
 func main() {
 	debug.SetGCPercent(gcPercent)
-	os.Exit(program.Main("etl", extract.Description, &extract.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("etl", etl.Description, &etl.Command{}, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -4,8 +4,8 @@ package main
 import (
 	"os"
 
-	"kindred/internal/feedback"
-	"kindred/internal/program"
+	"kindred/internal/job/feedback"
+	"kindred/internal/platform/program"
 )
 
 func main() {

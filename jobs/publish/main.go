@@ -4,8 +4,8 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
-	"kindred/internal/publish"
+	"kindred/internal/job/publish"
+	"kindred/internal/platform/program"
 )
 
 func main() {

@@ -4,8 +4,8 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
-	"kindred/internal/replay"
+	"kindred/internal/lab/replay"
+	"kindred/internal/platform/program"
 )
 
 func main() {

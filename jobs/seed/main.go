@@ -4,8 +4,8 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
-	"kindred/internal/seed"
+	"kindred/internal/lab/seed"
+	"kindred/internal/platform/program"
 )
 
 func main() {

@@ -4,10 +4,10 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
-	"kindred/internal/trainer"
+	"kindred/internal/job/train"
+	"kindred/internal/platform/program"
 )
 
 func main() {
-	os.Exit(program.Main("train", trainer.Description, &trainer.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("train", train.Description, &train.Command{}, os.Args[1:], os.Stdout, os.Stderr))
 }

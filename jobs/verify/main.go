@@ -5,16 +5,16 @@ package main
 import (
 	"os"
 
-	"kindred/internal/audit"
-	"kindred/internal/program"
-	"kindred/internal/redrive"
+	"kindred/internal/job/verify"
+	"kindred/internal/job/verify/redrive"
+	"kindred/internal/platform/program"
 )
 
 type command struct {
-	Audit   audit.Command   `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: one is lost, or nothing was there."`
+	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: one is lost, or nothing was there."`
 	Redrive redrive.Command `cmd:"" help:"Send again what is in quarantine or was given up by the mapping, after a fix. What was sent before is not sent twice."`
 }
 
 func main() {
-	os.Exit(program.Main("verify", audit.Description, &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("verify", verify.Description, &command{}, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity/activitytest"
-	"kindred/internal/modelversion"
-	"kindred/internal/quarantine"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore/vectorstoretest"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore/vectorstoretest"
+	"kindred/internal/stream/activity/activitytest"
+	"kindred/internal/stream/quarantine"
 )
 
 // BenchmarkHandle measures what the function itself costs for each event of a full batch: the database answers at once, out of memory, and

@@ -8,13 +8,13 @@ import (
 	"os"
 	"time"
 
-	"kindred/internal/awsenv"
-	"kindred/internal/delivery"
-	"kindred/internal/envconfig"
-	"kindred/internal/quarantine"
-	"kindred/internal/recommend"
-	"kindred/internal/s3put"
-	"kindred/internal/vectorstore"
+	"kindred/internal/platform/awsenv"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/s3put"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/delivery"
+	"kindred/internal/stream/quarantine"
 
 	"github.com/caarlos0/env/v11"
 )

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/parallel"
-	"kindred/internal/recommend"
+	"kindred/internal/platform/parallel"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"

@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/delivery"
-	"kindred/internal/recommend"
-	"kindred/internal/recommend/recommendtest"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/delivery"
 
 	"github.com/aws/aws-lambda-go/events"
 )

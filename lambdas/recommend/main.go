@@ -10,7 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 
-	"kindred/internal/logkey"
+	"kindred/internal/platform/logkey"
 
 	"github.com/aws/aws-lambda-go/lambda"
 )

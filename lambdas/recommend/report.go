@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/logkey"
-	"kindred/internal/recommend"
+	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
 )

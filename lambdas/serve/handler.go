@@ -17,10 +17,10 @@ import (
 	"strconv"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/logkey"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
+	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 const (

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"kindred/internal/activity"
-	"kindred/internal/recommend"
-	"kindred/internal/recommend/recommendtest"
-	"kindred/internal/vectorstore"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
 )

@@ -11,7 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"kindred/internal/logkey"
+	"kindred/internal/platform/logkey"
 
 	"github.com/aws/aws-lambda-go/lambda"
 )

@@ -14,10 +14,10 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/activity"
-	"kindred/internal/recommend"
-	"kindred/internal/recommend/recommendtest"
-	"kindred/internal/vectorstore"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"

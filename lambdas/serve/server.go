@@ -11,10 +11,10 @@ import (
 	"net/http"
 	"time"
 
-	"kindred/internal/envconfig"
-	"kindred/internal/logkey"
-	"kindred/internal/recommend"
-	"kindred/internal/vectorstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
 
 	"github.com/caarlos0/env/v11"
 )

@@ -7,8 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"kindred/internal/demo"
-	"kindred/internal/program"
+	"kindred/internal/platform/program"
+	"kindred/localstack/demo/loop"
 )
 
 type command struct {
@@ -25,7 +25,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	d := demo.Demo{
+	d := loop.Demo{
 		Programs: filepath.Dir(executable), State: c.State, Data: c.Data, Scale: c.Scale,
 		Events: c.Events, Poison: c.Poison, Rate: c.Rate, Out: out.Stdout, Progress: out.Stderr,
 	}

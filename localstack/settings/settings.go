@@ -137,7 +137,7 @@ func (s Settings) WithSuffix(suffix string) Settings {
 	return s
 }
 
-// Env is what the programs need to find these resources; the names are those of internal/envconfig's tags.
+// Env is what the programs need to find these resources; the names are those of internal/platform/envconfig's tags.
 func (s Settings) Env() map[string]string {
 	return map[string]string{
 		"AWS_REGION":                      s.Region,

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"slices"
 
-	"kindred/internal/envconfig"
+	"kindred/internal/platform/envconfig"
 )
 
 const hostArchitecture = "host"

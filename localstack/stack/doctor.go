@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"kindred/internal/program"
+	"kindred/internal/platform/program"
 )
 
 // ErrConfig marks a variable or setting that the caller must mend.

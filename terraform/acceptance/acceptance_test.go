@@ -8,7 +8,7 @@ import (
 	"os"
 	"testing"
 
-	"kindred/internal/terraform"
+	"kindred/terraform/tf/promotion"
 )
 
 func TestMain(m *testing.M) {
@@ -20,9 +20,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func mustOpen(t *testing.T) *terraform.Workspace {
+func mustOpen(t *testing.T) *promotion.Workspace {
 	t.Helper()
-	w, err := terraform.Open(t.Context())
+	w, err := promotion.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/provision"
-	"kindred/internal/terraform"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
+	"kindred/terraform/tf/promotion"
 )
 
 const (
@@ -62,7 +62,7 @@ func TestAWSRootOnMoto(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, first.Out)
 	}
-	resources, err := terraform.Resources(dev.mustRun(t, "show", "-json"))
+	resources, err := promotion.Resources(dev.mustRun(t, "show", "-json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,17 +134,17 @@ func leftovers() map[string]string {
 
 // environment is terraform/aws with one environment's values and state.
 type environment struct {
-	root                                  *terraform.Root
+	root                                  *promotion.Root
 	name, file, vars, plan, packages, tag string
 }
 
 // promotion is what `make promote` runs, with packages of the test's own.
-func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *terraform.Promotion {
-	return &terraform.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file, Packages: e.packages, Tag: e.tag,
+func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *promotion.Promotion {
+	return &promotion.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file, Packages: e.packages, Tag: e.tag,
 		Registry: registry, Probe: 10 * time.Millisecond, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
-func newEnvironment(t *testing.T, w *terraform.Workspace, moto *terraform.Moto, name string) environment {
+func newEnvironment(t *testing.T, w *promotion.Workspace, moto *promotion.Moto, name string) environment {
 	t.Helper()
 	folder := t.TempDir()
 	const tag = "0123456789ab"
@@ -161,7 +161,7 @@ func newEnvironment(t *testing.T, w *terraform.Workspace, moto *terraform.Moto, 
 	if err := os.WriteFile(file, vars, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := environment{root: w.Root("aws", "moto-"+name, terraform.Emulator(moto.Endpoint, awsRegion)...), name: name, file: file, vars: "-var-file=" + file,
+	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(moto.Endpoint, awsRegion)...), name: name, file: file, vars: "-var-file=" + file,
 		plan: filepath.Join(folder, "plan"), packages: packages, tag: tag}
 	e.mustRun(t, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+stateBucket,
 		"-backend-config=key="+name+".tfstate", "-backend-config=region="+awsRegion, "-backend-config=use_path_style=true")
@@ -177,10 +177,10 @@ func (e environment) mustRun(t *testing.T, args ...string) []byte {
 	return out
 }
 
-func (e environment) mustPlan(t *testing.T) []terraform.Change {
+func (e environment) mustPlan(t *testing.T) []promotion.Change {
 	t.Helper()
 	e.mustRun(t, "plan", "-input=false", "-no-color", e.vars, "-out="+e.plan)
-	changes, err := terraform.Changes(e.mustRun(t, "show", "-json", e.plan))
+	changes, err := promotion.Changes(e.mustRun(t, "show", "-json", e.plan))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func (e environment) mustPlan(t *testing.T) []terraform.Change {
 }
 
 // mustPlanned returns the resources as the plan would make them.
-func (e environment) mustPlanned(t *testing.T) map[string]terraform.Resource {
+func (e environment) mustPlanned(t *testing.T) map[string]promotion.Resource {
 	t.Helper()
 	e.mustRun(t, "plan", "-input=false", "-no-color", e.vars, "-out="+e.plan)
-	resources, err := terraform.Planned(e.mustRun(t, "show", "-json", e.plan))
+	resources, err := promotion.Planned(e.mustRun(t, "show", "-json", e.plan))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func mustPackages(t *testing.T) string {
 // mustFunctions makes the functions' zips, of other content for another text.
 func mustFunctions(t *testing.T, folder, text string) {
 	t.Helper()
-	zip, err := provision.Pack([]byte(text), nil)
+	zip, err := artifact.Pack([]byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func mustRead(t *testing.T, path string) []byte {
 
 // checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds it, in the outputs and in logs;
 // attributes that are made for secrets must be empty.
-func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]terraform.Resource, logs ...string) {
+func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]promotion.Resource, logs ...string) {
 	state := string(e.mustRun(t, "state", "pull")) + string(e.mustRun(t, "output", "-json")) + strings.Join(logs, "")
 	secrets := secretsmanager.NewFromConfig(cfg)
 	list, err := secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
@@ -283,7 +283,7 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 }
 
 // checkNames looks for a resource of both environments that has the same name: AWS would refuse the second, or worse, share it.
-func checkNames(t *testing.T, first, second map[string]terraform.Resource) {
+func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 	taken := map[string]string{}
 	for address, r := range first {
 		if r.Mode != "managed" {
@@ -309,7 +309,7 @@ func checkNames(t *testing.T, first, second map[string]terraform.Resource) {
 }
 
 // names are the attributes that must be unique in an account or in the world.
-func names(r terraform.Resource) []string {
+func names(r promotion.Resource) []string {
 	var found []string
 	for _, attribute := range []string{"bucket", "name", "identifier", "function_name", "family", "alarm_name", "dashboard_name"} {
 		value, _ := r.Values[attribute].(string)
@@ -326,7 +326,7 @@ func names(r terraform.Resource) []string {
 }
 
 // mustCount counts what the server holds, by service and collection.
-func mustCount(t *testing.T, moto *terraform.Moto) map[string]int {
+func mustCount(t *testing.T, moto *promotion.Moto) map[string]int {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
@@ -358,7 +358,7 @@ func otherVariables() map[string]string {
 }
 
 // checkEnvironment compares the variables of functions and tasks with those that the code reads.
-func checkEnvironment(t *testing.T, w *terraform.Workspace, resources map[string]terraform.Resource) {
+func checkEnvironment(t *testing.T, w *promotion.Workspace, resources map[string]promotion.Resource) {
 	tag, read := regexp.MustCompile(`env:"([A-Z_]+)"`), map[string]bool{}
 	err := filepath.WalkDir(filepath.Join(w.Repository, "internal"), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" {

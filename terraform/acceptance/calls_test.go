@@ -29,12 +29,13 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"kindred/internal/activity"
-	"kindred/internal/awsenv"
-	"kindred/internal/envconfig"
-	"kindred/internal/provision"
-	"kindred/internal/quarantine"
-	"kindred/internal/s3put"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsenv"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/s3put"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/quarantine"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 )
 
@@ -56,7 +57,7 @@ func TestCalls(t *testing.T) {
 	mysqlDSN, pgDSN := mustDatabases(t)
 	r := &recorder{settings: s, endpoint: endpoint}
 	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	zip, err := provision.BuildFunction(t.Context(), w.Repository, "recommend")
+	zip, err := artifact.BuildFunction(t.Context(), w.Repository, "recommend")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,10 +30,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/provision"
-	"kindred/internal/terraform"
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
+	"kindred/terraform/tf/promotion"
 )
 
 // TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what it made with what the provisioner
@@ -50,7 +51,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	}
 	zips := map[string][]byte{}
 	for _, name := range []string{"recommend", "serve"} {
-		if zips[name], err = provision.BuildFunction(t.Context(), w.Repository, name); err != nil {
+		if zips[name], err = artifact.BuildFunction(t.Context(), w.Repository, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,8 +60,8 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	run := strings.ToLower(rand.Text()[:8])
 	byTerraform, byProvisioner := s.WithSuffix("tf"+run), s.WithSuffix("go"+run)
 
-	config := terraform.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips, Suffix: "tf" + run}
-	l, err := terraform.OpenLocal(t.Context(), w, s, config)
+	config := promotion.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips, Suffix: "tf" + run}
+	l, err := promotion.OpenLocal(t.Context(), w, s, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 			config.Wrapper = filepath.Join(bin, "tflocal")
 		}
 		step = time.Now()
-		again, err := terraform.OpenLocal(t.Context(), w, s, config)
+		again, err := promotion.OpenLocal(t.Context(), w, s, config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +168,7 @@ func notMadeByProvisioner() map[string]string {
 
 // checkTypes fails for a resource of a type that is neither compared nor listed as Terraform's alone, and for a type that is listed for
 // nothing; it returns how many resources there are.
-func checkTypes(t *testing.T, resources map[string]terraform.Resource) (n int) {
+func checkTypes(t *testing.T, resources map[string]promotion.Resource) (n int) {
 	t.Helper()
 	seen := map[string]bool{}
 	for address, r := range resources {
@@ -189,7 +190,7 @@ func checkTypes(t *testing.T, resources map[string]terraform.Resource) (n int) {
 }
 
 // checkLogin reads the shop's login as etl would, and looks for it in the state.
-func checkLogin(t *testing.T, cfg aws.Config, resources map[string]terraform.Resource, state, dsn string) {
+func checkLogin(t *testing.T, cfg aws.Config, resources map[string]promotion.Resource, state, dsn string) {
 	t.Helper()
 	want, err := mysql.ParseDSN(dsn)
 	if err != nil || want.Passwd == "" {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kindred/internal/terraform"
+	"kindred/terraform/tf/promotion"
 )
 
 // TestStaticPackageIsReproducible builds the packages of one commit in two folders of different names, without version control.
@@ -33,7 +33,7 @@ func TestStaticPackageIsReproducible(t *testing.T) {
 		if out, err := copied.CombinedOutput(); err != nil {
 			t.Fatalf("copy the commit: %v %s", err, out)
 		}
-		if err := terraform.Package(t.Context(), sources, folder, []byte("authorities")); err != nil {
+		if err := promotion.Package(t.Context(), sources, folder, []byte("authorities")); err != nil {
 			t.Fatal(err)
 		}
 		list, err := os.ReadFile(filepath.Join(folder, "SHA256SUMS"))

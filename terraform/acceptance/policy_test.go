@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/terraform"
+	"kindred/terraform/tf/promotion"
 )
 
 // call is one kind of AWS call that a program made, recorded by TestCalls. Resource is relative: "lake/training-set/" is a key's folder
@@ -88,7 +88,7 @@ func platform() map[string]string {
 
 // checkPolicies compares the roles as applied with the recorded calls: each call is allowed on its resource, and each allowance of a
 // program's role was called or is listed in platform with a reason.
-func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]terraform.Resource) {
+func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]promotion.Resource) {
 	policies := map[string][]statement{}
 	for _, r := range resources {
 		if r.Type != "aws_iam_role_policy" {
@@ -164,7 +164,7 @@ func checkPolicies(t *testing.T, w *terraform.Workspace, resources map[string]te
 }
 
 // arn is the resource of a call in the environment dev.
-func arn(c call, resources map[string]terraform.Resource) string {
+func arn(c call, resources map[string]promotion.Resource) string {
 	service, _, _ := strings.Cut(c.Action, ":")
 	switch service {
 	case "s3":
@@ -188,7 +188,7 @@ func arn(c call, resources map[string]terraform.Resource) string {
 }
 
 // secretOf is the ARN of the secret in which RDS keeps the password, of which a program knows no name.
-func secretOf(database terraform.Resource) string {
+func secretOf(database promotion.Resource) string {
 	secrets, _ := database.Values["master_user_secret"].([]any)
 	if len(secrets) == 0 {
 		return "no secret"

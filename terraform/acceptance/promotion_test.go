@@ -19,8 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	memory "github.com/google/go-containerregistry/pkg/registry"
 
-	"kindred/internal/awsclient"
-	"kindred/internal/terraform"
+	"kindred/internal/platform/awsclient"
+	"kindred/terraform/tf/promotion"
 )
 
 // registry is ECR as far as an image's way goes: it takes every host's requests, and wants the token that the emulator gives.
@@ -76,7 +76,7 @@ func (r *registry) wantImage(t *testing.T, tag string) {
 }
 
 // checkLock holds the state's lock as another apply would, and looks how an apply meets it; then it lets both environments lock at once.
-func checkLock(t *testing.T, cfg aws.Config, w *terraform.Workspace, moto *terraform.Moto, dev environment) {
+func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto *promotion.Moto, dev environment) {
 	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"), IfNoneMatch: aws.String("*"),
 		Body: strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
 	client := awsclient.S3(cfg)
@@ -113,8 +113,8 @@ func checkTakenBack(t *testing.T, cfg aws.Config, dev environment, r *registry) 
 		return broken
 	}
 	changes, err := p.Run(t.Context())
-	if !errors.Is(err, broken) || !errors.Is(err, terraform.ErrTakenBack) {
-		t.Errorf("error %v, want %v and %v", err, broken, terraform.ErrTakenBack)
+	if !errors.Is(err, broken) || !errors.Is(err, promotion.ErrTakenBack) {
+		t.Errorf("error %v, want %v and %v", err, broken, promotion.ErrTakenBack)
 	}
 	if len(changes) == 0 {
 		t.Error("nothing changed: the smoke test met the version before")

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/internal/terraform"
+	"kindred/terraform/tf/promotion"
 )
 
 // folders are all folders of configuration: the modules and the two roots.
-func folders(t *testing.T, w *terraform.Workspace) (modules, roots []string) {
+func folders(t *testing.T, w *promotion.Workspace) (modules, roots []string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.Repository, "terraform", "modules", "*"))
 	if err != nil || len(found) < 10 {

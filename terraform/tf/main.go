@@ -4,10 +4,10 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
-	"kindred/internal/terraform"
+	"kindred/internal/platform/program"
+	"kindred/terraform/tf/promotion"
 )
 
 func main() {
-	os.Exit(program.Main("tf", terraform.Description, &terraform.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("tf", promotion.Description, &promotion.Command{}, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kindred/integration/conformance"
-	"kindred/internal/awsclient"
-	"kindred/internal/program"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/program"
 	"kindred/localstack/stack"
 )
 

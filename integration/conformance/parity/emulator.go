@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 	"kindred/localstack/stack"
 )
 

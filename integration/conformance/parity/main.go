@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"kindred/internal/program"
+	"kindred/internal/platform/program"
 )
 
 const description = "Look on emulators, on CONFORMANCE_ENDPOINT or on AWS for the behaviour that kindred depends on. Without either it writes docs/parity.md."

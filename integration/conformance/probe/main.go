@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"kindred/integration/conformance/journal"
-	"kindred/internal/awsclient"
+	"kindred/internal/platform/awsclient"
 )
 
 // probe is one process of the function.

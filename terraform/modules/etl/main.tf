@@ -7,7 +7,7 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   database   = replace(var.name, "-", "_")
 
-  training_set = "training-set" # internal/envconfig.TrainingSetPrefix
+  training_set = "training-set" # internal/platform/envconfig.TrainingSetPrefix
 }
 
 resource "aws_glue_security_configuration" "this" {
@@ -53,7 +53,7 @@ resource "aws_glue_data_catalog_encryption_settings" "this" {
 }
 
 locals {
-  # The columns of internal/trainingset, in their order. A run's folder is its partition: `injected`, because runs are named by content
+  # The columns of internal/lake/trainingset, in their order. A run's folder is its partition: `injected`, because runs are named by content
   # and a query must say which one it reads (CURRENT names the newest).
   data_sets = {
     ratings = [

@@ -7,7 +7,7 @@ locals {
     recommend_role  = coalesce(var.names.recommend_role, "${var.name}-recommend")
   }
 
-  # The folders of internal/envconfig inside the recommendations bucket.
+  # The folders of internal/platform/envconfig inside the recommendations bucket.
   folders = {
     recommendations = "${var.recommendations_bucket.arn}/recommendations/*"
     quarantine      = "${var.recommendations_bucket.arn}/quarantine/*"

@@ -7,7 +7,7 @@ locals {
   account_id = data.aws_caller_identity.current.account_id
   image      = "${aws_ecr_repository.batch.repository_url}:${var.image_tag}"
 
-  # internal/envconfig's folders
+  # internal/platform/envconfig's folders
   training_set = "training-set"
   feedback     = "feedback"
   planted_shop = "planted/shop.json"

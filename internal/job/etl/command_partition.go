@@ -1,0 +1,149 @@
+package etl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+)
+
+// maxPartitions bounds N of --partition: a file a partition at least, and manifests stay small.
+const maxPartitions = 10_000
+
+// parsePartition reads "I/N".
+func parsePartition(text string) (index, partitions int, err error) {
+	var rest string
+	n, _ := fmt.Sscanf(text+" end", "%d/%d %s", &index, &partitions, &rest)
+	if n != 3 || rest != "end" || index < 0 || partitions < 1 || index >= partitions || partitions > maxPartitions {
+		return 0, 0, fmt.Errorf("%w: --partition is %q, want I/N with I from 0 to N-1 and N up to %d", program.ErrConfig, text, maxPartitions)
+	}
+	return index, partitions, nil
+}
+
+// PartResult is what a partition achieved.
+type PartResult struct {
+	Job         string        `json:"job"`
+	Partition   int           `json:"partition"`
+	Partitions  int           `json:"partitions"`
+	NoOp        bool          `json:"no_op"` // it had finished before
+	Rows        int64         `json:"rows"`
+	Bytes       int64         `json:"bytes"`
+	Rules       Counts        `json:"rules"`
+	Files       []commit.File `json:"files"`
+	WallSeconds float64       `json:"wall_seconds"`
+	CPUSeconds  float64       `json:"cpu_seconds"`
+	MaxRSSBytes int64         `json:"max_rss_bytes"`
+}
+
+// partition is `etl --partition I/N --job NAME`.
+func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out *program.Output, start time.Time) error {
+	index, partitions, err := parsePartition(c.Partition)
+	if err != nil {
+		return err
+	}
+	snapshot, mapping, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	o, bar, err := c.options(ctx, snapshot, out)
+	if err != nil {
+		return errors.Join(err, snapshot.Close())
+	}
+	part, done, err := RunPartition(ctx, snapshot, repo, Job{Name: c.Job, Partitions: partitions, Mapping: mapping}, index, o)
+	bar.Close()
+	if err = errors.Join(err, snapshot.Close()); err != nil {
+		return jobError(c.Job, err)
+	}
+	r := PartResult{Job: c.Job, Partition: index, Partitions: partitions, NoOp: done, Rules: part.Counts, Files: part.Files}
+	for _, f := range part.Files {
+		r.Rows += f.Rows
+		r.Bytes += f.Bytes
+	}
+	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
+	verb := "wrote"
+	if done {
+		verb = "had written"
+	}
+	return out.Result(fmt.Sprintf("Partition %d of %d of job %s %s %s ratings; %.1f MB in %.1f s.%s", index, partitions, c.Job, verb, group(r.Rows),
+		float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence()), r)
+}
+
+// jobError says in one sentence that a job's folder is no more.
+func jobError(job string, err error) error {
+	switch {
+	case errors.Is(err, commit.ErrCollected):
+		return fmt.Errorf("%w: the folder of job %s was collected as left behind; begin another job", ErrPartition, job)
+	case errors.Is(err, objectstore.ErrNotFound):
+		return fmt.Errorf("%w: job %s is not there: %w", ErrPartition, job, err)
+	}
+	return configured(err)
+}
+
+// PlanCommand is `etl plan`.
+type PlanCommand struct {
+	Reading
+	Lake       envconfig.Lake `embed:""`
+	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name that the partitions of one set share; never used before."`
+	Partitions int            `required:"" placeholder:"N" help:"How many partitions there are."`
+}
+
+// Run begins a job.
+func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
+	if c.Partitions < 1 || c.Partitions > maxPartitions {
+		return fmt.Errorf("%w: --partitions is %d, want 1 to %d", program.ErrConfig, c.Partitions, maxPartitions)
+	}
+	repo, err := openRepository(ctx, c.Lake)
+	if err != nil {
+		return err
+	}
+	snapshot, mapping, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	job := Job{Name: c.Job, Partitions: c.Partitions, Mapping: mapping}
+	plan, made, err := MakePlan(ctx, snapshot, repo, job, Options{ScratchDir: c.ScratchDir, AcceptSchema: c.AcceptSchema})
+	if err = errors.Join(err, snapshot.Close()); err != nil {
+		return jobError(c.Job, err)
+	}
+	verb := "is planned"
+	if !made {
+		verb = "was planned before"
+	}
+	return out.Result(fmt.Sprintf("Job %s %s: %d partitions. Run etl --job %s --partition 0/%d and so on, then etl commit-parts --job %s.", c.Job, verb,
+		c.Partitions, c.Job, c.Partitions, c.Job), plan)
+}
+
+// CommitPartsCommand is `etl commit-parts`.
+type CommitPartsCommand struct {
+	Lake       envconfig.Lake `embed:""`
+	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"The job whose partitions have finished."`
+	Limits     Limits         `embed:""`
+	MaxSpread  time.Duration  `default:"1h" help:"How long after the first snapshot the last partition's may be."`
+	SameMoment bool           `help:"Refuse unless the server proves that nothing was written between the partitions' snapshots."`
+	TrustSizes bool           `help:"Compare the files' sizes only, instead of reading them back for their hashes."`
+	PruneAfter time.Duration  `default:"168h" help:"Age from which folders of runs that were never completed are deleted after a commit. 0: never."`
+}
+
+// Run commits a job.
+func (c *CommitPartsCommand) Run(ctx context.Context, out *program.Output) error {
+	start := time.Now()
+	check := RunCommand{Limits: c.Limits, PruneAfter: c.PruneAfter}
+	if err := check.check(); err != nil {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	repo, err := openRepository(ctx, c.Lake)
+	if err != nil {
+		return err
+	}
+	outcome, err := CommitParts(ctx, repo, c.Job, Options{Limits: c.Limits, PruneAge: c.PruneAfter},
+		PartsOptions{MaxSpread: c.MaxSpread, SameMoment: c.SameMoment, TrustSizes: c.TrustSizes})
+	if err != nil {
+		return jobError(c.Job, err)
+	}
+	return outcome.report(ctx, out, start)
+}

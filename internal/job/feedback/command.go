@@ -1,0 +1,81 @@
+package feedback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+)
+
+// Description is the first line of the command's help.
+const Description = "What became of the delivered recommendations: hit rates, and interactions for the next training."
+
+// Command is the command line.
+type Command struct {
+	Recommendations envconfig.Recommendations `embed:""`
+	Lake            envconfig.Lake            `embed:""`
+	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" help:"DuckDB's program, which runs the joins."`
+	ScratchDir      string                    `placeholder:"FOLDER" help:"Where copies of the records lie meanwhile, unpacked. Default: the system's folder for such."`
+	SQL             bool                      `name:"sql" help:"Print the joins, to run them in Athena, and end."`
+}
+
+// Run joins and reports.
+func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	if c.SQL {
+		_, err := fmt.Fprint(out.Stdout, SQL)
+		return err
+	}
+	recommendations, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
+	if err != nil {
+		return err
+	}
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return err
+	}
+	bar := out.Bar()
+	defer bar.Close()
+	r, err := Job{Recommendations: recommendations, Lake: lake, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir, Progress: bar.Show}.Run(ctx)
+	bar.Close()
+	if errors.Is(err, ErrNoDuckDB) {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return err
+	}
+	return out.Result(r.table(), r)
+}
+
+// table is the result for people: a line for each version and source, the places side by side.
+func (r *Result) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d interactions of known customers from %d delivered objects are ", r.Interactions, r.Objects)
+	if r.NoOp {
+		b.WriteString("as they were")
+	} else {
+		b.WriteString("now current")
+	}
+	fmt.Fprintf(&b, " in the lake (run %s).\nA hit is a look at a recommended product by the same visitor within 7 days; per page, a hit of any product.\n", r.Run)
+	fmt.Fprintf(&b, "  %-18s %-10s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source", "pages", "hits/page", "carted", "bought")
+	for rest := r.HitRates; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].ModelVersion == rest[0].ModelVersion && rest[n].Source == rest[0].Source {
+			n++
+		}
+		var sum HitRate
+		var places []string
+		for _, h := range rest[:n] {
+			sum.Shown = max(sum.Shown, h.Shown)
+			sum.Viewed, sum.Carted, sum.Bought = sum.Viewed+h.Viewed, sum.Carted+h.Carted, sum.Bought+h.Bought
+			places = append(places, fmt.Sprintf("%.3f", h.HitRate))
+		}
+		fmt.Fprintf(&b, "  %-18s %-10s %8d %9.3f %8d %8d   %s\n", rest[0].ModelVersion, rest[0].Source, sum.Shown,
+			float64(sum.Viewed)/float64(max(sum.Shown, 1)), sum.Carted, sum.Bought, strings.Join(places, " "))
+		rest = rest[n:]
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,177 @@
+// Package feedback learns from the delivered recommendations what became of them: which recommended products the same visitor looked at, put
+// into the cart or bought afterwards. It owns the joins (feedback.sql, one file for DuckDB on one machine and Athena on AWS), the hit rates,
+// and the Parquet data set of interactions that training takes beside the ratings. What an interaction is worth is the trainer's to say.
+package feedback
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/linefile"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+)
+
+// SQL defines the views feedback_hit_rate and feedback_interaction on a table of recommendation records.
+//
+//go:embed feedback.sql
+var SQL string
+
+// Kind is the manifest's kind of a set of interactions, and schemaFingerprint the layout of its file.
+const (
+	Kind              = "feedback"
+	schemaFingerprint = "feedback-1"
+	interactionsFile  = "interactions.parquet"
+)
+
+// HitRate says how often the products at one place of the lists, from one version and source, had an effect.
+type HitRate struct {
+	ModelVersion string  `json:"model_version"`
+	Source       string  `json:"source"`
+	Place        int     `json:"place"` // from 1
+	Shown        int64   `json:"shown"`
+	Viewed       int64   `json:"viewed"`
+	Carted       int64   `json:"carted"`
+	Bought       int64   `json:"bought"`
+	HitRate      float64 `json:"hit_rate"` // viewed / shown
+}
+
+// Result is what a run found.
+type Result struct {
+	Run          string    `json:"run"` // of the interactions in the lake
+	NoOp         bool      `json:"no_op"`
+	Objects      int       `json:"objects"` // of delivered records
+	Interactions int64     `json:"interactions"`
+	HitRates     []HitRate `json:"hit_rates"` // by version, source and place
+}
+
+// details is what the manifest says beside the file.
+type details struct {
+	HitRates []HitRate `json:"hit_rates"`
+}
+
+// Job makes the delivered records into the lake's current interactions.
+type Job struct {
+	Recommendations, Lake objectstore.Store
+	DuckDB                string // its program
+	ScratchDir            string // for copies of the records; empty: the system's
+	Progress              func(stage string, done, total int64)
+}
+
+// Run reads every delivered record, whenever it came: an interaction is forgotten with the records that show it. The same records give
+// the same interactions, and a second run changes nothing.
+func (j Job) Run(ctx context.Context) (_ *Result, err error) {
+	dir, err := os.MkdirTemp(j.ScratchDir, "kindred-feedback-*")
+	if err != nil {
+		return nil, fmt.Errorf("create scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	objects, err := j.download(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	j.Progress("join", 0, 1)
+	if err := queryDuckDB(ctx, j.DuckDB, dir); err != nil {
+		return nil, err
+	}
+	j.Progress("join", 1, 1)
+	var rates []HitRate
+	var rows []struct {
+		Interactions int64 `json:"interactions"`
+	}
+	err = errors.Join(readJSON(filepath.Join(dir, ratesFile), &rates), readJSON(filepath.Join(dir, rowsFile), &rows))
+	if err != nil {
+		return nil, err
+	}
+	m, changed, err := commit.NewRepository(j.Lake, envconfig.FeedbackPrefix).Commit(ctx, commit.Draft{
+		Kind: Kind, SchemaFingerprint: schemaFingerprint, Dir: dir, Details: details{rates},
+		Files: []commit.File{{Path: interactionsFile, DataSet: "interactions", Rows: rows[0].Interactions}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commit interactions: %w", err)
+	}
+	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Interactions: rows[0].Interactions, HitRates: rates}, nil
+}
+
+// fileBytes is where a file of records ends: DuckDB reads few large files far faster than many small objects.
+const fileBytes = 256 << 20
+
+// download copies the delivered records into files of the folder, unpacked.
+func (j Job) download(ctx context.Context, dir string) (objects int, err error) {
+	var file *os.File
+	size := int64(fileBytes)
+	files := 0
+	closeFile := func() error {
+		if file == nil {
+			return nil
+		}
+		return file.Close()
+	}
+	defer func() { err = errors.Join(err, closeFile()) }()
+	next := func() error {
+		if err := closeFile(); err != nil {
+			return err
+		}
+		file, err = os.Create(filepath.Join(dir, fmt.Sprintf(recordsFile, files)))
+		files, size = files+1, 0
+		return err
+	}
+	if err := next(); err != nil { // one at least, for DuckDB to find
+		return 0, err
+	}
+	for info, err := range j.Recommendations.List(ctx, envconfig.RecommendationPrefix) {
+		if err != nil {
+			return 0, fmt.Errorf("list delivered recommendations: %w", err)
+		}
+		if size >= fileBytes {
+			if err := next(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := j.copyObject(ctx, info.Key, file)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", info.Key, err)
+		}
+		size += n
+		objects++
+		j.Progress("read records", int64(objects), int64(objects))
+	}
+	return objects, nil
+}
+
+// copyObject appends the lines of an object.
+func (j Job) copyObject(ctx context.Context, key string, w io.Writer) (size int64, err error) {
+	body, _, err := j.Recommendations.Get(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	plain, err := linefile.Plain(body)
+	if err != nil {
+		return 0, err
+	}
+	size, err = io.Copy(w, plain)
+	if err != nil {
+		return size, err
+	}
+	_, err = w.Write([]byte("\n")) // an object may end without one; DuckDB passes over empty lines
+	return size + 1, err
+}
+
+func readJSON(name string, v any) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decode %s: %w", filepath.Base(name), err)
+	}
+	return nil
+}

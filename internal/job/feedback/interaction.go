@@ -1,0 +1,85 @@
+package feedback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/parquet-go/parquet-go"
+
+	"kindred/internal/lake/commit"
+)
+
+// Action is the strongest thing that a visitor did with a product in a session.
+type Action string
+
+// From the weakest to the strongest.
+const (
+	View     Action = "view"
+	Cart     Action = "cart"
+	Purchase Action = "purchase"
+)
+
+// Interaction is what a known customer did with a product in one session, recommended or not.
+type Interaction struct {
+	CustomerNumber int32  `parquet:"customer_number"`
+	ProductCode    string `parquet:"product_code"`
+	Action         Action `parquet:"action"`
+	OccurredAt     int64  `parquet:"occurred_at"` // milliseconds since 1970 UTC
+}
+
+// ErrSchema means that the interactions were written with other columns than this program reads.
+var ErrSchema = errors.New("feedback has another schema")
+
+// Read loads the interactions of m, by customer, product and time. It needs scratchDir (empty: the system's) for a copy of the file.
+// ErrSchema, or commit.ErrCorrupt when the file is damaged.
+func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (all []Interaction, err error) {
+	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
+		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
+	}
+	dir, err := os.MkdirTemp(scratchDir, "kindred-feedback-*")
+	if err != nil {
+		return nil, fmt.Errorf("create scratch folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	for _, f := range m.Files {
+		name := filepath.Join(dir, filepath.Base(f.Path))
+		if err := repo.Fetch(ctx, m, f, name); err != nil {
+			return nil, err
+		}
+		part, err := readFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
+		}
+		if int64(len(part)) != f.Rows {
+			return nil, fmt.Errorf("read %s of run %s: %w: it has not the rows that the manifest lists", f.Path, m.Run, commit.ErrCorrupt)
+		}
+		all = append(all, part...)
+	}
+	return all, nil
+}
+
+func readFile(name string) (rows []Interaction, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	reader := parquet.NewGenericReader[Interaction](file)
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	rows = make([]Interaction, reader.NumRows())
+	for n := 0; n < len(rows); {
+		read, err := reader.Read(rows[n:])
+		n += read
+		if errors.Is(err, io.EOF) && n == len(rows) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,128 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/vectorstore"
+)
+
+// memory is a store and the artifacts, and notes what was asked.
+type memory struct {
+	calls    []string
+	versions []vectorstore.Version
+	refuse   bool
+}
+
+func (m *memory) note(call string) { m.calls = append(m.calls, call) }
+
+func (m *memory) Migrate(context.Context) error { m.note("migrate"); return nil }
+
+func (m *memory) Versions(context.Context) ([]vectorstore.Version, error) { return m.versions, nil }
+
+func (m *memory) Load(_ context.Context, v *modelversion.Version) ([]vectorstore.Step, error) {
+	m.note("load " + v.ID)
+	m.versions = append(m.versions, vectorstore.Version{ID: v.ID, State: vectorstore.StateReady, Items: len(v.Items)})
+	return nil, nil
+}
+
+func (m *memory) Promote(_ context.Context, version string, _ vectorstore.PromoteOptions) error {
+	m.note("promote " + version)
+	if m.refuse {
+		return &vectorstore.Refusal{Version: version, Reasons: []string{"no better than random"}}
+	}
+	return nil
+}
+
+func (m *memory) StartCanary(_ context.Context, version string, share float64, _ vectorstore.PromoteOptions) error {
+	m.note(fmt.Sprintf("canary %s %g", version, share))
+	return nil
+}
+
+func (m *memory) Prune(context.Context, int) ([]string, error) { m.note("prune"); return nil, nil }
+
+func (m *memory) Current(context.Context) (string, error) { return "m2", nil }
+
+func (m *memory) Read(_ context.Context, id string) (*modelversion.Version, error) {
+	m.note("read " + id)
+	return &modelversion.Version{ID: id, Items: make([]modelversion.Item, 7)}, nil
+}
+
+func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		versions []vectorstore.Version
+		version  string
+		refuse   bool
+		calls    string
+		promoted bool
+	}{
+		"new":          {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
+		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
+		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}}, calls: "migrate"},
+		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
+			calls: "migrate, promote m2, prune", promoted: true},
+		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := &memory{versions: test.versions, refuse: test.refuse}
+			result, err := Run(t.Context(), m, m, test.version, vectorstore.PromoteOptions{})
+			if errors.Is(err, vectorstore.ErrRefused) != test.refuse || err != nil && !test.refuse {
+				t.Errorf("error %v", err)
+			}
+			if got := strings.Join(m.calls, ", "); got != test.calls {
+				t.Errorf("it did %q, want %q", got, test.calls)
+			}
+			if result.Promoted != test.promoted || result.NoOp == (test.promoted || test.refuse) {
+				t.Errorf("result %+v", result)
+			}
+		})
+	}
+}
+
+func TestCanaryIsLoadedFirst(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{"": "migrate, read m2, load m2, canary m2 0.2", "m1": "migrate, canary m1 0.2"} {
+		m := &memory{versions: []vectorstore.Version{{ID: "m1", State: vectorstore.StateReady}}}
+		result, err := Canary(t.Context(), m, m, version, 0.2, vectorstore.PromoteOptions{})
+		if got := strings.Join(m.calls, ", "); err != nil || got != want || result.Share != 0.2 || result.ModelVersion == "" {
+			t.Errorf("canary %q: did %q, want %q; %+v, %v", version, got, want, result, err)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	recall, similar := 0.99, 0.95
+	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000, Recall: &recall, Similar: &similar, Report: modelversion.Report{
+		Split: "each customer's last purchases", TestCustomers: 500,
+		Rows: []modelversion.Row{{Name: "model", NDCG10: 0.3, Recall10: 0.25, Low: 0.28, High: 0.32}, {Name: "popularity", NDCG10: 0.15},
+			{Name: "random"}, {Name: "ceiling", NDCG10: 0.4}},
+		Verdict: modelversion.Verdict{Reasons: []string{"popularity is too close"}},
+	}}
+	want := []string{
+		"Version m1 knows 800 products and 2000 customers and was live before: `publish rollback` brings it back.",
+		"The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. What is live stays live.",
+		"- popularity is too close",
+		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking quality, NDCG@10, is 0.300 " +
+			"(likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
+		"Against popularity: 2.0 times as good (0.150).",
+		"Against random: that found nothing.",
+		"It reaches 75 % of the best that is possible on this shop (0.400).",
+		"A search goes by an index, which finds 9.9 of the 10 best products and 9.5 of the 10 most similar ones.",
+		"2026-03-01 12:00:00  ann: rollback, from m1 to m0 (socks)",
+	}
+	history := []vectorstore.Promotion{{Actor: "ann", Action: vectorstore.ActionPromote, From: "m0", To: "m2"}, {Actor: "ann",
+		Action: vectorstore.ActionRollback, From: "m1", To: "m0", Reason: "socks", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	if got := strings.Split(Explain(v, history), "\n"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}

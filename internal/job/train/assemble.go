@@ -1,0 +1,52 @@
+package train
+
+import (
+	"slices"
+
+	"kindred/internal/job/feedback"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
+)
+
+// assemble puts a fitted model into the form that is stored and served.
+func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights weights) *modelversion.Version {
+	origin := func(featured bool) modelversion.Origin {
+		if featured {
+			return modelversion.OriginFeatures
+		}
+		return modelversion.OriginTrained
+	}
+	// One matrix product of the items as they are stored: exactly what serving's Gram matrix has to be.
+	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Solver: modelversion.Solver{
+		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view, CartWeight: weights.cart,
+		Items: len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
+	}}
+	positives := make([]int32, len(data.Products))
+	rated := make([][]int32, len(data.Customers))
+	for _, r := range data.Ratings {
+		if signal.Preference(r.Stars) > 0 {
+			positives[r.Product]++
+		}
+		rated[r.Customer] = append(rated[r.Customer], r.Product)
+	}
+	for _, f := range data.Feedback {
+		if f.Action == feedback.Purchase {
+			rated[f.Customer] = append(rated[f.Customer], f.Product) // what has been bought is not recommended again either
+		}
+	}
+	for i, p := range data.Products {
+		v.Items = append(v.Items, modelversion.Item{Code: p.Code, Name: p.Name, Line: p.Line, QuantityInStock: p.QuantityInStock,
+			Positives: positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
+	}
+	for i, c := range data.Customers {
+		codes := make([]string, len(rated[i]))
+		for j, p := range rated[i] {
+			codes[j] = data.Products[p].Code
+		}
+		slices.Sort(codes)
+		codes = slices.Compact(codes)
+		v.Customers = append(v.Customers, modelversion.Customer{Number: c.Number, Origin: origin(f.customersFeatured[i]),
+			Vector: f.model.User(i), Rated: codes})
+	}
+	return v
+}

@@ -1,0 +1,144 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+)
+
+// Description is the first line of the job's help.
+const Description = "Train a model version from the current training set: tuned, measured against baselines, judged."
+
+// Command is the command line of the train job.
+type Command struct {
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train and make the version current (the default). Trains nothing twice."`
+	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
+	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
+}
+
+// RunCommand is `train`. Defaults are those of DefaultConfig.
+type RunCommand struct {
+	Lake             envconfig.Lake      `embed:""`
+	Artifacts        envconfig.Artifacts `embed:""`
+	MinStars         int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
+	FeedbackView     float64             `default:"0" help:"Confidence of a product that a customer has looked at and not rated (see feedback); a like has 1."`
+	FeedbackCart     float64             `default:"0.5" help:"The same of a product put into the cart."`
+	FeedbackPurchase float64             `default:"1" help:"The same of a product bought."`
+	Dim              int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
+	TuneBudget       float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
+	Epochs           int                 `default:"16" help:"Sweeps of the final fits."`
+	Seed             uint64              `default:"1" help:"Seed of the initial vectors."`
+	ViewWeight       float64             `default:"0" help:"Confidence of an item that a shopper looks at; a like in training has 1. 0 lets tuning choose."`
+	CartWeight       float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
+	Threads          int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
+	Memory           int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
+	ScratchDir       string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
+}
+
+// ShowCommand is `train show`.
+type ShowCommand struct {
+	Artifacts envconfig.Artifacts `embed:""`
+	ID        string              `arg:"" optional:"" help:"Version; the current one when absent."`
+}
+
+// Run trains.
+func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
+	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart, FeedbackPurchase: c.FeedbackPurchase}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return err
+	}
+	artifacts, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	if err != nil {
+		return err
+	}
+	bar := out.Bar()
+	defer bar.Close()
+	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Memory: c.Memory, Progress: bar.Show,
+		Estimated: func(e Estimate) {
+			out.Log.Info("estimated", "megabytes", e.Bytes>>20, "seconds", int(e.Seconds))
+			if bar.Visible() {
+				fmt.Fprintf(out.Stderr, "Training takes up to %d MB and some %.0f s.\n", e.Bytes>>20, e.Seconds)
+			}
+		}}
+	if job.Memory == 0 {
+		job.Memory = AvailableMemory()
+	}
+	result, err := job.Run(ctx)
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	return out.Result(result.sentence(), result)
+}
+
+// Run prints the report of a version.
+func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
+	store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	if err != nil {
+		return err
+	}
+	v, items, customers, err := modelfile.ReadSummary(ctx, commit.NewRepository(store, envconfig.ModelPrefix), c.ID, "")
+	if err != nil {
+		return fmt.Errorf("show model version: %w", err)
+	}
+	result := &Result{ModelVersion: v.ID, TrainingRun: v.TrainingRun, NoOp: true, Report: v.Report, Customers: customers, Items: items}
+	if err := json.Unmarshal(v.Training, &result.Config); err != nil {
+		return fmt.Errorf("read the notes of version %s: %w", v.ID, err)
+	}
+	result.Interactions = int64(result.Config.Interactions)
+	text := fmt.Sprintf("Model version %s of %d items and %d customers, from training set %s at %s.\n%s", v.ID, items, customers,
+		v.TrainingRun, v.TrainedAt.Format("2006-01-02 15:04 MST"), result.table())
+	return out.Result(text, result)
+}
+
+func (r *Result) sentence() string {
+	if r.NoOp {
+		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s", r.ModelVersion, r.table())
+	}
+	return fmt.Sprintf("Trained model version %s on %d ratings of %d customers and %d products in %.1f s.\n%s", r.ModelVersion, r.Interactions,
+		r.Customers, r.Items, r.Seconds, r.table())
+}
+
+// table is the report for people.
+func (r *Result) table() string {
+	var b strings.Builder
+	used := r.Config.Used
+	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n", used.Dim, used.Alpha0, used.Lambda,
+		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
+	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives, r.Report.TestCustomers)
+	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
+	for _, row := range r.Report.Rows {
+		fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
+	}
+	for _, p := range []struct {
+		title string
+		part  *modelversion.Part
+	}{{"Newer than the version before", r.Report.Live}, {"New products", r.Report.ColdStart}, {"Sessions", r.Report.Sessions}} {
+		if p.part == nil {
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s; %d customers.\n", p.title, p.part.What, p.part.Customers)
+		for _, row := range p.part.Rows {
+			fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
+		}
+	}
+	verdict := "The gate lets it pass."
+	if !r.Report.Verdict.Pass {
+		verdict = "The gate refuses it."
+	}
+	fmt.Fprintf(&b, "%s %s", verdict, strings.Join(r.Report.Verdict.Reasons, "\n  "))
+	return b.String()
+}

@@ -1,0 +1,6 @@
+package train
+
+import "errors"
+
+// ErrNoTrainingSet means that the lake holds no committed training set yet.
+var ErrNoTrainingSet = errors.New("there is no training set yet; run etl first")

@@ -1,0 +1,90 @@
+package train
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"kindred/internal/model/ials"
+)
+
+// ErrMemory says that a training would not fit into memory.
+var ErrMemory = errors.New("not enough memory")
+
+const (
+	// ratingBytes is what an interaction takes besides the solver's own 16: the ratings as read, their splits, the baselines' lists, and
+	// what is garbage until the next collection. Measured with `make bench-train ARGS="grow --whole"`.
+	ratingBytes = 230
+	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200 neighbours of 8 bytes.
+	rowBytes = 2000
+	// fits of a training beside the tuning: for the report, for the served version, without the cold items, and without what is newer than
+	// the version before.
+	fits = 4
+)
+
+// Estimate is what a training takes at most, known before it starts.
+type Estimate struct {
+	Bytes int64 `json:"bytes"`
+	// Seconds of a nominal machine with 20 Gflop/s; without vector units several times as many.
+	Seconds float64 `json:"seconds"`
+}
+
+// estimate prices a training at its largest dimension.
+func (c Config) estimate(m *ials.Matrix, ratings, threads int) Estimate {
+	dim := c.largestDim()
+	seconds := c.TuneBudget + fits*float64(c.Epochs)*epochCost(m, m.Transposed(), dim)/nominalRate
+	return Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads), Seconds: seconds}
+}
+
+func (c Config) largestDim() int {
+	if c.Dim > 0 {
+		return c.Dim
+	}
+	return largestDim
+}
+
+func memory(customers, products, ratings, dim, threads int) int64 {
+	return ials.Memory(customers, products, ratings, dim, threads) + int64(ratings)*ratingBytes + int64(customers+products)*(rowBytes+4*int64(dim))
+}
+
+// fit is ErrMemory when the estimate is above what is available; 0 available means that nobody knows.
+func (e Estimate) fit(available int64, customers, products, ratings, dim, threads int) error {
+	if available <= 0 || e.Bytes <= available {
+		return nil
+	}
+	smaller := memory(customers, products, ratings, smallestDim, threads)
+	return fmt.Errorf("train %d ratings of %d customers and %d products: dimension %d needs up to %.1f MB (dimension %d: %.1f MB) and %.1f MB are free: %w",
+		ratings, customers, products, dim, float64(e.Bytes)/1e6, smallestDim, float64(smaller)/1e6, float64(available)/1e6, ErrMemory)
+}
+
+// AvailableMemory is how many bytes this process may still take: the least of what the machine and its control group have left; 0 where
+// the system does not say.
+func AvailableMemory() int64 {
+	var free int64
+	if file, err := os.Open("/proc/meminfo"); err == nil {
+		defer func() { _ = file.Close() }() // only read
+		for lines := bufio.NewScanner(file); lines.Scan(); {
+			if rest, ok := strings.CutPrefix(lines.Text(), "MemAvailable:"); ok {
+				kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+				free = kib * 1024
+			}
+		}
+	}
+	limit, used := readNumber("/sys/fs/cgroup/memory.max"), readNumber("/sys/fs/cgroup/memory.current")
+	if limit > 0 && used > 0 && (free == 0 || limit-used < free) {
+		free = max(limit-used, 1)
+	}
+	return free
+}
+
+func readNumber(name string) int64 {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64) // "max" is no limit
+	return n
+}

@@ -1,0 +1,97 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"kindred/internal/model/evaluation"
+	"kindred/internal/platform/program"
+)
+
+// EvaluateCommand is `train evaluate`.
+type EvaluateCommand struct {
+	Train      string  `required:"" placeholder:"FILE" help:"What is known: a line a user, \"user item item …\"."`
+	Test       string  `required:"" placeholder:"FILE" help:"What is to be found."`
+	Valid      string  `placeholder:"FILE" help:"What tuning may look at. Default: a tenth of the training file, put back afterwards."`
+	Refit      bool    `help:"Once tuned, fit (and mask) the validation file too. The tables of the public splits don't."`
+	TuneBudget float64 `default:"300" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s."`
+	LargestDim int     `default:"512" help:"Most components of a vector that tuning may choose."`
+	Epochs     int     `default:"16" help:"Sweeps of the final fit."`
+	Seed       uint64  `default:"1" help:"Seed of the initial vectors."`
+	Memory     int64   `default:"0" help:"Most bytes to use; 0 is what the system has left."`
+	Threads    int     `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
+}
+
+// Run measures every row.
+func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
+	if c.LargestDim < smallestDim || c.LargestDim > 2048 || c.Epochs < 1 || !(c.TuneBudget >= 0) {
+		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning budget is %g seconds (want 0 or more)",
+			program.ErrConfig, c.LargestDim, smallestDim, c.Epochs, c.TuneBudget)
+	}
+	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed, Threads: c.Threads, Memory: c.Memory}
+	if e.Threads <= 0 {
+		e.Threads = runtime.GOMAXPROCS(0)
+	}
+	if e.Memory == 0 {
+		e.Memory = AvailableMemory()
+	}
+	for _, file := range []struct {
+		name string
+		into **evaluation.Pairs
+	}{{c.Train, &e.Train}, {c.Test, &e.Test}, {c.Valid, &e.Valid}} {
+		if file.name == "" {
+			continue
+		}
+		pairs, err := readAdjacency(file.name)
+		if err != nil {
+			return fmt.Errorf("%w: %w", program.ErrConfig, err)
+		}
+		*file.into = pairs
+	}
+	bar := out.Bar()
+	defer bar.Close()
+	e.Progress = bar.Show
+	e.Measured = func(row EvaluationRow) {
+		out.Log.Info("row", "model", row.Model, "recall_20", row.Recall20, "ndcg_20", row.NDCG20, "seconds", row.Seconds)
+	}
+	result, err := e.Run(ctx)
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	return out.Result(result.table(), result)
+}
+
+func readAdjacency(name string) (p *evaluation.Pairs, err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open interactions: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if p, err = evaluation.ReadAdjacency(file); err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// table is the result for people.
+func (r *EvaluationResult) table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d users, %d items, %d interactions; %d users to rank for. Tuned on %s.\n", r.Users, r.Items, r.Interactions,
+		r.TestUsers, r.Validation)
+	fmt.Fprintf(&b, "kindred: dimension %d, alpha0 %.3g, lambda %.3g, the best of %d tried.\n", r.Config.Dim, r.Config.Alpha0, r.Config.Lambda,
+		len(r.Config.Tried))
+	fmt.Fprintf(&b, "  %-14s %9s %8s %9s %8s %8s %8s %9s\n", "", "Recall@20", "NDCG@20", "Recall@10", "NDCG@10", "MRR", "coverage", "seconds")
+	for _, row := range r.Rows {
+		fmt.Fprintf(&b, "  %-14s %9.4f %8.4f %9.4f %8.4f %8.4f %8.4f %9.1f\n", row.Model, row.Recall20, row.NDCG20, row.Recall10, row.NDCG10,
+			row.MRR, row.Coverage, row.Seconds)
+	}
+	for _, s := range r.Skipped {
+		fmt.Fprintf(&b, "  %-14s no row: %s\n", s.Model, s.Reason)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}

@@ -1,0 +1,160 @@
+package train
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"kindred/internal/model/modelversion"
+	"kindred/internal/shop"
+)
+
+const (
+	// buckets is how many quantile classes an amount of money is cut into.
+	buckets = 5
+	// featureRidge shrinks a feature's weight as though that many further rows had the feature and deviated by nothing.
+	featureRidge = 10
+	// ridgeSweeps and ridgeTolerance end the solution of the ridge: no weight moved by more than the tolerance, or enough is enough.
+	ridgeSweeps    = 200
+	ridgeTolerance = 1e-5
+)
+
+// ridge maps one-hot features to vectors: v ≈ bias + Σ weight[feature].
+type ridge struct {
+	dim     int
+	bias    []float64
+	weights map[string][]float64
+}
+
+// fitRidge minimises Σ |v − bias − Σ weight|² + featureRidge·Σ|weight|² over rows with their features, one feature after
+// the other until nothing moves (Gauss-Seidel): the matrix of a shop with thousands of cities is never built.
+func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
+	r := &ridge{dim: dim, bias: make([]float64, dim), weights: make(map[string][]float64)}
+	rows := make(map[string][]int)
+	residual := make([][]float64, len(vectors))
+	for i, v := range vectors {
+		residual[i] = make([]float64, dim)
+		for j, x := range v {
+			residual[i][j] = float64(x)
+		}
+		for _, f := range features[i] {
+			if r.weights[f] == nil {
+				r.weights[f] = make([]float64, dim)
+			}
+			rows[f] = append(rows[f], i)
+		}
+	}
+	everyone := make([]int, len(vectors))
+	for i := range everyone {
+		everyone[i] = i
+	}
+	names := make([]string, 0, len(rows))
+	for f := range rows {
+		names = append(names, f)
+	}
+	slices.Sort(names)
+	for range ridgeSweeps {
+		moved := settle(r.bias, everyone, residual, 0)
+		for _, f := range names {
+			moved = max(moved, settle(r.weights[f], rows[f], residual, featureRidge))
+		}
+		if moved < ridgeTolerance {
+			break
+		}
+	}
+	return r
+}
+
+// settle sets w to its best value while all other weights stay, updates the residuals of its rows, and returns the largest change.
+func settle(w []float64, rows []int, residual [][]float64, shrink float64) (moved float64) {
+	if len(rows) == 0 {
+		return 0
+	}
+	sum := make([]float64, len(w))
+	for _, i := range rows {
+		for j, x := range residual[i] {
+			sum[j] += x
+		}
+	}
+	for j, old := range w {
+		sum[j] = (sum[j] - shrink*old) / (float64(len(rows)) + shrink)
+		w[j] += sum[j]
+		moved = max(moved, math.Abs(sum[j]))
+	}
+	for _, i := range rows {
+		for j, change := range sum {
+			residual[i][j] -= change
+		}
+	}
+	return moved
+}
+
+// vector is what the features say; unknown ones say nothing.
+func (r *ridge) vector(features []string) []float32 {
+	sum := slices.Clone(r.bias)
+	for _, f := range features {
+		for j, x := range r.weights[f] {
+			sum[j] += x
+		}
+	}
+	return narrow(sum)
+}
+
+// fill puts the bias and the weights into e.
+func (r *ridge) fill(e *modelversion.Encoder) {
+	e.Bias, e.Weights = narrow(r.bias), make(map[string][]float32, len(r.weights))
+	for f, w := range r.weights {
+		e.Weights[f] = narrow(w)
+	}
+}
+
+func narrow(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// quantileEdges are the ascending, distinct upper bounds of the buckets but the last, which has none.
+func quantileEdges(values []float64) []float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	var edges []float64
+	for b := 1; b < buckets && len(sorted) > 0; b++ {
+		edges = append(edges, sorted[min(b*len(sorted)/buckets, len(sorted)-1)])
+	}
+	return slices.Compact(edges)
+}
+
+func creditEdges(customers []shop.Customer) []float64 {
+	var limits []float64
+	for _, c := range customers {
+		if c.CreditLimit != nil {
+			limits = append(limits, float64(*c.CreditLimit)/100)
+		}
+	}
+	return quantileEdges(limits)
+}
+
+func customerFeatures(c shop.Customer, e *modelversion.Encoder) []string {
+	var credit *float64
+	if c.CreditLimit != nil {
+		units := float64(*c.CreditLimit) / 100
+		credit = &units
+	}
+	return e.Features(c.Country, c.City, credit)
+}
+
+func productFeatures(products []shop.Product) [][]string {
+	prices := make([]float64, len(products))
+	for i, p := range products {
+		prices[i] = float64(p.MSRP)
+	}
+	edges := quantileEdges(prices)
+	features := make([][]string, len(products))
+	for i, p := range products {
+		bucket, _ := slices.BinarySearch(edges, prices[i])
+		features[i] = []string{"line=" + p.Line, "scale=" + p.Scale, "vendor=" + p.Vendor, "price=" + strconv.Itoa(bucket)}
+	}
+	return features
+}

@@ -1,0 +1,121 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"kindred/internal/job/feedback"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/shop"
+)
+
+// Data is what a training set holds, with ratings pointing into the sorted customers and products.
+type Data struct {
+	Customers []shop.Customer // sorted by Number
+	Products  []shop.Product  // sorted by Code
+	Ratings   []evaluation.Rating
+	Feedback  []Feedback
+}
+
+// Feedback is what a customer did with a product in a session.
+type Feedback struct {
+	Customer, Product int32
+	Action            feedback.Action
+	At                int64 // unix seconds
+}
+
+// feedbackBefore is what was known of each customer before their first held-out rating, without the held-out pairs: a look at the very
+// product that is to be found would give it away. Of a customer without times only the pairs can be left out.
+func (d *Data) feedbackBefore(held ...[]evaluation.Rating) []Feedback {
+	type pair struct{ customer, product int32 }
+	hidden, first := map[pair]bool{}, map[int32]int64{}
+	for _, part := range held {
+		for _, r := range part {
+			hidden[pair{r.Customer, r.Product}] = true
+			if at, ok := first[r.Customer]; r.RatedAt != 0 && (!ok || r.RatedAt < at) {
+				first[r.Customer] = r.RatedAt
+			}
+		}
+	}
+	var before []Feedback
+	for _, f := range d.Feedback {
+		if at, ok := first[f.Customer]; !hidden[pair{f.Customer, f.Product}] && (!ok || f.At < at) {
+			before = append(before, f)
+		}
+	}
+	return before
+}
+
+// fitted is a model with a vector for everyone and everything.
+type fitted struct {
+	model             *ials.Model
+	encoder           modelversion.Encoder
+	customersFeatured []bool // made from features, for want of positives
+	itemsFeatured     []bool
+}
+
+// matrix has a row for each customer and a column for each product. The cells are in the order of Signal.cells.
+func matrix(customers, products int, cells []cell) *ials.Matrix {
+	m := &ials.Matrix{Rows: customers, Cols: products, Start: make([]int, customers+1), Col: make([]int32, len(cells)),
+		Weight: make([]float32, len(cells))}
+	for i, c := range cells {
+		m.Start[c.customer+1] = i + 1
+		m.Col[i], m.Weight[i] = c.product, c.weight
+	}
+	for c := range customers {
+		m.Start[c+1] = max(m.Start[c+1], m.Start[c])
+	}
+	return m
+}
+
+// fit trains on the positives, then gives those without any a vector from their features.
+func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, progress func(epoch int, loss func() float64)) (*fitted, error) {
+	m := matrix(len(data.Customers), len(data.Products), positives)
+	model, err := ials.Fit(ctx, m, cfg, progress)
+	if err != nil {
+		return nil, fmt.Errorf("fit %d interactions: %w", len(m.Col), err)
+	}
+	f := &fitted{model: model}
+	t := m.Transposed()
+	if f.itemsFeatured, _ = fillIn(cfg.Dim, t, productFeatures(data.Products), model.Item); slices.Contains(f.itemsFeatured, true) {
+		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step makes every customer's
+		// vector the exact solution of those equations.
+		if err := ials.Solve(ctx, m, model.Items, model.Users, cfg); err != nil {
+			return nil, fmt.Errorf("settle customers: %w", err)
+		}
+	}
+	f.encoder.CreditEdges = creditEdges(data.Customers)
+	features := make([][]string, len(data.Customers))
+	for i, c := range data.Customers {
+		features[i] = customerFeatures(c, &f.encoder)
+	}
+	var r *ridge
+	f.customersFeatured, r = fillIn(cfg.Dim, m, features, model.User)
+	r.fill(&f.encoder)
+	return f, nil
+}
+
+// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors. It says which those are.
+func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
+	var known [][]float32
+	var knownFeatures [][]string
+	filled = make([]bool, m.Rows)
+	for i := range m.Rows {
+		if filled[i] = m.Start[i] == m.Start[i+1]; !filled[i] {
+			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
+		}
+	}
+	r = fitRidge(dim, known, knownFeatures)
+	for i := range m.Rows {
+		if filled[i] {
+			copy(vector(i), r.vector(features[i]))
+		}
+	}
+	return filled, r
+}
+
+// ranker scores by inner product.
+func ranker(m *ials.Model) evaluation.Block { return evaluation.Factors(m.Users, m.Items, m.Dim) }

@@ -1,0 +1,227 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kindred/internal/job/feedback"
+	"kindred/internal/lab/plantedshop"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+)
+
+// Job makes the current training set into the current model version.
+type Job struct {
+	Lake, Artifacts objectstore.Store
+	Config          Config
+	ScratchDir      string // for copies of files; empty: the system's
+	Threads         int    // as in Trainer
+	Memory          int64  // as in Trainer
+	Progress        func(stage string, done, total int64)
+	Estimated       func(Estimate)
+}
+
+// Result is what a run achieved.
+type Result struct {
+	ModelVersion string              `json:"model_version"`
+	TrainingRun  string              `json:"training_run"`
+	NoOp         bool                `json:"no_op"` // nothing was trained: the version was there, and is current now
+	Report       modelversion.Report `json:"report"`
+	Seconds      float64             `json:"seconds"`
+	Customers    int64               `json:"customers"`
+	Items        int64               `json:"items"`
+	Interactions int64               `json:"interactions"` // ratings, whatever the stars
+	Config       Notes               `json:"config"`
+}
+
+// Run trains, unless the version that it would make is there already: then it becomes current again. The version's id is known before anything is
+// trained: it derives from the training set's content, the configuration, the trainer's version, its
+// arithmetic, the planted truth and the version before.
+// ErrNoTrainingSet before the first etl.
+func (j Job) Run(ctx context.Context) (*Result, error) {
+	start := time.Now()
+	sets, models := commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix), commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
+	m, err := sets.Current(ctx)
+	if errors.Is(err, commit.ErrNoCurrent) {
+		return nil, fmt.Errorf("find training set in %s: %w", j.Lake, ErrNoTrainingSet)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find training set: %w", err)
+	}
+	done := commit.NewRepository(j.Lake, envconfig.FeedbackPrefix)
+	feedbackSet, err := done.Current(ctx)
+	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+		return nil, fmt.Errorf("find feedback: %w", err)
+	}
+	planted, err := plantedshop.Read(ctx, j.Lake)
+	if err != nil {
+		return nil, err
+	}
+	input, err := inputHash(m.ContentHash, feedbackSet.ContentHash, j.Config, planted)
+	if err != nil {
+		return nil, err
+	}
+	same, previous, err := j.history(ctx, models, input)
+	if err != nil {
+		return nil, err
+	}
+	id := versionID(input, previous)
+	if same != "" {
+		id = same
+	}
+	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
+		Interactions: m.Rows(trainingset.Ratings)}
+	var v *modelversion.Version
+	switch _, _, err = models.Restore(ctx, id); {
+	case err == nil:
+		result.NoOp = true
+		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
+	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt): // training again puts a lost file back
+		v, err = j.train(ctx, sources{sets, m, done, feedbackSet, planted}, models, modelversion.Version{ID: id, Input: input, Previous: previous})
+	}
+	if err != nil {
+		return nil, err
+	}
+	result.Report, result.Seconds = v.Report, time.Since(start).Seconds()
+	if err := json.Unmarshal(v.Training, &result.Config); err != nil {
+		return nil, fmt.Errorf("read the notes of version %s: %w", id, err)
+	}
+	return result, nil
+}
+
+// sources are what a version is made from.
+type sources struct {
+	sets      *commit.Repository
+	set       commit.Manifest
+	feedbacks *commit.Repository
+	feedback  commit.Manifest // without Run: there is none
+	planted   []byte
+}
+
+func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, identity modelversion.Version) (*modelversion.Version, error) {
+	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
+	if err != nil {
+		return nil, fmt.Errorf("read training set: %w", err)
+	}
+	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
+	if identity.Previous != "" {
+		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {
+			return nil, fmt.Errorf("read the version to compare with: %w", err)
+		}
+	}
+	switch truth, err := plantedshop.Shop(sources.planted, set.Products); {
+	case err != nil:
+		return nil, err
+	case truth != nil:
+		t.Truth = truth
+	}
+	data := fromSet(set)
+	if sources.feedback.Run != "" {
+		interactions, err := feedback.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
+		if err != nil {
+			return nil, fmt.Errorf("read feedback: %w", err)
+		}
+		data.addFeedback(interactions)
+	}
+	v, err := t.Train(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
+	}
+	v.ID, v.Input, v.Previous, v.TrainingRun = identity.ID, identity.Input, identity.Previous, sources.set.Run
+	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// longestHistory bounds how many earlier versions are looked at: one small object each.
+const longestHistory = 30
+
+// history looks among the earlier versions, latest first, for the one made from the same input, and for the last one that the gate let pass
+// and that was made from another. The latter is taken for the live version: train does not ask the vector database.
+func (j Job) history(ctx context.Context, models *commit.Repository, input string) (same, previous string, err error) {
+	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
+		if err != nil {
+			return "", "", err
+		}
+		if a.Input == input { // what it was compared with was current before it
+			same, previous = a.ID, ""
+			continue
+		}
+		if previous != "" {
+			continue
+		}
+		v, _, _, err := modelfile.ReadSummary(ctx, models, a.ID, j.ScratchDir)
+		if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) || errors.Is(err, modelfile.ErrFormat) {
+			continue // nothing to compare with
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("read an earlier version: %w", err)
+		}
+		if v.Report.Verdict.Pass {
+			previous = a.ID
+		}
+	}
+	return same, previous, nil
+}
+
+// inputHash is of everything that a model is made from, but for the version before it.
+func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (string, error) {
+	plantedHash := ""
+	if planted != nil {
+		sum := sha256.Sum256(planted)
+		plantedHash = hex.EncodeToString(sum[:])
+	}
+	data, err := json.Marshal(struct {
+		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
+		Config                                                 Config
+	}{contentHash, feedbackHash, Version, ials.Kernel(), plantedHash, cfg})
+	if err != nil {
+		return "", fmt.Errorf("name the version: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// versionID names the model that the input and the version before give: m and 15 hex digits, valid as part of an SQL identifier.
+func versionID(input, previous string) string {
+	sum := sha256.Sum256([]byte(input + previous))
+	return "m" + hex.EncodeToString(sum[:])[:15]
+}
+
+func fromSet(set *trainingset.Set) *Data {
+	data := &Data{Customers: set.Customers, Products: set.Products, Ratings: make([]evaluation.Rating, len(set.Interactions))}
+	for i, r := range set.Interactions {
+		data.Ratings[i] = evaluation.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: r.RatedAt}
+	}
+	return data
+}
+
+// addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
+func (d *Data) addFeedback(interactions []feedback.Interaction) {
+	customers, products := make(map[int32]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
+	for i, c := range d.Customers {
+		customers[c.Number] = int32(i)
+	}
+	for i, p := range d.Products {
+		products[p.Code] = int32(i)
+	}
+	for _, in := range interactions {
+		customer, known := customers[in.CustomerNumber]
+		product, knownToo := products[in.ProductCode]
+		if known && knownToo {
+			d.Feedback = append(d.Feedback, Feedback{customer, product, in.Action, in.OccurredAt / 1000})
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
+)
+
+// compare judges the configuration against the version before on what is newer than that one: on the ratings that it does not know. To be fair, the
+// candidate is fitted without them too: both know the same, and are asked for what came after.
+func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
+	live := t.Previous
+	owns := make(map[int32]int, len(live.Customers))
+	for i, c := range live.Customers {
+		owns[c.Number] = i
+	}
+	var known, newer []evaluation.Rating
+	for _, r := range data.Ratings {
+		i, ok := owns[data.Customers[r.Customer].Number]
+		if !ok {
+			continue // neither may know them
+		}
+		if _, ok := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].Code); ok {
+			known = append(known, r)
+		} else {
+			newer = append(newer, r)
+		}
+	}
+	task := evaluation.NewTask(len(data.Products), known, newer, t.Config.MinStars).Sample(mostReported)
+	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
+		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
+	}
+	f, err := fit(ctx, data, t.Config.cells(known, data.feedbackBefore(newer)), cfg, t.epochs("fit for the comparison"))
+	if err != nil {
+		return nil, modelversion.Verdict{}, err
+	}
+	users := make([]float32, len(data.Customers)*live.Solver.Dim)
+	for i, c := range data.Customers {
+		if own, ok := owns[c.Number]; ok {
+			copy(users[i*live.Solver.Dim:], live.Customers[own].Vector)
+		}
+	}
+	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(newer), live.ID), Customers: len(task.Cases)}
+	model, err := evaluation.Measure(ctx, task, t.threads(), ranker(f.model))
+	if err != nil {
+		return nil, modelversion.Verdict{}, err
+	}
+	beside, err := evaluation.Measure(ctx, task, t.threads(), liveBlock(live, data, users))
+	if err != nil {
+		return nil, modelversion.Verdict{}, err
+	}
+	for _, n := range []evaluation.Named{{Name: modelversion.RowModel, Scores: model}, {Name: modelversion.RowLive, Scores: beside}} {
+		part.Rows = append(part.Rows, n.Row())
+	}
+	return part, evaluation.NotWorse(model, beside, live.ID), nil
+}
+
+// liveBlock ranks by the live version's vectors; products that it does not have come last.
+func liveBlock(live *modelversion.Version, data *Data, users []float32) evaluation.Block {
+	d, products := live.Solver.Dim, len(data.Products)
+	items, missing := make([]float32, products*d), []int(nil)
+	has := make(map[string]int, len(live.Items))
+	for i, item := range live.Items {
+		has[item.Code] = i
+	}
+	for p, product := range data.Products {
+		if i, ok := has[product.Code]; ok {
+			copy(items[p*d:], live.Items[i].Vector)
+		} else {
+			missing = append(missing, p)
+		}
+	}
+	factors := evaluation.Factors(users, items, d)
+	return func(customers []int32, scores []float32) {
+		factors(customers, scores)
+		for i := range customers {
+			for _, p := range missing {
+				scores[i*products+p] = float32(math.Inf(-1))
+			}
+		}
+	}
+}

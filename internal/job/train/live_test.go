@@ -1,0 +1,94 @@
+package train
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/modelversion"
+)
+
+// TestGateAsksTheLiveVersion trains a version on the older ratings, and then candidates on all: one as good, and one that is crippled.
+func TestGateAsksTheLiveVersion(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.1)
+	times := make([]int64, 0, len(data.Ratings))
+	for _, r := range data.Ratings {
+		times = append(times, r.RatedAt)
+	}
+	slices.Sort(times)
+	old := *data
+	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool { return r.RatedAt > times[len(times)*4/5] })
+	live := mustTrain(t, Trainer{Config: quick()}, &old)
+	if !live.Report.Verdict.Pass || live.Report.Live != nil {
+		t.Fatalf("the first version's report is %+v", live.Report)
+	}
+	good := mustTrain(t, Trainer{Config: quick(), Previous: live}, data)
+	if part := good.Report.Live; part == nil || part.Rows[1].Name != modelversion.RowLive || !good.Report.Verdict.Pass {
+		t.Errorf("a candidate as good: %+v", good.Report)
+	}
+	bad := quick()
+	bad.Dim, bad.Epochs, bad.TuneBudget = 2, 1, 0
+	v := mustTrain(t, Trainer{Config: bad, Previous: live}, data)
+	if v.Report.Verdict.Pass || !slices.ContainsFunc(v.Report.Verdict.Reasons, func(s string) bool { return strings.Contains(s, "is worse than") }) {
+		t.Errorf("a crippled candidate: %+v", v.Report.Verdict)
+	}
+}
+
+// TestReportAsksFurtherQuestions measures new products and sessions where tastes are planted.
+func TestReportAsksFurtherQuestions(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.2)
+	v := mustTrain(t, Trainer{Config: quick()}, data)
+	cold, sessions := v.Report.ColdStart, v.Report.Sessions
+	if cold == nil || sessions == nil {
+		t.Fatalf("parts are missing: %+v", v.Report)
+	}
+	for _, part := range []*modelversion.Part{cold, sessions} {
+		for _, r := range part.Rows {
+			t.Logf("%s: %s NDCG@10 %.4f, recall@10 %.4f", part.What, r.Name, r.NDCG10, r.Recall10)
+		}
+	}
+	if cold.Rows[0].Recall10 <= cold.Rows[2].Recall10 || cold.Rows[2].Name != modelversion.RowRandom {
+		t.Errorf("new products: %+v", cold.Rows)
+	}
+	if sessions.Rows[0].NDCG10 <= sessions.Rows[4].NDCG10 || sessions.Rows[4].Name != modelversion.RowPopularity {
+		t.Errorf("sessions: %+v", sessions.Rows)
+	}
+}
+
+// TestNoTimesNoSessions: without times nothing is replayed.
+func TestNoTimesNoSessions(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.03)
+	for i := range data.Ratings {
+		data.Ratings[i].RatedAt = 0
+	}
+	if v := mustTrain(t, Trainer{Config: quick()}, data); v.Report.Sessions != nil {
+		t.Errorf("sessions without times: %+v", v.Report.Sessions)
+	}
+}
+
+func TestATrainingThatDoesNotFitIsRefused(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.03)
+	var said Estimate
+	trainer := Trainer{Config: quick(), Memory: 1 << 20, Estimated: func(e Estimate) { said = e }}
+	if _, err := trainer.Train(t.Context(), data); !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "dimension 16") {
+		t.Errorf("with a megabyte: %v", err)
+	}
+	trainer.Memory = 1 << 40
+	if _, err := trainer.Train(t.Context(), data); err != nil || said.Bytes < 1<<20 || said.Seconds <= 0 {
+		t.Errorf("with plenty: %v, estimated %+v", err, said)
+	}
+}
+
+func TestTheEstimateGrowsWithTheData(t *testing.T) {
+	t.Parallel()
+	small, large := memory(100_000, 20_000, 2_000_000, 64, 2), memory(100_000, 20_000, 20_000_000, 64, 2)
+	if grown := large - small; grown < 18_000_000*100 || grown > 18_000_000*300 {
+		t.Errorf("2 M interactions %d bytes, 20 M %d", small, large)
+	}
+}

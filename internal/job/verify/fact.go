@@ -1,0 +1,101 @@
+package verify
+
+import (
+	"strings"
+
+	"kindred/internal/stream/activity"
+)
+
+// flags say what is known of a stream position.
+type flags uint8
+
+const (
+	onStream    flags = 1 << iota // a record lies there
+	inWindow                      // it arrived in the audited window; by the output's own word as long as no record is known
+	recommended                   // a recommendation names it
+	quarantined                   // a quarantine record names it
+	failed                        // a failed batch names it
+	wrongEvent                    // record and output disagree about the event's id
+	repeated                      // not answered itself, but another record of the same event is
+)
+
+const outcome = recommended | quarantined | failed
+
+// fact is what a record on the stream or an output says of a stream position: 80 bytes.
+type fact struct {
+	place   hash
+	event   hash    // of the event's id; zero: it does not say
+	session uint64  // of a record: hash of its shard and partition key
+	ordinal uint64  // of a record: see shardShift
+	at      int64   // Unix nanoseconds: of a record its arrival, of a recommendation generated_at
+	latency float32 // of a recommendation: milliseconds
+	label   uint32  // of a recommendation or a quarantine record: its number in labels
+	flags   flags
+}
+
+// shardShift: an ordinal is the number of the shard, then that of the record in its shard, in the stream's order.
+const shardShift = 48
+
+// entry is what all facts of a position say together: the record's, of its recommendations the earliest one's latency and
+// label, and what follows. 96 bytes.
+type entry struct {
+	fact
+	answered   int64  // generated_at of the earliest recommendation; Unix nanoseconds
+	lines      uint32 // recommendation lines
+	quarantine uint32 // label of the quarantine record
+}
+
+// add takes one more fact of the position.
+func (e *entry) add(f fact) {
+	if f.event != (hash{}) {
+		if e.event != (hash{}) && e.event != f.event {
+			e.flags |= wrongEvent
+		}
+		e.event = f.event
+	}
+	switch {
+	case f.flags&onStream != 0:
+		e.session, e.ordinal, e.at = f.session, f.ordinal, f.at
+		e.flags &^= inWindow
+	case e.flags&onStream != 0:
+		f.flags &^= inWindow
+	}
+	if f.flags&recommended != 0 {
+		if e.lines == 0 || f.at < e.answered {
+			e.answered, e.latency, e.label = f.at, f.latency, f.label
+		}
+		e.lines++
+	}
+	if f.flags&quarantined != 0 {
+		e.quarantine = f.label
+	}
+	e.flags |= f.flags
+}
+
+// label is what a report counts outputs by.
+type label struct {
+	source  activity.Source
+	version string
+	reason  activity.Reason
+}
+
+// labels numbers labels: facts have a fixed size.
+type labels struct {
+	numbers map[label]uint32
+	list    []label
+}
+
+func (l *labels) number(of label) uint32 {
+	n, ok := l.numbers[of]
+	if !ok {
+		n = uint32(len(l.list))
+		l.numbers[of] = n
+		l.list = append(l.list, of)
+	}
+	return n
+}
+
+// placeOf names a stream position. The stream may come as a name or as an ARN.
+func placeOf(stream, shard, sequenceNumber string) hash {
+	return hashOf(stream[strings.LastIndexByte(stream, '/')+1:] + " " + shard + " " + sequenceNumber)
+}

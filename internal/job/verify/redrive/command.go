@@ -1,0 +1,92 @@
+package redrive
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/shardwriter"
+)
+
+// ErrMalformed says that objects hold no record that could be sent; all others were.
+var ErrMalformed = errors.New("cannot be read")
+
+// Command is `verify redrive`.
+type Command struct {
+	envconfig.Stream
+	envconfig.Recommendations
+	DryRun bool `help:"Say what would be sent; send and write nothing."`
+}
+
+// Run sends again and reports.
+func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	if c.Name == "" || c.Bucket == "" {
+		return fmt.Errorf("%w: set ACTIVITY_STREAM and RECOMMENDATIONS_BUCKET (`make local-up` writes both to .kindred/env)", program.ErrConfig)
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
+	if err != nil {
+		return err
+	}
+	result, err := Run(ctx, store, shardwriter.New(kinesis.NewFromConfig(cfg), c.Name, shardwriter.Pause), c.Name, c.DryRun)
+	if err != nil {
+		return err
+	}
+	if err := out.Result(result.String(), result); err != nil {
+		return err
+	}
+	if n := len(result.Malformed); n > 0 {
+		return fmt.Errorf("%d objects %w, the first is %s: move them away from there after a look", n, ErrMalformed, result.Malformed[0])
+	}
+	return nil
+}
+
+// String is the result in sentences.
+func (r Result) String() string {
+	verb, nothing := "Sent", "Nothing to send again."
+	if r.DryRun {
+		verb, nothing = "Would send", "Nothing would be sent again."
+	}
+	sentences := []string{nothing}
+	if r.Sent > 0 {
+		sentences[0] = fmt.Sprintf("%s %d records again: %d from quarantine, %d from failed batches.", verb, r.Sent, r.Quarantined, r.Failed)
+	}
+	if r.SentBefore > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d objects were sent before.", r.SentBefore))
+	}
+	if r.Unreadable > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d records are still no event and stay in quarantine (%s).", r.Unreadable, reasons(r.Reasons)))
+	}
+	if r.OtherStreams > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d records are of other streams and were left alone.", r.OtherStreams))
+	}
+	if r.Sent > 0 && !r.DryRun {
+		sentences = append(sentences, "`verify` tells when they are answered.")
+	}
+	return strings.Join(sentences, "\n")
+}
+
+func reasons(counts map[activity.Reason]int64) string {
+	keys := slices.SortedFunc(maps.Keys(counts), func(a, b activity.Reason) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%s %d", k, counts[k])
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,308 @@
+package redrive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/failedbatch"
+	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/shardwriter"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const shard = "shardId-000000000000"
+
+func position(n int) activity.Position {
+	return activity.Position{Stream: "clicks", Shard: shard, SequenceNumber: fmt.Sprintf("4966%08d", n), PartitionKey: fmt.Sprintf("s%d", n%7),
+		ArrivedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+}
+
+func event(id string) string {
+	if id != "" {
+		id = fmt.Sprintf(`"event_id":%q,`, id)
+	}
+	return `{` + id + `"session_id":"s","browse_history":[]}`
+}
+
+// bundle is a bucket in a folder and a stream in memory. Both fail when fail says so: it is asked before each write, and after
+// each that the stream took.
+type bundle struct {
+	*objectstore.Folder
+	fail    func() error
+	taken   []string
+	pending []shardwriter.Record
+}
+
+func newBundle(t *testing.T) *bundle {
+	t.Helper()
+	return &bundle{Folder: objectstore.NewFolder(t.TempDir()), fail: func() error { return nil }}
+}
+
+func (b *bundle) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, c objectstore.Condition) (objectstore.Info, error) {
+	if err := b.fail(); err != nil {
+		return objectstore.Info{}, err
+	}
+	return b.Folder.Put(ctx, key, body, size, c)
+}
+
+func (b *bundle) Add(r shardwriter.Record) { b.pending = append(b.pending, r) }
+func (b *bundle) Pending() int             { return len(b.pending) }
+
+// Flush takes three records at a time.
+func (b *bundle) Flush(context.Context) (int, error) {
+	if err := b.fail(); err != nil {
+		return 0, err
+	}
+	n := min(3, len(b.pending))
+	for _, r := range b.pending[:n] {
+		b.taken = append(b.taken, string(r.Data))
+	}
+	b.pending = b.pending[n:]
+	return n, b.fail()
+}
+
+func (b *bundle) mustRedrive(t *testing.T) Result {
+	t.Helper()
+	r, err := Run(t.Context(), b, b, "clicks", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (b *bundle) mustQuarantine(t *testing.T, p activity.Position, data string) {
+	t.Helper()
+	err := quarantine.New(onceStore{b.Folder}).Write(t.Context(), activity.Quarantined{Reason: activity.ReasonSchema, EventID: activity.EventID(nil, p), Position: p, Data: []byte(data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustFail writes a failed batch of records that begin at number first.
+func (b *bundle) mustFail(t *testing.T, key string, first int, records ...string) {
+	t.Helper()
+	type record map[string]any
+	var list []record
+	for i, data := range records {
+		p := position(first + i)
+		list = append(list, record{"kinesis": record{"sequenceNumber": p.SequenceNumber, "partitionKey": p.PartitionKey, "data": []byte(data),
+			"approximateArrivalTimestamp": float64(p.ArrivedAt.UnixMilli()) / 1000}})
+	}
+	payload, err := json.Marshal(record{"Records": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mustPut(t, envconfig.FailurePrefix+key, record{"KinesisBatchInfo": record{"shardId": shard, "startSequenceNumber": position(first).SequenceNumber,
+		"endSequenceNumber": position(first + len(records) - 1).SequenceNumber, "approximateArrivalOfLastRecord": "2026-03-01T12:00:00Z",
+		"streamArn": "arn:aws:kinesis:eu-west-1:000000000000:stream/clicks"}, "payload": string(payload)})
+}
+
+func (b *bundle) mustPut(t *testing.T, key string, v any) {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Folder.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill puts records into both places: five that are events, in taken the texts that they become, and two that are none.
+func (b *bundle) fill(t *testing.T) (becomes []string) {
+	t.Helper()
+	b.mustQuarantine(t, position(1), event("own-1"))
+	b.mustQuarantine(t, position(2), event("")+"\n")
+	b.mustQuarantine(t, position(3), "still broken")
+	other := position(4)
+	other.Stream = "another"
+	b.mustQuarantine(t, other, event("foreign"))
+	b.mustFail(t, "a", 10, event("own-10"), event(""), "poison in a failed batch")
+	b.mustFail(t, "b", 20, event("own-20"))
+	derived := func(n int) string {
+		return `{"session_id":"s","browse_history":[],"event_id":"` + activity.EventID(nil, position(n)) + `"}`
+	}
+	return []string{event("own-1"), derived(2), event("own-10"), derived(11), event("own-20")}
+}
+
+func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	want := b.fill(t)
+	dry, err := Run(t.Context(), b, b, "clicks", true)
+	if err != nil || dry.Sent != 5 || len(b.taken) > 0 || count(t, b, envconfig.RedrivenPrefix) > 0 || count(t, b, envconfig.QuarantinePrefix) != 4 {
+		t.Errorf("a dry run: %+v, %v; the stream took %q", dry, err, b.taken)
+	}
+	first := b.mustRedrive(t)
+	if diff := cmp.Diff(want, b.taken); diff != "" {
+		t.Errorf("the stream took (-want +got):\n%s", diff)
+	}
+	figures := Result{Sent: 5, Quarantined: 2, Failed: 3, Unreadable: 2, Reasons: map[activity.Reason]int64{activity.ReasonNotJSON: 2}, OtherStreams: 1}
+	if diff := cmp.Diff(figures, first); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(first.String(), "Sent 5 records again: 2 from quarantine, 3 from failed batches.\n2 records are still no event") {
+		t.Errorf("said %q", first)
+	}
+	data, _, err := objectstore.ReadAll(t.Context(), b, quarantine.Key(position(12)))
+	var kept activity.Quarantined
+	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Reason != activity.ReasonNotJSON || kept.Position != position(12) {
+		t.Errorf("the batch's bad record in quarantine: %+v, %v", kept, err)
+	}
+	second := b.mustRedrive(t)
+	if second.Sent != 0 || second.SentBefore != 4 || len(b.taken) != len(want) {
+		t.Errorf("a second run: %+v; the stream took %q", second, b.taken)
+	}
+	// A record that is mended where it lies is sent by the next run.
+	b.mustPut(t, quarantine.Key(position(3)), activity.Quarantined{Position: position(3), Data: []byte(event("mended"))})
+	if third := b.mustRedrive(t); third.Sent != 1 || b.taken[len(b.taken)-1] != event("mended") {
+		t.Errorf("after mending: %+v", third)
+	}
+}
+
+// TestARunThatEndsAnywhereLosesNothing ends a run at each of its writes in turn, before it and, at the stream, after it.
+func TestARunThatEndsAnywhereLosesNothing(t *testing.T) {
+	t.Parallel()
+	killed := errors.New("killed")
+	for at := 1; ; at++ {
+		b, steps := newBundle(t), 0
+		want := b.fill(t)
+		b.fail = func() error {
+			if steps++; steps >= at { // a dead process writes nothing more
+				return killed
+			}
+			return nil
+		}
+		_, err := Run(t.Context(), b, b, "clicks", false)
+		if err == nil {
+			if at < 8 {
+				t.Fatalf("a whole run has %d writes only", at)
+			}
+			return
+		}
+		if !errors.Is(err, killed) {
+			t.Fatal(err)
+		}
+		before := len(b.taken)
+		b.fail, b.pending = func() error { return nil }, nil
+		b.mustRedrive(t)
+		seen := map[string]int{}
+		for _, data := range b.taken {
+			seen[data]++
+		}
+		for _, data := range want {
+			if seen[data] == 0 {
+				t.Errorf("ended at write %d: %s was lost", at, data)
+			}
+			delete(seen, data)
+		}
+		if len(seen) > 0 || len(b.taken) > len(want)+before {
+			t.Errorf("ended at write %d: the stream took %q", at, b.taken)
+		}
+		if again := b.mustRedrive(t); again.Sent != 0 {
+			t.Errorf("ended at write %d: a third run sent %+v", at, again)
+		}
+		if n := count(t, b, envconfig.QuarantinePrefix); n != 5 {
+			t.Errorf("ended at write %d: %d objects in quarantine", at, n)
+		}
+	}
+}
+
+// Two listings are merged: whichever objects have markers, exactly the others are sent.
+func TestMarkersOfAnyObjectsAreFound(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	b := newBundle(t)
+	want := map[string]bool{}
+	for i := range 300 {
+		p := position(i)
+		b.mustQuarantine(t, p, event(fmt.Sprintf("e%d", i)))
+		if random.IntN(2) == 0 {
+			b.mustPut(t, markerKey(quarantine.Key(p)), marker{Sent: 1})
+		} else {
+			want[event(fmt.Sprintf("e%d", i))] = true
+		}
+	}
+	r := b.mustRedrive(t)
+	for _, data := range b.taken {
+		if !want[data] {
+			t.Errorf("%s was sent though it has a marker, or twice", data)
+		}
+		delete(want, data)
+	}
+	if len(want) > 0 || r.Sent+r.SentBefore != 300 {
+		t.Errorf("%d were not sent; %+v", len(want), r)
+	}
+}
+
+func TestAnObjectThatHoldsNoRecordIsNamed(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.mustQuarantine(t, position(1), event("e"))
+	b.mustPut(t, "quarantine/notes.json", map[string]int{"a": 1})
+	b.mustPut(t, "aws/lambda/empty", map[string]any{"KinesisBatchInfo": map[string]string{"shardId": shard, "startSequenceNumber": "1", "endSequenceNumber": "2"}})
+	r := b.mustRedrive(t)
+	if diff := cmp.Diff([]string{"quarantine/notes.json", "aws/lambda/empty"}, r.Malformed); diff != "" || r.Sent != 1 {
+		t.Errorf("%+v %s", r, diff)
+	}
+}
+
+func TestEventIDIsTheLastOfItsName(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"none":          event(""),
+		"empty":         `{"event_id":"","session_id":"s","browse_history":[]}`,
+		"null":          `{"session_id":"s","browse_history":[],"event_id":null} `,
+		"in other case": `{"Event_ID":"","session_id":"s","browse_history":[]}`,
+	} {
+		got, err := withEventID(failedRecord(data))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if e, err := activity.Parse(got); err != nil || e.EventID != activity.EventID(nil, position(1)) {
+			t.Errorf("%s: %s has id %+v, %v", name, got, e, err)
+		}
+	}
+	full := `{"session_id":"s","browse_history":[],"x":"`
+	full += strings.Repeat("x", activity.MaxEventBytes-len(full)-2) + `"}`
+	var fault *activity.Fault
+	if _, err := withEventID(failedRecord(full)); !errors.As(err, &fault) || fault.Reason != activity.ReasonTooLarge {
+		t.Errorf("an event without room for an id: %v", err)
+	}
+}
+
+func TestCommandWithoutItsVariables(t *testing.T) {
+	t.Parallel()
+	if err := (&Command{}).Run(t.Context(), &program.Output{}); !errors.Is(err, program.ErrConfig) || !strings.Contains(err.Error(), "ACTIVITY_STREAM") {
+		t.Error(err)
+	}
+}
+
+func count(t *testing.T, store objectstore.Store, prefix string) (n int) {
+	t.Helper()
+	for _, err := range store.List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+func failedRecord(data string) failedbatch.Record {
+	return failedbatch.Record{Position: position(1), Data: []byte(data)}
+}

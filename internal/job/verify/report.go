@@ -1,0 +1,171 @@
+package verify
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"kindred/internal/stream/activity"
+)
+
+// Report is what an audit found. Each record on the stream is counted in exactly one of Recommended, Quarantined,
+// OnFailure, InFlight and Lost.
+type Report struct {
+	Events         int64 `json:"events"`          // records on the stream
+	DistinctEvents int64 `json:"distinct_events"` // event ids among them
+	Recommended    int64 `json:"recommended"`     // answered; also under another record of the same event id
+	Quarantined    int64 `json:"quarantined"`
+	OnFailure      int64 `json:"on_failure"`  // given up by the mapping; the bytes lie in the bucket
+	InFlight       int64 `json:"in_flight"`   // unanswered, but younger than the patience
+	Lost           int64 `json:"lost"`        // unanswered for longer
+	NotReached     int64 `json:"not_reached"` // of Lost, those that no record with an outcome comes after on their shard
+	Redriven       int64 `json:"redriven"`    // of Quarantined and OnFailure, those answered since, sent again under the same event id
+
+	Duplicates int64 `json:"duplicates"`   // recommendation lines beyond the first of an event id; readers drop them
+	OutOfOrder int64 `json:"out_of_order"` // answered before an earlier record of their session
+	Unknown    int64 `json:"unknown"`      // stream positions that outputs name and that hold no record
+	Conflicts  int64 `json:"conflicts"`    // records both recommended and quarantined
+	WrongEvent int64 `json:"wrong_event"`  // records whose output has another event's id
+	Malformed  int64 `json:"malformed"`    // outputs that cannot be read
+
+	LatencyMS         Percentiles               `json:"latency_ms"`        // from arrival to generated_at, each record's first answer
+	EventsPerSecond   float64                   `json:"events_per_second"` // answers between the first and the last generated_at
+	Sources           map[activity.Source]int64 `json:"sources"`
+	Versions          map[string]int64          `json:"versions"`
+	QuarantineReasons map[activity.Reason]int64 `json:"quarantine_reasons"`
+
+	Since    time.Time `json:"since"`          // what arrived earlier is left out
+	Until    time.Time `json:"until,omitzero"` // what arrived then or later is left out
+	Looks    int       `json:"looks"`
+	Seconds  float64   `json:"seconds"`
+	Findings []Finding `json:"findings,omitempty"` // examples, the first few of each kind
+
+	waiting  int64                // of InFlight, those that the first look saw
+	examples map[string][]example // of faults, by kind
+}
+
+// Percentiles of a latency in milliseconds, to half a percent.
+type Percentiles struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// Finding is one example of a fault.
+type Finding struct {
+	Kind      string    `json:"kind"`
+	Where     string    `json:"where"` // shard and sequence number, or object key
+	ArrivedAt time.Time `json:"arrived_at,omitzero"`
+}
+
+// The kinds of findings.
+const (
+	kindLost       = "lost"
+	kindUnknown    = "unknown"
+	kindConflict   = "conflict"
+	kindWrongEvent = "wrong_event"
+	kindMalformed  = "malformed"
+)
+
+// Fault is nil when every record is accounted for and every output explained; otherwise ErrUnaccounted with the figures, or
+// ErrNoEvents when there was no record: an empty stream or a wrong window must not pass for a proof. Duplicates, order
+// and events given up by the mapping are reported, not faults: nothing of them is gone.
+func (r Report) Fault() error {
+	var faults []string
+	for _, f := range []struct {
+		n    int64
+		what string
+	}{
+		{r.Lost, "lost"}, {r.Unknown, "out of nowhere"}, {r.Conflicts, "both recommended and quarantined"},
+		{r.WrongEvent, "answered under another event's id"}, {r.Malformed, "unreadable"},
+	} {
+		if f.n > 0 {
+			faults = append(faults, fmt.Sprintf("%d %s", f.n, f.what))
+		}
+	}
+	switch {
+	case len(faults) > 0:
+		return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
+	case r.Events == 0:
+		return fmt.Errorf("%w: none on the stream %s", ErrNoEvents, r.window())
+	}
+	return nil
+}
+
+// window is the audited time, as people read it.
+func (r Report) window() string {
+	w := "since " + r.Since.UTC().Format(time.RFC3339)
+	if !r.Until.IsZero() {
+		w += " until " + r.Until.UTC().Format(time.RFC3339)
+	}
+	return w
+}
+
+// String is the report as a table for people.
+func (r Report) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	row := func(name string, n int64, remark string) {
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s\t%9d\t%s", name, n, remark), "\t "))
+	}
+	optional := func(name string, n int64, remark string) {
+		if n > 0 {
+			row(name, n, remark)
+		}
+	}
+	distinct := ""
+	if r.DistinctEvents != r.Events {
+		distinct = fmt.Sprintf("%d distinct", r.DistinctEvents)
+	}
+	row("events on the stream", r.Events, distinct)
+	row("  recommended", r.Recommended, tally(r.Sources))
+	row("  quarantined", r.Quarantined, tally(r.QuarantineReasons))
+	row("  given up by the mapping", r.OnFailure, "")
+	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
+	row("  in flight", r.InFlight, "")
+	notReached := ""
+	if r.NotReached > 0 {
+		notReached = fmt.Sprintf("%d of them behind the last answered record: the function has stopped, or is still catching up", r.NotReached)
+	}
+	row("  lost", r.Lost, notReached)
+	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")
+	row("out of order", r.OutOfOrder, "within their session")
+	optional("out of nowhere", r.Unknown, "outputs that no record explains")
+	optional("contradictory", r.Conflicts, "both recommended and quarantined")
+	optional("under another id", r.WrongEvent, "the output has another event's id")
+	optional("unreadable", r.Malformed, "outputs")
+	_ = w.Flush() // a strings.Builder takes everything
+	if r.Recommended > 0 {
+		fmt.Fprintf(&b, "latency p50 %.0f ms, p99 %.0f ms, longest %.0f ms; %.0f answers a second; versions %s\n",
+			r.LatencyMS.P50, r.LatencyMS.P99, r.LatencyMS.Max, r.EventsPerSecond, tally(r.Versions))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "%s: %s\n", f.Kind, f.Where)
+	}
+	switch fault := r.Fault(); {
+	case errors.Is(fault, ErrNoEvents):
+		fmt.Fprintf(&b, "No event %s: nothing is proven.", r.window())
+	case fault != nil:
+		fmt.Fprintf(&b, "Not every event %s is accounted for.", r.window())
+	case r.InFlight > 0:
+		fmt.Fprintf(&b, "So far every event %s is accounted for; some are in flight.", r.window())
+	default:
+		fmt.Fprintf(&b, "Every event %s is accounted for.", r.window())
+	}
+	return b.String()
+}
+
+// tally lists counts, the largest first.
+func tally[K ~string](counts map[K]int64) string {
+	keys := slices.SortedFunc(maps.Keys(counts), func(a, b K) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = fmt.Sprintf("%s %d", k, counts[k])
+	}
+	return strings.Join(parts, ", ")
+}

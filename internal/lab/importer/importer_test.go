@@ -1,0 +1,149 @@
+package importer
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/shop"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const fixtures = "../../../testdata/import"
+
+func pointer[T any](v T) *T { return &v }
+
+func at(seconds int64) *time.Time { return pointer(time.Unix(seconds, 0).UTC()) }
+
+func TestReadKnownFormats(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		folder string
+		want   Shop
+	}{
+		{"ml-latest", Shop{
+			Kind: KindMovieLens, Format: "MovieLens (ml-latest, ml-20m, …)", Duplicates: 1, Orphans: 1,
+			Customers: []shop.Customer{{Number: 1, Name: "Viewer 1"}, {Number: 2, Name: "Viewer 2"}, {Number: 3, Name: "Viewer 3"}},
+			Products: []shop.Product{
+				{Code: "10", Name: "Quiet Harbour, The (1987)", Line: "Drama", Scale: "1980s", Vendor: "MovieLens", QuantityInStock: 1},
+				{Code: "20", Name: "Amélie on the Moon (2004)", Line: "Comedy", Scale: "2000s", Vendor: "MovieLens", QuantityInStock: 1},
+				{Code: "30", Name: "A Text So Long That It Does Not Fit Into The Seventy Characters Of Thé", Line: "Thriller", Scale: "1990s",
+					Vendor: "MovieLens", QuantityInStock: 1},
+				{Code: "40", Name: "Nameless", Line: "no genres listed", Scale: "unknown", Vendor: "MovieLens", QuantityInStock: 1},
+			},
+			Ratings: []shop.Rating{
+				{CustomerNumber: 1, ProductCode: "10", Stars: 5, RatedAt: at(1000000000)},
+				{CustomerNumber: 1, ProductCode: "20", Stars: 1, RatedAt: at(1000000100)},
+				{CustomerNumber: 2, ProductCode: "10", Stars: 5, RatedAt: at(1000000300)},
+				{CustomerNumber: 3, ProductCode: "20", Stars: 4, RatedAt: at(1000000500)},
+			},
+		}},
+		{"ml-100k", Shop{
+			Kind: KindMovieLens, Format: "MovieLens 100K",
+			Customers: []shop.Customer{
+				{Number: 1, Name: "Viewer 1", PostalCode: pointer("85711")}, {Number: 2, Name: "Viewer 2"},
+				{Number: 3, Name: "Viewer 3", PostalCode: pointer("V3N4P")}, {Number: 4, Name: "Viewer 4"},
+			},
+			Products: []shop.Product{
+				{Code: "1", Name: "Café Story (1995)", Line: "Animation", Scale: "1990s", Vendor: "MovieLens", QuantityInStock: 1},
+				{Code: "2", Name: "Iron Valley (1931)", Line: "Western", Scale: "1930s", Vendor: "MovieLens", QuantityInStock: 1},
+			},
+			Ratings: []shop.Rating{
+				{CustomerNumber: 1, ProductCode: "1", Stars: 5, RatedAt: at(880000000)},
+				{CustomerNumber: 2, ProductCode: "1", Stars: 3, RatedAt: at(880000100)},
+				{CustomerNumber: 2, ProductCode: "2", Stars: 1, RatedAt: at(880000200)},
+				{CustomerNumber: 4, ProductCode: "2", Stars: 4, RatedAt: at(880000300)},
+			},
+		}},
+		{"csv", Shop{
+			Kind: KindCSV, Format: "CSV", Duplicates: 1, Orphans: 1,
+			Customers: []shop.Customer{
+				{Number: 103, Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France",
+					CreditLimit: pointer(shop.Cents(21_000_50))},
+				{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"), Country: "USA"},
+			},
+			Products: []shop.Product{
+				{Code: "S10_1678", Name: "1969 Chopper", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin Diecast", QuantityInStock: 7933,
+					BuyPrice: 48_81, MSRP: 95_70},
+				{Code: "S18_4409", Name: "Tug", Line: "Ships", Scale: "1:18", BuyPrice: 5, MSRP: 1_00},
+			},
+			Ratings: []shop.Rating{
+				{CustomerNumber: 103, ProductCode: "S10_1678", Stars: 5, RatedAt: at(1740823200)},
+				{CustomerNumber: 112, ProductCode: "S18_4409", Stars: 2},
+			},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.folder, func(t *testing.T) {
+			t.Parallel()
+			got, err := Read(filepath.Join(fixtures, tt.folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&tt.want, got); diff != "" {
+				t.Errorf("imported (-want +got):\n%s", diff)
+			}
+			for _, p := range got.Products {
+				if n := len([]rune(p.Name)); n > shop.MaxName {
+					t.Errorf("name of %s has %d characters", p.Code, n)
+				}
+			}
+		})
+	}
+}
+
+func TestUnknownFolderListsWhatWasLookedFor(t *testing.T) {
+	t.Parallel()
+	_, err := Read(t.TempDir())
+	if !errors.Is(err, ErrUnknownFolder) {
+		t.Fatalf("error %v", err)
+	}
+	for _, want := range []string{"u.data + u.item", "ratings.csv + movies.csv", "customers.csv + products.csv + ratings.csv"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q lacks %q", err, want)
+		}
+	}
+	for _, path := range []string{filepath.Join(t.TempDir(), "absent"), filepath.Join(fixtures, "README.md")} {
+		if _, err := Read(path); !errors.Is(err, ErrUnknownFolder) {
+			t.Errorf("Read(%s): %v", path, err)
+		}
+	}
+}
+
+func TestBadRowsNameFileAndLine(t *testing.T) {
+	t.Parallel()
+	const customers, products = "customerNumber\n1\n", "productCode,productName\nA,Apple\n"
+	const header = "customerNumber,productCode,productRating,ratedAt\n"
+	tests := []struct {
+		name, customers, products, ratings, want string
+	}{
+		{"stars out of range", customers, products, header + "1,A,3,\n1,A,6,\n", "ratings.csv, line 3: rating of customer 1 for A has 6 stars"},
+		{"stars no number", customers, products, header + "1,A,good,\n", `ratings.csv, line 2: productRating "good"`},
+		{"bad time", customers, products, header + "1,A,3,yesterday\n", `ratings.csv, line 2: ratedAt "yesterday"`},
+		{"column missing", customers, products, "customerNumber,productCode\n1,A\n", "ratings.csv lacks column productRating"},
+		{"too few fields", customers, products, header + "1,A\n", "ratings.csv"},
+		{"amount with three decimals", "customerNumber,creditLimit\n1,1.005\n", products, header, "customers.csv, line 2: creditLimit"},
+		{"code too long", customers, "productCode,productName\nABCDEFGHIJKLMNOPQ,Apple\n", header, "has 17 characters"},
+		{"product twice", customers, products + "A,Another\n", header, "product A is there twice"},
+		{"customer twice", customers + "1\n", products, header, "customer 1 is there twice"},
+		{"empty file", customers, "", header, "read header of products.csv"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			for name, content := range map[string]string{"customers.csv": tt.customers, "products.csv": tt.products, "ratings.csv": tt.ratings} {
+				if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := Read(folder); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want it to contain %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,227 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"time"
+
+	"kindred/internal/lab/plantedshop"
+	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/simulation"
+	"kindred/internal/lab/trial"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/shop"
+	"kindred/internal/shop/shopdb"
+
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+)
+
+// Description is the first line of the command's help.
+const Description = "Play clicks into the activity stream: simulated shoppers, bad records among them, or recorded files."
+
+// Sessions that are open at the same time. A batch carries at most one record of each, so a high rate needs many.
+const (
+	leastActive = 20
+	mostActive  = 500
+)
+
+// mostRate is far above what all shards of any stream take, and keeps sums with it within an integer.
+const mostRate = 1e9
+
+// likedStars is what a rating must have for its product to draw a visitor of an imported shop.
+const likedStars = 4
+
+// Command is the command line.
+type Command struct {
+	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated shoppers (the default)."`
+	File    FileCommand   `cmd:"" help:"Send recorded events, or those of recommendation records, in their order."`
+	Compare trial.Command `cmd:"" help:"Compare recommenders by the hit rates of the same simulated shoppers: kindred, without the session, popularity, the planted tastes."`
+}
+
+// RunCommand is `replay`.
+type RunCommand struct {
+	MySQL           envconfig.MySQL           `embed:""`
+	Lake            envconfig.Lake            `embed:""`
+	Stream          envconfig.Stream          `embed:""`
+	Recommendations envconfig.Recommendations `embed:""`
+	Events          int                       `default:"2000" help:"Events to send."`
+	Poison          int                       `default:"0" help:"Bad records to send among them."`
+	Rate            float64                   `default:"200" help:"Events a second; 0 is as fast as the stream takes them."`
+	Seed            uint64                    `default:"1" help:"Another number gives other shoppers."`
+	RunID           string                    `name:"run" help:"Part of every id, so that two replays have different ones. Default: the time."`
+	React           bool                      `help:"Shoppers wait for the recommendations delivered to S3 and react to them. Needs RECOMMENDATIONS_BUCKET."`
+	Patience        time.Duration             `default:"10s" help:"With --react: how long a shopper waits before going on without. Firehose on AWS buffers for a minute: give it two."`
+	Save            string                    `placeholder:"FILE" help:"Also write the events to a file, for replay file."`
+}
+
+// FileCommand is `replay file`.
+type FileCommand struct {
+	Stream envconfig.Stream `embed:""`
+	Files  []string         `arg:"" type:"existingfile" help:"Files of one JSON object a line, gzipped or not."`
+	Rate   float64          `default:"200" help:"Events a second; 0 is as fast as the stream takes them."`
+}
+
+// Run sends the events and reports.
+func (c *RunCommand) Run(ctx context.Context, out *program.Output) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	g, err := c.crowd(ctx, out)
+	if err != nil {
+		return err
+	}
+	plan := Plan{Events: c.Events, Poison: c.Poison, Rate: c.Rate, Seed: c.Seed, Run: c.RunID}
+	if c.React {
+		if plan.Delivered, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket); err != nil {
+			return err
+		}
+	}
+	if c.Save != "" {
+		file, failed := os.Create(c.Save)
+		if failed != nil {
+			return fmt.Errorf("%w: %w", program.ErrConfig, failed)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		plan.Save = file
+	}
+	return play(ctx, out, c.Stream.Name, plan, g)
+}
+
+// Run sends the files and reports.
+func (c *FileCommand) Run(ctx context.Context, out *program.Output) error {
+	if problems := append(streamProblems(c.Stream.Name), rateProblems(c.Rate)...); len(problems) > 0 {
+		return fmt.Errorf("%w: %w", program.ErrConfig, errors.Join(problems...))
+	}
+	g := newRecorded(c.Files)
+	defer g.stop()
+	return play(ctx, out, c.Stream.Name, Plan{Events: math.MaxInt, Rate: c.Rate}, g)
+}
+
+// play sends a plan with a bar, and prints the closing line.
+func play(ctx context.Context, out *program.Output, stream string, plan Plan, g crowd) error {
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return err
+	}
+	bar, done, total := out.Bar(), int64(0), int64(plan.Events+plan.Poison)
+	if plan.Events == math.MaxInt {
+		total = 0 // a file's length is not known
+	}
+	defer bar.Close()
+	r, err := Play(ctx, kinesis.NewFromConfig(cfg), stream, plan, g, func(records int) {
+		done += int64(records)
+		bar.Show("clicks", done, max(total, done))
+	})
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	return out.Result(r.sentence(plan.Delivered != nil), r)
+}
+
+func (r Result) sentence(react bool) string {
+	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal)."
+	s := fmt.Sprintf(shape, r.EventsSent, r.Sessions, r.PoisonSent, r.Seconds, r.EventsPerSecond, r.PutRetries)
+	if react {
+		s += fmt.Sprintf("\nShoppers saw recommendations on %d pages and looked at a recommended product after %d of them (%.1f %%).", r.Shown, r.Hits,
+			100*float64(r.Hits)/float64(max(r.Shown, 1)))
+	}
+	return s
+}
+
+func streamProblems(name string) []error {
+	if name == "" {
+		return []error{errors.New("ACTIVITY_STREAM is not set (run `make local-up` and source its environment file)")}
+	}
+	return nil
+}
+
+func rateProblems(rate float64) []error {
+	if !(rate >= 0 && rate <= mostRate) {
+		return []error{fmt.Errorf("--rate must be from 0 to %g", mostRate)}
+	}
+	return nil
+}
+
+// check reports every problem of flags and variables at once, and fills what has none.
+func (c *RunCommand) check() error {
+	problems := append(streamProblems(c.Stream.Name), rateProblems(c.Rate)...)
+	if c.Events < 0 || c.Poison < 0 || c.Events+c.Poison == 0 {
+		problems = append(problems, errors.New("--events and --poison must not be negative, nor both 0"))
+	}
+	if c.React && (c.Recommendations.Bucket == "" || c.Patience <= 0) {
+		problems = append(problems, errors.New("--react needs RECOMMENDATIONS_BUCKET and a --patience above 0"))
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%w: %w", program.ErrConfig, errors.Join(problems...))
+	}
+	if c.RunID == "" {
+		c.RunID = strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	return nil
+}
+
+// crowd makes the shoppers of the shop in the database: with planted tastes when the lake says how it was generated.
+func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.Crowd, error) {
+	db, err := shopdb.Open(ctx, c.MySQL.DSN)
+	if errors.Is(err, shopdb.ErrDSN) {
+		return nil, fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = db.Close() }()
+	products, err := db.Products(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg := shopper.Config{Seed: c.Seed, Run: c.RunID, Active: mostActive}
+	if c.Rate > 0 {
+		cfg.Active = min(max(int(c.Rate/2), leastActive), mostActive)
+	}
+	if c.React {
+		cfg.Patience = c.Patience
+		cfg.Active = mostActive // most of them wait
+	}
+	planted, err := c.planted(ctx, products)
+	if err != nil {
+		return nil, err
+	}
+	if planted != nil {
+		out.Log.DebugContext(ctx, "shoppers follow planted tastes")
+		return shopper.New(cfg, products, shopper.NewPlanted(planted))
+	}
+	customers, err := db.Customers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	liked, err := db.Liked(ctx, likedStars)
+	if err != nil {
+		return nil, err
+	}
+	out.Log.DebugContext(ctx, "shoppers follow co-rated products", "ratings_count", len(liked))
+	return shopper.New(cfg, products, shopper.NewLikes(customers, products, liked))
+}
+
+// planted makes the generated shop again, or returns nil when the database holds another one.
+func (c *RunCommand) planted(ctx context.Context, products []shop.Product) (*simulation.Shop, error) {
+	if c.Lake.Bucket == "" {
+		return nil, nil
+	}
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	record, err := plantedshop.Read(ctx, lake)
+	if err != nil {
+		return nil, err
+	}
+	return plantedshop.Shop(record, products)
+}

@@ -1,0 +1,182 @@
+package objectstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"kindred/internal/platform/awsclient"
+)
+
+const (
+	// conflictTries bounds how often a conditional write is repeated that met another one in flight (409
+	// ConditionalRequestConflict, which S3 asks to retry). The other one ends within a request's time.
+	conflictTries = 5
+	// conflictPause is the first pause between two tries; it doubles each time.
+	conflictPause = 50 * time.Millisecond
+)
+
+// S3 is the part of a bucket under one prefix. One PutObject carries an object, so 5 GB is the largest.
+type S3 struct {
+	client *s3.Client
+	bucket string
+	prefix string // empty, or ends with a slash
+}
+
+var _ Store = (*S3)(nil)
+
+// NewS3 makes a store of the keys under prefix, which may be empty. It makes no request.
+func NewS3(client *s3.Client, bucket, prefix string) *S3 {
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		prefix += "/"
+	}
+	return &S3{client: client, bucket: bucket, prefix: prefix}
+}
+
+func openS3(ctx context.Context, bucket, prefix string) (*S3, error) {
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store := NewS3(awsclient.S3(cfg), bucket, prefix)
+	_, err = store.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	switch status(err) {
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("%w: bucket %s does not exist", ErrLocation, bucket)
+	case http.StatusForbidden: // objects may be allowed where the bucket itself is not
+		return store, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reach bucket %s: %w", bucket, err)
+	}
+	return store, nil
+}
+
+// Get opens an object.
+func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
+	if err := checkKey(key); err != nil {
+		return nil, Info{}, err
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.key(key)})
+	if err != nil {
+		return nil, Info{}, s.wrap("read", key, err)
+	}
+	info := Info{Key: key, ETag: aws.ToString(out.ETag), Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified)}
+	return out.Body, info, nil
+}
+
+// Put writes an object.
+func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (Info, error) {
+	if err := checkKey(key); err != nil {
+		return Info{}, err
+	}
+	input := &s3.PutObjectInput{Bucket: &s.bucket, Key: s.key(key), Body: body, ContentLength: &size}
+	if cond.IfNoneMatch {
+		input.IfNoneMatch = aws.String("*")
+	}
+	if cond.IfMatch != "" {
+		input.IfMatch = &cond.IfMatch
+	}
+	pause := conflictPause
+	for try := 1; ; try++ {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return Info{}, fmt.Errorf("rewind body of %s: %w", key, err)
+		}
+		out, err := s.client.PutObject(ctx, input)
+		if err == nil {
+			return Info{Key: key, ETag: aws.ToString(out.ETag), Size: size, Modified: time.Now()}, nil
+		}
+		if status(err) != http.StatusConflict || try == conflictTries {
+			return Info{}, s.wrapPut(key, err, cond)
+		}
+		select {
+		case <-ctx.Done():
+			return Info{}, fmt.Errorf("write %s to %s: %w", key, s, ctx.Err())
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}
+
+// List yields the objects under prefix in key order.
+func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: s.key(prefix)})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				yield(Info{}, s.wrap("list", prefix, err))
+				return
+			}
+			for _, o := range page.Contents {
+				key := strings.TrimPrefix(aws.ToString(o.Key), s.prefix)
+				if !yield(Info{Key: key, Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)}, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Delete removes an object.
+func (s *S3) Delete(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if _, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.key(key)}); err != nil {
+		return s.wrap("delete", key, err)
+	}
+	return nil
+}
+
+// String is s3://bucket/prefix.
+func (s *S3) String() string {
+	return strings.TrimSuffix("s3://"+s.bucket+"/"+s.prefix, "/")
+}
+
+func (s *S3) key(key string) *string { return aws.String(s.prefix + key) }
+
+// wrapPut names the failed write. With If-Match an absent object is a condition that does not hold. A conflict that lasts
+// (409) is no answer about the condition: the other write may yet fail, so nobody may take the object for written.
+func (s *S3) wrapPut(key string, err error, cond Condition) error {
+	code := status(err)
+	absent := cond.IfMatch != "" && code == http.StatusNotFound && !isCode(err, "NoSuchBucket")
+	if code == http.StatusPreconditionFailed || absent {
+		return fmt.Errorf("write %s to %s: %w", key, s, ErrPrecondition)
+	}
+	return s.wrap("write", key, err)
+}
+
+func (s *S3) wrap(verb, key string, err error) error {
+	switch {
+	case isCode(err, "NoSuchBucket"):
+		err = fmt.Errorf("%w: bucket %s does not exist", ErrLocation, s.bucket)
+	case status(err) == http.StatusNotFound:
+		err = ErrNotFound
+	}
+	return fmt.Errorf("%s %s of %s: %w", verb, key, s, err)
+}
+
+func isCode(err error, code string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && api.ErrorCode() == code
+}
+
+// status is the HTTP status of the answer, 0 when there was none.
+func status(err error) int {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) {
+		return 0
+	}
+	return response.HTTPStatusCode()
+}

@@ -1,0 +1,234 @@
+package trainingset
+
+import (
+	"github.com/parquet-go/parquet-go"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/parquetfile"
+	"kindred/internal/shop"
+)
+
+// ratingWriter encodes ratings. A row group is collected as small numbers: runs of customers, and for each row a product, the
+// stars and the time. The attributes of customers and products are coded once, before the first rating, so that a row
+// group's columns are table look-ups and no text is hashed or compared for a row.
+type ratingWriter struct {
+	parts      parts
+	schema     *parquet.Schema
+	limitBytes int64
+	limitRows  int // of a row group
+	file       *parquetfile.Writer
+
+	ofCustomer []attribute
+	ofProduct  []attribute
+	ofStars    attribute
+
+	customers dimension
+	products  dimension
+	ranks     dimension
+	runs      []parquetfile.Run
+	rows      []uint32 // the product of each row, as products numbers it
+	stars     []uint32 // as ranks numbers them
+	ratedAt   []int64
+}
+
+func newRatingWriter(dir string, customers []shop.Customer, products []shop.Product) *ratingWriter {
+	ranks := make([]int32, 1<<8)
+	for i := range ranks {
+		ranks[i] = int32(int8(i))
+	}
+	return &ratingWriter{
+		parts:  parts{dir: dir, dataSet: Ratings},
+		schema: parquet.NewSchema(Ratings, parquet.SchemaOf(ratingRow{})), limitBytes: partBytes, limitRows: groupRows,
+		ofCustomer: []attribute{
+			code(customers, parquetfile.Int32s, func(c shop.Customer) int32 { return c.Number }),
+			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.City }),
+			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.State }),
+			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.PostalCode }),
+			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.Country }),
+			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) *int64 { return (*int64)(c.CreditLimit) }),
+		},
+		ofProduct: []attribute{
+			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Code }),
+			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Line }),
+			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Scale }),
+			code(products, parquetfile.Int32s, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
+			code(products, parquetfile.Int64s, func(p shop.Product) int64 { return int64(p.BuyPrice) }),
+			code(products, parquetfile.Int64s, func(p shop.Product) int64 { return int64(p.MSRP) }),
+		},
+		ofStars:   code(ranks, parquetfile.Int32s, func(r int32) int32 { return r }),
+		customers: newDimension(len(customers)), products: newDimension(len(products)), ranks: newDimension(len(ranks)),
+	}
+}
+
+func (w *ratingWriter) write(ratings []Rating) error {
+	for _, r := range ratings {
+		customer := w.customers.number(uint32(r.Customer))
+		if last := len(w.runs) - 1; last >= 0 && w.runs[last].Entity == customer {
+			w.runs[last].Length++
+		} else {
+			w.runs = append(w.runs, parquetfile.Run{Entity: customer, Length: 1})
+		}
+		w.rows = append(w.rows, w.products.number(uint32(r.Product)))
+		w.stars = append(w.stars, w.ranks.number(uint32(uint8(r.Stars))))
+		if w.ratedAt = append(w.ratedAt, r.RatedAt); len(w.ratedAt) == w.limitRows {
+			if err := w.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush writes the row group, and ends the file when it is large enough.
+func (w *ratingWriter) flush() error {
+	if w.file == nil {
+		if err := w.open(); err != nil {
+			return err
+		}
+	}
+	if err := w.writeGroup(); err != nil {
+		return w.parts.wrap("write", err)
+	}
+	w.parts.wrote(len(w.ratedAt))
+	w.customers.reset()
+	w.products.reset()
+	w.ranks.reset()
+	w.runs, w.rows, w.stars, w.ratedAt = w.runs[:0], w.rows[:0], w.stars[:0], w.ratedAt[:0]
+	if w.file.Size() >= w.limitBytes {
+		return w.finish()
+	}
+	return nil
+}
+
+// writeGroup writes the columns in the schema's order.
+func (w *ratingWriter) writeGroup() error {
+	for _, a := range w.ofCustomer {
+		d, table := a(w.customers.entities)
+		if err := w.file.Runs(d, w.runs, table); err != nil {
+			return err
+		}
+	}
+	for _, a := range w.ofProduct {
+		d, table := a(w.products.entities)
+		if err := w.file.Packed(d, w.rows, table); err != nil {
+			return err
+		}
+	}
+	d, table := w.ofStars(w.ranks.entities)
+	if err := w.file.Packed(d, w.stars, table); err != nil {
+		return err
+	}
+	if err := w.file.Integers(w.ratedAt); err != nil {
+		return err
+	}
+	return w.file.EndGroup()
+}
+
+func (w *ratingWriter) open() (err error) {
+	if err := w.parts.open(); err != nil {
+		return err
+	}
+	if w.file, err = parquetfile.New(w.parts.file, w.schema, createdBy); err != nil {
+		return w.parts.wrap("write", err)
+	}
+	return nil
+}
+
+func (w *ratingWriter) finish() error {
+	err := w.parts.finish(w.file.Close())
+	w.file = nil
+	return err
+}
+
+// close completes the last file. Without ratings there is one file too, with its columns.
+func (w *ratingWriter) close() ([]commit.File, error) {
+	var err error
+	if len(w.ratedAt) > 0 {
+		err = w.flush()
+	} else if len(w.parts.files) == 0 {
+		err = w.open()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if w.file != nil {
+		if err := w.finish(); err != nil {
+			return nil, err
+		}
+	}
+	return w.parts.files, nil
+}
+
+// dimension numbers customers, products or stars in the order in which they first come in a row group.
+type dimension struct {
+	numbers  []uint32 // by entity; none: it has not come
+	entities []uint32 // by number
+}
+
+const none = parquetfile.None
+
+func newDimension(size int) dimension {
+	d := dimension{numbers: make([]uint32, size)}
+	for i := range d.numbers {
+		d.numbers[i] = none
+	}
+	return d
+}
+
+func (d *dimension) number(entity uint32) uint32 {
+	n := d.numbers[entity]
+	if n == none {
+		n = uint32(len(d.entities))
+		d.numbers[entity] = n
+		d.entities = append(d.entities, entity)
+	}
+	return n
+}
+
+func (d *dimension) reset() {
+	for _, entity := range d.entities {
+		d.numbers[entity] = none
+	}
+	d.entities = d.entities[:0]
+}
+
+// attribute gives a column's dictionary for the entities of a row group, and the code of each of them.
+type attribute func(entities []uint32) (*parquetfile.Dictionary, []uint32)
+
+// code finds the distinct values of an attribute once.
+func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary, value func(Entity) Value) attribute {
+	return codeOptional(all, dictionary, func(e Entity) *Value { return new(value(e)) })
+}
+
+func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
+	value func(Entity) *Value) attribute {
+	codes, values, known := make([]uint32, len(all)), []Value{}, map[Value]uint32{}
+	for i, e := range all {
+		codes[i] = none
+		if v := value(e); v != nil {
+			n, ok := known[*v]
+			if !ok {
+				n = uint32(len(values))
+				known[*v], values = n, append(values, *v)
+			}
+			codes[i] = n
+		}
+	}
+	inGroup := newDimension(len(values))
+	table, used := []uint32{}, []Value{}
+	return func(entities []uint32) (*parquetfile.Dictionary, []uint32) {
+		table, used = table[:0], used[:0]
+		for _, e := range entities {
+			n := codes[e]
+			if n != none {
+				n = inGroup.number(n)
+			}
+			table = append(table, n)
+		}
+		for _, v := range inGroup.entities {
+			used = append(used, values[v])
+		}
+		inGroup.reset()
+		return dictionary(used), table
+	}
+}

@@ -1,0 +1,157 @@
+package modelfile
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+
+	"kindred/internal/model/modelversion"
+)
+
+// The files of a model version. None of them holds a time: the same model is the same bytes.
+const (
+	itemsFile     = "items.parquet"
+	customersFile = "customers.parquet"
+	gramFile      = "gram.f32" // Dim × Dim float32, little-endian, row-major
+	servingFile   = "serving.json"
+	encoderFile   = "encoder.json"
+	reportFile    = "report.json"
+	identityFile  = "version.json"
+)
+
+// createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows shall be equal bytes.
+const createdBy = "kindred version 1"
+
+// format is the version of this layout. A reader refuses another one.
+const format = 1
+
+// identity is what version.json holds.
+type identity struct {
+	Format         int             `json:"format"`
+	ID             string          `json:"id"`
+	TrainingRun    string          `json:"training_run"`
+	TrainerVersion string          `json:"trainer_version"`
+	Input          string          `json:"input"`
+	Previous       string          `json:"previous,omitempty"`
+	Training       json.RawMessage `json:"training,omitempty"`
+}
+
+type itemRow struct {
+	Code            string    `parquet:"product_code"`
+	Name            string    `parquet:"name"`
+	Line            string    `parquet:"line,dict"`
+	QuantityInStock int32     `parquet:"quantity_in_stock"`
+	Positives       int32     `parquet:"positives"`
+	Origin          string    `parquet:"origin,dict"`
+	Vector          []float32 `parquet:"vector,list"`
+}
+
+type customerRow struct {
+	Number int32     `parquet:"customer_number"`
+	Origin string    `parquet:"origin,dict"`
+	Vector []float32 `parquet:"vector,list"`
+	Rated  []string  `parquet:"rated,list,dict"`
+}
+
+func toItemRow(i modelversion.Item) itemRow {
+	return itemRow{i.Code, i.Name, i.Line, int32(i.QuantityInStock), i.Positives, string(i.Origin), i.Vector}
+}
+
+func fromItemRow(r itemRow) modelversion.Item {
+	return modelversion.Item{Code: r.Code, Name: r.Name, Line: r.Line, QuantityInStock: int16(r.QuantityInStock), Positives: r.Positives,
+		Origin: modelversion.Origin(r.Origin), Vector: r.Vector}
+}
+
+func toCustomerRow(c modelversion.Customer) customerRow {
+	return customerRow{c.Number, string(c.Origin), c.Vector, c.Rated}
+}
+
+func fromCustomerRow(r customerRow) modelversion.Customer {
+	return modelversion.Customer{Number: r.Number, Origin: modelversion.Origin(r.Origin), Vector: r.Vector, Rated: r.Rated}
+}
+
+// batchRows is how many rows are converted at once: conversion copies only slice headers, so it bounds nothing but those.
+const batchRows = 4096
+
+func writeRows[Row, Source any](name string, all []Source, convert func(Source) Row) (err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("create rows: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	w := parquet.NewGenericWriter[Row](file, &parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
+		DataPageVersion: 1, // every reader knows it
+		Schema:          parquet.SchemaOf(*new(Row))})
+	batch := make([]Row, 0, batchRows)
+	for len(all) > 0 {
+		n := min(len(all), batchRows)
+		batch = batch[:0]
+		for _, source := range all[:n] {
+			batch = append(batch, convert(source))
+		}
+		if _, err := w.Write(batch); err != nil {
+			return fmt.Errorf("write rows: %w", err)
+		}
+		all = all[n:]
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("finish rows: %w", err)
+	}
+	return nil
+}
+
+func readRows[Row, Target any](name string, convert func(Row) Target) ([]Target, error) {
+	rows, err := parquet.ReadFile[Row](name)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	all := make([]Target, len(rows))
+	for i, r := range rows {
+		all[i] = convert(r)
+	}
+	return all, nil
+}
+
+func writeJSON(name string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	return os.WriteFile(name, append(data, '\n'), 0o644)
+}
+
+func readJSON(name string, v any) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, v)
+}
+
+func writeFloats(name string, x []float32) error {
+	data := make([]byte, 0, 4*len(x))
+	for _, v := range x {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return os.WriteFile(name, data, 0o644)
+}
+
+func readFloats(name string) ([]float32, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(data)%4 != 0 {
+		return nil, fmt.Errorf("%d bytes are no float32 values", len(data))
+	}
+	x := make([]float32, len(data)/4)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return x, nil
+}

@@ -1,0 +1,181 @@
+package modelfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+)
+
+func version() *modelversion.Version {
+	return &modelversion.Version{
+		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Previous: "m0123456789abcdd", TrainerVersion: "7",
+		TrainedAt: time.Now(),
+		Items: []modelversion.Item{
+			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
+				Vector: []float32{1, 2}},
+			{Code: "S9", Name: "Été", Line: "Planes", QuantityInStock: -1, Origin: modelversion.OriginFeatures, Vector: []float32{0.5, -1}},
+		},
+		Customers: []modelversion.Customer{
+			{Number: 7, Origin: modelversion.OriginTrained, Vector: []float32{0.1, 0.2}, Rated: []string{"S10", "S9"}},
+			{Number: 8, Origin: modelversion.OriginFeatures, Vector: []float32{0, 0}},
+		},
+		Solver: modelversion.Solver{Dim: 2, Alpha0: 0.1, Lambda: 0.01, Nu: 1, ViewWeight: 1, CartWeight: 3, Items: 2,
+			Gram: []float32{1.25, 1.5, 1.5, 5}},
+		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}},
+			CreditEdges: []float64{100.5}},
+		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3, Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
+			Live:    &modelversion.Part{What: "newer", Customers: 2, Rows: []modelversion.Row{{Name: "live", NDCG20: 0.3}}},
+			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"good"}}},
+		Training: json.RawMessage(`{"config":{"dim":2}}`),
+	}
+}
+
+func repository(t *testing.T) *commit.Repository {
+	t.Helper()
+	return commit.NewRepository(objectstore.NewFolder(t.TempDir()), "model")
+}
+
+func TestWriteThenRead(t *testing.T) {
+	t.Parallel()
+	repo, want := repository(t), version()
+	if changed, err := modelfile.Write(t.Context(), repo, want, t.TempDir()); err != nil || !changed {
+		t.Fatalf("first write: changed %t, %v", changed, err)
+	}
+	want.TrainedAt = want.TrainedAt.Add(time.Hour) // a later training of the same model is the same model
+	if changed, err := modelfile.Write(t.Context(), repo, want, t.TempDir()); err != nil || changed {
+		t.Fatalf("second write of the same: changed %t, %v", changed, err)
+	}
+	for _, id := range []string{"", want.ID} {
+		got, err := modelfile.Read(t.Context(), repo, id, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+			t.Errorf("read %q differs:\n%s", id, diff)
+		}
+		if age := time.Since(got.TrainedAt); age < 0 || age > time.Minute {
+			t.Errorf("trained at %v", got.TrainedAt)
+		}
+	}
+	got, items, customers, err := modelfile.ReadSummary(t.Context(), repo, "", t.TempDir())
+	if err != nil || items != 2 || customers != 2 || got.ID != want.ID || got.Report.Rows[0].NDCG10 != 0.5 || got.Solver.Alpha0 != 0.1 {
+		t.Errorf("summary is %+v with %d items, %d customers, %v", got, items, customers, err)
+	}
+}
+
+func TestReadBeforeAnythingIsCommitted(t *testing.T) {
+	t.Parallel()
+	if _, err := modelfile.Read(t.Context(), repository(t), "", t.TempDir()); !errors.Is(err, commit.ErrNoCurrent) {
+		t.Errorf("got %v, want ErrNoCurrent", err)
+	}
+}
+
+func TestReadRefusesAnotherKind(t *testing.T) {
+	t.Parallel()
+	repo := repository(t)
+	if _, _, err := repo.Commit(t.Context(), commit.Draft{Kind: "training-set", Dir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := modelfile.Read(t.Context(), repo, "", t.TempDir()); !errors.Is(err, modelfile.ErrFormat) {
+		t.Errorf("got %v, want ErrFormat", err)
+	}
+}
+
+func TestFaultyVersionsAreNotWritten(t *testing.T) {
+	t.Parallel()
+	repo, v := repository(t), version()
+	v.Solver.Gram[0] = 1.3
+	if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); !errors.Is(err, modelversion.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+	if _, err := repo.Current(t.Context()); !errors.Is(err, commit.ErrNoCurrent) {
+		t.Errorf("something was committed: %v", err)
+	}
+}
+
+// TestReadRefusesAnotherModelsGram commits what a faulty writer might: files that are whole, each, but do not belong together.
+func TestReadRefusesAnotherModelsGram(t *testing.T) {
+	t.Parallel()
+	repo, dir := repository(t), t.TempDir()
+	if _, err := modelfile.Write(t.Context(), repo, version(), t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	m, err := repo.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft := commit.Draft{Kind: m.Kind, Run: "m0123456789abcdf", SchemaFingerprint: m.SchemaFingerprint, Dir: dir}
+	for _, f := range m.Files {
+		name := filepath.Join(dir, f.Path)
+		if err := repo.Fetch(t.Context(), m, f, name); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f.Path {
+		case "gram.f32":
+			data = make([]byte, len(data))
+		case "version.json":
+			data = bytes.ReplaceAll(data, []byte(m.Run), []byte(draft.Run))
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		draft.Files = append(draft.Files, commit.File{Path: f.Path, DataSet: f.DataSet, Rows: f.Rows})
+	}
+	if _, _, err := repo.Commit(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+	_, err = modelfile.Read(t.Context(), repo, "", t.TempDir())
+	if !errors.Is(err, modelversion.ErrInvalid) || !strings.Contains(err.Error(), "Gram") {
+		t.Errorf("got %v, want ErrInvalid that names the Gram matrix", err)
+	}
+}
+
+func TestAncestorsGoBackInTime(t *testing.T) {
+	t.Parallel()
+	repo := repository(t)
+	ancestors := func(limit int) (all []modelfile.Ancestor) {
+		t.Helper()
+		for a, err := range modelfile.Ancestors(t.Context(), repo, limit) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, a)
+		}
+		return all
+	}
+	if got := ancestors(9); got != nil {
+		t.Errorf("before any version: %v", got)
+	}
+	var want []modelfile.Ancestor
+	for i, id := range []string{"m0123456789abcd0", "m0123456789abcd1", "m0123456789abcd2"} {
+		v := version()
+		v.ID, v.Input = id, strings.Repeat("f", i+1)
+		if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		want = append([]modelfile.Ancestor{{ID: id, Input: v.Input}}, want...)
+	}
+	if diff := cmp.Diff(want, ancestors(9)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want[:2], ancestors(2)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,102 @@
+// Package artifact builds what is deployed from the sources: programs, and the zips of Lambda functions.
+package artifact
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
+var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// What tags leave out: Lambda's old RPC runtime, and, of a function, pgx's list of the Go types that PostgreSQL types are guessed from.
+const (
+	tags         = "lambda.norpc"
+	functionTags = tags + ",nopgxregisterdefaulttypes"
+)
+
+// BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a Lambda zip. LocalStack
+// without Docker runs the bootstrap directly on the host, so on macOS that is a macOS binary.
+func BuildFunction(ctx context.Context, dir, name string) ([]byte, error) {
+	return BuildFunctionFor(ctx, dir, name, runtime.GOOS)
+}
+
+// BuildFunctionFor is BuildFunction for another operating system: "linux" when LocalStack runs in a container.
+func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, error) {
+	bootstrap, err := Compile(ctx, dir, "./lambdas/"+name, goos, runtime.GOARCH)
+	if err != nil {
+		return nil, err
+	}
+	data, err := Pack(bootstrap, nil)
+	if err != nil {
+		return nil, fmt.Errorf("zip function %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// Compile builds a program of the module in dir. Paths, times, version control and the caller's settings leave no trace in it: the same
+// sources and Go release give the same bytes.
+func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
+	scratch, err := os.MkdirTemp("", "kindred-build-")
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", program, err)
+	}
+	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
+	out := filepath.Join(scratch, "program")
+	with := tags
+	if strings.HasPrefix(program, "./lambdas/") {
+		with = functionTags
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags", "-s -w -buildid=", "-o", out, program)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s for %s/%s: %w: %s", program, goos, goarch, err, strings.TrimSpace(string(said)))
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", program, err)
+	}
+	return data, nil
+}
+
+// Pack returns a Lambda zip: bootstrap, executable, beside the files. Equal input gives equal bytes.
+func Pack(bootstrap []byte, files map[string][]byte) ([]byte, error) {
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	add := func(name string, mode os.FileMode, data []byte) error {
+		header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: zipTime}
+		header.SetMode(mode)
+		entry, err := w.CreateHeader(header)
+		if err != nil {
+			return err
+		}
+		_, err = entry.Write(data)
+		return err
+	}
+	if err := add("bootstrap", 0o755, bootstrap); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := add(name, 0o644, files[name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}

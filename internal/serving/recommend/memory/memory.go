@@ -1,0 +1,117 @@
+// Package memory answers from model versions in memory, by an exact scan, what the vector database answers: for experiments and tests
+// that want no database. An integration test holds the two to the same answers. It owns no decision about what to recommend.
+package memory
+
+import (
+	"math"
+	"slices"
+
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+)
+
+// Version is a model version that can be asked. It is safe for concurrent use.
+type Version struct {
+	Model     *recommend.Model
+	version   *modelversion.Version
+	items     map[string]int // by code
+	customers map[int32]int  // by number
+}
+
+// New takes a version, which must not change any more.
+func New(v *modelversion.Version) *Version {
+	m := &Version{Model: &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, version: v,
+		items: make(map[string]int, len(v.Items)), customers: make(map[int32]int, len(v.Customers))}
+	for i, it := range v.Items {
+		m.items[it.Code] = i
+	}
+	for i, c := range v.Customers {
+		m.customers[c.Number] = i
+	}
+	return m
+}
+
+// Lookup finds the products and customers that the version knows.
+func (v *Version) Lookup(codes []string, customers []int32) recommend.Lookup {
+	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}
+	for _, code := range codes {
+		if i, ok := v.items[code]; ok {
+			found.Items[code] = v.version.Items[i].Vector
+		}
+	}
+	for _, number := range customers {
+		if i, ok := v.customers[number]; ok {
+			c := v.version.Customers[i]
+			found.Customers[number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector}
+		}
+	}
+	return found
+}
+
+// Search finds the best products for one query; equal ones in the order of their codes.
+func (v *Version) Search(q recommend.Search) []recommend.Candidate {
+	exclude := make(map[string]bool, len(q.Exclude))
+	for _, code := range q.Exclude {
+		exclude[code] = true
+	}
+	if q.Customer != nil {
+		if i, ok := v.customers[*q.Customer]; ok {
+			for _, code := range v.version.Customers[i].Rated {
+				exclude[code] = true
+			}
+		}
+	}
+	var found []recommend.Candidate
+	for _, it := range v.version.Items {
+		if exclude[it.Code] || it.QuantityInStock <= 0 {
+			continue
+		}
+		score := float32(it.Positives)
+		if q.Vector != nil {
+			score = dot(q.Vector, it.Vector)
+		}
+		found = keep(found, q.Limit, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector},
+			func(a, b recommend.Candidate) bool { return a.Score > b.Score })
+	}
+	return found
+}
+
+// Nearest finds the products nearest to one by cosine; nothing for an unknown product.
+func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
+	at, ok := v.items[q.Code]
+	if !ok {
+		return nil
+	}
+	origin := v.version.Items[at].Vector
+	var found []recommend.Similar
+	for _, it := range v.version.Items {
+		if it.Code == q.Code || it.QuantityInStock <= 0 {
+			continue
+		}
+		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
+		found = keep(found, q.Limit, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)},
+			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
+	}
+	return found
+}
+
+// keep puts x into an ordered list of at most n, behind its equals.
+func keep[T any](list []T, n int, x T, before func(a, b T) bool) []T {
+	at := len(list)
+	for at > 0 && before(x, list[at-1]) {
+		at--
+	}
+	if at >= n {
+		return list
+	}
+	list = slices.Insert(list, at, x)
+	return list[:min(n, len(list))]
+}
+
+func dot(a, b []float32) float32 {
+	var sum float32
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}

@@ -1,0 +1,255 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"kindred/internal/model/ials"
+	"kindred/internal/platform/parallel"
+	"kindred/internal/stream/activity"
+)
+
+const (
+	recommendedItems = 10 // a page's strip of products
+	similarItems     = 5
+	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of what is wanted now.
+	sessionItems = 50
+	// keptFolders are the solvers of the live version, a canary, and one of the two before or after a change.
+	keptFolders = 3
+)
+
+// Recommender answers from one store. It is safe for concurrent use.
+type Recommender struct {
+	store   store
+	mu      sync.Mutex
+	folders map[string]*ials.Folder // by version, at most keptFolders
+}
+
+// New makes a Recommender. It makes no request.
+func New(s store) *Recommender { return &Recommender{store: s, folders: map[string]*ials.Folder{}} }
+
+// Answer is what is recommended for one event.
+type Answer struct {
+	Items        []activity.RecommendedItem // best first; empty only when no product at all is left to recommend
+	Similar      *activity.SimilarItems     // of the session's most telling product; nil when it has no known one
+	Source       activity.Source
+	ModelVersion string
+}
+
+// Record joins the answer with its event: raw are the event's bytes, e what Parse made of them.
+func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now time.Time) activity.Record {
+	id := activity.EventID(e, p)
+	return activity.Record{
+		Event:            raw,
+		RecommendedItems: a.Items,
+		SimilarItems:     a.Similar,
+		Recommendation: activity.Recommendation{
+			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
+			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Position: p,
+		},
+	}
+}
+
+// Batch answers the events in their order, in three round trips whatever their number; a fourth one when some customer has rated
+// everything that is in stock. All events of a session are answered from one model version: the live one or, for its share of the
+// sessions, the canary, which takes its own round trips at the same time. An error means that none was answered; a later try may mend it,
+// unless it is a *RefusedError.
+//
+// Left out are products that the session has looked at or put into the cart, those that the customer has rated, and those
+// out of stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products
+// has them in the event already.)
+func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	traffic, err := r.Traffic(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts := map[*Model][]int{} // indexes in events
+	for i, e := range events {
+		m := traffic.Of(e)
+		parts[m] = append(parts[m], i)
+	}
+	answers := make([]Answer, len(events))
+	work, ctx := errgroup.WithContext(ctx)
+	for model, indexes := range parts {
+		work.Go(func() error {
+			part := make([]*activity.Event, len(indexes))
+			for n, i := range indexes {
+				part[n] = events[i]
+			}
+			answered, err := r.answer(ctx, model, part)
+			for n, a := range answered {
+				answers[indexes[n]] = a
+			}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	return answers, nil
+}
+
+// answer answers events from one model version.
+func (r *Recommender) answer(ctx context.Context, model *Model, events []*activity.Event) ([]Answer, error) {
+	folder, err := r.folderOf(model)
+	if err != nil {
+		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
+	}
+	sessions := make([]session, len(events))
+	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i]) })
+	found, err := r.lookUp(ctx, model, sessions)
+	if err != nil {
+		return nil, err
+	}
+	faults := make([]error, len(events))
+	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
+	searches := make([]Search, len(sessions))
+	var neighbours []Neighbours
+	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
+	for i := range sessions {
+		s := &sessions[i]
+		if err := faults[i]; err != nil {
+			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
+		}
+		searches[i] = s.search()
+		if _, known := asked[s.telling]; s.telling != "" && !known {
+			asked[s.telling] = len(neighbours)
+			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
+		}
+	}
+	candidates, similar, err := r.store.Retrieve(ctx, model, searches, neighbours)
+	if err != nil {
+		return nil, fmt.Errorf("retrieve products: %w", err)
+	}
+	answers := make([]Answer, len(events))
+	parallel.Each(len(sessions), func(i int) {
+		s := &sessions[i]
+		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version}
+		if s.telling != "" {
+			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])
+		}
+	})
+	if slices.ContainsFunc(answers, func(a Answer) bool { return len(a.Items) == 0 }) {
+		err = r.fillEmpty(ctx, model, sessions, answers)
+	}
+	return answers, err
+}
+
+// fillEmpty gives answers without any product the most popular ones, whoever has rated them: better a known product than
+// an empty page.
+func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
+	var searches []Search
+	for i := range answers {
+		if len(answers[i].Items) == 0 {
+			searches = append(searches, Search{Exclude: sessions[i].seen, Limit: recommendedItems})
+		}
+	}
+	candidates, _, err := r.store.Retrieve(ctx, model, searches, nil)
+	if err != nil {
+		return fmt.Errorf("retrieve popular products: %w", err)
+	}
+	for i := range answers {
+		if len(answers[i].Items) == 0 {
+			answers[i].Items, answers[i].Source = popular(candidates[0]), activity.SourcePopularity
+			candidates = candidates[1:]
+		}
+	}
+	return nil
+}
+
+// Similar gives the products nearest to one, at most limit, and the version that says so. ErrUnknownProduct when the live
+// model does not know the product.
+func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
+	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
+		return nil, "", ErrUnknownProduct
+	}
+	traffic, err := r.Traffic(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	model := traffic.Live
+	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
+	if err != nil {
+		return nil, "", fmt.Errorf("look up product: %w", err)
+	}
+	if _, ok := found.Items[code]; !ok {
+		return nil, "", ErrUnknownProduct
+	}
+	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{{Code: code, Limit: limit}})
+	if err != nil {
+		return nil, "", fmt.Errorf("retrieve similar products: %w", err)
+	}
+	return similarOf(code, similar[0]), model.Version, nil
+}
+
+// Traffic says which model versions answer now.
+func (r *Recommender) Traffic(ctx context.Context) (Traffic, error) {
+	traffic, err := r.store.Traffic(ctx)
+	if err != nil {
+		return Traffic{}, fmt.Errorf("find live model version: %w", err)
+	}
+	return traffic, nil
+}
+
+// folderOf makes the solver of a version once.
+func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if folder := r.folders[m.Version]; folder != nil {
+		return folder, nil
+	}
+	folder, err := ials.NewFolder(m.Solver)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.folders) >= keptFolders {
+		clear(r.folders)
+	}
+	r.folders[m.Version] = folder
+	return folder, nil
+}
+
+// lookUp asks for the products and customers of all sessions at once, each once.
+func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session) (Lookup, error) {
+	var codes []string
+	var customers []int32
+	seenCode, seenCustomer := map[string]bool{}, map[int32]bool{}
+	for i := range sessions {
+		for _, b := range sessions[i].browsed {
+			if !seenCode[b.code] {
+				seenCode[b.code] = true
+				codes = append(codes, b.code)
+			}
+		}
+		if number := sessions[i].event.CustomerNumber; number != nil && !seenCustomer[*number] {
+			seenCustomer[*number] = true
+			customers = append(customers, *number)
+		}
+	}
+	if len(codes) == 0 && len(customers) == 0 {
+		return Lookup{}, nil
+	}
+	found, err := r.store.Lookup(ctx, model, codes, customers)
+	if err != nil {
+		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
+	}
+	return found, nil
+}
+
+func similarOf(code string, found []Similar) *activity.SimilarItems {
+	s := &activity.SimilarItems{ProductCode: code, SimilarItems: make([]activity.SimilarItem, len(found))}
+	for i, f := range found {
+		s.SimilarItems[i] = activity.SimilarItem{ID: f.Code, Distance: f.Distance}
+	}
+	return s
+}

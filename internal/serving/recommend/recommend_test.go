@@ -1,0 +1,373 @@
+package recommend_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/stream/activity"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func event(customer int32, country string, history ...string) *activity.Event {
+	e := &activity.Event{SessionID: "s", Country: country, BrowseHistory: []activity.Browse{}}
+	if customer != 0 {
+		e.CustomerNumber = &customer
+	}
+	for _, code := range history { // a trailing + puts it into the cart
+		bare, inCart := strings.CutSuffix(code, "+")
+		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: bare, Quantity: 1, InShoppingCart: inCart})
+	}
+	return e
+}
+
+func codes(a recommend.Answer) []string {
+	var all []string
+	for _, it := range a.Items {
+		all = append(all, it.ID)
+	}
+	return all
+}
+
+func mustBatch(t *testing.T, events ...*activity.Event) []recommend.Answer {
+	t.Helper()
+	answers, err := recommend.New(recommendtest.NewStore(recommendtest.Version("m1"))).Batch(t.Context(), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+func TestFallbackChain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		event  *activity.Event
+		source activity.Source
+		line   string // that the best item belongs to
+		left   string // what must not be recommended
+	}{
+		"session of a customer": {event(recommendtest.CustomerOfLine1, "", "L2_03", "L2_04+"),
+			activity.SourceSession, "L2", "L2_03 L2_04 L1_00"},
+		"anonymous session":                 {event(0, "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
+		"session outweighs features":        {event(0, "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0", "L0_03 L0_04 L0_00"},
+		"customer with history":             {event(recommendtest.CustomerOfLine1, "France"), activity.SourceCustomer, "L1", "L1_00 L1_04"},
+		"unknown products only":             {event(recommendtest.CustomerOfLine1, "", "nothing"), activity.SourceCustomer, "L1", ""},
+		"customer without history":          {event(recommendtest.CustomerFeatures, "France"), activity.SourceFeatures, "L2", ""},
+		"unknown customer, known country":   {event(999, "France"), activity.SourceFeatures, "L3", ""},
+		"anonymous, known country":          {event(0, "France"), activity.SourceFeatures, "L3", ""},
+		"nothing known":                     {event(0, "Peru"), activity.SourcePopularity, "L1", "L0_00"},
+		"unknown cart, nothing else":        {event(0, "", "nothing+"), activity.SourcePopularity, "L1", ""},
+		"customer who has rated everything": {event(recommendtest.CustomerOfAll, ""), activity.SourcePopularity, "L1", "L0_00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := mustBatch(t, test.event)[0]
+			if a.Source != test.source || a.ModelVersion != "m1" || len(a.Items) != 10 || !strings.HasPrefix(a.Items[0].ID, test.line) {
+				t.Fatalf("got %+v, want source %s and line %s", a, test.source, test.line)
+			}
+			for _, code := range strings.Fields(test.left) {
+				if slices.Contains(codes(a), code) {
+					t.Errorf("%s is recommended", code)
+				}
+			}
+			for i, it := range a.Items {
+				if i > 0 && it.Score > a.Items[i-1].Score {
+					t.Errorf("item %d is better than the one before", i)
+				}
+				if (it.Because != "") && test.source != activity.SourceSession {
+					t.Errorf("%s because of %s without a session", it.ID, it.Because)
+				}
+			}
+			if (a.Similar != nil) != (test.source == activity.SourceSession) {
+				t.Errorf("similar items: %+v", a.Similar)
+			}
+		})
+	}
+}
+
+func TestBecauseNamesTheProductBehindAnItem(t *testing.T) {
+	t.Parallel()
+	a := mustBatch(t, event(0, "", "L2_03", "L3_05", "L3_06+"))[0]
+	for _, it := range a.Items {
+		if it.Because == "" || it.Because[:2] != it.ID[:2] {
+			t.Errorf("%s because of %q", it.ID, it.Because)
+		}
+	}
+	if a.Similar.ProductCode != "L3_06" || len(a.Similar.SimilarItems) != 5 {
+		t.Errorf("the most telling product is %+v", a.Similar)
+	}
+	for _, near := range a.Similar.SimilarItems {
+		if near.ID[:2] != "L3" || near.ID == "L3_06" || near.Distance < 0 || near.Distance > 0.5 {
+			t.Errorf("similar to L3_06: %+v", near)
+		}
+	}
+}
+
+func TestLongSessionsCountTheirEnd(t *testing.T) {
+	t.Parallel()
+	var history []string
+	for i := range 10_000 {
+		history = append(history, fmt.Sprintf("L0_%02d+", i%20))
+	}
+	for i := range 60 { // distinct and unknown but for the last three of line 3
+		history = append(history, fmt.Sprintf("x%d", i))
+	}
+	history = append(history, "L3_01", "L3_02", "L3_03")
+	a := mustBatch(t, event(0, "", history...))[0]
+	if a.Source != activity.SourceSession || a.Items[0].ID[:2] != "L3" {
+		t.Errorf("got %+v", a)
+	}
+	for _, code := range codes(a) {
+		if code[:2] == "L0" {
+			t.Errorf("%s lies in the cart", code)
+		}
+	}
+}
+
+func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
+	t.Parallel()
+	answers := mustBatch(t, event(0, "", "L2_03+"), event(0, "", "L2_03+", "L2_03"), event(0, "", "L2_03", "L2_03+"), event(0, "", "L2_03"))
+	for i, again := range answers[1:3] {
+		if diff := cmp.Diff(answers[0], again); diff != "" {
+			t.Errorf("history %d: %s", i+1, diff)
+		}
+	}
+	if cmp.Equal(answers[0], answers[3]) {
+		t.Error("a product in the cart weighs no more than a view")
+	}
+}
+
+func TestBatchEqualsOneByOne(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	customers := []int32{0, recommendtest.CustomerOfLine1, recommendtest.CustomerFeatures, recommendtest.CustomerOfAll, 999}
+	var events []*activity.Event
+	for range 60 {
+		var history []string
+		for range rng.IntN(6) {
+			history = append(history, fmt.Sprintf("L%d_%02d%s", rng.IntN(5), rng.IntN(20), []string{"", "+"}[rng.IntN(2)]))
+		}
+		events = append(events, event(customers[rng.IntN(len(customers))], []string{"", "France", "Peru"}[rng.IntN(3)], history...))
+	}
+	together := mustBatch(t, events...)
+	for i, e := range events {
+		alone := mustBatch(t, e)[0]
+		if diff := cmp.Diff(alone, together[i]); diff != "" {
+			t.Errorf("event %d, alone and in the batch: %s", i, diff)
+		}
+		if len(alone.Items) == 0 {
+			t.Errorf("event %d got an empty answer", i)
+		}
+	}
+}
+
+func TestRoundTripsDoNotDependOnTheNumberOfEvents(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 100} {
+		store := recommendtest.NewStore(recommendtest.Version("m1"))
+		var events []*activity.Event
+		for range n {
+			events = append(events, event(recommendtest.CustomerOfLine1, "", "L0_01", "L2_02"))
+		}
+		if _, err := recommend.New(store).Batch(t.Context(), events); err != nil || store.Trips() != 3 {
+			t.Errorf("%d events took %d round trips: %v", n, store.Trips(), err)
+		}
+	}
+}
+
+func TestBatchFollowsThePointer(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	r := recommend.New(store)
+	for _, id := range []string{"m1", "m2", "m1"} {
+		v := recommendtest.Version(id)
+		if id == "m2" { // other settings: the solver must change with the version
+			v.Solver.Lambda = 10
+		}
+		store.Promote(v)
+		a, err := r.Batch(t.Context(), []*activity.Event{event(0, "", "L2_03")})
+		if err != nil || a[0].ModelVersion != id {
+			t.Fatalf("got %+v: %v", a, err)
+		}
+		if weak := a[0].Items[0].Score < 0.1; weak != (id == "m2") {
+			t.Errorf("version %s scores %g", id, a[0].Items[0].Score)
+		}
+	}
+}
+
+func TestCanaryAnswersAStableShareOfTheSessions(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	r := recommend.New(store)
+	var events []*activity.Event
+	for i := range 2000 { // two events a session
+		e := event(0, "", "L2_03")
+		e.SessionID = fmt.Sprintf("session-%d", i/2)
+		events = append(events, e)
+	}
+	byCustomer := []*activity.Event{event(recommendtest.CustomerOfLine1, ""), event(recommendtest.CustomerOfLine1, "")}
+	for _, e := range byCustomer {
+		e.SessionID = ""
+	}
+	var before map[string]bool // sessions that the canary answers
+	for _, share := range []float64{0.1, 0.3} {
+		store.Canary(recommendtest.Version("m2"), share)
+		trips := store.Trips()
+		answers, err := r.Batch(t.Context(), append(events, byCustomer...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := store.Trips() - trips; got != 5 {
+			t.Errorf("%d round trips for two versions", got)
+		}
+		canary := map[string]bool{}
+		for i := 0; i < len(answers); i += 2 {
+			if answers[i].ModelVersion != answers[i+1].ModelVersion || len(answers[i].Items) != 10 {
+				t.Errorf("session of event %d: %+v and %+v", i, answers[i], answers[i+1])
+			}
+			if i < len(events) && answers[i].ModelVersion == "m2" {
+				canary[events[i].SessionID] = true
+			}
+		}
+		if got := float64(len(canary)) / 1000; math.Abs(got-share) > 0.04 { // four standard deviations at 0.1
+			t.Errorf("%.3f of the sessions for a share of %.1f", got, share)
+		}
+		for id := range before {
+			if !canary[id] {
+				t.Errorf("%s left the canary when its share grew", id)
+			}
+		}
+		before = canary
+	}
+	store.Canary(nil, 0)
+	answers, err := r.Batch(t.Context(), events)
+	if err != nil || slices.ContainsFunc(answers, func(a recommend.Answer) bool { return a.ModelVersion != "m1" }) {
+		t.Errorf("without a canary the live version does not answer alone: %v", err)
+	}
+}
+
+func TestBatchReportsAStoreThatIsDown(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	for trip := 1; trip <= 3; trip++ {
+		store := recommendtest.NewStore(recommendtest.Version("m1"))
+		store.Fail(func(context.Context) error {
+			if store.Trips() == trip {
+				return down
+			}
+			return nil
+		})
+		if a, err := recommend.New(store).Batch(t.Context(), []*activity.Event{event(101, "", "L0_01")}); !errors.Is(err, down) || a != nil {
+			t.Errorf("trip %d: got %v, %v", trip, a, err)
+		}
+	}
+}
+
+func TestSimilar(t *testing.T) {
+	t.Parallel()
+	r := recommend.New(recommendtest.NewStore(recommendtest.Version("m1")))
+	similar, version, err := r.Similar(t.Context(), "L2_00", 3)
+	if err != nil || version != "m1" || similar.ProductCode != "L2_00" || len(similar.SimilarItems) != 3 {
+		t.Fatalf("got %+v of %s: %v", similar, version, err)
+	}
+	if _, _, err := r.Similar(t.Context(), "nothing", 3); !errors.Is(err, recommend.ErrUnknownProduct) {
+		t.Errorf("unknown product: %v", err)
+	}
+}
+
+func TestRecord(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := activity.Position{Stream: "activity", Shard: "shardId-0", SequenceNumber: "1", ArrivedAt: at}
+	answer := mustBatch(t, event(0, "", "L2_03"))[0]
+	record := answer.Record([]byte(`{}`), &activity.Event{EventID: "e"}, p, at.Add(1500*time.Microsecond))
+	got := record.Recommendation
+	if got.ID != activity.RecommendationID("e") || got.EventID != "e" || got.LatencyMS != 1.5 || got.Source != activity.SourceSession ||
+		got.Position != p || len(record.RecommendedItems) != 10 {
+		t.Errorf("got %+v", record)
+	}
+}
+
+// BenchmarkBatch measures the arithmetic of an event with five browsed products at the dimension and catalogue of a real model; the
+// store costs nothing, its candidates are made beforehand.
+func BenchmarkBatch(b *testing.B) {
+	const dim, events = 64, 100
+	store := newFixedStore(dim)
+	batch := make([]*activity.Event, events)
+	for i := range batch {
+		batch[i] = event(int32(i+1), "", "p1", "p2", "p3", "p4", "p5+")
+	}
+	r := recommend.New(store)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Batch(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*events), "µs/event")
+}
+
+// fixedStore gives every search the same candidates.
+type fixedStore struct {
+	model      recommend.Model
+	found      recommend.Lookup
+	candidates []recommend.Candidate
+	similar    []recommend.Similar
+}
+
+func newFixedStore(dim int) *fixedStore {
+	rng := rand.New(rand.NewPCG(3, 4))
+	vector := func() []float32 {
+		v := make([]float32, dim)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+		}
+		return v
+	}
+	s := &fixedStore{found: recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}}
+	s.model = recommend.Model{Version: "m1", Solver: modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.01, Nu: 1,
+		ViewWeight: 1, CartWeight: 4, Items: 800, Gram: make([]float32, dim*dim)}}
+	for i := range dim {
+		s.model.Solver.Gram[i*dim+i] = 800
+	}
+	for i := range 100 {
+		s.found.Customers[int32(i+1)] = recommend.Customer{Origin: modelversion.OriginTrained, Vector: vector()}
+	}
+	for i := range 10 {
+		code := fmt.Sprintf("p%d", i)
+		s.found.Items[code] = vector()
+		s.candidates = append(s.candidates, recommend.Candidate{Code: code, Score: 1, Vector: vector()})
+		s.similar = append(s.similar, recommend.Similar{Code: code})
+	}
+	return s
+}
+
+func (s *fixedStore) Traffic(context.Context) (recommend.Traffic, error) {
+	return recommend.Traffic{Live: &s.model}, nil
+}
+
+func (s *fixedStore) Lookup(context.Context, *recommend.Model, []string, []int32) (recommend.Lookup, error) {
+	return s.found, nil
+}
+
+func (s *fixedStore) Retrieve(_ context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
+	for i := range candidates {
+		candidates[i] = s.candidates
+	}
+	for i := range similar {
+		similar[i] = s.similar[:5]
+	}
+	return candidates, similar, nil
+}

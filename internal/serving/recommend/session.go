@@ -1,0 +1,133 @@
+package recommend
+
+import (
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/stream/activity"
+)
+
+// session is an event on its way to an answer.
+type session struct {
+	event   *activity.Event
+	browsed []browsed // distinct products, newest first, at most sessionItems
+	seen    []string  // every distinct product of the session, however old
+	// What resolve finds:
+	source  activity.Source
+	query   *ials.Query // nil unless source is session
+	vector  []float32   // what to search by; nil: the popularity order
+	folded  []string    // codes of query's observations, in their order
+	telling string      // the known product that says most about the session; "" when none is known
+}
+
+type browsed struct {
+	code   string
+	inCart bool
+}
+
+// newSession reads the browse history from its newest entry. A product that is in the cart by any of its entries is in the cart.
+func newSession(e *activity.Event) session {
+	s := session{event: e}
+	at := map[string]int{} // index in seen, and in browsed while that is shorter than sessionItems
+	for i := len(e.BrowseHistory) - 1; i >= 0; i-- {
+		b := e.BrowseHistory[i]
+		index, seen := at[b.ProductCode]
+		if !seen {
+			index = len(s.seen)
+			at[b.ProductCode] = index
+			s.seen = append(s.seen, b.ProductCode)
+			if index < sessionItems {
+				s.browsed = append(s.browsed, browsed{code: b.ProductCode})
+			}
+		}
+		if b.InShoppingCart && index < sessionItems {
+			s.browsed[index].inCart = true
+		}
+	}
+	return s
+}
+
+// resolve goes down the fallback chain and makes the query vector.
+func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
+	prior, source := s.prior(m, found)
+	var observations []ials.Observation
+	for _, b := range s.browsed {
+		vector, ok := found.Items[b.code]
+		if !ok {
+			continue
+		}
+		weight := m.Solver.ViewWeight
+		if b.inCart {
+			weight = m.Solver.CartWeight
+		}
+		observations = append(observations, ials.Observation{Vector: vector, Weight: float32(weight)})
+		s.folded = append(s.folded, b.code)
+	}
+	if len(observations) == 0 {
+		s.vector, s.source = prior, source
+		return nil
+	}
+	query, err := folder.Fold(prior, observations)
+	if err != nil {
+		return err
+	}
+	s.query, s.vector, s.source = query, query.Vector(), activity.SourceSession
+	// Which product shaped the query most: the decomposition of the query's product with itself. That needs no candidates,
+	// so its neighbours are fetched in the same round trip as they are.
+	if s.telling = s.because(s.vector); s.telling == "" {
+		s.telling = s.folded[0]
+	}
+	return nil
+}
+
+// prior is what is known of the visitor apart from this session, nil when nothing is.
+func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
+	e := s.event
+	if e.CustomerNumber != nil {
+		if c, ok := found.Customers[*e.CustomerNumber]; ok {
+			if c.Origin == modelversion.OriginTrained {
+				return c.Vector, activity.SourceCustomer
+			}
+			return c.Vector, activity.SourceFeatures
+		}
+	}
+	if v := m.Encoder.Vector(m.Encoder.Features(e.Country, e.City, e.CreditLimit)); v != nil {
+		return v, activity.SourceFeatures
+	}
+	return nil, activity.SourcePopularity
+}
+
+func (s *session) search() Search {
+	return Search{Vector: s.vector, Customer: s.event.CustomerNumber, Exclude: s.seen, Limit: recommendedItems}
+}
+
+// items makes the answer's list of what the search found.
+func (s *session) items(found []Candidate) []activity.RecommendedItem {
+	items := popular(found)
+	if s.query != nil {
+		for i, c := range found {
+			items[i].Because = s.because(c.Vector)
+		}
+	}
+	return items
+}
+
+// because names the browsed product that contributes most to the item's score, "" when none contributes anything.
+func (s *session) because(item []float32) string {
+	var room [sessionItems]float32
+	_, each := s.query.Contributions(item, room[:0])
+	code, most := "", float32(0)
+	for i, x := range each {
+		if x > most {
+			code, most = s.folded[i], x
+		}
+	}
+	return code
+}
+
+func popular(found []Candidate) []activity.RecommendedItem {
+	items := make([]activity.RecommendedItem, len(found))
+	for i, c := range found {
+		items[i] = activity.RecommendedItem{ID: c.Code, Score: c.Score}
+	}
+	return items
+}

@@ -1,0 +1,88 @@
+package vectorstore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"kindred/internal/serving/recommend"
+)
+
+var (
+	// ErrNoLiveVersion says that nothing was ever promoted: there is nothing to answer from.
+	ErrNoLiveVersion = errors.New("no model version is live")
+	// ErrNotMigrated says that the database has not all of this package's tables yet: run Migrate.
+	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run `publish migrate`")
+	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer. Ask Live again.
+	ErrVersionGone = errors.New("model version is gone from the database")
+	// ErrUnknownVersion says that the database never loaded the version, or that it is not whole.
+	ErrUnknownVersion = errors.New("model version is not in the database")
+	// ErrNoPrevious says that there is no earlier version to go back to.
+	ErrNoPrevious = errors.New("there is no previous version to go back to")
+	// ErrConflict says that somebody else moved the pointer first.
+	ErrConflict = errors.New("the live version was changed by somebody else meanwhile")
+	// ErrNoCanary says that there is no canary to end.
+	ErrNoCanary = errors.New("no version is a canary")
+	// ErrRecall says that a version's index finds too few of the best products; nothing of the version was kept.
+	ErrRecall = errors.New("the index finds too few of the best products")
+	// ErrNameTaken says that item_emb or user_emb is something else than this package's view.
+	ErrNameTaken = errors.New("the name of a view is taken")
+	// ErrInvalid says that a model version is broken and was not loaded.
+	ErrInvalid = errors.New("model version is not fit to load")
+	// ErrRefused says that the gate refused a version; the error itself is a *Refusal with the reasons.
+	ErrRefused = errors.New("the gate refused the model version")
+)
+
+// Refusal is the gate's no, in words for people.
+type Refusal struct {
+	Version string
+	Reasons []string
+}
+
+// Error joins the reasons to one sentence.
+func (r *Refusal) Error() string {
+	reasons := strings.Join(r.Reasons, "; ")
+	if reasons == "" {
+		reasons = "no reason was recorded"
+	}
+	return ErrRefused.Error() + " " + r.Version + ": " + reasons
+}
+
+// Is makes errors.Is(err, ErrRefused) true.
+func (r *Refusal) Is(target error) bool { return target == ErrRefused }
+
+// questionFault names what is special about an error of a question to a version: "no such table or schema" is ErrVersionGone; a value that
+// PostgreSQL takes never is a *recommend.RefusedError, without PostgreSQL's message, which quotes the value.
+func questionFault(err error, version string) error {
+	var state *pgconn.PgError
+	switch {
+	case undefined(err):
+		return fmt.Errorf("%w: %s", ErrVersionGone, version)
+	case errors.As(err, &state) && refused(state.Code):
+		return &recommend.RefusedError{Reason: "SQLSTATE " + state.Code}
+	}
+	return err
+}
+
+// refused reports the SQLSTATEs that depend on the values of a question alone: data exceptions and exceeded limits of the program. Not
+// among them is 22000, pgvector's complaint about vectors: those are the model's. See
+// https://www.postgresql.org/docs/current/errcodes-appendix.html.
+func refused(code string) bool {
+	return strings.HasPrefix(code, "22") && code != "22000" || strings.HasPrefix(code, "54")
+}
+
+// unmigrated turns "no such table or schema" into ErrNotMigrated.
+func unmigrated(err error) error {
+	if undefined(err) {
+		return ErrNotMigrated
+	}
+	return err
+}
+
+// undefined reports PostgreSQL's undefined_table, undefined_column and invalid_schema_name.
+func undefined(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && (state.Code == "42P01" || state.Code == "42703" || state.Code == "3F000")
+}

@@ -1,0 +1,111 @@
+package vectorstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/serving/recommend"
+)
+
+// model is a version in memory. It is shared between callers and never changes.
+type model struct {
+	recommend.Model
+	schema   string // where its tables are
+	efSearch int    // how many candidates a search of the HNSW index keeps; 0: there is none, every search is an exact scan
+}
+
+// Traffic returns the versions that the pointer shows now. It reads the pointer on each call, one tiny query, and a version's solver
+// and encoder the first time. A batch calls it once and uses the same models throughout. Errors: ErrNoLiveVersion.
+func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	var version, canary *string
+	var traffic recommend.Traffic
+	err := s.pool.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`).Scan(&version, &canary, &traffic.Share)
+	if err != nil {
+		if undefined(err) {
+			return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
+		}
+		return recommend.Traffic{}, fmt.Errorf("read live version: %w", err)
+	}
+	if version == nil {
+		return recommend.Traffic{}, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
+	}
+	m, err := s.model(ctx, *version)
+	if err != nil {
+		return recommend.Traffic{}, err
+	}
+	traffic.Live = &m.Model
+	if canary != nil {
+		if m, err = s.model(ctx, *canary); err != nil {
+			return recommend.Traffic{}, err
+		}
+		traffic.Canary = &m.Model
+	}
+	return traffic, nil
+}
+
+// model returns the version from memory, or from the registry when it was not asked for lately.
+func (s *Store) model(ctx context.Context, version string) (*model, error) {
+	s.mu.Lock()
+	m := s.models[version]
+	s.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, err := s.readModel(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.models) >= cachedModels {
+		clear(s.models)
+	}
+	s.models[version] = m
+	return m, nil
+}
+
+func (s *Store) readModel(ctx context.Context, version string) (*model, error) {
+	schema, err := schemaOf(version)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{Model: recommend.Model{Version: version}, schema: schema}
+	var gram []byte
+	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
+		version).Scan(&m.Solver, &m.Encoder, &gram, &m.efSearch)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read model %s: %w", version, err)
+	}
+	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
+		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
+	}
+	return m, nil
+}
+
+// encodeFloats writes little-endian IEEE 754, the Gram matrix's form in the registry.
+func encodeFloats(values []float32) []byte {
+	out := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+	}
+	return out
+}
+
+func decodeFloats(data []byte, want int) ([]float32, error) {
+	if len(data) != 4*want {
+		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrInvalid, len(data), 4*want)
+	}
+	out := make([]float32, want)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return out, nil
+}

@@ -1,0 +1,255 @@
+package vectorstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"kindred/internal/model/modelversion"
+)
+
+// promoteLocks bounds how long moving the pointer waits for a lock: somebody who reads the views in a long transaction must not hold up
+// a rollback without the operator learning why.
+const promoteLocks = `SET LOCAL lock_timeout = '5s'`
+
+// pointer is the row of kindred.live; a version is empty where there is none.
+type pointer struct {
+	live, previous, canary string
+	moves                  int64 // how often the row was changed
+}
+
+// Promote makes the version live: it checks the gate's verdict and that nobody rolled the version back (a nightly run would bring
+// it back otherwise), moves the pointer from where it is now, shows the version in the views and writes the history, in one
+// transaction. Readers see the old version or the new one. Promoting what is live already changes nothing; a canary that goes live is
+// none any longer. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion, ErrConflict, ErrNameTaken.
+func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
+	at, err := s.pointer(ctx)
+	if err == nil && at.live == version {
+		return nil
+	}
+	if err == nil {
+		move := Promotion{Actor: opts.Actor, Action: ActionPromote, From: at.live, To: version, Reason: opts.Reason}
+		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error { return movePointer(ctx, tx, at, move) })
+	}
+	if err != nil {
+		return fmt.Errorf("promote version %s: %w", version, err)
+	}
+	return nil
+}
+
+// judged asks the gate and the history about move.To, and then runs do, in one transaction that keeps the version from being dropped.
+// A refusal is recorded and returned.
+func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions, do func(tx pgx.Tx, move Promotion) error) error {
+	if opts.Force && opts.Reason == "" {
+		return errors.New("force needs a reason")
+	}
+	var refusal *Refusal
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		verdict, err := lockVersion(ctx, tx, move.To)
+		if err != nil {
+			return err
+		}
+		if verdict, err = addRollback(ctx, tx, move.To, verdict); err != nil {
+			return err
+		}
+		switch {
+		case !verdict.Pass && !opts.Force:
+			refusal = &Refusal{Version: move.To, Reasons: verdict.Reasons}
+			move.Action, move.Reason, move.Share = ActionRefuse, refusal.Error(), 0
+			return record(ctx, tx, move)
+		case !verdict.Pass && move.Action == ActionPromote:
+			move.Action = ActionForce
+		}
+		return do(tx, move)
+	})
+	if err == nil && refusal != nil {
+		return refusal
+	}
+	return err
+}
+
+// Rollback makes the previous version live again, in one transaction, without asking the gate, and returns it. A second rollback goes
+// forward again. Errors: ErrNoPrevious, ErrConflict, ErrNameTaken.
+func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version string, err error) {
+	at, err := s.pointer(ctx)
+	if err != nil {
+		return "", fmt.Errorf("roll back: %w", err)
+	}
+	if at.previous == "" {
+		return "", fmt.Errorf("roll back: %w", ErrNoPrevious)
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := lockVersion(ctx, tx, at.previous); err != nil {
+			return err
+		}
+		move := Promotion{Actor: opts.Actor, Action: ActionRollback, From: at.live, To: at.previous, Reason: opts.Reason}
+		return movePointer(ctx, tx, at, move)
+	})
+	if err != nil {
+		return "", fmt.Errorf("roll back to version %s: %w", at.previous, err)
+	}
+	return at.previous, nil
+}
+
+// StartCanary lets the version answer for a share of the sessions beside the live one, in place of a canary that there may be, or
+// changes its share. The gate is asked as for a promotion. Errors: as Promote, ErrNoLiveVersion.
+func (s *Store) StartCanary(ctx context.Context, version string, share float64, opts PromoteOptions) error {
+	at, err := s.pointer(ctx)
+	switch {
+	case err != nil:
+	case !(share > 0 && share < 1):
+		err = fmt.Errorf("a share of %g of the sessions is not between 0 and 1", share)
+	case at.live == "":
+		err = ErrNoLiveVersion
+	case at.live == version:
+		err = errors.New("it is live already, and a canary is another version")
+	default:
+		move := Promotion{Actor: opts.Actor, Action: ActionCanary, From: at.live, To: version, Reason: opts.Reason, Share: share}
+		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
+			err := swap(ctx, tx, at, `canary = $2, canary_share = $3`, version, share)
+			if err != nil {
+				return err
+			}
+			return record(ctx, tx, move)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("make version %s a canary: %w", version, err)
+	}
+	return nil
+}
+
+// StopCanary gives all sessions back to the live version, and returns which version was the canary. Errors: ErrNoCanary, ErrConflict.
+func (s *Store) StopCanary(ctx context.Context, opts PromoteOptions) (version string, err error) {
+	at, err := s.pointer(ctx)
+	if err == nil && at.canary == "" {
+		err = ErrNoCanary
+	}
+	if err == nil {
+		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if err := swap(ctx, tx, at, `canary = NULL, canary_share = NULL`); err != nil {
+				return err
+			}
+			return record(ctx, tx, Promotion{Actor: opts.Actor, Action: ActionCanaryOff, From: at.canary, To: at.live, Reason: opts.Reason})
+		})
+	}
+	if err != nil {
+		return "", fmt.Errorf("end canary: %w", err)
+	}
+	return at.canary, nil
+}
+
+func (s *Store) pointer(ctx context.Context) (at pointer, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(version, ''), coalesce(previous, ''), coalesce(canary, ''), moves FROM kindred.live`).
+		Scan(&at.live, &at.previous, &at.canary, &at.moves)
+	if err != nil {
+		err = fmt.Errorf("read live version: %w", unmigrated(err))
+	}
+	return at, err
+}
+
+// lockVersion makes sure that the version is whole and stays so until the transaction ends, and returns the gate's verdict on it.
+func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.Verdict, error) {
+	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
+		return modelversion.Verdict{}, err
+	}
+	var state State
+	var report modelversion.Report
+	err := tx.QueryRow(ctx, `SELECT state, report FROM kindred.model_version WHERE version = $1 FOR SHARE`, version).Scan(&state, &report)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return modelversion.Verdict{}, ErrUnknownVersion
+	}
+	if err != nil {
+		return modelversion.Verdict{}, fmt.Errorf("read verdict: %w", err)
+	}
+	if state != StateReady {
+		return modelversion.Verdict{}, fmt.Errorf("%w: it is %s, not ready", ErrUnknownVersion, state)
+	}
+	return report.Verdict, nil
+}
+
+// addRollback turns the verdict into a no when somebody moved away from the version by a rollback and nobody moved to it since.
+func addRollback(ctx context.Context, tx pgx.Tx, version string, verdict modelversion.Verdict) (modelversion.Verdict, error) {
+	var actor, reason string
+	var at time.Time
+	err := tx.QueryRow(ctx, `SELECT actor, reason, at FROM kindred.promotion p WHERE action = 'rollback' AND from_version = $1
+		AND NOT EXISTS (SELECT 1 FROM kindred.promotion q WHERE q.id > p.id AND q.to_version = $1 AND q.action <> 'refuse')
+		ORDER BY id DESC LIMIT 1`, version).Scan(&actor, &reason, &at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return verdict, nil
+	}
+	if err != nil {
+		return verdict, fmt.Errorf("read rollbacks: %w", err)
+	}
+	why := ""
+	if reason != "" {
+		why = " (" + reason + ")"
+	}
+	no := fmt.Sprintf("it was rolled back by %s on %s%s", actor, at.UTC().Format(time.DateTime), why)
+	return modelversion.Verdict{Reasons: append(slices.Clone(verdict.Reasons), no)}, nil
+}
+
+// movePointer makes move.To live, provided that nobody changed the pointer since it was at, and records it.
+func movePointer(ctx context.Context, tx pgx.Tx, at pointer, move Promotion) error {
+	err := swap(ctx, tx, at, `version = $2, previous = version, moved_at = clock_timestamp(),
+		canary = nullif(canary, $2), canary_share = CASE WHEN canary <> $2 THEN canary_share END`, move.To)
+	if err != nil {
+		return err
+	}
+	if err := showViews(ctx, tx, move.To); err != nil {
+		return fmt.Errorf("show version in views: %w", err)
+	}
+	return record(ctx, tx, move)
+}
+
+// swap changes the pointer's row, provided that it is as it was when at was read. It compares the count of moves, not the version: that
+// may have gone and come back, and been rolled back meanwhile. The arguments begin at $2.
+func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) error {
+	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `UPDATE kindred.live SET moves = moves + 1, `+set+` WHERE moves = $1`, append([]any{at.moves}, args...)...)
+	if err != nil {
+		return fmt.Errorf("move pointer: %w", err)
+	}
+	if tag.RowsAffected() != 1 {
+		return ErrConflict
+	}
+	return nil
+}
+
+// showViews points item_emb and user_emb at the version, for people who come with SQL of their own. The cast drops the dimension from the
+// column's type, which a view may not change.
+func showViews(ctx context.Context, tx pgx.Tx, version string) error {
+	schema, err := schemaOf(version)
+	if err != nil {
+		return err
+	}
+	for view, columns := range map[string]string{"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema + ".item",
+		"user_emb": "number AS id, embedding::vector AS embedding FROM " + schema + ".customer"} {
+		err := execAll(ctx, tx, `CREATE OR REPLACE VIEW public.`+view+` AS SELECT `+columns)
+		var state *pgconn.PgError
+		if errors.As(err, &state) && (state.Code == "42809" || state.Code == "42P16") { // wrong object type; view of other columns
+			return fmt.Errorf("%w: public.%s is a table, or a view of other columns, made by somebody else; "+
+				"rename it (ALTER TABLE public.%s RENAME TO …) and publish again", ErrNameTaken, view, view)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func record(ctx context.Context, tx pgx.Tx, p Promotion) error {
+	_, err := tx.Exec(ctx, `INSERT INTO kindred.promotion (actor, action, from_version, to_version, reason, share)
+		VALUES ($1, $2, nullif($3, ''), $4, $5, nullif($6, 0::double precision))`, p.Actor, p.Action, p.From, p.To, p.Reason, p.Share)
+	if err != nil {
+		return fmt.Errorf("record promotion: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/model/modelversion"
+)
+
+// How a version's vectors are searched, as the registry names it.
+const (
+	indexExact = "exact"
+	indexHNSW  = "hnsw"
+)
+
+// State is how far a version has come in the database.
+type State string
+
+// The states of a version.
+const (
+	StateLoading State = "loading" // being loaded, or the load was interrupted
+	StateReady   State = "ready"   // whole
+	StateDropped State = "dropped" // tables dropped, registry row kept
+)
+
+// Version is a row of the registry.
+type Version struct {
+	ID        string              `json:"model_version"`
+	State     State               `json:"state"`
+	Live      bool                `json:"live"`
+	Previous  bool                `json:"previous"`
+	Canary    float64             `json:"canary"` // the share of the sessions that it answers beside the live version
+	Dim       int                 `json:"dim"`
+	Items     int                 `json:"items"`
+	Customers int                 `json:"customers"`
+	Rated     int                 `json:"rated"`
+	Index     string              `json:"index"`
+	EFSearch  *int                `json:"ef_search"`      // how many candidates a search of the index keeps; nil: no index
+	Recall    *float64            `json:"recall"`         // of the index against an exact scan, among ten products; nil: no index
+	Similar   *float64            `json:"similar_recall"` // the same for similar products
+	TrainedAt time.Time           `json:"trained_at"`
+	LoadedAt  *time.Time          `json:"loaded_at"` // nil until ready
+	Report    modelversion.Report `json:"report"`
+}
+
+// Promotion is one line of the pointer's history.
+type Promotion struct {
+	At     time.Time `json:"at"`
+	Actor  string    `json:"actor"`
+	Action Action    `json:"action"`
+	From   string    `json:"from"` // empty: nothing was live
+	To     string    `json:"to"`
+	Reason string    `json:"reason"`
+	Share  float64   `json:"share,omitempty"` // of the sessions, for ActionCanary
+}
+
+// Action is what was done to the pointer.
+type Action string
+
+// The actions of the history. A refusal leaves the pointer where it was.
+const (
+	ActionPromote   Action = "promote"
+	ActionForce     Action = "force" // against the gate's verdict
+	ActionRollback  Action = "rollback"
+	ActionRefuse    Action = "refuse"
+	ActionCanary    Action = "canary"     // To answers for a share of the sessions beside From
+	ActionCanaryOff Action = "canary-off" // From answers no longer beside To
+)
+
+// PromoteOptions say who moves the pointer and why. Force needs a Reason.
+type PromoteOptions struct {
+	Actor  string
+	Reason string
+	Force  bool // although the gate refused
+}
+
+// Versions lists the registry, newest load first, dropped versions included.
+func (s *Store) Versions(ctx context.Context) ([]Version, error) {
+	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
+			CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
+			v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
+		FROM kindred.model_version v CROSS JOIN kindred.live l ORDER BY v.started_at DESC, v.version`)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Version])
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
+	}
+	return versions, nil
+}
+
+// History lists what was done to the pointer, oldest first.
+func (s *Store) History(ctx context.Context) ([]Promotion, error) {
+	rows, err := s.pool.Query(ctx, `SELECT at, actor, action, coalesce(from_version, ''), to_version, reason, coalesce(share, 0)
+		FROM kindred.promotion ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
+	}
+	history, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Promotion])
+	if err != nil {
+		return nil, fmt.Errorf("list promotions: %w", unmigrated(err))
+	}
+	return history, nil
+}
+
+// Prune drops the tables of old versions beyond the newest keep, never those of the live, the previous or the canary version, and
+// returns which. Their registry rows stay. A reader that still uses one gets ErrVersionGone.
+func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
+		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
+	if err != nil {
+		return nil, fmt.Errorf("list old versions: %w", unmigrated(err))
+	}
+	old, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list old versions: %w", unmigrated(err))
+	}
+	for _, version := range old {
+		done, err := s.drop(ctx, version)
+		if err != nil {
+			return dropped, fmt.Errorf("drop version %s: %w", version, err)
+		}
+		if done {
+			dropped = append(dropped, version)
+		}
+	}
+	return dropped, nil
+}
+
+// drop removes the version's tables unless the version is live, was so before or is a canary. The registry row is locked against a
+// promotion at the same time, by a statement of its own, so that the next one sees where a promotion that it waited for has
+// moved the pointer. Nothing is dropped by CASCADE: the views that show the live version would stop it.
+func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
+	schema, err := schemaOf(version)
+	if err != nil {
+		return false, err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, promoteLocks); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `SELECT FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'
+			AND NOT EXISTS (SELECT 1 FROM kindred.live l WHERE $1 IN (l.version, l.previous, l.canary))`, version)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		done = true
+		return execAll(ctx, tx, `DROP TABLE `+schema+`.rated, `+schema+`.customer, `+schema+`.item`, `DROP SCHEMA `+schema)
+	})
+	return done && err == nil, err
+}

@@ -1,0 +1,62 @@
+package quarantine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"kindred/internal/stream/activity"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// memory is a store in memory; err makes it fail.
+type memory struct {
+	err     error
+	objects map[string][]byte
+}
+
+func (m *memory) PutNew(_ context.Context, key string, data []byte) error {
+	if _, there := m.objects[key]; m.err == nil && !there {
+		m.objects[key] = data
+	}
+	return m.err
+}
+
+func TestWriteKeepsTheFirstRecordOfAnEventOfEachStream(t *testing.T) {
+	t.Parallel()
+	down := errors.New("down")
+	store := &memory{err: down, objects: map[string][]byte{}}
+	w := New(store)
+	first := activity.Quarantined{
+		Reason: activity.ReasonNotUTF8, Message: "the event is not valid UTF-8", EventID: "evt-1",
+		Position:      activity.Position{Stream: "activity", Shard: "shardId-000000000001", SequenceNumber: "4957"},
+		QuarantinedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Data: []byte("\xff\x00"),
+	}
+	if err := w.Write(t.Context(), first); !errors.Is(err, down) {
+		t.Fatalf("got %v while the store is down", err)
+	}
+	store.err = nil
+	again := first
+	again.QuarantinedAt = first.QuarantinedAt.Add(time.Hour)
+	other := again
+	other.Position.Stream = "another"
+	for _, q := range []activity.Quarantined{first, again, other} {
+		if err := w.Write(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := store.objects["quarantine/activity/shardId-000000000001/4957.json"]
+	if len(store.objects) != 2 {
+		t.Errorf("%d objects of two streams", len(store.objects))
+	}
+	var got activity.Quarantined
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, got); diff != "" {
+		t.Error(diff)
+	}
+}

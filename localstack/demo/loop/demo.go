@@ -1,0 +1,186 @@
+// Package loop runs kindred's programs one after the other, as a person would, and reports what they did: live on the
+// terminal, then as a summary, then as JSON in the state folder. It owns no logic of the pipeline: each step is the
+// program of that name, run with --json and the local stack's environment.
+package loop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ReportFile is the name of the JSON report inside the state folder.
+const ReportFile = "demo-report.json"
+
+// auditPatience is how long verify may wait for the last events to arrive: the stack needs a few seconds, a busy
+// machine many.
+const auditPatience = 3 * time.Minute
+
+// Demo is one run of the whole loop. All fields are required but Data.
+type Demo struct {
+	Programs string  // folder of the compiled programs
+	State    string  // the local stack's state folder; holds its environment file and gets the report
+	Data     string  // folder with data to import; "" generates a shop
+	Scale    float64 // size of the generated shop
+	Events   int     // clicks to send
+	Poison   int     // unreadable records among them
+	Rate     int     // clicks per second
+
+	Out      io.Writer // the account and the summary
+	Progress io.Writer // the programs' own progress, usually standard error
+
+	environment []string
+	steps       []Step
+}
+
+// Run runs every step, prints the account and the summary, and writes the report. It fails with the first step that fails.
+func (d *Demo) Run(ctx context.Context) error {
+	var r Report
+	d.title("kindred: a shop's ratings and its visitors' clicks become recommendations, on this machine")
+
+	if err := d.step(ctx, "up", "start LocalStack, PostgreSQL with pgvector and MySQL", d.program("localstack", "up"), nil); err != nil {
+		return err
+	}
+	if err := d.readEnvironment(); err != nil {
+		return err
+	}
+	seed := []string{"generate", "--scale", strconv.FormatFloat(d.Scale, 'g', -1, 64)}
+	origin := "fill MySQL with a generated shop whose customers have planted tastes"
+	if d.Data != "" {
+		seed, origin = []string{"import", d.Data}, "fill MySQL from "+d.Data
+	}
+	// The buckets come before the seed: it leaves the planted tastes in the lake.
+	if err := d.step(ctx, "deploy", "create buckets, streams and the recommend function", d.program("localstack", "provision"), nil); err != nil {
+		return err
+	}
+	if err := d.step(ctx, "seed", origin, d.program("seed", seed...), &r.Seed); err != nil {
+		return err
+	}
+	d.result("%s customers, %s products, %s ratings%s", count(r.Seed.Customers), count(r.Seed.Products), count(r.Seed.Ratings), unchanged(r.Seed.NoOp))
+	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", d.program("etl"), &r.ETL); err != nil {
+		return err
+	}
+	d.result("%s ratings in training set %s%s", count(r.ETL.Rows.Ratings), r.ETL.RunID, unchanged(r.ETL.NoOp))
+	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"), &r.Train); err != nil {
+		return err
+	}
+	d.result("model %s%s", r.Train.ModelVersion, unchanged(r.Train.NoOp))
+	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction", d.program("publish"), &r.Publish); err != nil {
+		return err
+	}
+	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers), unchanged(r.Publish.NoOp))
+
+	since := time.Now().UTC()
+	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate", strconv.Itoa(d.Rate))
+	if err := d.step(ctx, "replay", "simulated shoppers click; some records are poison", replay, &r.Replay); err != nil {
+		return err
+	}
+	d.result("%s clicks of %s sessions and %s poison records on the stream",
+		count(r.Replay.EventsSent), count(r.Replay.Sessions), count(r.Replay.PoisonSent))
+	verify := d.program("verify", "--since", since.Format(time.RFC3339Nano), "--wait", auditPatience.String())
+	if err := d.step(ctx, "verify", "compare what went in with what came out, event by event", verify, &r.Audit); err != nil {
+		return err
+	}
+	d.result("%s events, each found where it belongs", count(r.Audit.Events))
+	r.Steps = d.steps
+	if err := r.check(d.Poison); err != nil {
+		return err
+	}
+	shoppers, err := sampleShoppers(ctx, d.environment, since)
+	if err != nil {
+		return fmt.Errorf("read shoppers' recommendations: %w", err)
+	}
+	r.summarise(d.Out, shoppers)
+	path := filepath.Join(d.State, ReportFile)
+	if err := r.write(path); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.Out, "\nThe same as JSON: %s\nThe stack still runs: `make local-status`, `make serve`, `make local-down`.\n", path)
+	return err
+}
+
+// program is the command of one compiled program with JSON output.
+func (d *Demo) program(name string, args ...string) []string {
+	return append(append([]string{filepath.Join(d.Programs, name)}, args...), "--json")
+}
+
+// step runs one program, with its progress passed on, and decodes its result into v unless v is nil.
+func (d *Demo) step(ctx context.Context, name, what string, command []string, v any) error {
+	fmt.Fprintf(d.Out, "\n\033[1m%-8s\033[0m %s\n", name, what)
+	began := time.Now()
+	var stdout bytes.Buffer
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // our own programs
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 30 * time.Second
+	cmd.Env = append(os.Environ(), d.environment...)
+	cmd.Stdout, cmd.Stderr = &stdout, d.Progress
+	runErr := cmd.Run()
+	took := time.Since(began)
+	d.steps = append(d.steps, Step{Name: name, Seconds: took.Seconds()})
+	if runErr != nil {
+		return fmt.Errorf("%s ended after %.1f s (%w); its last words are above", name, took.Seconds(), runErr)
+	}
+	if v == nil {
+		d.result("ready")
+		return nil
+	}
+	if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
+		return fmt.Errorf("read the result of %s: %w", name, err)
+	}
+	return nil
+}
+
+// result prints what the last step achieved and how long it took.
+func (d *Demo) result(format string, args ...any) {
+	fmt.Fprintf(d.Out, "         %s \033[2m(%.1f s)\033[0m\n", fmt.Sprintf(format, args...), d.steps[len(d.steps)-1].Seconds)
+}
+
+func (d *Demo) title(text string) {
+	fmt.Fprintf(d.Out, "\033[1m%s\033[0m\n", text)
+}
+
+// readEnvironment takes the KEY=value lines that `localstack up` wrote.
+func (d *Demo) readEnvironment() error {
+	file, err := os.Open(filepath.Join(d.State, "env"))
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the stack wrote no environment file %s: run `make local-up`", filepath.Join(d.State, "env"))
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		key, value, found := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
+		if found && !strings.HasPrefix(key, "#") {
+			d.environment = append(d.environment, key+"="+strings.Trim(value, `'"`))
+		}
+	}
+	return lines.Err()
+}
+
+func unchanged(noOp bool) string {
+	if noOp {
+		return ", unchanged"
+	}
+	return ""
+}
+
+// count prints a number with thousands separated.
+func count(n int64) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

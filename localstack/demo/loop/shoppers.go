@@ -1,0 +1,192 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/linefile"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/stream/activity"
+)
+
+const (
+	shownShoppers = 3 // sessions in the summary
+	shownItems    = 5 // recommended products per session
+	leastLookedAt = 3 // products in a session before it is worth showing
+	mostLookedAt  = 6 // and after which it is too long to read
+)
+
+// Shopper is one session as the summary shows it, in product names.
+type Shopper struct {
+	Who         string
+	LookedAt    []string
+	Recommended []string
+}
+
+// sampleShoppers reads recommendation records that came since the replay began, and names the products of a few sessions
+// from the training set. environment holds the stack's KEY=value settings.
+func sampleShoppers(ctx context.Context, environment []string, since time.Time) ([]Shopper, error) {
+	settings := map[string]string{}
+	for _, pair := range environment {
+		key, value, _ := strings.Cut(pair, "=")
+		settings[key] = value
+		if strings.HasPrefix(key, "AWS_") {
+			if err := os.Setenv(key, value); err != nil { // the SDK reads nothing else
+				return nil, err
+			}
+		}
+	}
+	names, err := productNames(ctx, settings["LAKE_BUCKET"])
+	if err != nil {
+		return nil, err
+	}
+	records, err := latestRecords(ctx, settings["RECOMMENDATIONS_BUCKET"], since)
+	if err != nil {
+		return nil, err
+	}
+	sessions := make([]string, 0, len(records))
+	for session := range records {
+		sessions = append(sessions, session)
+	}
+	slices.Sort(sessions)
+	var shoppers []Shopper
+	for _, session := range sessions {
+		if len(shoppers) == shownShoppers {
+			break
+		}
+		if s, ok := describe(records[session], names); ok {
+			shoppers = append(shoppers, s)
+		}
+	}
+	return shoppers, nil
+}
+
+func productNames(ctx context.Context, lake string) (map[string]string, error) {
+	store, err := objectstore.Open(ctx, lake)
+	if err != nil {
+		return nil, err
+	}
+	repository := commit.NewRepository(store, envconfig.TrainingSetPrefix)
+	manifest, err := repository.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scratch, err := os.MkdirTemp("", "kindred-demo-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(scratch) //nolint:errcheck // a leftover in the temporary folder harms nobody
+	set, err := trainingset.Read(ctx, repository, manifest, scratch)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(set.Products))
+	for _, p := range set.Products {
+		names[p.Code] = p.Name
+	}
+	return names, nil
+}
+
+// latestRecords returns, for each session that was answered since, its longest record that is short enough to read.
+func latestRecords(ctx context.Context, bucket string, since time.Time) (map[string]sessionRecord, error) {
+	store, err := objectstore.Open(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[string]sessionRecord{}
+	for info, err := range store.List(ctx, envconfig.RecommendationPrefix) {
+		if err != nil {
+			return nil, err
+		}
+		if info.Modified.Before(since.Truncate(time.Second)) {
+			continue
+		}
+		if err := readRecords(ctx, store, info.Key, latest); err != nil {
+			return nil, fmt.Errorf("read %s: %w", info.Key, err)
+		}
+	}
+	return latest, nil
+}
+
+type sessionRecord struct {
+	event  activity.Event
+	record activity.Record
+}
+
+func readRecords(ctx context.Context, store objectstore.Store, key string, latest map[string]sessionRecord) error {
+	body, _, err := store.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer body.Close() //nolint:errcheck // read only
+	for line, err := range linefile.Lines(body) {
+		if err != nil {
+			return err
+		}
+		record, err := activity.ParseRecord(line)
+		if err != nil {
+			return err
+		}
+		var event activity.Event
+		if err := json.Unmarshal(record.Event, &event); err != nil {
+			return err
+		}
+		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) && len(event.BrowseHistory) <= mostLookedAt {
+			latest[event.SessionID] = sessionRecord{event, record}
+		}
+	}
+	return nil
+}
+
+// describe puts a session in words; false when it is too short to be worth reading.
+func describe(s sessionRecord, names map[string]string) (Shopper, bool) {
+	if s.record.Recommendation.Source != activity.SourceSession || len(s.event.BrowseHistory) < leastLookedAt {
+		return Shopper{}, false
+	}
+	name := func(code string) string {
+		if names[code] != "" {
+			return names[code]
+		}
+		return code
+	}
+	shopper := Shopper{Who: "An anonymous visitor"}
+	if n := s.event.CustomerNumber; n != nil {
+		shopper.Who = fmt.Sprintf("Customer %d", *n)
+	}
+	for _, b := range s.event.BrowseHistory {
+		text := name(b.ProductCode)
+		if b.InShoppingCart {
+			text += " (in the cart)"
+		}
+		shopper.LookedAt = append(shopper.LookedAt, text)
+	}
+	for _, item := range s.record.RecommendedItems[:min(shownItems, len(s.record.RecommendedItems))] {
+		text := name(item.ID)
+		if item.Because != "" {
+			text += ", because of " + name(item.Because)
+		}
+		shopper.Recommended = append(shopper.Recommended, text)
+	}
+	return shopper, true
+}
+
+func (s Shopper) print(w io.Writer) {
+	fmt.Fprintf(w, "  %s looked at\n", s.Who)
+	for _, text := range s.LookedAt {
+		fmt.Fprintf(w, "      %s\n", text)
+	}
+	fmt.Fprintln(w, "  and was recommended")
+	for i, text := range s.Recommended {
+		fmt.Fprintf(w, "   %2d %s\n", i+1, text)
+	}
+	fmt.Fprintln(w)
+}

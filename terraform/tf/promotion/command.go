@@ -1,0 +1,127 @@
+package promotion
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/program"
+	"kindred/localstack/settings"
+	"kindred/localstack/stack"
+)
+
+// Description is the first line of the program's help.
+const Description = "Terraform for kindred: the local stack's resources, packages, promotion."
+
+// Command is the program's grammar.
+type Command struct {
+	Local   localCommand   `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
+	Package packageCommand `cmd:"" help:"Build everything that is deployed; the same sources give the same bytes."`
+	Promote promoteCommand `cmd:"" help:"Package this commit and bring it to an environment on AWS, after a plan and a confirmation."`
+}
+
+type packageCommand struct {
+	RDSCA string `name:"rds-ca" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem). Without them the packages cannot reach databases on AWS."`
+	To    string `type:"path" placeholder:"FOLDER" help:"Default: package in the state folder."`
+}
+
+// Run builds the packages.
+func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
+	w, err := workspace()
+	if err != nil {
+		return err
+	}
+	var ca []byte
+	if c.RDSCA != "" {
+		if ca, err = os.ReadFile(c.RDSCA); err != nil {
+			return fmt.Errorf("read RDS's certificate authorities: %w", err)
+		}
+		if !x509.NewCertPool().AppendCertsFromPEM(ca) {
+			return fmt.Errorf("read RDS's certificate authorities: %s holds no certificate", c.RDSCA)
+		}
+	}
+	folder := cmp.Or(c.To, filepath.Join(w.State, "package"))
+	if err := Package(ctx, w.Repository, folder, ca); err != nil {
+		return err
+	}
+	list, err := os.ReadFile(filepath.Join(folder, sumsFile))
+	if err != nil {
+		return fmt.Errorf("package: %w", err)
+	}
+	return out.Result(strings.TrimSuffix(string(list), "\n"), map[string]any{"folder": folder, "rds_ca": ca != nil})
+}
+
+type localCommand struct {
+	Action  string `arg:"" enum:"apply,plan,destroy" help:"apply, plan or destroy."`
+	Tflocal bool   `help:"Run LocalStack's wrapper tflocal for terraform."`
+	Empty   bool   `help:"Fail when a plan would change something."`
+}
+
+// Run runs the action against the stack that .kindred/env names.
+func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
+	w, err := Open(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := settings.Load()
+	if err != nil {
+		return err
+	}
+	local, err := stack.Open(stack.Config{Resources: s.Env()})
+	if err != nil {
+		return err
+	}
+	env, err := local.ReadEnv()
+	if err != nil {
+		return fmt.Errorf("%w; `make local-up` writes it", err)
+	}
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
+	for _, function := range []string{"recommend", "serve"} {
+		if config.Functions[function], err = artifact.BuildFunctionFor(ctx, local.Repository(), function, local.FunctionOS()); err != nil {
+			return err
+		}
+	}
+	if f, ok := out.Stderr.(*os.File); ok {
+		config.Out = f
+	}
+	if c.Tflocal {
+		bin, err := w.Python(ctx, "tflocal")
+		if err != nil {
+			return err
+		}
+		config.Wrapper = filepath.Join(bin, "tflocal")
+	}
+	l, err := OpenLocal(ctx, w, s, config)
+	if err != nil {
+		return err
+	}
+	switch c.Action {
+	case "apply":
+		if err := l.Apply(ctx); err != nil {
+			return err
+		}
+		return out.Result("terraform/local is applied", struct{}{})
+	case "destroy":
+		if err := l.Destroy(ctx); err != nil {
+			return err
+		}
+		return out.Result("everything of terraform/local is deleted", struct{}{})
+	default:
+		changes, err := l.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		if err := out.Result(fmt.Sprintf("an apply would change %d resources", len(changes)), changes); err != nil {
+			return err
+		}
+		if c.Empty && len(changes) > 0 {
+			return fmt.Errorf("%w: %v", ErrChanges, changes)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,119 @@
+package promotion
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/go-sql-driver/mysql"
+
+	"kindred/localstack/settings"
+)
+
+// Local is terraform/local: the streaming half in a LocalStack.
+type Local struct {
+	root *Root
+	plan string // path of the last plan
+	vars string // path of the variables' file
+	back string // path of the state
+}
+
+// LocalConfig says which LocalStack, and what the functions are.
+type LocalConfig struct {
+	Endpoint    string // of LocalStack
+	PGVectorDSN string
+	MySQLDSN    string            // its login goes into a secret
+	Functions   map[string][]byte // zips with bootstrap, of recommend and serve
+	Suffix      string            // behind every name; "" for the stack's own resources
+	Wrapper     string            // program that is run for terraform: tflocal's path, or ""
+	Out         *os.File
+}
+
+// OpenLocal writes the functions and the variables into the state folder and initialises the root.
+func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalConfig) (*Local, error) {
+	name := "local"
+	if c.Suffix != "" {
+		name += "-" + c.Suffix
+	}
+	folder := filepath.Join(w.State, name)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("prepare terraform/local: %w", err)
+	}
+	l := &Local{
+		root: w.Root("local", name, Emulator(c.Endpoint, s.Region)...),
+		plan: filepath.Join(folder, "plan"), vars: filepath.Join(folder, "terraform.tfvars.json"), back: filepath.Join(folder, "terraform.tfstate"),
+	}
+	if c.Wrapper != "" {
+		l.root.Program = c.Wrapper
+	}
+	shop, err := mysql.ParseDSN(c.MySQLDSN)
+	if err != nil {
+		return nil, errors.New("prepare terraform/local: MYSQL_DSN is no address") // the driver's error holds the password
+	}
+	zips, files := map[string]string{}, map[string][]byte{}
+	for name, zip := range c.Functions {
+		zips[name] = filepath.Join(folder, name+".zip")
+		files[zips[name]] = zip
+	}
+	files[l.vars], err = json.Marshal(map[string]any{
+		"endpoint": c.Endpoint, "pgvector_dsn": c.PGVectorDSN, "function_zips": zips, "suffix": c.Suffix,
+		"shop_login":        map[string]string{"username": shop.User, "password": shop.Passwd},
+		"host_architecture": settings.Function{Architecture: "host"}.LambdaArchitecture(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare terraform/local: %w", err)
+	}
+	for path, data := range files {
+		if err := os.WriteFile(path, data, 0o600); err != nil { // the variables hold the local databases' passwords
+			return nil, fmt.Errorf("prepare terraform/local: %w", err)
+		}
+	}
+	if _, err := l.root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=path="+l.back); err != nil {
+		return nil, err
+	}
+	l.root.Out = c.Out
+	return l, nil
+}
+
+// Apply makes what is missing.
+func (l *Local) Apply(ctx context.Context) error {
+	_, err := l.root.Run(ctx, "apply", "-input=false", "-no-color", "-auto-approve", "-compact-warnings", "-var-file="+l.vars)
+	return err
+}
+
+// Destroy deletes everything in the state.
+func (l *Local) Destroy(ctx context.Context) error {
+	_, err := l.root.Run(ctx, "destroy", "-input=false", "-no-color", "-auto-approve", "-compact-warnings", "-var-file="+l.vars)
+	return err
+}
+
+// Plan returns what an apply would change.
+func (l *Local) Plan(ctx context.Context) ([]Change, error) {
+	if _, err := l.root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+l.vars, "-out="+l.plan); err != nil {
+		return nil, err
+	}
+	plan, err := l.quiet().Run(ctx, "show", "-json", l.plan)
+	if err != nil {
+		return nil, err
+	}
+	return Changes(plan)
+}
+
+// Resources are those of the state.
+func (l *Local) Resources(ctx context.Context) (map[string]Resource, error) {
+	state, err := l.quiet().Run(ctx, "show", "-json")
+	if err != nil {
+		return nil, err
+	}
+	return Resources(state)
+}
+
+// quiet is the root for what is read here, not by a person.
+func (l *Local) quiet() *Root {
+	root := *l.root
+	root.Out = nil
+	return &root
+}

@@ -1,0 +1,100 @@
+package promotion
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"kindred/internal/platform/artifact"
+)
+
+// Everything that is deployed, in a package folder.
+const (
+	imageFile    = "image.tar"
+	sumsFile     = "SHA256SUMS"
+	launcherFile = "jobs/etl/glue/launcher.py"
+	rdsCAFile    = "rds-ca.pem" // in each package; terraform/aws names the place in the DSN
+)
+
+// Package builds everything that is deployed from the sources in dir into folder: two zips for Lambda, the image of the batch programs,
+// the launcher and the program for Glue, and their hashes. The same sources give the same bytes. rdsCA is RDS's bundle of
+// certificate authorities, or nil: then terraform/aws finds a file missing, because its databases could not be verified.
+func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
+	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
+		return fmt.Errorf("package: %w", err)
+	}
+	beside := map[string][]byte{}
+	if rdsCA != nil {
+		beside[rdsCAFile] = rdsCA
+	}
+	files := map[string][]byte{}
+	var err error
+	for _, name := range []string{"recommend", "serve"} {
+		program, err := artifact.Compile(ctx, dir, "./lambdas/"+name, "linux", "arm64")
+		if err != nil {
+			return err
+		}
+		if files[name+".zip"], err = artifact.Pack(program, beside); err != nil {
+			return fmt.Errorf("package %s: %w", name, err)
+		}
+	}
+	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
+	if rdsCA != nil {
+		entries = append(entries, entry{name: rdsCAFile, mode: 0o644, data: rdsCA})
+	}
+	for _, name := range []string{"train", "publish"} {
+		program, err := artifact.Compile(ctx, dir, "./jobs/"+name, "linux", imageArchitecture)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, entry{name: name, mode: 0o755, data: program})
+	}
+	if files[imageFile], err = image(entries); err != nil {
+		return fmt.Errorf("package image: %w", err)
+	}
+	if files["glue/etl"], err = artifact.Compile(ctx, dir, "./jobs/etl", "linux", "amd64"); err != nil { // Glue's workers
+		return err
+	}
+	if files["glue/launcher.py"], err = os.ReadFile(filepath.Join(dir, launcherFile)); err != nil {
+		return fmt.Errorf("package Glue's launcher: %w", err)
+	}
+	if rdsCA != nil {
+		files["glue/"+rdsCAFile] = rdsCA
+	}
+	files[sumsFile] = sums(files)
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			return fmt.Errorf("package: %w", err)
+		}
+	}
+	return nil
+}
+
+// roots are the certificate authorities of the web as PEM, from a pinned module: an image from scratch has none.
+func roots() []byte {
+	var buf bytes.Buffer
+	for root := range bundle.Roots() {
+		buf.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}))
+	}
+	return buf.Bytes()
+}
+
+// sums lists the files' hashes as sha256sum does, sorted by name.
+func sums(files map[string][]byte) []byte {
+	var lines []string
+	for name, data := range files {
+		sum := sha256.Sum256(data)
+		lines = append(lines, hex.EncodeToString(sum[:])+"  "+name)
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
+	return []byte(strings.Join(lines, "\n") + "\n")
+}

@@ -1,0 +1,94 @@
+package promotion
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Change is what a plan would do to one resource.
+type Change struct {
+	Address    string
+	Actions    string   // "create", "update", "delete/create", …
+	Attributes []string // that differ, sorted; none for create and delete
+}
+
+// String is one line.
+func (c Change) String() string {
+	return fmt.Sprintf("%s %s %s", c.Actions, c.Address, strings.Join(c.Attributes, " "))
+}
+
+// Changes reads `terraform show -json PLAN`: what the plan would change, reads of data left out.
+func Changes(plan []byte) ([]Change, error) {
+	var p struct {
+		Resources []struct {
+			Address string `json:"address"`
+			Change  struct {
+				Actions []string       `json:"actions"`
+				Before  map[string]any `json:"before"`
+				After   map[string]any `json:"after"`
+				Unknown map[string]any `json:"after_unknown"`
+			} `json:"change"`
+		} `json:"resource_changes"`
+	}
+	if err := json.Unmarshal(plan, &p); err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	var found []Change
+	for _, r := range p.Resources {
+		actions := strings.Join(r.Change.Actions, "/")
+		if actions == "no-op" || actions == "read" {
+			continue
+		}
+		c := Change{Address: r.Address, Actions: actions}
+		if r.Change.Before != nil && r.Change.After != nil {
+			for name, before := range r.Change.Before {
+				if r.Change.Unknown[name] == true || !reflect.DeepEqual(before, r.Change.After[name]) {
+					c.Attributes = append(c.Attributes, name)
+				}
+			}
+			slices.Sort(c.Attributes)
+		}
+		found = append(found, c)
+	}
+	return found, nil
+}
+
+// Resource is one resource of a state.
+type Resource struct {
+	Address string         `json:"address"`
+	Type    string         `json:"type"`
+	Mode    string         `json:"mode"` // managed or data
+	Values  map[string]any `json:"values"`
+}
+
+type module struct {
+	Resources []Resource `json:"resources"`
+	Children  []module   `json:"child_modules"`
+}
+
+// Resources reads `terraform show -json` of a state: all resources of all modules, by address.
+func Resources(state []byte) (map[string]Resource, error) {
+	var s struct {
+		Values struct {
+			Root module `json:"root_module"`
+		} `json:"values"`
+	}
+	if err := json.Unmarshal(state, &s); err != nil {
+		return nil, fmt.Errorf("read state: %w", err)
+	}
+	all := map[string]Resource{}
+	var walk func(module)
+	walk = func(m module) {
+		for _, r := range m.Resources {
+			all[r.Address] = r
+		}
+		for _, c := range m.Children {
+			walk(c)
+		}
+	}
+	walk(s.Values.Root)
+	return all, nil
+}

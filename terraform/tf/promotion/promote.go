@@ -1,0 +1,125 @@
+package promotion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/program"
+)
+
+// promoteCommand packages this commit and brings it to one environment on AWS.
+type promoteCommand struct {
+	Environment string `arg:"" help:"dev, stage, prod, …: names the state and every resource."`
+	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"The environment's variables, terraform.tfvars.json with account_id and region."`
+	State       string `required:"" placeholder:"BUCKET" help:"Bucket of the states."`
+	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem)."`
+	PlanOnly    bool   `help:"Show what would change, and stop."`
+	Chain       bool   `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
+}
+
+// target is where a promotion may go: the part of the variables that guards it.
+type target struct {
+	AccountID string `json:"account_id"`
+	Region    string `json:"region"`
+}
+
+// Run checks whose account answers, packages, and promotes.
+func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
+	w, err := Open(ctx)
+	if err != nil {
+		return err
+	}
+	var want target
+	text, err := os.ReadFile(c.Vars)
+	if err != nil {
+		return fmt.Errorf("read variables: %w", err)
+	}
+	if err := json.Unmarshal(text, &want); err != nil {
+		return fmt.Errorf("read variables %s: %w", filepath.Base(c.Vars), err)
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return err
+	}
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("ask whose credentials these are: %w", err)
+	}
+	if err := want.check(target{AccountID: aws.ToString(identity.Account), Region: cfg.Region}); err != nil {
+		return err
+	}
+	tag, err := commitOf(ctx, w.Repository)
+	if err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(c.RDSCA)
+	if err != nil {
+		return fmt.Errorf("read RDS's certificate authorities: %w", err)
+	}
+	packages := filepath.Join(w.State, "package-"+tag)
+	if err := Package(ctx, w.Repository, packages, ca); err != nil {
+		return err
+	}
+
+	root := w.Root("aws", "aws-"+c.Environment)
+	if _, err := root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+c.State,
+		"-backend-config=key="+c.Environment+".tfstate", "-backend-config=region="+want.Region); err != nil {
+		return err
+	}
+	file, err := filepath.Abs(c.Vars)
+	if err != nil {
+		return fmt.Errorf("find variables: %w", err)
+	}
+	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, Packages: packages, Tag: tag,
+		PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr, Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
+	changes, err := p.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if c.PlanOnly {
+		return out.Result(fmt.Sprintf("%d changes planned, none made", len(changes)), changes)
+	}
+	return out.Result(fmt.Sprintf("%d changes made; %s answers", len(changes), c.Environment), changes)
+}
+
+// check refuses every account and region but the expected ones.
+func (t target) check(actual target) error {
+	if t.AccountID == "" || t.Region == "" {
+		return fmt.Errorf("%w: the variables must name account_id and region", ErrWrongTarget)
+	}
+	if actual != t {
+		return fmt.Errorf("%w: these credentials are of account %s in %q, the variables say %s in %q", ErrWrongTarget,
+			actual.AccountID, actual.Region, t.AccountID, t.Region)
+	}
+	return nil
+}
+
+// commitOf is the commit's first 12 digits; what is not committed cannot be found again, so it is refused.
+func commitOf(ctx context.Context, repository string) (string, error) {
+	git := func(args ...string) (string, error) {
+		cmd := exec.CommandContext(ctx, "git", args...)
+		cmd.Dir = repository
+		out, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("git %s: %w", args[0], err)
+		}
+		return strings.TrimSpace(string(out)), nil
+	}
+	changed, err := git("status", "--porcelain")
+	if err != nil {
+		return "", err
+	}
+	if changed != "" {
+		return "", ErrUncommitted
+	}
+	return git("rev-parse", "--short=12", "HEAD")
+}

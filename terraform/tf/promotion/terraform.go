@@ -1,0 +1,126 @@
+// Package promotion runs Terraform and the Python tools around it for this repository: it prepares the provider (from a mirror beside
+// the repository when there is one, else from the registry), keeps everything that they write in the state folder, and reads
+// plans. It owns no configuration: that is the folder terraform/.
+package promotion
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Workspace is where Terraform finds its provider and leaves its state.
+type Workspace struct {
+	Repository string // root folder of this repository
+	State      string // <state folder>/terraform
+	config     string // Terraform's CLI configuration
+}
+
+// Open prepares the workspace of the repository in which the process runs.
+func Open(ctx context.Context) (*Workspace, error) {
+	w, err := workspace()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath("terraform"); err != nil {
+		return nil, fmt.Errorf("%w; version 1.11 or later, https://developer.hashicorp.com/terraform/install", err)
+	}
+	if err := w.prepareProvider(ctx); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// workspace finds the folders; nothing is prepared.
+func workspace() (*Workspace, error) {
+	repository, err := findRepository()
+	if err != nil {
+		return nil, err
+	}
+	state, err := filepath.Abs(filepath.Join(cmp.Or(os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")), "terraform"))
+	if err != nil {
+		return nil, fmt.Errorf("find the state folder: %w", err)
+	}
+	return &Workspace{Repository: repository, State: state, config: filepath.Join(state, "terraform.rc")}, nil
+}
+
+func findRepository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "terraform", "modules")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("find the repository: no folder above this one has terraform/modules")
+		}
+		dir = parent
+	}
+}
+
+// Root is a folder of configuration with its own environment and working data.
+type Root struct {
+	Dir     string
+	Env     []string // NAME=value, behind the process's own
+	Program string   // terraform, or a wrapper of it
+	Out     *os.File // where apply and destroy show what they do; nil keeps it for the error
+}
+
+// Root returns the configuration in terraform/<folder>. data names its working data: two of one folder must not share them.
+func (w *Workspace) Root(folder, data string, env ...string) *Root {
+	own := []string{
+		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data", data), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
+		"AWS_EC2_METADATA_DISABLED=true", // else the provider waits for a machine's role
+	}
+	return &Root{Dir: filepath.Join(w.Repository, "terraform", folder), Env: append(own, env...), Program: "terraform"}
+}
+
+// Emulator is the environment for a server that answers as AWS at endpoint. The provider asks for buckets' tags at
+// http://<account>.<host>, a name that need not resolve: the emulator is its own HTTP proxy, and loopback needs none.
+func Emulator(endpoint, region string) []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" + endpoint, "NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
+		"S3_HOSTNAME=127.0.0.1", "DISABLE_DEPRECATION_NOTICE=1", // for tflocal
+	}
+}
+
+// Run runs terraform with args in the root and returns what it printed. Exported TF_VAR_… of the caller's shell are left out: values
+// come by -var and -var-file.
+func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, r.Program, args...)
+	cmd.Dir = r.Dir
+	for _, line := range os.Environ() {
+		if !strings.HasPrefix(line, "TF_VAR_") {
+			cmd.Env = append(cmd.Env, line)
+		}
+	}
+	cmd.Env = append(cmd.Env, r.Env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if r.Out != nil {
+		cmd.Stdout, cmd.Stderr = r.Out, r.Out
+	}
+	if err := cmd.Run(); err != nil {
+		return stdout.Bytes(), fmt.Errorf("terraform %s in %s: %w\n%s%s", args[0], filepath.Base(r.Dir), err, tail(stdout.String()), stderr.String())
+	}
+	return stdout.Bytes(), nil
+}
+
+// tail is the end of a long output: where it says what went wrong.
+func tail(s string) string {
+	const most = 6000
+	if len(s) > most {
+		return "…" + s[len(s)-most:]
+	}
+	return s
+}
