@@ -10,8 +10,9 @@ import (
 	"kindred/integration/conformance"
 )
 
-// TestLocalStackIsAsTheParityPageSays looks for the quick rows of docs/parity.md on the LocalStack that the other tests use. When it
-// fails, LocalStack, its plugins or a row changed: `make conformance` writes the page anew.
+// TestLocalStackIsAsTheParityPageSays looks for the quick rows of docs/parity.md on the LocalStack
+// that the other tests use. When it fails, LocalStack, its plugins or a row changed: `make
+// conformance` writes the page anew.
 func TestLocalStackIsAsTheParityPageSays(t *testing.T) {
 	t.Parallel()
 	s := mustStack(t)

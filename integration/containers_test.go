@@ -56,11 +56,14 @@ func readServices(path string, variables map[string]string) (map[string]service,
 	return file.Services, nil
 }
 
-// containerTime bounds how long a container may take to be ready: MySQL makes its data in 15 s, on a busy machine in minutes.
+// containerTime bounds how long a container may take to be ready: MySQL makes its data in 15 s, on
+// a busy machine in minutes.
 const containerTime = 4 * time.Minute
 
-// run are the options that make a module's container the service: on loopback, and with nothing mounted but these.
-func (s service) run(ready readiness.Strategy, hostPort string, binds []string, ports ...string) []testcontainers.ContainerCustomizer {
+// run are the options that make a module's container the service: on loopback, and with nothing
+// mounted but these.
+func (s service) run(ready readiness.Strategy, hostPort string, binds []string,
+	ports ...string) []testcontainers.ContainerCustomizer {
 	return []testcontainers.ContainerCustomizer{
 		testcontainers.WithWaitStrategyAndDeadline(containerTime, ready),
 		testcontainers.WithEnv(s.Environment),
@@ -70,14 +73,15 @@ func (s service) run(ready readiness.Strategy, hostPort string, binds []string, 
 			c.ExtraHosts = s.ExtraHosts
 			c.PortBindings = network.PortMap{}
 			for _, port := range ports {
-				c.PortBindings[network.MustParsePort(port)] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: hostPort}}
+				c.PortBindings[network.MustParsePort(port)] = []network.PortBinding{{HostIP: netip.MustParseAddr("127.0.0.1"),
+					HostPort: hostPort}}
 			}
 		}),
 	}
 }
 
-// hostFor is an address of this machine that a container reaches: the engine's gateway, or loopback where the engine runs in
-// a virtual machine, which leads host.docker.internal there.
+// hostFor is an address of this machine that a container reaches: the engine's gateway, or loopback
+// where the engine runs in a virtual machine, which leads host.docker.internal there.
 func hostFor(ctx context.Context, c testcontainers.Container) (string, error) {
 	state, err := c.Inspect(ctx)
 	if err != nil {
@@ -92,9 +96,11 @@ func hostFor(ctx context.Context, c testcontainers.Container) (string, error) {
 	return "127.0.0.1", nil
 }
 
-// startContainers starts the compose file's services as containers of this test run alone. It returns the environment
-// file's content, an address of this machine that functions reach, and what ends the containers, whatever the error.
-func startContainers(ctx context.Context) (env map[string]string, host string, stop func(context.Context) error, err error) {
+// startContainers starts the compose file's services as containers of this test run alone. It
+// returns the environment file's content, an address of this machine that functions reach, and what
+// ends the containers, whatever the error.
+func startContainers(ctx context.Context) (env map[string]string, host string, stop func(context.Context) error,
+	err error) {
 	var started []testcontainers.Container
 	stop = func(ctx context.Context) error {
 		var failures []error
@@ -108,7 +114,8 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 		return nil, "", stop, fmt.Errorf("find compose file: %w", err)
 	}
 	const password = "kindred" // the containers listen on loopback only and end with the tests
-	services, err := readServices(file, map[string]string{"KINDRED_POSTGRES_PASSWORD": password, "KINDRED_MYSQL_PASSWORD": password})
+	services, err := readServices(file,
+		map[string]string{"KINDRED_POSTGRES_PASSWORD": password, "KINDRED_MYSQL_PASSWORD": password})
 	if err != nil {
 		return nil, "", stop, err
 	}
@@ -146,7 +153,8 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 		return nil, "", stop, err
 	}
 
-	// The functions' variables name the ports that this machine sees, so LocalStack's has to be known beforehand.
+	// The functions' variables name the ports that this machine sees, so LocalStack's has to be known
+	// beforehand.
 	inside, err := vectors.ContainerIP(ctx)
 	if err != nil {
 		return nil, "", stop, err

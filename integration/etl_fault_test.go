@@ -19,7 +19,8 @@ import (
 // change makes the shop's next set another one.
 const change = "UPDATE ratings SET productRating = 2 WHERE customerNumber = 112"
 
-// mustProxiedRequests runs etl once, on a bucket of its own that has a set already, and returns its requests to S3.
+// mustProxiedRequests runs etl once, on a bucket of its own that has a set already, and returns its
+// requests to S3.
 func mustProxiedRequests(t *testing.T, l lake, dsn, other string) []string {
 	t.Helper()
 	l.mustEtl(t, dsn)
@@ -117,25 +118,26 @@ func TestReaderSeesOldOrNewWhereverCommitPartsIsKilled(t *testing.T) {
 		key  string
 		done bool
 	}{{"/run=j/manifest.json", false}, {"/run=j/manifest.json", true}, {"/CURRENT", false}, {"/CURRENT", true}} {
-		t.Run(fmt.Sprintf("at %s carried out %v", step.key[strings.LastIndexByte(step.key, '/')+1:], step.done), func(t *testing.T) {
-			t.Parallel()
-			l := all.another()
-			l.mustEtl(t, oldShop)
-			before := l.current(t)
-			for _, part := range []string{"0/2", "1/2"} {
-				l.mustEtl(t, newShop, "--job", "j", "--partition", part)
-			}
-			l.killAt(t, newShop, step.done, func(_ int, r *http.Request) bool {
-				return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, step.key)
-			}, "commit-parts", "--job", "j")
-			swapped := step.key == "/CURRENT" && step.done
-			if isNew := l.current(t) != before; isNew != swapped {
-				t.Errorf("the new set is current: %v, want %v", isNew, swapped)
-			}
-			l.wantWhole(t, before, "j")
-			l.mustEtl(t, newShop, "commit-parts", "--job", "j")
-			l.wantWhole(t, "j")
-		})
+		t.Run(fmt.Sprintf("at %s carried out %v", step.key[strings.LastIndexByte(step.key, '/')+1:], step.done),
+			func(t *testing.T) {
+				t.Parallel()
+				l := all.another()
+				l.mustEtl(t, oldShop)
+				before := l.current(t)
+				for _, part := range []string{"0/2", "1/2"} {
+					l.mustEtl(t, newShop, "--job", "j", "--partition", part)
+				}
+				l.killAt(t, newShop, step.done, func(_ int, r *http.Request) bool {
+					return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, step.key)
+				}, "commit-parts", "--job", "j")
+				swapped := step.key == "/CURRENT" && step.done
+				if isNew := l.current(t) != before; isNew != swapped {
+					t.Errorf("the new set is current: %v, want %v", isNew, swapped)
+				}
+				l.wantWhole(t, before, "j")
+				l.mustEtl(t, newShop, "commit-parts", "--job", "j")
+				l.wantWhole(t, "j")
+			})
 	}
 }
 
@@ -174,7 +176,8 @@ func TestS3ErrorInTheMiddleLeavesTheOldSetAndIsOneSentence(t *testing.T) {
 		fault, key string
 		forever    bool
 	}{
-		{"503", "ratings/", false}, {"503", "ratings/", true}, {"503", "/manifest.json", true}, {"503", "/CURRENT", false}, {"503", "/CURRENT", true},
+		{"503", "ratings/", false}, {"503", "ratings/", true}, {"503", "/manifest.json", true}, {"503", "/CURRENT",
+			false}, {"503", "/CURRENT", true},
 		{"403", "customers/", true}, {"broken connection", "ratings/", false}, {"broken connection", "/CURRENT", true},
 	} {
 		t.Run(fmt.Sprintf("%s at %s for ever %v", test.fault, strings.Trim(test.key, "/"), test.forever), func(t *testing.T) {
@@ -228,7 +231,8 @@ func TestOfConcurrentRunsOneWinsAndTheOthersSayWhich(t *testing.T) {
 				shops := make([]string, n)
 				for i := range shops {
 					if shops[i] = first; !same {
-						shops[i], _ = stack.mustShop(t, etlShop, change, fmt.Sprintf("UPDATE customers SET city = 'City %d' WHERE customerNumber = 200", i))
+						shops[i], _ = stack.mustShop(t, etlShop, change,
+							fmt.Sprintf("UPDATE customers SET city = 'City %d' WHERE customerNumber = 200", i))
 					}
 				}
 				var arrived sync.WaitGroup // all have read CURRENT before one replaces it
@@ -314,7 +318,8 @@ func TestDamagedFileIsFoundAndNeverCommitted(t *testing.T) {
 	if _, err := l.store.Put(t.Context(), key, strings.NewReader("damaged"), 7, objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	l.etl(t, oldShop).wantSentence(t, 1, "upload ratings/part-00000.parquet of run "+next+": run exists already with other content")
+	l.etl(t, oldShop).wantSentence(t, 1,
+		"upload ratings/part-00000.parquet of run "+next+": run exists already with other content")
 	l.wantWhole(t, before)
 
 	// The current set's own file is damaged at rest.
@@ -324,10 +329,12 @@ func TestDamagedFileIsFoundAndNeverCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	data[len(data)/2] ^= 1
-	if _, err := l.store.Put(t.Context(), key, strings.NewReader(string(data)), int64(len(data)), objectstore.Condition{}); err != nil {
+	if _, err := l.store.Put(t.Context(), key, strings.NewReader(string(data)), int64(len(data)),
+		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	l.etl(t, oldShop, "verify").wantSentence(t, 1, "check customers/part-00000.parquet of run "+before+": stored data is damaged: its SHA-256 begins ")
+	l.etl(t, oldShop, "verify").wantSentence(t, 1,
+		"check customers/part-00000.parquet of run "+before+": stored data is damaged: its SHA-256 begins ")
 }
 
 func TestWrongLakeIsOneSentence(t *testing.T) {
@@ -339,7 +346,8 @@ func TestWrongLakeIsOneSentence(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.etl(t, shop, "--lake", "kindred-nobody-has-this-bucket").wantSentence(t, 2, "bucket kindred-nobody-has-this-bucket does not exist")
+	l.etl(t, shop, "--lake", "kindred-nobody-has-this-bucket").wantSentence(t, 2,
+		"bucket kindred-nobody-has-this-bucket does not exist")
 	l.etl(t, shop, "--lake", "file://"+file).wantSentence(t, 2, "is a file, want a folder")
 	l.etl(t, shop, "--lake", "file://"+file+"/lake").wantSentence(t, 1, "not a directory")
 	l.etl(t, shop, "--scratch-dir", file).wantSentence(t, 1, "create scratch folder: ")

@@ -30,11 +30,13 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	other, db := stack.mustShop(t, mustRead(t, "..", "testdata", "shop-mapping", "tables.sql"))
 	want := &trainingset.Set{
 		Customers: []shop.Customer{
-			{Number: 7, Name: "Ada Lovelace", City: "London", PostalCode: new("SW1"), Country: "England", CreditLimit: new(shop.Cents(1234567))},
+			{Number: 7, Name: "Ada Lovelace", City: "London", PostalCode: new("SW1"), Country: "England",
+				CreditLimit: new(shop.Cents(1234567))},
 			{Number: 8, Name: "Grace Hopper"},
 		},
 		Products: []shop.Product{
-			{Code: "ENGINE-1", Name: "Difference engine", Line: "Engines", Vendor: "Babbage", QuantityInStock: 32767, BuyPrice: 1_23, MSRP: 9_99},
+			{Code: "ENGINE-1", Name: "Difference engine", Line: "Engines", Vendor: "Babbage", QuantityInStock: 32767,
+				BuyPrice: 1_23, MSRP: 9_99},
 			{Code: "ENGINE-2", Name: "Analytical engine", Line: "Engines", Vendor: "Babbage", MSRP: 1},
 		},
 		Interactions: []trainingset.Interaction{
@@ -47,7 +49,8 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	single, parts := all.another(), all.another()
 	var plan etl.DryRun
 	dry := single.mustEtl(t, other, "--mapping", mapping, "--dry-run", "--json")
-	if err := json.Unmarshal([]byte(dry.stdout), &plan); err != nil || len(plan.Schema.Ratings) != 4 || plan.RatingsEstimate < 1 || plan.RatingsEstimate > 100 || len(objects(t, single.store)) != 0 {
+	if err := json.Unmarshal([]byte(dry.stdout), &plan); err != nil || len(plan.Schema.Ratings) != 4 ||
+		plan.RatingsEstimate < 1 || plan.RatingsEstimate > 100 || len(objects(t, single.store)) != 0 {
 		t.Errorf("dry run: %s, error %v", dry.stdout, err)
 	}
 	single.mustEtl(t, other, "--mapping", mapping)
@@ -64,7 +67,8 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	// A review below ten points is no star; without the mapping nothing is as it should be.
 	before := single.current(t)
 	mustExec(t, db, "UPDATE reviews SET score = 3 WHERE id = 1")
-	single.etl(t, other, "--mapping", mapping).wantSentence(t, 1, "1 of 3 ratings are not from 1 to 5 stars, at most 0 % may (--max-bad-stars), first row 1 of ratings")
+	single.etl(t, other, "--mapping", mapping).wantSentence(t, 1,
+		"1 of 3 ratings are not from 1 to 5 stars, at most 0 % may (--max-bad-stars), first row 1 of ratings")
 	single.etl(t, other).wantSentence(t, 1, "Table '")
 	mustExec(t, db, "ALTER TABLE items MODIFY sku varbinary(15) NOT NULL, MODIFY title blob NOT NULL")
 	a := single.etl(t, other, "--mapping", mapping, "--accept-schema")

@@ -57,7 +57,8 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "j", "--json").stdout), &r); err != nil {
 			t.Fatal(err)
 		}
-		if r.NoOp || r.RunID != "j" || r.Rows.Ratings != test.ratings || r.Rules.Read != test.ratings+r.Rules.UnknownCustomer {
+		if r.NoOp || r.RunID != "j" || r.Rows.Ratings != test.ratings ||
+			r.Rules.Read != test.ratings+r.Rules.UnknownCustomer {
 			t.Errorf("%s: %+v", test.name, r)
 		}
 		if diff := cmp.Diff(rows(want), rows(l.wantWhole(t, "j"))); diff != "" {
@@ -71,7 +72,8 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 		for i := range n {
 			l.mustEtl(t, shop, "--job", "again", "--partition", fmt.Sprintf("%d/%d", i, n))
 		}
-		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout), &r); err != nil || !r.NoOp || r.RunID != "j" ||
+		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout),
+			&r); err != nil || !r.NoOp || r.RunID != "j" ||
 			r.ContentHash != first {
 			t.Errorf("again: %+v, error %v", r, err)
 		}
@@ -80,7 +82,8 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 				t.Errorf("%s is left of a job that changed nothing", key)
 			}
 		}
-		l.etl(t, shop, "--job", "again", "--partition", "0/3").wantSentence(t, 1, "was collected as left behind; begin another job")
+		l.etl(t, shop, "--job", "again", "--partition", "0/3").wantSentence(t, 1,
+			"was collected as left behind; begin another job")
 	}
 }
 
@@ -95,10 +98,12 @@ func TestUnfinishedOrForeignPartitionsAreNeverCommitted(t *testing.T) {
 
 	l.etl(t, shop, "commit-parts", "--job", "none").wantSentence(t, 1, "there is no job none")
 	l.mustEtl(t, shop, "--job", "j", "--partition", "1/3")
-	l.etl(t, shop, "commit-parts", "--job", "j").wantSentence(t, 1, "of 3 partitions of job j these have not finished: 0, 2")
+	l.etl(t, shop, "commit-parts", "--job", "j").wantSentence(t, 1,
+		"of 3 partitions of job j these have not finished: 0, 2")
 	l.etl(t, shop, "--job", "j", "--partition", "1/4").wantSentence(t, 1, "job j has 3 partitions, not 4")
 	mapping := filepath.Join("..", "testdata", "shop-mapping", "shop.sql")
-	l.etl(t, shop, "--job", "j", "--partition", "2/3", "--mapping", mapping).wantSentence(t, 1, "job j was begun with another mapping")
+	l.etl(t, shop, "--job", "j", "--partition", "2/3", "--mapping", mapping).wantSentence(t, 1,
+		"job j was begun with another mapping")
 	for _, bad := range []string{"3/3", "-1/3", "x", "1/0", "1/2/3", "1"} {
 		l.etl(t, shop, "--job", "j", "--partition="+bad).wantSentence(t, 2, "--partition is ")
 	}
@@ -115,9 +120,12 @@ func TestUnfinishedOrForeignPartitionsAreNeverCommitted(t *testing.T) {
 		l.mustEtl(t, shop, "--job", "j", "--partition", i)
 	}
 	// The partitions saw the shop at different moments, and who wants to know is told.
-	l.etl(t, shop, "commit-parts", "--job", "j", "--same-moment").wantSentence(t, 1, "their snapshots are not provably of one moment (--same-moment)")
-	l.etl(t, shop, "commit-parts", "--job", "j", "--max-spread", "1ms").wantSentence(t, 1, "at most 1ms may be (--max-spread); the old training set stays")
-	l.etl(t, shop, "commit-parts", "--job", "j", "--max-orphans", "0").wantSentence(t, 1, "ratings have no customer or no product")
+	l.etl(t, shop, "commit-parts", "--job", "j", "--same-moment").wantSentence(t, 1,
+		"their snapshots are not provably of one moment (--same-moment)")
+	l.etl(t, shop, "commit-parts", "--job", "j", "--max-spread", "1ms").wantSentence(t, 1,
+		"at most 1ms may be (--max-spread); the old training set stays")
+	l.etl(t, shop, "commit-parts", "--job", "j", "--max-orphans", "0").wantSentence(t, 1,
+		"ratings have no customer or no product")
 	l.wantWhole(t, before)
 
 	// One that commits meanwhile wins.

@@ -34,7 +34,8 @@ var etlBinary struct {
 func mustEtl(t *testing.T) string {
 	t.Helper()
 	etlBinary.once.Do(func() {
-		if etlBinary.name, etlBinary.err = filepath.Abs(filepath.Join("..", ".kindred", "test", "etl")); etlBinary.err != nil {
+		if etlBinary.name, etlBinary.err = filepath.Abs(filepath.Join("..", ".kindred", "test",
+			"etl")); etlBinary.err != nil {
 			return
 		}
 		out, err := exec.Command("go", "build", "-o", etlBinary.name, "kindred/jobs/etl").CombinedOutput()
@@ -78,11 +79,13 @@ func (l lake) env(dsn, endpoint string) []string {
 	}
 	var env []string
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "ETL_") && name != "MYSQL_DSN" && name != "LAKE_BUCKET" {
+		if name, _, _ := strings.Cut(pair, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "ETL_") &&
+			name != "MYSQL_DSN" && name != "LAKE_BUCKET" {
 			env = append(env, pair)
 		}
 	}
-	return append(env, "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+l.stack.AWS.Region, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+	return append(env, "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+l.stack.AWS.Region, "AWS_ACCESS_KEY_ID=test",
+		"AWS_SECRET_ACCESS_KEY=test",
 		"AWS_EC2_METADATA_DISABLED=true", "MYSQL_DSN="+dsn, "LAKE_BUCKET="+l.location)
 }
 
@@ -128,7 +131,8 @@ func (a answer) wantSentence(t *testing.T, code int, part string) {
 	}
 }
 
-// wantWhole reads the current set whole, so a mix of two sets or a damaged one fails, and checks which one it is.
+// wantWhole reads the current set whole, so a mix of two sets or a damaged one fails, and checks
+// which one it is.
 func (l lake) wantWhole(t *testing.T, runs ...string) *trainingset.Set {
 	t.Helper()
 	m, err := l.repo.Current(t.Context())
@@ -166,7 +170,8 @@ type s3Proxy struct {
 	seen  []string // "PUT /bucket/key"
 }
 
-// intercept may handle a request itself, and then returns true. n counts requests from 1; pass forwards it to S3.
+// intercept may handle a request itself, and then returns true. n counts requests from 1; pass
+// forwards it to S3.
 type intercept func(n int, w http.ResponseWriter, r *http.Request, pass http.Handler) bool
 
 func (l lake) mustProxy(t *testing.T, f intercept) *s3Proxy {
@@ -176,7 +181,8 @@ func (l lake) mustProxy(t *testing.T, f intercept) *s3Proxy {
 		t.Fatal(err)
 	}
 	pass := httputil.NewSingleHostReverseProxy(target)
-	pass.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // the client is dead
+	// the client is dead
+	pass.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	p := &s3Proxy{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mutex.Lock()

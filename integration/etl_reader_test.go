@@ -61,7 +61,8 @@ func TestForeignReadersSeeEveryCentAndNull(t *testing.T) {
 	t.Parallel()
 	readers := mustPython(t, "parquet-readers-1", "duckdb==1.5.5", "pyarrow==26.0.1")
 	stack := mustStack(t)
-	dsn, _ := stack.mustShop(t, etlShop, strings.ReplaceAll(partitionShop, ";\nINSERT INTO ratings VALUES (999, 'S10_1678', 3, NULL)", ""))
+	dsn, _ := stack.mustShop(t, etlShop,
+		strings.ReplaceAll(partitionShop, ";\nINSERT INTO ratings VALUES (999, 'S10_1678', 3, NULL)", ""))
 	db, err := sql.Open("mysql", strings.ReplaceAll(dsn, "parseTime=true", "parseTime=false"))
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,8 @@ func TestForeignReadersSeeEveryCentAndNull(t *testing.T) {
 		}
 		check := func(reader string, env []string, command ...string) {
 			t.Helper()
-			a := run(t, append(os.Environ(), env...), command[0], append(command[1:], append([]string{filepath.Join("readers", "read.py"), reader}, files...)...)...)
+			a := run(t, append(os.Environ(), env...), command[0],
+				append(command[1:], append([]string{filepath.Join("readers", "read.py"), reader}, files...)...)...)
 			var got []string
 			for line := range strings.Lines(a.stdout) {
 				var values []*string
@@ -111,9 +113,12 @@ func TestForeignReadersSeeEveryCentAndNull(t *testing.T) {
 			continue // it has every type; each start of Spark costs seconds
 		}
 		home := mustSpark(t)
-		check("spark", []string{"SPARK_HOME=" + filepath.Join(home, "pyspark"), "PYTHONPATH=" + home, "PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1"},
-			filepath.Join(home, "pyspark", "bin", "spark-submit"), "--master", "local[1]", "--driver-memory", "512m", "--driver-java-options",
-			"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1",
+		check("spark", []string{"SPARK_HOME=" + filepath.Join(home, "pyspark"), "PYTHONPATH=" + home,
+			"PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1"},
+			filepath.Join(home, "pyspark", "bin",
+				"spark-submit"), "--master", "local[1]", "--driver-memory", "512m", "--driver-java-options",
+			"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", "--conf", "spark.ui.enabled=false", "--conf",
+			"spark.driver.bindAddress=127.0.0.1",
 			"--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.local.dir="+t.TempDir())
 	}
 }

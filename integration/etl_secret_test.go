@@ -10,7 +10,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// TestEtlReadsItsLoginFromASecret runs etl with an address that holds no login, as on AWS: the secret has it, in either of its forms.
+// TestEtlReadsItsLoginFromASecret runs etl with an address that holds no login, as on AWS: the
+// secret has it, in either of its forms.
 func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -53,7 +54,8 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	})
 	t.Run("no secret", func(t *testing.T) {
 		t.Parallel()
-		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustEtl(t)).wantSentence(t, 1, "read secret kindred-absent")
+		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustEtl(t)).wantSentence(t, 1,
+			"read secret kindred-absent")
 	})
 }
 
@@ -61,14 +63,16 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 func mustSecret(t *testing.T, stack Stack, value string) (arn string) {
 	t.Helper()
 	client := secretsmanager.NewFromConfig(stack.AWS)
-	made, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + randomName()), SecretString: &value})
+	made, err := client.CreateSecret(t.Context(),
+		&secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + randomName()), SecretString: &value})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, stop := cleanupContext()
 		defer stop()
-		_, err := client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: made.ARN, ForceDeleteWithoutRecovery: aws.Bool(true)})
+		_, err := client.DeleteSecret(ctx,
+			&secretsmanager.DeleteSecretInput{SecretId: made.ARN, ForceDeleteWithoutRecovery: aws.Bool(true)})
 		if err != nil {
 			t.Errorf("delete the secret: %v", err)
 		}

@@ -19,36 +19,43 @@ import (
 // sparkVersion is Spark's in AWS Glue 5.0.
 const sparkVersion = "3.5.4"
 
-// mustSpark returns the folder of pyspark and py4j (340 MB). Without Java or Python the test is skipped, and `make test` says so in capitals.
+// mustSpark returns the folder of pyspark and py4j (340 MB). Without Java or Python the test is
+// skipped, and `make test` says so in capitals.
 func mustSpark(t *testing.T) string {
 	t.Helper()
 	if err := exec.Command("java", "-version").Run(); err != nil {
 		t.Skip("NOT TESTED: the Spark launcher needs java, which is not here")
 	}
-	return mustPython(t, "pyspark-"+sparkVersion, "--require-hashes", "--no-deps", "-r", filepath.Join("..", "jobs", "etl", "glue", "requirements.txt"))
+	return mustPython(t, "pyspark-"+sparkVersion, "--require-hashes", "--no-deps", "-r",
+		filepath.Join("..", "jobs", "etl", "glue", "requirements.txt"))
 }
 
-// launch is the launcher's command line in local mode, two tasks at once, each tried up to four times as on Glue. program
-// stands for etl.
+// launch is the launcher's command line in local mode, two tasks at once, each tried up to four
+// times as on Glue. program stands for etl.
 func (l lake) launch(t *testing.T, dsn, program, job string, partitions int) *exec.Cmd {
 	t.Helper()
 	home, folder := mustSpark(t), t.TempDir()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(home, "pyspark", "bin", "spark-submit"), "--master", "local[2,4]", "--driver-memory", "512m",
+	cmd := exec.CommandContext(t.Context(), filepath.Join(home, "pyspark", "bin", "spark-submit"), "--master",
+		"local[2,4]", "--driver-memory", "512m",
 		"--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", // a short life
-		"--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1",
+		"--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1", "--conf",
+		"spark.driver.host=127.0.0.1",
 		"--conf", "spark.local.dir="+folder, filepath.Join("..", "jobs", "etl", "glue", "launcher.py"),
 		"--etl", program, "--job", job, "--partitions", fmt.Sprint(partitions), "--JOB_NAME", "what Glue adds")
-	cmd.Env = append(l.env(dsn, ""), "SPARK_HOME="+filepath.Join(home, "pyspark"), "PYTHONPATH="+home, "PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1")
+	cmd.Env = append(l.env(dsn, ""), "SPARK_HOME="+filepath.Join(home, "pyspark"), "PYTHONPATH="+home,
+		"PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a kill reaches the JVM and the driver's Python
 	return cmd
 }
 
-// script puts a shell script before etl, to fail as tasks fail. $etl is the program, $marks a folder, $part the partition.
+// script puts a shell script before etl, to fail as tasks fail. $etl is the program, $marks a
+// folder, $part the partition.
 func script(t *testing.T, text string) (program, marks string) {
 	t.Helper()
 	program, marks = filepath.Join(t.TempDir(), "etl"), t.TempDir()
 	text = "#!/bin/bash\netl='" + mustEtl(t) + "'\nmarks='" + marks + "'\npart=\n" +
-		"[[ \"$*\" == *'--partition '* ]] && part=$(sed 's/.*--partition \\([0-9]*\\).*/\\1/' <<<\"$*\")\n" + text + "\nexec \"$etl\" \"$@\"\n"
+		"[[ \"$*\" == *'--partition '* ]] && part=$(sed 's/.*--partition \\([0-9]*\\).*/\\1/' <<<\"$*\")\n" + text +
+		"\nexec \"$etl\" \"$@\"\n"
 	if err := os.WriteFile(program, []byte(text), 0o600); err != nil { // not executable, as a file that comes from S3
 		t.Fatal(err)
 	}
@@ -107,15 +114,18 @@ if [ "$part" = 2 ] && mkdir "$marks/2" 2>/dev/null; then "$etl" "$@" >/dev/null;
 func TestLauncherNamesTheSecretAndNeverReadsIt(t *testing.T) {
 	t.Parallel()
 	home := mustSpark(t)
-	env := append(os.Environ(), "PYTHONPATH="+home+":"+filepath.Join("..", "jobs", "etl", "glue"), "PYTHONDONTWRITEBYTECODE=1")
-	a := run(t, env, "python3", "-c", "import launcher, json; print(json.dumps(launcher.environment(launcher.arguments())))",
+	env := append(os.Environ(), "PYTHONPATH="+home+":"+filepath.Join("..", "jobs", "etl", "glue"),
+		"PYTHONDONTWRITEBYTECODE=1")
+	a := run(t, env, "python3", "-c",
+		"import launcher, json; print(json.dumps(launcher.environment(launcher.arguments())))",
 		"--etl", "s3://code/etl", "--partitions", "1", "--lake", "lake", "--mysql-secret", "arn:secret", "--mysql-address", "db:3306/shop")
 	var got map[string]string
 	if err := json.Unmarshal([]byte(a.stdout), &got); err != nil {
 		t.Fatalf("%v: %s", err, a.stderr)
 	}
 	cfg, err := mysql.ParseDSN(got["MYSQL_DSN"])
-	if err != nil || cfg.User != "" || cfg.Passwd != "" || cfg.Addr != "db:3306" || cfg.DBName != "shop" || cfg.TLSConfig != "true" {
+	if err != nil || cfg.User != "" || cfg.Passwd != "" || cfg.Addr != "db:3306" || cfg.DBName != "shop" ||
+		cfg.TLSConfig != "true" {
 		t.Errorf("DSN %q: %+v, error %v", got["MYSQL_DSN"], cfg, err)
 	}
 	if got["MYSQL_SECRET_ARN"] != "arn:secret" || got["LAKE_BUCKET"] != "lake" {
@@ -151,7 +161,8 @@ if [ -n "$part" ]; then touch "$marks/hangs"; sleep 60; exit 1; fi`)
 	_ = cmd.Wait()
 	l.wantWhole(t, before)
 	// Nobody commits half of it, and etl says what is missing.
-	l.etl(t, shop, "commit-parts", "--job", "killed").wantSentence(t, 1, "of 3 partitions of job killed these have not finished: 1, 2")
+	l.etl(t, shop, "commit-parts", "--job", "killed").wantSentence(t, 1,
+		"of 3 partitions of job killed these have not finished: 1, 2")
 	l.wantWhole(t, before)
 	// The same job may be finished by hand.
 	for _, part := range []string{"1/3", "2/3"} {

@@ -52,7 +52,8 @@ func etlSet() *trainingset.Set {
 			{Number: -7, City: "Łódź 漢字 😀", State: new(""), PostalCode: new(""), Country: "Poland"},
 			{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
 				CreditLimit: new(shop.Cents(21000_01))},
-			{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA", CreditLimit: new(shop.MaxCents)},
+			{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
+				CreditLimit: new(shop.MaxCents)},
 			{Number: 200, Name: "Never Rated", City: "Oslo", Country: "Norway", CreditLimit: new(shop.Cents(0))},
 		},
 		Products: []shop.Product{
@@ -60,7 +61,8 @@ func etlSet() *trainingset.Set {
 				QuantityInStock: 7933, BuyPrice: 48_81, MSRP: 95_70},
 			{Code: "S10_1949", Name: "Alpine", Line: "Classic Cars", Scale: "1:10", Vendor: "Classic",
 				QuantityInStock: -32768, BuyPrice: 1, MSRP: shop.MaxCents},
-			{Code: "S72_3212", Name: "Pont Yacht", Line: "Ships", Scale: "1:72", Vendor: "Unimax", QuantityInStock: 32767, MSRP: 54_60},
+			{Code: "S72_3212", Name: "Pont Yacht", Line: "Ships", Scale: "1:72", Vendor: "Unimax", QuantityInStock: 32767,
+				MSRP: 54_60},
 		},
 		Interactions: []trainingset.Interaction{
 			{Customer: 0, Product: 0, Stars: 3, RatedAt: time.Date(2024, 3, 31, 2, 30, 0, 0, time.UTC).Unix()},
@@ -159,7 +161,8 @@ func TestShopBecomesATrainingSetOnS3(t *testing.T) {
 	mustExec(t, db, "UPDATE customers SET creditLimit = creditLimit + 0.01 WHERE customerNumber = 103")
 	next, changed := mustExtract(t, dsn, repo)
 	if !changed || next.Run == first.Run || next.Parent != first.Run {
-		t.Errorf("run after a change of one cent: changed %v, run %s, parent %s; the first was %s", changed, next.Run, next.Parent, first.Run)
+		t.Errorf("run after a change of one cent: changed %v, run %s, parent %s; the first was %s", changed, next.Run,
+			next.Parent, first.Run)
 	}
 	after := objects(t, store)
 	for key, written := range before {
@@ -171,7 +174,8 @@ func TestShopBecomesATrainingSetOnS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := trainingset.Read(t.Context(), repo, old, t.TempDir()); err != nil || again.ContentHash != want.ContentHash {
+	if again, err := trainingset.Read(t.Context(), repo, old, t.TempDir()); err != nil ||
+		again.ContentHash != want.ContentHash {
 		t.Errorf("the old run cannot be read any more: %v", err)
 	}
 }
@@ -235,7 +239,11 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		{"bad DSN", "", func(*mysql.Config) string { return "geheim" }, 2,
 			"bad configuration: MySQL cannot be used as configured: MYSQL_DSN is not of the form user:password@tcp(host:port)/database"},
 		{"no database", "", func(c *mysql.Config) string { c.DBName += "_gone"; return c.FormatDSN() }, 2, "_gone"},
-		{"wrong password", "", func(c *mysql.Config) string { c.User, c.Passwd = "kindred_nobody", "geheim"; return c.FormatDSN() }, 2,
+		{"wrong password", "", func(c *mysql.Config) string {
+			c.User, c.Passwd = "kindred_nobody",
+				"geheim"
+			return c.FormatDSN()
+		}, 2,
 			`refuses user "kindred_nobody" or the password`},
 		{"no server", "", func(c *mysql.Config) string { c.Addr = "127.0.0.1:1"; return c.FormatDSN() }, 1,
 			"connect: MySQL at 127.0.0.1:1 does not answer: connect: connection refused"},

@@ -29,8 +29,8 @@ var databaseDown = flag.Duration("database-down", 5*time.Second, "how long the d
 // catchUp is how long the chain may take to answer what waits for it.
 const catchUp = 2 * time.Minute
 
-// chain is the whole way of a click on LocalStack: stream, mapping, function, delivery stream, bucket. A small model is live in a database that
-// the function reaches through a proxy.
+// chain is the whole way of a click on LocalStack: stream, mapping, function, delivery stream,
+// bucket. A small model is live in a database that the function reaches through a proxy.
 type chain struct {
 	own      settings.Settings
 	env      map[string]string
@@ -83,7 +83,8 @@ func (c *chain) mustAudit(t *testing.T, wait time.Duration) verify.Report {
 	return report
 }
 
-// TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp sends events before, while and after the database is down.
+// TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp sends events before, while and after
+// the database is down.
 func TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	const part = 200
@@ -100,7 +101,8 @@ func TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp(t *testing.T) {
 	case <-down:
 	}
 	report := c.mustAudit(t, 0)
-	if report.Recommended != part || report.Quarantined > 0 || report.Lost != part { // "lost": unanswered, and the audit was told not to wait
+	// "lost": unanswered, and the audit was told not to wait
+	if report.Recommended != part || report.Quarantined > 0 || report.Lost != part {
 		t.Errorf("while the database was down:\n%s", report)
 	}
 	if err := c.database.Start(); err != nil {
@@ -114,7 +116,8 @@ func TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp(t *testing.T) {
 		*databaseDown, 2*part, time.Since(up).Round(time.Millisecond), report.Duplicates)
 }
 
-// TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes sends it on the real stream; the sessions of the others go on behind it.
+// TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes sends it on the real stream; the
+// sessions of the others go on behind it.
 func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	c := mustChain(t, mustStack(t))
@@ -127,7 +130,8 @@ func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 		t.Errorf("%d lines are there twice", report.Duplicates)
 	}
 	for _, q := range mustQuarantined(t, c.store) {
-		if string(q.Data) != string(clicks[poison].data) || q.Reason != activity.ReasonNotJSON || q.Position.PartitionKey != clicks[poison].key {
+		if string(q.Data) != string(clicks[poison].data) || q.Reason != activity.ReasonNotJSON ||
+			q.Position.PartitionKey != clicks[poison].key {
 			t.Errorf("quarantined %+v, want the bytes %q", q, clicks[poison].data)
 		}
 	}
@@ -149,7 +153,8 @@ func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 	})
 }
 
-// thrice sends each click three times, in a random order that keeps the first copies of a session's clicks in theirs.
+// thrice sends each click three times, in a random order that keeps the first copies of a session's
+// clicks in theirs.
 func thrice(seed uint64, clicks []click) []click {
 	rng := rand.New(rand.NewPCG(seed, 6))
 	var copies [][]click // three of each session
@@ -174,8 +179,9 @@ func thrice(seed uint64, clicks []click) []click {
 	return sent
 }
 
-// testStateGone kills LocalStack while events come. Its streams and buckets are gone then; what is provisioned anew works with the model that
-// is still live, and the audit does not take the loss for a proof.
+// testStateGone kills LocalStack while events come. Its streams and buckets are gone then; what is
+// provisioned anew works with the model that is still live, and the audit does not take the loss
+// for a proof.
 func (n ownStack) testStateGone(t *testing.T) {
 	const events = 200
 	parts := n.mustUp(t)

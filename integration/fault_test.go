@@ -42,7 +42,8 @@ var (
 	functionKills = flag.Int("function-kills", 4, "seeds with which the function is killed while it works")
 )
 
-// stage is a function at the Runtime API, a database in which a small model is live, and a bucket of the test's own.
+// stage is a function at the Runtime API, a database in which a small model is live, and a bucket
+// of the test's own.
 type stage struct {
 	*function
 	dsn     string
@@ -61,15 +62,18 @@ func mustStage(t *testing.T, stack Stack, env ...string) stage {
 	return s
 }
 
-// mustHold fails when the report has a fault, something is given up or out of order, or not want is quarantined.
+// mustHold fails when the report has a fault, something is given up or out of order, or not want is
+// quarantined.
 func mustHold(t *testing.T, r verify.Report, events, quarantined int) {
 	t.Helper()
-	if r.Fault() != nil || int(r.Events) != events || int(r.Quarantined) != quarantined || r.OnFailure+r.InFlight+r.OutOfOrder > 0 {
+	if r.Fault() != nil || int(r.Events) != events || int(r.Quarantined) != quarantined ||
+		r.OnFailure+r.InFlight+r.OutOfOrder > 0 {
 		t.Errorf("of %d events %d belong into quarantine:\n%s", events, quarantined, r)
 	}
 }
 
-// TestKilledFunctionLosesNothingAndKeepsOrder kills the function's process at random moments of its batches, or tells it to end.
+// TestKilledFunctionLosesNothingAndKeepsOrder kills the function's process at random moments of its
+// batches, or tells it to end.
 func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -79,7 +83,8 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			s := mustStage(t, stack)
 			begin := time.Now()
-			newMemoryStream(clicksOf(1000+seed, batch)).mustDrain(t, s.function, batch) // another stream's: how long a batch takes
+			// another stream's: how long a batch takes
+			newMemoryStream(clicksOf(1000+seed, batch)).mustDrain(t, s.function, batch)
 			whole := time.Since(begin)
 			rng := rand.New(rand.NewPCG(seed, 3))
 			s.began = func(p *os.Process) {
@@ -90,7 +95,8 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 				if rng.IntN(4) == 0 {
 					signal = syscall.SIGTERM
 				}
-				time.AfterFunc(time.Duration(rng.Int64N(int64(whole))), func() { _ = p.Signal(signal) }) // the process may have ended
+				// the process may have ended
+				time.AfterFunc(time.Duration(rng.Int64N(int64(whole))), func() { _ = p.Signal(signal) })
 			}
 			stream := newMemoryStream(withPoison(seed, clicksOf(seed, events), poison))
 			kills += stream.mustDrain(t, s.function, batch)
@@ -177,7 +183,8 @@ func (f *faultyServices) putRecordBatch(w http.ResponseWriter, r *http.Request) 
 	for _, record := range in.Records {
 		if f.faults.refuse != nil && f.faults.refuse(record.Data) {
 			out.FailedPutCount++
-			out.RequestResponses = append(out.RequestResponses, entry{ErrorCode: "ServiceUnavailableException", ErrorMessage: "Slow down."})
+			out.RequestResponses = append(out.RequestResponses,
+				entry{ErrorCode: "ServiceUnavailableException", ErrorMessage: "Slow down."})
 			continue
 		}
 		out.RequestResponses = append(out.RequestResponses, entry{RecordId: strconv.Itoa(len(taken))})
@@ -204,7 +211,8 @@ func (f *faultyServices) putRecordBatch(w http.ResponseWriter, r *http.Request) 
 	_ = json.NewEncoder(w).Encode(out) // the function may have been killed
 }
 
-// TestRefusedRecordsAreSentAgainAndOnlyThose refuses some records of each PutRecordBatch, each at most three times.
+// TestRefusedRecordsAreSentAgainAndOnlyThose refuses some records of each PutRecordBatch, each at
+// most three times.
 func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 	t.Parallel()
 	const events, batch = 300, 150
@@ -225,12 +233,13 @@ func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events, 0)
 	if report.Duplicates > 0 || refused < events/4 {
-		t.Errorf("seed %d: %d records were refused, %d calls, %d lines are there twice", *faultSeed, refused, services.puts, report.Duplicates)
+		t.Errorf("seed %d: %d records were refused, %d calls, %d lines are there twice", *faultSeed, refused, services.puts,
+			report.Duplicates)
 	}
 }
 
-// TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched refuses one record for ever, between two poison records: the first one is
-// done, the second one comes again.
+// TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched refuses one record for ever,
+// between two poison records: the first one is done, the second one comes again.
 func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.T) {
 	t.Parallel()
 	const events, chunk, victim = 600, 500, 57
@@ -268,7 +277,8 @@ func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.
 	mustHold(t, report, events, 2)
 }
 
-// TestLostAnswersOfFirehoseLoseNothing ends the connection after Firehose has taken the records, now and then.
+// TestLostAnswersOfFirehoseLoseNothing ends the connection after Firehose has taken the records,
+// now and then.
 func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	t.Parallel()
 	const events, batch = 200, 50
@@ -290,13 +300,15 @@ func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	}
 }
 
-// TestQuarantineThatIsDownHoldsItsRecordBack lets S3 take no object: the first poison record comes again, what is before it does not.
+// TestQuarantineThatIsDownHoldsItsRecordBack lets S3 take no object: the first poison record comes
+// again, what is before it does not.
 func TestQuarantineThatIsDownHoldsItsRecordBack(t *testing.T) {
 	t.Parallel()
 	const events, poison = 40, 3
 	s, services := mustFaultyStage(t)
 	stream := newMemoryStream(withPoison(*faultSeed, clicksOf(*faultSeed, events), poison))
-	first := slices.IndexFunc(stream.records, func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err != nil })
+	first := slices.IndexFunc(stream.records,
+		func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err != nil })
 	services.fail(faults{objects: true})
 	failures := s.mustInvoke(t, stream.batch(0, events+poison))
 	if len(failures) != 1 || failures[0].ItemIdentifier != stream.records[first].position.SequenceNumber {
@@ -337,7 +349,8 @@ func mustKeys(t *testing.T, store objectstore.Store, prefix string) (keys []stri
 	return keys
 }
 
-// mustProxy stands before the PostgreSQL server of dsn, where the stack's functions reach it, and returns the address through it.
+// mustProxy stands before the PostgreSQL server of dsn, where the stack's functions reach it, and
+// returns the address through it.
 func mustProxy(t *testing.T, stack Stack, dsn string) (*toxiproxy.Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -345,7 +358,8 @@ func mustProxy(t *testing.T, stack Stack, dsn string) (*toxiproxy.Proxy, string)
 		t.Fatal("parse PostgreSQL address")
 	}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(server, "postgres", net.JoinHostPort(stack.Host, "0"), net.JoinHostPort(u.Hostname(), u.Port()))
+	proxy := toxiproxy.NewProxy(server, "postgres", net.JoinHostPort(stack.Host, "0"),
+		net.JoinHostPort(u.Hostname(), u.Port()))
 	if err := proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +368,8 @@ func mustProxy(t *testing.T, stack Stack, dsn string) (*toxiproxy.Proxy, string)
 	return proxy, u.String()
 }
 
-// TestHangingDatabaseEndsTheBatchBeforeItsDeadline holds back all that PostgreSQL says, on connections that stay.
+// TestHangingDatabaseEndsTheBatchBeforeItsDeadline holds back all that PostgreSQL says, on
+// connections that stay.
 func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	t.Parallel()
 	const events = 50
@@ -365,7 +380,8 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	function := mustFunction(t, stack, through, bucket)
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), bucket, "")
 	stream := newMemoryStream(withPoison(*faultSeed, clicksOf(*faultSeed, events), 5))
-	if failures := function.mustInvoke(t, newMemoryStream(clicksOf(1000, 1)).batch(0, 1)); len(failures) > 0 { // it is connected now
+	// it is connected now
+	if failures := function.mustInvoke(t, newMemoryStream(clicksOf(1000, 1)).batch(0, 1)); len(failures) > 0 {
 		t.Fatalf("failures %v", failures)
 	}
 	hang := `{"name": "hang", "type": "timeout", "attributes": {"timeout": 0}}`
@@ -375,7 +391,8 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	process := function.process
 	function.timeout = 4 * time.Second // of which the function keeps one free
 	failures := function.mustInvoke(t, stream.batch(0, len(stream.records)))
-	sound := slices.IndexFunc(stream.records, func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err == nil })
+	sound := slices.IndexFunc(stream.records,
+		func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err == nil })
 	if len(failures) != 1 || failures[0].ItemIdentifier != stream.records[sound].position.SequenceNumber {
 		t.Errorf("the function names %v, want record %d", failures, sound)
 	}
@@ -392,7 +409,8 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	mustHold(t, report, events+5, 5)
 }
 
-// TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone makes reading one product divide by zero: an error of the question, not of the server.
+// TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone makes reading one product divide by zero:
+// an error of the question, not of the server.
 func TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone(t *testing.T) {
 	t.Parallel()
 	const events = 100
@@ -427,12 +445,14 @@ func TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone(t *testing.T) {
 	}
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events, len(refused))
-	if keys := mustKeys(t, s.store, envconfig.QuarantinePrefix); !slices.Equal(keys, refused) || int(report.QuarantineReasons[activity.ReasonRefused]) != len(refused) {
+	if keys := mustKeys(t, s.store, envconfig.QuarantinePrefix); !slices.Equal(keys, refused) ||
+		int(report.QuarantineReasons[activity.ReasonRefused]) != len(refused) {
 		t.Errorf("in quarantine %v for %v, want %v", keys, report.QuarantineReasons, refused)
 	}
 }
 
-// TestSessionOfTenThousandItemsIsAnsweredBesideOthers fills a session to its limit, and another one beyond it.
+// TestSessionOfTenThousandItemsIsAnsweredBesideOthers fills a session to its limit, and another one
+// beyond it.
 func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 	t.Parallel()
 	const others, items, unseen = 98, vectorstore.ExactBelow - 1, 50
@@ -449,9 +469,11 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 			code = fmt.Sprintf("unknown %d", i)
 		}
 		seen[code] = true
-		long.BrowseHistory = append(long.BrowseHistory, activity.Browse{ProductCode: code, Quantity: 1, InShoppingCart: i%3 == 0})
+		long.BrowseHistory = append(long.BrowseHistory,
+			activity.Browse{ProductCode: code, Quantity: 1, InShoppingCart: i%3 == 0})
 	}
-	tooLong := activity.Event{SessionID: "too long", BrowseHistory: append(slices.Clone(long.BrowseHistory), activity.Browse{ProductCode: "S1"})}
+	tooLong := activity.Event{SessionID: "too long",
+		BrowseHistory: append(slices.Clone(long.BrowseHistory), activity.Browse{ProductCode: "S1"})}
 	clicks := clicksOf(*faultSeed, others)
 	for _, e := range []activity.Event{long, tooLong} {
 		data, err := json.Marshal(e)
@@ -465,7 +487,8 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 	if incomplete := stream.mustDrain(t, s.function, len(clicks)); incomplete > 0 {
 		t.Errorf("%d batches came back", incomplete)
 	}
-	t.Logf("%d events, one with %d items, took %v, the function's start included", len(clicks), activity.MaxBrowseHistory, time.Since(begin))
+	t.Logf("%d events, one with %d items, took %v, the function's start included", len(clicks), activity.MaxBrowseHistory,
+		time.Since(begin))
 	mustHold(t, stream.mustAudit(t, s.store), others+2, 1)
 	record := mustRecords(t, s.store)[activity.RecommendationID("long")]
 	if len(record.RecommendedItems) != 10 || record.Recommendation.Source != activity.SourceSession {
@@ -478,7 +501,8 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 	}
 }
 
-// TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions promotes and rolls back as fast as it goes while the function works.
+// TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions promotes and rolls back as fast as it goes
+// while the function works.
 func TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions(t *testing.T) {
 	t.Parallel()
 	const events, batch, poison = 600, 20, 5
@@ -504,7 +528,8 @@ func TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions(t *testing.T) {
 		clicks[i].data = bytes.ReplaceAll(clicks[i].data, []byte(`"L`), fmt.Appendf(nil, `"V%dL`, i%2))
 	}
 	stream := newMemoryStream(withPoison(*faultSeed, clicks, poison))
-	forced := vectorstore.PromoteOptions{Actor: "test", Reason: "to and fro", Force: true} // the gate refuses what was rolled back
+	// the gate refuses what was rolled back
+	forced := vectorstore.PromoteOptions{Actor: "test", Reason: "to and fro", Force: true}
 	stop, moves := make(chan struct{}), 0
 	var mover sync.WaitGroup
 	mover.Go(func() {
@@ -532,7 +557,8 @@ func TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions(t *testing.T) {
 	mustHold(t, report, events+poison, poison)
 	t.Logf("%d moves, answers by version %v", moves, report.Versions)
 	if incomplete > 0 || report.Duplicates > 0 || report.Versions[ids[0]] == 0 || report.Versions[ids[1]] == 0 {
-		t.Errorf("%d batches came back, %d lines are there twice, answers by version %v", incomplete, report.Duplicates, report.Versions)
+		t.Errorf("%d batches came back, %d lines are there twice, answers by version %v", incomplete, report.Duplicates,
+			report.Versions)
 	}
 	for _, r := range mustRecords(t, s.store) {
 		mustBeOf(t, recommend.Answer{Items: r.RecommendedItems, Similar: r.SimilarItems, Source: r.Recommendation.Source,

@@ -19,14 +19,16 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// told writes recommendation records: visits that this file makes up, so that what became of every recommendation is known.
+// told writes recommendation records: visits that this file makes up, so that what became of every
+// recommendation is known.
 type told struct {
 	t       *testing.T
 	records bytes.Buffer
 	start   time.Time
 }
 
-// answer records that a session was shown products at a minute, and what it had seen until then: "A B+ C!" puts B into the cart and has bought C.
+// answer records that a session was shown products at a minute, and what it had seen until then: "A
+// B+ C!" puts B into the cart and has bought C.
 func (w *told) answer(session string, customer int32, minute int, version, history, shown string) {
 	w.t.Helper()
 	var browsed []string
@@ -57,12 +59,14 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 	w.records.Write(line)
 }
 
-// TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor runs the joins in DuckDB on visits whose outcome is known.
+// TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor runs the joins in DuckDB on visits whose
+// outcome is known.
 func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	t.Parallel()
 	const day = 24 * 60
 	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 500_000_000, time.UTC)}
-	// Customer 7: B is shown twice and looked at after the second time; A is shown, never looked at; X was their own idea.
+	// Customer 7: B is shown twice and looked at after the second time; A is shown, never looked at; X
+	// was their own idea.
 	w.answer("s1", 7, 0, "m1", "", "A B")
 	w.answer("s1", 7, 1, "m1", "X", "B A")
 	w.answer("s1", 7, 2, "m1", "X B+", "C A")
@@ -72,7 +76,8 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	w.answer("s2", 7, 2*day, "m2", "", "D")
 	w.answer("s2", 7, 2*day+1, "m2", "A", "E")
 	w.answer("s3", 7, 9*day+2, "m2", "E D", "")
-	// Somebody else looks at A without having been shown it; an anonymous session who was, and says who they are in the end.
+	// Somebody else looks at A without having been shown it; an anonymous session who was, and says
+	// who they are in the end.
 	w.answer("s4", 8, 10, "m1", "A", "")
 	w.answer("s5", 0, 20, "m1", "", "F G")
 	w.answer("s5", 0, 21, "m1", "G", "")
@@ -83,7 +88,8 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	recommendations, lake := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
 	put := func(key string, data []byte) {
 		t.Helper()
-		if _, err := recommendations.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+		if _, err := recommendations.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)),
+			objectstore.Condition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,10 +106,12 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	}
 	var rates []string
 	for _, h := range r.HitRates {
-		rates = append(rates, fmt.Sprintf("%s %s %d: %d shown, %d viewed, %d carted, %d bought", h.ModelVersion, h.Source, h.Place, h.Shown, h.Viewed, h.Carted, h.Bought))
+		rates = append(rates, fmt.Sprintf("%s %s %d: %d shown, %d viewed, %d carted, %d bought", h.ModelVersion, h.Source,
+			h.Place, h.Shown, h.Viewed, h.Carted, h.Bought))
 	}
 	want := []string{
-		"m1 session 1: 6 shown, 4 viewed, 1 carted, 1 bought", // A, B: viewed, C: viewed, A: viewed in s2, F: never, F: viewed
+		// A, B: viewed, C: viewed, A: viewed in s2, F: never, F: viewed
+		"m1 session 1: 6 shown, 4 viewed, 1 carted, 1 bought",
 		"m1 session 2: 4 shown, 1 viewed, 1 carted, 0 bought", // B, A, A: never, G: viewed
 		"m2 session 1: 2 shown, 0 viewed, 0 carted, 0 bought", // D and E: too late
 	}
@@ -151,8 +159,8 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	}
 }
 
-// dialects reads the joins as Athena does and as DuckDB does, and writes both in DuckDB's words. They differ in the two functions that DuckDB
-// is given under Trino's names, and in nothing else.
+// dialects reads the joins as Athena does and as DuckDB does, and writes both in DuckDB's words.
+// They differ in the two functions that DuckDB is given under Trino's names, and in nothing else.
 const dialects = `
 import sys, sqlglot
 text = sys.stdin.read()

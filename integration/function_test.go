@@ -26,8 +26,9 @@ import (
 // functionTime is the time limit of an invocation, unless a test sets another one.
 const functionTime = 30 * time.Second
 
-// function runs lambdas/recommend as Lambda does: as a process that asks a Runtime API for work, started when there is none. It takes one
-// invocation at a time. See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+// function runs lambdas/recommend as Lambda does: as a process that asks a Runtime API for work,
+// started when there is none. It takes one invocation at a time. See
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 type function struct {
 	command func() *exec.Cmd
 	timeout time.Duration
@@ -53,7 +54,8 @@ var functionBinary = sync.OnceValues(func() (string, error) {
 // functionFolder holds the function's binary, "" as long as no test needs it.
 var functionFolder string
 
-// mustFunction makes the function with a delivery stream of its own into bucket. env comes on top of its environment.
+// mustFunction makes the function with a delivery stream of its own into bucket. env comes on top
+// of its environment.
 func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) *function {
 	t.Helper()
 	binary, err := functionBinary()
@@ -61,9 +63,11 @@ func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) 
 		t.Fatal(err)
 	}
 	env = append([]string{
-		"AWS_LAMBDA_FUNCTION_NAME=recommend", "AWS_ENDPOINT_URL=" + aws.ToString(stack.AWS.BaseEndpoint), "AWS_REGION=" + stack.AWS.Region,
+		"AWS_LAMBDA_FUNCTION_NAME=recommend", "AWS_ENDPOINT_URL=" + aws.ToString(stack.AWS.BaseEndpoint), "AWS_REGION=" +
+			stack.AWS.Region,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true", "HOME=" + t.TempDir(),
-		"PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=" + bucket, "RECOMMENDATIONS_DELIVERY_STREAM=" + mustDeliveryStream(t, stack, bucket),
+		"PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=" + bucket, "RECOMMENDATIONS_DELIVERY_STREAM=" + mustDeliveryStream(t,
+			stack, bucket),
 	}, env...)
 	var log bytes.Buffer
 	f := &function{timeout: functionTime, command: func() *exec.Cmd {
@@ -86,8 +90,8 @@ func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) 
 	return f
 }
 
-// invoke sends the batch and returns the failures that the function reports. An error says that the function did not answer: its process
-// ended, it answered with an error, or its time was up.
+// invoke sends the batch and returns the failures that the function reports. An error says that the
+// function did not answer: its process ended, it answered with an error, or its time was up.
 func (f *function) invoke(batch events.KinesisEvent) ([]events.KinesisBatchItemFailure, error) {
 	event, err := json.Marshal(batch)
 	if err != nil {
@@ -137,13 +141,15 @@ func mustDeliveryStream(t *testing.T, stack Stack, bucket string) string {
 	t.Cleanup(func() {
 		ctx, stop := context.WithTimeout(context.Background(), cleanupTime)
 		defer stop()
-		if _, err := client.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &name}); err != nil {
+		if _, err := client.DeleteDeliveryStream(ctx,
+			&firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &name}); err != nil {
 			t.Errorf("delete delivery stream: %v", err)
 		}
 	})
 	deadline := time.Now().Add(functionTime)
 	for {
-		out, err := client.DescribeDeliveryStream(t.Context(), &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
+		out, err := client.DescribeDeliveryStream(t.Context(),
+			&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &name})
 		if err == nil && out.DeliveryStreamDescription.DeliveryStreamStatus == types.DeliveryStreamStatusActive {
 			return name
 		}

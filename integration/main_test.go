@@ -1,7 +1,8 @@
-// Package integration meets the real services: LocalStack, PostgreSQL with pgvector, a MySQL-protocol server. One file
-// per flow. `go test ./integration` starts containers of its own when an engine answers; else it uses the native stack
-// that runs, or starts it and stops it at the end. STACK=docker|native forces. A part that is missing fails the tests, it
-// never skips them. `go test -short` runs nothing here.
+// Package integration meets the real services: LocalStack, PostgreSQL with pgvector, a
+// MySQL-protocol server. One file per flow. `go test ./integration` starts containers of its own
+// when an engine answers; else it uses the native stack that runs, or starts it and stops it at the
+// end. STACK=docker|native forces. A part that is missing fails the tests, it never skips them. `go
+// test -short` runs nothing here.
 package integration
 
 import (
@@ -34,8 +35,9 @@ import (
 // cleanupTime bounds what a test undoes after its own context has ended.
 const cleanupTime = 30 * time.Second
 
-// servicesVariable chooses what the tests run against: "environment" is whatever AWS_ENDPOINT_URL, PGVECTOR_DSN and
-// MYSQL_DSN name, such as another version of a database. Anything else is what stack.Choose says.
+// servicesVariable chooses what the tests run against: "environment" is whatever AWS_ENDPOINT_URL,
+// PGVECTOR_DSN and MYSQL_DSN name, such as another version of a database. Anything else is what
+// stack.Choose says.
 const servicesVariable = "KINDRED_SERVICES"
 
 // cleanupContext is for what a test undoes at its end, when its own context has ended.
@@ -79,7 +81,8 @@ var shared struct {
 	stop  func(context.Context) error
 }
 
-// mustStack returns the running stack, which the first call starts when there is none. It fails the test when it cannot.
+// mustStack returns the running stack, which the first call starts when there is none. It fails the
+// test when it cannot.
 func mustStack(t *testing.T) Stack {
 	t.Helper()
 	shared.once.Do(func() { shared.stack, shared.err = findStack() })
@@ -122,7 +125,8 @@ func findStack() (Stack, error) {
 	if err != nil {
 		return Stack{}, err
 	}
-	local, err := stack.Open(stack.Config{Mode: stack.Native, Resources: resources.Env(), Report: stack.Printer(os.Stderr)})
+	local, err := stack.Open(stack.Config{Mode: stack.Native, Resources: resources.Env(),
+		Report: stack.Printer(os.Stderr)})
 	if err != nil {
 		return Stack{}, err
 	}
@@ -207,7 +211,8 @@ func (s Stack) mustDatabase(t *testing.T) string {
 	return cfg.FormatDSN()
 }
 
-// mustVectorDatabase makes a PostgreSQL database of the test's own, with the vector extension, and returns its DSN.
+// mustVectorDatabase makes a PostgreSQL database of the test's own, with the vector extension, and
+// returns its DSN.
 func (s Stack) mustVectorDatabase(t *testing.T) string {
 	t.Helper()
 	name := "kindred_" + randomName()
@@ -284,7 +289,8 @@ func deleteBucket(ctx context.Context, client *s3.Client, name string) error {
 		if len(objects) == 0 {
 			continue
 		}
-		_, err = client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &name, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}})
+		_, err = client.DeleteObjects(ctx,
+			&s3.DeleteObjectsInput{Bucket: &name, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}})
 		if err != nil {
 			return err
 		}

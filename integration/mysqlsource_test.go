@@ -103,7 +103,8 @@ func TestCheckNamesAllProblemsAtOnce(t *testing.T) {
 	if !errors.Is(err, mysqlsource.ErrSchema) {
 		t.Fatalf("error %v, want ErrSchema", err)
 	}
-	for _, want := range []string{"column customers.city is not there", "column customers.creditLimit is not there", "nothing' doesn't exist",
+	for _, want := range []string{"column customers.city is not there", "column customers.creditLimit is not there",
+		"nothing' doesn't exist",
 		"column ratings.productRating is a decimal with 1 places, want an integer"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)

@@ -34,7 +34,8 @@ func mustPrograms(t *testing.T, env map[string]string, names ...string) programs
 	for _, name := range names {
 		packages = append(packages, "kindred/jobs/"+name)
 	}
-	build := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", p.folder + string(filepath.Separator)}, packages...)...)
+	build := exec.CommandContext(t.Context(), "go",
+		append([]string{"build", "-o", p.folder + string(filepath.Separator)}, packages...)...)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the jobs: %v\n%s", err, out)
 	}
@@ -159,7 +160,8 @@ var functionZip = sync.OnceValues(func() ([]byte, error) {
 	return artifact.BuildFunctionFor(context.Background(), "..", "recommend", shared.stack.FunctionOS)
 })
 
-// mustProvision creates the resources that own names, with the real recommend function, and removes them at the end.
+// mustProvision creates the resources that own names, with the real recommend function, and removes
+// them at the end.
 func mustProvision(t *testing.T, stack Stack, own settings.Settings, env map[string]string) {
 	t.Helper()
 	zip, err := functionZip()

@@ -11,9 +11,9 @@ import (
 	"kindred/localstack/stack"
 )
 
-// TestPackagesExistForEveryPlatform resolves what native mode installs for the platforms of localstack/README.md, where nothing of it can
-// be run: all are wheels but those packages that its table counts as sources. Without Python the test is skipped, and `make test` says so in
-// capitals.
+// TestPackagesExistForEveryPlatform resolves what native mode installs for the platforms of
+// localstack/README.md, where nothing of it can be run: all are wheels but those packages that its
+// table counts as sources. Without Python the test is skipped, and `make test` says so in capitals.
 func TestPackagesExistForEveryPlatform(t *testing.T) {
 	t.Parallel()
 	local, err := stack.Open(stack.Config{})
@@ -34,8 +34,10 @@ func TestPackagesExistForEveryPlatform(t *testing.T) {
 	} {
 		for list, sources := range map[string][]string{"requirements.txt": sources, "tools.txt": nil} {
 			t.Run(platform+" "+list, func(t *testing.T) {
-				args := []string{"pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--target", t.TempDir(), "--python-version", "3.13",
-					"--python-platform", platform, "--only-binary", ":all:", "--requirement", filepath.Join("..", "localstack", "stack", list)}
+				args := []string{"pip", "install", "--dry-run", "--no-deps", "--require-hashes", "--target", t.TempDir(),
+					"--python-version", "3.13",
+					"--python-platform", platform, "--only-binary", ":all:", "--requirement", filepath.Join("..", "localstack",
+						"stack", list)}
 				for _, s := range sources {
 					args = append(args, "--no-binary", s)
 				}

@@ -26,8 +26,8 @@ import (
 	"kindred/localstack/settings"
 )
 
-// pickyFunction is a Lambda function of the standard library alone: it fails a batch that holds a record "refuse me" and
-// accepts any other.
+// pickyFunction is a Lambda function of the standard library alone: it fails a batch that holds a
+// record "refuse me" and accepts any other.
 const pickyFunction = `package main
 
 import (
@@ -67,7 +67,8 @@ func TestProvisionMakesAllThenNothingThenDestroysAll(t *testing.T) {
 	stack := mustStack(t)
 	s := mustOwnSettings(t, stack)
 	s.Mapping.MaximumRetryAttempts = 0 // the first failure goes to the bucket
-	function := provision.Function{Zip: mustPickyFunction(t, stack.FunctionOS), Env: map[string]string{"PGVECTOR_DSN": "postgres://nowhere"}}
+	function := provision.Function{Zip: mustPickyFunction(t, stack.FunctionOS),
+		Env: map[string]string{"PGVECTOR_DSN": "postgres://nowhere"}}
 
 	began := time.Now()
 	first, err := provision.Apply(t.Context(), stack.AWS, s, function)
@@ -107,7 +108,8 @@ func TestProvisionMakesAllThenNothingThenDestroysAll(t *testing.T) {
 	if diff := cmp.Diff(want, third.Changes); diff != "" {
 		t.Errorf("changes of the third Apply:\n%s", diff)
 	}
-	if third.MappingID != first.MappingID || third.FunctionRevision == first.FunctionRevision || third.FunctionSHA256 != first.FunctionSHA256 {
+	if third.MappingID != first.MappingID || third.FunctionRevision == first.FunctionRevision ||
+		third.FunctionSHA256 != first.FunctionSHA256 {
 		t.Errorf("third Apply: %+v, first: %+v", third, first)
 	}
 
@@ -138,7 +140,8 @@ func TestProvisionRefusesWhatIsNotTheLocalStack(t *testing.T) {
 			t.Parallel()
 			cfg, s := stack.AWS, s
 			change(&cfg, &s)
-			if _, err := provision.Apply(t.Context(), cfg, s, provision.Function{Zip: []byte("zip")}); !errors.Is(err, provision.ErrWrongTarget) {
+			if _, err := provision.Apply(t.Context(), cfg, s, provision.Function{Zip: []byte("zip")}); !errors.Is(err,
+				provision.ErrWrongTarget) {
 				t.Errorf("Apply: %v", err)
 			}
 			if err := provision.Destroy(t.Context(), cfg, s); !errors.Is(err, provision.ErrWrongTarget) {
@@ -167,14 +170,16 @@ func mustOwnSettings(t *testing.T, stack Stack) settings.Settings {
 	return s
 }
 
-// mustPickyFunction builds pickyFunction twice, as a module of its own, and checks that both zips are the same.
+// mustPickyFunction builds pickyFunction twice, as a module of its own, and checks that both zips
+// are the same.
 func mustPickyFunction(t *testing.T, goos string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "lambdas", "picky"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"go.mod": "module picky\n\ngo 1.26\n", "lambdas/picky/main.go": pickyFunction} {
+	for name, text := range map[string]string{"go.mod": "module picky\n\ngo 1.26\n",
+		"lambdas/picky/main.go": pickyFunction} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -193,12 +198,14 @@ func mustPickyFunction(t *testing.T, goos string) []byte {
 	return zip
 }
 
-// mustReachFailureBucket puts a record that the function refuses and waits until the mapping has written it to the bucket:
-// stream, mapping, function and OnFailure destination work together, and the audit can read what comes of it.
+// mustReachFailureBucket puts a record that the function refuses and waits until the mapping has
+// written it to the bucket: stream, mapping, function and OnFailure destination work together, and
+// the audit can read what comes of it.
 func mustReachFailureBucket(t *testing.T, stack Stack, s settings.Settings) {
 	t.Helper()
 	_, err := kinesis.NewFromConfig(stack.AWS).PutRecord(t.Context(),
-		&kinesis.PutRecordInput{StreamName: aws.String(s.Stream.Name), PartitionKey: aws.String("a"), Data: []byte("refuse me")})
+		&kinesis.PutRecordInput{StreamName: aws.String(s.Stream.Name), PartitionKey: aws.String("a"),
+			Data: []byte("refuse me")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +240,8 @@ func mustReachFailureBucket(t *testing.T, stack Stack, s settings.Settings) {
 func mustBeGone(t *testing.T, stack Stack, s settings.Settings) {
 	t.Helper()
 	for _, b := range s.Buckets.All() {
-		if _, err := awsclient.S3(stack.AWS).HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String(b.Name)}); err == nil {
+		if _, err := awsclient.S3(stack.AWS).HeadBucket(t.Context(),
+			&s3.HeadBucketInput{Bucket: aws.String(b.Name)}); err == nil {
 			t.Errorf("bucket %s is left", b.Name)
 		}
 	}
@@ -248,7 +256,8 @@ func mustBeGone(t *testing.T, stack Stack, s settings.Settings) {
 		t.Errorf("delivery stream %s is left", s.Delivery.Name)
 	}
 	functions := lambda.NewFromConfig(stack.AWS)
-	_, err = functions.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.Functions.Recommend.Name)})
+	_, err = functions.GetFunction(t.Context(),
+		&lambda.GetFunctionInput{FunctionName: aws.String(s.Functions.Recommend.Name)})
 	if err == nil {
 		t.Errorf("function %s is left", s.Functions.Recommend.Name)
 	}
@@ -258,7 +267,8 @@ func mustBeGone(t *testing.T, stack Stack, s settings.Settings) {
 		t.Errorf("mappings left: %+v, %v", mappings, err)
 	}
 	for _, role := range []string{s.Functions.Recommend.RoleName, s.Delivery.RoleName} {
-		if _, err := iam.NewFromConfig(stack.AWS).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String(role)}); err == nil {
+		if _, err := iam.NewFromConfig(stack.AWS).GetRole(t.Context(),
+			&iam.GetRoleInput{RoleName: aws.String(role)}); err == nil {
 			t.Errorf("role %s is left", role)
 		}
 	}

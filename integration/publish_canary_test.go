@@ -50,7 +50,8 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 	}
 	var events []*activity.Event
 	for i := range 200 {
-		events = append(events, &activity.Event{SessionID: fmt.Sprint("session ", i), BrowseHistory: []activity.Browse{{ProductCode: "S000001"}}})
+		events = append(events, &activity.Event{SessionID: fmt.Sprint("session ", i),
+			BrowseHistory: []activity.Browse{{ProductCode: "S000001"}}})
 	}
 	count := func() map[string]int {
 		answers, err := recommend.New(store).Batch(t.Context(), events)
@@ -71,7 +72,8 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 		t.Errorf("beside live, previous and canary were dropped %v: %v", dropped, err)
 	}
 	versions, err := store.Versions(t.Context())
-	if err != nil || versions[slices.IndexFunc(versions, func(v vectorstore.Version) bool { return v.ID == ids[2] })].Canary != 0.3 {
+	if err != nil || versions[slices.IndexFunc(versions,
+		func(v vectorstore.Version) bool { return v.ID == ids[2] })].Canary != 0.3 {
 		t.Errorf("listed: %+v, %v", versions, err)
 	}
 	if err := store.StartCanary(t.Context(), ids[0], 0.5, byTest); err != nil { // in its place
@@ -92,7 +94,8 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 	if n := count(); n[ids[2]] != 200 {
 		t.Errorf("after the canary's promotion: %v", n)
 	}
-	mustHistory(t, store, "promote >0", "promote 0>1", "canary 1>2", "canary 1>0", "canary-off 0>1", "canary 1>2", "promote 1>2")
+	mustHistory(t, store, "promote >0", "promote 0>1", "canary 1>2", "canary 1>0", "canary-off 0>1", "canary 1>2",
+		"promote 1>2")
 	history, err := store.History(t.Context())
 	if err != nil || history[2].Share != 0.3 || history[3].Share != 0.5 || history[4].Share != 0 {
 		t.Errorf("history: %+v, %v", history, err)
@@ -102,7 +105,8 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 func TestGateAndRollbackRefuseACanaryToo(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
-	live, back, bad := randomVersion("m130000000000000", 1, 20, 3, 4), randomVersion("m130000000000001", 2, 20, 3, 4), randomVersion("m130000000000002", 3, 20, 3, 4)
+	live, back, bad := randomVersion("m130000000000000", 1, 20, 3, 4), randomVersion("m130000000000001", 2, 20, 3,
+		4), randomVersion("m130000000000002", 3, 20, 3, 4)
 	bad.Report.Verdict.Pass = false
 	mustGoLive(t, store, live)
 	mustGoLive(t, store, back)
@@ -124,7 +128,8 @@ func TestGateAndRollbackRefuseACanaryToo(t *testing.T) {
 	mustHistory(t, store, "promote >0", "promote 0>1", "rollback 1>0", "refuse 0>1", "refuse 0>2", "canary 0>2")
 }
 
-// Somebody makes the version live and rolls it back just when it is promoted again: after its rollbacks were looked for, before the pointer moves.
+// Somebody makes the version live and rolls it back just when it is promoted again: after its
+// rollbacks were looked for, before the pointer moves.
 func TestPromotionNoticesARollbackThatEndsWhereItBegan(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)

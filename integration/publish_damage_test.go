@@ -26,7 +26,8 @@ func TestFlippedByteIsRefused(t *testing.T) {
 	store := mustVectorStore(t, dsn)
 	live := mustGoLive(t, store, randomVersion("m180000000000000", 1, 20, 3, 4))
 	v := randomVersion("m180000000000001", 2, 50, 10, 4)
-	if _, err := modelfile.Write(t.Context(), commit.NewRepository(objectstore.NewFolder(folder), envconfig.ModelPrefix), v, t.TempDir()); err != nil {
+	if _, err := modelfile.Write(t.Context(), commit.NewRepository(objectstore.NewFolder(folder), envconfig.ModelPrefix),
+		v, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
 	run := func() (code int, stderr string) {
@@ -69,7 +70,8 @@ func TestFlippedByteIsRefused(t *testing.T) {
 	}
 }
 
-// Thousands of equal vectors are a graph that leads nowhere else: a search by the index does not come to the few others.
+// Thousands of equal vectors are a graph that leads nowhere else: a search by the index does not
+// come to the few others.
 func TestIndexThatFindsTooLittleIsRefused(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
@@ -88,7 +90,8 @@ func TestIndexThatFindsTooLittleIsRefused(t *testing.T) {
 	if !errors.Is(err, vectorstore.ErrRecall) {
 		t.Fatalf("loaded: %v", err)
 	}
-	if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) || mustLive(t, store) != live.Version {
+	if err := store.Promote(t.Context(), v.ID, byTest); !errors.Is(err, vectorstore.ErrUnknownVersion) ||
+		mustLive(t, store) != live.Version {
 		t.Errorf("promoted: %v", err)
 	}
 }
@@ -108,10 +111,12 @@ func TestRecallIsMeasuredAndRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := versions[slices.IndexFunc(versions, func(listed vectorstore.Version) bool { return listed.ID == v.ID })]
-		if named != indexed || (got.Index == "hnsw") != indexed || (got.Recall != nil) != indexed || (got.Similar != nil) != indexed || (got.EFSearch != nil) != indexed {
+		if named != indexed || (got.Index == "hnsw") != indexed || (got.Recall != nil) != indexed ||
+			(got.Similar != nil) != indexed || (got.EFSearch != nil) != indexed {
 			t.Errorf("%d items: %+v, steps %+v", items, got, steps)
 		}
-		if indexed && (*got.Recall < 0.95 || *got.Recall > 1 || *got.Similar < 0.95 || *got.Similar > 1 || *got.EFSearch < 100) {
+		if indexed && (*got.Recall < 0.95 || *got.Recall > 1 || *got.Similar < 0.95 || *got.Similar > 1 ||
+			*got.EFSearch < 100) {
 			t.Errorf("recall %v and %v at %v", *got.Recall, *got.Similar, *got.EFSearch)
 		}
 	}

@@ -23,18 +23,21 @@ import (
 // killSeeds: go test ./integration -run TestKilledLoaderHeals -kill-seeds 30
 var killSeeds = flag.Int("kill-seeds", 3, "how many times the loader is killed")
 
-// TestKilledLoaderHeals kills the program's process at random moments of publishing a version that is large enough for an index.
+// TestKilledLoaderHeals kills the program's process at random moments of publishing a version that
+// is large enough for an index.
 func TestKilledLoaderHeals(t *testing.T) {
 	t.Parallel()
 	dsn, folder := mustStack(t).mustVectorDatabase(t), t.TempDir()
 	store := mustVectorStore(t, dsn)
 	models := commit.NewRepository(objectstore.NewFolder(folder), envconfig.ModelPrefix)
 	binary := filepath.Join(t.TempDir(), "publish")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "kindred/jobs/publish").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary,
+		"kindred/jobs/publish").CombinedOutput(); err != nil {
 		t.Fatalf("build publish: %v\n%s", err, out)
 	}
 	start := func(ctx context.Context, id string) (result publish.Result, stderr string, err error) {
-		command := exec.CommandContext(ctx, binary, "run", id, "--json", "--artifacts", "file://"+folder, "--pgvector-dsn", dsn, "--actor", "test")
+		command := exec.CommandContext(ctx, binary, "run", id, "--json", "--artifacts", "file://"+folder, "--pgvector-dsn",
+			dsn, "--actor", "test")
 		var stdout, problems bytes.Buffer
 		command.Stdout, command.Stderr = &stdout, &problems
 		err = command.Run() // the context's end is SIGKILL

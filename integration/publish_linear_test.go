@@ -98,7 +98,8 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 			version, err = store.Rollback(t.Context(), byTest)
 			r.version = numbers[version]
 		}
-		r.conflict, r.refused, r.nothing = errors.Is(err, vectorstore.ErrConflict), errors.Is(err, vectorstore.ErrRefused), errors.Is(err, vectorstore.ErrNoPrevious)
+		r.conflict, r.refused, r.nothing = errors.Is(err, vectorstore.ErrConflict), errors.Is(err,
+			vectorstore.ErrRefused), errors.Is(err, vectorstore.ErrNoPrevious)
 		if r.conflict || r.refused || r.nothing {
 			err = nil
 		}
@@ -111,7 +112,8 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 	for p := range promoters {
 		all.Go(func() {
 			for n := range tries {
-				op := pointerOp{kind: []string{"promote", "promote", "read", "rollback", "read"}[(3*p+n)%5], version: (p + n) % pointerVersions}
+				op := pointerOp{kind: []string{"promote", "promote", "read", "rollback", "read"}[(3*p+n)%5],
+					version: (p + n) % pointerVersions}
 				call := time.Since(begin).Nanoseconds()
 				result, err := do(op)
 				back := time.Since(begin).Nanoseconds()
@@ -120,7 +122,8 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				operations = append(operations, porcupine.Operation{ClientId: p, Input: op, Call: call, Output: result, Return: back})
+				operations = append(operations, porcupine.Operation{ClientId: p, Input: op, Call: call, Output: result,
+					Return: back})
 				mu.Unlock()
 			}
 		})
@@ -154,7 +157,8 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 	if check(after("read", 0, pointerResult{version: other}, 0)) != porcupine.Illegal {
 		t.Error("a read of a version that is not live passes")
 	}
-	if check(after("promote", live, pointerResult{}, 0), after("rollback", 0, pointerResult{version: live}, 10)) != porcupine.Illegal {
+	if check(after("promote", live, pointerResult{}, 0),
+		after("rollback", 0, pointerResult{version: live}, 10)) != porcupine.Illegal {
 		t.Error("a rollback to what is live passes")
 	}
 

@@ -15,7 +15,8 @@ import (
 )
 
 // swapTime: go test ./integration -run TestNoAnswerIsWrongWhileThePointerMoves -swap-time 60s
-var swapTime = flag.Duration("swap-time", 8*time.Second, "how long clients ask while versions are promoted and rolled back 20 times")
+var swapTime = flag.Duration("swap-time", 8*time.Second,
+	"how long clients ask while versions are promoted and rolled back 20 times")
 
 // swap is a move of the pointer, which happened at some moment from began to ended.
 type swap struct {
@@ -29,8 +30,8 @@ type answered struct {
 	versions     []string
 }
 
-// couldAnswer says whether the version may have been live at some moment of the request: it came to be before the request ended, and the
-// next move ended after the request began.
+// couldAnswer says whether the version may have been live at some moment of the request: it came to
+// be before the request ended, and the next move ended after the request began.
 func couldAnswer(swaps []swap, version string, a answered) bool {
 	for i, s := range swaps {
 		if s.to == version && s.began.Before(a.ended) && (i+1 == len(swaps) || swaps[i+1].ended.After(a.began)) {
@@ -48,15 +49,17 @@ func TestCouldAnswer(t *testing.T) {
 		version    string
 		began, end int
 		want       bool
-	}{{"a", 2, 3, true}, {"b", 2, 9, false}, {"b", 2, 11, true}, {"a", 11, 13, true}, {"a", 13, 19, false}, {"b", 22, 30, false}, {"b", 20, 30, true}, {"c", 0, 99, false}} {
+	}{{"a", 2, 3, true}, {"b", 2, 9, false}, {"b", 2, 11, true}, {"a", 11, 13, true}, {"a", 13, 19, false},
+		{"b", 22, 30, false}, {"b", 20, 30, true}, {"c", 0, 99, false}} {
 		if got := couldAnswer(swaps, test.version, answered{began: at(test.began), ended: at(test.end)}); got != test.want {
 			t.Errorf("%+v: %v", test, got)
 		}
 	}
 }
 
-// Eight clients ask without a pause while versions are promoted and rolled back 20 times, with a canary part of the time. No request fails,
-// no answer is empty, every answer is from one version that was live, or the canary, at some moment of its request.
+// Eight clients ask without a pause while versions are promoted and rolled back 20 times, with a
+// canary part of the time. No request fails, no answer is empty, every answer is from one version
+// that was live, or the canary, at some moment of its request.
 func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	t.Parallel()
 	const clients, moves, items = 8, 20, 300
@@ -169,8 +172,10 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 func swapEvents(client, n int) []*activity.Event {
 	known, unknown := int32(100+n%20), int32(9999)
 	session := fmt.Sprintf("session-%d-%d", client, n)
-	browsed := []activity.Browse{{ProductCode: fmt.Sprintf("V0S%06d", n%300)}, {ProductCode: fmt.Sprintf("V1S%06d", n%300)}, {ProductCode: "V2S000001"}}
-	return []*activity.Event{{SessionID: session, CustomerNumber: &known, BrowseHistory: browsed}, {SessionID: session, BrowseHistory: browsed[:2]},
+	browsed := []activity.Browse{{ProductCode: fmt.Sprintf("V0S%06d", n%300)},
+		{ProductCode: fmt.Sprintf("V1S%06d", n%300)}, {ProductCode: "V2S000001"}}
+	return []*activity.Event{{SessionID: session, CustomerNumber: &known, BrowseHistory: browsed},
+		{SessionID: session, BrowseHistory: browsed[:2]},
 		{SessionID: session + "b", CustomerNumber: &unknown}, {SessionID: session + "c", CustomerNumber: &known}}
 }
 

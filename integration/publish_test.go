@@ -58,13 +58,15 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	store := mustVectorStore(t, dsn)
 	var versions trained
 	for i := range 5 {
-		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i)) // each of its own dimension
+		// each of its own dimension
+		versions = append(versions, randomVersion(fmt.Sprintf("m10000000000000%d", i), uint64(i), 30, 5, 4+i))
 		result, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := versions[i].ID
-		if !result.Promoted || result.NoOp || result.ModelVersion != want || mustLive(t, store) != want || result.Items != 30 {
+		if !result.Promoted || result.NoOp || result.ModelVersion != want || mustLive(t, store) != want ||
+			result.Items != 30 {
 			t.Fatalf("version %d: %+v", i, result)
 		}
 	}
@@ -92,12 +94,15 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 	if got := viewRows(t, dsn); got != "30 products of 7, 5 customers of 7" {
 		t.Errorf("views show %s", got)
 	}
-	_, err = publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest) // the nightly run finds the same newest version
-	if !errors.Is(err, vectorstore.ErrRefused) || !strings.Contains(err.Error(), "socks") || mustLive(t, store) != versions[3].ID {
+	// the nightly run finds the same newest version
+	_, err = publish.Run(t.Context(), publish.Database{Store: store}, versions, "", byTest)
+	if !errors.Is(err, vectorstore.ErrRefused) || !strings.Contains(err.Error(), "socks") ||
+		mustLive(t, store) != versions[3].ID {
 		t.Errorf("a run after the rollback: %v", err)
 	}
 	forced := vectorstore.PromoteOptions{Actor: "operator", Reason: "socks are fine", Force: true}
-	if _, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", forced); err != nil || mustLive(t, store) != versions[4].ID {
+	if _, err := publish.Run(t.Context(), publish.Database{Store: store}, versions, "", forced); err != nil ||
+		mustLive(t, store) != versions[4].ID {
 		t.Errorf("forced: %v", err)
 	}
 	if got := viewRows(t, dsn); got != "30 products of 8, 5 customers of 8" {
@@ -107,7 +112,8 @@ func TestPublishTakesVersionsLiveAndBack(t *testing.T) {
 		"rollback 4>3", "refuse 3>4", "force 3>4")
 }
 
-// A shop that comes back brings its model back: no loading again, and no force, unless somebody rolled it back.
+// A shop that comes back brings its model back: no loading again, and no force, unless somebody
+// rolled it back.
 func TestPublishAgainOfAnEarlierVersionNeedsNeitherLoadNorForce(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
@@ -218,13 +224,15 @@ func TestPublishProgram(t *testing.T) {
 	if code, _ := run(&result, artifacts, "--force"); code != 2 {
 		t.Errorf("force without a reason: exit %d", code)
 	}
-	if code, stderr := run(&result, artifacts, good.ID); code != 0 || !result.Promoted || result.Items != 40 || !result.Verdict.Pass {
+	if code, stderr := run(&result, artifacts, good.ID); code != 0 || !result.Promoted || result.Items != 40 ||
+		!result.Verdict.Pass {
 		t.Errorf("publish a version by name: exit %d, %+v, %s", code, result, stderr)
 	}
 	if code, stderr := run(&result, artifacts, "run", good.ID); code != 0 || !result.NoOp || result.Promoted {
 		t.Errorf("publish it again: exit %d, %+v, %s", code, result, stderr)
 	}
-	if code, stderr := run(&result, artifacts, "--force", "--reason", "a try", "--actor", "ann"); code != 0 || result.ModelVersion != bad.ID {
+	if code, stderr := run(&result, artifacts, "--force", "--reason", "a try", "--actor", "ann"); code != 0 ||
+		result.ModelVersion != bad.ID {
 		t.Errorf("force: exit %d, %+v, %s", code, result, stderr)
 	}
 	var back struct {
@@ -234,10 +242,12 @@ func TestPublishProgram(t *testing.T) {
 		t.Errorf("roll back: exit %d, %+v, %s", code, back, stderr)
 	}
 	var canary publish.CanaryResult
-	if code, stderr := run(&canary, "canary", artifacts); code != 1 || !strings.Contains(stderr, "popularity ranks better") {
+	if code, stderr := run(&canary, "canary", artifacts); code != 1 ||
+		!strings.Contains(stderr, "popularity ranks better") {
 		t.Errorf("canary of a refused version: exit %d, %s", code, stderr)
 	}
-	if code, stderr := run(&canary, "canary", artifacts, bad.ID, "--share", "0.25", "--force", "--reason", "a look"); code != 0 || canary.Share != 0.25 {
+	if code, stderr := run(&canary, "canary", artifacts, bad.ID, "--share", "0.25", "--force", "--reason",
+		"a look"); code != 0 || canary.Share != 0.25 {
 		t.Errorf("canary: exit %d, %+v, %s", code, canary, stderr)
 	}
 	if code, stderr := run(&canary, "canary", "--off"); code != 0 || canary.ModelVersion != bad.ID || canary.Share != 0 {
@@ -256,7 +266,8 @@ func TestPublishProgram(t *testing.T) {
 		Versions []vectorstore.Version
 		History  []vectorstore.Promotion
 	}
-	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 7 || list.History[2].Actor != "ann" {
+	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 7 ||
+		list.History[2].Actor != "ann" {
 		t.Errorf("list: exit %d, %+v, %s", code, list, stderr)
 	}
 }
@@ -267,13 +278,15 @@ func TestGateRefusalLeavesThePointer(t *testing.T) {
 	good, bad := randomVersion("m200000000000000", 1, 20, 3, 4), randomVersion("m200000000000001", 2, 20, 3, 4)
 	bad.Report.Verdict = modelversion.Verdict{Reasons: []string{"it is no better than popularity"}}
 	_, err := publish.Run(t.Context(), publish.Database{Store: store}, trained{bad}, "", byTest)
-	if _, live := store.Traffic(t.Context()); !errors.Is(err, vectorstore.ErrRefused) || !errors.Is(live, vectorstore.ErrNoLiveVersion) {
+	if _, live := store.Traffic(t.Context()); !errors.Is(err, vectorstore.ErrRefused) ||
+		!errors.Is(live, vectorstore.ErrNoLiveVersion) {
 		t.Errorf("first version refused: %v; then live: %v", err, live)
 	}
 	mustGoLive(t, store, good)
 	_, err = publish.Run(t.Context(), publish.Database{Store: store}, trained{good, bad}, "", byTest)
 	var refusal *vectorstore.Refusal
-	if !errors.As(err, &refusal) || !slices.Equal(refusal.Reasons, bad.Report.Verdict.Reasons) || mustLive(t, store) != good.ID {
+	if !errors.As(err, &refusal) || !slices.Equal(refusal.Reasons, bad.Report.Verdict.Reasons) ||
+		mustLive(t, store) != good.ID {
 		t.Errorf("refused: %v", err)
 	}
 	if err := store.Promote(t.Context(), bad.ID, vectorstore.PromoteOptions{Actor: "test", Force: true}); err == nil {
@@ -360,15 +373,16 @@ func TestInterruptedLoadHeals(t *testing.T) {
 		m := mustGoLive(t, store, whole)
 		search := recommend.Search{Vector: whole.Customers[1].Vector, Limit: 20}
 		candidates, _, err := store.Retrieve(t.Context(), m, []recommend.Search{search}, nil)
-		if err != nil || m.Version != whole.ID || len(candidates[0]) != 20 || candidates[0][0].Code != bruteForce(whole, search)[0] {
+		if err != nil || m.Version != whole.ID || len(candidates[0]) != 20 ||
+			candidates[0][0].Code != bruteForce(whole, search)[0] {
 			t.Errorf("healed version %s: %v, %v", whole.ID, candidates, err)
 		}
 	}
 }
 
-// TestReadersSeeOneLiveVersionWhileTheyChange reads with four clients for three seconds while versions are loaded, promoted,
-// rolled back and dropped. No read fails but for a version dropped after its pointer was read, no answer is empty, and each
-// comes from one version.
+// TestReadersSeeOneLiveVersionWhileTheyChange reads with four clients for three seconds while
+// versions are loaded, promoted, rolled back and dropped. No read fails but for a version dropped
+// after its pointer was read, no answer is empty, and each comes from one version.
 func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
@@ -399,7 +413,8 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 				m := traffic.Live
 				query := make([]float32, 8)
 				query[0] = 1
-				candidates, _, err := readers.Retrieve(t.Context(), m, []recommend.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)
+				candidates, _, err := readers.Retrieve(t.Context(), m,
+					[]recommend.Search{{Limit: 5}, {Vector: query, Limit: 5}}, nil)
 				mu.Lock()
 				reads++
 				seen[m.Version] = true
@@ -439,7 +454,8 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	}
 	stop()
 	clients.Wait()
-	t.Logf("%d reads, %d moves of the pointer, %d versions seen, %d reads of a version dropped meanwhile", reads, moves, len(seen), gone)
+	t.Logf("%d reads, %d moves of the pointer, %d versions seen, %d reads of a version dropped meanwhile", reads, moves,
+		len(seen), gone)
 	history, err := writer.History(t.Context())
 	if err != nil {
 		t.Fatal(err)

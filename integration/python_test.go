@@ -15,8 +15,9 @@ import (
 // installing is held by the one test that installs Python packages: others may ask for the same.
 var installing sync.Mutex
 
-// mustPython returns a folder with Python packages, installed there by pip with these arguments the first time. name holds what makes another
-// folder of it, as their version. Without Python and pip the test is skipped, and `make test` says so in capitals.
+// mustPython returns a folder with Python packages, installed there by pip with these arguments the
+// first time. name holds what makes another folder of it, as their version. Without Python and pip
+// the test is skipped, and `make test` says so in capitals.
 func mustPython(t *testing.T, name string, arguments ...string) string {
 	t.Helper()
 	if err := exec.Command("python3", "-m", "pip", "--version").Run(); err != nil {
@@ -40,7 +41,8 @@ func mustPython(t *testing.T, name string, arguments ...string) string {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(part)
-	install := slices.Concat([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", part}, arguments)
+	install := slices.Concat([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+		"--target", part}, arguments)
 	if out, err := exec.Command("python3", install...).CombinedOutput(); err != nil {
 		t.Fatalf("install %s: %v: %s", name, err, out)
 	}

@@ -16,8 +16,9 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// TestAdmittedReaderReadsEveryVersionAndWritesNothing is what the functions are on AWS. The server here knows no login by IAM, so the
-// role gets a password from the test, and the role that RDS has is made by it.
+// TestAdmittedReaderReadsEveryVersionAndWritesNothing is what the functions are on AWS. The server
+// here knows no login by IAM, so the role gets a password from the test, and the role that RDS has
+// is made by it.
 func TestAdmittedReaderReadsEveryVersionAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -66,16 +67,19 @@ func TestAdmittedReaderReadsEveryVersionAndWritesNothing(t *testing.T) {
 	}
 	defer reader.Close(t.Context())
 	var member bool
-	if err := reader.QueryRow(t.Context(), "SELECT pg_has_role('rds_iam', 'member')").Scan(&member); err != nil || !member {
+	if err := reader.QueryRow(t.Context(),
+		"SELECT pg_has_role('rds_iam', 'member')").Scan(&member); err != nil || !member {
 		t.Errorf("not a member of rds_iam: %v", err)
 	}
 	for _, version := range []string{first.ID, second.ID} {
 		var items int
-		if err := reader.QueryRow(t.Context(), "SELECT count(*) FROM model_"+version+".item").Scan(&items); err != nil || items != 30 {
+		if err := reader.QueryRow(t.Context(), "SELECT count(*) FROM model_"+version+".item").Scan(&items); err != nil ||
+			items != 30 {
 			t.Errorf("version %s: %d items, %v", version, items, err)
 		}
 	}
-	for _, statement := range []string{"UPDATE kindred.live SET moves = 7", "DELETE FROM model_" + second.ID + ".item", "DROP SCHEMA model_" + first.ID + " CASCADE",
+	for _, statement := range []string{"UPDATE kindred.live SET moves = 7", "DELETE FROM model_" + second.ID + ".item",
+		"DROP SCHEMA model_" + first.ID + " CASCADE",
 		"CREATE SCHEMA model_own", "INSERT INTO kindred.promotion (actor, action, to_version, reason) VALUES ('x', 'promote', 'x', 'x')"} {
 		_, err := reader.Exec(t.Context(), statement)
 		var state *pgconn.PgError

@@ -60,7 +60,8 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 			t.Errorf("event %s: %+v", e.EventID, got)
 		}
 	}
-	position := activity.Position{Stream: "activity", Shard: "shardId-000000000000", SequenceNumber: batch.Records[poison].Kinesis.SequenceNumber}
+	position := activity.Position{Stream: "activity", Shard: "shardId-000000000000",
+		SequenceNumber: batch.Records[poison].Kinesis.SequenceNumber}
 	data, _, err := objectstore.ReadAll(t.Context(), store, quarantine.Key(position))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +87,8 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 	}
 }
 
-// TestRecommendWithoutDatabaseGivesTheBatchBack holds that a database that is down neither loses nor quarantines anything.
+// TestRecommendWithoutDatabaseGivesTheBatchBack holds that a database that is down neither loses
+// nor quarantines anything.
 func TestRecommendWithoutDatabaseGivesTheBatchBack(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -102,7 +104,8 @@ func TestRecommendWithoutDatabaseGivesTheBatchBack(t *testing.T) {
 	}
 }
 
-// activityBatch makes n records as Lambda sends them; the one at index poison is cut off, the others are in sent.
+// activityBatch makes n records as Lambda sends them; the one at index poison is cut off, the
+// others are in sent.
 func activityBatch(n, poison int) (batch events.KinesisEvent, sent []*activity.Event) {
 	customers := []string{"null", "101", "102", "103", "999"}
 	for i := range n {
@@ -115,7 +118,8 @@ func activityBatch(n, poison int) (batch events.KinesisEvent, sent []*activity.E
 		}
 		sequence := fmt.Sprintf("4966%08d", i)
 		batch.Records = append(batch.Records, events.KinesisEventRecord{
-			EventID: "shardId-000000000000:" + sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
+			EventID: "shardId-000000000000:" +
+				sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
 			Kinesis: events.KinesisRecord{SequenceNumber: sequence, PartitionKey: fmt.Sprintf("s%d", i%3), Data: data,
 				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: time.Now().Add(-time.Second)}},
 		})

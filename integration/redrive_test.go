@@ -36,16 +36,18 @@ import (
 	"kindred/localstack/settings"
 )
 
-// redriveKills end `verify redrive` one after the other at its n-th write, before or after the service gets it: among the calls
-// of the stream, between them and the markers, among the markers, and among the failed batches.
+// redriveKills end `verify redrive` one after the other at its n-th write, before or after the
+// service gets it: among the calls of the stream, between them and the markers, among the markers,
+// and among the failed batches.
 var redriveKills = []struct {
 	write int
 	after bool
 }{{1, false}, {1, true}, {4, true}, {8, false}, {20, true}, {20, false}}
 
-// TestRedriveAnswersAllThatAFaultStoppedThoughKilled stops events in both ways: a function with a bug takes them for bad and puts
-// them into quarantine, then a database that is down makes the mapping give batches up. After both are mended `verify redrive` is
-// killed several times, and run to its end.
+// TestRedriveAnswersAllThatAFaultStoppedThoughKilled stops events in both ways: a function with a
+// bug takes them for bad and puts them into quarantine, then a database that is down makes the
+// mapping give batches up. After both are mended `verify redrive` is killed several times, and run
+// to its end.
 func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -121,13 +123,15 @@ type ownStream struct {
 
 func (c ownStream) mustApply(t *testing.T, zip []byte, dsn string) {
 	t.Helper()
-	_, err := provision.Apply(t.Context(), c.stack.AWS, c.own, provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}})
+	_, err := provision.Apply(t.Context(), c.stack.AWS, c.own,
+		provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": dsn}})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// mustSend puts events with a short and with a long history on the stream, every other one without an id, and bad records.
+// mustSend puts events with a short and with a long history on the stream, every other one without
+// an id, and bad records.
 func (c ownStream) mustSend(t *testing.T, short, long, bad int) {
 	t.Helper()
 	var entries []types.PutRecordsRequestEntry
@@ -143,9 +147,11 @@ func (c ownStream) mustSend(t *testing.T, short, long, bad int) {
 		if i >= short+long {
 			data = data[:len(data)-2]
 		}
-		entries = append(entries, types.PutRecordsRequestEntry{PartitionKey: aws.String(fmt.Sprintf("s%d", i%5)), Data: []byte(data)})
+		entries = append(entries, types.PutRecordsRequestEntry{PartitionKey: aws.String(fmt.Sprintf("s%d", i%5)),
+			Data: []byte(data)})
 	}
-	out, err := kinesis.NewFromConfig(c.stack.AWS).PutRecords(t.Context(), &kinesis.PutRecordsInput{StreamName: &c.own.Stream.Name, Records: entries})
+	out, err := kinesis.NewFromConfig(c.stack.AWS).PutRecords(t.Context(),
+		&kinesis.PutRecordsInput{StreamName: &c.own.Stream.Name, Records: entries})
 	if err != nil || aws.ToInt32(out.FailedRecordCount) > 0 {
 		t.Fatalf("put records: %v, %+v", err, out)
 	}
@@ -215,8 +221,8 @@ func (c ownStream) redrive(t *testing.T, verify string) answer {
 	return run(t, c.env(*c.stack.AWS.BaseEndpoint), verify, "redrive", "--json")
 }
 
-// redriveUntil kills a redrive at its n-th write, which the service gets first if after, and returns how many records the
-// stream had taken. A run with fewer writes ends by itself.
+// redriveUntil kills a redrive at its n-th write, which the service gets first if after, and
+// returns how many records the stream had taken. A run with fewer writes ends by itself.
 func (c ownStream) redriveUntil(t *testing.T, verify string, n int, after bool) (sent int) {
 	t.Helper()
 	target, err := url.Parse(*c.stack.AWS.BaseEndpoint)
@@ -282,7 +288,8 @@ func (c ownStream) redriveUntil(t *testing.T, verify string, n int, after bool) 
 func mustProgram(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "kindred/jobs/"+name).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path,
+		"kindred/jobs/"+name).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", name, err, out)
 	}
 	return path
@@ -315,7 +322,8 @@ func mustFunctionWithABug(t *testing.T, goos string) []byte {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-tags", "lambda.norpc", "-o", bootstrap,
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-tags",
+		"lambda.norpc", "-o", bootstrap,
 		"kindred/lambdas/recommend")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos)
 	if out, err := cmd.CombinedOutput(); err != nil {

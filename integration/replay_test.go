@@ -23,11 +23,13 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd, err := shopper.New(shopper.Config{Seed: 1, Run: stream, Active: 60}, planted.Products(), shopper.NewPlanted(planted))
+	crowd, err := shopper.New(shopper.Config{Seed: 1, Run: stream, Active: 60}, planted.Products(),
+		shopper.NewPlanted(planted))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := replay.Play(t.Context(), client, stream, replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream}, crowd, func(int) {})
+	sent, err := replay.Play(t.Context(), client, stream, replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream},
+		crowd, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,8 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 				history = append(history, b.ProductCode)
 				bought = bought || b.Purchased
 			}
-			// An event adds one product, or two if the click before was made into a bad record; the front page, first, and the purchase, last, add none.
+			// An event adds one product, or two if the click before was made into a bad record; the front
+			// page, first, and the purchase, last, add none.
 			before, begun := histories[e.SessionID]
 			follows := len(history) == 0 && !begun || bought && slices.Equal(before, history)
 			for added := 1; added <= min(2, len(history)); added++ {
@@ -79,7 +82,8 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 		}
 	}
 	if len(seen) != sent.EventsSent || bad != sent.PoisonSent {
-		t.Errorf("the stream holds %d events and %d bad records; sent were %d and %d", len(seen), bad, sent.EventsSent, sent.PoisonSent)
+		t.Errorf("the stream holds %d events and %d bad records; sent were %d and %d", len(seen), bad, sent.EventsSent,
+			sent.PoisonSent)
 	}
 }
 

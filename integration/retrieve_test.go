@@ -48,7 +48,8 @@ func withSettings(t *testing.T, dsn string, pairs ...string) string {
 	return address.String()
 }
 
-// randomVersion makes a version that passes the gate: some products out of stock, some customers with no rating.
+// randomVersion makes a version that passes the gate: some products out of stock, some customers
+// with no rating.
 func randomVersion(id string, seed uint64, items, customers, dim int) *modelversion.Version {
 	random := rand.New(rand.NewPCG(seed, 1))
 	vector := func() []float32 {
@@ -64,7 +65,8 @@ func randomVersion(id string, seed uint64, items, customers, dim int) *modelvers
 		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
 	}
 	for i := range items {
-		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%06d", i), Name: "name", Line: "line", Origin: modelversion.OriginTrained,
+		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%06d", i), Name: "name", Line: "line",
+			Origin:          modelversion.OriginTrained,
 			QuantityInStock: int16(random.IntN(5)), Positives: int32(random.IntN(20)), Vector: vector()})
 	}
 	for n := range customers {
@@ -130,7 +132,8 @@ func bruteForce(v *modelversion.Version, s recommend.Search) []string {
 		}
 		return dot(item.Vector, s.Vector)
 	}
-	slices.SortStableFunc(left, func(a, b modelversion.Item) int { return cmp.Compare(score(b), score(a)) }) // already by code
+	// already by code
+	slices.SortStableFunc(left, func(a, b modelversion.Item) int { return cmp.Compare(score(b), score(a)) })
 	var codes []string
 	for _, item := range left[:min(s.Limit, len(left))] {
 		codes = append(codes, item.Code)
@@ -152,7 +155,8 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 	searches := []recommend.Search{
 		{Vector: v.Items[3].Vector, Limit: 10},
 		{Vector: v.Customers[1].Vector, Customer: &rated, Limit: 10},
-		{Vector: v.Customers[1].Vector, Customer: &rated, Exclude: []string{v.Items[0].Code, v.Items[5].Code, "unknown"}, Limit: 25},
+		{Vector: v.Customers[1].Vector, Customer: &rated, Exclude: []string{v.Items[0].Code, v.Items[5].Code, "unknown"},
+			Limit: 25},
 		{Vector: v.Customers[2].Vector, Customer: &without, Limit: 1},
 		{Vector: v.Customers[2].Vector, Customer: &stranger, Exclude: []string{}, Limit: 10},
 		{Limit: 10},
@@ -187,7 +191,8 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 		if len(similar) != 2 || len(similar[0]) != 5 || len(similar[1]) != 0 {
 			t.Fatalf("similar items: %v", similar)
 		}
-		if twin := similar[0][0]; twin.Code != v.Items[7].Code || twin.Distance > 1e-6 || similar[0][4].Distance < similar[0][1].Distance {
+		if twin := similar[0][0]; twin.Code != v.Items[7].Code || twin.Distance > 1e-6 ||
+			similar[0][4].Distance < similar[0][1].Distance {
 			t.Errorf("nearest to its copy: %v", similar[0])
 		}
 	}
@@ -224,10 +229,12 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	}
 }
 
-// The index gives up after a few rows here, and most products are out of stock; a scan completes what it found.
+// The index gives up after a few rows here, and most products are out of stock; a scan completes
+// what it found.
 func TestRetrieveCompletesWhatAnIndexGivesUp(t *testing.T) {
 	t.Parallel()
-	dsn := withSettings(t, mustStack(t).mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off", "hnsw.max_scan_tuples", "1")
+	dsn := withSettings(t, mustStack(t).mustVectorDatabase(t), "enable_seqscan", "off", "enable_sort", "off",
+		"hnsw.max_scan_tuples", "1")
 	store := mustVectorStore(t, dsn)
 	v := randomVersion("m000000000000004", 2, 2400, 10, 8)
 	for i := range v.Items {
@@ -261,7 +268,8 @@ func TestRetrieveCompletesWhatAnIndexGivesUp(t *testing.T) {
 	}
 }
 
-// A session of 10,000 products costs little more than a short one, and a batch over two connections answers like one after the other.
+// A session of 10,000 products costs little more than a short one, and a batch over two connections
+// answers like one after the other.
 func TestLongSessionsAndLargeBatches(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
@@ -278,7 +286,8 @@ func TestLongSessionsAndLargeBatches(t *testing.T) {
 		for n := range i {
 			search.Exclude = append(search.Exclude, v.Items[(7*i+n)%800].Code)
 		}
-		searches, neighbours = append(searches, search), append(neighbours, recommend.Neighbours{Code: v.Items[i].Code, Limit: 5})
+		searches, neighbours = append(searches, search), append(neighbours,
+			recommend.Neighbours{Code: v.Items[i].Code, Limit: 5})
 	}
 	together, similar, err := store.Retrieve(t.Context(), m, searches, neighbours)
 	if err != nil {
@@ -324,7 +333,8 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
 	v := randomVersion("m000000000000003", 3, 20, 12, 4)
 	m := mustGoLive(t, store, v)
-	if !slices.Equal(m.Solver.Gram, v.Solver.Gram) || m.Solver.Alpha0 != v.Solver.Alpha0 || !slices.Equal(m.Encoder.Bias, v.Encoder.Bias) {
+	if !slices.Equal(m.Solver.Gram, v.Solver.Gram) || m.Solver.Alpha0 != v.Solver.Alpha0 ||
+		!slices.Equal(m.Encoder.Bias, v.Encoder.Bias) {
 		t.Error("solver and encoder did not come back as they were loaded")
 	}
 	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"}, []int32{100, 101, 9})
@@ -365,7 +375,8 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if !errors.Is(err, vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}
-	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil); !errors.Is(err, vectorstore.ErrVersionGone) {
+	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil); !errors.Is(err,
+		vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}
 	for _, m := range models[2:] {

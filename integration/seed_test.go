@@ -122,14 +122,16 @@ func TestSeededShopIsTheGeneratedOneAndSeedingAgainChangesNothing(t *testing.T) 
 	if diff := cmp.Diff(want.Customers(), c) + cmp.Diff(want.Products(), p) + cmp.Diff(ratings, r); diff != "" {
 		t.Errorf("the database differs from the generated shop (-want +got):\n%.2000s", diff)
 	}
-	if first.NoOp || first.Kind != "generated" || first.Ratings != len(ratings) || first.Customers != len(c) || first.Products != len(p) {
+	if first.NoOp || first.Kind != "generated" || first.Ratings != len(ratings) || first.Customers != len(c) ||
+		first.Products != len(p) {
 		t.Errorf("result %+v", first)
 	}
 	again := s.mustRun(t, "generate", "--scale", "0.1")
 	if !again.NoOp || again.ContentHash != first.ContentHash {
 		t.Errorf("seeding again: %+v", again)
 	}
-	if other := s.mustRun(t, "generate", "--scale", "0.1", "--seed", "2"); other.NoOp || other.ContentHash == first.ContentHash {
+	if other := s.mustRun(t, "generate", "--scale", "0.1", "--seed", "2"); other.NoOp ||
+		other.ContentHash == first.ContentHash {
 		t.Errorf("another seed: %+v", other)
 	}
 }
@@ -146,7 +148,8 @@ func TestImportReplacesAGeneratedShopAndItsPlantedTruth(t *testing.T) {
 		if _, ok := s.planted(t); ok {
 			t.Errorf("%s: the planted truth of the generated shop is still there", folder)
 		}
-		if c, p, r := mustRows(t, mustShopDB(t, s.dsn)); len(c) != got.Customers || len(p) != got.Products || len(r) != ratings {
+		if c, p, r := mustRows(t, mustShopDB(t, s.dsn)); len(c) != got.Customers || len(p) != got.Products ||
+			len(r) != ratings {
 			t.Errorf("%s: database has %d customers, %d products, %d ratings", folder, len(c), len(p), len(r))
 		}
 	}
@@ -160,7 +163,8 @@ func TestAShopThatSeedDidNotFillIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for _, statement := range []string{"CREATE TABLE products (productCode varchar(15) PRIMARY KEY)", "INSERT INTO products VALUES ('mine')"} {
+	for _, statement := range []string{"CREATE TABLE products (productCode varchar(15) PRIMARY KEY)",
+		"INSERT INTO products VALUES ('mine')"} {
 		if _, err := db.ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +194,8 @@ func TestAKilledLoadLeavesTheOldShopAndTheNextOneHeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content := shopdb.Content{Kind: "generated", Customers: generated.Customers(), Products: generated.Products(), Ratings: generated.Ratings()}
+	content := shopdb.Content{Kind: "generated", Customers: generated.Customers(), Products: generated.Products(),
+		Ratings: generated.Ratings()}
 	for _, batches := range []int{1, 2, 3, 5, 9} { // customers, products, then ratings
 		ctx, kill := context.WithCancel(t.Context())
 		_, err := db.Load(ctx, content, shopdb.Options{Progress: func(int) {
@@ -210,7 +215,8 @@ func TestAKilledLoadLeavesTheOldShopAndTheNextOneHeals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, p, r := mustRows(t, db); len(c) != result.Customers || len(p) != result.Products || len(r) != result.Ratings || len(r) < 5000 {
+	if c, p, r := mustRows(t, db); len(c) != result.Customers || len(p) != result.Products || len(r) != result.Ratings ||
+		len(r) < 5000 {
 		t.Errorf("after healing: %d customers, %d products, %d ratings", len(c), len(p), len(r))
 	}
 	plain, err := sql.Open("mysql", s.dsn)
@@ -258,7 +264,8 @@ func TestSeedsAtTheSameTimeLeaveOneWholeShop(t *testing.T) {
 	db := mustShopDB(t, s.dsn)
 	folder := filepath.Join("..", "testdata", "import", "csv")
 	var group sync.WaitGroup
-	for _, args := range [][]string{{"generate", "--scale", "0.02"}, {"import", folder}, {"generate", "--scale", "0.02", "--seed", "2"}} {
+	for _, args := range [][]string{{"generate", "--scale", "0.02"}, {"import", folder},
+		{"generate", "--scale", "0.02", "--seed", "2"}} {
 		group.Go(func() {
 			if _, code, stderr := s.run(t, args...); code != 0 && !strings.Contains(stderr, "another seed") {
 				t.Errorf("seed %v: exit %d: %s", args, code, stderr)
@@ -276,7 +283,8 @@ func TestSeedsAtTheSameTimeLeaveOneWholeShop(t *testing.T) {
 	}
 	cfg, generated := s.planted(t)
 	if generated != (customers[0].Number != 103) || (generated && cfg.Customers != len(customers)) {
-		t.Errorf("planted truth of %d customers, %v, beside %d customers in the database", cfg.Customers, generated, len(customers))
+		t.Errorf("planted truth of %d customers, %v, beside %d customers in the database", cfg.Customers, generated,
+			len(customers))
 	}
 	for _, r := range ratings {
 		if !known[r.CustomerNumber] {

@@ -19,8 +19,8 @@ import (
 	"kindred/localstack/provision"
 )
 
-// TestServeKeepsToItsDocumentWhateverIsSent lets schemathesis read the document that serve serves, and send it what fits the document and
-// what does not: https://schemathesis.readthedocs.io.
+// TestServeKeepsToItsDocumentWhateverIsSent lets schemathesis read the document that serve serves,
+// and send it what fits the document and what does not: https://schemathesis.readthedocs.io.
 func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	t.Parallel()
 	packages := mustPython(t, "schemathesis-4.32.5", "schemathesis==4.32.5")
@@ -41,8 +41,8 @@ func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	}
 }
 
-// TestServeAnswersAtItsFunctionURL provisions the function serve and asks it where LocalStack says that it is. LocalStack checks no
-// signature.
+// TestServeAnswersAtItsFunctionURL provisions the function serve and asks it where LocalStack says
+// that it is. LocalStack checks no signature.
 func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
@@ -100,7 +100,8 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 		{"POST", "/recommendations", `{"session_id":"s","browse_history":[{"product_code":"L2_03"}]}`, 200, `"source":"session"`},
 		{"GET", "/products/L2_03/similar?limit=51", "", 400, "limit"},
 	} {
-		if status, body := ask(test.method, test.path, test.body); status != test.status || !strings.Contains(body, test.says) {
+		if status, body := ask(test.method, test.path, test.body); status != test.status ||
+			!strings.Contains(body, test.says) {
 			t.Errorf("%s %s: %d %s", test.method, test.path, status, body)
 		}
 	}
@@ -111,7 +112,8 @@ func mustServe(t *testing.T, dsn string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	program := filepath.Join(t.TempDir(), "serve")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "kindred/lambdas/serve").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
+		"kindred/lambdas/serve").CombinedOutput(); err != nil {
 		t.Fatalf("build serve: %v\n%s", err, out)
 	}
 	cmd := exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")

@@ -27,9 +27,10 @@ import (
 // smokeTime is how long an answer may take: Firehose waits a minute, a function that starts some seconds.
 const smokeTime = 5 * time.Minute
 
-// TestSmoke sends one event and finds its answer in the recommendations bucket: stream, mapping, function, vector database and delivery work
-// together. With KINDRED_SERVICES=deployed it meets what the variables name, as after `make promote`, and asks the function that
-// SERVE_FUNCTION names too; else it builds its own on the local stack. It leaves one event of the session "smoke-…".
+// TestSmoke sends one event and finds its answer in the recommendations bucket: stream, mapping,
+// function, vector database and delivery work together. With KINDRED_SERVICES=deployed it meets
+// what the variables name, as after `make promote`, and asks the function that SERVE_FUNCTION names
+// too; else it builds its own on the local stack. It leaves one event of the session "smoke-…".
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	getenv := os.Getenv
@@ -45,8 +46,9 @@ func TestSmoke(t *testing.T) {
 		getenv, cfg = func(name string) string { return env[name] }, stack.AWS
 	}
 	id, start := "smoke-"+randomName(), time.Now()
-	_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String(getenv("ACTIVITY_STREAM")),
-		PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,"browse_history":[]}`, id, id, start.UTC().Format(time.RFC3339))})
+	_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
+		&kinesis.PutRecordInput{StreamName: aws.String(getenv("ACTIVITY_STREAM")),
+			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,"browse_history":[]}`, id, id, start.UTC().Format(time.RFC3339))})
 	if err != nil {
 		t.Fatalf("send an event: %v", err)
 	}
@@ -59,13 +61,16 @@ func TestSmoke(t *testing.T) {
 	if err != nil {
 		t.Fatalf("no answer to event %s after %v: %v", id, time.Since(start).Round(time.Second), err)
 	}
-	if record.Recommendation.ModelVersion == "" || len(record.RecommendedItems) == 0 || record.Recommendation.ID != activity.RecommendationID(id) {
+	if record.Recommendation.ModelVersion == "" || len(record.RecommendedItems) == 0 ||
+		record.Recommendation.ID != activity.RecommendationID(id) {
 		t.Errorf("the answer is %+v", record)
 	}
-	t.Logf("version %s answered from %s, %v after the event was sent", record.Recommendation.ModelVersion, record.Recommendation.Source, time.Since(start).Round(time.Second))
+	t.Logf("version %s answered from %s, %v after the event was sent", record.Recommendation.ModelVersion,
+		record.Recommendation.Source, time.Since(start).Round(time.Second))
 }
 
-// mustDeploy builds the streaming half on the local stack, with a small model live, and returns its variables.
+// mustDeploy builds the streaming half on the local stack, with a small model live, and returns its
+// variables.
 func mustDeploy(t *testing.T, stack Stack) map[string]string {
 	t.Helper()
 	own, err := settings.Load()
@@ -76,7 +81,8 @@ func mustDeploy(t *testing.T, stack Stack) map[string]string {
 	env := own.Env()
 	env["PGVECTOR_DSN"] = stack.mustVectorDatabase(t)
 	version := randomVersion("m30000000000000a", 1, 30, 5, 4)
-	if _, err := publish.Run(t.Context(), publish.Database{Store: mustVectorStore(t, env["PGVECTOR_DSN"])}, trained{version}, "", byTest); err != nil {
+	if _, err := publish.Run(t.Context(), publish.Database{Store: mustVectorStore(t, env["PGVECTOR_DSN"])},
+		trained{version}, "", byTest); err != nil {
 		t.Fatal(err)
 	}
 	mustProvision(t, stack, own, env)
@@ -84,7 +90,8 @@ func mustDeploy(t *testing.T, stack Stack) map[string]string {
 }
 
 // delivered looks for the event's record among the objects that came since start.
-func delivered(ctx context.Context, client *s3.Client, bucket, event string, start time.Time) (record activity.Record, err error) {
+func delivered(ctx context.Context, client *s3.Client, bucket, event string,
+	start time.Time) (record activity.Record, err error) {
 	input := &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: aws.String(envconfig.RecommendationPrefix)}
 	if client.Options().BaseEndpoint == nil { // on AWS the keys begin with the hour, and there may be many
 		input.StartAfter = aws.String(start.UTC().Format(envconfig.RecommendationPrefix + "dt=2006-01-02/hour=15/"))
@@ -143,12 +150,14 @@ func smokeServe(t *testing.T, cfg aws.Config, function string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := lambda.NewFromConfig(cfg).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function, Payload: payload})
+	answer, err := lambda.NewFromConfig(cfg).Invoke(t.Context(),
+		&lambda.InvokeInput{FunctionName: &function, Payload: payload})
 	if err != nil {
 		t.Fatalf("ask %s: %v", function, err)
 	}
 	var response events.LambdaFunctionURLResponse
-	if err := json.Unmarshal(answer.Payload, &response); err != nil || answer.FunctionError != nil || response.StatusCode != 200 {
+	if err := json.Unmarshal(answer.Payload, &response); err != nil || answer.FunctionError != nil ||
+		response.StatusCode != 200 {
 		t.Errorf("%s answers %s", function, answer.Payload)
 	}
 }

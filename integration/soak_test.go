@@ -32,8 +32,9 @@ import (
 // soakEvents: go test ./integration -run TestSoak -soak-events 200000
 var soakEvents = flag.Int("soak-events", 5_000, "events of the soak")
 
-// TestSoakLosesNothingAndLeavesNothingBehind sends many batches through one process of the function, with PostgreSQL behind it and a Firehose that
-// refuses some records, and audits every event. Memory stays flat, and in the end no goroutine is at work.
+// TestSoakLosesNothingAndLeavesNothingBehind sends many batches through one process of the
+// function, with PostgreSQL behind it and a Firehose that refuses some records, and audits every
+// event. Memory stays flat, and in the end no goroutine is at work.
 func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	const (
 		batch  = 500
@@ -41,7 +42,8 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 		growth = 1.15
 	)
 	stack := mustStack(t)
-	dsn, version := stack.mustVectorDatabase(t), vectorstoretest.Version("m700000000000001", 1, vectorstoretest.Shape{Items: 800, Customers: 2000, RatedEach: 20, Dim: 64})
+	dsn, version := stack.mustVectorDatabase(t), vectorstoretest.Version("m700000000000001", 1,
+		vectorstoretest.Shape{Items: 800, Customers: 2000, RatedEach: 20, Dim: 64})
 	mustGoLive(t, mustVectorStore(t, dsn), version)
 	var shop activitytest.Shop
 	for _, item := range version.Items {
@@ -112,7 +114,8 @@ func mustMemory(t *testing.T, pid int) float64 {
 // goroutine opens each goroutine's part of what a Go program says when SIGQUIT ends it.
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*:$`)
 
-// mustRest fails when a goroutine but the main one is in the function's own code, or there are more than connections and pools keep.
+// mustRest fails when a goroutine but the main one is in the function's own code, or there are more
+// than connections and pools keep.
 func mustRest(t *testing.T, f *function) {
 	t.Helper()
 	const most = 40 // the runtime's, the pool's, and two of each kept connection
@@ -140,15 +143,18 @@ func mustRest(t *testing.T, f *function) {
 			end = parts[i+1][0]
 		}
 		stack := said.String()[part[0]:end]
-		if !strings.HasPrefix(stack, "goroutine 1 ") && !strings.HasPrefix(stack, "goroutine 0 ") && strings.Contains(stack, "kindred/") {
+		if !strings.HasPrefix(stack, "goroutine 1 ") && !strings.HasPrefix(stack, "goroutine 0 ") &&
+			strings.Contains(stack, "kindred/") {
 			t.Errorf("left behind: %s", stack)
 		}
 	}
 	t.Logf("%d goroutines at the end", len(parts))
 }
 
-// localCloud is a Firehose and an S3 that keep what they take in a folder. LocalStack's Firehose takes about a thousand records a second: it, and not
-// the function, would be what is measured. Firehose refuses three records of every twentieth call, as the real one does when it is throttled.
+// localCloud is a Firehose and an S3 that keep what they take in a folder. LocalStack's Firehose
+// takes about a thousand records a second: it, and not the function, would be what is measured.
+// Firehose refuses three records of every twentieth call, as the real one does when it is
+// throttled.
 type localCloud struct {
 	folder  *objectstore.Folder
 	bucket  string
@@ -163,7 +169,8 @@ func (c *localCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch key, isPut := strings.CutPrefix(r.URL.Path, "/"+c.bucket+"/"); {
 	case r.Method == http.MethodPut && isPut && r.Header.Get("If-None-Match") == "*":
-		_, err = c.folder.Put(r.Context(), key, bytes.NewReader(body), int64(len(body)), objectstore.Condition{IfNoneMatch: true})
+		_, err = c.folder.Put(r.Context(), key, bytes.NewReader(body), int64(len(body)),
+			objectstore.Condition{IfNoneMatch: true})
 		if errors.Is(err, objectstore.ErrPrecondition) {
 			w.WriteHeader(http.StatusPreconditionFailed)
 			return
@@ -193,7 +200,8 @@ func (c *localCloud) putRecordBatch(w http.ResponseWriter, r *http.Request, body
 	for i, record := range in.Records {
 		if call%20 == 1 && len(in.Records) > 3 && (i == 0 || i == len(in.Records)/2 || i == len(in.Records)-1) {
 			out.FailedPutCount++
-			out.RequestResponses = append(out.RequestResponses, types.PutRecordBatchResponseEntry{ErrorCode: &code, ErrorMessage: &code})
+			out.RequestResponses = append(out.RequestResponses,
+				types.PutRecordBatchResponseEntry{ErrorCode: &code, ErrorMessage: &code})
 			continue
 		}
 		object.Write(record.Data)
@@ -201,7 +209,8 @@ func (c *localCloud) putRecordBatch(w http.ResponseWriter, r *http.Request, body
 	}
 	c.refused.Add(int64(out.FailedPutCount))
 	name := fmt.Sprintf("%ssoak-%08d", envconfig.RecommendationPrefix, call)
-	if _, err := c.folder.Put(r.Context(), name, bytes.NewReader(object.Bytes()), int64(object.Len()), objectstore.Condition{IfNoneMatch: true}); err != nil {
+	if _, err := c.folder.Put(r.Context(), name, bytes.NewReader(object.Bytes()), int64(object.Len()),
+		objectstore.Condition{IfNoneMatch: true}); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")

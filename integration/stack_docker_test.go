@@ -53,7 +53,8 @@ func (n ownStack) testDocker(t *testing.T) {
 			kill += fmt.Sprint(" ", st.PID)
 		}
 		// In the engine's own process numbers, which are another machine's where the engine runs in a virtual one.
-		mustDocker(t, "run", "--rm", "--user=0", "--cap-drop=ALL", "--cap-add=KILL", "--pid=host", "--entrypoint=bash", mustDocker(t, "inspect", "--format={{.Image}}", names["postgres"]), "-c", kill)
+		mustDocker(t, "run", "--rm", "--user=0", "--cap-drop=ALL", "--cap-add=KILL", "--pid=host", "--entrypoint=bash",
+			mustDocker(t, "inspect", "--format={{.Image}}", names["postgres"]), "-c", kill)
 		deadline := time.After(returnTime)
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()

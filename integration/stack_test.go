@@ -49,7 +49,8 @@ func TestStackGivesEachTestItsOwn(t *testing.T) {
 
 	bucket, client := s.mustBucket(t), awsclient.S3(s.AWS)
 	key := "greeting"
-	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("hello")}); err != nil {
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key,
+		Body: strings.NewReader("hello")}); err != nil {
 		t.Fatal(err)
 	}
 	object, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -110,8 +111,9 @@ func (n ownStack) testRunning(t *testing.T, first stack.Statuses) {
 	})
 }
 
-// testNative lives through processes. Only the installed programs are shared with other stacks. The state folder is closed to
-// other users, as /root is, which the databases must bear when root starts them.
+// testNative lives through processes. Only the installed programs are shared with other stacks. The
+// state folder is closed to other users, as /root is, which the databases must bear when root
+// starts them.
 func (n ownStack) testNative(t *testing.T) {
 	first := n.mustUp(t)
 	n.testRunning(t, first)
@@ -134,7 +136,8 @@ func (n ownStack) testNative(t *testing.T) {
 		}
 		n.checkRows(t)
 		for _, pid := range n.stack.Remaining() {
-			if name, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm")); err == nil && string(name) == "sleep\n" {
+			if name, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm")); err == nil &&
+				string(name) == "sleep\n" {
 				t.Error("the function's process outlived the LocalStack that was killed")
 			}
 		}
@@ -224,7 +227,8 @@ func (n ownStack) mustUp(t *testing.T) stack.Statuses {
 	return all
 }
 
-// testLargeObject: LocalStack keeps objects above half a megabyte in files, by default in a folder that all stacks share.
+// testLargeObject: LocalStack keeps objects above half a megabyte in files, by default in a folder
+// that all stacks share.
 func (n ownStack) testLargeObject(t *testing.T) {
 	client := awsclient.S3(n.stack.AWS("eu-west-1"))
 	bucket, key := "kindred-large", "object"
@@ -265,7 +269,8 @@ func (n ownStack) databases(t *testing.T) (*pgx.Conn, *sql.DB) {
 func (n ownStack) keepRows(t *testing.T) {
 	t.Helper()
 	vectors, shop := n.databases(t)
-	if _, err := vectors.Exec(t.Context(), "CREATE TABLE kept (v vector(2)); INSERT INTO kept VALUES ('[1,2]')"); err != nil {
+	if _, err := vectors.Exec(t.Context(),
+		"CREATE TABLE kept (v vector(2)); INSERT INTO kept VALUES ('[1,2]')"); err != nil {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{"CREATE TABLE kept (n INT)", "INSERT INTO kept VALUES (7)"} {
@@ -279,7 +284,8 @@ func (n ownStack) checkRows(t *testing.T) {
 	t.Helper()
 	vectors, shop := n.databases(t)
 	var distance float64
-	if err := vectors.QueryRow(t.Context(), "SELECT v <-> '[1,2]' FROM kept").Scan(&distance); err != nil || distance != 0 {
+	if err := vectors.QueryRow(t.Context(), "SELECT v <-> '[1,2]' FROM kept").Scan(&distance); err != nil ||
+		distance != 0 {
 		t.Errorf("the vector is gone: %v, %v", distance, err)
 	}
 	var number int
@@ -304,11 +310,13 @@ func (n ownStack) startFunction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	active := lambda.NewFunctionActiveV2Waiter(client, func(o *lambda.FunctionActiveV2WaiterOptions) { o.MinDelay = 50 * time.Millisecond })
+	active := lambda.NewFunctionActiveV2Waiter(client,
+		func(o *lambda.FunctionActiveV2WaiterOptions) { o.MinDelay = 50 * time.Millisecond })
 	if err := active.Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: name}, cleanupTime); err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: name, InvocationType: lambdatypes.InvocationTypeEvent})
+	_, err = client.Invoke(t.Context(),
+		&lambda.InvokeInput{FunctionName: name, InvocationType: lambdatypes.InvocationTypeEvent})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,8 @@ import (
 // shardName is the only shard of a memoryStream.
 const shardName = "shardId-000000000000"
 
-// memoryStream is an activity stream of one shard in memory: package audit reads it, and drain hands it to a function.
+// memoryStream is an activity stream of one shard in memory: package audit reads it, and drain
+// hands it to a function.
 type memoryStream struct {
 	name    string
 	records []memoryRecord
@@ -34,7 +35,8 @@ func newMemoryStream(clicks []click) *memoryStream {
 	s := &memoryStream{name: "activity-" + randomName()}
 	for _, c := range clicks {
 		s.records = append(s.records, memoryRecord{data: c.data, position: activity.Position{Stream: s.name, Shard: shardName,
-			SequenceNumber: fmt.Sprintf("4966%08d", len(s.records)), PartitionKey: c.key, ArrivedAt: time.Now().UTC().Truncate(time.Millisecond)}})
+			SequenceNumber: fmt.Sprintf("4966%08d",
+				len(s.records)), PartitionKey: c.key, ArrivedAt: time.Now().UTC().Truncate(time.Millisecond)}})
 	}
 	return s
 }
@@ -46,7 +48,8 @@ func (s *memoryStream) Read(_ context.Context, _, after string, visit func(activ
 	return s.visit(func(p activity.Position) bool { return p.SequenceNumber > after }, visit)
 }
 
-func (s *memoryStream) ReadSince(_ context.Context, _ string, since time.Time, visit func(activity.Position, []byte) error) error {
+func (s *memoryStream) ReadSince(_ context.Context, _ string, since time.Time,
+	visit func(activity.Position, []byte) error) error {
 	return s.visit(func(p activity.Position) bool { return !p.ArrivedAt.Before(since) }, visit)
 }
 
@@ -67,21 +70,24 @@ func (s *memoryStream) batch(first, n int) (batch events.KinesisEvent) {
 		batch.Records = append(batch.Records, events.KinesisEventRecord{
 			EventID:        r.position.Shard + ":" + r.position.SequenceNumber,
 			EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/" + s.name,
-			Kinesis: events.KinesisRecord{SequenceNumber: r.position.SequenceNumber, PartitionKey: r.position.PartitionKey, Data: r.data,
+			Kinesis: events.KinesisRecord{SequenceNumber: r.position.SequenceNumber, PartitionKey: r.position.PartitionKey,
+				Data:                        r.data,
 				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: r.position.ArrivedAt}},
 		})
 	}
 	return batch
 }
 
-// drain hands the stream to the function as Lambda's event source mapping does, n records at a time: after a response that names a record it
-// goes on with that one, after an error with the same batch. It returns how many batches were not done at once.
+// drain hands the stream to the function as Lambda's event source mapping does, n records at a
+// time: after a response that names a record it goes on with that one, after an error with the same
+// batch. It returns how many batches were not done at once.
 func (s *memoryStream) drain(ctx context.Context, f *function, n int) (incomplete int, err error) {
 	for next := 0; next < len(s.records); {
 		batch := s.batch(next, n)
 		failures, err := f.invoke(batch)
 		if ctx.Err() != nil {
-			return incomplete, fmt.Errorf("%d of %d records are done, the last answer was %v, %w", next, len(s.records), failures, err)
+			return incomplete, fmt.Errorf("%d of %d records are done, the last answer was %v, %w", next, len(s.records),
+				failures, err)
 		}
 		if err != nil || len(failures) > 0 {
 			incomplete++
@@ -131,8 +137,9 @@ type click struct {
 	data []byte
 }
 
-// clicksOf makes n events of sessions that grow by one product each time, in the order in which they happen. Their ids tell the seed. The
-// products are those of recommendtest.Version, and some that nobody knows.
+// clicksOf makes n events of sessions that grow by one product each time, in the order in which
+// they happen. Their ids tell the seed. The products are those of recommendtest.Version, and some
+// that nobody knows.
 func clicksOf(seed uint64, n int) []click {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	sessions := make([]activity.Event, 1+n/10)
@@ -146,8 +153,9 @@ func clicksOf(seed uint64, n int) []click {
 	for i := range clicks {
 		e := &sessions[rng.IntN(len(sessions))]
 		e.EventID = fmt.Sprintf("click-%d-%d", seed, i)
-		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20)),
-			Quantity: 1, InShoppingCart: rng.IntN(4) == 0})
+		e.BrowseHistory = append(e.BrowseHistory,
+			activity.Browse{ProductCode: fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20)),
+				Quantity: 1, InShoppingCart: rng.IntN(4) == 0})
 		data, err := json.Marshal(e)
 		if err != nil {
 			panic(err) // an event is always JSON

@@ -38,8 +38,9 @@ func mustTrainingSet(t *testing.T, lake objectstore.Store, cfg simulation.Config
 	w := trainingset.NewWriter(t.TempDir())
 	err = errors.Join(w.Customers(s.Customers()), w.Products(s.Products()))
 	for r := range s.Ratings() {
-		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber], Product: products[r.ProductCode],
-			Stars: r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber],
+			Product: products[r.ProductCode],
+			Stars:   r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}
 	draft, closeErr := w.Close()
 	if err = errors.Join(err, closeErr); err != nil {
@@ -54,7 +55,8 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	client := awsclient.S3(stack.AWS)
-	lake, artifacts := objectstore.NewS3(client, stack.mustBucket(t), ""), objectstore.NewS3(client, stack.mustBucket(t), "")
+	lake, artifacts := objectstore.NewS3(client, stack.mustBucket(t),
+		""), objectstore.NewS3(client, stack.mustBucket(t), "")
 	cfg := train.DefaultConfig()
 	cfg.TuneBudget = 0.2
 	job := train.Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
@@ -96,18 +98,21 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lake.Put(t.Context(), envconfig.PlantedShopKey, bytes.NewReader(truth), int64(len(truth)), objectstore.Condition{}); err != nil {
+	if _, err := lake.Put(t.Context(), envconfig.PlantedShopKey, bytes.NewReader(truth), int64(len(truth)),
+		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	third, err := job.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	hasCeiling := slices.ContainsFunc(third.Report.Rows, func(r modelversion.Row) bool { return r.Name == modelversion.RowCeiling })
+	hasCeiling := slices.ContainsFunc(third.Report.Rows,
+		func(r modelversion.Row) bool { return r.Name == modelversion.RowCeiling })
 	if third.NoOp || third.ModelVersion == first.ModelVersion || !hasCeiling {
 		t.Errorf("with the planted truth: %+v", third)
 	}
-	later, _, _, err := modelfile.ReadSummary(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "", t.TempDir())
+	later, _, _, err := modelfile.ReadSummary(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "",
+		t.TempDir())
 	if err != nil || later.ID != third.ModelVersion || later.Previous != first.ModelVersion {
 		t.Errorf("version %s was compared with %q, want %s (%v)", later.ID, later.Previous, first.ModelVersion, err)
 	}
@@ -148,13 +153,15 @@ func TestTrainSaysWhatItDid(t *testing.T) {
 		NoOp         bool   `json:"no_op"`
 		Report       struct{ Rows []map[string]any }
 	}
-	if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 0 || result.NoOp || len(result.Report.Rows) < 3 {
+	if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 0 || result.NoOp ||
+		len(result.Report.Rows) < 3 {
 		t.Fatalf("train: exit %d, %v, %s%s", code, err, stdout, stderr)
 	}
 	if row := result.Report.Rows[0]; row["name"] != "model" || row["ndcg@10"] == nil || row["recall@10"] == nil {
 		t.Errorf("first row is %v", row)
 	}
-	if code, stdout, _ := run(places...); code != 0 || !strings.Contains(stdout, result.ModelVersion+" was trained already") {
+	if code, stdout, _ := run(places...); code != 0 ||
+		!strings.Contains(stdout, result.ModelVersion+" was trained already") {
 		t.Errorf("second train: exit %d, %s", code, stdout)
 	}
 	if code, stdout, _ := run("show", "--artifacts", folder); code != 0 || !strings.Contains(stdout, "popularity") {

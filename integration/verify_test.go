@@ -23,8 +23,9 @@ import (
 	"kindred/internal/stream/shardwriter"
 )
 
-// TestVerifyFindsLossDuplicateAndReorderingMadeByHand fills a stream, writes what a function would have answered, and damages that: at places
-// that the seed chooses. The program has to find exactly the damage.
+// TestVerifyFindsLossDuplicateAndReorderingMadeByHand fills a stream, writes what a function would
+// have answered, and damages that: at places that the seed chooses. The program has to find exactly
+// the damage.
 func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 	t.Parallel()
 	const events, sessions, poison = 1200, 50, 900 // more than one PutRecords and two shards
@@ -49,7 +50,8 @@ func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 	if len(answers) != events-1 || len(quarantined) != 1 {
 		t.Fatalf("read %d events and %d poison records", len(answers), len(quarantined))
 	}
-	p := mustPrograms(t, map[string]string{"ACTIVITY_STREAM": name, "RECOMMENDATIONS_BUCKET": bucket, "AWS_REGION": stack.AWS.Region,
+	p := mustPrograms(t, map[string]string{"ACTIVITY_STREAM": name, "RECOMMENDATIONS_BUCKET": bucket,
+		"AWS_REGION":       stack.AWS.Region,
 		"AWS_ENDPOINT_URL": *stack.AWS.BaseEndpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, "verify")
 
 	rng := rand.New(rand.NewPCG(*faultSeed, 8))
@@ -100,9 +102,12 @@ func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 		exit    int
 	}{
 		{"nothing", nil, false, func(*report) {}, 0},
-		{"one loss", []func([]activity.Record) []activity.Record{lose(1)}, false, func(r *report) { r.Recommended--; r.Lost++ }, 1},
-		{"one duplicate", []func([]activity.Record) []activity.Record{repeat(1)}, false, func(r *report) { r.Duplicates++ }, 0},
-		{"one reordering", []func([]activity.Record) []activity.Record{reorder(1)}, false, func(r *report) { r.OutOfOrder++ }, 0},
+		{"one loss", []func([]activity.Record) []activity.Record{lose(1)}, false,
+			func(r *report) { r.Recommended--; r.Lost++ }, 1},
+		{"one duplicate", []func([]activity.Record) []activity.Record{repeat(1)}, false,
+			func(r *report) { r.Duplicates++ }, 0},
+		{"one reordering", []func([]activity.Record) []activity.Record{reorder(1)}, false,
+			func(r *report) { r.OutOfOrder++ }, 0},
 		{"the quarantine emptied", nil, true, func(r *report) { r.Quarantined--; r.Lost++ }, 1},
 		{"many of each", []func([]activity.Record) []activity.Record{reorder(9), repeat(17)}, false,
 			func(r *report) { r.Duplicates += 17; r.OutOfOrder += 9 }, 0},
@@ -155,8 +160,8 @@ func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 	}
 }
 
-// mustAnswers makes of every record on the stream what a function would have written: answers in the stream's order, and the objects of the
-// poison records by key.
+// mustAnswers makes of every record on the stream what a function would have written: answers in
+// the stream's order, and the objects of the poison records by key.
 func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.Record, quarantined map[string]string) {
 	t.Helper()
 	shards, err := reader.Shards(t.Context())
@@ -174,7 +179,8 @@ func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.R
 				return err
 			}
 			answers = append(answers, activity.Record{Event: data, Recommendation: activity.Recommendation{
-				ID: activity.RecommendationID(event.EventID), EventID: event.EventID, ModelVersion: "m1", Source: activity.SourcePopularity,
+				ID: activity.RecommendationID(event.EventID), EventID: event.EventID, ModelVersion: "m1",
+				Source:   activity.SourcePopularity,
 				Position: p, GeneratedAt: time.Now(), LatencyMS: 5}})
 			return nil
 		})
@@ -189,7 +195,8 @@ func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.R
 func mustOwnStream(t *testing.T, stack Stack) string {
 	t.Helper()
 	client, name := kinesis.NewFromConfig(stack.AWS), aws.String("kindred-"+randomName())
-	if _, err := client.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(2)}); err != nil {
+	if _, err := client.CreateStream(t.Context(),
+		&kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(2)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -199,7 +206,8 @@ func mustOwnStream(t *testing.T, stack Stack) string {
 			t.Errorf("delete stream: %v", err)
 		}
 	})
-	waiter := kinesis.NewStreamExistsWaiter(client, func(o *kinesis.StreamExistsWaiterOptions) { o.MinDelay = 50 * time.Millisecond })
+	waiter := kinesis.NewStreamExistsWaiter(client,
+		func(o *kinesis.StreamExistsWaiterOptions) { o.MinDelay = 50 * time.Millisecond })
 	if err := waiter.Wait(t.Context(), &kinesis.DescribeStreamInput{StreamName: name}, 30*time.Second); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +216,8 @@ func mustOwnStream(t *testing.T, stack Stack) string {
 
 func mustPut(t *testing.T, store *objectstore.S3, key, content string) {
 	t.Helper()
-	if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)), objectstore.Condition{}); err != nil {
+	if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)),
+		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,4 +1,5 @@
-// Localstack runs kindred's local stack: LocalStack, PostgreSQL with pgvector and a MySQL-protocol server on this machine.
+// Localstack runs kindred's local stack: LocalStack, PostgreSQL with pgvector and a MySQL-protocol
+// server on this machine.
 package main
 
 import (

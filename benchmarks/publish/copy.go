@@ -69,7 +69,8 @@ func compareLoads(ctx context.Context, dsn string, c *command, out io.Writer) er
 // result is what a load took: time, and the time that the server's process and this one had a CPU.
 type result struct{ wall, server, client time.Duration }
 
-func timeLoad(ctx context.Context, dsn string, w way, table string, dim int, vectors [][]float32) (r result, err error) {
+func timeLoad(ctx context.Context, dsn string, w way, table string, dim int,
+	vectors [][]float32) (r result, err error) {
 	conn, err := connect(ctx, dsn)
 	if err != nil {
 		return r, err
@@ -126,9 +127,10 @@ func copyBinary(ctx context.Context, conn *pgx.Conn, vectors [][]float32) error 
 
 // copyFrom is what https://github.com/pgvector/pgvector-go/blob/v0.3.0/examples/loading/main.go does.
 func copyFrom(ctx context.Context, conn *pgx.Conn, vectors [][]float32) error {
-	_, err := conn.CopyFrom(ctx, pgx.Identifier{"bench"}, []string{"id", "embedding"}, pgx.CopyFromSlice(len(vectors), func(i int) ([]any, error) {
-		return []any{int32(i), pgvector.NewVector(vectors[i])}, nil
-	}))
+	_, err := conn.CopyFrom(ctx, pgx.Identifier{"bench"}, []string{"id", "embedding"},
+		pgx.CopyFromSlice(len(vectors), func(i int) ([]any, error) {
+			return []any{int32(i), pgvector.NewVector(vectors[i])}, nil
+		}))
 	return err
 }
 

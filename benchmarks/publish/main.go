@@ -1,5 +1,6 @@
-// Publish measures how fast embeddings are loaded into PostgreSQL with pgvector: COPY BINARY against the other ways, logged against unlogged
-// tables, vector against halfvec, index builds, and a whole publish by step. It works in a database of its own, which it drops.
+// Publish measures how fast embeddings are loaded into PostgreSQL with pgvector: COPY BINARY
+// against the other ways, logged against unlogged tables, vector against halfvec, index builds, and
+// a whole publish by step. It works in a database of its own, which it drops.
 package main
 
 import (

@@ -22,7 +22,8 @@ func timeSteps(ctx context.Context, dsn string, items, dim int, out io.Writer) e
 	if err := migration.Up(ctx, store); err != nil {
 		return err
 	}
-	v := vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1, vectorstoretest.Shape{Items: items, Customers: items, RatedEach: 20, Dim: dim})
+	v := vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1,
+		vectorstoretest.Shape{Items: items, Customers: items, RatedEach: 20, Dim: dim})
 	printf(out, "\n%d items and %d customers of %d, 20 rated products each: load, index, swap\n", items, items, dim)
 	start := time.Now()
 	steps, err := store.Load(ctx, v)

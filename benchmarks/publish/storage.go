@@ -17,15 +17,16 @@ import (
 // storageItems is a large shop's catalogue, the size at which an index serves.
 const storageItems = 41_000
 
-// compareStorage measures what decides how a version's tables are made: vector or halfvec, logged or unlogged and logged later, how many
-// workers build the index.
+// compareStorage measures what decides how a version's tables are made: vector or halfvec, logged
+// or unlogged and logged later, how many workers build the index.
 func compareStorage(ctx context.Context, dsn string, c *command, out io.Writer) error {
 	conn, err := connect(ctx, dsn)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	v := vectorstoretest.Version("m000000000000001", 1, vectorstoretest.Shape{Items: storageItems, Customers: 200, Dim: c.Dim})
+	v := vectorstoretest.Version("m000000000000001", 1,
+		vectorstoretest.Shape{Items: storageItems, Customers: 200, Dim: c.Dim})
 	vectors := make([][]float32, len(v.Items))
 	for i := range v.Items {
 		vectors[i] = v.Items[i].Vector
@@ -34,7 +35,8 @@ func compareStorage(ctx context.Context, dsn string, c *command, out io.Writer) 
 		return err
 	}
 	printf(out, "\n%d items, a scan's and an HNSW search's ten best by inner product (ef_search 200), per query; recall against float32\n", storageItems)
-	printf(out, "%-9s %9s %9s %12s %9s %12s %12s %8s %12s\n", "type", "table MB", "index MB", "build 0+1 s", "build 2+1 s", "scan ms", "scan recall", "HNSW ms", "HNSW recall")
+	printf(out, "%-9s %9s %9s %12s %9s %12s %12s %8s %12s\n", "type", "table MB", "index MB", "build 0+1 s", "build 2+1 s",
+		"scan ms", "scan recall", "HNSW ms", "HNSW recall")
 	want := map[int][]int32{}
 	for _, kind := range []string{"vector", "halfvec"} {
 		if err := storageRow(ctx, conn, kind, c.Dim, v, want, out); err != nil {
@@ -74,7 +76,8 @@ func compareSetLogged(ctx context.Context, conn *pgx.Conn, c *command, vectors [
 	return nil
 }
 
-func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *modelversion.Version, want map[int][]int32, out io.Writer) error {
+func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *modelversion.Version,
+	want map[int][]int32, out io.Writer) error {
 	vectors := make([][]float32, len(v.Items))
 	for i := range v.Items {
 		vectors[i] = v.Items[i].Vector
@@ -114,13 +117,16 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 	if err := conn.QueryRow(ctx, `SELECT pg_table_size('bench') / 1e6, pg_indexes_size('bench') / 1e6`).Scan(&table, &index); err != nil {
 		return err
 	}
-	printf(out, "%-9s %9.1f %9.1f %12.1f %9.1f %12.2f %12.3f %8.2f %12.3f\n", kind, table, index, builds[0].Seconds(), builds[1].Seconds(),
+	printf(out, "%-9s %9.1f %9.1f %12.1f %9.1f %12.2f %12.3f %8.2f %12.3f\n", kind, table, index, builds[0].Seconds(),
+		builds[1].Seconds(),
 		ms(scan), scanRecall, ms(found), recall)
 	return nil
 }
 
-// search asks for the ten best of each of the version's customers. The first answers to all questions become what later ones are measured by.
-func search(ctx context.Context, conn *pgx.Conn, kind string, v *modelversion.Version, want map[int][]int32) (each time.Duration, recall float64, err error) {
+// search asks for the ten best of each of the version's customers. The first answers to all
+// questions become what later ones are measured by.
+func search(ctx context.Context, conn *pgx.Conn, kind string, v *modelversion.Version,
+	want map[int][]int32) (each time.Duration, recall float64, err error) {
 	found, wanted := 0, 0
 	cpu, start := serverTime(conn), time.Now()
 	for n, c := range v.Customers {
@@ -159,7 +165,8 @@ func search(ctx context.Context, conn *pgx.Conn, kind string, v *modelversion.Ve
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// serverTime is how long the connection's server process has had a CPU, when it is a process of this Linux machine, or 0.
+// serverTime is how long the connection's server process has had a CPU, when it is a process of
+// this Linux machine, or 0.
 func serverTime(conn *pgx.Conn) time.Duration {
 	var ns int64
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", conn.PgConn().PID()))

@@ -1,5 +1,6 @@
-// Retrieve measures how fast and how well the vector database answers: searches and similar products, alone and in batches, by exact scan and by
-// HNSW index, and from which number of products on the index is faster. It works in a database of its own, which it drops.
+// Retrieve measures how fast and how well the vector database answers: searches and similar
+// products, alone and in batches, by exact scan and by HNSW index, and from which number of
+// products on the index is faster. It works in a database of its own, which it drops.
 package main
 
 import (
@@ -21,7 +22,8 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-retrieve", "Measures answering from embeddings.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("bench-retrieve", "Measures answering from embeddings.", &command{}, os.Args[1:], os.Stdout,
+		os.Stderr))
 }
 
 type command struct {
@@ -51,7 +53,8 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 		return err
 	}
 	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; recall@10 against the scan\n", c.Batch)
-	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched", "ratio", "recall")
+	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched",
+		"ratio", "recall")
 	for _, n := range c.Sizes {
 		if n == 0 {
 			return nil
@@ -63,7 +66,8 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	return nil
 }
 
-// crossover finds the number of products from which on the index answers sooner than a scan, one search at a time.
+// crossover finds the number of products from which on the index answers sooner than a scan, one
+// search at a time.
 func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) error {
 	found := 0
 	printf(out, "%9s %10s %10s   one search at a time, the fastest tenth\n", "items", "scan ms", "HNSW ms")
@@ -119,7 +123,8 @@ func (c *command) throughput(ctx context.Context, dsn string, n int, out io.Writ
 			if right == nil {
 				right = got
 			}
-			printf(out, "%9d %-6s %7d %9d %9.0f %9.0f %8.2f %8.3f\n", n, way, load.clients, load.conns, single, batched, batched/single, recall(right, got))
+			printf(out, "%9d %-6s %7d %9d %9.0f %9.0f %8.2f %8.3f\n", n, way, load.clients, load.conns, single, batched,
+				batched/single, recall(right, got))
 		}
 	}
 	return nil
@@ -145,7 +150,8 @@ type subject struct {
 
 func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subject, error) {
 	s := &subject{dsn: dsn, efSearch: efSearch}
-	s.version = vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1, vectorstoretest.Shape{Items: items, Customers: queries, RatedEach: 20, Dim: dim})
+	s.version = vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1,
+		vectorstoretest.Shape{Items: items, Customers: queries, RatedEach: 20, Dim: dim})
 	for i, c := range s.version.Customers {
 		search := recommend.Search{Vector: c.Vector, Customer: &c.Number, Limit: 10}
 		for n := range 5 {

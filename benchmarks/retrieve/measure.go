@@ -12,7 +12,8 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// latency is the time of one search, alone on an idle store. It is the lowest tenth's upper end: what disturbs a machine only adds.
+// latency is the time of one search, alone on an idle store. It is the lowest tenth's upper end:
+// what disturbs a machine only adds.
 func (s *subject) latency(ctx context.Context) (time.Duration, error) {
 	var times []time.Duration
 	for i := range s.searches {
@@ -26,11 +27,13 @@ func (s *subject) latency(ctx context.Context) (time.Duration, error) {
 	return times[len(times)/10], nil
 }
 
-// slice is how long one way is measured before the other one has its turn: what else the machine does then meets both.
+// slice is how long one way is measured before the other one has its turn: what else the machine
+// does then meets both.
 const slice = 250 * time.Millisecond
 
 // rates is how many searches a second so many clients get answered, asking one by one and in batches.
-func (s *subject) rates(ctx context.Context, clients, batch int, duration time.Duration) (single, batched float64, err error) {
+func (s *subject) rates(ctx context.Context, clients, batch int,
+	duration time.Duration) (single, batched float64, err error) {
 	n := 0
 	for start := time.Now(); time.Since(start) < 2*duration; n++ {
 		for _, way := range []struct {

@@ -11,10 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxShort is how many queries a question has at most that is not the retrieval: which version is live, and two lookups.
+// maxShort is how many queries a question has at most that is not the retrieval: which version is
+// live, and two lookups.
 const maxShort = 2
 
-// loop asks PostgreSQL what kindred asked for a batch, pipelined and over as many connections at once, and reads codes and scores.
+// loop asks PostgreSQL what kindred asked for a batch, pipelined and over as many connections at
+// once, and reads codes and scores.
 type loop struct {
 	conns   [2]*pgx.Conn
 	batches [][]*arguments // of each batch of events, the questions in their order
@@ -38,7 +40,8 @@ func newLoop(ctx context.Context, dsn string, asked [][]question) (*loop, error)
 			return nil, fmt.Errorf("register vector types: %w", err)
 		}
 		// What kindred's connections are set to.
-		for _, set := range []string{"plan_cache_mode = 'force_generic_plan'", "jit = off", "max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = 'strict_order'"} {
+		for _, set := range []string{"plan_cache_mode = 'force_generic_plan'", "jit = off",
+			"max_parallel_workers_per_gather = 0", "hnsw.iterative_scan = 'strict_order'"} {
 			if _, err := conn.Exec(ctx, "SET "+set); err != nil {
 				return nil, err
 			}

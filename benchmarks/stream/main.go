@@ -1,6 +1,7 @@
-// Stream measures the function recommend at the Lambda Runtime API, in its own process and as it is deployed: how many events it answers in a
-// second beside an empty function and beside a bare pgx loop that sends the same queries; what remains when the database answers from memory;
-// how soon it starts; how large it is; what it allocates. It works in a database of its own, which it drops.
+// Stream measures the function recommend at the Lambda Runtime API, in its own process and as it is
+// deployed: how many events it answers in a second beside an empty function and beside a bare pgx
+// loop that sends the same queries; what remains when the database answers from memory; how soon it
+// starts; how large it is; what it allocates. It works in a database of its own, which it drops.
 package main
 
 import (
@@ -29,7 +30,8 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-stream", "Measures answering the activity stream.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("bench-stream", "Measures answering the activity stream.", &command{}, os.Args[1:], os.Stdout,
+		os.Stderr))
 }
 
 type command struct {
@@ -108,11 +110,13 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	return c.report(out.Stdout, rows, starts, zips, allocations)
 }
 
-// build compiles the functions for this machine, as they are deployed, and tells the sizes of the zips for AWS.
+// build compiles the functions for this machine, as they are deployed, and tells the sizes of the
+// zips for AWS.
 func (c *command) build(ctx context.Context) (functions map[string]string, zips map[string]int, err error) {
 	functions, zips = map[string]string{}, map[string]int{}
 	for name, program := range map[string]string{
-		kindred: "./lambdas/recommend", "serve": "./lambdas/serve", empty: "./benchmarks/stream/empty", "hello, world": "./benchmarks/stream/hello",
+		kindred: "./lambdas/recommend", "serve": "./lambdas/serve", empty: "./benchmarks/stream/empty",
+		"hello, world": "./benchmarks/stream/hello",
 	} {
 		data, err := artifact.Compile(ctx, ".", program, "linux", "arm64")
 		if err != nil {
@@ -144,7 +148,8 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 	if err := migration.Up(ctx, store); err != nil {
 		return shop, err
 	}
-	v := vectorstoretest.Version("m000000000000001", 1, vectorstoretest.Shape{Items: c.Items, Customers: 2000, RatedEach: 20, Dim: c.Dim})
+	v := vectorstoretest.Version("m000000000000001", 1,
+		vectorstoretest.Shape{Items: c.Items, Customers: 2000, RatedEach: 20, Dim: c.Dim})
 	if _, err := store.Load(ctx, v); err != nil {
 		return shop, err
 	}
@@ -158,7 +163,8 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 }
 
 // throughput runs every subject on every batch, by turns, round by round.
-func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, shop activitytest.Shop, functions map[string]string) ([]*row, error) {
+func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, shop activitytest.Shop,
+	functions map[string]string) ([]*row, error) {
 	relay, err := newRelay(ctx, dsn)
 	if err != nil {
 		return nil, err
@@ -167,7 +173,8 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 	taker := newFirehose()
 	defer taker.Close()
 	processes := map[string]*lambdaruntime.Process{}
-	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn}, stubbed: {kindred, relay.dsn()}} {
+	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn},
+		stubbed: {kindred, relay.dsn()}} {
 		process, err := lambdaruntime.Start(newCommand(ctx, functions[way.function], way.dsn, taker.URL))
 		if err != nil {
 			return nil, err
@@ -226,7 +233,9 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 				elapsed := time.Since(start)
 				took[n] += elapsed
 				r.BatchMS = append(r.BatchMS, milliseconds(elapsed))
-				if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) && delivered < c.Batch { // one answer may be lost and the records sent again
+				// one answer may be lost and the records sent again
+				if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) &&
+					delivered < c.Batch {
 					return nil, fmt.Errorf("%s delivered %d of %d events", r.Subject, delivered, c.Batch)
 				}
 			}
@@ -266,7 +275,8 @@ func newCommand(ctx context.Context, program, dsn, firehose string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Env = []string{
 		"AWS_LAMBDA_FUNCTION_NAME=recommend", "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
-		"AWS_ENDPOINT_URL=" + firehose, "PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=none", "RECOMMENDATIONS_DELIVERY_STREAM=recommendations",
+		"AWS_ENDPOINT_URL=" + firehose, "PGVECTOR_DSN=" +
+			dsn, "RECOMMENDATIONS_BUCKET=none", "RECOMMENDATIONS_DELIVERY_STREAM=recommendations",
 	}
 	return cmd
 }
@@ -277,7 +287,8 @@ func (c *command) starts(ctx context.Context, functions map[string]string) (map[
 	for range c.Starts {
 		for name, program := range functions {
 			begin := time.Now()
-			process, err := lambdaruntime.Start(newCommand(ctx, program, "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable", "http://127.0.0.1:1"))
+			process, err := lambdaruntime.Start(newCommand(ctx, program, "postgres://nobody@127.0.0.1:1/nothing?sslmode=disable",
+				"http://127.0.0.1:1"))
 			if err != nil {
 				return nil, err
 			}
@@ -300,7 +311,8 @@ func (c *command) starts(ctx context.Context, functions map[string]string) (map[
 
 // allocations runs the benchmark of the handler.
 func allocations(ctx context.Context) (string, error) {
-	said, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkHandle$", "-benchtime", "20000x", "./lambdas/recommend").CombinedOutput()
+	said, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkHandle$", "-benchtime",
+		"20000x", "./lambdas/recommend").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("run BenchmarkHandle: %w: %s", err, said)
 	}
@@ -312,8 +324,10 @@ func allocations(ctx context.Context) (string, error) {
 }
 
 // report prints the table, its ratios last, and leaves it as JSON.
-func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64, zips map[string]int, allocations string) error {
-	printf(out, "\n%d products of %d components, batches of %d events, %d rounds of %d events\n", c.Items, c.Dim, c.Batch, c.Rounds, c.Batch*c.Distinct)
+func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64, zips map[string]int,
+	allocations string) error {
+	printf(out, "\n%d products of %d components, batches of %d events, %d rounds of %d events\n", c.Items, c.Dim, c.Batch,
+		c.Rounds, c.Batch*c.Distinct)
 	printf(out, "%-26s %12s %12s %12s %12s\n", "", "events/s", "median", "batch p50 ms", "p99 ms")
 	by := map[string]*row{}
 	for _, r := range rows {
@@ -325,7 +339,8 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	for _, name := range names {
 		printf(out, "%-26s %12.1f %12.1f %12d\n", name, starts[name][0], quantile(starts[name], 0.5), zips[name])
 	}
-	printf(out, "\nan event, without database and runtime (go test -bench BenchmarkHandle ./lambdas/recommend): %s\n\n", allocations)
+	printf(out, "\nan event, without database and runtime (go test -bench BenchmarkHandle ./lambdas/recommend): %s\n\n",
+		allocations)
 	ratios := []struct {
 		Name  string  `json:"name"`
 		Value float64 `json:"value"`
@@ -333,13 +348,16 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	}{
 		{"kindred / bare pgx loop, events/s, median of the rounds", ratioOfRounds(by[kindred], by[loopRow]), ">= 0.8"},
 		{"kindred with the database stubbed / one shard's records/s", by[stubbed].Median / oneShard, ">= 10"},
-		{"kindred / hello, world, start, medians", quantile(starts[kindred], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
-		{"serve / hello, world, start, medians", quantile(starts["serve"], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
+		{"kindred / hello, world, start, medians",
+			quantile(starts[kindred], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
+		{"serve / hello, world, start, medians",
+			quantile(starts["serve"], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
 	}
 	for _, r := range ratios {
 		printf(out, "%-60s %6.2f   want %s\n", r.Name, r.Value, r.Want)
 	}
-	data, err := json.MarshalIndent(map[string]any{"config": c, "rows": rows, "starts_ms": starts, "zip_bytes": zips, "event": allocations, "ratios": ratios}, "", "  ")
+	data, err := json.MarshalIndent(map[string]any{"config": c, "rows": rows, "starts_ms": starts, "zip_bytes": zips,
+		"event": allocations, "ratios": ratios}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// relay stands between the function and PostgreSQL. It notes what is asked, and it can answer from memory what was asked before: the database
-// stubbed, without a second opinion on what a database says. A question is all that comes before a Sync.
+// relay stands between the function and PostgreSQL. It notes what is asked, and it can answer from
+// memory what was asked before: the database stubbed, without a second opinion on what a database
+// says. A question is all that comes before a Sync.
 type relay struct {
 	listener net.Listener
 	upstream string // PostgreSQL's address
@@ -42,7 +43,8 @@ func newRelay(ctx context.Context, upstream string) (*relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{listener: listener, upstream: upstream, known: map[[sha256.Size]byte][]byte{}, statement: map[string]string{}}
+	r := &relay{listener: listener, upstream: upstream, known: map[[sha256.Size]byte][]byte{},
+		statement: map[string]string{}}
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -145,7 +147,8 @@ func greet(client io.Writer, in io.Reader, parameters map[string]string) error {
 	for name, value := range parameters {
 		messages = append(messages, &pgproto3.ParameterStatus{Name: name, Value: value})
 	}
-	messages = append(messages, &pgproto3.BackendKeyData{SecretKey: make([]byte, 4)}, &pgproto3.ReadyForQuery{TxStatus: 'I'})
+	messages = append(messages, &pgproto3.BackendKeyData{SecretKey: make([]byte, 4)},
+		&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	var out []byte
 	for _, m := range messages {
 		var err error

@@ -12,7 +12,8 @@ import (
 	"kindred/internal/model/evaluation"
 )
 
-// shape is a generated data set: users with log-normal activity who draw items from a long tail of popularity, mostly from their own tastes.
+// shape is a generated data set: users with log-normal activity who draw items from a long tail of
+// popularity, mostly from their own tastes.
 type shape struct {
 	name         string
 	users, items int

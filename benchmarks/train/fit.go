@@ -10,8 +10,8 @@ import (
 	"kindred/internal/model/ials"
 )
 
-// The parameters that everybody trains with. Their values hardly matter for speed; all are exact solvers of the same equations but
-// implicit, whose model has no frequency scaling.
+// The parameters that everybody trains with. Their values hardly matter for speed; all are exact
+// solvers of the same equations but implicit, whose model has no frequency scaling.
 const (
 	alpha0, lambda, nu = 0.1, 0.01, 1.0
 	threads            = 2

@@ -68,7 +68,8 @@ func (c *Grow) Run(ctx context.Context, out *program.Output) error {
 		if err := json.Unmarshal(text, &g); err != nil {
 			return fmt.Errorf("train on %d interactions: %w", n, err)
 		}
-		fmt.Fprintf(t, "%d\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t\n", n, g.Estimate>>20, g.Peak>>20, float64(g.Peak)/float64(g.Estimate),
+		fmt.Fprintf(t, "%d\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t\n", n, g.Estimate>>20, g.Peak>>20,
+			float64(g.Peak)/float64(g.Estimate),
 			float64(g.Peak)/float64(n), g.CPU, g.CPU/float64(n)*1e6)
 	}
 	return t.Flush()
@@ -85,7 +86,8 @@ func (c *Grow) one(ctx context.Context) (growth, error) {
 	if c.Whole {
 		cfg := train.DefaultConfig()
 		cfg.Dim, cfg.TuneBudget = c.Dim, wholeBudget
-		job := train.Trainer{Config: cfg, Threads: threads, Estimated: func(e train.Estimate) { g.Estimate = program + e.Bytes }}
+		job := train.Trainer{Config: cfg, Threads: threads,
+			Estimated: func(e train.Estimate) { g.Estimate = program + e.Bytes }}
 		data := shopOf(m)
 		_, err = job.Train(ctx, data)
 	} else {
@@ -117,7 +119,8 @@ func shopOf(m *ials.Matrix) *train.Data {
 			if evaluation.Mix(uint64(u)<<32+uint64(p))%4 == 0 {
 				stars = 2
 			}
-			d.Ratings = append(d.Ratings, evaluation.Rating{Customer: int32(u), Product: p, Stars: stars, RatedAt: int64(1_700_000_000 + 3600*i)})
+			d.Ratings = append(d.Ratings, evaluation.Rating{Customer: int32(u), Product: p, Stars: stars,
+				RatedAt: int64(1_700_000_000 + 3600*i)})
 		}
 	}
 	return d
@@ -132,7 +135,8 @@ func peakMemory() (int64, error) {
 	return u.Maxrss << 10, nil // Linux counts in KB
 }
 
-// long is about n interactions of users with 5 to 250 of them, written in place: a list that grows would be garbage in the measurement.
+// long is about n interactions of users with 5 to 250 of them, written in place: a list that grows
+// would be garbage in the measurement.
 func long(n int) *ials.Matrix {
 	rng := rand.New(rand.NewPCG(3, 0))
 	m := &ials.Matrix{Rows: n / 50, Cols: n / 400, Start: make([]int, 1, n/50+1), Col: make([]int32, 0, n+n/4)}

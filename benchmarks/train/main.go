@@ -1,5 +1,6 @@
-// Train measures seconds per epoch of training: kindred with vector kernels and in pure Go, C++ with Eigen (Cholesky and the exact dual, in
-// peers/als.cc) and implicit from PyPI, on the same generated data in one run.
+// Train measures seconds per epoch of training: kindred with vector kernels and in pure Go, C++
+// with Eigen (Cholesky and the exact dual, in peers/als.cc) and implicit from PyPI, on the same
+// generated data in one run.
 package main
 
 import (

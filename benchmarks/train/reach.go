@@ -16,8 +16,9 @@ import (
 	"kindred/internal/platform/program"
 )
 
-// Reach compares the time that kindred and implicit need until they rank equally well. Each is tuned on a validation part of the training
-// part first, both with as many candidates; the time is that of the epochs alone.
+// Reach compares the time that kindred and implicit need until they rank equally well. Each is
+// tuned on a validation part of the training part first, both with as many candidates; the time is
+// that of the epochs alone.
 type Reach struct {
 	Folder string  `default:".kindred/bench/train" help:"Where data, peers and factors are kept."`
 	Source string  `default:"benchmarks/train/peers" help:"Folder with the peers' sources." type:"existingdir"`
@@ -80,7 +81,8 @@ func (c *Reach) Run(ctx context.Context, out *program.Output) error {
 	}
 	goal := c.Goal * slices.Max(curves[1])
 	t := tabwriter.NewWriter(out.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(out.Stdout, "\n%d users, %d items, %d interactions; d = %d; the goal is NDCG@20 %.4f, %.2f of implicit's best\n",
+	fmt.Fprintf(out.Stdout,
+		"\n%d users, %d items, %d interactions; d = %d; the goal is NDCG@20 %.4f, %.2f of implicit's best\n",
 		len(train.Of), train.Products, train.Count(), c.Dim, goal, c.Goal)
 	fmt.Fprintln(t, "program\tsettings\tbest NDCG@20\tepochs to the goal\twall s\tCPU s\t")
 	for i, p := range racers {
@@ -95,7 +97,8 @@ func (c *Reach) Run(ctx context.Context, out *program.Output) error {
 }
 
 // tune returns the candidate that ranks the validation part best.
-func (c *Reach) tune(ctx context.Context, out *program.Output, p racer, fitting *evaluation.Pairs, task *evaluation.Task) (best settings, err error) {
+func (c *Reach) tune(ctx context.Context, out *program.Output, p racer, fitting *evaluation.Pairs,
+	task *evaluation.Task) (best settings, err error) {
 	top := -1.0
 	for _, s := range p.candidates {
 		_, model, err := p.train(ctx, fitting, s, candidateEpochs)
@@ -132,8 +135,9 @@ func (c *Reach) implicit(peer contender) racer {
 				return measurement{}, nil, err
 			}
 			number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
-			m, err := start(ctx, slices.Concat(peer.command(file, c.Dim, epochs), []string{"--alpha", number(s[0]), "--regularization", number(s[1]),
-				"--factors", factors, "--users", strconv.Itoa(len(p.Of)), "--items", strconv.Itoa(p.Products)}))
+			m, err := start(ctx, slices.Concat(peer.command(file, c.Dim, epochs),
+				[]string{"--alpha", number(s[0]), "--regularization", number(s[1]),
+					"--factors", factors, "--users", strconv.Itoa(len(p.Of)), "--items", strconv.Itoa(p.Products)}))
 			if err != nil {
 				return m, nil, err
 			}

@@ -110,7 +110,8 @@ func (c *Run) turn(ctx context.Context, p contender, file string, r *row) error 
 	return nil
 }
 
-// arithmetic is what Cholesky needs for an epoch, in operations: those who need less for the same solution show more a second.
+// arithmetic is what Cholesky needs for an epoch, in operations: those who need less for the same
+// solution show more a second.
 func arithmetic(m *ials.Matrix, dim int) float64 {
 	d := float64(dim)
 	return 2*float64(len(m.Col))*d*d + d*d*d/3*float64(m.Rows+m.Cols)
@@ -129,7 +130,8 @@ func (c *Run) data(name string) (string, *evaluation.Pairs, error) {
 	return file, p, err
 }
 
-// prepare builds the C++ program, installs implicit into a virtual environment of its own, and lists who takes part.
+// prepare builds the C++ program, installs implicit into a virtual environment of its own, and
+// lists who takes part.
 func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, error) {
 	if err := os.MkdirAll(c.Folder, 0o755); err != nil {
 		return nil, fmt.Errorf("create folder: %w", err)
@@ -139,14 +141,16 @@ func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, er
 		return nil, fmt.Errorf("%w: Eigen's headers are missing: apt-get install libeigen3-dev g++", program.ErrConfig)
 	}
 	als := filepath.Join(c.Folder, "als")
-	compile := []string{"g++", "-std=c++17", "-O3", "-march=native", "-pthread", "-I/usr/include/eigen3", "-o", als, filepath.Join(c.Source, "als.cc")}
+	compile := []string{"g++", "-std=c++17", "-O3", "-march=native", "-pthread", "-I/usr/include/eigen3", "-o", als,
+		filepath.Join(c.Source, "als.cc")}
 	if err := quietly(ctx, compile); err != nil {
 		return nil, err
 	}
 	venv := filepath.Join(c.Folder, "venv")
 	python := filepath.Join(venv, "bin", "python")
 	if _, err := os.Stat(filepath.Join(venv, "ready-"+implicitVersion)); err != nil {
-		for _, step := range [][]string{{"python3", "-m", "venv", venv}, {python, "-m", "pip", "install", "-q", "implicit==" + implicitVersion}} {
+		for _, step := range [][]string{{"python3", "-m", "venv", venv},
+			{python, "-m", "pip", "install", "-q", "implicit==" + implicitVersion}} {
 			if err := quietly(ctx, step); err != nil {
 				return nil, err
 			}

@@ -22,7 +22,8 @@ func print(w io.Writer, peak float64, rows []row) error {
 	fmt.Fprintln(t, "data\td\tprogram\twall\tmedian\tCPU\tmedian\tGF/s\tof peak\tloss\t")
 	for _, r := range rows {
 		m := r.Measured
-		fmt.Fprintf(t, "%s\t%d\t%s\t%.3f\t%.3f\t%.3f\t%.3f\t", r.Data, r.Dim, r.Contender, slices.Min(m.Wall), median(m.Wall), r.Best, median(m.CPU))
+		fmt.Fprintf(t, "%s\t%d\t%s\t%.3f\t%.3f\t%.3f\t%.3f\t", r.Data, r.Dim, r.Contender, slices.Min(m.Wall), median(m.Wall),
+			r.Best, median(m.CPU))
 		if r.GFlops > 0 {
 			fmt.Fprintf(t, "%.1f\t%.0f %%\t%.0f\t\n", r.GFlops, 100*r.GFlops/peak, m.Loss)
 		} else {

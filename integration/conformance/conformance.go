@@ -1,9 +1,10 @@
-// Package conformance states the behaviour of AWS that kindred depends on, one Behaviour a row, and finds out whether an
-// endpoint behaves so: an emulator, or AWS itself. It owns the rows, the table that docs/parity.md holds and the guard of the
-// run on AWS. Starting emulators belongs to the program parity; how kindred treats a behaviour is tested beside its code.
+// Package conformance states the behaviour of AWS that kindred depends on, one Behaviour a row, and
+// finds out whether an endpoint behaves so: an emulator, or AWS itself. It owns the rows, the table
+// that docs/parity.md holds and the guard of the run on AWS. Starting emulators belongs to the
+// program parity; how kindred treats a behaviour is tested beside its code.
 //
-// A row makes resources of its own and deletes them. What it saw becomes the cell, so a cell holds no time, name or number that
-// another run would not give.
+// A row makes resources of its own and deletes them. What it saw becomes the cell, so a cell holds
+// no time, name or number that another run would not give.
 package conformance
 
 import (
@@ -27,11 +28,15 @@ import (
 
 // Behaviour is one row: a rule of AWS, and how to see whether an endpoint keeps it.
 type Behaviour struct {
-	ID      string // service/name; the service is the row's section
-	Rule    string // what AWS documents
-	Source  string // page of docs.aws.amazon.com that says so
-	Covered string // kindred's test that holds the rule where an emulator does not, "folder TestName" or "folder/file.tftest.hcl run"; or noTest and why
-	Slow    bool   // waits, or costs more than it tells `go test ./integration`, which leaves it out to end within a minute
+	ID     string // service/name; the service is the row's section
+	Rule   string // what AWS documents
+	Source string // page of docs.aws.amazon.com that says so
+	// kindred's test that holds the rule where an emulator does not, "folder TestName" or
+	// "folder/file.tftest.hcl run"; or noTest and why
+	Covered string
+	// waits, or costs more than it tells `go test ./integration`, which leaves it out to end within a
+	// minute
+	Slow bool
 
 	check func(ctx context.Context, p *place)
 }
@@ -61,11 +66,13 @@ type Target struct {
 	Workers int               // rows at the same time; defaults to 8
 }
 
-// rowTime bounds a row on an emulator. The longest waits for the age limit of a mapping, 60 s, and what follows it.
+// rowTime bounds a row on an emulator. The longest waits for the age limit of a mapping, 60 s, and
+// what follows it.
 const rowTime = 150 * time.Second
 
-// Run looks for the behaviours on the target and returns a cell for each ID. The error is for what makes cells worthless: the endpoint
-// is gone, or resources stay on AWS. Progress is told to log, a line a row.
+// Run looks for the behaviours on the target and returns a cell for each ID. The error is for what
+// makes cells worthless: the endpoint is gone, or resources stay on AWS. Progress is told to log, a
+// line a row.
 func Run(ctx context.Context, t Target, rows []Behaviour, log io.Writer) (map[string]string, error) {
 	if t.Workers == 0 {
 		t.Workers = 8
@@ -94,8 +101,10 @@ func Run(ctx context.Context, t Target, rows []Behaviour, log io.Writer) (map[st
 			return nil
 		})
 	}
-	_ = group.Wait()         // the functions return nil
-	for _, b := range rows { // an emulator under load may leave a call without an answer: alone, each such row is looked at again
+	_ = group.Wait() // the functions return nil
+	// an emulator under load may leave a call without an answer: alone, each such row is looked at
+	// again
+	for _, b := range rows {
 		if strings.HasSuffix(cells[b.ID], noAnswer) {
 			run(b)
 		}
@@ -162,8 +171,9 @@ func trial(ctx context.Context, p *place, b Behaviour, log io.Writer) (err error
 	return nil
 }
 
-// stopped ends a row. Rows are scripts of dozens of calls of which each may be the one that an emulator does not know, so they say
-// must and check where other code returns errors; trial is the only one to recover.
+// stopped ends a row. Rows are scripts of dozens of calls of which each may be the one that an
+// emulator does not know, so they say must and check where other code returns errors; trial is the
+// only one to recover.
 type stopped struct{ err error }
 
 // must is the value of a call that AWS would answer.
@@ -189,7 +199,8 @@ func differs(format string, args ...any) {
 	panic(stopped{&difference{fmt.Sprintf(format, args...)}})
 }
 
-// refused ends the row unless err is an API error with one of the codes. what says what the endpoint did if there was none.
+// refused ends the row unless err is an API error with one of the codes. what says what the
+// endpoint did if there was none.
 func refused(err error, what string, codes ...string) {
 	if err == nil {
 		differs("%s", what)

@@ -29,7 +29,8 @@ func TestRowsAreWholeAndUnlikeEachOther(t *testing.T) {
 			t.Errorf("%s: its id or its rule is another row's too", b.ID)
 		}
 		seen[b.ID], seen[b.Rule] = true, true
-		if !form.MatchString(b.ID) || b.Rule == "" || strings.Contains(b.Rule, "|") || !strings.Contains(b.Source, ".html") || b.check == nil {
+		if !form.MatchString(b.ID) || b.Rule == "" || strings.Contains(b.Rule, "|") || !strings.Contains(b.Source, ".html") ||
+			b.check == nil {
 			t.Errorf("%s: the row is not whole", b.ID)
 		}
 		if name, _, _ := strings.Cut(b.ID, "/"); name != section {
@@ -41,8 +42,9 @@ func TestRowsAreWholeAndUnlikeEachOther(t *testing.T) {
 	}
 }
 
-// TestCoveringTestsExist looks for the test that a row names, and wants one, or the reason why there is none, for each row that some
-// emulator does otherwise: kindred's other tests run on emulators and cannot see the rule there.
+// TestCoveringTestsExist looks for the test that a row names, and wants one, or the reason why
+// there is none, for each row that some emulator does otherwise: kindred's other tests run on
+// emulators and cannot see the rule there.
 func TestCoveringTestsExist(t *testing.T) {
 	t.Parallel()
 	table := mustReadPage(t)
@@ -95,8 +97,8 @@ func mustReadPage(t *testing.T) Table {
 	return table
 }
 
-// TestPageIsGenerated: what String makes of the page's cells is the page, so nothing in it was written by hand but cells, and those are
-// compared with LocalStack by the integration tests.
+// TestPageIsGenerated: what String makes of the page's cells is the page, so nothing in it was
+// written by hand but cells, and those are compared with LocalStack by the integration tests.
 func TestPageIsGenerated(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(page)
@@ -112,7 +114,8 @@ func TestPageIsGenerated(t *testing.T) {
 	}
 	for _, title := range table.Columns[1:] {
 		for _, b := range Behaviours() {
-			if cell := table.cell(title, b.ID); cell == NotRun || strings.ContainsAny(cell, "\n") || strings.Contains(cell, namePrefix) {
+			if cell := table.cell(title, b.ID); cell == NotRun || strings.ContainsAny(cell, "\n") ||
+				strings.Contains(cell, namePrefix) {
 				t.Errorf("%s, %s: %q", title, b.ID, cell)
 			}
 		}
@@ -140,7 +143,8 @@ func TestTableSurvivesItsPage(t *testing.T) {
 	if got := read.cell("Local 2.0", rows[0].ID); got != "differs: a | b" {
 		t.Errorf("a cell comes back as %q", got)
 	}
-	if got := read.Differences("LocalStack 1.1", map[string]string{rows[0].ID: AsDocumented}); len(got) != 1 || !strings.Contains(got[0], rows[0].ID) {
+	if got := read.Differences("LocalStack 1.1", map[string]string{rows[0].ID: AsDocumented}); len(got) != 1 ||
+		!strings.Contains(got[0], rows[0].ID) {
 		t.Errorf("differences are %q", got)
 	}
 	if got := read.Differences("LocalStack 1.1", map[string]string{rows[0].ID: "differs: now"}); got != nil {
@@ -170,12 +174,15 @@ func TestCells(t *testing.T) {
 			check(call(&smithy.GenericAPIError{Code: "NotImplemented", Message: "kindred-conformance-x"}))
 		},
 			"not supported: S3 PutObject gives NotImplemented"},
-		{func(context.Context, *place) { check(call(errors.New("odd"))) }, "not supported: S3 PutObject gives an answer that the SDK does not understand"},
-		{func(context.Context, *place) { check(call(context.DeadlineExceeded)) }, "not supported: S3 PutObject gives no answer"},
+		{func(context.Context, *place) { check(call(errors.New("odd"))) },
+			"not supported: S3 PutObject gives an answer that the SDK does not understand"},
+		{func(context.Context, *place) { check(call(context.DeadlineExceeded)) },
+			"not supported: S3 PutObject gives no answer"},
 		{func(context.Context, *place) { check(fmt.Errorf("Docker is not running")) }, "not run: needs Docker"},
 		{func(context.Context, *place) { check(context.DeadlineExceeded) }, "differs: not done in time"},
 		{func(context.Context, *place) { refused(nil, "it is taken", "Code") }, "differs: it is taken"},
-		{func(context.Context, *place) { refused(call(&smithy.GenericAPIError{Code: "Other"}), "", "Code") }, "differs: refused with Other, not Code"},
+		{func(context.Context, *place) { refused(call(&smithy.GenericAPIError{Code: "Other"}), "", "Code") },
+			"differs: refused with Other, not Code"},
 		{func(context.Context, *place) { refused(call(&smithy.GenericAPIError{Code: "Code"}), "", "Code") }, AsDocumented},
 		{func(context.Context, *place) { var s *string; _ = *s }, "differs: an answer lacks what AWS's has"},
 	} {

@@ -33,50 +33,65 @@ func deliveryRows() []Behaviour {
 	return []Behaviour{
 		{ID: "firehose/put-results", Rule: "PutRecordBatch answers each record with an id of its own",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverPerItem, check: checkBatchResults},
-		{ID: "firehose/put-partial", Rule: "Above the delivery stream's throughput records are refused, one by one or the call whole", Slow: true,
+		{ID: "firehose/put-partial",
+			Rule: "Above the delivery stream's throughput records are refused, one by one or the call whole", Slow: true,
 			Source: firehoseGuide + "limits.html", Covered: coverPerItem, check: checkBatchPartial},
 		{ID: "firehose/put-501", Rule: "PutRecordBatch refuses more than 500 records",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(501, 1)},
 		{ID: "firehose/put-call-size", Rule: "PutRecordBatch refuses more than 4 MiB", Slow: true,
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(5, 900<<10)},
 		{ID: "firehose/put-record-size", Rule: "A record above 1000 KiB is refused",
-			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutNeverSendsARecordThatIsTooLarge", check: checkBatchLimit(1, 1000<<10+1)},
+			Source: firehoseAPI +
+				"API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutNeverSendsARecordThatIsTooLarge",
+			check: checkBatchLimit(1, 1000<<10+1)},
 		{ID: "firehose/joined", Rule: "Records are joined as they are, without a newline between them",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverLines, check: checkJoined},
 		{ID: "firehose/buffer-time", Rule: "What several calls put within the buffering interval becomes one object",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverManyLines, check: checkBufferTime},
-		{ID: "firehose/buffer-size", Rule: "An object is delivered when the buffering size is reached, before the interval ends",
+		{ID: "firehose/buffer-size",
+			Rule:   "An object is delivered when the buffering size is reached, before the interval ends",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverManyLines, check: checkBufferSize},
 		{ID: "firehose/prefix-hour", Rule: "A prefix without expressions is followed by YYYY/MM/dd/HH/ (UTC)",
 			Source: firehoseGuide + "s3-prefixes.html", Covered: coverFolder, check: checkPrefix("plain/", "", `^plain/\d{4}/\d{2}/\d{2}/\d{2}/[^/]+$`)},
-		{ID: "firehose/prefix-timestamp", Rule: "!{timestamp:…} in the prefix becomes the arrival time, and nothing is appended",
+		{ID: "firehose/prefix-timestamp",
+			Rule:   "!{timestamp:…} in the prefix becomes the arrival time, and nothing is appended",
 			Source: firehoseGuide + "s3-prefixes.html", Covered: coverFolder,
 			check: checkPrefix("dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/", "errors/!{firehose:error-output-type}/", `^dt=\d{4}-\d{2}-\d{2}/hour=\d{2}/[^/]+$`)},
 		{ID: "firehose/prefix-needs-error", Rule: "A prefix with expressions is refused without an error prefix",
-			Source: firehoseGuide + "s3-prefixes.html", Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_errors_among_recommendations", check: checkErrorPrefix},
+			Source:  firehoseGuide + "s3-prefixes.html",
+			Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_errors_among_recommendations",
+			check:   checkErrorPrefix},
 		{ID: "firehose/gzip", Rule: "CompressionFormat GZIP compresses the object",
-			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: "internal/job/verify TestAuditFinds", check: checkGzip},
+			Source: firehoseAPI +
+				"API_ExtendedS3DestinationConfiguration.html", Covered: "internal/job/verify TestAuditFinds", check: checkGzip},
 		{ID: "firehose/extension", Rule: "FileExtension ends the object's key",
 			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: coverDelivery, check: checkExtension},
 		{ID: "firehose/object-key", Rule: "With a KMS key in the destination, objects are encrypted with it",
 			Source: firehoseAPI + "API_EncryptionConfiguration.html", Covered: coverDelivery, check: checkObjectKey},
-		{ID: "firehose/input-key", Rule: "Encryption of what waits in the delivery stream, with a KMS key, is reported as enabled",
-			Source: firehoseAPI + "API_DeliveryStreamEncryptionConfigurationInput.html", Covered: coverDelivery, check: checkInputKey},
+		{ID: "firehose/input-key",
+			Rule: "Encryption of what waits in the delivery stream, with a KMS key, is reported as enabled",
+			Source: firehoseAPI +
+				"API_DeliveryStreamEncryptionConfigurationInput.html", Covered: coverDelivery, check: checkInputKey},
 		{ID: "firehose/update-version", Rule: "UpdateDestination with an older version id is refused",
-			Source: firehoseAPI + "API_UpdateDestination.html", Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateVersion},
+			Source: firehoseAPI +
+				"API_UpdateDestination.html", Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll",
+			check: checkUpdateVersion},
 		{ID: "firehose/missing", Rule: "A missing delivery stream is ResourceNotFoundException",
-			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutSurvivesCallsThatFailWhole", check: checkMissingDelivery},
+			Source: firehoseAPI +
+				"API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutSurvivesCallsThatFailWhole",
+			check: checkMissingDelivery},
 	}
 }
 
-// delivery makes a bucket and a delivery stream into it, and returns when that is active. Its buffers are the shortest that
-// AWS allows; change makes another destination.
+// delivery makes a bucket and a delivery stream into it, and returns when that is active. Its
+// buffers are the shortest that AWS allows; change makes another destination.
 func (p *place) delivery(ctx context.Context, changes ...func(*firehose.CreateDeliveryStreamInput)) {
 	p.bucket(ctx)
 	in := &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: &p.name, DeliveryStreamType: types.DeliveryStreamTypeDirectPut,
 		ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
-			BucketARN: aws.String("arn:aws:s3:::" + p.name), RoleARN: aws.String(p.role(ctx)), Prefix: aws.String("out/"), ErrorOutputPrefix: aws.String("errors/"),
+			BucketARN: aws.String("arn:aws:s3:::" +
+				p.name), RoleARN: aws.String(p.role(ctx)), Prefix: aws.String("out/"), ErrorOutputPrefix: aws.String("errors/"),
 			BufferingHints: &types.BufferingHints{IntervalInSeconds: aws.Int32(0), SizeInMBs: aws.Int32(1)},
 		},
 		Tags: tagList(p.target.Tags, func(k, v *string) types.Tag { return types.Tag{Key: k, Value: v} }),
@@ -84,7 +99,10 @@ func (p *place) delivery(ctx context.Context, changes ...func(*firehose.CreateDe
 	for _, change := range changes {
 		change(in)
 	}
-	withRole(ctx, p, func() (*firehose.CreateDeliveryStreamOutput, error) { return p.firehose.CreateDeliveryStream(ctx, in) })
+	withRole(ctx, p, func() (*firehose.CreateDeliveryStreamOutput,
+		error) {
+		return p.firehose.CreateDeliveryStream(ctx, in)
+	})
 	p.undo(func(ctx context.Context) error {
 		_, err := p.firehose.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &p.name})
 		return err
@@ -95,7 +113,8 @@ func (p *place) delivery(ctx context.Context, changes ...func(*firehose.CreateDe
 }
 
 func (p *place) deliveryStream(ctx context.Context) *types.DeliveryStreamDescription {
-	return must(p.firehose.DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &p.name})).DeliveryStreamDescription
+	return must(p.firehose.DescribeDeliveryStream(ctx,
+		&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &p.name})).DeliveryStreamDescription
 }
 
 func destination(change func(*types.ExtendedS3DestinationConfiguration)) func(*firehose.CreateDeliveryStreamInput) {
@@ -247,7 +266,8 @@ func checkErrorPrefix(ctx context.Context, p *place) {
 	_, err := p.firehose.CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{
 		DeliveryStreamName: &p.name, DeliveryStreamType: types.DeliveryStreamTypeDirectPut,
 		ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
-			BucketARN: aws.String("arn:aws:s3:::" + p.name), RoleARN: aws.String(p.role(ctx)), Prefix: aws.String("dt=!{timestamp:yyyy-MM-dd}/"),
+			BucketARN: aws.String("arn:aws:s3:::" +
+				p.name), RoleARN: aws.String(p.role(ctx)), Prefix: aws.String("dt=!{timestamp:yyyy-MM-dd}/"),
 		},
 		Tags: tagList(p.target.Tags, func(k, v *string) types.Tag { return types.Tag{Key: k, Value: v} }),
 	})
@@ -312,7 +332,8 @@ func checkUpdateVersion(ctx context.Context, p *place) {
 	d := p.deliveryStream(ctx)
 	update := func() error {
 		_, err := p.firehose.UpdateDestination(ctx, &firehose.UpdateDestinationInput{
-			DeliveryStreamName: &p.name, CurrentDeliveryStreamVersionId: d.VersionId, DestinationId: d.Destinations[0].DestinationId,
+			DeliveryStreamName: &p.name, CurrentDeliveryStreamVersionId: d.VersionId,
+			DestinationId:               d.Destinations[0].DestinationId,
 			ExtendedS3DestinationUpdate: &types.ExtendedS3DestinationUpdate{Prefix: aws.String("other/")},
 		})
 		return err

@@ -33,17 +33,24 @@ const (
 func functionRows() []Behaviour {
 	return []Behaviour{
 		{ID: "lambda/error", Rule: "An error of the handler is answered with FunctionError Unhandled, its type and its text",
-			Source: lambdaGuide + "golang-exceptions.html", Covered: coverPanic, check: checkFunctionError("error", "told to fail")},
+			Source: lambdaGuide + "golang-exceptions.html", Covered: coverPanic, check: checkFunctionError("error",
+				"told to fail")},
 		{ID: "lambda/panic", Rule: "A panic is answered as an error with its text, and the next call succeeds", Slow: true,
-			Source: lambdaGuide + "golang-exceptions.html", Covered: coverPanic, check: checkFunctionError("panic", "told to panic")},
+			Source: lambdaGuide + "golang-exceptions.html", Covered: coverPanic, check: checkFunctionError("panic",
+				"told to panic")},
 		{ID: "lambda/exit", Rule: "A process that ends is answered as Runtime.ExitError, and the next call gets a new one",
-			Source: lambdaGuide + "lambda-runtime-environment.html", Covered: "integration TestKilledFunctionLosesNothingAndKeepsOrder", check: checkFunctionError("exit", "Runtime exited with error: exit status 7")},
-		{ID: "lambda/timeout", Rule: "A call beyond the function's time limit ends with “Task timed out”, and the next call succeeds",
+			Source: lambdaGuide +
+				"lambda-runtime-environment.html", Covered: "integration TestKilledFunctionLosesNothingAndKeepsOrder",
+			check: checkFunctionError("exit", "Runtime exited with error: exit status 7")},
+		{ID: "lambda/timeout",
+			Rule:   "A call beyond the function's time limit ends with “Task timed out”, and the next call succeeds",
 			Source: lambdaGuide + "configuration-timeout.html", Covered: coverDeadline, check: checkTimeout},
 		{ID: "lambda/deadline", Rule: "The context's deadline is the function's time limit",
 			Source: lambdaGuide + "golang-context.html", Covered: coverDeadline, check: checkDeadline},
 		{ID: "lambda/environment", Rule: "The function gets its variables, and its name, memory and region from Lambda",
-			Source: lambdaGuide + "configuration-envvars.html", Covered: "integration TestRatingsInMySQLBecomeRecommendationsOnS3", check: checkEnvironment},
+			Source: lambdaGuide +
+				"configuration-envvars.html", Covered: "integration TestRatingsInMySQLBecomeRecommendationsOnS3",
+			check: checkEnvironment},
 		{ID: "lambda/warm", Rule: "A process serves call after call; what was made at its start is kept", Slow: true,
 			Source: lambdaGuide + "lambda-runtime-environment.html", check: checkWarm},
 		{ID: "lambda/concurrent", Rule: "Calls at the same time get processes of their own", Slow: true,
@@ -51,18 +58,23 @@ func functionRows() []Behaviour {
 		{ID: "lambda/init", Rule: "A process that ends before it asks for work fails the call", Slow: true,
 			Source: lambdaGuide + "lambda-runtime-environment.html", check: checkInit},
 		{ID: "lambda/large-answer", Rule: "An answer above 6 MB is refused as Function.ResponseSizeTooLarge", Slow: true,
-			Source: lambdaGuide + "gettingstarted-limits.html", Covered: noTest + "no answer of kindred's comes near it", check: checkLargeAnswer},
+			Source: lambdaGuide + "gettingstarted-limits.html", Covered: noTest +
+				"no answer of kindred's comes near it", check: checkLargeAnswer},
 		{ID: "lambda/log-group", Rule: "What the function prints is in the log group /aws/lambda/NAME",
-			Source: lambdaGuide + "monitoring-cloudwatchlogs.html", Covered: "lambdas/recommend TestLogsHoldNoCustomerField", check: checkLogGroup},
+			Source: lambdaGuide +
+				"monitoring-cloudwatchlogs.html", Covered: "lambdas/recommend TestLogsHoldNoCustomerField", check: checkLogGroup},
 		{ID: "lambda/emf", Rule: "Metrics printed in the embedded metric format become CloudWatch metrics", Slow: true,
-			Source: "AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html", Covered: "lambdas/recommend TestPoisonAmongHundred", check: checkEMF},
+			Source:  "AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html",
+			Covered: "lambdas/recommend TestPoisonAmongHundred", check: checkEMF},
 		{ID: "lambda/code-hash", Rule: "CodeSha256 is the base64 SHA-256 of the zip", Slow: true,
 			Source: lambdaAPI + "API_FunctionConfiguration.html", Covered: coverProvide, check: checkCodeHash},
-		{ID: "lambda/update", Rule: "After UpdateFunctionConfiguration and LastUpdateStatus Successful, calls see the new variables", Slow: true,
+		{ID: "lambda/update",
+			Rule: "After UpdateFunctionConfiguration and LastUpdateStatus Successful, calls see the new variables", Slow: true,
 			Source: lambdaGuide + "functions-states.html", Covered: coverProvide, check: checkUpdate},
 		{ID: "lambda/version", Rule: "A published version keeps its configuration; an alias leads to its version", Slow: true,
 			Source: lambdaGuide + "configuration-aliases.html", Covered: coverStreams, check: checkVersion},
-		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException", Slow: true,
+		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException",
+			Slow:   true,
 			Source: lambdaGuide + "configuration-concurrency.html", check: checkReservedZero},
 		{ID: "lambda/names", Rule: "A second function of a name is ResourceConflictException, a missing one ResourceNotFoundException",
 			Source: lambdaAPI + "API_CreateFunction.html", Covered: coverProvide, check: checkFunctionNames},
@@ -97,8 +109,9 @@ func (p *place) functionInput(role string) *lambda.CreateFunctionInput {
 	}
 	return &lambda.CreateFunctionInput{
 		FunctionName: &p.name, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: &role,
-		Architectures: []types.Architecture{architecture()}, Code: &types.FunctionCode{ZipFile: p.target.Probe}, MemorySize: aws.Int32(256),
-		Timeout: aws.Int32(20), Environment: &types.Environment{Variables: variables}, Tags: p.target.Tags,
+		Architectures: []types.Architecture{architecture()}, Code: &types.FunctionCode{ZipFile: p.target.Probe},
+		MemorySize: aws.Int32(256),
+		Timeout:    aws.Int32(20), Environment: &types.Environment{Variables: variables}, Tags: p.target.Tags,
 	}
 }
 
@@ -118,12 +131,14 @@ func (p *place) functionReady(ctx context.Context) {
 		if c.State == types.StateFailed || c.LastUpdateStatus == types.LastUpdateStatusFailed {
 			differs("the function fails: %s %s", aws.ToString(c.StateReason), aws.ToString(c.LastUpdateStatusReason))
 		}
-		return c.State == types.StateActive && (c.LastUpdateStatus == types.LastUpdateStatusSuccessful || c.LastUpdateStatus == "")
+		return c.State == types.StateActive &&
+			(c.LastUpdateStatus == types.LastUpdateStatusSuccessful || c.LastUpdateStatus == "")
 	})
 }
 
 // invoke calls the function.
-func (p *place) invoke(ctx context.Context, c journal.Command, changes ...func(*lambda.InvokeInput)) (*lambda.InvokeOutput, error) {
+func (p *place) invoke(ctx context.Context, c journal.Command,
+	changes ...func(*lambda.InvokeInput)) (*lambda.InvokeOutput, error) {
 	payload := must(json.Marshal(c))
 	in := &lambda.InvokeInput{FunctionName: &p.name, Payload: payload}
 	for _, change := range changes {
@@ -240,7 +255,8 @@ func checkConcurrent(ctx context.Context, p *place) {
 	for i := range calls {
 		check(errs[i])
 		a := answers[i]
-		processes[fmt.Sprint(a.Process, a.Environment["AWS_LAMBDA_LOG_STREAM_NAME"])] = true // on AWS each sandbox counts from 1
+		// on AWS each sandbox counts from 1
+		processes[fmt.Sprint(a.Process, a.Environment["AWS_LAMBDA_LOG_STREAM_NAME"])] = true
 	}
 	if len(processes) != calls {
 		differs("calls at the same time share a process, one after the other")
@@ -328,10 +344,12 @@ func checkVersion(ctx context.Context, p *place) {
 	p.function(ctx)
 	p.setText(ctx, "one")
 	version := must(p.lambda.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: &p.name})).Version
-	must(p.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &p.name, FunctionVersion: version, Name: aws.String("live")}))
+	must(p.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &p.name, FunctionVersion: version,
+		Name: aws.String("live")}))
 	p.setText(ctx, "two")
 	p.await(ctx, "the version", func() bool {
-		c := must(p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &p.name, Qualifier: version}))
+		c := must(p.lambda.GetFunctionConfiguration(ctx,
+			&lambda.GetFunctionConfigurationInput{FunctionName: &p.name, Qualifier: version}))
 		return c.State == types.StateActive || c.State == ""
 	})
 	old := p.ask(ctx, journal.Command{}, func(in *lambda.InvokeInput) { in.Qualifier = aws.String("live") })
@@ -346,7 +364,8 @@ func checkVersion(ctx context.Context, p *place) {
 func checkReservedZero(ctx context.Context, p *place) {
 	p.function(ctx)
 	p.ask(ctx, journal.Command{})
-	must(p.lambda.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: &p.name, ReservedConcurrentExecutions: aws.Int32(0)}))
+	must(p.lambda.PutFunctionConcurrency(ctx,
+		&lambda.PutFunctionConcurrencyInput{FunctionName: &p.name, ReservedConcurrentExecutions: aws.Int32(0)}))
 	_, err := p.invoke(ctx, journal.Command{})
 	refused(err, "the call is served", "TooManyRequestsException")
 }
@@ -356,6 +375,7 @@ func checkFunctionNames(ctx context.Context, p *place) {
 	c := must(p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &p.name}))
 	_, err := p.lambda.CreateFunction(ctx, p.functionInput(aws.ToString(c.Role)))
 	refused(err, "a second function of one name is made", "ResourceConflictException")
-	_, err = p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(p.name + "-missing")})
+	_, err = p.lambda.GetFunctionConfiguration(ctx,
+		&lambda.GetFunctionConfigurationInput{FunctionName: aws.String(p.name + "-missing")})
 	refused(err, "a missing function is described", "ResourceNotFoundException")
 }

@@ -20,10 +20,11 @@ var ErrRefused = errors.New("not run on AWS")
 
 // AWS says on which account the rows may run, and how what they cost is found. The zero value allows nothing.
 type AWS struct {
-	AccountID string `env:"CONFORMANCE_AWS_ACCOUNT"`    // of 12 digits; the credentials must be of this account
-	BudgetTag string `env:"CONFORMANCE_AWS_BUDGET_TAG"` // KEY=VALUE, on every resource; a budget of the account should watch it
-	Region    string `env:"CONFORMANCE_AWS_REGION"`     // where the resources are made; AWS_REGION is not enough
-	Agreed    string `env:"CONFORMANCE_AWS_AGREED"`     // agreement, word for word
+	AccountID string `env:"CONFORMANCE_AWS_ACCOUNT"` // of 12 digits; the credentials must be of this account
+	// KEY=VALUE, on every resource; a budget of the account should watch it
+	BudgetTag string `env:"CONFORMANCE_AWS_BUDGET_TAG"`
+	Region    string `env:"CONFORMANCE_AWS_REGION"` // where the resources are made; AWS_REGION is not enough
+	Agreed    string `env:"CONFORMANCE_AWS_AGREED"` // agreement, word for word
 }
 
 // agreement is what the person who pays writes out.
@@ -31,8 +32,9 @@ const agreement = "creates and deletes resources that cost money"
 
 var accountForm = regexp.MustCompile(`^\d{12}$`)
 
-// OpenAWS returns the target if everything is said and true: the four variables, no endpoint of an emulator, and credentials of that
-// account. From then on the SDK itself refuses to make a resource without the tag.
+// OpenAWS returns the target if everything is said and true: the four variables, no endpoint of an
+// emulator, and credentials of that account. From then on the SDK itself refuses to make a resource
+// without the tag.
 func OpenAWS(ctx context.Context, cfg aws.Config, a AWS) (Target, error) {
 	key, value, _ := strings.Cut(a.BudgetTag, "=")
 	var missing []string
@@ -84,20 +86,23 @@ func untaggable() map[string]string {
 
 // refuseUntagged stops a call that would make a resource without the tags, before it is sent.
 func refuseUntagged(tags map[string]string) middleware.InitializeMiddleware {
-	return middleware.InitializeMiddlewareFunc("RefuseUntagged", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-		middleware.InitializeOutput, middleware.Metadata, error,
-	) {
-		name := awsmiddleware.GetOperationName(ctx)
-		_, exempt := untaggable()[name]
-		makes := strings.HasPrefix(name, "Create") || name == "PutMetricAlarm" || name == "PutCompositeAlarm"
-		if makes && !exempt && !tagged(in.Parameters, tags) {
-			return middleware.InitializeOutput{}, middleware.Metadata{}, fmt.Errorf("%w: %s without the budget tag", ErrRefused, name)
-		}
-		return next.HandleInitialize(ctx, in)
-	})
+	return middleware.InitializeMiddlewareFunc("RefuseUntagged",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
+			middleware.InitializeOutput, middleware.Metadata, error,
+		) {
+			name := awsmiddleware.GetOperationName(ctx)
+			_, exempt := untaggable()[name]
+			makes := strings.HasPrefix(name, "Create") || name == "PutMetricAlarm" || name == "PutCompositeAlarm"
+			if makes && !exempt && !tagged(in.Parameters, tags) {
+				return middleware.InitializeOutput{}, middleware.Metadata{},
+					fmt.Errorf("%w: %s without the budget tag", ErrRefused, name)
+			}
+			return next.HandleInitialize(ctx, in)
+		})
 }
 
-// tagged says whether the parameters hold each tag, in whichever of the SDK's forms: {"key":"value"}, or a list of pairs.
+// tagged says whether the parameters hold each tag, in whichever of the SDK's forms:
+// {"key":"value"}, or a list of pairs.
 func tagged(parameters any, tags map[string]string) bool {
 	data, err := json.Marshal(parameters)
 	if err != nil {

@@ -30,7 +30,8 @@ func accountServer(t *testing.T, account string) (aws.Config, *atomic.Int64) {
 	}))
 	t.Cleanup(server.Close)
 	return aws.Config{
-		Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
+		Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret",
+			""),
 		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
 	}, calls
 }
@@ -88,7 +89,8 @@ func TestNothingIsMadeWithoutTheTag(t *testing.T) {
 	name := aws.String("kindred-conformance-x")
 	makes := map[string]func(tagged bool) error{
 		"a map": func(tagged bool) error {
-			in := &kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(1), Tags: map[string]string{"budget": "other"}}
+			in := &kinesis.CreateStreamInput{StreamName: name, ShardCount: aws.Int32(1),
+				Tags: map[string]string{"budget": "other"}}
 			if tagged {
 				in.Tags["budget"] = "conformance"
 			}
@@ -106,7 +108,8 @@ func TestNothingIsMadeWithoutTheTag(t *testing.T) {
 		"a list within": func(tagged bool) error {
 			in := &s3.CreateBucketInput{Bucket: name}
 			if tagged {
-				in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{Tags: []s3types.Tag{{Key: aws.String("budget"), Value: aws.String("conformance")}}}
+				in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{Tags: []s3types.Tag{{Key: aws.String("budget"),
+					Value: aws.String("conformance")}}}
 			}
 			_, err := buckets.CreateBucket(t.Context(), in)
 			return err

@@ -33,7 +33,8 @@ const (
 
 func mappingRows() []Behaviour {
 	return []Behaviour{
-		{ID: "mapping/event", Rule: "A record comes with shard and sequence number in eventID, the stream's ARN, key, data and arrival time",
+		{ID: "mapping/event",
+			Rule:   "A record comes with shard and sequence number in eventID, the stream's ARN, key, data and arrival time",
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverFixture, check: checkEvent},
 		{ID: "mapping/batch-size", Rule: "A batch has BatchSize records at most",
 			Source: mappingAPI, Covered: "lambdas/recommend TestChunksBeforeARefusalAreDone", check: checkBatchSize},
@@ -47,7 +48,8 @@ func mappingRows() []Behaviour {
 			Source: mappingAPI, Covered: noTest + "kindred begins at TRIM_HORIZON", check: checkMappingLatest},
 		{ID: "mapping/retry-order", Rule: "A batch that fails is sent again before what is behind it in the shard",
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverRetry, check: checkRetryOrder},
-		{ID: "mapping/partial", Rule: "With ReportBatchItemFailures only the reported record and those behind it are sent again",
+		{ID: "mapping/partial",
+			Rule:   "With ReportBatchItemFailures only the reported record and those behind it are sent again",
 			Source: partialPage, Covered: coverPartial, check: checkPartial},
 		{ID: "mapping/partial-lowest", Rule: "Of several reported records the first one of the shard counts", Slow: true,
 			Source: partialPage, Covered: coverPartial, check: checkPartialLowest},
@@ -55,18 +57,27 @@ func mappingRows() []Behaviour {
 			Source: partialPage, Covered: "lambdas/recommend TestEmptyBatch", check: checkPartialEmpty},
 		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures what the function reports is ignored",
 			Source: partialPage, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_all_or_nothing_batches", check: checkPartialOff},
-		{ID: "mapping/retry-limit", Rule: "With MaximumRetryAttempts 2 a failing batch is tried 3 times, then the shard goes on",
-			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_endless_retries", check: checkRetryLimit},
-		{ID: "mapping/record-age", Rule: "With MaximumRecordAgeInSeconds a failing batch is given up when it is that old, then the shard goes on", Slow: true,
+		{ID: "mapping/retry-limit",
+			Rule:   "With MaximumRetryAttempts 2 a failing batch is tried 3 times, then the shard goes on",
+			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_endless_retries",
+			check: checkRetryLimit},
+		{ID: "mapping/record-age",
+			Rule:   "With MaximumRecordAgeInSeconds a failing batch is given up when it is that old, then the shard goes on",
+			Slow:   true,
 			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_an_age_beyond_the_stream", check: checkRecordAge},
-		{ID: "mapping/bisect", Rule: "With BisectBatchOnFunctionError a failing batch is halved, until only the failing record is given up",
-			Source: mappingAPI, Covered: "integration TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes", check: checkBisect},
-		{ID: "mapping/on-failure", Rule: "What is given up becomes an object in the OnFailure bucket: aws/lambda/UUID/SHARD/YYYY/MM/DD/…", Slow: true,
+		{ID: "mapping/bisect",
+			Rule:   "With BisectBatchOnFunctionError a failing batch is halved, until only the failing record is given up",
+			Source: mappingAPI, Covered: "integration TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes",
+			check: checkBisect},
+		{ID: "mapping/on-failure",
+			Rule: "What is given up becomes an object in the OnFailure bucket: aws/lambda/UUID/SHARD/YYYY/MM/DD/…", Slow: true,
 			Source: failurePage, Covered: coverGiven, check: checkOnFailure},
-		{ID: "mapping/on-failure-content", Rule: "That object names shard, range, size and condition, and its payload holds the records",
+		{ID: "mapping/on-failure-content",
+			Rule:   "That object names shard, range, size and condition, and its payload holds the records",
 			Source: failurePage, Covered: coverGiven, check: checkOnFailureContent},
 		{ID: "mapping/parallel", Rule: "With a ParallelizationFactor batches of one shard run at the same time", Slow: true,
-			Source: lambdaGuide + "with-kinesis.html", Covered: noTest + "kindred asks for 1; sessions are ordered by key", check: checkParallel},
+			Source: lambdaGuide + "with-kinesis.html", Covered: noTest +
+				"kindred asks for 1; sessions are ordered by key", check: checkParallel},
 		{ID: "mapping/split", Rule: "A parent's records come before its children's",
 			Source: lambdaGuide + "with-kinesis.html", Covered: noReshard, check: checkMappingSplit},
 		{ID: "mapping/new-shards", Rule: "Shards that a split makes are read by the mapping that runs",
@@ -86,14 +97,17 @@ func (p *place) bed(ctx context.Context, changes ...func(*lambda.CreateEventSour
 	return p.mapping(ctx, changes...)
 }
 
-// mapping makes the mapping of the stream to the function and returns when it is enabled. The function is called first: where it
-// cannot run the row ends with the reason, and elsewhere it is warm.
+// mapping makes the mapping of the stream to the function and returns when it is enabled. The
+// function is called first: where it cannot run the row ends with the reason, and elsewhere it is
+// warm.
 func (p *place) mapping(ctx context.Context, changes ...func(*lambda.CreateEventSourceMappingInput)) string {
 	p.ask(ctx, journal.Command{})
 	in := &lambda.CreateEventSourceMappingInput{
-		EventSourceArn: p.streamActive(ctx).StreamARN, FunctionName: &p.name, StartingPosition: types.EventSourcePositionTrimHorizon,
-		BatchSize: aws.Int32(100), MaximumRetryAttempts: aws.Int32(2), FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
-		Tags: p.target.Tags,
+		EventSourceArn: p.streamActive(ctx).StreamARN, FunctionName: &p.name,
+		StartingPosition: types.EventSourcePositionTrimHorizon,
+		BatchSize:        aws.Int32(100), MaximumRetryAttempts: aws.Int32(2),
+		FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
+		Tags:                  p.target.Tags,
 	}
 	for _, change := range changes {
 		change(in)
@@ -111,7 +125,8 @@ func (p *place) mapping(ctx context.Context, changes ...func(*lambda.CreateEvent
 
 func (p *place) mappingState(ctx context.Context, id, state string) {
 	p.await(ctx, "state "+state+" of the mapping", func() bool {
-		return aws.ToString(must(p.lambda.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: &id})).State) == state
+		return aws.ToString(must(p.lambda.GetEventSourceMapping(ctx,
+			&lambda.GetEventSourceMappingInput{UUID: &id})).State) == state
 	})
 }
 
@@ -121,7 +136,8 @@ func batchOf(n int32) func(*lambda.CreateEventSourceMappingInput) {
 
 // toBucket has what is given up written to the place's bucket.
 func (p *place) toBucket(in *lambda.CreateEventSourceMappingInput) {
-	in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::" + p.name)}}
+	in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::" +
+		p.name)}}
 }
 
 // batch puts records with one call, so that the mapping may take them together.
@@ -206,7 +222,8 @@ func checkBatchSize(ctx context.Context, p *place) {
 	}
 }
 
-// checkWindow waits for a first record, so that the function is warm and the mapping reads, and then looks how long the next one waits.
+// checkWindow waits for a first record, so that the function is warm and the mapping reads, and
+// then looks how long the next one waits.
 func checkWindow(ctx context.Context, p *place) {
 	const window = 10 * time.Second
 	p.bed(ctx, func(in *lambda.CreateEventSourceMappingInput) {
@@ -402,7 +419,8 @@ func checkOnFailureContent(ctx context.Context, p *place) {
 	_, f := p.given(ctx)
 	info := f.KinesisBatchInfo
 	switch {
-	case info.ShardID != shards[0], info.StartSequenceNumber != numbers[0], info.EndSequenceNumber != numbers[0], info.BatchSize != 1,
+	case info.ShardID != shards[0], info.StartSequenceNumber != numbers[0], info.EndSequenceNumber != numbers[0],
+		info.BatchSize != 1,
 		info.StreamARN != aws.ToString(p.streamActive(ctx).StreamARN):
 		differs("KinesisBatchInfo says otherwise")
 	case f.RequestContext.Condition != "RetryAttemptsExhausted":
@@ -449,7 +467,8 @@ func checkNewShards(ctx context.Context, p *place) {
 	_, children := p.split(ctx)
 	for i, s := range children {
 		out := must(p.kinesis.PutRecord(ctx, &kinesis.PutRecordInput{
-			StreamName: &p.name, PartitionKey: aws.String("key"), ExplicitHashKey: s.HashKeyRange.StartingHashKey, Data: []byte(fmt.Sprint("child ", i)),
+			StreamName: &p.name, PartitionKey: aws.String("key"), ExplicitHashKey: s.HashKeyRange.StartingHashKey,
+			Data: []byte(fmt.Sprint("child ", i)),
 		}))
 		if *out.ShardId != *s.ShardId {
 			differs("records go to the closed parent after a split")
@@ -479,7 +498,8 @@ func checkMappingAlias(ctx context.Context, p *place) {
 	p.stream(ctx, 1)
 	p.function(ctx)
 	version := must(p.lambda.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: &p.name})).Version
-	alias := must(p.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &p.name, FunctionVersion: version, Name: aws.String("live")}))
+	alias := must(p.lambda.CreateAlias(ctx,
+		&lambda.CreateAliasInput{FunctionName: &p.name, FunctionVersion: version, Name: aws.String("live")}))
 	p.mapping(ctx, func(in *lambda.CreateEventSourceMappingInput) { in.FunctionName = alias.AliasArn })
 	p.put(ctx, "key", "1")
 	p.until(ctx, "1")

@@ -30,7 +30,8 @@ const (
 
 func objectRows() []Behaviour {
 	return []Behaviour{
-		{ID: "s3/if-none-match", Rule: "PutObject with If-None-Match: * writes an absent key and answers 412 for one that exists",
+		{ID: "s3/if-none-match",
+			Rule:   "PutObject with If-None-Match: * writes an absent key and answers 412 for one that exists",
 			Source: s3Guide + "conditional-writes.html", Covered: coverStore, check: checkIfNoneMatch},
 		{ID: "s3/if-match", Rule: "PutObject with If-Match writes over that ETag and answers 412 for another",
 			Source: s3Guide + "conditional-writes.html", Covered: coverStore, check: checkIfMatch},
@@ -40,12 +41,14 @@ func objectRows() []Behaviour {
 			Source: s3Guide + "conditional-writes.html", Covered: coverRace, check: checkRaceCreate},
 		{ID: "s3/race-swap", Rule: "Of 16 writers with the same If-Match exactly one wins",
 			Source: s3Guide + "conditional-writes.html", Covered: coverRace, check: checkRaceSwap},
-		{ID: "s3/multipart-condition", Rule: "CompleteMultipartUpload with If-None-Match answers 412 when the key was written meanwhile",
+		{ID: "s3/multipart-condition",
+			Rule:   "CompleteMultipartUpload with If-None-Match answers 412 when the key was written meanwhile",
 			Source: s3API + "API_CompleteMultipartUpload.html", check: checkMultipartCondition},
 		{ID: "s3/multipart", Rule: "A multipart object appears whole with its completion, and not before",
 			Source: s3Guide + "mpuoverview.html", check: checkMultipart},
 		{ID: "s3/multipart-small", Rule: "A part below 5 MiB that is not the last is refused",
-			Source: s3Guide + "qfacts.html", Covered: noTest + "kindred writes each object by one PutObject", check: checkMultipartSmall},
+			Source: s3Guide + "qfacts.html", Covered: noTest +
+				"kindred writes each object by one PutObject", check: checkMultipartSmall},
 		{ID: "s3/read-after-write", Rule: "Reads and lists see a write, an overwrite and a delete at once",
 			Source: s3Guide + "Welcome.html", Covered: coverStore, check: checkReadAfterWrite},
 		{ID: "s3/list-order", Rule: "ListObjectsV2 lists keys in the order of their UTF-8 bytes",
@@ -55,14 +58,16 @@ func objectRows() []Behaviour {
 		{ID: "s3/etag", Rule: "The ETag of an object written by one PutObject, unencrypted or with S3's key, is its MD5",
 			Source: s3API + "API_Object.html", check: checkETag},
 		{ID: "s3/checksum", Rule: "A body that does not have the SHA-256 that came with it is refused; the right one is kept and given back",
-			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/lake/commit TestDamageIsErrCorrupt", check: checkChecksum},
+			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/lake/commit TestDamageIsErrCorrupt",
+			check: checkChecksum},
 		{ID: "s3/range", Rule: "GetObject gives the bytes of a Range",
 			Source: s3API + "API_GetObject.html", check: checkRange},
 		{ID: "s3/missing", Rule: "A missing key is NoSuchKey, a missing bucket NoSuchBucket; deleting a missing key succeeds",
 			Source: s3API + "ErrorResponses.html", Covered: "integration TestMissingBucketIsOneSentence", check: checkMissing},
 		{ID: "s3/versions", Rule: "A versioned bucket keeps what was overwritten and deleted",
 			Source: s3Guide + "versioning-workflows.html", Covered: coverBucketTest, check: checkVersions},
-		{ID: "s3/bucket-key", Rule: "With SSE-KMS as the bucket's default, an object that names no encryption is encrypted with that key",
+		{ID: "s3/bucket-key",
+			Rule:   "With SSE-KMS as the bucket's default, an object that names no encryption is encrypted with that key",
 			Source: s3Guide + "bucket-encryption.html", Covered: coverBucketTest, check: checkBucketKey},
 		{ID: "s3/bucket-policy", Rule: "A Deny in the bucket's policy refuses the call",
 			Source: s3Guide + "bucket-policies.html", Covered: coverBucketTest, check: checkBucketPolicy},
@@ -185,7 +190,8 @@ type upload struct {
 func (p *place) upload(ctx context.Context) *upload {
 	out := must(p.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &p.name, Key: aws.String("key")}))
 	p.undo(func(ctx context.Context) error { // of a completed one NoSuchUpload
-		_, err := p.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &p.name, Key: aws.String("key"), UploadId: out.UploadId})
+		_, err := p.s3.AbortMultipartUpload(ctx,
+			&s3.AbortMultipartUploadInput{Bucket: &p.name, Key: aws.String("key"), UploadId: out.UploadId})
 		if code := codeOf(err); code == "NoSuchUpload" || code == "404" {
 			return nil
 		}
@@ -196,14 +202,16 @@ func (p *place) upload(ctx context.Context) *upload {
 
 func (u *upload) part(ctx context.Context, size int) {
 	n := aws.Int32(int32(len(u.parts) + 1)) //nolint:gosec // G115: two parts at most
-	out := must(u.p.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &u.p.name, Key: aws.String("key"), UploadId: u.id, PartNumber: n,
-		Body: bytes.NewReader(make([]byte, size))}))
+	out := must(u.p.s3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &u.p.name, Key: aws.String("key"), UploadId: u.id,
+		PartNumber: n,
+		Body:       bytes.NewReader(make([]byte, size))}))
 	u.parts = append(u.parts, types.CompletedPart{PartNumber: n, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32})
 }
 
 func (u *upload) complete(ctx context.Context, condition *string) error {
-	_, err := u.p.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &u.p.name, Key: aws.String("key"), UploadId: u.id,
-		IfNoneMatch: condition, MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts}})
+	_, err := u.p.s3.CompleteMultipartUpload(ctx,
+		&s3.CompleteMultipartUploadInput{Bucket: &u.p.name, Key: aws.String("key"), UploadId: u.id,
+			IfNoneMatch: condition, MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts}})
 	return err
 }
 
@@ -275,7 +283,8 @@ func checkListKeys(ctx context.Context, p *place) {
 	}
 	must(p.putObject(ctx, "out", "x"))
 	var keys []string
-	pages := s3.NewListObjectsV2Paginator(p.s3, &s3.ListObjectsV2Input{Bucket: &p.name, Prefix: aws.String("in/"), MaxKeys: aws.Int32(3)})
+	pages := s3.NewListObjectsV2Paginator(p.s3,
+		&s3.ListObjectsV2Input{Bucket: &p.name, Prefix: aws.String("in/"), MaxKeys: aws.Int32(3)})
 	for pages.HasMorePages() {
 		page := must(pages.NextPage(ctx))
 		if len(page.Contents) > 3 {
@@ -308,18 +317,21 @@ func checkChecksum(ctx context.Context, p *place) {
 		}
 	}
 	must(p.putObject(ctx, "key", "body", sum("body")))
-	head := must(p.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &p.name, Key: aws.String("key"), ChecksumMode: types.ChecksumModeEnabled}))
+	head := must(p.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &p.name, Key: aws.String("key"),
+		ChecksumMode: types.ChecksumModeEnabled}))
 	if head.ChecksumSHA256 == nil {
 		differs("the checksum is not given back")
 	}
 	_, err := p.putObject(ctx, "other", "damaged", sum("body"))
-	refused(err, "a body with another's checksum is taken", "BadDigest", "InvalidRequest", "XAmzContentChecksumMismatch", "400")
+	refused(err, "a body with another's checksum is taken", "BadDigest", "InvalidRequest",
+		"XAmzContentChecksumMismatch", "400")
 }
 
 func checkRange(ctx context.Context, p *place) {
 	p.bucket(ctx)
 	must(p.putObject(ctx, "key", "0123456789"))
-	out := must(p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.name, Key: aws.String("key"), Range: aws.String("bytes=3-5")}))
+	out := must(p.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &p.name, Key: aws.String("key"),
+		Range: aws.String("bytes=3-5")}))
 	defer func() { _ = out.Body.Close() }() // read whole
 	if got := string(must(io.ReadAll(out.Body))); got != "345" {
 		differs("bytes 3-5 are %q", got)
@@ -358,11 +370,13 @@ func checkVersions(ctx context.Context, p *place) {
 func checkBucketKey(ctx context.Context, p *place) {
 	p.bucket(ctx)
 	key := p.key(ctx)
-	must(p.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &p.name, ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
-		Rules: []types.ServerSideEncryptionRule{{BucketKeyEnabled: aws.Bool(true), ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
-			SSEAlgorithm: types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &key,
-		}}},
-	}}))
+	must(p.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &p.name,
+		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{
+			Rules: []types.ServerSideEncryptionRule{{BucketKeyEnabled: aws.Bool(true),
+				ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{
+					SSEAlgorithm: types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &key,
+				}}},
+		}}))
 	must(p.putObject(ctx, "key", "body"))
 	head := must(p.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &p.name, Key: aws.String("key")}))
 	if head.ServerSideEncryption != types.ServerSideEncryptionAwsKms || aws.ToString(head.SSEKMSKeyId) != key {
@@ -390,9 +404,10 @@ func checkBucketPolicy(ctx context.Context, p *place) {
 func checkPublicBlock(ctx context.Context, p *place) {
 	p.bucket(ctx)
 	yes := aws.Bool(true)
-	must(p.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &p.name, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-		BlockPublicAcls: yes, BlockPublicPolicy: yes, IgnorePublicAcls: yes, RestrictPublicBuckets: yes,
-	}}))
+	must(p.s3.PutPublicAccessBlock(ctx,
+		&s3.PutPublicAccessBlockInput{Bucket: &p.name, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
+			BlockPublicAcls: yes, BlockPublicPolicy: yes, IgnorePublicAcls: yes, RestrictPublicBuckets: yes,
+		}}))
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}`, p.name)
 	_, err := p.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &p.name, Policy: &policy})
 	refused(err, "the policy is taken", "AccessDenied")
@@ -402,11 +417,14 @@ func checkLifecycle(ctx context.Context, p *place) {
 	p.bucket(ctx)
 	must(p.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &p.name,
 		LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
-			ID: aws.String("old"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String("")},
+			ID: aws.String("old"), Status: types.ExpirationStatusEnabled,
+			Filter:                      &types.LifecycleRuleFilter{Prefix: aws.String("")},
 			NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(30)},
 		}}}}))
-	rules := must(p.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &p.name})).Rules
-	if len(rules) != 1 || rules[0].NoncurrentVersionExpiration == nil || aws.ToInt32(rules[0].NoncurrentVersionExpiration.NoncurrentDays) != 30 {
+	rules := must(p.s3.GetBucketLifecycleConfiguration(ctx,
+		&s3.GetBucketLifecycleConfigurationInput{Bucket: &p.name})).Rules
+	if len(rules) != 1 || rules[0].NoncurrentVersionExpiration == nil ||
+		aws.ToInt32(rules[0].NoncurrentVersionExpiration.NoncurrentDays) != 30 {
 		differs("the rule comes back without what it says")
 	}
 }

@@ -45,33 +45,42 @@ func otherRows() []Behaviour {
 		{ID: "secrets/deleted", Rule: "A secret that is to be deleted is not read",
 			Source: "secretsmanager/latest/userguide/manage_delete-secret.html", Covered: coverRoot, check: checkDeletedSecret},
 		{ID: "iam/enforced", Rule: "A role without a permission is refused",
-			Source: "IAM/latest/UserGuide/reference_policies_evaluation-logic.html", Covered: "localstack/provision TestPoliciesAreNarrow", check: checkEnforced},
+			Source:  "IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
+			Covered: "localstack/provision TestPoliciesAreNarrow", check: checkEnforced},
 		{ID: "alarms/initial", Rule: "A new alarm is INSUFFICIENT_DATA",
 			Source: "AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html", Covered: coverAlarms, check: checkNewAlarm},
 		{ID: "alarms/breach", Rule: "An alarm goes to ALARM when its metric breaches the threshold", Slow: true,
 			Source: "AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html", Covered: coverAlarms, check: checkBreach},
 		{ID: "alarms/missing-data", Rule: "With TreatMissingData notBreaching an alarm without data goes to OK", Slow: true,
-			Source: "AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html", Covered: coverAlarms, check: checkMissingData},
+			Source: "AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html", Covered: coverAlarms,
+			check: checkMissingData},
 		{ID: "alarms/composite", Rule: "A composite alarm follows the alarms of its rule", Slow: true,
-			Source: "AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html", Covered: coverAlarms, check: checkComposite},
+			Source: "AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html", Covered: coverAlarms,
+			check: checkComposite},
 		{ID: "logs/retention", Rule: "A log group keeps the days that PutRetentionPolicy says",
-			Source: "AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", Covered: coverProvide, check: checkLogRetention},
+			Source: "AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", Covered: coverProvide,
+			check: checkLogRetention},
 		{ID: "states/run", Rule: "A state machine runs its states in order, with Choice and Retry, and gives the last one's output",
 			Source: "step-functions/latest/dg/concepts-amazon-states-language.html", Covered: coverStates, check: checkStates},
 		{ID: "states/refused", Rule: "A definition whose Next names no state is refused",
-			Source: "step-functions/latest/apireference/API_CreateStateMachine.html", Covered: coverStates, check: checkBadStates},
-		{ID: "scheduler/zone", Rule: "A schedule keeps its cron expression, time zone and retry policy; a wrong expression is refused",
-			Source: "scheduler/latest/UserGuide/schedule-types.html", Covered: "terraform/modules/training/tests/training.tftest.hcl refuses_a_bad_schedule", check: checkSchedule},
+			Source: "step-functions/latest/apireference/API_CreateStateMachine.html", Covered: coverStates,
+			check: checkBadStates},
+		{ID: "scheduler/zone",
+			Rule:    "A schedule keeps its cron expression, time zone and retry policy; a wrong expression is refused",
+			Source:  "scheduler/latest/UserGuide/schedule-types.html",
+			Covered: "terraform/modules/training/tests/training.tftest.hcl refuses_a_bad_schedule", check: checkSchedule},
 	}
 }
 
 // key makes a key and returns its ARN. AWS deletes it in a week.
 func (p *place) key(ctx context.Context) string {
 	made := must(p.kms.CreateKey(ctx, &kms.CreateKeyInput{
-		Description: &p.name, Tags: tagList(p.target.Tags, func(k, v *string) kmstypes.Tag { return kmstypes.Tag{TagKey: k, TagValue: v} }),
+		Description: &p.name, Tags: tagList(p.target.Tags,
+			func(k, v *string) kmstypes.Tag { return kmstypes.Tag{TagKey: k, TagValue: v} }),
 	}))
 	p.undo(func(ctx context.Context) error {
-		_, err := p.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: made.KeyMetadata.KeyId, PendingWindowInDays: aws.Int32(7)})
+		_, err := p.kms.ScheduleKeyDeletion(ctx,
+			&kms.ScheduleKeyDeletionInput{KeyId: made.KeyMetadata.KeyId, PendingWindowInDays: aws.Int32(7)})
 		if codeOf(err) == "KMSInvalidStateException" { // it is so already
 			return nil
 		}
@@ -83,11 +92,14 @@ func (p *place) key(ctx context.Context) string {
 func checkKey(ctx context.Context, p *place) {
 	key := p.key(ctx)
 	shop := map[string]string{"part": "shop"}
-	secret := must(p.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &key, Plaintext: []byte("text"), EncryptionContext: shop})).CiphertextBlob
-	if got := must(p.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: secret, EncryptionContext: shop})).Plaintext; string(got) != "text" {
+	secret := must(p.kms.Encrypt(ctx, &kms.EncryptInput{KeyId: &key, Plaintext: []byte("text"),
+		EncryptionContext: shop})).CiphertextBlob
+	if got := must(p.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: secret,
+		EncryptionContext: shop})).Plaintext; string(got) != "text" {
 		differs("the text comes back as another")
 	}
-	_, err := p.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: secret, EncryptionContext: map[string]string{"part": "other"}})
+	_, err := p.kms.Decrypt(ctx, &kms.DecryptInput{CiphertextBlob: secret,
+		EncryptionContext: map[string]string{"part": "other"}})
 	refused(err, "another context decrypts it", "InvalidCiphertextException")
 }
 
@@ -110,16 +122,19 @@ func (p *place) secret(ctx context.Context, value string) {
 	must(p.secrets.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: &p.name, SecretString: &value,
 		Tags: tagList(p.target.Tags, func(k, v *string) secrettypes.Tag { return secrettypes.Tag{Key: k, Value: v} })}))
 	p.undo(func(ctx context.Context) error {
-		_, err := p.secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &p.name, ForceDeleteWithoutRecovery: aws.Bool(true)})
+		_, err := p.secrets.DeleteSecret(ctx,
+			&secretsmanager.DeleteSecretInput{SecretId: &p.name, ForceDeleteWithoutRecovery: aws.Bool(true)})
 		return err
 	})
 }
 
 func checkSecret(ctx context.Context, p *place) {
 	p.secret(ctx, "one")
-	must(p.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &p.name, SecretString: aws.String("two")}))
+	must(p.secrets.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &p.name,
+		SecretString: aws.String("two")}))
 	for stage, want := range map[string]string{"AWSCURRENT": "two", "AWSPREVIOUS": "one"} {
-		got := must(p.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &p.name, VersionStage: &stage}))
+		got := must(p.secrets.GetSecretValue(ctx,
+			&secretsmanager.GetSecretValueInput{SecretId: &p.name, VersionStage: &stage}))
 		if aws.ToString(got.SecretString) != want {
 			differs("%s is another value", stage)
 		}
@@ -128,13 +143,14 @@ func checkSecret(ctx context.Context, p *place) {
 
 func checkDeletedSecret(ctx context.Context, p *place) {
 	p.secret(ctx, "one")
-	must(p.secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &p.name, RecoveryWindowInDays: aws.Int64(7)}))
+	must(p.secrets.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &p.name,
+		RecoveryWindowInDays: aws.Int64(7)}))
 	_, err := p.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &p.name})
 	refused(err, "it is read", "InvalidRequestException", "ResourceNotFoundException")
 }
 
-// checkEnforced takes a role that may touch nothing outside the conformance resources, and only services may take: both the taking
-// and the listing of buckets must be refused.
+// checkEnforced takes a role that may touch nothing outside the conformance resources, and only
+// services may take: both the taking and the listing of buckets must be refused.
 func checkEnforced(ctx context.Context, p *place) {
 	role := p.role(ctx)
 	taken, err := p.sts.AssumeRole(ctx, &sts.AssumeRoleInput{RoleArn: &role, RoleSessionName: aws.String("conformance")})
@@ -143,7 +159,8 @@ func checkEnforced(ctx context.Context, p *place) {
 		return
 	}
 	cfg := p.target.Config.Copy()
-	cfg.Credentials = credentials.NewStaticCredentialsProvider(*taken.Credentials.AccessKeyId, *taken.Credentials.SecretAccessKey, *taken.Credentials.SessionToken)
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(*taken.Credentials.AccessKeyId,
+		*taken.Credentials.SecretAccessKey, *taken.Credentials.SessionToken)
 	_, err = awsclient.S3(cfg).ListBuckets(ctx, &s3.ListBucketsInput{})
 	refused(err, "anybody may take it, and with it list all buckets", "AccessDenied")
 }
@@ -151,9 +168,11 @@ func checkEnforced(ctx context.Context, p *place) {
 // alarm makes an alarm on a metric of the place's own: period 10 s, which AWS calls high resolution.
 func (p *place) alarm(ctx context.Context, name, missing string) {
 	must(p.alarms.PutMetricAlarm(ctx, &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &name, Namespace: &p.name, MetricName: aws.String("Bad"), Statistic: alarmtypes.StatisticSum, Period: aws.Int32(10), EvaluationPeriods: aws.Int32(1),
-		Threshold: aws.Float64(5), ComparisonOperator: alarmtypes.ComparisonOperatorGreaterThanOrEqualToThreshold, TreatMissingData: &missing,
-		Tags: p.alarmTags(),
+		AlarmName: &name, Namespace: &p.name, MetricName: aws.String("Bad"), Statistic: alarmtypes.StatisticSum,
+		Period: aws.Int32(10), EvaluationPeriods: aws.Int32(1),
+		Threshold: aws.Float64(5), ComparisonOperator: alarmtypes.ComparisonOperatorGreaterThanOrEqualToThreshold,
+		TreatMissingData: &missing,
+		Tags:             p.alarmTags(),
 	}))
 	p.undoAlarm(name)
 }
@@ -171,7 +190,8 @@ func (p *place) undoAlarm(name string) {
 
 func (p *place) alarmState(ctx context.Context, name string) alarmtypes.StateValue {
 	out := must(p.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
-		AlarmNames: []string{name}, AlarmTypes: []alarmtypes.AlarmType{alarmtypes.AlarmTypeMetricAlarm, alarmtypes.AlarmTypeCompositeAlarm},
+		AlarmNames: []string{name}, AlarmTypes: []alarmtypes.AlarmType{alarmtypes.AlarmTypeMetricAlarm,
+			alarmtypes.AlarmTypeCompositeAlarm},
 	}))
 	switch {
 	case len(out.MetricAlarms) == 1:
@@ -184,9 +204,11 @@ func (p *place) alarmState(ctx context.Context, name string) alarmtypes.StateVal
 }
 
 func (p *place) breach(ctx context.Context) {
-	must(p.alarms.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: &p.name, MetricData: []alarmtypes.MetricDatum{{
-		MetricName: aws.String("Bad"), Value: aws.Float64(10), StorageResolution: aws.Int32(1), Timestamp: aws.Time(time.Now()),
-	}}}))
+	must(p.alarms.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: &p.name,
+		MetricData: []alarmtypes.MetricDatum{{
+			MetricName: aws.String("Bad"), Value: aws.Float64(10), StorageResolution: aws.Int32(1),
+			Timestamp: aws.Time(time.Now()),
+		}}}))
 }
 
 func checkNewAlarm(ctx context.Context, p *place) {
@@ -242,16 +264,19 @@ func checkLogRetention(ctx context.Context, p *place) {
 		_, err := p.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &p.name})
 		return err
 	})
-	must(p.logs.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &p.name, RetentionInDays: aws.Int32(7)}))
-	groups := must(p.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &p.name})).LogGroups
+	must(p.logs.PutRetentionPolicy(ctx,
+		&cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &p.name, RetentionInDays: aws.Int32(7)}))
+	groups := must(p.logs.DescribeLogGroups(ctx,
+		&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &p.name})).LogGroups
 	if len(groups) != 1 || aws.ToInt32(groups[0].RetentionInDays) != 7 {
 		differs("the group says otherwise")
 	}
 }
 
 func (p *place) stateMachine(ctx context.Context, role, definition string) (*sfn.CreateStateMachineOutput, error) {
-	made, err := p.states.CreateStateMachine(ctx, &sfn.CreateStateMachineInput{Name: &p.name, RoleArn: &role, Definition: &definition,
-		Tags: tagList(p.target.Tags, func(k, v *string) statetypes.Tag { return statetypes.Tag{Key: k, Value: v} })})
+	made, err := p.states.CreateStateMachine(ctx,
+		&sfn.CreateStateMachineInput{Name: &p.name, RoleArn: &role, Definition: &definition,
+			Tags: tagList(p.target.Tags, func(k, v *string) statetypes.Tag { return statetypes.Tag{Key: k, Value: v} })})
 	if err == nil {
 		p.undo(func(ctx context.Context) error {
 			_, err := p.states.DeleteStateMachine(ctx, &sfn.DeleteStateMachineInput{StateMachineArn: made.StateMachineArn})
@@ -268,8 +293,12 @@ func checkStates(ctx context.Context, p *place) {
 		"Refused":{"Type":"Fail","Error":"Refused"},
 		"Live":{"Type":"Pass","Result":"live","End":true}}}`
 	role := p.role(ctx)
-	machine := withRole(ctx, p, func() (*sfn.CreateStateMachineOutput, error) { return p.stateMachine(ctx, role, definition) })
-	run := must(p.states.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: aws.String("{}")}))
+	machine := withRole(ctx, p, func() (*sfn.CreateStateMachineOutput,
+		error) {
+		return p.stateMachine(ctx, role, definition)
+	})
+	run := must(p.states.StartExecution(ctx,
+		&sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: aws.String("{}")}))
 	var end *sfn.DescribeExecutionOutput
 	p.await(ctx, "the end of the run", func() bool {
 		end = must(p.states.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: run.ExecutionArn}))
@@ -289,9 +318,11 @@ func checkSchedule(ctx context.Context, p *place) {
 	role := p.role(ctx)
 	create := func(name, expression string) error {
 		_, err := p.scheduler.CreateSchedule(ctx, &scheduler.CreateScheduleInput{
-			Name: &name, ScheduleExpression: &expression, ScheduleExpressionTimezone: aws.String("Europe/Berlin"), State: schedulertypes.ScheduleStateDisabled,
+			Name: &name, ScheduleExpression: &expression, ScheduleExpressionTimezone: aws.String("Europe/Berlin"),
+			State:              schedulertypes.ScheduleStateDisabled,
 			FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
-			Target: &schedulertypes.Target{Arn: aws.String("arn:aws:states:" + p.target.Config.Region + ":000000000000:stateMachine:" + p.name), RoleArn: &role,
+			Target: &schedulertypes.Target{Arn: aws.String("arn:aws:states:" + p.target.Config.Region +
+				":000000000000:stateMachine:" + p.name), RoleArn: &role,
 				RetryPolicy: &schedulertypes.RetryPolicy{MaximumRetryAttempts: aws.Int32(3)}},
 		})
 		if err == nil {
@@ -304,7 +335,8 @@ func checkSchedule(ctx context.Context, p *place) {
 	}
 	withRole(ctx, p, func() (struct{}, error) { return struct{}{}, create(p.name, "cron(0 3 * * ? *)") })
 	s := must(p.scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: &p.name}))
-	if aws.ToString(s.ScheduleExpression) != "cron(0 3 * * ? *)" || aws.ToString(s.ScheduleExpressionTimezone) != "Europe/Berlin" ||
+	if aws.ToString(s.ScheduleExpression) != "cron(0 3 * * ? *)" ||
+		aws.ToString(s.ScheduleExpressionTimezone) != "Europe/Berlin" ||
 		s.Target.RetryPolicy == nil || aws.ToInt32(s.Target.RetryPolicy.MaximumRetryAttempts) != 3 {
 		differs("it comes back otherwise")
 	}

@@ -51,8 +51,10 @@ func newClients(t Target) *clients {
 	}
 	return &clients{
 		target: t, s3: awsclient.S3(cfg), kinesis: kinesis.NewFromConfig(cfg), firehose: firehose.NewFromConfig(cfg),
-		lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), kms: kms.NewFromConfig(cfg),
-		secrets: secretsmanager.NewFromConfig(cfg), alarms: cloudwatch.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		lambda: lambda.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg),
+		kms:     kms.NewFromConfig(cfg),
+		secrets: secretsmanager.NewFromConfig(cfg), alarms: cloudwatch.NewFromConfig(cfg),
+		logs:   cloudwatchlogs.NewFromConfig(cfg),
 		states: sfn.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg),
 	}
 }
@@ -140,7 +142,8 @@ func (p *place) pause(ctx context.Context, d time.Duration) {
 // bucket makes a bucket of the place's name.
 func (p *place) bucket(ctx context.Context) {
 	name := &p.name
-	location := &s3types.CreateBucketConfiguration{Tags: tagList(p.target.Tags, func(k, v *string) s3types.Tag { return s3types.Tag{Key: k, Value: v} })}
+	location := &s3types.CreateBucketConfiguration{Tags: tagList(p.target.Tags,
+		func(k, v *string) s3types.Tag { return s3types.Tag{Key: k, Value: v} })}
 	if region := p.target.Config.Region; region != "us-east-1" { // the one region that must not be named
 		location.LocationConstraint = s3types.BucketLocationConstraint(region)
 	}
@@ -148,7 +151,8 @@ func (p *place) bucket(ctx context.Context) {
 	p.undo(func(ctx context.Context) error { return p.deleteBucket(ctx) })
 }
 
-// deleteBucket deletes every version of every object, then the bucket. An emulator that lists no versions has the objects listed.
+// deleteBucket deletes every version of every object, then the bucket. An emulator that lists no
+// versions has the objects listed.
 func (p *place) deleteBucket(ctx context.Context) error {
 	versions, err := p.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &p.name})
 	if err != nil {
@@ -159,7 +163,8 @@ func (p *place) deleteBucket(ctx context.Context) error {
 		objects = append(objects, s3types.ObjectVersion{Key: m.Key, VersionId: m.VersionId})
 	}
 	for _, o := range objects {
-		if _, err := p.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &p.name, Key: o.Key, VersionId: o.VersionId}); err != nil {
+		if _, err := p.s3.DeleteObject(ctx,
+			&s3.DeleteObjectInput{Bucket: &p.name, Key: o.Key, VersionId: o.VersionId}); err != nil {
 			return err
 		}
 	}
@@ -204,7 +209,8 @@ func (p *place) role(ctx context.Context) string {
 		return err
 	})
 	policy := aws.String("conformance")
-	must(p.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &p.name, PolicyName: policy, PolicyDocument: aws.String(p.policy())}))
+	must(p.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: &p.name, PolicyName: policy,
+		PolicyDocument: aws.String(p.policy())}))
 	p.undo(func(ctx context.Context) error {
 		_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: &p.name, PolicyName: policy})
 		return err
@@ -217,7 +223,8 @@ func withRole[T any](ctx context.Context, p *place, call func() (T, error)) (out
 	var err error
 	unknown := func() bool {
 		out, err = call()
-		return p.target.OnAWS && err != nil && (strings.Contains(err.Error(), "assume") || strings.Contains(err.Error(), "role"))
+		return p.target.OnAWS && err != nil &&
+			(strings.Contains(err.Error(), "assume") || strings.Contains(err.Error(), "role"))
 	}
 	p.within(ctx, p.patience(), func() bool { return !unknown() })
 	return must(out, err)

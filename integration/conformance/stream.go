@@ -31,32 +31,41 @@ const (
 
 func streamRows() []Behaviour {
 	return []Behaviour{
-		{ID: "kinesis/put-results", Rule: "PutRecords answers each entry in the order of the request, with shard and sequence number",
+		{ID: "kinesis/put-results",
+			Rule:   "PutRecords answers each entry in the order of the request, with shard and sequence number",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: coverRefused, check: checkPutResults},
 		{ID: "kinesis/put-partial", Rule: "A shard takes 1 MiB/s; PutRecords answers 200 and refuses the entries above it one by one, counted in FailedRecordCount",
-			Source: kinesisAPI + "API_PutRecords.html", Covered: "integration TestRefusedRecordsAreSentAgainAndOnlyThose", check: checkPutPartial},
+			Source: kinesisAPI + "API_PutRecords.html", Covered: "integration TestRefusedRecordsAreSentAgainAndOnlyThose",
+			check: checkPutPartial},
 		{ID: "kinesis/put-501", Rule: "PutRecords refuses more than 500 entries",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: coverLimits, check: checkPut501},
-		{ID: "kinesis/put-record-size", Rule: "A record above 1 MiB (data and key) is refused unless the stream allows larger ones",
+		{ID: "kinesis/put-record-size",
+			Rule:   "A record above 1 MiB (data and key) is refused unless the stream allows larger ones",
 			Source: streamsGuide + "service-sizes-and-limits.html", Covered: coverLimits, check: checkPutRecordSize},
 		{ID: "kinesis/put-call-size", Rule: "A PutRecords call above 10 MiB (5 MiB until 2025) is refused",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: coverLimits, check: checkPutCallSize},
 		{ID: "kinesis/key-order", Rule: "Records of one key, put one after the other, are read in that order",
-			Source: streamsGuide + "key-concepts.html", Covered: "integration TestReplayedSessionsArriveWholeAndInOrder", check: checkKeyOrder},
+			Source: streamsGuide +
+				"key-concepts.html", Covered: "integration TestReplayedSessionsArriveWholeAndInOrder", check: checkKeyOrder},
 		{ID: "kinesis/sequence-numbers", Rule: "Sequence numbers of a shard increase",
-			Source: streamsGuide + "key-concepts.html", Covered: "integration TestReplayedSessionsArriveWholeAndInOrder", check: checkSequenceNumbers},
+			Source: streamsGuide +
+				"key-concepts.html", Covered: "integration TestReplayedSessionsArriveWholeAndInOrder", check: checkSequenceNumbers},
 		{ID: "kinesis/key-to-shard", Rule: "A record goes to the shard whose hash range holds the MD5 of its key",
 			Source: streamsGuide + "key-concepts.html", check: checkKeyToShard},
 		{ID: "kinesis/explicit-hash", Rule: "ExplicitHashKey overrides the key's hash",
 			Source: kinesisAPI + "API_PutRecord.html", check: checkExplicitHash},
 		{ID: "kinesis/hash-ends", Rule: "The hash ranges of the open shards leave no gap: a range's last hash belongs to it",
-			Source: kinesisAPI + "API_HashKeyRange.html", Covered: noTest + "a key meets a range's last hash once in 2^126", check: checkHashEnds},
+			Source: kinesisAPI + "API_HashKeyRange.html", Covered: noTest +
+				"a key meets a range's last hash once in 2^126", check: checkHashEnds},
 		{ID: "kinesis/trim-horizon", Rule: "TRIM_HORIZON begins at the oldest record",
-			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkIterators(types.ShardIteratorTypeTrimHorizon, 0, "abc")},
+			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
+			check: checkIterators(types.ShardIteratorTypeTrimHorizon, 0, "abc")},
 		{ID: "kinesis/at-sequence", Rule: "AT_SEQUENCE_NUMBER begins with that record",
-			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkIterators(types.ShardIteratorTypeAtSequenceNumber, 1, "bc")},
+			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
+			check: checkIterators(types.ShardIteratorTypeAtSequenceNumber, 1, "bc")},
 		{ID: "kinesis/after-sequence", Rule: "AFTER_SEQUENCE_NUMBER begins behind that record",
-			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkIterators(types.ShardIteratorTypeAfterSequenceNumber, 1, "c")},
+			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
+			check: checkIterators(types.ShardIteratorTypeAfterSequenceNumber, 1, "c")},
 		{ID: "kinesis/at-timestamp", Rule: "AT_TIMESTAMP begins with the first record at or behind that time",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkAtTimestamp},
 		{ID: "kinesis/latest", Rule: "LATEST begins behind the newest record",
@@ -65,30 +74,37 @@ func streamRows() []Behaviour {
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkGetLimit},
 		{ID: "kinesis/millis-behind", Rule: "MillisBehindLatest is above 0 while records are left and 0 at the tip",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkMillisBehind},
-		{ID: "kinesis/split-parents", Rule: "Children of a split name their parent and share its hash range; the parent gets an ending sequence number",
+		{ID: "kinesis/split-parents",
+			Rule:   "Children of a split name their parent and share its hash range; the parent gets an ending sequence number",
 			Source: streamsGuide + "kinesis-using-sdk-java-after-resharding.html", Covered: coverShards, check: checkSplit},
 		{ID: "kinesis/merge-parents", Rule: "The child of a merge names both parents",
 			Source: kinesisAPI + "API_MergeShards.html", Covered: coverShards, check: checkMerge},
-		{ID: "kinesis/split-data", Rule: "After a split new records go to the children, the old ones stay readable in the parent",
+		{ID: "kinesis/split-data",
+			Rule:   "After a split new records go to the children, the old ones stay readable in the parent",
 			Source: streamsGuide + "kinesis-using-sdk-java-after-resharding.html", Covered: coverShards, check: checkSplitData},
 		{ID: "kinesis/closed-shard", Rule: "A closed shard that is read to its end gives no next iterator",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkClosedShard},
 		{ID: "kinesis/update-shards", Rule: "UpdateShardCount ends with that many open shards",
-			Source: kinesisAPI + "API_UpdateShardCount.html", Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
+			Source:  kinesisAPI + "API_UpdateShardCount.html",
+			Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
 		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the token stands for the stream's name",
 			Source: kinesisAPI + "API_ListShards.html", Covered: coverShards, check: checkListPages},
 		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised, and not be raised to what is lower",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
-		{ID: "kinesis/names", Rule: "A second stream of a name is ResourceInUseException, a missing one ResourceNotFoundException",
-			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/lab/replay TestMissingStreamAndCancellation", check: checkStreamNames},
+		{ID: "kinesis/names",
+			Rule:   "A second stream of a name is ResourceInUseException, a missing one ResourceNotFoundException",
+			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/lab/replay TestMissingStreamAndCancellation",
+			check: checkStreamNames},
 	}
 }
 
 // stream makes a stream and returns when it is active.
 func (p *place) stream(ctx context.Context, shards int32) {
-	must(p.kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &p.name, ShardCount: &shards, Tags: p.target.Tags}))
+	must(p.kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &p.name, ShardCount: &shards,
+		Tags: p.target.Tags}))
 	p.undo(func(ctx context.Context) error {
-		_, err := p.kinesis.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: &p.name, EnforceConsumerDeletion: aws.Bool(true)})
+		_, err := p.kinesis.DeleteStream(ctx,
+			&kinesis.DeleteStreamInput{StreamName: &p.name, EnforceConsumerDeletion: aws.Bool(true)})
 		return err
 	})
 	p.streamActive(ctx)
@@ -97,7 +113,8 @@ func (p *place) stream(ctx context.Context, shards int32) {
 func (p *place) streamActive(ctx context.Context) *types.StreamDescriptionSummary {
 	var s *types.StreamDescriptionSummary
 	p.await(ctx, "an active stream", func() bool {
-		s = must(p.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &p.name})).StreamDescriptionSummary
+		s = must(p.kinesis.DescribeStreamSummary(ctx,
+			&kinesis.DescribeStreamSummaryInput{StreamName: &p.name})).StreamDescriptionSummary
 		return s.StreamStatus == types.StreamStatusActive
 	})
 	return s
@@ -105,7 +122,8 @@ func (p *place) streamActive(ctx context.Context) *types.StreamDescriptionSummar
 
 // shards lists all shards, oldest first.
 func (p *place) shards(ctx context.Context) []types.Shard {
-	shards := must(p.kinesis.ListShards(ctx, &kinesis.ListShardsInput{StreamName: &p.name, MaxResults: aws.Int32(shardsOnePage)})).Shards
+	shards := must(p.kinesis.ListShards(ctx,
+		&kinesis.ListShardsInput{StreamName: &p.name, MaxResults: aws.Int32(shardsOnePage)})).Shards
 	slices.SortFunc(shards, func(a, b types.Shard) int { return strings.Compare(*a.ShardId, *b.ShardId) })
 	return shards
 }
@@ -119,10 +137,12 @@ func open(shards []types.Shard) (list []types.Shard) {
 	return list
 }
 
-// put puts records with one key each in its own call, so that their order is known, and returns shards and sequence numbers.
+// put puts records with one key each in its own call, so that their order is known, and returns
+// shards and sequence numbers.
 func (p *place) put(ctx context.Context, key string, data ...string) (shards, numbers []string) {
 	for _, d := range data {
-		out := must(p.kinesis.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: &p.name, PartitionKey: &key, Data: []byte(d)}))
+		out := must(p.kinesis.PutRecord(ctx,
+			&kinesis.PutRecordInput{StreamName: &p.name, PartitionKey: &key, Data: []byte(d)}))
 		shards, numbers = append(shards, *out.ShardId), append(numbers, *out.SequenceNumber)
 	}
 	return shards, numbers
@@ -138,7 +158,8 @@ func entries(n, size int) []types.PutRecordsRequestEntry {
 	return list
 }
 
-func (p *place) putRecords(ctx context.Context, records []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
+func (p *place) putRecords(ctx context.Context,
+	records []types.PutRecordsRequestEntry) (*kinesis.PutRecordsOutput, error) {
 	return p.kinesis.PutRecords(ctx, &kinesis.PutRecordsInput{StreamName: &p.name, Records: records})
 }
 
@@ -188,7 +209,8 @@ func checkPutResults(ctx context.Context, p *place) {
 		differs("%d results for 20 entries", len(out.Records))
 	}
 	for i, r := range out.Records {
-		if r.ErrorCode != nil || aws.ToString(r.ShardId) != p.shardOf(ctx, fmt.Sprint("key-", i)) || aws.ToString(r.SequenceNumber) == "" {
+		if r.ErrorCode != nil || aws.ToString(r.ShardId) != p.shardOf(ctx, fmt.Sprint("key-", i)) ||
+			aws.ToString(r.SequenceNumber) == "" {
 			differs("a result names no sequence number, or another entry's shard")
 		}
 	}
@@ -337,7 +359,8 @@ func checkIterators(kind types.ShardIteratorType, from int, want string) func(co
 func checkAtTimestamp(ctx context.Context, p *place) {
 	p.stream(ctx, 1)
 	shards, _ := p.put(ctx, "key", "a")
-	first := p.read(ctx, p.iterator(ctx, shards[0], types.ShardIteratorTypeTrimHorizon, ""), 1)[0].ApproximateArrivalTimestamp
+	first := p.read(ctx, p.iterator(ctx, shards[0], types.ShardIteratorTypeTrimHorizon, ""),
+		1)[0].ApproximateArrivalTimestamp
 	p.pause(ctx, 3*time.Second) // beyond the rounding of any format
 	p.put(ctx, "key", "b")
 	between := first.Add(1500 * time.Millisecond)
@@ -403,7 +426,8 @@ func checkMillisBehind(ctx context.Context, p *place) {
 func (p *place) split(ctx context.Context) (parent types.Shard, children []types.Shard) {
 	before := p.shards(ctx)[0]
 	middle := new(big.Int).Rsh(number(*before.HashKeyRange.EndingHashKey), 1)
-	must(p.kinesis.SplitShard(ctx, &kinesis.SplitShardInput{StreamName: &p.name, ShardToSplit: before.ShardId, NewStartingHashKey: aws.String(middle.String())}))
+	must(p.kinesis.SplitShard(ctx, &kinesis.SplitShardInput{StreamName: &p.name, ShardToSplit: before.ShardId,
+		NewStartingHashKey: aws.String(middle.String())}))
 	p.streamActive(ctx)
 	for _, s := range p.shards(ctx) {
 		if *s.ShardId == *before.ShardId {
@@ -440,7 +464,8 @@ func checkSplit(ctx context.Context, p *place) {
 func checkMerge(ctx context.Context, p *place) {
 	p.stream(ctx, 2)
 	parents := p.shards(ctx)
-	must(p.kinesis.MergeShards(ctx, &kinesis.MergeShardsInput{StreamName: &p.name, ShardToMerge: parents[0].ShardId, AdjacentShardToMerge: parents[1].ShardId}))
+	must(p.kinesis.MergeShards(ctx, &kinesis.MergeShardsInput{StreamName: &p.name, ShardToMerge: parents[0].ShardId,
+		AdjacentShardToMerge: parents[1].ShardId}))
 	p.streamActive(ctx)
 	left := open(p.shards(ctx))
 	if len(left) != 1 {
@@ -524,7 +549,8 @@ func checkListPages(ctx context.Context, p *place) {
 func checkRetention(ctx context.Context, p *place) {
 	p.stream(ctx, 1)
 	raise := func(hours int32) error {
-		_, err := p.kinesis.IncreaseStreamRetentionPeriod(ctx, &kinesis.IncreaseStreamRetentionPeriodInput{StreamName: &p.name, RetentionPeriodHours: &hours})
+		_, err := p.kinesis.IncreaseStreamRetentionPeriod(ctx,
+			&kinesis.IncreaseStreamRetentionPeriodInput{StreamName: &p.name, RetentionPeriodHours: &hours})
 		return err
 	}
 	check(raise(48))
@@ -536,9 +562,11 @@ func checkRetention(ctx context.Context, p *place) {
 
 func checkStreamNames(ctx context.Context, p *place) {
 	p.stream(ctx, 1)
-	_, err := p.kinesis.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: &p.name, ShardCount: aws.Int32(1), Tags: p.target.Tags})
+	_, err := p.kinesis.CreateStream(ctx,
+		&kinesis.CreateStreamInput{StreamName: &p.name, ShardCount: aws.Int32(1), Tags: p.target.Tags})
 	refused(err, "a second stream of one name is made", "ResourceInUseException")
-	_, err = p.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(p.name + "-missing")})
+	_, err = p.kinesis.DescribeStreamSummary(ctx,
+		&kinesis.DescribeStreamSummaryInput{StreamName: aws.String(p.name + "-missing")})
 	var missing *types.ResourceNotFoundException
 	if !errors.As(err, &missing) {
 		refused(err, "a missing stream is described", "ResourceNotFoundException")

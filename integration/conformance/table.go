@@ -63,7 +63,8 @@ func (t Table) writeCounts(b *strings.Builder) {
 			kind, _, _ := strings.Cut(t.cell(title, row.ID), ":")
 			count[kind]++
 		}
-		fmt.Fprintf(b, "| %s | %d | %d | %d | %d |\n", title, count[AsDocumented], count["differs"], count["not supported"], count[NotRun])
+		fmt.Fprintf(b, "| %s | %d | %d | %d | %d |\n", title, count[AsDocumented], count["differs"], count["not supported"],
+			count[NotRun])
 	}
 }
 
@@ -113,8 +114,8 @@ func Read(page string) (Table, error) {
 	return t, nil
 }
 
-// Set puts a column in place of the one whose title begins with the same word, or behind the others. Of the same version, rows that are
-// not in cells stay.
+// Set puts a column in place of the one whose title begins with the same word, or behind the
+// others. Of the same version, rows that are not in cells stay.
 func (t *Table) Set(title string, cells map[string]string) {
 	if t.Cells == nil {
 		t.Cells = map[string]map[string]string{}

@@ -1,5 +1,6 @@
-// Package lambdaruntime runs a function's own process on this machine, as Lambda does: it serves the Runtime API that the process asks for
-// work. It is for tests and benchmarks only. See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+// Package lambdaruntime runs a function's own process on this machine, as Lambda does: it serves
+// the Runtime API that the process asks for work. It is for tests and benchmarks only. See
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 package lambdaruntime
 
 import (
@@ -49,7 +50,8 @@ type answer struct {
 
 // Start starts command. To its environment comes where the Runtime API is.
 func Start(command *exec.Cmd) (*Process, error) {
-	p := &Process{Cmd: command, work: make(chan invocation), answers: make(chan answer), ready: make(chan struct{}), ended: make(chan struct{})}
+	p := &Process{Cmd: command, work: make(chan invocation), answers: make(chan answer), ready: make(chan struct{}),
+		ended: make(chan struct{})}
 	p.api = httptest.NewServer(p.handler())
 	p.Env = append(p.Env, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(p.api.URL, "http://"))
 	if err := command.Start(); err != nil {
@@ -81,8 +83,8 @@ func (p *Process) HasEnded() bool {
 	}
 }
 
-// Invoke hands the process an event, which it has timeout for, and returns its answer. began is called when it has taken the event; nil:
-// nothing is.
+// Invoke hands the process an event, which it has timeout for, and returns its answer. began is
+// called when it has taken the event; nil: nothing is.
 func (p *Process) Invoke(event []byte, timeout time.Duration, began func(*os.Process)) ([]byte, error) {
 	deadline := time.Now().Add(timeout)
 	over := time.After(timeout)
@@ -159,6 +161,7 @@ func (p *Process) handler() http.Handler {
 	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Lambda-Extension-Identifier", "local")
 	})
-	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("GET /2020-01-01/extension/event/next",
+		func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	return mux
 }

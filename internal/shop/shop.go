@@ -72,7 +72,8 @@ type Product struct {
 	MSRP            Cents
 }
 
-// Rating is a row of ratings: one customer's stars for one product. RatedAt is UTC with whole seconds, and may be NULL.
+// Rating is a row of ratings: one customer's stars for one product. RatedAt is UTC with whole
+// seconds, and may be NULL.
 type Rating struct {
 	CustomerNumber int32
 	ProductCode    string

@@ -10,7 +10,8 @@ import (
 func TestParseCentsKeepsEveryCent(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]shop.Cents{
-		"0.00": 0, "0.07": 7, "-0.07": -7, "12.3": 1230, "12": 1200, "99999999.99": shop.MaxCents, "-99999999.99": -shop.MaxCents,
+		"0.00": 0, "0.07": 7, "-0.07": -7, "12.3": 1230, "12": 1200, "99999999.99": shop.MaxCents,
+		"-99999999.99": -shop.MaxCents,
 	} {
 		got, err := shop.ParseCents(text)
 		if err != nil || got != want {

@@ -1,4 +1,5 @@
-// Etl extracts the shop's MySQL database to a training set of Parquet files on S3: etl, etl plan, commit-parts, show, verify, prune.
+// Etl extracts the shop's MySQL database to a training set of Parquet files on S3: etl, etl plan,
+// commit-parts, show, verify, prune.
 package main
 
 import (
@@ -9,7 +10,8 @@ import (
 	"kindred/internal/platform/program"
 )
 
-// gcPercent keeps the memory near what is in use, customers and products, instead of at twice that: ratings leave no garbage.
+// gcPercent keeps the memory near what is in use, customers and products, instead of at twice that:
+// ratings leave no garbage.
 const gcPercent = 20
 
 func main() {

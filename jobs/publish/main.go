@@ -1,4 +1,5 @@
-// Publish takes trained model versions live in the vector database, and back: publish, publish list, publish show, publish rollback.
+// Publish takes trained model versions live in the vector database, and back: publish, publish
+// list, publish show, publish rollback.
 package main
 
 import (

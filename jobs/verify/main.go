@@ -1,5 +1,5 @@
-// Verify is the delivery audit: it proves that every event on the stream ended somewhere, exactly once. `verify redrive` sends
-// events again that had to be given up.
+// Verify is the delivery audit: it proves that every event on the stream ended somewhere, exactly
+// once. `verify redrive` sends events again that had to be given up.
 package main
 
 import (

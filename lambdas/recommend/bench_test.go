@@ -15,10 +15,11 @@ import (
 	"kindred/internal/stream/quarantine"
 )
 
-// BenchmarkHandle measures what the function itself costs for each event of a full batch: the database answers at once, out of memory, and
-// Firehose takes everything.
+// BenchmarkHandle measures what the function itself costs for each event of a full batch: the
+// database answers at once, out of memory, and Firehose takes everything.
 func BenchmarkHandle(b *testing.B) {
-	version := vectorstoretest.Version("m000000000000001", 1, vectorstoretest.Shape{Items: 800, Customers: 500, RatedEach: 20, Dim: 64})
+	version := vectorstoretest.Version("m000000000000001", 1,
+		vectorstoretest.Shape{Items: 800, Customers: 500, RatedEach: 20, Dim: 64})
 	h := &handler{recommender: recommend.New(newCanned(version)), delivery: discard{}, quarantine: quarantine.New(nil),
 		log: slog.New(slog.DiscardHandler), metrics: io.Discard, headRoom: time.Second, now: time.Now}
 	shop := activitytest.Shop{}
@@ -79,7 +80,8 @@ func (c *canned) Lookup(context.Context, *recommend.Model, []string, []int32) (r
 	return c.lookup, nil
 }
 
-func (c *canned) Retrieve(_ context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (c *canned) Retrieve(_ context.Context, _ *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i := range candidates {

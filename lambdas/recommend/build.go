@@ -24,7 +24,8 @@ type config struct {
 	PGVector        envconfig.PGVector
 	Delivery        envconfig.Delivery
 	Recommendations envconfig.Recommendations
-	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out. Default 1 s.
+	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
+	// Default 1 s.
 	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
 }
 

@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// chunkEvents are answered and delivered together: one call to Firehose takes so many. A batch that does not fit into the
-	// time limit makes progress by chunks.
+	// chunkEvents are answered and delivered together: one call to Firehose takes so many. A batch
+	// that does not fit into the time limit makes progress by chunks.
 	chunkEvents = 500
 	// quarantineWriters bounds the S3 requests at the same time, for a batch that is all broken.
 	quarantineWriters = 8
@@ -45,8 +45,9 @@ type keeper interface {
 
 // handler answers Kinesis batches. It is safe for concurrent use.
 //
-// A panic is not caught: it is a fault of this program and not of the event, so the batch fails loudly, is retried and
-// bisected by the mapping, and the event ends in its OnFailure destination, from where it can be sent again after a fix.
+// A panic is not caught: it is a fault of this program and not of the event, so the batch fails
+// loudly, is retried and bisected by the mapping, and the event ends in its OnFailure destination,
+// from where it can be sent again after a fix.
 type handler struct {
 	recommender recommender
 	delivery    deliverer
@@ -69,17 +70,21 @@ type record struct {
 // Invoke reads a batch and writes what of it is left to do. An error means that the batch is no KinesisEvent.
 func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var batch events.KinesisEvent
-	// What comes from other producers, as the partition key, is taken as encoding/json takes it: a refusal would hold the whole shard.
-	if err := json.Unmarshal(payload, &batch, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true)); err != nil {
+	// What comes from other producers, as the partition key, is taken as encoding/json takes it: a
+	// refusal would hold the whole shard.
+	if err := json.Unmarshal(payload, &batch, jsontext.AllowInvalidUTF8(true),
+		jsontext.AllowDuplicateNames(true)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
 	return json.Marshal(h.handle(ctx, batch))
 }
 
-// handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it names the first record that is
-// not done; Lambda sends that one and all after it again, so everything before it is delivered or in quarantine by then,
-// and what is delivered behind it will be again under the same ids. Firehose takes each record of a call for itself: it may refuse one and
-// take a later one of the same session. Nothing behind that call is touched; readers order a session by recommendation.position.
+// handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it
+// names the first record that is not done; Lambda sends that one and all after it again, so
+// everything before it is delivered or in quarantine by then, and what is delivered behind it will
+// be again under the same ids. Firehose takes each record of a call for itself: it may refuse one
+// and take a later one of the same session. Nothing behind that call is touched; readers order a
+// session by recommendation.position.
 func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.KinesisEventResponse {
 	start := h.now()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -137,20 +142,22 @@ func sound(records []*record) []*record {
 	return found
 }
 
-// position reads where on the stream a record was: "arn:aws:kinesis:region:account:stream/NAME" (a consumer's goes on after
-// the name) and "shardId-000000000000:SEQUENCE".
+// position reads where on the stream a record was: "arn:aws:kinesis:region:account:stream/NAME" (a
+// consumer's goes on after the name) and "shardId-000000000000:SEQUENCE".
 func position(r events.KinesisEventRecord) activity.Position {
 	_, stream, _ := strings.Cut(r.EventSourceArn, ":stream/")
 	stream, _, _ = strings.Cut(stream, "/")
 	shard, _, _ := strings.Cut(r.EventID, ":")
 	return activity.Position{
 		Stream: stream, Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber, PartitionKey: r.Kinesis.PartitionKey,
-		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond).UTC(), // a float on the way, of whole milliseconds
+		// a float on the way, of whole milliseconds
+		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond).UTC(),
 	}
 }
 
-// answer recommends and delivers, chunk by chunk, and gives a fault to each record that proves to be broken. With an error it
-// returns the batch's index of the first record that is not delivered; no chunk behind it was begun.
+// answer recommends and delivers, chunk by chunk, and gives a fault to each record that proves to
+// be broken. With an error it returns the batch's index of the first record that is not delivered;
+// no chunk behind it was begun.
 func (h *handler) answer(ctx context.Context, records []*record, sum *summary) (first int, err error) {
 	for left := sound(records); len(left) > 0; {
 		chunk := left[:min(chunkEvents, len(left))]
@@ -199,8 +206,9 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary
 	return chunk[missing[0]], err
 }
 
-// recommend answers the records in their order. A record whose values the store refuses for ever gets a fault and no answer: the
-// others are answered without it, found by halves. Every other error is transient, and of all records.
+// recommend answers the records in their order. A record whose values the store refuses for ever
+// gets a fault and no answer: the others are answered without it, found by halves. Every other
+// error is transient, and of all records.
 func (h *handler) recommend(ctx context.Context, records []*record) ([]recommend.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("begin the next %d events: %w", len(records), err)
@@ -228,8 +236,8 @@ func (h *handler) recommend(ctx context.Context, records []*record) ([]recommend
 	return append(answers, rest...), err
 }
 
-// keep brings those of the records that have a fault into quarantine. With an error it returns how many records before the first
-// failure are done.
+// keep brings those of the records that have a fault into quarantine. With an error it returns how
+// many records before the first failure are done.
 func (h *handler) keep(ctx context.Context, records []*record, sum *summary) (done int, err error) {
 	failures := make([]error, len(records))
 	var group errgroup.Group
@@ -240,7 +248,8 @@ func (h *handler) keep(ctx context.Context, records []*record, sum *summary) (do
 		}
 		group.Go(func() error {
 			failures[i] = h.quarantine.Write(ctx, activity.Quarantined{
-				Reason: r.fault.Reason, Message: r.fault.Message, EventID: activity.EventID(r.event, r.position), Position: r.position,
+				Reason: r.fault.Reason, Message: r.fault.Message, EventID: activity.EventID(r.event,
+					r.position), Position: r.position,
 				QuarantinedAt: h.now().UTC(), Data: r.data,
 			})
 			return nil

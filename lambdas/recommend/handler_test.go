@@ -85,7 +85,8 @@ func setup(t *testing.T) bundle {
 	return b
 }
 
-// run handles the batch and returns the index that the response names, or the number of records when it names none.
+// run handles the batch and returns the index that the response names, or the number of records
+// when it names none.
 func (b bundle) run(t *testing.T, batch events.KinesisEvent) int {
 	t.Helper()
 	return b.runWith(t, t.Context(), batch)
@@ -109,7 +110,8 @@ func (b bundle) runWith(t *testing.T, ctx context.Context, batch events.KinesisE
 		t.Fatalf("response %+v", response)
 	}
 	for _, f := range response.BatchItemFailures {
-		return slices.IndexFunc(batch.Records, func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == f.ItemIdentifier })
+		return slices.IndexFunc(batch.Records,
+			func(r events.KinesisEventRecord) bool { return r.Kinesis.SequenceNumber == f.ItemIdentifier })
 	}
 	return len(batch.Records)
 }
@@ -149,7 +151,8 @@ func batchOf(n int, broken ...int) events.KinesisEvent {
 			data = data[:len(data)/2]
 		}
 		batch.Records = append(batch.Records, events.KinesisEventRecord{
-			EventID: "shardId-000000000000:" + sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
+			EventID: "shardId-000000000000:" +
+				sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
 			Kinesis: events.KinesisRecord{SequenceNumber: sequence, PartitionKey: "s", Data: data,
 				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: time.Now().Add(-time.Second)}},
 		})
@@ -183,7 +186,8 @@ func TestFixture(t *testing.T) {
 	arrived := time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.UTC)
 	want := activity.Position{Stream: "kindred-activity", Shard: "shardId-000000000001",
 		SequenceNumber: batch.Records[0].Kinesis.SequenceNumber, PartitionKey: "s-1", ArrivedAt: arrived}
-	if r.ID != activity.RecommendationID("e-1") || r.EventID != "e-1" || r.ModelVersion != "m1" || r.Source != activity.SourceSession ||
+	if r.ID != activity.RecommendationID("e-1") || r.EventID != "e-1" || r.ModelVersion != "m1" ||
+		r.Source != activity.SourceSession ||
 		r.Position != want || r.LatencyMS <= 0 || len(first.RecommendedItems) != 10 || first.SimilarItems == nil {
 		t.Errorf("got %+v", first)
 	}
@@ -191,11 +195,13 @@ func TestFixture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(second.Recommendation.EventID, "evt-") || second.Recommendation.Source != activity.SourcePopularity {
+	if !strings.HasPrefix(second.Recommendation.EventID, "evt-") ||
+		second.Recommendation.Source != activity.SourcePopularity {
 		t.Errorf("got %+v", second)
 	}
 	kept := b.quarantine.kept[batch.Records[2].Kinesis.SequenceNumber]
-	if kept.Reason != activity.ReasonKPLAggregated || !bytes.Equal(kept.Data, batch.Records[2].Kinesis.Data) || kept.EventID == "" {
+	if kept.Reason != activity.ReasonKPLAggregated || !bytes.Equal(kept.Data, batch.Records[2].Kinesis.Data) ||
+		kept.EventID == "" {
 		t.Errorf("quarantined %+v", kept)
 	}
 }
@@ -213,7 +219,8 @@ func TestPoisonAmongHundred(t *testing.T) {
 	if err := json.Unmarshal(b.metrics.Bytes(), &metrics); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]float64{"events": 100, "recommended": 99, "quarantined": 1, "retried": 0, "source_session": 99} {
+	for name, want := range map[string]float64{"events": 100, "recommended": 99, "quarantined": 1, "retried": 0,
+		"source_session": 99} {
 		if metrics[name] != want {
 			t.Errorf("metric %s is %v, want %g", name, metrics[name], want)
 		}
@@ -231,7 +238,8 @@ func TestPoisonAmongHundred(t *testing.T) {
 	}
 }
 
-// PostgreSQL takes no NUL in a text, for ever: the event must not reach it, where its fault would look transient.
+// PostgreSQL takes no NUL in a text, for ever: the event must not reach it, where its fault would
+// look transient.
 func TestNULInAProductCodeHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -242,7 +250,8 @@ func TestNULInAProductCodeHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// A value that the database takes never must not hold up the events beside it, whatever Parse does not foresee.
+// A value that the database takes never must not hold up the events beside it, whatever Parse does
+// not foresee.
 func TestEventThatTheDatabaseRefusesHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -252,12 +261,15 @@ func TestEventThatTheDatabaseRefusesHoldsUpNobody(t *testing.T) {
 	for _, i := range odd {
 		batch.Records[i].Kinesis.Data = fmt.Appendf(nil, `{"session_id":"s","event_id":"odd%d","browse_history":[{"product_code":"odd"}]}`, i)
 	}
-	if failed := b.run(t, batch); failed != 100 || len(b.delivery.lines) != 95 || len(b.quarantine.kept) != 5 || b.delivery.calls != 1 {
-		t.Errorf("failed at %d, %d delivered in %d calls, %d quarantined", failed, len(b.delivery.lines), b.delivery.calls, len(b.quarantine.kept))
+	if failed := b.run(t, batch); failed != 100 || len(b.delivery.lines) != 95 || len(b.quarantine.kept) != 5 ||
+		b.delivery.calls != 1 {
+		t.Errorf("failed at %d, %d delivered in %d calls, %d quarantined", failed, len(b.delivery.lines), b.delivery.calls,
+			len(b.quarantine.kept))
 	}
 	for _, i := range odd {
 		r := batch.Records[i].Kinesis
-		if q := b.quarantine.kept[r.SequenceNumber]; q.Reason != activity.ReasonRefused || q.EventID != fmt.Sprintf("odd%d", i) ||
+		if q := b.quarantine.kept[r.SequenceNumber]; q.Reason != activity.ReasonRefused ||
+			q.EventID != fmt.Sprintf("odd%d", i) ||
 			!bytes.Equal(q.Data, r.Data) || !strings.Contains(q.Message, "22021") || strings.Contains(q.Message, "odd") {
 			t.Errorf("record %d: quarantined %+v", i, q)
 		}
@@ -290,7 +302,8 @@ func TestDatabaseDownWhileAnEventIsRefusedQuarantinesNothing(t *testing.T) {
 		})
 		failed := b.run(t, batch)
 		if healthy := b.store.Trips() < trips; healthy != (failed == 4) || healthy != (len(b.quarantine.kept) == 1) {
-			t.Errorf("down from round trip %d: failed at %d, %d delivered, %d quarantined", trips, failed, len(b.delivery.lines), len(b.quarantine.kept))
+			t.Errorf("down from round trip %d: failed at %d, %d delivered, %d quarantined", trips, failed, len(b.delivery.lines),
+				len(b.quarantine.kept))
 		}
 		if failed != 4 && (failed > 0 || len(b.delivery.lines) > 0) {
 			t.Errorf("down from round trip %d: failed at %d, %d delivered", trips, failed, len(b.delivery.lines))
@@ -387,7 +400,8 @@ func TestRetryWritesTheSameIDs(t *testing.T) {
 
 func TestWorkEndsBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
-	for name, left := range map[string]time.Duration{"no time left": 500 * time.Millisecond, "database hangs": 1100 * time.Millisecond} {
+	for name, left := range map[string]time.Duration{"no time left": 500 * time.Millisecond,
+		"database hangs": 1100 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
@@ -408,7 +422,8 @@ func TestWorkEndsBeforeTheDeadline(t *testing.T) {
 	}
 }
 
-// The largest event with the largest answer must fit into a record of Firehose: else the event would come again for ever.
+// The largest event with the largest answer must fit into a record of Firehose: else the event
+// would come again for ever.
 func TestTheLargestEventCanBeDelivered(t *testing.T) {
 	t.Parallel()
 	long := func(bytes int) string { return strings.Repeat("\x01", bytes) } // six bytes each in JSON
@@ -420,16 +435,19 @@ func TestTheLargestEventCanBeDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	code := long(activity.MaxProductCode)
-	answer := recommend.Answer{Similar: &activity.SimilarItems{ProductCode: code}, Source: activity.SourcePopularity, ModelVersion: long(40)}
+	answer := recommend.Answer{Similar: &activity.SimilarItems{ProductCode: code}, Source: activity.SourcePopularity,
+		ModelVersion: long(40)}
 	for range 10 {
 		answer.Items = append(answer.Items, activity.RecommendedItem{ID: code, Score: -1.2345678e-20, Because: code})
 	}
 	for range 5 {
-		answer.Similar.SimilarItems = append(answer.Similar.SimilarItems, activity.SimilarItem{ID: code, Distance: -1.2345678e-20})
+		answer.Similar.SimilarItems = append(answer.Similar.SimilarItems,
+			activity.SimilarItem{ID: code, Distance: -1.2345678e-20})
 	}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
-	position := activity.Position{Stream: long(128), Shard: "shardId-000000000000", SequenceNumber: strings.Repeat("9", 128),
-		PartitionKey: long(activity.MaxID), ArrivedAt: at}
+	position := activity.Position{Stream: long(128), Shard: "shardId-000000000000",
+		SequenceNumber: strings.Repeat("9", 128),
+		PartitionKey:   long(activity.MaxID), ArrivedAt: at}
 	line, err := answer.Record(data, event, position, at.Add(time.Hour)).AppendLine(nil)
 	if err != nil || len(line) > delivery.MaxRecordBytes {
 		t.Errorf("%d bytes, Firehose takes %d: %v", len(line), delivery.MaxRecordBytes, err)
@@ -444,8 +462,8 @@ func TestEmptyBatch(t *testing.T) {
 	}
 }
 
-// FuzzHandle holds that whatever bytes come between two sound events, both are delivered, and the bytes end in exactly one place: in
-// quarantine as they came, or in a line but for white space.
+// FuzzHandle holds that whatever bytes come between two sound events, both are delivered, and the
+// bytes end in exactly one place: in quarantine as they came, or in a line but for white space.
 func FuzzHandle(f *testing.F) {
 	for _, seed := range []string{"", "null", "{}", "[1]", "\xF3\x89\x9A\xC2\n\x01x", "\xff", `{"session_id":"s","browse_history":[]}`,
 		`{"session_id":"s","browse_history":[{"product_code":"L2_03","quantity":"2","in_shopping_cart":true}], "x" : {"a":[1e400,"\u2028"]}}`,
@@ -462,7 +480,8 @@ func FuzzHandle(f *testing.F) {
 			t.Fatalf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
 		}
 		if len(b.delivery.lines) == 2 {
-			if kept := b.quarantine.kept[batch.Records[1].Kinesis.SequenceNumber]; !bytes.Equal(kept.Data, data) || kept.Reason == "" {
+			if kept := b.quarantine.kept[batch.Records[1].Kinesis.SequenceNumber]; !bytes.Equal(kept.Data, data) ||
+				kept.Reason == "" {
 				t.Errorf("quarantined %+v", kept)
 			}
 			return

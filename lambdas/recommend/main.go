@@ -1,6 +1,7 @@
-// Command recommend is the function behind the activity stream: it answers every event of a Kinesis batch with
-// recommendations and hands them to Firehose; an event that no retry would mend goes to quarantine. main wires and starts,
-// handler.go turns a batch into its response. Nothing is requested before the first batch comes.
+// Command recommend is the function behind the activity stream: it answers every event of a Kinesis
+// batch with recommendations and hands them to Firehose; an event that no retry would mend goes to
+// quarantine. main wires and starts, handler.go turns a batch into its response. Nothing is
+// requested before the first batch comes.
 package main
 
 import (
@@ -22,13 +23,15 @@ func main() {
 		log.Error("function cannot start", logkey.Error, err.Error())
 		os.Exit(2)
 	}
-	// A batch leaves next to nothing behind of the megabytes that it takes: to collect seldom makes the function a fifth faster. Near the
-	// end of the memory that Lambda gives, it is collected as often as it must.
+	// A batch leaves next to nothing behind of the megabytes that it takes: to collect seldom makes
+	// the function a fifth faster. Near the end of the memory that Lambda gives, it is collected as
+	// often as it must.
 	debug.SetGCPercent(400)
 	if mib, err := strconv.Atoi(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); err == nil {
 		debug.SetMemoryLimit(int64(mib) << 20 * 3 / 4)
 	}
-	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the start. PostgreSQL ends the sessions of
-	// those that are gone (idle_session_timeout, package vectorstore).
+	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the
+	// start. PostgreSQL ends the sessions of those that are gone (idle_session_timeout, package
+	// vectorstore).
 	lambda.Start(h)
 }

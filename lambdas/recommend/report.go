@@ -77,11 +77,13 @@ const (
 	milliseconds = "Milliseconds"
 )
 
-// report writes one log line and one line of metrics for the batch. They hold counts and positions, nothing of the events.
+// report writes one log line and one line of metrics for the batch. They hold counts and positions,
+// nothing of the events.
 func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
 	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
 		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)}}
-	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)}, {logkey.Recommend, ms(s.recommend)},
+	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)},
+		{logkey.Recommend, ms(s.recommend)},
 		{logkey.Deliver, ms(s.deliver)}, {logkey.Quarantine, ms(s.quarantine)}}
 	attrs := make([]slog.Attr, 0, len(counts)+len(times)+4)
 	for _, m := range slices.Concat(counts, times) {
@@ -107,9 +109,11 @@ func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summ
 	}
 }
 
-// writeMetrics writes a line in the embedded metric format, which CloudWatch reads from the log. See
+// writeMetrics writes a line in the embedded metric format, which CloudWatch reads from the log.
+// See
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-// The model versions are properties of the line, not dimensions: each new one would make, and cost, a new set of metrics.
+// The model versions are properties of the line, not dimensions: each new one would make, and cost,
+// a new set of metrics.
 func writeMetrics(out io.Writer, at time.Time, counts, times []metric, s *summary) error {
 	line := make([]byte, 0, 2<<10)
 	line = append(line, `{"_aws":{"Timestamp":`...)

@@ -14,7 +14,8 @@ import (
 
 // functionURL lets an http.Handler answer a Lambda function URL. See the payload format version 2.0 in
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html.
-func functionURL(h http.Handler) func(context.Context, events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
+func functionURL(h http.Handler) func(context.Context,
+	events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
 	return func(ctx context.Context, in events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
 		body := []byte(in.Body)
 		if in.IsBase64Encoded {

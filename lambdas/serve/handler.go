@@ -47,7 +47,8 @@ type server struct {
 	now         func() time.Time
 }
 
-// route is one operation of openapi.json, which says what it takes and answers; a test holds the two together.
+// route is one operation of openapi.json, which says what it takes and answers; a test holds the
+// two together.
 type route struct {
 	method, path string
 	handle       http.HandlerFunc
@@ -63,8 +64,8 @@ func (s *server) routes() []route {
 	}
 }
 
-// newHandler makes the HTTP interface. Errors are application/problem+json (RFC 9457). Answers must not be stored: the next click,
-// another model version or an empty shelf changes them.
+// newHandler makes the HTTP interface. Errors are application/problem+json (RFC 9457). Answers must
+// not be stored: the next click, another model version or an empty shelf changes them.
 func newHandler(r recommender, log *slog.Logger, now func() time.Time) http.Handler {
 	s := &server{recommender: r, log: log, now: now}
 	mux, methods := http.NewServeMux(), []string{}
@@ -105,8 +106,8 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.problem(w, r, http.StatusNotFound, "there is nothing at this path; GET /openapi.json lists what there is")
 }
 
-// customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular products: nobody is met
-// with an error page.
+// customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular
+// products: nobody is met with an error page.
 type customerAnswer struct {
 	CustomerNumber   int32                      `json:"customer_number"`
 	ModelVersion     string                     `json:"model_version"`
@@ -133,7 +134,8 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	arrived := s.now()
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		s.problem(w, r, http.StatusUnsupportedMediaType, "send the activity record with the header Content-Type: application/json")
+		s.problem(w, r, http.StatusUnsupportedMediaType,
+			"send the activity record with the header Content-Type: application/json")
 		return
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, activity.MaxEventBytes+1))

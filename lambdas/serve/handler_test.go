@@ -95,7 +95,8 @@ func TestSimilar(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)
 		}
-		if status != 200 || got.ProductCode != "L2_03" || len(got.SimilarItems.SimilarItems) != want || got.ModelVersion != "m1" {
+		if status != 200 || got.ProductCode != "L2_03" || len(got.SimilarItems.SimilarItems) != want ||
+			got.ModelVersion != "m1" {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
@@ -114,7 +115,8 @@ func TestHealthNamesEveryVersionThatAnswers(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	b.store.Fail(func(context.Context) error { return vectorstore.ErrNoLiveVersion })
-	if status, _, body = b.call(t, http.MethodGet, "/health", ""); status != 503 || !strings.Contains(body, "publish one") {
+	if status, _, body = b.call(t, http.MethodGet, "/health", ""); status != 503 ||
+		!strings.Contains(body, "publish one") {
 		t.Errorf("%d %s", status, body)
 	}
 }
@@ -170,7 +172,8 @@ func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.store.Fail(func(context.Context) error { return errors.New("secret address refused") })
-	for path, method := range map[string]string{"/customers/101/recommendations": "GET", "/products/L2_03/similar": "GET", "/health": "GET",
+	for path, method := range map[string]string{"/customers/101/recommendations": "GET", "/products/L2_03/similar": "GET",
+		"/health":          "GET",
 		"/recommendations": "POST"} {
 		status, contentType, body := b.call(t, method, path, `{"session_id":"s","browse_history":[]}`)
 		mustProblem(t, contentType, body, 503)
@@ -197,7 +200,8 @@ func TestFunctionURL(t *testing.T) {
 	if _, err := activity.ParseRecord([]byte(out.Body)); err != nil {
 		t.Error(err)
 	}
-	for path, status := range map[string]int{"/products/L2%5F03/similar": 200, "/products/50% off/similar": 404, "/products/a b/similar": 404} {
+	for path, status := range map[string]int{"/products/L2%5F03/similar": 200, "/products/50% off/similar": 404,
+		"/products/a b/similar": 404} {
 		in = events.LambdaFunctionURLRequest{RawPath: path}
 		in.RequestContext.HTTP.Method = http.MethodGet
 		if out, err = answer(t.Context(), in); err != nil || out.StatusCode != status {
@@ -248,7 +252,8 @@ func TestListenAddress(t *testing.T) {
 		t.Errorf("got %s: %v", got, err)
 	}
 	var help strings.Builder
-	if _, err := listenAddress([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) || !strings.Contains(help.String(), "/openapi.json") {
+	if _, err := listenAddress([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) ||
+		!strings.Contains(help.String(), "/openapi.json") {
 		t.Errorf("help: %v: %s", err, help.String())
 	}
 	for _, args := range [][]string{{"--port", "1"}, {"extra"}} {

@@ -1,5 +1,5 @@
-// Command serve answers over HTTP what the function recommend answers over the stream: as a Lambda function URL, or on a local
-// port. main starts one of the two, handler.go is the interface.
+// Command serve answers over HTTP what the function recommend answers over the stream: as a Lambda
+// function URL, or on a local port. main starts one of the two, handler.go is the interface.
 package main
 
 import (

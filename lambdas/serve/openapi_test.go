@@ -115,7 +115,8 @@ func TestDocumentNamesEveryRouteAndNoOther(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerFitsTheDocument brings about each answer that the document describes, and compares status, type, headers and body.
+// TestEveryAnswerFitsTheDocument brings about each answer that the document describes, and compares
+// status, type, headers and body.
 func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	t.Parallel()
 	const record = `{"session_id":"s","customer_number":101,"browse_history":[{"product_code":"L2_03","quantity":"1"}],"device":{"os":"x"}}`
@@ -148,23 +149,27 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", status: 200},
 		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/-7/recommendations", status: 200},
 		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/x/recommendations", status: 400},
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", store: nothing, status: 503},
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", store: nothing,
+			status: 503},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`, status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: "{", status: 400},
-		{method: "POST", path: "/recommendations", url: "/recommendations", body: strings.Repeat(" ", activity.MaxEventBytes+1), status: 413},
+		{method: "POST", path: "/recommendations", url: "/recommendations",
+			body: strings.Repeat(" ", activity.MaxEventBytes+1), status: 413},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, request: form, status: 415},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s"}`, status: 422},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record,
 			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 422},
-		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, store: down(errors.New("down")), status: 503},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, store: down(errors.New("down")),
+			status: 503},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=50", status: 200},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=", status: 400},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?limit=1&limit=2", status: 400},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/%2e%2e/similar", status: 404},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar",
 			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 404},
-		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", store: down(errors.New("down")), status: 503},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", store: down(errors.New("down")),
+			status: 503},
 		{method: "GET", path: "/health", url: "/health", status: 200},
 		{method: "GET", path: "/health", url: "/health", store: canary, status: 200},
 		{method: "GET", path: "/health", url: "/health", store: nothing, status: 503},
@@ -204,7 +209,8 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		if got := w.Header().Get("Content-Type"); got != media[0] {
 			t.Errorf("%s: Content-Type %s, described %s", name, got, media[0])
 		}
-		schema := mustSchema(t, "paths", test.path, strings.ToLower(test.method), "responses", strconv.Itoa(w.Code), "content", media[0], "schema")
+		schema := mustSchema(t, "paths", test.path, strings.ToLower(test.method), "responses", strconv.Itoa(w.Code),
+			"content", media[0], "schema")
 		if err := fits(schema, w.Body.String()); err != nil {
 			t.Errorf("%s: %s\n%v", name, w.Body, err)
 		}
@@ -231,7 +237,8 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		`{}`, `[]`, `null`, `{"session_id":"s"}`, `{"browse_history":[]}`, session(""), session(strings.Repeat("é", activity.MaxID)),
 		session(strings.Repeat("é", activity.MaxID+1)), `{"session_id":null,"browse_history":[]}`, `{"session_id":"s","browse_history":null}`,
 		history(0), history(activity.MaxBrowseHistory), history(activity.MaxBrowseHistory + 1), `{"session_id":"s","browse_history":[null]}`,
-		product(""), product(strings.Repeat("é", activity.MaxProductCode)), product(strings.Repeat("é", activity.MaxProductCode+1)),
+		product(""), product(strings.Repeat("é", activity.MaxProductCode)), product(strings.Repeat("é",
+			activity.MaxProductCode+1)),
 		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`, `{"session_id":"s","browse_history":[{}]}`,
 		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`), entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
 		entry(`"quantity":2.2e9`), field(`"customer_number":7.0`), field(`"customer_number":7.5`),
@@ -260,7 +267,8 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 		t.Errorf("version %s", d.OpenAPI)
 	}
 	limit := d.Paths["/products/{code}/similar"]["get"].Parameters[1]
-	if limit.Name != "limit" || *limit.Schema.Minimum != 1 || *limit.Schema.Maximum != maxSimilar || *limit.Schema.Default != defaultSimilar {
+	if limit.Name != "limit" || *limit.Schema.Minimum != 1 || *limit.Schema.Maximum != maxSimilar ||
+		*limit.Schema.Default != defaultSimilar {
 		t.Errorf("parameter %+v", limit)
 	}
 	record := d.Components.Schemas.ActivityRecord.Properties
@@ -272,7 +280,8 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 	if !strings.Contains(string(openapi), fmt.Sprintf("more than %d bytes", activity.MaxEventBytes)) {
 		t.Error("the largest body is another one")
 	}
-	sources := []activity.Source{activity.SourceSession, activity.SourceCustomer, activity.SourceFeatures, activity.SourcePopularity}
+	sources := []activity.Source{activity.SourceSession, activity.SourceCustomer, activity.SourceFeatures,
+		activity.SourcePopularity}
 	if got := d.Components.Schemas.Source.Enum; !slices.Equal(got, sources) {
 		t.Errorf("sources %q", got)
 	}

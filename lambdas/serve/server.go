@@ -71,8 +71,9 @@ func listen(ctx context.Context, log *slog.Logger, handler http.Handler, address
 		return fmt.Errorf("listen on %s: %w", address, err)
 	}
 	log.InfoContext(ctx, "listening", logkey.Address, listener.Addr().String())
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime, WriteTimeout: requestTime,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: requestTime,
+		WriteTimeout: requestTime,
+		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	select {

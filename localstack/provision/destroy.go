@@ -22,14 +22,16 @@ import (
 	"kindred/localstack/settings"
 )
 
-// Destroy deletes everything in s, the buckets' contents and the functions' logs too, users before what they use. What is
-// not there is no error, so Destroy also clears up after an Apply that failed half way.
+// Destroy deletes everything in s, the buckets' contents and the functions' logs too, users before
+// what they use. What is not there is no error, so Destroy also clears up after an Apply that
+// failed half way.
 func Destroy(ctx context.Context, cfg aws.Config, s settings.Settings) error {
 	p, err := open(ctx, cfg, s)
 	if err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{p.destroyMappings, p.destroyFunctions, p.destroyDelivery, p.destroyStream, p.destroyRoles}
+	steps := []func(context.Context) error{p.destroyMappings, p.destroyFunctions, p.destroyDelivery, p.destroyStream,
+		p.destroyRoles}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -100,7 +102,8 @@ func (p *provisioner) destroyFunctions(ctx context.Context) error {
 func (p *provisioner) destroyDelivery(ctx context.Context) error {
 	name := p.settings.Delivery.Name
 	var missing *firehosetypes.ResourceNotFoundException
-	_, err := p.firehose.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: aws.String(name)})
+	_, err := p.firehose.DeleteDeliveryStream(ctx,
+		&firehose.DeleteDeliveryStreamInput{DeliveryStreamName: aws.String(name)})
 	if errors.As(err, &missing) {
 		return nil
 	}
@@ -122,7 +125,8 @@ func (p *provisioner) destroyDelivery(ctx context.Context) error {
 func (p *provisioner) destroyStream(ctx context.Context) error {
 	name := p.settings.Stream.Name
 	var missing *kinesistypes.ResourceNotFoundException
-	_, err := p.kinesis.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: aws.String(name), EnforceConsumerDeletion: aws.Bool(true)})
+	_, err := p.kinesis.DeleteStream(ctx,
+		&kinesis.DeleteStreamInput{StreamName: aws.String(name), EnforceConsumerDeletion: aws.Bool(true)})
 	if errors.As(err, &missing) {
 		return nil
 	}
@@ -143,12 +147,15 @@ func (p *provisioner) destroyStream(ctx context.Context) error {
 
 func (p *provisioner) destroyRoles(ctx context.Context) error {
 	var missing *iamtypes.NoSuchEntityException
-	for _, name := range []string{p.settings.Functions.Recommend.RoleName, p.settings.Functions.Serve.RoleName, p.settings.Delivery.RoleName} {
-		_, err := p.iam.DeleteRolePolicy(ctx, &iam.DeleteRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String(policyName)})
+	for _, name := range []string{p.settings.Functions.Recommend.RoleName, p.settings.Functions.Serve.RoleName,
+		p.settings.Delivery.RoleName} {
+		_, err := p.iam.DeleteRolePolicy(ctx,
+			&iam.DeleteRolePolicyInput{RoleName: aws.String(name), PolicyName: aws.String(policyName)})
 		if err != nil && !errors.As(err, &missing) {
 			return fmt.Errorf("delete policy of role %s: %w", name, err)
 		}
-		if _, err := p.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String(name)}); err != nil && !errors.As(err, &missing) {
+		if _, err := p.iam.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: aws.String(name)}); err != nil &&
+			!errors.As(err, &missing) {
 			return fmt.Errorf("delete role %s: %w", name, err)
 		}
 	}

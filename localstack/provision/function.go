@@ -67,7 +67,8 @@ func (p *provisioner) function(
 	if !sameFunction(current, s, roleARN, env) {
 		_, err := p.lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
 			FunctionName: name, Role: aws.String(roleARN), Runtime: types.Runtime(s.Runtime), Handler: aws.String(s.Handler),
-			MemorySize: aws.Int32(s.MemoryMiB), Timeout: aws.Int32(s.TimeoutSeconds), Environment: &types.Environment{Variables: env},
+			MemorySize: aws.Int32(s.MemoryMiB), Timeout: aws.Int32(s.TimeoutSeconds),
+			Environment: &types.Environment{Variables: env},
 		})
 		if err != nil {
 			return configuration{}, fmt.Errorf("change configuration of function %s: %w", s.Name, err)
@@ -78,16 +79,19 @@ func (p *provisioner) function(
 }
 
 func sameFunction(c *configuration, s settings.Function, roleARN string, env map[string]string) bool {
-	return aws.ToString(c.Role) == roleARN && c.Runtime == types.Runtime(s.Runtime) && aws.ToString(c.Handler) == s.Handler &&
+	return aws.ToString(c.Role) == roleARN && c.Runtime == types.Runtime(s.Runtime) &&
+		aws.ToString(c.Handler) == s.Handler &&
 		aws.ToInt32(c.MemorySize) == s.MemoryMiB && aws.ToInt32(c.Timeout) == s.TimeoutSeconds &&
 		c.Environment != nil && maps.Equal(c.Environment.Variables, env)
 }
 
-// functionReady waits until the function is active and its last update done; a failure carries Lambda's own reason.
+// functionReady waits until the function is active and its last update done; a failure carries
+// Lambda's own reason.
 func (p *provisioner) functionReady(ctx context.Context, name string) (configuration, error) {
 	var last configuration
 	err := settle(ctx, "function "+name+" is active", func(ctx context.Context) (bool, string, error) {
-		c, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name)})
+		c, err := p.lambda.GetFunctionConfiguration(ctx,
+			&lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name)})
 		if err != nil {
 			return false, "", err
 		}
@@ -96,7 +100,8 @@ func (p *provisioner) functionReady(ctx context.Context, name string) (configura
 		case c.State == types.StateFailed:
 			return false, "", fmt.Errorf("it failed (%s): %s", c.StateReasonCode, aws.ToString(c.StateReason))
 		case c.LastUpdateStatus == types.LastUpdateStatusFailed:
-			return false, "", fmt.Errorf("its update failed (%s): %s", c.LastUpdateStatusReasonCode, aws.ToString(c.LastUpdateStatusReason))
+			return false, "", fmt.Errorf("its update failed (%s): %s", c.LastUpdateStatusReasonCode,
+				aws.ToString(c.LastUpdateStatusReason))
 		}
 		seen := fmt.Sprintf("state %s %s, update %s %s",
 			c.State, aws.ToString(c.StateReason), c.LastUpdateStatus, aws.ToString(c.LastUpdateStatusReason))

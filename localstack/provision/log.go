@@ -10,10 +10,12 @@ import (
 	"kindred/localstack/settings"
 )
 
-// logGroup makes the function's log group, or mends how long it keeps lines. Lambda would make one that keeps them for ever.
+// logGroup makes the function's log group, or mends how long it keeps lines. Lambda would make one
+// that keeps them for ever.
 func (p *provisioner) logGroup(ctx context.Context, f settings.Function) error {
 	name := logGroup(f)
-	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(p.logs, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(name)})
+	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(p.logs,
+		&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String(name)})
 	found := false
 	for pages.HasMorePages() && !found {
 		page, err := pages.NextPage(ctx)
@@ -31,12 +33,14 @@ func (p *provisioner) logGroup(ctx context.Context, f settings.Function) error {
 		}
 	}
 	if !found {
-		if _, err := p.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(name)}); err != nil {
+		if _, err := p.logs.CreateLogGroup(ctx,
+			&cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String(name)}); err != nil {
 			return fmt.Errorf("make log group %s: %w", name, err)
 		}
 	}
 	_, err := p.logs.PutRetentionPolicy(ctx,
-		&cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: aws.String(name), RetentionInDays: aws.Int32(f.LogRetentionDays)})
+		&cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: aws.String(name),
+			RetentionInDays: aws.Int32(f.LogRetentionDays)})
 	if err != nil {
 		return fmt.Errorf("set retention of log group %s: %w", name, err)
 	}

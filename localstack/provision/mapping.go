@@ -20,7 +20,8 @@ func (p *provisioner) mapping(ctx context.Context, streamARN, functionARN string
 	// What cannot be changed in place, and a second mapping, which would invoke the function twice, goes.
 	var current *types.EventSourceMappingConfiguration
 	for _, m := range found {
-		if current == nil && aws.ToString(m.EventSourceArn) == streamARN && m.StartingPosition == types.EventSourcePosition(s.StartingPosition) &&
+		if current == nil && aws.ToString(m.EventSourceArn) == streamARN &&
+			m.StartingPosition == types.EventSourcePosition(s.StartingPosition) &&
 			aws.ToString(m.State) != "Deleting" {
 			current = &m
 			continue
@@ -42,12 +43,16 @@ func (p *provisioner) mapping(ctx context.Context, streamARN, functionARN string
 		made, err := p.lambda.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{
 			EventSourceArn: aws.String(streamARN), FunctionName: aws.String(functionARN), Enabled: aws.Bool(true),
 			StartingPosition: types.EventSourcePosition(s.StartingPosition), BatchSize: aws.Int32(s.BatchSize),
-			MaximumBatchingWindowInSeconds: aws.Int32(s.BatchingWindowSeconds), ParallelizationFactor: aws.Int32(s.ParallelizationFactor),
-			MaximumRetryAttempts: aws.Int32(s.MaximumRetryAttempts), MaximumRecordAgeInSeconds: aws.Int32(s.MaximumRecordAgeSeconds),
-			BisectBatchOnFunctionError: aws.Bool(s.BisectBatch), FunctionResponseTypes: responses, DestinationConfig: onFailure,
+			MaximumBatchingWindowInSeconds: aws.Int32(s.BatchingWindowSeconds),
+			ParallelizationFactor:          aws.Int32(s.ParallelizationFactor),
+			MaximumRetryAttempts:           aws.Int32(s.MaximumRetryAttempts),
+			MaximumRecordAgeInSeconds:      aws.Int32(s.MaximumRecordAgeSeconds),
+			BisectBatchOnFunctionError:     aws.Bool(s.BisectBatch), FunctionResponseTypes: responses,
+			DestinationConfig: onFailure,
 		})
 		if err != nil {
-			return "", fmt.Errorf("map stream %s to function %s: %w", p.settings.Stream.Name, p.settings.Functions.Recommend.Name, err)
+			return "", fmt.Errorf("map stream %s to function %s: %w", p.settings.Stream.Name,
+				p.settings.Functions.Recommend.Name, err)
 		}
 		id = aws.ToString(made.UUID)
 		p.changed("mapping of %s to %s: made", p.settings.Stream.Name, p.settings.Functions.Recommend.Name)
@@ -58,9 +63,12 @@ func (p *provisioner) mapping(ctx context.Context, streamARN, functionARN string
 	if !p.sameMapping(current, responses, onFailure) {
 		_, err := p.lambda.UpdateEventSourceMapping(ctx, &lambda.UpdateEventSourceMappingInput{
 			UUID: aws.String(id), Enabled: aws.Bool(true), BatchSize: aws.Int32(s.BatchSize),
-			MaximumBatchingWindowInSeconds: aws.Int32(s.BatchingWindowSeconds), ParallelizationFactor: aws.Int32(s.ParallelizationFactor),
-			MaximumRetryAttempts: aws.Int32(s.MaximumRetryAttempts), MaximumRecordAgeInSeconds: aws.Int32(s.MaximumRecordAgeSeconds),
-			BisectBatchOnFunctionError: aws.Bool(s.BisectBatch), FunctionResponseTypes: responses, DestinationConfig: onFailure,
+			MaximumBatchingWindowInSeconds: aws.Int32(s.BatchingWindowSeconds),
+			ParallelizationFactor:          aws.Int32(s.ParallelizationFactor),
+			MaximumRetryAttempts:           aws.Int32(s.MaximumRetryAttempts),
+			MaximumRecordAgeInSeconds:      aws.Int32(s.MaximumRecordAgeSeconds),
+			BisectBatchOnFunctionError:     aws.Bool(s.BisectBatch), FunctionResponseTypes: responses,
+			DestinationConfig: onFailure,
 		})
 		if err != nil {
 			return "", fmt.Errorf("change mapping %s: %w", id, err)
@@ -77,9 +85,12 @@ func (p *provisioner) sameMapping(
 	state := aws.ToString(m.State)
 	return state != "Disabled" && state != "Disabling" &&
 		aws.ToInt32(m.BatchSize) == s.BatchSize && aws.ToInt32(m.MaximumBatchingWindowInSeconds) == s.BatchingWindowSeconds &&
-		aws.ToInt32(m.ParallelizationFactor) == s.ParallelizationFactor && aws.ToInt32(m.MaximumRetryAttempts) == s.MaximumRetryAttempts &&
-		aws.ToInt32(m.MaximumRecordAgeInSeconds) == s.MaximumRecordAgeSeconds && aws.ToBool(m.BisectBatchOnFunctionError) == s.BisectBatch &&
-		slices.Equal(m.FunctionResponseTypes, responses) && m.DestinationConfig != nil && m.DestinationConfig.OnFailure != nil &&
+		aws.ToInt32(m.ParallelizationFactor) == s.ParallelizationFactor &&
+		aws.ToInt32(m.MaximumRetryAttempts) == s.MaximumRetryAttempts &&
+		aws.ToInt32(m.MaximumRecordAgeInSeconds) == s.MaximumRecordAgeSeconds &&
+		aws.ToBool(m.BisectBatchOnFunctionError) == s.BisectBatch &&
+		slices.Equal(m.FunctionResponseTypes, responses) && m.DestinationConfig != nil &&
+		m.DestinationConfig.OnFailure != nil &&
 		aws.ToString(m.DestinationConfig.OnFailure.Destination) == aws.ToString(onFailure.OnFailure.Destination)
 }
 
@@ -96,7 +107,8 @@ func (p *provisioner) mappingEnabled(ctx context.Context, id string) error {
 // mappings lists the event source mappings of the function recommend, whatever they read.
 func (p *provisioner) mappings(ctx context.Context) (found []types.EventSourceMappingConfiguration, err error) {
 	name := p.settings.Functions.Recommend.Name
-	pages := lambda.NewListEventSourceMappingsPaginator(p.lambda, &lambda.ListEventSourceMappingsInput{FunctionName: aws.String(name)})
+	pages := lambda.NewListEventSourceMappingsPaginator(p.lambda,
+		&lambda.ListEventSourceMappingsInput{FunctionName: aws.String(name)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -1,12 +1,12 @@
-// Package provision makes the local stack's AWS resources from localstack/settings: buckets, roles, stream, delivery
-// stream, function and event source mapping, each compared with what exists and changed only where it differs. It owns
-// no endpoint and no value of a setting, and it refuses everything but the emulator's account: on AWS, Terraform makes
-// the same resources.
+// Package provision makes the local stack's AWS resources from localstack/settings: buckets, roles,
+// stream, delivery stream, function and event source mapping, each compared with what exists and
+// changed only where it differs. It owns no endpoint and no value of a setting, and it refuses
+// everything but the emulator's account: on AWS, Terraform makes the same resources.
 //
-// LocalStack keeps nothing over a restart: Apply must run again and then makes everything anew, with empty buckets and
-// an empty stream. Nor does it keep the mapping's checkpoint: after the mapping was changed or made anew, it reads the
-// stream from its starting position, so the function sees old records again. Recommendation ids are the same both times,
-// and readers dedupe by them.
+// LocalStack keeps nothing over a restart: Apply must run again and then makes everything anew,
+// with empty buckets and an empty stream. Nor does it keep the mapping's checkpoint: after the
+// mapping was changed or made anew, it reads the stream from its starting position, so the function
+// sees old records again. Recommendation ids are the same both times, and readers dedupe by them.
 package provision
 
 import (
@@ -32,8 +32,9 @@ import (
 	"kindred/localstack/settings"
 )
 
-// Function is what the function recommend runs: a zip with `bootstrap`, and its environment beside what Apply adds
-// (AWS_ENDPOINT_URL, RECOMMENDATIONS_DELIVERY_STREAM, RECOMMENDATIONS_BUCKET). A value given here wins.
+// Function is what the function recommend runs: a zip with `bootstrap`, and its environment beside
+// what Apply adds (AWS_ENDPOINT_URL, RECOMMENDATIONS_DELIVERY_STREAM, RECOMMENDATIONS_BUCKET). A
+// value given here wins.
 type Function struct {
 	Zip []byte
 	Env map[string]string
@@ -51,7 +52,8 @@ type Resources struct {
 	FunctionSHA256    string   `json:"function_sha256"`   // of the zip, base64 as Lambda writes it
 	MappingID         string   `json:"mapping_id"`
 	ServeURL          string   `json:"serve_url,omitempty"` // of the function serve, when it was made
-	Changes           []string `json:"changes"`             // what was made or changed, sorted; empty when all was as it should be
+	// what was made or changed, sorted; empty when all was as it should be
+	Changes []string `json:"changes"`
 }
 
 // provisioner holds the clients of one run.
@@ -75,8 +77,8 @@ func (p *provisioner) changed(format string, args ...any) {
 	p.changes = append(p.changes, fmt.Sprintf(format, args...))
 }
 
-// Apply makes everything in s that is missing, changes what differs, and waits until all of it is active. A second
-// Apply with the same arguments changes nothing.
+// Apply makes everything in s that is missing, changes what differs, and waits until all of it is
+// active. A second Apply with the same arguments changes nothing.
 func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function) (Resources, error) {
 	p, err := open(ctx, cfg, s)
 	if err != nil {
@@ -160,7 +162,8 @@ func open(ctx context.Context, cfg aws.Config, s settings.Settings) (*provisione
 		return nil, err
 	}
 	if cfg.Region != s.Region {
-		return nil, fmt.Errorf("%w: the region is %q, the settings say %q; set AWS_REGION", ErrWrongTarget, cfg.Region, s.Region)
+		return nil, fmt.Errorf("%w: the region is %q, the settings say %q; set AWS_REGION",
+			ErrWrongTarget, cfg.Region, s.Region)
 	}
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -170,21 +173,24 @@ func open(ctx context.Context, cfg aws.Config, s settings.Settings) (*provisione
 		return nil, fmt.Errorf("%w: the account is %s, the settings allow %s only", ErrWrongTarget, account, s.AccountID)
 	}
 	return &provisioner{
-		s3: awsclient.S3(cfg), iam: iam.NewFromConfig(cfg), kinesis: kinesis.NewFromConfig(cfg), firehose: firehose.NewFromConfig(cfg),
-		lambda: lambda.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), settings: s, changes: []string{},
+		s3: awsclient.S3(cfg), iam: iam.NewFromConfig(cfg), kinesis: kinesis.NewFromConfig(cfg),
+		firehose: firehose.NewFromConfig(cfg),
+		lambda:   lambda.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), settings: s, changes: []string{},
 	}, nil
 }
 
 func checkEndpoint(endpoint string) error {
 	if endpoint == "" {
-		return fmt.Errorf("%w: AWS_ENDPOINT_URL is not set, so this would be AWS; there Terraform makes the resources", ErrWrongTarget)
+		return fmt.Errorf("%w: AWS_ENDPOINT_URL is not set, so this would be AWS; there Terraform makes the resources",
+			ErrWrongTarget)
 	}
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" {
 		return fmt.Errorf("%w: AWS_ENDPOINT_URL %q is no URL", ErrWrongTarget, endpoint)
 	}
 	if host := u.Hostname(); strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") {
-		return fmt.Errorf("%w: AWS_ENDPOINT_URL is AWS itself (%s); there Terraform makes the resources", ErrWrongTarget, host)
+		return fmt.Errorf("%w: AWS_ENDPOINT_URL is AWS itself (%s); there Terraform makes the resources", ErrWrongTarget,
+			host)
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ func TestCheckEndpoint(t *testing.T) {
 	t.Parallel()
 	for endpoint, ok := range map[string]bool{
 		"http://127.0.0.1:4566": true, "http://localstack:4566": true,
-		"": false, "127.0.0.1:4566": false, "https://kinesis.eu-west-1.amazonaws.com": false, "https://s3.cn-north-1.amazonaws.com.cn": false,
+		"": false, "127.0.0.1:4566": false, "https://kinesis.eu-west-1.amazonaws.com": false,
+		"https://s3.cn-north-1.amazonaws.com.cn": false,
 	} {
 		if err := checkEndpoint(endpoint); ok != (err == nil) || err != nil && !errors.Is(err, ErrWrongTarget) {
 			t.Errorf("checkEndpoint(%q) = %v", endpoint, err)
@@ -91,7 +92,8 @@ func TestSameDocument(t *testing.T) {
 func TestSettle(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	err := settle(t.Context(), "it is ready", func(context.Context) (bool, string, error) { calls++; return calls == 3, "not yet", nil })
+	err := settle(t.Context(), "it is ready",
+		func(context.Context) (bool, string, error) { calls++; return calls == 3, "not yet", nil })
 	if err != nil || calls != 3 {
 		t.Errorf("%d calls, %v", calls, err)
 	}

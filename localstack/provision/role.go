@@ -21,8 +21,8 @@ import (
 // policyName is the one inline policy that each role has.
 const policyName = "kindred"
 
-// role is one IAM role: who may take it, and what it may do. LocalStack enforces neither; both are here because a role
-// without them would be one that nobody could take over to AWS.
+// role is one IAM role: who may take it, and what it may do. LocalStack enforces neither; both are
+// here because a role without them would be one that nobody could take over to AWS.
 type role struct {
 	name       string
 	service    string
@@ -41,12 +41,13 @@ func allow(sid string, actions, resources []string) statement {
 	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-// functionRoleOf is what the function recommend and its mapping do: read the stream, write the delivery stream, the
-// quarantine, failed batches and logs.
+// functionRoleOf is what the function recommend and its mapping do: read the stream, write the
+// delivery stream, the quarantine, failed batches and logs.
 func functionRoleOf(s settings.Settings) role {
 	bucket := "arn:aws:s3:::" + s.Buckets.Recommendations.Name
 	return role{name: s.Functions.Recommend.RoleName, service: "lambda.amazonaws.com", statements: []statement{
-		allow("ReadStream", []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator",
+		allow("ReadStream", []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",
+			"kinesis:GetShardIterator",
 			"kinesis:ListShards"}, []string{"arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name}),
 		allow("WriteDelivery", []string{"firehose:PutRecordBatch"},
 			[]string{"arn:aws:firehose:" + s.Region + ":" + s.AccountID + ":deliverystream/" + s.Delivery.Name}),
@@ -57,9 +58,11 @@ func functionRoleOf(s settings.Settings) role {
 	}}
 }
 
-// serveRoleOf is what the function serve does: it writes its log. The database asks for a password of its own.
+// serveRoleOf is what the function serve does: it writes its log. The database asks for a password
+// of its own.
 func serveRoleOf(s settings.Settings) role {
-	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com", statements: []statement{writeLogs(s, s.Functions.Serve)}}
+	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com",
+		statements: []statement{writeLogs(s, s.Functions.Serve)}}
 }
 
 func writeLogs(s settings.Settings, f settings.Function) statement {
@@ -79,7 +82,8 @@ func deliveryRoleOf(s settings.Settings) role {
 
 // role makes or mends r and returns its ARN.
 func (p *provisioner) role(ctx context.Context, r role) (arn string, err error) {
-	trust, err := document(statement{Effect: "Allow", Principal: map[string]string{"Service": r.service}, Action: []string{"sts:AssumeRole"}})
+	trust, err := document(statement{Effect: "Allow", Principal: map[string]string{"Service": r.service},
+		Action: []string{"sts:AssumeRole"}})
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +107,8 @@ func (p *provisioner) role(ctx context.Context, r role) (arn string, err error) 
 	default:
 		arn = aws.ToString(got.Role.Arn)
 		if !sameDocument(aws.ToString(got.Role.AssumeRolePolicyDocument), trust) {
-			_, err := p.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: aws.String(trust)})
+			_, err := p.iam.UpdateAssumeRolePolicy(ctx,
+				&iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: aws.String(trust)})
 			if err != nil {
 				return "", fmt.Errorf("change who may take role %s: %w", r.name, err)
 			}
@@ -135,8 +140,9 @@ func document(statements ...statement) (string, error) {
 	return string(data), nil
 }
 
-// sameDocument compares what IAM answered (URL-encoded by AWS) with what we would write, by meaning: whoever made the role may
-// write one action or resource without a list, and in another order, as Terraform does.
+// sameDocument compares what IAM answered (URL-encoded by AWS) with what we would write, by
+// meaning: whoever made the role may write one action or resource without a list, and in another
+// order, as Terraform does.
 func sameDocument(answered, ours string) bool {
 	if decoded, err := url.PathUnescape(answered); err == nil {
 		answered = decoded

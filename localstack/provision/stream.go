@@ -29,7 +29,8 @@ func (p *provisioner) stream(ctx context.Context) (arn string, err error) {
 		return "", fmt.Errorf("look at stream %s: %w", want.Name, err)
 	case aws.ToInt32(current.OpenShardCount) != want.ShardCount:
 		_, err := p.kinesis.UpdateShardCount(ctx, &kinesis.UpdateShardCountInput{
-			StreamName: aws.String(want.Name), TargetShardCount: aws.Int32(want.ShardCount), ScalingType: types.ScalingTypeUniformScaling,
+			StreamName: aws.String(want.Name), TargetShardCount: aws.Int32(want.ShardCount),
+			ScalingType: types.ScalingTypeUniformScaling,
 		})
 		if err != nil {
 			return "", fmt.Errorf("change stream %s to %d shards: %w", want.Name, want.ShardCount, err)
@@ -77,7 +78,8 @@ func (p *provisioner) streamActive(ctx context.Context) (current *types.StreamDe
 }
 
 func (p *provisioner) describeStream(ctx context.Context) (*types.StreamDescriptionSummary, error) {
-	out, err := p.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(p.settings.Stream.Name)})
+	out, err := p.kinesis.DescribeStreamSummary(ctx,
+		&kinesis.DescribeStreamSummaryInput{StreamName: aws.String(p.settings.Stream.Name)})
 	if err != nil {
 		return nil, err
 	}

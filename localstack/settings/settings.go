@@ -1,6 +1,7 @@
-// Package settings holds the names and sizes of the local stack's AWS resources, once: settings.json. The Go provisioner
-// embeds it and terraform/local reads the same file with jsondecode(file(…)), so that the two cannot drift apart. It
-// owns no endpoint, no port and no secret, and nothing of the AWS environment: those are Terraform variables.
+// Package settings holds the names and sizes of the local stack's AWS resources, once:
+// settings.json. The Go provisioner embeds it and terraform/local reads the same file with
+// jsondecode(file(…)), so that the two cannot drift apart. It owns no endpoint, no port and no
+// secret, and nothing of the AWS environment: those are Terraform variables.
 package settings
 
 import (
@@ -96,14 +97,16 @@ func (f Function) LambdaArchitecture() string {
 	}
 }
 
-// Mapping is the event source mapping from Stream to the function recommend. Its OnFailure destination is the
-// recommendations bucket. LocalStack ignores bisecting and the parallelization factor and keeps no checkpoint.
+// Mapping is the event source mapping from Stream to the function recommend. Its OnFailure
+// destination is the recommendations bucket. LocalStack ignores bisecting and the parallelization
+// factor and keeps no checkpoint.
 type Mapping struct {
-	StartingPosition        string   `json:"starting_position"` // TRIM_HORIZON or LATEST
-	BatchSize               int32    `json:"batch_size"`
-	BatchingWindowSeconds   int32    `json:"batching_window_seconds"`
-	ParallelizationFactor   int32    `json:"parallelization_factor"`
-	MaximumRetryAttempts    int32    `json:"maximum_retry_attempts"`     // then the batch goes to OnFailure; on AWS its age decides alone, which LocalStack ignores
+	StartingPosition      string `json:"starting_position"` // TRIM_HORIZON or LATEST
+	BatchSize             int32  `json:"batch_size"`
+	BatchingWindowSeconds int32  `json:"batching_window_seconds"`
+	ParallelizationFactor int32  `json:"parallelization_factor"`
+	// then the batch goes to OnFailure; on AWS its age decides alone, which LocalStack ignores
+	MaximumRetryAttempts    int32    `json:"maximum_retry_attempts"`
 	MaximumRecordAgeSeconds int32    `json:"maximum_record_age_seconds"` // likewise
 	BisectBatch             bool     `json:"bisect_batch_on_function_error"`
 	FunctionResponseTypes   []string `json:"function_response_types"`
@@ -128,7 +131,8 @@ func parse(data []byte) (Settings, error) {
 	return s, nil
 }
 
-// WithSuffix returns the same settings with "-suffix" behind every resource's name, so that a test has its own.
+// WithSuffix returns the same settings with "-suffix" behind every resource's name, so that a test
+// has its own.
 func (s Settings) WithSuffix(suffix string) Settings {
 	s.Mapping.FunctionResponseTypes = slices.Clone(s.Mapping.FunctionResponseTypes)
 	for _, name := range s.names() {
@@ -137,7 +141,8 @@ func (s Settings) WithSuffix(suffix string) Settings {
 	return s
 }
 
-// Env is what the programs need to find these resources; the names are those of internal/platform/envconfig's tags.
+// Env is what the programs need to find these resources; the names are those of
+// internal/platform/envconfig's tags.
 func (s Settings) Env() map[string]string {
 	return map[string]string{
 		"AWS_REGION":                      s.Region,

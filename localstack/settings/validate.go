@@ -92,20 +92,23 @@ func (s Settings) Validate() error {
 	oneOf("delivery_stream.prefix", d.Prefix, envconfig.RecommendationPrefix) // where readers look
 	match("delivery_stream.error_prefix", d.ErrorPrefix, keyPrefix)
 	if d.ErrorPrefix == d.Prefix {
-		problems = append(problems, errors.New("delivery_stream.error_prefix: equals prefix, so errors would be read as recommendations"))
+		problems = append(problems,
+			errors.New("delivery_stream.error_prefix: equals prefix, so errors would be read as recommendations"))
 	}
 	between("delivery_stream.buffering_size_mib", d.BufferingSizeMiB, 1, 128)
 	between("delivery_stream.buffering_interval_seconds", d.BufferingIntervalSeconds, 0, 900)
 	oneOf("delivery_stream.compression", d.Compression, "UNCOMPRESSED", "GZIP")
 
-	for field, f := range map[string]Function{"functions.recommend.": s.Functions.Recommend, "functions.serve.": s.Functions.Serve} {
+	for field, f := range map[string]Function{"functions.recommend.": s.Functions.Recommend,
+		"functions.serve.": s.Functions.Serve} {
 		oneOf(field+"runtime", f.Runtime, "provided.al2023")
 		oneOf(field+"handler", f.Handler, "bootstrap")
 		oneOf(field+"architecture", f.Architecture, hostArchitecture, "arm64", "x86_64")
 		between(field+"memory_mib", f.MemoryMiB, 128, 10240)
 		between(field+"timeout_seconds", f.TimeoutSeconds, 1, 900)
 		if !slices.Contains(logRetentions(), f.LogRetentionDays) {
-			problems = append(problems, fmt.Errorf("%slog_retention_days: %d is none of %v", field, f.LogRetentionDays, logRetentions()))
+			problems = append(problems, fmt.Errorf("%slog_retention_days: %d is none of %v", field, f.LogRetentionDays,
+				logRetentions()))
 		}
 	}
 
@@ -114,13 +117,16 @@ func (s Settings) Validate() error {
 	between("mapping.batch_size", m.BatchSize, 1, 10000)
 	between("mapping.batching_window_seconds", m.BatchingWindowSeconds, 0, 300)
 	between("mapping.parallelization_factor", m.ParallelizationFactor, 1, 10)
-	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000) // not -1 as on AWS: LocalStack knows no age, so one fault would block a shard for ever
+	// not -1 as on AWS: LocalStack knows no age, so one fault would block a shard for ever
+	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000)
 	between("mapping.maximum_record_age_seconds", m.MaximumRecordAgeSeconds, 60, 604800)
 	if !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {
-		problems = append(problems, errors.New("mapping.function_response_types: not ReportBatchItemFailures, so a partial failure would lose events"))
+		problems = append(problems,
+			errors.New("mapping.function_response_types: not ReportBatchItemFailures, so a partial failure would lose events"))
 	}
 	if age := m.MaximumRecordAgeSeconds; age > s.Stream.RetentionHours*3600 {
-		problems = append(problems, fmt.Errorf("mapping.maximum_record_age_seconds: %d is longer than the stream keeps records", age))
+		problems = append(problems,
+			fmt.Errorf("mapping.maximum_record_age_seconds: %d is longer than the stream keeps records", age))
 	}
 	return errors.Join(problems...)
 }

@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestContainersGetTheOptionsOfNativeMode: the compose file repeats them, for those who run it without this package.
+// TestContainersGetTheOptionsOfNativeMode: the compose file repeats them, for those who run it
+// without this package.
 func TestContainersGetTheOptionsOfNativeMode(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("../..", ComposeFile))
@@ -43,7 +44,8 @@ func TestContainersGetTheOptionsOfNativeMode(t *testing.T) {
 		name, value, _ := strings.Cut(s, "=")
 		settings[name] = value
 	}
-	inside := []string{"GATEWAY_LISTEN", "HOME", "KINDRED_LOOPBACK", "PYTHONPATH", "TMPDIR"} // addresses and folders of the container
+	// addresses and folders of the container
+	inside := []string{"GATEWAY_LISTEN", "HOME", "KINDRED_LOOPBACK", "PYTHONPATH", "TMPDIR"}
 	maps.DeleteFunc(localstack.Environment, func(name, _ string) bool { return slices.Contains(inside, name) })
 	compare("localstack's settings", settings, localstack.Environment)
 

@@ -21,12 +21,12 @@ import (
 // ComposeFile is the compose file's place in the repository.
 const ComposeFile = "localstack/compose.yaml"
 
-// containerTimeout bounds how long a part may take from its container's start to being ready: MySQL makes its data in 15 s,
-// on a busy machine in a minute.
+// containerTimeout bounds how long a part may take from its container's start to being ready: MySQL
+// makes its data in 15 s, on a busy machine in a minute.
 const containerTimeout = 3 * time.Minute
 
-// docker runs the parts as the containers of ComposeFile, one compose project a state folder. The services have the parts'
-// names.
+// docker runs the parts as the containers of ComposeFile, one compose project a state folder. The
+// services have the parts' names.
 type docker struct{ *Stack }
 
 func (d docker) mode() string { return Docker }
@@ -116,7 +116,8 @@ func (d docker) composeEnv() map[string]string {
 	return env
 }
 
-// up removes the containers that run and are not well, lets compose start what is missing and waits until all is healthy.
+// up removes the containers that run and are not well, lets compose start what is missing and waits
+// until all is healthy.
 func (d docker) up(ctx context.Context) error {
 	if _, err := d.find(ctx); err != nil {
 		return err
@@ -183,8 +184,10 @@ func (d docker) await(ctx context.Context, p part) error {
 	if inspectErr != nil {
 		return fmt.Errorf("%s: %w; %w", p.name(), err, inspectErr)
 	}
-	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "8", containers[p.name()].ID).CombinedOutput() // what it says is all there is
-	return fmt.Errorf("%s: not ready within %s: %w; its container says:%s", p.name(), containerTimeout, err, lastLines(log))
+	// what it says is all there is
+	log, _ := exec.CommandContext(ctx, "docker", "logs", "--tail", "8", containers[p.name()].ID).CombinedOutput()
+	return fmt.Errorf("%s: not ready within %s: %w; its container says:%s", p.name(), containerTimeout, err,
+		lastLines(log))
 }
 
 // down removes the containers. Where there never were any, it needs no engine.
@@ -224,7 +227,8 @@ type container struct {
 
 // containers are those of the project by the service's name.
 func (d docker) containers(ctx context.Context) (map[string]container, error) {
-	ids, err := output(ctx, "docker", "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project="+d.project())
+	ids, err := output(ctx, "docker", "ps", "--all", "--quiet", "--filter",
+		"label=com.docker.compose.project="+d.project())
 	if err != nil || ids == "" {
 		return nil, err
 	}
@@ -252,7 +256,8 @@ func (d docker) status(ctx context.Context) (Statuses, error) {
 }
 
 func (d docker) look(ctx context.Context, p part, c container) Status {
-	st := Status{Part: p.name(), State: Stopped, Port: d.ports[p.name()], Log: "docker logs " + strings.TrimPrefix(c.Name, "/")}
+	st := Status{Part: p.name(), State: Stopped, Port: d.ports[p.name()],
+		Log: "docker logs " + strings.TrimPrefix(c.Name, "/")}
 	if !c.State.Running {
 		return st
 	}
@@ -271,7 +276,8 @@ func (d docker) look(ctx context.Context, p part, c container) Status {
 	return st
 }
 
-// published are the machine's ports that lead to the container, each with whether only this machine reaches it.
+// published are the machine's ports that lead to the container, each with whether only this machine
+// reaches it.
 func (c container) published() map[int]bool {
 	ports := map[int]bool{}
 	for _, bindings := range c.NetworkSettings.Ports {

@@ -30,7 +30,8 @@ type Finding struct {
 	Advice string `json:"advice,omitempty"` // what to do when it is not OK
 }
 
-// Doctor checks the machine, and each part by using it. Checks of parts that do not run fail with the advice to start them.
+// Doctor checks the machine, and each part by using it. Checks of parts that do not run fail with
+// the advice to start them.
 func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 	all, err := s.Status(ctx)
 	if err != nil {
@@ -131,7 +132,8 @@ func (s *Stack) useS3(ctx context.Context) (_ string, err error) {
 	if err != nil && !errors.As(err, &mine) {
 		return "", fmt.Errorf("create bucket: %w", err)
 	}
-	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: key, Body: bytes.NewReader(body)}); err != nil {
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: key,
+		Body: bytes.NewReader(body)}); err != nil {
 		return "", fmt.Errorf("put object: %w", err)
 	}
 	object, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: key})
@@ -151,14 +153,16 @@ func (s *Stack) useS3(ctx context.Context) (_ string, err error) {
 	return "written, read and deleted", nil
 }
 
-// useVector also proves that the CPU can run this build: earlier ones died of the first vector without AVX-512.
+// useVector also proves that the CPU can run this build: earlier ones died of the first vector
+// without AVX-512.
 func (s *Stack) useVector(ctx context.Context) (string, error) {
 	conn, err := pgx.Connect(ctx, s.postgresDSN(postgresDatabase))
 	if err != nil {
 		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "CREATE TEMPORARY TABLE pulse (v vector(3)); INSERT INTO pulse VALUES ('[1,2,3]')"); err != nil {
+	if _, err := conn.Exec(ctx,
+		"CREATE TEMPORARY TABLE pulse (v vector(3)); INSERT INTO pulse VALUES ('[1,2,3]')"); err != nil {
 		return "", fmt.Errorf("insert vector: %w", err)
 	}
 	var product float64

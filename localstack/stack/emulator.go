@@ -56,7 +56,8 @@ func (e *emulator) install(ctx context.Context) error {
 	return err
 }
 
-// prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is rubbish of the last run.
+// prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is
+// rubbish of the last run.
 func (e *emulator) prepare(context.Context) error {
 	dir := e.folder.data(emulatorName)
 	if err := os.RemoveAll(dir); err != nil {
@@ -73,10 +74,12 @@ func (e *emulator) command(context.Context) (command, error) {
 		fmt.Sprintf("GATEWAY_LISTEN=127.0.0.1:%d", e.ports[emulatorName]),
 		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"),
 	)
-	return command{path: filepath.Join(e.venvFolder(venvName, requirements), "bin", "python"), args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
+	return command{path: filepath.Join(e.venvFolder(venvName, requirements), "bin", "python"),
+		args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
 }
 
-// ready asks for its health, and for the Lambda executor: LocalStack would fall back to Docker without failing.
+// ready asks for its health, and for the Lambda executor: LocalStack would fall back to Docker
+// without failing.
 func (e *emulator) ready(ctx context.Context) (string, error) {
 	var health struct {
 		Version  string

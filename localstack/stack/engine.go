@@ -27,8 +27,8 @@ type engine interface {
 	examine(ctx context.Context) Finding            // whether this machine has what the engine needs
 }
 
-// Choose says how a new stack runs, and why: as forced or else STACK say, else in containers when an engine and its compose
-// answer, else natively.
+// Choose says how a new stack runs, and why: as forced or else STACK say, else in containers when
+// an engine and its compose answer, else natively.
 func Choose(ctx context.Context, forced string) (mode, reason string, err error) {
 	switch mode := cmp.Or(forced, os.Getenv(modeVariable)); mode {
 	case Native, Docker:
@@ -47,7 +47,8 @@ func Choose(ctx context.Context, forced string) (mode, reason string, err error)
 	return Docker, version + " answers", nil
 }
 
-// recordedEngine is the one that runs the stack since the last `up`, and native when there was none, or a `down` since.
+// recordedEngine is the one that runs the stack since the last `up`, and native when there was
+// none, or a `down` since.
 func (s *Stack) recordedEngine() (e engine, recorded bool) {
 	text, err := os.ReadFile(s.folder.mode())
 	return s.engineOf(strings.TrimSpace(string(text))), err == nil

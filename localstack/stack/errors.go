@@ -26,5 +26,6 @@ type PortTakenError struct {
 }
 
 func (e *PortTakenError) Error() string {
-	return fmt.Sprintf("port %d is taken by %s: end it, or choose another port with %s=<port>", e.Port, e.Owner, e.Variable)
+	return fmt.Sprintf("port %d is taken by %s: end it, or choose another port with %s=<port>", e.Port, e.Owner,
+		e.Variable)
 }

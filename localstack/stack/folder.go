@@ -24,15 +24,17 @@ func (f folder) log(part string) string  { return filepath.Join(f.state, "log", 
 func (f folder) run(name string) string  { return filepath.Join(f.state, "run", name) }
 func (f folder) env() string             { return filepath.Join(f.state, "env") }
 func (f folder) secrets() string         { return filepath.Join(f.state, "secrets.json") }
-func (f folder) mode() string            { return filepath.Join(f.state, "mode") }        // how the stack runs
-func (f folder) composeEnv() string      { return filepath.Join(f.state, "compose.env") } // what the compose file takes from outside
-func (f folder) cache() string           { return filepath.Join(f.runtimes, "cache") }
-func (f folder) opt(name string) string  { return filepath.Join(f.runtimes, "opt", name) }
+func (f folder) mode() string            { return filepath.Join(f.state, "mode") } // how the stack runs
+// what the compose file takes from outside
+func (f folder) composeEnv() string     { return filepath.Join(f.state, "compose.env") }
+func (f folder) cache() string          { return filepath.Join(f.runtimes, "cache") }
+func (f folder) opt(name string) string { return filepath.Join(f.runtimes, "opt", name) }
 
-// create makes the folders. They are readable by others, because the databases run as another user when root starts
-// them; files with secrets are not.
+// create makes the folders. They are readable by others, because the databases run as another user
+// when root starts them; files with secrets are not.
 func (f folder) create() error {
-	for _, dir := range []string{f.state, f.data(""), filepath.Join(f.state, "log"), f.run(""), f.runtimes, f.cache(), f.opt("")} {
+	for _, dir := range []string{f.state, f.data(""), filepath.Join(f.state, "log"), f.run(""), f.runtimes, f.cache(),
+		f.opt("")} {
 		if err := makeFolder(dir); err != nil {
 			return err
 		}
@@ -55,7 +57,8 @@ func makeFolder(dir string) error {
 }
 
 func (f folder) deleteData() error {
-	for _, path := range []string{f.data(""), filepath.Join(f.state, "log"), f.run(""), f.env(), f.secrets(), f.mode(), f.composeEnv()} {
+	for _, path := range []string{f.data(""), filepath.Join(f.state, "log"), f.run(""), f.env(), f.secrets(), f.mode(),
+		f.composeEnv()} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("delete data: %w", err)
 		}
@@ -172,7 +175,8 @@ func (s *Stack) env() map[string]string {
 // lockPoll is how often a waiting command looks whether the lock is free; a person does not notice it.
 const lockPoll = 100 * time.Millisecond
 
-// lock takes an advisory lock that the kernel frees when this process ends. waiting is called once if it must wait.
+// lock takes an advisory lock that the kernel frees when this process ends. waiting is called once
+// if it must wait.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -21,18 +21,21 @@ const (
 	mysqlDatabase = "shop"
 )
 
-// mysqlOptions are the server's in both modes: compose.yaml has them too. Those that only one of MySQL and MariaDB knows begin with loose.
+// mysqlOptions are the server's in both modes: compose.yaml has them too. Those that only one of
+// MySQL and MariaDB knows begin with loose.
 var mysqlOptions = []string{
 	"--skip-name-resolve", "--loose-mysqlx=OFF",
 	"--character-set-server=utf8mb4", "--local-infile=1",
-	"--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL", "--loose-binlog-row-metadata=FULL",
+	"--server-id=1", "--log-bin=binlog", "--binlog-format=ROW", "--binlog-row-image=FULL",
+	"--loose-binlog-row-metadata=FULL",
 	"--binlog-expire-logs-seconds=86400",
 	"--innodb-buffer-pool-size=256M", "--max-connections=200", // tests that run side by side
-	"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", // survives kill -9; a crash of the machine may cost a second of seeding
+	// survives kill -9; a crash of the machine may cost a second of seeding
+	"--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0",
 }
 
-// mysqlServer is a server that speaks MySQL's protocol: the machine's own program, or MariaDB from the distribution's
-// packages, unpacked and not installed.
+// mysqlServer is a server that speaks MySQL's protocol: the machine's own program, or MariaDB from
+// the distribution's packages, unpacked and not installed.
 type mysqlServer struct{ *Stack }
 
 func (m *mysqlServer) name() string         { return mysqlName }
@@ -147,8 +150,9 @@ func (s server) base(data string) []string {
 	return append(args, "--datadir="+data)
 }
 
-// prepare makes the data folder with the first server that can, beside its place, and moves it there when complete. A
-// server of the machine can fail: Ubuntu's AppArmor lets mysqld write below /var/lib/mysql only.
+// prepare makes the data folder with the first server that can, beside its place, and moves it
+// there when complete. A server of the machine can fail: Ubuntu's AppArmor lets mysqld write below
+// /var/lib/mysql only.
 func (m *mysqlServer) prepare(ctx context.Context) error {
 	if _, err := os.Stat(m.choice()); err == nil {
 		if _, err := m.chosen(ctx); err != nil {
@@ -189,7 +193,8 @@ func (m *mysqlServer) initialise(ctx context.Context, s server) error {
 	if err := giveAway(partial); err != nil {
 		return err
 	}
-	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: s.env(), dir: "/", unprivileged: true}
+	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: s.env(), dir: "/",
+		unprivileged: true}
 	if s.mariadb {
 		var err error
 		if c.path, err = s.installer(); err != nil {
@@ -228,8 +233,9 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// accounts is the file of statements that the server runs before it lets anybody in: they make the shop and the user
-// with the password of this state folder, whatever was there before. One statement a line.
+// accounts is the file of statements that the server runs before it lets anybody in: they make the
+// shop and the user with the password of this state folder, whatever was there before. One
+// statement a line.
 func (m *mysqlServer) accounts() string { return m.folder.run("mysql-accounts.sql") }
 
 func (m *mysqlServer) writeAccounts() error {
@@ -255,7 +261,8 @@ func (m *mysqlServer) command(ctx context.Context) (command, error) {
 	}
 	args := append(s.base(m.folder.data(mysqlName)),
 		"--bind-address=127.0.0.1", fmt.Sprintf("--port=%d", m.ports[mysqlName]),
-		"--socket=server.sock", "--pid-file=server.pid", // relative to the data folder: a socket's whole path may have 107 bytes
+		// relative to the data folder: a socket's whole path may have 107 bytes
+		"--socket=server.sock", "--pid-file=server.pid",
 		"--init-file="+m.accounts(),
 	)
 	args = append(args, mysqlOptions...)
@@ -274,7 +281,8 @@ func (m *mysqlServer) ready(ctx context.Context) (string, error) {
 	defer func() { _ = db.Close() }()
 	var version, format string
 	var binlog bool
-	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@log_bin + 0, @@binlog_format").Scan(&version, &binlog, &format); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@log_bin + 0, @@binlog_format").Scan(&version, &binlog,
+		&format); err != nil {
 		return "", fmt.Errorf("ask MySQL for its version: %w", err)
 	}
 	if !binlog || format != "ROW" {

@@ -99,14 +99,15 @@ func (s native) examine(ctx context.Context) Finding {
 	return Finding{Check: "Python " + pythonVersion, OK: true, Detail: path}
 }
 
-// listener is a TCP socket that waits for connections. pid is 0 when it belongs to a process we may not look into.
+// listener is a TCP socket that waits for connections. pid is 0 when it belongs to a process we may
+// not look into.
 type listener struct {
 	pid, port int
 	loopback  bool
 }
 
-// clear finds out whether the part must be started. If so, it ends what is left of it and sees that its port is free,
-// before anything is installed for nothing.
+// clear finds out whether the part must be started. If so, it ends what is left of it and sees that
+// its port is free, before anything is installed for nothing.
 func (s native) clear(ctx context.Context, p part) (start bool, err error) {
 	if r, version, err := s.check(ctx, p); err == nil {
 		s.config.Report(Step{Part: p.name(), Text: fmt.Sprintf("%s runs on port %d (process %d)", version, r.Port, r.PID)})
@@ -227,8 +228,8 @@ func (s native) probe(ctx context.Context, p part, r record) (version string, er
 	return p.ready(ctx)
 }
 
-// checkPort finds out who has the part's port. It waits a little for one whose owner is not to be seen: that may be a
-// process that is ending.
+// checkPort finds out who has the part's port. It waits a little for one whose owner is not to be
+// seen: that may be a process that is ending.
 func (s *Stack) checkPort(ctx context.Context, p part) error {
 	const patience = 3 * time.Second
 	port := s.ports[p.name()]
@@ -243,7 +244,8 @@ func (s *Stack) checkPort(ctx context.Context, p part) error {
 	case err != nil:
 		return err
 	case owner != 0:
-		return &PortTakenError{Port: port, Owner: fmt.Sprintf("process %d (%s)", owner, processName(owner)), Variable: p.portVariable()}
+		return &PortTakenError{Port: port, Owner: fmt.Sprintf("process %d (%s)", owner, processName(owner)),
+			Variable: p.portVariable()}
 	case !free:
 		return &PortTakenError{Port: port, Owner: "another process", Variable: p.portVariable()}
 	default:

@@ -14,7 +14,8 @@ import (
 // packages is where MariaDB's packages are unpacked.
 func (m *mysqlServer) packages() string { return m.folder.opt("mariadb") }
 
-// unpackMariaDB fetches the distribution's packages of MariaDB and unpacks them. Nothing is installed; it needs no root.
+// unpackMariaDB fetches the distribution's packages of MariaDB and unpacks them. Nothing is
+// installed; it needs no root.
 func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
 	program := filepath.Join(m.packages(), "usr/sbin/mariadbd")
 	if isFile(program) {
@@ -26,7 +27,8 @@ func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
 				"(`brew install mariadb`, `dnf install mariadb-server`, `pacman -S mariadb`; it need not run), or use Docker", ErrConfig, tool)
 		}
 	}
-	unlock, err := lock(ctx, m.folder.opt("mariadb.lock"), func() { m.step(mysqlName, "waiting for another installation") })
+	unlock, err := lock(ctx, m.folder.opt("mariadb.lock"),
+		func() { m.step(mysqlName, "waiting for another installation") })
 	if err != nil {
 		return server{}, err
 	}
@@ -48,7 +50,8 @@ func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "*.deb")) // only a bad pattern is an error
 	for _, file := range files {
-		if err := m.run(ctx, command{path: "dpkg-deb", args: []string{"-x", file, partial}, env: os.Environ(), dir: dir}); err != nil {
+		if err := m.run(ctx, command{path: "dpkg-deb", args: []string{"-x", file, partial}, env: os.Environ(),
+			dir: dir}); err != nil {
 			return server{}, fmt.Errorf("unpack %s: %w", filepath.Base(file), err)
 		}
 	}
@@ -63,7 +66,8 @@ func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
 	return s, nil
 }
 
-// fetchPackages downloads with the machine's package lists; when it has none, or old ones, with lists of our own.
+// fetchPackages downloads with the machine's package lists; when it has none, or old ones, with
+// lists of our own.
 func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
 	first := m.fetchWith(ctx, dir)
 	if first == nil || ctx.Err() != nil {
@@ -91,8 +95,8 @@ func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
 	return nil
 }
 
-// fetchWith downloads the server, the client tools that make its data folder, and those packages they need that the
-// machine lacks.
+// fetchWith downloads the server, the client tools that make its data folder, and those packages
+// they need that the machine lacks.
 func (m *mysqlServer) fetchWith(ctx context.Context, dir string, options ...string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("clear old packages: %w", err)
@@ -135,8 +139,8 @@ func dependencies(ctx context.Context, names, options []string) ([]string, error
 	return parseDependencies(string(out)), nil
 }
 
-// parseDependencies reads what `apt-cache depends` prints: "  Depends: name", and " |Depends: name" when the next line
-// is an alternative to it.
+// parseDependencies reads what `apt-cache depends` prints: " Depends: name", and " |Depends: name"
+// when the next line is an alternative to it.
 func parseDependencies(text string) []string {
 	var names []string
 	alternative := false

@@ -89,7 +89,8 @@ func (p *postgres) prepare(ctx context.Context) error {
 		return err
 	}
 	// No sync: what is lost when the machine fails now is made again.
-	args := append([]string{"-D", partial, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256", "--no-sync", "--no-instructions"},
+	args := append([]string{"-D", partial, "-U", postgresUser, "--pwfile", password, "--auth=scram-sha-256", "--no-sync",
+		"--no-instructions"},
 		postgresLocale...)
 	c, err := p.program("initdb", args...)
 	if err != nil {
@@ -105,8 +106,8 @@ func (p *postgres) prepare(ctx context.Context) error {
 	return nil
 }
 
-// dropStalePID removes the lock file of a server that was killed: PostgreSQL refuses to start when its number belongs to
-// any process now. Ours does not run, or we would not be here.
+// dropStalePID removes the lock file of a server that was killed: PostgreSQL refuses to start when
+// its number belongs to any process now. Ours does not run, or we would not be here.
 func (p *postgres) dropStalePID(dir string) error {
 	if err := os.Remove(filepath.Join(dir, "postmaster.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove stale lock file: %w", err)
@@ -178,7 +179,8 @@ func (p *postgres) createDatabase(ctx context.Context) error {
 func (s *Stack) postgresDSN(database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(postgresUser, s.secrets.Postgres),
-		Host: fmt.Sprintf("127.0.0.1:%d", s.ports[postgresName]), Path: "/" + database, RawQuery: "sslmode=disable", // this build has no TLS
+		// this build has no TLS
+		Host: fmt.Sprintf("127.0.0.1:%d", s.ports[postgresName]), Path: "/" + database, RawQuery: "sslmode=disable",
 	}
 	return u.String()
 }

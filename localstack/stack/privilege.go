@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// unprivilegedUser is who the databases run as when root starts the stack: PostgreSQL refuses root. Zero and false for
-// everybody else.
+// unprivilegedUser is who the databases run as when root starts the stack: PostgreSQL refuses root.
+// Zero and false for everybody else.
 func unprivilegedUser() (uid, gid int, drop bool, err error) {
 	if os.Geteuid() != 0 {
 		return 0, 0, false, nil
@@ -30,8 +30,8 @@ func unprivilegedUser() (uid, gid int, drop bool, err error) {
 	return uid, gid, true, nil
 }
 
-// startUnprivileged starts the command as the unprivileged user, if there is one, with the right to pass the folders
-// above ours where those are closed to others, as /root is.
+// startUnprivileged starts the command as the unprivileged user, if there is one, with the right to
+// pass the folders above ours where those are closed to others, as /root is.
 func startUnprivileged(cmd *exec.Cmd, f folder) error {
 	uid, gid, drop, err := unprivilegedUser()
 	if err != nil {

@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWithPassage starts the command so that it may enter closed folders though it is not root: by a capability that
-// only searches and reads, or, in containers that lack it, by the one that ignores permissions. The secure bit keeps
-// access(2), by which programs look for their own files, from forgetting the capability; it is inherited from the thread
-// that forks. At exec the command keeps this one capability and loses all others of root.
+// startWithPassage starts the command so that it may enter closed folders though it is not root: by
+// a capability that only searches and reads, or, in containers that lack it, by the one that
+// ignores permissions. The secure bit keeps access(2), by which programs look for their own files,
+// from forgetting the capability; it is inherited from the thread that forks. At exec the command
+// keeps this one capability and loses all others of root.
 func startWithPassage(cmd *exec.Cmd) error {
 	const noSetuidFixup = 1 << 2 // SECBIT_NO_SETUID_FIXUP of linux/securebits.h
 	have := permittedCapabilities()

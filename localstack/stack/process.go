@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// stackVariable is in the environment of every process of a stack, and of what those start; its value names the state
-// folder and the part.
+// stackVariable is in the environment of every process of a stack, and of what those start; its
+// value names the state folder and the part.
 const stackVariable = "KINDRED_STACK"
 
 func (f folder) mark(part string) string { return stackVariable + "=" + f.state + ":" + part }
@@ -25,7 +25,9 @@ const (
 	startTimeout = 90 * time.Second // LocalStack takes 4 s, 15 s on a busy machine whose files are not cached
 	killTimeout  = 10 * time.Second // after SIGKILL; longer only for a process that the kernel holds
 	probeTimeout = 5 * time.Second  // of one health check
-	useTimeout   = 30 * time.Second // of using a part: LocalStack loads a service when it is first asked, more than 10 s on a busy machine
+	// of using a part: LocalStack loads a service when it is first asked, more than 10 s on a busy
+	// machine
+	useTimeout = 30 * time.Second
 )
 
 // command is how a part is started.
@@ -89,8 +91,8 @@ func deleteFile(path string) error {
 	return nil
 }
 
-// start runs the part's command as a daemon: in a session of its own, with its output in the log. ended is closed when
-// the process ends while we are still its parent.
+// start runs the part's command as a daemon: in a session of its own, with its output in the log.
+// ended is closed when the process ends while we are still its parent.
 func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, err error) {
 	log, err := os.OpenFile(s.folder.log(name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -121,7 +123,8 @@ func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, 
 	return r, done, nil
 }
 
-// run executes a short command of a part to its end and returns an error that holds the last of what it printed.
+// run executes a short command of a part to its end and returns an error that holds the last of
+// what it printed.
 func (s *Stack) run(ctx context.Context, c command) error {
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Env = c.env
@@ -146,8 +149,8 @@ func (s *Stack) startCommand(cmd *exec.Cmd, unprivileged bool) error {
 	return cmd.Start()
 }
 
-// terminate ends a recorded process and what else is in its process group: it asks, waits, then kills. It returns when
-// none is left.
+// terminate ends a recorded process and what else is in its process group: it asks, waits, then
+// kills. It returns when none is left.
 func terminate(ctx context.Context, r record, how stopping) error {
 	if !r.alive() {
 		return nil
@@ -172,7 +175,8 @@ func terminate(ctx context.Context, r record, how stopping) error {
 	return nil
 }
 
-// endLeftovers kills the processes that a part's server left behind, such as Lambda functions and database workers.
+// endLeftovers kills the processes that a part's server left behind, such as Lambda functions and
+// database workers.
 func (s *Stack) endLeftovers(ctx context.Context, part string) error {
 	var left []int
 	done := waitUntil(context.WithoutCancel(ctx), killTimeout, func() bool {

@@ -10,15 +10,16 @@ import (
 	"strings"
 )
 
-// birth tells a process from all others that ever had its number: the boot and the clock tick it was started in. A
-// zombie counts as ended.
+// birth tells a process from all others that ever had its number: the boot and the clock tick it
+// was started in. A zombie counts as ended.
 func birth(pid int) (string, error) {
 	fields, err := statFields(pid)
 	if err != nil {
 		return "", err
 	}
 	threads, _ := strconv.Atoi(fields[17])
-	if fields[0] == "X" || fields[0] == "Z" && threads <= 1 { // the other threads of a killed process hold its sockets a little longer
+	// the other threads of a killed process hold its sockets a little longer
+	if fields[0] == "X" || fields[0] == "Z" && threads <= 1 {
 		return "", os.ErrProcessDone
 	}
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
@@ -28,7 +29,8 @@ func birth(pid int) (string, error) {
 	return strings.TrimSpace(string(boot)) + "/" + fields[19], nil
 }
 
-// statFields are the fields of /proc/<pid>/stat from the third, the state, on: the second may hold spaces. See proc(5).
+// statFields are the fields of /proc/<pid>/stat from the third, the state, on: the second may hold
+// spaces. See proc(5).
 func statFields(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -89,8 +91,9 @@ func processes() []int {
 	return pids
 }
 
-// leftovers are the processes that belong to the part by their environment. PostgreSQL overwrites its own: it is known
-// by its program and its working directory. A shell that stands in the state folder is none.
+// leftovers are the processes that belong to the part by their environment. PostgreSQL overwrites
+// its own: it is known by its program and its working directory. A shell that stands in the state
+// folder is none.
 func leftovers(f folder, part string) []int {
 	mark := []byte(f.mark(part) + "\x00")
 	var pids []int
@@ -117,14 +120,16 @@ func leftovers(f folder, part string) []int {
 		if err != nil || filepath.Base(strings.TrimSuffix(program, " (deleted)")) != "postgres" {
 			continue
 		}
-		if dir, err := os.Readlink(proc + "cwd"); err == nil && strings.TrimSuffix(dir, " (deleted)") == f.data(postgresName) {
+		if dir, err := os.Readlink(proc + "cwd"); err == nil &&
+			strings.TrimSuffix(dir, " (deleted)") == f.data(postgresName) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// listeners are the TCP sockets that wait for connections. With pid 0 those of all processes, as far as we may see.
+// listeners are the TCP sockets that wait for connections. With pid 0 those of all processes, as
+// far as we may see.
 func listeners(pid int) ([]listener, error) {
 	owners := map[string]int{} // socket's inode → process
 	pids := []int{pid}
@@ -180,7 +185,8 @@ func parseSockets(table string, owners map[string]int, strangers bool) []listene
 	return found
 }
 
-// loopbackHex reads an address of /proc/net/tcp: 32-bit words in the machine's byte order, all little-endian here.
+// loopbackHex reads an address of /proc/net/tcp: 32-bit words in the machine's byte order, all
+// little-endian here.
 func loopbackHex(host string) bool {
 	switch len(host) {
 	case 8:

@@ -24,7 +24,8 @@ func tool(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// birth tells a process from all others that ever had its number: when it was started. A zombie counts as ended.
+// birth tells a process from all others that ever had its number: when it was started. A zombie
+// counts as ended.
 func birth(pid int) (string, error) {
 	line, err := tool("ps", "-o", "stat=,lstart=", "-p", strconv.Itoa(pid))
 	if err != nil {
@@ -66,11 +67,12 @@ func family(pid int) []int {
 	return members
 }
 
-// leftovers finds nothing here: another process's environment cannot be read. Functions and database workers end by
-// themselves when their server is gone.
+// leftovers finds nothing here: another process's environment cannot be read. Functions and
+// database workers end by themselves when their server is gone.
 func leftovers(folder, string) []int { return nil }
 
-// listeners are the TCP sockets that wait for connections. With pid 0 those of all processes, as far as we may see.
+// listeners are the TCP sockets that wait for connections. With pid 0 those of all processes, as
+// far as we may see.
 func listeners(pid int) ([]listener, error) {
 	args := []string{"-nP", "-iTCP", "-sTCP:LISTEN", "-Fpn"}
 	if pid != 0 {

@@ -23,7 +23,8 @@ func (s *Stack) step(part, text string) (done func(string)) {
 	}
 }
 
-// Printer returns a Config.Report that prints one line a step: what begins, and what ended with the seconds it took.
+// Printer returns a Config.Report that prints one line a step: what begins, and what ended with the
+// seconds it took.
 func Printer(w io.Writer) func(Step) {
 	var mu sync.Mutex
 	return func(s Step) {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// pythonVersion is the only one that LocalStack 4.14.0 works with: 3.12 starts healthy and then fails to make a bucket.
+// pythonVersion is the only one that LocalStack 4.14.0 works with: 3.12 starts healthy and then
+// fails to make a bucket.
 const pythonVersion = "3.13"
 
 // errNoPython is a sentence for the person at the keyboard.
@@ -31,8 +32,8 @@ func oncePython() func(context.Context) (string, error) {
 	}
 }
 
-// findPython returns a program that is Python 3.13 and has pip. Each candidate is run, because pyenv's shims exist for
-// versions that do not run.
+// findPython returns a program that is Python 3.13 and has pip. Each candidate is run, because
+// pyenv's shims exist for versions that do not run.
 func findPython(ctx context.Context) (string, error) {
 	for _, candidate := range pythonCandidates(ctx) {
 		if path, ok := tryPython(ctx, candidate); ok {
@@ -58,7 +59,8 @@ func pythonCandidates(ctx context.Context) []string {
 	}
 	for _, root := range roots {
 		if root != "" {
-			found, _ := filepath.Glob(filepath.Join(root, "versions", pythonVersion+".*", "bin", name)) // only a bad pattern is an error
+			// only a bad pattern is an error
+			found, _ := filepath.Glob(filepath.Join(root, "versions", pythonVersion+".*", "bin", name))
 			candidates = append(candidates, found...)
 		}
 	}
@@ -85,8 +87,8 @@ func tryPython(ctx context.Context, candidate string) (path string, ok bool) {
 	return path, version == pythonVersion && path != ""
 }
 
-// cleanEnv is this process's environment without what would change how Python, LocalStack or the AWS clients in it
-// behave.
+// cleanEnv is this process's environment without what would change how Python, LocalStack or the
+// AWS clients in it behave.
 func cleanEnv() []string {
 	var env []string
 	for _, line := range os.Environ() {

@@ -1,9 +1,11 @@
-// Package stack runs the local stack on 127.0.0.1: LocalStack, PostgreSQL with pgvector and a MySQL-protocol server, as
-// containers of the compose file or, without an engine, as ordinary processes. It owns the processes' downloads, data, logs
-// and records, all below one state folder, and the environment file that says how to reach the servers, which is the same in
-// both modes. It does not create AWS resources or tables.
+// Package stack runs the local stack on 127.0.0.1: LocalStack, PostgreSQL with pgvector and a
+// MySQL-protocol server, as containers of the compose file or, without an engine, as ordinary
+// processes. It owns the processes' downloads, data, logs and records, all below one state folder,
+// and the environment file that says how to reach the servers, which is the same in both modes. It
+// does not create AWS resources or tables.
 //
-// Rejected: embedding the servers into our own process (they would end with it) and a service manager (needs root).
+// Rejected: embedding the servers into our own process (they would end with it) and a service
+// manager (needs root).
 package stack
 
 import (
@@ -19,9 +21,12 @@ import (
 
 // Config says where the stack lives. Zero values are chosen by Open.
 type Config struct {
-	State      string            // folder of data, logs and records; default $KINDRED_STATE, then <repository>/.kindred
-	Runtimes   string            // folder of downloads and installed programs, which stacks may share; default $KINDRED_RUNTIMES, then State
-	Ports      Ports             // default: the KINDRED_…_PORT variables, then the ports a running part has, then Default…Port
+	State string // folder of data, logs and records; default $KINDRED_STATE, then <repository>/.kindred
+	// folder of downloads and installed programs, which stacks may share; default $KINDRED_RUNTIMES,
+	// then State
+	Runtimes string
+	// default: the KINDRED_…_PORT variables, then the ports a running part has, then Default…Port
+	Ports      Ports
 	Resources  map[string]string // further lines of the environment file: the AWS resources' names and region
 	Mode       string            // Native or Docker; default $STACK, then what Choose finds
 	Report     func(Step)        // told what is being done; may be called from several goroutines
@@ -31,8 +36,8 @@ type Config struct {
 // Ports are the parts' TCP ports on 127.0.0.1.
 type Ports struct{ LocalStack, PGVector, MySQL int }
 
-// Default ports: LocalStack's own; the databases' stay clear of servers the machine may run already (5432, 3306, and
-// 33060, which MySQL 8 uses for its X protocol).
+// Default ports: LocalStack's own; the databases' stay clear of servers the machine may run already
+// (5432, 3306, and 33060, which MySQL 8 uses for its X protocol).
 const (
 	DefaultLocalStackPort = 4566
 	DefaultPGVectorPort   = 54320
@@ -80,10 +85,12 @@ func Open(cfg Config) (*Stack, error) {
 	if cfg.Report == nil {
 		cfg.Report = func(Step) {}
 	}
-	s := &Stack{folder: folder{state: state, runtimes: runtimes}, config: cfg, python: oncePython(), ports: map[string]int{}}
+	s := &Stack{folder: folder{state: state, runtimes: runtimes}, config: cfg, python: oncePython(),
+		ports: map[string]int{}}
 	s.parts = []part{&emulator{s}, &postgres{s}, &mysqlServer{s}}
 	s.engine, _ = s.recordedEngine()
-	given := map[string]int{emulatorName: cfg.Ports.LocalStack, postgresName: cfg.Ports.PGVector, mysqlName: cfg.Ports.MySQL}
+	given := map[string]int{emulatorName: cfg.Ports.LocalStack, postgresName: cfg.Ports.PGVector,
+		mysqlName: cfg.Ports.MySQL}
 	for _, p := range s.parts {
 		if s.ports[p.name()], err = s.choosePort(p, given[p.name()]); err != nil {
 			return nil, err
@@ -128,8 +135,8 @@ func (s *Stack) EnvFile() string { return s.folder.env() }
 // Repository is the folder of the module that the working directory is in.
 func (s *Stack) Repository() string { return s.config.repository }
 
-// Up installs what is missing, starts what does not run, mends what is half started and writes the environment file.
-// Healthy parts are left alone.
+// Up installs what is missing, starts what does not run, mends what is half started and writes the
+// environment file. Healthy parts are left alone.
 func (s *Stack) Up(ctx context.Context) error {
 	unlock, err := s.begin(ctx)
 	if err != nil {

@@ -107,7 +107,8 @@ func (all Statuses) Write(w io.Writer) error {
 	return nil
 }
 
-// OpenSockets are the addresses the stack's processes listen on, each with whether only this machine reaches it.
+// OpenSockets are the addresses the stack's processes listen on, each with whether only this
+// machine reaches it.
 func (s *Stack) OpenSockets(all Statuses) (map[int]bool, error) {
 	return s.engine.openSockets(all)
 }

@@ -11,14 +11,16 @@ import (
 	"path/filepath"
 )
 
-// venvFolder is where Venv puts an environment: another folder for other requirements, as running stacks use the old one on.
+// venvFolder is where Venv puts an environment: another folder for other requirements, as running
+// stacks use the old one on.
 func (s *Stack) venvFolder(name string, requirements []byte) string {
 	sum := sha256.Sum256(requirements)
 	return s.folder.opt(name + "-" + hex.EncodeToString(sum[:4]))
 }
 
-// Venv returns the folder of a Python environment that holds the packages of requirements, a list with hashes, and no others. It is made
-// at the first call. Its stamp is written last, so half an installation is begun anew.
+// Venv returns the folder of a Python environment that holds the packages of requirements, a list
+// with hashes, and no others. It is made at the first call. Its stamp is written last, so half an
+// installation is begun anew.
 func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (folder string, err error) {
 	folder = s.venvFolder(name, requirements)
 	stamp := filepath.Join(folder, "complete")
@@ -67,7 +69,8 @@ func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (fol
 	return folder, os.WriteFile(stamp, nil, 0o644)
 }
 
-// Uv returns the program uv, downloaded at the first call, and the environment in which it finds the packages that pip finds.
+// Uv returns the program uv, downloaded at the first call, and the environment in which it finds
+// the packages that pip finds.
 func (s *Stack) Uv(ctx context.Context) (program string, env []string, err error) {
 	if err := s.folder.create(); err != nil {
 		return "", nil, err

@@ -20,8 +20,8 @@ var toolLines string // requirements with the hashes of every platform's wheel
 // maxUnpackedBytes bounds a wheel's contents: PostgreSQL's is 42 MB, uv's 40 MB.
 const maxUnpackedBytes = 500 << 20
 
-// wheel downloads a Python package of tools.txt, checked by its hash, unpacks it into opt/<name>-<version> and returns
-// that folder. It is there afterwards whole or not at all.
+// wheel downloads a Python package of tools.txt, checked by its hash, unpacks it into
+// opt/<name>-<version> and returns that folder. It is there afterwards whole or not at all.
 func (s *Stack) wheel(ctx context.Context, part, name string) (string, error) {
 	version, hashes, err := requirement(name)
 	if err != nil {
@@ -31,7 +31,8 @@ func (s *Stack) wheel(ctx context.Context, part, name string) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	unlock, err := lock(ctx, s.folder.opt(name+".lock"), func() { s.step(part, "waiting for another installation of "+name) })
+	unlock, err := lock(ctx, s.folder.opt(name+".lock"),
+		func() { s.step(part, "waiting for another installation of "+name) })
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +83,8 @@ func (s *Stack) downloadWheel(ctx context.Context, name, version string, hashes 
 	if err := os.WriteFile(list, []byte(line), 0o644); err != nil {
 		return "", fmt.Errorf("write requirement: %w", err)
 	}
-	err := s.pip(ctx, "download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", s.folder.cache(), "--requirement", list)
+	err := s.pip(ctx, "download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", s.folder.cache(),
+		"--requirement", list)
 	if errors.Is(err, ErrConfig) || ctx.Err() != nil {
 		return "", err
 	}
@@ -127,8 +129,8 @@ func fileHash(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// unzip unpacks an archive into a new folder whose files everybody may read. No entry can leave the folder, by its name or
-// by a link: os.Root follows none out.
+// unzip unpacks an archive into a new folder whose files everybody may read. No entry can leave the
+// folder, by its name or by a link: os.Root follows none out.
 func unzip(archive, dir string) error {
 	z, err := zip.OpenReader(archive)
 	if err != nil {

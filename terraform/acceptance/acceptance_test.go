@@ -1,5 +1,6 @@
-// Package acceptance holds the tests of terraform/ that take minutes: make tf-verify, tf-moto and tf-local-test run them. With
-// `go test -short` nothing runs here; otherwise a missing part fails a test, it never skips.
+// Package acceptance holds the tests of terraform/ that take minutes: make tf-verify, tf-moto and
+// tf-local-test run them. With `go test -short` nothing runs here; otherwise a missing part fails a
+// test, it never skips.
 package acceptance
 
 import (

@@ -33,10 +33,12 @@ const (
 	stateBucket = "kindred-state"
 )
 
-// TestAWSRootOnMoto promotes terraform/aws whole to a patched moto server, with its state in S3: the second plan is empty, neither state
-// nor logs hold a secret, the roles allow what the programs call and nothing wider, a second environment shares no name, a second apply
-// at the same time waits for nobody but fails at the lock, a promotion whose smoke test fails is taken back, and destroy leaves
-// nothing. One test, because each step builds on the one before, and the whole takes minutes.
+// TestAWSRootOnMoto promotes terraform/aws whole to a patched moto server, with its state in S3:
+// the second plan is empty, neither state nor logs hold a secret, the roles allow what the programs
+// call and nothing wider, a second environment shares no name, a second apply at the same time
+// waits for nobody but fails at the lock, a promotion whose smoke test fails is taken back, and
+// destroy leaves nothing. One test, because each step builds on the one before, and the whole takes
+// minutes.
 func TestAWSRootOnMoto(t *testing.T) {
 	w := mustOpen(t)
 	moto, err := w.StartMoto(t.Context())
@@ -44,7 +46,8 @@ func TestAWSRootOnMoto(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(moto.Stop)
-	cfg := aws.Config{Region: awsRegion, BaseEndpoint: &moto.Endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	cfg := aws.Config{Region: awsRegion, BaseEndpoint: &moto.Endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	_, err = awsclient.S3(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(stateBucket),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awsRegion}})
 	if err != nil {
@@ -74,14 +77,16 @@ func TestAWSRootOnMoto(t *testing.T) {
 	}
 	t.Logf("first promotion: %d changes, %d resources, %v", len(changes), managed, time.Since(step).Round(time.Second))
 	registry.wantImage(t, dev.tag)
-	for _, want := range []string{"AWS_REGION=" + awsRegion, "ACTIVITY_STREAM=kindred-dev-activity", "SERVE_FUNCTION=kindred-dev-serve:live"} {
+	for _, want := range []string{"AWS_REGION=" + awsRegion, "ACTIVITY_STREAM=kindred-dev-activity",
+		"SERVE_FUNCTION=kindred-dev-serve:live"} {
 		if !slices.Contains(smoked, want) {
 			t.Errorf("the smoke test's variables lack %s: %v", want, smoked)
 		}
 	}
 
 	if held := mustCount(t, moto); sum(held)-sum(before) < managed/4 {
-		t.Errorf("the server counts %d things for %d resources: the last check would see nothing", sum(held)-sum(before), managed)
+		t.Errorf("the server counts %d things for %d resources: the last check would see nothing",
+			sum(held)-sum(before), managed)
 	}
 
 	t.Run("the second plan is empty", func(t *testing.T) {
@@ -140,7 +145,8 @@ type environment struct {
 
 // promotion is what `make promote` runs, with packages of the test's own.
 func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *promotion.Promotion {
-	return &promotion.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file, Packages: e.packages, Tag: e.tag,
+	return &promotion.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file,
+		Packages: e.packages, Tag: e.tag,
 		Registry: registry, Probe: 10 * time.Millisecond, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
@@ -151,8 +157,10 @@ func newEnvironment(t *testing.T, w *promotion.Workspace, moto *promotion.Moto, 
 	packages := mustPackages(t)
 	vars, err := json.Marshal(map[string]any{
 		"environment": name, "account_id": awsAccount, "region": awsRegion, "package_dir": packages, "image_tag": tag,
-		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"}, "own_account_settings": name == "dev",
-		"serve_callers": []string{"arn:aws:iam::" + awsAccount + ":role/shop"}, "operators": []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
+		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
+		"own_account_settings": name == "dev",
+		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"}, "operators": []string{"arn:aws:iam::" +
+			awsAccount + ":role/operator"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +169,8 @@ func newEnvironment(t *testing.T, w *promotion.Workspace, moto *promotion.Moto, 
 	if err := os.WriteFile(file, vars, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(moto.Endpoint, awsRegion)...), name: name, file: file, vars: "-var-file=" + file,
+	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(moto.Endpoint, awsRegion)...), name: name,
+		file: file, vars: "-var-file=" + file,
 		plan: filepath.Join(folder, "plan"), packages: packages, tag: tag}
 	e.mustRun(t, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+stateBucket,
 		"-backend-config=key="+name+".tfstate", "-backend-config=region="+awsRegion, "-backend-config=use_path_style=true")
@@ -244,9 +253,10 @@ func mustRead(t *testing.T, path string) []byte {
 	return data
 }
 
-// checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds it, in the outputs and in logs;
-// attributes that are made for secrets must be empty.
-func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]promotion.Resource, logs ...string) {
+// checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds
+// it, in the outputs and in logs; attributes that are made for secrets must be empty.
+func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]promotion.Resource,
+	logs ...string) {
 	state := string(e.mustRun(t, "state", "pull")) + string(e.mustRun(t, "output", "-json")) + strings.Join(logs, "")
 	secrets := secretsmanager.NewFromConfig(cfg)
 	list, err := secrets.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
@@ -282,7 +292,8 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 	}
 }
 
-// checkNames looks for a resource of both environments that has the same name: AWS would refuse the second, or worse, share it.
+// checkNames looks for a resource of both environments that has the same name: AWS would refuse the
+// second, or worse, share it.
 func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 	taken := map[string]string{}
 	for address, r := range first {
@@ -311,12 +322,14 @@ func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 // names are the attributes that must be unique in an account or in the world.
 func names(r promotion.Resource) []string {
 	var found []string
-	for _, attribute := range []string{"bucket", "name", "identifier", "function_name", "family", "alarm_name", "dashboard_name"} {
+	for _, attribute := range []string{"bucket", "name", "identifier", "function_name", "family", "alarm_name",
+		"dashboard_name"} {
 		value, _ := r.Values[attribute].(string)
 		switch {
 		case value == "":
 		case attribute == "family" && r.Type != "aws_ecs_task_definition": // the engine's, not a name
-		case attribute == "name" && slices.Contains([]string{"aws_iam_role_policy", "aws_lambda_alias", "aws_glue_catalog_table",
+		case attribute == "name" && slices.Contains([]string{"aws_iam_role_policy", "aws_lambda_alias",
+			"aws_glue_catalog_table",
 			"aws_cloudwatch_log_stream"}, r.Type): // unique within their role, function, database, group
 		default:
 			found = append(found, value)

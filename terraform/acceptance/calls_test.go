@@ -41,8 +41,9 @@ import (
 
 var update = flag.Bool("update", false, "write what TestCalls records to "+callsFile)
 
-// TestCalls runs the programs that run on AWS, each against an endpoint of its own that notes every call and passes it on to LocalStack, and
-// compares the notes with testdata/calls.json, which the policies are judged by. Needs AWS_ENDPOINT_URL, MYSQL_DSN, PGVECTOR_DSN.
+// TestCalls runs the programs that run on AWS, each against an endpoint of its own that notes every
+// call and passes it on to LocalStack, and compares the notes with testdata/calls.json, which the
+// policies are judged by. Needs AWS_ENDPOINT_URL, MYSQL_DSN, PGVECTOR_DSN.
 func TestCalls(t *testing.T) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" || os.Getenv("MYSQL_DSN") == "" || os.Getenv("PGVECTOR_DSN") == "" {
@@ -56,7 +57,8 @@ func TestCalls(t *testing.T) {
 	s = s.WithSuffix("c" + strings.ToLower(rand.Text()[:8]))
 	mysqlDSN, pgDSN := mustDatabases(t)
 	r := &recorder{settings: s, endpoint: endpoint}
-	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	zip, err := artifact.BuildFunction(t.Context(), w.Repository, "recommend")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +70,8 @@ func TestCalls(t *testing.T) {
 			t.Errorf("destroy: %v", err)
 		}
 	})
-	function := provision.Function{Zip: zip, Env: map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "recommend")}}
+	function := provision.Function{Zip: zip,
+		Env: map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "recommend")}}
 	if _, err := provision.Apply(t.Context(), cfg, s, function); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +86,8 @@ func TestCalls(t *testing.T) {
 	run := func(program, endpoint string, args ...string) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), args...)
-		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "MYSQL_DSN="+mysqlDSN, "PGVECTOR_DSN="+pgDSN)
+		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
+			"MYSQL_DSN="+mysqlDSN, "PGVECTOR_DSN="+pgDSN)
 		for name, value := range s.Env() {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -94,7 +98,8 @@ func TestCalls(t *testing.T) {
 	}
 	run("seed", endpoint, "generate", "--scale", "0.05")
 	login = mustLogin(t, cfg, mysqlDSN)
-	for _, job := range []string{"glue", "again"} { // as jobs/etl/glue/launcher.py runs it; the second changes nothing and is deleted
+	// as jobs/etl/glue/launcher.py runs it; the second changes nothing and is deleted
+	for _, job := range []string{"glue", "again"} {
 		run("etl", r.listen(t, "etl"), "plan", "--job", job, "--partitions", "2")
 		for _, part := range []string{"0/2", "1/2"} {
 			run("etl", r.listen(t, "etl"), "--job", job, "--partition", part)
@@ -143,7 +148,8 @@ func TestCalls(t *testing.T) {
 // clicked is an event that can be answered.
 const clicked = `{"session_id":"a","customer_number":1,"browse_history":[]}`
 
-// mustGiveUp puts the clicked event where an outage would have left it: in quarantine, and among the mapping's failed batches.
+// mustGiveUp puts the clicked event where an outage would have left it: in quarantine, and among
+// the mapping's failed batches.
 func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) {
 	t.Helper()
 	env, err := awsenv.Load(os.Getenv)
@@ -154,13 +160,16 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	position := activity.Position{Stream: s.Stream.Name, Shard: *at.ShardId, SequenceNumber: *at.SequenceNumber, PartitionKey: "a", ArrivedAt: time.Now()}
-	if err := quarantine.New(bucket).Write(t.Context(), activity.Quarantined{Reason: activity.ReasonRefused, Position: position, Data: []byte(clicked)}); err != nil {
+	position := activity.Position{Stream: s.Stream.Name, Shard: *at.ShardId, SequenceNumber: *at.SequenceNumber,
+		PartitionKey: "a", ArrivedAt: time.Now()}
+	if err := quarantine.New(bucket).Write(t.Context(),
+		activity.Quarantined{Reason: activity.ReasonRefused, Position: position, Data: []byte(clicked)}); err != nil {
 		t.Fatal(err)
 	}
 	batch, err := json.Marshal(map[string]any{
 		"KinesisBatchInfo": map[string]any{
-			"streamArn": "arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name, "shardId": position.Shard,
+			"streamArn": "arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" +
+				s.Stream.Name, "shardId": position.Shard,
 			"startSequenceNumber": position.SequenceNumber, "endSequenceNumber": position.SequenceNumber,
 		},
 		"payload": map[string]any{"Records": []any{map[string]any{"kinesis": map[string]any{
@@ -223,7 +232,8 @@ func (r *recorder) note(program string, q *http.Request) {
 	}
 }
 
-// named is the stream that a JSON request names, without the test's suffix and the project's name; of a secret it is what it is for.
+// named is the stream that a JSON request names, without the test's suffix and the project's name;
+// of a secret it is what it is for.
 func (r *recorder) named(q *http.Request) string {
 	body, err := io.ReadAll(q.Body)
 	if err != nil {
@@ -242,10 +252,12 @@ func (r *recorder) named(q *http.Request) string {
 	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName), suffix), "kindred-")
 }
 
-// object is the action and the resource of a request to S3: bucket by role, key by its first folder, and whether a run's.
+// object is the action and the resource of a request to S3: bucket by role, key by its first
+// folder, and whether a run's.
 func (r *recorder) object(q *http.Request) (action, resource string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
-	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts", r.settings.Buckets.Recommendations.Name: "recommendations"}
+	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts",
+		r.settings.Buckets.Recommendations.Name: "recommendations"}
 	resource = cmp.Or(roles[bucket], bucket)
 	if key == "" {
 		return map[string]string{http.MethodGet: "s3:ListBucket", http.MethodHead: "s3:ListBucket"}[q.Method], resource
@@ -284,7 +296,8 @@ func (r *recorder) all() []call {
 	})
 }
 
-// mustLogin keeps the DSN's login in a secret as RDS does, until the test ends, and returns what etl then has in its environment.
+// mustLogin keeps the DSN's login in a secret as RDS does, until the test ends, and returns what
+// etl then has in its environment.
 func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 	t.Helper()
 	address, err := mysql.ParseDSN(dsn)
@@ -296,14 +309,17 @@ func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 		t.Fatal(err)
 	}
 	client := secretsmanager.NewFromConfig(cfg)
-	secret, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + rand.Text()), SecretString: aws.String(string(value))})
+	secret, err := client.CreateSecret(t.Context(),
+		&secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + rand.Text()),
+			SecretString: aws.String(string(value))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 		defer stop()
-		if _, err := client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: secret.ARN, ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
+		if _, err := client.DeleteSecret(ctx,
+			&secretsmanager.DeleteSecretInput{SecretId: secret.ARN, ForceDeleteWithoutRecovery: aws.Bool(true)}); err != nil {
 			t.Errorf("delete the secret: %v", err)
 		}
 	})

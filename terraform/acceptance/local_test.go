@@ -37,8 +37,9 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what it made with what the provisioner
-// makes, and lets the provisioner find nothing to change. Needs a LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN, MYSQL_DSN.
+// TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what
+// it made with what the provisioner makes, and lets the provisioner find nothing to change. Needs a
+// LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN, MYSQL_DSN.
 func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	endpoint, dsn, shop := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("PGVECTOR_DSN"), os.Getenv("MYSQL_DSN")
 	if endpoint == "" || dsn == "" || shop == "" {
@@ -55,12 +56,15 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"], Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"],
+		Env: map[string]string{"PGVECTOR_DSN": dsn}}
 	run := strings.ToLower(rand.Text()[:8])
 	byTerraform, byProvisioner := s.WithSuffix("tf"+run), s.WithSuffix("go"+run)
 
-	config := promotion.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips, Suffix: "tf" + run}
+	config := promotion.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips,
+		Suffix: "tf" + run}
 	l, err := promotion.OpenLocal(t.Context(), w, s, config)
 	if err != nil {
 		t.Fatal(err)
@@ -145,11 +149,13 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	mustBeGone(t, cfg, byTerraform)
 }
 
-// compared are the types of the resources that describe tells of, and notMadeByProvisioner those that only Terraform makes, each with the
-// reason why the programs do without.
+// compared are the types of the resources that describe tells of, and notMadeByProvisioner those
+// that only Terraform makes, each with the reason why the programs do without.
 func compared() []string {
-	return []string{"aws_s3_bucket", "aws_s3_bucket_ownership_controls", "aws_s3_bucket_policy", "aws_s3_bucket_public_access_block",
-		"aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning", "aws_kinesis_stream", "aws_kinesis_firehose_delivery_stream",
+	return []string{"aws_s3_bucket", "aws_s3_bucket_ownership_controls", "aws_s3_bucket_policy",
+		"aws_s3_bucket_public_access_block",
+		"aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning", "aws_kinesis_stream",
+		"aws_kinesis_firehose_delivery_stream",
 		"aws_cloudwatch_log_group", "aws_iam_role", "aws_iam_role_policy", "aws_lambda_function", "aws_lambda_function_url", "aws_lambda_event_source_mapping"}
 }
 
@@ -166,8 +172,8 @@ func notMadeByProvisioner() map[string]string {
 	}
 }
 
-// checkTypes fails for a resource of a type that is neither compared nor listed as Terraform's alone, and for a type that is listed for
-// nothing; it returns how many resources there are.
+// checkTypes fails for a resource of a type that is neither compared nor listed as Terraform's
+// alone, and for a type that is listed for nothing; it returns how many resources there are.
 func checkTypes(t *testing.T, resources map[string]promotion.Resource) (n int) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -197,7 +203,8 @@ func checkLogin(t *testing.T, cfg aws.Config, resources map[string]promotion.Res
 		t.Fatal("MYSQL_DSN is no address with a password")
 	}
 	arn, _ := resources["module.shop_login.aws_secretsmanager_secret.this"].Values["arn"].(string)
-	value, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	value, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(),
+		&secretsmanager.GetSecretValueInput{SecretId: &arn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,8 +218,8 @@ func checkLogin(t *testing.T, cfg aws.Config, resources map[string]promotion.Res
 	}
 }
 
-// terraformOnly are the attributes that Terraform's resources have and the provisioner's lack, by the end of their path, each with its
-// reason.
+// terraformOnly are the attributes that Terraform's resources have and the provisioner's lack, by
+// the end of their path, each with its reason.
 func terraformOnly() map[string]string {
 	return map[string]string{
 		" description":          "a text for people who look into a console",
@@ -224,7 +231,8 @@ func terraformOnly() map[string]string {
 	}
 }
 
-// withoutListed takes the listed attributes out of all, and fails when a listed one is not there: then it is listed for nothing.
+// withoutListed takes the listed attributes out of all, and fails when a listed one is not there:
+// then it is listed for nothing.
 func withoutListed(t *testing.T, all map[string]string) {
 	t.Helper()
 	for end := range terraformOnly() {
@@ -236,8 +244,9 @@ func withoutListed(t *testing.T, all map[string]string) {
 	}
 }
 
-// describe lists every attribute that the services tell of the resources of s: "resource path" to value, names without suffix. What is
-// different between any two resources, such as times and ids, is left out.
+// describe lists every attribute that the services tell of the resources of s: "resource path" to
+// value, names without suffix. What is different between any two resources, such as times and ids,
+// is left out.
 func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) map[string]string {
 	t.Helper()
 	ctx := t.Context()
@@ -269,7 +278,8 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 		policy, err := objects.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: name})
 		add(what, policy, err)
 	}
-	stream, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name})
+	stream, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx,
+		&kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name})
 	add("stream", stream, err)
 	delivery, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx,
 		&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
@@ -282,12 +292,15 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 		add("function "+what, function, err)
 		concurrency, err := functions.GetFunctionConcurrency(ctx, &lambda.GetFunctionConcurrencyInput{FunctionName: &f.Name})
 		add("function "+what, concurrency, err)
-		group, err := logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + f.Name)})
+		group, err := logs.DescribeLogGroups(ctx,
+			&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: aws.String("/aws/lambda/" + f.Name)})
 		add("log "+what, group, err)
 	}
-	url, err := functions.GetFunctionUrlConfig(ctx, &lambda.GetFunctionUrlConfigInput{FunctionName: &s.Functions.Serve.Name})
+	url, err := functions.GetFunctionUrlConfig(ctx,
+		&lambda.GetFunctionUrlConfigInput{FunctionName: &s.Functions.Serve.Name})
 	add("url", url, err)
-	mappings, err := functions.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{FunctionName: &s.Functions.Recommend.Name})
+	mappings, err := functions.ListEventSourceMappings(ctx,
+		&lambda.ListEventSourceMappingsInput{FunctionName: &s.Functions.Recommend.Name})
 	add("mapping", mappings, err)
 	for owner, name := range owners {
 		r, err := roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
@@ -301,9 +314,11 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 // volatile are fields that differ between any two resources.
 func volatile(field string) bool {
 	switch field {
-	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate", "RoleId", "UUID",
+	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate",
+		"RoleId", "UUID",
 		"CreationTime", "StoredBytes",
-		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed", "StateTransitionReason",
+		"StreamCreationTimestamp", "CreateTimestamp", "LastUpdateTimestamp", "VersionId", "RoleLastUsed",
+		"StateTransitionReason",
 		"AssumeRolePolicyDocument", // provision.Apply above has judged it by meaning
 		"LastProcessingResult", "StateReason", "StreamId", "DestinationId", "EventSourceMappingArn", "FunctionUrl":
 		return true
@@ -355,10 +370,12 @@ func mustBeGone(t *testing.T, cfg aws.Config, s settings.Settings) {
 			left = append(left, "bucket "+b.Name)
 		}
 	}
-	if _, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name}); err == nil {
+	if _, err := kinesis.NewFromConfig(cfg).DescribeStreamSummary(ctx,
+		&kinesis.DescribeStreamSummaryInput{StreamName: &s.Stream.Name}); err == nil {
 		left = append(left, "stream")
 	}
-	_, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx, &firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
+	_, err := firehose.NewFromConfig(cfg).DescribeDeliveryStream(ctx,
+		&firehose.DescribeDeliveryStreamInput{DeliveryStreamName: &s.Delivery.Name})
 	if err == nil {
 		left = append(left, "delivery stream")
 	}

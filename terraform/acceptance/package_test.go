@@ -12,7 +12,8 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// TestStaticPackageIsReproducible builds the packages of one commit in two folders of different names, without version control.
+// TestStaticPackageIsReproducible builds the packages of one commit in two folders of different
+// names, without version control.
 func TestStaticPackageIsReproducible(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -28,7 +29,8 @@ func TestStaticPackageIsReproducible(t *testing.T) {
 		if err := os.Mkdir(sources, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		copied := exec.CommandContext(t.Context(), "bash", "-c", "set -o pipefail; git archive "+strings.TrimSpace(string(commit))+" | tar -x -C "+sources)
+		copied := exec.CommandContext(t.Context(), "bash", "-c",
+			"set -o pipefail; git archive "+strings.TrimSpace(string(commit))+" | tar -x -C "+sources)
 		copied.Dir = w.Repository
 		if out, err := copied.CombinedOutput(); err != nil {
 			t.Fatalf("copy the commit: %v %s", err, out)

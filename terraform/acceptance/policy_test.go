@@ -12,8 +12,8 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// call is one kind of AWS call that a program made, recorded by TestCalls. Resource is relative: "lake/training-set/" is a key's folder
-// in the bucket of that role.
+// call is one kind of AWS call that a program made, recorded by TestCalls. Resource is relative:
+// "lake/training-set/" is a key's folder in the bucket of that role.
 type call struct {
 	Program  string `json:"program"`
 	Action   string `json:"action"`
@@ -57,8 +57,8 @@ func (l *list) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(l))
 }
 
-// platform are the allowances that no program's own call needs, by statement: AWS's services use them in the role's name. Everything
-// else that a program's role allows must have been called.
+// platform are the allowances that no program's own call needs, by statement: AWS's services use
+// them in the role's name. Everything else that a program's role allows must have been called.
 func platform() map[string]string {
 	return map[string]string{
 		"recommend ReadStream":                     "the event source mapping reads the stream",
@@ -86,8 +86,9 @@ func platform() map[string]string {
 	}
 }
 
-// checkPolicies compares the roles as applied with the recorded calls: each call is allowed on its resource, and each allowance of a
-// program's role was called or is listed in platform with a reason.
+// checkPolicies compares the roles as applied with the recorded calls: each call is allowed on its
+// resource, and each allowance of a program's role was called or is listed in platform with a
+// reason.
 func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]promotion.Resource) {
 	policies := map[string][]statement{}
 	for _, r := range resources {
@@ -200,6 +201,7 @@ func secretOf(database promotion.Resource) string {
 
 // matches compares a resource of a policy, with its *, with an ARN.
 func matches(pattern, arn string) bool {
-	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(arn, "/", "|")) // * crosses slashes in a policy
+	// * crosses slashes in a policy
+	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(arn, "/", "|"))
 	return err == nil && ok
 }

@@ -23,7 +23,8 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// registry is ECR as far as an image's way goes: it takes every host's requests, and wants the token that the emulator gives.
+// registry is ECR as far as an image's way goes: it takes every host's requests, and wants the
+// token that the emulator gives.
 type registry struct {
 	server *httptest.Server
 	mu     sync.Mutex
@@ -75,16 +76,19 @@ func (r *registry) wantImage(t *testing.T, tag string) {
 	}
 }
 
-// checkLock holds the state's lock as another apply would, and looks how an apply meets it; then it lets both environments lock at once.
+// checkLock holds the state's lock as another apply would, and looks how an apply meets it; then it
+// lets both environments lock at once.
 func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto *promotion.Moto, dev environment) {
-	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"), IfNoneMatch: aws.String("*"),
-		Body: strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
+	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"),
+		IfNoneMatch: aws.String("*"),
+		Body:        strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
 	client := awsclient.S3(cfg)
 	if _, err := client.PutObject(t.Context(), lock); err != nil {
 		t.Fatal(err)
 	}
 	_, err := dev.root.Run(t.Context(), "apply", "-input=false", "-no-color", "-auto-approve", dev.vars)
-	if err == nil || !strings.Contains(err.Error(), "Error acquiring the state lock") || !strings.Contains(err.Error(), "somebody else") {
+	if err == nil || !strings.Contains(err.Error(), "Error acquiring the state lock") ||
+		!strings.Contains(err.Error(), "somebody else") {
 		t.Errorf("an apply beside another one: %v", err)
 	}
 	stage := newEnvironment(t, w, moto, "stage") // another key, another lock
@@ -139,7 +143,8 @@ func aliases(t *testing.T, cfg aws.Config) map[string]string {
 	t.Helper()
 	versions := map[string]string{}
 	for _, function := range []string{"kindred-dev-recommend", "kindred-dev-serve"} {
-		alias, err := lambda.NewFromConfig(cfg).GetAlias(t.Context(), &lambda.GetAliasInput{FunctionName: &function, Name: aws.String("live")})
+		alias, err := lambda.NewFromConfig(cfg).GetAlias(t.Context(),
+			&lambda.GetAliasInput{FunctionName: &function, Name: aws.String("live")})
 		if err != nil {
 			t.Fatal(err)
 		}

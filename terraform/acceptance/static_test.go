@@ -35,8 +35,9 @@ func TestStaticFormat(t *testing.T) {
 	}
 }
 
-// TestStaticValidate validates the roots, and runs each module's own tests with mocked AWS, which begin with the same validation: reading
-// the provider's schema takes 4 CPU seconds each time, so nothing is validated twice. As many folders at once as there are cores.
+// TestStaticValidate validates the roots, and runs each module's own tests with mocked AWS, which
+// begin with the same validation: reading the provider's schema takes 4 CPU seconds each time, so
+// nothing is validated twice. As many folders at once as there are cores.
 func TestStaticValidate(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -83,7 +84,8 @@ func TestStaticFiles(t *testing.T) {
 				}
 			}
 		}
-		if tests, _ := filepath.Glob(filepath.Join(w.Repository, "terraform", folder, "tests", "*.tftest.hcl")); len(tests) == 0 && slices.Contains(modules, folder) {
+		if tests, _ := filepath.Glob(filepath.Join(w.Repository, "terraform", folder, "tests",
+			"*.tftest.hcl")); len(tests) == 0 && slices.Contains(modules, folder) {
 			t.Errorf("%s has no tests", folder)
 		}
 	}
@@ -94,7 +96,8 @@ func TestStaticFiles(t *testing.T) {
 	}
 }
 
-// TestStaticCheckov: no finding; what is skipped says why, beside its resource. terraform/aws leads to all modules but one.
+// TestStaticCheckov: no finding; what is skipped says why, beside its resource. terraform/aws leads
+// to all modules but one.
 func TestStaticCheckov(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -103,7 +106,8 @@ func TestStaticCheckov(t *testing.T) {
 		t.Fatal(err)
 	}
 	for folder, atLeast := range map[string]int{"aws": 400, "modules/login": 1} {
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "checkov"), "-d", folder, "--framework", "terraform", "--download-external-modules", "false",
+		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "checkov"), "-d", folder, "--framework", "terraform",
+			"--download-external-modules", "false",
 			"--skip-download", "--compact", "--quiet", "-o", "json")
 		cmd.Dir = filepath.Join(w.Repository, "terraform")
 		out, err := cmd.Output()
@@ -128,7 +132,8 @@ func TestStaticCheckov(t *testing.T) {
 			t.Errorf("%s %s: %s", f.ID, f.Resource, f.Name)
 		}
 		if report.Summary.Passed < atLeast || report.Summary.Unread > 0 {
-			t.Errorf("%s: only %d checks passed, %d files were not understood", folder, report.Summary.Passed, report.Summary.Unread)
+			t.Errorf("%s: only %d checks passed, %d files were not understood", folder, report.Summary.Passed,
+				report.Summary.Unread)
 		}
 	}
 }

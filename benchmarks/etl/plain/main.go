@@ -1,5 +1,5 @@
-// Command plain is the extract as one writes it first: go-sql-driver, the join in SQL, rows scanned into a struct,
-// parquet-go's generic writer. A peer of the benchmark.
+// Command plain is the extract as one writes it first: go-sql-driver, the join in SQL, rows scanned
+// into a struct, parquet-go's generic writer. A peer of the benchmark.
 package main
 
 import (
@@ -75,7 +75,8 @@ func run(ctx context.Context, dsn, query, out string) (err error) {
 		var r row
 		var credit *string
 		var buy, msrp string
-		if err := rows.Scan(&r.CustomerNumber, &r.City, &r.State, &r.PostalCode, &r.Country, &credit, &r.ProductCode, &r.ProductLine,
+		if err := rows.Scan(&r.CustomerNumber, &r.City, &r.State, &r.PostalCode, &r.Country, &credit, &r.ProductCode,
+			&r.ProductLine,
 			&r.ProductScale, &r.QuantityInStock, &buy, &msrp, &r.ProductRating, &r.RatedAt); err != nil {
 			return err
 		}

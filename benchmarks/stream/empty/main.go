@@ -1,4 +1,5 @@
-// Empty is a function that reads a Kinesis batch and does nothing with it: what Lambda's runtime costs, whatever a function does.
+// Empty is a function that reads a Kinesis batch and does nothing with it: what Lambda's runtime
+// costs, whatever a function does.
 package main
 
 import (

@@ -9,7 +9,8 @@ const BucketVariable = "PROBE_BUCKET"
 // Prefix is the folder of the entries, one object a batch, named by the time it began.
 const Prefix = "journal/"
 
-// First words of a record's data. With Once behind it, a word counts when the record comes for the first time only.
+// First words of a record's data. With Once behind it, a word counts when the record comes for the
+// first time only.
 const (
 	Fail   = "fail"   // the whole batch fails
 	Refuse = "refuse" // the record is reported as a failure of the batch

@@ -42,7 +42,8 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	rows := slices.DeleteFunc(conformance.Behaviours(), func(b conformance.Behaviour) bool { return !strings.Contains(b.ID, c.Rows) })
+	rows := slices.DeleteFunc(conformance.Behaviours(),
+		func(b conformance.Behaviour) bool { return !strings.Contains(b.ID, c.Rows) })
 	file := filepath.Join(local.Repository(), page)
 	table, err := readPage(file)
 	if err != nil {
@@ -82,7 +83,8 @@ func readPage(file string) (conformance.Table, error) {
 	return conformance.Read(string(text))
 }
 
-func onAWS(ctx context.Context, repository string, rows []conformance.Behaviour, table *conformance.Table, log io.Writer) error {
+func onAWS(ctx context.Context, repository string, rows []conformance.Behaviour, table *conformance.Table,
+	log io.Writer) error {
 	cfg, err := awsclient.Load(ctx)
 	if err != nil {
 		return err
@@ -106,7 +108,8 @@ func onAWS(ctx context.Context, repository string, rows []conformance.Behaviour,
 
 // onEndpoint runs the rows on one endpoint and puts its column into the table.
 func onEndpoint(
-	ctx context.Context, repository, endpoint, title string, rows []conformance.Behaviour, table *conformance.Table, log io.Writer,
+	ctx context.Context, repository, endpoint, title string, rows []conformance.Behaviour, table *conformance.Table,
+	log io.Writer,
 ) error {
 	probe, err := conformance.BuildProbe(ctx, repository, runtime.GOOS)
 	if err != nil {
@@ -121,17 +124,22 @@ func onEndpoint(
 }
 
 func emulatorConfig(endpoint string) aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	return aws.Config{Region: region, BaseEndpoint: &endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 }
 
-// atOnce is how many emulators run at the same time. On few CPUs one after the other is as fast, and none starves.
+// atOnce is how many emulators run at the same time. On few CPUs one after the other is as fast,
+// and none starves.
 func atOnce() int { return max(1, runtime.NumCPU()/4) }
 
-// onEmulators runs the rows on the stack's LocalStack, which runs already, and on the others, which it starts and ends.
+// onEmulators runs the rows on the stack's LocalStack, which runs already, and on the others, which
+// it starts and ends.
 func onEmulators(
-	ctx context.Context, local *stack.Stack, only string, rows []conformance.Behaviour, table *conformance.Table, log io.Writer,
+	ctx context.Context, local *stack.Stack, only string, rows []conformance.Behaviour, table *conformance.Table,
+	log io.Writer,
 ) error {
-	chosen := slices.DeleteFunc(emulators(), func(e emulator) bool { return only != "" && !strings.EqualFold(e.name, only) })
+	chosen := slices.DeleteFunc(emulators(),
+		func(e emulator) bool { return only != "" && !strings.EqualFold(e.name, only) })
 	if len(chosen) == 0 {
 		return fmt.Errorf("%w: no emulator is named %s", program.ErrConfig, only)
 	}
@@ -150,7 +158,8 @@ func onEmulators(
 			defer running.stop()
 			var column conformance.Table
 			lines := &prefixed{name: e.name, mu: &mu, out: log}
-			if err := onEndpoint(ctx, local.Repository(), running.endpoint, e.name+" "+running.version, rows, &column, lines); err != nil {
+			if err := onEndpoint(ctx, local.Repository(), running.endpoint, e.name+" "+running.version, rows, &column,
+				lines); err != nil {
 				return err
 			}
 			mu.Lock()

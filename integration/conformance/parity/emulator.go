@@ -19,7 +19,8 @@ import (
 	"kindred/localstack/stack"
 )
 
-// The packages of each emulator, with hashes: `uv pip compile --python-version 3.13 --generate-hashes NAME.in`.
+// The packages of each emulator, with hashes: `uv pip compile --python-version 3.13
+// --generate-hashes NAME.in`.
 var (
 	//go:embed emulators/localemu.txt
 	localemuPackages []byte
@@ -82,23 +83,27 @@ func startLocalEmu(ctx context.Context, local *stack.Stack) (*server, error) {
 		return nil, err
 	}
 	return s.run(ctx, []string{"-m", "localemu.runtime.main"},
-		"FILESYSTEM_ROOT="+s.root, "OVERRIDE_IN_DOCKER=0", "DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1", "LS_LOG=warning",
+		"FILESYSTEM_ROOT="+s.root, "OVERRIDE_IN_DOCKER=0", "DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1",
+		"LS_LOG=warning",
 		"GATEWAY_LISTEN=127.0.0.1:"+s.port, "GATEWAY_SERVER=loopback", "LAMBDA_RUNTIME_EXECUTOR=process", "PYTHONPATH="+filepath.Join(s.root, "plugins"))
 }
 
-// portExecutor writes kindred's executor of functions and its server on loopback as plugins of LocalEmu, which is LocalStack under
-// another name.
+// portExecutor writes kindred's executor of functions and its server on loopback as plugins of
+// LocalEmu, which is LocalStack under another name.
 func portExecutor(from, root string) error {
 	rename := func(text string) string { return strings.ReplaceAll(text, "localstack", "localemu") }
 	for _, name := range []string{
-		"kindred_localstack/__init__.py", "kindred_localstack/executor.py", "kindred_localstack/loopback.py", "kindred_localstack/plugin.py",
-		"kindred_localstack/sandbox.py", "kindred_localstack-1.0.dist-info/METADATA", "kindred_localstack-1.0.dist-info/entry_points.txt",
+		"kindred_localstack/__init__.py", "kindred_localstack/executor.py", "kindred_localstack/loopback.py",
+		"kindred_localstack/plugin.py",
+		"kindred_localstack/sandbox.py", "kindred_localstack-1.0.dist-info/METADATA",
+		"kindred_localstack-1.0.dist-info/entry_points.txt",
 	} {
 		text, err := os.ReadFile(filepath.Join(from, name))
 		if err != nil {
 			return fmt.Errorf("read the executor: %w", err)
 		}
-		plugins, _, _ := strings.Cut(string(text), "[localstack.aws.provider]") // its Kinesis and S3 are to be seen as they are
+		// its Kinesis and S3 are to be seen as they are
+		plugins, _, _ := strings.Cut(string(text), "[localstack.aws.provider]")
 		file := filepath.Join(root, "plugins", rename(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return fmt.Errorf("write the executor: %w", err)
@@ -115,7 +120,8 @@ func startMiniStack(ctx context.Context, local *stack.Stack) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, []string{"-m", "ministack"}, "GATEWAY_PORT="+s.port, "BIND_HOST=127.0.0.1", "S3_DATA_DIR="+filepath.Join(s.root, "s3"))
+	return s.run(ctx, []string{"-m", "ministack"}, "GATEWAY_PORT="+s.port, "BIND_HOST=127.0.0.1",
+		"S3_DATA_DIR="+filepath.Join(s.root, "s3"))
 }
 
 func startMoto(ctx context.Context, local *stack.Stack) (*server, error) {
@@ -154,7 +160,8 @@ const startTime = 2 * time.Minute
 
 // run starts the server with nothing of this process's environment but the path, and returns when it answers.
 func (p prepared) run(ctx context.Context, args []string, env ...string) (*server, error) {
-	version, err := exec.CommandContext(ctx, p.python, "-c", "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))", p.name).Output()
+	version, err := exec.CommandContext(ctx, p.python, "-c",
+		"import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))", p.name).Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask for its version: %w", err)
 	}
@@ -167,7 +174,8 @@ func (p prepared) run(ctx context.Context, args []string, env ...string) (*serve
 	cmd := exec.CommandContext(ctx, p.python, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.root, log, log
 	tmp := filepath.Join(p.root, "tmp")
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.root, "TMPDIR=" + tmp, "XDG_CACHE_HOME=" + tmp, "PYTHONDONTWRITEBYTECODE=1"}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.root, "TMPDIR=" + tmp, "XDG_CACHE_HOME=" + tmp,
+		"PYTHONDONTWRITEBYTECODE=1"}, env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its functions end with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if err := cmd.Start(); err != nil {

@@ -1,4 +1,5 @@
-// Parity runs the conformance rows on emulators and writes docs/parity.md; on one endpoint or on AWS it prints what it saw.
+// Parity runs the conformance rows on emulators and writes docs/parity.md; on one endpoint or on
+// AWS it prints what it saw.
 package main
 
 import (

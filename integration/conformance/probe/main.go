@@ -1,6 +1,6 @@
-// Probe is the function of the conformance rows. It does what an event asks for: a record or a payload names the fault. Of
-// each batch it writes first which records it got to the journal, an S3 object, because that is the one place that every
-// emulator and AWS have.
+// Probe is the function of the conformance rows. It does what an event asks for: a record or a
+// payload names the fault. Of each batch it writes first which records it got to the journal, an S3
+// object, because that is the one place that every emulator and AWS have.
 package main
 
 import (
@@ -89,7 +89,8 @@ func (p *probe) batch(ctx context.Context, batch events.KinesisEvent) (any, erro
 		case journal.Fail:
 			return nil, errors.New("told to fail")
 		case journal.Refuse:
-			response.BatchItemFailures = append(response.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: r.Kinesis.SequenceNumber})
+			response.BatchItemFailures = append(response.BatchItemFailures,
+				events.KinesisBatchItemFailure{ItemIdentifier: r.Kinesis.SequenceNumber})
 		case journal.Nap:
 			time.Sleep(journal.NapTime)
 		}

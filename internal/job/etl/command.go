@@ -100,7 +100,8 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 func (c *RunCommand) check() error {
 	problems := []error{c.Limits.Validate()}
 	if c.PruneAfter != 0 && c.PruneAfter < commit.MinPruneAge {
-		problems = append(problems, fmt.Errorf("--prune-after is %v, want 0 or at least %v", c.PruneAfter, commit.MinPruneAge))
+		problems = append(problems, fmt.Errorf("--prune-after is %v, want 0 or at least %v", c.PruneAfter,
+			commit.MinPruneAge))
 	}
 	if (c.Partition == "") != (c.Job == "") {
 		problems = append(problems, errors.New("--partition and --job go together"))
@@ -112,7 +113,8 @@ func (c *RunCommand) check() error {
 }
 
 // options are those of Run, with a bar where a person watches.
-func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot, out *program.Output) (Options, *program.Bar, error) {
+func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot,
+	out *program.Output) (Options, *program.Bar, error) {
 	bar, expected := out.Bar(), int64(progressRows)
 	if bar.Visible() {
 		estimate, err := snapshot.Estimate(ctx)
@@ -137,13 +139,15 @@ type DryRun struct {
 	WallSeconds     float64              `json:"wall_seconds"`
 }
 
-func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot, repo *commit.Repository, out *program.Output) error {
+func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot, repo *commit.Repository,
+	out *program.Output) error {
 	start := time.Now()
 	base, err := current(ctx, repo)
 	if err != nil {
 		return err
 	}
-	plan := DryRun{Source: snapshot.Position(), Lake: c.Lake.Bucket, CurrentRun: base.Run, CurrentRows: rowsOf(base), Limits: c.Limits}
+	plan := DryRun{Source: snapshot.Position(), Lake: c.Lake.Bucket, CurrentRun: base.Run, CurrentRows: rowsOf(base),
+		Limits: c.Limits}
 	if plan.Schema, err = prepare(ctx, snapshot, base, Options{AcceptSchema: c.AcceptSchema}); err != nil {
 		return err
 	}
@@ -156,7 +160,8 @@ func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot,
 
 func (d DryRun) sentence() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Would read about %s ratings of database %s (%s) and all its customers and products,\n", group(d.RatingsEstimate), d.Source.Database, d.Source.Server)
+	fmt.Fprintf(&b, "Would read about %s ratings of database %s (%s) and all its customers and products,\n",
+		group(d.RatingsEstimate), d.Source.Database, d.Source.Server)
 	fmt.Fprintf(&b, "and write Parquet files of about 128 MB to %s.\n", d.Lake)
 	if d.CurrentRun == "" {
 		b.WriteString("There is no training set yet.\n")

@@ -20,7 +20,8 @@ func parsePartition(text string) (index, partitions int, err error) {
 	var rest string
 	n, _ := fmt.Sscanf(text+" end", "%d/%d %s", &index, &partitions, &rest)
 	if n != 3 || rest != "end" || index < 0 || partitions < 1 || index >= partitions || partitions > maxPartitions {
-		return 0, 0, fmt.Errorf("%w: --partition is %q, want I/N with I from 0 to N-1 and N up to %d", program.ErrConfig, text, maxPartitions)
+		return 0, 0, fmt.Errorf("%w: --partition is %q, want I/N with I from 0 to N-1 and N up to %d", program.ErrConfig,
+			text, maxPartitions)
 	}
 	return index, partitions, nil
 }
@@ -41,7 +42,8 @@ type PartResult struct {
 }
 
 // partition is `etl --partition I/N --job NAME`.
-func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out *program.Output, start time.Time) error {
+func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out *program.Output,
+	start time.Time) error {
 	index, partitions, err := parsePartition(c.Partition)
 	if err != nil {
 		return err
@@ -54,12 +56,14 @@ func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out
 	if err != nil {
 		return errors.Join(err, snapshot.Close())
 	}
-	part, done, err := RunPartition(ctx, snapshot, repo, Job{Name: c.Job, Partitions: partitions, Mapping: mapping}, index, o)
+	part, done, err := RunPartition(ctx, snapshot, repo,
+		Job{Name: c.Job, Partitions: partitions, Mapping: mapping}, index, o)
 	bar.Close()
 	if err = errors.Join(err, snapshot.Close()); err != nil {
 		return jobError(c.Job, err)
 	}
-	r := PartResult{Job: c.Job, Partition: index, Partitions: partitions, NoOp: done, Rules: part.Counts, Files: part.Files}
+	r := PartResult{Job: c.Job, Partition: index, Partitions: partitions, NoOp: done, Rules: part.Counts,
+		Files: part.Files}
 	for _, f := range part.Files {
 		r.Rows += f.Rows
 		r.Bytes += f.Bytes
@@ -69,7 +73,8 @@ func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out
 	if done {
 		verb = "had written"
 	}
-	return out.Result(fmt.Sprintf("Partition %d of %d of job %s %s %s ratings; %.1f MB in %.1f s.%s", index, partitions, c.Job, verb, group(r.Rows),
+	return out.Result(fmt.Sprintf("Partition %d of %d of job %s %s %s ratings; %.1f MB in %.1f s.%s", index, partitions,
+		c.Job, verb, group(r.Rows),
 		float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence()), r)
 }
 

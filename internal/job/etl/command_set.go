@@ -84,6 +84,7 @@ func (c *PruneCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	return out.Result(fmt.Sprintf("Deleted %d objects (%.1f MB) of %d runs that were never completed.", pruned.Objects, float64(pruned.Bytes)/1e6,
+	return out.Result(fmt.Sprintf("Deleted %d objects (%.1f MB) of %d runs that were never completed.", pruned.Objects,
+		float64(pruned.Bytes)/1e6,
 		len(pruned.Runs)), pruned)
 }

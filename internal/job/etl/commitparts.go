@@ -18,8 +18,8 @@ type Consistency struct {
 	Partitions  int       `json:"partitions"`
 	FirstReadAt time.Time `json:"first_read_at"` // the earliest snapshot, of customers and products or of a partition
 	LastReadAt  time.Time `json:"last_read_at"`
-	// SameMoment is true when the server proves that nothing was written between the first and the last snapshot: all of them
-	// name the same exact place of its binary log. False means: not proved.
+	// SameMoment is true when the server proves that nothing was written between the first and the
+	// last snapshot: all of them name the same exact place of its binary log. False means: not proved.
 	SameMoment bool                   `json:"same_moment"`
 	Sources    []mysqlsource.Position `json:"sources"` // by partition
 }
@@ -34,10 +34,11 @@ type PartsOptions struct {
 	TrustSizes bool
 }
 
-// CommitParts makes what the partitions of a job wrote the current training set. All of them must have finished. Where the
-// content is that of the current set, the job's files are deleted. After any error the old set is still current, and
-// CommitParts may be repeated.
-func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Options, p PartsOptions) (out Outcome, err error) {
+// CommitParts makes what the partitions of a job wrote the current training set. All of them must
+// have finished. Where the content is that of the current set, the job's files are deleted. After
+// any error the old set is still current, and CommitParts may be repeated.
+func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Options,
+	p PartsOptions) (out Outcome, err error) {
 	plan, err := readPlan(ctx, repo, Job{Name: job})
 	if errors.Is(err, commit.ErrCollected) || errors.Is(err, objectstore.ErrNotFound) {
 		return out, fmt.Errorf("%w: there is no job %s, or it was collected as left behind", ErrPartition, job)
@@ -49,7 +50,8 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 	if err != nil {
 		return out, err
 	}
-	draft := commit.Draft{Kind: trainingset.Kind, Run: job, SchemaFingerprint: plan.SchemaFingerprint, Source: plan.Source, Base: &plan.Base, Files: plan.Files}
+	draft := commit.Draft{Kind: trainingset.Kind, Run: job, SchemaFingerprint: plan.SchemaFingerprint, Source: plan.Source,
+		Base: &plan.Base, Files: plan.Files}
 	out.Details = Details{Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts)}
 	for _, part := range parts {
 		draft.Files = append(draft.Files, part.Files...)
@@ -81,18 +83,21 @@ func readParts(ctx context.Context, repo *commit.Repository, plan Plan) (parts [
 		case err != nil:
 			return nil, err
 		case part.Job != plan.Job || part.Partition != i || part.Partitions != plan.Partitions:
-			return nil, fmt.Errorf("%w: part %d of job %s speaks of partition %d/%d of job %s", ErrPartition, i, plan.Job, part.Partition, part.Partitions, part.Job)
+			return nil, fmt.Errorf("%w: part %d of job %s speaks of partition %d/%d of job %s", ErrPartition, i, plan.Job,
+				part.Partition, part.Partitions, part.Job)
 		}
 		parts = append(parts, part)
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%w: of %d partitions of job %s these have not finished: %s", ErrPartition, plan.Partitions, plan.Job, strings.Join(missing, ", "))
+		return nil, fmt.Errorf("%w: of %d partitions of job %s these have not finished: %s", ErrPartition, plan.Partitions,
+			plan.Job, strings.Join(missing, ", "))
 	}
 	return parts, nil
 }
 
 func consistency(plan Plan, parts []Part) *Consistency {
-	c := &Consistency{Partitions: plan.Partitions, FirstReadAt: plan.ReadAt, LastReadAt: plan.ReadAt, SameMoment: plan.Source.Exact}
+	c := &Consistency{Partitions: plan.Partitions, FirstReadAt: plan.ReadAt, LastReadAt: plan.ReadAt,
+		SameMoment: plan.Source.Exact}
 	for _, part := range parts {
 		if part.ReadAt.Before(c.FirstReadAt) {
 			c.FirstReadAt = part.ReadAt
@@ -110,10 +115,12 @@ func (c *Consistency) spread() time.Duration { return c.LastReadAt.Sub(c.FirstRe
 
 func (c *Consistency) check(p PartsOptions) error {
 	if p.SameMoment && !c.SameMoment {
-		return fmt.Errorf("%w: their snapshots are not provably of one moment (--same-moment); the old training set stays", ErrPartition)
+		return fmt.Errorf("%w: their snapshots are not provably of one moment (--same-moment); the old training set stays",
+			ErrPartition)
 	}
 	if c.spread() > p.MaxSpread {
-		return fmt.Errorf("%w: their snapshots are %v apart, at most %v may be (--max-spread); the old training set stays", ErrPartition,
+		return fmt.Errorf("%w: their snapshots are %v apart, at most %v may be (--max-spread); the old training set stays",
+			ErrPartition,
 			c.spread().Round(time.Second), p.MaxSpread)
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// prepare checks all that can be checked before a row is read: the columns against those of the current set, then against
-// the contract. base is the current set.
+// prepare checks all that can be checked before a row is read: the columns against those of the
+// current set, then against the contract. base is the current set.
 func prepare(ctx context.Context, from source, base commit.Manifest, o Options) (mysqlsource.Schema, error) {
 	now, err := from.Schema(ctx)
 	if errors.Is(err, mysqlsource.ErrSchema) { // a table is not there; Check says what else is wrong
@@ -50,10 +50,12 @@ type pair struct {
 }
 
 func pairs(before, now mysqlsource.Schema) []pair {
-	return []pair{{"customers", before.Customers, now.Customers}, {"products", before.Products, now.Products}, {"ratings", before.Ratings, now.Ratings}}
+	return []pair{{"customers", before.Customers, now.Customers}, {"products", before.Products, now.Products},
+		{"ratings", before.Ratings, now.Ratings}}
 }
 
-// gone names the columns of the contract that are there no more, with those that may be the same under a new name.
+// gone names the columns of the contract that are there no more, with those that may be the same
+// under a new name.
 func gone(before, now mysqlsource.Schema) (problems []string) {
 	for _, p := range pairs(before, now) {
 		for _, c := range p.before {
@@ -101,7 +103,8 @@ func errDrift(problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; look at the data, then run once with --accept-schema", ErrDrift, strings.Join(problems, "; "))
+	return fmt.Errorf("%w: %s; look at the data, then run once with --accept-schema", ErrDrift,
+		strings.Join(problems, "; "))
 }
 
 // sentence is an error whose text is on one line.

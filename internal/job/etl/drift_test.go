@@ -38,7 +38,8 @@ func TestNewAndWidenedColumnsPassAndRenamedOrNarrowedOnesStop(t *testing.T) {
 		{"a renamed column", func(s *mysqlsource.Schema) { s.Customers[1].Name, s.Customers[1].Contract = "town", false },
 			[]string{"column customers.city (text of 50 characters) is gone, renamed to town?"}},
 		{"a narrower text and amount", func(s *mysqlsource.Schema) { s.Customers[1].Length, s.Products[0].Decimals = 20, 1 },
-			[]string{"column customers.city was text of 50 characters, is text of 20 characters", "column products.MSRP was decimal(10,2), is decimal(10,1)"}},
+			[]string{"column customers.city was text of 50 characters, is text of 20 characters",
+				"column products.MSRP was decimal(10,2), is decimal(10,1)"}},
 		{"another type", func(s *mysqlsource.Schema) {
 			s.Ratings[0] = mysqlsource.Column{Name: "productRating", Type: "text", Length: 9}
 		},

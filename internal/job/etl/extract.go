@@ -1,9 +1,10 @@
-// Package etl is the logic of the etl job: it joins the ratings of a snapshot with customers and products, writes them as
-// a training set and commits it. It owns the join, the rule for ratings without customer or product, and what the job
-// tells people. Reading belongs to package mysqlsource, the files to trainingset, the appearance at once to commit.
+// Package etl is the logic of the etl job: it joins the ratings of a snapshot with customers and
+// products, writes them as a training set and commits it. It owns the join, the rule for ratings
+// without customer or product, and what the job tells people. Reading belongs to package
+// mysqlsource, the files to trainingset, the appearance at once to commit.
 //
-// The join is done here and not by the database: customers and products are small and held in memory while the ratings
-// stream past, which spares the server two thirds of the work.
+// The join is done here and not by the database: customers and products are small and held in
+// memory while the ratings stream past, which spares the server two thirds of the work.
 package etl
 
 import (
@@ -37,8 +38,8 @@ type source interface {
 	Customers(ctx context.Context) ([]shop.Customer, error)
 	// Products returns all products.
 	Products(ctx context.Context) ([]shop.Product, error)
-	// RatingsIn calls rating for each rating of these customers, all of one customer in a row; an error of rating ends it and
-	// is returned. What RatedAt points to is valid during the call.
+	// RatingsIn calls rating for each rating of these customers, all of one customer in a row; an
+	// error of rating ends it and is returned. What RatedAt points to is valid during the call.
 	RatingsIn(ctx context.Context, customers mysqlsource.Range, rating func(shop.Rating) error) error
 	// CustomerSplits cuts all customers into at most n ranges that adjoin.
 	CustomerSplits(ctx context.Context, n int) ([]mysqlsource.Range, error)
@@ -51,13 +52,15 @@ type source interface {
 
 // Options is what a run may vary.
 type Options struct {
-	// ScratchDir holds the files until they are committed, in a folder of their own that is removed. Empty: the system's.
+	// ScratchDir holds the files until they are committed, in a folder of their own that is removed.
+	// Empty: the system's.
 	ScratchDir string
 	// Limits are the shares of bad ratings beyond which the set is refused.
 	Limits Limits
 	// AcceptSchema lets columns be renamed or narrowed since the current set.
 	AcceptSchema bool
-	// PruneAge is the age from which folders of runs that were never completed are deleted after a commit. 0: never.
+	// PruneAge is the age from which folders of runs that were never completed are deleted after a
+	// commit. 0: never.
 	PruneAge time.Duration
 	// Progress is called with the number of ratings read so far, now and then. Nil: nobody looks.
 	Progress func(ratings int64)
@@ -92,7 +95,8 @@ type Outcome struct {
 	PruneErr error           // why not all of it; the set is current all the same
 }
 
-// Run extracts the source and makes it the current training set. After any error the old one is still current.
+// Run extracts the source and makes it the current training set. After any error the old one is
+// still current.
 func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (out Outcome, err error) {
 	base, err := current(ctx, repo)
 	if err != nil {
@@ -158,7 +162,8 @@ func current(ctx context.Context, repo *commit.Repository) (commit.Manifest, err
 	return m, nil
 }
 
-// prune collects what killed runs left, after a commit. The set is current by then, so a failure is not the run's.
+// prune collects what killed runs left, after a commit. The set is current by then, so a failure is
+// not the run's.
 func (out *Outcome) prune(ctx context.Context, repo *commit.Repository, o Options) {
 	if o.PruneAge != 0 {
 		out.Pruned, out.PruneErr = repo.Prune(ctx, o.PruneAge)

@@ -80,7 +80,8 @@ func small() *table {
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for i := range 200 {
 		s.ratings = append(s.ratings,
-			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%100].Code, Stars: int8(i%5 + 1), RatedAt: &at})
+			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%100].Code, Stars: int8(i%5 + 1),
+				RatedAt: &at})
 	}
 	return s
 }
@@ -121,7 +122,8 @@ func TestRunJoinsWritesAndCommits(t *testing.T) {
 		if i%100 < 2 {
 			product = 1 - i%100
 		}
-		want := trainingset.Interaction{Customer: int32(i / 100), Product: int32(product), Stars: int8(i%5 + 1), RatedAt: 1714979289}
+		want := trainingset.Interaction{Customer: int32(i / 100), Product: int32(product), Stars: int8(i%5 + 1),
+			RatedAt: 1714979289}
 		if got != want {
 			t.Fatalf("interaction %d = %+v, want %+v", i, got, want)
 		}
@@ -211,21 +213,24 @@ func TestOrphansAloneAreNeverASet(t *testing.T) {
 		s.ratings[i].ProductCode = fmt.Sprint("gone ", i)
 	}
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
-	if _, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), Limits: Limits{Orphans: 1}}); !errors.Is(err, ErrQuality) {
+	if _, err := Run(t.Context(), s, repo, Options{ScratchDir: t.TempDir(), Limits: Limits{Orphans: 1}}); !errors.Is(err,
+		ErrQuality) {
 		t.Errorf("error %v, want ErrQuality", err)
 	}
 }
 
 func TestSentences(t *testing.T) {
 	t.Parallel()
-	r := Result{RunID: "217b4523da6d487a", Rows: Rows{Ratings: 1234567, Customers: 999, Products: 1000}, Bytes: 7835979, WallSeconds: 2.44}
+	r := Result{RunID: "217b4523da6d487a", Rows: Rows{Ratings: 1234567, Customers: 999, Products: 1000}, Bytes: 7835979,
+		WallSeconds: 2.44}
 	const current = "Training set 217b4523da6d487a is now current: 1,234,567 ratings, 999 customers, 1,000 products; 7.8 MB in 2.4 s."
 	if got := r.sentence(); got != current {
 		t.Errorf("sentence %q, want %q", got, current)
 	}
 	r.NoOp, r.Rules = true, Counts{Read: 9999, UnknownCustomer: 1, UnknownProduct: 2, Duplicate: 4, FutureDate: 5}
 	const leftOut = "Left out of 9,999 ratings: 3 of an unknown customer or product, 4 that repeat another. Kept, but dated in the future: 5."
-	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") || !strings.HasSuffix(got, leftOut) {
+	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") ||
+		!strings.HasSuffix(got, leftOut) {
 		t.Errorf("sentence of a no-op: %q", got)
 	}
 }

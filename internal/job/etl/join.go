@@ -15,13 +15,15 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// futureSlack is how far beyond the reading's clock a rating may lie: DATETIME has no zone, and no zone is further from UTC
-// than 14 hours.
+// futureSlack is how far beyond the reading's clock a rating may lie: DATETIME has no zone, and no
+// zone is further from UTC than 14 hours.
 const futureSlack = 24 * time.Hour
 
-// writeRatings joins the ratings of the given customers with what w was given and writes them through w, which it closes.
-// customers and products are sorted. What it leaves out is in the counts.
-func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *join, customers mysqlsource.Range, o Options) (draft commit.Draft, c Counts, err error) {
+// writeRatings joins the ratings of the given customers with what w was given and writes them
+// through w, which it closes. customers and products are sorted. What it leaves out is in the
+// counts.
+func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *join, customers mysqlsource.Range,
+	o Options) (draft commit.Draft, c Counts, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Abandon())
@@ -53,9 +55,11 @@ func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *jo
 type join struct {
 	customers []shop.Customer // by number
 	products  *productTable
-	ratedBy   []int32 // who rated a product last. A shop of its own may have no primary key that keeps a pair from coming twice
-	number    int32   // of the last rating's customer; ratings of one customer come in a row
-	customer  int32   // its index, or one of the following
+	// who rated a product last. A shop of its own may have no primary key that keeps a pair from
+	// coming twice
+	ratedBy  []int32
+	number   int32 // of the last rating's customer; ratings of one customer come in a row
+	customer int32 // its index, or one of the following
 }
 
 const (
@@ -94,7 +98,8 @@ func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) 
 // join finds the rating's row. Where there is none, c says why.
 func (j *join) join(r shop.Rating, c *Counts) (joined trainingset.Rating, ok bool) {
 	if j.number != r.CustomerNumber || j.customer == nobody {
-		i, known := slices.BinarySearchFunc(j.customers, r.CustomerNumber, func(c shop.Customer, n int32) int { return cmp.Compare(c.Number, n) })
+		i, known := slices.BinarySearchFunc(j.customers, r.CustomerNumber,
+			func(c shop.Customer, n int32) int { return cmp.Compare(c.Number, n) })
 		if j.number, j.customer = r.CustomerNumber, int32(i); !known {
 			j.customer = orphan
 		}

@@ -12,8 +12,8 @@ import (
 // heading begins a query of a mapping file: "-- kindred: ratings".
 const heading = "-- kindred:"
 
-// readMapping reads a mapping file: plain SQL, three queries, each under its heading. A data set without a query is the
-// table of its name.
+// readMapping reads a mapping file: plain SQL, three queries, each under its heading. A data set
+// without a query is the table of its name.
 func readMapping(name string) (mysqlsource.Mapping, error) {
 	if name == "" {
 		return mysqlsource.Mapping{}, nil
@@ -63,7 +63,8 @@ func parseMapping(text string) (m mysqlsource.Mapping, err error) {
 		current = query
 	}
 	if len(seen) == 0 && len(problems) == 0 {
-		fail(1, "there is no heading, want %q, %q and %q, each before its query", heading+" customers", heading+" products", heading+" ratings")
+		fail(1, "there is no heading, want %q, %q and %q, each before its query", heading+" customers", heading+" products",
+			heading+" ratings")
 	}
 	for _, name := range []string{"customers", "products", "ratings"} {
 		if line, there := seen[name]; there {
@@ -96,7 +97,8 @@ func oneQuery(sql string) (query, problem string) {
 	return sql, ""
 }
 
-// blank replaces what is quoted or a comment by spaces, so that only SQL's own signs are left, at their places.
+// blank replaces what is quoted or a comment by spaces, so that only SQL's own signs are left, at
+// their places.
 func blank(sql string) string {
 	out := []byte(sql)
 	for i := 0; i < len(out); {

@@ -64,7 +64,8 @@ func TestMappingFileOfTheExampleIsRead(t *testing.T) {
 	if err := os.WriteFile(name, []byte("-- kindred: a\n-- kindred: b\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readMapping(name); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), name) {
+	if _, err := readMapping(name); err == nil || strings.Contains(err.Error(), "\n") ||
+		!strings.Contains(err.Error(), name) {
 		t.Errorf("error %v, want one line that names the file", err)
 	}
 }

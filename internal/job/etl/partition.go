@@ -21,15 +21,17 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// Several workers write one training set. They share a job, which is a run's folder that is not committed yet:
+// Several workers write one training set. They share a job, which is a run's folder that is not
+// committed yet:
 //
 //	run=<job>/plan.json            the ranges, and customers and products as one snapshot saw them; the first worker makes it
 //	run=<job>/parts/00000.json …   what each partition wrote; the first finisher of a partition wins
 //	run=<job>/ratings/part-…       files that have their content's hash in their names: a task that runs twice never collides
 //
-// CommitParts makes it the current set. Each partition reads its ratings in a snapshot of its own: a rating that changes
-// while the workers start may be seen as it was or as it is, but never twice and never half, because a customer belongs
-// to one partition. Customers and products are read once, so every rating is joined with the same ones.
+// CommitParts makes it the current set. Each partition reads its ratings in a snapshot of its own:
+// a rating that changes while the workers start may be seen as it was or as it is, but never twice
+// and never half, because a customer belongs to one partition. Customers and products are read
+// once, so every rating is joined with the same ones.
 const (
 	planName   = "plan.json"
 	planFormat = 1
@@ -44,10 +46,11 @@ type Job struct {
 
 // Plan is what the workers of one job agree on.
 type Plan struct {
-	Format            int                  `json:"format"`
-	Job               string               `json:"job"`
-	Partitions        int                  `json:"partitions"`
-	Ranges            []mysqlsource.Range  `json:"ranges"` // of customer numbers; fewer than Partitions where customers are few
+	Format     int    `json:"format"`
+	Job        string `json:"job"`
+	Partitions int    `json:"partitions"`
+	// of customer numbers; fewer than Partitions where customers are few
+	Ranges            []mysqlsource.Range  `json:"ranges"`
 	Mapping           string               `json:"mapping"`
 	SchemaFingerprint string               `json:"schema_fingerprint"`
 	Base              string               `json:"base"` // the run that was current
@@ -68,21 +71,24 @@ type Part struct {
 	Files      []commit.File        `json:"files"`
 }
 
-// MakePlan fixes the ranges of a job and writes its customers and products. A plan that is there already stays, and made is
-// false.
-func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job, o Options) (plan Plan, made bool, err error) {
+// MakePlan fixes the ranges of a job and writes its customers and products. A plan that is there
+// already stays, and made is false.
+func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job,
+	o Options) (plan Plan, made bool, err error) {
 	plan, err = readPlan(ctx, repo, job)
 	if err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return plan, false, err
 	}
-	if _, err := repo.Manifest(ctx, job.Name); err == nil || !errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCollected) {
+	if _, err := repo.Manifest(ctx, job.Name); err == nil || !errors.Is(err, objectstore.ErrNotFound) ||
+		errors.Is(err, commit.ErrCollected) {
 		return plan, false, cmp.Or(err, fmt.Errorf("%w: %s is the name of another run", ErrPartition, job.Name))
 	}
 	base, err := current(ctx, repo)
 	if err != nil {
 		return plan, false, err
 	}
-	plan = Plan{Format: planFormat, Job: job.Name, Partitions: job.Partitions, Mapping: fingerprint(job.Mapping), Base: base.Run,
+	plan = Plan{Format: planFormat, Job: job.Name, Partitions: job.Partitions, Mapping: fingerprint(job.Mapping),
+		Base:              base.Run,
 		SchemaFingerprint: trainingset.Fingerprint(), Source: from.Position(), ReadAt: o.now().UTC().Truncate(time.Millisecond)}
 	if plan.Schema, err = prepare(ctx, from, base, o); err != nil {
 		return plan, false, err
@@ -105,7 +111,8 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 	return plan, err == nil, err
 }
 
-func stageDimensions(ctx context.Context, from source, repo *commit.Repository, job, dir string) ([]commit.File, error) {
+func stageDimensions(ctx context.Context, from source, repo *commit.Repository, job,
+	dir string) ([]commit.File, error) {
 	customers, products, err := dimensions(ctx, from)
 	if err != nil {
 		return nil, err
@@ -128,7 +135,8 @@ func stageDimensions(ctx context.Context, from source, repo *commit.Repository, 
 	return repo.Stage(ctx, job, dir, files)
 }
 
-// readPlan reads a job's plan and checks that it is about the same work. objectstore.ErrNotFound when there is none.
+// readPlan reads a job's plan and checks that it is about the same work. objectstore.ErrNotFound
+// when there is none.
 func readPlan(ctx context.Context, repo *commit.Repository, job Job) (plan Plan, err error) {
 	if err := getJSON(ctx, repo, job.Name, planName, &plan); err != nil {
 		return plan, err
@@ -144,9 +152,10 @@ func readPlan(ctx context.Context, repo *commit.Repository, job Job) (plan Plan,
 	return plan, err
 }
 
-// RunPartition writes one partition's ratings into the job's folder. A partition that is finished already is not read
-// again, and done is true: a repeated task costs nothing.
-func RunPartition(ctx context.Context, from source, repo *commit.Repository, job Job, index int, o Options) (part Part, done bool, err error) {
+// RunPartition writes one partition's ratings into the job's folder. A partition that is finished
+// already is not read again, and done is true: a repeated task costs nothing.
+func RunPartition(ctx context.Context, from source, repo *commit.Repository, job Job, index int,
+	o Options) (part Part, done bool, err error) {
 	plan, _, err := MakePlan(ctx, from, repo, job, o)
 	if err != nil {
 		return part, false, err
@@ -154,7 +163,8 @@ func RunPartition(ctx context.Context, from source, repo *commit.Repository, job
 	if part, err = readPart(ctx, repo, job.Name, index); err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return part, err == nil, err
 	}
-	part = Part{Job: job.Name, Partition: index, Partitions: plan.Partitions, Source: from.Position(), ReadAt: o.now().UTC().Truncate(time.Millisecond)}
+	part = Part{Job: job.Name, Partition: index, Partitions: plan.Partitions, Source: from.Position(),
+		ReadAt: o.now().UTC().Truncate(time.Millisecond)}
 	if index < len(plan.Ranges) {
 		err = withScratch(o, func(dir string) error { return writePart(ctx, from, repo, plan, &part, dir, o) })
 		if err != nil {
@@ -169,8 +179,11 @@ func RunPartition(ctx context.Context, from source, repo *commit.Repository, job
 	return part, false, err
 }
 
-func writePart(ctx context.Context, from source, repo *commit.Repository, plan Plan, part *Part, dir string, o Options) error {
-	set, err := trainingset.Read(ctx, repo, commit.Manifest{Kind: trainingset.Kind, Run: plan.Job, SchemaFingerprint: plan.SchemaFingerprint, Files: plan.Files}, dir)
+func writePart(ctx context.Context, from source, repo *commit.Repository, plan Plan, part *Part, dir string,
+	o Options) error {
+	set, err := trainingset.Read(ctx, repo,
+		commit.Manifest{Kind: trainingset.Kind, Run: plan.Job,
+			SchemaFingerprint: plan.SchemaFingerprint, Files: plan.Files}, dir)
 	if err != nil {
 		return fmt.Errorf("read customers and products of job %s: %w", plan.Job, err)
 	}
@@ -200,8 +213,8 @@ func writePart(ctx context.Context, from source, repo *commit.Repository, plan P
 	return err
 }
 
-// nameByContent gives files names that hold the place of their partition and the first digits of their hash, and leaves out
-// those without rows.
+// nameByContent gives files names that hold the place of their partition and the first digits of
+// their hash, and leaves out those without rows.
 func nameByContent(dir string, files []commit.File, partition string) (named []commit.File, err error) {
 	for _, f := range files {
 		if f.Rows == 0 {

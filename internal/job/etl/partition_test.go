@@ -18,7 +18,8 @@ import (
 func mustParts(t *testing.T, repo *commit.Repository, job string, sources ...*table) {
 	t.Helper()
 	for i, s := range sources {
-		if _, _, err := RunPartition(t.Context(), s, repo, Job{Name: job, Partitions: len(sources)}, i, Options{ScratchDir: t.TempDir()}); err != nil {
+		if _, _, err := RunPartition(t.Context(), s, repo, Job{Name: job, Partitions: len(sources)}, i,
+			Options{ScratchDir: t.TempDir()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +61,8 @@ func TestPartitionsAreOneSetWithTheSameContentEachTime(t *testing.T) {
 	}
 }
 
-// Two attempts of one task read different moments: the first to finish counts, and the other's files hurt nobody.
+// Two attempts of one task read different moments: the first to finish counts, and the other's
+// files hurt nobody.
 func TestOfTwoAttemptsOfATaskTheFirstToFinishCounts(t *testing.T) {
 	t.Parallel()
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
@@ -82,7 +84,8 @@ func TestOfTwoAttemptsOfATaskTheFirstToFinishCounts(t *testing.T) {
 	if diff := gocmp.Diff(fast.Files, part.Files); diff != "" {
 		t.Errorf("files (-first +second):\n%s", diff)
 	}
-	if _, err := CommitParts(t.Context(), repo, "j", Options{Limits: few}, PartsOptions{MaxSpread: time.Hour}); err != nil {
+	if _, err := CommitParts(t.Context(), repo, "j", Options{Limits: few},
+		PartsOptions{MaxSpread: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	if set := mustSet(t, repo); len(set.Interactions) != 200 {
@@ -109,7 +112,8 @@ func TestPartitionsOfDifferentMomentsAreToldApart(t *testing.T) {
 	for _, test := range tests {
 		repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
 		mustParts(t, repo, "j", test.sources...)
-		_, err := CommitParts(t.Context(), repo, "j", Options{Limits: few}, PartsOptions{MaxSpread: time.Hour, SameMoment: true})
+		_, err := CommitParts(t.Context(), repo, "j", Options{Limits: few},
+			PartsOptions{MaxSpread: time.Hour, SameMoment: true})
 		if (err == nil) != test.same || err != nil && !errors.Is(err, ErrPartition) {
 			t.Errorf("%s: error %v", test.name, err)
 		}
@@ -130,7 +134,8 @@ func TestPartitionsTooFarApartAreRefused(t *testing.T) {
 	if !errors.Is(err, ErrPartition) || !strings.Contains(err.Error(), "1h30m0s apart, at most 1h0m0s") {
 		t.Errorf("error %v", err)
 	}
-	out, err := CommitParts(t.Context(), repo, "j", Options{Limits: few}, PartsOptions{MaxSpread: 2 * time.Hour, TrustSizes: true})
+	out, err := CommitParts(t.Context(), repo, "j", Options{Limits: few},
+		PartsOptions{MaxSpread: 2 * time.Hour, TrustSizes: true})
 	if err != nil || out.Details.Partitions.spread() != 90*time.Minute {
 		t.Errorf("%+v, error %v", out.Details.Partitions, err)
 	}
@@ -141,7 +146,8 @@ func TestNoPartitionIsReadAgainOrUnderAnotherRunsName(t *testing.T) {
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
 	old, _ := mustRun(t, small(), repo)
 	o := Options{ScratchDir: t.TempDir()}
-	if _, _, err := RunPartition(t.Context(), small(), repo, Job{Name: old.Run, Partitions: 1}, 0, o); !errors.Is(err, ErrPartition) {
+	if _, _, err := RunPartition(t.Context(), small(), repo, Job{Name: old.Run, Partitions: 1}, 0, o); !errors.Is(err,
+		ErrPartition) {
 		t.Errorf("a job named as a run: error %v", err)
 	}
 	job := Job{Name: "j", Partitions: 1}

@@ -6,9 +6,9 @@ import (
 	"kindred/internal/shop"
 )
 
-// productTable finds a product's index by its code. It looks at one place in memory for a rating, where Go's map looks at
-// three: with 20,000 products that was half of all the time that an extract took. Codes of up to 16 bytes, which are all
-// that shops have, lie in the table itself.
+// productTable finds a product's index by its code. It looks at one place in memory for a rating,
+// where Go's map looks at three: with 20,000 products that was half of all the time that an extract
+// took. Codes of up to 16 bytes, which are all that shops have, lie in the table itself.
 type productTable struct {
 	shift uint // of a hash, to a slot
 	slots []productSlot
@@ -66,7 +66,8 @@ func (t *productTable) find(code string) (product int32, known bool) {
 
 // start is where the search for a key begins.
 func (t *productTable) start(s productSlot) int {
-	high, low := bits.Mul64(s.first^0x9e3779b97f4a7c15, s.last^uint64(s.size)^0xd6e8feb86659fd93) // two odd numbers without pattern
+	// two odd numbers without pattern
+	high, low := bits.Mul64(s.first^0x9e3779b97f4a7c15, s.last^uint64(s.size)^0xd6e8feb86659fd93)
 	return int((high ^ low) >> t.shift)
 }
 

@@ -12,7 +12,8 @@ func TestProductTableFindsEachCodeAndNoOther(t *testing.T) {
 	t.Parallel()
 	var products []shop.Product
 	for size := range 40 { // of all lengths, alike but for one byte, with zeros
-		products = append(products, shop.Product{Code: strings.Repeat("\x00", size)}, shop.Product{Code: strings.Repeat("a", size) + "b"},
+		products = append(products, shop.Product{Code: strings.Repeat("\x00", size)},
+			shop.Product{Code: strings.Repeat("a", size) + "b"},
 			shop.Product{Code: "b" + strings.Repeat("a", size) + "é"})
 	}
 	for i := range 20_000 {

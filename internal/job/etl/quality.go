@@ -54,8 +54,8 @@ func (c Counts) orphans() int64 { return c.UnknownCustomer + c.UnknownProduct }
 // leftOut is the ratings that are in no file.
 func (c Counts) leftOut() int64 { return c.MissingKey + c.StarsRange + c.orphans() + c.Duplicate }
 
-// Limits are the shares of the ratings, 0 to 1, up to which a rule may be broken. More of them refuse the set, and the old
-// one stays.
+// Limits are the shares of the ratings, 0 to 1, up to which a rule may be broken. More of them
+// refuse the set, and the old one stays.
 type Limits struct {
 	MissingKeys float64 `name:"max-missing-keys" default:"0" help:"Share of ratings, 0 to 1, that may lack their customer number or product code; they are left out." json:"missing_keys"`
 	StarsRange  float64 `name:"max-bad-stars" default:"0" help:"Share of ratings that may not be 1 to 5 stars; they are left out." json:"bad_stars"`
@@ -91,7 +91,8 @@ func rules(c Counts, l Limits) []rule {
 	return []rule{
 		{"max-missing-keys", "lack a customer number or a product code", c.MissingKey, l.MissingKeys, true},
 		{"max-bad-stars", "are not from 1 to 5 stars", c.StarsRange, l.StarsRange, true},
-		{"max-orphans", fmt.Sprintf("have no customer or no product (%d customer unknown, %d product unknown)", c.UnknownCustomer, c.UnknownProduct),
+		{"max-orphans", fmt.Sprintf("have no customer or no product (%d customer unknown, %d product unknown)",
+			c.UnknownCustomer, c.UnknownProduct),
 			c.orphans(), l.Orphans, false},
 		{"max-duplicates", "repeat a customer and product", c.Duplicate, l.Duplicates, false},
 		{"max-future-dates", "are dated in the future", c.FutureDate, l.FutureDates, false},
@@ -108,7 +109,8 @@ func (c Counts) check(l Limits) error {
 		if float64(r.count) <= r.limit*float64(c.Read) {
 			continue
 		}
-		sentence := fmt.Sprintf("%d of %d ratings %s, at most %.3g %% may (--%s)", r.count, c.Read, r.what, 100*r.limit, r.flag)
+		sentence := fmt.Sprintf("%d of %d ratings %s, at most %.3g %% may (--%s)", r.count, c.Read,
+			r.what, 100*r.limit, r.flag)
 		if r.first && c.FirstFault != "" {
 			sentence += ", first " + c.FirstFault
 		}

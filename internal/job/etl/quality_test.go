@@ -24,10 +24,13 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 			"2 of 100 ratings have no customer or no product (1 customer unknown, 1 product unknown), at most 1 % may (--max-orphans)"},
 		{"a key", Counts{Read: 5, MissingKey: 1, FirstFault: "row 5 of ratings: productCode is NULL"}, Limits{},
 			"1 of 5 ratings lack a customer number or a product code, at most 0 % may (--max-missing-keys), first row 5 of ratings: productCode is NULL"},
-		{"stars", Counts{Read: 5, StarsRange: 2}, Limits{StarsRange: 0.2}, "2 of 5 ratings are not from 1 to 5 stars, at most 20 % may (--max-bad-stars)"},
-		{"future", Counts{Read: 5, FutureDate: 1}, Limits{}, "1 of 5 ratings are dated in the future, at most 0 % may (--max-future-dates)"},
+		{"stars", Counts{Read: 5, StarsRange: 2}, Limits{StarsRange: 0.2},
+			"2 of 5 ratings are not from 1 to 5 stars, at most 20 % may (--max-bad-stars)"},
+		{"future", Counts{Read: 5, FutureDate: 1}, Limits{},
+			"1 of 5 ratings are dated in the future, at most 0 % may (--max-future-dates)"},
 		{"several", Counts{Read: 5, Duplicate: 1, FutureDate: 1}, Limits{}, "(--max-duplicates); 1 of 5 ratings are dated"},
-		{"nothing left", Counts{Read: 5, Duplicate: 2, UnknownProduct: 3}, Limits{Duplicates: 1, Orphans: 1}, "not one rating is left"},
+		{"nothing left", Counts{Read: 5, Duplicate: 2, UnknownProduct: 3}, Limits{Duplicates: 1, Orphans: 1},
+			"not one rating is left"},
 		{"nothing read", Counts{}, Limits{}, "there are no ratings"},
 	}
 	for _, test := range tests {
@@ -38,7 +41,8 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, ErrQuality) && !errors.Is(err, ErrEmpty) {
+		if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, ErrQuality) &&
+			!errors.Is(err, ErrEmpty) {
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
 		}
 	}
@@ -46,12 +50,14 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 
 func TestCountsOfPartitionsAddUp(t *testing.T) {
 	t.Parallel()
-	one := Counts{Read: 1, MissingKey: 2, StarsRange: 3, UnknownCustomer: 4, UnknownProduct: 5, Duplicate: 6, FutureDate: 7}
+	one := Counts{Read: 1, MissingKey: 2, StarsRange: 3, UnknownCustomer: 4, UnknownProduct: 5, Duplicate: 6,
+		FutureDate: 7}
 	sum := Counts{}
 	sum.add(one)
 	one.FirstFault = "row 1"
 	sum.add(one)
-	want := Counts{Read: 2, MissingKey: 4, StarsRange: 6, UnknownCustomer: 8, UnknownProduct: 10, Duplicate: 12, FutureDate: 14, FirstFault: "row 1"}
+	want := Counts{Read: 2, MissingKey: 4, StarsRange: 6, UnknownCustomer: 8, UnknownProduct: 10, Duplicate: 12,
+		FutureDate: 14, FirstFault: "row 1"}
 	if sum != want {
 		t.Errorf("%+v, want %+v", sum, want)
 	}
@@ -73,9 +79,12 @@ func TestLimitsAreShares(t *testing.T) {
 func TestBadFlagsAreOneSentenceAndExitCode2(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"--prune-after=1m": "--prune-after is 1m0s", "--partition=0/2": "--partition and --job go together", "--dry-run --partition=0/2 --job=j": "--dry-run has no --partition",
-		"prune --older-than=5m": "--older-than is 5m0s", "plan --job=j --partitions=0": "--partitions is 0", "commit-parts --job=j --max-orphans=7": "--max-orphans is 7",
-		"--mapping=/nowhere/shop.sql --lake=file:///tmp/kindred-none": "read mapping: open /nowhere/shop.sql", "verify": "LAKE_BUCKET: no object store: nothing is set",
+		"--prune-after=1m": "--prune-after is 1m0s", "--partition=0/2": "--partition and --job go together",
+		"--dry-run --partition=0/2 --job=j": "--dry-run has no --partition",
+		"prune --older-than=5m":             "--older-than is 5m0s", "plan --job=j --partitions=0": "--partitions is 0",
+		"commit-parts --job=j --max-orphans=7":                        "--max-orphans is 7",
+		"--mapping=/nowhere/shop.sql --lake=file:///tmp/kindred-none": "read mapping: open /nowhere/shop.sql",
+		"verify": "LAKE_BUCKET: no object store: nothing is set",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := program.Run(t.Context(), "etl", Description, &Command{}, strings.Fields(args), &stdout, &stderr)

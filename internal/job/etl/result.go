@@ -37,7 +37,8 @@ type Result struct {
 
 func newResult(out Outcome, start time.Time) Result {
 	m := out.Manifest
-	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts, Bytes: m.Bytes()}
+	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts,
+		Bytes: m.Bytes()}
 	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
 	return r
 }
@@ -65,7 +66,8 @@ func cost(start time.Time) (wallSeconds, cpuSeconds float64, maxRSSBytes int64) 
 }
 
 func rowsOf(m commit.Manifest) Rows {
-	return Rows{Ratings: m.Rows(trainingset.Ratings), Customers: m.Rows(trainingset.Customers), Products: m.Rows(trainingset.Products)}
+	return Rows{Ratings: m.Rows(trainingset.Ratings), Customers: m.Rows(trainingset.Customers),
+		Products: m.Rows(trainingset.Products)}
 }
 
 func (r Rows) String() string {
@@ -78,7 +80,8 @@ func (r Result) sentence() string {
 	if r.NoOp {
 		verb = "was current already, nothing written"
 	}
-	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence())
+	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6,
+		r.WallSeconds, r.Rules.sentence())
 }
 
 // sentence tells a person what was left out, "" when nothing was.
@@ -88,7 +91,8 @@ func (c Counts) sentence() string {
 		count int64
 		what  string
 	}{
-		{c.orphans(), "of an unknown customer or product"}, {c.Duplicate, "that repeat another"}, {c.MissingKey, "without a key"},
+		{c.orphans(), "of an unknown customer or product"}, {c.Duplicate, "that repeat another"}, {c.MissingKey,
+			"without a key"},
 		{c.StarsRange, "not from 1 to 5 stars"},
 	} {
 		if p.count > 0 {
@@ -108,7 +112,8 @@ func (c Counts) sentence() string {
 // describe tells a person what a manifest holds.
 func describe(m commit.Manifest) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Training set %s of %s: %s; %.1f MB in %d files.\n", m.Run, m.CreatedAt.Format(time.DateTime+" UTC"), rowsOf(m),
+	fmt.Fprintf(&b, "Training set %s of %s: %s; %.1f MB in %d files.\n", m.Run,
+		m.CreatedAt.Format(time.DateTime+" UTC"), rowsOf(m),
 		float64(m.Bytes())/1e6, len(m.Files))
 	fmt.Fprintf(&b, "content %s\nschema  %s\n", m.ContentHash, m.SchemaFingerprint)
 	if m.Parent != "" {
@@ -118,10 +123,12 @@ func describe(m commit.Manifest) string {
 	var d Details
 	if err := json.Unmarshal(m.Details, &d); err == nil {
 		for _, r := range rules(d.Counts, d.Limits) {
-			fmt.Fprintf(&b, "\nrule    %s of %s ratings %s, at most %.3g %%", group(r.count), group(d.Counts.Read), r.what, 100*r.limit)
+			fmt.Fprintf(&b, "\nrule    %s of %s ratings %s, at most %.3g %%", group(r.count), group(d.Counts.Read), r.what,
+				100*r.limit)
 		}
 		if c := d.Partitions; c != nil {
-			fmt.Fprintf(&b, "\nread    in %d partitions, their snapshots within %v; one moment proved: %t", c.Partitions, c.spread(), c.SameMoment)
+			fmt.Fprintf(&b, "\nread    in %d partitions, their snapshots within %v; one moment proved: %t", c.Partitions,
+				c.spread(), c.SameMoment)
 		}
 		for _, p := range pairs(d.Schema, d.Schema) {
 			for _, c := range p.now {

@@ -13,8 +13,9 @@ const (
 	lockName      = "lock"
 )
 
-// withScratch gives do a folder of its own that is removed after it. First it removes those of dead processes: each folder holds
-// a lock that the kernel releases when its owner dies, and a killed run would otherwise leave gigabytes.
+// withScratch gives do a folder of its own that is removed after it. First it removes those of dead
+// processes: each folder holds a lock that the kernel releases when its owner dies, and a killed
+// run would otherwise leave gigabytes.
 func withScratch(o Options, do func(dir string) error) (err error) {
 	parent := o.ScratchDir
 	if parent == "" {
@@ -49,7 +50,8 @@ func lockScratch(dir string) (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil // closing releases it
 }
 
-// removeAbandoned removes the folders whose lock is free. What cannot be removed, another user's for example, stays.
+// removeAbandoned removes the folders whose lock is free. What cannot be removed, another user's
+// for example, stays.
 func removeAbandoned(parent string) {
 	locks, _ := filepath.Glob(filepath.Join(parent, scratchPrefix+"*", lockName))
 	for _, lock := range locks {

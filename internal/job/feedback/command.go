@@ -39,7 +39,8 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	r, err := Job{Recommendations: recommendations, Lake: lake, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir, Progress: bar.Show}.Run(ctx)
+	r, err := Job{Recommendations: recommendations, Lake: lake, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir,
+		Progress: bar.Show}.Run(ctx)
 	bar.Close()
 	if errors.Is(err, ErrNoDuckDB) {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -60,7 +61,8 @@ func (r *Result) table() string {
 		b.WriteString("now current")
 	}
 	fmt.Fprintf(&b, " in the lake (run %s).\nA hit is a look at a recommended product by the same visitor within 7 days; per page, a hit of any product.\n", r.Run)
-	fmt.Fprintf(&b, "  %-18s %-10s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source", "pages", "hits/page", "carted", "bought")
+	fmt.Fprintf(&b, "  %-18s %-10s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source", "pages",
+		"hits/page", "carted", "bought")
 	for rest := r.HitRates; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].ModelVersion == rest[0].ModelVersion && rest[n].Source == rest[0].Source {

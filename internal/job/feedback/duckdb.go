@@ -17,8 +17,9 @@ const (
 	rowsFile    = "rows.json"
 )
 
-// table makes of the records what Glue's table `recommendations` is on AWS (terraform/modules/etl), and gives DuckDB Trino's names of two
-// functions. An event has 968 KiB at most (activity.MaxEventBytes), its answer some more.
+// table makes of the records what Glue's table `recommendations` is on AWS (terraform/modules/etl),
+// and gives DuckDB Trino's names of two functions. An event has 968 KiB at most
+// (activity.MaxEventBytes), its answer some more.
 const table = `
 CREATE MACRO sequence(first, last) AS generate_series(first, last);
 CREATE MACRO cardinality(list) AS len(list);

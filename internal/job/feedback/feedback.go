@@ -1,6 +1,8 @@
-// Package feedback learns from the delivered recommendations what became of them: which recommended products the same visitor looked at, put
-// into the cart or bought afterwards. It owns the joins (feedback.sql, one file for DuckDB on one machine and Athena on AWS), the hit rates,
-// and the Parquet data set of interactions that training takes beside the ratings. What an interaction is worth is the trainer's to say.
+// Package feedback learns from the delivered recommendations what became of them: which recommended
+// products the same visitor looked at, put into the cart or bought afterwards. It owns the joins
+// (feedback.sql, one file for DuckDB on one machine and Athena on AWS), the hit rates, and the
+// Parquet data set of interactions that training takes beside the ratings. What an interaction is
+// worth is the trainer's to say.
 package feedback
 
 import (
@@ -65,8 +67,8 @@ type Job struct {
 	Progress              func(stage string, done, total int64)
 }
 
-// Run reads every delivered record, whenever it came: an interaction is forgotten with the records that show it. The same records give
-// the same interactions, and a second run changes nothing.
+// Run reads every delivered record, whenever it came: an interaction is forgotten with the records
+// that show it. The same records give the same interactions, and a second run changes nothing.
 func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	dir, err := os.MkdirTemp(j.ScratchDir, "kindred-feedback-*")
 	if err != nil {

@@ -34,9 +34,10 @@ type Interaction struct {
 // ErrSchema means that the interactions were written with other columns than this program reads.
 var ErrSchema = errors.New("feedback has another schema")
 
-// Read loads the interactions of m, by customer, product and time. It needs scratchDir (empty: the system's) for a copy of the file.
-// ErrSchema, or commit.ErrCorrupt when the file is damaged.
-func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (all []Interaction, err error) {
+// Read loads the interactions of m, by customer, product and time. It needs scratchDir (empty: the
+// system's) for a copy of the file. ErrSchema, or commit.ErrCorrupt when the file is damaged.
+func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
+	scratchDir string) (all []Interaction, err error) {
 	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
@@ -55,7 +56,8 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scrat
 			return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
 		}
 		if int64(len(part)) != f.Rows {
-			return nil, fmt.Errorf("read %s of run %s: %w: it has not the rows that the manifest lists", f.Path, m.Run, commit.ErrCorrupt)
+			return nil, fmt.Errorf("read %s of run %s: %w: it has not the rows that the manifest lists", f.Path, m.Run,
+				commit.ErrCorrupt)
 		}
 		all = append(all, part...)
 	}

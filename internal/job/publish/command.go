@@ -51,7 +51,8 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		result, err := Run(ctx, Database{s}, from, c.Version, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
+		result, err := Run(ctx, Database{s}, from, c.Version,
+			vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
 		if err != nil {
 			return advise(err)
 		}
@@ -100,7 +101,8 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 			if err != nil {
 				return err
 			}
-			return out.Result("Version "+version+" is no canary any longer: the live version answers all sessions.", CanaryResult{ModelVersion: version})
+			return out.Result("Version "+version+" is no canary any longer: the live version answers all sessions.",
+				CanaryResult{ModelVersion: version})
 		}
 		from, err := openModels(ctx, c.Artifacts)
 		if err != nil {
@@ -138,7 +140,8 @@ func (c *listCommand) Run(ctx context.Context, out *program.Output) error {
 // table prints versions and history in lines.
 func table(versions []vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-18s %-9s %-8s %-6s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE", "PRODUCTS", "CUSTOMERS", "NDCG@10")
+	fmt.Fprintf(&b, "%-18s %-9s %-8s %-6s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE",
+		"PRODUCTS", "CUSTOMERS", "NDCG@10")
 	for _, v := range versions {
 		standing, gate, ndcg := "", "refuse", "-"
 		switch {

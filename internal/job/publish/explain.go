@@ -8,8 +8,8 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
-// Explain tells in words for a product manager what a version is, where it stands, why the gate decided as it did and what was done
-// with the version, of the pointer's history.
+// Explain tells in words for a product manager what a version is, where it stands, why the gate
+// decided as it did and what was done with the version, of the pointer's history.
 func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Version %s knows %d products and %d customers and %s.\n", v.ID, v.Items, v.Customers, standing(v))
@@ -82,7 +82,8 @@ func compare(r modelversion.Report) []string {
 			sentences = append(sentences, fmt.Sprintf("It reaches %.0f %% of the best that is possible on this shop (%.3f).",
 				100*model.NDCG10/row.NDCG10, row.NDCG10))
 		default:
-			sentences = append(sentences, fmt.Sprintf("Against %s: %.1f times as good (%.3f).", row.Name, model.NDCG10/row.NDCG10, row.NDCG10))
+			sentences = append(sentences, fmt.Sprintf("Against %s: %.1f times as good (%.3f).", row.Name,
+				model.NDCG10/row.NDCG10, row.NDCG10))
 		}
 	}
 	return sentences

@@ -1,6 +1,7 @@
-// Package publish takes a trained model version live: it migrates the vector database, loads the version beside the others, lets the gate's
-// verdict decide, moves the live pointer and drops what is old. It owns the order of these steps, the command line and the
-// sentences for people; it knows neither SQL nor S3.
+// Package publish takes a trained model version live: it migrates the vector database, loads the
+// version beside the others, lets the gate's verdict decide, moves the live pointer and drops what
+// is old. It owns the order of these steps, the command line and the sentences for people; it knows
+// neither SQL nor S3.
 package publish
 
 import (
@@ -12,8 +13,8 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
-// KeepVersions is how many versions stay loaded: the live one, the one to go back to, and one that was refused or comes next. Disk for
-// three costs little; a fourth is never asked for.
+// KeepVersions is how many versions stay loaded: the live one, the one to go back to, and one that
+// was refused or comes next. Disk for three costs little; a fourth is never asked for.
 const KeepVersions = 3
 
 // store is where versions go live. Its errors are those of package vectorstore.
@@ -47,9 +48,11 @@ type Result struct {
 	Seconds      float64              `json:"seconds"`
 }
 
-// Run takes the version live, or the newest one when version is empty. A version that is live already is left alone, and one that
-// is loaded already is not read again. Errors: vectorstore.ErrRefused with the version loaded and the pointer where it was.
-func Run(ctx context.Context, s store, from artifacts, version string, opts vectorstore.PromoteOptions) (Result, error) {
+// Run takes the version live, or the newest one when version is empty. A version that is live
+// already is left alone, and one that is loaded already is not read again. Errors:
+// vectorstore.ErrRefused with the version loaded and the pointer where it was.
+func Run(ctx context.Context, s store, from artifacts, version string,
+	opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
 	loaded, steps, err := prepare(ctx, s, from, version)
 	if err != nil {
@@ -78,9 +81,11 @@ type CanaryResult struct {
 	Share        float64 `json:"share"` // of the sessions; 0: none any longer
 }
 
-// Canary lets the version, or the newest one when it is empty, answer for a share of the sessions beside the live version; it is loaded
-// first when it is not. Errors: as Run, and vectorstore.ErrNoLiveVersion.
-func Canary(ctx context.Context, s store, from artifacts, version string, share float64, opts vectorstore.PromoteOptions) (CanaryResult, error) {
+// Canary lets the version, or the newest one when it is empty, answer for a share of the sessions
+// beside the live version; it is loaded first when it is not. Errors: as Run, and
+// vectorstore.ErrNoLiveVersion.
+func Canary(ctx context.Context, s store, from artifacts, version string, share float64,
+	opts vectorstore.PromoteOptions) (CanaryResult, error) {
 	loaded, _, err := prepare(ctx, s, from, version)
 	if err != nil {
 		return CanaryResult{}, err
@@ -91,8 +96,10 @@ func Canary(ctx context.Context, s store, from artifacts, version string, share 
 	return CanaryResult{ModelVersion: loaded.ID, Share: share}, nil
 }
 
-// prepare migrates the database and makes sure that the version, or the newest one when it is empty, is loaded.
-func prepare(ctx context.Context, s store, from artifacts, version string) (loaded vectorstore.Version, steps []vectorstore.Step, err error) {
+// prepare migrates the database and makes sure that the version, or the newest one when it is
+// empty, is loaded.
+func prepare(ctx context.Context, s store, from artifacts,
+	version string) (loaded vectorstore.Version, steps []vectorstore.Step, err error) {
 	if err := s.Migrate(ctx); err != nil {
 		return loaded, nil, err
 	}

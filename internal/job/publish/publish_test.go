@@ -65,7 +65,8 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 	}{
 		"new":          {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
 		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
-		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}}, calls: "migrate"},
+		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
+			calls: "migrate"},
 		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
 			calls: "migrate, promote m2, prune", promoted: true},
 		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
@@ -90,7 +91,8 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 
 func TestCanaryIsLoadedFirst(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string]string{"": "migrate, read m2, load m2, canary m2 0.2", "m1": "migrate, canary m1 0.2"} {
+	for version, want := range map[string]string{"": "migrate, read m2, load m2, canary m2 0.2",
+		"m1": "migrate, canary m1 0.2"} {
 		m := &memory{versions: []vectorstore.Version{{ID: "m1", State: vectorstore.StateReady}}}
 		result, err := Canary(t.Context(), m, m, version, 0.2, vectorstore.PromoteOptions{})
 		if got := strings.Join(m.calls, ", "); err != nil || got != want || result.Share != 0.2 || result.ModelVersion == "" {
@@ -102,12 +104,14 @@ func TestCanaryIsLoadedFirst(t *testing.T) {
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	recall, similar := 0.99, 0.95
-	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000, Recall: &recall, Similar: &similar, Report: modelversion.Report{
-		Split: "each customer's last purchases", TestCustomers: 500,
-		Rows: []modelversion.Row{{Name: "model", NDCG10: 0.3, Recall10: 0.25, Low: 0.28, High: 0.32}, {Name: "popularity", NDCG10: 0.15},
-			{Name: "random"}, {Name: "ceiling", NDCG10: 0.4}},
-		Verdict: modelversion.Verdict{Reasons: []string{"popularity is too close"}},
-	}}
+	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Previous: true, Items: 800, Customers: 2000,
+		Recall: &recall, Similar: &similar, Report: modelversion.Report{
+			Split: "each customer's last purchases", TestCustomers: 500,
+			Rows: []modelversion.Row{{Name: "model", NDCG10: 0.3, Recall10: 0.25, Low: 0.28, High: 0.32},
+				{Name: "popularity", NDCG10: 0.15},
+				{Name: "random"}, {Name: "ceiling", NDCG10: 0.4}},
+			Verdict: modelversion.Verdict{Reasons: []string{"popularity is too close"}},
+		}}
 	want := []string{
 		"Version m1 knows 800 products and 2000 customers and was live before: `publish rollback` brings it back.",
 		"The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. What is live stays live.",
@@ -120,8 +124,10 @@ func TestExplain(t *testing.T) {
 		"A search goes by an index, which finds 9.9 of the 10 best products and 9.5 of the 10 most similar ones.",
 		"2026-03-01 12:00:00  ann: rollback, from m1 to m0 (socks)",
 	}
-	history := []vectorstore.Promotion{{Actor: "ann", Action: vectorstore.ActionPromote, From: "m0", To: "m2"}, {Actor: "ann",
-		Action: vectorstore.ActionRollback, From: "m1", To: "m0", Reason: "socks", At: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	history := []vectorstore.Promotion{{Actor: "ann", Action: vectorstore.ActionPromote, From: "m0", To: "m2"},
+		{Actor: "ann",
+			Action: vectorstore.ActionRollback, From: "m1", To: "m0", Reason: "socks", At: time.Date(2026, 3, 1, 12, 0, 0, 0,
+				time.UTC)}}
 	if got := strings.Split(Explain(v, history), "\n"); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
 	}

@@ -18,8 +18,9 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 	}
 	// One matrix product of the items as they are stored: exactly what serving's Gram matrix has to be.
 	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Solver: modelversion.Solver{
-		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view, CartWeight: weights.cart,
-		Items: len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
+		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view,
+		CartWeight: weights.cart,
+		Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
 	}}
 	positives := make([]int32, len(data.Products))
 	rated := make([][]int32, len(data.Customers))
@@ -35,8 +36,9 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		}
 	}
 	for i, p := range data.Products {
-		v.Items = append(v.Items, modelversion.Item{Code: p.Code, Name: p.Name, Line: p.Line, QuantityInStock: p.QuantityInStock,
-			Positives: positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
+		v.Items = append(v.Items, modelversion.Item{Code: p.Code, Name: p.Name, Line: p.Line,
+			QuantityInStock: p.QuantityInStock,
+			Positives:       positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
 	}
 	for i, c := range data.Customers {
 		codes := make([]string, len(rated[i]))

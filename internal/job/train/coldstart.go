@@ -17,8 +17,9 @@ const (
 	fewestCold = 5
 )
 
-// coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones among themselves by the vectors that their
-// features give them. nil where there is too little to measure.
+// coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones
+// among themselves by the vectors that their features give them. nil where there is too little to
+// measure.
 func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*modelversion.Part, error) {
 	place := make(map[int32]int32) // product → its place among the cold ones
 	var cold []int32

@@ -51,7 +51,8 @@ type ShowCommand struct {
 
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
-	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart, FeedbackPurchase: c.FeedbackPurchase}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
+		FeedbackPurchase: c.FeedbackPurchase}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -66,7 +67,8 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Memory: c.Memory, Progress: bar.Show,
+	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
+		Memory: c.Memory, Progress: bar.Show,
 		Estimated: func(e Estimate) {
 			out.Log.Info("estimated", "megabytes", e.Bytes>>20, "seconds", int(e.Seconds))
 			if bar.Visible() {
@@ -94,21 +96,25 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("show model version: %w", err)
 	}
-	result := &Result{ModelVersion: v.ID, TrainingRun: v.TrainingRun, NoOp: true, Report: v.Report, Customers: customers, Items: items}
+	result := &Result{ModelVersion: v.ID, TrainingRun: v.TrainingRun, NoOp: true, Report: v.Report, Customers: customers,
+		Items: items}
 	if err := json.Unmarshal(v.Training, &result.Config); err != nil {
 		return fmt.Errorf("read the notes of version %s: %w", v.ID, err)
 	}
 	result.Interactions = int64(result.Config.Interactions)
-	text := fmt.Sprintf("Model version %s of %d items and %d customers, from training set %s at %s.\n%s", v.ID, items, customers,
+	text := fmt.Sprintf("Model version %s of %d items and %d customers, from training set %s at %s.\n%s", v.ID, items,
+		customers,
 		v.TrainingRun, v.TrainedAt.Format("2006-01-02 15:04 MST"), result.table())
 	return out.Result(text, result)
 }
 
 func (r *Result) sentence() string {
 	if r.NoOp {
-		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s", r.ModelVersion, r.table())
+		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s",
+			r.ModelVersion, r.table())
 	}
-	return fmt.Sprintf("Trained model version %s on %d ratings of %d customers and %d products in %.1f s.\n%s", r.ModelVersion, r.Interactions,
+	return fmt.Sprintf("Trained model version %s on %d ratings of %d customers and %d products in %.1f s.\n%s",
+		r.ModelVersion, r.Interactions,
 		r.Customers, r.Items, r.Seconds, r.table())
 }
 
@@ -116,9 +122,11 @@ func (r *Result) sentence() string {
 func (r *Result) table() string {
 	var b strings.Builder
 	used := r.Config.Used
-	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n", used.Dim, used.Alpha0, used.Lambda,
+	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
+		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
-	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives, r.Report.TestCustomers)
+	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
+		r.Report.TestCustomers)
 	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
 	for _, row := range r.Report.Rows {
 		fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
@@ -126,7 +134,8 @@ func (r *Result) table() string {
 	for _, p := range []struct {
 		title string
 		part  *modelversion.Part
-	}{{"Newer than the version before", r.Report.Live}, {"New products", r.Report.ColdStart}, {"Sessions", r.Report.Sessions}} {
+	}{{"Newer than the version before", r.Report.Live}, {"New products", r.Report.ColdStart},
+		{"Sessions", r.Report.Sessions}} {
 		if p.part == nil {
 			continue
 		}

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	// nominalRate is the arithmetic of the machine that a tuning budget speaks of, in operations a second: about what two cores
-	// with vector units reach in these loops. A fixed number, so that a budget allows the same candidates on every machine.
+	// nominalRate is the arithmetic of the machine that a tuning budget speaks of, in operations a
+	// second: about what two cores with vector units reach in these loops. A fixed number, so that a
+	// budget allows the same candidates on every machine.
 	nominalRate = 20e9
 	// dualShare: a row with fewer observations than this share of the dimension costs a system of its own size.
 	dualShare = 0.6
@@ -59,7 +60,8 @@ func inSample(row int, n uint64) bool {
 	return (x^x>>32)%n == 0
 }
 
-// sampling is the smallest power of two that n candidates of a cost fit into a budget with, when each is tried on that part of the rows.
+// sampling is the smallest power of two that n candidates of a cost fit into a budget with, when
+// each is tried on that part of the rows.
 func sampling(candidates int, cost, budget float64) uint64 {
 	need := float64(candidates) * cost / math.Max(budget, 1)
 	n := uint64(1)

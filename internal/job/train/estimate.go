@@ -15,13 +15,15 @@ import (
 var ErrMemory = errors.New("not enough memory")
 
 const (
-	// ratingBytes is what an interaction takes besides the solver's own 16: the ratings as read, their splits, the baselines' lists, and
-	// what is garbage until the next collection. Measured with `make bench-train ARGS="grow --whole"`.
+	// ratingBytes is what an interaction takes besides the solver's own 16: the ratings as read, their
+	// splits, the baselines' lists, and what is garbage until the next collection. Measured with `make
+	// bench-train ARGS="grow --whole"`.
 	ratingBytes = 230
-	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200 neighbours of 8 bytes.
+	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200
+	// neighbours of 8 bytes.
 	rowBytes = 2000
-	// fits of a training beside the tuning: for the report, for the served version, without the cold items, and without what is newer than
-	// the version before.
+	// fits of a training beside the tuning: for the report, for the served version, without the cold
+	// items, and without what is newer than the version before.
 	fits = 4
 )
 
@@ -47,7 +49,8 @@ func (c Config) largestDim() int {
 }
 
 func memory(customers, products, ratings, dim, threads int) int64 {
-	return ials.Memory(customers, products, ratings, dim, threads) + int64(ratings)*ratingBytes + int64(customers+products)*(rowBytes+4*int64(dim))
+	return ials.Memory(customers, products, ratings, dim, threads) + int64(ratings)*ratingBytes +
+		int64(customers+products)*(rowBytes+4*int64(dim))
 }
 
 // fit is ErrMemory when the estimate is above what is available; 0 available means that nobody knows.
@@ -60,8 +63,8 @@ func (e Estimate) fit(available int64, customers, products, ratings, dim, thread
 		ratings, customers, products, dim, float64(e.Bytes)/1e6, smallestDim, float64(smaller)/1e6, float64(available)/1e6, ErrMemory)
 }
 
-// AvailableMemory is how many bytes this process may still take: the least of what the machine and its control group have left; 0 where
-// the system does not say.
+// AvailableMemory is how many bytes this process may still take: the least of what the machine and
+// its control group have left; 0 where the system does not say.
 func AvailableMemory() int64 {
 	var free int64
 	if file, err := os.Open("/proc/meminfo"); err == nil {

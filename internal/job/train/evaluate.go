@@ -14,14 +14,16 @@ import (
 // RowKindred is the name of our own row in an evaluation on public splits.
 const RowKindred = "kindred"
 
-// noticeable is the gain that a doubled dimension must bring where only quality counts: less is noise of the validation part.
+// noticeable is the gain that a doubled dimension must bring where only quality counts: less is
+// noise of the validation part.
 const noticeable = 1.003
 
 // cutSeed chooses the validation part where none is given.
 const cutSeed = 1
 
-// Evaluation measures kindred and every baseline on a public split. Configurations are tuned on the validation part alone. As the tables of
-// the public splits have it, every row is then fitted on the whole training file, and on nothing else, and only that is masked.
+// Evaluation measures kindred and every baseline on a public split. Configurations are tuned on the
+// validation part alone. As the tables of the public splits have it, every row is then fitted on
+// the whole training file, and on nothing else, and only that is masked.
 type Evaluation struct {
 	Train, Test *evaluation.Pairs
 	// Valid tunes. nil: a tenth of Train is cut off for it, and put back for the final fits.
@@ -89,7 +91,8 @@ type EvaluationResult struct {
 // contender makes one row.
 type contender struct {
 	name string
-	// tune returns the options that rank best on a validation part, and fit a ranker with them. nil: there is nothing to tune.
+	// tune returns the options that rank best on a validation part, and fit a ranker with them. nil:
+	// there is nothing to tune.
 	tune func(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task) (option, error)
 	fit  func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error)
 }
@@ -110,12 +113,14 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 	if e.Refit && e.Valid != nil {
 		full = full.With(valid)
 	}
-	result := &EvaluationResult{Users: len(e.Train.Of), Items: e.Train.Products, Interactions: e.Train.Count(), Validation: validation,
-		Skipped: []Skipped{{evaluation.RowCustomerMean, "the format has no stars"}}}
+	result := &EvaluationResult{Users: len(e.Train.Of), Items: e.Train.Products, Interactions: e.Train.Count(),
+		Validation: validation,
+		Skipped:    []Skipped{{evaluation.RowCustomerMean, "the format has no stars"}}}
 	if result.Interactions == 0 {
 		return nil, fmt.Errorf("evaluate: %w", ials.ErrNoInteractions)
 	}
-	if err := e.estimate().fit(e.Memory, result.Users, result.Items, result.Interactions, e.LargestDim, e.Threads); err != nil {
+	if err := e.estimate().fit(e.Memory, result.Users, result.Items, result.Interactions, e.LargestDim,
+		e.Threads); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	task := full.Task(e.Test)
@@ -147,8 +152,10 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		row := EvaluationRow{Model: c.name, Recall20: evaluation.Mean(scores.Recall20), NDCG20: evaluation.Mean(scores.NDCG20),
-			Recall10: evaluation.Mean(scores.Recall10), NDCG10: evaluation.Mean(scores.NDCG10), MRR: evaluation.Mean(scores.Reciprocal),
+		row := EvaluationRow{Model: c.name, Recall20: evaluation.Mean(scores.Recall20),
+			NDCG20:   evaluation.Mean(scores.NDCG20),
+			Recall10: evaluation.Mean(scores.Recall10), NDCG10: evaluation.Mean(scores.NDCG10),
+			MRR:      evaluation.Mean(scores.Reciprocal),
 			Coverage: scores.Coverage, Seconds: time.Since(start).Seconds(), Tuning: tuned, Options: chosen}
 		result.Rows = append(result.Rows, row)
 		e.Measured(row)
@@ -159,7 +166,8 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 
 func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 	plain := func(name string, make func(*evaluation.Pairs) evaluation.Ranker) contender {
-		return contender{name: name, fit: func(_ context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
+		return contender{name: name, fit: func(_ context.Context, train *evaluation.Pairs,
+			_ option) (evaluation.Block, error) {
 			return make(train).Each, nil
 		}}
 	}
@@ -168,10 +176,11 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 			return e.tune(ctx, train, task, &result.Config)
 		}, fit: func(ctx context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
 			used := result.Config
-			model, err := ials.Fit(ctx, train.Matrix(), ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
-				Epochs: used.Epochs, Seed: e.Seed, Threads: e.Threads}, func(epoch int, loss func() float64) {
-				e.Progress(fmt.Sprintf("fit kindred, loss %.6g", loss()), int64(epoch), int64(used.Epochs))
-			})
+			model, err := ials.Fit(ctx, train.Matrix(),
+				ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
+					Epochs: used.Epochs, Seed: e.Seed, Threads: e.Threads}, func(epoch int, loss func() float64) {
+					e.Progress(fmt.Sprintf("fit kindred, loss %.6g", loss()), int64(epoch), int64(used.Epochs))
+				})
 			if err != nil {
 				return nil, err
 			}
@@ -179,28 +188,37 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 		}},
 		plain(modelversion.RowRandom, func(*evaluation.Pairs) evaluation.Ranker { return evaluation.Random(e.Seed) }),
 		plain(modelversion.RowPopularity, evaluation.Popularity),
-		plain(evaluation.RowCoOccurrence, func(p *evaluation.Pairs) evaluation.Ranker { return evaluation.CoOccurrence(p, e.Threads) }),
-		e.tuned(evaluation.RowEASE, easeOptions(), func(_ context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
-			rank, err := evaluation.EASE(train, o["lambda"].(float64), e.Threads)
-			return rank.Each, err
+		plain(evaluation.RowCoOccurrence, func(p *evaluation.Pairs) evaluation.Ranker {
+			return evaluation.CoOccurrence(p,
+				e.Threads)
 		}),
-		{name: evaluation.RowGFCF, fit: func(ctx context.Context, train *evaluation.Pairs, _ option) (evaluation.Block, error) {
+		e.tuned(evaluation.RowEASE, easeOptions(),
+			func(_ context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
+				rank, err := evaluation.EASE(train, o["lambda"].(float64), e.Threads)
+				return rank.Each, err
+			}),
+		{name: evaluation.RowGFCF, fit: func(ctx context.Context, train *evaluation.Pairs,
+			_ option) (evaluation.Block, error) {
 			return evaluation.GFCF(ctx, train, e.Threads)
 		}},
-		e.tuned(evaluation.RowBPR, bprOptions(e.Train.Count()), func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
-			return evaluation.BPR(ctx, train, evaluation.BPRConfig{Dim: bprDim, Epochs: bprEpochs, Rate: o["rate"].(float64),
-				Regularising: o["regularisation"].(float64), Seed: e.Seed})
-		}),
+		e.tuned(evaluation.RowBPR, bprOptions(e.Train.Count()),
+			func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
+				return evaluation.BPR(ctx, train, evaluation.BPRConfig{Dim: bprDim, Epochs: bprEpochs, Rate: o["rate"].(float64),
+					Regularising: o["regularisation"].(float64), Seed: e.Seed})
+			}),
 	}
 }
 
 // tune searches kindred's configuration.
-func (e *Evaluation) tune(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task, out *EvaluationConfig) (option, error) {
-	search := &tuner{matrix: train.Matrix(), task: task, base: ials.Config{Nu: nu, Epochs: e.Epochs, Seed: e.Seed, Threads: e.Threads},
+func (e *Evaluation) tune(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task,
+	out *EvaluationConfig) (option, error) {
+	search := &tuner{matrix: train.Matrix(), task: task,
+		base:   ials.Config{Nu: nu, Epochs: e.Epochs, Seed: e.Seed, Threads: e.Threads},
 		budget: e.TuneBudget * nominalRate, largest: e.LargestDim, margin: noticeable,
 		progress: func(done, total int) { e.Progress("tune kindred", int64(done), int64(total)) }}
 	best, err := search.search(ctx, 0)
-	*out = EvaluationConfig{Used: Used{Dim: best.Dim, Alpha0: best.Alpha0, Lambda: best.Lambda, Nu: nu, Epochs: e.Epochs}, Seed: e.Seed,
+	*out = EvaluationConfig{Used: Used{Dim: best.Dim, Alpha0: best.Alpha0, Lambda: best.Lambda, Nu: nu, Epochs: e.Epochs},
+		Seed:       e.Seed,
 		TuneBudget: e.TuneBudget, Refit: e.Refit, Tried: search.tried}
 	return nil, err
 }
@@ -220,7 +238,8 @@ func easeOptions() (all []option) {
 	return all
 }
 
-// bprOptions tries the lower rate only where steps are few: on large data both end at the same place, minutes apart.
+// bprOptions tries the lower rate only where steps are few: on large data both end at the same
+// place, minutes apart.
 func bprOptions(interactions int) (all []option) {
 	rates := []float64{0.05, 0.02}
 	if interactions > manyInteractions {
@@ -237,23 +256,24 @@ func bprOptions(interactions int) (all []option) {
 // tuned is a baseline that takes the option which ranks best on the validation part.
 func (e *Evaluation) tuned(name string, options []option,
 	fit func(context.Context, *evaluation.Pairs, option) (evaluation.Block, error)) contender {
-	return contender{name: name, fit: fit, tune: func(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task) (option, error) {
-		task = task.Sample(mostCases)
-		chosen, top := options[0], -1.0
-		for i, o := range options {
-			rank, err := fit(ctx, train, o)
-			if err != nil {
-				return nil, err
+	return contender{name: name, fit: fit,
+		tune: func(ctx context.Context, train *evaluation.Pairs, task *evaluation.Task) (option, error) {
+			task = task.Sample(mostCases)
+			chosen, top := options[0], -1.0
+			for i, o := range options {
+				rank, err := fit(ctx, train, o)
+				if err != nil {
+					return nil, err
+				}
+				scores, err := evaluation.Measure(ctx, task, e.Threads, rank)
+				if err != nil {
+					return nil, err
+				}
+				if q := evaluation.Mean(scores.NDCG20) + evaluation.Mean(scores.Recall20); q > top {
+					chosen, top = o, q
+				}
+				e.Progress("tune "+name, int64(i+1), int64(len(options)))
 			}
-			scores, err := evaluation.Measure(ctx, task, e.Threads, rank)
-			if err != nil {
-				return nil, err
-			}
-			if q := evaluation.Mean(scores.NDCG20) + evaluation.Mean(scores.Recall20); q > top {
-				chosen, top = o, q
-			}
-			e.Progress("tune "+name, int64(i+1), int64(len(options)))
-		}
-		return chosen, nil
-	}}
+			return chosen, nil
+		}}
 }

@@ -32,7 +32,8 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning budget is %g seconds (want 0 or more)",
 			program.ErrConfig, c.LargestDim, smallestDim, c.Epochs, c.TuneBudget)
 	}
-	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed, Threads: c.Threads, Memory: c.Memory}
+	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+		Threads: c.Threads, Memory: c.Memory}
 	if e.Threads <= 0 {
 		e.Threads = runtime.GOMAXPROCS(0)
 	}
@@ -81,13 +82,17 @@ func readAdjacency(name string) (p *evaluation.Pairs, err error) {
 // table is the result for people.
 func (r *EvaluationResult) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d users, %d items, %d interactions; %d users to rank for. Tuned on %s.\n", r.Users, r.Items, r.Interactions,
+	fmt.Fprintf(&b, "%d users, %d items, %d interactions; %d users to rank for. Tuned on %s.\n", r.Users, r.Items,
+		r.Interactions,
 		r.TestUsers, r.Validation)
-	fmt.Fprintf(&b, "kindred: dimension %d, alpha0 %.3g, lambda %.3g, the best of %d tried.\n", r.Config.Dim, r.Config.Alpha0, r.Config.Lambda,
+	fmt.Fprintf(&b, "kindred: dimension %d, alpha0 %.3g, lambda %.3g, the best of %d tried.\n", r.Config.Dim,
+		r.Config.Alpha0, r.Config.Lambda,
 		len(r.Config.Tried))
-	fmt.Fprintf(&b, "  %-14s %9s %8s %9s %8s %8s %8s %9s\n", "", "Recall@20", "NDCG@20", "Recall@10", "NDCG@10", "MRR", "coverage", "seconds")
+	fmt.Fprintf(&b, "  %-14s %9s %8s %9s %8s %8s %8s %9s\n", "", "Recall@20", "NDCG@20", "Recall@10", "NDCG@10", "MRR",
+		"coverage", "seconds")
 	for _, row := range r.Rows {
-		fmt.Fprintf(&b, "  %-14s %9.4f %8.4f %9.4f %8.4f %8.4f %8.4f %9.1f\n", row.Model, row.Recall20, row.NDCG20, row.Recall10, row.NDCG10,
+		fmt.Fprintf(&b, "  %-14s %9.4f %8.4f %9.4f %8.4f %8.4f %8.4f %9.1f\n", row.Model, row.Recall20, row.NDCG20,
+			row.Recall10, row.NDCG10,
 			row.MRR, row.Coverage, row.Seconds)
 	}
 	for _, s := range r.Skipped {

@@ -45,7 +45,8 @@ func TestEvaluateCommand(t *testing.T) {
 	train, test := mustSplit(t)
 	run := func(args ...string) (code int, stdout, stderr string) {
 		var out, problems bytes.Buffer
-		code = program.Run(t.Context(), "train", Description, &Command{}, append([]string{"evaluate"}, args...), &out, &problems)
+		code = program.Run(t.Context(), "train", Description, &Command{},
+			append([]string{"evaluate"}, args...), &out, &problems)
 		return code, out.String(), problems.String()
 	}
 	args := []string{"--train", train, "--test", test, "--tune-budget", "1", "--largest-dim", "32", "--epochs", "8"}
@@ -84,10 +85,12 @@ func TestEvaluateCommand(t *testing.T) {
 	if result.Users != 100 || result.Items == 0 || result.Interactions == 0 {
 		t.Errorf("%d users, %d items, %d interactions", result.Users, result.Items, result.Interactions)
 	}
-	if code, _, stderr := run("--train", train, "--test", filepath.Join(t.TempDir(), "absent")); code != 2 || !strings.Contains(stderr, "absent") {
+	if code, _, stderr := run("--train", train, "--test", filepath.Join(t.TempDir(), "absent")); code != 2 ||
+		!strings.Contains(stderr, "absent") {
 		t.Errorf("a file that is not there: exit %d, %s", code, stderr)
 	}
-	if code, _, stderr := run(append(args, "--valid", "evaluate_test.go")...); code != 2 || !strings.Contains(stderr, "line 1") {
+	if code, _, stderr := run(append(args, "--valid", "evaluate_test.go")...); code != 2 ||
+		!strings.Contains(stderr, "line 1") {
 		t.Errorf("a file of another kind: exit %d, %s", code, stderr)
 	}
 }
@@ -107,7 +110,8 @@ func TestEvaluationOnDegenerateData(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := Evaluation{Train: &evaluation.Pairs{Products: 3, Of: test.train}, Test: &evaluation.Pairs{Products: 3, Of: test.test},
+			e := Evaluation{Train: &evaluation.Pairs{Products: 3, Of: test.train},
+				Test:       &evaluation.Pairs{Products: 3, Of: test.test},
 				LargestDim: 16, TuneBudget: 0.01, Epochs: 2, Threads: 2, Progress: quiet,
 				Measured: func(EvaluationRow) {}}
 			result, err := e.Run(t.Context())

@@ -12,9 +12,11 @@ import (
 const (
 	// buckets is how many quantile classes an amount of money is cut into.
 	buckets = 5
-	// featureRidge shrinks a feature's weight as though that many further rows had the feature and deviated by nothing.
+	// featureRidge shrinks a feature's weight as though that many further rows had the feature and
+	// deviated by nothing.
 	featureRidge = 10
-	// ridgeSweeps and ridgeTolerance end the solution of the ridge: no weight moved by more than the tolerance, or enough is enough.
+	// ridgeSweeps and ridgeTolerance end the solution of the ridge: no weight moved by more than the
+	// tolerance, or enough is enough.
 	ridgeSweeps    = 200
 	ridgeTolerance = 1e-5
 )
@@ -26,8 +28,9 @@ type ridge struct {
 	weights map[string][]float64
 }
 
-// fitRidge minimises Σ |v − bias − Σ weight|² + featureRidge·Σ|weight|² over rows with their features, one feature after
-// the other until nothing moves (Gauss-Seidel): the matrix of a shop with thousands of cities is never built.
+// fitRidge minimises Σ |v − bias − Σ weight|² + featureRidge·Σ|weight|² over rows with their
+// features, one feature after the other until nothing moves (Gauss-Seidel): the matrix of a shop
+// with thousands of cities is never built.
 func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
 	r := &ridge{dim: dim, bias: make([]float64, dim), weights: make(map[string][]float64)}
 	rows := make(map[string][]int)
@@ -65,7 +68,8 @@ func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
 	return r
 }
 
-// settle sets w to its best value while all other weights stay, updates the residuals of its rows, and returns the largest change.
+// settle sets w to its best value while all other weights stay, updates the residuals of its rows,
+// and returns the largest change.
 func settle(w []float64, rows []int, residual [][]float64, shrink float64) (moved float64) {
 	if len(rows) == 0 {
 		return 0

@@ -27,8 +27,9 @@ type Feedback struct {
 	At                int64 // unix seconds
 }
 
-// feedbackBefore is what was known of each customer before their first held-out rating, without the held-out pairs: a look at the very
-// product that is to be found would give it away. Of a customer without times only the pairs can be left out.
+// feedbackBefore is what was known of each customer before their first held-out rating, without the
+// held-out pairs: a look at the very product that is to be found would give it away. Of a customer
+// without times only the pairs can be left out.
 func (d *Data) feedbackBefore(held ...[]evaluation.Rating) []Feedback {
 	type pair struct{ customer, product int32 }
 	hidden, first := map[pair]bool{}, map[int32]int64{}
@@ -57,7 +58,8 @@ type fitted struct {
 	itemsFeatured     []bool
 }
 
-// matrix has a row for each customer and a column for each product. The cells are in the order of Signal.cells.
+// matrix has a row for each customer and a column for each product. The cells are in the order of
+// Signal.cells.
 func matrix(customers, products int, cells []cell) *ials.Matrix {
 	m := &ials.Matrix{Rows: customers, Cols: products, Start: make([]int, customers+1), Col: make([]int32, len(cells)),
 		Weight: make([]float32, len(cells))}
@@ -72,7 +74,8 @@ func matrix(customers, products int, cells []cell) *ials.Matrix {
 }
 
 // fit trains on the positives, then gives those without any a vector from their features.
-func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, progress func(epoch int, loss func() float64)) (*fitted, error) {
+func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
+	progress func(epoch int, loss func() float64)) (*fitted, error) {
 	m := matrix(len(data.Customers), len(data.Products), positives)
 	model, err := ials.Fit(ctx, m, cfg, progress)
 	if err != nil {
@@ -80,9 +83,10 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, pro
 	}
 	f := &fitted{model: model}
 	t := m.Transposed()
-	if f.itemsFeatured, _ = fillIn(cfg.Dim, t, productFeatures(data.Products), model.Item); slices.Contains(f.itemsFeatured, true) {
-		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step makes every customer's
-		// vector the exact solution of those equations.
+	if f.itemsFeatured, _ = fillIn(cfg.Dim, t, productFeatures(data.Products),
+		model.Item); slices.Contains(f.itemsFeatured, true) {
+		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step
+		// makes every customer's vector the exact solution of those equations.
 		if err := ials.Solve(ctx, m, model.Items, model.Users, cfg); err != nil {
 			return nil, fmt.Errorf("settle customers: %w", err)
 		}
@@ -98,7 +102,8 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, pro
 	return f, nil
 }
 
-// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors. It says which those are.
+// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors.
+// It says which those are.
 func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
 	var known [][]float32
 	var knownFeatures [][]string

@@ -45,13 +45,14 @@ type Result struct {
 	Config       Notes               `json:"config"`
 }
 
-// Run trains, unless the version that it would make is there already: then it becomes current again. The version's id is known before anything is
-// trained: it derives from the training set's content, the configuration, the trainer's version, its
-// arithmetic, the planted truth and the version before.
-// ErrNoTrainingSet before the first etl.
+// Run trains, unless the version that it would make is there already: then it becomes current
+// again. The version's id is known before anything is trained: it derives from the training set's
+// content, the configuration, the trainer's version, its arithmetic, the planted truth and the
+// version before. ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
-	sets, models := commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix), commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
+	sets, models := commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix), commit.NewRepository(j.Artifacts,
+		envconfig.ModelPrefix)
 	m, err := sets.Current(ctx)
 	if errors.Is(err, commit.ErrNoCurrent) {
 		return nil, fmt.Errorf("find training set in %s: %w", j.Lake, ErrNoTrainingSet)
@@ -80,15 +81,18 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if same != "" {
 		id = same
 	}
-	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
+	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
+		Items:        m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings)}
 	var v *modelversion.Version
 	switch _, _, err = models.Restore(ctx, id); {
 	case err == nil:
 		result.NoOp = true
 		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
-	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt): // training again puts a lost file back
-		v, err = j.train(ctx, sources{sets, m, done, feedbackSet, planted}, models, modelversion.Version{ID: id, Input: input, Previous: previous})
+	// training again puts a lost file back
+	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
+		v, err = j.train(ctx, sources{sets, m, done, feedbackSet, planted}, models,
+			modelversion.Version{ID: id, Input: input, Previous: previous})
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +113,8 @@ type sources struct {
 	planted   []byte
 }
 
-func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, identity modelversion.Version) (*modelversion.Version, error) {
+func (j Job) train(ctx context.Context, sources sources, models *commit.Repository,
+	identity modelversion.Version) (*modelversion.Version, error) {
 	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
@@ -148,8 +153,9 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 // longestHistory bounds how many earlier versions are looked at: one small object each.
 const longestHistory = 30
 
-// history looks among the earlier versions, latest first, for the one made from the same input, and for the last one that the gate let pass
-// and that was made from another. The latter is taken for the live version: train does not ask the vector database.
+// history looks among the earlier versions, latest first, for the one made from the same input, and
+// for the last one that the gate let pass and that was made from another. The latter is taken for
+// the live version: train does not ask the vector database.
 func (j Job) history(ctx context.Context, models *commit.Repository, input string) (same, previous string, err error) {
 	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
 		if err != nil {
@@ -163,7 +169,8 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input strin
 			continue
 		}
 		v, _, _, err := modelfile.ReadSummary(ctx, models, a.ID, j.ScratchDir)
-		if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) || errors.Is(err, modelfile.ErrFormat) {
+		if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) ||
+			errors.Is(err, modelfile.ErrFormat) {
 			continue // nothing to compare with
 		}
 		if err != nil {
@@ -194,14 +201,16 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// versionID names the model that the input and the version before give: m and 15 hex digits, valid as part of an SQL identifier.
+// versionID names the model that the input and the version before give: m and 15 hex digits, valid
+// as part of an SQL identifier.
 func versionID(input, previous string) string {
 	sum := sha256.Sum256([]byte(input + previous))
 	return "m" + hex.EncodeToString(sum[:])[:15]
 }
 
 func fromSet(set *trainingset.Set) *Data {
-	data := &Data{Customers: set.Customers, Products: set.Products, Ratings: make([]evaluation.Rating, len(set.Interactions))}
+	data := &Data{Customers: set.Customers, Products: set.Products,
+		Ratings: make([]evaluation.Rating, len(set.Interactions))}
 	for i, r := range set.Interactions {
 		data.Ratings[i] = evaluation.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: r.RatedAt}
 	}

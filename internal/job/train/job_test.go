@@ -33,8 +33,9 @@ func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
 		products[s.Products()[i].Code] = int32(i)
 	}
 	for r := range s.Ratings() {
-		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber], Product: products[r.ProductCode],
-			Stars: r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber],
+			Product: products[r.ProductCode],
+			Stars:   r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}
 	draft, closeErr := w.Close()
 	truth, jsonErr := json.Marshal(cfg)
@@ -44,7 +45,8 @@ func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
 	if _, _, err := commit.NewRepository(lake, envconfig.TrainingSetPrefix).Commit(t.Context(), draft); err != nil {
 		t.Fatal(err)
 	}
-	_, err = lake.Put(t.Context(), envconfig.PlantedShopKey, strings.NewReader(string(truth)), int64(len(truth)), objectstore.Condition{})
+	_, err = lake.Put(t.Context(), envconfig.PlantedShopKey, strings.NewReader(string(truth)), int64(len(truth)),
+		objectstore.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,14 +59,16 @@ func TestAShopThatComesBackNeedsNoSecondTraining(t *testing.T) {
 	run := func(seed uint64) (r *Result, trained bool) {
 		t.Helper()
 		mustSeed(t, lake, seed)
-		job := Job{Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(), Progress: func(string, int64, int64) { trained = true }}
+		job := Job{Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(),
+			Progress: func(string, int64, int64) { trained = true }}
 		r, err := job.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		current, err := models.Current(t.Context())
 		if err != nil || current.Run != r.ModelVersion || r.NoOp == trained {
-			t.Errorf("seed %d: version %s, current %s, error %v, trained %v, no-op %v", seed, r.ModelVersion, current.Run, err, trained, r.NoOp)
+			t.Errorf("seed %d: version %s, current %s, error %v, trained %v, no-op %v", seed, r.ModelVersion, current.Run, err,
+				trained, r.NoOp)
 		}
 		return r, trained
 	}

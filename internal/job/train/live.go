@@ -11,9 +11,11 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// compare judges the configuration against the version before on what is newer than that one: on the ratings that it does not know. To be fair, the
-// candidate is fitted without them too: both know the same, and are asked for what came after.
-func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
+// compare judges the configuration against the version before on what is newer than that one: on
+// the ratings that it does not know. To be fair, the candidate is fitted without them too: both
+// know the same, and are asked for what came after.
+func (t *Trainer) compare(ctx context.Context, data *Data,
+	cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
 	live := t.Previous
 	owns := make(map[int32]int, len(live.Customers))
 	for i, c := range live.Customers {
@@ -45,7 +47,8 @@ func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*mo
 			copy(users[i*live.Solver.Dim:], live.Customers[own].Vector)
 		}
 	}
-	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(newer), live.ID), Customers: len(task.Cases)}
+	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(newer), live.ID),
+		Customers: len(task.Cases)}
 	model, err := evaluation.Measure(ctx, task, t.threads(), ranker(f.model))
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
@@ -54,7 +57,8 @@ func (t *Trainer) compare(ctx context.Context, data *Data, cfg ials.Config) (*mo
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
-	for _, n := range []evaluation.Named{{Name: modelversion.RowModel, Scores: model}, {Name: modelversion.RowLive, Scores: beside}} {
+	for _, n := range []evaluation.Named{{Name: modelversion.RowModel, Scores: model},
+		{Name: modelversion.RowLive, Scores: beside}} {
 		part.Rows = append(part.Rows, n.Row())
 	}
 	return part, evaluation.NotWorse(model, beside, live.ID), nil

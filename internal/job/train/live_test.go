@@ -10,7 +10,8 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// TestGateAsksTheLiveVersion trains a version on the older ratings, and then candidates on all: one as good, and one that is crippled.
+// TestGateAsksTheLiveVersion trains a version on the older ratings, and then candidates on all: one
+// as good, and one that is crippled.
 func TestGateAsksTheLiveVersion(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.1)
@@ -20,7 +21,8 @@ func TestGateAsksTheLiveVersion(t *testing.T) {
 	}
 	slices.Sort(times)
 	old := *data
-	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool { return r.RatedAt > times[len(times)*4/5] })
+	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings),
+		func(r evaluation.Rating) bool { return r.RatedAt > times[len(times)*4/5] })
 	live := mustTrain(t, Trainer{Config: quick()}, &old)
 	if !live.Report.Verdict.Pass || live.Report.Live != nil {
 		t.Fatalf("the first version's report is %+v", live.Report)
@@ -32,7 +34,8 @@ func TestGateAsksTheLiveVersion(t *testing.T) {
 	bad := quick()
 	bad.Dim, bad.Epochs, bad.TuneBudget = 2, 1, 0
 	v := mustTrain(t, Trainer{Config: bad, Previous: live}, data)
-	if v.Report.Verdict.Pass || !slices.ContainsFunc(v.Report.Verdict.Reasons, func(s string) bool { return strings.Contains(s, "is worse than") }) {
+	if v.Report.Verdict.Pass || !slices.ContainsFunc(v.Report.Verdict.Reasons,
+		func(s string) bool { return strings.Contains(s, "is worse than") }) {
 		t.Errorf("a crippled candidate: %+v", v.Report.Verdict)
 	}
 }
@@ -76,7 +79,8 @@ func TestATrainingThatDoesNotFitIsRefused(t *testing.T) {
 	_, data := mustShop(t, 0.03)
 	var said Estimate
 	trainer := Trainer{Config: quick(), Memory: 1 << 20, Estimated: func(e Estimate) { said = e }}
-	if _, err := trainer.Train(t.Context(), data); !errors.Is(err, ErrMemory) || !strings.Contains(err.Error(), "dimension 16") {
+	if _, err := trainer.Train(t.Context(), data); !errors.Is(err, ErrMemory) ||
+		!strings.Contains(err.Error(), "dimension 16") {
 		t.Errorf("with a megabyte: %v", err)
 	}
 	trainer.Memory = 1 << 40

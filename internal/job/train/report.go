@@ -25,7 +25,8 @@ func (t *Trainer) measure(ctx context.Context, part *modelversion.Part, task *ev
 	return nil
 }
 
-// report measures the model, the baselines and, where the truth is known, the ceiling on the same customers, and judges.
+// report measures the model, the baselines and, where the truth is known, the ceiling on the same
+// customers, and judges.
 func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train []evaluation.Rating,
 	task *evaluation.Task) (modelversion.Report, error) {
 	customers, products, positives := len(data.Customers), len(data.Products), t.Config.Positives(train)

@@ -25,8 +25,8 @@ const (
 // mostSessions are replayed: each is two solves of the model's dimension.
 const mostSessions = 500
 
-// The weights of a view that tuning chooses from, and what holds without sessions to replay: on MovieLens and a generated shop the best lay between 2
-// and 8, and the figures hardly moved within.
+// The weights of a view that tuning chooses from, and what holds without sessions to replay: on
+// MovieLens and a generated shop the best lay between 2 and 8, and the figures hardly moved within.
 var viewWeights = [...]float64{1, 2, 4, 8}
 
 const (
@@ -39,13 +39,15 @@ const (
 type weights struct{ view, cart float64 }
 
 // tuneWeights replays the validation part's sessions.
-func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, fitting, validation, held []evaluation.Rating) (weights, error) {
+func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, fitting, validation,
+	held []evaluation.Rating) (weights, error) {
 	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
 	if w.view == 0 {
 		w.view = usualView
 		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
-			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products), t.Config.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
+			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products),
+				t.Config.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
 			if err != nil {
 				return w, err
 			}
@@ -68,26 +70,30 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, 
 	return w, nil
 }
 
-// session is the held-out likes of a customer in the order of their time: some have happened, the next is asked for.
+// session is the held-out likes of a customer in the order of their time: some have happened, the
+// next is asked for.
 type session struct {
 	customer int32
 	items    []int32
 }
 
-// sessions asks for the next like, given the first half of the held-out ones. nil without times, or with too few customers.
+// sessions asks for the next like, given the first half of the held-out ones. nil without times, or
+// with too few customers.
 func (t *Trainer) sessions(ctx context.Context, data *Data, model *ials.Model, cfg ials.Config, view float64,
 	train, held []evaluation.Rating) (*modelversion.Part, error) {
 	task, replayed := t.replay(len(data.Products), train, held)
 	if len(task.Cases) < fewestCold {
 		return nil, nil
 	}
-	folder, err := ials.NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu, Items: len(data.Products),
-		Gram: ials.Gram(model.Items, cfg.Dim, cfg.Threads)})
+	folder, err := ials.NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu,
+		Items: len(data.Products),
+		Gram:  ials.Gram(model.Items, cfg.Dim, cfg.Threads)})
 	if err != nil {
 		return nil, err
 	}
 	d := cfg.Dim
-	folded, alone, night := make([]float32, len(replayed)*d), make([]float32, len(replayed)*d), make([]float32, 0, len(replayed)*d)
+	folded, alone, night := make([]float32, len(replayed)*d), make([]float32, len(replayed)*d), make([]float32, 0,
+		len(replayed)*d)
 	similar := make([]float32, len(replayed)*d)
 	for i, s := range replayed {
 		night = append(night, model.User(int(s.customer))...)
@@ -165,7 +171,8 @@ func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evalua
 			s.items = append(s.items, r.Product)
 		}
 		replayed[i] = s
-		task.Cases[i] = evaluation.Case{Customer: int32(i), Seen: slices.Concat(known[c.Customer], s.items), Relevant: []int32{own[k].Product}}
+		task.Cases[i] = evaluation.Case{Customer: int32(i), Seen: slices.Concat(known[c.Customer], s.items),
+			Relevant: []int32{own[k].Product}}
 	}
 	return task, replayed
 }

@@ -8,15 +8,17 @@ import (
 	"kindred/internal/model/evaluation"
 )
 
-// Signal says how a rating, and what a visitor did with a product, become something to learn from. It is the only place that knows.
+// Signal says how a rating, and what a visitor did with a product, become something to learn from.
+// It is the only place that knows.
 type Signal struct {
-	// MinStars is the fewest stars that say "likes it". Everything below is no positive: a dislike is not evidence of taste, and neither
-	// is it pulled to zero harder than a product that the customer never met. It still counts as seen, so it is not recommended.
-	// Defaults to 4.
+	// MinStars is the fewest stars that say "likes it". Everything below is no positive: a dislike is
+	// not evidence of taste, and neither is it pulled to zero harder than a product that the customer
+	// never met. It still counts as seen, so it is not recommended. Defaults to 4.
 	MinStars int8 `json:"min_stars"`
-	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did with a product that they have not rated; a
-	// like has 1, and 0 leaves the action out. Stars are the customer's last word: feedback on a rated product adds nothing, so that a disliked
-	// product stays no positive.
+	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did with
+	// a product that they have not rated; a like has 1, and 0 leaves the action out. Stars are the
+	// customer's last word: feedback on a rated product adds nothing, so that a disliked product stays
+	// no positive.
 	FeedbackView     float64 `json:"feedback_view"`
 	FeedbackCart     float64 `json:"feedback_cart"`
 	FeedbackPurchase float64 `json:"feedback_purchase"`
@@ -26,7 +28,8 @@ type Signal struct {
 const defaultMinStars = 4
 
 // Preference is the confidence that stars give to "likes it", 0 for none. All likes weigh the same:
-// fives that count 1.5, 2 or 3 times a four moved NDCG@10 by less than its noise on ml-100k and on a generated shop.
+// fives that count 1.5, 2 or 3 times a four moved NDCG@10 by less than its noise on ml-100k and on
+// a generated shop.
 func (s Signal) Preference(stars int8) float32 {
 	if stars < s.MinStars {
 		return 0
@@ -64,8 +67,8 @@ type cell struct {
 	weight            float32
 }
 
-// cells are the positives of both, by customer and product, each pair once: by its stars if it is rated, otherwise by the strongest thing that
-// the customer did. A pair occurs once in ratings.
+// cells are the positives of both, by customer and product, each pair once: by its stars if it is
+// rated, otherwise by the strongest thing that the customer did. A pair occurs once in ratings.
 func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 	all := make([]cell, 0, len(ratings)+len(done))
 	for _, r := range ratings {
@@ -80,7 +83,8 @@ func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 		order[i] = int32(i)
 	}
 	slices.SortFunc(order, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(all[a].customer, all[b].customer), cmp.Compare(all[a].product, all[b].product), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(all[a].customer, all[b].customer), cmp.Compare(all[a].product, all[b].product),
+			cmp.Compare(a, b))
 	})
 	merged := make([]cell, 0, len(all))
 	last := -1 // in all, the first of the pair

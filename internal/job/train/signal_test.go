@@ -13,12 +13,17 @@ import (
 func TestCellsTakeStarsBeforeFeedbackAndTheStrongestAction(t *testing.T) {
 	t.Parallel()
 	signal := Signal{MinStars: 4, FeedbackView: 0, FeedbackCart: 0.5, FeedbackPurchase: 2}
-	ratings := []evaluation.Rating{{Customer: 1, Product: 7, Stars: 2}, {Customer: 0, Product: 3, Stars: 5}, {Customer: 0, Product: 1, Stars: 4}}
+	ratings := []evaluation.Rating{{Customer: 1, Product: 7, Stars: 2}, {Customer: 0, Product: 3, Stars: 5},
+		{Customer: 0, Product: 1, Stars: 4}}
 	done := []Feedback{
-		{Customer: 1, Product: 7, Action: feedback.Purchase},                                                   // disliked all the same
-		{Customer: 0, Product: 3, Action: feedback.Purchase},                                                   // liked already
-		{Customer: 2, Product: 2, Action: feedback.Cart}, {Customer: 2, Product: 2, Action: feedback.Purchase}, // in two sessions
-		{Customer: 2, Product: 1, Action: feedback.Cart}, {Customer: 2, Product: 1, Action: feedback.View}, // the stronger one first
+		// disliked all the same
+		{Customer: 1, Product: 7, Action: feedback.Purchase},
+		// liked already
+		{Customer: 0, Product: 3, Action: feedback.Purchase},
+		// in two sessions
+		{Customer: 2, Product: 2, Action: feedback.Cart}, {Customer: 2, Product: 2, Action: feedback.Purchase},
+		// the stronger one first
+		{Customer: 2, Product: 1, Action: feedback.Cart}, {Customer: 2, Product: 1, Action: feedback.View},
 		{Customer: 2, Product: 5, Action: feedback.View}, {Customer: 2, Product: 6, Action: "shrug"}, // worth nothing
 	}
 	want := []cell{{0, 1, 1}, {0, 3, 1}, {2, 1, 0.5}, {2, 2, 2}}
@@ -26,20 +31,24 @@ func TestCellsTakeStarsBeforeFeedbackAndTheStrongestAction(t *testing.T) {
 		t.Errorf("cells %v, want %v", got, want)
 	}
 	m := matrix(4, 8, want)
-	if !slices.Equal(m.Start, []int{0, 2, 2, 4, 4}) || !slices.Equal(m.Col, []int32{1, 3, 1, 2}) || !slices.Equal(m.Weight, []float32{1, 1, 0.5, 2}) {
+	if !slices.Equal(m.Start, []int{0, 2, 2, 4, 4}) || !slices.Equal(m.Col, []int32{1, 3, 1, 2}) ||
+		!slices.Equal(m.Weight, []float32{1, 1, 0.5, 2}) {
 		t.Errorf("matrix %+v", m)
 	}
 }
 
-// TestFeedbackGivesNoHeldOutRatingAway: a look at a product that is to be found, or a look after it was found, says what the answer is.
+// TestFeedbackGivesNoHeldOutRatingAway: a look at a product that is to be found, or a look after it
+// was found, says what the answer is.
 func TestFeedbackGivesNoHeldOutRatingAway(t *testing.T) {
 	t.Parallel()
 	data := &Data{Feedback: []Feedback{
 		{Customer: 0, Product: 1, At: 99}, {Customer: 0, Product: 2, At: 100}, {Customer: 0, Product: 3, At: 50},
 		{Customer: 1, Product: 1, At: 999}, {Customer: 2, Product: 1, At: 999}, {Customer: 2, Product: 4, At: 1},
 	}}
-	held := []evaluation.Rating{{Customer: 0, Product: 3, RatedAt: 200}, {Customer: 0, Product: 9, RatedAt: 100}, {Customer: 2, Product: 4}}
-	want := []Feedback{{Customer: 0, Product: 1, At: 99}, {Customer: 1, Product: 1, At: 999}, {Customer: 2, Product: 1, At: 999}}
+	held := []evaluation.Rating{{Customer: 0, Product: 3, RatedAt: 200}, {Customer: 0, Product: 9, RatedAt: 100},
+		{Customer: 2, Product: 4}}
+	want := []Feedback{{Customer: 0, Product: 1, At: 99}, {Customer: 1, Product: 1, At: 999},
+		{Customer: 2, Product: 1, At: 999}}
 	if got := data.feedbackBefore(held[:1], held[1:]); !slices.Equal(got, want) {
 		t.Errorf("before the held-out ratings: %v, want %v", got, want)
 	}
@@ -49,18 +58,22 @@ func TestFeedbackTeachesASilentCustomerAndHidesWhatTheyBought(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.03)
 	silent := int32(slices.IndexFunc(data.Customers, func(c shop.Customer) bool {
-		return !slices.ContainsFunc(data.Ratings, func(r evaluation.Rating) bool { return data.Customers[r.Customer].Number == c.Number })
+		return !slices.ContainsFunc(data.Ratings,
+			func(r evaluation.Rating) bool { return data.Customers[r.Customer].Number == c.Number })
 	}))
 	data.addFeedback([]feedback.Interaction{
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[2].Code, Action: feedback.Purchase, OccurredAt: 1_800_000_000_000},
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[3].Code, Action: feedback.Cart, OccurredAt: 1_800_000_000_000},
+		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[2].Code, Action: feedback.Purchase,
+			OccurredAt: 1_800_000_000_000},
+		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[3].Code, Action: feedback.Cart,
+			OccurredAt: 1_800_000_000_000},
 		{CustomerNumber: 1, ProductCode: data.Products[3].Code, Action: feedback.Cart}, // nobody's
 		{CustomerNumber: data.Customers[silent].Number, ProductCode: "nothing", Action: feedback.Cart},
 	})
 	cfg := quick()
 	cfg.Dim, cfg.Epochs = 4, 4
 	v := mustTrain(t, Trainer{Config: cfg}, data)
-	if len(data.Feedback) != 2 || v.Customers[silent].Origin != modelversion.OriginTrained || !slices.Equal(v.Customers[silent].Rated, []string{data.Products[2].Code}) {
+	if len(data.Feedback) != 2 || v.Customers[silent].Origin != modelversion.OriginTrained ||
+		!slices.Equal(v.Customers[silent].Rated, []string{data.Products[2].Code}) {
 		t.Errorf("feedback %v gave %s, and left out %v", data.Feedback, v.Customers[silent].Origin, v.Customers[silent].Rated)
 	}
 }

@@ -1,6 +1,7 @@
-// Package train makes a model version from a training set: what counts as a like, features for those without history,
-// tuning on a validation part, evaluation against baselines on held-out ratings, the gate's verdict, and the version's
-// identity. It does not own the solver (package ials), the metrics (package evaluation) or the files (package modelfile).
+// Package train makes a model version from a training set: what counts as a like, features for
+// those without history, tuning on a validation part, evaluation against baselines on held-out
+// ratings, the gate's verdict, and the version's identity. It does not own the solver (package
+// ials), the metrics (package evaluation) or the files (package modelfile).
 package train
 
 import (
@@ -16,15 +17,18 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// Version of the training code. It is part of a model's identity: raise it when the same input would give another model.
+// Version of the training code. It is part of a model's identity: raise it when the same input
+// would give another model.
 const Version = "4"
 
 const (
 	largestDim = 256
-	// worthwhile is the gain that a doubled dimension must bring: it costs up to four times the training and twice the index.
+	// worthwhile is the gain that a doubled dimension must bring: it costs up to four times the
+	// training and twice the index.
 	worthwhile = 1.01
-	// nu scales regularisation in proportion to a row's observations, the paper's choice. 0, 0.5 and 0.75, each with its own alpha0 and
-	// lambda, ranked the same within noise on ml-100k, ml-latest-small and a generated shop: one value less to tune.
+	// nu scales regularisation in proportion to a row's observations, the paper's choice. 0, 0.5 and
+	// 0.75, each with its own alpha0 and lambda, ranked the same within noise on ml-100k,
+	// ml-latest-small and a generated shop: one value less to tune.
 	nu = 1
 )
 
@@ -33,23 +37,26 @@ type Config struct {
 	Signal
 	// Dim is the number of components of a vector. 0, the default, lets the tuning choose.
 	Dim int `json:"dim"`
-	// TuneBudget is how long the search for the best configuration may take, in seconds of a nominal machine: candidates are priced by their
-	// arithmetic at 20 Gflop/s, so the same budget tries the same candidates everywhere. Defaults to 60.
+	// TuneBudget is how long the search for the best configuration may take, in seconds of a nominal
+	// machine: candidates are priced by their arithmetic at 20 Gflop/s, so the same budget tries the
+	// same candidates everywhere. Defaults to 60.
 	TuneBudget float64 `json:"tune_budget"`
 	// Epochs of the final fits. Defaults to 16: the ranking moves by less than its noise after.
 	Epochs int `json:"epochs"`
 	// Seed of the initial vectors. Defaults to 1.
 	Seed uint64 `json:"seed"`
-	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in the cart; a like in training has 1. 0,
-	// the default, lets tuning choose the first by replaying sessions of the validation part, and makes the second three times
-	// as much: putting into the cart is the rarer and clearer sign.
+	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in
+	// the cart; a like in training has 1. 0, the default, lets tuning choose the first by replaying
+	// sessions of the validation part, and makes the second three times as much: putting into the cart
+	// is the rarer and clearer sign.
 	ViewWeight float64 `json:"view_weight"`
 	CartWeight float64 `json:"cart_weight"`
 }
 
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
-	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60, Epochs: 16, Seed: 1}
+	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60,
+		Epochs: 16, Seed: 1}
 }
 
 // Validate reports every broken rule at once.
@@ -61,12 +68,14 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.MinStars >= 1 && c.MinStars <= 5, "stars of a like are %d, want 1 to 5", c.MinStars)
-	check(c.FeedbackView >= 0 && c.FeedbackCart >= 0 && c.FeedbackPurchase >= 0, "the feedback's weights are %g, %g and %g, want 0 or more",
+	check(c.FeedbackView >= 0 && c.FeedbackCart >= 0 && c.FeedbackPurchase >= 0,
+		"the feedback's weights are %g, %g and %g, want 0 or more",
 		c.FeedbackView, c.FeedbackCart, c.FeedbackPurchase)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
-	check(c.ViewWeight >= 0 && c.CartWeight >= 0, "weights of a view and of the cart are %g and %g, want 0 or more", c.ViewWeight, c.CartWeight)
+	check(c.ViewWeight >= 0 && c.CartWeight >= 0, "weights of a view and of the cart are %g and %g, want 0 or more",
+		c.ViewWeight, c.CartWeight)
 	return errors.Join(problems...)
 }
 
@@ -103,23 +112,28 @@ type Truth interface {
 type Trainer struct {
 	Config Config
 	Truth  Truth // nil: no ceiling is known
-	// Previous is the last version that passed: its configuration is the first to be tried, and the gate asks that the new one be not worse. nil: none.
+	// Previous is the last version that passed: its configuration is the first to be tried, and the
+	// gate asks that the new one be not worse. nil: none.
 	Previous *modelversion.Version
-	// Memory is how many bytes may be used; a training that would need more is refused before it starts. 0: nobody knows.
+	// Memory is how many bytes may be used; a training that would need more is refused before it
+	// starts. 0: nobody knows.
 	Memory int64
 	// Estimated, if not nil, hears what the training will take, before it starts.
 	Estimated func(Estimate)
 	Threads   int // 0: all processors. The result does not depend on it.
-	// Progress, if not nil, hears what is being done, a stage and how far it is. A fit's stage ends with ", loss L".
+	// Progress, if not nil, hears what is being done, a stage and how far it is. A fit's stage ends
+	// with ", loss L".
 	Progress func(stage string, done, total int64)
 }
 
-// mostReported is how many customers the report ranks all products for, chosen by a hash. The interval of 20,000 is a third of a percent point
-// wide; everybody's would cost customers × products.
+// mostReported is how many customers the report ranks all products for, chosen by a hash. The
+// interval of 20,000 is a third of a percent point wide; everybody's would cost customers ×
+// products.
 const mostReported = 20_000
 
-// Train makes a version from data, without ID and TrainingRun. It fits many small models on part of the training part to
-// tune, one on the training part for the report, and one on everything for the version.
+// Train makes a version from data, without ID and TrainingRun. It fits many small models on part of
+// the training part to tune, one on the training part for the report, and one on everything for the
+// version.
 func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version, error) {
 	key := func(customer, product int32) uint64 {
 		return evaluation.PairKey(data.Customers[customer].Number, data.Products[product].Code)
@@ -132,7 +146,8 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	train, held, split := evaluation.Split(data.Ratings, key)
 	everything := t.Config.cells(data.Ratings, data.Feedback)
 	estimate := t.Config.estimate(matrix(customers, products, everything), len(data.Ratings), t.threads())
-	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(), t.threads()); err != nil {
+	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(),
+		t.threads()); err != nil {
 		return nil, err
 	}
 	if t.Estimated != nil {
@@ -141,8 +156,13 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	fitting, validation, _ := evaluation.Split(train, key)
 	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
 	tune := &tuner{
-		matrix: matrix(customers, products, t.Config.cells(fitting, data.feedbackBefore(validation, held))), task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
-		base: base, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile, progress: func(done, total int) { t.progress("tune", done, total) },
+		matrix: matrix(customers, products,
+			t.Config.cells(fitting, data.feedbackBefore(validation, held))),
+		task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
+		base: base, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile, progress: func(done,
+			total int) {
+			t.progress("tune", done, total)
+		},
 	}
 	first, err := usedBy(t.Previous)
 	if err != nil {
@@ -162,7 +182,8 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, fmt.Errorf("fit the training part: %w", err)
 	}
-	report, err := t.report(ctx, data, judged, train, evaluation.NewTask(products, train, held, t.Config.MinStars).Sample(mostReported))
+	report, err := t.report(ctx, data, judged, train,
+		evaluation.NewTask(products, train, held, t.Config.MinStars).Sample(mostReported))
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
@@ -187,8 +208,9 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	}
 	v := assemble(data, final, t.Config.Signal, base, weights)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
-	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
-		Kernel: ials.Kernel(),
+	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
+		Feedback: len(data.Feedback),
+		Kernel:   ials.Kernel(),
 		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs,
 			ViewWeight: weights.view, CartWeight: weights.cart}})
 	if err != nil {

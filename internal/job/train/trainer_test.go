@@ -83,9 +83,11 @@ func TestQualityOnAGeneratedShop(t *testing.T) {
 	v := mustTrain(t, Trainer{Config: quick(), Truth: truth}, data)
 	model, ceiling := row(t, v.Report, modelversion.RowModel), row(t, v.Report, modelversion.RowCeiling)
 	popularity := row(t, v.Report, modelversion.RowPopularity)
-	t.Logf("NDCG@10: model %.3f, popularity %.3f, ceiling %.3f; verdict %v", model.NDCG10, popularity.NDCG10, ceiling.NDCG10, v.Report.Verdict)
+	t.Logf("NDCG@10: model %.3f, popularity %.3f, ceiling %.3f; verdict %v", model.NDCG10, popularity.NDCG10,
+		ceiling.NDCG10, v.Report.Verdict)
 	if model.NDCG10 < 1.5*popularity.NDCG10 || model.NDCG10 < 0.65*ceiling.NDCG10 || model.NDCG10 > ceiling.NDCG10 {
-		t.Errorf("NDCG@10 of the model is %.3f, of popularity %.3f, of the ceiling %.3f", model.NDCG10, popularity.NDCG10, ceiling.NDCG10)
+		t.Errorf("NDCG@10 of the model is %.3f, of popularity %.3f, of the ceiling %.3f", model.NDCG10, popularity.NDCG10,
+			ceiling.NDCG10)
 	}
 	if !v.Report.Verdict.Pass || v.Report.Rows[0].Name != modelversion.RowModel || len(v.Report.Verdict.Reasons) != 4 {
 		t.Errorf("verdict is %+v", v.Report.Verdict)
@@ -175,7 +177,8 @@ func TestTrainDoesNotDependOnThreads(t *testing.T) {
 	}
 }
 
-// TestGateRefusesNoise gives every rating a random product of the same popularity: nothing personal is left to learn.
+// TestGateRefusesNoise gives every rating a random product of the same popularity: nothing personal
+// is left to learn.
 func TestGateRefusesNoise(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.15)

@@ -10,24 +10,26 @@ import (
 	"kindred/internal/model/ials"
 )
 
-// The search. Its budget is operations of a nominal machine, not the clock: the same data give the same model on a busy
-// machine and on an idle one.
+// The search. Its budget is operations of a nominal machine, not the clock: the same data give the
+// same model on a busy machine and on an idle one.
 const (
-	tuneDim    = 32 // where alpha0 and lambda are searched first: the best values move little with the dimension, the cost is quadratic in it
-	tuneEpochs = 8  // the order of candidates is settled by then
+	// where alpha0 and lambda are searched first: the best values move little with the dimension, the
+	// cost is quadratic in it
+	tuneDim    = 32
+	tuneEpochs = 8 // the order of candidates is settled by then
 	// hopeless: quality has one peak along lambda; this far below it, the rest of the row is not tried.
 	hopeless    = 0.9
 	smallestDim = 16 // a smaller index saves nothing
-	// coarseShare is the part of the budget that the coarse grid may take; where the data are too large for that, it is tried on a sample of the
-	// customers, and only its best survivors on all.
+	// coarseShare is the part of the budget that the coarse grid may take; where the data are too
+	// large for that, it is tried on a sample of the customers, and only its best survivors on all.
 	coarseShare = 0.25
 	survivors   = 3
 	// mostCases is how many customers a candidate is ranked for: more would tell the same.
 	mostCases = 2000
 )
 
-// The coarse grid. The paper's best values over four data sets (alpha0 0.007 to 0.5, lambda 0.002 to 0.02) and what
-// smaller shops need lie inside or one climb away.
+// The coarse grid. The paper's best values over four data sets (alpha0 0.007 to 0.5, lambda 0.002
+// to 0.02) and what smaller shops need lie inside or one climb away.
 var (
 	gridAlpha0 = [...]float64{0.03, 0.1, 0.3, 1}
 	gridLambda = [...]float64{0.003, 0.01, 0.03, 0.1}
@@ -46,7 +48,8 @@ type Candidate struct {
 // quality is what the search maximises: the mean of the two figures that public tables compare.
 func (c Candidate) quality() float64 { return (c.NDCG20 + c.Recall20) / 2 }
 
-// tuner tries configurations on a validation part that is cut from the training part; it never sees the test part.
+// tuner tries configurations on a validation part that is cut from the training part; it never sees
+// the test part.
 type tuner struct {
 	matrix   *ials.Matrix
 	task     *evaluation.Task
@@ -65,8 +68,9 @@ type tuner struct {
 	spent      float64
 }
 
-// search returns the best configuration: a coarse grid over alpha0 × lambda, a climb from its best point by ever smaller
-// steps, then the dimension and a last climb there. With nothing to validate on, it is a middling one.
+// search returns the best configuration: a coarse grid over alpha0 × lambda, a climb from its best
+// point by ever smaller steps, then the dimension and a last climb there. With nothing to validate
+// on, it is a middling one.
 func (t *tuner) search(ctx context.Context, fixedDim int) (Candidate, error) {
 	dim := min(tuneDim, max(t.largest, smallestDim))
 	if fixedDim > 0 {
@@ -183,12 +187,13 @@ func (t *tuner) cost(dim int) float64 {
 	return tuneEpochs*epochCost(t.part, t.transposed, dim) + rankCost(len(t.cases.Cases), t.matrix.Cols, dim)
 }
 
-// climb moves to the best of the neighbours, diagonals along the valley included (more weight on the unobserved
-// asks for less regularisation), until none is better.
+// climb moves to the best of the neighbours, diagonals along the valley included (more weight on
+// the unobserved asks for less regularisation), until none is better.
 func (t *tuner) climb(ctx context.Context, best *Candidate, step float64) error {
 	for {
 		from := *best
-		for _, move := range [][2]float64{{1, step}, {1, 1 / step}, {step, 1 / step}, {1 / step, step}, {step, 1}, {1 / step, 1}} {
+		for _, move := range [][2]float64{{1, step}, {1, 1 / step}, {step, 1 / step}, {1 / step, step}, {step, 1},
+			{1 / step, 1}} {
 			c := Candidate{Dim: from.Dim, Alpha0: from.Alpha0 * move[0], Lambda: from.Lambda * move[1]}
 			if err := t.better(ctx, best, c, 1); err != nil {
 				return err
@@ -228,8 +233,9 @@ func (t *tuner) resize(ctx context.Context, best *Candidate) error {
 	return nil
 }
 
-// better tries c and makes it the best if it beats the best by the margin. A repeated candidate, one past the budget and one whose
-// equations have no solution, which float32 gives at extreme values, change nothing.
+// better tries c and makes it the best if it beats the best by the margin. A repeated candidate,
+// one past the budget and one whose equations have no solution, which float32 gives at extreme
+// values, change nothing.
 func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin float64) error {
 	c.Sample = t.sample
 	cost := t.cost(c.Dim)

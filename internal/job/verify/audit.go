@@ -1,10 +1,12 @@
-// Package verify reconciles a stream with what came out of it: every record on the stream must end as a recommendation, in
-// quarantine or among the mapping's failed batches, and nothing may come out that did not go in. It owns the rules and
-// the report; it reads everything and changes nothing.
+// Package verify reconciles a stream with what came out of it: every record on the stream must end
+// as a recommendation, in quarantine or among the mapping's failed batches, and nothing may come
+// out that did not go in. It owns the rules and the report; it reads everything and changes
+// nothing.
 //
-// A record is known by stream, shard and sequence number; what came out names them (recommendation.position, the
-// quarantine record, the failed batch). What each of them says goes to disk as a fact of fixed size, in buckets by a hash;
-// then each bucket is judged alone (judge.go). So the memory that an audit needs hardly grows with the number of events
+// A record is known by stream, shard and sequence number; what came out names them
+// (recommendation.position, the quarantine record, the failed batch). What each of them says goes
+// to disk as a fact of fixed size, in buckets by a hash; then each bucket is judged alone
+// (judge.go). So the memory that an audit needs hardly grows with the number of events
 // (TestMemoryIsBounded), and ten million events of any size take 3 GB of disk.
 package verify
 
@@ -47,8 +49,8 @@ type store interface {
 const (
 	shardsAtOnce  = 4
 	objectsAtOnce = 8 // reading small objects waits for the store, not for this machine
-	// Positions are written with the milliseconds that Lambda hands over, the stream's own have more: records this close to
-	// the window's edge explain an output but are not counted.
+	// Positions are written with the milliseconds that Lambda hands over, the stream's own have more:
+	// records this close to the window's edge explain an output but are not counted.
 	edge = time.Second
 	// trimSoon keeps the window clear of records that the stream may drop while the audit reads.
 	trimSoon = 10 * time.Minute
@@ -60,12 +62,14 @@ const (
 
 // Options say what is audited, and how patiently.
 type Options struct {
-	// Since leaves out what arrived on the stream earlier. The zero time is no limit but the stream's own retention.
+	// Since leaves out what arrived on the stream earlier. The zero time is no limit but the stream's
+	// own retention.
 	Since time.Time
 	// Until leaves out what arrived then or later. The zero time is no limit.
 	Until time.Time
-	// Wait is how old an unanswered record must be to count as lost; younger it is in flight. The audit looks again until
-	// all that its first look saw is answered, or has had that long. Zero: what the first look saw is lost.
+	// Wait is how old an unanswered record must be to count as lost; younger it is in flight. The
+	// audit looks again until all that its first look saw is answered, or has had that long. Zero:
+	// what the first look saw is lost.
 	Wait time.Duration
 	// Scratch is the folder for what does not fit into memory. Default: the system's temporary folder.
 	Scratch string
@@ -124,7 +128,8 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 	if err != nil {
 		return Report{}, err
 	}
-	// Outputs of records that the stream has forgotten cannot be explained any more: the window begins after them.
+	// Outputs of records that the stream has forgotten cannot be explained any more: the window begins
+	// after them.
 	a.window = window{o.Since, o.Until}
 	if horizon := began.Add(trimSoon - retention); o.Since.Before(horizon) {
 		a.window.since = horizon
@@ -163,7 +168,8 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 	}
 }
 
-// look reads what is new and judges. The stream comes first and last: an output seen in between always finds its record.
+// look reads what is new and judges. The stream comes first and last: an output seen in between
+// always finds its record.
 func (a *Audit) look(ctx context.Context, wait time.Duration, firstLook time.Time) (Report, error) {
 	for _, read := range []func(context.Context) error{a.readStream, a.readOutputs, a.readStream} {
 		if err := read(ctx); err != nil {
@@ -198,8 +204,10 @@ func (a *Audit) readStream(ctx context.Context) error {
 	return group.Wait()
 }
 
-// eachRecord visits the records of a shard behind a sequence number ("": all) that are in the window or close to it.
-func (a *Audit) eachRecord(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error {
+// eachRecord visits the records of a shard behind a sequence number ("": all) that are in the
+// window or close to it.
+func (a *Audit) eachRecord(ctx context.Context, shard, after string,
+	visit func(activity.Position, []byte) error) error {
 	beyond := errors.New("beyond the window")
 	filter := func(p activity.Position, data []byte) error {
 		switch {
@@ -264,7 +272,8 @@ func (a *Audit) readOutputs(ctx context.Context) error {
 	}, outputs{audit: a, fact: a.add, malformed: a.addMalformed})
 }
 
-// eachOutput reads the objects under the three prefixes that are new. What was written before the window holds nothing of it.
+// eachOutput reads the objects under the three prefixes that are new. What was written before the
+// window holds nothing of it.
 func (a *Audit) eachOutput(ctx context.Context, isNew func(objectstore.Info) bool, to outputs) error {
 	for _, source := range []struct {
 		prefix string
@@ -297,7 +306,8 @@ func (a *Audit) eachOutput(ctx context.Context, isNew func(objectstore.Info) boo
 	return nil
 }
 
-func (a *Audit) readObject(ctx context.Context, key string, read func(ctx context.Context, key string, body io.Reader) error) error {
+func (a *Audit) readObject(ctx context.Context, key string,
+	read func(ctx context.Context, key string, body io.Reader) error) error {
 	object, _, err := a.store.Get(ctx, key)
 	if err != nil {
 		return err

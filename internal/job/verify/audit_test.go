@@ -25,8 +25,9 @@ func figuresOf(r Report) figures {
 		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed, r.Redriven}
 }
 
-// TestAuditFinds damages a history by hand and asks for exactly that damage. Every history begins with three answered
-// clicks of one session on shard 0, a poison record in quarantine behind them, and one answered click on shard 1.
+// TestAuditFinds damages a history by hand and asks for exactly that damage. Every history begins
+// with three answered clicks of one session on shard 0, a poison record in quarantine behind them,
+// and one answered click on shard 1.
 func TestAuditFinds(t *testing.T) {
 	t.Parallel()
 	whole := figures{Events: 5, Distinct: 5, Recommended: 4, Quarantined: 1}
@@ -167,7 +168,8 @@ func TestAuditFinds(t *testing.T) {
 		{name: "a quarantine record under another record's id",
 			damage: func(h *history, clicks []sent) {
 				bad := h.put("shard-1", "b", "no JSON")
-				data, err := json.Marshal(activity.Quarantined{EventID: activity.EventID(nil, clicks[0].position), Position: bad.position})
+				data, err := json.Marshal(activity.Quarantined{EventID: activity.EventID(nil, clicks[0].position),
+					Position: bad.position})
 				if err != nil {
 					h.t.Fatal(err)
 				}
@@ -260,7 +262,8 @@ func TestOutputsOfRecordsThatTheStreamForgotAreNoFault(t *testing.T) {
 	}
 }
 
-// Nothing to look at is no proof: a stream made anew, a window that holds nothing, a function that answers nobody.
+// Nothing to look at is no proof: a stream made anew, a window that holds nothing, a function that
+// answers nobody.
 func TestAnAuditOfNothingProvesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
@@ -273,7 +276,8 @@ func TestAnAuditOfNothingProvesNothing(t *testing.T) {
 	if !errors.Is(r.Fault(), ErrNoEvents) || strings.Contains(r.String(), "is accounted for") {
 		t.Errorf("fault %v of\n%s", r.Fault(), r)
 	}
-	if day := since.UTC().Format(time.RFC3339); !strings.Contains(r.String(), day) || !strings.Contains(r.Fault().Error(), day) {
+	if day := since.UTC().Format(time.RFC3339); !strings.Contains(r.String(), day) ||
+		!strings.Contains(r.Fault().Error(), day) {
 		t.Errorf("%s is named neither in %v nor in\n%s", day, r.Fault(), r)
 	}
 }
@@ -290,7 +294,8 @@ func TestReportNamesItsWindow(t *testing.T) {
 	if age := time.Since(r.Since); age > 24*time.Hour {
 		t.Errorf("the window begins %v ago", age)
 	}
-	if want := "Every event since " + r.Since.UTC().Format(time.RFC3339) + " is accounted for."; !strings.Contains(r.String(), want) {
+	if want := "Every event since " + r.Since.UTC().Format(time.RFC3339) +
+		" is accounted for."; !strings.Contains(r.String(), want) {
 		t.Errorf("no %q in\n%s", want, r)
 	}
 }
@@ -311,7 +316,8 @@ func TestUntilLeavesOutInputAndOutputAlike(t *testing.T) {
 	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, NotReached: 4}); figuresOf(r) != want {
 		t.Errorf("figures = %+v, want %+v", figuresOf(r), want)
 	}
-	if want := " until " + second.position.ArrivedAt.UTC().Format(time.RFC3339) + " is accounted for."; !strings.Contains(r.String(), want) {
+	if want := " until " + second.position.ArrivedAt.UTC().Format(time.RFC3339) +
+		" is accounted for."; !strings.Contains(r.String(), want) {
 		t.Errorf("no %q in\n%s", want, r)
 	}
 }
@@ -386,7 +392,8 @@ func TestWaitEndsWithTheLossOfWhatHadItsTime(t *testing.T) {
 	}
 }
 
-// Reading much data takes longer than the patience; what had its time by the end of that look is lost all the same.
+// Reading much data takes longer than the patience; what had its time by the end of that look is
+// lost all the same.
 func TestALookLongerThanTheWaitHidesNoLoss(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -421,7 +428,8 @@ func TestAClockAheadHidesNoLoss(t *testing.T) {
 	}
 }
 
-// An event that arrives and is answered between the reading of the stream and that of the outputs is not out of nowhere.
+// An event that arrives and is answered between the reading of the stream and that of the outputs
+// is not out of nowhere.
 func TestAnAnswerNewerThanTheStreamReadIsExplained(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)

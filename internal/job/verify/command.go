@@ -20,9 +20,10 @@ import (
 // Description says what the program does, for its help.
 const Description = "Proves that every event on the stream ended as a recommendation, in quarantine or among the failed batches."
 
-// Command is `verify`. The default of --wait is for AWS, where an answer may take as long as this when nothing is wrong: the
-// function's time limit and one retry of it (2 minutes), Firehose's buffering (1), and room for its delivery. An audit ends
-// as soon as all is answered, so a stack without buffering waits for no more than the last answer.
+// Command is `verify`. The default of --wait is for AWS, where an answer may take as long as this
+// when nothing is wrong: the function's time limit and one retry of it (2 minutes), Firehose's
+// buffering (1), and room for its delivery. An audit ends as soon as all is answered, so a stack
+// without buffering waits for no more than the last answer.
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations

@@ -10,13 +10,14 @@ import (
 type flags uint8
 
 const (
-	onStream    flags = 1 << iota // a record lies there
-	inWindow                      // it arrived in the audited window; by the output's own word as long as no record is known
-	recommended                   // a recommendation names it
-	quarantined                   // a quarantine record names it
-	failed                        // a failed batch names it
-	wrongEvent                    // record and output disagree about the event's id
-	repeated                      // not answered itself, but another record of the same event is
+	onStream flags = 1 << iota // a record lies there
+	// it arrived in the audited window; by the output's own word as long as no record is known
+	inWindow
+	recommended // a recommendation names it
+	quarantined // a quarantine record names it
+	failed      // a failed batch names it
+	wrongEvent  // record and output disagree about the event's id
+	repeated    // not answered itself, but another record of the same event is
 )
 
 const outcome = recommended | quarantined | failed
@@ -33,11 +34,12 @@ type fact struct {
 	flags   flags
 }
 
-// shardShift: an ordinal is the number of the shard, then that of the record in its shard, in the stream's order.
+// shardShift: an ordinal is the number of the shard, then that of the record in its shard, in the
+// stream's order.
 const shardShift = 48
 
-// entry is what all facts of a position say together: the record's, of its recommendations the earliest one's latency and
-// label, and what follows. 96 bytes.
+// entry is what all facts of a position say together: the record's, of its recommendations the
+// earliest one's latency and label, and what follows. 96 bytes.
 type entry struct {
 	fact
 	answered   int64  // generated_at of the earliest recommendation; Unix nanoseconds

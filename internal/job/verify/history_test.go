@@ -34,8 +34,9 @@ type history struct {
 
 func newHistory(t *testing.T) *history {
 	t.Helper()
-	return &history{t: t, shards: []string{"shard-0", "shard-1"}, records: map[string][]sent{}, folder: objectstore.NewFolder(t.TempDir()),
-		began: time.Now().Add(-time.Hour).Truncate(time.Millisecond)}
+	return &history{t: t, shards: []string{"shard-0", "shard-1"}, records: map[string][]sent{},
+		folder: objectstore.NewFolder(t.TempDir()),
+		began:  time.Now().Add(-time.Hour).Truncate(time.Millisecond)}
 }
 
 func (h *history) Retention(context.Context) (time.Duration, error) { return 24 * time.Hour, nil }
@@ -56,7 +57,8 @@ func (h *history) Read(_ context.Context, shard, after string, visit func(activi
 	return nil
 }
 
-func (h *history) ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error {
+func (h *history) ReadSince(ctx context.Context, shard string, since time.Time,
+	visit func(activity.Position, []byte) error) error {
 	return h.Read(ctx, shard, "", func(p activity.Position, data []byte) error {
 		if p.ArrivedAt.Before(since) {
 			return nil
@@ -90,7 +92,8 @@ func (h *history) answer(s sent, d time.Duration) activity.Record {
 	}
 	id := activity.EventID(event, s.position)
 	return activity.Record{Event: s.data, Recommendation: activity.Recommendation{
-		ID: activity.RecommendationID(id), EventID: id, ModelVersion: "m1", Source: activity.SourceSession, Position: s.position,
+		ID: activity.RecommendationID(id), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
+		Position:    s.position,
 		GeneratedAt: s.position.ArrivedAt.Add(d), LatencyMS: float64(d) / float64(time.Millisecond),
 	}}
 }

@@ -12,8 +12,9 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// judgement counts every fact, in three passes over buckets on disk: the facts of a position are joined (join), positions
-// of an event are compared (group), and the answers of a session are followed in their order (follow).
+// judgement counts every fact, in three passes over buckets on disk: the facts of a position are
+// joined (join), positions of an event are compared (group), and the answers of a session are
+// followed in their order (follow).
 type judgement struct {
 	report    Report
 	lostBy    int64 // Unix nanoseconds: what arrived by then and is unanswered is lost
@@ -48,7 +49,8 @@ func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 	j := judgement{
 		report: Report{Malformed: a.bad, Sources: map[activity.Source]int64{}, Versions: map[string]int64{},
 			QuarantineReasons: map[activity.Reason]int64{}},
-		lostBy: lostBy.UnixNano(), firstLook: firstLook.UnixNano(), labels: a.labels.list, reached: make([]uint64, len(a.shards)),
+		lostBy: lostBy.UnixNano(), firstLook: firstLook.UnixNano(), labels: a.labels.list, reached: make([]uint64,
+			len(a.shards)),
 		index: map[hash]int{}, examples: map[string][]example{},
 	}
 	if j.entries, err = newSpool[entry](a.dir); err != nil {
@@ -257,8 +259,8 @@ func (j *judgement) follow(steps []step) error {
 	return nil
 }
 
-// findings names the examples of each kind of fault. The facts on disk know hashes only, so it reads stream and outputs
-// again, until it has found all; without a fault it reads nothing.
+// findings names the examples of each kind of fault. The facts on disk know hashes only, so it
+// reads stream and outputs again, until it has found all; without a fault it reads nothing.
 func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
 	found := slices.Clone(a.badness)
 	onStream, inOutputs := map[hash]string{}, map[hash]string{}
@@ -287,8 +289,9 @@ func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
 		return nil
 	}
 	if len(inOutputs) > 0 {
-		err := a.eachOutput(ctx, func(objectstore.Info) bool { return true }, outputs{audit: a, malformed: func(string) error { return nil },
-			fact: func(f fact, where string) error { return take(inOutputs, f.place, Finding{Where: where}) }})
+		err := a.eachOutput(ctx, func(objectstore.Info) bool { return true },
+			outputs{audit: a, malformed: func(string) error { return nil },
+				fact: func(f fact, where string) error { return take(inOutputs, f.place, Finding{Where: where}) }})
 		if err != nil && !errors.Is(err, enough) {
 			return nil, err
 		}

@@ -30,7 +30,8 @@ func (h *histogram) add(ms float64) {
 	h.count++
 }
 
-// quantile is the latency in milliseconds that a share q of all does not exceed, to half a percent; 0 when there is none.
+// quantile is the latency in milliseconds that a share q of all does not exceed, to half a percent;
+// 0 when there is none.
 func (h *histogram) quantile(q float64) float64 {
 	rank, seen := int64(math.Ceil(q*float64(h.count))), int64(0)
 	for i, n := range h.buckets {

@@ -31,8 +31,9 @@ const (
 	mostMemory      = 160 << 20 // bytes, resident, whatever the number of events
 )
 
-// generated is a history of n events, made while it is read: nothing of it is held. In each object one event is in
-// quarantine; in all of it one is lost, one answered twice and one answered before an earlier one of its session.
+// generated is a history of n events, made while it is read: nothing of it is held. In each object
+// one event is in quarantine; in all of it one is lost, one answered twice and one answered before
+// an earlier one of its session.
 type generated struct {
 	n     int
 	began time.Time
@@ -47,7 +48,8 @@ func (g generated) bad(i int) bool { return i%eventsPerObject == 7 }
 func (g generated) position(i int) activity.Position {
 	return activity.Position{
 		Stream: "activity", Shard: "shard-" + strconv.Itoa(i%manyShards), SequenceNumber: fmt.Sprintf("4966%050d", i),
-		PartitionKey: "session-" + strconv.Itoa(i%manySessions), ArrivedAt: g.began.Add(time.Duration(float64(i) / float64(g.n) * float64(time.Hour))),
+		PartitionKey: "session-" +
+			strconv.Itoa(i%manySessions), ArrivedAt: g.began.Add(time.Duration(float64(i) / float64(g.n) * float64(time.Hour))),
 	}
 }
 
@@ -80,7 +82,8 @@ func (g generated) Read(_ context.Context, shard, after string, visit func(activ
 	return err
 }
 
-func (g generated) ReadSince(ctx context.Context, shard string, _ time.Time, visit func(activity.Position, []byte) error) error {
+func (g generated) ReadSince(ctx context.Context, shard string, _ time.Time,
+	visit func(activity.Position, []byte) error) error {
 	return g.Read(ctx, shard, "", visit)
 }
 
@@ -158,7 +161,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// TestMemoryIsBounded audits a long history in a process of its own: what it finds must be exact, and its memory bounded.
+// TestMemoryIsBounded audits a long history in a process of its own: what it finds must be exact,
+// and its memory bounded.
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	process := exec.CommandContext(t.Context(), os.Args[0])
@@ -173,7 +177,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	g, events := generated{n: *manyEvents}, int64(*manyEvents)
 	bad := (events + eventsPerObject - 8) / eventsPerObject
-	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1, Duplicates: 1, OutOfOrder: 1}
+	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1,
+		Duplicates: 1, OutOfOrder: 1}
 	if got := figuresOf(r); got != want {
 		t.Errorf("figures\n got %+v\nwant %+v", got, want)
 	}

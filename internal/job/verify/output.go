@@ -16,8 +16,8 @@ import (
 // maxFindings bounds how many examples of one kind a report carries.
 const maxFindings = 5
 
-// outputs reads the objects that the stream's records became, and says what they say: to fact, with the place where it was
-// found, or to malformed.
+// outputs reads the objects that the stream's records became, and says what they say: to fact, with
+// the place where it was found, or to malformed.
 type outputs struct {
 	audit     *Audit
 	fact      func(f fact, where string) error
@@ -66,8 +66,9 @@ func (o outputs) output(f fact, p activity.Position, l label, where string) erro
 	return o.fact(f, where)
 }
 
-// quarantined reads an object of one quarantine record. It does not say whose event the record is: what could not be read then
-// may be readable since a fix, and name another id than the one that derives from its position.
+// quarantined reads an object of one quarantine record. It does not say whose event the record is:
+// what could not be read then may be readable since a fix, and name another id than the one that
+// derives from its position.
 func (o outputs) quarantined(_ context.Context, key string, body io.Reader) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
@@ -107,8 +108,8 @@ func (o outputs) failedBatch(ctx context.Context, key string, body io.Reader) er
 	return o.failedRange(ctx, batch, key)
 }
 
-// failedRange says that all records from the first to the last of a batch have failed, of a batch that names no others. What
-// lies between them only the stream knows.
+// failedRange says that all records from the first to the last of a batch have failed, of a batch
+// that names no others. What lies between them only the stream knows.
 func (o outputs) failedRange(ctx context.Context, batch failedbatch.Batch, key string) error {
 	for _, f := range []fact{
 		{place: placeOf(batch.Stream, batch.Shard, batch.First), flags: failed},

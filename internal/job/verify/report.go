@@ -13,8 +13,8 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// Report is what an audit found. Each record on the stream is counted in exactly one of Recommended, Quarantined,
-// OnFailure, InFlight and Lost.
+// Report is what an audit found. Each record on the stream is counted in exactly one of
+// Recommended, Quarantined, OnFailure, InFlight and Lost.
 type Report struct {
 	Events         int64 `json:"events"`          // records on the stream
 	DistinctEvents int64 `json:"distinct_events"` // event ids among them
@@ -24,7 +24,8 @@ type Report struct {
 	InFlight       int64 `json:"in_flight"`   // unanswered, but younger than the patience
 	Lost           int64 `json:"lost"`        // unanswered for longer
 	NotReached     int64 `json:"not_reached"` // of Lost, those that no record with an outcome comes after on their shard
-	Redriven       int64 `json:"redriven"`    // of Quarantined and OnFailure, those answered since, sent again under the same event id
+	// of Quarantined and OnFailure, those answered since, sent again under the same event id
+	Redriven int64 `json:"redriven"`
 
 	Duplicates int64 `json:"duplicates"`   // recommendation lines beyond the first of an event id; readers drop them
 	OutOfOrder int64 `json:"out_of_order"` // answered before an earlier record of their session
@@ -33,8 +34,10 @@ type Report struct {
 	WrongEvent int64 `json:"wrong_event"`  // records whose output has another event's id
 	Malformed  int64 `json:"malformed"`    // outputs that cannot be read
 
-	LatencyMS         Percentiles               `json:"latency_ms"`        // from arrival to generated_at, each record's first answer
-	EventsPerSecond   float64                   `json:"events_per_second"` // answers between the first and the last generated_at
+	// from arrival to generated_at, each record's first answer
+	LatencyMS Percentiles `json:"latency_ms"`
+	// answers between the first and the last generated_at
+	EventsPerSecond   float64                   `json:"events_per_second"`
 	Sources           map[activity.Source]int64 `json:"sources"`
 	Versions          map[string]int64          `json:"versions"`
 	QuarantineReasons map[activity.Reason]int64 `json:"quarantine_reasons"`
@@ -72,9 +75,10 @@ const (
 	kindMalformed  = "malformed"
 )
 
-// Fault is nil when every record is accounted for and every output explained; otherwise ErrUnaccounted with the figures, or
-// ErrNoEvents when there was no record: an empty stream or a wrong window must not pass for a proof. Duplicates, order
-// and events given up by the mapping are reported, not faults: nothing of them is gone.
+// Fault is nil when every record is accounted for and every output explained; otherwise
+// ErrUnaccounted with the figures, or ErrNoEvents when there was no record: an empty stream or a
+// wrong window must not pass for a proof. Duplicates, order and events given up by the mapping are
+// reported, not faults: nothing of them is gone.
 func (r Report) Fault() error {
 	var faults []string
 	for _, f := range []struct {
@@ -162,7 +166,8 @@ func (r Report) String() string {
 
 // tally lists counts, the largest first.
 func tally[K ~string](counts map[K]int64) string {
-	keys := slices.SortedFunc(maps.Keys(counts), func(a, b K) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
+	keys := slices.SortedFunc(maps.Keys(counts),
+		func(a, b K) int { return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b)) })
 	parts := make([]string, len(keys))
 	for i, k := range keys {
 		parts[i] = fmt.Sprintf("%s %d", k, counts[k])

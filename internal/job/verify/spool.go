@@ -7,15 +7,17 @@ import (
 )
 
 const (
-	// spoolBuckets divide what is kept on disk into parts that are judged one at a time, in memory: at ten million events
-	// a part has 80,000 facts, 6 MB.
+	// spoolBuckets divide what is kept on disk into parts that are judged one at a time, in memory: at
+	// ten million events a part has 80,000 facts, 6 MB.
 	spoolBuckets = 256
-	// blockBytes is what a bucket gathers before it is written: large enough for the disk, and 8 MB for all buckets.
+	// blockBytes is what a bucket gathers before it is written: large enough for the disk, and 8 MB
+	// for all buckets.
 	blockBytes = 32 << 10
 )
 
-// spool keeps values on disk, in buckets by hash, so that those of one bucket can be read again together. T holds no
-// pointer: its bytes are written as they lie in memory, for this process alone. It is not safe for concurrent use.
+// spool keeps values on disk, in buckets by hash, so that those of one bucket can be read again
+// together. T holds no pointer: its bytes are written as they lie in memory, for this process
+// alone. It is not safe for concurrent use.
 type spool[T any] struct {
 	file    *os.File // without a name: it is gone with the process, however that ends
 	end     int64

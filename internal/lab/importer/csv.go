@@ -9,8 +9,9 @@ import (
 	"kindred/internal/shop"
 )
 
-// readCSV reads customers.csv, products.csv and ratings.csv, whose columns have the schema's names. Only the keys, the
-// stars and the product's name are required; a column that is missing is empty, 0, or one piece in stock.
+// readCSV reads customers.csv, products.csv and ratings.csv, whose columns have the schema's names.
+// Only the keys, the stars and the product's name are required; a column that is missing is empty,
+// 0, or one piece in stock.
 func readCSV(folder string, s *Shop) error {
 	s.Kind = KindCSV
 	if err := eachRow(folder, "customers.csv", []string{"customerNumber"}, func(t *table) error {
@@ -28,11 +29,12 @@ func readCSV(folder string, s *Shop) error {
 		return err
 	}
 	codes := s.codes()
-	return eachRow(folder, "ratings.csv", []string{"customerNumber", "productCode", "productRating"}, func(t *table) error {
-		r, err := ratingRow(t, codes)
-		s.Ratings = append(s.Ratings, r)
-		return err
-	})
+	return eachRow(folder, "ratings.csv", []string{"customerNumber", "productCode", "productRating"},
+		func(t *table) error {
+			r, err := ratingRow(t, codes)
+			s.Ratings = append(s.Ratings, r)
+			return err
+		})
 }
 
 func customerRow(t *table) (shop.Customer, error) {

@@ -1,9 +1,10 @@
-// Package importer reads published rating data and CSV files into the shop's rows. It owns the file formats and how
-// their columns map to ours; it does not store anything.
+// Package importer reads published rating data and CSV files into the shop's rows. It owns the file
+// formats and how their columns map to ours; it does not store anything.
 //
-// What MovieLens files lack stays plainly empty: no prices (0.00), no countries and cities, one piece in stock so that
-// every film can be recommended. A film's line is its first genre, its scale the decade it came out, its vendor
-// "MovieLens". Half stars are rounded up: 0.5 and 1 give 1, 4.5 and 5 give 5.
+// What MovieLens files lack stays plainly empty: no prices (0.00), no countries and cities, one
+// piece in stock so that every film can be recommended. A film's line is its first genre, its scale
+// the decade it came out, its vendor "MovieLens". Half stars are rounded up: 0.5 and 1 give 1, 4.5
+// and 5 give 5.
 package importer
 
 import (
@@ -50,7 +51,8 @@ func formats() []format {
 	}
 }
 
-// Read imports the folder, whichever of the known sets of files it holds. ErrUnknownFolder lists what was looked for.
+// Read imports the folder, whichever of the known sets of files it holds. ErrUnknownFolder lists
+// what was looked for.
 func Read(folder string) (*Shop, error) {
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -106,20 +108,24 @@ func (s *Shop) finish() error {
 		products[p.Code] = true
 	}
 	read := len(s.Ratings)
-	s.Ratings = slices.DeleteFunc(s.Ratings, func(r shop.Rating) bool { return !customers[r.CustomerNumber] || !products[r.ProductCode] })
+	s.Ratings = slices.DeleteFunc(s.Ratings,
+		func(r shop.Rating) bool { return !customers[r.CustomerNumber] || !products[r.ProductCode] })
 	s.Orphans = read - len(s.Ratings)
 	s.dropDuplicates()
 	return nil
 }
 
-// dropDuplicates keeps the latest rating of each pair; of equal or missing times the one that came last in the file.
+// dropDuplicates keeps the latest rating of each pair; of equal or missing times the one that came
+// last in the file.
 func (s *Shop) dropDuplicates() {
 	slices.SortStableFunc(s.Ratings, func(a, b shop.Rating) int {
-		return cmp.Or(cmp.Compare(a.CustomerNumber, b.CustomerNumber), strings.Compare(a.ProductCode, b.ProductCode), compareTimes(a, b))
+		return cmp.Or(cmp.Compare(a.CustomerNumber, b.CustomerNumber), strings.Compare(a.ProductCode, b.ProductCode),
+			compareTimes(a, b))
 	})
 	kept := s.Ratings[:0]
 	for i, r := range s.Ratings {
-		if i+1 < len(s.Ratings) && s.Ratings[i+1].CustomerNumber == r.CustomerNumber && s.Ratings[i+1].ProductCode == r.ProductCode {
+		if i+1 < len(s.Ratings) && s.Ratings[i+1].CustomerNumber == r.CustomerNumber &&
+			s.Ratings[i+1].ProductCode == r.ProductCode {
 			continue
 		}
 		kept = append(kept, r)
@@ -152,7 +158,8 @@ func (s *Shop) codes() codes {
 	return c
 }
 
-// of returns the product's own string, or a copy of a code that no product has: the reader's memory is used again.
+// of returns the product's own string, or a copy of a code that no product has: the reader's memory
+// is used again.
 func (c codes) of(code string) string {
 	if own, ok := c[code]; ok {
 		return own

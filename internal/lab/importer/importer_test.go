@@ -27,11 +27,15 @@ func TestReadKnownFormats(t *testing.T) {
 	}{
 		{"ml-latest", Shop{
 			Kind: KindMovieLens, Format: "MovieLens (ml-latest, ml-20m, …)", Duplicates: 1, Orphans: 1,
-			Customers: []shop.Customer{{Number: 1, Name: "Viewer 1"}, {Number: 2, Name: "Viewer 2"}, {Number: 3, Name: "Viewer 3"}},
+			Customers: []shop.Customer{{Number: 1, Name: "Viewer 1"}, {Number: 2, Name: "Viewer 2"},
+				{Number: 3, Name: "Viewer 3"}},
 			Products: []shop.Product{
-				{Code: "10", Name: "Quiet Harbour, The (1987)", Line: "Drama", Scale: "1980s", Vendor: "MovieLens", QuantityInStock: 1},
-				{Code: "20", Name: "Amélie on the Moon (2004)", Line: "Comedy", Scale: "2000s", Vendor: "MovieLens", QuantityInStock: 1},
-				{Code: "30", Name: "A Text So Long That It Does Not Fit Into The Seventy Characters Of Thé", Line: "Thriller", Scale: "1990s",
+				{Code: "10", Name: "Quiet Harbour, The (1987)", Line: "Drama", Scale: "1980s", Vendor: "MovieLens",
+					QuantityInStock: 1},
+				{Code: "20", Name: "Amélie on the Moon (2004)", Line: "Comedy", Scale: "2000s", Vendor: "MovieLens",
+					QuantityInStock: 1},
+				{Code: "30", Name: "A Text So Long That It Does Not Fit Into The Seventy Characters Of Thé", Line: "Thriller",
+					Scale:  "1990s",
 					Vendor: "MovieLens", QuantityInStock: 1},
 				{Code: "40", Name: "Nameless", Line: "no genres listed", Scale: "unknown", Vendor: "MovieLens", QuantityInStock: 1},
 			},
@@ -64,11 +68,13 @@ func TestReadKnownFormats(t *testing.T) {
 			Customers: []shop.Customer{
 				{Number: 103, Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France",
 					CreditLimit: pointer(shop.Cents(21_000_50))},
-				{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"), Country: "USA"},
+				{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"),
+					Country: "USA"},
 			},
 			Products: []shop.Product{
-				{Code: "S10_1678", Name: "1969 Chopper", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin Diecast", QuantityInStock: 7933,
-					BuyPrice: 48_81, MSRP: 95_70},
+				{Code: "S10_1678", Name: "1969 Chopper", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin Diecast",
+					QuantityInStock: 7933,
+					BuyPrice:        48_81, MSRP: 95_70},
 				{Code: "S18_4409", Name: "Tug", Line: "Ships", Scale: "1:18", BuyPrice: 5, MSRP: 1_00},
 			},
 			Ratings: []shop.Rating{
@@ -102,7 +108,8 @@ func TestUnknownFolderListsWhatWasLookedFor(t *testing.T) {
 	if !errors.Is(err, ErrUnknownFolder) {
 		t.Fatalf("error %v", err)
 	}
-	for _, want := range []string{"u.data + u.item", "ratings.csv + movies.csv", "customers.csv + products.csv + ratings.csv"} {
+	for _, want := range []string{"u.data + u.item", "ratings.csv + movies.csv",
+		"customers.csv + products.csv + ratings.csv"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}
@@ -121,12 +128,15 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 	tests := []struct {
 		name, customers, products, ratings, want string
 	}{
-		{"stars out of range", customers, products, header + "1,A,3,\n1,A,6,\n", "ratings.csv, line 3: rating of customer 1 for A has 6 stars"},
+		{"stars out of range", customers, products, header + "1,A,3,\n1,A,6,\n",
+			"ratings.csv, line 3: rating of customer 1 for A has 6 stars"},
 		{"stars no number", customers, products, header + "1,A,good,\n", `ratings.csv, line 2: productRating "good"`},
 		{"bad time", customers, products, header + "1,A,3,yesterday\n", `ratings.csv, line 2: ratedAt "yesterday"`},
-		{"column missing", customers, products, "customerNumber,productCode\n1,A\n", "ratings.csv lacks column productRating"},
+		{"column missing", customers, products, "customerNumber,productCode\n1,A\n",
+			"ratings.csv lacks column productRating"},
 		{"too few fields", customers, products, header + "1,A\n", "ratings.csv"},
-		{"amount with three decimals", "customerNumber,creditLimit\n1,1.005\n", products, header, "customers.csv, line 2: creditLimit"},
+		{"amount with three decimals", "customerNumber,creditLimit\n1,1.005\n", products, header,
+			"customers.csv, line 2: creditLimit"},
 		{"code too long", customers, "productCode,productName\nABCDEFGHIJKLMNOPQ,Apple\n", header, "has 17 characters"},
 		{"product twice", customers, products + "A,Another\n", header, "product A is there twice"},
 		{"customer twice", customers + "1\n", products, header, "customer 1 is there twice"},
@@ -136,7 +146,8 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			for name, content := range map[string]string{"customers.csv": tt.customers, "products.csv": tt.products, "ratings.csv": tt.ratings} {
+			for name, content := range map[string]string{"customers.csv": tt.customers, "products.csv": tt.products,
+				"ratings.csv": tt.ratings} {
 				if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}

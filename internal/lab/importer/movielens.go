@@ -57,7 +57,8 @@ func opinion(user, film, stars, at string) (shop.Rating, error) {
 		return shop.Rating{}, fmt.Errorf("timestamp %q is no number of seconds", at)
 	}
 	ratedAt := time.Unix(seconds, 0).UTC()
-	return shop.Rating{CustomerNumber: int32(number), ProductCode: film, Stars: int8(math.Ceil(value)), RatedAt: &ratedAt}, nil
+	return shop.Rating{CustomerNumber: int32(number), ProductCode: film,
+		Stars: int8(math.Ceil(value)), RatedAt: &ratedAt}, nil
 }
 
 // readLatest reads ratings.csv and movies.csv. Users have no file of their own: whoever rated is one.
@@ -93,8 +94,8 @@ var genres100K = [...]string{
 	"Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
 }
 
-// read100K reads u.data, u.item (Latin-1) and, where it is there, u.user, of whose columns the schema knows the zip code
-// alone.
+// read100K reads u.data, u.item (Latin-1) and, where it is there, u.user, of whose columns the
+// schema knows the zip code alone.
 func read100K(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
 	const itemColumns = 5 // id, title, release date, video release date, IMDb address; then the genres' flags
@@ -173,8 +174,8 @@ func eachLine(folder, file, separator string, columns int, fn func(fields []stri
 	return nil
 }
 
-// decode turns Latin-1, the encoding of ml-100k, into a string. Text that is valid UTF-8 beyond ASCII is taken as such:
-// some copies were converted, and Latin-1 prose is hardly ever valid UTF-8.
+// decode turns Latin-1, the encoding of ml-100k, into a string. Text that is valid UTF-8 beyond
+// ASCII is taken as such: some copies were converted, and Latin-1 prose is hardly ever valid UTF-8.
 func decode(line []byte) string {
 	if utf8.Valid(line) {
 		return string(line)

@@ -19,7 +19,8 @@ type table struct {
 	row     []string
 }
 
-// eachRow opens a CSV file, checks that the required columns are there, and calls fn with every row. Errors name file and line.
+// eachRow opens a CSV file, checks that the required columns are there, and calls fn with every
+// row. Errors name file and line.
 func eachRow(folder, file string, required []string, fn func(*table) error) error {
 	f, err := os.Open(filepath.Join(folder, file))
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package plantedshop reads from the lake how a generated shop was made, so that its planted tastes can be known again:
-// the trainer's ceiling and the simulated shoppers follow them. `seed` writes that object, and removes it with the shop.
+// Package plantedshop reads from the lake how a generated shop was made, so that its planted tastes
+// can be known again: the trainer's ceiling and the simulated shoppers follow them. `seed` writes
+// that object, and removes it with the shop.
 package plantedshop
 
 import (
@@ -15,7 +16,8 @@ import (
 	"kindred/internal/shop"
 )
 
-// Read returns the lake's record of how the shop was generated, a simulation.Config as JSON; nil when there is none.
+// Read returns the lake's record of how the shop was generated, a simulation.Config as JSON; nil
+// when there is none.
 func Read(ctx context.Context, lake objectstore.Store) ([]byte, error) {
 	record, _, err := objectstore.ReadAll(ctx, lake, envconfig.PlantedShopKey)
 	if errors.Is(err, objectstore.ErrNotFound) {
@@ -27,8 +29,8 @@ func Read(ctx context.Context, lake objectstore.Store) ([]byte, error) {
 	return record, nil
 }
 
-// Shop generates the shop of a record again. It is nil without a record, and when products, ordered by code, are another
-// shop's: its tastes would say nothing about them.
+// Shop generates the shop of a record again. It is nil without a record, and when products, ordered
+// by code, are another shop's: its tastes would say nothing about them.
 func Shop(record []byte, products []shop.Product) (*simulation.Shop, error) {
 	if record == nil {
 		return nil, nil
@@ -41,7 +43,8 @@ func Shop(record []byte, products []shop.Product) (*simulation.Shop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("generate the shop of %s again: %w", envconfig.PlantedShopKey, err)
 	}
-	if !slices.EqualFunc(s.Products(), products, func(a, b shop.Product) bool { return a.Code == b.Code && a.Name == b.Name }) {
+	if !slices.EqualFunc(s.Products(), products,
+		func(a, b shop.Product) bool { return a.Code == b.Code && a.Name == b.Name }) {
 		return nil, nil
 	}
 	return s, nil

@@ -22,7 +22,8 @@ func TestShopIsKnownAgainFromItsRecordAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = lake.Put(t.Context(), envconfig.PlantedShopKey, strings.NewReader(string(written)), int64(len(written)), objectstore.Condition{})
+	_, err = lake.Put(t.Context(), envconfig.PlantedShopKey, strings.NewReader(string(written)), int64(len(written)),
+		objectstore.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}

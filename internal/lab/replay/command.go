@@ -26,7 +26,8 @@ import (
 // Description is the first line of the command's help.
 const Description = "Play clicks into the activity stream: simulated shoppers, bad records among them, or recorded files."
 
-// Sessions that are open at the same time. A batch carries at most one record of each, so a high rate needs many.
+// Sessions that are open at the same time. A batch carries at most one record of each, so a high
+// rate needs many.
 const (
 	leastActive = 20
 	mostActive  = 500
@@ -79,7 +80,8 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) (err error) {
 	}
 	plan := Plan{Events: c.Events, Poison: c.Poison, Rate: c.Rate, Seed: c.Seed, Run: c.RunID}
 	if c.React {
-		if plan.Delivered, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket); err != nil {
+		if plan.Delivered, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET",
+			c.Recommendations.Bucket); err != nil {
 			return err
 		}
 	}
@@ -168,7 +170,8 @@ func (c *RunCommand) check() error {
 	return nil
 }
 
-// crowd makes the shoppers of the shop in the database: with planted tastes when the lake says how it was generated.
+// crowd makes the shoppers of the shop in the database: with planted tastes when the lake says how
+// it was generated.
 func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.Crowd, error) {
 	db, err := shopdb.Open(ctx, c.MySQL.DSN)
 	if errors.Is(err, shopdb.ErrDSN) {

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// poisonKinds are the records that no retry would mend. Each one makes an event into something that must go to quarantine.
+// poisonKinds are the records that no retry would mend. Each one makes an event into something that
+// must go to quarantine.
 var poisonKinds = [...]struct {
 	name string
 	make func(n int, event []byte) []byte

@@ -13,8 +13,8 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// recorded is a crowd whose clicks lie in files, one event a line, gzipped or not. A recommendation record stands for its event. What is no
-// event is sent as it is: it was recorded so.
+// recorded is a crowd whose clicks lie in files, one event a line, gzipped or not. A recommendation
+// record stands for its event. What is no event is sent as it is: it was recorded so.
 type recorded struct {
 	next     func() (line, bool)
 	stop     func()

@@ -1,6 +1,7 @@
-// Package replay plays clicks into the activity stream, of simulated shoppers or from recorded files: at a rate, in order for each session,
-// with poison records among them. Shoppers may wait for the recommendations that are delivered, and react to them. It owns sending and waiting;
-// who clicks on what is package shopper's.
+// Package replay plays clicks into the activity stream, of simulated shoppers or from recorded
+// files: at a rate, in order for each session, with poison records among them. Shoppers may wait
+// for the recommendations that are delivered, and react to them. It owns sending and waiting; who
+// clicks on what is package shopper's.
 package replay
 
 import (
@@ -19,7 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
-// tick is how often what has become due is sent. Shorter ones make more calls, longer ones make the rate lumpy.
+// tick is how often what has become due is sent. Shorter ones make more calls, longer ones make the
+// rate lumpy.
 const tick = 50 * time.Millisecond
 
 // fullQueue is how many records may wait before sending goes first.
@@ -48,9 +50,10 @@ type Result struct {
 	PutRetries      int     `json:"put_retries"` // records that the stream refused at first
 }
 
-// Play sends a plan to a stream and returns when the stream has taken every record, or when ctx ends. progress is called
-// with the number of records after each call of the stream.
-func Play(ctx context.Context, client *kinesis.Client, stream string, plan Plan, c crowd, progress func(records int)) (Result, error) {
+// Play sends a plan to a stream and returns when the stream has taken every record, or when ctx
+// ends. progress is called with the number of records after each call of the stream.
+func Play(ctx context.Context, client *kinesis.Client, stream string, plan Plan, c crowd,
+	progress func(records int)) (Result, error) {
 	p := newPlayer(plan, c, shardwriter.New(client, stream, shardwriter.Pause), progress)
 	if plan.Delivered == nil {
 		return p.run(ctx)
@@ -81,7 +84,8 @@ type player struct {
 
 // crowd is where clicks come from. Clicks of one session come in order.
 type crowd interface {
-	// Next gives the next click; none when everybody waits to be shown something, io.EOF when nobody will click any more.
+	// Next gives the next click; none when everybody waits to be shown something, io.EOF when nobody
+	// will click any more.
 	Next(now time.Time) (click shopper.Click, clicked bool, err error)
 	// Show tells the visitor of an event what is recommended.
 	Show(eventID string, products []string) (seen bool)
@@ -90,7 +94,8 @@ type crowd interface {
 
 func newPlayer(plan Plan, c crowd, w *shardwriter.Writer, progress func(int)) *player {
 	random := rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179))
-	return &player{plan: plan, crowd: c, sender: w, random: random, now: time.Now, pause: shardwriter.Pause, progress: progress}
+	return &player{plan: plan, crowd: c, sender: w, random: random, now: time.Now, pause: shardwriter.Pause,
+		progress: progress}
 }
 
 // run sends the whole plan.
@@ -143,7 +148,8 @@ func (p *player) showAnswers() error {
 	}
 }
 
-// queueDue queues what should have been sent since the start, as far as the queue has room. It is idle when more will be due later.
+// queueDue queues what should have been sent since the start, as far as the queue has room. It is
+// idle when more will be due later.
 func (p *player) queueDue(elapsed time.Duration) (idle bool, err error) {
 	due := p.plan.Events
 	if p.plan.Rate > 0 {
@@ -176,7 +182,8 @@ func (p *player) queueDue(elapsed time.Duration) (idle bool, err error) {
 // queue adds a click, or one bad record made from it; then it is lost.
 func (p *player) queue(click shopper.Click, isPoison bool) error {
 	if isPoison {
-		p.sender.Add(shardwriter.Record{Key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison), Data: poison(p.poison, click.Data)})
+		p.sender.Add(shardwriter.Record{Key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison),
+			Data: poison(p.poison, click.Data)})
 		p.poison++
 		return nil
 	}

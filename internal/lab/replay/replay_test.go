@@ -44,7 +44,8 @@ type stream struct {
 
 type option = func(*kinesis.Options)
 
-func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...option) (*kinesis.PutRecordsOutput, error) {
+func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput,
+	_ ...option) (*kinesis.PutRecordsOutput, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -59,7 +60,8 @@ func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ..
 		keys[*r.PartitionKey] = true
 		if s.refuse != nil && s.refuse(s.calls, i) {
 			*out.FailedRecordCount++
-			out.Records = append(out.Records, types.PutRecordsResultEntry{ErrorCode: aws.String("ProvisionedThroughputExceededException")})
+			out.Records = append(out.Records,
+				types.PutRecordsResultEntry{ErrorCode: aws.String("ProvisionedThroughputExceededException")})
 			continue
 		}
 		s.taken = append(s.taken, r)
@@ -110,7 +112,8 @@ func mustRun(t *testing.T, plan Plan, s *stream, sessions int) (Result, *clock) 
 	return r, c
 }
 
-// checkOrder verifies that every event is there once and that each session's came in order, and counts events and poison.
+// checkOrder verifies that every event is there once and that each session's came in order, and
+// counts events and poison.
 func checkOrder(t *testing.T, s *stream) (events, bad int) {
 	t.Helper()
 	last, seen := map[string]string{}, map[string]bool{}
@@ -127,7 +130,8 @@ func checkOrder(t *testing.T, s *stream) (events, bad int) {
 			t.Fatalf("event %s: %v", r.Data, err)
 		}
 		if e.SessionID != *r.PartitionKey || seen[e.EventID] || e.EventID <= last[e.SessionID] {
-			t.Fatalf("event %s of %s came after %s, or twice, or under key %s", e.EventID, e.SessionID, last[e.SessionID], *r.PartitionKey)
+			t.Fatalf("event %s of %s came after %s, or twice, or under key %s", e.EventID, e.SessionID, last[e.SessionID],
+				*r.PartitionKey)
 		}
 		seen[e.EventID], last[e.SessionID] = true, e.EventID
 		events++
@@ -163,12 +167,14 @@ func TestRateIsKept(t *testing.T) {
 func TestMissingStreamAndCancellation(t *testing.T) {
 	t.Parallel()
 	absent := &stream{err: &types.ResourceNotFoundException{}}
-	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, shardwriter.New(absent, "clicks", (&clock{}).pause), func(int) {})
+	p := newPlayer(Plan{Events: 10}, &clicker{sessions: 3}, shardwriter.New(absent, "clicks", (&clock{}).pause),
+		func(int) {})
 	if _, err := p.run(t.Context()); !errors.Is(err, shardwriter.ErrNoStream) {
 		t.Errorf("missing stream: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	p = newPlayer(Plan{Events: 1000, Rate: 1}, &clicker{sessions: 3}, shardwriter.New(&stream{}, "clicks", nil), func(int) {})
+	p = newPlayer(Plan{Events: 1000, Rate: 1}, &clicker{sessions: 3}, shardwriter.New(&stream{}, "clicks", nil),
+		func(int) {})
 	p.pause = func(ctx context.Context, _ time.Duration) error {
 		cancel()
 		return ctx.Err()
@@ -201,7 +207,8 @@ type answering struct {
 	folder *objectstore.Folder
 }
 
-func (a *answering) PutRecords(ctx context.Context, in *kinesis.PutRecordsInput, options ...option) (*kinesis.PutRecordsOutput, error) {
+func (a *answering) PutRecords(ctx context.Context, in *kinesis.PutRecordsInput,
+	options ...option) (*kinesis.PutRecordsOutput, error) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	for _, r := range in.Records {
@@ -218,7 +225,8 @@ func (a *answering) PutRecords(ctx context.Context, in *kinesis.PutRecordsInput,
 	}
 	z.Close()
 	key := fmt.Sprintf("%s%d.gz", envconfig.RecommendationPrefix, a.calls)
-	if _, err := a.folder.Put(ctx, key, bytes.NewReader(packed.Bytes()), int64(packed.Len()), objectstore.Condition{}); err != nil {
+	if _, err := a.folder.Put(ctx, key, bytes.NewReader(packed.Bytes()), int64(packed.Len()),
+		objectstore.Condition{}); err != nil {
 		a.t.Error(err)
 	}
 	return a.stream.PutRecords(ctx, in, options...)
@@ -230,7 +238,8 @@ func TestShoppersReactToWhatIsDelivered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd, err := shopper.New(shopper.Config{Seed: 1, Active: 20, Patience: time.Hour}, planted.Products(), shopper.NewPlanted(planted))
+	crowd, err := shopper.New(shopper.Config{Seed: 1, Active: 20, Patience: time.Hour}, planted.Products(),
+		shopper.NewPlanted(planted))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 	"kindred/internal/stream/shardwriter"
 )
 
-// watchEvery is how often deliveries are looked for: shorter than a shopper's patience, longer than a listing takes.
+// watchEvery is how often deliveries are looked for: shorter than a shopper's patience, longer than
+// a listing takes.
 const watchEvery = 200 * time.Millisecond
 
 // answer is what was recommended for an event.
@@ -22,8 +23,9 @@ type answer struct {
 	err      error    // the last one, if not nil
 }
 
-// watch sends the recommendations that are delivered from now on until ctx ends. Each round lists everything, because nothing says where
-// the delivery stream's next object will lie: one call for 1,000 objects.
+// watch sends the recommendations that are delivered from now on until ctx ends. Each round lists
+// everything, because nothing says where the delivery stream's next object will lie: one call for
+// 1,000 objects.
 func watch(ctx context.Context, delivered objectstore.Store, now time.Time, answers chan<- answer) {
 	send := func(a answer) error {
 		select {

@@ -39,7 +39,8 @@ func (g *Generate) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("encode shop configuration: %w", err)
 	}
-	content := shopdb.Content{Kind: "generated", Customers: shop.Customers(), Products: shop.Products(), Ratings: shop.Ratings()}
+	content := shopdb.Content{Kind: "generated", Customers: shop.Customers(), Products: shop.Products(),
+		Ratings: shop.Ratings()}
 	expected := int(float64(cfg.Customers)*(1-cfg.SilentCustomers)*cfg.RatingsPerCustomer) + cfg.Customers + cfg.Products
 	r, err := g.load(ctx, out, content, planted, expected)
 	if err != nil {

@@ -26,7 +26,8 @@ func (i *Import) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	content := shopdb.Content{Kind: data.Kind, Customers: data.Customers, Products: data.Products, Ratings: slices.Values(data.Ratings)}
+	content := shopdb.Content{Kind: data.Kind, Customers: data.Customers, Products: data.Products,
+		Ratings: slices.Values(data.Ratings)}
 	r, err := i.load(ctx, out, content, nil, len(data.Customers)+len(data.Products)+len(data.Ratings))
 	if err != nil {
 		return err

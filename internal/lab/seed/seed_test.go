@@ -20,7 +20,8 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 	}{
 		{"scale", []string{"generate", "--scale", "0"}, "--scale is 0"},
 		{"drift", []string{"generate", "--drift=-1"}, "drift is -1"},
-		{"no lake", []string{"generate", "--scale", "0.01", "--lake", "", "--mysql-dsn", dsn}, "LAKE_BUCKET: no object store: nothing is set"},
+		{"no lake", []string{"generate", "--scale", "0.01", "--lake", "", "--mysql-dsn", dsn},
+			"LAKE_BUCKET: no object store: nothing is set"},
 		{"no database", []string{"generate", "--scale", "0.01", "--lake", lake, "--mysql-dsn", ""}, "MYSQL_DSN is not set"},
 		{"bad lake", []string{"generate", "--scale", "0.01", "--lake", "ftp://x", "--mysql-dsn", dsn}, "ftp://x"},
 		{"folder", []string{"import", t.TempDir()}, "u.data + u.item"},
@@ -30,7 +31,8 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 			t.Parallel()
 			var out, problems bytes.Buffer
 			code := program.Run(t.Context(), "seed", Description, &Command{}, tt.args, &out, &problems)
-			if code != 2 || !strings.Contains(problems.String(), tt.want) || strings.Contains(problems.String(), "hunter2") || out.Len() > 0 {
+			if code != 2 || !strings.Contains(problems.String(), tt.want) || strings.Contains(problems.String(), "hunter2") ||
+				out.Len() > 0 {
 				t.Errorf("exit %d, stderr %q", code, problems.String())
 			}
 		})

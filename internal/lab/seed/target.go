@@ -1,5 +1,6 @@
-// Package seed is the command that fills the shop: it joins the generator or the importer with the database and the lake.
-// It owns the order of those writes; rows, formats and the schema belong to packages simulation, importer and shopdb.
+// Package seed is the command that fills the shop: it joins the generator or the importer with the
+// database and the lake. It owns the order of those writes; rows, formats and the schema belong to
+// packages simulation, importer and shopdb.
 package seed
 
 import (
@@ -46,16 +47,20 @@ func (r result) sentence(what string) string {
 	if r.NoOp {
 		verb = "Nothing to do: the database already holds"
 	}
-	s := fmt.Sprintf("%s %s: %d customers, %d products, %d ratings (%.1f s).", verb, what, r.Customers, r.Products, r.Ratings, r.Seconds)
+	s := fmt.Sprintf("%s %s: %d customers, %d products, %d ratings (%.1f s).", verb, what, r.Customers, r.Products,
+		r.Ratings, r.Seconds)
 	if r.Duplicates+r.Orphans > 0 {
-		s += fmt.Sprintf(" Left out: %d ratings of a pair that was rated again, %d of unknown customers or products.", r.Duplicates, r.Orphans)
+		s += fmt.Sprintf(" Left out: %d ratings of a pair that was rated again, %d of unknown customers or products.",
+			r.Duplicates, r.Orphans)
 	}
 	return s
 }
 
-// load fills the database and brings the planted truth in the lake in line: planted is its content, nil for none. A
-// truth that differs is removed before the database changes and written after, so that it is never another shop's.
-func (t *target) load(ctx context.Context, out *program.Output, content shopdb.Content, planted []byte, expectedRows int) (result, error) {
+// load fills the database and brings the planted truth in the lake in line: planted is its content,
+// nil for none. A truth that differs is removed before the database changes and written after, so
+// that it is never another shop's.
+func (t *target) load(ctx context.Context, out *program.Output, content shopdb.Content, planted []byte,
+	expectedRows int) (result, error) {
 	start := time.Now()
 	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", t.Bucket)
 	if err != nil {
@@ -114,7 +119,8 @@ func (p plantedTruth) write(ctx context.Context) error {
 	if err != nil || bytes.Equal(held, p.content) {
 		return err
 	}
-	_, err = p.lake.Put(ctx, envconfig.PlantedShopKey, bytes.NewReader(p.content), int64(len(p.content)), objectstore.Condition{})
+	_, err = p.lake.Put(ctx, envconfig.PlantedShopKey, bytes.NewReader(p.content), int64(len(p.content)),
+		objectstore.Condition{})
 	if err != nil {
 		return fmt.Errorf("store the planted truth: %w", err)
 	}

@@ -6,7 +6,8 @@ import (
 	"kindred/internal/shop"
 )
 
-// Likes guides visitors of an imported shop: from a product to somebody who likes it, to another product that they like.
+// Likes guides visitors of an imported shop: from a product to somebody who likes it, to another
+// product that they like.
 type Likes struct {
 	known    []shop.Customer
 	products []shop.Product
@@ -19,7 +20,8 @@ var _ guide = (*Likes)(nil)
 
 // NewLikes takes the shop's rows; liked are the ratings that count as liking, in a fixed order.
 func NewLikes(customers []shop.Customer, products []shop.Product, liked []shop.Rating) *Likes {
-	l := &Likes{known: customers, products: products, likes: map[int32][]string{}, likedBy: map[string][]int32{}, pairs: liked}
+	l := &Likes{known: customers, products: products, likes: map[int32][]string{}, likedBy: map[string][]int32{},
+		pairs: liked}
 	for _, r := range liked {
 		l.likes[r.CustomerNumber] = append(l.likes[r.CustomerNumber], r.ProductCode)
 		l.likedBy[r.ProductCode] = append(l.likedBy[r.ProductCode], r.CustomerNumber)
@@ -34,15 +36,16 @@ func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, taste) {
 	c := shop.Customer{Number: int32(index + 1)}
 	if n := len(l.known); n > 0 {
 		home := l.known[r.IntN(n)]
-		c = shop.Customer{Number: l.known[n-1].Number + int32(index) + 1, City: home.City, Country: home.Country, CreditLimit: home.CreditLimit}
+		c = shop.Customer{Number: l.known[n-1].Number + int32(index) + 1, City: home.City, Country: home.Country,
+			CreditLimit: home.CreditLimit}
 	}
 	return c, &likesTaste{Likes: l}
 }
 
 func (l *Likes) visit(c shop.Customer) taste { return &likesTaste{Likes: l, own: l.likes[c.Number]} }
 
-// likesTaste goes from product to product by way of somebody who likes both. A customer sets out from one of their own likes
-// every time, anybody else from where they are.
+// likesTaste goes from product to product by way of somebody who likes both. A customer sets out
+// from one of their own likes every time, anybody else from where they are.
 type likesTaste struct {
 	*Likes
 	own     []string

@@ -66,7 +66,8 @@ func (p *Planted) want(t simulation.Taste, has []string) *plantedTaste {
 	return w
 }
 
-// plantedTaste draws products by the softmax of the affinity, what they have or looked at left out as long as there are others.
+// plantedTaste draws products by the softmax of the affinity, what they have or looked at left out
+// as long as there are others.
 type plantedTaste struct {
 	taste    simulation.Taste
 	products []shop.Product // by code
@@ -90,7 +91,8 @@ func (t *plantedTaste) idea(r *rand.Rand) string {
 }
 
 func (t *plantedTaste) looked(code string) {
-	i, ok := slices.BinarySearchFunc(t.products, code, func(p shop.Product, code string) int { return cmp.Compare(p.Code, code) })
+	i, ok := slices.BinarySearchFunc(t.products, code,
+		func(p shop.Product, code string) int { return cmp.Compare(p.Code, code) })
 	if ok {
 		t.total -= t.weights[i]
 		t.weights[i] = 0

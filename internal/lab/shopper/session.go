@@ -18,16 +18,20 @@ const (
 	stays        = 0.75 // chance to stay after a page
 	staysPleased = 0.85 // the same, after a look at a recommended product
 	maxClicks    = 40
-	ideas        = 4    // products that a visitor has in mind: they look at the first, unless they notice another one on the page
-	cartLiked    = 0.25 // chance that a product which the visitor likes goes into the cart
-	buys         = 0.5  // chance that a visitor who leaves buys what is in the cart
-	maxHistory   = 20   // an event carries the last ones
+	// products that a visitor has in mind: they look at the first, unless they notice another one on
+	// the page
+	ideas      = 4
+	cartLiked  = 0.25 // chance that a product which the visitor likes goes into the cart
+	buys       = 0.5  // chance that a visitor who leaves buys what is in the cart
+	maxHistory = 20   // an event carries the last ones
 )
 
-// notices is the chance that a visitor sees what stands at a place of the recommendations, from 0: everybody sees the first.
+// notices is the chance that a visitor sees what stands at a place of the recommendations, from 0:
+// everybody sees the first.
 func notices(place int) float64 { return 1 / math.Log2(float64(place)+2) }
 
-// Session is one visit. It answers to its number, the crowd's seed and what it is shown; it does not depend on other sessions.
+// Session is one visit. It answers to its number, the crowd's seed and what it is shown; it does
+// not depend on other sessions.
 type Session struct {
 	crowd    *Crowd
 	number   int
@@ -46,8 +50,8 @@ type Session struct {
 	shown    []string
 }
 
-// event is the record as the shop's web server sends it. It is written here and not with package activity, so that the
-// reader meets what a foreign program writes.
+// event is the record as the shop's web server sends it. It is written here and not with package
+// activity, so that the reader meets what a foreign program writes.
 type event struct {
 	EventID        string      `json:"event_id"`
 	SessionID      string      `json:"session_id"`
@@ -85,8 +89,8 @@ type Reaction struct {
 	Bought int  // products that were in the cart
 }
 
-// React lets the visitor see the page with the recommended products, best first, and go on: leave, buy and leave, or look at another
-// product, a recommended one or not.
+// React lets the visitor see the page with the recommended products, best first, and go on: leave,
+// buy and leave, or look at another product, a recommended one or not.
 func (s *Session) React(shown []string) Reaction {
 	r := s.crowd.random(s.number, s.events)
 	staying := stays
@@ -193,8 +197,9 @@ func (s *Session) Visitor() string {
 	return strconv.Itoa(int(s.customer.Number))
 }
 
-// Ceiling ranks the n products in stock that the visitor would look at most likely, from those neither rated nor looked at: by the planted
-// taste, which nobody who recommends may know. nil where no taste was planted.
+// Ceiling ranks the n products in stock that the visitor would look at most likely, from those
+// neither rated nor looked at: by the planted taste, which nobody who recommends may know. nil
+// where no taste was planted.
 func (s *Session) Ceiling(n int) []string {
 	if t, ok := s.taste.(*plantedTaste); ok {
 		return t.best(n)

@@ -1,9 +1,11 @@
-// Package shopper simulates visitors of the shop: who comes, what they look at one after the other, how they react to what they are
-// recommended, and the activity event that each click becomes. It is pure and seeded; sending the events is package replay's.
+// Package shopper simulates visitors of the shop: who comes, what they look at one after the other,
+// how they react to what they are recommended, and the activity event that each click becomes. It
+// is pure and seeded; sending the events is package replay's.
 //
-// Visitors follow tastes: the planted ones of a generated shop (Planted), or what customers with shared likes rated
-// highly (Likes). Some are anonymous and some are customers too new to be in the database. Each one has a few products in mind and
-// would look at the first; if the page shows another one of them, and they notice it, they look at that one.
+// Visitors follow tastes: the planted ones of a generated shop (Planted), or what customers with
+// shared likes rated highly (Likes). Some are anonymous and some are customers too new to be in the
+// database. Each one has a few products in mind and would look at the first; if the page shows
+// another one of them, and they notice it, they look at that one.
 package shopper
 
 import (
@@ -53,7 +55,8 @@ type Config struct {
 	Seed   uint64
 	Run    string // makes the ids of two runs with the same seed differ; the same Run gives the same ids
 	Active int    // sessions that are open at the same time; at least 1
-	// Patience is how long a visitor waits for the recommendations of a page before going on without. 0: nobody waits for any.
+	// Patience is how long a visitor waits for the recommendations of a page before going on without.
+	// 0: nobody waits for any.
 	Patience time.Duration
 }
 
@@ -98,8 +101,8 @@ type Totals struct {
 // Totals says what has happened so far.
 func (c *Crowd) Totals() Totals { return c.totals }
 
-// Next lets one of the open sessions click once; now becomes the event's occurred_at. Without an event, and without error, every visitor
-// waits to be shown something.
+// Next lets one of the open sessions click once; now becomes the event's occurred_at. Without an
+// event, and without error, every visitor waits to be shown something.
 func (c *Crowd) Next(now time.Time) (click Click, clicked bool, err error) {
 	for len(c.active) < c.cfg.Active {
 		c.active = append(c.active, c.begin())
@@ -133,7 +136,8 @@ func (c *Crowd) Next(now time.Time) (click Click, clicked bool, err error) {
 	return click, true, nil
 }
 
-// Show tells the visitor of an event what is recommended, best first. What comes too late is not seen, and neither is what nobody waits for.
+// Show tells the visitor of an event what is recommended, best first. What comes too late is not
+// seen, and neither is what nobody waits for.
 func (c *Crowd) Show(eventID string, products []string) (seen bool) {
 	s, seen := c.waiting[eventID]
 	if seen {
@@ -164,12 +168,14 @@ func (c *Crowd) react(s *Session) (left bool) {
 	return reaction.Left
 }
 
-// random gives the numbers of one step of one session: the same whatever other sessions do, and whatever this one saw before.
+// random gives the numbers of one step of one session: the same whatever other sessions do, and
+// whatever this one saw before.
 func (c *Crowd) random(session, step int) *rand.Rand {
 	return rand.New(rand.NewPCG(c.cfg.Seed, uint64(session)<<16|uint64(step)))
 }
 
-// Session opens the session of a number, from 1. The same number gives the same visitor. It may be called from several goroutines at once.
+// Session opens the session of a number, from 1. The same number gives the same visitor. It may be
+// called from several goroutines at once.
 func (c *Crowd) Session(number int) *Session {
 	r := c.random(number, 0)
 	s := &Session{crowd: c, number: number, id: c.identifier("session", number, 0), history: []browse{}}

@@ -165,7 +165,8 @@ func TestAllKindsOfVisitorsAndFieldsAppear(t *testing.T) {
 			count["cart"]++
 		}
 	}
-	for kind, least := range map[string]int{"anonymous": 200, "customer": 1200, "newcomer": 30, "extra": 100, "landing": 40, "string": 400, "cart": 200} {
+	for kind, least := range map[string]int{"anonymous": 200, "customer": 1200, "newcomer": 30, "extra": 100,
+		"landing": 40, "string": 400, "cart": 200} {
 		if count[kind] < least {
 			t.Errorf("%d of 2,000 events are of kind %q, want at least %d", count[kind], kind, least)
 		}
@@ -196,7 +197,8 @@ func TestRunAndSeedDecideEverything(t *testing.T) {
 	}
 }
 
-// TestVisitorsFollowTheirTastes compares what customers look at with what others look at, by planted affinity.
+// TestVisitorsFollowTheirTastes compares what customers look at with what others look at, by
+// planted affinity.
 func TestVisitorsFollowTheirTastes(t *testing.T) {
 	t.Parallel()
 	planted, products := mustPlanted(t)
@@ -225,7 +227,8 @@ func TestVisitorsFollowTheirTastes(t *testing.T) {
 			own, other, n = own+mine, other+theirs, n+1
 		}
 		if n < 1000 || own/float64(n) < other/float64(n)+0.3 {
-			t.Errorf("%s: mean affinity of %d clicks %.2f, of a stranger for the same products %.2f", name, n, own/float64(n), other/float64(n))
+			t.Errorf("%s: mean affinity of %d clicks %.2f, of a stranger for the same products %.2f", name, n, own/float64(n),
+				other/float64(n))
 		}
 	}
 }
@@ -248,7 +251,8 @@ func TestVisitorsWaitForTheirPageAndReactToIt(t *testing.T) {
 	if c, clicked, err := crowd.Next(noon.Add(59 * time.Second)); clicked || err != nil {
 		t.Fatalf("somebody did not wait: %s, error %v", c.Data, err)
 	}
-	if !crowd.Show(waiting[1].EventID, []string{"A"}) || crowd.Show(waiting[1].EventID, []string{"A"}) || crowd.Show("nobody", nil) {
+	if !crowd.Show(waiting[1].EventID, []string{"A"}) || crowd.Show(waiting[1].EventID, []string{"A"}) ||
+		crowd.Show("nobody", nil) {
 		t.Error("a page is seen once, by the one who waits for it")
 	}
 	if _, clicked, _ := crowd.Next(noon.Add(59 * time.Second)); !clicked || crowd.Totals().Shown != 1 {
@@ -259,7 +263,8 @@ func TestVisitorsWaitForTheirPageAndReactToIt(t *testing.T) {
 	}
 }
 
-// TestBetterPagesAreLookedAtMore shows the same sessions their ceiling, the same products the other way round, and nothing.
+// TestBetterPagesAreLookedAtMore shows the same sessions their ceiling, the same products the other
+// way round, and nothing.
 func TestBetterPagesAreLookedAtMore(t *testing.T) {
 	t.Parallel()
 	g, products := mustPlanted(t)
@@ -301,7 +306,8 @@ func TestBetterPagesAreLookedAtMore(t *testing.T) {
 		t.Error("the same sessions began otherwise")
 	}
 	if none != 0 || upside < 100 || best < upside*11/10 || pagesOfBest <= pagesOfNone {
-		t.Errorf("%d looks on %d pages for the ceiling, %d upside down, %d on %d empty pages", best, pagesOfBest, upside, none, pagesOfNone)
+		t.Errorf("%d looks on %d pages for the ceiling, %d upside down, %d on %d empty pages", best, pagesOfBest, upside,
+			none, pagesOfNone)
 	}
 }
 
@@ -330,7 +336,8 @@ func TestNobodyComesForWhatTheyHave(t *testing.T) {
 		t.Errorf("they would look at %v, want %s", now, best[2])
 	}
 	for i := range uint64(2000) {
-		if code := taste.idea(rand.New(rand.NewPCG(i, 1))); slices.Contains(best[:2], code) || slices.Contains(p.shop.RatedBy(customer.Number), code) {
+		if code := taste.idea(rand.New(rand.NewPCG(i, 1))); slices.Contains(best[:2], code) ||
+			slices.Contains(p.shop.RatedBy(customer.Number), code) {
 			t.Fatalf("they come for %s, which they have", code)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// Config is everything a generated shop depends on: the same Config gives the same shop. It is kept as JSON beside the
-// training sets, so that others can make the planted truth again.
+// Config is everything a generated shop depends on: the same Config gives the same shop. It is kept
+// as JSON beside the training sets, so that others can make the planted truth again.
 type Config struct {
 	Seed               uint64  `json:"seed"`
 	Customers          int     `json:"customers"`
@@ -16,18 +16,25 @@ type Config struct {
 	ActivitySpread     float64 `json:"activity_spread"`      // σ of the log-normal number of ratings of a customer
 	Dims               int     `json:"dims"`                 // of the planted tastes; the first one is the price level
 	Segments           int     `json:"segments"`             // groups of customers with a common taste
-	SegmentPull        float64 `json:"segment_pull"`         // share of a taste's variance that comes from the segment, 0 to 1
-	SegmentLoyalty     float64 `json:"segment_loyalty"`      // share of a country's customers who belong to its own segment, 0 to 1
-	LinePull           float64 `json:"line_pull"`            // share of a product's style that comes from its product line, 0 to 1
-	TasteStrength      float64 `json:"taste_strength"`       // σ over products of the taste's part of utility; choice noise has σ 1.28
-	Popularity         float64 `json:"popularity"`           // exponent of the Zipf-like popularity of products
-	StarNoise          float64 `json:"star_noise"`           // σ of what stars do not owe to taste, quality or mood, in stars
-	SilentCustomers    float64 `json:"silent_customers"`     // share of customers without any rating
-	UnratedProducts    float64 `json:"unrated_products"`     // share of products without any rating: new arrivals
-	Drift              float64 `json:"drift"`                // how far own tastes moved over the period, in σ of a taste; 0: not at all
+	// share of a taste's variance that comes from the segment, 0 to 1
+	SegmentPull float64 `json:"segment_pull"`
+	// share of a country's customers who belong to its own segment, 0 to 1
+	SegmentLoyalty float64 `json:"segment_loyalty"`
+	// share of a product's style that comes from its product line, 0 to 1
+	LinePull float64 `json:"line_pull"`
+	// σ over products of the taste's part of utility; choice noise has σ 1.28
+	TasteStrength float64 `json:"taste_strength"`
+	Popularity    float64 `json:"popularity"` // exponent of the Zipf-like popularity of products
+	// σ of what stars do not owe to taste, quality or mood, in stars
+	StarNoise       float64 `json:"star_noise"`
+	SilentCustomers float64 `json:"silent_customers"` // share of customers without any rating
+	UnratedProducts float64 `json:"unrated_products"` // share of products without any rating: new arrivals
+	// how far own tastes moved over the period, in σ of a taste; 0: not at all
+	Drift float64 `json:"drift"`
 }
 
-// The calendar of every generated shop. The end is fixed so that the same Config gives the same times for ever.
+// The calendar of every generated shop. The end is fixed so that the same Config gives the same
+// times for ever.
 const (
 	periodEndUnix = 1_767_225_600 // 2026-01-01T00:00:00Z, exclusive
 	periodDays    = 730           // two years
@@ -41,8 +48,8 @@ const (
 	ratingsPerCustomer = 52 // of the 97 % who rate: about 100,000 ratings in all at scale 1
 )
 
-// DefaultConfig is the shop of the demonstration: at scale 1.0 about 2,000 customers, 800 products and 100,000 ratings.
-// Customers and ratings grow in proportion to scale.
+// DefaultConfig is the shop of the demonstration: at scale 1.0 about 2,000 customers, 800 products
+// and 100,000 ratings. Customers and ratings grow in proportion to scale.
 func DefaultConfig(scale float64) Config {
 	return Config{
 		Seed:               1,

@@ -84,8 +84,8 @@ func (s *Shop) person(number int32) (int, bool) {
 	return i, i >= 0 && i < len(s.persons)
 }
 
-// Newcomer makes a customer of the same population who is not in the shop yet, and the taste of theirs. The same index gives the
-// same newcomer; numbers follow the shop's last.
+// Newcomer makes a customer of the same population who is not in the shop yet, and the taste of
+// theirs. The same index gives the same newcomer; numbers follow the shop's last.
 func (s *Shop) Newcomer(index int) (shop.Customer, Taste) {
 	number := int32(firstCustomer + len(s.customers) + index)
 	c, p := s.makeCustomer(s.random(streamNewcomer, uint64(index)), number)
@@ -119,9 +119,10 @@ func (t Taste) Liking(productCode string) float64 {
 	return t.shop.likes(t.shop.starLevel(t.person, i, dot(t.person.taste, t.shop.styles[i])))
 }
 
-// Affinity is the planted preference of a customer for a product at the end of the period: the logarithm, up to a
-// constant for each customer, of the chance that the product is their next rating and gets at least 4 stars. Ranking the
-// products that a customer has not rated by it is the best that any model can do. An unknown customer or product gives 0.
+// Affinity is the planted preference of a customer for a product at the end of the period: the
+// logarithm, up to a constant for each customer, of the chance that the product is their next
+// rating and gets at least 4 stars. Ranking the products that a customer has not rated by it is the
+// best that any model can do. An unknown customer or product gives 0.
 func (s *Shop) Affinity(customerNumber int32, productCode string) float64 {
 	i, ok := s.person(customerNumber)
 	if !ok {

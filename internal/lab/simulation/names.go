@@ -1,7 +1,7 @@
 package simulation
 
-// productLine is a department of the shop: what its products are called and cost. Names are made up of real makers'
-// names, as model shops do.
+// productLine is a department of the shop: what its products are called and cost. Names are made up
+// of real makers' names, as model shops do.
 type productLine struct {
 	name     string
 	share    float64 // of the catalogue
@@ -16,9 +16,11 @@ var productLines = []productLine{
 	{"Classic Cars", 0.33, 118, []string{"1:10", "1:12", "1:18", "1:24"}, 1948, 2002,
 		[]string{"Alpine", "Aston Martin", "BMW", "Chevrolet", "Citroen", "Corvette",
 			"Dodge", "Ferrari", "Ford", "Jaguar", "Lancia", "Mercedes", "Porsche", "Renault", "Volvo"},
-		[]string{"Coupe", "Roadster", "Rally", "Gran Turismo", "Convertible", "Sedan", "Fastback", "Le Mans", "Targa", "Estate", "Spider"}},
+		[]string{"Coupe", "Roadster", "Rally", "Gran Turismo", "Convertible", "Sedan", "Fastback", "Le Mans", "Targa",
+			"Estate", "Spider"}},
 	{"Motorcycles", 0.12, 97, []string{"1:10", "1:12", "1:18", "1:24"}, 1930, 2006,
-		[]string{"BMW", "BSA", "Ducati", "Harley Davidson", "Honda", "Indian", "Moto Guzzi", "Norton", "Triumph", "Vespa", "Yamaha"},
+		[]string{"BMW", "BSA", "Ducati", "Harley Davidson", "Honda", "Indian", "Moto Guzzi", "Norton",
+			"Triumph", "Vespa", "Yamaha"},
 		[]string{"Chopper", "Enduro", "Road Racer", "Scooter", "Cruiser", "Trial", "Sidecar", "Cafe Racer"}},
 	{"Planes", 0.11, 89, []string{"1:24", "1:48", "1:72", "1:700"}, 1912, 1998,
 		[]string{"Airbus", "Boeing", "Bristol", "Corsair", "Dornier", "Fokker", "Junkers", "Lockheed", "Mustang", "Spitfire"},
@@ -29,14 +31,16 @@ var productLines = []productLine{
 		[]string{"Brig", "Clipper", "Frigate", "Galleon", "Liner", "Paddle Steamer", "Schooner", "Tug", "Yacht"}},
 	{"Trains", 0.07, 74, []string{"1:32", "1:50", "1:87"}, 1840, 1990,
 		[]string{"Baldwin", "Borsig", "Flying Scotsman", "Henschel", "Mallard", "Orient", "Pacific", "Rocket"},
-		[]string{"Boxcar", "Diesel Railcar", "Dining Car", "Express", "Narrow Gauge", "Steam Locomotive", "Streetcar", "Tank Engine"}},
+		[]string{"Boxcar", "Diesel Railcar", "Dining Car", "Express", "Narrow Gauge", "Steam Locomotive", "Streetcar",
+			"Tank Engine"}},
 	{"Trucks and Buses", 0.1, 103, []string{"1:18", "1:24", "1:32", "1:50"}, 1926, 1999,
 		[]string{"Chevy", "Diamond T", "Ford", "GMC", "International", "Mack", "Peterbilt", "Scania", "Setra", "Volvo"},
 		[]string{"Coach", "Double Decker", "Dump Truck", "Fire Engine", "Pickup", "Tanker", "Tow Truck", "Trailer Truck"}},
 	{"Vintage Cars", 0.17, 80, []string{"1:18", "1:24", "1:50"}, 1903, 1947,
 		[]string{"Auburn", "Bentley", "Bugatti", "Cadillac", "Duesenberg", "Ford",
 			"Hispano Suiza", "Mercedes", "Packard", "Rolls Royce", "Stutz"},
-		[]string{"Boattail", "Cabriolet", "Fire Chief", "Landaulet", "Limousine", "Model A", "Phaeton", "Speedster", "Touring"}},
+		[]string{"Boattail", "Cabriolet", "Fire Chief", "Landaulet", "Limousine", "Model A", "Phaeton", "Speedster",
+			"Touring"}},
 }
 
 var vendors = []string{
@@ -46,8 +50,8 @@ var vendors = []string{
 	"Studio M Art Models", "Unimax Art Galleries", "Welly Diecast Productions",
 }
 
-// country is where customers live. weight is its share of them, up to a factor. The order matters: a country's segment
-// is its position modulo the number of segments.
+// country is where customers live. weight is its share of them, up to a factor. The order matters:
+// a country's segment is its position modulo the number of segments.
 type country struct {
 	name   string
 	weight float64
@@ -84,7 +88,8 @@ var surnames = []string{
 	"Ferreira", "Fischer", "García", "Hashimoto", "Hansen", "Ito", "Jensen",
 	"Keller", "King", "Lefèvre", "Lindqvist", "Martín", "Moretti", "Müller",
 	"Nakamura", "Nielsen", "O'Brien", "Petersen", "Piestrzeniewicz", "Rossi",
-	"Schmitt", "Silva", "Suominen", "Tanaka", "Thompson", "Urs", "Van Damme", "Virtanen", "Weber", "Yamada", "Young", "Zimmermann", "Ælfric",
+	"Schmitt", "Silva", "Suominen", "Tanaka", "Thompson", "Urs", "Van Damme", "Virtanen", "Weber", "Yamada", "Young",
+	"Zimmermann", "Ælfric",
 }
 
 var businesses = []string{

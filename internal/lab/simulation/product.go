@@ -52,7 +52,8 @@ func (s *Shop) makeProducts() {
 			stock = 0
 		}
 		scale := l.scales[r.IntN(len(l.scales))]
-		name := fmt.Sprintf("%d %s %s", l.from+r.IntN(l.to-l.from), l.makers[r.IntN(len(l.makers))], l.models[r.IntN(len(l.models))])
+		name := fmt.Sprintf("%d %s %s", l.from+r.IntN(l.to-l.from), l.makers[r.IntN(len(l.makers))],
+			l.models[r.IntN(len(l.models))])
 		all[i] = drawn{style: style, quality: qualitySpread * r.NormFloat64(), product: shop.Product{
 			Code:            fmt.Sprintf("S%s_%05d", strings.TrimPrefix(scale, "1:"), 1_000+i),
 			Name:            name,
@@ -75,11 +76,12 @@ func (s *Shop) makeProducts() {
 	s.makePopularity()
 }
 
-// headOffset flattens the head of the popularity curve (Zipf–Mandelbrot), as a share of the catalogue: no product is
-// rated by everybody.
+// headOffset flattens the head of the popularity curve (Zipf–Mandelbrot), as a share of the
+// catalogue: no product is rated by everybody.
 const headOffset = 0.02
 
-// makePopularity gives each product a random rank. The last ranks are the new arrivals that nobody could rate yet.
+// makePopularity gives each product a random rank. The last ranks are the new arrivals that nobody
+// could rate yet.
 func (s *Shop) makePopularity() {
 	n := len(s.products)
 	r := s.random(streamPopularity, 0)

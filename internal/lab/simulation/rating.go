@@ -43,7 +43,8 @@ func (s *Shop) Ratings() iter.Seq[shop.Rating] {
 	}
 }
 
-// RatedBy lists the products that a customer has rated, in order of time: nothing for an unknown or silent one.
+// RatedBy lists the products that a customer has rated, in order of time: nothing for an unknown or
+// silent one.
 func (s *Shop) RatedBy(customerNumber int32) []string {
 	i, ok := s.person(customerNumber)
 	if !ok || s.silent(i) {
@@ -118,7 +119,8 @@ func (c *chooser) ratings(i int) []shop.Rating {
 			level := s.starLevel(p, j, c.match[j]+float64(past*c.shift[j])) + float64(s.cfg.StarNoise*r.NormFloat64())
 			stars := min(max(int8(math.Floor(level+0.5)), shop.MinStars), shop.MaxStars)
 			at := time.Unix(times[from+k], 0).UTC()
-			rating := shop.Rating{CustomerNumber: s.customers[i].Number, ProductCode: s.products[j].Code, Stars: stars, RatedAt: &at}
+			rating := shop.Rating{CustomerNumber: s.customers[i].Number, ProductCode: s.products[j].Code, Stars: stars,
+				RatedAt: &at}
 			ratings = append(ratings, rating)
 		}
 	}
@@ -126,7 +128,8 @@ func (c *chooser) ratings(i int) []shop.Rating {
 	return ratings
 }
 
-// top returns the n products with the highest key that were not chosen before, best first; equal keys by position.
+// top returns the n products with the highest key that were not chosen before, best first; equal
+// keys by position.
 func (c *chooser) top(n int) []int {
 	best := make([]int, 0, n+1)
 	for j, key := range c.key {
@@ -147,7 +150,8 @@ func (c *chooser) top(n int) []int {
 	return best
 }
 
-// ratingTimes draws how often and when a customer rates: distinct seconds, ascending, from the day they joined on.
+// ratingTimes draws how often and when a customer rates: distinct seconds, ascending, from the day
+// they joined on.
 func (s *Shop) ratingTimes(r *rand.Rand) []int64 {
 	spread := s.cfg.ActivitySpread
 	mean := math.Log(s.cfg.RatingsPerCustomer) - spread*spread/2 // of the logarithm, so that the mean comes out

@@ -1,22 +1,25 @@
-// Package simulation makes up a shop whose customers have planted tastes, so that the best possible ranking is known
-// and a model can be measured against it. It owns the latent model; it does not store, send or rank anything, and it
-// knows no technology.
+// Package simulation makes up a shop whose customers have planted tastes, so that the best possible
+// ranking is known and a model can be measured against it. It owns the latent model; it does not
+// store, send or rank anything, and it knows no technology.
 //
-// The model. Every product has a style vector (its line's, blended with its own; the first component is the price
-// level) and a Zipf-like popularity. Every customer has a taste vector (a segment's, blended with their own). Segments
-// lean to countries, cities and credit limits, so that what is known of a new customer says something about them.
+// The model. Every product has a style vector (its line's, blended with its own; the first
+// component is the price level) and a Zipf-like popularity. Every customer has a taste vector (a
+// segment's, blended with their own). Segments lean to countries, cities and credit limits, so that
+// what is known of a new customer says something about them.
 //
 //	utility(c, p) = popularity(p) + ⟨taste(c), style(p)⟩
 //	rated         = the top n(c) products by utility + Gumbel noise; n(c) is log-normal
 //	stars         = ⌊base + match + quality(p) + mood(c) + noise⌉ within 1…5; match = standardised ⟨taste, style⟩
 //
-// Tastes move in a straight line from the period's start to its end (Config.Drift). The expected relevance of a product
-// that a customer has not rated grows with utility + log P(stars ≥ 4): that is Affinity, and ranking by it is the ceiling.
+// Tastes move in a straight line from the period's start to its end (Config.Drift). The expected
+// relevance of a product that a customer has not rated grows with utility + log P(stars ≥ 4): that
+// is Affinity, and ranking by it is the ceiling.
 //
-// The same Config gives the same shop on every platform: random numbers come from PCG streams of integers, orders are
-// total, and products of floats are rounded before they are summed, so that no compiler fuses them. math.Exp and
-// math.Log may differ in the last bit between architectures; values are compared without rounding, so in principle,
-// though hardly in practice, such a bit could swap two products.
+// The same Config gives the same shop on every platform: random numbers come from PCG streams of
+// integers, orders are total, and products of floats are rounded before they are summed, so that no
+// compiler fuses them. math.Exp and math.Log may differ in the last bit between architectures;
+// values are compared without rounding, so in principle, though hardly in practice, such a bit
+// could swap two products.
 package simulation
 
 import (
@@ -46,7 +49,8 @@ type person struct {
 	mood  float64   // how kindly this customer rates, in stars
 }
 
-// New makes the shop that cfg describes. It keeps O(customers × dims + products × dims); ratings are made while iterating.
+// New makes the shop that cfg describes. It keeps O(customers × dims + products × dims); ratings
+// are made while iterating.
 func New(cfg Config) (*Shop, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("check shop configuration: %w", err)

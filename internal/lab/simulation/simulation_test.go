@@ -119,7 +119,8 @@ func TestDefaultShopHasTheSizeItPromises(t *testing.T) {
 			}
 		}
 	})
-	if least, median, most := counts[0], counts[len(counts)/2], counts[len(counts)-1]; least < minRatings || most < 4*median {
+	if least, median, most := counts[0], counts[len(counts)/2], counts[len(counts)-1]; least < minRatings ||
+		most < 4*median {
 		t.Errorf("ratings per customer from %d over %d to %d: no long tail", least, median, most)
 	}
 }
@@ -159,7 +160,8 @@ func TestRowsFitTheSchema(t *testing.T) {
 	}
 }
 
-// TestRankingByAffinityIsTheCeiling holds out each customer's last fifth and ranks what they had not rated before.
+// TestRankingByAffinityIsTheCeiling holds out each customer's last fifth and ranks what they had
+// not rated before.
 func TestRankingByAffinityIsTheCeiling(t *testing.T) {
 	t.Parallel()
 	s := mustShop(t, DefaultConfig(0.25))
@@ -181,7 +183,8 @@ func TestRankingByAffinityIsTheCeiling(t *testing.T) {
 	taste := meanNDCG(s, histories, affinityAlone)
 	popularity := meanNDCG(s, histories, func(_ int32, code string) float64 { return liked[code] })
 	chance := meanNDCG(s, histories, func(int32, string) float64 { return random.Float64() })
-	t.Logf("NDCG@10: ceiling %.3f, taste without popularity %.3f, popularity %.3f, random %.3f", ceiling, taste, popularity, chance)
+	t.Logf("NDCG@10: ceiling %.3f, taste without popularity %.3f, popularity %.3f, random %.3f", ceiling, taste,
+		popularity, chance)
 	if ceiling < 2*popularity || popularity < 5*chance || taste >= ceiling {
 		t.Error("want ceiling ≥ 2 × popularity ≥ 10 × random, and both parts of the utility to count")
 	}
@@ -190,7 +193,8 @@ func TestRankingByAffinityIsTheCeiling(t *testing.T) {
 	}
 }
 
-// meanNDCG is NDCG@10 with binary gain over customers with a liked product in the last fifth of their ratings.
+// meanNDCG is NDCG@10 with binary gain over customers with a liked product in the last fifth of
+// their ratings.
 func meanNDCG(s *Shop, histories map[int32][]shop.Rating, score func(customer int32, code string) float64) float64 {
 	sum, n := 0.0, 0
 	for _, c := range s.Customers() {
@@ -311,7 +315,8 @@ func TestAffinityOfUnknownIsZeroAndOfAllIsFinite(t *testing.T) {
 		t.Error("unknown customer or product has an affinity")
 	}
 	newcomer, taste := s.Newcomer(3)
-	if again, _ := s.Newcomer(3); again.Name != newcomer.Name || newcomer.Number <= s.Customers()[len(s.Customers())-1].Number {
+	if again, _ := s.Newcomer(3); again.Name != newcomer.Name ||
+		newcomer.Number <= s.Customers()[len(s.Customers())-1].Number {
 		t.Errorf("newcomer %d is not stable or collides", newcomer.Number)
 	}
 	for _, p := range s.Products() {

@@ -87,9 +87,10 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	return out.Result(result.Table(), result)
 }
 
-// crowd makes the shoppers of the generated shop that the versions were trained on. Who bought a product in an earlier trial, as a version
-// knows by feedback, does not come for it again.
-func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion.Version, seed uint64) (*shopper.Crowd, error) {
+// crowd makes the shoppers of the generated shop that the versions were trained on. Who bought a
+// product in an earlier trial, as a version knows by feedback, does not come for it again.
+func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion.Version,
+	seed uint64) (*shopper.Crowd, error) {
 	record, err := plantedshop.Read(ctx, lake)
 	if err != nil {
 		return nil, err

@@ -26,8 +26,9 @@ type Group struct {
 	Differences []Difference `json:"differences"`
 }
 
-// Row is one recommender's figures. The hit rate is the share of the pages after which the visitor looked at a recommended product, first of
-// each visitor, then of all of them; Low and High bound it by a 95 % bootstrap interval over visitors.
+// Row is one recommender's figures. The hit rate is the share of the pages after which the visitor
+// looked at a recommended product, first of each visitor, then of all of them; Low and High bound
+// it by a 95 % bootstrap interval over visitors.
 type Row struct {
 	Name    string  `json:"name"`
 	HitRate float64 `json:"hit_rate"`
@@ -38,7 +39,8 @@ type Row struct {
 	Bought  float64 `json:"bought_per_session"`
 }
 
-// Difference is of two recommenders' hit rates with the same visitors: paired, so the interval is narrower than the rows' own.
+// Difference is of two recommenders' hit rates with the same visitors: paired, so the interval is
+// narrower than the rows' own.
 type Difference struct {
 	Of     string  `json:"of"`
 	Minus  string  `json:"minus"`
@@ -113,7 +115,8 @@ func group(who string, arms []arm, visits []visit) Group {
 
 func (c counts) rate() float64 { return c.hits / max(c.pages, 1) }
 
-// pairs are the comparisons that are asked for: kindred beside the others, and further versions beside kindred.
+// pairs are the comparisons that are asked for: kindred beside the others, and further versions
+// beside kindred.
 func pairs(arms []arm) (all [][2]string) {
 	for _, a := range arms[1:] {
 		switch {
@@ -134,13 +137,16 @@ func (r *Result) Table() string {
 	fmt.Fprintf(&b, "Model version %s, %d sessions of simulated shoppers (seed %d), the same ones with each recommender.\n", r.ModelVersion, r.Sessions, r.Seed)
 	b.WriteString("Hit rate: after how many of the pages a visitor looked at a recommended product. 95 % intervals over visitors.\n")
 	for _, g := range r.Groups {
-		fmt.Fprintf(&b, "\n%s: %d sessions of %d visitors\n  %-28s %8s  %-16s %6s %6s %7s\n", g.Who, g.Sessions, g.Visitors, "", "hit rate", "", "pages",
+		fmt.Fprintf(&b, "\n%s: %d sessions of %d visitors\n  %-28s %8s  %-16s %6s %6s %7s\n", g.Who, g.Sessions, g.Visitors,
+			"", "hit rate", "", "pages",
 			"carts", "bought")
 		for _, row := range g.Rows {
-			fmt.Fprintf(&b, "  %-28s %8.4f  %.4f to %.4f %6.2f %6.3f %7.3f\n", row.Name, row.HitRate, row.Low, row.High, row.Pages, row.Carts, row.Bought)
+			fmt.Fprintf(&b, "  %-28s %8.4f  %.4f to %.4f %6.2f %6.3f %7.3f\n", row.Name, row.HitRate, row.Low, row.High,
+				row.Pages, row.Carts, row.Bought)
 		}
 		for _, d := range g.Differences {
-			fmt.Fprintf(&b, "  %-28s %+8.4f  %+.4f to %+.4f  better in %d sessions, worse in %d\n", d.Of+" - "+d.Minus, d.Mean, d.Low, d.High, d.Better, d.Worse)
+			fmt.Fprintf(&b, "  %-28s %+8.4f  %+.4f to %+.4f  better in %d sessions, worse in %d\n", d.Of+" - "+d.Minus, d.Mean,
+				d.Low, d.High, d.Better, d.Worse)
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")

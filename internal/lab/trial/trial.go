@@ -1,8 +1,11 @@
-// Package trial lets the same simulated shoppers shop once with each of several recommenders, and compares how often they look next at a
-// product that they were recommended. The shoppers follow planted tastes and react to what they see, so a session takes another way with
-// another recommender; what is the same is who comes, what they have in mind, and the random numbers of each of their steps.
+// Package trial lets the same simulated shoppers shop once with each of several recommenders, and
+// compares how often they look next at a product that they were recommended. The shoppers follow
+// planted tastes and react to what they see, so a session takes another way with another
+// recommender; what is the same is who comes, what they have in mind, and the random numbers of
+// each of their steps.
 //
-// The recommenders see what λ recommend sees: the event and the model version. Only the ceiling knows the tastes.
+// The recommenders see what λ recommend sees: the event and the model version. Only the ceiling
+// knows the tastes.
 package trial
 
 import (
@@ -134,7 +137,8 @@ func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error)
 				return visit{}, fmt.Errorf("recommend by %s: %w", a.name, err)
 			}
 			if t.Deliver != nil && a.name == RowKindred {
-				if v.records, err = answer.Record(click.Data, e, activity.Position{ArrivedAt: now}, now).AppendLine(v.records); err != nil {
+				if v.records, err = answer.Record(click.Data, e, activity.Position{ArrivedAt: now},
+					now).AppendLine(v.records); err != nil {
 					return visit{}, err
 				}
 			}
@@ -168,7 +172,8 @@ func (t Trial) arms() []arm {
 			name += " " + version.ID
 		}
 		r := recommend.New(memory.NewStore(memory.New(version)))
-		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
+		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event,
+			_ *shopper.Session) (recommend.Answer, error) {
 			return answer(ctx, r, e)
 		}})
 	}
@@ -205,7 +210,8 @@ type without struct {
 }
 
 // Retrieve is the store's, with the exclusion.
-func (w without) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (w without) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	for i := range searches {
 		searches[i].Exclude = w.products

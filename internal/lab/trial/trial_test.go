@@ -30,8 +30,9 @@ func mustModel(t *testing.T, s *simulation.Shop) *modelversion.Version {
 		what[p.Code] = int32(i)
 	}
 	for r := range s.Ratings() {
-		data.Ratings = append(data.Ratings, evaluation.Rating{Customer: who[r.CustomerNumber], Product: what[r.ProductCode], Stars: r.Stars,
-			RatedAt: r.RatedAt.Unix()})
+		data.Ratings = append(data.Ratings,
+			evaluation.Rating{Customer: who[r.CustomerNumber], Product: what[r.ProductCode], Stars: r.Stars,
+				RatedAt: r.RatedAt.Unix()})
 	}
 	cfg := train.DefaultConfig()
 	cfg.Dim, cfg.TuneBudget, cfg.Epochs = 8, 0.05, 6
@@ -60,7 +61,8 @@ func TestKindredBeatsPopularityAndStaysBelowTheCeiling(t *testing.T) {
 	}
 	run := func(threads int) *Result {
 		t.Helper()
-		r, err := Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v, &deaf}, Threads: threads}.Run(t.Context())
+		r, err := Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v, &deaf},
+			Threads: threads}.Run(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +70,8 @@ func TestKindredBeatsPopularityAndStaysBelowTheCeiling(t *testing.T) {
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := (Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v}}).Run(stopped); !errors.Is(err, context.Canceled) {
+	if _, err := (Trial{Crowd: crowd, Sessions: 400, Versions: []*modelversion.Version{v}}).Run(stopped); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("a trial that was stopped says %v", err)
 	}
 	r := run(2)

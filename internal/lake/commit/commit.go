@@ -1,15 +1,17 @@
-// Package commit makes a set of files appear at once or not at all, on any objectstore.Store. The order of the steps is
-// the guarantee:
+// Package commit makes a set of files appear at once or not at all, on any objectstore.Store. The
+// order of the steps is the guarantee:
 //
 //  1. each file goes to run=<id>/<path>, if absent; files are never overwritten
 //  2. run=<id>/manifest.json lists them with sizes and hashes, if absent
 //  3. CURRENT, the one object that changes, is swapped to the new manifest, if it is still what was read before
 //
-// A writer that dies after any step leaves the old set current; a reader that started on the old set finishes on it,
-// because its files stay. Readers resolve CURRENT → manifest → files, check every hash and never look at anything
-// that is not listed. Several writers may fill one folder before one of them takes step 2 (Stage, CommitStaged). A folder
-// without a manifest is no set: Prune deletes it by age, and takes the manifest's place first, so that it and a writer of
-// the same content never both own a folder. The package owns this protocol; what is in the files belongs to packages trainingset and modelversion.
+// A writer that dies after any step leaves the old set current; a reader that started on the old
+// set finishes on it, because its files stay. Readers resolve CURRENT → manifest → files, check
+// every hash and never look at anything that is not listed. Several writers may fill one folder
+// before one of them takes step 2 (Stage, CommitStaged). A folder without a manifest is no set:
+// Prune deletes it by age, and takes the manifest's place first, so that it and a writer of the
+// same content never both own a folder. The package owns this protocol; what is in the files
+// belongs to packages trainingset and modelversion.
 package commit
 
 import (
@@ -26,8 +28,8 @@ import (
 	"kindred/internal/lake/objectstore"
 )
 
-// Repository holds the runs of one kind of set and says which one is current. It is safe for concurrent use, by several
-// processes too.
+// Repository holds the runs of one kind of set and says which one is current. It is safe for
+// concurrent use, by several processes too.
 type Repository struct {
 	store  objectstore.Store
 	prefix string
@@ -47,8 +49,9 @@ type Draft struct {
 	Source, Details   any    // anything JSON; nil: none
 	Dir               string // local folder that holds the files
 	Files             []File // Bytes and SHA256 may be empty; if not, they must agree with the local files
-	// Base is the run that was current when the writer began, empty: none. If another one has become current since, the
-	// commit is an ErrConflict: a slow writer shall not replace what is newer than its reading. Nil: whatever is current.
+	// Base is the run that was current when the writer began, empty: none. If another one has become
+	// current since, the commit is an ErrConflict: a slow writer shall not replace what is newer than
+	// its reading. Nil: whatever is current.
 	Base *string
 }
 
@@ -72,9 +75,10 @@ func (r *Repository) Manifest(ctx context.Context, run string) (Manifest, error)
 	return m, err
 }
 
-// Commit makes the draft current and returns its manifest. changed is false, and nothing is written, when the current
-// run has the same content hash already. ErrConflict when another run became current meanwhile; ErrRunTaken when the
-// run's folder holds other content. After any error the old run is still current, and the same Commit may be repeated.
+// Commit makes the draft current and returns its manifest. changed is false, and nothing is
+// written, when the current run has the same content hash already. ErrConflict when another run
+// became current meanwhile; ErrRunTaken when the run's folder holds other content. After any error
+// the old run is still current, and the same Commit may be repeated.
 func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, changed bool, err error) {
 	if m, err = r.draftManifest(draft); err != nil {
 		return Manifest{}, false, err
@@ -91,9 +95,11 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 	})
 }
 
-// succeed makes m follow the current run, unless that has the same content already. bring sees to it that m's files and its manifest
-// are in place, and returns the manifest that is stored, with its hash. The pointer moves only if nobody moved it meanwhile.
-func (r *Repository) succeed(ctx context.Context, draft Draft, m Manifest, bring func(Manifest) (Manifest, string, error),
+// succeed makes m follow the current run, unless that has the same content already. bring sees to
+// it that m's files and its manifest are in place, and returns the manifest that is stored, with
+// its hash. The pointer moves only if nobody moved it meanwhile.
+func (r *Repository) succeed(ctx context.Context, draft Draft, m Manifest,
+	bring func(Manifest) (Manifest, string, error),
 ) (_ Manifest, changed bool, err error) {
 	old, etag, err := r.current(ctx)
 	if err != nil && !errors.Is(err, ErrNoCurrent) {
@@ -113,7 +119,8 @@ func (r *Repository) succeed(ctx context.Context, draft Draft, m Manifest, bring
 	return r.swap(ctx, stored, sum, etag)
 }
 
-// folderTries bounds how many folders of one content Prune may hold at once: one per call of it within its age.
+// folderTries bounds how many folders of one content Prune may hold at once: one per call of it
+// within its age.
 const folderTries = 10
 
 // write writes the files of m and its manifest. ErrCollected when the folder belongs to Prune.
@@ -135,8 +142,9 @@ func (r *Repository) write(ctx context.Context, m Manifest, dir string) (stored 
 	return r.putManifest(ctx, m)
 }
 
-// Restore makes an earlier run current again, after checking all its files. changed is false when it is current already.
-// objectstore.ErrNotFound when there is no such run or it was never complete; ErrCorrupt; ErrConflict as in Commit.
+// Restore makes an earlier run current again, after checking all its files. changed is false when
+// it is current already. objectstore.ErrNotFound when there is no such run or it was never
+// complete; ErrCorrupt; ErrConflict as in Commit.
 func (r *Repository) Restore(ctx context.Context, run string) (m Manifest, changed bool, err error) {
 	old, etag, err := r.current(ctx)
 	if err != nil && !errors.Is(err, ErrNoCurrent) {
@@ -188,8 +196,8 @@ func (r *Repository) newManifest(draft Draft, files []File) (m Manifest, err err
 	return m, nil
 }
 
-// putManifest writes m if absent and returns what is stored. A manifest of the same content that an earlier attempt
-// left is as good as ours and stays.
+// putManifest writes m if absent and returns what is stored. A manifest of the same content that an
+// earlier attempt left is as good as ours and stays.
 func (r *Repository) putManifest(ctx context.Context, m Manifest) (stored Manifest, sum string, err error) {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {

@@ -36,7 +36,8 @@ func draft(t *testing.T, content string) commit.Draft {
 			t.Fatal(err)
 		}
 	}
-	return commit.Draft{Kind: "test", SchemaFingerprint: "schema", Source: map[string]string{"from": "test"}, Dir: dir, Files: files}
+	return commit.Draft{Kind: "test", SchemaFingerprint: "schema", Source: map[string]string{"from": "test"}, Dir: dir,
+		Files: files}
 }
 
 func mustCommit(t *testing.T, repo *commit.Repository, d commit.Draft) commit.Manifest {
@@ -104,7 +105,8 @@ func TestCommitThenRead(t *testing.T) {
 	if err != nil || !changed {
 		t.Fatalf("first commit: changed %v, error %v", changed, err)
 	}
-	if len(first.Run) != 16 || !strings.HasPrefix(first.ContentHash, first.Run) || first.Rows("ratings") != 5 || first.Parent != "" {
+	if len(first.Run) != 16 || !strings.HasPrefix(first.ContentHash, first.Run) || first.Rows("ratings") != 5 ||
+		first.Parent != "" {
 		t.Errorf("first manifest: %+v", first)
 	}
 	second := mustCommit(t, repo, draft(t, "two"))
@@ -186,7 +188,8 @@ func TestRestoreOfAnUnfinishedRunIsNotFound(t *testing.T) {
 	if _, _, err := stopped.Commit(t.Context(), next); !errors.Is(err, errStopped) {
 		t.Fatal(err)
 	}
-	if _, _, err := commit.NewRepository(store, prefix).Restore(t.Context(), "m1"); !errors.Is(err, objectstore.ErrNotFound) {
+	if _, _, err := commit.NewRepository(store, prefix).Restore(t.Context(), "m1"); !errors.Is(err,
+		objectstore.ErrNotFound) {
 		t.Errorf("error %v, want ErrNotFound", err)
 	}
 }
@@ -203,8 +206,8 @@ func TestCommitNeverOverwritesARun(t *testing.T) {
 	wantCurrent(t, repo, "one")
 }
 
-// stopping does the first puts, then answers nothing but errors, as if the process had died. With lost set, the last
-// put reaches the store and only its answer is lost.
+// stopping does the first puts, then answers nothing but errors, as if the process had died. With
+// lost set, the last put reaches the store and only its answer is lost.
 type stopping struct {
 	objectstore.Store
 	puts int
@@ -336,7 +339,8 @@ func TestSlowWriterNeverReplacesWhatWasCommittedSinceItBegan(t *testing.T) {
 	slow := draft(t, "slow")
 	slow.Base = new("") // nothing was current when it began
 	first := mustCommit(t, repo, draft(t, "first"))
-	if _, _, err := repo.Commit(t.Context(), slow); !errors.Is(err, commit.ErrConflict) || !strings.Contains(err.Error(), first.Run) {
+	if _, _, err := repo.Commit(t.Context(), slow); !errors.Is(err, commit.ErrConflict) ||
+		!strings.Contains(err.Error(), first.Run) {
 		t.Errorf("error %v, want ErrConflict that names %s", err, first.Run)
 	}
 	wantCurrent(t, repo, "first")
@@ -417,7 +421,8 @@ func TestCommitRefusesBadPathsAndChangedFiles(t *testing.T) {
 	t.Parallel()
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), prefix)
 	for _, path := range []string{"", "/etc/passwd", "../x", "a/../b", "manifest.json"} {
-		if _, _, err := repo.Commit(t.Context(), commit.Draft{Dir: t.TempDir(), Files: []commit.File{{Path: path}}}); err == nil {
+		if _, _, err := repo.Commit(t.Context(),
+			commit.Draft{Dir: t.TempDir(), Files: []commit.File{{Path: path}}}); err == nil {
 			t.Errorf("path %q was accepted", path)
 		}
 	}
@@ -436,7 +441,8 @@ func damage(t *testing.T, store objectstore.Store, key, content string) {
 		}
 		return
 	}
-	if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)), objectstore.Condition{}); err != nil {
+	if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)),
+		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 }

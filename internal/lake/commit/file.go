@@ -44,7 +44,8 @@ func hashFile(name string) (sum string, size int64, err error) {
 	return hex.EncodeToString(hash.Sum(nil)), size, errors.Join(err, file.Close())
 }
 
-// upload writes one file of a run if absent. An object with the same bytes, left by an earlier attempt, is accepted.
+// upload writes one file of a run if absent. An object with the same bytes, left by an earlier
+// attempt, is accepted.
 func (r *Repository) upload(ctx context.Context, run, dir string, f File) error {
 	file, err := os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
 	if err != nil {
@@ -66,8 +67,8 @@ func (r *Repository) upload(ctx context.Context, run, dir string, f File) error 
 	return nil
 }
 
-// Fetch downloads a file of m to the local path dst, whose folder it creates. dst appears only when size and hash are
-// right; ErrCorrupt when they are not or the file is gone.
+// Fetch downloads a file of m to the local path dst, whose folder it creates. dst appears only when
+// size and hash are right; ErrCorrupt when they are not or the file is gone.
 func (r *Repository) Fetch(ctx context.Context, m Manifest, f File, dst string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(dst), 0o755); err != nil {
 		return fmt.Errorf("fetch %s of run %s: %w", f.Path, m.Run, err)
@@ -101,7 +102,8 @@ func (r *Repository) copyChecked(ctx context.Context, run string, f File, w io.W
 		return err
 	}
 	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(body, f.Bytes+1)) // one byte more shows that it is too long
+	// one byte more shows that it is too long
+	size, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(body, f.Bytes+1))
 	if err = errors.Join(err, body.Close()); err != nil {
 		return err
 	}

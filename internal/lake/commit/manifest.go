@@ -41,9 +41,10 @@ type Manifest struct {
 	SchemaFingerprint string          `json:"schema_fingerprint"`
 	Source            json.RawMessage `json:"source,omitempty"`  // where the data came from, and from which moment
 	Details           json.RawMessage `json:"details,omitempty"` // what the writer wants remembered
-	Parent            string          `json:"parent,omitempty"`  // the run that was current when this one was first written
-	CreatedAt         time.Time       `json:"created_at"`
-	Files             []File          `json:"files"` // sorted by Path
+	// the run that was current when this one was first written
+	Parent    string    `json:"parent,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	Files     []File    `json:"files"` // sorted by Path
 }
 
 // Rows adds up the rows of one data set.
@@ -86,7 +87,8 @@ func checkFiles(files []File) error {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	var problems []error
 	for i, f := range files {
-		if f.Path == "" || f.Path == manifestName || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path || strings.HasPrefix(f.Path, "..") {
+		if f.Path == "" || f.Path == manifestName || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path ||
+			strings.HasPrefix(f.Path, "..") {
 			problems = append(problems, fmt.Errorf("path %q cannot be a file of a run", f.Path))
 		}
 		if i > 0 && files[i-1].Path == f.Path {
@@ -104,7 +106,8 @@ func checkRun(run string) error {
 	return nil
 }
 
-// decodeManifest reads a manifest and checks that it speaks of run and agrees with itself. Damage is ErrCorrupt.
+// decodeManifest reads a manifest and checks that it speaks of run and agrees with itself. Damage
+// is ErrCorrupt.
 func decodeManifest(data []byte, run string) (Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {

@@ -12,8 +12,9 @@ import (
 	"kindred/internal/lake/objectstore"
 )
 
-// MinPruneAge is the least age of what Prune collects. No writer may take longer than the age that Prune is called with,
-// from its first file to its manifest; an hour is also far beyond any difference between clocks.
+// MinPruneAge is the least age of what Prune collects. No writer may take longer than the age that
+// Prune is called with, from its first file to its manifest; an hour is also far beyond any
+// difference between clocks.
 const MinPruneAge = time.Hour
 
 // kindCollected marks the manifest of a folder that is collected, a tombstone.
@@ -26,9 +27,10 @@ type Pruned struct {
 	Bytes   int64    `json:"bytes"`
 }
 
-// Prune deletes folders of runs that were never completed (killed writers leave them) and whose objects are all older
-// than age. Complete runs stay, current or not: they are the history. The order makes it safe beside writers that
-// use the same folder, which happens because equal content has an equal name:
+// Prune deletes folders of runs that were never completed (killed writers leave them) and whose
+// objects are all older than age. Complete runs stay, current or not: they are the history. The
+// order makes it safe beside writers that use the same folder, which happens because equal content
+// has an equal name:
 //
 //  1. the tombstone takes the manifest's place, if that is still absent. Whoever writes manifest.json first owns the
 //     folder: a writer that comes second starts over under another name, a Prune that comes second leaves the folder alone
@@ -55,7 +57,8 @@ func (r *Repository) Prune(ctx context.Context, age time.Duration) (Pruned, erro
 	return pruned, nil
 }
 
-// Discard collects the folder of a run that was staged and shall not be committed, whatever its age. A complete run stays.
+// Discard collects the folder of a run that was staged and shall not be committed, whatever its
+// age. A complete run stays.
 func (r *Repository) Discard(ctx context.Context, run string) (Pruned, error) {
 	folders, err := r.folders(ctx)
 	if err != nil {
@@ -103,7 +106,8 @@ func (r *Repository) folders(ctx context.Context) ([]folder, error) {
 	return all, nil
 }
 
-// collect deletes the folder's files, unless it holds a complete run. An earlier call's tombstone goes only when it is old.
+// collect deletes the folder's files, unless it holds a complete run. An earlier call's tombstone
+// goes only when it is old.
 func (r *Repository) collect(ctx context.Context, f folder, old bool, pruned *Pruned) error {
 	buried := false
 	if f.manifest {

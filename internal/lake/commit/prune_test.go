@@ -47,7 +47,8 @@ func age(t *testing.T, dir string) {
 // leave lets a writer of d die after puts writes.
 func leave(t *testing.T, store objectstore.Store, d commit.Draft, puts int) {
 	t.Helper()
-	if _, _, err := commit.NewRepository(&stopping{Store: store, puts: puts}, prefix).Commit(t.Context(), d); !errors.Is(err, errStopped) {
+	if _, _, err := commit.NewRepository(&stopping{Store: store, puts: puts}, prefix).Commit(t.Context(),
+		d); !errors.Is(err, errStopped) {
 		t.Fatal(err)
 	}
 }
@@ -118,7 +119,8 @@ func (s *stepping) Get(ctx context.Context, key string) (io.ReadCloser, objectst
 	return s.Store.Get(ctx, key)
 }
 
-func (s *stepping) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond objectstore.Condition) (objectstore.Info, error) {
+func (s *stepping) Put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	cond objectstore.Condition) (objectstore.Info, error) {
 	s.count()
 	return s.Store.Put(ctx, key, body, size, cond)
 }
@@ -133,8 +135,8 @@ func (s *stepping) Delete(ctx context.Context, key string) error {
 	return s.Store.Delete(ctx, key)
 }
 
-// A writer of the same content uses the folder that is being collected: wherever the one meets the other, what is current
-// is whole.
+// A writer of the same content uses the folder that is being collected: wherever the one meets the
+// other, what is current is whole.
 func TestCommitIsWholeWhereverPruneMeetsItsFolder(t *testing.T) {
 	t.Parallel()
 	for _, left := range []int{1, 2} { // files that a dead writer left
@@ -182,7 +184,8 @@ func TestCommitIsWholeWhereverPruneMeetsItsFolder(t *testing.T) {
 	}
 }
 
-// A tombstone that is old goes, with what a late writer put beside it: no writer may have taken that for its own.
+// A tombstone that is old goes, with what a late writer put beside it: no writer may have taken
+// that for its own.
 func TestCommitIsWholeWhereverPruneTakesAnOldTombstoneAway(t *testing.T) {
 	t.Parallel()
 	for n := 1; n <= 12; n++ {
@@ -201,7 +204,8 @@ func TestCommitIsWholeWhereverPruneTakesAnOldTombstoneAway(t *testing.T) {
 			for _, f := range next.Files { // of a writer that was slower than all are allowed to be
 				content := "new of " + f.Path
 				key := prefix + "/run=" + pruned.Runs[0] + "/" + f.Path
-				if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)), objectstore.Condition{}); err != nil {
+				if _, err := store.Put(t.Context(), key, strings.NewReader(content), int64(len(content)),
+					objectstore.Condition{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -240,7 +244,8 @@ func TestStagedFilesAreCommittedOnceOrDiscarded(t *testing.T) {
 	if err := repo.PutRecord(t.Context(), "j1", "parts/00000.json", []byte("first")); err != nil {
 		t.Fatal(err)
 	}
-	if err := repo.PutRecord(t.Context(), "j1", "parts/00000.json", []byte("second")); !errors.Is(err, commit.ErrRunTaken) {
+	if err := repo.PutRecord(t.Context(), "j1", "parts/00000.json", []byte("second")); !errors.Is(err,
+		commit.ErrRunTaken) {
 		t.Errorf("second record: error %v, want ErrRunTaken", err)
 	}
 	if data, err := repo.Record(t.Context(), "j1", "parts/00000.json"); err != nil || string(data) != "first" {

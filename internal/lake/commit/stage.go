@@ -9,9 +9,10 @@ import (
 	"kindred/internal/lake/objectstore"
 )
 
-// Stage uploads files of dir into a run's folder, without making them a set: several writers fill one folder, and one of
-// them commits it with CommitStaged. It returns files with their sizes and hashes. Files are never overwritten: ErrRunTaken
-// when a path is there with other bytes, so writers that may repeat each other put the content's hash into the path.
+// Stage uploads files of dir into a run's folder, without making them a set: several writers fill
+// one folder, and one of them commits it with CommitStaged. It returns files with their sizes and
+// hashes. Files are never overwritten: ErrRunTaken when a path is there with other bytes, so
+// writers that may repeat each other put the content's hash into the path.
 func (r *Repository) Stage(ctx context.Context, run, dir string, files []File) ([]File, error) {
 	if err := checkRun(run); err != nil {
 		return nil, err
@@ -28,8 +29,9 @@ func (r *Repository) Stage(ctx context.Context, run, dir string, files []File) (
 	return files, nil
 }
 
-// PutRecord keeps data under name in a run's folder, beside the files. The first writer wins: ErrRunTaken for the others.
-// Records are no part of the set; they are how writers of one folder agree before it is committed.
+// PutRecord keeps data under name in a run's folder, beside the files. The first writer wins:
+// ErrRunTaken for the others. Records are no part of the set; they are how writers of one folder
+// agree before it is committed.
 func (r *Repository) PutRecord(ctx context.Context, run, name string, data []byte) error {
 	if err := errors.Join(checkRun(run), checkFiles([]File{{Path: name}})); err != nil {
 		return err
@@ -53,9 +55,10 @@ func (r *Repository) Record(ctx context.Context, run, name string) ([]byte, erro
 	return data, err
 }
 
-// CommitStaged makes a folder that was filled by Stage the current run. draft names the Run and all Files with sizes and
-// hashes; Dir is not used. check reads every file back and compares its hash; without it only sizes are compared. changed
-// and errors are those of Commit, and ErrCorrupt when a staged file is not the one that draft lists.
+// CommitStaged makes a folder that was filled by Stage the current run. draft names the Run and all
+// Files with sizes and hashes; Dir is not used. check reads every file back and compares its hash;
+// without it only sizes are compared. changed and errors are those of Commit, and ErrCorrupt when a
+// staged file is not the one that draft lists.
 func (r *Repository) CommitStaged(ctx context.Context, draft Draft, check bool) (m Manifest, changed bool, err error) {
 	if m, err = r.newManifest(draft, draft.Files); err != nil {
 		return Manifest{}, false, err
@@ -82,7 +85,8 @@ func (r *Repository) checkStaged(ctx context.Context, m Manifest, hashes bool) e
 	var problems []error
 	for _, f := range m.Files {
 		if size, ok := sizes[r.key(m.Run, f.Path)]; !ok || size != f.Bytes {
-			problems = append(problems, fmt.Errorf("check %s of run %s: %w: it is gone or has not %d bytes", f.Path, m.Run, ErrCorrupt, f.Bytes))
+			problems = append(problems, fmt.Errorf("check %s of run %s: %w: it is gone or has not %d bytes", f.Path, m.Run,
+				ErrCorrupt, f.Bytes))
 		}
 	}
 	return errors.Join(problems...)

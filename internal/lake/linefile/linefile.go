@@ -1,4 +1,5 @@
-// Package linefile reads files of one JSON object a line, gzipped or not, as Firehose delivers them. It knows nothing of the lines.
+// Package linefile reads files of one JSON object a line, gzipped or not, as Firehose delivers
+// them. It knows nothing of the lines.
 package linefile
 
 import (
@@ -22,7 +23,8 @@ func Plain(r io.Reader) (io.Reader, error) {
 	return gzip.NewReader(b)
 }
 
-// Lines yields each line without its end, empty ones left out. A line is valid until the next one. After an error it ends.
+// Lines yields each line without its end, empty ones left out. A line is valid until the next one.
+// After an error it ends.
 func Lines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		plain, err := Plain(r)

@@ -19,9 +19,9 @@ import (
 // internalDir holds the lock and unfinished objects of a Folder, on the same file system as the objects.
 const internalDir = ".objectstore"
 
-// Folder keeps each object in a file of a local folder. A write goes to a temporary file, which is renamed under an
-// flock on the whole folder, so racing processes see exactly one winner. The ETag is the content's SHA-256: Get reads
-// the file twice. Linux and macOS.
+// Folder keeps each object in a file of a local folder. A write goes to a temporary file, which is
+// renamed under an flock on the whole folder, so racing processes see exactly one winner. The ETag
+// is the content's SHA-256: Get reads the file twice. Linux and macOS.
 type Folder struct {
 	dir string
 }
@@ -90,7 +90,8 @@ func (f *Folder) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 	return info, nil
 }
 
-func (f *Folder) put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (_ Info, err error) {
+func (f *Folder) put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	cond Condition) (_ Info, err error) {
 	if err := os.MkdirAll(filepath.Join(f.dir, internalDir), 0o755); err != nil {
 		return Info{}, err
 	}
@@ -207,7 +208,8 @@ func (f *Folder) Delete(_ context.Context, key string) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
-	if info, err := os.Stat(f.path(key)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && info.IsDir() {
+	if info, err := os.Stat(f.path(key)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||
+		err == nil && info.IsDir() {
 		return nil
 	}
 	unlock, err := f.lock()
@@ -226,10 +228,11 @@ func (f *Folder) String() string { return "file://" + filepath.ToSlash(f.dir) }
 
 func (f *Folder) path(key string) string { return filepath.Join(f.dir, filepath.FromSlash(key)) }
 
-// lock excludes every other writer of the folder, in this process and in others. It is held only while a condition is
-// checked and a file renamed, and the kernel releases it when a process dies.
+// lock excludes every other writer of the folder, in this process and in others. It is held only
+// while a condition is checked and a file renamed, and the kernel releases it when a process dies.
 func (f *Folder) lock() (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(f.dir, internalDir), 0o755); err != nil { // not there in a folder that was filled by hand
+	// not there in a folder that was filled by hand
+	if err := os.MkdirAll(filepath.Join(f.dir, internalDir), 0o755); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(filepath.Join(f.dir, internalDir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)

@@ -1,7 +1,7 @@
-// Package objectstore keeps whole objects under keys, on S3 or in a local folder, with the same rules for both: an
-// object appears complete or not at all, and a conditional write has exactly one winner. It owns those two adapters
-// and their conformance suite (package objectstoretest); what objects mean, and in which order they are written, belongs
-// to package commit and other callers.
+// Package objectstore keeps whole objects under keys, on S3 or in a local folder, with the same
+// rules for both: an object appears complete or not at all, and a conditional write has exactly one
+// winner. It owns those two adapters and their conformance suite (package objectstoretest); what
+// objects mean, and in which order they are written, belongs to package commit and other callers.
 package objectstore
 
 import (
@@ -37,11 +37,12 @@ type Condition struct {
 type Store interface {
 	// Get opens an object; the caller closes the body. ErrNotFound when the key is absent.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
-	// Put writes size bytes of body, read from its start. ErrPrecondition when cond does not hold; nothing is written
-	// then. Because a lost answer is repeated, ErrPrecondition can also mean that this very call has won: who must know
-	// reads the object back.
+	// Put writes size bytes of body, read from its start. ErrPrecondition when cond does not hold;
+	// nothing is written then. Because a lost answer is repeated, ErrPrecondition can also mean that
+	// this very call has won: who must know reads the object back.
 	Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (Info, error)
-	// List yields the objects whose key begins with prefix, in the order of their keys' bytes. After an error it ends.
+	// List yields the objects whose key begins with prefix, in the order of their keys' bytes. After
+	// an error it ends.
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 	// Delete removes an object. An absent key is no error.
 	Delete(ctx context.Context, key string) error
@@ -49,8 +50,9 @@ type Store interface {
 	String() string
 }
 
-// Open finds the store at a bucket name, s3://bucket/prefix or file:///folder. S3's configuration comes from the
-// environment. A location that cannot be a store, or a bucket that is not there, is ErrLocation. A folder need not exist.
+// Open finds the store at a bucket name, s3://bucket/prefix or file:///folder. S3's configuration
+// comes from the environment. A location that cannot be a store, or a bucket that is not there, is
+// ErrLocation. A folder need not exist.
 func Open(ctx context.Context, location string) (Store, error) {
 	if location == "" {
 		return nil, fmt.Errorf("%w: nothing is set, want a bucket, s3://bucket/prefix or file:///folder (`make local-up` writes .kindred/env)", ErrLocation)
@@ -76,8 +78,8 @@ func Open(ctx context.Context, location string) (Store, error) {
 	return nil, fmt.Errorf("%w: %q is neither a bucket, s3://bucket/prefix nor file:///folder", ErrLocation, location)
 }
 
-// OpenSetting is Open for the value of a flag or environment variable. Where that is at fault, as where it is empty, the error is
-// program.ErrConfig too.
+// OpenSetting is Open for the value of a flag or environment variable. Where that is at fault, as
+// where it is empty, the error is program.ErrConfig too.
 func OpenSetting(ctx context.Context, name, location string) (Store, error) {
 	store, err := Open(ctx, location)
 	if errors.Is(err, ErrLocation) {

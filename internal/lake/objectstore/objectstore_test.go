@@ -56,7 +56,8 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, location := range []string{"", "file://relative/path", "ftp://host/x", "s3://", "file://" + file, "s3://a b%", "file:///some/a#b", "file:///some/a?b",
+	for _, location := range []string{"", "file://relative/path", "ftp://host/x", "s3://", "file://" + file, "s3://a b%",
+		"file:///some/a#b", "file:///some/a?b",
 		"s3://bucket/a#b"} {
 		if _, err := objectstore.Open(t.Context(), location); !errors.Is(err, objectstore.ErrLocation) {
 			t.Errorf("Open(%q): error %v, want ErrLocation", location, err)

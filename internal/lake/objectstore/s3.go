@@ -71,7 +71,8 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 	if err != nil {
 		return nil, Info{}, s.wrap("read", key, err)
 	}
-	info := Info{Key: key, ETag: aws.ToString(out.ETag), Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified)}
+	info := Info{Key: key, ETag: aws.ToString(out.ETag), Size: aws.ToInt64(out.ContentLength),
+		Modified: aws.ToTime(out.LastModified)}
 	return out.Body, info, nil
 }
 
@@ -146,8 +147,9 @@ func (s *S3) String() string {
 
 func (s *S3) key(key string) *string { return aws.String(s.prefix + key) }
 
-// wrapPut names the failed write. With If-Match an absent object is a condition that does not hold. A conflict that lasts
-// (409) is no answer about the condition: the other write may yet fail, so nobody may take the object for written.
+// wrapPut names the failed write. With If-Match an absent object is a condition that does not hold.
+// A conflict that lasts (409) is no answer about the condition: the other write may yet fail, so
+// nobody may take the object for written.
 func (s *S3) wrapPut(key string, err error, cond Condition) error {
 	code := status(err)
 	absent := cond.IfMatch != "" && code == http.StatusNotFound && !isCode(err, "NoSuchBucket")

@@ -12,7 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// TestAConflictThatLastsIsNotTakenForAWrittenObject: who is told that the object exists throws its own copy away.
+// TestAConflictThatLastsIsNotTakenForAWrittenObject: who is told that the object exists throws its
+// own copy away.
 func TestAConflictThatLastsIsNotTakenForAWrittenObject(t *testing.T) {
 	t.Parallel()
 	for status, exists := range map[int]bool{http.StatusConflict: false, http.StatusPreconditionFailed: true} {

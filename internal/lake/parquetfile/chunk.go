@@ -25,7 +25,8 @@ type Run struct{ Entity, Length uint32 }
 // None in a table of codes is NULL.
 const None = math.MaxUint32
 
-// Runs writes a column that is the same for all rows of a run: table[run.Entity] is its code in the dictionary, or None.
+// Runs writes a column that is the same for all rows of a run: table[run.Entity] is its code in the
+// dictionary, or None.
 func (w *Writer) Runs(d *Dictionary, runs []Run, table []uint32) error {
 	c, width, err := w.beginDictionary(d)
 	if err != nil {
@@ -60,8 +61,8 @@ func (w *Writer) Runs(d *Dictionary, runs []Run, table []uint32) error {
 	return nil
 }
 
-// Packed writes a column without NULLs whose values change from row to row: table[entity] is a row's code in the dictionary.
-// A nil table means that the entities are the codes.
+// Packed writes a column without NULLs whose values change from row to row: table[entity] is a
+// row's code in the dictionary. A nil table means that the entities are the codes.
 func (w *Writer) Packed(d *Dictionary, entities, table []uint32) error {
 	c, width, err := w.beginDictionary(d)
 	if err != nil {

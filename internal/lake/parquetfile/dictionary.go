@@ -30,12 +30,14 @@ func Texts(values []string) *Dictionary {
 
 // Int32s makes a dictionary of a column of 32-bit integers or shorter ones.
 func Int32s(values []int32) *Dictionary {
-	return integers(format.Int32, values, func(dst []byte, v int32) []byte { return binary.LittleEndian.AppendUint32(dst, uint32(v)) })
+	return integers(format.Int32, values,
+		func(dst []byte, v int32) []byte { return binary.LittleEndian.AppendUint32(dst, uint32(v)) })
 }
 
 // Int64s makes a dictionary of a column of 64-bit integers or decimals.
 func Int64s(values []int64) *Dictionary {
-	return integers(format.Int64, values, func(dst []byte, v int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(v)) })
+	return integers(format.Int64, values,
+		func(dst []byte, v int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(v)) })
 }
 
 func integers[T int32 | int64](kind format.Type, values []T, plain func([]byte, T) []byte) *Dictionary {

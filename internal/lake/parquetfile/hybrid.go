@@ -12,7 +12,8 @@ func appendRun(dst []byte, value, n uint32, width uint) []byte {
 	return dst
 }
 
-// appendPacked appends one bit-packed run with the codes of all entities, filled up with zeros to a multiple of eight.
+// appendPacked appends one bit-packed run with the codes of all entities, filled up with zeros to a
+// multiple of eight.
 func appendPacked(dst []byte, entities, table []uint32, width uint) []byte {
 	groups := (len(entities) + 7) / 8
 	dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)

@@ -1,13 +1,15 @@
-// Package parquetfile writes Parquet files whose columns come as dictionary codes or as runs, so that no value is hashed or
-// compared per row: the caller knows its values beforehand. It owns pages, column chunks and the footer of flat schemas of
-// texts and integers; what the columns mean is the caller's. Readers are parquet-go's and everybody's.
+// Package parquetfile writes Parquet files whose columns come as dictionary codes or as runs, so
+// that no value is hashed or compared per row: the caller knows its values beforehand. It owns
+// pages, column chunks and the footer of flat schemas of texts and integers; what the columns mean
+// is the caller's. Readers are parquet-go's and everybody's.
 //
 // A file is row groups, written column by column in the schema's order:
 //
 //	w.Runs(…); w.Packed(…); w.Integers(…); w.EndGroup(); …; w.Close()
 //
-// Dictionary columns are RLE_DICTIONARY over a PLAIN dictionary page, integers DELTA_BINARY_PACKED, data pages of version 1,
-// all compressed with snappy. The format: https://parquet.apache.org/docs/file-format/
+// Dictionary columns are RLE_DICTIONARY over a PLAIN dictionary page, integers DELTA_BINARY_PACKED,
+// data pages of version 1, all compressed with snappy. The format:
+// https://parquet.apache.org/docs/file-format/
 package parquetfile
 
 import (
@@ -60,7 +62,8 @@ type Writer struct {
 	snappy  snappy.Codec
 }
 
-// New begins a file with the columns of schema, all of them leaves, in their order. createdBy becomes part of the file.
+// New begins a file with the columns of schema, all of them leaves, in their order. createdBy
+// becomes part of the file.
 func New(out io.Writer, schema *parquet.Schema, createdBy string) (*Writer, error) {
 	w := &Writer{out: out, createdBy: createdBy}
 	root := format.SchemaElement{Name: schema.Name(), NumChildren: thrift.New(int32(len(schema.Fields())))}
@@ -135,7 +138,8 @@ func (w *Writer) EndGroup() error {
 	group := format.RowGroup{Columns: w.chunks, NumRows: w.chunks[0].MetaData.NumValues, Ordinal: int16(len(w.groups))}
 	for i, c := range w.chunks {
 		if c.MetaData.NumValues != group.NumRows {
-			return fmt.Errorf("%w: %s has %d rows, the first column %d", ErrColumn, w.schema[i+1].Name, c.MetaData.NumValues, group.NumRows)
+			return fmt.Errorf("%w: %s has %d rows, the first column %d", ErrColumn, w.schema[i+1].Name, c.MetaData.NumValues,
+				group.NumRows)
 		}
 		group.TotalByteSize += c.MetaData.TotalUncompressedSize
 		group.TotalCompressedSize += c.MetaData.TotalCompressedSize
@@ -154,7 +158,8 @@ func (w *Writer) Close() error {
 	if len(w.chunks) > 0 {
 		return fmt.Errorf("%w: a row group is open", ErrColumn)
 	}
-	meta := format.FileMetaData{Version: version, Schema: w.schema, RowGroups: w.groups, CreatedBy: w.createdBy, ColumnOrders: w.orders}
+	meta := format.FileMetaData{Version: version, Schema: w.schema, RowGroups: w.groups, CreatedBy: w.createdBy,
+		ColumnOrders: w.orders}
 	for _, g := range w.groups {
 		meta.NumRows += g.NumRows
 	}

@@ -44,7 +44,8 @@ type table struct {
 // random is n rows in runs of 1 to longest, with about one NULL in five.
 func random(seed uint64, n, codes, longest int) table {
 	r := rand.New(rand.NewPCG(seed, 1))
-	t := table{cities: []string{"Łódź", "", "Nantes"}, limits: []int64{0, 99_999_999_99, -1}, stocks: []int32{-32768, 32767, 7}}
+	t := table{cities: []string{"Łódź", "", "Nantes"}, limits: []int64{0, 99_999_999_99, -1},
+		stocks: []int32{-32768, 32767, 7}}
 	for i := range codes {
 		t.codes = append(t.codes, fmt.Sprint("S", i))
 		t.stock = append(t.stock, uint32(i%3))
@@ -236,7 +237,8 @@ func TestColumnsThatDoNotFitAreRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want ErrColumn", name, err)
 		}
 	}
-	if _, err := parquetfile.New(io.Discard, parquet.SchemaOf(struct{ All []int32 }{}), "test"); !errors.Is(err, parquetfile.ErrColumn) {
+	if _, err := parquetfile.New(io.Discard, parquet.SchemaOf(struct{ All []int32 }{}), "test"); !errors.Is(err,
+		parquetfile.ErrColumn) {
 		t.Errorf("list: error %v, want ErrColumn", err)
 	}
 }

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	// groupRows is the rows of a row group. It bounds the writer's memory (20 bytes a row), and half a million rows are
-	// enough for dictionaries to pay.
+	// groupRows is the rows of a row group. It bounds the writer's memory (20 bytes a row), and half a
+	// million rows are enough for dictionaries to pay.
 	groupRows = 512 * 1024
-	// partBytes is the size from which a new file is begun: large enough that S3 requests cost nothing beside their
-	// bytes, small enough for one Spark task each. Files are cut between row groups.
+	// partBytes is the size from which a new file is begun: large enough that S3 requests cost nothing
+	// beside their bytes, small enough for one Spark task each. Files are cut between row groups.
 	partBytes = 128 << 20
-	// createdBy is fixed, because the library's own text changes with the build, and equal rows shall be equal bytes.
+	// createdBy is fixed, because the library's own text changes with the build, and equal rows shall
+	// be equal bytes.
 	createdBy = "kindred version 1"
 )
 
@@ -72,14 +73,16 @@ func (p *parts) wrap(verb string, err error) error {
 }
 
 // writeWhole writes a small data set as one file. One without rows has a file too, with its columns.
-func writeWhole[Row, Source any](dir, dataSet string, all []Source, convert func(Source) Row) (_ []commit.File, err error) {
+func writeWhole[Row, Source any](dir, dataSet string, all []Source,
+	convert func(Source) Row) (_ []commit.File, err error) {
 	p := parts{dir: dir, dataSet: dataSet}
 	if err := p.open(); err != nil {
 		return nil, err
 	}
-	w := parquet.NewGenericWriter[Row](io.Writer(p.file), &parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
-		DataPageVersion: 1, // every reader knows it
-		Schema:          parquet.NewSchema(dataSet, parquet.SchemaOf(*new(Row)))})
+	w := parquet.NewGenericWriter[Row](io.Writer(p.file),
+		&parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
+			DataPageVersion: 1, // every reader knows it
+			Schema:          parquet.NewSchema(dataSet, parquet.SchemaOf(*new(Row)))})
 	batch := make([]Row, 0, batchRows)
 	for i, source := range all {
 		if batch = append(batch, convert(source)); len(batch) == batchRows || i == len(all)-1 {

@@ -49,14 +49,16 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 	}
 	customers, products := make([]shop.Customer, 500), make([]shop.Product, 300)
 	for i := range customers {
-		customers[i] = shop.Customer{Number: int32(r.Uint32()), City: fmt.Sprint(r.IntN(20)), State: some(5), PostalCode: some(400), Country: "C"}
+		customers[i] = shop.Customer{Number: int32(r.Uint32()), City: fmt.Sprint(r.IntN(20)), State: some(5),
+			PostalCode: some(400), Country: "C"}
 		if r.IntN(4) > 0 {
 			customers[i].CreditLimit = new(shop.Cents(r.IntN(1000)))
 		}
 	}
 	for i := range products {
-		products[i] = shop.Product{Code: fmt.Sprint("S", i), Line: fmt.Sprint(r.IntN(7)), Scale: "1:10", QuantityInStock: int16(r.Uint32()),
-			BuyPrice: shop.Cents(r.IntN(100)), MSRP: shop.MaxCents - shop.Cents(r.IntN(100))}
+		products[i] = shop.Product{Code: fmt.Sprint("S", i), Line: fmt.Sprint(r.IntN(7)), Scale: "1:10",
+			QuantityInStock: int16(r.Uint32()),
+			BuyPrice:        shop.Cents(r.IntN(100)), MSRP: shop.MaxCents - shop.Cents(r.IntN(100))}
 	}
 	w := newRatingWriter(t.TempDir(), customers, products)
 	w.limitRows = 3000 // some row groups
@@ -91,7 +93,8 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 	}
 	for i, r := range ratings {
 		c, p := customers[r.Customer], products[r.Product]
-		want := ratingRow{CustomerNumber: c.Number, City: c.City, State: c.State, PostalCode: c.PostalCode, Country: c.Country,
+		want := ratingRow{CustomerNumber: c.Number, City: c.City, State: c.State, PostalCode: c.PostalCode,
+			Country:     c.Country,
 			CreditLimit: (*int64)(c.CreditLimit), ProductCode: p.Code, ProductLine: p.Line, ProductScale: p.Scale,
 			QuantityInStock: p.QuantityInStock, BuyPrice: int64(p.BuyPrice), MSRP: int64(p.MSRP), ProductRating: r.Stars}
 		if r.RatedAt != NoTime {
@@ -106,16 +109,19 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 func BenchmarkRatings(b *testing.B) {
 	customers, products := make([]shop.Customer, 100_000), make([]shop.Product, 20_000)
 	for i := range customers {
-		customers[i] = shop.Customer{Number: int32(i), City: fmt.Sprint(i % 24), PostalCode: new(fmt.Sprint(i)), Country: fmt.Sprint(i % 9)}
+		customers[i] = shop.Customer{Number: int32(i), City: fmt.Sprint(i % 24), PostalCode: new(fmt.Sprint(i)),
+			Country: fmt.Sprint(i % 9)}
 	}
 	for i := range products {
-		products[i] = shop.Product{Code: fmt.Sprintf("S10_%05d", i), Line: fmt.Sprint(i % 7), QuantityInStock: int16(i % 10000),
-			BuyPrice: shop.Cents(i % 8800), MSRP: shop.Cents(i % 19000)}
+		products[i] = shop.Product{Code: fmt.Sprintf("S10_%05d", i), Line: fmt.Sprint(i % 7),
+			QuantityInStock: int16(i % 10000),
+			BuyPrice:        shop.Cents(i % 8800), MSRP: shop.Cents(i % 19000)}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := make([]Rating, groupRows)
 	for i := range batch {
-		batch[i] = Rating{Customer: int32(i / 50), Product: int32(r.IntN(20_000)), Stars: int8(i%5 + 1), RatedAt: 1704067200000 + r.Int64N(63072000000)}
+		batch[i] = Rating{Customer: int32(i / 50), Product: int32(r.IntN(20_000)), Stars: int8(i%5 + 1),
+			RatedAt: 1704067200000 + r.Int64N(63072000000)}
 	}
 	w := newRatingWriter(b.TempDir(), customers, products)
 	for b.Loop() {

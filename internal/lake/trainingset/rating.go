@@ -8,9 +8,10 @@ import (
 	"kindred/internal/shop"
 )
 
-// ratingWriter encodes ratings. A row group is collected as small numbers: runs of customers, and for each row a product, the
-// stars and the time. The attributes of customers and products are coded once, before the first rating, so that a row
-// group's columns are table look-ups and no text is hashed or compared for a row.
+// ratingWriter encodes ratings. A row group is collected as small numbers: runs of customers, and
+// for each row a product, the stars and the time. The attributes of customers and products are
+// coded once, before the first rating, so that a row group's columns are table look-ups and no text
+// is hashed or compared for a row.
 type ratingWriter struct {
 	parts      parts
 	schema     *parquet.Schema
@@ -196,7 +197,8 @@ func (d *dimension) reset() {
 type attribute func(entities []uint32) (*parquetfile.Dictionary, []uint32)
 
 // code finds the distinct values of an attribute once.
-func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary, value func(Entity) Value) attribute {
+func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
+	value func(Entity) Value) attribute {
 	return codeOptional(all, dictionary, func(e Entity) *Value { return new(value(e)) })
 }
 

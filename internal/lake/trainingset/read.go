@@ -17,9 +17,9 @@ import (
 	"kindred/internal/shop"
 )
 
-// Read loads the training set of m whole, checking every file against the manifest. It needs scratchDir (empty: the
-// system's) for one downloaded file at a time, in a folder of its own. commit.ErrCorrupt when a file is damaged, ErrSchema
-// when its columns are not ours.
+// Read loads the training set of m whole, checking every file against the manifest. It needs
+// scratchDir (empty: the system's) for one downloaded file at a time, in a folder of its own.
+// commit.ErrCorrupt when a file is damaged, ErrSchema when its columns are not ours.
 func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (set *Set, err error) {
 	if m.Kind != Kind || m.SchemaFingerprint != Fingerprint() {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)

@@ -6,8 +6,9 @@ import (
 	"kindred/internal/shop"
 )
 
-// ratingRow has the columns of ratings in their order. Amounts are decimal(10,2), held as cents. ratedAt has no time
-// zone, as MySQL's DATETIME has none. It is the schema of the files; ratingWriter writes them.
+// ratingRow has the columns of ratings in their order. Amounts are decimal(10,2), held as cents.
+// ratedAt has no time zone, as MySQL's DATETIME has none. It is the schema of the files;
+// ratingWriter writes them.
 type ratingRow struct {
 	CustomerNumber  int32   `parquet:"customerNumber"`
 	City            string  `parquet:"city"`
@@ -62,21 +63,25 @@ func Schema() string {
 }
 
 func toCustomerRow(c shop.Customer) customerRow {
-	return customerRow{CustomerNumber: c.Number, CustomerName: c.Name, City: c.City, State: c.State, PostalCode: c.PostalCode,
-		Country: c.Country, CreditLimit: (*int64)(c.CreditLimit)}
+	return customerRow{CustomerNumber: c.Number, CustomerName: c.Name, City: c.City, State: c.State,
+		PostalCode: c.PostalCode,
+		Country:    c.Country, CreditLimit: (*int64)(c.CreditLimit)}
 }
 
 func fromCustomerRow(r customerRow) shop.Customer {
-	return shop.Customer{Number: r.CustomerNumber, Name: r.CustomerName, City: r.City, State: r.State, PostalCode: r.PostalCode,
-		Country: r.Country, CreditLimit: (*shop.Cents)(r.CreditLimit)}
+	return shop.Customer{Number: r.CustomerNumber, Name: r.CustomerName, City: r.City, State: r.State,
+		PostalCode: r.PostalCode,
+		Country:    r.Country, CreditLimit: (*shop.Cents)(r.CreditLimit)}
 }
 
 func toProductRow(p shop.Product) productRow {
-	return productRow{ProductCode: p.Code, ProductName: p.Name, ProductLine: p.Line, ProductScale: p.Scale, ProductVendor: p.Vendor,
+	return productRow{ProductCode: p.Code, ProductName: p.Name, ProductLine: p.Line, ProductScale: p.Scale,
+		ProductVendor:   p.Vendor,
 		QuantityInStock: p.QuantityInStock, BuyPrice: int64(p.BuyPrice), MSRP: int64(p.MSRP)}
 }
 
 func fromProductRow(r productRow) shop.Product {
-	return shop.Product{Code: r.ProductCode, Name: r.ProductName, Line: r.ProductLine, Scale: r.ProductScale, Vendor: r.ProductVendor,
+	return shop.Product{Code: r.ProductCode, Name: r.ProductName, Line: r.ProductLine, Scale: r.ProductScale,
+		Vendor:          r.ProductVendor,
 		QuantityInStock: r.QuantityInStock, BuyPrice: shop.Cents(r.BuyPrice), MSRP: shop.Cents(r.MSRP)}
 }

@@ -1,7 +1,8 @@
-// Package trainingset owns what a training set is: three Parquet data sets with fixed columns, how they are written
-// file by file and read back whole. Ratings are already joined with customer and product; customers and products are
-// written whole too, because the join loses everyone who has not rated. Where the rows come from belongs to package
-// extract; how the files appear at once to package commit.
+// Package trainingset owns what a training set is: three Parquet data sets with fixed columns, how
+// they are written file by file and read back whole. Ratings are already joined with customer and
+// product; customers and products are written whole too, because the join loses everyone who has
+// not rated. Where the rows come from belongs to package extract; how the files appear at once to
+// package commit.
 package trainingset
 
 import (

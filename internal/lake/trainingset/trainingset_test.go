@@ -22,7 +22,8 @@ func people() []shop.Customer {
 	return []shop.Customer{
 		{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
 			CreditLimit: new(shop.Cents(21000_01))},
-		{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA", CreditLimit: new(shop.MaxCents)},
+		{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
+			CreditLimit: new(shop.MaxCents)},
 		{Number: 125, Name: "Havel & Zbyszek Co", City: "Łódź", Country: "Poland"},
 	}
 }
@@ -48,7 +49,8 @@ func write(t *testing.T, n int) commit.Draft {
 		t.Fatal(err)
 	}
 	for i := range n {
-		r := trainingset.Rating{Customer: int32(i * 2 / n), Product: int32(i % 2), Stars: int8(i%5 + 1), RatedAt: trainingset.NoTime}
+		r := trainingset.Rating{Customer: int32(i * 2 / n), Product: int32(i % 2), Stars: int8(i%5 + 1),
+			RatedAt: trainingset.NoTime}
 		if i%3 != 0 {
 			r.RatedAt = time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC).UnixMilli() + 1000*int64(i)
 		}
@@ -85,7 +87,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 				t.Errorf("products (-want +got):\n%s", diff)
 			}
 			if set.Run != m.Run || len(set.Interactions) != n || m.Rows(trainingset.Ratings) != int64(n) {
-				t.Fatalf("run %s, %d interactions, %d rows; want run %s and %d", set.Run, len(set.Interactions), m.Rows(trainingset.Ratings), m.Run, n)
+				t.Fatalf("run %s, %d interactions, %d rows; want run %s and %d", set.Run, len(set.Interactions),
+					m.Rows(trainingset.Ratings), m.Run, n)
 			}
 			for i, got := range set.Interactions {
 				want := trainingset.Interaction{Customer: int32(i * 2 / n), Product: int32(i % 2), Stars: int8(i%5 + 1)}
@@ -194,7 +197,8 @@ func TestDiskErrorReachesTheWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	w := trainingset.NewWriter(dir)
-	if err := errors.Join(w.Customers(people()), w.Products(goods()), os.WriteFile(filepath.Join(dir, trainingset.Ratings), nil, 0o600)); err != nil {
+	if err := errors.Join(w.Customers(people()), w.Products(goods()),
+		os.WriteFile(filepath.Join(dir, trainingset.Ratings), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	var err error

@@ -10,10 +10,12 @@ import (
 )
 
 const (
-	// batchRows is how many rows go from one goroutine, or one library, to the next in one call, which spares the cost of each.
+	// batchRows is how many rows go from one goroutine, or one library, to the next in one call, which
+	// spares the cost of each.
 	batchRows = 4096
-	// queueBatches is how many batches lie between reading and encoding: enough that neither waits while the other writes a
-	// row group (half a million rows are encoded in the time in which the source sends 100,000).
+	// queueBatches is how many batches lie between reading and encoding: enough that neither waits
+	// while the other writes a row group (half a million rows are encoded in the time in which the
+	// source sends 100,000).
 	queueBatches = 32
 )
 
@@ -28,8 +30,9 @@ type Rating struct {
 	Stars    int8
 }
 
-// Writer writes a training set's files into a local folder: first Customers and Products, once each, then every Rating, then
-// Close. Equal rows in equal order give equal bytes. It is for one goroutine; ratings are encoded in another one of its own.
+// Writer writes a training set's files into a local folder: first Customers and Products, once
+// each, then every Rating, then Close. Equal rows in equal order give equal bytes. It is for one
+// goroutine; ratings are encoded in another one of its own.
 type Writer struct {
 	dir       string
 	customers []shop.Customer
@@ -60,11 +63,12 @@ func (w *Writer) Products(products []shop.Product) error {
 	return err
 }
 
-// Rating writes one rating. Those of one customer should come one after the other, which makes the files small. An error of the
-// disk shows at a later rating or at Close.
+// Rating writes one rating. Those of one customer should come one after the other, which makes the
+// files small. An error of the disk shows at a later rating or at Close.
 func (w *Writer) Rating(r Rating) error {
 	if uint(r.Customer) >= uint(len(w.customers)) || uint(r.Product) >= uint(len(w.products)) {
-		return fmt.Errorf("%w: customer %d of %d, product %d of %d", ErrOrphan, r.Customer, len(w.customers), r.Product, len(w.products))
+		return fmt.Errorf("%w: customer %d of %d, product %d of %d", ErrOrphan, r.Customer, len(w.customers), r.Product,
+			len(w.products))
 	}
 	if w.batch == nil {
 		w.start()

@@ -14,12 +14,14 @@ var ErrAdjacency = errors.New(`want lines of "user item item …", numbers from 
 const (
 	// longestLine bounds a user's line: over a million items.
 	longestLine = 16 << 20
-	// largestNumber bounds users and items: memory grows with the largest, so a wrong file must not ask for all of it.
+	// largestNumber bounds users and items: memory grows with the largest, so a wrong file must not
+	// ask for all of it.
 	largestNumber = 100_000_000
 )
 
-// ReadAdjacency reads the format of the public splits: a line a user, the user's number and then the items', separated by
-// blanks; lines end with LF or CRLF. A user may be without items or occur twice. It is as wide as its largest numbers.
+// ReadAdjacency reads the format of the public splits: a line a user, the user's number and then
+// the items', separated by blanks; lines end with LF or CRLF. A user may be without items or occur
+// twice. It is as wide as its largest numbers.
 func ReadAdjacency(r io.Reader) (*Pairs, error) {
 	p := &Pairs{}
 	lines := bufio.NewScanner(r)

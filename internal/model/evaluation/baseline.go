@@ -28,12 +28,14 @@ func Random(seed uint64) Ranker {
 	}
 }
 
-// damping is how many imaginary ratings of deviation zero are added to a product's: a single five must not lead the ranking.
+// damping is how many imaginary ratings of deviation zero are added to a product's: a single five
+// must not lead the ranking.
 const damping = 10
 
-// CustomerMean predicts stars as the customer's own mean plus the product's mean deviation from its raters' own means. A bare
-// customer mean says the same of every product and ranks nothing; the deviation is what makes it a ranking,
-// the usual bias model of rating prediction. ratings holds dislikes too.
+// CustomerMean predicts stars as the customer's own mean plus the product's mean deviation from its
+// raters' own means. A bare customer mean says the same of every product and ranks nothing; the
+// deviation is what makes it a ranking, the usual bias model of rating prediction. ratings holds
+// dislikes too.
 func CustomerMean(customers, products int, ratings []Rating) Ranker {
 	mean, n := make([]float64, customers), make([]float64, customers)
 	for _, r := range ratings {
@@ -66,8 +68,8 @@ type neighbour struct {
 	similarity float32
 }
 
-// CoOccurrence ranks by the summed cosine similarity to what the customer likes ("who liked this also liked"), over each
-// product's nearest neighbours: item-kNN.
+// CoOccurrence ranks by the summed cosine similarity to what the customer likes ("who liked this
+// also liked"), over each product's nearest neighbours: item-kNN.
 func CoOccurrence(likes *Pairs, threads int) Ranker {
 	products, byCustomer, byProduct := likes.Products, likes.Of, likes.Transposed().Of
 	near := make([][]neighbour, products)

@@ -27,8 +27,9 @@ func mustTastes(customers, products int) *Pairs {
 	return p
 }
 
-// TestEASESolvesItsProblem holds both ways of computing it, by products and by customers, to the optimality condition of the published objective: for
-// j ≠ i the gradient of |X − XB|² + λ|B|² with respect to B_ij is zero.
+// TestEASESolvesItsProblem holds both ways of computing it, by products and by customers, to the
+// optimality condition of the published objective: for j ≠ i the gradient of |X − XB|² + λ|B|² with
+// respect to B_ij is zero.
 func TestEASESolvesItsProblem(t *testing.T) {
 	t.Parallel()
 	const lambda = 3.0
@@ -83,7 +84,8 @@ func TestEASESolvesItsProblem(t *testing.T) {
 	}
 }
 
-// TestGFCFIsTheTwoFilters compares with dense arithmetic: R̃ᵀR̃, and the ideal filter from the eigenvectors of the whole matrix.
+// TestGFCFIsTheTwoFilters compares with dense arithmetic: R̃ᵀR̃, and the ideal filter from the
+// eigenvectors of the whole matrix.
 func TestGFCFIsTheTwoFilters(t *testing.T) {
 	t.Parallel()
 	const dim = 10

@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	// resamples is how many bootstrap samples an interval rests on: its ends move by about a twentieth of its width from seed to seed.
+	// resamples is how many bootstrap samples an interval rests on: its ends move by about a twentieth
+	// of its width from seed to seed.
 	resamples = 1000
 	// bootstrapSeed fixes them, so that the same figures give the same interval.
 	bootstrapSeed = 20220607
@@ -32,8 +33,9 @@ func Interval(values []float64) (low, high float64) {
 	return means[int(tail*resamples)], means[resamples-1-int(tail*resamples)]
 }
 
-// Difference is the interval of the mean of a − b, paired by customer: far narrower than what two separate intervals say,
-// because the customers who are hard for one ranker are hard for the other. The slices have the same length.
+// Difference is the interval of the mean of a − b, paired by customer: far narrower than what two
+// separate intervals say, because the customers who are hard for one ranker are hard for the other.
+// The slices have the same length.
 func Difference(a, b []float64) (low, high float64) {
 	d := make([]float64, len(a))
 	for i := range a {

@@ -20,8 +20,9 @@ type BPRConfig struct {
 // bprSpread is the standard deviation of an initial component: smaller ones take epochs to leave zero.
 const bprSpread = 0.1
 
-// BPR is matrix factorisation with the pairwise ranking loss (Rendle et al. 2009, https://arxiv.org/abs/1205.2618): stochastic
-// gradient steps on one liked and one other product at a time, with item biases. One goroutine, so that a seed gives one model.
+// BPR is matrix factorisation with the pairwise ranking loss (Rendle et al. 2009,
+// https://arxiv.org/abs/1205.2618): stochastic gradient steps on one liked and one other product at
+// a time, with item biases. One goroutine, so that a seed gives one model.
 func BPR(ctx context.Context, likes *Pairs, cfg BPRConfig) (Block, error) {
 	rng := rand.New(rand.NewPCG(cfg.Seed, 1))
 	d := cfg.Dim + 2 // the last two places are the bias: 1 with the user, b with the item, and padding
@@ -79,7 +80,8 @@ func BPR(ctx context.Context, likes *Pairs, cfg BPRConfig) (Block, error) {
 	return Factors(users, items, d), nil
 }
 
-// Factors ranks by inner products of a customer's vector with the products'; both matrices are row-major, d wide.
+// Factors ranks by inner products of a customer's vector with the products'; both matrices are
+// row-major, d wide.
 func Factors(users, items []float32, d int) Block {
 	return func(customers []int32, scores []float32) {
 		block := make([]float32, 0, BlockSize*d)

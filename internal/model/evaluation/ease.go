@@ -13,13 +13,15 @@ import (
 // ErrTooLarge says that a baseline does not fit; the error's text says what it would take.
 var ErrTooLarge = errors.New("too large for this baseline")
 
-// largestInverse is the widest matrix that is inverted: 400 MB with its factor, and half a minute of two cores.
+// largestInverse is the widest matrix that is inverted: 400 MB with its factor, and half a minute
+// of two cores.
 const largestInverse = 5000
 
-// EASE is the linear item-item model with a zero diagonal (Steck 2019, https://arxiv.org/abs/1905.03375), exact. With
-// P = (XᵀX + λI)⁻¹ it scores by x·B, B = −P·diag(P)⁻¹ off the diagonal. Where there are fewer customers than
-// products, the same comes from the smaller (XXᵀ + λI)⁻¹ by Woodbury's identity. Scores of what the customer likes already mean nothing:
-// they are masked. The error is ErrTooLarge.
+// EASE is the linear item-item model with a zero diagonal (Steck 2019,
+// https://arxiv.org/abs/1905.03375), exact. With P = (XᵀX + λI)⁻¹ it scores by x·B, B =
+// −P·diag(P)⁻¹ off the diagonal. Where there are fewer customers than products, the same comes from
+// the smaller (XXᵀ + λI)⁻¹ by Woodbury's identity. Scores of what the customer likes already mean
+// nothing: they are masked. The error is ErrTooLarge.
 func EASE(likes *Pairs, lambda float64, threads int) (Ranker, error) {
 	n := min(len(likes.Of), likes.Products)
 	if n > largestInverse {

@@ -1,8 +1,10 @@
-// Package evaluation measures rankers honestly: it cuts held-out interactions off, ranks all products with what the customer
-// has seen masked, computes NDCG@k and Recall@k, bounds them by a bootstrap over customers, and judges a model against
-// baselines. Every ranker, the ceiling included, goes through the same code on the same customers.
+// Package evaluation measures rankers honestly: it cuts held-out interactions off, ranks all
+// products with what the customer has seen masked, computes NDCG@k and Recall@k, bounds them by a
+// bootstrap over customers, and judges a model against baselines. Every ranker, the ceiling
+// included, goes through the same code on the same customers.
 //
-// It owns the split, the metrics, the baselines and the gate's rule. It does not know how a model is trained or stored.
+// It owns the split, the metrics, the baselines and the gate's rule. It does not know how a model
+// is trained or stored.
 package evaluation
 
 import (
@@ -13,15 +15,16 @@ import (
 	"sync/atomic"
 )
 
-// Ranker fills scores, one for each product, for a customer; a higher score ranks first, equal ones by product index.
-// It is called from several goroutines at once, each with its own slice.
+// Ranker fills scores, one for each product, for a customer; a higher score ranks first, equal ones
+// by product index. It is called from several goroutines at once, each with its own slice.
 type Ranker func(customer int32, scores []float32)
 
-// Block is a Ranker for several customers at once, at most BlockSize: scores has a row for each. Matrix products are far
-// faster so, because the products' vectors are read once for all of them.
+// Block is a Ranker for several customers at once, at most BlockSize: scores has a row for each.
+// Matrix products are far faster so, because the products' vectors are read once for all of them.
 type Block func(customers []int32, scores []float32)
 
-// BlockSize is the most customers of a block: enough to read a vector once for many, few enough for the cache.
+// BlockSize is the most customers of a block: enough to read a vector once for many, few enough for
+// the cache.
 const BlockSize = 16
 
 // Each ranks a block's customers one by one.
@@ -72,7 +75,8 @@ type Scores struct {
 // Measure ranks every case of the task. The error is the context's.
 func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, error) {
 	n := len(t.Cases)
-	out := Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n), Recall20: make([]float64, n),
+	out := Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n),
+		Recall20:   make([]float64, n),
 		Reciprocal: make([]float64, n)}
 	shown := make([]atomic.Bool, t.Products)
 	var next atomic.Int64
@@ -141,7 +145,8 @@ func setAll(masked []bool, products []int32, value bool) {
 	}
 }
 
-// Top is the k best products that are not masked, best first; equal scores rank by index. A score that is not a number ranks last.
+// Top is the k best products that are not masked, best first; equal scores rank by index. A score
+// that is not a number ranks last.
 func Top(scores []float32, masked []bool, k int) []int32 {
 	top := make([]int32, 0, k+1)
 	for i, s := range scores {
@@ -160,8 +165,9 @@ func Top(scores []float32, masked []bool, k int) []int32 {
 
 func better(a, b float32) bool { return a > b || b != b && a == a }
 
-// NDCG is the discounted gain of the list over that of an ideal list of min(k, |relevant|) hits; gain is 1 or 0 and the hit at
-// place p (from 1) counts 1/log2(p+1). relevant is ascending and not empty.
+// NDCG is the discounted gain of the list over that of an ideal list of min(k, |relevant|) hits;
+// gain is 1 or 0 and the hit at place p (from 1) counts 1/log2(p+1). relevant is ascending and not
+// empty.
 func NDCG(top, relevant []int32, k int) float64 {
 	var gain, ideal float64
 	for place, p := range top {

@@ -27,12 +27,13 @@ type Named struct {
 // Row is the report's line.
 func (n Named) Row() modelversion.Row {
 	low, high := Interval(n.Scores.NDCG10)
-	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG10), Recall10: Mean(n.Scores.Recall10), Low: low, High: high,
+	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG10), Recall10: Mean(n.Scores.Recall10), Low: low,
+		High:   high,
 		NDCG20: Mean(n.Scores.NDCG20), Recall20: Mean(n.Scores.Recall20), MRR: Mean(n.Scores.Reciprocal), Coverage: n.Scores.Coverage}
 }
 
-// Judge lets a model pass only if its NDCG@10 beats every baseline's for certain: the lower end of the paired 95 % interval of the
-// difference is above zero. Every comparison leaves a sentence.
+// Judge lets a model pass only if its NDCG@10 beats every baseline's for certain: the lower end of
+// the paired 95 % interval of the difference is above zero. Every comparison leaves a sentence.
 func Judge(model Scores, baselines []Named) modelversion.Verdict {
 	if n := len(model.NDCG10); n < fewestCases {
 		return modelversion.Verdict{Reasons: []string{
@@ -45,18 +46,21 @@ func Judge(model Scores, baselines []Named) modelversion.Verdict {
 		if low <= 0 {
 			v.Pass, verb = false, "does not beat"
 		}
-		v.Reasons = append(v.Reasons, fmt.Sprintf("NDCG@10 %.4f %s %s's %.4f for certain: the difference lies between %+.4f and %+.4f.",
-			Mean(model.NDCG10), verb, b.Name, Mean(b.Scores.NDCG10), low, high))
+		v.Reasons = append(v.Reasons,
+			fmt.Sprintf("NDCG@10 %.4f %s %s's %.4f for certain: the difference lies between %+.4f and %+.4f.",
+				Mean(model.NDCG10), verb, b.Name, Mean(b.Scores.NDCG10), low, high))
 	}
 	return v
 }
 
-// NotWorse refuses a model that is worse than the live version for certain: the paired 95 % interval of the difference of their NDCG@10 lies below
-// zero. It says what it found; too few customers to judge by refuse nothing.
+// NotWorse refuses a model that is worse than the live version for certain: the paired 95 %
+// interval of the difference of their NDCG@10 lies below zero. It says what it found; too few
+// customers to judge by refuse nothing.
 func NotWorse(model, live Scores, version string) modelversion.Verdict {
 	if n := len(model.NDCG10); n < fewestCases {
 		return modelversion.Verdict{Pass: true, Reasons: []string{
-			fmt.Sprintf("Only %d customers like something that is newer than version %s; %d are needed to compare with it.", n, version, fewestCases)}}
+			fmt.Sprintf("Only %d customers like something that is newer than version %s; %d are needed to compare with it.", n,
+				version, fewestCases)}}
 	}
 	low, high := Difference(model.NDCG10, live.NDCG10)
 	v, verb := modelversion.Verdict{Pass: high >= 0}, "is not worse than"

@@ -18,8 +18,9 @@ const (
 	// gfcfDim and gfcfWeight are GF-CF's published rank of the ideal low-pass filter and its weight.
 	gfcfDim    = 256
 	gfcfWeight = 0.3
-	// The subspace iteration: so many more vectors than asked for, so many rounds of a Chebyshev filter of at most such a degree, and
-	// lower where it would favour the largest eigenvector so much that rounding drowns the small ones.
+	// The subspace iteration: so many more vectors than asked for, so many rounds of a Chebyshev
+	// filter of at most such a degree, and lower where it would favour the largest eigenvector so much
+	// that rounding drowns the small ones.
 	spareVectors  = 64
 	filterRounds  = 7
 	filterDegree  = 8
@@ -28,13 +29,15 @@ const (
 	smallestWidth = 1e-12
 )
 
-// GFCF is graph filtering (Shen et al. 2021, https://arxiv.org/abs/2108.07567) exactly as published: the linear filter R̃ᵀR̃ plus 0.3
-// times the ideal low-pass filter of rank 256 between degree normalisations, R̃ = D_u^-½·R·D_i^-½. Nothing is trained or tuned.
+// GFCF is graph filtering (Shen et al. 2021, https://arxiv.org/abs/2108.07567) exactly as
+// published: the linear filter R̃ᵀR̃ plus 0.3 times the ideal low-pass filter of rank 256 between
+// degree normalisations, R̃ = D_u^-½·R·D_i^-½. Nothing is trained or tuned.
 func GFCF(ctx context.Context, likes *Pairs, threads int) (Block, error) {
 	return graphFilter(ctx, likes, gfcfDim, threads)
 }
 
-// GFCFMemory is how many bytes GFCF takes at its peak, besides the pairs: three bases of the smaller side and two matrices of the products.
+// GFCFMemory is how many bytes GFCF takes at its peak, besides the pairs: three bases of the
+// smaller side and two matrices of the products.
 func GFCFMemory(customers, products int) int64 {
 	return 3*8*(gfcfDim+spareVectors)*int64(min(customers, products)) + (2*4+8)*gfcfDim*int64(products)
 }
@@ -133,7 +136,8 @@ func (r *normalised) transposedTimes(x, y []float64) {
 	}
 }
 
-// rightVectors is the k leading right singular vectors, by Chebyshev-filtered subspace iteration on the smaller side's Gram matrix.
+// rightVectors is the k leading right singular vectors, by Chebyshev-filtered subspace iteration on
+// the smaller side's Gram matrix.
 func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]float64, error) {
 	if k <= 0 {
 		return nil, nil
@@ -187,7 +191,8 @@ func (r *normalised) rightVectors(ctx context.Context, k, threads int) ([][]floa
 	return right, nil
 }
 
-// filtered is T(A)·x for the Chebyshev polynomial that is small on [0, cut] and grows fast above; with cut = 0 it is A²·x.
+// filtered is T(A)·x for the Chebyshev polynomial that is small on [0, cut] and grows fast above;
+// with cut = 0 it is A²·x.
 func filtered(apply func(x, y []float64), x []float64, cut float64, degree int) []float64 {
 	n := len(x)
 	next := make([]float64, n)
@@ -238,7 +243,8 @@ func orthonormalise(basis [][]float64, threads int) {
 	}
 }
 
-// rotate turns the orthonormal basis to the approximate eigenvectors within its span, largest eigenvalue first.
+// rotate turns the orthonormal basis to the approximate eigenvectors within its span, largest
+// eigenvalue first.
 func rotate(apply func(x, y []float64), basis [][]float64, threads int) (values []float64, err error) {
 	width, n := len(basis), len(basis[0])
 	image, h := make([][]float64, width), mat.NewSymDense(width, nil)

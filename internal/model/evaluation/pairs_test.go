@@ -24,7 +24,8 @@ func TestReadAdjacency(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"0 a", "-1 2", "0 1.5", "0 99999999999"} {
-		if _, err := ReadAdjacency(strings.NewReader("0 1\n" + text)); !errors.Is(err, ErrAdjacency) || !strings.Contains(err.Error(), "line 2") {
+		if _, err := ReadAdjacency(strings.NewReader("0 1\n" + text)); !errors.Is(err, ErrAdjacency) ||
+			!strings.Contains(err.Error(), "line 2") {
 			t.Errorf("%q: %v, want ErrAdjacency in line 2", text, err)
 		}
 	}

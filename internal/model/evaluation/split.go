@@ -18,14 +18,15 @@ type Rating struct {
 const (
 	// heldOutShare: one rating in five, the share of the public splits this project compares with.
 	heldOutShare = 5
-	// fewestRatings: a customer with fewer is not tested; two ratings are the least that say anything of a taste.
+	// fewestRatings: a customer with fewer is not tested; two ratings are the least that say anything
+	// of a taste.
 	fewestRatings = 3
 )
 
-// Split cuts the last fifth (at least one) of each customer's ratings off. "Last" is by time, ties by product, for a customer
-// whose ratings all have times; otherwise by a hash of who and what, which is stable when other customers
-// come and go. The name says which was used.
-// key identifies a pair for the hash. ratings is not changed.
+// Split cuts the last fifth (at least one) of each customer's ratings off. "Last" is by time, ties
+// by product, for a customer whose ratings all have times; otherwise by a hash of who and what,
+// which is stable when other customers come and go. The name says which was used. key identifies a
+// pair for the hash. ratings is not changed.
 func Split(ratings []Rating, key func(customer, product int32) uint64) (train, held []Rating, name string) {
 	sorted := slices.Clone(ratings)
 	slices.SortFunc(sorted, func(a, b Rating) int {

@@ -71,11 +71,13 @@ func TestSplitByHashWithoutTimes(t *testing.T) {
 
 func TestNewTask(t *testing.T) {
 	t.Parallel()
-	train := []Rating{{Customer: 0, Product: 3, Stars: 1}, {Customer: 0, Product: 1, Stars: 5}, {Customer: 1, Product: 1, Stars: 5}}
+	train := []Rating{{Customer: 0, Product: 3, Stars: 1}, {Customer: 0, Product: 1, Stars: 5},
+		{Customer: 1, Product: 1, Stars: 5}}
 	held := []Rating{{Customer: 0, Product: 2, Stars: 4}, {Customer: 0, Product: 0, Stars: 5},
 		{Customer: 0, Product: 4, Stars: 3}, {Customer: 1, Product: 2, Stars: 2}}
 	got := NewTask(5, train, held, 4)
-	want := []Case{{Customer: 0, Seen: []int32{3, 1}, Relevant: []int32{0, 2}}} // dislikes are masked too; customer 1 likes nothing held out
+	// dislikes are masked too; customer 1 likes nothing held out
+	want := []Case{{Customer: 0, Seen: []int32{3, 1}, Relevant: []int32{0, 2}}}
 	if !reflect.DeepEqual(got.Cases, want) || got.Positives() != 2 {
 		t.Errorf("cases are %+v, want %+v", got.Cases, want)
 	}

@@ -2,12 +2,13 @@ package ials
 
 import "math"
 
-// number is the precision of a solve: float32 in training, float64 in serving, where one solve costs microseconds and the
-// decomposition into contributions should add up to the last digit.
+// number is the precision of a solve: float32 in training, float64 in serving, where one solve
+// costs microseconds and the decomposition into contributions should add up to the last digit.
 type number interface{ float32 | float64 }
 
-// factor overwrites the lower triangle of the row-major d × d matrix a with its Cholesky factor L, a = L·Lᵀ.
-// It reads and writes nothing above the diagonal. It reports false when a pivot is not positive; a is then spoilt.
+// factor overwrites the lower triangle of the row-major d × d matrix a with its Cholesky factor L,
+// a = L·Lᵀ. It reads and writes nothing above the diagonal. It reports false when a pivot is not
+// positive; a is then spoilt.
 func factor[T number](a []T, d int) bool {
 	for i := range d {
 		row := a[i*d : i*d+i+1]

@@ -5,15 +5,17 @@ import "math"
 // maxSweeps bounds the iterations for one eigenvalue. Two are usual.
 const maxSweeps = 50
 
-// eigen decomposes the symmetric d × d matrix a, which it overwrites: row i of the row-major vectors becomes the unit eigenvector of values[i].
-// Householder tridiagonalisation, then the implicit QL method; every inner loop runs along rows. False when it does not converge,
-// which only values that are not finite cause.
+// eigen decomposes the symmetric d × d matrix a, which it overwrites: row i of the row-major
+// vectors becomes the unit eigenvector of values[i]. Householder tridiagonalisation, then the
+// implicit QL method; every inner loop runs along rows. False when it does not converge, which only
+// values that are not finite cause.
 func eigen(k *kernels, a, vectors []float64, d int) (values []float64, ok bool) {
 	values, off := make([]float64, d), make([]float64, d)
 	clear(vectors)
 	scale := make([]float64, d) // 2/⟨u,u⟩ of each reflection
 	p := make([]float64, d)
-	for i := d - 1; i > 0; i-- { // reflection i makes row i tridiagonal; its vector u replaces the row's first i components
+	// reflection i makes row i tridiagonal; its vector u replaces the row's first i components
+	for i := d - 1; i > 0; i-- {
 		u := a[i*d : i*d+i]
 		values[i] = a[i*d+i]
 		norm := math.Sqrt(k.dot64(u, u))
@@ -55,7 +57,8 @@ func eigen(k *kernels, a, vectors []float64, d int) (values []float64, ok bool) 
 	return values, diagonalise(k, values, off, vectors, d)
 }
 
-// diagonalise is the QL method with implicit shifts (EISPACK's tql2) on a tridiagonal matrix; off[i] lies left of values[i].
+// diagonalise is the QL method with implicit shifts (EISPACK's tql2) on a tridiagonal matrix;
+// off[i] lies left of values[i].
 func diagonalise(k *kernels, values, off, vectors []float64, d int) bool {
 	copy(off, off[1:])
 	off[d-1] = 0

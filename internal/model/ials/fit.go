@@ -18,7 +18,8 @@ type Config struct {
 	Threads int     `json:"threads"` // rows solved at once; the result does not depend on it
 }
 
-// initialSpread is the standard deviation of a whole initial vector: components are N(0, 0.1/√d), as in the paper.
+// initialSpread is the standard deviation of a whole initial vector: components are N(0, 0.1/√d),
+// as in the paper.
 const initialSpread = 0.1
 
 // Model is a trained pair of factor matrices, row-major.
@@ -36,19 +37,24 @@ func (m *Model) Item(i int) []float32 { return m.Items[i*m.Dim : (i+1)*m.Dim] }
 
 func (c Config) validate() error {
 	if c.Dim <= 0 || c.Epochs <= 0 || !(c.Alpha0 > 0) || !(c.Lambda > 0) || !finite64(c.Alpha0, c.Lambda, c.Nu) {
-		return fmt.Errorf("train with dim %d, %d epochs, alpha0 %g, lambda %g, nu %g: %w", c.Dim, c.Epochs, c.Alpha0, c.Lambda, c.Nu, ErrInvalid)
+		return fmt.Errorf("train with dim %d, %d epochs, alpha0 %g, lambda %g, nu %g: %w", c.Dim, c.Epochs, c.Alpha0,
+			c.Lambda, c.Nu, ErrInvalid)
 	}
 	return nil
 }
 
-// Fit trains on m, whose rows are users and columns items. The same input and seed give the same bits on one machine
-// whatever Threads is, and with the same Kernel on all. Which basis the vectors are in is Fit's choice; only inner products mean something. Rows and columns without interactions get zero vectors. progress, if not nil, is called after each epoch;
-// loss is Loss at that moment, worked out only if it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the context's.
+// Fit trains on m, whose rows are users and columns items. The same input and seed give the same
+// bits on one machine whatever Threads is, and with the same Kernel on all. Which basis the vectors
+// are in is Fit's choice; only inner products mean something. Rows and columns without interactions
+// get zero vectors. progress, if not nil, is called after each epoch; loss is Loss at that moment,
+// worked out only if it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the
+// context's.
 func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
 	return fit(ctx, chooseKernels(), m, cfg, progress)
 }
 
-func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
+func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config,
+	progress func(epoch int, loss func() float64)) (*Model, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -76,8 +82,9 @@ func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config, progress func(e
 	return model, nil
 }
 
-// halfStep is Solve without the way back: it may rotate the fixed side, and then leaves both sides in the new basis. Inner products, which are
-// all that a model is, stay as they were, and half of the rotations are saved.
+// halfStep is Solve without the way back: it may rotate the fixed side, and then leaves both sides
+// in the new basis. Inner products, which are all that a model is, stay as they were, and half of
+// the rotations are saved.
 func (s *sweep) halfStep(ctx context.Context, m *Matrix, fixed, out []float32) error {
 	if s.prepare(m, fixed) {
 		s.rotate(fixed, s.basis)
@@ -85,8 +92,9 @@ func (s *sweep) halfStep(ctx context.Context, m *Matrix, fixed, out []float32) e
 	return s.run(ctx, fixed, out)
 }
 
-// Memory is how many bytes Fit holds at its peak, the matrix included. It grows by 16 an interaction (both directions), 4·dim + 24 a row or
-// column, and 4·dim² for each of some 40 partial sums and decompositions and each thread.
+// Memory is how many bytes Fit holds at its peak, the matrix included. It grows by 16 an
+// interaction (both directions), 4·dim + 24 a row or column, and 4·dim² for each of some 40 partial
+// sums and decompositions and each thread.
 func Memory(rows, cols, interactions, dim, threads int) int64 {
 	n, d, t := int64(rows)+int64(cols), int64(16*lanes(dim)), int64(max(threads, 1))
 	blocks := min(gramBlocks, (int64(max(rows, cols))+chunk-1)/chunk)

@@ -121,8 +121,9 @@ func TestFoldEqualsTrainingRow(t *testing.T) {
 	if err := Solve(t.Context(), m, model.Items, model.Users, cfg); err != nil { // users against the final items
 		t.Fatal(err)
 	}
-	f, err := NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu, Items: m.Cols,
-		Gram: Gram(model.Items, cfg.Dim, 2)})
+	f, err := NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu,
+		Items: m.Cols,
+		Gram:  Gram(model.Items, cfg.Dim, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,13 +14,15 @@ type Observation struct {
 	Weight float32 // confidence, finite and not negative; see Solver.ViewWeight and Solver.CartWeight
 }
 
-// keptInverses bounds the matrices that a Folder keeps: one for each length of a session, d × d float64 (32 KB at d = 64).
+// keptInverses bounds the matrices that a Folder keeps: one for each length of a session, d × d
+// float64 (32 KB at d = 64).
 const keptInverses = 50
 
 // Folder folds sessions into the space of one model version. It is safe for concurrent use.
 //
-// The equations of a session of k items are A0, which is the same for all sessions of that length, plus k outer products. So it keeps the
-// inverse of A0 by length and solves k × k instead of d × d equations, exactly (Woodbury): a visitor looks at five products, not at d.
+// The equations of a session of k items are A0, which is the same for all sessions of that length,
+// plus k outer products. So it keeps the inverse of A0 by length and solves k × k instead of d × d
+// equations, exactly (Woodbury): a visitor looks at five products, not at d.
 type Folder struct {
 	solver   modelversion.Solver
 	base     []float64 // α0·G
@@ -48,9 +50,10 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 	return f, nil
 }
 
-// Fold solves (A0 + Σ c·v·vᵀ)·w = A0·w0 + Σ c·v with A0 = α0·G + λ'·I: what the session says, pulled towards the prior w0
-// (nil: none). Without a prior these are a training row's equations; without observations w is the prior itself.
-// An error is ErrInvalid (wrong dimension, a value that is not finite, a negative weight) or ErrSingular.
+// Fold solves (A0 + Σ c·v·vᵀ)·w = A0·w0 + Σ c·v with A0 = α0·G + λ'·I: what the session says,
+// pulled towards the prior w0 (nil: none). Without a prior these are a training row's equations;
+// without observations w is the prior itself. An error is ErrInvalid (wrong dimension, a value that
+// is not finite, a negative weight) or ErrSingular.
 func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	d := f.solver.Dim
 	if prior != nil && (len(prior) != d || !finite32(prior)) {
@@ -66,8 +69,9 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fold %d observations: %w", len(obs), err)
 	}
-	// With V the observations, C their weights: w = w0 + Y·(1 - Vᵀ·w0) and Y = (A0 + V·C·Vᵀ)⁻¹·V·C = A0⁻¹·V·√C·S⁻¹·√C,
-	// where S = I + √C·Vᵀ·A0⁻¹·V·√C. Column i of Y is what observation i adds; here it is a row.
+	// With V the observations, C their weights: w = w0 + Y·(1 - Vᵀ·w0) and Y = (A0 + V·C·Vᵀ)⁻¹·V·C =
+	// A0⁻¹·V·√C·S⁻¹·√C, where S = I + √C·Vᵀ·A0⁻¹·V·√C. Column i of Y is what observation i adds; here
+	// it is a row.
 	k := len(obs)
 	memory := make([]float64, k*d+k*d+k*k+d+d)
 	take := func(n int) (part []float64) {
@@ -152,7 +156,8 @@ func (f *Folder) inverse(k int) ([]float64, error) {
 	return inverse, nil
 }
 
-// Query is a folded session: a vector to rank items by, and the parts that it is the sum of. It is safe for concurrent use.
+// Query is a folded session: a vector to rank items by, and the parts that it is the sum of. It is
+// safe for concurrent use.
 type Query struct {
 	dim    int
 	prior  []float64 // what the prior adds to the vector; nil: there was none
@@ -163,8 +168,9 @@ type Query struct {
 // Vector is the query vector; an item's score is its inner product with it. The caller must not change it.
 func (q *Query) Vector() []float32 { return q.vector }
 
-// Contributions splits an item's score into what the prior adds and what each observation adds, in the order given to
-// Fold: prior + Σ each = ⟨q, item⟩, exact up to float32. It appends the latter to each. The item must have the model's dimension.
+// Contributions splits an item's score into what the prior adds and what each observation adds, in
+// the order given to Fold: prior + Σ each = ⟨q, item⟩, exact up to float32. It appends the latter
+// to each. The item must have the model's dimension.
 func (q *Query) Contributions(item, each []float32) (prior float32, _ []float32) {
 	for start := 0; start < len(q.parts); start += q.dim {
 		each = append(each, float32(inner(q.parts[start:start+q.dim], item)))

@@ -26,7 +26,8 @@ func mustFolder(t testing.TB, n, d int) (*Folder, [][]float32) {
 			}
 		}
 	}
-	f, err := NewFolder(modelversion.Solver{Dim: d, Alpha0: 0.1, Lambda: 0.01, Nu: 1, ViewWeight: 1, CartWeight: 3, Items: n, Gram: gram})
+	f, err := NewFolder(modelversion.Solver{Dim: d, Alpha0: 0.1, Lambda: 0.01, Nu: 1, ViewWeight: 1, CartWeight: 3,
+		Items: n, Gram: gram})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,8 @@ func TestCartMovesMoreThanView(t *testing.T) {
 	}
 	before, view, cart := score(items[7], items[9]), moved(f.solver.ViewWeight), moved(f.solver.CartWeight)
 	if !(before < view && view < cart && cart < 1) {
-		t.Fatalf("scores of the browsed item: before %g, viewed %g, in the cart %g; want them rising to below 1", before, view, cart)
+		t.Fatalf("scores of the browsed item: before %g, viewed %g, in the cart %g; want them rising to below 1", before,
+			view, cart)
 	}
 }
 
@@ -148,7 +150,8 @@ func TestNewFolderRefusesBadSolvers(t *testing.T) {
 	}
 }
 
-// TestFoldSolvesItsEquations checks the solution against the equations themselves, for sessions shorter and longer than a vector.
+// TestFoldSolvesItsEquations checks the solution against the equations themselves, for sessions
+// shorter and longer than a vector.
 func TestFoldSolvesItsEquations(t *testing.T) {
 	t.Parallel()
 	const d = 8

@@ -1,20 +1,25 @@
-// Package ials is implicit-feedback weighted matrix factorisation as in Rendle et al. (2022), "Revisiting the Performance
-// of iALS on Item Recommendation Benchmarks" (https://arxiv.org/abs/2110.14037). It minimises
+// Package ials is implicit-feedback weighted matrix factorisation as in Rendle et al. (2022),
+// "Revisiting the Performance of iALS on Item Recommendation Benchmarks"
+// (https://arxiv.org/abs/2110.14037). It minimises
 //
 //	Σ over observed (u,i) of c·(⟨w_u,h_i⟩ − 1)²  +  α0 · Σ over all (u,i) of ⟨w_u,h_i⟩²  +  Σ λ_r·|row|²
 //
-// where a row with k observations is regularised by λ_r = λ·(k + α0·n)^ν, n being the number of rows on the other side.
-// Fit trains both sides; Folder solves the same equations for one shopper at serving time, so that the two cannot drift apart.
+// where a row with k observations is regularised by λ_r = λ·(k + α0·n)^ν, n being the number of
+// rows on the other side. Fit trains both sides; Folder solves the same equations for one shopper
+// at serving time, so that the two cannot drift apart.
 //
-// A half-step solves every row of one side exactly. A row with up to 3/4·d cells is solved k × k instead of d × d in the eigenbasis of the other
-// side's Gram matrix (see sweep), where that pays; there is no inexact step. The block-coordinate iALS++ is not here: its
-// half-steps are inexact, and at d = 512 exact ones take seconds.
+// A half-step solves every row of one side exactly. A row with up to 3/4·d cells is solved k × k
+// instead of d × d in the eigenbasis of the other side's Gram matrix (see sweep), where that pays;
+// there is no inexact step. The block-coordinate iALS++ is not here: its half-steps are inexact,
+// and at d = 512 exact ones take seconds.
 //
-// Inner loops exist twice (see kernels): in pure Go, and for amd64 in vector form when built with GOEXPERIMENT=simd. The bits of a model depend on the
-// seed, the input and Kernel; not on the number of threads. Memory is 16 bytes an interaction, 4·d + 24 a row or column, and some 40 d × d
+// Inner loops exist twice (see kernels): in pure Go, and for amd64 in vector form when built with
+// GOEXPERIMENT=simd. The bits of a model depend on the seed, the input and Kernel; not on the
+// number of threads. Memory is 16 bytes an interaction, 4·d + 24 a row or column, and some 40 d × d
 // matrices, whatever the number of epochs (Memory).
 //
-// It owns the arithmetic, and nothing else: it does not know where interactions come from, what a star is, or how good a model is.
+// It owns the arithmetic, and nothing else: it does not know where interactions come from, what a
+// star is, or how good a model is.
 package ials
 
 import "math"

@@ -6,17 +6,20 @@ type lane = [16]float32
 // lanes is how many lanes hold n components.
 func lanes(n int) int { return (n + 15) / 16 }
 
-// kernels are the inner loops. Every set computes the same sums; the sets for AVX-512 and AVX2 in the same order, so that their
-// results are the same bits, and the pure Go one without fused multiply-add, so that its results differ by rounding.
-// No argument may overlap another unless it says so, and none is kept.
+// kernels are the inner loops. Every set computes the same sums; the sets for AVX-512 and AVX2 in
+// the same order, so that their results are the same bits, and the pure Go one without fused
+// multiply-add, so that its results differ by rounding. No argument may overlap another unless it
+// says so, and none is kept.
 type kernels struct {
 	name string
-	// tile adds aᵀ·b to, or subtracts it from, 4 rows of 16 columns: c[r] ± Σ_p a[p][o+r]·b[p] for p < len(a). o is 0, 4, 8 or 12.
+	// tile adds aᵀ·b to, or subtracts it from, 4 rows of 16 columns: c[r] ± Σ_p a[p][o+r]·b[p] for p <
+	// len(a). o is 0, 4, 8 or 12.
 	tile func(c, a []lane, o int, b []lane, subtract bool)
 	// tile2 is tile on two panels of columns at once.
 	tile2 func(c0, c1, a []lane, o int, b0, b1 []lane, subtract bool)
-	// dots sets out's row i+r, for both rows r of x, at the columns from ≤ j < to, to its inner products with the rows j of y, all rows of
-	// m lanes. from and to are multiples of 4. Column j of row i is component j%16 of lane i·at.row + j/16·at.panel.
+	// dots sets out's row i+r, for both rows r of x, at the columns from ≤ j < to, to its inner
+	// products with the rows j of y, all rows of m lanes. from and to are multiples of 4. Column j of
+	// row i is component j%16 of lane i·at.row + j/16·at.panel.
 	dots func(out []lane, at layout, i int, x, y []lane, m, from, to int)
 	// scale sets lane l·stride of dst to f·src∘w; w nil is all ones. It pads with zeros.
 	scale func(dst []lane, stride int, src []float32, w []lane, f float32)
@@ -24,9 +27,11 @@ type kernels struct {
 	combine func(dst, rows []lane, f []float32)
 	// columns sets out[p] to ⟨rows[p], x⟩ for 16 rows of one lane.
 	columns func(out *lane, rows []lane, x *lane)
-	// finish multiplies 4 rows by the lower triangle l, in count panels that lie stride apart: u[r] = Σ_{s ≤ r} l[4r+s]·u[s].
+	// finish multiplies 4 rows by the lower triangle l, in count panels that lie stride apart: u[r] =
+	// Σ_{s ≤ r} l[4r+s]·u[s].
 	finish func(u []lane, stride, count int, l *lane)
-	// settle sets dst to src∘w without its padding, negligible values to zero; w nil is all ones. False when a value is not finite.
+	// settle sets dst to src∘w without its padding, negligible values to zero; w nil is all ones.
+	// False when a value is not finite.
 	settle func(dst []float32, src, w []lane) bool
 
 	dot64 func(x, y []float64) float64
@@ -39,6 +44,7 @@ type kernels struct {
 // layout says where in a slice of lanes a row's columns are.
 type layout struct{ row, panel int }
 
-// Kernel names the inner loops that this program runs on this machine: "avx" (AVX-512 and AVX2, the same bits), or "go-" and the architecture.
-// Models of different kernels agree to rounding, not to the bit.
+// Kernel names the inner loops that this program runs on this machine: "avx" (AVX-512 and AVX2, the
+// same bits), or "go-" and the architecture. Models of different kernels agree to rounding, not to
+// the bit.
 func Kernel() string { return chooseKernels().name }

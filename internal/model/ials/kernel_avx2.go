@@ -71,12 +71,14 @@ func dotsAVX2(out []lane, at layout, i int, x, y []lane, m, from, to int) {
 		y := y[j*m : (j+4)*m]
 		dotsLow(&halves, x0, x1, y[:m], y[m:2*m], y[2*m:3*m], y[3*m:])
 		base := i*at.row + j/16*at.panel
-		dotsHigh(&halves, (*[4]float32)(out[base][j&12:]), (*[4]float32)(out[base+at.row][j&12:]), x0, x1, y[:m], y[m:2*m], y[2*m:3*m], y[3*m:])
+		dotsHigh(&halves, (*[4]float32)(out[base][j&12:]), (*[4]float32)(out[base+at.row][j&12:]), x0, x1, y[:m], y[m:2*m],
+			y[2*m:3*m], y[3*m:])
 	}
 	archsimd.ClearAVXUpperBits()
 }
 
-// dotsLow sums the products of the lower halves of all lanes. Like dotsHigh it leaves the upper bits to its caller.
+// dotsLow sums the products of the lower halves of all lanes. Like dotsHigh it leaves the upper
+// bits to its caller.
 func dotsLow(sums *[8][8]float32, x0, x1, y0, y1, y2, y3 []lane) {
 	x1 = x1[:len(x0)]
 	y0, y1, y2, y3 = y0[:len(x0)], y1[:len(x0)], y2[:len(x0)], y3[:len(x0)]

@@ -80,9 +80,11 @@ func dotsAVX512(out []lane, at layout, i int, x, y []lane, m, from, to int) {
 		}
 		base := i*at.row + j/16*at.panel
 		o := j & 12
-		fold(s00.GetLo().Add(s00.GetHi()), s01.GetLo().Add(s01.GetHi()), s02.GetLo().Add(s02.GetHi()), s03.GetLo().Add(s03.GetHi())).
+		fold(s00.GetLo().Add(s00.GetHi()), s01.GetLo().Add(s01.GetHi()), s02.GetLo().Add(s02.GetHi()),
+			s03.GetLo().Add(s03.GetHi())).
 			Store((*[4]float32)(out[base][o:]))
-		fold(s10.GetLo().Add(s10.GetHi()), s11.GetLo().Add(s11.GetHi()), s12.GetLo().Add(s12.GetHi()), s13.GetLo().Add(s13.GetHi())).
+		fold(s10.GetLo().Add(s10.GetHi()), s11.GetLo().Add(s11.GetHi()), s12.GetLo().Add(s12.GetHi()),
+			s13.GetLo().Add(s13.GetHi())).
 			Store((*[4]float32)(out[base+at.row][o:]))
 	}
 	archsimd.ClearAVXUpperBits()

@@ -4,7 +4,8 @@ import "runtime"
 
 // goKernels are the pure Go twin: built everywhere, and what the others are tested against.
 func goKernels() *kernels {
-	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale, combine: goCombine,
+	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale,
+		combine: goCombine,
 		columns: goColumns, finish: goFinish, settle: goSettle, dot64: dot[float64], axpy64: axpy[float64], rotate64: goRotate64}
 }
 

@@ -4,9 +4,11 @@ package ials
 
 import "simd/archsimd"
 
-// What every kernel here must do: end with ClearAVXUpperBits, or all scalar arithmetic after it runs 2.5 to 4 times slower. And what shaped
-// them: the compiler keeps 15 vector registers and MulAdd overwrites a factor, not the sum, so eight sums are what fits (8 × 32 spills
-// to a quarter of the speed; 4 × 32 reaches three quarters of what registers alone give). Vectors are never put into arrays: those live in memory.
+// What every kernel here must do: end with ClearAVXUpperBits, or all scalar arithmetic after it
+// runs 2.5 to 4 times slower. And what shaped them: the compiler keeps 15 vector registers and
+// MulAdd overwrites a factor, not the sum, so eight sums are what fits (8 × 32 spills to a quarter
+// of the speed; 4 × 32 reaches three quarters of what registers alone give). Vectors are never put
+// into arrays: those live in memory.
 
 func chooseKernels() *kernels {
 	switch {

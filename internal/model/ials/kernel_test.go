@@ -270,7 +270,8 @@ func TestTriangleRefusesWhatIsNotPositive(t *testing.T) {
 	}
 }
 
-// BenchmarkTile2 is the inner loop that long rows spend their time in, on one core: 4 × 32 sums over 128 vectors.
+// BenchmarkTile2 is the inner loop that long rows spend their time in, on one core: 4 × 32 sums
+// over 128 vectors.
 func BenchmarkTile2(b *testing.B) {
 	for i, k := range allKernels() {
 		b.Run(fmt.Sprint(i, " ", k.name), func(b *testing.B) {

@@ -13,7 +13,8 @@ type Matrix struct {
 
 // Transposed is m by columns.
 func (m *Matrix) Transposed() *Matrix {
-	t := &Matrix{Rows: m.Cols, Cols: m.Rows, Start: make([]int, m.Cols+1), Col: make([]int32, len(m.Col)), Weight: make([]float32, len(m.Col))}
+	t := &Matrix{Rows: m.Cols, Cols: m.Rows, Start: make([]int, m.Cols+1), Col: make([]int32, len(m.Col)),
+		Weight: make([]float32, len(m.Col))}
 	for _, c := range m.Col {
 		t.Start[c+1]++
 	}
@@ -41,7 +42,8 @@ func (m *Matrix) validate() error {
 		return fmt.Errorf("read %d × %d matrix: %w", m.Rows, m.Cols, ErrNoInteractions)
 	}
 	if len(m.Start) != m.Rows+1 || m.Start[0] != 0 || m.Start[m.Rows] != len(m.Col) || len(m.Weight) != len(m.Col) {
-		return fmt.Errorf("read matrix: %d row starts, %d columns, %d weights: %w", len(m.Start), len(m.Col), len(m.Weight), ErrInvalid)
+		return fmt.Errorf("read matrix: %d row starts, %d columns, %d weights: %w", len(m.Start), len(m.Col), len(m.Weight),
+			ErrInvalid)
 	}
 	for r := range m.Rows {
 		if m.Start[r] > m.Start[r+1] {

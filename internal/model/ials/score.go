@@ -1,10 +1,12 @@
 package ials
 
-// scoreBlock is how many items are laid out for the kernels at once: they and sixteen users stay in the second-level cache up to d = 512.
+// scoreBlock is how many items are laid out for the kernels at once: they and sixteen users stay in
+// the second-level cache up to d = 512.
 const scoreBlock = 64
 
-// Scores sets out to users·itemsᵀ, out[u·m+i] being user u's score of item i. users and items are row-major with d components a row,
-// out has a row of m = len(items)/d for each user. Best called with some 16 users at a time. It runs in the caller's goroutine.
+// Scores sets out to users·itemsᵀ, out[u·m+i] being user u's score of item i. users and items are
+// row-major with d components a row, out has a row of m = len(items)/d for each user. Best called
+// with some 16 users at a time. It runs in the caller's goroutine.
 func Scores(users, items []float32, d int, out []float32) {
 	scores(chooseKernels(), users, items, d, out)
 }

@@ -10,19 +10,23 @@ import (
 )
 
 const (
-	// gramBlocks is how many partial sums a Gram matrix is added up from. Fixed, so that the order of additions, and with it
-	// every bit of the result, does not depend on the number of threads. More would only cost memory (64 KB each at d = 128).
+	// gramBlocks is how many partial sums a Gram matrix is added up from. Fixed, so that the order of
+	// additions, and with it every bit of the result, does not depend on the number of threads. More
+	// would only cost memory (64 KB each at d = 128).
 	gramBlocks = 32
-	// rowsPerTask is how many rows a thread takes at once: few enough to balance long rows, enough to make the counter cheap.
+	// rowsPerTask is how many rows a thread takes at once: few enough to balance long rows, enough to
+	// make the counter cheap.
 	rowsPerTask = 32
-	// chunk is how many vectors are laid out for the kernels at once: 32 KB at d = 64, the size of a first-level cache.
+	// chunk is how many vectors are laid out for the kernels at once: 32 KB at d = 64, the size of a
+	// first-level cache.
 	chunk = 128
-	// maxBoosts is how often a row's diagonal is raised (each time tenfold from boostStart of its largest value) when float32
-	// rounding ate a pivot. It happens only when regularisation is tiny next to the data.
+	// maxBoosts is how often a row's diagonal is raised (each time tenfold from boostStart of its
+	// largest value) when float32 rounding ate a pivot. It happens only when regularisation is tiny
+	// next to the data.
 	maxBoosts  = 4
 	boostStart = 1e-6
-	// negligible components become zero. A model that is regularised to death shrinks towards zero for ever, and arithmetic on
-	// denormal numbers is ten times slower than on zeros.
+	// negligible components become zero. A model that is regularised to death shrinks towards zero for
+	// ever, and arithmetic on denormal numbers is ten times slower than on zeros.
 	negligible = 1e-18
 )
 
@@ -32,8 +36,9 @@ func Gram(vectors []float32, d, threads int) []float32 {
 	return s.gram(vectors)
 }
 
-// Solve sets each row of out to the exact solution of its normal equations against the fixed other side:
-// (α0·G + Σ c·v·vᵀ + λ_r·I)·w = Σ c·v, v being the vectors of the row's columns. Rows without cells become zero.
+// Solve sets each row of out to the exact solution of its normal equations against the fixed other
+// side: (α0·G + Σ c·v·vᵀ + λ_r·I)·w = Σ c·v, v being the vectors of the row's columns. Rows without
+// cells become zero.
 func Solve(ctx context.Context, m *Matrix, fixed, out []float32, cfg Config) error {
 	s := newSweep(chooseKernels(), cfg)
 	if s.prepare(m, fixed) {
@@ -51,9 +56,11 @@ func Solve(ctx context.Context, m *Matrix, fixed, out []float32, cfg Config) err
 
 // sweep is one half-step: every row solved against the fixed other side.
 //
-// The equations' matrix is α0·G + λ_r·I, the same for every row up to λ_r, plus k outer products. In the eigenbasis of G the first part is a
-// diagonal D whatever λ_r is. A row with few cells then has x = D^-½·Bᵀ·(I + B·Bᵀ)⁻¹·√c, B being the k vectors times √c·D^-½: k × k
-// equations instead of d × d, exactly the same solution (Woodbury). Rows with many cells solve d × d in whichever basis there is.
+// The equations' matrix is α0·G + λ_r·I, the same for every row up to λ_r, plus k outer products.
+// In the eigenbasis of G the first part is a diagonal D whatever λ_r is. A row with few cells then
+// has x = D^-½·Bᵀ·(I + B·Bᵀ)⁻¹·√c, B being the k vectors times √c·D^-½: k × k equations instead of
+// d × d, exactly the same solution (Woodbury). Rows with many cells solve d × d in whichever basis
+// there is.
 type sweep struct {
 	kernels *kernels
 	cfg     Config
@@ -62,7 +69,8 @@ type sweep struct {
 	base    triangle // α0·G, in the basis if there is one
 	rotated bool     // there is a basis; else too few rows are short for it to pay
 	basis   []lane   // eigenvectors of G as rows, padded to whole lanes and 4 rows
-	// roots is, by the number of cells, (eigenvalues of α0·G + λ)^-½ for the rows that are solved k × k, and nil for others.
+	// roots is, by the number of cells, (eigenvalues of α0·G + λ)^-½ for the rows that are solved k ×
+	// k, and nil for others.
 	roots [][]lane
 
 	// Scratch that lives on from half-step to half-step.
@@ -132,8 +140,9 @@ func (s *sweep) gram(vectors []float32) []float32 {
 // dualLimit is the longest row that is solved k × k.
 func dualLimit(d int) int { return d * 3 / 4 }
 
-// worthRotating says whether what k × k equations save on the matrix's short rows pays for the rotation and the eigenbasis. In multiply-adds;
-// the eigenvectors' double precision and short loops count four times.
+// worthRotating says whether what k × k equations save on the matrix's short rows pays for the
+// rotation and the eigenbasis. In multiply-adds; the eigenvectors' double precision and short loops
+// count four times.
 func worthRotating(m *Matrix, d int) bool {
 	cost := float64(m.Cols)*float64(d*d) + 4*6*float64(d*d)*float64(d)
 	for r := range m.Rows {

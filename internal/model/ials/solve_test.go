@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// longTail is a matrix whose rows have 1 to longest cells of random weight, most of them few, and whose columns have a long tail too.
+// longTail is a matrix whose rows have 1 to longest cells of random weight, most of them few, and
+// whose columns have a long tail too.
 func longTail(rows, cols, longest int) *Matrix {
 	rng := rand.New(rand.NewPCG(11, uint64(rows)))
 	m := &Matrix{Rows: rows, Cols: cols, Start: []int{0}}
@@ -63,7 +64,8 @@ func exact(m *Matrix, r int, fixed []float32, cfg Config) []float64 {
 	return b
 }
 
-// TestSolveIsExact compares rows solved k × k and rows solved d × d, with a basis and without, with the definition.
+// TestSolveIsExact compares rows solved k × k and rows solved d × d, with a basis and without, with
+// the definition.
 func TestSolveIsExact(t *testing.T) {
 	t.Parallel()
 	m := longTail(1500, 300, 120)
@@ -93,7 +95,8 @@ func TestSolveIsExact(t *testing.T) {
 			for r := 0; r < m.Rows; r += 7 {
 				for i, want := range exact(m, r, fixed, cfg) {
 					if got := float64(out[r*d+i]); math.Abs(got-want) > 1e-4 {
-						t.Fatalf("%s, d = %d, row %d of %d cells: component %d is %g, want %g", k.name, d, r, m.Start[r+1]-m.Start[r], i, got, want)
+						t.Fatalf("%s, d = %d, row %d of %d cells: component %d is %g, want %g", k.name, d, r,
+							m.Start[r+1]-m.Start[r], i, got, want)
 					}
 				}
 			}
@@ -101,7 +104,8 @@ func TestSolveIsExact(t *testing.T) {
 	}
 }
 
-// TestFitAgreesAcrossKernels says that training ends at the same model, and with AVX2 and AVX-512 at the same bits.
+// TestFitAgreesAcrossKernels says that training ends at the same model, and with AVX2 and AVX-512
+// at the same bits.
 func TestFitAgreesAcrossKernels(t *testing.T) {
 	t.Parallel()
 	m := longTail(1200, 400, 60)
@@ -119,7 +123,8 @@ func TestFitAgreesAcrossKernels(t *testing.T) {
 		} else {
 			loss = got
 		}
-		if old := models[k.name]; old != nil && (!slices.Equal(old.Users, model.Users) || !slices.Equal(old.Items, model.Items)) {
+		if old := models[k.name]; old != nil &&
+			(!slices.Equal(old.Users, model.Users) || !slices.Equal(old.Items, model.Items)) {
 			t.Fatalf("two sets called %s give different bits", k.name)
 		}
 		models[k.name] = model
@@ -140,7 +145,8 @@ func TestRotatedFitDoesNotDependOnThreads(t *testing.T) {
 	}
 }
 
-// TestMemoryHolds says that Fit allocates no more in all than Memory says it holds, whatever the number of epochs.
+// TestMemoryHolds says that Fit allocates no more in all than Memory says it holds, whatever the
+// number of epochs.
 func TestMemoryHolds(t *testing.T) {
 	m := longTail(6000, 2000, 60)
 	for _, d := range []int{16, 70} {

@@ -2,8 +2,9 @@ package ials
 
 import "math"
 
-// triangle holds a symmetric matrix of n rows, and then its factor U, A = Uᵀ·U, by panels of 16 columns: lane q·stride+i is row i of
-// panel q. Only the part right of the diagonal counts. Rows between n and a multiple of 4 are rows of the unit matrix.
+// triangle holds a symmetric matrix of n rows, and then its factor U, A = Uᵀ·U, by panels of 16
+// columns: lane q·stride+i is row i of panel q. Only the part right of the diagonal counts. Rows
+// between n and a multiple of 4 are rows of the unit matrix.
 type triangle struct {
 	n, stride, panels int
 	u                 []lane
@@ -49,8 +50,9 @@ func (t *triangle) gram(k *kernels, v []lane, stride, count int) {
 	}
 }
 
-// factor turns the matrix into U, four rows at a time: what the rows above contribute, the 4 × 4 corner by hand, then the four rows times
-// its inverse. False when a pivot is not positive; the matrix is then spoilt.
+// factor turns the matrix into U, four rows at a time: what the rows above contribute, the 4 × 4
+// corner by hand, then the four rows times its inverse. False when a pivot is not positive; the
+// matrix is then spoilt.
 func (t *triangle) factor(k *kernels) bool {
 	for i := t.n; i%4 != 0; i++ {
 		*t.at(i, i) = 1

@@ -24,7 +24,8 @@ const (
 	identityFile  = "version.json"
 )
 
-// createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows shall be equal bytes.
+// createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows
+// shall be equal bytes.
 const createdBy = "kindred version 1"
 
 // format is the version of this layout. A reader refuses another one.
@@ -63,8 +64,9 @@ func toItemRow(i modelversion.Item) itemRow {
 }
 
 func fromItemRow(r itemRow) modelversion.Item {
-	return modelversion.Item{Code: r.Code, Name: r.Name, Line: r.Line, QuantityInStock: int16(r.QuantityInStock), Positives: r.Positives,
-		Origin: modelversion.Origin(r.Origin), Vector: r.Vector}
+	return modelversion.Item{Code: r.Code, Name: r.Name, Line: r.Line, QuantityInStock: int16(r.QuantityInStock),
+		Positives: r.Positives,
+		Origin:    modelversion.Origin(r.Origin), Vector: r.Vector}
 }
 
 func toCustomerRow(c modelversion.Customer) customerRow {
@@ -75,7 +77,8 @@ func fromCustomerRow(r customerRow) modelversion.Customer {
 	return modelversion.Customer{Number: r.Number, Origin: modelversion.Origin(r.Origin), Vector: r.Vector, Rated: r.Rated}
 }
 
-// batchRows is how many rows are converted at once: conversion copies only slice headers, so it bounds nothing but those.
+// batchRows is how many rows are converted at once: conversion copies only slice headers, so it
+// bounds nothing but those.
 const batchRows = 4096
 
 func writeRows[Row, Source any](name string, all []Source, convert func(Source) Row) (err error) {

@@ -1,5 +1,6 @@
-// Package modelfile writes a model version to files and reads it back, under the commit protocol of package commit. It owns
-// the files' names, columns and format; what a version is and when it is whole belongs to package modelversion.
+// Package modelfile writes a model version to files and reads it back, under the commit protocol of
+// package commit. It owns the files' names, columns and format; what a version is and when it is
+// whole belongs to package modelversion.
 package modelfile
 
 import (
@@ -30,10 +31,11 @@ type source struct {
 	Input          string `json:"input"`
 }
 
-// Write commits v as the current version, under its ID. changed is false when it is current already. It needs scratchDir
-// for a copy of the files. TrainedAt is not stored: the manifest's time of creation takes its place. An error is
-// modelversion.ErrInvalid or comes from commit.
-func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version, scratchDir string) (changed bool, err error) {
+// Write commits v as the current version, under its ID. changed is false when it is current
+// already. It needs scratchDir for a copy of the files. TrainedAt is not stored: the manifest's
+// time of creation takes its place. An error is modelversion.ErrInvalid or comes from commit.
+func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version,
+	scratchDir string) (changed bool, err error) {
 	if err := v.Validate(); err != nil {
 		return false, err
 	}
@@ -71,8 +73,9 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	return changed, nil
 }
 
-// Read loads a version whole and checks it; an empty id means the current one. It needs scratchDir for a copy of the
-// files. An error is modelversion.ErrInvalid, ErrFormat, commit.ErrNoCurrent, commit.ErrCorrupt or the store's.
+// Read loads a version whole and checks it; an empty id means the current one. It needs scratchDir
+// for a copy of the files. An error is modelversion.ErrInvalid, ErrFormat, commit.ErrNoCurrent,
+// commit.ErrCorrupt or the store's.
 func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *modelversion.Version, err error) {
 	m, err := manifest(ctx, repo, id)
 	if err != nil {
@@ -101,8 +104,10 @@ func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (
 	return v, nil
 }
 
-// ReadSummary is Read without vectors: Items and Customers, Encoder and Gram stay empty. It reads a few kilobytes.
-func ReadSummary(ctx context.Context, repo *commit.Repository, id, scratchDir string) (v *modelversion.Version, items, customers int64, err error) {
+// ReadSummary is Read without vectors: Items and Customers, Encoder and Gram stay empty. It reads a
+// few kilobytes.
+func ReadSummary(ctx context.Context, repo *commit.Repository, id,
+	scratchDir string) (v *modelversion.Version, items, customers int64, err error) {
 	m, err := manifest(ctx, repo, id)
 	if err != nil {
 		return nil, 0, 0, err
@@ -133,8 +138,8 @@ type Ancestor struct {
 	Input string // see modelversion.Version
 }
 
-// Ancestors goes from the current version to the one that was current before it, and so on, at most limit of them. It ends where there is none
-// or where an older run is gone.
+// Ancestors goes from the current version to the one that was current before it, and so on, at most
+// limit of them. It ends where there is none or where an older run is gone.
 func Ancestors(ctx context.Context, repo *commit.Repository, limit int) iter.Seq2[Ancestor, error] {
 	return func(yield func(Ancestor, error) bool) {
 		m, err := repo.Current(ctx)
@@ -171,7 +176,8 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 		return m, fmt.Errorf("find model version: %w", err)
 	}
 	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
-		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind, m.SchemaFingerprint, ErrFormat)
+		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind,
+			m.SchemaFingerprint, ErrFormat)
 	}
 	return m, nil
 }
@@ -179,7 +185,8 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 func loadSummary(dir string) (*modelversion.Version, error) {
 	local := func(name string) string { return filepath.Join(dir, name) }
 	v, id := &modelversion.Version{}, identity{}
-	err := errors.Join(readJSON(local(identityFile), &id), readJSON(local(servingFile), &v.Solver), readJSON(local(reportFile), &v.Report))
+	err := errors.Join(readJSON(local(identityFile), &id), readJSON(local(servingFile), &v.Solver),
+		readJSON(local(reportFile), &v.Report))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,8 @@ func version() *modelversion.Version {
 		Items: []modelversion.Item{
 			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
 				Vector: []float32{1, 2}},
-			{Code: "S9", Name: "Été", Line: "Planes", QuantityInStock: -1, Origin: modelversion.OriginFeatures, Vector: []float32{0.5, -1}},
+			{Code: "S9", Name: "Été", Line: "Planes", QuantityInStock: -1, Origin: modelversion.OriginFeatures,
+				Vector: []float32{0.5, -1}},
 		},
 		Customers: []modelversion.Customer{
 			{Number: 7, Origin: modelversion.OriginTrained, Vector: []float32{0.1, 0.2}, Rated: []string{"S10", "S9"}},
@@ -36,7 +37,8 @@ func version() *modelversion.Version {
 			Gram: []float32{1.25, 1.5, 1.5, 5}},
 		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}},
 			CreditEdges: []float64{100.5}},
-		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3, Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
+		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3,
+			Rows:    []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
 			Live:    &modelversion.Part{What: "newer", Customers: 2, Rows: []modelversion.Row{{Name: "live", NDCG20: 0.3}}},
 			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"good"}}},
 		Training: json.RawMessage(`{"config":{"dim":2}}`),
@@ -63,7 +65,8 @@ func TestWriteThenRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(),
+			cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
 			t.Errorf("read %q differs:\n%s", id, diff)
 		}
 		if age := time.Since(got.TrainedAt); age < 0 || age > time.Minute {
@@ -71,7 +74,8 @@ func TestWriteThenRead(t *testing.T) {
 		}
 	}
 	got, items, customers, err := modelfile.ReadSummary(t.Context(), repo, "", t.TempDir())
-	if err != nil || items != 2 || customers != 2 || got.ID != want.ID || got.Report.Rows[0].NDCG10 != 0.5 || got.Solver.Alpha0 != 0.1 {
+	if err != nil || items != 2 || customers != 2 || got.ID != want.ID || got.Report.Rows[0].NDCG10 != 0.5 ||
+		got.Solver.Alpha0 != 0.1 {
 		t.Errorf("summary is %+v with %d items, %d customers, %v", got, items, customers, err)
 	}
 }
@@ -106,7 +110,8 @@ func TestFaultyVersionsAreNotWritten(t *testing.T) {
 	}
 }
 
-// TestReadRefusesAnotherModelsGram commits what a faulty writer might: files that are whole, each, but do not belong together.
+// TestReadRefusesAnotherModelsGram commits what a faulty writer might: files that are whole, each,
+// but do not belong together.
 func TestReadRefusesAnotherModelsGram(t *testing.T) {
 	t.Parallel()
 	repo, dir := repository(t), t.TempDir()

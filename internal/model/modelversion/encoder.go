@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Features names what is known of a customer, as Weights has it. Empty values and a nil credit limit name nothing. Training
-// and serving both ask here, so that they cannot name differently.
+// Features names what is known of a customer, as Weights has it. Empty values and a nil credit
+// limit name nothing. Training and serving both ask here, so that they cannot name differently.
 func (e *Encoder) Features(country, city string, creditLimit *float64) []string {
 	var features []string
 	if country != "" {
@@ -22,8 +22,8 @@ func (e *Encoder) Features(country, city string, creditLimit *float64) []string 
 	return features
 }
 
-// Vector maps features into the factor space, as a new slice. It is nil when none of them is known: then the bias would be
-// all, and that says nothing of this customer.
+// Vector maps features into the factor space, as a new slice. It is nil when none of them is known:
+// then the bias would be all, and that says nothing of this customer.
 func (e *Encoder) Vector(features []string) []float32 {
 	var vector []float32
 	for _, feature := range features {

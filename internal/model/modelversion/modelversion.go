@@ -1,6 +1,6 @@
-// Package modelversion holds what a trained model is: the embeddings, what serving needs to fold a session in, how good
-// it measured, and the gate's verdict. All of it moves together or not at all: package modelfile stores it. Vectors of two
-// versions are never compared. It knows no technology.
+// Package modelversion holds what a trained model is: the embeddings, what serving needs to fold a
+// session in, how good it measured, and the gate's verdict. All of it moves together or not at all:
+// package modelfile stores it. Vectors of two versions are never compared. It knows no technology.
 package modelversion
 
 import (
@@ -30,7 +30,9 @@ type Version struct {
 	Solver         Solver
 	Encoder        Encoder
 	Report         Report
-	Training       json.RawMessage // what the trainer wants remembered, one JSON object: its configuration, what tuning tried; nil: nothing
+	// what the trainer wants remembered, one JSON object: its configuration, what tuning tried; nil:
+	// nothing
+	Training json.RawMessage
 }
 
 // Item is a product's embedding with the facts that filters and answers need.
@@ -44,7 +46,8 @@ type Item struct {
 	Vector          []float32
 }
 
-// Customer is a customer's embedding and what they have rated already (whatever the stars), which is not recommended again.
+// Customer is a customer's embedding and what they have rated already (whatever the stars), which
+// is not recommended again.
 type Customer struct {
 	Number int32
 	Origin Origin
@@ -52,7 +55,8 @@ type Customer struct {
 	Rated  []string // product codes, sorted
 }
 
-// Solver is what the normal equations of a session need: the configuration of training and the Gram matrix of the item vectors.
+// Solver is what the normal equations of a session need: the configuration of training and the Gram
+// matrix of the item vectors.
 type Solver struct {
 	Dim        int       `json:"dim"`
 	Alpha0     float64   `json:"alpha0"`      // weight of an unobserved pair
@@ -67,9 +71,10 @@ type Solver struct {
 // Encoder maps a customer's features into the factor space: vector = Bias + Σ Weights[feature]. A feature is
 // "country=France", "city=Paris" or "credit=3" (a quantile bucket); unknown ones are skipped.
 type Encoder struct {
-	Bias        []float32            `json:"bias"`
-	Weights     map[string][]float32 `json:"weights"`
-	CreditEdges []float64            `json:"credit_edges"` // ascending upper bounds of the credit buckets, in currency units
+	Bias    []float32            `json:"bias"`
+	Weights map[string][]float32 `json:"weights"`
+	// ascending upper bounds of the credit buckets, in currency units
+	CreditEdges []float64 `json:"credit_edges"`
 }
 
 // Report is what evaluation measured on held-out interactions, and what the gate made of it.

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// gramTolerance bounds how far the stored Gram matrix may lie from the one of the stored items, as a share of its largest
-// value. Sums of float32 over millions of items in another order differ by far less; a matrix of other vectors by far more.
+// gramTolerance bounds how far the stored Gram matrix may lie from the one of the stored items, as
+// a share of its largest value. Sums of float32 over millions of items in another order differ by
+// far less; a matrix of other vectors by far more.
 const gramTolerance = 1e-3
 
 // isID says whether an id is m and 15 hex digits, fit for part of an SQL identifier and of an object key.
@@ -61,7 +62,8 @@ func (v *Version) Validate() error {
 	return nil
 }
 
-// gramError is the largest difference between the stored Gram matrix and that of the items, relative to the largest value of the latter.
+// gramError is the largest difference between the stored Gram matrix and that of the items,
+// relative to the largest value of the latter.
 func (v *Version) gramError() float64 {
 	d := v.Solver.Dim
 	sum := make([]float64, d*d)

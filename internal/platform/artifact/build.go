@@ -21,19 +21,22 @@ import (
 // zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
 var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// What tags leave out: Lambda's old RPC runtime, and, of a function, pgx's list of the Go types that PostgreSQL types are guessed from.
+// What tags leave out: Lambda's old RPC runtime, and, of a function, pgx's list of the Go types
+// that PostgreSQL types are guessed from.
 const (
 	tags         = "lambda.norpc"
 	functionTags = tags + ",nopgxregisterdefaulttypes"
 )
 
-// BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a Lambda zip. LocalStack
-// without Docker runs the bootstrap directly on the host, so on macOS that is a macOS binary.
+// BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a
+// Lambda zip. LocalStack without Docker runs the bootstrap directly on the host, so on macOS that
+// is a macOS binary.
 func BuildFunction(ctx context.Context, dir, name string) ([]byte, error) {
 	return BuildFunctionFor(ctx, dir, name, runtime.GOOS)
 }
 
-// BuildFunctionFor is BuildFunction for another operating system: "linux" when LocalStack runs in a container.
+// BuildFunctionFor is BuildFunction for another operating system: "linux" when LocalStack runs in a
+// container.
 func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, error) {
 	bootstrap, err := Compile(ctx, dir, "./lambdas/"+name, goos, runtime.GOARCH)
 	if err != nil {
@@ -46,8 +49,8 @@ func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, erro
 	return data, nil
 }
 
-// Compile builds a program of the module in dir. Paths, times, version control and the caller's settings leave no trace in it: the same
-// sources and Go release give the same bytes.
+// Compile builds a program of the module in dir. Paths, times, version control and the caller's
+// settings leave no trace in it: the same sources and Go release give the same bytes.
 func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
 	scratch, err := os.MkdirTemp("", "kindred-build-")
 	if err != nil {
@@ -59,7 +62,8 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 	if strings.HasPrefix(program, "./lambdas/") {
 		with = functionTags
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags", "-s -w -buildid=", "-o", out, program)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags",
+		"-s -w -buildid=", "-o", out, program)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
 	if said, err := cmd.CombinedOutput(); err != nil {
@@ -76,7 +80,10 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 func Pack(bootstrap []byte, files map[string][]byte) ([]byte, error) {
 	var buf bytes.Buffer
 	w := zip.NewWriter(&buf)
-	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return flate.NewWriter(out, flate.BestCompression) })
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser,
+		error) {
+		return flate.NewWriter(out, flate.BestCompression)
+	})
 	add := func(name string, mode os.FileMode, data []byte) error {
 		header := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: zipTime}
 		header.SetMode(mode)

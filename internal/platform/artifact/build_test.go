@@ -41,9 +41,10 @@ func TestPack(t *testing.T) {
 	}
 }
 
-// A function starts sooner the smaller it is. What breaks this is most often an import: `go tool nm -size -sort size` on a build without -s says
-// which package is large, `go list -deps` who brings it. The SDK's configuration and S3 client, and goose, are why there are the packages
-// awsenv, s3put and migration.
+// A function starts sooner the smaller it is. What breaks this is most often an import: `go tool nm
+// -size -sort size` on a build without -s says which package is large, `go list -deps` who brings
+// it. The SDK's configuration and S3 client, and goose, are why there are the packages awsenv,
+// s3put and migration.
 func TestFunctionsAreSmall(t *testing.T) {
 	t.Parallel()
 	const limit = 4_000_000 // bytes
@@ -66,7 +67,8 @@ func TestFunctionsAreSmall(t *testing.T) {
 func TestBuildFunctionSaysWhatTheCompilerSaid(t *testing.T) {
 	t.Parallel()
 	_, err := BuildFunction(t.Context(), t.TempDir(), "nothing")
-	if err == nil || !strings.Contains(err.Error(), "build ./lambdas/nothing") || !strings.Contains(err.Error(), "go.mod") {
+	if err == nil || !strings.Contains(err.Error(), "build ./lambdas/nothing") ||
+		!strings.Contains(err.Error(), "go.mod") {
 		t.Errorf("error = %v", err)
 	}
 }

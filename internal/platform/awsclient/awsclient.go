@@ -1,6 +1,6 @@
-// Package awsclient loads the AWS SDK's configuration and makes its clients. It is the only package that knows how a
-// local endpoint differs from AWS: path-style S3 addresses, and nothing else. AWS_ENDPOINT_URL and AWS_REGION are the
-// SDK's own variables.
+// Package awsclient loads the AWS SDK's configuration and makes its clients. It is the only package
+// that knows how a local endpoint differs from AWS: path-style S3 addresses, and nothing else.
+// AWS_ENDPOINT_URL and AWS_REGION are the SDK's own variables.
 package awsclient
 
 import (

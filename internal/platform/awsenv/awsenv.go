@@ -1,6 +1,8 @@
-// Package awsenv is AWS as a function sees it: what Lambda sets in its environment and nothing else, and signed requests to single services.
-// The SDK's own configuration (package awsclient) also knows shared files, single sign-on and metadata services, and its clients all that a
-// service can do: a function with them would be a fourth larger, start later, and take longer to hand a batch to Firehose.
+// Package awsenv is AWS as a function sees it: what Lambda sets in its environment and nothing
+// else, and signed requests to single services. The SDK's own configuration (package awsclient)
+// also knows shared files, single sign-on and metadata services, and its clients all that a service
+// can do: a function with them would be a fourth larger, start later, and take longer to hand a
+// batch to Firehose.
 package awsenv
 
 import (
@@ -13,7 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// Environment is what Lambda sets. It does not change: Lambda replaces the process before its credentials end.
+// Environment is what Lambda sets. It does not change: Lambda replaces the process before its
+// credentials end.
 type Environment struct {
 	Region      string
 	Credentials aws.CredentialsProvider
@@ -26,10 +29,12 @@ func Load(getenv func(string) string) (Environment, error) {
 	if region == "" || key == "" || secret == "" {
 		return Environment{}, errors.New("AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not all set")
 	}
-	return Environment{region, credentials.NewStaticCredentialsProvider(key, secret, getenv("AWS_SESSION_TOKEN")), getenv}, nil
+	return Environment{region, credentials.NewStaticCredentialsProvider(key, secret, getenv("AWS_SESSION_TOKEN")), getenv},
+		nil
 }
 
-// endpoint finds where AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL says that the service is; nil when neither is set.
+// endpoint finds where AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL says that the service is; nil
+// when neither is set.
 func (e Environment) endpoint(service string) (*url.URL, error) {
 	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
 		if value := e.getenv(name); value != "" {

@@ -14,7 +14,8 @@ func from(variables map[string]string) func(string) string {
 }
 
 func sample() map[string]string {
-	return map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
+	return map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+		"AWS_SESSION_TOKEN": "token"}
 }
 
 func TestLoad(t *testing.T) {
@@ -24,7 +25,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	who, err := env.Credentials.Retrieve(t.Context())
-	if err != nil || who.AccessKeyID != "key" || who.SecretAccessKey != "secret" || who.SessionToken != "token" || env.Region != "eu-west-1" {
+	if err != nil || who.AccessKeyID != "key" || who.SecretAccessKey != "secret" || who.SessionToken != "token" ||
+		env.Region != "eu-west-1" {
 		t.Errorf("region %q, credentials %+v, %v", env.Region, who, err)
 	}
 	for _, name := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
@@ -74,9 +76,11 @@ func TestSendSigns(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		authorization := r.Header.Get("Authorization")
-		if err != nil || string(body) != "data" || r.Method != http.MethodPut || r.Header.Get("X-Amz-Security-Token") != "token" || r.Header.Get("X-Own") != "1" ||
+		if err != nil || string(body) != "data" || r.Method != http.MethodPut ||
+			r.Header.Get("X-Amz-Security-Token") != "token" || r.Header.Get("X-Own") != "1" ||
 			r.Header.Get("X-Amz-Content-Sha256") != "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7" ||
-			!strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=key/") || !strings.Contains(authorization, "/eu-west-1/s3/aws4_request") {
+			!strings.HasPrefix(authorization, "AWS4-HMAC-SHA256 Credential=key/") ||
+			!strings.Contains(authorization, "/eu-west-1/s3/aws4_request") {
 			t.Errorf("%s %v: %s, %v", r.Method, r.Header, body, err)
 		}
 		w.WriteHeader(http.StatusTeapot)

@@ -30,14 +30,16 @@ type Client struct {
 	signer      *v4.Signer
 }
 
-// NewClient makes a client of a service by the name that its signatures and hosts have, such as "s3". It makes no request.
+// NewClient makes a client of a service by the name that its signatures and hosts have, such as
+// "s3". It makes no request.
 func NewClient(e Environment, service string) (*Client, error) {
 	local, err := e.endpoint(service)
 	if err != nil {
 		return nil, err
 	}
 	return &Client{local, e, service, awshttp.NewBuildableClient(),
-		v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })}, nil // S3 signs the path as it is sent
+		// S3 signs the path as it is sent
+		v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })}, nil
 }
 
 // Host is the service's host on AWS, in the environment's region.
@@ -57,8 +59,10 @@ type Answer struct {
 	Body   []byte
 }
 
-// Send signs a request and reads its answer, whatever the status. The body is sent with its hash, which the service compares.
-func (c *Client) Send(ctx context.Context, method string, target *url.URL, header http.Header, body []byte) (*Answer, error) {
+// Send signs a request and reads its answer, whatever the status. The body is sent with its hash,
+// which the service compares.
+func (c *Client) Send(ctx context.Context, method string, target *url.URL, header http.Header,
+	body []byte) (*Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err

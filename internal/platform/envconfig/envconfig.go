@@ -1,6 +1,7 @@
-// Package envconfig names the environment variables of kindred, once. Each struct is one piece of configuration; the
-// jobs read them with kong (a flag overrides the variable), the Lambda functions with caarlos0/env: both use the `env` tag.
-// `make local-up` writes all of them to a file that make and a shell can source.
+// Package envconfig names the environment variables of kindred, once. Each struct is one piece of
+// configuration; the jobs read them with kong (a flag overrides the variable), the Lambda functions
+// with caarlos0/env: both use the `env` tag. `make local-up` writes all of them to a file that make
+// and a shell can source.
 package envconfig
 
 // MySQL locates the shop's database.
@@ -11,7 +12,8 @@ type MySQL struct {
 // PGVector locates the vector database.
 type PGVector struct {
 	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"Vector database, as postgres://user:password@host:port/database." json:"-"`
-	// IAM logs the DSN's user in by a token of IAM's in a password's place. RDS takes it from users who have rds_iam, over TLS only.
+	// IAM logs the DSN's user in by a token of IAM's in a password's place. RDS takes it from users
+	// who have rds_iam, over TLS only.
 	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to RDS by IAM instead of a password."`
 }
 

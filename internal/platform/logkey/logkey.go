@@ -1,5 +1,6 @@
-// Package logkey names the keys of log lines and metrics, so that one query finds a thing in the lines of all functions. Keys are
-// snake_case with their unit. None holds what a customer is or does: no event, no product, no city.
+// Package logkey names the keys of log lines and metrics, so that one query finds a thing in the
+// lines of all functions. Keys are snake_case with their unit. None holds what a customer is or
+// does: no event, no product, no city.
 package logkey
 
 // What is counted of a batch of events.

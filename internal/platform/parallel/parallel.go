@@ -27,8 +27,9 @@ func Each(n int, do func(i int)) {
 	group.Wait()
 }
 
-// Tasks calls do(worker, i) for 0 ≤ i < n, at most threads at a time, each goroutine taking the next i when it is free, and returns when
-// every call has. worker < max(threads, 1) names the goroutine, for scratch memory of its own.
+// Tasks calls do(worker, i) for 0 ≤ i < n, at most threads at a time, each goroutine taking the
+// next i when it is free, and returns when every call has. worker < max(threads, 1) names the
+// goroutine, for scratch memory of its own.
 func Tasks(threads, n int, do func(worker, i int)) {
 	var next atomic.Int64
 	var group sync.WaitGroup

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Bar shows how far a long step is, where a person watches; elsewhere it is silent. It is not safe for concurrent use.
+// Bar shows how far a long step is, where a person watches; elsewhere it is silent. It is not safe
+// for concurrent use.
 type Bar struct {
 	terminal *os.File // nil: nobody watches
 	stage    string
@@ -27,8 +28,8 @@ func (o *Output) Bar() *Bar {
 // Visible reports whether a person watches: only then is it worth asking how much there is to do.
 func (b *Bar) Visible() bool { return b.terminal != nil }
 
-// Show moves the bar of a stage; a new stage ends the one before. What follows a comma in stage is a remark, which may change from call to
-// call. A total that proves too small grows.
+// Show moves the bar of a stage; a new stage ends the one before. What follows a comma in stage is
+// a remark, which may change from call to call. A total that proves too small grows.
 func (b *Bar) Show(stage string, done, total int64) {
 	if b.terminal == nil {
 		return
@@ -37,8 +38,10 @@ func (b *Bar) Show(stage string, done, total int64) {
 	if b.shown == nil || name != b.stage {
 		b.Close()
 		b.stage = name
-		b.shown = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.terminal), progressbar.OptionSetDescription(stage),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
+		b.shown = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.terminal),
+			progressbar.OptionSetDescription(stage),
+			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish())
 	}
 	if remarked {

@@ -1,6 +1,6 @@
-// Package program is what every command of kindred shares: it parses flags and environment, ends on SIGINT and SIGTERM,
-// logs to standard error and prints one result to standard output. It owns the exit codes: 0 done, 1 failed,
-// 2 bad configuration.
+// Package program is what every command of kindred shares: it parses flags and environment, ends on
+// SIGINT and SIGTERM, logs to standard error and prints one result to standard output. It owns the
+// exit codes: 0 done, 1 failed, 2 bad configuration.
 package program
 
 import (
@@ -17,7 +17,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// ErrConfig marks an error that the caller mends by other flags or variables; wrap it with %w for exit code 2.
+// ErrConfig marks an error that the caller mends by other flags or variables; wrap it with %w for
+// exit code 2.
 var ErrConfig = errors.New("bad configuration")
 
 // Output is where a command reports. One value is bound to every command's Run.
@@ -43,8 +44,9 @@ type flags struct {
 	Verbose bool `short:"v" help:"Log details."`
 }
 
-// Main runs the command line in args against grammar, a pointer to a struct for kong whose commands (or itself) have
-// Run(context.Context, *Output) error, and returns the exit code. kong's `env` tags read the process environment.
+// Main runs the command line in args against grammar, a pointer to a struct for kong whose commands
+// (or itself) have Run(context.Context, *Output) error, and returns the exit code. kong's `env`
+// tags read the process environment.
 func Main(name, description string, grammar any, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,7 +54,8 @@ func Main(name, description string, grammar any, args []string, stdout, stderr i
 }
 
 // Run is Main with the caller's context.
-func Run(ctx context.Context, name, description string, grammar any, args []string, stdout, stderr io.Writer) (code int) {
+func Run(ctx context.Context, name, description string, grammar any, args []string, stdout,
+	stderr io.Writer) (code int) {
 	var common flags
 	type exit int
 	defer func() { // kong ends --help by its exit function; a panic carries that here
@@ -79,7 +82,8 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	if common.Verbose {
 		level = slog.LevelDebug
 	}
-	out := &Output{JSON: common.JSON, Stdout: stdout, Stderr: stderr, Log: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))}
+	out := &Output{JSON: common.JSON, Stdout: stdout, Stderr: stderr,
+		Log: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(out); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)

@@ -1,5 +1,5 @@
-// Package s3put writes single new objects to S3, for functions: one request an object, sent again while a retry may help. It owns that
-// request and nothing else. Programs use package objectstore.
+// Package s3put writes single new objects to S3, for functions: one request an object, sent again
+// while a retry may help. It owns that request and nothing else. Programs use package objectstore.
 package s3put
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// tries bounds how often a request is sent that S3 asks to send again: throttled, failed inside, or in conflict with another
-	// writer of the same object (409). Whoever asked comes again later.
+	// tries bounds how often a request is sent that S3 asks to send again: throttled, failed inside,
+	// or in conflict with another writer of the same object (409). Whoever asked comes again later.
 	tries = 5
 	// firstPause is the pause before the second try; it doubles each time.
 	firstPause = 50 * time.Millisecond
@@ -48,7 +48,8 @@ func New(e awsenv.Environment, location string) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write to bucket %s: %w", name, err)
 	}
-	b := &Bucket{client: client, name: name, base: url.URL{Scheme: "https", Host: name + "." + client.Host(), Path: "/" + prefix}}
+	b := &Bucket{client: client, name: name,
+		base: url.URL{Scheme: "https", Host: name + "." + client.Host(), Path: "/" + prefix}}
 	switch {
 	case client.Local != nil: // buckets by path
 		b.base = *client.Local.JoinPath(name, prefix, "/")

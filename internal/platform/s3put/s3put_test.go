@@ -14,8 +14,9 @@ import (
 func mustBucket(t *testing.T, endpoint, region, location string) *Bucket {
 	t.Helper()
 	env, err := awsenv.Load(func(name string) string {
-		return map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token",
-			"AWS_ENDPOINT_URL": endpoint}[name]
+		return map[string]string{"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+			"AWS_SESSION_TOKEN": "token",
+			"AWS_ENDPOINT_URL":  endpoint}[name]
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +67,10 @@ func TestPutNew(t *testing.T) {
 			var calls atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				body, err := io.ReadAll(r.Body)
-				if err != nil || string(body) != "data" || r.URL.EscapedPath() != "/b/p/a%2Bb/c%3D1.json" || r.Header.Get("If-None-Match") != "*" ||
-					!strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/s3/aws4_request") || r.Header.Get("X-Amz-Security-Token") != "token" {
+				if err != nil || string(body) != "data" || r.URL.EscapedPath() != "/b/p/a%2Bb/c%3D1.json" ||
+					r.Header.Get("If-None-Match") != "*" ||
+					!strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/s3/aws4_request") ||
+					r.Header.Get("X-Amz-Security-Token") != "token" {
 					t.Errorf("%s %s %v: %s, %v", r.Method, r.URL.EscapedPath(), r.Header, body, err)
 				}
 				status := test.statuses[min(int(calls.Add(1)), len(test.statuses))-1]

@@ -40,7 +40,8 @@ func TestOneRowByteForByte(t *testing.T) {
 			return true
 		}
 	}()))
-	want := "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x04" + "\x00\x00\x00\x02ab" + "\x00\x00\x00\x02\xff\xfe" +
+	want := "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x04" + "\x00\x00\x00\x02ab" +
+		"\x00\x00\x00\x02\xff\xfe" +
 		"\x00\x00\x00\x04\x00\x00\x00\x07" + "\x00\x00\x00\x08\x00\x01\x00\x00\x3f\x80\x00\x00" + "\xff\xff"
 	if err != nil || string(got) != want {
 		t.Errorf("got %q, %v\nwant %q", got, err, want)
@@ -58,7 +59,8 @@ func TestTheStreamDoesNotDependOnTheReads(t *testing.T) {
 	if want := 19 + 5000*fixed + 50*(99*100/2) + 2; len(whole) != want || binary.BigEndian.Uint16(whole[19:]) != 4 {
 		t.Errorf("%d bytes, want %d", len(whole), want)
 	}
-	for name, r := range map[string]io.Reader{"bytes": iotest.OneByteReader(rows(5000)), "halves": iotest.HalfReader(rows(5000)),
+	for name, r := range map[string]io.Reader{"bytes": iotest.OneByteReader(rows(5000)),
+		"halves":           iotest.HalfReader(rows(5000)),
 		"errors with data": iotest.DataErrReader(rows(5000))} {
 		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, whole) {
 			t.Errorf("%s: another stream: %v", name, err)
@@ -66,7 +68,8 @@ func TestTheStreamDoesNotDependOnTheReads(t *testing.T) {
 	}
 	for _, size := range []int{1 << 16, 1 << 18, 65531} {
 		var got bytes.Buffer
-		if _, err := io.CopyBuffer(struct{ io.Writer }{&got}, rows(5000), make([]byte, size)); err != nil || !bytes.Equal(got.Bytes(), whole) {
+		if _, err := io.CopyBuffer(struct{ io.Writer }{&got}, rows(5000), make([]byte, size)); err != nil ||
+			!bytes.Equal(got.Bytes(), whole) {
 			t.Errorf("reads of %d: another stream: %v", size, err)
 		}
 	}

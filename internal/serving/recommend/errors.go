@@ -5,8 +5,8 @@ import "errors"
 // ErrUnknownProduct says that the live model does not know a product.
 var ErrUnknownProduct = errors.New("product is not known to the live model")
 
-// RefusedError says that the store refuses a value of the question, whatever state it is in: no retry mends that. Every other error of
-// a store is transient.
+// RefusedError says that the store refuses a value of the question, whatever state it is in: no
+// retry mends that. Every other error of a store is transient.
 type RefusedError struct {
 	Reason string // holds no value of the question
 }

@@ -19,7 +19,8 @@ import (
 const (
 	recommendedItems = 10 // a page's strip of products
 	similarItems     = 5
-	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of what is wanted now.
+	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of
+	// what is wanted now.
 	sessionItems = 50
 	// keptFolders are the solvers of the live version, a canary, and one of the two before or after a change.
 	keptFolders = 3
@@ -57,14 +58,15 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 	}
 }
 
-// Batch answers the events in their order, in three round trips whatever their number; a fourth one when some customer has rated
-// everything that is in stock. All events of a session are answered from one model version: the live one or, for its share of the
-// sessions, the canary, which takes its own round trips at the same time. An error means that none was answered; a later try may mend it,
-// unless it is a *RefusedError.
+// Batch answers the events in their order, in three round trips whatever their number; a fourth one
+// when some customer has rated everything that is in stock. All events of a session are answered
+// from one model version: the live one or, for its share of the sessions, the canary, which takes
+// its own round trips at the same time. An error means that none was answered; a later try may mend
+// it, unless it is a *RefusedError.
 //
-// Left out are products that the session has looked at or put into the cart, those that the customer has rated, and those
-// out of stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products
-// has them in the event already.)
+// Left out are products that the session has looked at or put into the cart, those that the
+// customer has rated, and those out of stock: a recommendation shows what the visitor has not seen.
+// (A page that wants to remind of viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -145,8 +147,8 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	return answers, err
 }
 
-// fillEmpty gives answers without any product the most popular ones, whoever has rated them: better a known product than
-// an empty page.
+// fillEmpty gives answers without any product the most popular ones, whoever has rated them: better
+// a known product than an empty page.
 func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
 	var searches []Search
 	for i := range answers {
@@ -167,8 +169,8 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	return nil
 }
 
-// Similar gives the products nearest to one, at most limit, and the version that says so. ErrUnknownProduct when the live
-// model does not know the product.
+// Similar gives the products nearest to one, at most limit, and the version that says so.
+// ErrUnknownProduct when the live model does not know the product.
 func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
 	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
 		return nil, "", ErrUnknownProduct

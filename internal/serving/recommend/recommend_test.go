@@ -58,21 +58,27 @@ func TestFallbackChain(t *testing.T) {
 	}{
 		"session of a customer": {event(recommendtest.CustomerOfLine1, "", "L2_03", "L2_04+"),
 			activity.SourceSession, "L2", "L2_03 L2_04 L1_00"},
-		"anonymous session":                 {event(0, "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
-		"session outweighs features":        {event(0, "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0", "L0_03 L0_04 L0_00"},
-		"customer with history":             {event(recommendtest.CustomerOfLine1, "France"), activity.SourceCustomer, "L1", "L1_00 L1_04"},
-		"unknown products only":             {event(recommendtest.CustomerOfLine1, "", "nothing"), activity.SourceCustomer, "L1", ""},
-		"customer without history":          {event(recommendtest.CustomerFeatures, "France"), activity.SourceFeatures, "L2", ""},
-		"unknown customer, known country":   {event(999, "France"), activity.SourceFeatures, "L3", ""},
-		"anonymous, known country":          {event(0, "France"), activity.SourceFeatures, "L3", ""},
-		"nothing known":                     {event(0, "Peru"), activity.SourcePopularity, "L1", "L0_00"},
-		"unknown cart, nothing else":        {event(0, "", "nothing+"), activity.SourcePopularity, "L1", ""},
-		"customer who has rated everything": {event(recommendtest.CustomerOfAll, ""), activity.SourcePopularity, "L1", "L0_00"},
+		"anonymous session": {event(0, "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
+		"session outweighs features": {event(0, "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0",
+			"L0_03 L0_04 L0_00"},
+		"customer with history": {event(recommendtest.CustomerOfLine1, "France"), activity.SourceCustomer, "L1",
+			"L1_00 L1_04"},
+		"unknown products only": {event(recommendtest.CustomerOfLine1, "", "nothing"),
+			activity.SourceCustomer, "L1", ""},
+		"customer without history": {event(recommendtest.CustomerFeatures, "France"),
+			activity.SourceFeatures, "L2", ""},
+		"unknown customer, known country": {event(999, "France"), activity.SourceFeatures, "L3", ""},
+		"anonymous, known country":        {event(0, "France"), activity.SourceFeatures, "L3", ""},
+		"nothing known":                   {event(0, "Peru"), activity.SourcePopularity, "L1", "L0_00"},
+		"unknown cart, nothing else":      {event(0, "", "nothing+"), activity.SourcePopularity, "L1", ""},
+		"customer who has rated everything": {event(recommendtest.CustomerOfAll, ""),
+			activity.SourcePopularity, "L1", "L0_00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := mustBatch(t, test.event)[0]
-			if a.Source != test.source || a.ModelVersion != "m1" || len(a.Items) != 10 || !strings.HasPrefix(a.Items[0].ID, test.line) {
+			if a.Source != test.source || a.ModelVersion != "m1" || len(a.Items) != 10 ||
+				!strings.HasPrefix(a.Items[0].ID, test.line) {
 				t.Fatalf("got %+v, want source %s and line %s", a, test.source, test.line)
 			}
 			for _, code := range strings.Fields(test.left) {
@@ -136,7 +142,8 @@ func TestLongSessionsCountTheirEnd(t *testing.T) {
 
 func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
 	t.Parallel()
-	answers := mustBatch(t, event(0, "", "L2_03+"), event(0, "", "L2_03+", "L2_03"), event(0, "", "L2_03", "L2_03+"), event(0, "", "L2_03"))
+	answers := mustBatch(t, event(0, "", "L2_03+"), event(0, "", "L2_03+", "L2_03"), event(0, "", "L2_03", "L2_03+"),
+		event(0, "", "L2_03"))
 	for i, again := range answers[1:3] {
 		if diff := cmp.Diff(answers[0], again); diff != "" {
 			t.Errorf("history %d: %s", i+1, diff)
@@ -150,14 +157,16 @@ func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
 func TestBatchEqualsOneByOne(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	customers := []int32{0, recommendtest.CustomerOfLine1, recommendtest.CustomerFeatures, recommendtest.CustomerOfAll, 999}
+	customers := []int32{0, recommendtest.CustomerOfLine1, recommendtest.CustomerFeatures,
+		recommendtest.CustomerOfAll, 999}
 	var events []*activity.Event
 	for range 60 {
 		var history []string
 		for range rng.IntN(6) {
 			history = append(history, fmt.Sprintf("L%d_%02d%s", rng.IntN(5), rng.IntN(20), []string{"", "+"}[rng.IntN(2)]))
 		}
-		events = append(events, event(customers[rng.IntN(len(customers))], []string{"", "France", "Peru"}[rng.IntN(3)], history...))
+		events = append(events, event(customers[rng.IntN(len(customers))], []string{"", "France", "Peru"}[rng.IntN(3)],
+			history...))
 	}
 	together := mustBatch(t, events...)
 	for i, e := range events {
@@ -267,7 +276,8 @@ func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 			}
 			return nil
 		})
-		if a, err := recommend.New(store).Batch(t.Context(), []*activity.Event{event(101, "", "L0_01")}); !errors.Is(err, down) || a != nil {
+		if a, err := recommend.New(store).Batch(t.Context(), []*activity.Event{event(101, "", "L0_01")}); !errors.Is(err,
+			down) || a != nil {
 			t.Errorf("trip %d: got %v, %v", trip, a, err)
 		}
 	}
@@ -292,14 +302,15 @@ func TestRecord(t *testing.T) {
 	answer := mustBatch(t, event(0, "", "L2_03"))[0]
 	record := answer.Record([]byte(`{}`), &activity.Event{EventID: "e"}, p, at.Add(1500*time.Microsecond))
 	got := record.Recommendation
-	if got.ID != activity.RecommendationID("e") || got.EventID != "e" || got.LatencyMS != 1.5 || got.Source != activity.SourceSession ||
+	if got.ID != activity.RecommendationID("e") || got.EventID != "e" || got.LatencyMS != 1.5 ||
+		got.Source != activity.SourceSession ||
 		got.Position != p || len(record.RecommendedItems) != 10 {
 		t.Errorf("got %+v", record)
 	}
 }
 
-// BenchmarkBatch measures the arithmetic of an event with five browsed products at the dimension and catalogue of a real model; the
-// store costs nothing, its candidates are made beforehand.
+// BenchmarkBatch measures the arithmetic of an event with five browsed products at the dimension
+// and catalogue of a real model; the store costs nothing, its candidates are made beforehand.
 func BenchmarkBatch(b *testing.B) {
 	const dim, events = 64, 100
 	store := newFixedStore(dim)
@@ -360,7 +371,8 @@ func (s *fixedStore) Lookup(context.Context, *recommend.Model, []string, []int32
 	return s.found, nil
 }
 
-func (s *fixedStore) Retrieve(_ context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (s *fixedStore) Retrieve(_ context.Context, _ *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i := range candidates {

@@ -24,7 +24,8 @@ type browsed struct {
 	inCart bool
 }
 
-// newSession reads the browse history from its newest entry. A product that is in the cart by any of its entries is in the cart.
+// newSession reads the browse history from its newest entry. A product that is in the cart by any
+// of its entries is in the cart.
 func newSession(e *activity.Event) session {
 	s := session{event: e}
 	at := map[string]int{} // index in seen, and in browsed while that is shorter than sessionItems
@@ -71,8 +72,8 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		return err
 	}
 	s.query, s.vector, s.source = query, query.Vector(), activity.SourceSession
-	// Which product shaped the query most: the decomposition of the query's product with itself. That needs no candidates,
-	// so its neighbours are fetched in the same round trip as they are.
+	// Which product shaped the query most: the decomposition of the query's product with itself. That
+	// needs no candidates, so its neighbours are fetched in the same round trip as they are.
 	if s.telling = s.because(s.vector); s.telling == "" {
 		s.telling = s.folded[0]
 	}
@@ -111,7 +112,8 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 	return items
 }
 
-// because names the browsed product that contributes most to the item's score, "" when none contributes anything.
+// because names the browsed product that contributes most to the item's score, "" when none
+// contributes anything.
 func (s *session) because(item []float32) string {
 	var room [sessionItems]float32
 	_, each := s.query.Contributions(item, room[:0])

@@ -1,6 +1,7 @@
-// Package recommend decides what to recommend to the sessions of a batch: it folds each session into the space of the live
-// model, asks the store for the best products, names the browsed product behind each one, and falls back, by name, when
-// little is known. It owns that logic and the data types of what it asks; it knows no database, no AWS and no stream.
+// Package recommend decides what to recommend to the sessions of a batch: it folds each session
+// into the space of the live model, asks the store for the best products, names the browsed product
+// behind each one, and falls back, by name, when little is known. It owns that logic and the data
+// types of what it asks; it knows no database, no AWS and no stream.
 package recommend
 
 import (
@@ -27,8 +28,9 @@ type Traffic struct {
 	Share  float64 // of the sessions that Canary answers, 0 to 1
 }
 
-// Of gives the version that answers the event. It depends on the session alone, so that a visitor sees one version while the shares stay,
-// and a larger share keeps the sessions of a smaller one. An event without a session goes by its customer.
+// Of gives the version that answers the event. It depends on the session alone, so that a visitor
+// sees one version while the shares stay, and a larger share keeps the sessions of a smaller one.
+// An event without a session goes by its customer.
 func (t Traffic) Of(e *activity.Event) *Model {
 	if t.Canary == nil {
 		return t.Live
@@ -64,8 +66,8 @@ type Search struct {
 	Limit    int
 }
 
-// Candidate is a product that a search found. Score is the inner product of query and item; in the popularity order it
-// is the number of customers who like the product.
+// Candidate is a product that a search found. Score is the inner product of query and item; in the
+// popularity order it is the number of customers who like the product.
 type Candidate struct {
 	Code   string
 	Score  float32
@@ -84,12 +86,14 @@ type Similar struct {
 	Distance float32
 }
 
-// store is a vector store. Each method is one round trip, and safe for concurrent use. A retry may mend every error but a *RefusedError.
+// store is a vector store. Each method is one round trip, and safe for concurrent use. A retry may
+// mend every error but a *RefusedError.
 type store interface {
 	// Traffic gives the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
 	Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error)
-	// Retrieve answers every search and every neighbours question, in their order. Products out of stock are left out.
+	// Retrieve answers every search and every neighbours question, in their order. Products out of
+	// stock are left out.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
 }

@@ -15,7 +15,8 @@ var (
 	ErrNoLiveVersion = errors.New("no model version is live")
 	// ErrNotMigrated says that the database has not all of this package's tables yet: run Migrate.
 	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run `publish migrate`")
-	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer. Ask Live again.
+	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer.
+	// Ask Live again.
 	ErrVersionGone = errors.New("model version is gone from the database")
 	// ErrUnknownVersion says that the database never loaded the version, or that it is not whole.
 	ErrUnknownVersion = errors.New("model version is not in the database")
@@ -53,8 +54,9 @@ func (r *Refusal) Error() string {
 // Is makes errors.Is(err, ErrRefused) true.
 func (r *Refusal) Is(target error) bool { return target == ErrRefused }
 
-// questionFault names what is special about an error of a question to a version: "no such table or schema" is ErrVersionGone; a value that
-// PostgreSQL takes never is a *recommend.RefusedError, without PostgreSQL's message, which quotes the value.
+// questionFault names what is special about an error of a question to a version: "no such table or
+// schema" is ErrVersionGone; a value that PostgreSQL takes never is a *recommend.RefusedError,
+// without PostgreSQL's message, which quotes the value.
 func questionFault(err error, version string) error {
 	var state *pgconn.PgError
 	switch {
@@ -66,9 +68,9 @@ func questionFault(err error, version string) error {
 	return err
 }
 
-// refused reports the SQLSTATEs that depend on the values of a question alone: data exceptions and exceeded limits of the program. Not
-// among them is 22000, pgvector's complaint about vectors: those are the model's. See
-// https://www.postgresql.org/docs/current/errcodes-appendix.html.
+// refused reports the SQLSTATEs that depend on the values of a question alone: data exceptions and
+// exceeded limits of the program. Not among them is 22000, pgvector's complaint about vectors:
+// those are the model's. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func refused(code string) bool {
 	return strings.HasPrefix(code, "22") && code != "22000" || strings.HasPrefix(code, "54")
 }

@@ -14,9 +14,10 @@ import (
 	"kindred/internal/platform/awsenv"
 )
 
-// loginByIAM returns what puts a login token into a new connection's configuration, in the password's place. A token is signed here,
-// without a request, and good for 15 minutes, but only to begin with: each connection gets its own, and an open one stays. It is
-// signed with the credentials that Lambda sets in the environment. See
+// loginByIAM returns what puts a login token into a new connection's configuration, in the
+// password's place. A token is signed here, without a request, and good for 15 minutes, but only to
+// begin with: each connection gets its own, and an open one stays. It is signed with the
+// credentials that Lambda sets in the environment. See
 // https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html.
 func loginByIAM(own *pgx.ConnConfig) (func(context.Context, *pgx.ConnConfig) error, error) {
 	cfg, err := awsenv.Load(os.Getenv)

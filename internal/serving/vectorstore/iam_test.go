@@ -23,17 +23,20 @@ import (
 
 func setCredentials(t *testing.T) {
 	t.Helper()
-	for name, value := range map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_SESSION_TOKEN": "session"} {
+	for name, value := range map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+		"AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_SESSION_TOKEN": "session"} {
 		t.Setenv(name, value)
 	}
 }
 
-// TestEachConnectionLogsInWithATokenOfItsOwn takes connections as RDS would, over TLS that the DSN's authorities verify, and reads the
-// password that comes.
+// TestEachConnectionLogsInWithATokenOfItsOwn takes connections as RDS would, over TLS that the
+// DSN's authorities verify, and reads the password that comes.
 func TestEachConnectionLogsInWithATokenOfItsOwn(t *testing.T) {
 	setCredentials(t)
 	authority, certificate := mustCertificate(t)
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"postgresql"}})
+	listener, err := tls.Listen("tcp", "127.0.0.1:0",
+		&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"postgresql"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +52,8 @@ func TestEachConnectionLogsInWithATokenOfItsOwn(t *testing.T) {
 		}
 	}()
 	store, err := Open(t.Context(), envconfig.PGVector{IAM: true,
-		DSN: "postgres://recommend@" + listener.Addr().String() + "/kindred?sslmode=verify-full&sslnegotiation=direct&sslrootcert=" + authority})
+		DSN: "postgres://recommend@" + listener.Addr().String() +
+			"/kindred?sslmode=verify-full&sslnegotiation=direct&sslrootcert=" + authority})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +72,11 @@ func TestEachConnectionLogsInWithATokenOfItsOwn(t *testing.T) {
 			t.Fatalf("the token is no address: %v", err)
 		}
 		q := u.Query()
-		if u.Host != listener.Addr().String() || q.Get("Action") != "connect" || q.Get("DBUser") != "recommend" || q.Get("X-Amz-Expires") != "900" ||
+		if u.Host != listener.Addr().String() || q.Get("Action") != "connect" || q.Get("DBUser") != "recommend" ||
+			q.Get("X-Amz-Expires") != "900" ||
 			q.Get("X-Amz-Security-Token") != "session" || len(q.Get("X-Amz-Signature")) != 64 ||
-			!strings.HasPrefix(q.Get("X-Amz-Credential"), "AKIDEXAMPLE/") || !strings.HasSuffix(q.Get("X-Amz-Credential"), "/eu-west-1/rds-db/aws4_request") {
+			!strings.HasPrefix(q.Get("X-Amz-Credential"), "AKIDEXAMPLE/") ||
+			!strings.HasSuffix(q.Get("X-Amz-Credential"), "/eu-west-1/rds-db/aws4_request") {
 			t.Errorf("host %s, %v", u.Host, q)
 		}
 	}
@@ -107,8 +113,9 @@ func mustCertificate(t *testing.T) (authority string, certificate tls.Certificat
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

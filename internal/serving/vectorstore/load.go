@@ -17,10 +17,12 @@ import (
 )
 
 const (
-	// ExactBelow is the number of items under which an exact scan serves, which is right by definition, and no index is built. `make
-	// bench-retrieve` prints it: of 64 components, 2,000 are scanned in 0.6 ms and searched by index in 0.7, 3,000 in 0.8 and 0.5.
+	// ExactBelow is the number of items under which an exact scan serves, which is right by
+	// definition, and no index is built. `make bench-retrieve` prints it: of 64 components, 2,000 are
+	// scanned in 0.6 ms and searched by index in 0.7, 3,000 in 0.8 and 0.5.
 	ExactBelow = 3_000
-	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again when the loader dies.
+	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again
+	// when the loader dies.
 	loadLock = 0x6b696e6472656402 // "kindred", 2
 	// maxIndexDim is the largest dimension that pgvector's HNSW takes for vector.
 	maxIndexDim = 2000
@@ -45,9 +47,10 @@ func (s *steps) end(name string) {
 	s.last = now
 }
 
-// Load writes the version into tables of its own beside those of the others. Readers see nothing of it. A version that is already
-// there is left alone; what an interrupted load left is dropped and loaded anew. Errors: ErrInvalid when the version is broken, ErrRecall
-// when its index would find too little; nothing is kept then.
+// Load writes the version into tables of its own beside those of the others. Readers see nothing of
+// it. A version that is already there is left alone; what an interrupted load left is dropped and
+// loaded anew. Errors: ErrInvalid when the version is broken, ErrRecall when its index would find
+// too little; nothing is kept then.
 func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, error) {
 	did := steps{last: time.Now()}
 	if err := v.Validate(); err != nil {
@@ -103,7 +106,8 @@ func unlock(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// register writes the version's registry row in state loading, in place of what an interrupted load or a dropped version left.
+// register writes the version's registry row in state loading, in place of what an interrupted load
+// or a dropped version left.
 func register(ctx context.Context, conn *pgxpool.Conn, v *modelversion.Version, index string) error {
 	var encoded [3][]byte
 	for i, part := range []any{v.Solver, v.Encoder, v.Report} {
@@ -125,12 +129,15 @@ func register(ctx context.Context, conn *pgxpool.Conn, v *modelversion.Version, 
 	})
 }
 
-// fill makes the version's schema and everything in it, in the caller's transaction. Keys and indexes come after the rows: building
-// them once is faster than keeping them up, and a duplicate fails there.
+// fill makes the version's schema and everything in it, in the caller's transaction. Keys and
+// indexes come after the rows: building them once is faster than keeping them up, and a duplicate
+// fails there.
 //
-// What `make bench-publish` decided, at 41,000 vectors of 64: vector, because halfvec takes 0.6 of the space and twice the time of a scan
-// (10.3 against 5.5 ms; a search by index 0.71 against 0.80). Logged tables, because SET LOGGED writes all of it again (136 against 93 ms
-// in all) and an unlogged one is empty after a crash. PostgreSQL's own two workers build an index, in 7.2 s instead of 15.8.
+// What `make bench-publish` decided, at 41,000 vectors of 64: vector, because halfvec takes 0.6 of
+// the space and twice the time of a scan (10.3 against 5.5 ms; a search by index 0.71 against
+// 0.80). Logged tables, because SET LOGGED writes all of it again (136 against 93 ms in all) and an
+// unlogged one is empty after a crash. PostgreSQL's own two workers build an index, in 7.2 s
+// instead of 15.8.
 func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version, index string, did *steps) error {
 	d := strconv.Itoa(v.Solver.Dim)
 	if err := execAll(ctx, tx,
@@ -253,8 +260,9 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 	return nil
 }
 
-// copyTable copies into a table made in the same transaction. FREEZE spares each row's first readers to look up and note whether that
-// transaction has ended, and index-only scans to look at the table.
+// copyTable copies into a table made in the same transaction. FREEZE spares each row's first
+// readers to look up and note whether that transaction has ended, and index-only scans to look at
+// the table.
 func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next func(*pgcopy.Row) bool) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, pgcopy.NewReader(columns, next), `COPY `+table+` FROM STDIN (FORMAT binary, FREEZE)`)
 	return err
@@ -283,7 +291,8 @@ func countRated(v *modelversion.Version) int {
 	return n
 }
 
-// broken marks what the database itself found wrong with the rows: duplicates (23…) and values out of range (22…).
+// broken marks what the database itself found wrong with the rows: duplicates (23…) and values out
+// of range (22…).
 func broken(err error) error {
 	var state *pgconn.PgError
 	if errors.As(err, &state) && (state.Code[:2] == "22" || state.Code[:2] == "23") {

@@ -15,12 +15,15 @@ import (
 // model is a version in memory. It is shared between callers and never changes.
 type model struct {
 	recommend.Model
-	schema   string // where its tables are
-	efSearch int    // how many candidates a search of the HNSW index keeps; 0: there is none, every search is an exact scan
+	schema string // where its tables are
+	// how many candidates a search of the HNSW index keeps; 0: there is none, every search is an exact
+	// scan
+	efSearch int
 }
 
-// Traffic returns the versions that the pointer shows now. It reads the pointer on each call, one tiny query, and a version's solver
-// and encoder the first time. A batch calls it once and uses the same models throughout. Errors: ErrNoLiveVersion.
+// Traffic returns the versions that the pointer shows now. It reads the pointer on each call, one
+// tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
+// same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	var version, canary *string
 	var traffic recommend.Traffic

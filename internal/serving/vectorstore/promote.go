@@ -13,8 +13,8 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// promoteLocks bounds how long moving the pointer waits for a lock: somebody who reads the views in a long transaction must not hold up
-// a rollback without the operator learning why.
+// promoteLocks bounds how long moving the pointer waits for a lock: somebody who reads the views in
+// a long transaction must not hold up a rollback without the operator learning why.
 const promoteLocks = `SET LOCAL lock_timeout = '5s'`
 
 // pointer is the row of kindred.live; a version is empty where there is none.
@@ -23,10 +23,12 @@ type pointer struct {
 	moves                  int64 // how often the row was changed
 }
 
-// Promote makes the version live: it checks the gate's verdict and that nobody rolled the version back (a nightly run would bring
-// it back otherwise), moves the pointer from where it is now, shows the version in the views and writes the history, in one
-// transaction. Readers see the old version or the new one. Promoting what is live already changes nothing; a canary that goes live is
-// none any longer. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion, ErrConflict, ErrNameTaken.
+// Promote makes the version live: it checks the gate's verdict and that nobody rolled the version
+// back (a nightly run would bring it back otherwise), moves the pointer from where it is now, shows
+// the version in the views and writes the history, in one transaction. Readers see the old version
+// or the new one. Promoting what is live already changes nothing; a canary that goes live is none
+// any longer. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion,
+// ErrConflict, ErrNameTaken.
 func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	if err == nil && at.live == version {
@@ -42,9 +44,10 @@ func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions
 	return nil
 }
 
-// judged asks the gate and the history about move.To, and then runs do, in one transaction that keeps the version from being dropped.
-// A refusal is recorded and returned.
-func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions, do func(tx pgx.Tx, move Promotion) error) error {
+// judged asks the gate and the history about move.To, and then runs do, in one transaction that
+// keeps the version from being dropped. A refusal is recorded and returned.
+func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
+	do func(tx pgx.Tx, move Promotion) error) error {
 	if opts.Force && opts.Reason == "" {
 		return errors.New("force needs a reason")
 	}
@@ -73,8 +76,9 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 	return err
 }
 
-// Rollback makes the previous version live again, in one transaction, without asking the gate, and returns it. A second rollback goes
-// forward again. Errors: ErrNoPrevious, ErrConflict, ErrNameTaken.
+// Rollback makes the previous version live again, in one transaction, without asking the gate, and
+// returns it. A second rollback goes forward again. Errors: ErrNoPrevious, ErrConflict,
+// ErrNameTaken.
 func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version string, err error) {
 	at, err := s.pointer(ctx)
 	if err != nil {
@@ -96,8 +100,9 @@ func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version stri
 	return at.previous, nil
 }
 
-// StartCanary lets the version answer for a share of the sessions beside the live one, in place of a canary that there may be, or
-// changes its share. The gate is asked as for a promotion. Errors: as Promote, ErrNoLiveVersion.
+// StartCanary lets the version answer for a share of the sessions beside the live one, in place of
+// a canary that there may be, or changes its share. The gate is asked as for a promotion. Errors:
+// as Promote, ErrNoLiveVersion.
 func (s *Store) StartCanary(ctx context.Context, version string, share float64, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	switch {
@@ -109,7 +114,8 @@ func (s *Store) StartCanary(ctx context.Context, version string, share float64, 
 	case at.live == version:
 		err = errors.New("it is live already, and a canary is another version")
 	default:
-		move := Promotion{Actor: opts.Actor, Action: ActionCanary, From: at.live, To: version, Reason: opts.Reason, Share: share}
+		move := Promotion{Actor: opts.Actor, Action: ActionCanary, From: at.live, To: version, Reason: opts.Reason,
+			Share: share}
 		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
 			err := swap(ctx, tx, at, `canary = $2, canary_share = $3`, version, share)
 			if err != nil {
@@ -124,7 +130,8 @@ func (s *Store) StartCanary(ctx context.Context, version string, share float64, 
 	return nil
 }
 
-// StopCanary gives all sessions back to the live version, and returns which version was the canary. Errors: ErrNoCanary, ErrConflict.
+// StopCanary gives all sessions back to the live version, and returns which version was the canary.
+// Errors: ErrNoCanary, ErrConflict.
 func (s *Store) StopCanary(ctx context.Context, opts PromoteOptions) (version string, err error) {
 	at, err := s.pointer(ctx)
 	if err == nil && at.canary == "" {
@@ -135,7 +142,8 @@ func (s *Store) StopCanary(ctx context.Context, opts PromoteOptions) (version st
 			if err := swap(ctx, tx, at, `canary = NULL, canary_share = NULL`); err != nil {
 				return err
 			}
-			return record(ctx, tx, Promotion{Actor: opts.Actor, Action: ActionCanaryOff, From: at.canary, To: at.live, Reason: opts.Reason})
+			return record(ctx, tx, Promotion{Actor: opts.Actor, Action: ActionCanaryOff, From: at.canary, To: at.live,
+				Reason: opts.Reason})
 		})
 	}
 	if err != nil {
@@ -153,7 +161,8 @@ func (s *Store) pointer(ctx context.Context) (at pointer, err error) {
 	return at, err
 }
 
-// lockVersion makes sure that the version is whole and stays so until the transaction ends, and returns the gate's verdict on it.
+// lockVersion makes sure that the version is whole and stays so until the transaction ends, and
+// returns the gate's verdict on it.
 func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.Verdict, error) {
 	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 		return modelversion.Verdict{}, err
@@ -173,8 +182,10 @@ func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.V
 	return report.Verdict, nil
 }
 
-// addRollback turns the verdict into a no when somebody moved away from the version by a rollback and nobody moved to it since.
-func addRollback(ctx context.Context, tx pgx.Tx, version string, verdict modelversion.Verdict) (modelversion.Verdict, error) {
+// addRollback turns the verdict into a no when somebody moved away from the version by a rollback
+// and nobody moved to it since.
+func addRollback(ctx context.Context, tx pgx.Tx, version string,
+	verdict modelversion.Verdict) (modelversion.Verdict, error) {
 	var actor, reason string
 	var at time.Time
 	err := tx.QueryRow(ctx, `SELECT actor, reason, at FROM kindred.promotion p WHERE action = 'rollback' AND from_version = $1
@@ -207,8 +218,9 @@ func movePointer(ctx context.Context, tx pgx.Tx, at pointer, move Promotion) err
 	return record(ctx, tx, move)
 }
 
-// swap changes the pointer's row, provided that it is as it was when at was read. It compares the count of moves, not the version: that
-// may have gone and come back, and been rolled back meanwhile. The arguments begin at $2.
+// swap changes the pointer's row, provided that it is as it was when at was read. It compares the
+// count of moves, not the version: that may have gone and come back, and been rolled back
+// meanwhile. The arguments begin at $2.
 func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) error {
 	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 		return err
@@ -223,18 +235,20 @@ func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) e
 	return nil
 }
 
-// showViews points item_emb and user_emb at the version, for people who come with SQL of their own. The cast drops the dimension from the
-// column's type, which a view may not change.
+// showViews points item_emb and user_emb at the version, for people who come with SQL of their own.
+// The cast drops the dimension from the column's type, which a view may not change.
 func showViews(ctx context.Context, tx pgx.Tx, version string) error {
 	schema, err := schemaOf(version)
 	if err != nil {
 		return err
 	}
-	for view, columns := range map[string]string{"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema + ".item",
+	for view, columns := range map[string]string{"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema +
+		".item",
 		"user_emb": "number AS id, embedding::vector AS embedding FROM " + schema + ".customer"} {
 		err := execAll(ctx, tx, `CREATE OR REPLACE VIEW public.`+view+` AS SELECT `+columns)
 		var state *pgconn.PgError
-		if errors.As(err, &state) && (state.Code == "42809" || state.Code == "42P16") { // wrong object type; view of other columns
+		// wrong object type; view of other columns
+		if errors.As(err, &state) && (state.Code == "42809" || state.Code == "42P16") {
 			return fmt.Errorf("%w: public.%s is a table, or a view of other columns, made by somebody else; "+
 				"rename it (ALTER TABLE public.%s RENAME TO …) and publish again", ErrNameTaken, view, view)
 		}

@@ -12,17 +12,20 @@ import (
 
 const (
 	recallAt = 10 // a page's strip of products
-	// recallQueries bounds what measuring costs: 100 exact scans of 300,000 products take about as long as copying them.
+	// recallQueries bounds what measuring costs: 100 exact scans of 300,000 products take about as
+	// long as copying them.
 	recallQueries = 100
-	// goodRecall is what a search is widened for. At 0.98 one strip in five shows one product that is not quite among the best.
+	// goodRecall is what a search is widened for. At 0.98 one strip in five shows one product that is
+	// not quite among the best.
 	goodRecall = 0.98
-	// minRecall is the floor of both indexes. Where even the widest search stays below it, every second strip lacks a product that belongs
-	// there, and the vectors are at fault: many equal ones, or a few of enormous length.
+	// minRecall is the floor of both indexes. Where even the widest search stays below it, every
+	// second strip lacks a product that belongs there, and the vectors are at fault: many equal ones,
+	// or a few of enormous length.
 	minRecall = 0.95
 )
 
-// efSearches are the widths of a search that are tried, as hnsw.ef_search. Each doubling takes nearly twice the time: clustered vectors of
-// 41,000 products need 200, evenly spread ones 100.
+// efSearches are the widths of a search that are tried, as hnsw.ef_search. Each doubling takes
+// nearly twice the time: clustered vectors of 41,000 products need 200, evenly spread ones 100.
 func efSearches() []int { return []int{100, 200, 400, 800} }
 
 // recall is the share of the ten best products that the indexes find when a search keeps efSearch candidates.
@@ -31,8 +34,9 @@ type recall struct {
 	products, similar float64
 }
 
-// measureRecall asks the fresh indexes the questions that serving will ask, wider and wider until they find enough of what an exact scan
-// finds. A product counts as found when one just as good is. Errors: ErrRecall under the floor.
+// measureRecall asks the fresh indexes the questions that serving will ask, wider and wider until
+// they find enough of what an exact scan finds. A product counts as found when one just as good is.
+// Errors: ErrRecall under the floor.
 func measureRecall(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) (r recall, err error) {
 	m := &model{Model: recommend.Model{Version: v.ID, Solver: v.Solver}, schema: schema}
 	var searches []recommend.Search
@@ -43,7 +47,8 @@ func measureRecall(ctx context.Context, tx pgx.Tx, schema string, v *modelversio
 		if len(v.Customers) > 0 {
 			search.Vector = v.Customers[i*len(v.Customers)/recallQueries].Vector
 		}
-		searches, neighbours = append(searches, search), append(neighbours, recommend.Neighbours{Code: item.Code, Limit: recallAt})
+		searches, neighbours = append(searches, search), append(neighbours,
+			recommend.Neighbours{Code: item.Code, Limit: recallAt})
 	}
 	products, similar, err := m.retrieve(ctx, tx, searches, neighbours)
 	if err != nil {
@@ -62,7 +67,8 @@ func measureRecall(ctx context.Context, tx pgx.Tx, schema string, v *modelversio
 		}
 	}
 	if min(r.products, r.similar) < minRecall {
-		return r, fmt.Errorf("%w: %.2f of the 10 best products and %.2f of the 10 most similar ones, of %.2f at least", ErrRecall,
+		return r, fmt.Errorf("%w: %.2f of the 10 best products and %.2f of the 10 most similar ones, of %.2f at least",
+			ErrRecall,
 			r.products, r.similar, minRecall)
 	}
 	return r, nil

@@ -13,19 +13,22 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// maxLimit bounds what one search returns: more than a page ever shows, and it keeps the variety of statements small.
+// maxLimit bounds what one search returns: more than a page ever shows, and it keeps the variety of
+// statements small.
 const maxLimit = 1000
 
 const (
-	// maxCompared is how many excluded products are compared one by one with each row that an index finds; a session with more of them is
-	// rare enough for a scan.
+	// maxCompared is how many excluded products are compared one by one with each row that an index
+	// finds; a session with more of them is rare enough for a scan.
 	maxCompared = 64
-	// minSplit is how many questions make a batch worth a second connection, on which PostgreSQL works with a second core.
+	// minSplit is how many questions make a batch worth a second connection, on which PostgreSQL works
+	// with a second core.
 	minSplit = 32
 )
 
 // Lookup reads products and customers of the version, in one round trip. Errors: ErrVersionGone.
-func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []string,
+	customers []int32) (recommend.Lookup, error) {
 	m, err := s.model(ctx, live.Version)
 	if err != nil {
 		return recommend.Lookup{}, err
@@ -67,11 +70,13 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 	return found, nil
 }
 
-// Retrieve answers all searches and neighbour questions in one round trip, in their order, each best first; ties go by code. A large batch
-// goes over two connections at the same time. What a search leaves out is left out in the query, so that it finds as many as its limit,
-// at most 1000, whenever enough others exist: where an index gives up before, an exact scan follows, in a second round trip for all such.
-// An unknown product has no neighbours. Errors: ErrVersionGone.
-func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+// Retrieve answers all searches and neighbour questions in one round trip, in their order, each
+// best first; ties go by code. A large batch goes over two connections at the same time. What a
+// search leaves out is left out in the query, so that it finds as many as its limit, at most 1000,
+// whenever enough others exist: where an index gives up before, an exact scan follows, in a second
+// round trip for all such. An unknown product has no neighbours. Errors: ErrVersionGone.
+func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	m, err := s.model(ctx, live.Version)
 	if err != nil {
@@ -190,12 +195,13 @@ func (m *model) send(ctx context.Context, to sender, batch *pgx.Batch) error {
 	return questionFault(to.SendBatch(ctx, batch).Close(), m.Version)
 }
 
-// searchSQL builds the statement of one search. The limit is part of the text: as a parameter the planner would have to guess it,
-// and guesses a tenth of the table.
+// searchSQL builds the statement of one search. The limit is part of the text: as a parameter the
+// planner would have to guess it, and guesses a tenth of the table.
 //
-// What is left out is compared with a row's code in one of two ways. A scan looks it up in a hash table made once (NOT IN): under a generic
-// plan <> ALL compares one by one, which took 0.2 s for 10,000 products against 800 rows. An index meets few rows, and needs a plan
-// whose cost the planner does not overrate, as it does with NOT IN.
+// What is left out is compared with a row's code in one of two ways. A scan looks it up in a hash
+// table made once (NOT IN): under a generic plan <> ALL compares one by one, which took 0.2 s for
+// 10,000 products against 800 rows. An index meets few rows, and needs a plan whose cost the
+// planner does not overrate, as it does with NOT IN.
 func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []any, err error) {
 	if s.Limit < 1 {
 		return "", nil, fmt.Errorf("limit %d is not positive", s.Limit)
@@ -235,8 +241,8 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		distance = `(` + distance + `) + 0` // keeps an index out that would give up early
 		order = ` ORDER BY distance, i.code`
 	}
-	// The score is made outside: beside the distance it would be a second product per row scanned, a tenth of the time at 10,000 x 64.
-	// Subtracted, not negated: no score is -0.
+	// The score is made outside: beside the distance it would be a second product per row scanned, a
+	// tenth of the time at 10,000 x 64. Subtracted, not negated: no score is -0.
 	return `SELECT code, (0 - distance)::real, embedding FROM (SELECT i.code, i.embedding, ` + distance + ` AS distance` + from +
 		order + limit + `) found ORDER BY distance, code`, args, nil
 }

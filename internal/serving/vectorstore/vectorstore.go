@@ -1,9 +1,11 @@
-// Package vectorstore keeps model versions in PostgreSQL with pgvector and answers from them: each version in a schema of
-// its own, a registry, one pointer to the live version, and the history of that pointer. It owns the tables, the swap
-// and the queries; it does not decide what to recommend (package recommend) nor train anything.
+// Package vectorstore keeps model versions in PostgreSQL with pgvector and answers from them: each
+// version in a schema of its own, a registry, one pointer to the live version, and the history of
+// that pointer. It owns the tables, the swap and the queries; it does not decide what to recommend
+// (package recommend) nor train anything.
 //
-// Why a schema per version and not a version column: a version is written once and dropped whole, so that loading is a plain COPY
-// into fresh tables, an index never mixes two versions, and dropping is instant.
+// Why a schema per version and not a version column: a version is written once and dropped whole,
+// so that loading is a plain COPY into fresh tables, an index never mixes two versions, and
+// dropping is instant.
 package vectorstore
 
 import (
@@ -22,10 +24,11 @@ import (
 )
 
 const (
-	// defaultMaxConns holds for each process, unless the DSN has pool_max_conns. A Lambda instance serves one batch at a
-	// time, and PostgreSQL pays for every connection.
+	// defaultMaxConns holds for each process, unless the DSN has pool_max_conns. A Lambda instance
+	// serves one batch at a time, and PostgreSQL pays for every connection.
 	defaultMaxConns = 2
-	// defaultConnectTimeout holds unless the DSN has connect_timeout: a batch must fail while there is time to report it.
+	// defaultConnectTimeout holds unless the DSN has connect_timeout: a batch must fail while there is
+	// time to report it.
 	defaultConnectTimeout = 5 * time.Second
 	// cachedModels is how many versions' solvers stay in memory: live, previous, a canary and one that comes.
 	cachedModels = 4
@@ -33,23 +36,26 @@ const (
 	maxVersion = 40
 )
 
-// session sets what every connection needs, in one statement instead of start-up parameters, which poolers refuse.
-// Iterative scans keep a filter from leaving too few rows of an HNSW scan. A generic plan saves planning each of the many
-// equal searches; vectors are bound in binary, so it does not parse them per row. JIT and parallel workers cost more than
-// such short queries take. A function's process may vanish with its machine, and nobody tells PostgreSQL: what is idle for long is closed, and
-// the pool of a process that comes back finds out before it asks.
+// session sets what every connection needs, in one statement instead of start-up parameters, which
+// poolers refuse. Iterative scans keep a filter from leaving too few rows of an HNSW scan. A
+// generic plan saves planning each of the many equal searches; vectors are bound in binary, so it
+// does not parse them per row. JIT and parallel workers cost more than such short queries take. A
+// function's process may vanish with its machine, and nobody tells PostgreSQL: what is idle for
+// long is closed, and the pool of a process that comes back finds out before it asks.
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
 	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)`
 
-// Store is a connection to the vector database, and the store that package recommend answers from. It is safe for concurrent use.
+// Store is a connection to the vector database, and the store that package recommend answers from.
+// It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
 	mu     sync.Mutex
 	models map[string]*model // by version, at most cachedModels
 }
 
-// Open checks the configuration and returns a store that connects when first used: it makes no request itself.
+// Open checks the configuration and returns a store that connects when first used: it makes no
+// request itself.
 func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	if cfg.DSN == "" {
 		return nil, errors.New("open vector database: PGVECTOR_DSN is not set")
@@ -106,7 +112,8 @@ func schemaOf(version string) (string, error) {
 		fit = fit && (letter(version[i]) || '0' <= version[i] && version[i] <= '9')
 	}
 	if !fit {
-		return "", fmt.Errorf("name schema of version %q: %w: want a lower-case letter, then up to 39 letters and digits", version, ErrInvalid)
+		return "", fmt.Errorf("name schema of version %q: %w: want a lower-case letter, then up to 39 letters and digits",
+			version, ErrInvalid)
 	}
 	return "model_" + version, nil
 }

@@ -24,7 +24,8 @@ func TestUnreachableDatabaseIsFoundLate(t *testing.T) {
 	}
 	address := listener.Addr().String()
 	listener.Close() // nobody listens here now
-	store, err := Open(t.Context(), envconfig.PGVector{DSN: "postgres://kindred:s3cret@" + address + "/kindred?sslmode=disable"})
+	store, err := Open(t.Context(), envconfig.PGVector{DSN: "postgres://kindred:s3cret@" + address +
+		"/kindred?sslmode=disable"})
 	if err != nil {
 		t.Fatalf("open is to make no request: %v", err)
 	}
@@ -60,9 +61,11 @@ func TestOpenKeepsWhatTheDSNSays(t *testing.T) {
 			t.Errorf("%s: %d connections, %v", name, cfg.MaxConns, cfg.ConnConfig.ConnectTimeout)
 		}
 	}
-	for _, dsn := range []string{"", "postgres://u:s3cret@127.0.0.1:port/d", "postgres://u:s3cret/x@127.0.0.1/d", "postgres://u:%s3cret@127.0.0.1/d",
+	for _, dsn := range []string{"", "postgres://u:s3cret@127.0.0.1:port/d", "postgres://u:s3cret/x@127.0.0.1/d",
+		"postgres://u:%s3cret@127.0.0.1/d",
 		"host=127.0.0.1 password=x s3cret"} {
-		if _, err := Open(t.Context(), envconfig.PGVector{DSN: dsn}); err == nil || strings.Contains(err.Error(), "s3") || !strings.Contains(err.Error(), "PGVECTOR_DSN") {
+		if _, err := Open(t.Context(), envconfig.PGVector{DSN: dsn}); err == nil || strings.Contains(err.Error(), "s3") ||
+			!strings.Contains(err.Error(), "PGVECTOR_DSN") {
 			t.Errorf("open %q: %v", dsn, err)
 		}
 	}

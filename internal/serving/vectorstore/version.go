@@ -28,18 +28,19 @@ const (
 
 // Version is a row of the registry.
 type Version struct {
-	ID        string              `json:"model_version"`
-	State     State               `json:"state"`
-	Live      bool                `json:"live"`
-	Previous  bool                `json:"previous"`
-	Canary    float64             `json:"canary"` // the share of the sessions that it answers beside the live version
-	Dim       int                 `json:"dim"`
-	Items     int                 `json:"items"`
-	Customers int                 `json:"customers"`
-	Rated     int                 `json:"rated"`
-	Index     string              `json:"index"`
-	EFSearch  *int                `json:"ef_search"`      // how many candidates a search of the index keeps; nil: no index
-	Recall    *float64            `json:"recall"`         // of the index against an exact scan, among ten products; nil: no index
+	ID        string  `json:"model_version"`
+	State     State   `json:"state"`
+	Live      bool    `json:"live"`
+	Previous  bool    `json:"previous"`
+	Canary    float64 `json:"canary"` // the share of the sessions that it answers beside the live version
+	Dim       int     `json:"dim"`
+	Items     int     `json:"items"`
+	Customers int     `json:"customers"`
+	Rated     int     `json:"rated"`
+	Index     string  `json:"index"`
+	EFSearch  *int    `json:"ef_search"` // how many candidates a search of the index keeps; nil: no index
+	// of the index against an exact scan, among ten products; nil: no index
+	Recall    *float64            `json:"recall"`
 	Similar   *float64            `json:"similar_recall"` // the same for similar products
 	TrainedAt time.Time           `json:"trained_at"`
 	LoadedAt  *time.Time          `json:"loaded_at"` // nil until ready
@@ -107,8 +108,9 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 	return history, nil
 }
 
-// Prune drops the tables of old versions beyond the newest keep, never those of the live, the previous or the canary version, and
-// returns which. Their registry rows stay. A reader that still uses one gets ErrVersionGone.
+// Prune drops the tables of old versions beyond the newest keep, never those of the live, the
+// previous or the canary version, and returns which. Their registry rows stay. A reader that still
+// uses one gets ErrVersionGone.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
 		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
@@ -131,9 +133,10 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 	return dropped, nil
 }
 
-// drop removes the version's tables unless the version is live, was so before or is a canary. The registry row is locked against a
-// promotion at the same time, by a statement of its own, so that the next one sees where a promotion that it waited for has
-// moved the pointer. Nothing is dropped by CASCADE: the views that show the live version would stop it.
+// drop removes the version's tables unless the version is live, was so before or is a canary. The
+// registry row is locked against a promotion at the same time, by a statement of its own, so that
+// the next one sees where a promotion that it waited for has moved the pointer. Nothing is dropped
+// by CASCADE: the views that show the live version would stop it.
 func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
 	schema, err := schemaOf(version)
 	if err != nil {

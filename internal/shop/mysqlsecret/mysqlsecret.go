@@ -1,5 +1,6 @@
-// Package mysqlsecret finds the login of the shop's database in AWS Secrets Manager, so that on AWS no variable, argument or state holds
-// a password. It owns the forms that a secret may have; it connects to no database.
+// Package mysqlsecret finds the login of the shop's database in AWS Secrets Manager, so that on AWS
+// no variable, argument or state holds a password. It owns the forms that a secret may have; it
+// connects to no database.
 package mysqlsecret
 
 import (
@@ -16,11 +17,13 @@ import (
 	"kindred/internal/platform/awsclient"
 )
 
-// ErrForm says that the secret or the address beside it is not as DSN wants it. Its text holds nothing of either.
+// ErrForm says that the secret or the address beside it is not as DSN wants it. Its text holds
+// nothing of either.
 var ErrForm = errors.New("the secret holds neither a DSN nor {username, password}")
 
-// DSN returns address, a DSN, with the login of the secret; without a secret it is the address as it stands. The secret holds
-// {"username", "password"}, as RDS keeps them, or a whole DSN, which then takes the place of the address.
+// DSN returns address, a DSN, with the login of the secret; without a secret it is the address as
+// it stands. The secret holds {"username", "password"}, as RDS keeps them, or a whole DSN, which
+// then takes the place of the address.
 func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	if secretARN == "" {
 		return address, nil
@@ -29,7 +32,8 @@ func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	secret, err := secretsmanager.NewFromConfig(sdk).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &secretARN})
+	secret, err := secretsmanager.NewFromConfig(sdk).GetSecretValue(ctx,
+		&secretsmanager.GetSecretValueInput{SecretId: &secretARN})
 	if err != nil {
 		return "", fmt.Errorf("read secret %s: %w", secretARN, err)
 	}
@@ -40,7 +44,8 @@ func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	return dsn, nil
 }
 
-// join puts the secret's login into an address. The parsers' own errors quote what they read, so they go no further.
+// join puts the secret's login into an address. The parsers' own errors quote what they read, so
+// they go no further.
 func join(address, secret string) (string, error) {
 	if !strings.HasPrefix(strings.TrimSpace(secret), "{") {
 		if _, err := mysql.ParseDSN(secret); err != nil {

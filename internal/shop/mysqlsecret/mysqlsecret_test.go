@@ -41,7 +41,8 @@ func TestJoin(t *testing.T) {
 			if err != nil || parseErr != nil {
 				t.Fatal(err, parseErr)
 			}
-			if cfg.User != "kindred" || cfg.Passwd != password || cfg.Addr != "db:3306" || cfg.DBName != "shop" || cfg.TLSConfig != test.tls {
+			if cfg.User != "kindred" || cfg.Passwd != password || cfg.Addr != "db:3306" || cfg.DBName != "shop" ||
+				cfg.TLSConfig != test.tls {
 				t.Errorf("%+v", cfg)
 			}
 		})

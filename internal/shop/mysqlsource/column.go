@@ -41,14 +41,17 @@ func customersTable() table {
 
 func productsTable() table {
 	return table{name: "products", order: "productCode", columns: []column{
-		{"productCode", text, false}, {"productName", text, false}, {"productLine", text, false}, {"productScale", text, false},
-		{"productVendor", text, false}, {"quantityInStock", integer, false}, {"buyPrice", amount, false}, {"MSRP", amount, false},
+		{"productCode", text, false}, {"productName", text, false}, {"productLine", text,
+			false}, {"productScale", text, false},
+		{"productVendor", text, false}, {"quantityInStock", integer, false}, {"buyPrice", amount,
+			false}, {"MSRP", amount, false},
 	}}
 }
 
 func ratingsTable() table {
 	return table{name: "ratings", order: "customerNumber, productCode", columns: []column{
-		{"customerNumber", integer, false}, {"productCode", text, false}, {"productRating", integer, false}, {"ratedAt", moment, true},
+		{"customerNumber", integer, false}, {"productCode", text, false}, {"productRating", integer, false}, {"ratedAt",
+			moment, true},
 	}}
 }
 
@@ -87,7 +90,8 @@ const binaryCharset = 63
 
 func (k kind) reads(f *mysql.Field) bool {
 	switch f.Type {
-	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG,
+		mysql.MYSQL_TYPE_LONGLONG:
 		return k == integer || k == amount
 	case mysql.MYSQL_TYPE_NEWDECIMAL:
 		return k == amount && f.Decimal <= 2 || k == integer && f.Decimal == 0
@@ -103,13 +107,15 @@ func (k kind) reads(f *mysql.Field) bool {
 func typeName(f *mysql.Field) string {
 	binary := f.Charset == binaryCharset
 	switch f.Type {
-	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG,
+		mysql.MYSQL_TYPE_LONGLONG:
 		return "an integer"
 	case mysql.MYSQL_TYPE_NEWDECIMAL:
 		return fmt.Sprintf("a decimal with %d places", f.Decimal)
 	case mysql.MYSQL_TYPE_FLOAT, mysql.MYSQL_TYPE_DOUBLE:
 		return "a floating-point number"
-	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_NEWDATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP, mysql.MYSQL_TYPE_TIME:
+	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_NEWDATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP,
+		mysql.MYSQL_TYPE_TIME:
 		return "a date or time"
 	case mysql.MYSQL_TYPE_BLOB, mysql.MYSQL_TYPE_TINY_BLOB, mysql.MYSQL_TYPE_MEDIUM_BLOB, mysql.MYSQL_TYPE_LONG_BLOB:
 		if binary {

@@ -16,7 +16,8 @@ var (
 	ErrSettings = errors.New("MySQL cannot be used as configured")
 	// ErrSchema means that a table or a column is not there or has a type that cannot be read.
 	ErrSchema = errors.New("the shop's tables are not as expected")
-	// ErrData means that a row breaks a rule of the schema: no key, a rating out of range, text that is not UTF-8.
+	// ErrData means that a row breaks a rule of the schema: no key, a rating out of range, text that
+	// is not UTF-8.
 	ErrData = errors.New("the shop's data breaks a rule")
 )
 
@@ -33,8 +34,8 @@ const (
 	codeUnknownVariable = 1193
 )
 
-// explain turns the client's error into one sentence. It never repeats the server's text for a login, which is where
-// passwords are.
+// explain turns the client's error into one sentence. It never repeats the server's text for a
+// login, which is where passwords are.
 func explain(cfg *driver.Config, doing string, err error) error {
 	var server *mysql.MyError
 	if !errors.As(err, &server) {
@@ -48,7 +49,8 @@ func explain(cfg *driver.Config, doing string, err error) error {
 	case codeAccessDenied:
 		return fmt.Errorf("%w: MySQL at %s refuses user %q or the password", ErrSettings, cfg.Addr, cfg.User)
 	case codeDatabaseDenied, codeNoDatabase:
-		return fmt.Errorf("%w: MySQL at %s has no database %q that user %q may use", ErrSettings, cfg.Addr, cfg.DBName, cfg.User)
+		return fmt.Errorf("%w: MySQL at %s has no database %q that user %q may use", ErrSettings,
+			cfg.Addr, cfg.DBName, cfg.User)
 	case codeNoTable, codeNoColumn:
 		return fmt.Errorf("%w: %s: %s in database %s", ErrSchema, doing, strings.TrimSuffix(server.Message, "."), cfg.DBName)
 	case codeTableDenied, codeColumnDenied:

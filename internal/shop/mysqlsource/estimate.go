@@ -2,8 +2,8 @@ package mysqlsource
 
 import "context"
 
-// Estimate is how many ratings the server expects the snapshot's query to give, from its statistics: off by up to half for a
-// table, by more for a mapping's own query. It reads no row.
+// Estimate is how many ratings the server expects the snapshot's query to give, from its
+// statistics: off by up to half for a table, by more for a mapping's own query. It reads no row.
 func (s *Snapshot) Estimate(ctx context.Context) (rows int64, err error) {
 	if s.mapping.Ratings == "" {
 		return s.EstimateRatings(ctx)

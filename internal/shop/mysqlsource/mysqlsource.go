@@ -1,9 +1,11 @@
-// Package mysqlsource reads a shop's customers, products and ratings from MySQL or MariaDB: one connection, one
-// consistent snapshot for all three, ratings streamed in bounded memory. It owns the queries, the column contract and the
-// exact conversion of values. It does not join and does not write; package extract does.
+// Package mysqlsource reads a shop's customers, products and ratings from MySQL or MariaDB: one
+// connection, one consistent snapshot for all three, ratings streamed in bounded memory. It owns
+// the queries, the column contract and the exact conversion of values. It does not join and does
+// not write; package extract does.
 //
-// The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates for every value. Ratings, of
-// which there may be a hundred million, are read off the connection by this package itself (packet.go, rating.go).
+// The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates
+// for every value. Ratings, of which there may be a hundred million, are read off the connection by
+// this package itself (packet.go, rating.go).
 package mysqlsource
 
 import (
@@ -20,10 +22,11 @@ import (
 )
 
 const (
-	// dialTimeout bounds dialling and then greeting, when the DSN has none: longer than any network within a region needs.
+	// dialTimeout bounds dialling and then greeting, when the DSN has none: longer than any network
+	// within a region needs.
 	dialTimeout = 10 * time.Second
-	// netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's default of 60 s ends
-	// a stream whose reader pauses for a slow disk.
+	// netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's
+	// default of 60 s ends a stream whose reader pauses for a slow disk.
 	netTimeoutSeconds = 3600
 )
 
@@ -42,9 +45,9 @@ func Open(ctx context.Context, dsn string) (*Snapshot, error) {
 	return OpenMapping(ctx, dsn, Mapping{})
 }
 
-// OpenMapping connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when the DSN, the user, the
-// password or the database is wrong. Of the DSN's parameters it honours tls, timeout and readTimeout. Call Check before
-// reading a shop of unknown shape.
+// OpenMapping connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings
+// when the DSN, the user, the password or the database is wrong. Of the DSN's parameters it honours
+// tls, timeout and readTimeout. Call Check before reading a shop of unknown shape.
 func OpenMapping(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
 	cfg, err := parseDSN(dsn)
 	if err != nil {
@@ -101,7 +104,8 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 		c.ReadTimeout = s.cfg.ReadTimeout
 		return c.SetCharset("utf8mb4")
 	}
-	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd, s.cfg.DBName, dial, configure)
+	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd,
+		s.cfg.DBName, dial, configure)
 	stop()
 	if err == nil {
 		err = s.raw.SetDeadline(time.Time{})
@@ -164,7 +168,8 @@ func (s *Snapshot) Close() error {
 // Position says which moment of the source the snapshot shows.
 func (s *Snapshot) Position() Position { return s.position }
 
-// EstimateRatings asks the server's statistics how many ratings there are: good enough for a progress bar, off by up to half.
+// EstimateRatings asks the server's statistics how many ratings there are: good enough for a
+// progress bar, off by up to half.
 func (s *Snapshot) EstimateRatings(ctx context.Context) (rows int64, err error) {
 	err = s.guard(ctx, "estimate ratings", func() error {
 		result, err := s.conn.Execute("SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES " +
@@ -179,8 +184,8 @@ func (s *Snapshot) EstimateRatings(ctx context.Context) (rows int64, err error) 
 	return rows, err
 }
 
-// trimVersion cuts the NUL that the client keeps at the version's end, and the 5.5.5- that MariaDB puts before its own for
-// old clients.
+// trimVersion cuts the NUL that the client keeps at the version's end, and the 5.5.5- that MariaDB
+// puts before its own for old clients.
 func trimVersion(version string) string {
 	return strings.TrimPrefix(strings.TrimRight(version, "\x00"), "5.5.5-")
 }

@@ -14,7 +14,8 @@ import (
 
 func TestBadDSNIsOneSentenceWithoutItsPassword(t *testing.T) {
 	t.Parallel()
-	for _, dsn := range []string{"", "geheim", "user:geheim@tcp(127.0.0.1:1)", "user:geheim@geheim/shop", "user:geheim@tcp(127.0.0.1:1)/",
+	for _, dsn := range []string{"", "geheim", "user:geheim@tcp(127.0.0.1:1)", "user:geheim@geheim/shop",
+		"user:geheim@tcp(127.0.0.1:1)/",
 		"user:geheim@tcp(127.0.0.1:1)/shop?tls=geheim", "user:ge(heim@tcp(127.0.0.1:1/shop"} {
 		_, err := Open(t.Context(), dsn)
 		if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "MYSQL_DSN") {

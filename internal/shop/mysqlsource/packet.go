@@ -10,14 +10,15 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// receiveBytes is what one read may take from the socket: some of the server's packets of 16 KB, so that reading rarely waits
-// for the kernel.
+// receiveBytes is what one read may take from the socket: some of the server's packets of 16 KB, so
+// that reading rarely waits for the kernel.
 const receiveBytes = 256 * 1024
 
 var errProtocol = errors.New("the server's answer breaks MySQL's protocol")
 
-// packets reads the answer to one statement. go-mysql has connected and sent the statement; its own reader copies each row
-// three times and takes two buffers from a pool for it, which is more work than the rest of the reading.
+// packets reads the answer to one statement. go-mysql has connected and sent the statement; its own
+// reader copies each row three times and takes two buffers from a pool for it, which is more work
+// than the rest of the reading.
 type packets struct {
 	conn     net.Conn
 	timeout  time.Duration // of a read; 0: none
@@ -80,8 +81,9 @@ const (
 	errHeader = 0xff
 )
 
-// query sends a statement and reads the head of its answer. Rows come in the binary protocol, whose values need no parsing and
-// are half as long. The connection can be used again when all rows have been read.
+// query sends a statement and reads the head of its answer. Rows come in the binary protocol, whose
+// values need no parsing and are half as long. The connection can be used again when all rows have
+// been read.
 func query(conn *client.Conn, statement string, timeout time.Duration) (*packets, []*mysql.Field, error) {
 	prepared, err := conn.Prepare(statement)
 	if err != nil {
@@ -89,7 +91,8 @@ func query(conn *client.Conn, statement string, timeout time.Duration) (*packets
 	}
 	id := prepared.ID
 	const once = 1
-	execute := []byte{0, 0, 0, 0, mysql.COM_STMT_EXECUTE, byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24), 0, once, 0, 0, 0}
+	execute := []byte{0, 0, 0, 0, mysql.COM_STMT_EXECUTE, byte(id), byte(id >> 8), byte(id >> 16),
+		byte(id >> 24), 0, once, 0, 0, 0}
 	conn.ResetSequence()
 	if err := conn.WritePacket(execute); err != nil {
 		return nil, nil, err
@@ -120,8 +123,8 @@ func query(conn *client.Conn, statement string, timeout time.Duration) (*packets
 	return p, fields, p.skipEOF()
 }
 
-// skipEOF takes the packet with which older servers divide columns from rows, if there is one. The OK that newer ones send at
-// the end, under the same first byte, is longer.
+// skipEOF takes the packet with which older servers divide columns from rows, if there is one. The
+// OK that newer ones send at the end, under the same first byte, is longer.
 func (p *packets) skipEOF() error {
 	first, err := p.next()
 	if err != nil {

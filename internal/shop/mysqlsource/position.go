@@ -16,8 +16,8 @@ type Position struct {
 	None           string `json:"none,omitempty"` // why there is no position
 }
 
-// binlogStatus asks for the position of this moment. It is read before the snapshot, so that following the binary log
-// from there misses nothing.
+// binlogStatus asks for the position of this moment. It is read before the snapshot, so that
+// following the binary log from there misses nothing.
 func (s *Snapshot) binlogStatus() Position {
 	p := Position{Server: trimVersion(s.conn.GetServerVersion()), Database: s.cfg.DBName}
 	result, err := s.conn.Execute("SHOW BINARY LOG STATUS") // from MySQL 8.2 on
@@ -39,7 +39,8 @@ func (s *Snapshot) binlogStatus() Position {
 	return p
 }
 
-// snapshotPosition asks MariaDB for the position of the snapshot itself, which needs no privilege. MySQL has no such answer.
+// snapshotPosition asks MariaDB for the position of the snapshot itself, which needs no privilege.
+// MySQL has no such answer.
 func (s *Snapshot) snapshotPosition(before Position) Position {
 	result, err := s.conn.Execute("SHOW STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
@@ -68,7 +69,8 @@ func (s *Snapshot) snapshotPosition(before Position) Position {
 	return exact
 }
 
-// keep copies a string of an answer, whose memory holds another answer once it is closed. One that is not there is empty.
+// keep copies a string of an answer, whose memory holds another answer once it is closed. One that
+// is not there is empty.
 func keep(s string, err error) string {
 	if err != nil {
 		return ""

@@ -9,8 +9,9 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// Range is the customers whose number is at least From and less than To. The zero Range is all of them, as is the one from
-// math.MinInt64 to math.MaxInt64. A Range from math.MinInt64 also has the ratings without a customer number.
+// Range is the customers whose number is at least From and less than To. The zero Range is all of
+// them, as is the one from math.MinInt64 to math.MaxInt64. A Range from math.MinInt64 also has the
+// ratings without a customer number.
 type Range struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"`
@@ -29,10 +30,12 @@ func (r Range) where() string {
 	return fmt.Sprintf(" WHERE customerNumber >= %d AND customerNumber < %d", r.From, r.To)
 }
 
-// CustomerBounds are the lowest and the highest customer number among the ratings; ok is false when there is no rating.
+// CustomerBounds are the lowest and the highest customer number among the ratings; ok is false when
+// there is no rating.
 func (s *Snapshot) CustomerBounds(ctx context.Context) (low, high int32, ok bool, err error) {
 	err = s.guard(ctx, "ask for the bounds of ratings", func() error {
-		result, err := s.conn.Execute("SELECT MIN(customerNumber), MAX(customerNumber) FROM " + ratingsTable().from(s.mapping.Ratings))
+		result, err := s.conn.Execute("SELECT MIN(customerNumber), MAX(customerNumber) FROM " +
+			ratingsTable().from(s.mapping.Ratings))
 		if err != nil {
 			return err
 		}
@@ -51,8 +54,8 @@ func (s *Snapshot) CustomerBounds(ctx context.Context) (low, high int32, ok bool
 	return low, high, ok, err
 }
 
-// CustomerSplits cuts all integers into n adjoining ranges with as many customers each. Where customers are fewer than n,
-// some ranges are empty and left out.
+// CustomerSplits cuts all integers into n adjoining ranges with as many customers each. Where
+// customers are fewer than n, some ranges are empty and left out.
 func (s *Snapshot) CustomerSplits(ctx context.Context, n int) ([]Range, error) {
 	var numbers []int32
 	t := customersTable()

@@ -16,9 +16,11 @@ import (
 	"kindred/internal/shop"
 )
 
-// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in range. ProductCode and what
-// RatedAt points to are valid during the call: whoever keeps the code clones it. An error of rating ends the reading and is returned as it is. A rating without key or with
-// stars out of range is skipped; Faults counts it. The first of several ranges, and the only one, has those without customer.
+// RatingsIn calls rating for each rating of these customers in primary-key order, all stars in
+// range. ProductCode and what RatedAt points to are valid during the call: whoever keeps the code
+// clones it. An error of rating ends the reading and is returned as it is. A rating without key or
+// with stars out of range is skipped; Faults counts it. The first of several ranges, and the only
+// one, has those without customer.
 func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	t := ratingsTable()
 	d := decoder{table: t, faults: &s.faults}
@@ -227,7 +229,8 @@ func (d *decoder) moment() *time.Time {
 	if year == 0 && month == 0 && day == 0 {
 		return nil
 	}
-	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 ||
+		second > 59 || micros > 999_999 {
 		d.fail(columnRatedAt, "is no date that exists")
 		return nil
 	}
@@ -246,8 +249,8 @@ func daysIn(year, month int) int {
 	return 30 + (month+month/8)%2
 }
 
-// daysSince1970 is written out because time.Date costs ten times as much, once per rating. Years begin in March, so that the
-// leap day is their last one.
+// daysSince1970 is written out because time.Date costs ten times as much, once per rating. Years
+// begin in March, so that the leap day is their last one.
 func daysSince1970(year, month, day int) int {
 	if month -= 2; month <= 0 {
 		month += 12

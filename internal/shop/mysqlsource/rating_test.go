@@ -17,10 +17,12 @@ import (
 
 // ratingFields are the columns as a server announces them.
 func ratingFields(customer, stars uint8) []*mysql.Field {
-	return []*mysql.Field{{Type: customer}, {Type: mysql.MYSQL_TYPE_VAR_STRING}, {Type: stars}, {Type: mysql.MYSQL_TYPE_DATETIME}}
+	return []*mysql.Field{{Type: customer}, {Type: mysql.MYSQL_TYPE_VAR_STRING}, {Type: stars},
+		{Type: mysql.MYSQL_TYPE_DATETIME}}
 }
 
-// binaryRow is a rating with an INT customer and TINYINT stars in the binary protocol. nulls has bit 2 for the first column.
+// binaryRow is a rating with an INT customer and TINYINT stars in the binary protocol. nulls has
+// bit 2 for the first column.
 func binaryRow(nulls byte, customer int32, code string, stars int8, datetime ...byte) []byte {
 	b := []byte{okHeader, nulls}
 	if nulls&4 == 0 {
@@ -39,7 +41,8 @@ func binaryRow(nulls byte, customer int32, code string, stars int8, datetime ...
 }
 
 func newDecoder(faults *Faults) *decoder {
-	return &decoder{table: ratingsTable(), fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY), faults: faults}
+	return &decoder{table: ratingsTable(), fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY),
+		faults: faults}
 }
 
 func TestBinaryRowsAreRatings(t *testing.T) {
@@ -53,9 +56,11 @@ func TestBinaryRowsAreRatings(t *testing.T) {
 	}{
 		{"second", binaryRow(0, -7, "S10", 5, leap...), shop.Rating{CustomerNumber: -7, ProductCode: "S10", Stars: 5},
 			time.Date(2024, 2, 29, 23, 59, 58, 0, time.UTC)},
-		{"microsecond", binaryRow(0, 1, "S10", 1, append(leap, 0x40, 0xe2, 1, 0)...), shop.Rating{CustomerNumber: 1, ProductCode: "S10", Stars: 1},
+		{"microsecond", binaryRow(0, 1, "S10", 1, append(leap, 0x40, 0xe2, 1, 0)...),
+			shop.Rating{CustomerNumber: 1, ProductCode: "S10", Stars: 1},
 			time.Date(2024, 2, 29, 23, 59, 58, 123_456_000, time.UTC)},
-		{"midnight", binaryRow(0, math.MaxInt32, "", 2, 0xb2, 7, 1, 1), shop.Rating{CustomerNumber: math.MaxInt32, Stars: 2}, time.Unix(0, 0).UTC()},
+		{"midnight", binaryRow(0, math.MaxInt32, "", 2, 0xb2, 7, 1, 1), shop.Rating{CustomerNumber: math.MaxInt32, Stars: 2},
+			time.Unix(0, 0).UTC()},
 		{"zero date", binaryRow(0, 1, "ü", 3), shop.Rating{CustomerNumber: 1, ProductCode: "ü", Stars: 3}, time.Time{}},
 		{"NULL date", binaryRow(32, 1, "a", 3), shop.Rating{CustomerNumber: 1, ProductCode: "a", Stars: 3}, time.Time{}},
 	}
@@ -63,7 +68,8 @@ func TestBinaryRowsAreRatings(t *testing.T) {
 		var faults Faults
 		d := newDecoder(&faults)
 		got, ok := d.decode(test.packet)
-		if !ok || d.err != nil || (got.RatedAt == nil) != test.at.IsZero() || got.RatedAt != nil && !got.RatedAt.Equal(test.at) {
+		if !ok || d.err != nil || (got.RatedAt == nil) != test.at.IsZero() || got.RatedAt != nil &&
+			!got.RatedAt.Equal(test.at) {
 			t.Errorf("%s: %+v at %v, %v, error %v, want at %v", test.name, got, got.RatedAt, ok, d.err, test.at)
 		}
 		if got.RatedAt = nil; got != test.want || faults != (Faults{}) {
@@ -98,7 +104,8 @@ func TestIntegersOfEveryWidthAreRead(t *testing.T) {
 			d.fields[0].Flag = mysql.UNSIGNED_FLAG
 		}
 		if got, exact := d.integer(0); got != test.want || exact != test.exact || d.err != nil || len(d.rest) != 0 {
-			t.Errorf("type %d of % x: %d, %v, error %v, want %d, %v", test.kind, test.bytes, got, exact, d.err, test.want, test.exact)
+			t.Errorf("type %d of % x: %d, %v, error %v, want %d, %v", test.kind, test.bytes, got, exact, d.err, test.want,
+				test.exact)
 		}
 	}
 }
@@ -107,7 +114,8 @@ func TestRatingsThatAreNoneAreCounted(t *testing.T) {
 	t.Parallel()
 	var faults Faults
 	d := newDecoder(&faults)
-	for _, packet := range [][]byte{binaryRow(0, 1, "a", 3), binaryRow(0, 1, "b", 6), binaryRow(4, 0, "a", 3), binaryRow(8, 1, "", 3),
+	for _, packet := range [][]byte{binaryRow(0, 1, "a", 3), binaryRow(0, 1, "b", 6), binaryRow(4, 0, "a", 3),
+		binaryRow(8, 1, "", 3),
 		binaryRow(16, 1, "a", 0), binaryRow(0, 1, "a", -1), binaryRow(4+8+16+32, 0, "", 0)} {
 		if _, ok := d.decode(packet); ok != (d.number == 1) || d.err != nil {
 			t.Errorf("row %d: %v, error %v", d.number, ok, d.err)
@@ -229,7 +237,8 @@ func TestPacketsComeWholeHoweverTheyAreCut(t *testing.T) {
 func TestNoRowIsTakenForTheEndOfTheColumns(t *testing.T) {
 	t.Parallel()
 	eof, ok, row := "\xfe\x00\x00\x22\x00", "\xfe\x00\x00\x22\x00\x00\x00", string(binaryRow(0, 1, "a", 3))
-	for name, stream := range map[string][]string{"old server": {eof, row, eof}, "new server": {row, ok}, "old server, no rows": {eof, eof}, "new server, no rows": {ok}} {
+	for name, stream := range map[string][]string{"old server": {eof, row, eof}, "new server": {row, ok},
+		"old server, no rows": {eof, eof}, "new server, no rows": {ok}} {
 		p := &packets{conn: &pieces{rand: rand.New(rand.NewPCG(1, 1))}, buf: make([]byte, 64)}
 		for i, packet := range stream {
 			p.to += copy(p.buf[p.to:], append([]byte{byte(len(packet)), 0, 0, byte(i)}, packet...))

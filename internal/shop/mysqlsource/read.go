@@ -25,7 +25,8 @@ func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 	var customers []shop.Customer
 	err := s.stream(ctx, customersTable(), s.mapping.Customers, func(r *row) error {
 		customers = append(customers, shop.Customer{
-			Number: int32(r.integer(0, math.MinInt32, math.MaxInt32)), Name: r.text(1), City: *r.repeated(2), State: r.optionalText(3),
+			Number: int32(r.integer(0, math.MinInt32,
+				math.MaxInt32)), Name: r.text(1), City: *r.repeated(2), State: r.optionalText(3),
 			PostalCode: r.optionalText(4), Country: *r.repeated(5), CreditLimit: r.optionalCents(6),
 		})
 		return nil

@@ -10,8 +10,8 @@ import (
 	"kindred/internal/shop"
 )
 
-// row converts the values of one row, which are valid until the next one. The first problem sticks in err and names
-// the row by its number, never by its values: they may be a customer's.
+// row converts the values of one row, which are valid until the next one. The first problem sticks
+// in err and names the row by its number, never by its values: they may be a customer's.
 type row struct {
 	table  table
 	number int64 // from 1

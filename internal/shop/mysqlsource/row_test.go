@@ -29,7 +29,8 @@ func unsigned(n uint64) mysql.FieldValue {
 
 func TestValuesAreExact(t *testing.T) {
 	t.Parallel()
-	amounts := map[string]shop.Cents{"0.00": 0, "0.01": 1, "-0.01": -1, "21000.10": 21000_10, "99999999.99": shop.MaxCents, "5": 500}
+	amounts := map[string]shop.Cents{"0.00": 0, "0.01": 1, "-0.01": -1, "21000.10": 21000_10,
+		"99999999.99": shop.MaxCents, "5": 500}
 	for v, want := range amounts {
 		r := oneValue(amount, false, str(v))
 		if got := r.cents(0); got != want || r.err != nil {
@@ -65,7 +66,8 @@ func TestBadValueNamesItsRowAndNotItself(t *testing.T) {
 		{"NULL key", oneValue(integer, false, null()), func(r *row) { r.integer(0, 0, 9) }, "thing is NULL, want a value"},
 		{"not UTF-8", oneValue(text, false, str("caf\xe9")), func(r *row) { r.text(0) }, "thing is not UTF-8"},
 		{"too large", oneValue(integer, false, signed(10)), func(r *row) { r.integer(0, 0, 9) }, "thing is not from 0 to 9"},
-		{"far too large", oneValue(integer, false, unsigned(math.MaxUint64)), func(r *row) { r.integer(0, 0, 9) }, "thing is not from 0 to 9"},
+		{"far too large", oneValue(integer, false, unsigned(math.MaxUint64)), func(r *row) { r.integer(0, 0, 9) },
+			"thing is not from 0 to 9"},
 		{"three places", oneValue(amount, false, str("1.005")), func(r *row) { r.cents(0) }, "thing is no decimal(10,2)"},
 	}
 	for _, test := range tests {

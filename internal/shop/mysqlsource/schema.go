@@ -11,12 +11,14 @@ import (
 
 // Column is a column as the source announces it.
 type Column struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"`               // "integer", "decimal", "text", "moment", or what a person calls another type
-	Length   int    `json:"length,omitempty"`   // integer: bytes; decimal: digits in all; text: characters, at most longText
-	Decimals int    `json:"decimals,omitempty"` // decimal: digits after the point; moment: digits of a second's fraction
-	Unsigned bool   `json:"unsigned,omitempty"`
-	Contract bool   `json:"contract"` // it is one of those that a training set is made of
+	Name string `json:"name"`
+	// "integer", "decimal", "text", "moment", or what a person calls another type
+	Type string `json:"type"`
+	// integer: bytes; decimal: digits in all; text: characters, at most longText
+	Length   int  `json:"length,omitempty"`
+	Decimals int  `json:"decimals,omitempty"` // decimal: digits after the point; moment: digits of a second's fraction
+	Unsigned bool `json:"unsigned,omitempty"`
+	Contract bool `json:"contract"` // it is one of those that a training set is made of
 }
 
 // Schema is the columns of the three data sets, in the source's order.
@@ -27,14 +29,15 @@ type Schema struct {
 }
 
 const (
-	// longText is the characters from which on a text counts as unlimited: servers announce their TEXT types differently.
+	// longText is the characters from which on a text counts as unlimited: servers announce their TEXT
+	// types differently.
 	longText = 16383
 	// textBytes is the bytes of a character in what the server announces for our utf8mb4 connection.
 	textBytes = 4
 )
 
-// Schema asks the source for its columns, those that nobody reads too. It reads no row. It says nothing about what the
-// contract wants; Check does.
+// Schema asks the source for its columns, those that nobody reads too. It reads no row. It says
+// nothing about what the contract wants; Check does.
 func (s *Snapshot) Schema(ctx context.Context) (schema Schema, err error) {
 	var errs [3]error
 	schema.Customers, errs[0] = s.columns(ctx, customersTable(), s.mapping.Customers)

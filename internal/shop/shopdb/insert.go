@@ -10,11 +10,12 @@ import (
 	"kindred/internal/shop"
 )
 
-// batchRows of one INSERT: some 60 KB, far below max_allowed_packet's smallest default (16 MiB on MariaDB), and beyond
-// it more rows gain nothing measurable.
+// batchRows of one INSERT: some 60 KB, far below max_allowed_packet's smallest default (16 MiB on
+// MariaDB), and beyond it more rows gain nothing measurable.
 const batchRows = 1_000
 
-// batchesPerCommit bounds the undo log; nobody reads the shadow tables, so where they are committed does not matter.
+// batchesPerCommit bounds the undo log; nobody reads the shadow tables, so where they are committed
+// does not matter.
 const batchesPerCommit = 50
 
 // timeLayout is a MySQL datetime without fraction.
@@ -23,13 +24,15 @@ const timeLayout = "2006-01-02 15:04:05"
 // insertAll fills the shadow tables.
 func (l *loader) insertAll(ctx context.Context, content Content) error {
 	err := insertRows(ctx, l, "customers", 7, slices.Values(content.Customers), func(args []any, c shop.Customer) []any {
-		return append(args, c.Number, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country, nullable(c.CreditLimit))
+		return append(args, c.Number, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
+			nullable(c.CreditLimit))
 	})
 	if err != nil {
 		return err
 	}
 	err = insertRows(ctx, l, "products", 8, slices.Values(content.Products), func(args []any, p shop.Product) []any {
-		return append(args, p.Code, p.Name, p.Line, p.Scale, p.Vendor, p.QuantityInStock, p.BuyPrice.String(), p.MSRP.String())
+		return append(args, p.Code, p.Name, p.Line, p.Scale, p.Vendor, p.QuantityInStock, p.BuyPrice.String(),
+			p.MSRP.String())
 	})
 	if err != nil {
 		return err
@@ -55,7 +58,8 @@ func nullable[T any](v *T) any {
 }
 
 // insertRows writes rows to a shadow table in multi-row inserts; appendArgs adds the columns of one row.
-func insertRows[T any](ctx context.Context, l *loader, table string, columns int, rows iter.Seq[T], appendArgs func([]any, T) []any) error {
+func insertRows[T any](ctx context.Context, l *loader, table string, columns int, rows iter.Seq[T],
+	appendArgs func([]any, T) []any) error {
 	insert := "INSERT INTO " + shadow(table) + " VALUES "
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
 	full := insert + strings.TrimSuffix(strings.Repeat(row+",", batchRows), ",")

@@ -41,8 +41,9 @@ type Content struct {
 // Options of Load.
 type Options struct {
 	Force bool // overwrite a shop that seed did not fill; load even what is there already
-	// Before runs just before the new rows take the place of the old ones, After when the database holds the content, changed or not.
-	// Both run while no other seed can load, and their errors end the load. nil for none.
+	// Before runs just before the new rows take the place of the old ones, After when the database
+	// holds the content, changed or not. Both run while no other seed can load, and their errors end
+	// the load. nil for none.
 	Before, After func(context.Context) error
 
 	Progress func(rows int) // called after each batch with the rows since the last call; nil for none
@@ -58,10 +59,11 @@ type Result struct {
 	ContentHash string `json:"content_hash"`
 }
 
-// Load makes the database hold content and nothing else. The rows go to shadow tables, which take the places of the old
-// ones in a single RENAME: readers see the old shop or the new one, and a run that was killed leaves the old shop and
-// some shadow tables that the next run drops. Content that is there already is left alone, with whatever has been added
-// to it since. ErrForeignShop protects a shop that seed did not fill.
+// Load makes the database hold content and nothing else. The rows go to shadow tables, which take
+// the places of the old ones in a single RENAME: readers see the old shop or the new one, and a run
+// that was killed leaves the old shop and some shadow tables that the next run drops. Content that
+// is there already is left alone, with whatever has been added to it since. ErrForeignShop protects
+// a shop that seed did not fill.
 func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, error) {
 	result := Result{Customers: len(content.Customers), Products: len(content.Products), Kind: content.Kind}
 	var err error
@@ -153,7 +155,8 @@ const lockWaitSeconds = 5
 
 func (l *loader) lock(ctx context.Context) error {
 	var got sql.NullInt64
-	if err := l.conn.QueryRowContext(ctx, fmt.Sprintf("SELECT GET_LOCK(%s, %d)", lockName, lockWaitSeconds)).Scan(&got); err != nil {
+	if err := l.conn.QueryRowContext(ctx,
+		fmt.Sprintf("SELECT GET_LOCK(%s, %d)", lockName, lockWaitSeconds)).Scan(&got); err != nil {
 		return fmt.Errorf("lock the database for seeding: %w", err)
 	}
 	if got.Int64 != 1 {
@@ -166,13 +169,15 @@ func (l *loader) lock(ctx context.Context) error {
 func (l *loader) unlock(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockWaitSeconds*time.Second)
 	defer cancel()
-	_, _ = l.conn.ExecContext(ctx, fmt.Sprintf("DO RELEASE_LOCK(%s)", lockName)) // a lost connection has released it already
+	// a lost connection has released it already
+	_, _ = l.conn.ExecContext(ctx, fmt.Sprintf("DO RELEASE_LOCK(%s)", lockName))
 }
 
 // state finds which tables there are, whether the shop has rows, and the hash of what seed loaded last.
 func (l *loader) state(ctx context.Context) (hash string, seeded bool, err error) {
 	l.existing = map[string]bool{}
-	rows, err := l.conn.QueryContext(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
+	rows, err := l.conn.QueryContext(ctx,
+		"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
 	if err != nil {
 		return "", false, fmt.Errorf("list tables: %w", err)
 	}
@@ -221,7 +226,8 @@ func (l *loader) fill(ctx context.Context, content Content, hash string) error {
 		if err != nil {
 			return fmt.Errorf("read schema of %s: %w", table, err)
 		}
-		if err := l.exec(ctx, strings.Replace(string(ddl), "CREATE TABLE "+table, "CREATE TABLE "+shadow(table), 1)); err != nil {
+		if err := l.exec(ctx, strings.Replace(string(ddl), "CREATE TABLE "+table, "CREATE TABLE "+shadow(table),
+			1)); err != nil {
 			return fmt.Errorf("make table %s: %w", table, err)
 		}
 	}

@@ -13,7 +13,8 @@ func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
 	const query = "SELECT customerNumber, customerName, city, state, postalCode, country, creditLimit FROM customers ORDER BY customerNumber"
 	return readAll(ctx, db, "customers", query, func(rows *sql.Rows) (c shop.Customer, err error) {
 		var credit *string
-		if err := rows.Scan(&c.Number, &c.Name, &c.City, &c.State, &c.PostalCode, &c.Country, &credit); err != nil || credit == nil {
+		if err := rows.Scan(&c.Number, &c.Name, &c.City, &c.State, &c.PostalCode, &c.Country, &credit); err != nil ||
+			credit == nil {
 			return c, err
 		}
 		cents, err := shop.ParseCents(*credit)
@@ -48,7 +49,8 @@ func (db *DB) Liked(ctx context.Context, minStars int8) ([]shop.Rating, error) {
 	}, minStars)
 }
 
-func readAll[T any](ctx context.Context, db *DB, what, query string, scan func(*sql.Rows) (T, error), args ...any) ([]T, error) {
+func readAll[T any](ctx context.Context, db *DB, what, query string, scan func(*sql.Rows) (T, error),
+	args ...any) ([]T, error) {
 	rows, err := db.sql.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)

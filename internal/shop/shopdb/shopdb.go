@@ -1,5 +1,5 @@
-// Package shopdb owns the shop's MySQL schema, fills it and reads small parts of it back. The bulk extract has a reader
-// of its own. It works on MySQL 8.4 and MariaDB 10.11.
+// Package shopdb owns the shop's MySQL schema, fills it and reads small parts of it back. The bulk
+// extract has a reader of its own. It works on MySQL 8.4 and MariaDB 10.11.
 package shopdb
 
 import (
@@ -26,8 +26,8 @@ type DB struct {
 	name string // of the database, for messages
 }
 
-// Open connects to the database that dsn names, in the format of go-sql-driver: user:password@tcp(host:port)/database.
-// Errors never show the password.
+// Open connects to the database that dsn names, in the format of go-sql-driver:
+// user:password@tcp(host:port)/database. Errors never show the password.
 func Open(ctx context.Context, dsn string) (*DB, error) {
 	if dsn == "" {
 		return nil, fmt.Errorf("%w: MYSQL_DSN is not set (run `make local-up` and source its environment file)", ErrDSN)

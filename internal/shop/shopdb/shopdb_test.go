@@ -14,7 +14,8 @@ import (
 
 func TestOpenRefusesBadDSNWithoutShowingIt(t *testing.T) {
 	t.Parallel()
-	for _, dsn := range []string{"", "root:hunter2@tcp(127.0.0.1:3306)", "root:hunter2@tcp(127.0.0.1:3306)/", "root:hunter2@nowhere/db?x",
+	for _, dsn := range []string{"", "root:hunter2@tcp(127.0.0.1:3306)", "root:hunter2@tcp(127.0.0.1:3306)/",
+		"root:hunter2@nowhere/db?x",
 		"root:hunter2@tcp(127.0.0.1:3306)/mysql", "root:hunter2@tcp(127.0.0.1:3306)/SYS"} {
 		_, err := Open(t.Context(), dsn)
 		if !errors.Is(err, ErrDSN) {

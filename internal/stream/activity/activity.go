@@ -1,6 +1,7 @@
-// Package activity holds the streaming domain: the event a visitor's click becomes, the recommendation record that
-// answers it, and the quarantine record of an event that cannot be answered. It owns their JSON and the derivation of
-// event and recommendation ids; it knows no stream, no bucket and no model.
+// Package activity holds the streaming domain: the event a visitor's click becomes, the
+// recommendation record that answers it, and the quarantine record of an event that cannot be
+// answered. It owns their JSON and the derivation of event and recommendation ids; it knows no
+// stream, no bucket and no model.
 package activity
 
 import (
@@ -8,8 +9,8 @@ import (
 	"time"
 )
 
-// Event is one activity record of a session as it arrives on the stream. Field names are the wire's. Unknown fields
-// are not dropped: the recommendation record carries the event's own bytes.
+// Event is one activity record of a session as it arrives on the stream. Field names are the
+// wire's. Unknown fields are not dropped: the recommendation record carries the event's own bytes.
 type Event struct {
 	EventID        string   `json:"event_id,omitempty"`
 	SessionID      string   `json:"session_id"`
@@ -52,9 +53,9 @@ const (
 	SourcePopularity Source = "popularity" // nothing known: what most customers like
 )
 
-// RecommendedItem is one recommended product, best first. Score is the inner product of query and item vector
-// (popularity: the number of customers who like it). Because names the browsed product that contributed most to the
-// score, empty when none contributed anything.
+// RecommendedItem is one recommended product, best first. Score is the inner product of query and
+// item vector (popularity: the number of customers who like it). Because names the browsed product
+// that contributed most to the score, empty when none contributed anything.
 type RecommendedItem struct {
 	ID      string  `json:"id"`
 	Score   float32 `json:"score"`
@@ -73,8 +74,8 @@ type SimilarItem struct {
 	Distance float32 `json:"distance"`
 }
 
-// Recommendation is what was decided for an event, and by what. ID is a function of EventID alone, so that a retried
-// event writes the same id and readers can dedupe to exactly once.
+// Recommendation is what was decided for an event, and by what. ID is a function of EventID alone,
+// so that a retried event writes the same id and readers can dedupe to exactly once.
 type Recommendation struct {
 	ID           string    `json:"id"`
 	EventID      string    `json:"event_id"`
@@ -85,7 +86,8 @@ type Recommendation struct {
 	Position     Position  `json:"position"`
 }
 
-// Record is the recommendation record that goes to S3, one JSON object a line: the event as it came, then these.
+// Record is the recommendation record that goes to S3, one JSON object a line: the event as it
+// came, then these.
 type Record struct {
 	Event            json.RawMessage // every field of the event, unknown ones too, inlined at the top level
 	RecommendedItems []RecommendedItem

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 )
 
-// EventID gives the event's own id, or one derived from where on the stream it was read: the same for ever, and
-// different for every record. e may be nil, for a record that cannot be parsed.
+// EventID gives the event's own id, or one derived from where on the stream it was read: the same
+// for ever, and different for every record. e may be nil, for a record that cannot be parsed.
 func EventID(e *Event, p Position) string {
 	if e != nil && e.EventID != "" {
 		return e.EventID

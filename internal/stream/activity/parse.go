@@ -13,8 +13,9 @@ import (
 
 // Limits of an event. What is beyond them is a permanent fault.
 const (
-	// MaxEventBytes leaves 32 KiB of a Firehose record (1,000 KiB) for what the recommendation adds. It is below the
-	// 1 MiB of a Kinesis record, so an event that could never be delivered goes to quarantine, not round in circles.
+	// MaxEventBytes leaves 32 KiB of a Firehose record (1,000 KiB) for what the recommendation adds.
+	// It is below the 1 MiB of a Kinesis record, so an event that could never be delivered goes to
+	// quarantine, not round in circles.
 	MaxEventBytes = (1000 - 32) << 10
 	// MaxBrowseHistory is far above any real session; recommending looks at the most recent entries only.
 	MaxBrowseHistory = 10_000
@@ -37,12 +38,14 @@ type wire struct {
 	Recommendation   json.RawMessage `json:"recommendation"`
 }
 
-// Parse reads one activity record. The error is always a *Fault. Fields it does not know are legal; the three that the
-// recommendation record adds are not, in whatever case, because the record could not keep both: a schema fault.
-// browse_history must be there and may be empty. Of a repeated field the last one counts.
+// Parse reads one activity record. The error is always a *Fault. Fields it does not know are legal;
+// the three that the recommendation record adds are not, in whatever case, because the record could
+// not keep both: a schema fault. browse_history must be there and may be empty. Of a repeated field
+// the last one counts.
 func Parse(data []byte) (*Event, error) {
 	if bytes.HasPrefix(data, kplMagic) {
-		return nil, &Fault{ReasonKPLAggregated, "the record is aggregated by the Kinesis Producer Library; send events one by one"}
+		return nil, &Fault{ReasonKPLAggregated,
+			"the record is aggregated by the Kinesis Producer Library; send events one by one"}
 	}
 	if len(data) > MaxEventBytes {
 		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the event has %d bytes, the limit is %d", len(data), MaxEventBytes)}
@@ -58,7 +61,8 @@ func Parse(data []byte) (*Event, error) {
 		return nil, &Fault{ReasonSchema, "the event is no JSON object"}
 	}
 	if w.RecommendedItems != nil || w.SimilarItems != nil || w.Recommendation != nil {
-		return nil, &Fault{ReasonSchema, "the fields recommended_items, similar_items and recommendation are reserved for the answer"}
+		return nil, &Fault{ReasonSchema,
+			"the fields recommended_items, similar_items and recommendation are reserved for the answer"}
 	}
 	if message := w.problem(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
@@ -141,7 +145,8 @@ func (w *whole) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// wholeNumber reads a JSON number that is whole and at least least. 3.0 and 3e0 are 3: some encoders write them so.
+// wholeNumber reads a JSON number that is whole and at least least. 3.0 and 3e0 are 3: some
+// encoders write them so.
 func wholeNumber(literal string, least int64) (int32, bool) {
 	if n, err := strconv.ParseInt(literal, 10, 32); err == nil {
 		return int32(n), n >= least

@@ -18,9 +18,9 @@ type answer struct {
 // answerBytes is room for what most answers add to their event.
 const answerBytes = 2 << 10
 
-// AppendLine appends the record as one line of JSON with its newline: the event's own fields as they came, number
-// literals and unknown fields included, without insignificant white space, then ours. r.Event must have passed Parse,
-// which refuses events that use our field names.
+// AppendLine appends the record as one line of JSON with its newline: the event's own fields as
+// they came, number literals and unknown fields included, without insignificant white space, then
+// ours. r.Event must have passed Parse, which refuses events that use our field names.
 func (r Record) AppendLine(dst []byte) ([]byte, error) {
 	start := len(dst)
 	line := appendCompact(slices.Grow(dst, len(r.Event)+answerBytes), r.Event)
@@ -45,7 +45,8 @@ func (r Record) AppendLine(dst []byte) ([]byte, error) {
 	return append(line[:seam], line[seam+1:]...), nil // our opening brace
 }
 
-// appendCompact appends valid JSON without its insignificant white space. It is json.Compact without a second check.
+// appendCompact appends valid JSON without its insignificant white space. It is json.Compact
+// without a second check.
 func appendCompact(dst, valid []byte) []byte {
 	for i := 0; i < len(valid); i++ {
 		switch c := valid[i]; {
@@ -67,7 +68,8 @@ func appendCompact(dst, valid []byte) []byte {
 	return dst
 }
 
-// ParseRecord reads one line of AppendLine back. Event holds every field that is not ours, in order and compact.
+// ParseRecord reads one line of AppendLine back. Event holds every field that is not ours, in order
+// and compact.
 func ParseRecord(line []byte) (Record, error) {
 	var a answer
 	event := []byte{'{'}
@@ -116,8 +118,8 @@ func ParseRecord(line []byte) (Record, error) {
 	return Record{append(event, '}'), a.RecommendedItems, a.SimilarItems, a.Recommendation}, nil
 }
 
-// ParseRecommendation reads the Recommendation of one line of AppendLine, at half the cost of ParseRecord. It refuses what that
-// refuses, but looks at no recommended item.
+// ParseRecommendation reads the Recommendation of one line of AppendLine, at half the cost of
+// ParseRecord. It refuses what that refuses, but looks at no recommended item.
 func ParseRecommendation(line []byte) (Recommendation, error) {
 	var r struct {
 		RecommendedItems present         `json:"recommended_items"`

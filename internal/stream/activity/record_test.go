@@ -15,7 +15,8 @@ func sampleRecord(event string) Record {
 	return Record{
 		Event:            json.RawMessage(event),
 		RecommendedItems: []RecommendedItem{{ID: "S10_1678", Score: 0.75, Because: "S18_1749"}, {ID: "S<&>", Score: 0.5}},
-		SimilarItems:     &SimilarItems{ProductCode: "S18_1749", SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
+		SimilarItems: &SimilarItems{ProductCode: "S18_1749",
+			SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
 		Recommendation: Recommendation{ID: RecommendationID("e"), EventID: "e", ModelVersion: "m0123", Source: SourceSession,
 			GeneratedAt: at, LatencyMS: 12.5, Position: Position{"activity", "shardId-0", "49", "s", at}},
 	}
@@ -63,8 +64,9 @@ func TestParseRecordRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that no bytes make Parse panic, that a refusal is a fault with a reason, and that an accepted event
-// survives its recommendation record: the same bytes but for white space, the same event.
+// FuzzParse holds that no bytes make Parse panic, that a refusal is a fault with a reason, and that
+// an accepted event survives its recommendation record: the same bytes but for white space, the
+// same event.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{seedEvent, "", "null", "{}", `{"session_id":"s","browse_history":[]}`, "\xF3\x89\x9A\xC2",
 		`{"session_id":"\ud800","browse_history":[{"product_code":"a","quantity":"007"}],"session_id":"t","x":{"a":[1e5,"\u2028"]}}`} {

@@ -1,6 +1,7 @@
-// Package delivery hands recommendation records to a Firehose delivery stream. It owns the limits of PutRecordBatch and the
-// retry of the entries that Firehose refused: an HTTP 200 with FailedPutCount > 0 is normal. What a record holds, and what
-// becomes of an event whose record was not taken, is the caller's business.
+// Package delivery hands recommendation records to a Firehose delivery stream. It owns the limits
+// of PutRecordBatch and the retry of the entries that Firehose refused: an HTTP 200 with
+// FailedPutCount > 0 is normal. What a record holds, and what becomes of an event whose record was
+// not taken, is the caller's business.
 package delivery
 
 import (
@@ -14,15 +15,17 @@ import (
 	"kindred/internal/platform/awsenv"
 )
 
-// Limits of PutRecordBatch, see https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html.
+// Limits of PutRecordBatch, see
+// https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html.
 const (
 	MaxBatchRecords = 500
 	MaxBatchBytes   = 4 << 20
 	MaxRecordBytes  = 1000 << 10
 )
 
-// Defaults of Config. Together the pauses of one batch come to 3 s on average: long enough for a throttle to pass,
-// short beside the time limit of the function. The stream keeps the events for a later try.
+// Defaults of Config. Together the pauses of one batch come to 3 s on average: long enough for a
+// throttle to pass, short beside the time limit of the function. The stream keeps the events for a
+// later try.
 const (
 	defaultAttempts  = 6
 	defaultBasePause = 100 * time.Millisecond
@@ -37,7 +40,8 @@ type client interface {
 	putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error)
 }
 
-// outcome is Firehose's answer: how many records it refused, and for each record in their order an error code or none.
+// outcome is Firehose's answer: how many records it refused, and for each record in their order an
+// error code or none.
 type outcome struct {
 	FailedPutCount   int
 	RequestResponses []struct{ ErrorCode, ErrorMessage string }
@@ -73,9 +77,9 @@ func newDelivery(c client, stream string, config Config) *Delivery {
 	return &Delivery{c, stream, config}
 }
 
-// Put delivers the records in order, and returns the indexes of those that were not taken, ascending, with the reason of the
-// last refusal. Both are nil when all were taken. After a batch that stayed incomplete the rest is not sent, because the
-// caller will come back with all of it.
+// Put delivers the records in order, and returns the indexes of those that were not taken,
+// ascending, with the reason of the last refusal. Both are nil when all were taken. After a batch
+// that stayed incomplete the rest is not sent, because the caller will come back with all of it.
 func (d *Delivery) Put(ctx context.Context, records [][]byte) (failed []int, err error) {
 	for start := 0; start < len(records); {
 		end, err := batchEnd(records, start)
@@ -95,7 +99,8 @@ func (d *Delivery) Put(ctx context.Context, records [][]byte) (failed []int, err
 	return nil, nil
 }
 
-// batchEnd finds where the batch that begins at start ends. ErrTooLarge when not even its first record may be sent.
+// batchEnd finds where the batch that begins at start ends. ErrTooLarge when not even its first
+// record may be sent.
 func batchEnd(records [][]byte, start int) (int, error) {
 	end, size := start, 0
 	for end < len(records) && end-start < MaxBatchRecords {
@@ -114,7 +119,8 @@ func batchEnd(records [][]byte, start int) (int, error) {
 	return end, nil
 }
 
-// putBatch sends records[start:end], then only what was refused, until all is taken or the attempts or the time are used up.
+// putBatch sends records[start:end], then only what was refused, until all is taken or the attempts
+// or the time are used up.
 func (d *Delivery) putBatch(ctx context.Context, records [][]byte, start, end int) (failed []int, err error) {
 	for i := start; i < end; i++ {
 		failed = append(failed, i)
@@ -129,7 +135,8 @@ func (d *Delivery) putBatch(ctx context.Context, records [][]byte, start, end in
 	}
 }
 
-// putOnce makes one call for the records at the given indexes and returns those that were refused, with a reason.
+// putOnce makes one call for the records at the given indexes and returns those that were refused,
+// with a reason.
 func (d *Delivery) putOnce(ctx context.Context, records [][]byte, indexes []int) ([]int, error) {
 	batch := make([][]byte, len(indexes))
 	for i, index := range indexes {
@@ -155,8 +162,8 @@ func (d *Delivery) putOnce(ctx context.Context, records [][]byte, indexes []int)
 	return failed, err
 }
 
-// pauseAfter is a random time up to a bound that doubles with each attempt ("full jitter"), so that the functions of many
-// shards do not come back together.
+// pauseAfter is a random time up to a bound that doubles with each attempt ("full jitter"), so that
+// the functions of many shards do not come back together.
 func (d *Delivery) pauseAfter(attempt int) time.Duration {
 	bound := d.config.MaxPause
 	if attempt < 16 { // beyond, the shift says nothing that the bound does not

@@ -145,7 +145,8 @@ func TestPutSurvivesCallsThatFailWhole(t *testing.T) {
 			}
 			return nil
 		}}
-		if failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), numbered(3)); err != nil || failed != nil || len(fake.taken) != 3 {
+		if failed, err := newDelivery(fake, "s", Config{}).Put(t.Context(), numbered(3)); err != nil || failed != nil ||
+			len(fake.taken) != 3 {
 			t.Fatalf("failed %v: %v", failed, err)
 		}
 		fake = &fakeFirehose{err: func(int) error { return throttle }}
@@ -160,7 +161,8 @@ func TestPutDistrustsAnAnswerWithoutEntries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeFirehose{short: true, refuse: func(int, string) string { return "InternalFailure" }}
-		if failed, err := newDelivery(fake, "s", Config{Attempts: 2}).Put(t.Context(), numbered(2)); err == nil || len(failed) != 2 {
+		if failed, err := newDelivery(fake, "s", Config{Attempts: 2}).Put(t.Context(), numbered(2)); err == nil ||
+			len(failed) != 2 {
 			t.Errorf("failed %v: %v", failed, err)
 		}
 	})

@@ -13,7 +13,8 @@ import (
 	"kindred/internal/platform/awsenv"
 )
 
-// firehose is PutRecordBatch and nothing else of the service: the batch is written once, straight as it is sent.
+// firehose is PutRecordBatch and nothing else of the service: the batch is written once, straight
+// as it is sent.
 type firehose struct {
 	client *awsenv.Client
 	target *url.URL
@@ -34,7 +35,8 @@ func newFirehose(e awsenv.Environment, stream string) (*firehose, error) {
 
 // putRecordBatch makes one call. A retry may mend every error.
 func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error) {
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"Firehose_20150804.PutRecordBatch"}}
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"},
+		"X-Amz-Target": {"Firehose_20150804.PutRecordBatch"}}
 	answer, err := f.client.Send(ctx, http.MethodPost, f.target, header, f.body(records))
 	if err != nil {
 		return nil, err
@@ -45,7 +47,8 @@ func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outco
 			Message string `json:"message"`
 		}
 		_ = json.Unmarshal(answer.Body, &fault) // whoever answers else is named by the status
-		return nil, fmt.Errorf("%s: %s %s", answer.Status, cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype")), fault.Message)
+		return nil, fmt.Errorf("%s: %s %s", answer.Status, cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype")),
+			fault.Message)
 	}
 	out := &outcome{FailedPutCount: -1}
 	if err := json.Unmarshal(answer.Body, out); err != nil {

@@ -29,8 +29,9 @@ func mustFirehose(t *testing.T, status int, answer string) (own *firehose, their
 	t.Helper()
 	seen = &[]request{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := request{Method: r.Method, Path: r.URL.Path, Target: r.Header.Get("X-Amz-Target"), ContentType: r.Header.Get("Content-Type"),
-			Signed: strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/firehose/aws4_request")}
+		got := request{Method: r.Method, Path: r.URL.Path, Target: r.Header.Get("X-Amz-Target"),
+			ContentType: r.Header.Get("Content-Type"),
+			Signed:      strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/firehose/aws4_request")}
 		data, err := io.ReadAll(r.Body)
 		if err == nil {
 			err = json.Unmarshal(data, &got.Body)
@@ -44,7 +45,8 @@ func mustFirehose(t *testing.T, status int, answer string) (own *firehose, their
 	}))
 	t.Cleanup(server.Close)
 	env, err := awsenv.Load(func(name string) string {
-		return map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": server.URL}[name]
+		return map[string]string{"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+			"AWS_ENDPOINT_URL": server.URL}[name]
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,8 @@ func mustFirehose(t *testing.T, status int, answer string) (own *firehose, their
 	if own, err = newFirehose(env, "recommendations.eu-1"); err != nil {
 		t.Fatal(err)
 	}
-	return own, sdk.New(sdk.Options{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}), seen
+	return own, sdk.New(sdk.Options{Region: "eu-west-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}), seen
 }
 
 func TestPutRecordBatchAsksAsTheSDKDoes(t *testing.T) {
@@ -79,7 +82,8 @@ func TestPutRecordBatchAsksAsTheSDKDoes(t *testing.T) {
 		t.Fatalf("answer %+v, want %+v", out, want)
 	}
 	for i, entry := range want.RequestResponses {
-		if got := out.RequestResponses[i]; got.ErrorCode != aws.ToString(entry.ErrorCode) || got.ErrorMessage != aws.ToString(entry.ErrorMessage) {
+		if got := out.RequestResponses[i]; got.ErrorCode != aws.ToString(entry.ErrorCode) ||
+			got.ErrorMessage != aws.ToString(entry.ErrorMessage) {
 			t.Errorf("entry %d: %+v, want %+v", i, got, entry)
 		}
 	}
@@ -98,7 +102,8 @@ func TestPutRecordBatchTellsFaults(t *testing.T) {
 		"an answer cut off": {200, `{"FailedPutCount":0,"RequestRes`, "read answer"},
 	} {
 		own, _, _ := mustFirehose(t, test.status, test.answer)
-		if out, err := own.putRecordBatch(t.Context(), [][]byte{[]byte("x")}); err == nil || !strings.Contains(err.Error(), test.want) {
+		if out, err := own.putRecordBatch(t.Context(), [][]byte{[]byte("x")}); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %+v, %v", name, out, err)
 		}
 	}

@@ -1,5 +1,5 @@
-// Package failedbatch reads what Lambda writes to the OnFailure bucket of a Kinesis mapping when it has given a batch up: where
-// the batch lay on the stream, and its records. See
+// Package failedbatch reads what Lambda writes to the OnFailure bucket of a Kinesis mapping when it
+// has given a batch up: where the batch lay on the stream, and its records. See
 // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html.
 package failedbatch
 

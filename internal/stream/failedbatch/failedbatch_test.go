@@ -19,7 +19,8 @@ const (
 // AWS writes the payload as text that holds JSON, LocalStack as JSON, other destinations than S3 get none.
 func TestParseReadsEveryForm(t *testing.T) {
 	t.Parallel()
-	want := Batch{Stream: "clicks", Shard: "shard-0", First: "1", Final: "2", Last: time.Date(2026, 3, 1, 12, 0, 0, 5e8, time.UTC)}
+	want := Batch{Stream: "clicks", Shard: "shard-0", First: "1", Final: "2",
+		Last: time.Date(2026, 3, 1, 12, 0, 0, 5e8, time.UTC)}
 	for payload, list := range map[string][]Record{
 		"": nil, `,"payload":` + records: {record()}, fmt.Sprintf(`,"payload":%q`, records): {record()},
 	} {
@@ -32,8 +33,9 @@ func TestParseReadsEveryForm(t *testing.T) {
 }
 
 func record() Record {
-	return Record{Data: []byte("x"), Position: activity.Position{Stream: "clicks", Shard: "shard-0", SequenceNumber: "1", PartitionKey: "s",
-		ArrivedAt: time.UnixMilli(1772366400123).UTC()}}
+	return Record{Data: []byte("x"), Position: activity.Position{Stream: "clicks", Shard: "shard-0", SequenceNumber: "1",
+		PartitionKey: "s",
+		ArrivedAt:    time.UnixMilli(1772366400123).UTC()}}
 }
 
 func TestParseRefuses(t *testing.T) {

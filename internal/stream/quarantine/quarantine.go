@@ -1,5 +1,6 @@
-// Package quarantine keeps the events that no retry would mend, one object each, with the reason and the bytes as they came.
-// It owns where they lie; what a permanent fault is, package activity says.
+// Package quarantine keeps the events that no retry would mend, one object each, with the reason
+// and the bytes as they came. It owns where they lie; what a permanent fault is, package activity
+// says.
 package quarantine
 
 import (
@@ -23,12 +24,14 @@ type Quarantine struct{ store store }
 // New makes a Quarantine. It makes no request.
 func New(s store) *Quarantine { return &Quarantine{s} }
 
-// Key names the object of the event that was read at p. Streams may share a bucket: shards of two have the same names.
+// Key names the object of the event that was read at p. Streams may share a bucket: shards of two
+// have the same names.
 func Key(p activity.Position) string {
 	return envconfig.QuarantinePrefix + p.Stream + "/" + p.Shard + "/" + p.SequenceNumber + ".json"
 }
 
-// Write keeps q. An event that lies there already is done: the first record of it stays. Every error is transient.
+// Write keeps q. An event that lies there already is done: the first record of it stays. Every
+// error is transient.
 func (w *Quarantine) Write(ctx context.Context, q activity.Quarantined) error {
 	data, err := json.Marshal(q)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package shardreader reads a Kinesis data stream without consuming it: every shard, closed ones too, from the oldest
-// record kept, or from where an earlier read ended, to the tip. It owns iterators, paging and throttling; what the
-// records mean is the caller's.
+// Package shardreader reads a Kinesis data stream without consuming it: every shard, closed ones
+// too, from the oldest record kept, or from where an earlier read ended, to the tip. It owns
+// iterators, paging and throttling; what the records mean is the caller's.
 package shardreader
 
 import (
@@ -30,7 +30,8 @@ type option = func(*kinesis.Options)
 // client is the part of the Kinesis API that reading needs.
 type client interface {
 	ListShards(context.Context, *kinesis.ListShardsInput, ...option) (*kinesis.ListShardsOutput, error)
-	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput, ...option) (*kinesis.DescribeStreamSummaryOutput, error)
+	DescribeStreamSummary(context.Context, *kinesis.DescribeStreamSummaryInput,
+		...option) (*kinesis.DescribeStreamSummaryOutput, error)
 	GetShardIterator(context.Context, *kinesis.GetShardIteratorInput, ...option) (*kinesis.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *kinesis.GetRecordsInput, ...option) (*kinesis.GetRecordsOutput, error)
 }
@@ -72,14 +73,16 @@ func (r *Reader) Shards(ctx context.Context) (shards []string, err error) {
 	}
 }
 
-// Read visits the records of a shard in order, from the one behind the sequence number after ("" for the oldest kept) to the
-// tip as it was when the call began; some newer ones may come too. It ends with visit's first error.
+// Read visits the records of a shard in order, from the one behind the sequence number after (""
+// for the oldest kept) to the tip as it was when the call began; some newer ones may come too. It
+// ends with visit's first error.
 func (r *Reader) Read(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error {
 	return r.read(ctx, start{shard: shard, after: after}, visit)
 }
 
 // ReadSince is Read from the first record that arrived at since or later.
-func (r *Reader) ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error {
+func (r *Reader) ReadSince(ctx context.Context, shard string, since time.Time,
+	visit func(activity.Position, []byte) error) error {
 	return r.read(ctx, start{shard: shard, since: since}, visit)
 }
 
@@ -119,7 +122,8 @@ func (r *Reader) read(ctx context.Context, from start, visit func(activity.Posit
 		for _, record := range out.Records {
 			from.after, last = aws.ToString(record.SequenceNumber), aws.ToTime(record.ApproximateArrivalTimestamp)
 			p := activity.Position{
-				Stream: r.stream, Shard: from.shard, SequenceNumber: from.after, PartitionKey: aws.ToString(record.PartitionKey), ArrivedAt: last.UTC(),
+				Stream: r.stream, Shard: from.shard, SequenceNumber: from.after, PartitionKey: aws.ToString(record.PartitionKey),
+				ArrivedAt: last.UTC(),
 			}
 			if err := visit(p, record.Data); err != nil {
 				return err

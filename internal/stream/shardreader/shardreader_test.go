@@ -28,7 +28,8 @@ type page struct {
 	last    bool
 }
 
-func (s *script) GetShardIterator(_ context.Context, in *kinesis.GetShardIteratorInput, _ ...option) (*kinesis.GetShardIteratorOutput, error) {
+func (s *script) GetShardIterator(_ context.Context, in *kinesis.GetShardIteratorInput,
+	_ ...option) (*kinesis.GetShardIteratorOutput, error) {
 	s.started = append(s.started, string(in.ShardIteratorType)+" "+aws.ToString(in.StartingSequenceNumber))
 	return &kinesis.GetShardIteratorOutput{ShardIterator: aws.String("i")}, nil
 }
@@ -46,7 +47,8 @@ func (s *script) GetRecords(context.Context, *kinesis.GetRecordsInput, ...option
 	}
 	for _, n := range p.numbers {
 		out.Records = append(out.Records, types.Record{
-			SequenceNumber: aws.String(strconv.Itoa(n)), PartitionKey: aws.String("k"), ApproximateArrivalTimestamp: aws.Time(time.Unix(1, 0)),
+			SequenceNumber: aws.String(strconv.Itoa(n)), PartitionKey: aws.String("k"),
+			ApproximateArrivalTimestamp: aws.Time(time.Unix(1, 0)),
 		})
 	}
 	return out, nil
@@ -63,8 +65,9 @@ func TestReadGoesToTheTip(t *testing.T) {
 		started []string
 		err     error
 	}{
-		{name: "empty pages before the records", pages: []any{page{behind: 900}, page{numbers: []int{1, 2}, behind: 5}, page{}},
-			want: []string{"1", "2"}, started: []string{"TRIM_HORIZON "}},
+		{name: "empty pages before the records",
+			pages: []any{page{behind: 900}, page{numbers: []int{1, 2}, behind: 5}, page{}},
+			want:  []string{"1", "2"}, started: []string{"TRIM_HORIZON "}},
 		{name: "zero behind with more to come", pages: []any{page{numbers: []int{1}}, page{numbers: []int{2}}, page{}},
 			want: []string{"1", "2"}, started: []string{"TRIM_HORIZON "}},
 		{name: "closed shard", pages: []any{page{numbers: []int{1}, behind: 9, last: true}},
@@ -72,11 +75,13 @@ func TestReadGoesToTheTip(t *testing.T) {
 		{name: "goes on behind a number", after: "7", pages: []any{page{numbers: []int{8}}, page{}}, want: []string{"8"},
 			started: []string{"AFTER_SEQUENCE_NUMBER 7"}},
 		{name: "an expired iterator loses and repeats nothing",
-			pages: []any{page{numbers: []int{1, 2}, behind: 3}, &types.ExpiredIteratorException{}, page{numbers: []int{3}}, page{}},
-			want:  []string{"1", "2", "3"}, started: []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER 2"}},
+			pages: []any{page{numbers: []int{1, 2}, behind: 3}, &types.ExpiredIteratorException{},
+				page{numbers: []int{3}}, page{}},
+			want: []string{"1", "2", "3"}, started: []string{"TRIM_HORIZON ", "AFTER_SEQUENCE_NUMBER 2"}},
 		{name: "throttled",
-			pages: []any{&types.ProvisionedThroughputExceededException{}, &types.LimitExceededException{}, page{numbers: []int{1}}, page{}},
-			want:  []string{"1"}, started: []string{"TRIM_HORIZON "}},
+			pages: []any{&types.ProvisionedThroughputExceededException{}, &types.LimitExceededException{},
+				page{numbers: []int{1}}, page{}},
+			want: []string{"1"}, started: []string{"TRIM_HORIZON "}},
 		{name: "fault", pages: []any{page{numbers: []int{1}, behind: 3}, broken},
 			want: []string{"1"}, started: []string{"TRIM_HORIZON "}, err: broken},
 	} {
@@ -90,7 +95,8 @@ func TestReadGoesToTheTip(t *testing.T) {
 				got = append(got, p.SequenceNumber)
 				return nil
 			})
-			if !errors.Is(err, tc.err) || !slices.Equal(got, tc.want) || !slices.Equal(s.started, tc.started) || len(s.pages) > 0 {
+			if !errors.Is(err, tc.err) || !slices.Equal(got, tc.want) || !slices.Equal(s.started, tc.started) ||
+				len(s.pages) > 0 {
 				t.Errorf("read %v, %v; iterators %q; %d pages left", got, err, s.started, len(s.pages))
 			}
 		})
@@ -109,7 +115,8 @@ func TestShardsTakesEveryPage(t *testing.T) {
 // paged lists three shards, one a page. As Kinesis does, it takes either the stream's name or a token.
 type paged struct{ client }
 
-func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...option) (*kinesis.ListShardsOutput, error) {
+func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput,
+	_ ...option) (*kinesis.ListShardsOutput, error) {
 	page := 0
 	switch {
 	case (in.StreamName == nil) == (in.NextToken == nil):
@@ -120,7 +127,8 @@ func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...op
 			return nil, &types.ExpiredNextTokenException{}
 		}
 	}
-	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: aws.String("shard-" + strconv.Itoa(page)), SequenceNumberRange: &types.SequenceNumberRange{}}}}
+	out := &kinesis.ListShardsOutput{Shards: []types.Shard{{ShardId: aws.String("shard-" + strconv.Itoa(page)),
+		SequenceNumberRange: &types.SequenceNumberRange{}}}}
 	if page == 0 { // closed by a split: its records stay
 		out.Shards[0].SequenceNumberRange.EndingSequenceNumber = aws.String("9")
 	}
@@ -133,7 +141,8 @@ func (*paged) ListShards(_ context.Context, in *kinesis.ListShardsInput, _ ...op
 func TestReadEndsWhileRecordsKeepComing(t *testing.T) {
 	t.Parallel()
 	s := &endless{}
-	if err := New(s, "stream").Read(t.Context(), "shard", "", func(activity.Position, []byte) error { return nil }); err != nil {
+	if err := New(s, "stream").Read(t.Context(), "shard", "",
+		func(activity.Position, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -142,8 +151,9 @@ func TestReadEndsWhileRecordsKeepComing(t *testing.T) {
 type endless struct{ script }
 
 func (*endless) GetRecords(context.Context, *kinesis.GetRecordsInput, ...option) (*kinesis.GetRecordsOutput, error) {
-	return &kinesis.GetRecordsOutput{MillisBehindLatest: aws.Int64(0), NextShardIterator: aws.String("i"), Records: []types.Record{{
-		SequenceNumber: aws.String("1"), ApproximateArrivalTimestamp: aws.Time(time.Now().Add(time.Millisecond))}}}, nil
+	return &kinesis.GetRecordsOutput{MillisBehindLatest: aws.Int64(0), NextShardIterator: aws.String("i"),
+		Records: []types.Record{{
+			SequenceNumber: aws.String("1"), ApproximateArrivalTimestamp: aws.Time(time.Now().Add(time.Millisecond))}}}, nil
 }
 
 func TestReadEndsWithTheContext(t *testing.T) {

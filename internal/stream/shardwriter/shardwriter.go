@@ -1,5 +1,6 @@
-// Package shardwriter sends records to a Kinesis data stream: in batches, those of one partition key in their order, what the
-// stream refused again and alone. It owns batching, refusals and patience; what the records mean is the caller's.
+// Package shardwriter sends records to a Kinesis data stream: in batches, those of one partition
+// key in their order, what the stream refused again and alone. It owns batching, refusals and
+// patience; what the records mean is the caller's.
 package shardwriter
 
 import (
@@ -29,9 +30,11 @@ const (
 	maxRefusals = 12 // calls in a row of which no record was taken: about 40 s
 )
 
-// putter is the one call of Kinesis that sending needs. A call that succeeds may still have refused some of its records.
+// putter is the one call of Kinesis that sending needs. A call that succeeds may still have refused
+// some of its records.
 type putter interface {
-	PutRecords(ctx context.Context, in *kinesis.PutRecordsInput, options ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
+	PutRecords(ctx context.Context, in *kinesis.PutRecordsInput,
+		options ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error)
 }
 
 // Record is one record for the stream. Those of one key arrive in the order in which they were added.
@@ -40,9 +43,9 @@ type Record struct {
 	Data []byte
 }
 
-// Writer sends records in batches. PutRecords keeps no order within a call, and may refuse a record while taking a
-// later one; so a call carries at most one record of a key, and the next one of that key waits until it was taken.
-// It is not safe for concurrent use.
+// Writer sends records in batches. PutRecords keeps no order within a call, and may refuse a record
+// while taking a later one; so a call carries at most one record of a key, and the next one of that
+// key waits until it was taken. It is not safe for concurrent use.
 type Writer struct {
 	client  putter
 	stream  string
@@ -52,8 +55,8 @@ type Writer struct {
 	refused int // calls in a row without a record taken
 }
 
-// New makes a Writer to the named stream. It makes no request. pause waits between calls, for as long as Pause does; a test
-// may count instead.
+// New makes a Writer to the named stream. It makes no request. pause waits between calls, for as
+// long as Pause does; a test may count instead.
 func New(client putter, stream string, pause func(context.Context, time.Duration) error) *Writer {
 	return &Writer{client: client, stream: stream, pause: pause}
 }
@@ -67,7 +70,8 @@ func (w *Writer) Pending() int { return len(w.pending) }
 // Retries is how many records were sent again because the stream had refused them.
 func (w *Writer) Retries() int { return w.retries }
 
-// Flush sends one batch of what is pending and returns how many records the stream took. It waits when some were refused.
+// Flush sends one batch of what is pending and returns how many records the stream took. It waits
+// when some were refused.
 func (w *Writer) Flush(ctx context.Context) (int, error) {
 	batch := w.batch()
 	if len(batch) == 0 {
@@ -137,7 +141,8 @@ func (w *Writer) wait(ctx context.Context, refused, taken int, reason string) er
 		w.refused = 1
 	}
 	if w.refused > maxRefusals {
-		return fmt.Errorf("%w: stream %s refused %d records %d times, the last time with %s", ErrRefused, w.stream, refused, maxRefusals, reason)
+		return fmt.Errorf("%w: stream %s refused %d records %d times, the last time with %s", ErrRefused, w.stream, refused,
+			maxRefusals, reason)
 	}
 	longest := min(firstPause<<(w.refused-1), longestWait)
 	return w.pause(ctx, longest/2+rand.N(longest/2)) // spread: other senders were refused at the same moment

@@ -20,12 +20,14 @@ type stream struct {
 	taken  []string
 }
 
-func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput, _ ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error) {
+func (s *stream) PutRecords(_ context.Context, in *kinesis.PutRecordsInput,
+	_ ...func(*kinesis.Options)) (*kinesis.PutRecordsOutput, error) {
 	s.calls++
 	out := &kinesis.PutRecordsOutput{}
 	for i, r := range in.Records {
 		if s.refuse(s.calls, i) {
-			out.Records = append(out.Records, types.PutRecordsResultEntry{ErrorCode: aws.String("ProvisionedThroughputExceededException")})
+			out.Records = append(out.Records,
+				types.PutRecordsResultEntry{ErrorCode: aws.String("ProvisionedThroughputExceededException")})
 			continue
 		}
 		s.taken = append(s.taken, string(r.Data))

@@ -1,6 +1,7 @@
-// Package loop runs kindred's programs one after the other, as a person would, and reports what they did: live on the
-// terminal, then as a summary, then as JSON in the state folder. It owns no logic of the pipeline: each step is the
-// program of that name, run with --json and the local stack's environment.
+// Package loop runs kindred's programs one after the other, as a person would, and reports what
+// they did: live on the terminal, then as a summary, then as JSON in the state folder. It owns no
+// logic of the pipeline: each step is the program of that name, run with --json and the local
+// stack's environment.
 package loop
 
 import (
@@ -22,8 +23,8 @@ import (
 // ReportFile is the name of the JSON report inside the state folder.
 const ReportFile = "demo-report.json"
 
-// auditPatience is how long verify may wait for the last events to arrive: the stack needs a few seconds, a busy
-// machine many.
+// auditPatience is how long verify may wait for the last events to arrive: the stack needs a few
+// seconds, a busy machine many.
 const auditPatience = 3 * time.Minute
 
 // Demo is one run of the whole loop. All fields are required but Data.
@@ -43,12 +44,14 @@ type Demo struct {
 	steps       []Step
 }
 
-// Run runs every step, prints the account and the summary, and writes the report. It fails with the first step that fails.
+// Run runs every step, prints the account and the summary, and writes the report. It fails with the
+// first step that fails.
 func (d *Demo) Run(ctx context.Context) error {
 	var r Report
 	d.title("kindred: a shop's ratings and its visitors' clicks become recommendations, on this machine")
 
-	if err := d.step(ctx, "up", "start LocalStack, PostgreSQL with pgvector and MySQL", d.program("localstack", "up"), nil); err != nil {
+	if err := d.step(ctx, "up", "start LocalStack, PostgreSQL with pgvector and MySQL", d.program("localstack", "up"),
+		nil); err != nil {
 		return err
 	}
 	if err := d.readEnvironment(); err != nil {
@@ -60,35 +63,42 @@ func (d *Demo) Run(ctx context.Context) error {
 		seed, origin = []string{"import", d.Data}, "fill MySQL from "+d.Data
 	}
 	// The buckets come before the seed: it leaves the planted tastes in the lake.
-	if err := d.step(ctx, "deploy", "create buckets, streams and the recommend function", d.program("localstack", "provision"), nil); err != nil {
+	if err := d.step(ctx, "deploy", "create buckets, streams and the recommend function",
+		d.program("localstack", "provision"), nil); err != nil {
 		return err
 	}
 	if err := d.step(ctx, "seed", origin, d.program("seed", seed...), &r.Seed); err != nil {
 		return err
 	}
-	d.result("%s customers, %s products, %s ratings%s", count(r.Seed.Customers), count(r.Seed.Products), count(r.Seed.Ratings), unchanged(r.Seed.NoOp))
+	d.result("%s customers, %s products, %s ratings%s", count(r.Seed.Customers), count(r.Seed.Products),
+		count(r.Seed.Ratings), unchanged(r.Seed.NoOp))
 	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", d.program("etl"), &r.ETL); err != nil {
 		return err
 	}
 	d.result("%s ratings in training set %s%s", count(r.ETL.Rows.Ratings), r.ETL.RunID, unchanged(r.ETL.NoOp))
-	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"), &r.Train); err != nil {
+	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"),
+		&r.Train); err != nil {
 		return err
 	}
 	d.result("model %s%s", r.Train.ModelVersion, unchanged(r.Train.NoOp))
-	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction", d.program("publish"), &r.Publish); err != nil {
+	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction", d.program("publish"),
+		&r.Publish); err != nil {
 		return err
 	}
-	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers), unchanged(r.Publish.NoOp))
+	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers),
+		unchanged(r.Publish.NoOp))
 
 	since := time.Now().UTC()
-	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate", strconv.Itoa(d.Rate))
+	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate",
+		strconv.Itoa(d.Rate))
 	if err := d.step(ctx, "replay", "simulated shoppers click; some records are poison", replay, &r.Replay); err != nil {
 		return err
 	}
 	d.result("%s clicks of %s sessions and %s poison records on the stream",
 		count(r.Replay.EventsSent), count(r.Replay.Sessions), count(r.Replay.PoisonSent))
 	verify := d.program("verify", "--since", since.Format(time.RFC3339Nano), "--wait", auditPatience.String())
-	if err := d.step(ctx, "verify", "compare what went in with what came out, event by event", verify, &r.Audit); err != nil {
+	if err := d.step(ctx, "verify", "compare what went in with what came out, event by event", verify,
+		&r.Audit); err != nil {
 		return err
 	}
 	d.result("%s events, each found where it belongs", count(r.Audit.Events))
@@ -142,7 +152,8 @@ func (d *Demo) step(ctx context.Context, name, what string, command []string, v 
 
 // result prints what the last step achieved and how long it took.
 func (d *Demo) result(format string, args ...any) {
-	fmt.Fprintf(d.Out, "         %s \033[2m(%.1f s)\033[0m\n", fmt.Sprintf(format, args...), d.steps[len(d.steps)-1].Seconds)
+	fmt.Fprintf(d.Out, "         %s \033[2m(%.1f s)\033[0m\n", fmt.Sprintf(format, args...),
+		d.steps[len(d.steps)-1].Seconds)
 }
 
 func (d *Demo) title(text string) {

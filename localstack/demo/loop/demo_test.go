@@ -68,7 +68,8 @@ func TestWriteHoldsWhatReadersOfTheReportLookFor(t *testing.T) {
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Quality["model"]["ndcg@10"] != 0.2 || got.Quality["ceiling"]["recall@10"] != 0.3 || got.Lost == nil || got.Seconds["seed"] != 1.5 {
+	if got.Quality["model"]["ndcg@10"] != 0.2 || got.Quality["ceiling"]["recall@10"] != 0.3 || got.Lost == nil ||
+		got.Seconds["seed"] != 1.5 {
 		t.Errorf("report:\n%s", data)
 	}
 }
@@ -77,7 +78,8 @@ func TestSummaryAnswersTheThreeQuestions(t *testing.T) {
 	t.Parallel()
 	r := report()
 	var out bytes.Buffer
-	r.summarise(&out, []Shopper{{Who: "Customer 7", LookedAt: []string{"a ship"}, Recommended: []string{"a plane, because of a ship"}}})
+	r.summarise(&out, []Shopper{{Who: "Customer 7", LookedAt: []string{"a ship"},
+		Recommended: []string{"a plane, because of a ship"}}})
 	for _, want := range []string{
 		"2.0 times as well as popularity", "80 % of the ceiling", "1 a plane, because of a ship",
 		"2,020 records sent = 2,000 recommended + 20 quarantined, 0 lost", "1,990 from session, 10 from popularity",
@@ -91,7 +93,8 @@ func TestSummaryAnswersTheThreeQuestions(t *testing.T) {
 func TestStepNamesTheProgramThatFailed(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "etl"), []byte("#!/bin/sh\necho disk is full >&2\nexit 1\n"), 0o700); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "etl"), []byte("#!/bin/sh\necho disk is full >&2\nexit 1\n"),
+		0o700); err != nil {
 		t.Fatal(err)
 	}
 	var out, progress bytes.Buffer

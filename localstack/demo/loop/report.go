@@ -68,8 +68,9 @@ type ReplayResult struct {
 
 // AuditResult is the part of verify's result that the demo shows.
 type AuditResult struct {
-	Events          int64            `json:"events"`
-	DistinctEvents  int64            `json:"distinct_events"` // a call to the stream that is repeated may put a record twice
+	Events int64 `json:"events"`
+	// a call to the stream that is repeated may put a record twice
+	DistinctEvents  int64            `json:"distinct_events"`
 	Recommended     int64            `json:"recommended"`
 	Quarantined     int64            `json:"quarantined"`
 	OnFailure       int64            `json:"on_failure"`
@@ -92,11 +93,13 @@ func (r *Report) check(poison int) error {
 	a := r.Audit
 	switch {
 	case a.Lost != 0 || a.InFlight != 0 || a.OnFailure != 0:
-		return fmt.Errorf("the audit found %d lost events, %d still in flight and %d given up by the mapping: none may be", a.Lost, a.InFlight, a.OnFailure)
+		return fmt.Errorf("the audit found %d lost events, %d still in flight and %d given up by the mapping: none may be",
+			a.Lost, a.InFlight, a.OnFailure)
 	case a.DistinctEvents-a.Quarantined != r.Replay.EventsSent:
 		return fmt.Errorf("%d clicks were sent and %d recommended", r.Replay.EventsSent, a.DistinctEvents-a.Quarantined)
 	case a.Quarantined != r.Replay.PoisonSent || r.Replay.PoisonSent != int64(poison):
-		return fmt.Errorf("%d poison records were asked for, %d sent and %d quarantined", poison, r.Replay.PoisonSent, a.Quarantined)
+		return fmt.Errorf("%d poison records were asked for, %d sent and %d quarantined", poison, r.Replay.PoisonSent,
+			a.Quarantined)
 	}
 	return nil
 }

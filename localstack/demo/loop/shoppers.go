@@ -32,8 +32,9 @@ type Shopper struct {
 	Recommended []string
 }
 
-// sampleShoppers reads recommendation records that came since the replay began, and names the products of a few sessions
-// from the training set. environment holds the stack's KEY=value settings.
+// sampleShoppers reads recommendation records that came since the replay began, and names the
+// products of a few sessions from the training set. environment holds the stack's KEY=value
+// settings.
 func sampleShoppers(ctx context.Context, environment []string, since time.Time) ([]Shopper, error) {
 	settings := map[string]string{}
 	for _, pair := range environment {
@@ -96,7 +97,8 @@ func productNames(ctx context.Context, lake string) (map[string]string, error) {
 	return names, nil
 }
 
-// latestRecords returns, for each session that was answered since, its longest record that is short enough to read.
+// latestRecords returns, for each session that was answered since, its longest record that is short
+// enough to read.
 func latestRecords(ctx context.Context, bucket string, since time.Time) (map[string]sessionRecord, error) {
 	store, err := objectstore.Open(ctx, bucket)
 	if err != nil {
@@ -140,7 +142,8 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 		if err := json.Unmarshal(record.Event, &event); err != nil {
 			return err
 		}
-		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) && len(event.BrowseHistory) <= mostLookedAt {
+		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) &&
+			len(event.BrowseHistory) <= mostLookedAt {
 			latest[event.SessionID] = sessionRecord{event, record}
 		}
 	}

@@ -12,7 +12,8 @@ import (
 
 const barWidth = 32 // characters of the longest bar
 
-// summarise prints what a person wants to know at the end: is the model good, what do shoppers see, is anything lost.
+// summarise prints what a person wants to know at the end: is the model good, what do shoppers see,
+// is anything lost.
 func (r *Report) summarise(w io.Writer, shoppers []Shopper) {
 	heading(w, "How good is the model?")
 	r.printQuality(w)
@@ -60,12 +61,14 @@ func (r *Report) printQuality(w io.Writer) {
 		fmt.Fprintf(w, "  %-14s %7.4f  %.4f–%.4f   %9.4f  %s\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10, bar)
 	}
 	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
-	fmt.Fprintf(w, "\n  Measured on held-out ratings of %s customers: %s.\n", count(int64(r.Train.Report.TestCustomers)), r.Train.Report.Split)
+	fmt.Fprintf(w, "\n  Measured on held-out ratings of %s customers: %s.\n", count(int64(r.Train.Report.TestCustomers)),
+		r.Train.Report.Split)
 	if popularity.NDCG10 > 0 {
 		fmt.Fprintf(w, "  The model ranks %.1f times as well as popularity.\n", model.NDCG10/popularity.NDCG10)
 	}
 	if ceiling.NDCG10 > 0 {
-		fmt.Fprintf(w, "  It reaches %.0f %% of the ceiling: the best that anyone who knew the planted tastes could do.\n", 100*model.NDCG10/ceiling.NDCG10)
+		fmt.Fprintf(w, "  It reaches %.0f %% of the ceiling: the best that anyone who knew the planted tastes could do.\n",
+			100*model.NDCG10/ceiling.NDCG10)
 	}
 }
 

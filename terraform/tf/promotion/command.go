@@ -80,9 +80,11 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w; `make local-up` writes it", err)
 	}
-	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], MySQLDSN: env["MYSQL_DSN"],
+		Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
-		if config.Functions[function], err = artifact.BuildFunctionFor(ctx, local.Repository(), function, local.FunctionOS()); err != nil {
+		if config.Functions[function], err = artifact.BuildFunctionFor(ctx, local.Repository(), function,
+			local.FunctionOS()); err != nil {
 			return err
 		}
 	}

@@ -23,14 +23,17 @@ func Planned(plan []byte) (map[string]Resource, error) {
 	return Resources(state)
 }
 
-// prices are US dollars a month of one resource that nobody uses: rounded list prices of Ireland. What costs by use is not here.
+// prices are US dollars a month of one resource that nobody uses: rounded list prices of Ireland.
+// What costs by use is not here.
 func prices() map[string]float64 {
 	return map[string]float64{
-		"aws_kms_key": 1, "aws_secretsmanager_secret": 0.4, "aws_cloudwatch_metric_alarm": 0.1, "aws_cloudwatch_composite_alarm": 0.5,
-		"aws_cloudwatch_dashboard": 3,
-		"aws_vpc_endpoint":         8,    // in each zone, if it is an interface
-		"aws_kinesis_stream":       12.5, // each shard; on demand 29
-		"aws_db_instance":          12.5, // db.t4g.micro in one zone; a larger class doubles by step; twice with a standby
+		"aws_kms_key": 1, "aws_secretsmanager_secret": 0.4, "aws_cloudwatch_metric_alarm": 0.1,
+		"aws_cloudwatch_composite_alarm": 0.5,
+		"aws_cloudwatch_dashboard":       3,
+		"aws_vpc_endpoint":               8,    // in each zone, if it is an interface
+		"aws_kinesis_stream":             12.5, // each shard; on demand 29
+		// db.t4g.micro in one zone; a larger class doubles by step; twice with a standby
+		"aws_db_instance": 12.5,
 	}
 }
 
@@ -76,6 +79,7 @@ func AtRest(resources map[string]Resource) (total float64, lines string) {
 // step is how many times a micro an instance costs, by its size.
 func step(class string) float64 {
 	size := class[strings.LastIndex(class, ".")+1:]
-	factor := map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64}[size]
+	factor := map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32,
+		"4xlarge": 64}[size]
 	return max(factor, 1)
 }

@@ -11,7 +11,8 @@ var (
 	ErrNotConfirmed = errors.New("not confirmed: nothing was changed")
 	// ErrUncommitted says that the tree holds what no commit has.
 	ErrUncommitted = errors.New("the tree has changes that are not committed: what is promoted must be found again")
-	// ErrTakenBack says that a promotion failed after its apply, and that the functions' alias calls what it called before.
+	// ErrTakenBack says that a promotion failed after its apply, and that the functions' alias calls
+	// what it called before.
 	ErrTakenBack = errors.New("the promotion was taken back")
 	// ErrOtherImage says that the registry has another image under the tag.
 	ErrOtherImage = errors.New("the tag is taken")

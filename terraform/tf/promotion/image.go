@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// imageTime is when every image was made, as far as it says: a real time would make equal content unequal images.
+// imageTime is when every image was made, as far as it says: a real time would make equal content
+// unequal images.
 var imageTime = time.Unix(0, 0).UTC()
 
 // entry is one file.
@@ -30,8 +31,9 @@ type descriptor struct {
 // imageArchitecture is that of the Fargate tasks.
 const imageArchitecture = "arm64"
 
-// image makes a FROM scratch image of the files as an OCI archive that `docker load` reads too. No engine and no network: an image is
-// a tar of a layer, a description and an index. See https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
+// image makes a FROM scratch image of the files as an OCI archive that `docker load` reads too. No
+// engine and no network: an image is a tar of a layer, a description and an index. See
+// https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
 func image(files []entry) ([]byte, error) {
 	layer, err := layerOf(files)
 	if err != nil {
@@ -47,8 +49,10 @@ func image(files []entry) ([]byte, error) {
 	}
 	config, err := json.Marshal(map[string]any{
 		"created": imageTime, "architecture": imageArchitecture, "os": "linux",
-		// The task's volume takes over owner and rights of a volume that the image declares: so user 65532 may write to /tmp.
-		"config":  map[string]any{"User": "65532:65532", "Env": []string{"TMPDIR=/tmp"}, "Volumes": map[string]any{"/tmp": map[string]any{}}},
+		// The task's volume takes over owner and rights of a volume that the image declares: so user
+		// 65532 may write to /tmp.
+		"config": map[string]any{"User": "65532:65532", "Env": []string{"TMPDIR=/tmp"},
+			"Volumes": map[string]any{"/tmp": map[string]any{}}},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{digest(layer)}},
 		"history": []map[string]any{{"created": imageTime, "created_by": "kindred"}},
 	})
@@ -57,21 +61,25 @@ func image(files []entry) ([]byte, error) {
 	}
 	manifest, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-		"config": descriptor{MediaType: "application/vnd.oci.image.config.v1+json", Digest: digest(config), Size: len(config)},
-		"layers": []descriptor{{MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Digest: digest(packed.Bytes()), Size: packed.Len()}},
+		"config": descriptor{MediaType: "application/vnd.oci.image.config.v1+json", Digest: digest(config),
+			Size: len(config)},
+		"layers": []descriptor{{MediaType: "application/vnd.oci.image.layer.v1.tar+gzip", Digest: digest(packed.Bytes()),
+			Size: packed.Len()}},
 	})
 	if err != nil {
 		return nil, err
 	}
 	index, err := json.Marshal(map[string]any{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-		"manifests": []descriptor{{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest(manifest), Size: len(manifest),
+		"manifests": []descriptor{{MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest(manifest),
+			Size:     len(manifest),
 			Platform: map[string]string{"architecture": imageArchitecture, "os": "linux"}}},
 	})
 	if err != nil {
 		return nil, err
 	}
-	docker, err := json.Marshal([]map[string]any{{"Config": blob(config), "RepoTags": []string{"kindred/batch:local"}, "Layers": []string{blob(packed.Bytes())}}})
+	docker, err := json.Marshal([]map[string]any{{"Config": blob(config), "RepoTags": []string{"kindred/batch:local"},
+		"Layers": []string{blob(packed.Bytes())}}})
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,8 @@ func tarOf(files []entry, first []tar.Header) ([]byte, error) {
 		}
 	}
 	for _, f := range files {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: imageTime, Format: tar.FormatUSTAR}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: imageTime,
+			Format: tar.FormatUSTAR}
 		if err := w.WriteHeader(h); err != nil {
 			return nil, err
 		}

@@ -64,7 +64,8 @@ func TestImageIsWhatItsDigestsSayAndAlwaysTheSame(t *testing.T) {
 			DiffIDs []string `json:"diff_ids"`
 		}
 	}
-	if err := json.Unmarshal(get(manifest.Config), &config); err != nil || config.Architecture != "arm64" || config.Config.User == "" {
+	if err := json.Unmarshal(get(manifest.Config), &config); err != nil || config.Architecture != "arm64" ||
+		config.Config.User == "" {
 		t.Errorf("config: %+v, %v", config, err)
 	}
 	z, err := gzip.NewReader(bytes.NewReader(get(manifest.Layers[0])))
@@ -82,7 +83,8 @@ func TestImageIsWhatItsDigestsSayAndAlwaysTheSame(t *testing.T) {
 		Config string
 		Layers []string
 	}
-	if err := json.Unmarshal(files["manifest.json"], &docker); err != nil || files[docker[0].Config] == nil || files[docker[0].Layers[0]] == nil {
+	if err := json.Unmarshal(files["manifest.json"], &docker); err != nil || files[docker[0].Config] == nil ||
+		files[docker[0].Layers[0]] == nil {
 		t.Errorf("docker's manifest: %v, %v", docker, err)
 	}
 }

@@ -44,7 +44,8 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 	}
 	l := &Local{
 		root: w.Root("local", name, Emulator(c.Endpoint, s.Region)...),
-		plan: filepath.Join(folder, "plan"), vars: filepath.Join(folder, "terraform.tfvars.json"), back: filepath.Join(folder, "terraform.tfstate"),
+		plan: filepath.Join(folder, "plan"), vars: filepath.Join(folder, "terraform.tfvars.json"), back: filepath.Join(folder,
+			"terraform.tfstate"),
 	}
 	if c.Wrapper != "" {
 		l.root.Program = c.Wrapper
@@ -71,7 +72,8 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 			return nil, fmt.Errorf("prepare terraform/local: %w", err)
 		}
 	}
-	if _, err := l.root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=path="+l.back); err != nil {
+	if _, err := l.root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure",
+		"-backend-config=path="+l.back); err != nil {
 		return nil, err
 	}
 	l.root.Out = c.Out
@@ -80,13 +82,15 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 
 // Apply makes what is missing.
 func (l *Local) Apply(ctx context.Context) error {
-	_, err := l.root.Run(ctx, "apply", "-input=false", "-no-color", "-auto-approve", "-compact-warnings", "-var-file="+l.vars)
+	_, err := l.root.Run(ctx, "apply", "-input=false", "-no-color", "-auto-approve", "-compact-warnings",
+		"-var-file="+l.vars)
 	return err
 }
 
 // Destroy deletes everything in the state.
 func (l *Local) Destroy(ctx context.Context) error {
-	_, err := l.root.Run(ctx, "destroy", "-input=false", "-no-color", "-auto-approve", "-compact-warnings", "-var-file="+l.vars)
+	_, err := l.root.Run(ctx, "destroy", "-input=false", "-no-color", "-auto-approve", "-compact-warnings",
+		"-var-file="+l.vars)
 	return err
 }
 

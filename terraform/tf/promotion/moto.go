@@ -21,7 +21,8 @@ type Moto struct {
 // motoStart is how long the server may take to answer: loading IAM's managed policies takes some seconds.
 const motoStart = 2 * time.Minute
 
-// StartMoto starts terraform/moto/server.py on a free port; its log is moto.log in the state folder. It ends with ctx or Stop.
+// StartMoto starts terraform/moto/server.py on a free port; its log is moto.log in the state
+// folder. It ends with ctx or Stop.
 func (w *Workspace) StartMoto(ctx context.Context) (*Moto, error) {
 	bin, err := w.Python(ctx, "moto")
 	if err != nil {
@@ -44,7 +45,8 @@ func (w *Workspace) StartMoto(ctx context.Context) (*Moto, error) {
 	}
 	defer func() { _ = log.Close() }() // the process has its own
 	m := &Moto{Endpoint: "http://127.0.0.1:" + port}
-	m.cmd = exec.CommandContext(ctx, filepath.Join(bin, "python"), filepath.Join(w.Repository, "terraform", "moto", "server.py"), "-H", "127.0.0.1", "-p", port)
+	m.cmd = exec.CommandContext(ctx, filepath.Join(bin, "python"),
+		filepath.Join(w.Repository, "terraform", "moto", "server.py"), "-H", "127.0.0.1", "-p", port)
 	m.cmd.Env = append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true", "PYTHONDONTWRITEBYTECODE=1")
 	m.cmd.Stdout, m.cmd.Stderr = log, log
 	if err := m.cmd.Start(); err != nil {

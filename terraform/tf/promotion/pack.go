@@ -25,9 +25,10 @@ const (
 	rdsCAFile    = "rds-ca.pem" // in each package; terraform/aws names the place in the DSN
 )
 
-// Package builds everything that is deployed from the sources in dir into folder: two zips for Lambda, the image of the batch programs,
-// the launcher and the program for Glue, and their hashes. The same sources give the same bytes. rdsCA is RDS's bundle of
-// certificate authorities, or nil: then terraform/aws finds a file missing, because its databases could not be verified.
+// Package builds everything that is deployed from the sources in dir into folder: two zips for
+// Lambda, the image of the batch programs, the launcher and the program for Glue, and their hashes.
+// The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities, or nil:
+// then terraform/aws finds a file missing, because its databases could not be verified.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
@@ -79,7 +80,8 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	return nil
 }
 
-// roots are the certificate authorities of the web as PEM, from a pinned module: an image from scratch has none.
+// roots are the certificate authorities of the web as PEM, from a pinned module: an image from
+// scratch has none.
 func roots() []byte {
 	var buf bytes.Buffer
 	for root := range bundle.Roots() {

@@ -16,7 +16,8 @@ func TestChanges(t *testing.T) {
 		{"address": "d.other", "change": {"actions": ["update"], "before": {"x": 1, "y": [1], "z": "k"}, "after": {"x": 2, "y": [1]}, "after_unknown": {"z": true}}}
 	]}`
 	got, err := Changes([]byte(plan))
-	want := []Change{{Address: "c.new", Actions: "create"}, {Address: "d.other", Actions: "update", Attributes: []string{"x", "z"}}}
+	want := []Change{{Address: "c.new", Actions: "create"},
+		{Address: "d.other", Actions: "update", Attributes: []string{"x", "z"}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("changes (%v):\n%s", err, diff)
 	}

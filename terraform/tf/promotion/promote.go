@@ -79,8 +79,12 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("find variables: %w", err)
 	}
-	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, Packages: packages, Tag: tag,
-		PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr, Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
+	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file,
+		Packages: packages, Tag: tag,
+		PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr, Smoke: func(ctx context.Context,
+			env []string) error {
+			return smoke(ctx, w.Repository, env)
+		}}
 	changes, err := p.Run(ctx)
 	if err != nil {
 		return err

@@ -38,7 +38,8 @@ func TestAtRest(t *testing.T) {
 	resources := map[string]Resource{
 		"a": {Type: "aws_vpc_endpoint", Mode: "managed", Values: map[string]any{"vpc_endpoint_type": "Interface"}},
 		"b": {Type: "aws_vpc_endpoint", Mode: "managed", Values: map[string]any{"vpc_endpoint_type": "Gateway"}},
-		"c": {Type: "aws_db_instance", Mode: "managed", Values: map[string]any{"instance_class": "db.t4g.small", "multi_az": true}},
+		"c": {Type: "aws_db_instance", Mode: "managed",
+			Values: map[string]any{"instance_class": "db.t4g.small", "multi_az": true}},
 		"d": {Type: "aws_kinesis_stream", Mode: "managed", Values: map[string]any{"shard_count": 2.0}},
 		"e": {Type: "aws_kms_key", Mode: "data"},
 		"f": {Type: "aws_iam_role", Mode: "managed"},

@@ -18,8 +18,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
-// Promotion brings packages to one environment: a plan, a confirmation, the apply, the image, the database's schema, the smoke test. When
-// something fails after the apply, the functions' alias goes back to the versions that it called before.
+// Promotion brings packages to one environment: a plan, a confirmation, the apply, the image, the
+// database's schema, the smoke test. When something fails after the apply, the functions' alias
+// goes back to the versions that it called before.
 type Promotion struct {
 	Root        *Root // terraform/aws, initialised with the environment's state
 	AWS         aws.Config
@@ -29,12 +30,14 @@ type Promotion struct {
 	Packages    string // folder that Package filled
 	Tag         string // of the image
 	PlanOnly    bool
-	Chain       bool                                          // run the chain before the smoke test, though this is not the first promotion
-	Smoke       func(ctx context.Context, env []string) error // tests the environment that env, NAME=value, names
-	Registry    http.RoundTripper                             // reaches the image's registry; nil is HTTP's default
-	Probe       time.Duration                                 // between questions whether a task or a chain has ended; 0 is 10 s
-	In          io.Reader                                     // where the confirmation is typed
-	Out         io.Writer                                     // where people read
+	// run the chain before the smoke test, though this is not the first promotion
+	Chain    bool
+	Smoke    func(ctx context.Context, env []string) error // tests the environment that env, NAME=value, names
+	Registry http.RoundTripper                             // reaches the image's registry; nil is HTTP's default
+	// between questions whether a task or a chain has ended; 0 is 10 s
+	Probe time.Duration
+	In    io.Reader // where the confirmation is typed
+	Out   io.Writer // where people read
 }
 
 // defaultProbe is rare enough for the quotas of ECS and Step Functions, which a second promotion shares.
@@ -99,13 +102,15 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 
 // anotherApply reports that Terraform refused, because another apply holds the state's lock or came first.
 func anotherApply(err error) bool {
-	return strings.Contains(err.Error(), "Error acquiring the state lock") || strings.Contains(err.Error(), "Saved plan is stale")
+	return strings.Contains(err.Error(), "Error acquiring the state lock") ||
+		strings.Contains(err.Error(), "Saved plan is stale")
 }
 
 // plan plans, and shows what would change and what the environment costs.
 func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, err error) {
 	file = p.Packages + "-" + p.Environment + ".plan"
-	if _, err := p.Root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+p.Vars, "-var=environment="+p.Environment,
+	if _, err := p.Root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+p.Vars,
+		"-var=environment="+p.Environment,
 		"-var=package_dir="+p.Packages, "-var=image_tag="+p.Tag, "-out="+file); err != nil {
 		return nil, "", err
 	}
@@ -125,7 +130,8 @@ func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, er
 		fmt.Fprintln(p.Out, change)
 	}
 	fmt.Fprintf(p.Out, "\nAt rest, by rounded list prices (a guide, not an offer):\n%s%8.0f USD a month\n", costs, cost)
-	fmt.Fprintf(p.Out, "%d changes in account %s, %s, environment %s\n", len(changes), p.Account, p.AWS.Region, p.Environment)
+	fmt.Fprintf(p.Out, "%d changes in account %s, %s, environment %s\n", len(changes), p.Account, p.AWS.Region,
+		p.Environment)
 	return changes, file, nil
 }
 
@@ -154,7 +160,8 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return o, fmt.Errorf("read outputs: %w", err)
 	}
-	for value, target := range map[*json.RawMessage]any{&raw.Environment.Value: &o.Environment, &raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch} {
+	for value, target := range map[*json.RawMessage]any{&raw.Environment.Value: &o.Environment,
+		&raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch} {
 		if len(*value) == 0 {
 			continue
 		}
@@ -172,7 +179,8 @@ func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string,
 		if function == "" {
 			continue
 		}
-		alias, err := lambda.NewFromConfig(p.AWS).GetAlias(ctx, &lambda.GetAliasInput{FunctionName: &function, Name: &o.Functions.Alias})
+		alias, err := lambda.NewFromConfig(p.AWS).GetAlias(ctx,
+			&lambda.GetAliasInput{FunctionName: &function, Name: &o.Functions.Alias})
 		var absent *types.ResourceNotFoundException
 		if errors.As(err, &absent) {
 			continue
@@ -223,9 +231,11 @@ func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]str
 		return fmt.Errorf("%w; this environment had no functions before, so nothing goes back", reason)
 	}
 	for function, version := range versions {
-		_, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: &function, Name: &o.Functions.Alias, FunctionVersion: &version})
+		_, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx,
+			&lambda.UpdateAliasInput{FunctionName: &function, Name: &o.Functions.Alias, FunctionVersion: &version})
 		if err != nil {
-			reason = errors.Join(reason, fmt.Errorf("move alias %s of %s back to version %s: %w", o.Functions.Alias, function, version, err))
+			reason = errors.Join(reason, fmt.Errorf("move alias %s of %s back to version %s: %w", o.Functions.Alias, function,
+				version, err))
 			continue
 		}
 		p.say("%s: alias %s calls version %s again", function, o.Functions.Alias, version)

@@ -16,9 +16,9 @@ import (
 // providerFolder is where a mirror keeps the one provider, below its root.
 const providerFolder = "registry.terraform.io/hashicorp/aws"
 
-// prepareProvider writes Terraform's CLI configuration. A mirror beside the repository holds the provider as a zip; it is
-// unpacked once, because then each root's init links it (3 s) where it would copy 900 MB (9 s). Without a mirror Terraform
-// downloads it, once.
+// prepareProvider writes Terraform's CLI configuration. A mirror beside the repository holds the
+// provider as a zip; it is unpacked once, because then each root's init links it (3 s) where it
+// would copy 900 MB (9 s). Without a mirror Terraform downloads it, once.
 func (w *Workspace) prepareProvider(ctx context.Context) error {
 	if err := os.MkdirAll(w.State, 0o755); err != nil {
 		return fmt.Errorf("prepare Terraform's provider: %w", err)

@@ -24,8 +24,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// push uploads the packaged image, without a container engine, unless the registry has it. Tags are immutable: another image under the
-// same tag is an error.
+// push uploads the packaged image, without a container engine, unless the registry has it. Tags are
+// immutable: another image under the same tag is an error.
 func (p *Promotion) push(ctx context.Context, repository string) error {
 	image, err := tarball.ImageFromPath(filepath.Join(p.Packages, imageFile), nil)
 	if err != nil {
@@ -47,7 +47,8 @@ func (p *Promotion) push(ctx context.Context, repository string) error {
 		return errors.New("read the registry's token: it is not base64")
 	}
 	user, password, _ := strings.Cut(string(login), ":")
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: user, Password: password}))}
+	options := []remote.Option{remote.WithContext(ctx),
+		remote.WithAuth(authn.FromConfig(authn.AuthConfig{Username: user, Password: password}))}
 	if p.Registry != nil {
 		options = append(options, remote.WithTransport(p.Registry))
 	}
@@ -83,7 +84,8 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 	started, err := client.RunTask(ctx, &ecs.RunTaskInput{
 		Cluster: &o.Batch.Cluster, TaskDefinition: aws.String(o.Batch.Tasks[program]), LaunchType: types.LaunchTypeFargate,
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
-			Subnets: o.Batch.SubnetIDs, SecurityGroups: []string{o.Batch.SecurityGroupID}, AssignPublicIp: types.AssignPublicIpDisabled}},
+			Subnets: o.Batch.SubnetIDs, SecurityGroups: []string{o.Batch.SecurityGroupID},
+			AssignPublicIp: types.AssignPublicIpDisabled}},
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &program, Command: command}}},
 	})
 	if err != nil {

@@ -40,7 +40,8 @@ func answering(t *testing.T, answers map[string][]string) aws.Config {
 		_, _ = io.WriteString(w, left[0])
 	}))
 	t.Cleanup(server.Close)
-	return aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
+	return aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL,
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
 }
 
 func TestTaskMustEndWell(t *testing.T) {
@@ -62,11 +63,13 @@ func TestTaskMustEndWell(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := Promotion{AWS: answering(t, map[string][]string{"RunTask": test.run, "DescribeTasks": test.seen}), Probe: time.Millisecond}
+			p := Promotion{AWS: answering(t, map[string][]string{"RunTask": test.run, "DescribeTasks": test.seen}),
+				Probe: time.Millisecond}
 			var o outputs
 			o.Batch.SubnetIDs, o.Batch.Tasks = []string{"subnet-1"}, map[string]string{"publish": "definition:1"}
 			err := p.runTask(t.Context(), o, "publish", "/publish", "migrate")
-			if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, ErrTask) || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil || test.want != "" &&
+				(!errors.Is(err, ErrTask) || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -78,7 +81,8 @@ func TestChainMustSucceed(t *testing.T) {
 	for status, ok := range map[string]bool{"SUCCEEDED": true, "FAILED": false, "TIMED_OUT": false, "ABORTED": false} {
 		p := Promotion{Probe: time.Millisecond, AWS: answering(t, map[string][]string{"StartExecution": {`{"executionArn": "e"}`},
 			"DescribeExecution": {`{"status": "RUNNING"}`, `{"status": "` + status + `", "cause": "A step failed"}`}})}
-		if err := p.runChain(t.Context(), "machine"); ok != (err == nil) || !ok && (!errors.Is(err, ErrChain) || !strings.Contains(err.Error(), "A step failed")) {
+		if err := p.runChain(t.Context(), "machine"); ok != (err == nil) || !ok &&
+			(!errors.Is(err, ErrChain) || !strings.Contains(err.Error(), "A step failed")) {
 			t.Errorf("%s: %v", status, err)
 		}
 	}
@@ -97,7 +101,8 @@ func TestPushIsOnceAndNeverOverAnotherImage(t *testing.T) {
 	defer server.Close()
 	repository := strings.TrimPrefix(server.URL, "http://") + "/kindred/batch"
 	promotion := func(tag, token string) *Promotion {
-		return &Promotion{Packages: mustImage(t), Tag: tag, AWS: answering(t, map[string][]string{"GetAuthorizationToken": {token}})}
+		return &Promotion{Packages: mustImage(t), Tag: tag,
+			AWS: answering(t, map[string][]string{"GetAuthorizationToken": {token}})}
 	}
 	const token = `{"authorizationData": [{"authorizationToken": "QVdTOnNlY3JldA=="}]}`
 	first := promotion("one", token)
@@ -140,7 +145,10 @@ func TestOurImageIsPushable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(data))), nil }, nil)
+	read, err := tarball.Image(func() (io.ReadCloser,
+		error) {
+		return io.NopCloser(strings.NewReader(string(data))), nil
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
-// Package promotion runs Terraform and the Python tools around it for this repository: it prepares the provider (from a mirror beside
-// the repository when there is one, else from the registry), keeps everything that they write in the state folder, and reads
-// plans. It owns no configuration: that is the folder terraform/.
+// Package promotion runs Terraform and the Python tools around it for this repository: it prepares
+// the provider (from a mirror beside the repository when there is one, else from the registry),
+// keeps everything that they write in the state folder, and reads plans. It owns no configuration:
+// that is the folder terraform/.
 package promotion
 
 import (
@@ -43,7 +44,8 @@ func workspace() (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := filepath.Abs(filepath.Join(cmp.Or(os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")), "terraform"))
+	state, err := filepath.Abs(filepath.Join(cmp.Or(os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")),
+		"terraform"))
 	if err != nil {
 		return nil, fmt.Errorf("find the state folder: %w", err)
 	}
@@ -75,27 +77,31 @@ type Root struct {
 	Out     *os.File // where apply and destroy show what they do; nil keeps it for the error
 }
 
-// Root returns the configuration in terraform/<folder>. data names its working data: two of one folder must not share them.
+// Root returns the configuration in terraform/<folder>. data names its working data: two of one
+// folder must not share them.
 func (w *Workspace) Root(folder, data string, env ...string) *Root {
 	own := []string{
-		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data", data), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
+		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data",
+			data), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
 		"AWS_EC2_METADATA_DISABLED=true", // else the provider waits for a machine's role
 	}
 	return &Root{Dir: filepath.Join(w.Repository, "terraform", folder), Env: append(own, env...), Program: "terraform"}
 }
 
-// Emulator is the environment for a server that answers as AWS at endpoint. The provider asks for buckets' tags at
-// http://<account>.<host>, a name that need not resolve: the emulator is its own HTTP proxy, and loopback needs none.
+// Emulator is the environment for a server that answers as AWS at endpoint. The provider asks for
+// buckets' tags at http://<account>.<host>, a name that need not resolve: the emulator is its own
+// HTTP proxy, and loopback needs none.
 func Emulator(endpoint, region string) []string {
 	return []string{
-		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" + endpoint, "NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
+		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" +
+			endpoint, "NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
 		"S3_HOSTNAME=127.0.0.1", "DISABLE_DEPRECATION_NOTICE=1", // for tflocal
 	}
 }
 
-// Run runs terraform with args in the root and returns what it printed. Exported TF_VAR_… of the caller's shell are left out: values
-// come by -var and -var-file.
+// Run runs terraform with args in the root and returns what it printed. Exported TF_VAR_… of the
+// caller's shell are left out: values come by -var and -var-file.
 func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, r.Program, args...)
 	cmd.Dir = r.Dir
@@ -111,7 +117,8 @@ func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
 		cmd.Stdout, cmd.Stderr = r.Out, r.Out
 	}
 	if err := cmd.Run(); err != nil {
-		return stdout.Bytes(), fmt.Errorf("terraform %s in %s: %w\n%s%s", args[0], filepath.Base(r.Dir), err, tail(stdout.String()), stderr.String())
+		return stdout.Bytes(), fmt.Errorf("terraform %s in %s: %w\n%s%s", args[0], filepath.Base(r.Dir), err,
+			tail(stdout.String()), stderr.String())
 	}
 	return stdout.Bytes(), nil
 }

@@ -42,7 +42,8 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	result, err := Run(ctx, store, shardwriter.New(kinesis.NewFromConfig(cfg), c.Name, shardwriter.Pause), c.Name, c.DryRun)
+	result, err := Run(ctx, store, shardwriter.New(kinesis.NewFromConfig(cfg), c.Name,
+		shardwriter.Pause), c.Name, c.DryRun)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,8 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	if n := len(result.Malformed); n > 0 {
-		return fmt.Errorf("%d objects %w, the first is %s: move them away from there after a look", n, ErrMalformed, result.Malformed[0])
+		return fmt.Errorf("%d objects %w, the first is %s: move them away from there after a look", n, ErrMalformed,
+			result.Malformed[0])
 	}
 	return nil
 }
@@ -63,13 +65,15 @@ func (r Result) String() string {
 	}
 	sentences := []string{nothing}
 	if r.Sent > 0 {
-		sentences[0] = fmt.Sprintf("%s %d records again: %d from quarantine, %d from failed batches.", verb, r.Sent, r.Quarantined, r.Failed)
+		sentences[0] = fmt.Sprintf("%s %d records again: %d from quarantine, %d from failed batches.", verb, r.Sent,
+			r.Quarantined, r.Failed)
 	}
 	if r.SentBefore > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects were sent before.", r.SentBefore))
 	}
 	if r.Unreadable > 0 {
-		sentences = append(sentences, fmt.Sprintf("%d records are still no event and stay in quarantine (%s).", r.Unreadable, reasons(r.Reasons)))
+		sentences = append(sentences, fmt.Sprintf("%d records are still no event and stay in quarantine (%s).", r.Unreadable,
+			reasons(r.Reasons)))
 	}
 	if r.OtherStreams > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d records are of other streams and were left alone.", r.OtherStreams))

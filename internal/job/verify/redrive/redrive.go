@@ -1,14 +1,17 @@
-// Package redrive sends records to the stream again that ended in quarantine or among the mapping's failed batches, once what
-// stopped them is mended. It owns which ones, under which event id, and that none is forgotten.
+// Package redrive sends records to the stream again that ended in quarantine or among the mapping's
+// failed batches, once what stopped them is mended. It owns which ones, under which event id, and
+// that none is forgotten.
 //
-// A record is sent with the event id that its first attempt had: its own, or the one that derives from its first position, which
-// is then written into it. So whatever is sent twice is answered under one recommendation id, and readers drop the second.
-// What this program itself cannot read stays in quarantine: the function would bring it back there.
+// A record is sent with the event id that its first attempt had: its own, or the one that derives
+// from its first position, which is then written into it. So whatever is sent twice is answered
+// under one recommendation id, and readers drop the second. What this program itself cannot read
+// stays in quarantine: the function would bring it back there.
 //
-// After the stream has taken an object's records, a marker under redriven/ says so, and later runs pass the object over.
-// A run that is killed in between leaves no marker: the next one sends the group under way again, at most 500 quarantined records
-// or one failed batch. Two runs at the same time may send everything twice. Nothing is deleted: delete a marker to send its
-// object's records once more.
+// After the stream has taken an object's records, a marker under redriven/ says so, and later runs
+// pass the object over. A run that is killed in between leaves no marker: the next one sends the
+// group under way again, at most 500 quarantined records or one failed batch. Two runs at the same
+// time may send everything twice. Nothing is deleted: delete a marker to send its object's records
+// once more.
 package redrive
 
 import (
@@ -58,10 +61,11 @@ type Result struct {
 	DryRun       bool                      `json:"dry_run"`
 }
 
-// Run sends what has not been sent. stream is the name of the one that w writes to: records of others are left alone. With
-// dryRun nothing is sent or written.
+// Run sends what has not been sent. stream is the name of the one that w writes to: records of
+// others are left alone. With dryRun nothing is sent or written.
 func Run(ctx context.Context, store objectstore.Store, w writer, stream string, dryRun bool) (Result, error) {
-	r := &run{store: onceStore{store}, writer: w, stream: stream, result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
+	r := &run{store: onceStore{store}, writer: w, stream: stream,
+		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{envconfig.QuarantinePrefix, quarantineGroup, parseQuarantined},
 		{envconfig.FailurePrefix, failedGroup, parseFailed},
@@ -218,8 +222,8 @@ func parseFailed(data []byte) ([]failedbatch.Record, error) {
 	return batch.Records, err
 }
 
-// queue queues the object's records for the stream. Those that are no event go to quarantine, where they belong, unless they come
-// from there.
+// queue queues the object's records for the stream. Those that are no event go to quarantine, where
+// they belong, unless they come from there.
 func (r *run) queue(ctx context.Context, s source, o *object) error {
 	for _, record := range o.records {
 		if record.Position.Stream != r.stream {
@@ -263,11 +267,12 @@ func (r *run) keep(ctx context.Context, record failedbatch.Record, fault *activi
 		return nil
 	}
 	return quarantine.New(r.store).Write(ctx, activity.Quarantined{Reason: fault.Reason, Message: fault.Message,
-		EventID: activity.EventID(nil, record.Position), Position: record.Position, QuarantinedAt: time.Now().UTC(), Data: record.Data})
+		EventID: activity.EventID(nil,
+			record.Position), Position: record.Position, QuarantinedAt: time.Now().UTC(), Data: record.Data})
 }
 
-// withEventID returns the record's event, with the event id of its first attempt in it. A record that is no event is an
-// *activity.Fault.
+// withEventID returns the record's event, with the event id of its first attempt in it. A record
+// that is no event is an *activity.Fault.
 func withEventID(record failedbatch.Record) ([]byte, error) {
 	event, err := activity.Parse(record.Data)
 	if err != nil || event.EventID != "" {
@@ -275,7 +280,8 @@ func withEventID(record failedbatch.Record) ([]byte, error) {
 	}
 	object, ok := bytes.CutSuffix(bytes.TrimRight(record.Data, " \t\r\n"), []byte("}"))
 	if !ok {
-		return nil, fmt.Errorf("read the event at %s of %s: it does not end with a brace", record.Position.SequenceNumber, record.Position.Shard)
+		return nil, fmt.Errorf("read the event at %s of %s: it does not end with a brace", record.Position.SequenceNumber,
+			record.Position.Shard)
 	}
 	// Behind the other fields: of a repeated one the last counts, and the event may have an empty event_id.
 	data := fmt.Appendf(nil, `%s,"event_id":%q}`, object, activity.EventID(event, record.Position))

@@ -26,8 +26,9 @@ import (
 const shard = "shardId-000000000000"
 
 func position(n int) activity.Position {
-	return activity.Position{Stream: "clicks", Shard: shard, SequenceNumber: fmt.Sprintf("4966%08d", n), PartitionKey: fmt.Sprintf("s%d", n%7),
-		ArrivedAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return activity.Position{Stream: "clicks", Shard: shard, SequenceNumber: fmt.Sprintf("4966%08d", n),
+		PartitionKey: fmt.Sprintf("s%d", n%7),
+		ArrivedAt:    time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
 func event(id string) string {
@@ -37,8 +38,8 @@ func event(id string) string {
 	return `{` + id + `"session_id":"s","browse_history":[]}`
 }
 
-// bundle is a bucket in a folder and a stream in memory. Both fail when fail says so: it is asked before each write, and after
-// each that the stream took.
+// bundle is a bucket in a folder and a stream in memory. Both fail when fail says so: it is asked
+// before each write, and after each that the stream took.
 type bundle struct {
 	*objectstore.Folder
 	fail    func() error
@@ -51,7 +52,8 @@ func newBundle(t *testing.T) *bundle {
 	return &bundle{Folder: objectstore.NewFolder(t.TempDir()), fail: func() error { return nil }}
 }
 
-func (b *bundle) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, c objectstore.Condition) (objectstore.Info, error) {
+func (b *bundle) Put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	c objectstore.Condition) (objectstore.Info, error) {
 	if err := b.fail(); err != nil {
 		return objectstore.Info{}, err
 	}
@@ -85,7 +87,9 @@ func (b *bundle) mustRedrive(t *testing.T) Result {
 
 func (b *bundle) mustQuarantine(t *testing.T, p activity.Position, data string) {
 	t.Helper()
-	err := quarantine.New(onceStore{b.Folder}).Write(t.Context(), activity.Quarantined{Reason: activity.ReasonSchema, EventID: activity.EventID(nil, p), Position: p, Data: []byte(data)})
+	err := quarantine.New(onceStore{b.Folder}).Write(t.Context(),
+		activity.Quarantined{Reason: activity.ReasonSchema, EventID: activity.EventID(nil, p), Position: p,
+			Data: []byte(data)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,16 +102,19 @@ func (b *bundle) mustFail(t *testing.T, key string, first int, records ...string
 	var list []record
 	for i, data := range records {
 		p := position(first + i)
-		list = append(list, record{"kinesis": record{"sequenceNumber": p.SequenceNumber, "partitionKey": p.PartitionKey, "data": []byte(data),
+		list = append(list, record{"kinesis": record{"sequenceNumber": p.SequenceNumber, "partitionKey": p.PartitionKey,
+			"data":                        []byte(data),
 			"approximateArrivalTimestamp": float64(p.ArrivedAt.UnixMilli()) / 1000}})
 	}
 	payload, err := json.Marshal(record{"Records": list})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.mustPut(t, envconfig.FailurePrefix+key, record{"KinesisBatchInfo": record{"shardId": shard, "startSequenceNumber": position(first).SequenceNumber,
-		"endSequenceNumber": position(first + len(records) - 1).SequenceNumber, "approximateArrivalOfLastRecord": "2026-03-01T12:00:00Z",
-		"streamArn": "arn:aws:kinesis:eu-west-1:000000000000:stream/clicks"}, "payload": string(payload)})
+	b.mustPut(t, envconfig.FailurePrefix+key,
+		record{"KinesisBatchInfo": record{"shardId": shard, "startSequenceNumber": position(first).SequenceNumber,
+			"endSequenceNumber": position(first +
+				len(records) - 1).SequenceNumber, "approximateArrivalOfLastRecord": "2026-03-01T12:00:00Z",
+			"streamArn": "arn:aws:kinesis:eu-west-1:000000000000:stream/clicks"}, "payload": string(payload)})
 }
 
 func (b *bundle) mustPut(t *testing.T, key string, v any) {
@@ -116,12 +123,14 @@ func (b *bundle) mustPut(t *testing.T, key string, v any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Folder.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+	if _, err := b.Folder.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)),
+		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// fill puts records into both places: five that are events, in taken the texts that they become, and two that are none.
+// fill puts records into both places: five that are events, in taken the texts that they become,
+// and two that are none.
 func (b *bundle) fill(t *testing.T) (becomes []string) {
 	t.Helper()
 	b.mustQuarantine(t, position(1), event("own-1"))
@@ -143,23 +152,27 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 	b := newBundle(t)
 	want := b.fill(t)
 	dry, err := Run(t.Context(), b, b, "clicks", true)
-	if err != nil || dry.Sent != 5 || len(b.taken) > 0 || count(t, b, envconfig.RedrivenPrefix) > 0 || count(t, b, envconfig.QuarantinePrefix) != 4 {
+	if err != nil || dry.Sent != 5 || len(b.taken) > 0 || count(t, b, envconfig.RedrivenPrefix) > 0 ||
+		count(t, b, envconfig.QuarantinePrefix) != 4 {
 		t.Errorf("a dry run: %+v, %v; the stream took %q", dry, err, b.taken)
 	}
 	first := b.mustRedrive(t)
 	if diff := cmp.Diff(want, b.taken); diff != "" {
 		t.Errorf("the stream took (-want +got):\n%s", diff)
 	}
-	figures := Result{Sent: 5, Quarantined: 2, Failed: 3, Unreadable: 2, Reasons: map[activity.Reason]int64{activity.ReasonNotJSON: 2}, OtherStreams: 1}
+	figures := Result{Sent: 5, Quarantined: 2, Failed: 3, Unreadable: 2,
+		Reasons: map[activity.Reason]int64{activity.ReasonNotJSON: 2}, OtherStreams: 1}
 	if diff := cmp.Diff(figures, first); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
-	if !strings.HasPrefix(first.String(), "Sent 5 records again: 2 from quarantine, 3 from failed batches.\n2 records are still no event") {
+	if !strings.HasPrefix(first.String(),
+		"Sent 5 records again: 2 from quarantine, 3 from failed batches.\n2 records are still no event") {
 		t.Errorf("said %q", first)
 	}
 	data, _, err := objectstore.ReadAll(t.Context(), b, quarantine.Key(position(12)))
 	var kept activity.Quarantined
-	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Reason != activity.ReasonNotJSON || kept.Position != position(12) {
+	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Reason != activity.ReasonNotJSON ||
+		kept.Position != position(12) {
 		t.Errorf("the batch's bad record in quarantine: %+v, %v", kept, err)
 	}
 	second := b.mustRedrive(t)
@@ -173,7 +186,8 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 	}
 }
 
-// TestARunThatEndsAnywhereLosesNothing ends a run at each of its writes in turn, before it and, at the stream, after it.
+// TestARunThatEndsAnywhereLosesNothing ends a run at each of its writes in turn, before it and, at
+// the stream, after it.
 func TestARunThatEndsAnywhereLosesNothing(t *testing.T) {
 	t.Parallel()
 	killed := errors.New("killed")
@@ -253,7 +267,8 @@ func TestAnObjectThatHoldsNoRecordIsNamed(t *testing.T) {
 	b := newBundle(t)
 	b.mustQuarantine(t, position(1), event("e"))
 	b.mustPut(t, "quarantine/notes.json", map[string]int{"a": 1})
-	b.mustPut(t, "aws/lambda/empty", map[string]any{"KinesisBatchInfo": map[string]string{"shardId": shard, "startSequenceNumber": "1", "endSequenceNumber": "2"}})
+	b.mustPut(t, "aws/lambda/empty", map[string]any{"KinesisBatchInfo": map[string]string{"shardId": shard,
+		"startSequenceNumber": "1", "endSequenceNumber": "2"}})
 	r := b.mustRedrive(t)
 	if diff := cmp.Diff([]string{"quarantine/notes.json", "aws/lambda/empty"}, r.Malformed); diff != "" || r.Sent != 1 {
 		t.Errorf("%+v %s", r, diff)
@@ -287,7 +302,8 @@ func TestEventIDIsTheLastOfItsName(t *testing.T) {
 
 func TestCommandWithoutItsVariables(t *testing.T) {
 	t.Parallel()
-	if err := (&Command{}).Run(t.Context(), &program.Output{}); !errors.Is(err, program.ErrConfig) || !strings.Contains(err.Error(), "ACTIVITY_STREAM") {
+	if err := (&Command{}).Run(t.Context(), &program.Output{}); !errors.Is(err, program.ErrConfig) ||
+		!strings.Contains(err.Error(), "ACTIVITY_STREAM") {
 		t.Error(err)
 	}
 }

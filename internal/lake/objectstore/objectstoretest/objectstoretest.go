@@ -1,5 +1,5 @@
-// Package objectstoretest is the conformance suite of objectstore.Store: what every store promises, as tests. Unit
-// tests run it on a folder, package integration on S3.
+// Package objectstoretest is the conformance suite of objectstore.Store: what every store promises,
+// as tests. Unit tests run it on a folder, package integration on S3.
 package objectstoretest
 
 import (
@@ -66,7 +66,8 @@ func testRoundTrip(t *testing.T, store objectstore.Store) {
 		if string(got) != content {
 			t.Errorf("read %d bytes, want the %d that were put", len(got), len(content))
 		}
-		if info.Size != int64(len(content)) || info.ETag != put.ETag || info.ETag == "" || info.Modified.IsZero() || info.Key != put.Key {
+		if info.Size != int64(len(content)) || info.ETag != put.ETag || info.ETag == "" || info.Modified.IsZero() ||
+			info.Key != put.Key {
 			t.Errorf("info %+v after put %+v of %d bytes", info, put, len(content))
 		}
 	}
@@ -94,14 +95,16 @@ func testIfNoneMatch(t *testing.T, store objectstore.Store) {
 
 func testIfMatch(t *testing.T, store objectstore.Store) {
 	first := mustPut(t, store, "k", "first", objectstore.Condition{})
-	if _, err := put(t, store, "absent", "x", objectstore.Condition{IfMatch: first.ETag}); !errors.Is(err, objectstore.ErrPrecondition) {
+	if _, err := put(t, store, "absent", "x", objectstore.Condition{IfMatch: first.ETag}); !errors.Is(err,
+		objectstore.ErrPrecondition) {
 		t.Errorf("replace of an absent key: error %v, want ErrPrecondition", err)
 	}
 	second := mustPut(t, store, "k", "second", objectstore.Condition{IfMatch: first.ETag})
 	if first.ETag == second.ETag {
 		t.Errorf("two contents have the ETag %s", first.ETag)
 	}
-	if _, err := put(t, store, "k", "third", objectstore.Condition{IfMatch: first.ETag}); !errors.Is(err, objectstore.ErrPrecondition) {
+	if _, err := put(t, store, "k", "third", objectstore.Condition{IfMatch: first.ETag}); !errors.Is(err,
+		objectstore.ErrPrecondition) {
 		t.Errorf("replace of an old ETag: error %v, want ErrPrecondition", err)
 	}
 	wantContent(t, store, "second")
@@ -202,7 +205,8 @@ func race(t *testing.T, store objectstore.Store, cond objectstore.Condition) str
 	return winners[0]
 }
 
-func put(t *testing.T, store objectstore.Store, key, content string, cond objectstore.Condition) (objectstore.Info, error) {
+func put(t *testing.T, store objectstore.Store, key, content string,
+	cond objectstore.Condition) (objectstore.Info, error) {
 	t.Helper()
 	return store.Put(t.Context(), key, bytes.NewReader([]byte(content)), int64(len(content)), cond)
 }

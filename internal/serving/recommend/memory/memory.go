@@ -1,5 +1,6 @@
-// Package memory answers from model versions in memory, by an exact scan, what the vector database answers: for experiments and tests
-// that want no database. An integration test holds the two to the same answers. It owns no decision about what to recommend.
+// Package memory answers from model versions in memory, by an exact scan, what the vector database
+// answers: for experiments and tests that want no database. An integration test holds the two to
+// the same answers. It owns no decision about what to recommend.
 package memory
 
 import (

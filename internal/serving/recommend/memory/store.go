@@ -18,12 +18,14 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 }
 
 // Lookup is Version.Lookup.
-func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string,
+	customers []int32) (recommend.Lookup, error) {
 	return s.live.Lookup(codes, customers), ctx.Err()
 }
 
 // Retrieve answers every question by an exact scan.
-func (s *Store) Retrieve(ctx context.Context, _ *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (s *Store) Retrieve(ctx context.Context, _ *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {

@@ -1,5 +1,5 @@
-// Package recommendtest helps to test what recommends: a store in memory that answers as the vector database must, and a
-// small made-up model. It is for tests only.
+// Package recommendtest helps to test what recommends: a store in memory that answers as the vector
+// database must, and a small made-up model. It is for tests only.
 package recommendtest
 
 import (
@@ -102,8 +102,10 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	return t, nil
 }
 
-// Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text that a database holds.
-func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error) {
+// Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text that a
+// database holds.
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
+	customers []int32) (recommend.Lookup, error) {
 	if err := s.enter(ctx); err != nil {
 		return recommend.Lookup{}, err
 	}
@@ -120,7 +122,8 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string, 
 }
 
 // Retrieve scans all items for every question.
-func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, nil, err

@@ -22,17 +22,22 @@ const (
 	CustomerOfAll    int32 = 103 // trained, has rated everything
 )
 
-// Version makes a small model: four product lines with a direction each, L0_00 out of stock, popularity falling with the number in the
-// line, and an encoder that knows France (line 3). The same id gives the same model.
+// Version makes a small model: four product lines with a direction each, L0_00 out of stock,
+// popularity falling with the number in the line, and an encoder that knows France (line 3). The
+// same id gives the same model.
 func Version(id string) *modelversion.Version {
 	rng := rand.New(rand.NewPCG(7, 7))
 	v := &modelversion.Version{
-		ID: id, TrainingRun: "0011223344556677", TrainerVersion: "test", TrainedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-		Solver: modelversion.Solver{Dim: dim, Alpha0: 0.05, Lambda: 0.02, Nu: 1, ViewWeight: 1, CartWeight: 4, Items: lines * itemsPerLine},
+		ID: id, TrainingRun: "0011223344556677", TrainerVersion: "test", TrainedAt: time.Date(2026, 3,
+			1, 0, 0, 0, 0, time.UTC),
+		Solver: modelversion.Solver{Dim: dim, Alpha0: 0.05, Lambda: 0.02, Nu: 1, ViewWeight: 1, CartWeight: 4,
+			Items: lines * itemsPerLine},
 		Encoder: modelversion.Encoder{
-			Bias: make([]float32, dim), Weights: map[string][]float32{"country=France": direction(3, taste)}, CreditEdges: []float64{50_000},
+			Bias: make([]float32, dim), Weights: map[string][]float32{"country=France": direction(3,
+				taste)}, CreditEdges: []float64{50_000},
 		},
-		Report: modelversion.Report{Split: "made up", Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"made up"}}},
+		Report: modelversion.Report{Split: "made up",
+			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"made up"}}},
 	}
 	var all []string
 	for line := range lines {
@@ -49,7 +54,8 @@ func Version(id string) *modelversion.Version {
 	}
 	v.Items[0].QuantityInStock = 0
 	v.Customers = []modelversion.Customer{
-		{Number: CustomerOfLine1, Origin: modelversion.OriginTrained, Vector: direction(1, taste), Rated: all[itemsPerLine : itemsPerLine+5]},
+		{Number: CustomerOfLine1, Origin: modelversion.OriginTrained, Vector: direction(1, taste),
+			Rated: all[itemsPerLine : itemsPerLine+5]},
 		{Number: CustomerFeatures, Origin: modelversion.OriginFeatures, Vector: direction(2, taste)},
 		{Number: CustomerOfAll, Origin: modelversion.OriginTrained, Vector: direction(0, taste), Rated: all},
 	}

@@ -1,5 +1,6 @@
-// Package migration owns the vector database's schema: its SQL, in numbered files, bringing a database up to date, and who may read it. It is apart from
-// package vectorstore, because the functions read only: the machinery of migrating would be 160 KB of each.
+// Package migration owns the vector database's schema: its SQL, in numbered files, bringing a
+// database up to date, and who may read it. It is apart from package vectorstore, because the
+// functions read only: the machinery of migrating would be 160 KB of each.
 package migration
 
 import (
@@ -18,17 +19,20 @@ import (
 var files embed.FS
 
 const (
-	// migrationTable lies in public, because goose writes it before the first migration has made the schema. It says so, because for a
-	// user named kindred an unqualified name means schema kindred as soon as that exists.
+	// migrationTable lies in public, because goose writes it before the first migration has made the
+	// schema. It says so, because for a user named kindred an unqualified name means schema kindred as
+	// soon as that exists.
 	migrationTable = "public.kindred_migration"
-	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose program in this database does not wait.
+	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose
+	// program in this database does not wait.
 	migrationLock = 0x6b696e6472656401 // "kindred", 1
 	// A second migrator asks each second, for at most a minute.
 	migrationLockProbeSeconds = 1
 	migrationLockProbes       = 60
 )
 
-// Up brings the database's schema up to date and makes the vector extension. Several may run at once: one works, the others wait.
+// Up brings the database's schema up to date and makes the vector extension. Several may run at
+// once: one works, the others wait.
 func Up(ctx context.Context, s *vectorstore.Store) (err error) {
 	config := s.Config()
 	var options []stdlib.OptionOpenDB

@@ -13,8 +13,9 @@ import (
 // rdsIAM is the role by which RDS knows who logs in by IAM; other servers have none.
 const rdsIAM = "rds_iam"
 
-// AdmitReader makes the role unless it is there, and lets it read all versions, those to come too, and write nothing. It gets no
-// password; on RDS it logs in by IAM. Call Up first. A second time changes nothing.
+// AdmitReader makes the role unless it is there, and lets it read all versions, those to come too,
+// and write nothing. It gets no password; on RDS it logs in by IAM. Call Up first. A second time
+// changes nothing.
 func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
 	pool, err := pgxpool.NewWithConfig(ctx, s.Config())
 	if err != nil {

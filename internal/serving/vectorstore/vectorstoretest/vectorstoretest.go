@@ -1,5 +1,5 @@
-// Package vectorstoretest helps to test and to measure the vector database: databases of one's own, and made-up model versions as large
-// as wanted. It is for tests and benchmarks only.
+// Package vectorstoretest helps to test and to measure the vector database: databases of one's own,
+// and made-up model versions as large as wanted. It is for tests and benchmarks only.
 package vectorstoretest
 
 import (
@@ -18,7 +18,8 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// Database makes an empty database with the vector extension on the server of dsn, and returns its address and what drops it.
+// Database makes an empty database with the vector extension on the server of dsn, and returns its
+// address and what drops it.
 func Database(ctx context.Context, dsn string) (address string, drop func() error, err error) {
 	name := "kindred_" + strings.ToLower(rand.Text()[:12])
 	u, err := url.Parse(dsn)
@@ -58,8 +59,9 @@ type Shape struct{ Items, Customers, RatedEach, Dim int }
 // clusters is how many kinds of products a made-up shop has.
 const clusters = 200
 
-// Version makes a version like one of a trained model: products lie in clusters, popular ones have longer vectors, customers lie between a
-// few clusters, a tenth of the products is out of stock. The same arguments give the same version.
+// Version makes a version like one of a trained model: products lie in clusters, popular ones have
+// longer vectors, customers lie between a few clusters, a tenth of the products is out of stock.
+// The same arguments give the same version.
 func Version(id string, seed uint64, shape Shape) *modelversion.Version {
 	rng := random.New(random.NewPCG(seed, 1))
 	gauss := func(scale float64) []float32 {
@@ -73,8 +75,10 @@ func Version(id string, seed uint64, shape Shape) *modelversion.Version {
 	for i := range centres {
 		centres[i] = gauss(1)
 	}
-	v := &modelversion.Version{ID: id, TrainingRun: "made up", TrainerVersion: "made up", TrainedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
-		Solver:  modelversion.Solver{Dim: shape.Dim, Alpha0: 0.1, Lambda: 0.02, Nu: 1, ViewWeight: 1, CartWeight: 4, Items: shape.Items},
+	v := &modelversion.Version{ID: id, TrainingRun: "made up", TrainerVersion: "made up",
+		TrainedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		Solver: modelversion.Solver{Dim: shape.Dim, Alpha0: 0.1, Lambda: 0.02, Nu: 1, ViewWeight: 1, CartWeight: 4,
+			Items: shape.Items},
 		Encoder: modelversion.Encoder{Bias: gauss(0.1), Weights: map[string][]float32{}},
 		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
 	}
@@ -87,7 +91,8 @@ func Version(id string, seed uint64, shape Shape) *modelversion.Version {
 		if rng.IntN(10) == 0 {
 			stock = 0
 		}
-		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%07d", i), Name: fmt.Sprintf("Product %d", i), Line: "Line",
+		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%07d", i), Name: fmt.Sprintf("Product %d", i),
+			Line:   "Line",
 			Origin: modelversion.OriginTrained, QuantityInStock: stock, Positives: int32(float32(shape.Items) * length), Vector: vector})
 	}
 	for n := range shape.Customers {

@@ -1,4 +1,5 @@
-// Package activitytest makes activity events as a shop's web server sends them, as many as wanted. It is for tests and benchmarks only.
+// Package activitytest makes activity events as a shop's web server sends them, as many as wanted.
+// It is for tests and benchmarks only.
 package activitytest
 
 import (
@@ -23,7 +24,8 @@ func Session(i int) string { return fmt.Sprintf("1f0d6b83-6b1f-8d3c-9d27-%012d",
 // EventID is the id of event i.
 func EventID(i int) string { return fmt.Sprintf("0b0d6b83-6b1f-8d3c-9d27-%012d", i) }
 
-// Event makes event i: one to nine products, a known customer, fields that kindred does not know. The same i gives the same bytes.
+// Event makes event i: one to nine products, a known customer, fields that kindred does not know.
+// The same i gives the same bytes.
 func (s Shop) Event(i int) []byte {
 	e := struct {
 		activity.Event
@@ -31,7 +33,8 @@ func (s Shop) Event(i int) []byte {
 		Campaign   string         `json:"campaign"`
 		Experiment map[string]int `json:"experiment"`
 	}{activity.Event{
-		EventID: EventID(i), SessionID: Session(i), CustomerNumber: &s.Customers[i%len(s.Customers)], City: "Nantes", Country: "France",
+		EventID: EventID(i), SessionID: Session(i), CustomerNumber: &s.Customers[i%len(s.Customers)], City: "Nantes",
+		Country:    "France",
 		OccurredAt: "2026-03-01T12:00:00.123456789Z",
 	}, "Mozilla/5.0 (X11; Linux x86_64)", "spring", map[string]int{"price": 1}}
 	for k := range 1 + i%9 {
@@ -50,9 +53,11 @@ func (s Shop) Batch(first, n int) (batch events.KinesisEvent) {
 	for i := first; i < first+n; i++ {
 		sequence := SequenceNumber(i)
 		batch.Records = append(batch.Records, events.KinesisEventRecord{
-			EventID: "shardId-000000000000:" + sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
+			EventID: "shardId-000000000000:" +
+				sequence, EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity",
 			AwsRegion: "eu-west-1", EventName: "aws:kinesis:record", EventSource: "aws:kinesis", EventVersion: "1.0",
-			Kinesis: events.KinesisRecord{SequenceNumber: sequence, PartitionKey: Session(i), Data: s.Event(i), KinesisSchemaVersion: "1.0",
+			Kinesis: events.KinesisRecord{SequenceNumber: sequence, PartitionKey: Session(i), Data: s.Event(i),
+				KinesisSchemaVersion:        "1.0",
 				ApproximateArrivalTimestamp: events.SecondsEpochTime{Time: time.Now()}},
 		})
 	}
