@@ -75,6 +75,7 @@ func matrix(customers, products int, cells []cell) *ials.Matrix {
 
 // fit trains on the positives, then gives those without any a vector from their features.
 func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
+
 	progress func(epoch int, loss func() float64)) (*fitted, error) {
 	m := matrix(len(data.Customers), len(data.Products), positives)
 	model, err := ials.Fit(ctx, m, cfg, progress)
@@ -100,26 +101,6 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	f.customersFeatured, r = fillIn(cfg.Dim, m, features, model.User)
 	r.fill(&f.encoder)
 	return f, nil
-}
-
-// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors.
-// It says which those are.
-func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
-	var known [][]float32
-	var knownFeatures [][]string
-	filled = make([]bool, m.Rows)
-	for i := range m.Rows {
-		if filled[i] = m.Start[i] == m.Start[i+1]; !filled[i] {
-			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
-		}
-	}
-	r = fitRidge(dim, known, knownFeatures)
-	for i := range m.Rows {
-		if filled[i] {
-			copy(vector(i), r.vector(features[i]))
-		}
-	}
-	return filled, r
 }
 
 // ranker scores by inner product.

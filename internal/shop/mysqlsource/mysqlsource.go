@@ -5,7 +5,7 @@
 //
 // The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates
 // for every value. Ratings, of which there may be a hundred million, are read off the connection by
-// this package itself (packet.go, rating.go).
+// this package itself (packet.go, ratingdecoder.go).
 package mysqlsource
 
 import (

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/shop"
 )
@@ -161,4 +162,24 @@ func productFeatures(products []shop.Product) [][]string {
 		features[i] = []string{"line=" + p.Line, "scale=" + p.Scale, "vendor=" + p.Vendor, "price=" + strconv.Itoa(bucket)}
 	}
 	return features
+}
+
+// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors.
+// It says which those are.
+func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
+	var known [][]float32
+	var knownFeatures [][]string
+	filled = make([]bool, m.Rows)
+	for i := range m.Rows {
+		if filled[i] = m.Start[i] == m.Start[i+1]; !filled[i] {
+			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
+		}
+	}
+	r = fitRidge(dim, known, knownFeatures)
+	for i := range m.Rows {
+		if filled[i] {
+			copy(vector(i), r.vector(features[i]))
+		}
+	}
+	return filled, r
 }

@@ -1,0 +1,118 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Put delivers the records in order, and returns the indexes of those that were not taken,
+// ascending, with the reason of the last refusal. Both are nil when all were taken. After a batch
+// that stayed incomplete the rest is not sent, because the caller will come back with all of it.
+func (d *Delivery) Put(ctx context.Context, records [][]byte) (failed []int, err error) {
+	for start := 0; start < len(records); {
+		end, err := batchEnd(records, start)
+		if err == nil {
+			failed, err = d.putBatch(ctx, records, start, end)
+		} else {
+			failed, end = nil, start // the batch begins with a record that is too large
+		}
+		if err != nil {
+			for i := end; i < len(records); i++ {
+				failed = append(failed, i)
+			}
+			return failed, fmt.Errorf("put %d of %d records to delivery stream %s: %w", len(failed), len(records), d.stream, err)
+		}
+		start = end
+	}
+	return nil, nil
+}
+
+// batchEnd finds where the batch that begins at start ends. ErrTooLarge when not even its first
+// record may be sent.
+func batchEnd(records [][]byte, start int) (int, error) {
+	end, size := start, 0
+	for end < len(records) && end-start < MaxBatchRecords {
+		n := len(records[end])
+		if n > MaxRecordBytes {
+			break
+		}
+		if size += n; size > MaxBatchBytes {
+			break
+		}
+		end++
+	}
+	if end == start {
+		return 0, fmt.Errorf("record %d has %d bytes: %w", start, len(records[start]), ErrTooLarge)
+	}
+	return end, nil
+}
+
+// putBatch sends records[start:end], then only what was refused, until all is taken or the attempts
+// or the time are used up.
+func (d *Delivery) putBatch(ctx context.Context, records [][]byte, start, end int) (failed []int, err error) {
+	for i := start; i < end; i++ {
+		failed = append(failed, i)
+	}
+	for attempt := 0; ; attempt++ {
+		if failed, err = d.putOnce(ctx, records, failed); len(failed) == 0 {
+			return nil, nil
+		}
+		if attempt+1 >= d.config.Attempts || !pause(ctx, d.pauseAfter(attempt)) {
+			return failed, err
+		}
+	}
+}
+
+// putOnce makes one call for the records at the given indexes and returns those that were refused,
+// with a reason.
+func (d *Delivery) putOnce(ctx context.Context, records [][]byte, indexes []int) ([]int, error) {
+	batch := make([][]byte, len(indexes))
+	for i, index := range indexes {
+		batch[i] = records[index]
+	}
+	out, err := d.client.putRecordBatch(ctx, batch)
+	if err != nil {
+		return indexes, err
+	}
+	if out.FailedPutCount == 0 {
+		return nil, nil
+	}
+	var failed []int
+	for i, response := range out.RequestResponses[:min(len(indexes), len(out.RequestResponses))] {
+		if response.ErrorCode != "" {
+			failed = append(failed, indexes[i])
+			err = fmt.Errorf("refused with %s: %s", response.ErrorCode, response.ErrorMessage)
+		}
+	}
+	if len(failed) != out.FailedPutCount { // nobody can say which: all of them, readers dedupe
+		return indexes, fmt.Errorf("answer counts %d refused records and names %d", out.FailedPutCount, len(failed))
+	}
+	return failed, err
+}
+
+// pauseAfter is a random time up to a bound that doubles with each attempt ("full jitter"), so that
+// the functions of many shards do not come back together.
+func (d *Delivery) pauseAfter(attempt int) time.Duration {
+	bound := d.config.MaxPause
+	if attempt < 16 { // beyond, the shift says nothing that the bound does not
+		bound = min(bound, d.config.BasePause<<attempt)
+	}
+	return rand.N(bound) + 1 //nolint:gosec // G404: jitter needs no secret randomness
+}
+
+// pause waits, and reports false when ctx ends within that time.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
