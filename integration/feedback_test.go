@@ -14,6 +14,7 @@ import (
 
 	"kindred/internal/job/feedback"
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
@@ -123,20 +124,20 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := feedback.Read(t.Context(), repository, m, t.TempDir())
+	got, err := interaction.Read(t.Context(), repository, m, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := func(minute int) int64 { return w.start.Add(time.Duration(minute) * time.Minute).UnixMilli() }
-	interactions := []feedback.Interaction{
-		{CustomerNumber: 7, ProductCode: "A", Action: feedback.View, OccurredAt: at(2*day + 1)},
-		{CustomerNumber: 7, ProductCode: "B", Action: feedback.Purchase, OccurredAt: at(3)},
-		{CustomerNumber: 7, ProductCode: "C", Action: feedback.View, OccurredAt: at(3)},
-		{CustomerNumber: 7, ProductCode: "D", Action: feedback.View, OccurredAt: at(9*day + 2)},
-		{CustomerNumber: 7, ProductCode: "E", Action: feedback.View, OccurredAt: at(9*day + 2)},
-		{CustomerNumber: 7, ProductCode: "X", Action: feedback.View, OccurredAt: at(1)},
-		{CustomerNumber: 8, ProductCode: "A", Action: feedback.View, OccurredAt: at(10)},
-		{CustomerNumber: 9, ProductCode: "G", Action: feedback.Cart, OccurredAt: at(22)},
+	interactions := []interaction.Interaction{
+		{CustomerNumber: 7, ProductCode: "A", Action: interaction.View, OccurredAt: at(2*day + 1)},
+		{CustomerNumber: 7, ProductCode: "B", Action: interaction.Purchase, OccurredAt: at(3)},
+		{CustomerNumber: 7, ProductCode: "C", Action: interaction.View, OccurredAt: at(3)},
+		{CustomerNumber: 7, ProductCode: "D", Action: interaction.View, OccurredAt: at(9*day + 2)},
+		{CustomerNumber: 7, ProductCode: "E", Action: interaction.View, OccurredAt: at(9*day + 2)},
+		{CustomerNumber: 7, ProductCode: "X", Action: interaction.View, OccurredAt: at(1)},
+		{CustomerNumber: 8, ProductCode: "A", Action: interaction.View, OccurredAt: at(10)},
+		{CustomerNumber: 9, ProductCode: "G", Action: interaction.Cart, OccurredAt: at(22)},
 	}
 	if diff := cmp.Diff(interactions, got); diff != "" {
 		t.Errorf("interactions (-want +got):\n%s", diff)

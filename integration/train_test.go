@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kindred/internal/job/train"
+	"kindred/internal/lab/plantedshop"
 	"kindred/internal/lab/simulation"
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -59,7 +60,7 @@ func TestTrainingSetOnS3BecomesAModelVersion(t *testing.T) {
 		""), objectstore.NewS3(client, stack.mustBucket(t), "")
 	cfg := train.DefaultConfig()
 	cfg.TuneBudget = 0.2
-	job := train.Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
+	job := train.Job{Planted: plantedshop.Source{}, Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}
 	if _, err := job.Run(t.Context()); !errors.Is(err, train.ErrNoTrainingSet) {
 		t.Fatalf("before etl: %v, want ErrNoTrainingSet", err)
 	}

@@ -9,5 +9,6 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("train", train.Description, &train.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+	command := &train.Command{Run: train.RunCommand{Planted: planted()}}
+	os.Exit(program.Main("train", train.Description, command, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -1,8 +1,7 @@
 // Package feedback learns from the delivered recommendations what became of them: which recommended
 // products the same visitor looked at, put into the cart or bought afterwards. It owns the joins
-// (feedback.sql, one file for DuckDB on one machine and Athena on AWS), the hit rates, and the
-// Parquet data set of interactions that training takes beside the ratings. What an interaction is
-// worth is the trainer's to say.
+// (feedback.sql, one file for DuckDB on one machine and Athena on AWS) and the hit rates. The data set
+// of interactions that it writes belongs to package interaction.
 package feedback
 
 import (
@@ -16,6 +15,7 @@ import (
 	"path/filepath"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
@@ -25,13 +25,6 @@ import (
 //
 //go:embed feedback.sql
 var SQL string
-
-// Kind is the manifest's kind of a set of interactions, and schemaFingerprint the layout of its file.
-const (
-	Kind              = "feedback"
-	schemaFingerprint = "feedback-1"
-	interactionsFile  = "interactions.parquet"
-)
 
 // HitRate says how often the products at one place of the lists, from one version and source, had an effect.
 type HitRate struct {
@@ -93,8 +86,8 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	m, changed, err := commit.NewRepository(j.Lake, envconfig.FeedbackPrefix).Commit(ctx, commit.Draft{
-		Kind: Kind, SchemaFingerprint: schemaFingerprint, Dir: dir, Details: details{rates},
-		Files: []commit.File{{Path: interactionsFile, DataSet: "interactions", Rows: rows[0].Interactions}},
+		Kind: interaction.Kind, SchemaFingerprint: interaction.SchemaFingerprint, Dir: dir, Details: details{rates},
+		Files: []commit.File{{Path: interaction.File, DataSet: interaction.DataSet, Rows: rows[0].Interactions}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)

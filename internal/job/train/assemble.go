@@ -3,7 +3,7 @@ package train
 import (
 	"slices"
 
-	"kindred/internal/job/feedback"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 )
@@ -31,7 +31,7 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		rated[r.Customer] = append(rated[r.Customer], r.Product)
 	}
 	for _, f := range data.Feedback {
-		if f.Action == feedback.Purchase {
+		if f.Action == interaction.Purchase {
 			rated[f.Customer] = append(rated[f.Customer], f.Product) // what has been bought is not recommended again either
 		}
 	}

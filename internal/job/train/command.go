@@ -40,6 +40,7 @@ type RunCommand struct {
 	CartWeight       float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
 	Threads          int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
+	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
 }
 
@@ -68,7 +69,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	bar := out.Bar()
 	defer bar.Close()
 	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
-		Memory: c.Memory, Progress: bar.Show,
+		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted,
 		Estimated: func(e Estimate) {
 			out.Log.Info("estimated", "megabytes", e.Bytes>>20, "seconds", int(e.Seconds))
 			if bar.Visible() {

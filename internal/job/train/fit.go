@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"kindred/internal/job/feedback"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
@@ -23,7 +23,7 @@ type Data struct {
 // Feedback is what a customer did with a product in a session.
 type Feedback struct {
 	Customer, Product int32
-	Action            feedback.Action
+	Action            interaction.Action
 	At                int64 // unix seconds
 }
 

@@ -9,9 +9,8 @@ import (
 	"fmt"
 	"time"
 
-	"kindred/internal/job/feedback"
-	"kindred/internal/lab/plantedshop"
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/evaluation"
@@ -19,7 +18,18 @@ import (
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/shop"
 )
+
+// Planted knows how a generated shop was made. The program hands it in, because what ships links no
+// simulation.
+type Planted interface {
+	// Read returns the lake's record of how the shop was generated; nil when there is none.
+	Read(ctx context.Context, lake objectstore.Store) (record []byte, err error)
+	// Truth makes the planted preferences of a record again. It is nil without a record, and when the
+	// products, ordered by code, are another shop's.
+	Truth(record []byte, products []shop.Product) (func(customerNumber int32, productCode string) float64, error)
+}
 
 // Job makes the current training set into the current model version.
 type Job struct {
@@ -30,6 +40,7 @@ type Job struct {
 	Memory          int64  // as in Trainer
 	Progress        func(stage string, done, total int64)
 	Estimated       func(Estimate)
+	Planted         Planted // nil: no ceiling is known
 }
 
 // Result is what a run achieved.
@@ -65,9 +76,11 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
 		return nil, fmt.Errorf("find feedback: %w", err)
 	}
-	planted, err := plantedshop.Read(ctx, j.Lake)
-	if err != nil {
-		return nil, err
+	var planted []byte
+	if j.Planted != nil {
+		if planted, err = j.Planted.Read(ctx, j.Lake); err != nil {
+			return nil, err
+		}
 	}
 	input, err := inputHash(m.ContentHash, feedbackSet.ContentHash, j.Config, planted)
 	if err != nil {
@@ -125,15 +138,14 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 			return nil, fmt.Errorf("read the version to compare with: %w", err)
 		}
 	}
-	switch truth, err := plantedshop.Shop(sources.planted, set.Products); {
-	case err != nil:
-		return nil, err
-	case truth != nil:
-		t.Truth = truth
+	if j.Planted != nil {
+		if t.Truth, err = j.Planted.Truth(sources.planted, set.Products); err != nil {
+			return nil, err
+		}
 	}
 	data := fromSet(set)
 	if sources.feedback.Run != "" {
-		interactions, err := feedback.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
+		interactions, err := interaction.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
 		if err != nil {
 			return nil, fmt.Errorf("read feedback: %w", err)
 		}
@@ -218,7 +230,7 @@ func fromSet(set *trainingset.Set) *Data {
 }
 
 // addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
-func (d *Data) addFeedback(interactions []feedback.Interaction) {
+func (d *Data) addFeedback(interactions []interaction.Interaction) {
 	customers, products := make(map[int32]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
 	for i, c := range d.Customers {
 		customers[c.Number] = int32(i)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/lab/plantedshop"
 	"kindred/internal/lab/simulation"
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -59,7 +60,7 @@ func TestAShopThatComesBackNeedsNoSecondTraining(t *testing.T) {
 	run := func(seed uint64) (r *Result, trained bool) {
 		t.Helper()
 		mustSeed(t, lake, seed)
-		job := Job{Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(),
+		job := Job{Planted: plantedshop.Source{}, Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(),
 			Progress: func(string, int64, int64) { trained = true }}
 		r, err := job.Run(t.Context())
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"kindred/internal/job/feedback"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
 )
 
@@ -49,13 +49,13 @@ func (s Signal) Positives(ratings []evaluation.Rating) []evaluation.Rating {
 }
 
 // action is the confidence that an action gives to "likes it".
-func (s Signal) action(a feedback.Action) float32 {
+func (s Signal) action(a interaction.Action) float32 {
 	switch a {
-	case feedback.View:
+	case interaction.View:
 		return float32(s.FeedbackView)
-	case feedback.Cart:
+	case interaction.Cart:
 		return float32(s.FeedbackCart)
-	case feedback.Purchase:
+	case interaction.Purchase:
 		return float32(s.FeedbackPurchase)
 	}
 	return 0

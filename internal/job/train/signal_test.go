@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"kindred/internal/job/feedback"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/shop"
@@ -17,14 +17,14 @@ func TestCellsTakeStarsBeforeFeedbackAndTheStrongestAction(t *testing.T) {
 		{Customer: 0, Product: 1, Stars: 4}}
 	done := []Feedback{
 		// disliked all the same
-		{Customer: 1, Product: 7, Action: feedback.Purchase},
+		{Customer: 1, Product: 7, Action: interaction.Purchase},
 		// liked already
-		{Customer: 0, Product: 3, Action: feedback.Purchase},
+		{Customer: 0, Product: 3, Action: interaction.Purchase},
 		// in two sessions
-		{Customer: 2, Product: 2, Action: feedback.Cart}, {Customer: 2, Product: 2, Action: feedback.Purchase},
+		{Customer: 2, Product: 2, Action: interaction.Cart}, {Customer: 2, Product: 2, Action: interaction.Purchase},
 		// the stronger one first
-		{Customer: 2, Product: 1, Action: feedback.Cart}, {Customer: 2, Product: 1, Action: feedback.View},
-		{Customer: 2, Product: 5, Action: feedback.View}, {Customer: 2, Product: 6, Action: "shrug"}, // worth nothing
+		{Customer: 2, Product: 1, Action: interaction.Cart}, {Customer: 2, Product: 1, Action: interaction.View},
+		{Customer: 2, Product: 5, Action: interaction.View}, {Customer: 2, Product: 6, Action: "shrug"}, // worth nothing
 	}
 	want := []cell{{0, 1, 1}, {0, 3, 1}, {2, 1, 0.5}, {2, 2, 2}}
 	if got := signal.cells(ratings, done); !slices.Equal(got, want) {
@@ -61,13 +61,13 @@ func TestFeedbackTeachesASilentCustomerAndHidesWhatTheyBought(t *testing.T) {
 		return !slices.ContainsFunc(data.Ratings,
 			func(r evaluation.Rating) bool { return data.Customers[r.Customer].Number == c.Number })
 	}))
-	data.addFeedback([]feedback.Interaction{
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[2].Code, Action: feedback.Purchase,
+	data.addFeedback([]interaction.Interaction{
+		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[2].Code, Action: interaction.Purchase,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[3].Code, Action: feedback.Cart,
+		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[3].Code, Action: interaction.Cart,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerNumber: 1, ProductCode: data.Products[3].Code, Action: feedback.Cart}, // nobody's
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: "nothing", Action: feedback.Cart},
+		{CustomerNumber: 1, ProductCode: data.Products[3].Code, Action: interaction.Cart}, // nobody's
+		{CustomerNumber: data.Customers[silent].Number, ProductCode: "nothing", Action: interaction.Cart},
 	})
 	cfg := quick()
 	cfg.Dim, cfg.Epochs = 4, 4

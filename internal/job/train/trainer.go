@@ -102,11 +102,9 @@ type Used struct {
 	CartWeight float64 `json:"cart_weight,omitempty"`
 }
 
-// Truth is the planted preference of a generated shop, which the best possible ranking follows.
-type Truth interface {
-	// Affinity is how much the customer would like the product; unknown ones give 0. Safe for concurrent use.
-	Affinity(customerNumber int32, productCode string) float64
-}
+// Truth is the planted preference of a generated shop: how much a customer would like a product. The
+// best possible ranking follows it. Unknown customers and products give 0. It is safe for concurrent use.
+type Truth func(customerNumber int32, productCode string) float64
 
 // Trainer trains. The zero value of everything but Config is usable.
 type Trainer struct {

@@ -80,7 +80,7 @@ func row(t *testing.T, r modelversion.Report, name string) modelversion.Row {
 func TestQualityOnAGeneratedShop(t *testing.T) {
 	t.Parallel()
 	truth, data := mustShop(t, 0.3)
-	v := mustTrain(t, Trainer{Config: quick(), Truth: truth}, data)
+	v := mustTrain(t, Trainer{Config: quick(), Truth: truth.Affinity}, data)
 	model, ceiling := row(t, v.Report, modelversion.RowModel), row(t, v.Report, modelversion.RowCeiling)
 	popularity := row(t, v.Report, modelversion.RowPopularity)
 	t.Logf("NDCG@10: model %.3f, popularity %.3f, ceiling %.3f; verdict %v", model.NDCG10, popularity.NDCG10,

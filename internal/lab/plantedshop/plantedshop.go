@@ -29,6 +29,23 @@ func Read(ctx context.Context, lake objectstore.Store) ([]byte, error) {
 	return record, nil
 }
 
+// Source hands the planted truth to train.
+type Source struct{}
+
+// Read is the function Read.
+func (Source) Read(ctx context.Context, lake objectstore.Store) ([]byte, error) {
+	return Read(ctx, lake)
+}
+
+// Truth is the affinity of the shop that a record describes; nil where Shop is nil.
+func (Source) Truth(record []byte, products []shop.Product) (func(customer int32, product string) float64, error) {
+	s, err := Shop(record, products)
+	if s == nil {
+		return nil, err
+	}
+	return s.Affinity, nil
+}
+
 // Shop generates the shop of a record again. It is nil without a record, and when products, ordered
 // by code, are another shop's: its tastes would say nothing about them.
 func Shop(record []byte, products []shop.Product) (*simulation.Shop, error) {

@@ -21,10 +21,10 @@ import (
 // zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
 var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// What tags leave out: Lambda's old RPC runtime, and, of a function, pgx's list of the Go types
-// that PostgreSQL types are guessed from.
+// What the build tags leave out: Lambda's old RPC runtime, everything in internal/lab, and, from a
+// function, pgx's list of Go types, from which it guesses PostgreSQL types.
 const (
-	tags         = "lambda.norpc"
+	tags         = "lambda.norpc,shipped"
 	functionTags = tags + ",nopgxregisterdefaulttypes"
 )
 

@@ -1,4 +1,7 @@
-package feedback
+// Package interaction is the lake's data set of interactions: what known customers did with products
+// in their sessions. It owns the rows, the actions and the layout of the file. Feedback writes the
+// data set and train reads it; what an interaction is worth is train's to say.
+package interaction
 
 import (
 	"context"
@@ -31,17 +34,25 @@ type Interaction struct {
 	OccurredAt     int64  `parquet:"occurred_at"` // milliseconds since 1970 UTC
 }
 
+// Names in the manifest of a set of interactions.
+const (
+	Kind              = "feedback"             // of the manifest
+	SchemaFingerprint = "feedback-1"           // layout of the file
+	File              = "interactions.parquet" // the one file
+	DataSet           = "interactions"         // that the file belongs to
+)
+
 // ErrSchema means that the interactions were written with other columns than this program reads.
-var ErrSchema = errors.New("feedback has another schema")
+var ErrSchema = errors.New("the interactions have another schema")
 
 // Read loads the interactions of m, by customer, product and time. It needs scratchDir (empty: the
 // system's) for a copy of the file. ErrSchema, or commit.ErrCorrupt when the file is damaged.
 func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 	scratchDir string) (all []Interaction, err error) {
-	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
+	if m.Kind != Kind || m.SchemaFingerprint != SchemaFingerprint {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
-	dir, err := os.MkdirTemp(scratchDir, "kindred-feedback-*")
+	dir, err := os.MkdirTemp(scratchDir, "kindred-interactions-*")
 	if err != nil {
 		return nil, fmt.Errorf("create scratch folder: %w", err)
 	}
@@ -56,7 +67,7 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 			return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
 		}
 		if int64(len(part)) != f.Rows {
-			return nil, fmt.Errorf("read %s of run %s: %w: it has not the rows that the manifest lists", f.Path, m.Run,
+			return nil, fmt.Errorf("read %s of run %s: %w: its number of rows is not the one in the manifest", f.Path, m.Run,
 				commit.ErrCorrupt)
 		}
 		all = append(all, part...)
