@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"kindred/internal/job/etl"
@@ -235,12 +236,15 @@ func TestOfConcurrentRunsOneWinsAndTheOthersSayWhich(t *testing.T) {
 							fmt.Sprintf("UPDATE customers SET city = 'City %d' WHERE customerNumber = 200", i))
 					}
 				}
-				var arrived sync.WaitGroup // all have read CURRENT before one replaces it
-				arrived.Add(n)
+				// All have read CURRENT before one replaces it. A retry comes once more and need not wait.
+				var arrived atomic.Int64
+				all := make(chan struct{})
 				proxy := l.mustProxy(t, func(_ int, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 					if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/CURRENT") {
-						arrived.Done()
-						arrived.Wait()
+						if arrived.Add(1) == int64(n) {
+							close(all)
+						}
+						<-all
 					}
 					return false
 				})

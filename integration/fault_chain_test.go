@@ -27,7 +27,7 @@ import (
 var databaseDown = flag.Duration("database-down", 5*time.Second, "how long the database is down while events come")
 
 // catchUp is how long the chain may take to answer what waits for it.
-const catchUp = 2 * time.Minute
+const catchUp = 5 * time.Minute
 
 // chain is the whole way of a click on LocalStack: stream, mapping, function, delivery stream,
 // bucket. A small model is live in a database that the function reaches through a proxy.
@@ -102,8 +102,9 @@ func TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp(t *testing.T) {
 	}
 	report := c.mustAudit(t, 0)
 	// "lost": unanswered, and the audit was told not to wait
-	if report.Recommended != part || report.Quarantined > 0 || report.Lost != part {
-		t.Errorf("while the database was down:\n%s", report)
+	if answered := len(mustRecords(t, c.store)); answered != part || report.DistinctEvents != 2*part ||
+		report.Recommended+report.Lost != report.Events || report.Quarantined > 0 {
+		t.Errorf("%d events were answered; while the database was down:\n%s", answered, report)
 	}
 	if err := c.database.Start(); err != nil {
 		t.Fatal(err)
@@ -126,9 +127,6 @@ func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 	c.mustSend(t, clicks)
 	report := c.mustAudit(t, catchUp)
 	mustHold(t, report, 100, 1)
-	if report.Duplicates > 0 {
-		t.Errorf("%d lines are there twice", report.Duplicates)
-	}
 	for _, q := range mustQuarantined(t, c.store) {
 		if string(q.Data) != string(clicks[poison].data) || q.Reason != activity.ReasonNotJSON ||
 			q.Position.PartitionKey != clicks[poison].key {
@@ -143,9 +141,9 @@ func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 		for deadline := time.Now().Add(catchUp); report.Duplicates < 2*events && time.Now().Before(deadline); {
 			report = c.mustAudit(t, catchUp) // an event is answered with its first line; its last copy's may still be under way
 		}
-		mustHold(t, report, 100+3*events, 1)
-		if report.DistinctEvents != 100+events || report.Duplicates != 2*events {
-			t.Errorf("%d distinct events, %d lines beyond the first of their id", report.DistinctEvents, report.Duplicates)
+		mustHold(t, report, 100+events, 1)
+		if report.Events < 100+3*events || report.Duplicates < 2*events {
+			t.Errorf("%d records, %d lines beyond the first of their id", report.Events, report.Duplicates)
 		}
 		if n := len(mustRecords(t, c.store)); n != 99+events {
 			t.Errorf("a reader who drops duplicates by id keeps %d records, want %d", n, 99+events)

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -62,13 +63,16 @@ func mustStage(t *testing.T, stack Stack, env ...string) stage {
 	return s
 }
 
-// mustHold fails when the report has a fault, something is given up or out of order, or not want is
-// quarantined.
+// mustHold fails unless the report has no fault and the stream holds so many events that differ, of
+// which so many are quarantined. Nothing may be given up, under way or out of order. A producer's
+// retry may put a record twice, so records are not counted: a copy of an event has its id, a copy of
+// a bad record is one more in quarantine.
 func mustHold(t *testing.T, r verify.Report, events, quarantined int) {
 	t.Helper()
-	if r.Fault() != nil || int(r.Events) != events || int(r.Quarantined) != quarantined ||
+	copies, badCopies := int(r.Events)-events, int(r.Quarantined)-quarantined
+	if r.Fault() != nil || int(r.DistinctEvents) != events+badCopies || badCopies < 0 || badCopies > copies ||
 		r.OnFailure+r.InFlight+r.OutOfOrder > 0 {
-		t.Errorf("of %d events %d belong into quarantine:\n%s", events, quarantined, r)
+		t.Errorf("want %d events, %d of them in quarantine:\n%s", events, quarantined, r)
 	}
 }
 
@@ -87,7 +91,13 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 			newMemoryStream(clicksOf(1000+seed, batch)).mustDrain(t, s.function, batch)
 			whole := time.Since(begin)
 			rng := rand.New(rand.NewPCG(seed, 3))
+			first := true
 			s.began = func(p *os.Process) {
+				if first { // the process does not even get its work
+					first = false
+					_ = p.Kill()
+					return
+				}
 				if rng.IntN(3) == 0 {
 					return
 				}
@@ -99,7 +109,10 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 				time.AfterFunc(time.Duration(rng.Int64N(int64(whole))), func() { _ = p.Signal(signal) })
 			}
 			stream := newMemoryStream(withPoison(seed, clicksOf(seed, events), poison))
-			kills += stream.mustDrain(t, s.function, batch)
+			killed := stream.mustDrain(t, s.function, batch)
+			if kills += killed; killed == 0 {
+				t.Error("the function was killed and the batch did not come back")
+			}
 			report := stream.mustAudit(t, s.store)
 			repeated += report.Duplicates
 			report.Unknown -= batch // the other stream's
@@ -107,9 +120,6 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 		})
 	}
 	t.Logf("%d seeds: %d batches were killed, %d lines are there twice", *functionKills, kills, repeated)
-	if kills < *functionKills {
-		t.Error("too few batches were killed")
-	}
 }
 
 // faults says how the services fail.
@@ -126,6 +136,7 @@ type faultyServices struct {
 	mu     sync.Mutex
 	faults faults
 	puts   int // calls of PutRecordBatch
+	taken  int // records that the services took
 }
 
 // mustFaultyStage is mustStage with services that can be made to fail.
@@ -203,6 +214,7 @@ func (f *faultyServices) putRecordBatch(w http.ResponseWriter, r *http.Request) 
 			_, _ = answer.Body.WriteTo(w)
 			return
 		}
+		f.taken += len(taken)
 	}
 	if f.faults.lose != nil && f.faults.lose() {
 		panic(http.ErrAbortHandler) // ends the connection
@@ -232,9 +244,9 @@ func TestRefusedRecordsAreSentAgainAndOnlyThose(t *testing.T) {
 	}
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events, 0)
-	if report.Duplicates > 0 || refused < events/4 {
-		t.Errorf("seed %d: %d records were refused, %d calls, %d lines are there twice", *faultSeed, refused, services.puts,
-			report.Duplicates)
+	if int(report.Duplicates) != services.taken-events || refused < events/4 {
+		t.Errorf("seed %d: %d records were refused, %d taken, %d calls, %d lines are there twice", *faultSeed, refused,
+			services.taken, services.puts, report.Duplicates)
 	}
 }
 
@@ -295,8 +307,10 @@ func TestLostAnswersOfFirehoseLoseNothing(t *testing.T) {
 	stream.mustDrain(t, s.function, batch)
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events, 0)
-	if lost == 0 || int(report.Duplicates) != lost*batch || len(mustRecords(t, s.store)) != events {
-		t.Errorf("seed %d: %d answers were lost, %d lines are there twice", *faultSeed, lost, report.Duplicates)
+	if lost == 0 || services.taken < events+lost*batch || int(report.Duplicates) != services.taken-events ||
+		len(mustRecords(t, s.store)) != events {
+		t.Errorf("seed %d: %d answers were lost, %d records taken, %d lines are there twice", *faultSeed, lost,
+			services.taken, report.Duplicates)
 	}
 }
 
@@ -377,7 +391,8 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 	dsn, bucket := stack.mustVectorDatabase(t), stack.mustBucket(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000001"))
 	proxy, through := mustProxy(t, stack, dsn)
-	function := mustFunction(t, stack, through, bucket)
+	// Most of the time limit is head room, so that a busy machine answers in it.
+	function := mustFunction(t, stack, through, bucket, "HEAD_ROOM=26s")
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), bucket, "")
 	stream := newMemoryStream(withPoison(*faultSeed, clicksOf(*faultSeed, events), 5))
 	// it is connected now
@@ -389,7 +404,7 @@ func TestHangingDatabaseEndsTheBatchBeforeItsDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	process := function.process
-	function.timeout = 4 * time.Second // of which the function keeps one free
+	function.timeout = 30 * time.Second
 	failures := function.mustInvoke(t, stream.batch(0, len(stream.records)))
 	sound := slices.IndexFunc(stream.records,
 		func(r memoryRecord) bool { _, err := activity.Parse(r.data); return err == nil })
@@ -530,28 +545,37 @@ func TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions(t *testing.T) {
 	stream := newMemoryStream(withPoison(*faultSeed, clicks, poison))
 	// the gate refuses what was rolled back
 	forced := vectorstore.PromoteOptions{Actor: "test", Reason: "to and fro", Force: true}
-	stop, moves := make(chan struct{}), 0
+	moves := 0
+	move := func() {
+		_, err := s.vectors.Rollback(t.Context(), byTest)
+		if err == nil {
+			err = s.vectors.Promote(t.Context(), ids[1], forced)
+		}
+		if err != nil {
+			t.Errorf("move the pointer: %v", err)
+		}
+		moves += 2
+	}
+	// A batch of each version, whatever the moves then meet.
+	incomplete := stream.part(0, batch).mustDrain(t, s.function, batch)
+	if _, err := s.vectors.Rollback(t.Context(), byTest); err != nil {
+		t.Fatal(err)
+	}
+	incomplete += stream.part(batch, 2*batch).mustDrain(t, s.function, batch)
+	if err := s.vectors.Promote(t.Context(), ids[1], forced); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
 	var mover sync.WaitGroup
+	defer mover.Wait()
+	defer stop()
 	mover.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			_, err := s.vectors.Rollback(t.Context(), byTest)
-			if err == nil {
-				err = s.vectors.Promote(t.Context(), ids[1], forced)
-			}
-			if err != nil {
-				t.Errorf("move the pointer: %v", err)
-				return
-			}
-			moves += 2
+		for ctx.Err() == nil && !t.Failed() {
+			move()
 		}
 	})
-	incomplete := stream.mustDrain(t, s.function, batch)
-	close(stop)
+	incomplete += stream.part(2*batch, len(stream.records)).mustDrain(t, s.function, batch)
+	stop()
 	mover.Wait()
 	report := stream.mustAudit(t, s.store)
 	mustHold(t, report, events+poison, poison)

@@ -23,8 +23,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// functionTime is the time limit of an invocation, unless a test sets another one.
-const functionTime = 30 * time.Second
+// functionTime is the time limit of an invocation, unless a test sets another one: enough on a busy machine.
+const functionTime = 2 * time.Minute
 
 // function runs lambdas/recommend as Lambda does: as a process that asks a Runtime API for work,
 // started when there is none. It takes one invocation at a time. See
@@ -156,5 +156,6 @@ func mustDeliveryStream(t *testing.T, stack Stack, bucket string) string {
 		if time.Now().After(deadline) {
 			t.Fatalf("delivery stream is not active: %v", err)
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 }

@@ -157,7 +157,7 @@ func TestPromotionNoticesARollbackThatEndsWhereItBegan(t *testing.T) {
 	promoted := make(chan error, 1)
 	go func() { promoted <- store.Promote(t.Context(), b.ID, byTest) }()
 	watch := mustVectorConn(t, dsn)
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(cleanupTime); ; time.Sleep(10 * time.Millisecond) {
 		var waiting bool
 		err := watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
 			AND wait_event_type = 'Lock' AND query LIKE 'UPDATE kindred.live%')`).Scan(&waiting)

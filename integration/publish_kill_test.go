@@ -61,9 +61,6 @@ func TestKilledLoaderHeals(t *testing.T) {
 	whole := time.Since(begin)
 	killed := 0
 	for seed := 1; killed < *killSeeds; seed++ {
-		if seed > 5**killSeeds {
-			t.Fatalf("%d of %d loaders were killed within %v", killed, seed-1, whole)
-		}
 		id := write(seed)
 		after := time.Duration(rand.New(rand.NewPCG(uint64(seed), 7)).Int64N(int64(whole)))
 		ctx, cancel := context.WithTimeout(t.Context(), after)
@@ -73,7 +70,7 @@ func TestKilledLoaderHeals(t *testing.T) {
 		want := live
 		switch {
 		case err == nil:
-			want, whole = id, min(whole, time.Since(begin)) // it was done sooner
+			want, whole = id, min(whole, time.Since(begin))/2 // it was done sooner, so the next one is killed sooner
 		case strings.Contains(err.Error(), "killed"):
 			killed++
 		default:

@@ -131,7 +131,7 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 	all.Wait()
 	check := func(more ...porcupine.Operation) porcupine.CheckResult {
 		history := append(append([]porcupine.Operation{}, operations...), more...)
-		return porcupine.CheckOperationsTimeout(pointerModel(), history, 20*time.Second)
+		return porcupine.CheckOperationsTimeout(pointerModel(), history, 2*time.Minute)
 	}
 	if got := check(); got != porcupine.Ok {
 		t.Errorf("the pointer's history is not linear: %s", got)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,6 +100,7 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	recommender := recommend.New(readers)
 	stop := make(chan struct{})
 	requests := make([][]answered, clients)
+	var done atomic.Int64
 	var all sync.WaitGroup
 	for c := range clients {
 		all.Go(func() {
@@ -120,6 +122,7 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 					a.versions = append(a.versions, answer.ModelVersion)
 				}
 				requests[c] = append(requests[c], a)
+				done.Add(1)
 			}
 		})
 	}
@@ -127,6 +130,7 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	defer pause.Stop()
 	for i := range moves {
 		<-pause.C
+		wait(t, "the clients", func() bool { return done.Load() >= int64(i*clients) || t.Failed() })
 		if i%2 == 0 {
 			move(ids[1], promote(ids[1]))
 		} else {
@@ -163,7 +167,7 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 		}
 	}
 	t.Logf("%v, %d moves, %d requests, answers by version %v", *swapTime, moves, total, count)
-	if total < 50*clients || len(count) != 3 {
+	if len(count) != 3 {
 		t.Errorf("too little happened: %d requests, answers by version %v", total, count)
 	}
 }

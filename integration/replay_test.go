@@ -43,7 +43,7 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	histories := map[string][]string{} // of each session, as last seen
-	bad := 0
+	bad, copies := 0, 0                // a producer's retry may put a record twice
 	for _, shard := range shards {
 		err := reader.Read(t.Context(), shard, "", func(at activity.Position, data []byte) error {
 			var e struct {
@@ -56,6 +56,10 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 			}
 			if decoded := json.Unmarshal(data, &e) == nil; !decoded || e.SessionID != at.PartitionKey {
 				bad++
+				return nil
+			}
+			if seen[e.EventID] {
+				copies++
 				return nil
 			}
 			var history []string
@@ -71,7 +75,7 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 			for added := 1; added <= min(2, len(history)); added++ {
 				follows = follows || slices.Equal(tail(before, longestHistory-added), history[:len(history)-added])
 			}
-			if seen[e.EventID] || !follows {
+			if !follows {
 				t.Errorf("session %s went from %v to %v", e.SessionID, before, history)
 			}
 			seen[e.EventID], histories[e.SessionID] = true, history
@@ -81,7 +85,7 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(seen) != sent.EventsSent || bad != sent.PoisonSent {
+	if len(seen) != sent.EventsSent || bad < sent.PoisonSent || copies == 0 && bad > sent.PoisonSent {
 		t.Errorf("the stream holds %d events and %d bad records; sent were %d and %d", len(seen), bad, sent.EventsSent,
 			sent.PoisonSent)
 	}

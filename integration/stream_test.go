@@ -78,6 +78,11 @@ func (s *memoryStream) batch(first, n int) (batch events.KinesisEvent) {
 	return batch
 }
 
+// part is the stream with its records from the one at first to the one before end.
+func (s *memoryStream) part(first, end int) *memoryStream {
+	return &memoryStream{name: s.name, records: s.records[first:end]}
+}
+
 // drain hands the stream to the function as Lambda's event source mapping does, n records at a
 // time: after a response that names a record it goes on with that one, after an error with the same
 // batch. It returns how many batches were not done at once.
@@ -109,10 +114,13 @@ func (s *memoryStream) drain(ctx context.Context, f *function, n int) (incomplet
 	return incomplete, nil
 }
 
-// mustDrain is drain for a function that ends within a minute.
+// drainTime bounds a drain on a busy machine.
+const drainTime = 5 * time.Minute
+
+// mustDrain is drain for a function that ends within drainTime.
 func (s *memoryStream) mustDrain(t *testing.T, f *function, n int) (incomplete int) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), drainTime)
 	defer stop()
 	incomplete, err := s.drain(ctx, f, n)
 	if err != nil {

@@ -40,6 +40,8 @@ type Process struct {
 type invocation struct {
 	event    []byte
 	deadline time.Time
+	began    func()
+	taken    chan struct{} // closed after began
 }
 
 // answer is what a process posts: the response, or an error.
@@ -84,20 +86,23 @@ func (p *Process) HasEnded() bool {
 }
 
 // Invoke hands the process an event, which it has timeout for, and returns its answer. began is
-// called when it has taken the event; nil: nothing is.
+// called when it has asked for the event, before it gets it; nil: nothing is.
 func (p *Process) Invoke(event []byte, timeout time.Duration, began func(*os.Process)) ([]byte, error) {
 	deadline := time.Now().Add(timeout)
 	over := time.After(timeout)
+	work := invocation{event: event, deadline: deadline, taken: make(chan struct{}), began: func() {
+		if began != nil {
+			began(p.Process)
+		}
+	}}
 	select {
-	case p.work <- invocation{event, deadline}:
+	case p.work <- work:
 	case <-p.ended:
 		return nil, ErrEnded
 	case <-over:
 		return nil, errors.New("the function does not ask for work")
 	}
-	if began != nil {
-		began(p.Process)
-	}
+	<-work.taken
 	select {
 	case a := <-p.answers:
 		if a.fault {
@@ -136,6 +141,8 @@ func (p *Process) handler() http.Handler {
 		select {
 		case <-r.Context().Done():
 		case work := <-p.work:
+			work.began()
+			close(work.taken)
 			requests++ // a process asks for one at a time
 			w.Header().Set("Lambda-Runtime-Aws-Request-Id", strconv.Itoa(requests))
 			w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(work.deadline.UnixMilli(), 10))
