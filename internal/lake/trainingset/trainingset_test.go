@@ -14,6 +14,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/golden"
 	"kindred/internal/shop"
 )
 
@@ -216,13 +217,7 @@ func TestDiskErrorReachesTheWriter(t *testing.T) {
 // TestSchema is golden: a change here changes every content hash and what others read.
 func TestSchema(t *testing.T) {
 	t.Parallel()
-	want, err := os.ReadFile(filepath.Join("testdata", "schema.golden"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), trainingset.Schema()); diff != "" {
-		t.Errorf("schema (-want +got):\n%s", diff)
-	}
+	golden.Equal(t, "schema.golden", []byte(trainingset.Schema()))
 }
 
 // Read shares the scratch folder with others, who may use any name in it.

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/platform/golden"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
+)
+
+// fixed answers every question with the same figures, so that no arithmetic is in the golden files.
+type fixed struct{}
+
+func (fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.Answer, error) {
+	answers := make([]recommend.Answer, len(events))
+	for i, e := range events {
+		answers[i] = recommend.Answer{ModelVersion: "m0123456789abcde", Source: activity.SourceCustomer,
+			Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}}}
+		if len(e.BrowseHistory) > 0 {
+			answers[i].Source = activity.SourceSession
+			answers[i].Items[0].Because = e.BrowseHistory[0].ProductCode
+		}
+	}
+	return answers, nil
+}
+
+func (fixed) Similar(_ context.Context, code string, _ int) (*activity.SimilarItems, string, error) {
+	if code != "S18_1749" {
+		return nil, "", recommend.ErrUnknownProduct
+	}
+	return &activity.SimilarItems{ProductCode: code,
+		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, "m0123456789abcde", nil
+}
+
+func (fixed) Traffic(context.Context) (recommend.Traffic, error) {
+	return recommend.Traffic{Live: &recommend.Model{Version: "m0123456789abcde"},
+		Canary: &recommend.Model{Version: "m0123456789abcdf"}, Share: 0.25}, nil
+}
+
+// TestGoldenAnswers holds one answer of each kind. What is random in a record is its place in the
+// "stream".
+func TestGoldenAnswers(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	handler := newHandler(fixed{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
+	event := `{"event_id":"e-1","session_id":"s-1","browse_history":[{"product_code":"S18_1749","quantity":1,"in_shopping_cart":false}]}`
+	for name, call := range map[string]struct {
+		method, path, body string
+		status             int
+	}{
+		"customer.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
+		"session.json":  {http.MethodPost, "/recommendations", event, http.StatusOK},
+		"similar.json":  {http.MethodGet, "/products/S18_1749/similar?limit=1", "", http.StatusOK},
+		"health.json":   {http.MethodGet, "/health", "", http.StatusOK},
+		"problem.json":  {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
+		"unknown.json":  {http.MethodGet, "/products/S99/similar", "", http.StatusNotFound},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), call.method, call.path, strings.NewReader(call.body))
+		r.Header.Set("Content-Type", "application/json")
+		handler.ServeHTTP(w, r)
+		if w.Code != call.status {
+			t.Errorf("%s %s answers %d, want %d", call.method, call.path, w.Code, call.status)
+		}
+		body := regexp.MustCompile(`"sequence_number":"[A-Z2-7]+"`).ReplaceAll(w.Body.Bytes(),
+			[]byte(`"sequence_number":"(random)"`))
+		golden.Equal(t, name, golden.Indent(t, body))
+	}
+}
