@@ -54,6 +54,8 @@ require github.com/go-json-experiment/json v1.27.2
 
 require pgregory.net/rapid v1.2.0
 
+require github.com/cenkalti/backoff/v5 v5.0.3
+
 require (
 	dario.cat/mergo v1.0.2 // indirect
 	filippo.io/edwards25519 v1.2.0 // indirect

@@ -13,6 +13,7 @@ import (
 	"kindred/internal/job/verify"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/retry"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardreader"
@@ -58,7 +59,7 @@ func mustChain(t *testing.T, stack Stack) *chain {
 // mustSend puts the clicks on the stream, those of a session in their order.
 func (c *chain) mustSend(t *testing.T, clicks []click) {
 	t.Helper()
-	w := shardwriter.New(c.stream, c.own.Stream.Name, shardwriter.Pause)
+	w := shardwriter.New(c.stream, c.own.Stream.Name, retry.Sleep)
 	for _, click := range clicks {
 		w.Add(shardwriter.Record{Key: click.key, Data: click.data})
 	}

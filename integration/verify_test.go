@@ -17,6 +17,7 @@ import (
 	"kindred/internal/job/verify"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/quarantine"
 	"kindred/internal/stream/shardreader"
@@ -180,7 +181,7 @@ func mustAnsweredStream(t *testing.T, stack Stack) (name string, answers []activ
 	client := kinesis.NewFromConfig(stack.AWS)
 	for range damageTries {
 		name = mustOwnStream(t, stack)
-		w := shardwriter.New(client, name, shardwriter.Pause)
+		w := shardwriter.New(client, name, retry.Sleep)
 		for i := range damageEvents {
 			key := fmt.Sprintf("session-%d", i%damageSessions)
 			data := fmt.Appendf(nil, `{"event_id":"event-%d","session_id":%q,"browse_history":[]}`, i, key)

@@ -3,15 +3,15 @@ package stack
 import (
 	"archive/zip"
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"kindred/internal/platform/checksum"
 )
 
 //go:embed tools.txt
@@ -103,7 +103,7 @@ func (s *Stack) downloadWheel(ctx context.Context, name, version string, hashes 
 func cachedWheel(pattern string, hashes []string) string {
 	files, _ := filepath.Glob(pattern) // only a bad pattern is an error
 	for _, path := range files {
-		sum, err := fileHash(path)
+		sum, _, err := checksum.File(path)
 		if err != nil {
 			continue
 		}
@@ -114,19 +114,6 @@ func cachedWheel(pattern string, hashes []string) string {
 		}
 	}
 	return ""
-}
-
-func fileHash(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("open download: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("read download: %w", err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // unzip unpacks an archive into a new folder whose files everybody may read. No entry can leave the

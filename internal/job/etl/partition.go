@@ -3,12 +3,9 @@ package etl
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,6 +15,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/checksum"
 	"kindred/internal/shop/mysqlsource"
 )
 
@@ -221,7 +219,7 @@ func nameByContent(dir string, files []commit.File, partition string) (named []c
 			continue
 		}
 		old := filepath.Join(dir, filepath.FromSlash(f.Path))
-		sum, err := hashOf(old)
+		sum, _, err := checksum.File(old)
 		if err != nil {
 			return nil, fmt.Errorf("hash %s: %w", f.Path, err)
 		}
@@ -239,19 +237,8 @@ func nameByContent(dir string, files []commit.File, partition string) (named []c
 // nameDigits is how many hex digits of a file's hash its name has: enough for the few attempts of one task.
 const nameDigits = 12
 
-func hashOf(name string) (sum string, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	hash := sha256.New()
-	_, err = io.Copy(hash, file)
-	return hex.EncodeToString(hash.Sum(nil)), errors.Join(err, file.Close())
-}
-
 func fingerprint(m mysqlsource.Mapping) string {
-	sum := sha256.Sum256([]byte(m.Customers + "\x00" + m.Products + "\x00" + m.Ratings))
-	return hex.EncodeToString(sum[:])
+	return checksum.Bytes([]byte(m.Customers + "\x00" + m.Products + "\x00" + m.Ratings))
 }
 
 func partName(index int) string { return fmt.Sprintf("parts/%05d.json", index) }

@@ -15,6 +15,7 @@ import (
 
 	"kindred/internal/lab/shopper"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/shardwriter"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -54,7 +55,7 @@ type Result struct {
 // ends. progress is called with the number of records after each call of the stream.
 func Play(ctx context.Context, client *kinesis.Client, stream string, plan Plan, c crowd,
 	progress func(records int)) (Result, error) {
-	p := newPlayer(plan, c, shardwriter.New(client, stream, shardwriter.Pause), progress)
+	p := newPlayer(plan, c, shardwriter.New(client, stream, retry.Sleep), progress)
 	if plan.Delivered == nil {
 		return p.run(ctx)
 	}
@@ -94,7 +95,7 @@ type crowd interface {
 
 func newPlayer(plan Plan, c crowd, w *shardwriter.Writer, progress func(int)) *player {
 	random := rand.New(rand.NewPCG(plan.Seed, 0x7265706c6179))
-	return &player{plan: plan, crowd: c, sender: w, random: random, now: time.Now, pause: shardwriter.Pause,
+	return &player{plan: plan, crowd: c, sender: w, random: random, now: time.Now, pause: retry.Sleep,
 		progress: progress}
 }
 

@@ -23,6 +23,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/platform/retry"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardwriter"
@@ -246,7 +247,7 @@ func TestShoppersReactToWhatIsDelivered(t *testing.T) {
 	folder := objectstore.NewFolder(t.TempDir())
 	s := &answering{t: t, folder: folder}
 	var saved bytes.Buffer
-	p := newPlayer(Plan{Events: 200, Save: &saved}, crowd, shardwriter.New(s, "clicks", shardwriter.Pause), func(int) {})
+	p := newPlayer(Plan{Events: 200, Save: &saved}, crowd, shardwriter.New(s, "clicks", retry.Sleep), func(int) {})
 	answers := make(chan answer, fullQueue)
 	p.answers = answers
 	ctx, stop := context.WithCancel(t.Context())
@@ -267,7 +268,7 @@ func TestShoppersReactToWhatIsDelivered(t *testing.T) {
 	again := &stream{}
 	recording := newRecorded([]string{name})
 	defer recording.stop()
-	p = newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(again, "clicks", shardwriter.Pause), func(int) {})
+	p = newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(again, "clicks", retry.Sleep), func(int) {})
 	if r, err := p.run(t.Context()); err != nil || r.EventsSent != 200 {
 		t.Fatalf("recorded events: %+v, %v", r, err)
 	}
@@ -297,7 +298,7 @@ func TestRecordedFilesAreSentAsTheyAre(t *testing.T) {
 	s := &stream{}
 	recording := newRecorded([]string{name, name + "-missing"})
 	defer recording.stop()
-	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", shardwriter.Pause), func(int) {})
+	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", retry.Sleep), func(int) {})
 	if _, err := p.run(t.Context()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
 	}

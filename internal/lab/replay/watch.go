@@ -8,8 +8,8 @@ import (
 	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/shardwriter"
 )
 
 // watchEvery is how often deliveries are looked for: shorter than a shopper's patience, longer than
@@ -51,7 +51,7 @@ func watch(ctx context.Context, delivered objectstore.Store, now time.Time, answ
 			}
 			known[info.Key] = true
 		}
-		_ = shardwriter.Pause(ctx, watchEvery) // the loop's condition sees the end
+		_ = retry.Sleep(ctx, watchEvery) // the loop's condition sees the end
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/checksum"
 )
 
 // Repository holds the runs of one kind of set and says which one is current. It is safe for
@@ -205,7 +206,7 @@ func (r *Repository) putManifest(ctx context.Context, m Manifest) (stored Manife
 	}
 	err = r.put(ctx, r.key(m.Run, manifestName), data, objectstore.Condition{IfNoneMatch: true})
 	if err == nil {
-		return m, hashBytes(data), nil
+		return m, checksum.Bytes(data), nil
 	}
 	if !errors.Is(err, objectstore.ErrPrecondition) {
 		return Manifest{}, "", fmt.Errorf("write manifest of run %s: %w", m.Run, err)
@@ -282,7 +283,7 @@ func (r *Repository) manifest(ctx context.Context, run string) (Manifest, string
 	if err == nil && m.Kind == kindCollected {
 		err = fmt.Errorf("read manifest of run %s: %w", run, ErrCollected)
 	}
-	return m, hashBytes(data), err
+	return m, checksum.Bytes(data), err
 }
 
 func (r *Repository) put(ctx context.Context, key string, data []byte, cond objectstore.Condition) error {

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/checksum"
 )
 
 // hashFiles returns files sorted by path, with the sizes and hashes of what lies in dir.
@@ -22,7 +23,7 @@ func hashFiles(dir string, files []File) ([]File, error) {
 		return nil, err
 	}
 	for i, f := range files {
-		sum, size, err := hashFile(filepath.Join(dir, filepath.FromSlash(f.Path)))
+		sum, size, err := checksum.File(filepath.Join(dir, filepath.FromSlash(f.Path)))
 		if err != nil {
 			return nil, fmt.Errorf("hash %s: %w", f.Path, err)
 		}
@@ -32,16 +33,6 @@ func hashFiles(dir string, files []File) ([]File, error) {
 		files[i].SHA256, files[i].Bytes = sum, size
 	}
 	return files, nil
-}
-
-func hashFile(name string) (sum string, size int64, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return "", 0, err
-	}
-	hash := sha256.New()
-	size, err = io.Copy(hash, file)
-	return hex.EncodeToString(hash.Sum(nil)), size, errors.Join(err, file.Close())
 }
 
 // upload writes one file of a run if absent. An object with the same bytes, left by an earlier

@@ -137,8 +137,3 @@ func compact(data json.RawMessage) json.RawMessage {
 	}
 	return out.Bytes()
 }
-
-func hashBytes(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}

@@ -14,10 +14,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"kindred/internal/platform/objectkey"
 )
 
 // internalDir holds the lock and unfinished objects of a Folder, on the same file system as the objects.
-const internalDir = ".objectstore"
+const internalDir = objectkey.Reserved
 
 // Folder keeps each object in a file of a local folder. A write goes to a temporary file, which is
 // renamed under an flock on the whole folder, so racing processes see exactly one winner. The ETag
@@ -35,7 +37,7 @@ func NewFolder(dir string) *Folder {
 
 // Get opens an object. A write that happens while the body is read does not change what is read.
 func (f *Folder) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return nil, Info{}, err
 	}
 	file, info, err := f.open(ctx, key)
@@ -80,7 +82,7 @@ func describe(ctx context.Context, file *os.File, key string) (Info, error) {
 
 // Put writes an object.
 func (f *Folder) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (Info, error) {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return Info{}, err
 	}
 	info, err := f.put(ctx, key, body, size, cond)
@@ -171,7 +173,7 @@ func (f *Folder) List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 func (f *Folder) list(ctx context.Context, prefix string) ([]Info, error) {
 	var infos []Info
 	start := f.dir
-	if i := strings.LastIndexByte(prefix, '/'); i > 0 && checkKey(prefix[:i]) == nil {
+	if i := strings.LastIndexByte(prefix, '/'); i > 0 && objectkey.Check(prefix[:i]) == nil {
 		start = f.path(prefix[:i])
 	}
 	err := filepath.WalkDir(start, func(path string, entry fs.DirEntry, err error) error {
@@ -205,7 +207,7 @@ func (f *Folder) list(ctx context.Context, prefix string) ([]Info, error) {
 
 // Delete removes an object.
 func (f *Folder) Delete(_ context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return err
 	}
 	if info, err := os.Stat(f.path(key)); errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) ||

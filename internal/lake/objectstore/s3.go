@@ -11,20 +11,19 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/objectkey"
+	"kindred/internal/platform/retry"
 )
 
-const (
-	// conflictTries bounds how often a conditional write is repeated that met another one in flight (409
-	// ConditionalRequestConflict, which S3 asks to retry). The other one ends within a request's time.
-	conflictTries = 5
-	// conflictPause is the first pause between two tries; it doubles each time.
-	conflictPause = 50 * time.Millisecond
-)
+// conflict repeats a conditional write that met another one in flight (409
+// ConditionalRequestConflict, which S3 asks to retry). The other write ends within the time of a
+// request. The SDK itself retries every other error that is worth it.
+var conflict = retry.Policy{Tries: 5, FirstPause: 50 * time.Millisecond, LongestPause: time.Second, Jitter: 0.2,
+	Again: func(err error) bool { return retry.Status(err) == http.StatusConflict }}
 
 // S3 is the part of a bucket under one prefix. One PutObject carries an object, so 5 GB is the largest.
 type S3 struct {
@@ -50,7 +49,7 @@ func openS3(ctx context.Context, bucket, prefix string) (*S3, error) {
 	}
 	store := NewS3(awsclient.S3(cfg), bucket, prefix)
 	_, err = store.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
-	switch status(err) {
+	switch retry.Status(err) {
 	case http.StatusNotFound:
 		return nil, fmt.Errorf("%w: bucket %s does not exist", ErrLocation, bucket)
 	case http.StatusForbidden: // objects may be allowed where the bucket itself is not
@@ -64,7 +63,7 @@ func openS3(ctx context.Context, bucket, prefix string) (*S3, error) {
 
 // Get opens an object.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return nil, Info{}, err
 	}
 	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.key(key)})
@@ -78,7 +77,7 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 
 // Put writes an object.
 func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (Info, error) {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return Info{}, err
 	}
 	input := &s3.PutObjectInput{Bucket: &s.bucket, Key: s.key(key), Body: body, ContentLength: &size}
@@ -88,25 +87,18 @@ func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker, size int64
 	if cond.IfMatch != "" {
 		input.IfMatch = &cond.IfMatch
 	}
-	pause := conflictPause
-	for try := 1; ; try++ {
+	var out *s3.PutObjectOutput
+	err := conflict.Do(ctx, func(ctx context.Context) (err error) {
 		if _, err := body.Seek(0, io.SeekStart); err != nil {
-			return Info{}, fmt.Errorf("rewind body of %s: %w", key, err)
+			return fmt.Errorf("rewind body of %s: %w", key, err)
 		}
-		out, err := s.client.PutObject(ctx, input)
-		if err == nil {
-			return Info{Key: key, ETag: aws.ToString(out.ETag), Size: size, Modified: time.Now()}, nil
-		}
-		if status(err) != http.StatusConflict || try == conflictTries {
-			return Info{}, s.wrapPut(key, err, cond)
-		}
-		select {
-		case <-ctx.Done():
-			return Info{}, fmt.Errorf("write %s to %s: %w", key, s, ctx.Err())
-		case <-time.After(pause):
-			pause *= 2
-		}
+		out, err = s.client.PutObject(ctx, input)
+		return err
+	})
+	if err != nil {
+		return Info{}, s.wrapPut(key, err, cond)
 	}
+	return Info{Key: key, ETag: aws.ToString(out.ETag), Size: size, Modified: time.Now()}, nil
 }
 
 // List yields the objects under prefix in key order.
@@ -131,7 +123,7 @@ func (s *S3) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 
 // Delete removes an object.
 func (s *S3) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := objectkey.Check(key); err != nil {
 		return err
 	}
 	if _, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.key(key)}); err != nil {
@@ -151,7 +143,7 @@ func (s *S3) key(key string) *string { return aws.String(s.prefix + key) }
 // A conflict that lasts (409) is no answer about the condition: the other write may yet fail, so
 // nobody may take the object for written.
 func (s *S3) wrapPut(key string, err error, cond Condition) error {
-	code := status(err)
+	code := retry.Status(err)
 	absent := cond.IfMatch != "" && code == http.StatusNotFound && !isCode(err, "NoSuchBucket")
 	if code == http.StatusPreconditionFailed || absent {
 		return fmt.Errorf("write %s to %s: %w", key, s, ErrPrecondition)
@@ -163,7 +155,7 @@ func (s *S3) wrap(verb, key string, err error) error {
 	switch {
 	case isCode(err, "NoSuchBucket"):
 		err = fmt.Errorf("%w: bucket %s does not exist", ErrLocation, s.bucket)
-	case status(err) == http.StatusNotFound:
+	case retry.Status(err) == http.StatusNotFound:
 		err = ErrNotFound
 	}
 	return fmt.Errorf("%s %s of %s: %w", verb, key, s, err)
@@ -172,13 +164,4 @@ func (s *S3) wrap(verb, key string, err error) error {
 func isCode(err error, code string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && api.ErrorCode() == code
-}
-
-// status is the HTTP status of the answer, 0 when there was none.
-func status(err error) int {
-	var response *awshttp.ResponseError
-	if !errors.As(err, &response) {
-		return 0
-	}
-	return response.HTTPStatusCode()
 }

@@ -5,7 +5,6 @@ package s3put
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,18 +14,13 @@ import (
 	"github.com/aws/smithy-go/encoding/httpbinding"
 
 	"kindred/internal/platform/awsenv"
+	"kindred/internal/platform/objectkey"
+	"kindred/internal/platform/retry"
 )
 
-const (
-	// tries bounds how often a request is sent that S3 asks to send again: throttled, failed inside,
-	// or in conflict with another writer of the same object (409). Whoever asked comes again later.
-	tries = 5
-	// firstPause is the pause before the second try; it doubles each time.
-	firstPause = 50 * time.Millisecond
-)
-
-// errAgain marks an error that another try may mend.
-var errAgain = errors.New("S3 did not take the object")
+// policy is short: the stream sends the event again later. S3 asks to repeat a request that it
+// throttled, that failed inside S3, or that met another writer of the same object (409).
+var policy = retry.Policy{Tries: 5, FirstPause: 50 * time.Millisecond, LongestPause: time.Second, Jitter: 0.2}
 
 // Bucket is the part of a bucket under one prefix. It is safe for concurrent use.
 type Bucket struct {
@@ -61,22 +55,13 @@ func New(e awsenv.Environment, location string) (*Bucket, error) {
 
 // PutNew writes an object that is not there yet. One that lies there already stays, and is no error.
 func (b *Bucket) PutNew(ctx context.Context, key string, data []byte) error {
-	pause := firstPause
-	for try := 1; ; try++ {
-		err := b.put(ctx, key, data)
-		if err == nil {
-			return nil
-		}
-		if try < tries && errors.Is(err, errAgain) {
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-				pause *= 2
-				continue
-			}
-		}
+	if err := objectkey.Check(key); err != nil {
+		return fmt.Errorf("write to bucket %s: %w", b.name, err)
+	}
+	if err := policy.Do(ctx, func(ctx context.Context) error { return b.put(ctx, key, data) }); err != nil {
 		return fmt.Errorf("write %s to bucket %s: %w", key, b.name, err)
 	}
+	return nil
 }
 
 func (b *Bucket) put(ctx context.Context, key string, data []byte) error {
@@ -85,16 +70,12 @@ func (b *Bucket) put(ctx context.Context, key string, data []byte) error {
 	target.RawPath = httpbinding.EscapePath(target.Path, false)
 	answer, err := b.client.Send(ctx, http.MethodPut, &target, http.Header{"If-None-Match": {"*"}}, data)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errAgain, err)
+		return err
 	}
-	switch code := answer.Code; {
-	case code < 300, code == http.StatusPreconditionFailed:
+	if answer.Code < 300 || answer.Code == http.StatusPreconditionFailed {
 		return nil
-	case code >= 500, code == http.StatusConflict, code == http.StatusTooManyRequests, code == http.StatusRequestTimeout:
-		return fmt.Errorf("%w: %s %s", errAgain, answer.Status, codeOf(answer.Body))
-	default:
-		return fmt.Errorf("%s %s", answer.Status, codeOf(answer.Body))
 	}
+	return &retry.StatusError{Code: answer.Code, Status: answer.Status, Service: codeOf(answer.Body)}
 }
 
 // codeOf finds the error's code in S3's XML, such as NoSuchBucket; "" when there is none.

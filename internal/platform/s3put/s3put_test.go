@@ -58,8 +58,8 @@ func TestPutNew(t *testing.T) {
 		"written":                {[]int{200}, ""},
 		"there already":          {[]int{412}, ""},
 		"throttled, then well":   {[]int{503, 409, 200}, ""},
-		"throttled for ever":     {[]int{503}, "503 Service Unavailable SlowDown"},
-		"no bucket, never again": {[]int{404, 200}, "404 Not Found SlowDown"},
+		"throttled for ever":     {[]int{503}, "503 Service Unavailable: SlowDown"},
+		"no bucket, never again": {[]int{404, 200}, "404 Not Found: Refused"},
 		"refused, never again":   {[]int{403, 200}, "403"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,8 +75,12 @@ func TestPutNew(t *testing.T) {
 				}
 				status := test.statuses[min(int(calls.Add(1)), len(test.statuses))-1]
 				w.WriteHeader(status)
+				code := "Refused"
+				if status >= 500 {
+					code = "SlowDown"
+				}
 				if status >= 400 {
-					_, _ = io.WriteString(w, "<Error><Code>SlowDown</Code><Message>with a value</Message></Error>")
+					_, _ = io.WriteString(w, "<Error><Code>"+code+"</Code><Message>with a value</Message></Error>")
 				}
 			}))
 			defer server.Close()
@@ -84,7 +88,7 @@ func TestPutNew(t *testing.T) {
 			if (err == nil) != (test.fault == "") || err != nil && !strings.Contains(err.Error(), test.fault) {
 				t.Errorf("got %v, want %q", err, test.fault)
 			}
-			if got := int(calls.Load()); test.fault == "" && got != len(test.statuses) || got > tries {
+			if got := int(calls.Load()); test.fault == "" && got != len(test.statuses) || got > policy.Tries {
 				t.Errorf("%d requests", got)
 			}
 			if test.fault != "" && test.statuses[0] < 500 && calls.Load() != 1 {

@@ -31,7 +31,7 @@ const (
 	defaultMaxPause  = 2 * time.Second
 )
 
-// ErrTooLarge says that a record is beyond MaxRecordBytes; no retry mends that.
+// ErrTooLarge says that a record is larger than MaxRecordBytes. A retry cannot help.
 var ErrTooLarge = errors.New("record is larger than Firehose takes")
 
 // client makes one call of PutRecordBatch.

@@ -3,8 +3,8 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"time"
+
+	"kindred/internal/platform/retry"
 )
 
 // Put delivers the records in order, and returns the indexes of those that were not taken,
@@ -55,14 +55,13 @@ func (d *Delivery) putBatch(ctx context.Context, records [][]byte, start, end in
 	for i := start; i < end; i++ {
 		failed = append(failed, i)
 	}
-	for attempt := 0; ; attempt++ {
-		if failed, err = d.putOnce(ctx, records, failed); len(failed) == 0 {
-			return nil, nil
-		}
-		if attempt+1 >= d.config.Attempts || !pause(ctx, d.pauseAfter(attempt)) {
-			return failed, err
-		}
-	}
+	policy := retry.Policy{Tries: d.config.Attempts, Jitter: 1, // from 0 to the bound
+		FirstPause: d.config.BasePause / 2, LongestPause: d.config.MaxPause / 2}
+	err = policy.Do(ctx, func(ctx context.Context) (err error) {
+		failed, err = d.putOnce(ctx, records, failed)
+		return err
+	})
+	return failed, err
 }
 
 // putOnce makes one call for the records at the given indexes and returns those that were refused,
@@ -90,29 +89,4 @@ func (d *Delivery) putOnce(ctx context.Context, records [][]byte, indexes []int)
 		return indexes, fmt.Errorf("answer counts %d refused records and names %d", out.FailedPutCount, len(failed))
 	}
 	return failed, err
-}
-
-// pauseAfter is a random time up to a bound that doubles with each attempt ("full jitter"), so that
-// the functions of many shards do not come back together.
-func (d *Delivery) pauseAfter(attempt int) time.Duration {
-	bound := d.config.MaxPause
-	if attempt < 16 { // beyond, the shift says nothing that the bound does not
-		bound = min(bound, d.config.BasePause<<attempt)
-	}
-	return rand.N(bound) + 1 //nolint:gosec // G404: jitter needs no secret randomness
-}
-
-// pause waits, and reports false when ctx ends within that time.
-func pause(ctx context.Context, d time.Duration) bool {
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

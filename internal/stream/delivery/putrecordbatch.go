@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"kindred/internal/platform/awsenv"
+	"kindred/internal/platform/retry"
 )
 
 // firehose is PutRecordBatch and nothing else of the service: the batch is written once, straight
@@ -33,7 +34,7 @@ func newFirehose(e awsenv.Environment, stream string) (*firehose, error) {
 	return f, nil
 }
 
-// putRecordBatch makes one call. A retry may mend every error.
+// putRecordBatch makes one call. An answer that is no success is a *retry.StatusError.
 func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error) {
 	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"},
 		"X-Amz-Target": {"Firehose_20150804.PutRecordBatch"}}
@@ -47,8 +48,8 @@ func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outco
 			Message string `json:"message"`
 		}
 		_ = json.Unmarshal(answer.Body, &fault) // whoever answers else is named by the status
-		return nil, fmt.Errorf("%s: %s %s", answer.Status, cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype")),
-			fault.Message)
+		return nil, &retry.StatusError{Code: answer.Code, Status: answer.Status, Message: fault.Message,
+			Service: cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype"))}
 	}
 	out := &outcome{FailedPutCount: -1}
 	if err := json.Unmarshal(answer.Body, out); err != nil {

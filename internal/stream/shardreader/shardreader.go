@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 )
 
@@ -23,6 +24,9 @@ const (
 	shortestPause = 250 * time.Millisecond
 	longestPause  = 4 * time.Second
 )
+
+// patience with a shard that others read too: it reads on as long as the context allows.
+var patience = retry.Policy{FirstPause: shortestPause, LongestPause: longestPause, Jitter: 0.2}
 
 // option is an option of one call.
 type option = func(*kinesis.Options)
@@ -44,7 +48,7 @@ type Reader struct {
 }
 
 // New makes a Reader of the named stream. It makes no request.
-func New(client client, stream string) *Reader { return &Reader{client, stream, pause} }
+func New(client client, stream string) *Reader { return &Reader{client, stream, retry.Sleep} }
 
 // Retention is how long the stream keeps a record.
 func (r *Reader) Retention(ctx context.Context) (time.Duration, error) {
@@ -73,9 +77,9 @@ func (r *Reader) Shards(ctx context.Context) (shards []string, err error) {
 	}
 }
 
-// Read visits the records of a shard in order, from the one behind the sequence number after (""
-// for the oldest kept) to the tip as it was when the call began; some newer ones may come too. It
-// ends with visit's first error.
+// Read visits the records of a shard in order, from the one that follows the
+// sequence number after ("": from the oldest one kept) to the tip as it was when the call began;
+// some newer ones may come too. It ends with the first error of visit.
 func (r *Reader) Read(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error {
 	return r.read(ctx, start{shard: shard, after: after}, visit)
 }
@@ -86,14 +90,14 @@ func (r *Reader) ReadSince(ctx context.Context, shard string, since time.Time,
 	return r.read(ctx, start{shard: shard, since: since}, visit)
 }
 
-// start is where reading a shard begins: behind a sequence number, else at a time, else at the oldest record.
+// start is where reading a shard begins: after a sequence number, else at a time, else at the oldest record.
 type start struct {
 	shard, after string
 	since        time.Time
 }
 
 func (r *Reader) read(ctx context.Context, from start, visit func(activity.Position, []byte) error) error {
-	began, wait := time.Now(), shortestPause
+	began, pauses := time.Now(), patience.Pauses()
 	var iterator *string
 	for {
 		if iterator == nil {
@@ -108,16 +112,15 @@ func (r *Reader) read(ctx context.Context, from start, visit func(activity.Posit
 		case errors.As(err, &expired):
 			iterator = nil
 			continue
-		case isThrottled(err):
-			if err := r.pause(ctx, wait); err != nil {
+		case retry.Throttled(err):
+			if err := r.pause(ctx, pauses.Next()); err != nil {
 				return fmt.Errorf("read shard %s of stream %s: %w", from.shard, r.stream, err)
 			}
-			wait = min(2*wait, longestPause)
 			continue
 		case err != nil:
 			return fmt.Errorf("read shard %s of stream %s: %w", from.shard, r.stream, err)
 		}
-		wait = shortestPause
+		pauses.Reset()
 		var last time.Time
 		for _, record := range out.Records {
 			from.after, last = aws.ToString(record.SequenceNumber), aws.ToTime(record.ApproximateArrivalTimestamp)
@@ -152,21 +155,4 @@ func (r *Reader) iterator(ctx context.Context, from start) (*string, error) {
 		return nil, fmt.Errorf("start reading shard %s of stream %s: %w", from.shard, r.stream, err)
 	}
 	return out.ShardIterator, nil
-}
-
-// isThrottled says whether the same call can succeed later.
-func isThrottled(err error) bool {
-	var read *types.ProvisionedThroughputExceededException
-	var limit *types.LimitExceededException
-	var key *types.KMSThrottlingException
-	return errors.As(err, &read) || errors.As(err, &limit) || errors.As(err, &key)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

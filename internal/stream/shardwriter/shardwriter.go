@@ -7,13 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"kindred/internal/platform/retry"
 )
 
 // Limits of PutRecords: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
@@ -23,12 +24,9 @@ const (
 	maxBatchBytes = 5 << 20 // data and partition keys together
 )
 
-// Patience with a stream that refuses records for its limits.
-const (
-	firstPause  = 50 * time.Millisecond
-	longestWait = 5 * time.Second
-	maxRefusals = 12 // calls in a row of which no record was taken: about 40 s
-)
+// patience with a stream that refuses records for its limits: as many calls in a row of which no
+// record was taken, about 35 s.
+var patience = retry.Policy{Tries: 12, FirstPause: 40 * time.Millisecond, LongestPause: 4 * time.Second, Jitter: 0.25}
 
 // putter is the one call of Kinesis that sending needs. A call that succeeds may still have refused
 // some of its records.
@@ -50,15 +48,16 @@ type Writer struct {
 	client  putter
 	stream  string
 	pause   func(context.Context, time.Duration) error
+	pauses  retry.Pauses
 	pending []Record // oldest first
 	retries int
 	refused int // calls in a row without a record taken
 }
 
-// New makes a Writer to the named stream. It makes no request. pause waits between calls, for as
-// long as Pause does; a test may count instead.
+// New makes a Writer to the named stream. It makes no request. pause waits between calls, as
+// retry.Sleep does; a test may count instead.
 func New(client putter, stream string, pause func(context.Context, time.Duration) error) *Writer {
-	return &Writer{client: client, stream: stream, pause: pause}
+	return &Writer{client: client, stream: stream, pause: pause, pauses: patience.Pauses()}
 }
 
 // Add queues a record.
@@ -134,18 +133,19 @@ func (w *Writer) drop(taken map[int]bool) {
 func (w *Writer) wait(ctx context.Context, refused, taken int, reason string) error {
 	if refused == 0 {
 		w.refused = 0
+		w.pauses.Reset()
 		return nil
 	}
 	w.retries += refused
 	if w.refused++; taken > 0 {
 		w.refused = 1
+		w.pauses.Reset()
 	}
-	if w.refused > maxRefusals {
+	if w.refused > patience.Tries {
 		return fmt.Errorf("%w: stream %s refused %d records %d times, the last time with %s", ErrRefused, w.stream, refused,
-			maxRefusals, reason)
+			patience.Tries, reason)
 	}
-	longest := min(firstPause<<(w.refused-1), longestWait)
-	return w.pause(ctx, longest/2+rand.N(longest/2)) // spread: other senders were refused at the same moment
+	return w.pause(ctx, w.pauses.Next())
 }
 
 // explain turns the one error that a user can mend into a sentence.
@@ -155,16 +155,4 @@ func (w *Writer) explain(err error) error {
 		return fmt.Errorf("%w: %s does not exist here (`go run ./localstack provision` makes it)", ErrNoStream, w.stream)
 	}
 	return fmt.Errorf("put records to stream %s: %w", w.stream, err)
-}
-
-// Pause waits for d or the end of ctx.
-func Pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

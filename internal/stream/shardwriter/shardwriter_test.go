@@ -92,11 +92,11 @@ func TestStreamThatTakesNothingEndsInAnError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	for i, d := range waited {
-		if d > longestWait || (i == 0 && d > firstPause) {
+		if d > patience.LongestPause*3/2 || (i == 0 && d > patience.FirstPause*3/2) {
 			t.Errorf("pause %d lasts %v", i, d)
 		}
 	}
-	if len(waited) != maxRefusals {
+	if len(waited) != patience.Tries {
 		t.Errorf("%d pauses", len(waited))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardwriter"
 )
@@ -43,7 +44,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	result, err := Run(ctx, store, shardwriter.New(kinesis.NewFromConfig(cfg), c.Name,
-		shardwriter.Pause), c.Name, c.DryRun)
+		retry.Sleep), c.Name, c.DryRun)
 	if err != nil {
 		return err
 	}
