@@ -50,7 +50,10 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/go-json-experiment/json v1.27.2
+require (
+	github.com/go-json-experiment/json v1.27.2
+	pgregory.net/rapid v1.2.0
+)
 
 require pgregory.net/rapid v1.2.0
 

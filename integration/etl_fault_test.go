@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -66,7 +65,7 @@ func TestReaderSeesOldOrNewWhereverEtlIsKilled(t *testing.T) {
 				}
 				l.wantWhole(t)
 				var r etl.Result
-				if err := json.Unmarshal([]byte(l.mustEtl(t, newShop, "--json").stdout), &r); err != nil || r.NoOp != isNew {
+				if err := readResult(l.mustEtl(t, newShop, "--json").stdout, &r); err != nil || r.NoOp != isNew {
 					t.Errorf("the repeated run: no-op %v, error %v", r.NoOp, err)
 				}
 				l.wantWhole(t, r.RunID)
@@ -263,7 +262,7 @@ func TestOfConcurrentRunsOneWinsAndTheOthersSayWhich(t *testing.T) {
 						a.wantSentence(t, 1, "another run was committed first: run "+winner)
 					case a.code != 0:
 						t.Errorf("a run of the same content: exit %d: %s", a.code, a.stderr)
-					case json.Unmarshal([]byte(a.stdout), &r) != nil || r.RunID != winner:
+					case readResult(a.stdout, &r) != nil || r.RunID != winner:
 						t.Errorf("a run that ended well says %s, current is %s", a.stdout, winner)
 					case !r.NoOp:
 						won++

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,7 +48,7 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	single, parts := all.another(), all.another()
 	var plan etl.DryRun
 	dry := single.mustEtl(t, other, "--mapping", mapping, "--dry-run", "--json")
-	if err := json.Unmarshal([]byte(dry.stdout), &plan); err != nil || len(plan.Schema.Ratings) != 4 ||
+	if err := readResult(dry.stdout, &plan); err != nil || len(plan.Schema.Ratings) != 4 ||
 		plan.RatingsEstimate < 1 || plan.RatingsEstimate > 100 || len(objects(t, single.store)) != 0 {
 		t.Errorf("dry run: %s, error %v", dry.stdout, err)
 	}

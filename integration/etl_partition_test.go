@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -54,7 +53,7 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 		}
 		group.Wait()
 		var r etl.Result
-		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "j", "--json").stdout), &r); err != nil {
+		if err := readResult(l.mustEtl(t, shop, "commit-parts", "--job", "j", "--json").stdout, &r); err != nil {
 			t.Fatal(err)
 		}
 		if r.NoOp || r.RunID != "j" || r.Rows.Ratings != test.ratings ||
@@ -72,8 +71,7 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 		for i := range n {
 			l.mustEtl(t, shop, "--job", "again", "--partition", fmt.Sprintf("%d/%d", i, n))
 		}
-		if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout),
-			&r); err != nil || !r.NoOp || r.RunID != "j" ||
+		if err := readResult(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout, &r); err != nil || !r.NoOp || r.RunID != "j" ||
 			r.ContentHash != first {
 			t.Errorf("again: %+v, error %v", r, err)
 		}
@@ -113,7 +111,7 @@ func TestUnfinishedOrForeignPartitionsAreNeverCommitted(t *testing.T) {
 	mustExec(t, db, "UPDATE ratings SET productRating = 1")
 	a := l.mustEtl(t, shop, "--job", "j", "--partition", "1/3", "--json")
 	var part etl.PartResult
-	if err := json.Unmarshal([]byte(a.stdout), &part); err != nil || !part.NoOp || part.Rows == 0 {
+	if err := readResult(a.stdout, &part); err != nil || !part.NoOp || part.Rows == 0 {
 		t.Errorf("repeated task: %s, error %v", a.stdout, err)
 	}
 	for _, i := range []string{"0/3", "2/3"} {

@@ -73,7 +73,7 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 	lenient := []string{"--max-missing-keys=0.2", "--max-bad-stars=0.2", "--max-orphans=0.2", "--max-duplicates=0.1",
 		"--max-future-dates=0.1"}
 	var r etl.Result
-	if err := json.Unmarshal([]byte(l.mustEtl(t, shop, append(lenient, "--json")...).stdout), &r); err != nil {
+	if err := readResult(l.mustEtl(t, shop, append(lenient, "--json")...).stdout, &r); err != nil {
 		t.Fatal(err)
 	}
 	first := r.Rules.FirstFault
@@ -105,8 +105,8 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 	}
 	parts.etl(t, shop, "commit-parts", "--job", "j").wantSentence(t, 1,
 		"2 of 12 ratings lack a customer number or a product code")
-	if err := json.Unmarshal([]byte(parts.mustEtl(t, shop,
-		append([]string{"commit-parts", "--job", "j", "--json"}, lenient...)...).stdout), &r); err != nil {
+	if err := readResult(parts.mustEtl(t, shop,
+		append([]string{"commit-parts", "--job", "j", "--json"}, lenient...)...).stdout, &r); err != nil {
 		t.Fatal(err)
 	}
 	if r.Rules.FirstFault = ""; r.Rules != want {
@@ -128,7 +128,7 @@ func TestDryRunSaysWhatItWouldDoAndWritesNothing(t *testing.T) {
 	before := objects(t, l.store)
 	mustExec(t, db, change)
 	var plan etl.DryRun
-	if err := json.Unmarshal([]byte(l.mustEtl(t, shop, "--dry-run", "--json").stdout), &plan); err != nil ||
+	if err := readResult(l.mustEtl(t, shop, "--dry-run", "--json").stdout, &plan); err != nil ||
 		plan.CurrentRun != l.current(t) || plan.CurrentRows.Ratings != 4 {
 		t.Errorf("plan %+v, error %v", plan, err)
 	}

@@ -92,11 +92,11 @@ if [ "$part" = 2 ] && mkdir "$marks/2" 2>/dev/null; then "$etl" "$@" >/dev/null;
 	}
 	line := ""
 	for one := range strings.Lines(string(out)) {
-		if strings.HasPrefix(one, `{"run_id"`) {
+		if strings.HasPrefix(one, `{"program"`) {
 			line = one
 		}
 	}
-	if err := json.Unmarshal([]byte(line), &r); err != nil || r.RunID != "spark" || len(r.Parts) != 4 || !r.Parts[2].NoOp {
+	if err := readResult(line, &r); err != nil || r.RunID != "spark" || len(r.Parts) != 4 || !r.Parts[2].NoOp {
 		t.Errorf("result %q, error %v", line, err)
 	}
 	sum := int64(0)

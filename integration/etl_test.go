@@ -328,7 +328,7 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 	}
 	var first, second etl.Result
 	for _, result := range []*etl.Result{&first, &second} {
-		if err := json.Unmarshal([]byte(run("--mysql-dsn", dsn, "--json")), result); err != nil {
+		if err := readResult(run("--mysql-dsn", dsn, "--json"), result); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -345,7 +345,7 @@ func TestEtlSaysWhatItDid(t *testing.T) {
 		t.Errorf("etl show: %s", got)
 	}
 	var m commit.Manifest
-	if err := json.Unmarshal([]byte(run("show", "--json")), &m); err != nil || m.ContentHash != first.ContentHash {
+	if err := readResult(run("show", "--json"), &m); err != nil || m.ContentHash != first.ContentHash {
 		t.Errorf("etl show --json: content %q, error %v", m.ContentHash, err)
 	}
 }

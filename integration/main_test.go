@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/program"
 	"kindred/localstack/settings"
 	"kindred/localstack/stack"
 
@@ -301,3 +303,19 @@ func deleteBucket(ctx context.Context, client *s3.Client, name string) error {
 
 // randomName is short, lower case and valid in every service's names.
 func randomName() string { return strings.ToLower(rand.Text()[:12]) }
+
+// readResult decodes what a program printed with --json: the result into v, and whether the run was a
+// no-op into v's field NoOp, where it has one.
+func readResult(printed string, v any) error {
+	e, err := program.ReadResult([]byte(printed), v)
+	if err != nil {
+		return err
+	}
+	if e.Program == "" || e.Version == "" || e.Run == "" {
+		return fmt.Errorf("the envelope is incomplete: %s", printed)
+	}
+	if into := reflect.ValueOf(v).Elem(); into.Kind() == reflect.Struct && into.FieldByName("NoOp").IsValid() {
+		into.FieldByName("NoOp").SetBool(e.NoOp)
+	}
+	return nil
+}

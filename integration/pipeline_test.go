@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -56,7 +55,7 @@ func (p programs) run(t *testing.T, v any, name string, args ...string) (code in
 		t.Fatalf("run %s: %v", name, err)
 	}
 	if v != nil && stdout.Len() > 0 {
-		if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
+		if err := readResult(stdout.String(), v); err != nil {
 			t.Fatalf("result of %s: %v\n%s", name, err, &stdout)
 		}
 	}

@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -42,7 +41,7 @@ func TestKilledLoaderHeals(t *testing.T) {
 		command.Stdout, command.Stderr = &stdout, &problems
 		err = command.Run() // the context's end is SIGKILL
 		if err == nil {
-			err = json.Unmarshal(stdout.Bytes(), &result)
+			err = readResult(stdout.String(), &result)
 		}
 		return result, problems.String(), err
 	}

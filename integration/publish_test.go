@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -198,7 +197,7 @@ func TestPublishProgram(t *testing.T) {
 		var stdout, problems bytes.Buffer
 		args = append(args, "--json", "--pgvector-dsn", dsn)
 		code = program.Run(t.Context(), "publish", publish.Description, &publish.Command{}, args, &stdout, &problems)
-		if code == 0 && json.Unmarshal(stdout.Bytes(), result) != nil {
+		if code == 0 && readResult(stdout.String(), result) != nil {
 			t.Errorf("publish %v printed %s", args, &stdout)
 		}
 		return code, problems.String()

@@ -84,11 +84,11 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 		sent += c.redriveUntil(t, program, kill.write, kill.after)
 	}
 	last, result := c.redrive(t, program), redrive.Result{}
-	if err := json.Unmarshal([]byte(last.stdout), &result); err != nil || last.code != 0 {
+	if err := readResult(last.stdout, &result); err != nil || last.code != 0 {
 		t.Fatalf("redrive: exit %d: %s%s", last.code, last.stdout, last.stderr)
 	}
 	var again redrive.Result
-	if a := c.redrive(t, program); a.code != 0 || json.Unmarshal([]byte(a.stdout), &again) != nil || again.Sent != 0 {
+	if a := c.redrive(t, program); a.code != 0 || readResult(a.stdout, &again) != nil || again.Sent != 0 {
 		t.Errorf("a redrive after a whole one sent %+v: %s", again, a.stderr)
 	}
 

@@ -45,7 +45,7 @@ func (s seeding) run(t *testing.T, args ...string) (r seedResult, code int, stde
 	args = append(args, "--json", "--mysql-dsn", s.dsn, "--lake", "file://"+s.lake)
 	code = program.Run(t.Context(), "seed", seed.Description, &seed.Command{}, args, &out, &problems)
 	if code == 0 {
-		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		if err := readResult(out.String(), &r); err != nil {
 			t.Fatalf("result of seed: %v\n%s", err, &out)
 		}
 	}

@@ -154,7 +154,7 @@ func TestTrainSaysWhatItDid(t *testing.T) {
 		NoOp         bool   `json:"no_op"`
 		Report       struct{ Rows []map[string]any }
 	}
-	if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 0 || result.NoOp ||
+	if err := readResult(stdout, &result); err != nil || code != 0 || result.NoOp ||
 		len(result.Report.Rows) < 3 {
 		t.Fatalf("train: exit %d, %v, %s%s", code, err, stdout, stderr)
 	}

@@ -31,7 +31,7 @@ type PartResult struct {
 	Job         string        `json:"job"`
 	Partition   int           `json:"partition"`
 	Partitions  int           `json:"partitions"`
-	NoOp        bool          `json:"no_op"` // it had finished before
+	NoOp        bool          `json:"-"` // it had finished before
 	Rows        int64         `json:"rows"`
 	Bytes       int64         `json:"bytes"`
 	Rules       Counts        `json:"rules"`
@@ -40,6 +40,9 @@ type PartResult struct {
 	CPUSeconds  float64       `json:"cpu_seconds"`
 	MaxRSSBytes int64         `json:"max_rss_bytes"`
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r PartResult) Unchanged() bool { return r.NoOp }
 
 // partition is `etl --partition I/N --job NAME`.
 func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out *program.Output,

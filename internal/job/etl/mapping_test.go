@@ -53,7 +53,7 @@ func TestBadMappingNamesEveryProblemAtOnce(t *testing.T) {
 
 func TestMappingFileOfTheExampleIsRead(t *testing.T) {
 	t.Parallel()
-	m, err := readMapping(filepath.Join("..", "..", "testdata", "shop-mapping", "shop.sql"))
+	m, err := readMapping(filepath.Join("..", "..", "..", "testdata", "shop-mapping", "shop.sql"))
 	if err != nil || m.Customers == "" || m.Products == "" || m.Ratings == "" {
 		t.Errorf("%+v, error %v", m, err)
 	}

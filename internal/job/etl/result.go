@@ -12,6 +12,7 @@ import (
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 )
 
@@ -26,7 +27,7 @@ type Rows struct {
 type Result struct {
 	RunID       string  `json:"run_id"`
 	ContentHash string  `json:"content_hash"`
-	NoOp        bool    `json:"no_op"` // the current set was the same already
+	NoOp        bool    `json:"-"` // the current set was the same already
 	Rows        Rows    `json:"rows"`
 	Rules       Counts  `json:"rules"` // what the ratings were measured by
 	Bytes       int64   `json:"bytes"` // of all files
@@ -34,6 +35,9 @@ type Result struct {
 	CPUSeconds  float64 `json:"cpu_seconds"` // of this process, user and system
 	MaxRSSBytes int64   `json:"max_rss_bytes"`
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r Result) Unchanged() bool { return r.NoOp }
 
 func newResult(out Outcome, start time.Time) Result {
 	m := out.Manifest
@@ -46,7 +50,7 @@ func newResult(out Outcome, start time.Time) Result {
 // report prints the result. That leftovers could not be deleted is a warning: the set is current.
 func (out Outcome) report(ctx context.Context, to *program.Output, start time.Time) error {
 	if out.PruneErr != nil {
-		to.Log.WarnContext(ctx, "leftovers of earlier runs could not be deleted", "error", out.PruneErr)
+		to.Log.WarnContext(ctx, "leftovers of earlier runs could not be deleted", logkey.Error, out.PruneErr.Error())
 	}
 	r := newResult(out, start)
 	return to.Result(r.sentence(), r)

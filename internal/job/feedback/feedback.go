@@ -41,11 +41,14 @@ type HitRate struct {
 // Result is what a run found.
 type Result struct {
 	Run          string    `json:"run"` // of the interactions in the lake
-	NoOp         bool      `json:"no_op"`
+	NoOp         bool      `json:"-"`
 	Objects      int       `json:"objects"` // of delivered records
 	Interactions int64     `json:"interactions"`
 	HitRates     []HitRate `json:"hit_rates"` // by version, source and place
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r *Result) Unchanged() bool { return r.NoOp }
 
 // details is what the manifest says beside the file.
 type details struct {

@@ -39,7 +39,7 @@ type artifacts interface {
 type Result struct {
 	ModelVersion string               `json:"model_version"`
 	Promoted     bool                 `json:"promoted"`
-	NoOp         bool                 `json:"no_op"` // it was live already
+	NoOp         bool                 `json:"-"` // it was live already
 	Verdict      modelversion.Verdict `json:"verdict"`
 	Items        int                  `json:"items"`
 	Customers    int                  `json:"customers"`
@@ -47,6 +47,9 @@ type Result struct {
 	Steps        []vectorstore.Step   `json:"steps"`   // of the load; empty when the version was there
 	Seconds      float64              `json:"seconds"`
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r Result) Unchanged() bool { return r.NoOp }
 
 // Run takes the version live, or the newest one when version is empty. A version that is live
 // already is left alone, and one that is loaded already is not read again. Errors:

@@ -11,6 +11,7 @@ import (
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 )
 
@@ -71,7 +72,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
 		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted,
 		Estimated: func(e Estimate) {
-			out.Log.Info("estimated", "megabytes", e.Bytes>>20, "seconds", int(e.Seconds))
+			out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
 			if bar.Visible() {
 				fmt.Fprintf(out.Stderr, "Training takes up to %d MB and some %.0f s.\n", e.Bytes>>20, e.Seconds)
 			}

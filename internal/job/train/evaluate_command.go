@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kindred/internal/model/evaluation"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 )
 
@@ -57,7 +58,8 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 	defer bar.Close()
 	e.Progress = bar.Show
 	e.Measured = func(row EvaluationRow) {
-		out.Log.Info("row", "model", row.Model, "recall_20", row.Recall20, "ndcg_20", row.NDCG20, "seconds", row.Seconds)
+		out.Log.Info("measured", logkey.Row, row.Model, logkey.Recall20, row.Recall20, logkey.NDCG20, row.NDCG20,
+			logkey.Duration, int64(1000*row.Seconds))
 	}
 	result, err := e.Run(ctx)
 	bar.Close()

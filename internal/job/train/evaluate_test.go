@@ -60,7 +60,7 @@ func TestEvaluateCommand(t *testing.T) {
 			Tried []any
 		}
 	}
-	if err := json.Unmarshal([]byte(stdout), &result); err != nil || code != 0 {
+	if _, err := program.ReadResult([]byte(stdout), &result); err != nil || code != 0 {
 		t.Fatalf("exit %d, %v, %s", code, err, stderr)
 	}
 	names, best := []string{}, 0.0

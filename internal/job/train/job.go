@@ -47,7 +47,7 @@ type Job struct {
 type Result struct {
 	ModelVersion string              `json:"model_version"`
 	TrainingRun  string              `json:"training_run"`
-	NoOp         bool                `json:"no_op"` // nothing was trained: the version was there, and is current now
+	NoOp         bool                `json:"-"` // nothing was trained: the version was there, and is current now
 	Report       modelversion.Report `json:"report"`
 	Seconds      float64             `json:"seconds"`
 	Customers    int64               `json:"customers"`
@@ -55,6 +55,9 @@ type Result struct {
 	Interactions int64               `json:"interactions"` // ratings, whatever the stars
 	Config       Notes               `json:"config"`
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r *Result) Unchanged() bool { return r.NoOp }
 
 // Run trains, unless the version that it would make is there already: then it becomes current
 // again. The version's id is known before anything is trained: it derives from the training set's

@@ -16,6 +16,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/shop"
 	"kindred/internal/shop/shopdb"
@@ -209,7 +210,7 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.C
 	if err != nil {
 		return nil, err
 	}
-	out.Log.DebugContext(ctx, "shoppers follow co-rated products", "ratings_count", len(liked))
+	out.Log.DebugContext(ctx, "shoppers follow co-rated products", logkey.Ratings, len(liked))
 	return shopper.New(cfg, products, shopper.NewLikes(customers, products, liked))
 }
 

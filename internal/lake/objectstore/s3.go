@@ -51,7 +51,7 @@ func openS3(ctx context.Context, bucket, prefix string) (*S3, error) {
 	_, err = store.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
 	switch retry.Status(err) {
 	case http.StatusNotFound:
-		return nil, fmt.Errorf("%w: bucket %s does not exist", ErrLocation, bucket)
+		return nil, fmt.Errorf("%w: bucket %s does not exist", ErrNoBucket, bucket)
 	case http.StatusForbidden: // objects may be allowed where the bucket itself is not
 		return store, nil
 	}
@@ -154,7 +154,7 @@ func (s *S3) wrapPut(key string, err error, cond Condition) error {
 func (s *S3) wrap(verb, key string, err error) error {
 	switch {
 	case isCode(err, "NoSuchBucket"):
-		err = fmt.Errorf("%w: bucket %s does not exist", ErrLocation, s.bucket)
+		err = fmt.Errorf("%w: bucket %s does not exist", ErrNoBucket, s.bucket)
 	case retry.Status(err) == http.StatusNotFound:
 		err = ErrNotFound
 	}

@@ -1,35 +1,36 @@
 // Package envconfig names the environment variables of kindred, once. Each struct is one piece of
 // configuration; the jobs read them with kong (a flag overrides the variable), the Lambda functions
-// with caarlos0/env: both use the `env` tag. `make local-up` writes all of them to a file that make
-// and a shell can source.
+// with caarlos0/env: both use the `env` tag. The package also reads and writes files of such
+// variables (file.go) and says where a piece of configuration leads (place.go). `make local-up`
+// writes all variables to a file that make and a shell can read.
 package envconfig
 
 // MySQL locates the shop's database.
 type MySQL struct {
-	DSN string `name:"mysql-dsn" env:"MYSQL_DSN" placeholder:"DSN" help:"Shop's database, as user:password@tcp(host:port)/database." json:"-"`
+	DSN string `name:"mysql-dsn" env:"MYSQL_DSN" placeholder:"DSN" help:"The shop's MySQL database, as user:password@tcp(host:port)/database." json:"-"`
 }
 
 // PGVector locates the vector database.
 type PGVector struct {
-	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"Vector database, as postgres://user:password@host:port/database." json:"-"`
-	// IAM logs the DSN's user in by a token of IAM's in a password's place. RDS takes it from users
-	// who have rds_iam, over TLS only.
-	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to RDS by IAM instead of a password."`
+	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"The vector database, as postgres://user:password@host:port/database." json:"-"`
+	// IAM logs the DSN's user in with an IAM token instead of a password. RDS accepts that from users
+	// who have the role rds_iam, over TLS only.
+	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to the vector database on RDS with an IAM token instead of a password."`
 }
 
 // Lake is where training sets are written and read.
 type Lake struct {
-	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"Training sets: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"Where training sets are kept: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Artifacts is where model versions are written and read.
 type Artifacts struct {
-	Bucket string `name:"artifacts" env:"ARTIFACTS_BUCKET" placeholder:"BUCKET" help:"Model versions: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"artifacts" env:"ARTIFACTS_BUCKET" placeholder:"BUCKET" help:"Where model versions are kept: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
-// Recommendations is where Firehose delivers and where the quarantine lies.
+// Recommendations is where Firehose delivers recommendations and where bad records are quarantined.
 type Recommendations struct {
-	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"Recommendations and quarantine: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"Where recommendations are delivered and bad records quarantined: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Stream is the Kinesis data stream that carries activity.

@@ -1,6 +1,6 @@
 // Package logkey names the keys of log lines and metrics, so that one query finds a thing in the
-// lines of all functions. Keys are snake_case with their unit. None holds what a customer is or
-// does: no event, no product, no city.
+// lines of all jobs and functions. Keys are snake_case with their unit. None holds what a customer
+// is or does: no event, no product, no city.
 package logkey
 
 // What is counted of a batch of events.
@@ -26,8 +26,19 @@ const (
 	IteratorAge = "iterator_age_ms" // of the oldest record, when the batch came
 )
 
+// What a job measures.
+const (
+	Ratings  = "ratings"
+	Memory   = "memory_bytes"
+	Row      = "row" // of an evaluation's table
+	Recall20 = "recall_20"
+	NDCG20   = "ndcg_20"
+)
+
 // Who, where and what else.
 const (
+	Program      = "program"
+	Run          = "run" // one execution of a program: the run of its --json envelope
 	Function     = "function"
 	ModelVersion = "model_version"  // the one that answered most events of the batch
 	Versions     = "model_versions" // how many events each answered
@@ -36,4 +47,5 @@ const (
 	Route        = "route"
 	Address      = "address"
 	Error        = "error"
+	Detail       = "detail" // what a library says
 )

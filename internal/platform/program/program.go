@@ -1,47 +1,36 @@
 // Package program is what every command of kindred shares: it parses flags and environment, ends on
 // SIGINT and SIGTERM, logs to standard error and prints one result to standard output. It owns the
-// exit codes: 0 done, 1 failed, 2 bad configuration.
+// exit codes (0 done, 1 failed, 2 bad configuration), --help, --version, the envelope of --json and
+// the line that says which shop, lake and vector database a command works on. It does not know what
+// any command does.
 package program
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
+
+	"kindred/internal/platform/logkey"
 )
 
 // ErrConfig marks an error that the caller mends by other flags or variables; wrap it with %w for
 // exit code 2.
 var ErrConfig = errors.New("bad configuration")
 
-// Output is where a command reports. One value is bound to every command's Run.
-type Output struct {
-	JSON   bool // print the result as one JSON object instead of a sentence
-	Stdout io.Writer
-	Stderr io.Writer
-	Log    *slog.Logger
-}
-
-// Result prints what the command achieved, once, at its end: the sentence for people, v for programs.
-func (o *Output) Result(sentence string, v any) error {
-	if !o.JSON {
-		_, err := fmt.Fprintln(o.Stdout, sentence)
-		return err
-	}
-	return json.NewEncoder(o.Stdout).Encode(v)
-}
-
 // flags are the ones that every command has.
 type flags struct {
-	JSON    bool `name:"json" help:"Print the result as one JSON object."`
-	Verbose bool `short:"v" help:"Log details."`
+	JSON    bool             `name:"json" help:"Print the result as one JSON object: program, version, run, no_op, seconds, result."`
+	Verbose bool             `short:"v" help:"Log details to standard error."`
+	Version kong.VersionFlag `help:"Print the commit, its date and the Go version that this program was built from."`
 }
 
 // Main runs the command line in args against grammar, a pointer to a struct for kong whose commands
@@ -57,8 +46,9 @@ func Main(name, description string, grammar any, args []string, stdout, stderr i
 func Run(ctx context.Context, name, description string, grammar any, args []string, stdout,
 	stderr io.Writer) (code int) {
 	var common flags
+	began, built := time.Now(), readBuild()
 	type exit int
-	defer func() { // kong ends --help by its exit function; a panic carries that here
+	defer func() { // kong ends --help and --version by its exit function; a panic carries that here
 		if r := recover(); r != nil {
 			e, ok := r.(exit)
 			if !ok {
@@ -68,7 +58,9 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		}
 	}()
 	parser, err := kong.New(grammar, kong.Name(name), kong.Description(description), kong.Embed(&common),
-		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }))
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
+		kong.Vars{"version": built.sentence(name)}, kong.Help(help), kong.ValueFormatter(describe),
+		kong.PostBuild(placeholders))
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2
@@ -82,11 +74,21 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	if common.Verbose {
 		level = slog.LevelDebug
 	}
-	out := &Output{JSON: common.JSON, Stdout: stdout, Stderr: stderr,
-		Log: slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))}
+	run := newRun(began)
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level})).
+		With(logkey.Program, name, logkey.Run, run)
+	out := &Output{JSON: common.JSON, Stdout: stdout, Stderr: stderr, Log: log,
+		program: name, version: built.version(), run: run, began: began}
+	if where := places(target(parsed)); len(where) > 0 {
+		fmt.Fprintf(stderr, "%s works on: %s\n", name, strings.Join(where, ", "))
+	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(out); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		if missing(err) && onLocalStack() {
+			fmt.Fprintln(stderr, "The local stack keeps buckets, streams and functions in memory only: after each "+
+				"`make local-up`, `make deploy` makes them.")
+		}
 		if errors.Is(err, ErrConfig) {
 			return 2
 		}

@@ -54,10 +54,13 @@ type Result struct {
 	Customers   int    `json:"customers"`
 	Products    int    `json:"products"`
 	Ratings     int    `json:"ratings"`
-	NoOp        bool   `json:"no_op"` // the same content was there already
+	NoOp        bool   `json:"-"` // the same content was there already
 	Kind        string `json:"kind"`
 	ContentHash string `json:"content_hash"`
 }
+
+// Unchanged reports whether the run was a no-op.
+func (r Result) Unchanged() bool { return r.NoOp }
 
 // Load makes the database hold content and nothing else. The rows go to shadow tables, which take
 // the places of the old ones in a single RENAME: readers see the old shop or the new one, and a run

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/platform/logkey"
+
 	"github.com/go-sql-driver/mysql"
 )
 
@@ -69,4 +71,4 @@ func (db *DB) Close() error { return db.sql.Close() }
 // quiet drops what the driver would print on standard error; every error comes back to the caller anyway.
 type quiet struct{}
 
-func (quiet) Print(v ...any) { slog.Debug("mysql driver", "detail", fmt.Sprint(v...)) }
+func (quiet) Print(v ...any) { slog.Debug("mysql driver", logkey.Detail, fmt.Sprint(v...)) }

@@ -152,7 +152,7 @@ func (w *Writer) wait(ctx context.Context, refused, taken int, reason string) er
 func (w *Writer) explain(err error) error {
 	var absent *types.ResourceNotFoundException
 	if errors.As(err, &absent) {
-		return fmt.Errorf("%w: %s does not exist here (`go run ./localstack provision` makes it)", ErrNoStream, w.stream)
+		return fmt.Errorf("%w: %s does not exist", ErrNoStream, w.stream)
 	}
 	return fmt.Errorf("put records to stream %s: %w", w.stream, err)
 }

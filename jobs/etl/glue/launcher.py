@@ -45,7 +45,7 @@ def environment(args):
 
 
 def etl(name, env, *flags):
-    """Runs the program and returns its result. Its one sentence on standard error is the error."""
+    """Runs the program and returns the envelope of its result. The end of its standard error is the error."""
     program = SparkFiles.get(name)
     os.chmod(program, 0o755)  # a file from S3 is not executable
     certificates = {"SSL_CERT_DIR": os.path.dirname(program)}  # where --mysql-ca is too; the system's own stay in force
@@ -70,9 +70,10 @@ def main():
     etl(name, env, "plan", "--job", job, "--partitions", str(partitions), *read_flags())
     parts = sc.parallelize(range(partitions), partitions).map(
         lambda i: etl(name, env, "--job", job, "--partition", f"{i}/{partitions}", *read_flags())).collect()
-    result = etl(name, env, "commit-parts", "--job", job, *shlex.split(args.commit_flags))
-    result["job"], result["parts"] = job, [{k: p[k] for k in ("partition", "rows", "bytes", "no_op", "wall_seconds")} for p in parts]
-    print(json.dumps(result))
+    committed = etl(name, env, "commit-parts", "--job", job, *shlex.split(args.commit_flags))
+    committed["result"] |= {"job": job, "parts": [
+        {k: p["result"][k] for k in ("partition", "rows", "bytes", "wall_seconds")} | {"no_op": p["no_op"]} for p in parts]}
+    print(json.dumps(committed))
 
 
 if __name__ == "__main__":

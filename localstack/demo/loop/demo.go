@@ -5,10 +5,8 @@
 package loop
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,8 +14,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
+
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 )
 
 // ReportFile is the name of the JSON report inside the state folder.
@@ -71,22 +71,22 @@ func (d *Demo) Run(ctx context.Context) error {
 		return err
 	}
 	d.result("%s customers, %s products, %s ratings%s", count(r.Seed.Customers), count(r.Seed.Products),
-		count(r.Seed.Ratings), unchanged(r.Seed.NoOp))
+		count(r.Seed.Ratings), d.unchanged())
 	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", d.program("etl"), &r.ETL); err != nil {
 		return err
 	}
-	d.result("%s ratings in training set %s%s", count(r.ETL.Rows.Ratings), r.ETL.RunID, unchanged(r.ETL.NoOp))
+	d.result("%s ratings in training set %s%s", count(r.ETL.Rows.Ratings), r.ETL.RunID, d.unchanged())
 	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"),
 		&r.Train); err != nil {
 		return err
 	}
-	d.result("model %s%s", r.Train.ModelVersion, unchanged(r.Train.NoOp))
+	d.result("model %s%s", r.Train.ModelVersion, d.unchanged())
 	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction", d.program("publish"),
 		&r.Publish); err != nil {
 		return err
 	}
 	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers),
-		unchanged(r.Publish.NoOp))
+		d.unchanged())
 
 	since := time.Now().UTC()
 	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate",
@@ -132,11 +132,12 @@ func (d *Demo) step(ctx context.Context, name, what string, command []string, v 
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // our own programs
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
-	cmd.Env = append(os.Environ(), d.environment...)
+	cmd.Env = d.environment // nil before `up`: this process's own
 	cmd.Stdout, cmd.Stderr = &stdout, d.Progress
 	runErr := cmd.Run()
 	took := time.Since(began)
 	d.steps = append(d.steps, Step{Name: name, Seconds: took.Seconds()})
+	last := &d.steps[len(d.steps)-1]
 	if runErr != nil {
 		return fmt.Errorf("%s ended after %.1f s (%w); its last words are above", name, took.Seconds(), runErr)
 	}
@@ -144,9 +145,11 @@ func (d *Demo) step(ctx context.Context, name, what string, command []string, v 
 		d.result("ready")
 		return nil
 	}
-	if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
-		return fmt.Errorf("read the result of %s: %w", name, err)
+	e, err := program.ReadResult(stdout.Bytes(), v)
+	if err != nil {
+		return err
 	}
+	last.NoOp = e.NoOp
 	return nil
 }
 
@@ -160,28 +163,23 @@ func (d *Demo) title(text string) {
 	fmt.Fprintf(d.Out, "\033[1m%s\033[0m\n", text)
 }
 
-// readEnvironment takes the KEY=value lines that `localstack up` wrote.
+// readEnvironment takes the variables that `localstack up` wrote, where the caller sets no others.
 func (d *Demo) readEnvironment() error {
-	file, err := os.Open(filepath.Join(d.State, "env"))
+	path := filepath.Join(d.State, "env")
+	written, err := envconfig.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the stack wrote no environment file %s: run `make local-up`", filepath.Join(d.State, "env"))
+		return fmt.Errorf("the stack wrote no environment file %s: run `make local-up`", path)
 	}
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // read only
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		key, value, found := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
-		if found && !strings.HasPrefix(key, "#") {
-			d.environment = append(d.environment, key+"="+strings.Trim(value, `'"`))
-		}
-	}
-	return lines.Err()
+	d.environment, _ = envconfig.Under(os.Environ(), written)
+	return nil
 }
 
-func unchanged(noOp bool) string {
-	if noOp {
+// unchanged is what to say of the last step if it was a no-op.
+func (d *Demo) unchanged() string {
+	if d.steps[len(d.steps)-1].NoOp {
 		return ", unchanged"
 	}
 	return ""

@@ -23,7 +23,7 @@ func report() Report {
 	r.Replay = ReplayResult{EventsSent: 2000, PoisonSent: 20, Sessions: 300}
 	r.Audit = AuditResult{Events: 2020, DistinctEvents: 2020, Recommended: 2000, Quarantined: 20, EventsPerSecond: 200,
 		LatencyMS: Percentiles{P50: 300, P99: 900}, Sources: map[string]int64{"session": 1990, "popularity": 10}}
-	r.Steps = []Step{{"seed", 1.5}, {"etl", 2}}
+	r.Steps = []Step{{Name: "seed", Seconds: 1.5}, {Name: "etl", Seconds: 2}}
 	return r
 }
 
@@ -111,5 +111,22 @@ func TestCountSeparatesThousands(t *testing.T) {
 		if got := count(n); got != want {
 			t.Errorf("count(%d) = %s, want %s", n, got, want)
 		}
+	}
+}
+
+func TestCallersEnvironmentWins(t *testing.T) {
+	t.Setenv("MYSQL_DSN", "mine")
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "env"), []byte("MYSQL_DSN='stack'\nLAKE_BUCKET='stack'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := Demo{State: folder}
+	if err := d.readEnvironment(); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(d.environment, "\n")
+	if !strings.Contains(all, "MYSQL_DSN=mine") || strings.Contains(all, "MYSQL_DSN=stack") ||
+		!strings.Contains(all, "LAKE_BUCKET=stack") {
+		t.Error(all)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 
 	"kindred/internal/model/modelversion"
 )
@@ -23,6 +24,7 @@ type Report struct {
 type Step struct {
 	Name    string
 	Seconds float64
+	NoOp    bool // everything was there already
 }
 
 // SeedResult is the part of seed's result that the demo shows.
@@ -30,14 +32,12 @@ type SeedResult struct {
 	Customers int64 `json:"customers"`
 	Products  int64 `json:"products"`
 	Ratings   int64 `json:"ratings"`
-	NoOp      bool  `json:"no_op"`
 }
 
 // ETLResult is the part of etl's result that the demo shows.
 type ETLResult struct {
 	RunID       string `json:"run_id"`
 	ContentHash string `json:"content_hash"`
-	NoOp        bool   `json:"no_op"`
 	Rows        struct {
 		Ratings   int64 `json:"ratings"`
 		Customers int64 `json:"customers"`
@@ -48,7 +48,6 @@ type ETLResult struct {
 // TrainResult is the part of train's result that the demo shows.
 type TrainResult struct {
 	ModelVersion string              `json:"model_version"`
-	NoOp         bool                `json:"no_op"`
 	Report       modelversion.Report `json:"report"`
 }
 
@@ -56,7 +55,6 @@ type TrainResult struct {
 type PublishResult struct {
 	Items     int64 `json:"items"`
 	Customers int64 `json:"customers"`
-	NoOp      bool  `json:"no_op"`
 }
 
 // ReplayResult is the part of replay's result that the demo shows.
@@ -104,6 +102,11 @@ func (r *Report) check(poison int) error {
 	return nil
 }
 
+// noOp says whether a step found everything there already.
+func (r *Report) noOp(step string) bool {
+	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Name == step && s.NoOp })
+}
+
 // write stores the report as JSON, whole or not at all.
 func (r *Report) write(path string) error {
 	quality := map[string]map[string]float64{}
@@ -118,9 +121,9 @@ func (r *Report) write(path string) error {
 	}
 	data, err := json.MarshalIndent(map[string]any{
 		"rows_extracted":    r.ETL.Rows,
-		"training_set":      map[string]any{"run": r.ETL.RunID, "content_hash": r.ETL.ContentHash, "no_op": r.ETL.NoOp},
+		"training_set":      map[string]any{"run": r.ETL.RunID, "content_hash": r.ETL.ContentHash, "no_op": r.noOp("etl")},
 		"model_version":     r.Train.ModelVersion,
-		"model_no_op":       r.Train.NoOp,
+		"model_no_op":       r.noOp("train"),
 		"split":             r.Train.Report.Split,
 		"quality":           quality,
 		"verdict":           r.Train.Report.Verdict,
