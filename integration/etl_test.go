@@ -258,12 +258,12 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		{"text that is not UTF-8 but bytes", "ALTER TABLE customers MODIFY city varbinary(50)", nil, 1,
 			"the shop's tables are not as expected: column customers.city is BINARY, want text"},
 		{"rating 6", "UPDATE ratings SET productRating = 6 WHERE customerNumber = 112", nil, 1,
-			"first row 4 of ratings: productRating is not from 1 to 5; the old training set stays"},
+			"such as rating of customer 112 for product \"S10_1949\": productRating is not from 1 to 5; the old training set stays"},
 		{"NULL rating", "UPDATE ratings SET productRating = NULL WHERE customerNumber = -7", nil, 1,
-			"first row 1 of ratings: productRating is NULL, want a value; the old training set stays"},
+			"such as rating of customer -7 for product \"S10_1678\": productRating is not from 1 to 5; the old training set stays"},
 		{"NULL key", "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY productCode varchar(15) NULL;\n" +
 			"INSERT INTO ratings VALUES (500, NULL, 3, NULL)", nil, 1,
-			"first row 5 of ratings: productCode is NULL, want a value; the old training set stays"},
+			"such as a rating of customer 500: productCode is NULL; the old training set stays"},
 		{"empty ratings", "DELETE FROM ratings", nil, 1, "nothing to train on: there are no ratings"},
 		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1, "the ratings are not good enough: 2 of 4 ratings have no customer or no product (2 customer unknown, 0 product unknown)"},
 	}
@@ -363,7 +363,7 @@ func TestPositionOutlivesLaterAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := snapshot.EstimateRatings(t.Context()); err != nil {
+		if _, err := snapshot.Estimate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := snapshot.Customers(t.Context()); err != nil {

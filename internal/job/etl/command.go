@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"kindred/internal/lake/commit"
@@ -21,20 +20,36 @@ const Description = "Extract the shop's database to a training set: one consiste
 // Command is the command line of the etl job.
 type Command struct {
 	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default)."`
+	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows, and say what etl would refuse and how to mend it."`
 	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: fix their ranges, write customers and products."`
 	CommitParts CommitPartsCommand `cmd:"" help:"Make what the partitions of a job wrote the current training set, once all have finished."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
 	Verify      VerifyCommand      `cmd:"" help:"Read all files of the current training set and compare them with its manifest."`
-	Prune       PruneCommand       `cmd:"" help:"Delete what runs left behind that were never completed."`
+	Prune       PruneCommand       `cmd:"" help:"Delete the files of runs that were never completed."`
 }
 
 // Reading is how the shop is read.
 type Reading struct {
-	MySQL        envconfig.MySQL `embed:""`
-	MySQLSecret  string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secret with {username, password}, for the DSN that then has none, or with a whole DSN."`
-	Mapping      string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with the queries of a shop whose tables are not named as ours (see testdata/shop-mapping)."`
-	AcceptSchema bool            `help:"Let columns be renamed or narrowed since the current training set, this time."`
-	ScratchDir   string          `placeholder:"FOLDER" help:"Where files wait for their upload. Default: the system's temporary folder."`
+	MySQL          envconfig.MySQL `embed:""`
+	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with the queries of a shop that names its tables or columns differently (see testdata/shop-mapping)."`
+	StatementLimit *time.Duration  `placeholder:"DURATION" help:"How long the database server may work on one query; 0 is without limit. Default: the server's own limit for the user."`
+	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. An ALTER TABLE in the shop waits for at most one query."`
+	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
+	ScratchDir     string          `placeholder:"FOLDER" help:"Folder for files that wait for their upload. Default: the system's folder for temporary files."`
+}
+
+// Shrinking is how much of itself a shop may lose.
+type Shrinking struct {
+	MaxShrink    float64 `default:"0.5" help:"Largest share (0 to 1) of its ratings, customers, products or products in stock that the shop may have lost since the current training set; 0 is without limit."`
+	AcceptShrink bool    `help:"Accept, this once, that the shop lost most of its rows, or has nothing in stock."`
+}
+
+func (s Shrinking) validate() error {
+	if s.MaxShrink >= 0 && s.MaxShrink <= 1 {
+		return nil
+	}
+	return fmt.Errorf("--max-shrink is %g, want 0 to 1", s.MaxShrink)
 }
 
 // RunCommand is `etl`.
@@ -42,27 +57,53 @@ type RunCommand struct {
 	Reading
 	Lake       envconfig.Lake `embed:""`
 	Limits     Limits         `embed:""`
-	PruneAfter time.Duration  `default:"168h" help:"Age from which folders of runs that were never completed are deleted after a commit. 0: never."`
-	DryRun     bool           `help:"Check everything and print the plan; read no row, write nothing."`
+	Shrinking  Shrinking      `embed:""`
+	PruneAfter time.Duration  `default:"168h" help:"Age from which the files of runs that were never completed are deleted after a commit; 0 is never."`
+	DryRun     bool           `help:"Look at up to 10,000 rows of each data set, say what a run would do or refuse, and write nothing."`
 	Partition  string         `placeholder:"I/N" help:"Write only partition I (from 0) of N; needs --job. etl commit-parts makes the set."`
 	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name that the partitions of one set share; never used before."`
 }
 
-// open opens the shop after it has read the mapping.
-func (r Reading) open(ctx context.Context) (*mysqlsource.Snapshot, mysqlsource.Mapping, error) {
+// shopAt is a shop that can be opened.
+type shopAt struct {
+	dsn     string
+	options mysqlsource.Options
+}
+
+// find reads the mapping and the secret.
+func (r Reading) find(ctx context.Context) (shopAt, error) {
 	mapping, err := readMapping(r.Mapping)
 	if err != nil {
-		return nil, mapping, fmt.Errorf("%w: %w", program.ErrConfig, err)
+		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	dsn, err := mysqlsecret.DSN(ctx, r.MySQL.DSN, r.MySQLSecret)
 	if errors.Is(err, mysqlsecret.ErrForm) {
-		return nil, mapping, fmt.Errorf("%w: %w", program.ErrConfig, err)
+		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
+	o := mysqlsource.Options{Mapping: mapping, StatementLimit: r.StatementLimit, RangeRows: r.RangeRows}
+	return shopAt{dsn, o}, err
+}
+
+// read opens the shop for work. Where a table is altered meanwhile, it begins once more, with a new
+// snapshot.
+func (s shopAt) read(ctx context.Context, out *program.Output, work func(*mysqlsource.Snapshot) error) error {
+	err := s.once(ctx, work)
+	if errors.Is(err, mysqlsource.ErrChanged) && ctx.Err() == nil {
+		out.Log.WarnContext(ctx, "a table of the shop was altered during the reading; beginning a new snapshot")
+		err = s.once(ctx, work)
+	}
+	if errors.Is(err, mysqlsource.ErrStatementLimit) {
+		err = fmt.Errorf("%w; try a smaller --range-rows, or --statement-limit with more time", err)
+	}
+	return configured(err)
+}
+
+func (s shopAt) once(ctx context.Context, work func(*mysqlsource.Snapshot) error) error {
+	snapshot, err := mysqlsource.OpenWith(ctx, s.dsn, s.options)
 	if err != nil {
-		return nil, mapping, err
+		return err
 	}
-	snapshot, err := mysqlsource.OpenMapping(ctx, dsn, mapping)
-	return snapshot, mapping, configured(err)
+	return errors.Join(work(snapshot), snapshot.Close())
 }
 
 // Run extracts the shop.
@@ -75,30 +116,30 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	if c.Partition != "" {
-		return c.partition(ctx, repo, out, start)
+	shop, err := c.find(ctx)
+	switch {
+	case err != nil:
+		return err
+	case c.Partition != "":
+		return c.partition(ctx, shop, repo, out, start)
+	case c.DryRun:
+		return shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error { return c.dryRun(ctx, snapshot, repo, out) })
 	}
-	snapshot, _, err := c.open(ctx)
+	var outcome Outcome
+	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
+		o, done := c.options(ctx, snapshot, out)
+		defer done()
+		outcome, err = Run(ctx, snapshot, repo, o)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	if c.DryRun {
-		return configured(errors.Join(c.dryRun(ctx, snapshot, repo, out), snapshot.Close()))
-	}
-	o, bar, err := c.options(ctx, snapshot, out)
-	if err != nil {
-		return errors.Join(err, snapshot.Close())
-	}
-	outcome, err := Run(ctx, snapshot, repo, o)
-	bar.Close()
-	if err = errors.Join(err, snapshot.Close()); err != nil {
-		return configured(err)
 	}
 	return outcome.report(ctx, out, start)
 }
 
 func (c *RunCommand) check() error {
-	problems := []error{c.Limits.Validate()}
+	problems := []error{c.Limits.Validate(), c.Shrinking.validate()}
 	if c.PruneAfter != 0 && c.PruneAfter < commit.MinPruneAge {
 		problems = append(problems, fmt.Errorf("--prune-after is %v, want 0 or at least %v", c.PruneAfter,
 			commit.MinPruneAge))
@@ -112,67 +153,28 @@ func (c *RunCommand) check() error {
 	return oneLine(errors.Join(problems...))
 }
 
-// options are those of Run, with a bar where a person watches.
+// progressEvery is how often a run that nobody watches says how far it is.
+const progressEvery = 30 * time.Second
+
+// options are those of Run, with progress: a bar where a person watches, else a line now and then.
+// done takes the bar away.
 func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot,
-	out *program.Output) (Options, *program.Bar, error) {
-	bar, expected := out.Bar(), int64(progressRows)
-	if bar.Visible() {
-		estimate, err := snapshot.Estimate(ctx)
-		if err != nil {
-			return Options{}, bar, err
-		}
-		expected = estimate
-	}
-	return Options{ScratchDir: c.ScratchDir, Limits: c.Limits, AcceptSchema: c.AcceptSchema, PruneAge: c.PruneAfter,
-		Progress: func(ratings int64) { bar.Show("ratings", ratings, expected) }}, bar, nil
-}
-
-// DryRun is what a run would do.
-type DryRun struct {
-	Source          mysqlsource.Position `json:"source"`
-	RatingsEstimate int64                `json:"ratings_estimate"` // the server's statistics, off by up to half
-	Schema          mysqlsource.Schema   `json:"schema"`
-	Lake            string               `json:"lake"`
-	CurrentRun      string               `json:"current_run,omitempty"`
-	CurrentRows     Rows                 `json:"current_rows"`
-	Limits          Limits               `json:"limits"`
-	WallSeconds     float64              `json:"wall_seconds"`
-}
-
-func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot, repo *commit.Repository,
-	out *program.Output) error {
-	start := time.Now()
-	base, err := current(ctx, repo)
+	out *program.Output) (o Options, done func()) {
+	expected, err := snapshot.Estimate(ctx)
 	if err != nil {
-		return err
+		expected = 0 // Run meets the same problem, and then all others with it
 	}
-	plan := DryRun{Source: snapshot.Position(), Lake: c.Lake.Bucket, CurrentRun: base.Run, CurrentRows: rowsOf(base),
-		Limits: c.Limits}
-	if plan.Schema, err = prepare(ctx, snapshot, base, Options{AcceptSchema: c.AcceptSchema}); err != nil {
-		return err
+	bar, said := out.Bar(), time.Now()
+	progress := func(ratings int64) {
+		bar.Show("ratings", ratings, max(expected, 1))
+		if !bar.Visible() && time.Since(said) >= progressEvery {
+			said = time.Now()
+			out.Log.WarnContext(ctx, "still reading the shop", "ratings", ratings, "ratings_expected", expected)
+		}
 	}
-	if plan.RatingsEstimate, err = snapshot.Estimate(ctx); err != nil {
-		return err
-	}
-	plan.WallSeconds = time.Since(start).Seconds()
-	return out.Result(plan.sentence(), plan)
-}
-
-func (d DryRun) sentence() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Would read about %s ratings of database %s (%s) and all its customers and products,\n",
-		group(d.RatingsEstimate), d.Source.Database, d.Source.Server)
-	fmt.Fprintf(&b, "and write Parquet files of about 128 MB to %s.\n", d.Lake)
-	if d.CurrentRun == "" {
-		b.WriteString("There is no training set yet.\n")
-	} else {
-		fmt.Fprintf(&b, "Current is %s: %s; it stays where nothing changed.\n", d.CurrentRun, d.CurrentRows)
-	}
-	b.WriteString("The columns are as expected. Refused beyond these limits:")
-	for _, r := range rules(Counts{}, d.Limits) {
-		fmt.Fprintf(&b, "\n  --%s %g", r.flag, r.limit)
-	}
-	return b.String()
+	return Options{ScratchDir: c.ScratchDir, Limits: c.Limits, MaxShrink: c.Shrinking.MaxShrink,
+		AcceptShrink: c.Shrinking.AcceptShrink, AcceptSchema: c.AcceptSchema, PruneAge: c.PruneAfter,
+		Progress: progress}, bar.Close
 }
 
 func openRepository(ctx context.Context, lake envconfig.Lake) (*commit.Repository, error) {

@@ -10,6 +10,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/shop/mysqlsource"
 )
 
 // maxPartitions bounds N of --partition: a file a partition at least, and manifests stay small.
@@ -45,24 +46,22 @@ type PartResult struct {
 func (r PartResult) Unchanged() bool { return r.NoOp }
 
 // partition is `etl --partition I/N --job NAME`.
-func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out *program.Output,
+func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Repository, out *program.Output,
 	start time.Time) error {
 	index, partitions, err := parsePartition(c.Partition)
 	if err != nil {
 		return err
 	}
-	snapshot, mapping, err := c.open(ctx)
-	if err != nil {
+	var part Part
+	var done bool
+	job := Job{Name: c.Job, Partitions: partitions, Mapping: shop.options.Mapping}
+	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
+		o, close := c.options(ctx, snapshot, out)
+		defer close()
+		part, done, err = RunPartition(ctx, snapshot, repo, job, index, o)
 		return err
-	}
-	o, bar, err := c.options(ctx, snapshot, out)
+	})
 	if err != nil {
-		return errors.Join(err, snapshot.Close())
-	}
-	part, done, err := RunPartition(ctx, snapshot, repo,
-		Job{Name: c.Job, Partitions: partitions, Mapping: mapping}, index, o)
-	bar.Close()
-	if err = errors.Join(err, snapshot.Close()); err != nil {
 		return jobError(c.Job, err)
 	}
 	r := PartResult{Job: c.Job, Partition: index, Partitions: partitions, NoOp: done, Rules: part.Counts,
@@ -78,7 +77,7 @@ func (c *RunCommand) partition(ctx context.Context, repo *commit.Repository, out
 	}
 	return out.Result(fmt.Sprintf("Partition %d of %d of job %s %s %s ratings; %.1f MB in %.1f s.%s", index, partitions,
 		c.Job, verb, group(r.Rows),
-		float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence()), r)
+		float64(r.Bytes)/1e6, r.WallSeconds, r.Rules.sentence(part.Examples)), r)
 }
 
 // jobError says in one sentence that a job's folder is no more.
@@ -109,21 +108,27 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	snapshot, mapping, err := c.open(ctx)
+	shop, err := c.find(ctx)
 	if err != nil {
 		return err
 	}
-	job := Job{Name: c.Job, Partitions: c.Partitions, Mapping: mapping}
-	plan, made, err := MakePlan(ctx, snapshot, repo, job, Options{ScratchDir: c.ScratchDir, AcceptSchema: c.AcceptSchema})
-	if err = errors.Join(err, snapshot.Close()); err != nil {
+	var plan Plan
+	var made bool
+	job := Job{Name: c.Job, Partitions: c.Partitions, Mapping: shop.options.Mapping}
+	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
+		o := Options{ScratchDir: c.ScratchDir, AcceptSchema: c.AcceptSchema}
+		plan, made, err = MakePlan(ctx, snapshot, repo, job, o)
+		return err
+	})
+	if err != nil {
 		return jobError(c.Job, err)
 	}
 	verb := "is planned"
 	if !made {
 		verb = "was planned before"
 	}
-	return out.Result(fmt.Sprintf("Job %s %s: %d partitions. Run etl --job %s --partition 0/%d and so on, then etl commit-parts --job %s.", c.Job, verb,
-		c.Partitions, c.Job, c.Partitions, c.Job), plan)
+	return out.Result(fmt.Sprintf("Job %s %s: %d partitions. Run etl --job %s --partition 0/%d and so on, "+
+		"then etl commit-parts --job %s.", c.Job, verb, c.Partitions, c.Job, c.Partitions, c.Job), plan)
 }
 
 // CommitPartsCommand is `etl commit-parts`.
@@ -131,16 +136,17 @@ type CommitPartsCommand struct {
 	Lake       envconfig.Lake `embed:""`
 	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"The job whose partitions have finished."`
 	Limits     Limits         `embed:""`
-	MaxSpread  time.Duration  `default:"1h" help:"How long after the first snapshot the last partition's may be."`
+	Shrinking  Shrinking      `embed:""`
+	MaxSpread  time.Duration  `default:"1h" help:"Longest time between the first and the last snapshot of a job's partitions."`
 	SameMoment bool           `help:"Refuse unless the server proves that nothing was written between the partitions' snapshots."`
 	TrustSizes bool           `help:"Compare the files' sizes only, instead of reading them back for their hashes."`
-	PruneAfter time.Duration  `default:"168h" help:"Age from which folders of runs that were never completed are deleted after a commit. 0: never."`
+	PruneAfter time.Duration  `default:"168h" help:"Age from which the files of runs that were never completed are deleted after a commit; 0 is never."`
 }
 
 // Run commits a job.
 func (c *CommitPartsCommand) Run(ctx context.Context, out *program.Output) error {
 	start := time.Now()
-	check := RunCommand{Limits: c.Limits, PruneAfter: c.PruneAfter}
+	check := RunCommand{Limits: c.Limits, Shrinking: c.Shrinking, PruneAfter: c.PruneAfter}
 	if err := check.check(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
@@ -148,7 +154,9 @@ func (c *CommitPartsCommand) Run(ctx context.Context, out *program.Output) error
 	if err != nil {
 		return err
 	}
-	outcome, err := CommitParts(ctx, repo, c.Job, Options{Limits: c.Limits, PruneAge: c.PruneAfter},
+	o := Options{Limits: c.Limits, MaxShrink: c.Shrinking.MaxShrink, AcceptShrink: c.Shrinking.AcceptShrink,
+		PruneAge: c.PruneAfter}
+	outcome, err := CommitParts(ctx, repo, c.Job, o,
 		PartsOptions{MaxSpread: c.MaxSpread, SameMoment: c.SameMoment, TrustSizes: c.TrustSizes})
 	if err != nil {
 		return jobError(c.Job, err)

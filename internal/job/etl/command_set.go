@@ -61,17 +61,17 @@ func (c *VerifyCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	v := Verified{RunID: m.Run, ContentHash: m.ContentHash, Files: len(m.Files), Rows: rowsOf(m), Bytes: m.Bytes()}
 	v.WallSeconds, v.CPUSeconds, v.MaxRSSBytes = cost(start)
-	return out.Result(fmt.Sprintf("Training set %s is whole: %d files, %s, %.1f MB, every hash as its manifest lists it; %.1f s.", v.RunID, v.Files, v.Rows,
-		float64(v.Bytes)/1e6, v.WallSeconds), v)
+	return out.Result(fmt.Sprintf("Training set %s is whole: %d files, %s, %.1f MB, every hash as its manifest lists it; "+
+		"%.1f s.", v.RunID, v.Files, v.Rows, float64(v.Bytes)/1e6, v.WallSeconds), v)
 }
 
 // PruneCommand is `etl prune`.
 type PruneCommand struct {
 	Lake      envconfig.Lake `embed:""`
-	OlderThan time.Duration  `default:"168h" help:"Least age of what is deleted, at least 1h: longer than any run takes."`
+	OlderThan time.Duration  `default:"168h" help:"Age from which files are deleted; at least 1h, and longer than any run takes."`
 }
 
-// Run deletes what was left behind.
+// Run deletes the files of runs that were never completed.
 func (c *PruneCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.OlderThan < commit.MinPruneAge {
 		return fmt.Errorf("%w: --older-than is %v, want at least %v", program.ErrConfig, c.OlderThan, commit.MinPruneAge)
@@ -85,6 +85,5 @@ func (c *PruneCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return out.Result(fmt.Sprintf("Deleted %d objects (%.1f MB) of %d runs that were never completed.", pruned.Objects,
-		float64(pruned.Bytes)/1e6,
-		len(pruned.Runs)), pruned)
+		float64(pruned.Bytes)/1e6, len(pruned.Runs)), pruned)
 }

@@ -19,7 +19,8 @@ type Consistency struct {
 	FirstReadAt time.Time `json:"first_read_at"` // the earliest snapshot, of customers and products or of a partition
 	LastReadAt  time.Time `json:"last_read_at"`
 	// SameMoment is true when the server proves that nothing was written between the first and the
-	// last snapshot: all of them name the same exact place of its binary log. False means: not proved.
+	// last snapshot: all of them name the same exact place of its binary log. False means: not
+	// proved.
 	SameMoment bool                   `json:"same_moment"`
 	Sources    []mysqlsource.Position `json:"sources"` // by partition
 }
@@ -52,12 +53,19 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 	}
 	draft := commit.Draft{Kind: trainingset.Kind, Run: job, SchemaFingerprint: plan.SchemaFingerprint, Source: plan.Source,
 		Base: &plan.Base, Files: plan.Files}
-	out.Details = Details{Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts)}
+	out.Details = Details{Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts), Counts: plan.Counts}
+	out.Details.Examples.Add(plan.Examples)
 	for _, part := range parts {
 		draft.Files = append(draft.Files, part.Files...)
 		out.Details.Counts.add(part.Counts)
+		out.Details.Examples.Add(part.Examples)
 	}
-	if err := errors.Join(out.Details.Partitions.check(p), out.Details.Counts.check(o.Limits)); err != nil {
+	base, err := current(ctx, repo)
+	if err != nil {
+		return out, err
+	}
+	if err := errors.Join(out.Details.Partitions.check(p), out.Details.Counts.check(o.Limits, out.Details.Examples),
+		shrunk(base, rowsOfFiles(draft.Files), out.Details.Counts, o)); err != nil {
 		return out, oneLine(err)
 	}
 	draft.Details = out.Details

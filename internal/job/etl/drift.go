@@ -78,7 +78,8 @@ func gone(before, now mysqlsource.Schema) (problems []string) {
 	return problems
 }
 
-// narrowed names the columns of the contract that no longer hold what they held. New and widened ones pass.
+// narrowed names the columns of the contract that no longer hold what they held. New and widened
+// ones pass.
 func narrowed(before, now mysqlsource.Schema) (problems []string) {
 	for _, p := range pairs(before, now) {
 		for _, c := range p.before {

@@ -1,7 +1,7 @@
 // Package etl is the logic of the etl job: it joins the ratings of a snapshot with customers and
-// products, writes them as a training set and commits it. It owns the join, the rule for ratings
-// without customer or product, and what the job tells people. Reading belongs to package
-// mysqlsource, the files to trainingset, the appearance at once to commit.
+// products, writes them as a training set and commits it. It owns the join, the limits of the rules
+// that rows may break, and what the job tells people. Reading belongs to package mysqlsource, the
+// files to trainingset, the appearance at once to commit.
 //
 // The join is done here and not by the database: customers and products are small and held in
 // memory while the ratings stream past, which spares the server two thirds of the work.
@@ -22,28 +22,37 @@ import (
 var (
 	// ErrEmpty means that a table has no rows. An empty set never replaces a good one.
 	ErrEmpty = errors.New("nothing to train on")
-	// ErrQuality means that more ratings break a rule than its limit allows.
+	// ErrQuality means that more rows break a rule than its limit allows.
 	ErrQuality = errors.New("the ratings are not good enough")
+	// ErrShrink means that the shop lost most of its rows since the current set, or has nothing in
+	// stock.
+	ErrShrink = errors.New("the shop shrank")
 	// ErrDrift means that the source's columns are not those that the current set was made of.
 	ErrDrift = errors.New("the shop's columns changed since the current training set")
-	// ErrDuplicate means that a key of customers or products is there twice.
-	ErrDuplicate = errors.New("key is there twice")
 	// ErrPartition means that partitions do not fit together.
 	ErrPartition = errors.New("the partitions make no training set")
 )
 
 // source is one consistent view of a shop.
 type source interface {
-	// Customers returns all customers.
+	// Customers returns all customers with a usable number.
 	Customers(ctx context.Context) ([]shop.Customer, error)
-	// Products returns all products.
+	// Products returns all products with a usable code.
 	Products(ctx context.Context) ([]shop.Product, error)
-	// RatingsIn calls rating for each rating of these customers, all of one customer in a row; an
-	// error of rating ends it and is returned. What RatedAt points to is valid during the call.
+	// RatingsIn calls rating for each rating of these customers, by customer number; an error of
+	// rating ends it and is returned. ProductCode and what RatedAt points to are valid during the
+	// call.
 	RatingsIn(ctx context.Context, customers mysqlsource.Range, rating func(shop.Rating) error) error
+	// Faults counts what the readings so far have left out or replaced. The caller adds its own.
+	Faults() *shop.Faults
+	// SameProducts returns, for each code, the products' codes that the database holds equal to it.
+	SameProducts(ctx context.Context, codes []string) (map[string][]string, error)
+	// Pieces cuts a range of customers, whose sorted numbers are given, into ranges that adjoin.
+	Pieces(ctx context.Context, in mysqlsource.Range, customers []int32) ([]mysqlsource.Range, error)
 	// CustomerSplits cuts all customers into at most n ranges that adjoin.
 	CustomerSplits(ctx context.Context, n int) ([]mysqlsource.Range, error)
-	// Schema asks for the columns that are there, Check for everything that keeps them from being read.
+	// Schema asks for the columns that are there, Check for everything that keeps them from being
+	// read.
 	Schema(ctx context.Context) (mysqlsource.Schema, error)
 	Check(ctx context.Context) error
 	// Position says which moment of the source this is.
@@ -52,11 +61,15 @@ type source interface {
 
 // Options is what a run may vary.
 type Options struct {
-	// ScratchDir holds the files until they are committed, in a folder of their own that is removed.
-	// Empty: the system's.
+	// ScratchDir holds the files until they are committed, in a folder of their own that is
+	// removed. Empty: the system's.
 	ScratchDir string
-	// Limits are the shares of bad ratings beyond which the set is refused.
+	// Limits are the shares of bad rows beyond which the set is refused.
 	Limits Limits
+	// MaxShrink is the share of its ratings, customers, products or products in stock that the shop
+	// may have lost since the current set. 0: no limit, as is AcceptShrink for this time.
+	MaxShrink    float64
+	AcceptShrink bool
 	// AcceptSchema lets columns be renamed or narrowed since the current set.
 	AcceptSchema bool
 	// PruneAge is the age from which folders of runs that were never completed are deleted after a
@@ -81,6 +94,7 @@ const progressRows = 50_000
 // Details is what a training set's manifest remembers of its making.
 type Details struct {
 	Counts     Counts             `json:"rules"`
+	Examples   shop.Examples      `json:"examples,omitempty"` // of broken rules
 	Limits     Limits             `json:"limits"`
 	Schema     mysqlsource.Schema `json:"schema"` // the source's columns
 	Partitions *Consistency       `json:"partitions,omitempty"`
@@ -107,7 +121,7 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 	}
 	out.Details.Limits = o.Limits
 	err = withScratch(o, func(dir string) error {
-		draft, err := write(ctx, from, dir, o, &out.Details)
+		draft, err := write(ctx, from, dir, base, o, &out.Details)
 		if err != nil {
 			return err
 		}
@@ -123,34 +137,24 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 	return out, err
 }
 
-// write writes the three data sets into dir.
-func write(ctx context.Context, from source, dir string, o Options, d *Details) (draft commit.Draft, err error) {
-	customers, products, err := dimensions(ctx, from)
-	if err != nil {
-		return draft, err
-	}
-	j, err := newJoin(customers, products)
+// write writes the three data sets into dir. base is the current set.
+func write(ctx context.Context, from source, dir string, base commit.Manifest, o Options,
+	d *Details) (draft commit.Draft, err error) {
+	j, tables, err := dimensions(ctx, from)
 	if err != nil {
 		return draft, err
 	}
 	w := trainingset.NewWriter(dir)
-	if err := errors.Join(w.Customers(customers), w.Products(products)); err != nil {
+	if err := errors.Join(w.Customers(j.customers), w.Products(j.codes)); err != nil {
 		return draft, errors.Join(err, w.Abandon())
 	}
 	draft, d.Counts, err = writeRatings(ctx, from, w, j, mysqlsource.Range{}, o)
 	if err != nil {
 		return draft, err
 	}
-	return draft, d.Counts.check(o.Limits)
-}
-
-func dimensions(ctx context.Context, from source) ([]shop.Customer, []shop.Product, error) {
-	customers, err := from.Customers(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	products, err := from.Products(ctx)
-	return customers, products, err
+	d.Counts.Customers, d.Counts.Products = tables.Customers, tables.Products
+	d.Examples = from.Faults().Examples()
+	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(base, rowsOfFiles(draft.Files), d.Counts, o)))
 }
 
 // current is the manifest of the current set, or an empty one.

@@ -30,7 +30,8 @@ type table struct {
 	err       error // after the ratings
 	check     error
 	schema    mysqlsource.Schema
-	faults    mysqlsource.Faults
+	faults    shop.Faults
+	same      map[string][]string // codes that are spelled otherwise, and their products
 	position  mysqlsource.Position
 	after     func() // called after the ratings
 }
@@ -42,7 +43,19 @@ func (s *table) Position() mysqlsource.Position {
 }
 func (s *table) Check(context.Context) error                        { return s.check }
 func (s *table) Schema(context.Context) (mysqlsource.Schema, error) { return s.schema, nil }
-func (s *table) Faults() mysqlsource.Faults                         { return s.faults }
+func (s *table) Faults() *shop.Faults                               { return &s.faults }
+func (s *table) SameProducts(_ context.Context, codes []string) (map[string][]string, error) {
+	same := map[string][]string{}
+	for _, code := range codes {
+		if products := s.same[code]; products != nil {
+			same[code] = products
+		}
+	}
+	return same, nil
+}
+func (s *table) Pieces(_ context.Context, in mysqlsource.Range, _ []int32) ([]mysqlsource.Range, error) {
+	return []mysqlsource.Range{in}, nil
+}
 func (s *table) CustomerSplits(_ context.Context, n int) ([]mysqlsource.Range, error) {
 	all := []mysqlsource.Range{{From: math.MinInt64, To: math.MaxInt64}}
 	if n > 1 {
@@ -65,14 +78,15 @@ func (s *table) RatingsIn(_ context.Context, in mysqlsource.Range, rating func(s
 	return s.err
 }
 
-// small is a shop of two customers, a hundred products and 200 ratings, in the order of no database.
+// small is a shop of two customers, a hundred products and 200 ratings, in the order of no
+// database.
 func small() *table {
 	s := &table{
 		customers: []shop.Customer{
 			{Number: 2, Name: "B", City: "Łódź", Country: "Poland"},
 			{Number: 1, Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))},
 		},
-		products: []shop.Product{{Code: "b", Name: "Bee"}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
+		products: []shop.Product{{Code: "b", Name: "Bee", QuantityInStock: 1}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
 	}
 	for i := range 98 {
 		s.products = append(s.products, shop.Product{Code: fmt.Sprintf("p%02d", 97-i), Name: "Pea"})
@@ -96,7 +110,15 @@ func mustRun(t *testing.T, s *table, repo *commit.Repository) (commit.Manifest, 
 }
 
 // few are the limits that the command line has by default.
-var few = Limits{Orphans: 0.01, FutureDates: 0.01}
+var few = Limits{MissingKeys: 0.01, StarsRange: 0.01, Orphans: 0.01, Duplicates: 0.01, FutureDates: 0.01, BadDates: 0.5,
+	BadText: 0.01, Customers: 0.01, Products: 0.01, Values: 0.5, Amounts: 0.5, Stock: 0.5}
+
+// spoil counts n faults as a reading would.
+func (s *table) spoil(rule shop.Rule, n int) {
+	for range n {
+		s.faults.Add(rule, func() string { return "customer 7: no good" })
+	}
+}
 
 func TestRunJoinsWritesAndCommits(t *testing.T) {
 	t.Parallel()
@@ -150,15 +172,16 @@ func TestRunAgainIsANoOpAndAChangeIsNot(t *testing.T) {
 func TestFewOrphansAreCountedAndLeftOut(t *testing.T) {
 	t.Parallel()
 	s := small()
-	s.ratings[0].CustomerNumber = 99
 	s.ratings[1].ProductCode = "?"
+	s.ratings[199].CustomerNumber = 99
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
 	m, changed := mustRun(t, s, repo)
 	var d Details
 	if err := json.Unmarshal(m.Details, &d); err != nil {
 		t.Fatal(err)
 	}
-	want := Counts{Read: 200, UnknownCustomer: 1, UnknownProduct: 1}
+	want := Counts{Read: 200, UnknownCustomer: 1, UnknownProduct: 1,
+		Customers: TableCounts{Read: 2}, Products: TableCounts{Read: 100, InStock: 1}}
 	if m.Rows(trainingset.Ratings) != 198 || !changed || d.Counts != want || d.Limits != few {
 		t.Errorf("%d ratings, details %s; want 198 and %+v", m.Rows(trainingset.Ratings), m.Details, want)
 	}
@@ -175,12 +198,35 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 		{"no ratings", func(s *table) { s.ratings = nil }, ErrEmpty},
 		{"no customers", func(s *table) { s.customers = nil }, ErrEmpty},
 		{"no products", func(s *table) { s.products = nil }, ErrEmpty},
-		{"customer twice", func(s *table) { s.customers[1].Number = 2 }, ErrDuplicate},
-		{"product twice", func(s *table) { s.products[1].Code = "b" }, ErrDuplicate},
-		{"pair rated twice", func(s *table) { s.ratings[7].ProductCode = s.ratings[3].ProductCode }, ErrQuality},
+		{"customers twice", func(s *table) { s.customers = append(s.customers, s.customers...) }, ErrQuality},
+		{"products twice", func(s *table) { s.products = append(s.products, s.products[:2]...) }, ErrQuality},
+		{"pairs rated twice", func(s *table) {
+			for i := range 3 {
+				s.ratings[7+i].ProductCode = s.ratings[3].ProductCode
+			}
+		}, ErrQuality},
 		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrQuality},
-		{"a bad rating", func(s *table) { s.faults.StarsRange = 1 }, ErrQuality},
-		{"a rating without key", func(s *table) { s.faults.MissingKey = 1 }, ErrQuality},
+		{"bad ratings", func(s *table) { s.spoil(shop.RatingStars, 3) }, ErrQuality},
+		{"ratings without key", func(s *table) { s.spoil(shop.RatingKey, 3) }, ErrQuality},
+		{"many dates that do not exist", func(s *table) { s.spoil(shop.RatingDate, 101) }, ErrQuality},
+		{"ratings that are not text", func(s *table) {
+			for i := range 3 {
+				s.ratings[i].ProductCode = "a\x00"
+			}
+		}, ErrQuality},
+		{"customers without key", func(s *table) { s.spoil(shop.CustomerKey, 2) }, ErrQuality},
+		{"many customers without values", func(s *table) { s.spoil(shop.CustomerValue, 2) }, ErrQuality},
+		{"customers that are not text", func(s *table) { s.spoil(shop.CustomerText, 2) }, ErrQuality},
+		{"many customers without amount", func(s *table) { s.spoil(shop.CustomerAmount, 2) }, ErrQuality},
+		{"products without key", func(s *table) { s.spoil(shop.ProductKey, 2) }, ErrQuality},
+		{"many products without values", func(s *table) { s.spoil(shop.ProductValue, 51) }, ErrQuality},
+		{"products that are not text", func(s *table) { s.spoil(shop.ProductText, 2) }, ErrQuality},
+		{"many products without price", func(s *table) { s.spoil(shop.ProductAmount, 51) }, ErrQuality},
+		{"much stock", func(s *table) { s.spoil(shop.ProductStock, 51) }, ErrQuality},
+		{"no stock", func(s *table) { s.products[0].QuantityInStock = 0 }, ErrShrink},
+		{"few ratings left", func(s *table) { s.ratings = s.ratings[120:] }, ErrShrink},
+		{"few products left", func(s *table) { s.products = s.products[:40]; s.ratings = s.ratings[:40] }, ErrShrink},
+		{"few customers left", func(s *table) { s.customers = s.customers[1:]; s.ratings = s.ratings[:100] }, nil},
 		{"many future dates", func(s *table) { *s.ratings[0].RatedAt = time.Now().Add(48 * time.Hour) }, ErrQuality},
 		{"a column that cannot be read", func(s *table) { s.check = broken }, broken},
 		{"source breaks off", func(s *table) { s.err = broken }, broken},
@@ -192,7 +238,13 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 			old, _ := mustRun(t, small(), repo)
 			s, scratch := small(), t.TempDir()
 			test.spoil(s)
-			_, err := Run(t.Context(), s, repo, Options{ScratchDir: scratch, Limits: few})
+			_, err := Run(t.Context(), s, repo, Options{ScratchDir: scratch, Limits: few, MaxShrink: 0.5})
+			if test.want == nil { // at the limit
+				if err != nil {
+					t.Errorf("error %v", err)
+				}
+				return
+			}
 			if !errors.Is(err, test.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
@@ -227,8 +279,14 @@ func TestSentences(t *testing.T) {
 	if got := r.sentence(); got != current {
 		t.Errorf("sentence %q, want %q", got, current)
 	}
-	r.NoOp, r.Rules = true, Counts{Read: 9999, UnknownCustomer: 1, UnknownProduct: 2, Duplicate: 4, FutureDate: 5}
-	const leftOut = "Left out of 9,999 ratings: 3 of an unknown customer or product, 4 that repeat another. Kept, but dated in the future: 5."
+	r.NoOp = true
+	r.Rules = Counts{Read: 9999, UnknownCustomer: 1, UnknownProduct: 2, Duplicate: 4, FutureDate: 5,
+		Products: TableCounts{Read: 70, BadStock: 1}}
+	r.Examples = shop.Examples{shop.RatingTwice: {"rating of customer 1: twice", "another"}}
+	const leftOut = "\nLeft out of 9,999 ratings: 1 of an unknown customer; 2 for an unknown product; " +
+		"4 older than another of the same customer and product (such as rating of customer 1: twice)." +
+		"\nKept of 9,999 ratings: 5 dated in the future." +
+		"\nValues replaced of 70 products: 1 stock too large."
 	if got := r.sentence(); !strings.Contains(got, "was current already, nothing written") ||
 		!strings.HasSuffix(got, leftOut) {
 		t.Errorf("sentence of a no-op: %q", got)

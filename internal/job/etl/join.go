@@ -11,116 +11,270 @@ import (
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 	"kindred/internal/shop/mysqlsource"
 )
 
-// futureSlack is how far beyond the reading's clock a rating may lie: DATETIME has no zone, and no
-// zone is further from UTC than 14 hours.
-const futureSlack = 24 * time.Hour
+const (
+	// futureSlack is how far after the reading's clock a rating may lie: DATETIME has no zone, and
+	// no zone is further from UTC than 14 hours.
+	futureSlack = 24 * time.Hour
+	// batchRatings is how many ratings are joined before they are written.
+	batchRatings = 4096
+	// waitRatings is how many are held until the database is asked how it compares the product
+	// codes that no product has, so that one question asks for many.
+	waitRatings = 50_000
+	// maxSpellings is how many different codes the database is asked for in one run. The codes
+	// after them are unknown if no product has exactly the same bytes.
+	maxSpellings = 20_000
+)
+
+// ratingSink is where the joined ratings go.
+type ratingSink func(trainingset.Rating) error
 
 // writeRatings joins the ratings of the given customers with what w was given and writes them
 // through w, which it closes. customers and products are sorted. What it leaves out is in the
 // counts.
 func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *join, customers mysqlsource.Range,
 	o Options) (draft commit.Draft, c Counts, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.Abandon())
-		}
-	}()
-	read, future := int64(0), o.now().Add(futureSlack)
-	err = from.RatingsIn(ctx, customers, func(r shop.Rating) error {
-		if read++; o.Progress != nil && read%progressRows == 0 {
-			o.Progress(read)
-		}
-		joined, ok := j.join(r, &c)
-		if !ok {
-			return nil
-		}
-		if r.RatedAt != nil && r.RatedAt.After(future) {
-			c.FutureDate++
-		}
-		return w.Rating(joined)
-	})
+	c, err = j.read(ctx, from, customers, o, w.Rating)
 	if err != nil {
-		return draft, c, err
+		return draft, c, errors.Join(err, w.Abandon())
 	}
-	c.countFaults(from, read)
 	draft, err = w.Close()
 	return draft, c, err
 }
 
-// join finds a rating's customer and product.
+// read joins the ratings of the given customers, range by range, and passes them to sink.
+func (j *join) read(ctx context.Context, from source, customers mysqlsource.Range, o Options,
+	sink ratingSink) (c Counts, err error) {
+	numbers := make([]int32, len(j.customers))
+	for i, customer := range j.customers {
+		numbers[i] = customer.Number
+	}
+	pieces, err := from.Pieces(ctx, customers, numbers)
+	if err != nil {
+		return c, err
+	}
+	j.from, j.sink, j.faults, j.future = from, sink, from.Faults(), o.now().Add(futureSlack).UnixMilli()
+	read := int64(0)
+	for _, piece := range pieces {
+		err := from.RatingsIn(ctx, piece, func(r shop.Rating) error {
+			if read++; o.Progress != nil && read%progressRows == 0 {
+				o.Progress(read)
+			}
+			return j.add(ctx, r)
+		})
+		if err == nil {
+			err = j.flush(ctx)
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	c.take(j.faults, read)
+	return c, nil
+}
+
+// join finds a rating's customer and product. Ratings of one customer come in a row.
 type join struct {
 	customers []shop.Customer // by number
 	products  *productTable
-	// who rated a product last. A shop of its own may have no primary key that keeps a pair from
-	// coming twice
-	ratedBy  []int32
-	number   int32 // of the last rating's customer; ratings of one customer come in a row
+	codes     []shop.Product // by code
+	from      source
+	sink      ratingSink
+	faults    *shop.Faults
+	future    int64 // later than this is the future, in milliseconds
+
+	number   int32 // of the last rating's customer
 	customer int32 // its index, or one of the following
+	highest  int32 // the highest index so far
+	// pending are the ratings that are joined and not yet written: always all of a customer,
+	// because a shop of its own may have no primary key that keeps a pair from coming twice.
+	// Product is noProduct for those that are left out, and for those of unknown.
+	pending []trainingset.Rating
+	unknown []unknownCode
+	last    []lastRating // by product
+	spelled map[string]int32
 }
 
+// unknownCode is a rating whose code no product has, byte by byte.
+type unknownCode struct {
+	at   int // in pending
+	code string
+}
+
+// lastRating is who rated a product last, and where in pending that is.
+type lastRating struct{ customer, at int32 }
+
+// errOrder means that the source does not give the ratings by customer.
+var errOrder = errors.New("the ratings do not come in the order of their customers")
+
 const (
-	nobody = -1 // before the first rating
-	orphan = -2
+	nobody    = -1 // before the first rating
+	orphan    = -2
+	noProduct = -1
 )
 
-// newJoin sorts customers and products and refuses missing and double ones.
-func newJoin(customers []shop.Customer, products []shop.Product) (*join, error) {
+// newJoin sorts customers and products, leaves out the second of each key, and refuses missing
+// ones.
+func newJoin(customers []shop.Customer, products []shop.Product, faults *shop.Faults) (*join, error) {
+	customers = distinctCustomers(customers, faults)
+	products = distinctProducts(products, faults)
 	if len(customers) == 0 || len(products) == 0 {
-		return nil, fmt.Errorf("%w: table customers has %d rows, products %d", ErrEmpty, len(customers), len(products))
+		return nil, fmt.Errorf("%w: table customers has %d rows that can be used, products %d", ErrEmpty, len(customers),
+			len(products))
 	}
-	slices.SortFunc(customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) })
-	slices.SortFunc(products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	table, codes := newProductTable(products)
-	j := &join{customers: customers, customer: nobody, products: table, ratedBy: make([]int32, len(products))}
-	numbers := 1
-	for i := range customers[1:] {
-		if customers[i].Number != customers[i+1].Number {
-			numbers++
-		}
-	}
-	for i, p := range products {
-		if err := p.Validate(); err != nil {
-			return nil, fmt.Errorf("check products: %w", err)
-		}
-		j.ratedBy[i] = nobody
-	}
-	if numbers < len(customers) || codes < len(products) {
-		return nil, fmt.Errorf("%w: customers has %d rows and %d numbers, products %d rows and %d codes", ErrDuplicate,
-			len(customers), numbers, len(products), codes)
+	j := &join{customers: customers, customer: nobody, highest: nobody, products: newProductTable(products), codes: products,
+		faults: faults, last: make([]lastRating, len(products)), spelled: map[string]int32{}}
+	for i := range j.last {
+		j.last[i].customer = nobody
 	}
 	return j, nil
 }
 
-// join finds the rating's row. Where there is none, c says why.
-func (j *join) join(r shop.Rating, c *Counts) (joined trainingset.Rating, ok bool) {
+// add joins a rating and keeps it for flush, which it calls between two customers.
+func (j *join) add(ctx context.Context, r shop.Rating) error {
 	if j.number != r.CustomerNumber || j.customer == nobody {
+		if n := len(j.pending); n >= waitRatings || n >= batchRatings && len(j.unknown) == 0 {
+			if err := j.flush(ctx); err != nil {
+				return err
+			}
+		}
 		i, known := slices.BinarySearchFunc(j.customers, r.CustomerNumber,
 			func(c shop.Customer, n int32) int { return cmp.Compare(c.Number, n) })
-		if j.number, j.customer = r.CustomerNumber, int32(i); !known {
+		switch j.number, j.customer = r.CustomerNumber, int32(i); {
+		case !known:
 			j.customer = orphan
+		case j.customer <= j.highest:
+			return fmt.Errorf("%w: customer %d after a higher number", errOrder, r.CustomerNumber)
+		default:
+			j.highest = j.customer
 		}
 	}
 	if j.customer == orphan {
-		c.UnknownCustomer++
-		return trainingset.Rating{}, false
+		j.faults.Add(shop.RatingCustomer, func() string {
+			return shop.RatingName(r.CustomerNumber, r.ProductCode) + ": no such customer"
+		})
+		return nil
 	}
+	joined := trainingset.Rating{Customer: j.customer, Stars: r.Stars, RatedAt: trainingset.NoTime}
 	product, known := j.products.find(r.ProductCode)
-	if !known {
-		c.UnknownProduct++
-		return trainingset.Rating{}, false
+	if joined.Product = product; !known {
+		joined.Product = noProduct
+		j.unknown = append(j.unknown, unknownCode{len(j.pending), strings.Clone(r.ProductCode)})
 	}
-	if j.ratedBy[product] == j.customer {
-		c.Duplicate++
-		return trainingset.Rating{}, false
-	}
-	j.ratedBy[product] = j.customer
-	joined = trainingset.Rating{Customer: j.customer, Product: product, Stars: r.Stars, RatedAt: trainingset.NoTime}
 	if r.RatedAt != nil {
 		joined.RatedAt = r.RatedAt.UnixMilli()
 	}
-	return joined, true
+	j.pending = append(j.pending, joined)
+	return nil
+}
+
+// flush writes what is pending, of each customer and product the newest.
+func (j *join) flush(ctx context.Context) error {
+	if len(j.unknown) > 0 {
+		if err := j.resolve(ctx); err != nil {
+			return err
+		}
+	}
+	for i := range j.pending {
+		r := &j.pending[i]
+		if r.Product == noProduct {
+			continue
+		}
+		last := &j.last[r.Product]
+		if last.customer != r.Customer {
+			*last = lastRating{r.Customer, int32(i)}
+			continue
+		}
+		j.faults.Add(shop.RatingTwice, func() string { return j.name(*r) + ": rated more than once" })
+		if kept := &j.pending[last.at]; newer(*r, *kept) {
+			kept.Stars, kept.RatedAt = r.Stars, r.RatedAt // in the first one's place: the order stays
+		}
+		r.Product = noProduct
+	}
+	for i := range j.pending {
+		r := j.pending[i]
+		if r.Product == noProduct {
+			continue
+		}
+		if r.RatedAt > j.future {
+			j.faults.Add(shop.RatingFuture, func() string {
+				return j.name(r) + ": rated on " + time.UnixMilli(r.RatedAt).UTC().Format(time.DateOnly)
+			})
+		}
+		if err := j.sink(r); err != nil {
+			return err
+		}
+	}
+	j.pending = j.pending[:0]
+	return nil
+}
+
+func (j *join) name(r trainingset.Rating) string {
+	return shop.RatingName(j.customers[r.Customer].Number, j.codes[r.Product].Code)
+}
+
+// newer says which rating of a pair counts. The stars decide between equal times, so that the same
+// shop gives the same set however its server orders equal rows.
+func newer(a, b trainingset.Rating) bool {
+	if a.RatedAt != b.RatedAt {
+		return a.RatedAt > b.RatedAt // NoTime is before all times
+	}
+	return a.Stars > b.Stars
+}
+
+// resolve finds the products of the ratings whose codes no product has byte by byte. The database
+// may hold them equal to a product's all the same, by case or by spaces at the end: its foreign key
+// does. What is left is counted.
+func (j *join) resolve(ctx context.Context) error {
+	var ask []string
+	for _, u := range j.unknown {
+		if _, known := j.spelled[u.code]; known || text.Check(u.code, text.NoLimit) != nil ||
+			len(j.spelled) >= maxSpellings {
+			continue
+		}
+		j.spelled[u.code] = noProduct
+		ask = append(ask, u.code)
+	}
+	if len(ask) > 0 {
+		same, err := j.from.SameProducts(ctx, ask)
+		if err != nil {
+			return err
+		}
+		for code, products := range same {
+			slices.Sort(products)
+			for _, product := range products { // of several the first that the snapshot has
+				if i, known := j.products.find(product); known {
+					j.spelled[code] = i
+					break
+				}
+			}
+		}
+	}
+	for _, u := range j.unknown {
+		j.place(u)
+	}
+	j.unknown = j.unknown[:0]
+	return nil
+}
+
+// place gives a rating its product, or counts why it has none.
+func (j *join) place(u unknownCode) {
+	r := &j.pending[u.at]
+	name := func() string { return shop.RatingName(j.customers[r.Customer].Number, u.code) }
+	if product, known := j.spelled[u.code]; known && product != noProduct {
+		r.Product = product
+		j.faults.Add(shop.RatingSpelling, func() string {
+			return fmt.Sprintf("%s: the database holds it equal to product %q", name(), j.codes[product].Code)
+		})
+		return
+	}
+	if err := text.Check(u.code, text.NoLimit); err != nil {
+		j.faults.Add(shop.RatingText, func() string { return name() + ": productCode " + err.Error() })
+		return
+	}
+	j.faults.Add(shop.RatingProduct, func() string { return name() + ": no such product" })
 }

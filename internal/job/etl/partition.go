@@ -16,6 +16,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/platform/checksum"
+	"kindred/internal/shop"
 	"kindred/internal/shop/mysqlsource"
 )
 
@@ -55,6 +56,8 @@ type Plan struct {
 	Source            mysqlsource.Position `json:"source"`
 	ReadAt            time.Time            `json:"read_at"`
 	Schema            mysqlsource.Schema   `json:"schema"`
+	Counts            Counts               `json:"rules,omitzero"` // of customers and products
+	Examples          shop.Examples        `json:"examples,omitempty"`
 	Files             []commit.File        `json:"files"` // customers and products
 }
 
@@ -65,7 +68,8 @@ type Part struct {
 	Partitions int                  `json:"partitions"`
 	Source     mysqlsource.Position `json:"source"`
 	ReadAt     time.Time            `json:"read_at"`
-	Counts     Counts               `json:"rules"`
+	Counts     Counts               `json:"rules"` // of its ratings
+	Examples   shop.Examples        `json:"examples,omitempty"`
 	Files      []commit.File        `json:"files"`
 }
 
@@ -95,7 +99,8 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 		return plan, false, err
 	}
 	err = withScratch(o, func(dir string) error {
-		plan.Files, err = stageDimensions(ctx, from, repo, job.Name, dir)
+		plan.Files, plan.Counts, err = stageDimensions(ctx, from, repo, job.Name, dir)
+		plan.Examples = from.Faults().Examples()
 		return err
 	})
 	if err != nil {
@@ -110,27 +115,25 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 }
 
 func stageDimensions(ctx context.Context, from source, repo *commit.Repository, job,
-	dir string) ([]commit.File, error) {
-	customers, products, err := dimensions(ctx, from)
+	dir string) ([]commit.File, Counts, error) {
+	j, counts, err := dimensions(ctx, from)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := newJoin(customers, products); err != nil { // sorts and checks
-		return nil, err
+		return nil, counts, err
 	}
 	w := trainingset.NewWriter(dir)
-	if err := errors.Join(w.Customers(customers), w.Products(products)); err != nil {
-		return nil, errors.Join(err, w.Abandon())
+	if err := errors.Join(w.Customers(j.customers), w.Products(j.codes)); err != nil {
+		return nil, counts, errors.Join(err, w.Abandon())
 	}
 	draft, err := w.Close()
 	if err != nil {
-		return nil, err
+		return nil, counts, err
 	}
 	files, err := nameByContent(dir, draft.Files, "")
 	if err != nil {
-		return nil, err
+		return nil, counts, err
 	}
-	return repo.Stage(ctx, job, dir, files)
+	files, err = repo.Stage(ctx, job, dir, files)
+	return files, counts, err
 }
 
 // readPlan reads a job's plan and checks that it is about the same work. objectstore.ErrNotFound
@@ -185,7 +188,7 @@ func writePart(ctx context.Context, from source, repo *commit.Repository, plan P
 	if err != nil {
 		return fmt.Errorf("read customers and products of job %s: %w", plan.Job, err)
 	}
-	j, err := newJoin(set.Customers, set.Products)
+	j, err := newJoin(set.Customers, set.Products, from.Faults())
 	if err != nil {
 		return err
 	}
@@ -197,6 +200,7 @@ func writePart(ctx context.Context, from source, repo *commit.Repository, plan P
 	if draft, part.Counts, err = writeRatings(ctx, from, w, j, plan.Ranges[part.Partition], o); err != nil {
 		return err
 	}
+	part.Examples = from.Faults().Examples()
 	var ratings []commit.File
 	for _, f := range draft.Files {
 		if f.DataSet == trainingset.Ratings {
@@ -234,7 +238,8 @@ func nameByContent(dir string, files []commit.File, partition string) (named []c
 	return named, nil
 }
 
-// nameDigits is how many hex digits of a file's hash its name has: enough for the few attempts of one task.
+// nameDigits is how many hex digits of a file's hash its name has: enough for the few attempts of
+// one task.
 const nameDigits = 12
 
 func fingerprint(m mysqlsource.Mapping) string {

@@ -23,16 +23,11 @@ type productSlot struct {
 
 const maxShortCode = 16
 
-// newProductTable also returns how many different codes there are.
-func newProductTable(products []shop.Product) (*productTable, int) {
+// newProductTable is for products of different codes.
+func newProductTable(products []shop.Product) *productTable {
 	log := uint(bits.Len(uint(len(products)))) + 1 // at most half full
 	t := &productTable{shift: 64 - log, slots: make([]productSlot, 1<<log), long: map[string]int32{}}
-	different := 0
 	for i, p := range products {
-		if _, known := t.find(p.Code); known {
-			continue
-		}
-		different++
 		if len(p.Code) > maxShortCode {
 			t.long[p.Code] = int32(i)
 			continue
@@ -45,7 +40,7 @@ func newProductTable(products []shop.Product) (*productTable, int) {
 		want.product = int32(i)
 		t.slots[at] = want
 	}
-	return t, different
+	return t
 }
 
 func (t *productTable) find(code string) (product int32, known bool) {

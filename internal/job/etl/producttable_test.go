@@ -19,10 +19,7 @@ func TestProductTableFindsEachCodeAndNoOther(t *testing.T) {
 	for i := range 20_000 {
 		products = append(products, shop.Product{Code: fmt.Sprintf("S%d_%05d", i%690, i)})
 	}
-	table, different := newProductTable(products)
-	if different != len(products) {
-		t.Errorf("%d different codes of %d", different, len(products))
-	}
+	table := newProductTable(products)
 	for i, p := range products {
 		if got, known := table.find(p.Code); !known || got != int32(i) {
 			t.Fatalf("code %q: %d, %v, want %d", p.Code, got, known, i)
@@ -31,10 +28,7 @@ func TestProductTableFindsEachCodeAndNoOther(t *testing.T) {
 			t.Fatalf("code %q? is known", p.Code)
 		}
 	}
-	if _, different := newProductTable(append(products, products[7], products[39*3])); different != len(products) {
-		t.Errorf("with two double codes: %d different, want %d", different, len(products))
-	}
-	empty, _ := newProductTable(nil)
+	empty := newProductTable(nil)
 	if _, known := empty.find(""); known {
 		t.Error("an empty table knows a code")
 	}

@@ -4,71 +4,108 @@ import (
 	"fmt"
 	"strings"
 
-	"kindred/internal/shop/mysqlsource"
+	"kindred/internal/shop"
 )
 
-// Counts is what the ratings were measured by.
+// Counts is what the rows of a shop were measured by. Those of the ratings come first.
 type Counts struct {
-	Read            int64  `json:"read"`               // all ratings of the source
-	MissingKey      int64  `json:"missing_key"`        // no customer number or no product code; left out
-	StarsRange      int64  `json:"stars_out_of_range"` // not from 1 to 5, or none; left out
-	UnknownCustomer int64  `json:"unknown_customer"`   // left out; one that lacks both counts here
-	UnknownProduct  int64  `json:"unknown_product"`    // left out
-	Duplicate       int64  `json:"duplicate"`          // the pair was there before; left out
-	FutureDate      int64  `json:"future_date"`        // rated more than a day after the reading; kept
-	FirstFault      string `json:"first_fault,omitempty"`
+	Read            int64 `json:"read"`                     // all ratings of the source
+	MissingKey      int64 `json:"missing_key"`              // no usable customer number or product code; left out
+	StarsRange      int64 `json:"stars_out_of_range"`       // not from 1 to 5, or none; left out
+	BadText         int64 `json:"bad_text,omitempty"`       // the product code is not text; left out
+	BadDate         int64 `json:"bad_date,omitempty"`       // a date that does not exist; kept without it
+	UnknownCustomer int64 `json:"unknown_customer"`         // left out; one that lacks both counts here
+	UnknownProduct  int64 `json:"unknown_product"`          // left out
+	Duplicate       int64 `json:"duplicate"`                // older than another of the same pair; left out
+	FutureDate      int64 `json:"future_date"`              // rated more than a day after the reading; kept
+	OtherSpelling   int64 `json:"other_spelling,omitempty"` // the code is the product's only by collation; kept
+
+	Customers TableCounts `json:"customers,omitzero"`
+	Products  TableCounts `json:"products,omitzero"`
 }
 
-// faulty is a source that skips and counts the ratings that are none.
-type faulty interface {
-	// Faults says what was skipped.
-	Faults() mysqlsource.Faults
+// TableCounts is what the rows of customers or of products were measured by. Rows are left out; of
+// a row with a bad value only the value is.
+type TableCounts struct {
+	Read         int64 `json:"read"`
+	BadKey       int64 `json:"bad_key,omitempty"`       // left out
+	Duplicate    int64 `json:"duplicate,omitempty"`     // the key is there twice; one is left out
+	MissingValue int64 `json:"missing_value,omitempty"` // NULL where a value is wanted; taken as "" or 0
+	BadText      int64 `json:"bad_text,omitempty"`      // not UTF-8, or with a NUL; taken as not known
+	BadAmount    int64 `json:"bad_amount,omitempty"`    // no decimal(10,2), or a negative price; taken as not known
+	BadStock     int64 `json:"bad_stock,omitempty"`     // of products: taken as the nearest that can be kept
+	InStock      int64 `json:"in_stock,omitempty"`      // of products: how many are kept with a stock above 0
 }
 
-// countFaults adds what the source itself skipped. good is the ratings that it gave.
-func (c *Counts) countFaults(from source, good int64) {
-	c.Read = good
-	if s, ok := from.(faulty); ok {
-		f := s.Faults()
-		c.MissingKey, c.StarsRange, c.FirstFault = f.MissingKey, f.StarsRange, f.First
-		c.Read += f.MissingKey + f.StarsRange
+// ratingCounts are the counts of the ratings' rules.
+func (c *Counts) ratingCounts() map[shop.Rule]*int64 {
+	return map[shop.Rule]*int64{
+		shop.RatingKey: &c.MissingKey, shop.RatingStars: &c.StarsRange, shop.RatingText: &c.BadText,
+		shop.RatingDate: &c.BadDate, shop.RatingCustomer: &c.UnknownCustomer, shop.RatingProduct: &c.UnknownProduct,
+		shop.RatingTwice: &c.Duplicate, shop.RatingFuture: &c.FutureDate, shop.RatingSpelling: &c.OtherSpelling,
 	}
 }
 
-// add sums up the counts of partitions.
+// tableCounts are the counts of the rules of customers and products.
+func (c *Counts) tableCounts() map[shop.Rule]*int64 {
+	return map[shop.Rule]*int64{
+		shop.CustomerKey: &c.Customers.BadKey, shop.CustomerTwice: &c.Customers.Duplicate,
+		shop.CustomerValue: &c.Customers.MissingValue, shop.CustomerText: &c.Customers.BadText,
+		shop.CustomerAmount: &c.Customers.BadAmount,
+		shop.ProductKey:     &c.Products.BadKey, shop.ProductTwice: &c.Products.Duplicate,
+		shop.ProductValue: &c.Products.MissingValue, shop.ProductText: &c.Products.BadText,
+		shop.ProductAmount: &c.Products.BadAmount, shop.ProductStock: &c.Products.BadStock,
+	}
+}
+
+// take copies what the reading and the join have found. good is the ratings that the source gave.
+func (c *Counts) take(f *shop.Faults, good int64) {
+	for rule, count := range c.ratingCounts() {
+		*count = f.Count(rule)
+	}
+	c.Read = good + c.MissingKey + c.StarsRange
+}
+
+// add sums up the ratings' counts of partitions.
 func (c *Counts) add(other Counts) {
 	c.Read += other.Read
-	c.MissingKey += other.MissingKey
-	c.StarsRange += other.StarsRange
-	c.UnknownCustomer += other.UnknownCustomer
-	c.UnknownProduct += other.UnknownProduct
-	c.Duplicate += other.Duplicate
-	c.FutureDate += other.FutureDate
-	if c.FirstFault == "" {
-		c.FirstFault = other.FirstFault
+	theirs := other.ratingCounts()
+	for rule, count := range c.ratingCounts() {
+		*count += *theirs[rule]
 	}
 }
 
 func (c Counts) orphans() int64 { return c.UnknownCustomer + c.UnknownProduct }
 
 // leftOut is the ratings that are in no file.
-func (c Counts) leftOut() int64 { return c.MissingKey + c.StarsRange + c.orphans() + c.Duplicate }
+func (c Counts) leftOut() int64 {
+	return c.MissingKey + c.StarsRange + c.BadText + c.orphans() + c.Duplicate
+}
 
-// Limits are the shares of the ratings, 0 to 1, up to which a rule may be broken. More of them
+// Limits are the shares, 0 to 1, of a table's rows up to which a rule may be broken. More of them
 // refuse the set, and the old one stays.
 type Limits struct {
-	MissingKeys float64 `name:"max-missing-keys" default:"0" help:"Share of ratings, 0 to 1, that may lack their customer number or product code; they are left out." json:"missing_keys"`
-	StarsRange  float64 `name:"max-bad-stars" default:"0" help:"Share of ratings that may not be 1 to 5 stars; they are left out." json:"bad_stars"`
-	Orphans     float64 `name:"max-orphans" default:"0.01" help:"Share of ratings that may name a missing customer or product; they are left out." json:"orphans"`
-	Duplicates  float64 `name:"max-duplicates" default:"0" help:"Share of ratings that may repeat an earlier one's customer and product; they are left out." json:"duplicates"`
-	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Share of ratings that may be dated more than a day ahead of now; they are kept." json:"future_dates"`
+	MissingKeys float64 `name:"max-missing-keys" default:"0.01" help:"Largest share (0 to 1) of ratings without a customer number or product code that can be used; these ratings are left out." json:"missing_keys"`
+	StarsRange  float64 `name:"max-bad-stars" default:"0.01" help:"Largest share (0 to 1) of ratings that are not 1 to 5 stars; these ratings are left out." json:"bad_stars"`
+	Orphans     float64 `name:"max-orphans" default:"0.01" help:"Largest share (0 to 1) of ratings whose customer or product is missing; these ratings are left out." json:"orphans"`
+	Duplicates  float64 `name:"max-duplicates" default:"0.01" help:"Largest share (0 to 1) of ratings that repeat a customer and product; the newest rating of a pair is kept." json:"duplicates"`
+	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Largest share (0 to 1) of ratings dated more than a day ahead of now; these ratings are kept." json:"future_dates"`
+	BadDates    float64 `name:"max-bad-dates" default:"0.5" help:"Largest share (0 to 1) of ratings with a date that does not exist, such as 2025-00-15; these ratings are kept without a date." json:"bad_dates"`
+	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Largest share (0 to 1) of ratings, customers or products with text that is not UTF-8 or holds a NUL; of customers and products only the text is left out." json:"bad_text"`
+	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Largest share (0 to 1) of customers without a number that can be used, or with the number of another; they are left out. One is always allowed unless this is 0." json:"bad_customers"`
+	Products    float64 `name:"max-bad-products" default:"0.01" help:"Largest share (0 to 1) of products without a code that can be used, or with the code of another; they are left out. One is always allowed unless this is 0." json:"bad_products"`
+	Values      float64 `name:"max-missing-values" default:"0.5" help:"Largest share (0 to 1) of customers or products with NULL in a column that wants a value; it is read as empty text, or as 0." json:"missing_values"`
+	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Largest share (0 to 1) of customers or products with an amount that is negative or does not fit decimal(10,2); a price is then 0, a credit limit unknown." json:"bad_amounts"`
+	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Largest share (0 to 1) of products whose stock is not from -32768 to 32767; the nearest of these is kept." json:"bad_stock"`
 }
 
 // Validate reports every share that is none, NaN too.
 func (l Limits) Validate() error {
 	var problems []string
+	seen := map[string]bool{}
 	for _, r := range rules(Counts{}, l) {
-		if !(r.limit >= 0 && r.limit <= 1) {
+		if !(r.limit >= 0 && r.limit <= 1) && !seen[r.flag] {
+			seen[r.flag] = true
 			problems = append(problems, fmt.Sprintf("--%s is %g, want 0 to 1", r.flag, r.limit))
 		}
 	}
@@ -80,42 +117,99 @@ func (l Limits) Validate() error {
 
 // rule is one declared rule with what was found.
 type rule struct {
-	flag  string
-	what  string // "n of m ratings …"
-	count int64
-	limit float64
-	first bool // FirstFault is about it
+	flag   string
+	table  string // whose rows it is a share of
+	what   string // "n of m ratings …"
+	count  int64
+	of     int64
+	limit  float64
+	oneMay bool        // one row is allowed, however few there are
+	broken []shop.Rule // whose examples it has
 }
 
 func rules(c Counts, l Limits) []rule {
+	ratings := func(flag, what string, count int64, limit float64, broken ...shop.Rule) rule {
+		return rule{flag: flag, table: "ratings", what: what, count: count, of: c.Read, limit: limit, broken: broken}
+	}
+	all := []rule{
+		ratings("max-missing-keys", "lack a customer number or a product code", c.MissingKey, l.MissingKeys, shop.RatingKey),
+		ratings("max-bad-stars", "are not from 1 to 5 stars", c.StarsRange, l.StarsRange, shop.RatingStars),
+		ratings("max-orphans", fmt.Sprintf("have no customer or no product (%d customer unknown, %d product unknown)",
+			c.UnknownCustomer, c.UnknownProduct), c.orphans(), l.Orphans, shop.RatingCustomer, shop.RatingProduct),
+		ratings("max-duplicates", "repeat a customer and product", c.Duplicate, l.Duplicates, shop.RatingTwice),
+		ratings("max-future-dates", "are dated in the future", c.FutureDate, l.FutureDates, shop.RatingFuture),
+		ratings("max-bad-dates", "have a date that does not exist", c.BadDate, l.BadDates, shop.RatingDate),
+		ratings("max-bad-text", "have a product code that is not text", c.BadText, l.BadText, shop.RatingText),
+	}
+	all = append(all, tableRules("customers", c.Customers, l, l.Customers, "max-bad-customers", [...]shop.Rule{
+		shop.CustomerKey, shop.CustomerTwice, shop.CustomerValue, shop.CustomerText, shop.CustomerAmount})...)
+	all = append(all, tableRules("products", c.Products, l, l.Products, "max-bad-products", [...]shop.Rule{
+		shop.ProductKey, shop.ProductTwice, shop.ProductValue, shop.ProductText, shop.ProductAmount})...)
+	return append(all, rule{flag: "max-bad-stock", table: "products", what: "have a stock that does not fit",
+		count: c.Products.BadStock, of: c.Products.Read, limit: l.Stock, oneMay: true, broken: []shop.Rule{shop.ProductStock}})
+}
+
+// tableRules are those that customers and products share. names are theirs: key, twice, value,
+// text, amount.
+func tableRules(table string, c TableCounts, l Limits, rows float64, flag string, names [5]shop.Rule) []rule {
+	share := func(flag, what string, count int64, limit float64, broken ...shop.Rule) rule {
+		return rule{flag: flag, table: table, what: what, count: count, of: c.Read, limit: limit, oneMay: true, broken: broken}
+	}
 	return []rule{
-		{"max-missing-keys", "lack a customer number or a product code", c.MissingKey, l.MissingKeys, true},
-		{"max-bad-stars", "are not from 1 to 5 stars", c.StarsRange, l.StarsRange, true},
-		{"max-orphans", fmt.Sprintf("have no customer or no product (%d customer unknown, %d product unknown)",
-			c.UnknownCustomer, c.UnknownProduct),
-			c.orphans(), l.Orphans, false},
-		{"max-duplicates", "repeat a customer and product", c.Duplicate, l.Duplicates, false},
-		{"max-future-dates", "are dated in the future", c.FutureDate, l.FutureDates, false},
+		share(flag, "have no key that can be used, or another row's", c.BadKey+c.Duplicate, rows, names[0], names[1]),
+		share("max-missing-values", "are NULL where a value is wanted", c.MissingValue, l.Values, names[2]),
+		share("max-bad-text", "have text that is not UTF-8 or holds a NUL", c.BadText, l.BadText, names[3]),
+		share("max-bad-amounts", "have an amount that cannot be kept", c.BadAmount, l.Amounts, names[4]),
 	}
 }
 
+// exceeded reports whether the rule was broken beyond its limit.
+func (r rule) exceeded() bool {
+	allowed := r.limit * float64(r.of)
+	if r.oneMay && r.limit > 0 {
+		allowed = max(allowed, 1)
+	}
+	return float64(r.count) > allowed
+}
+
+// sentence says what was found, with the keys of a few rows.
+func (r rule) sentence(examples shop.Examples) string {
+	s := fmt.Sprintf("%d of %d %s %s, at most %.3g %% may (--%s)", r.count, r.of, r.table, r.what, 100*r.limit, r.flag)
+	if texts := r.examples(examples); len(texts) > 0 {
+		s += ", such as " + strings.Join(texts, ", ")
+	}
+	return s
+}
+
+// examples are a few, of each of the broken rules the first.
+func (r rule) examples(all shop.Examples) (texts []string) {
+	const shown = 3
+	for i := range shown {
+		for _, name := range r.broken {
+			if i < len(all[name]) && len(texts) < shown {
+				texts = append(texts, all[name][i])
+			}
+		}
+	}
+	return texts
+}
+
+// broken lists every rule that is broken beyond its limit.
+func (c Counts) broken(l Limits, examples shop.Examples) (sentences []string) {
+	for _, r := range rules(c, l) {
+		if r.exceeded() {
+			sentences = append(sentences, r.sentence(examples))
+		}
+	}
+	return sentences
+}
+
 // check reports, in one sentence, every rule that is broken beyond its limit.
-func (c Counts) check(l Limits) error {
+func (c Counts) check(l Limits, examples shop.Examples) error {
 	if c.Read == 0 {
 		return fmt.Errorf("%w: there are no ratings", ErrEmpty)
 	}
-	var broken []string
-	for _, r := range rules(c, l) {
-		if float64(r.count) <= r.limit*float64(c.Read) {
-			continue
-		}
-		sentence := fmt.Sprintf("%d of %d ratings %s, at most %.3g %% may (--%s)", r.count, c.Read,
-			r.what, 100*r.limit, r.flag)
-		if r.first && c.FirstFault != "" {
-			sentence += ", first " + c.FirstFault
-		}
-		broken = append(broken, sentence)
-	}
+	broken := c.broken(l, examples)
 	if len(broken) == 0 && c.leftOut() == c.Read {
 		broken = []string{"not one rating is left"}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kindred/internal/platform/program"
+	"kindred/internal/shop"
 )
 
 func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
@@ -22,8 +23,13 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 		{"at the limit", Counts{Read: 100, UnknownCustomer: 1, Duplicate: 2}, Limits{Orphans: 0.01, Duplicates: 0.02}, ""},
 		{"beyond it", Counts{Read: 100, UnknownCustomer: 1, UnknownProduct: 1}, Limits{Orphans: 0.01},
 			"2 of 100 ratings have no customer or no product (1 customer unknown, 1 product unknown), at most 1 % may (--max-orphans)"},
-		{"a key", Counts{Read: 5, MissingKey: 1, FirstFault: "row 5 of ratings: productCode is NULL"}, Limits{},
-			"1 of 5 ratings lack a customer number or a product code, at most 0 % may (--max-missing-keys), first row 5 of ratings: productCode is NULL"},
+		{"a key", Counts{Read: 5, MissingKey: 1}, Limits{},
+			"1 of 5 ratings lack a customer number or a product code, at most 0 % may (--max-missing-keys), " +
+				"such as rating 1, rating 2, rating 3"},
+		{"a customer", Counts{Read: 5, Customers: TableCounts{Read: 3, BadKey: 1, Duplicate: 1}}, Limits{Customers: 0.3},
+			"2 of 3 customers have no key that can be used, or another row's, at most 30 % may (--max-bad-customers)"},
+		{"one customer of few", Counts{Read: 5, Customers: TableCounts{Read: 3, BadKey: 1}}, Limits{Customers: 0.01}, ""},
+		{"not even one", Counts{Read: 5, Customers: TableCounts{Read: 3, BadKey: 1}}, Limits{}, "(--max-bad-customers)"},
 		{"stars", Counts{Read: 5, StarsRange: 2}, Limits{StarsRange: 0.2},
 			"2 of 5 ratings are not from 1 to 5 stars, at most 20 % may (--max-bad-stars)"},
 		{"future", Counts{Read: 5, FutureDate: 1}, Limits{},
@@ -34,7 +40,7 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 		{"nothing read", Counts{}, Limits{}, "there are no ratings"},
 	}
 	for _, test := range tests {
-		err := test.counts.check(test.limits)
+		err := test.counts.check(test.limits, shop.Examples{shop.RatingKey: {"rating 1", "rating 2", "rating 3", "rating 4"}})
 		if test.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", test.name, err)
@@ -54,10 +60,9 @@ func TestCountsOfPartitionsAddUp(t *testing.T) {
 		FutureDate: 7}
 	sum := Counts{}
 	sum.add(one)
-	one.FirstFault = "row 1"
 	sum.add(one)
 	want := Counts{Read: 2, MissingKey: 4, StarsRange: 6, UnknownCustomer: 8, UnknownProduct: 10, Duplicate: 12,
-		FutureDate: 14, FirstFault: "row 1"}
+		FutureDate: 14}
 	if sum != want {
 		t.Errorf("%+v, want %+v", sum, want)
 	}

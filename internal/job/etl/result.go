@@ -14,6 +14,7 @@ import (
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
+	"kindred/internal/shop"
 )
 
 // Rows counts the rows of a training set.
@@ -25,15 +26,16 @@ type Rows struct {
 
 // Result is what a run achieved.
 type Result struct {
-	RunID       string  `json:"run_id"`
-	ContentHash string  `json:"content_hash"`
-	NoOp        bool    `json:"-"` // the current set was the same already
-	Rows        Rows    `json:"rows"`
-	Rules       Counts  `json:"rules"` // what the ratings were measured by
-	Bytes       int64   `json:"bytes"` // of all files
-	WallSeconds float64 `json:"wall_seconds"`
-	CPUSeconds  float64 `json:"cpu_seconds"` // of this process, user and system
-	MaxRSSBytes int64   `json:"max_rss_bytes"`
+	RunID       string        `json:"run_id"`
+	ContentHash string        `json:"content_hash"`
+	NoOp        bool          `json:"-"` // the current set was the same already
+	Rows        Rows          `json:"rows"`
+	Rules       Counts        `json:"rules"`              // what the rows were measured by
+	Examples    shop.Examples `json:"examples,omitempty"` // of broken rules
+	Bytes       int64         `json:"bytes"`              // of all files
+	WallSeconds float64       `json:"wall_seconds"`
+	CPUSeconds  float64       `json:"cpu_seconds"` // of this process, user and system
+	MaxRSSBytes int64         `json:"max_rss_bytes"`
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -42,7 +44,7 @@ func (r Result) Unchanged() bool { return r.NoOp }
 func newResult(out Outcome, start time.Time) Result {
 	m := out.Manifest
 	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts,
-		Bytes: m.Bytes()}
+		Examples: out.Details.Examples, Bytes: m.Bytes()}
 	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
 	return r
 }
@@ -74,6 +76,8 @@ func rowsOf(m commit.Manifest) Rows {
 		Products: m.Rows(trainingset.Products)}
 }
 
+func rowsOfFiles(files []commit.File) Rows { return rowsOf(commit.Manifest{Files: files}) }
+
 func (r Rows) String() string {
 	return fmt.Sprintf("%s ratings, %s customers, %s products", group(r.Ratings), group(r.Customers), group(r.Products))
 }
@@ -85,32 +89,57 @@ func (r Result) sentence() string {
 		verb = "was current already, nothing written"
 	}
 	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6,
-		r.WallSeconds, r.Rules.sentence())
+		r.WallSeconds, r.Rules.sentence(r.Examples))
 }
 
-// sentence tells a person what was left out, "" when nothing was.
-func (c Counts) sentence() string {
-	var parts []string
-	for _, p := range []struct {
-		count int64
-		what  string
-	}{
-		{c.orphans(), "of an unknown customer or product"}, {c.Duplicate, "that repeat another"}, {c.MissingKey,
-			"without a key"},
-		{c.StarsRange, "not from 1 to 5 stars"},
-	} {
-		if p.count > 0 {
-			parts = append(parts, group(p.count)+" "+p.what)
+// sentence tells a person what was left out or replaced, with examples; "" when nothing was.
+func (c Counts) sentence(examples shop.Examples) string {
+	var b strings.Builder
+	list := func(title string, of int64, table string, found []finding) {
+		var parts []string
+		for _, f := range found {
+			if f.count == 0 {
+				continue
+			}
+			part := group(f.count) + " " + f.what
+			if texts := examples[f.rule]; len(texts) > 0 {
+				part += " (such as " + texts[0] + ")"
+			}
+			parts = append(parts, part)
+		}
+		if len(parts) > 0 {
+			fmt.Fprintf(&b, "\n%s of %s %s: %s.", title, group(of), table, strings.Join(parts, "; "))
 		}
 	}
-	text := ""
-	if len(parts) > 0 {
-		text = " Left out of " + group(c.Read) + " ratings: " + strings.Join(parts, ", ") + "."
-	}
-	if c.FutureDate > 0 {
-		text += " Kept, but dated in the future: " + group(c.FutureDate) + "."
-	}
-	return text
+	list("Left out", c.Read, "ratings", []finding{
+		{c.UnknownCustomer, "of an unknown customer", shop.RatingCustomer},
+		{c.UnknownProduct, "for an unknown product", shop.RatingProduct},
+		{c.Duplicate, "older than another of the same customer and product", shop.RatingTwice},
+		{c.MissingKey, "without a key", shop.RatingKey}, {c.StarsRange, "not from 1 to 5 stars", shop.RatingStars},
+		{c.BadText, "with a product code that is not text", shop.RatingText}})
+	list("Kept", c.Read, "ratings", []finding{
+		{c.FutureDate, "dated in the future", shop.RatingFuture},
+		{c.BadDate, "without a date, because theirs does not exist", shop.RatingDate},
+		{c.OtherSpelling, "whose product code is spelled in another way", shop.RatingSpelling}})
+	t := c.Customers
+	list("Left out", t.Read, "customers", []finding{{t.BadKey, "without a usable number", shop.CustomerKey},
+		{t.Duplicate, "with the number of another", shop.CustomerTwice}})
+	list("Values not known", t.Read, "customers", []finding{{t.MissingValue, "NULL", shop.CustomerValue},
+		{t.BadText, "not text", shop.CustomerText}, {t.BadAmount, "no amount", shop.CustomerAmount}})
+	t = c.Products
+	list("Left out", t.Read, "products", []finding{{t.BadKey, "without a usable code", shop.ProductKey},
+		{t.Duplicate, "with the code of another", shop.ProductTwice}})
+	list("Values replaced", t.Read, "products", []finding{{t.MissingValue, "NULL", shop.ProductValue},
+		{t.BadText, "not text", shop.ProductText}, {t.BadAmount, "no price", shop.ProductAmount},
+		{t.BadStock, "stock too large", shop.ProductStock}})
+	return b.String()
+}
+
+// finding is one count of a sentence.
+type finding struct {
+	count int64
+	what  string
+	rule  shop.Rule
 }
 
 // describe tells a person what a manifest holds.
@@ -127,7 +156,7 @@ func describe(m commit.Manifest) string {
 	var d Details
 	if err := json.Unmarshal(m.Details, &d); err == nil {
 		for _, r := range rules(d.Counts, d.Limits) {
-			fmt.Fprintf(&b, "\nrule    %s of %s ratings %s, at most %.3g %%", group(r.count), group(d.Counts.Read), r.what,
+			fmt.Fprintf(&b, "\nrule    %s of %s %s %s, at most %.3g %%", group(r.count), group(r.of), r.table, r.what,
 				100*r.limit)
 		}
 		if c := d.Partitions; c != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"kindred/internal/shop"
 )
 
 // kind is what a column's values become.
@@ -25,43 +27,54 @@ type column struct {
 	nullable bool
 }
 
-// table is a query of the contract: these columns, in primary-key order.
+// table is a query of the contract: these columns, in primary-key order, and the rules that their
+// values may break.
 type table struct {
 	name    string
 	columns []column
 	order   string
+
+	missing, badText, amount, stock shop.Rule
 }
 
 func customersTable() table {
 	return table{name: "customers", order: "customerNumber", columns: []column{
 		{"customerNumber", integer, false}, {"customerName", text, false}, {"city", text, false}, {"state", text, true},
 		{"postalCode", text, true}, {"country", text, false}, {"creditLimit", amount, true},
-	}}
+	}, missing: shop.CustomerValue, badText: shop.CustomerText, amount: shop.CustomerAmount}
 }
 
 func productsTable() table {
 	return table{name: "products", order: "productCode", columns: []column{
-		{"productCode", text, false}, {"productName", text, false}, {"productLine", text,
-			false}, {"productScale", text, false},
-		{"productVendor", text, false}, {"quantityInStock", integer, false}, {"buyPrice", amount,
-			false}, {"MSRP", amount, false},
-	}}
+		{"productCode", text, false}, {"productName", text, false}, {"productLine", text, false},
+		{"productScale", text, false}, {"productVendor", text, false}, {"quantityInStock", integer, false},
+		{"buyPrice", amount, false}, {"MSRP", amount, false},
+	}, missing: shop.ProductValue, badText: shop.ProductText, amount: shop.ProductAmount, stock: shop.ProductStock}
 }
 
 func ratingsTable() table {
 	return table{name: "ratings", order: "customerNumber, productCode", columns: []column{
-		{"customerNumber", integer, false}, {"productCode", text, false}, {"productRating", integer, false}, {"ratedAt",
-			moment, true},
+		{"customerNumber", integer, false}, {"productCode", text, false}, {"productRating", integer, false},
+		{"ratedAt", moment, true},
 	}}
 }
 
-// query asks for the columns of the contract: of the table of that name, or of a mapping's own query.
+// query asks for the columns of the contract: of the table of that name, or of a mapping's own
+// query.
 func (t table) query(mapped, where string) string {
+	return t.unordered(mapped, where) + " ORDER BY " + t.order
+}
+
+func (t table) unordered(mapped, where string) string {
+	return "SELECT " + t.columnList() + " FROM " + t.from(mapped) + where
+}
+
+func (t table) columnList() string {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		names[i] = c.name
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM " + t.from(mapped) + where + " ORDER BY " + t.order
+	return strings.Join(names, ", ")
 }
 
 func (t table) from(mapped string) string {
@@ -71,7 +84,8 @@ func (t table) from(mapped string) string {
 	return "(" + mapped + "\n) AS " + t.name // a query may end with a comment
 }
 
-// check compares the types that the server announces with the contract and reports every difference.
+// check compares the types that the server announces with the contract and reports every
+// difference.
 func (t table) check(fields []*mysql.Field) error {
 	if len(fields) != len(t.columns) {
 		return fmt.Errorf("%w: table %s answers with %d columns, want %d", ErrSchema, t.name, len(fields), len(t.columns))

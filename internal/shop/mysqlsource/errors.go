@@ -12,13 +12,17 @@ import (
 )
 
 var (
-	// ErrSettings means that the address, the user or the password must be mended before a reading can succeed.
+	// ErrSettings means that the address, the user or the password must be mended before a reading
+	// can succeed.
 	ErrSettings = errors.New("MySQL cannot be used as configured")
 	// ErrSchema means that a table or a column is not there or has a type that cannot be read.
 	ErrSchema = errors.New("the shop's tables are not as expected")
-	// ErrData means that a row breaks a rule of the schema: no key, a rating out of range, text that
-	// is not UTF-8.
-	ErrData = errors.New("the shop's data breaks a rule")
+	// ErrChanged means that a table was altered while the snapshot was open: MySQL then refuses to
+	// read it on. A new snapshot can be read.
+	ErrChanged = errors.New("a table of the shop was altered during the reading")
+	// ErrStatementLimit means that a query took longer than the server lets this user's queries
+	// take.
+	ErrStatementLimit = errors.New("the server ended a query that took longer than its limit")
 )
 
 // MySQL's error numbers that have a cause a person can mend
@@ -32,6 +36,10 @@ const (
 	codeColumnDenied    = 1143
 	codeNoTable         = 1146
 	codeUnknownVariable = 1193
+	codeViewDenied      = 1345 // EXPLAIN of a view takes SHOW VIEW
+	codeTableChanged    = 1412
+	codeMariaDBTime     = 1969
+	codeMySQLTime       = 3024
 )
 
 // explain turns the client's error into one sentence. It never repeats the server's text for a
@@ -55,6 +63,10 @@ func explain(cfg *driver.Config, doing string, err error) error {
 		return fmt.Errorf("%w: %s: %s in database %s", ErrSchema, doing, strings.TrimSuffix(server.Message, "."), cfg.DBName)
 	case codeTableDenied, codeColumnDenied:
 		return fmt.Errorf("%w: %s: user %q may not SELECT from it", ErrSettings, doing, cfg.User)
+	case codeTableChanged:
+		return fmt.Errorf("%s: %w", doing, ErrChanged)
+	case codeMariaDBTime, codeMySQLTime:
+		return fmt.Errorf("%s: %w", doing, ErrStatementLimit)
 	}
 	return fmt.Errorf("%s: %w", doing, server)
 }

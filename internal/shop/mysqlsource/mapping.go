@@ -1,6 +1,7 @@
 package mysqlsource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,13 +29,60 @@ func (s *Snapshot) Check(ctx context.Context) error {
 
 func (s *Snapshot) check(ctx context.Context, t table, mapped string) error {
 	return s.guard(ctx, "check "+t.name, func() error {
-		result, err := s.conn.Execute("SELECT * FROM " + t.from(mapped) + " LIMIT 0")
+		fields, err := s.fields(t, mapped)
+		if err != nil {
+			return err
+		}
+		return t.checkNames(fields)
+	})
+}
+
+// fields asks for the columns of a data set that the user may read: all that a mapping's query has,
+// and of a table those that SELECT is granted on, which may be few. It reads no row.
+func (s *Snapshot) fields(t table, mapped string) (fields []*mysql.Field, err error) {
+	names := "*"
+	if mapped == "" {
+		if names, err = s.readable(t); err != nil {
+			return nil, err
+		}
+	}
+	err = s.unlocked(func() error {
+		result, err := s.conn.Execute("SELECT " + names + " FROM " + t.from(mapped) + " LIMIT 0")
 		if err != nil {
 			return err
 		}
 		defer result.Close()
-		return t.checkNames(result.Fields)
+		for _, f := range result.Fields { // the client uses the answer's memory again
+			own := *f
+			own.Name = bytes.Clone(f.Name)
+			fields = append(fields, &own)
+		}
+		return nil
 	})
+	return fields, err
+}
+
+// readable lists a table's columns that the user may SELECT. For a table that is not there, or that
+// the user may not read at all, it is the contract's columns: the server then says what is wrong.
+func (s *Snapshot) readable(t table) (names string, err error) {
+	result, err := s.conn.Execute("SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() " +
+		"AND TABLE_NAME = '" + t.name + "' AND PRIVILEGES LIKE '%select%' ORDER BY ORDINAL_POSITION")
+	if err != nil {
+		return "", err
+	}
+	defer result.Close()
+	var quoted []string
+	for i := range result.RowNumber() {
+		name, err := result.GetString(i, 0)
+		if err != nil {
+			return "", err
+		}
+		quoted = append(quoted, "`"+strings.ReplaceAll(name, "`", "``")+"`")
+	}
+	if len(quoted) == 0 {
+		return t.columnList(), nil
+	}
+	return strings.Join(quoted, ", "), nil
 }
 
 // checkNames is check for columns in any order, among others.

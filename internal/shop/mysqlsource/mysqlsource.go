@@ -1,16 +1,17 @@
 // Package mysqlsource reads a shop's customers, products and ratings from MySQL or MariaDB: one
 // connection, one consistent snapshot for all three, ratings streamed in bounded memory. It owns
-// the queries, the column contract and the exact conversion of values. It does not join and does
-// not write; package extract does.
+// the queries, the column contract, the exact conversion of values and the manners in somebody
+// else's database. It does not join and does not write; package etl does.
 //
 // The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates
-// for every value. Ratings, of which there may be a hundred million, are read off the connection by
-// this package itself (packet.go, ratingdecoder.go).
+// for every value. This package decodes the rows of ratings itself, because there may be a hundred
+// million of them (packet.go, ratingdecoder.go).
 package mysqlsource
 
 import (
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/client"
 	driver "github.com/go-sql-driver/mysql"
+
+	"kindred/internal/shop"
 )
 
 const (
@@ -30,30 +33,58 @@ const (
 	netTimeoutSeconds = 3600
 )
 
-// Snapshot is one consistent view of the shop. It is for one goroutine. After an error only Close is useful.
+// Snapshot is one consistent view of the shop. It is for one goroutine. After an error only Close
+// is useful.
 type Snapshot struct {
 	cfg      *driver.Config
+	options  Options
 	mapping  Mapping
 	conn     *client.Conn
 	raw      net.Conn
 	position Position
-	faults   Faults
+	faults   shop.Faults
+	sample   int         // rows that a query may give; 0: all
+	lookup   *sql.DB     // answers which codes are spelled alike; nil until it is needed
+	dialled  *tls.Config // what the connection was made with; nil: no TLS
 }
+
+// Options is how a shop is read.
+type Options struct {
+	// Mapping presents tables with other names or columns as ours.
+	Mapping Mapping
+	// StatementLimit is how long the server may work on one query. Nil: as the server has it for
+	// the user. 0: as long as it takes.
+	StatementLimit *time.Duration
+	// RangeRows is about how many ratings one query reads. An ALTER TABLE waits for one query at
+	// most. 0: DefaultRangeRows.
+	RangeRows int64
+}
+
+// DefaultRangeRows is read in a few seconds.
+const DefaultRangeRows = 2_000_000
 
 // Open is OpenMapping for a shop whose tables are named as ours.
 func Open(ctx context.Context, dsn string) (*Snapshot, error) {
 	return OpenMapping(ctx, dsn, Mapping{})
 }
 
-// OpenMapping connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings
-// when the DSN, the user, the password or the database is wrong. Of the DSN's parameters it honours
-// tls, timeout and readTimeout. Call Check before reading a shop of unknown shape.
+// OpenMapping is OpenWith with a mapping alone.
 func OpenMapping(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
+	return OpenWith(ctx, dsn, Options{Mapping: m})
+}
+
+// OpenWith connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when
+// the DSN, the user, the password or the database is wrong. Of the DSN's parameters it honours tls,
+// timeout and readTimeout. Call Check before reading a shop of unknown shape.
+func OpenWith(ctx context.Context, dsn string, o Options) (*Snapshot, error) {
 	cfg, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{cfg: cfg, mapping: m}
+	if o.RangeRows <= 0 {
+		o.RangeRows = DefaultRangeRows
+	}
+	s := &Snapshot{cfg: cfg, options: o, mapping: o.Mapping}
 	if err := s.connect(ctx, cfg.TLS); err != nil {
 		if !cfg.AllowFallbackToPlaintext || ctx.Err() != nil {
 			return nil, err
@@ -102,7 +133,7 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 			c.SetTLSConfig(secure)
 		}
 		c.ReadTimeout = s.cfg.ReadTimeout
-		return c.SetCharset("utf8mb4")
+		return nil
 	}
 	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd,
 		s.cfg.DBName, dial, configure)
@@ -113,19 +144,25 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 	if err != nil {
 		return explain(s.cfg, "connect", cause(ctx, err))
 	}
-	s.conn = conn
+	s.conn, s.dialled = conn, secure
 	return nil
 }
 
 // begin prepares the session and fixes the snapshot.
 func (s *Snapshot) begin(ctx context.Context) error {
 	return s.guard(ctx, "begin the snapshot", func() error {
+		if err := s.speakUTF8(); err != nil {
+			return err
+		}
 		settings := []string{
 			fmt.Sprintf("SET SESSION net_write_timeout = %d", netTimeoutSeconds),
-			"SET SESSION time_zone = '+00:00'",   // a TIMESTAMP column reads as UTC
-			"SET SESSION max_statement_time = 0", // MariaDB
-			"SET SESSION max_execution_time = 0", // MySQL
+			"SET SESSION time_zone = '+00:00'", // a TIMESTAMP column reads as UTC
 			"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+		}
+		if limit := s.options.StatementLimit; limit != nil {
+			settings = append(settings,
+				fmt.Sprintf("SET SESSION max_statement_time = %f", limit.Seconds()),      // MariaDB
+				fmt.Sprintf("SET SESSION max_execution_time = %d", limit.Milliseconds())) // MySQL
 		}
 		for _, statement := range settings {
 			if _, err := s.conn.Execute(statement); err != nil && !isCode(err, codeUnknownVariable) {
@@ -141,6 +178,54 @@ func (s *Snapshot) begin(ctx context.Context) error {
 	})
 }
 
+const charset = "utf8mb4"
+
+// speakUTF8 makes the server send every character as it is. What the client says at login is not
+// enough: servers whose default is another character set answer in that one, with "?" for each
+// character that it lacks.
+func (s *Snapshot) speakUTF8() error {
+	if _, err := s.conn.Execute("SET NAMES " + charset); err != nil {
+		return err
+	}
+	result, err := s.conn.Execute(
+		"SELECT @@character_set_client, @@character_set_connection, @@character_set_results")
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	for i, name := range []string{"character_set_client", "character_set_connection", "character_set_results"} {
+		if got := keep(result.GetString(0, i)); got != charset {
+			return fmt.Errorf("%w: MySQL at %s answers in another character set: %s is %q after SET NAMES %s",
+				ErrSettings, s.cfg.Addr, name, got, charset)
+		}
+	}
+	return nil
+}
+
+// unlocked runs a reading and frees the tables after it, as mysqldump does: without it an ALTER
+// TABLE, and every query after it, would wait until the snapshot ends. The snapshot stays.
+func (s *Snapshot) unlocked(read func() error) error {
+	if _, err := s.conn.Execute("SAVEPOINT kindred"); err != nil {
+		return err
+	}
+	if err := read(); err != nil {
+		return err // after an error the snapshot is of no use
+	}
+	_, err := s.conn.Execute("ROLLBACK TO SAVEPOINT kindred")
+	return err
+}
+
+// Sample lets each later reading give so many rows at most, in any order: for looking at a shop
+// without sorting it.
+func (s *Snapshot) Sample(rows int) { s.sample = rows }
+
+func (s *Snapshot) queryOf(t table, mapped, where string) string {
+	if s.sample > 0 {
+		return fmt.Sprintf("%s LIMIT %d", t.unordered(mapped, where), s.sample)
+	}
+	return t.query(mapped, where)
+}
+
 // guard runs a conversation with the server that ends early when ctx does, and explains its error.
 func (s *Snapshot) guard(ctx context.Context, doing string, talk func() error) error {
 	stop := context.AfterFunc(ctx, func() { _ = s.raw.Close() })
@@ -151,38 +236,32 @@ func (s *Snapshot) guard(ctx context.Context, doing string, talk func() error) e
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", doing, cause(ctx, err))
-	case errors.Is(err, errCallback), errors.Is(err, ErrSchema), errors.Is(err, ErrData):
+	case errors.Is(err, errCallback), errors.Is(err, ErrSchema), errors.Is(err, ErrSettings):
 		return err
 	}
 	return explain(s.cfg, doing, err)
 }
 
-// Close ends the snapshot and the connection.
+// Close ends the snapshot and its connections.
 func (s *Snapshot) Close() error {
-	if err := s.conn.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	err := s.conn.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
+	}
+	if s.lookup != nil {
+		err = errors.Join(err, s.lookup.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("close MySQL connection: %w", err)
 	}
 	return nil
 }
 
+// Mapped is the mapping that the shop is read by.
+func (s *Snapshot) Mapped() Mapping { return s.mapping }
+
 // Position says which moment of the source the snapshot shows.
 func (s *Snapshot) Position() Position { return s.position }
-
-// EstimateRatings asks the server's statistics how many ratings there are: good enough for a
-// progress bar, off by up to half.
-func (s *Snapshot) EstimateRatings(ctx context.Context) (rows int64, err error) {
-	err = s.guard(ctx, "estimate ratings", func() error {
-		result, err := s.conn.Execute("SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES " +
-			"WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'ratings'")
-		if err != nil {
-			return err
-		}
-		defer result.Close()
-		rows, err = result.GetInt(0, 0)
-		return err
-	})
-	return rows, err
-}
 
 // trimVersion cuts the NUL that the client keeps at the version's end, and the 5.5.5- that MariaDB
 // puts before its own for old clients.

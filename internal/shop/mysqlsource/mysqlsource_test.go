@@ -49,6 +49,9 @@ func TestExplain(t *testing.T) {
 		{1049, ErrSettings, `MySQL cannot be used as configured: MySQL at db:3306 has no database "shop" that user "kindred" may use`},
 		{1142, ErrSettings, `MySQL cannot be used as configured: read ratings: user "kindred" may not SELECT from it`},
 		{1146, ErrSchema, `the shop's tables are not as expected: read ratings: Message in database shop`},
+		{1412, ErrChanged, `read ratings: a table of the shop was altered during the reading`},
+		{1969, ErrStatementLimit, `read ratings: the server ended a query that took longer than its limit`},
+		{3024, ErrStatementLimit, `read ratings: the server ended a query that took longer than its limit`},
 		{1205, nil, `read ratings: ERROR 1205 (): Message.`},
 	}
 	for _, test := range tests {

@@ -1,9 +1,11 @@
 package mysqlsource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -30,29 +32,41 @@ func (r Range) where() string {
 	return fmt.Sprintf(" WHERE customerNumber >= %d AND customerNumber < %d", r.From, r.To)
 }
 
-// CustomerBounds are the lowest and the highest customer number among the ratings; ok is false when
-// there is no rating.
-func (s *Snapshot) CustomerBounds(ctx context.Context) (low, high int32, ok bool, err error) {
-	err = s.guard(ctx, "ask for the bounds of ratings", func() error {
-		result, err := s.conn.Execute("SELECT MIN(customerNumber), MAX(customerNumber) FROM " +
-			ratingsTable().from(s.mapping.Ratings))
-		if err != nil {
-			return err
-		}
-		defer result.Close()
-		if null, err := result.IsNull(0, 0); err != nil || null {
-			return err
-		}
-		first, err := result.GetInt(0, 0)
-		if err != nil {
-			return err
-		}
-		last, err := result.GetInt(0, 1)
-		low, high, ok = int32(first), int32(last), true
-		return err
-	})
-	return low, high, ok, err
+// Pieces cuts a range so that each piece has about RangeRows ratings: the lock that a query holds
+// on the table is then short. customers are the sorted numbers that the cuts are taken from. Where
+// the server could not read a piece without reading everything, because no index begins with the
+// customer's number, the range stays whole.
+func (s *Snapshot) Pieces(ctx context.Context, in Range, customers []int32) ([]Range, error) {
+	whole := []Range{in}
+	rows, err := s.EstimateIn(ctx, in)
+	if err != nil || rows <= s.options.RangeRows {
+		return whole, err
+	}
+	pieces := splitsIn(in, customers, int(rows/s.options.RangeRows)+1)
+	if len(pieces) < 2 {
+		return whole, nil
+	}
+	const fair = 2 // a piece that costs half of the whole or more is no piece
+	piece, err := s.EstimateIn(ctx, pieces[len(pieces)/2])
+	if err != nil || piece > rows/fair {
+		return whole, err
+	}
+	return pieces, nil
 }
+
+// splitsIn cuts a range into up to n that adjoin, with as many of the customers each.
+func splitsIn(in Range, customers []int32, n int) []Range {
+	if in == (Range{}) {
+		in = Range{From: math.MinInt64, To: math.MaxInt64}
+	}
+	first, _ := slices.BinarySearchFunc(customers, in.From, compareNumber)
+	last, _ := slices.BinarySearchFunc(customers, in.To, compareNumber)
+	pieces := splits(customers[first:last], n)
+	pieces[0].From, pieces[len(pieces)-1].To = in.From, in.To
+	return pieces
+}
+
+func compareNumber(number int32, bound int64) int { return cmp.Compare(int64(number), bound) }
 
 // CustomerSplits cuts all integers into n adjoining ranges with as many customers each. Where
 // customers are fewer than n, some ranges are empty and left out.
@@ -62,14 +76,14 @@ func (s *Snapshot) CustomerSplits(ctx context.Context, n int) ([]Range, error) {
 	query := "SELECT customerNumber FROM " + t.from(s.mapping.Customers) + " ORDER BY customerNumber"
 	err := s.guard(ctx, "read customer numbers", func() error {
 		var result mysql.Result
-		return s.conn.ExecuteSelectStreaming(query, &result, func(values []mysql.FieldValue) error {
-			number, err := strconv.ParseInt(values[0].String(), 10, 32)
-			if err != nil {
-				return fmt.Errorf("%w: row %d of %s: customerNumber is no 32-bit integer", ErrData, len(numbers)+1, t.name)
-			}
-			numbers = append(numbers, int32(number))
-			return nil
-		}, nil)
+		return s.unlocked(func() error {
+			return s.conn.ExecuteSelectStreaming(query, &result, func(values []mysql.FieldValue) error {
+				if number, err := strconv.ParseInt(values[0].String(), 10, 32); err == nil {
+					numbers = append(numbers, int32(number)) // Customers counts those that are none
+				}
+				return nil
+			}, nil)
+		})
 	})
 	return splits(numbers, n), err
 }

@@ -33,3 +33,21 @@ func TestSplitsAdjoinAndCoverEverything(t *testing.T) {
 		}
 	}
 }
+
+func TestPiecesOfARangeStayInIt(t *testing.T) {
+	t.Parallel()
+	numbers := []int32{-5, 1, 2, 3, 4, 5, 6, 9}
+	for _, test := range []struct {
+		in   Range
+		want string
+	}{
+		{Range{}, "[{-9223372036854775808 4} {4 9223372036854775807}]"},
+		{Range{From: 2, To: 6}, "[{2 4} {4 6}]"},
+		{Range{From: 7, To: 9}, "[{7 9}]"},
+		{Range{From: 5, To: math.MaxInt64}, "[{5 6} {6 9223372036854775807}]"},
+	} {
+		if got := fmt.Sprint(splitsIn(test.in, numbers, 2)); got != test.want {
+			t.Errorf("pieces of %v: %s, want %s", test.in, got, test.want)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strconv"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -14,80 +13,106 @@ import (
 	"kindred/internal/shop"
 )
 
-// decoder converts rows of the binary protocol. The first value that cannot be converted sticks in err.
-type decoder struct {
-	table   table
+// ratingDecoder converts rows of the binary protocol to ratings. The first error of the protocol
+// sticks in err; values that break a rule are counted in faults.
+type ratingDecoder struct {
 	fields  []*mysql.Field
 	number  int64 // of the row, from 1
 	rest    []byte
 	ratedAt time.Time
-	faults  *Faults
+	noDate  bool // the row's date does not exist
+	faults  *shop.Faults
 	err     error
 }
 
-// decode reads a row. ok is false when the row is none, which is counted, or when err is set.
-func (d *decoder) decode(packet []byte) (r shop.Rating, ok bool) {
+const (
+	columnCustomer = iota
+	columnProduct
+	columnStars
+	columnRatedAt
+)
+
+// decode reads a row. ok is false when err is set, or when the row has no usable key or stars,
+// which is counted. ProductCode may be no text: whoever finds that no product has it checks it.
+func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 	d.number++
-	const nulls, values = 1, 2 // behind the header; the NULLs of four columns begin at the third bit
+	const nulls, values = 1, 2 // after the header; the NULLs of four columns begin at the third bit
 	if len(packet) < values || packet[0] != okHeader {
 		d.err = fmt.Errorf("%w: row %d", errProtocol, d.number)
 		return r, false
 	}
 	null := packet[nulls] >> 2
-	d.rest = packet[values:]
+	d.rest, d.noDate = packet[values:], false
+	customer, inRange := int64(0), true
 	if null&(1<<columnCustomer) == 0 {
-		n, exact := d.integer(columnCustomer)
-		if !exact || n < math.MinInt32 || n > math.MaxInt32 {
-			d.fail(columnCustomer, fmt.Sprintf("is not from %d to %d", math.MinInt32, math.MaxInt32))
-		}
-		r.CustomerNumber = int32(n)
+		customer, inRange = d.integer(columnCustomer)
+		inRange = inRange && customer >= math.MinInt32 && customer <= math.MaxInt32
+		r.CustomerNumber = int32(customer)
 	}
 	if null&(1<<columnProduct) == 0 {
-		r.ProductCode = d.code(d.text())
+		code := d.text()
+		r.ProductCode = unsafe.String(unsafe.SliceData(code), len(code)) // the packet's memory
 	}
-	stars, exact := int64(0), true
+	stars, inStars := int64(0), true
 	if null&(1<<columnStars) == 0 {
-		stars, exact = d.integer(columnStars)
+		stars, inStars = d.integer(columnStars)
+		inStars = inStars && stars >= shop.MinStars && stars <= shop.MaxStars
 	}
 	if null&(1<<columnRatedAt) == 0 {
 		r.RatedAt = d.moment()
 	}
-	switch {
-	case d.err != nil:
+	if d.err != nil {
 		return r, false
-	case null&(1<<columnCustomer) != 0:
-		return r, d.skip(&d.faults.MissingKey, columnCustomer, "is NULL, want a value")
-	case null&(1<<columnProduct) != 0:
-		return r, d.skip(&d.faults.MissingKey, columnProduct, "is NULL, want a value")
-	case null&(1<<columnStars) != 0:
-		return r, d.skip(&d.faults.StarsRange, columnStars, "is NULL, want a value")
-	case !exact || stars < shop.MinStars || stars > shop.MaxStars:
-		return r, d.skip(&d.faults.StarsRange, columnStars, fmt.Sprintf("is not from %d to %d", shop.MinStars, shop.MaxStars))
+	}
+	const keysAndStars = 1<<columnCustomer | 1<<columnProduct | 1<<columnStars
+	if null&keysAndStars != 0 || !inRange || !inStars || r.ProductCode == "" {
+		d.leaveOut(r, null, customer, inRange)
+		return r, false
+	}
+	if d.noDate {
+		d.countDate(r)
 	}
 	r.Stars = int8(stars)
 	return r, true
 }
 
-func (d *decoder) problem(column int, problem string) string {
-	return fmt.Sprintf("row %d of %s: %s %s", d.number, d.table.name, d.table.columns[column].name, problem)
+// countDate is a method of its own because decode's result must not move to the heap.
+func (d *ratingDecoder) countDate(r shop.Rating) {
+	d.faults.Add(shop.RatingDate, func() string {
+		return shop.RatingName(r.CustomerNumber, r.ProductCode) + ": ratedAt is a date that does not exist"
+	})
 }
 
-func (d *decoder) fail(column int, problem string) {
-	if d.err == nil {
-		d.err = fmt.Errorf("%w: %s", ErrData, d.problem(column, problem))
+// leaveOut counts a row that is no rating.
+func (d *ratingDecoder) leaveOut(r shop.Rating, null byte, customer int64, inRange bool) {
+	switch {
+	case null&(1<<columnCustomer) != 0:
+		d.faults.Add(shop.RatingKey, func() string {
+			return "a rating for " + shop.ProductName(r.ProductCode) + ": customerNumber is NULL"
+		})
+	case !inRange:
+		d.faults.Add(shop.RatingKey, func() string {
+			return fmt.Sprintf("rating of customer %d for %s: customerNumber is not from %d to %d", customer,
+				shop.ProductName(r.ProductCode), math.MinInt32, math.MaxInt32)
+		})
+	case null&(1<<columnProduct) != 0:
+		d.faults.Add(shop.RatingKey, func() string {
+			return "a rating of " + shop.CustomerName(r.CustomerNumber) + ": productCode is NULL"
+		})
+	case r.ProductCode == "":
+		d.faults.Add(shop.RatingKey, func() string {
+			return "a rating of " + shop.CustomerName(r.CustomerNumber) + ": productCode is empty"
+		})
+	default:
+		d.faults.Add(shop.RatingStars, func() string {
+			return fmt.Sprintf("%s: productRating is not from %d to %d", shop.RatingName(r.CustomerNumber, r.ProductCode),
+				shop.MinStars, shop.MaxStars)
+		})
 	}
-}
-
-// skip counts a row that is no rating.
-func (d *decoder) skip(count *int64, column int, problem string) bool {
-	if *count++; d.faults.First == "" {
-		d.faults.First = d.problem(column, problem)
-	}
-	return false
 }
 
 // take cuts n bytes off the row. Where there are less it gives zeros, more than a number needs.
-func (d *decoder) take(n int) []byte {
+func (d *ratingDecoder) take(n int) []byte {
 	if n > len(d.rest) {
 		if d.err == nil {
 			d.err = fmt.Errorf("%w: row %d is too short", errProtocol, d.number)
@@ -100,7 +125,7 @@ func (d *decoder) take(n int) []byte {
 	return b
 }
 
-func (d *decoder) text() []byte {
+func (d *ratingDecoder) text() []byte {
 	if len(d.rest) > 0 && d.rest[0] < 0xfb { // all product codes, in one byte
 		return d.take(1 + int(d.rest[0]))[1:]
 	}
@@ -113,16 +138,8 @@ func (d *decoder) text() []byte {
 	return d.take(int(min(size, math.MaxInt32)))
 }
 
-// code is the text as a string of the packet's memory.
-func (d *decoder) code(b []byte) string {
-	if !utf8.Valid(b) {
-		d.fail(columnProduct, "is not UTF-8")
-	}
-	return unsafe.String(unsafe.SliceData(b), len(b))
-}
-
 // integer reads a value of the column's type. exact is false when it does not fit.
-func (d *decoder) integer(column int) (n int64, exact bool) {
+func (d *ratingDecoder) integer(column int) (n int64, exact bool) {
 	unsigned := d.fields[column].Flag&mysql.UNSIGNED_FLAG != 0
 	switch d.fields[column].Type {
 	case mysql.MYSQL_TYPE_TINY:
@@ -151,8 +168,9 @@ func (d *decoder) integer(column int) (n int64, exact bool) {
 	return n, err == nil
 }
 
-// moment reads a DATETIME as UTC. MySQL's zero date, which stands for "not known", gives nil.
-func (d *decoder) moment() *time.Time {
+// moment reads a DATETIME as UTC. MySQL's zero date, which stands for "not known", gives nil; so
+// does a date that does not exist, which sets noDate.
+func (d *ratingDecoder) moment() *time.Time {
 	size := int(d.take(1)[0])
 	b := d.take(size)
 	var hour, minute, second, micros int
@@ -167,7 +185,7 @@ func (d *decoder) moment() *time.Time {
 		fallthrough
 	case 4:
 	default:
-		d.fail(columnRatedAt, "is no date that exists")
+		d.noDate = true
 		return nil
 	}
 	year, month, day := int(binary.LittleEndian.Uint16(b)), int(b[2]), int(b[3])
@@ -176,7 +194,7 @@ func (d *decoder) moment() *time.Time {
 	}
 	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 ||
 		second > 59 || micros > 999_999 {
-		d.fail(columnRatedAt, "is no date that exists")
+		d.noDate = true
 		return nil
 	}
 	seconds := int64(daysSince1970(year, month, day))*86400 + int64(hour*3600+minute*60+second)

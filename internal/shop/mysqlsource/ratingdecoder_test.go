@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/google/go-cmp/cmp"
 
 	"kindred/internal/shop"
 )
@@ -40,9 +41,8 @@ func binaryRow(nulls byte, customer int32, code string, stars int8, datetime ...
 	return b
 }
 
-func newDecoder(faults *Faults) *decoder {
-	return &decoder{table: ratingsTable(), fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY),
-		faults: faults}
+func newDecoder(faults *shop.Faults) *ratingDecoder {
+	return &ratingDecoder{fields: ratingFields(mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_TINY), faults: faults}
 }
 
 func TestBinaryRowsAreRatings(t *testing.T) {
@@ -59,21 +59,22 @@ func TestBinaryRowsAreRatings(t *testing.T) {
 		{"microsecond", binaryRow(0, 1, "S10", 1, append(leap, 0x40, 0xe2, 1, 0)...),
 			shop.Rating{CustomerNumber: 1, ProductCode: "S10", Stars: 1},
 			time.Date(2024, 2, 29, 23, 59, 58, 123_456_000, time.UTC)},
-		{"midnight", binaryRow(0, math.MaxInt32, "", 2, 0xb2, 7, 1, 1), shop.Rating{CustomerNumber: math.MaxInt32, Stars: 2},
+		{"midnight", binaryRow(0, math.MaxInt32, "m", 2, 0xb2, 7, 1, 1),
+			shop.Rating{CustomerNumber: math.MaxInt32, ProductCode: "m", Stars: 2},
 			time.Unix(0, 0).UTC()},
 		{"zero date", binaryRow(0, 1, "ü", 3), shop.Rating{CustomerNumber: 1, ProductCode: "ü", Stars: 3}, time.Time{}},
 		{"NULL date", binaryRow(32, 1, "a", 3), shop.Rating{CustomerNumber: 1, ProductCode: "a", Stars: 3}, time.Time{}},
 	}
 	for _, test := range tests {
-		var faults Faults
+		var faults shop.Faults
 		d := newDecoder(&faults)
 		got, ok := d.decode(test.packet)
 		if !ok || d.err != nil || (got.RatedAt == nil) != test.at.IsZero() || got.RatedAt != nil &&
 			!got.RatedAt.Equal(test.at) {
 			t.Errorf("%s: %+v at %v, %v, error %v, want at %v", test.name, got, got.RatedAt, ok, d.err, test.at)
 		}
-		if got.RatedAt = nil; got != test.want || faults != (Faults{}) {
-			t.Errorf("%s: %+v, faults %+v, want %+v", test.name, got, faults, test.want)
+		if got.RatedAt = nil; got != test.want || len(faults.Examples()) != 0 {
+			t.Errorf("%s: %+v, faults %q, want %+v", test.name, got, faults.Examples(), test.want)
 		}
 	}
 }
@@ -99,7 +100,7 @@ func TestIntegersOfEveryWidthAreRead(t *testing.T) {
 		{mysql.MYSQL_TYPE_NEWDECIMAL, false, []byte("\x1499999999999999999999"), math.MaxInt64, false},
 	}
 	for _, test := range tests {
-		d := &decoder{fields: []*mysql.Field{{Type: test.kind}}, rest: test.bytes}
+		d := &ratingDecoder{fields: []*mysql.Field{{Type: test.kind}}, rest: test.bytes}
 		if test.unsigned {
 			d.fields[0].Flag = mysql.UNSIGNED_FLAG
 		}
@@ -110,52 +111,73 @@ func TestIntegersOfEveryWidthAreRead(t *testing.T) {
 	}
 }
 
-func TestRatingsThatAreNoneAreCounted(t *testing.T) {
+func TestRatingsThatAreNoneAreCountedAndNamed(t *testing.T) {
 	t.Parallel()
-	var faults Faults
+	var faults shop.Faults
 	d := newDecoder(&faults)
 	for _, packet := range [][]byte{binaryRow(0, 1, "a", 3), binaryRow(0, 1, "b", 6), binaryRow(4, 0, "a", 3),
-		binaryRow(8, 1, "", 3),
+		binaryRow(8, 1, "", 3), binaryRow(0, 1, "", 3),
 		binaryRow(16, 1, "a", 0), binaryRow(0, 1, "a", -1), binaryRow(4+8+16+32, 0, "", 0)} {
 		if _, ok := d.decode(packet); ok != (d.number == 1) || d.err != nil {
 			t.Errorf("row %d: %v, error %v", d.number, ok, d.err)
 		}
 	}
-	want := Faults{MissingKey: 3, StarsRange: 3, First: "row 2 of ratings: productRating is not from 1 to 5"}
-	if faults != want {
-		t.Errorf("faults %+v, want %+v", faults, want)
+	d.fields[0].Type = mysql.MYSQL_TYPE_LONGLONG
+	if _, ok := d.decode(append([]byte{okHeader, 16 + 32, 0, 0, 0, 0, 1, 0, 0, 0}, "\x01a"...)); ok || d.err != nil {
+		t.Errorf("customer beyond 32 bits: %v, error %v", ok, d.err)
+	}
+	want := shop.Examples{
+		shop.RatingKey: {`a rating for product "a": customerNumber is NULL`, "a rating of customer 1: productCode is NULL",
+			"a rating of customer 1: productCode is empty",
+			`a rating for product "": customerNumber is NULL`,
+			`rating of customer 4294967296 for product "a": customerNumber is not from -2147483648 to 2147483647`},
+		shop.RatingStars: {`rating of customer 1 for product "b": productRating is not from 1 to 5`,
+			`rating of customer 1 for product "a": productRating is not from 1 to 5`,
+			`rating of customer 1 for product "a": productRating is not from 1 to 5`},
+	}
+	if diff := cmp.Diff(want, faults.Examples()); diff != "" || faults.Count(shop.RatingKey) != 5 ||
+		faults.Count(shop.RatingStars) != 3 {
+		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 }
 
-func TestValuesThatCannotBeReadEndTheReading(t *testing.T) {
+func TestDateThatDoesNotExistIsNoneAndCounted(t *testing.T) {
+	t.Parallel()
+	for name, datetime := range map[string][]byte{
+		"30 February": {0xe8, 7, 2, 30}, "29 February": {0xe7, 7, 2, 29}, "month 0": {0xe8, 7, 0, 9},
+		"day 0": {0xe8, 7, 9, 0}, "hour 24": {0xe8, 7, 1, 1, 24, 0, 0}, "5 bytes": {0xe8, 7, 1, 1, 1},
+	} {
+		var faults shop.Faults
+		d := newDecoder(&faults)
+		const want = `rating of customer 1 for product "a": ratedAt is a date that does not exist`
+		r, ok := d.decode(binaryRow(0, 1, "a", 3, datetime...))
+		if got := faults.Examples()[shop.RatingDate]; !ok || r.RatedAt != nil || r.Stars != 3 || len(got) != 1 ||
+			got[0] != want {
+			t.Errorf("%s: %+v, %v, examples %q", name, r, ok, got)
+		}
+		if r, ok := d.decode(binaryRow(0, 1, "a", 3, 0xe8, 7, 2, 29)); !ok || r.RatedAt == nil ||
+			faults.Count(shop.RatingDate) != 1 {
+			t.Errorf("%s: the row after it is %+v, %v", name, r, ok)
+		}
+	}
+}
+
+func TestDamagedRowsEndTheReading(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		packet []byte
 		want   string
 	}{
-		"30 February":  {binaryRow(0, 1, "a", 3, 0xe8, 7, 2, 30), "ratedAt is no date that exists"},
-		"29 February":  {binaryRow(0, 1, "a", 3, 0xe7, 7, 2, 29), "ratedAt is no date that exists"},
-		"month 0":      {binaryRow(0, 1, "a", 3, 0xe8, 7, 0, 9), "ratedAt is no date that exists"},
-		"hour 24":      {binaryRow(0, 1, "a", 3, 0xe8, 7, 1, 1, 24, 0, 0), "ratedAt is no date that exists"},
-		"5 bytes":      {binaryRow(0, 1, "a", 3, 0xe8, 7, 1, 1, 1), "ratedAt is no date that exists"},
-		"latin1":       {binaryRow(0, 1, "caf\xe9", 3), "productCode is not UTF-8"},
 		"cut off":      {binaryRow(0, 1, "a", 3)[:6], "row 1 is too short"},
 		"cut off text": {binaryRow(0, 1, "abc", 3)[:8], "row 1 is too short"},
 		"no row":       {[]byte{1, 2, 3}, "row 1"},
 		"long text":    {append(binaryRow(0, 1, "", 3)[:6], 0xfd, 1), "row 1 is too short"},
 	}
 	for name, test := range tests {
-		d := newDecoder(&Faults{})
+		d := newDecoder(&shop.Faults{})
 		if _, ok := d.decode(test.packet); ok || d.err == nil || !strings.Contains(d.err.Error(), test.want) {
 			t.Errorf("%s: %v, error %v, want %s", name, ok, d.err, test.want)
 		}
-	}
-	big := newDecoder(&Faults{})
-	big.fields[0].Type = mysql.MYSQL_TYPE_LONGLONG
-	packet := append([]byte{okHeader, 8 + 16 + 32}, 0, 0, 0, 0, 1, 0, 0, 0)
-	const want = "customerNumber is not from -2147483648 to 2147483647"
-	if _, ok := big.decode(packet); ok || !errors.Is(big.err, ErrData) || !strings.Contains(big.err.Error(), want) {
-		t.Errorf("customer beyond 32 bits: %v, error %v", ok, big.err)
 	}
 }
 
@@ -168,7 +190,7 @@ func TestRandomPacketsDoNotPanic(t *testing.T) {
 			packet[i] = byte(r.Uint32())
 		}
 		packet[0] = okHeader
-		d := newDecoder(&Faults{})
+		d := newDecoder(&shop.Faults{})
 		d.decode(packet)
 	}
 }
@@ -186,14 +208,14 @@ func TestDaysAreThoseOfTheCalendar(t *testing.T) {
 	}
 }
 
-// pieces gives a stream in reads of random size.
-type pieces struct {
+// chopped gives a stream in reads of random size.
+type chopped struct {
 	net.Conn
 	data []byte
 	rand *rand.Rand
 }
 
-func (p *pieces) Read(b []byte) (int, error) {
+func (p *chopped) Read(b []byte) (int, error) {
 	if len(p.data) == 0 {
 		return 0, net.ErrClosed
 	}
@@ -217,7 +239,7 @@ func TestPacketsComeWholeHoweverTheyAreCut(t *testing.T) {
 		stream = append(stream, byte(len(packet)), byte(len(packet)>>8), byte(len(packet)>>16), byte(i+1))
 		stream = append(stream, packet...)
 	}
-	p := &packets{conn: &pieces{data: stream, rand: r}, buf: make([]byte, receiveBytes), sequence: 1}
+	p := &packets{conn: &chopped{data: stream, rand: r}, buf: make([]byte, receiveBytes), sequence: 1}
 	for i := range want {
 		got, err := p.next()
 		if err != nil || string(got) != string(want[i]) {
@@ -225,9 +247,9 @@ func TestPacketsComeWholeHoweverTheyAreCut(t *testing.T) {
 		}
 	}
 	if _, err := p.next(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("behind the last packet: error %v", err)
+		t.Errorf("after the last packet: error %v", err)
 	}
-	out := &packets{conn: &pieces{data: []byte{1, 0, 0, 9, 0}, rand: r}, buf: make([]byte, 16)}
+	out := &packets{conn: &chopped{data: []byte{1, 0, 0, 9, 0}, rand: r}, buf: make([]byte, 16)}
 	if _, err := out.next(); !errors.Is(err, errProtocol) {
 		t.Errorf("packet out of order: error %v", err)
 	}
@@ -239,7 +261,7 @@ func TestNoRowIsTakenForTheEndOfTheColumns(t *testing.T) {
 	eof, ok, row := "\xfe\x00\x00\x22\x00", "\xfe\x00\x00\x22\x00\x00\x00", string(binaryRow(0, 1, "a", 3))
 	for name, stream := range map[string][]string{"old server": {eof, row, eof}, "new server": {row, ok},
 		"old server, no rows": {eof, eof}, "new server, no rows": {ok}} {
-		p := &packets{conn: &pieces{rand: rand.New(rand.NewPCG(1, 1))}, buf: make([]byte, 64)}
+		p := &packets{conn: &chopped{rand: rand.New(rand.NewPCG(1, 1))}, buf: make([]byte, 64)}
 		for i, packet := range stream {
 			p.to += copy(p.buf[p.to:], append([]byte{byte(len(packet)), 0, 0, byte(i)}, packet...))
 		}

@@ -2,122 +2,212 @@ package mysqlsource
 
 import (
 	"fmt"
+	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	textrule "kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
-// row converts the values of one row, which are valid until the next one. The first problem sticks
-// in err and names the row by its number, never by its values: they may be a customer's.
+// row decodes one row of customers or products, whose values are valid until the next row. A value
+// that breaks a rule is counted in faults under the row's key and replaced: NULL and bad text by
+// "not known", a number that is too large by the nearest that can be kept. No message shows a
+// customer's values.
 type row struct {
 	table  table
-	number int64 // from 1
 	values []mysql.FieldValue
-	texts  map[string]*string // those that come again
-	err    error
+	texts  map[string]*string // texts that other rows have too
+	faults *shop.Faults
+	name   string // of the row, by its key, once the key is read
 }
 
-func (r *row) fail(i int, problem string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: row %d of %s: %s %s", ErrData, r.number, r.table.name, r.table.columns[i].name, problem)
+// customer decodes a row of customersTable. ok is false for a row without a usable key.
+func (r *row) customer() (c shop.Customer, ok bool) {
+	if c.Number, ok = r.customerNumber(0); !ok {
+		return c, false
 	}
+	r.name = shop.CustomerName(c.Number)
+	c.Name = r.text(1)
+	c.City, c.State, c.PostalCode, c.Country = *r.repeated(2), r.optionalText(3), r.optionalText(4), *r.repeated(5)
+	c.CreditLimit = r.optionalCents(6)
+	return c, true
 }
 
-// null reports NULL, which is a problem where the contract has none.
-func (r *row) null(i int) bool {
-	if r.values[i].Type != mysql.FieldValueTypeNull {
+// product decodes a row of productsTable. ok is false for a row without a usable key.
+func (r *row) product() (p shop.Product, ok bool) {
+	if p.Code, ok = r.productCode(0); !ok {
+		return p, false
+	}
+	r.name = shop.ProductName(p.Code)
+	p.Name, p.Line, p.Scale, p.Vendor = r.text(1), *r.repeated(2), *r.repeated(3), *r.repeated(4)
+	p.QuantityInStock = r.stock(5)
+	p.BuyPrice, p.MSRP = r.price(6), r.price(7)
+	return p, true
+}
+
+// fault counts a broken rule of one value.
+func (r *row) fault(rule shop.Rule, i int, problem string) {
+	r.faults.Add(rule, func() string { return r.name + ": " + r.table.columns[i].name + " " + problem })
+}
+
+func (r *row) isNull(i int) bool { return r.values[i].Type == mysql.FieldValueTypeNull }
+
+// missing reports NULL, which is counted: the contract wants a value.
+func (r *row) missing(i int) bool {
+	if !r.isNull(i) {
 		return false
 	}
-	if !r.table.columns[i].nullable {
-		r.fail(i, "is NULL, want a value")
-	}
+	r.fault(r.table.missing, i, "is NULL")
 	return true
 }
 
-func (r *row) integer(i int, low, high int64) int64 {
-	if r.null(i) {
-		return 0
+func (r *row) customerNumber(i int) (int32, bool) {
+	if r.isNull(i) {
+		r.faults.Add(shop.CustomerKey, func() string { return "a customer whose customerNumber is NULL" })
+		return 0, false
 	}
-	var n int64
-	var err error
+	n, exact := r.integer(i)
+	if !exact || n < math.MinInt32 || n > math.MaxInt32 {
+		shown := r.shown(i)
+		r.faults.Add(shop.CustomerKey, func() string {
+			return fmt.Sprintf("customer %s: customerNumber is not from %d to %d", shown, math.MinInt32, math.MaxInt32)
+		})
+		return 0, false
+	}
+	return int32(n), true
+}
+
+func (r *row) productCode(i int) (string, bool) {
+	if r.isNull(i) {
+		r.faults.Add(shop.ProductKey, func() string { return "a product whose productCode is NULL" })
+		return "", false
+	}
+	code := string(r.values[i].AsString())
+	problem := textrule.Check(code, textrule.NoLimit)
+	if n := len([]rune(code)); problem == nil && (n == 0 || n > shop.MaxProductCode) {
+		problem = fmt.Errorf("has %d characters, want 1 to %d", n, shop.MaxProductCode)
+	}
+	if problem != nil {
+		r.faults.Add(shop.ProductKey, func() string {
+			return fmt.Sprintf("%s: productCode %v", shop.ProductName(code), problem)
+		})
+		return "", false
+	}
+	return code, true
+}
+
+// integer reads a whole number. exact is false when it does not fit.
+func (r *row) integer(i int) (n int64, exact bool) {
 	switch v := &r.values[i]; v.Type {
 	case mysql.FieldValueTypeSigned:
-		n = v.AsInt64()
+		return v.AsInt64(), true
 	case mysql.FieldValueTypeUnsigned:
-		if u := v.AsUint64(); u <= uint64(high) {
-			n = int64(u)
-		} else {
-			err = strconv.ErrRange
-		}
-	default: // decimal without places
-		n, err = strconv.ParseInt(string(v.AsString()), 10, 64)
+		u := v.AsUint64()
+		return int64(u), u <= math.MaxInt64
+	default: // a decimal without places
+		n, err := strconv.ParseInt(string(v.AsString()), 10, 64)
+		return n, err == nil
 	}
-	if err != nil || n < low || n > high {
-		r.fail(i, fmt.Sprintf("is not from %d to %d", low, high))
-	}
-	return n
 }
 
-// bytes are valid until the next row.
-func (r *row) bytes(i int) []byte {
-	if r.null(i) {
-		return nil
+// shown is a key or a number of a product as the server gives it, for a message.
+func (r *row) shown(i int) string {
+	switch v := &r.values[i]; v.Type {
+	case mysql.FieldValueTypeSigned:
+		return strconv.FormatInt(v.AsInt64(), 10)
+	case mysql.FieldValueTypeUnsigned:
+		return strconv.FormatUint(v.AsUint64(), 10)
+	default:
+		return string(v.AsString())
 	}
-	b := r.values[i].AsString()
-	if !utf8.Valid(b) {
-		r.fail(i, "is not UTF-8")
-	}
-	return b
 }
 
-func (r *row) text(i int) string { return string(r.bytes(i)) }
+// stock is a quantity, or the nearest one that fits.
+func (r *row) stock(i int) int16 {
+	if r.missing(i) {
+		return 0
+	}
+	n, exact := r.integer(i)
+	if exact && n >= math.MinInt16 && n <= math.MaxInt16 {
+		return int16(n)
+	}
+	nearest := int16(math.MaxInt16)
+	if shown := r.shown(i); shown[0] == '-' {
+		nearest = math.MinInt16
+	}
+	r.fault(r.table.stock, i, fmt.Sprintf("is %s, taken as %d", r.shown(i), nearest))
+	return nearest
+}
+
+// bytes are valid until the next row. ok is false for NULL and for what is not text.
+func (r *row) bytes(i int) (b []byte, ok bool) {
+	if r.isNull(i) {
+		return nil, false
+	}
+	b = r.values[i].AsString()
+	if err := textrule.CheckBytes(b, textrule.NoLimit); err != nil {
+		r.fault(r.table.badText, i, err.Error())
+		return nil, false
+	}
+	return b, true
+}
+
+func (r *row) text(i int) string {
+	r.missing(i)
+	b, _ := r.bytes(i)
+	return string(b)
+}
 
 // repeated is a text that other rows have too: one string for all of them.
 func (r *row) repeated(i int) *string {
-	bytes := r.bytes(i)
-	known := r.texts[string(bytes)]
+	r.missing(i)
+	b, _ := r.bytes(i)
+	return r.share(b)
+}
+
+func (r *row) share(b []byte) *string {
+	known := r.texts[string(b)]
 	if known == nil {
 		if r.texts == nil {
 			r.texts = map[string]*string{}
 		}
-		known = new(string(bytes))
+		known = new(string(b))
 		r.texts[*known] = known
 	}
 	return known
 }
 
 func (r *row) optionalText(i int) *string {
-	if r.null(i) {
+	b, ok := r.bytes(i)
+	if !ok {
 		return nil
 	}
-	return r.repeated(i)
+	return r.share(b)
 }
 
-func (r *row) cents(i int) shop.Cents {
-	if r.null(i) {
+// price is an amount of a product; 0 stands for "not known".
+func (r *row) price(i int) shop.Cents {
+	if r.missing(i) {
 		return 0
 	}
-	v := &r.values[i]
-	digits := string(v.AsString())
-	switch v.Type {
-	case mysql.FieldValueTypeSigned:
-		digits = strconv.FormatInt(v.AsInt64(), 10)
-	case mysql.FieldValueTypeUnsigned:
-		digits = strconv.FormatUint(v.AsUint64(), 10)
-	}
-	c, err := shop.ParseCents(digits)
-	if err != nil {
-		r.fail(i, "is no decimal(10,2)")
+	c, err := shop.ParseCents(r.shown(i))
+	if err != nil || c < 0 {
+		r.fault(r.table.amount, i, fmt.Sprintf("is %s, want an amount from 0 to %s; taken as 0", r.shown(i), shop.MaxCents))
+		return 0
 	}
 	return c
 }
 
 func (r *row) optionalCents(i int) *shop.Cents {
-	if r.null(i) {
+	if r.isNull(i) {
 		return nil
 	}
-	return new(r.cents(i))
+	c, err := shop.ParseCents(r.shown(i))
+	if err != nil {
+		r.fault(r.table.amount, i, "is no decimal(10,2)")
+		return nil
+	}
+	return &c
 }

@@ -1,8 +1,9 @@
 package mysqlsource
 
 import (
-	"errors"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -10,10 +11,11 @@ import (
 	"kindred/internal/shop"
 )
 
-// oneValue is a row with a single column that holds v.
+// oneValue is a row of products with a single column that holds v.
 func oneValue(k kind, nullable bool, v mysql.FieldValue) *row {
-	things := table{name: "things", columns: []column{{"thing", k, nullable}}}
-	return &row{table: things, number: 7, values: []mysql.FieldValue{v}}
+	things := productsTable()
+	things.name, things.columns = "things", []column{{"thing", k, nullable}}
+	return &row{table: things, name: "thing 7", values: []mysql.FieldValue{v}, faults: &shop.Faults{}}
 }
 
 func null() mysql.FieldValue { return mysql.NewFieldValue(mysql.FieldValueTypeNull, 0, nil) }
@@ -33,48 +35,100 @@ func TestValuesAreExact(t *testing.T) {
 		"99999999.99": shop.MaxCents, "5": 500}
 	for v, want := range amounts {
 		r := oneValue(amount, false, str(v))
-		if got := r.cents(0); got != want || r.err != nil {
-			t.Errorf("cents of %s = %d, error %v, want %d", v, got, r.err, want)
+		if got := r.optionalCents(0); got == nil || *got != want || len(r.faults.Examples()) != 0 {
+			t.Errorf("cents of %s = %v, faults %v, want %d", v, got, r.faults.Examples(), want)
 		}
 	}
 	for _, v := range []mysql.FieldValue{signed(-3), str("-3")} {
-		r := oneValue(integer, false, v)
-		if got := r.integer(0, math.MinInt32, math.MaxInt32); got != -3 || r.err != nil {
-			t.Errorf("integer = %d, error %v, want -3", got, r.err)
+		if got, ok := oneValue(integer, false, v).customerNumber(0); got != -3 || !ok {
+			t.Errorf("number = %d, %v, want -3", got, ok)
 		}
 	}
-	r := oneValue(amount, true, unsigned(12))
-	if got := r.optionalCents(0); got == nil || *got != 12_00 {
+	if got := oneValue(amount, true, unsigned(12)).optionalCents(0); got == nil || *got != 12_00 {
 		t.Errorf("cents of an unsigned 12: %v", got)
 	}
-	if r := oneValue(text, true, null()); r.optionalText(0) != nil || r.err != nil {
-		t.Errorf("NULL text: error %v", r.err)
+	if r := oneValue(text, true, null()); r.optionalText(0) != nil || len(r.faults.Examples()) != 0 {
+		t.Errorf("NULL text: faults %v", r.faults.Examples())
 	}
-	if r := oneValue(text, true, str("")); r.optionalText(0) == nil {
-		t.Error("empty text became NULL")
+	for _, empty := range [][]byte{nil, {}} {
+		if oneValue(text, true, mysql.NewFieldValue(mysql.FieldValueTypeString, 0, empty)).optionalText(0) == nil {
+			t.Error("empty text became NULL")
+		}
 	}
 }
 
-func TestBadValueNamesItsRowAndNotItself(t *testing.T) {
+func TestValueThatBreaksARuleIsReplacedAndCounted(t *testing.T) {
 	t.Parallel()
+	const price, stock = amount, integer
 	tests := []struct {
-		name string
-		row  *row
-		read func(*row)
-		want string
+		name    string
+		row     *row
+		read    func(*row) any
+		want    any
+		rule    shop.Rule
+		example string
 	}{
-		{"NULL key", oneValue(integer, false, null()), func(r *row) { r.integer(0, 0, 9) }, "thing is NULL, want a value"},
-		{"not UTF-8", oneValue(text, false, str("caf\xe9")), func(r *row) { r.text(0) }, "thing is not UTF-8"},
-		{"too large", oneValue(integer, false, signed(10)), func(r *row) { r.integer(0, 0, 9) }, "thing is not from 0 to 9"},
-		{"far too large", oneValue(integer, false, unsigned(math.MaxUint64)), func(r *row) { r.integer(0, 0, 9) },
-			"thing is not from 0 to 9"},
-		{"three places", oneValue(amount, false, str("1.005")), func(r *row) { r.cents(0) }, "thing is no decimal(10,2)"},
+		{"NULL text", oneValue(text, false, null()), func(r *row) any { return r.text(0) }, "",
+			shop.ProductValue, "thing 7: thing is NULL"},
+		{"NULL stock", oneValue(stock, false, null()), func(r *row) any { return r.stock(0) }, int16(0),
+			shop.ProductValue, "thing 7: thing is NULL"},
+		{"NULL price", oneValue(price, false, null()), func(r *row) any { return r.price(0) }, shop.Cents(0),
+			shop.ProductValue, "thing 7: thing is NULL"},
+		{"not UTF-8", oneValue(text, false, str("caf\xe9")), func(r *row) any { return r.text(0) }, "",
+			shop.ProductText, "thing 7: thing is not valid UTF-8 at byte 3 (0xE9)"},
+		{"NUL in a repeated text", oneValue(text, false, str("a\x00")), func(r *row) any { return *r.repeated(0) }, "",
+			shop.ProductText, "thing 7: thing holds a NUL at byte 1"},
+		{"surrogate", oneValue(text, true, str("\xed\xa0\x80")), func(r *row) any { return r.optionalText(0) }, (*string)(nil),
+			shop.ProductText, "thing 7: thing holds a surrogate, which is not valid UTF-8, at byte 0 (0xEDA080)"},
+		{"much stock", oneValue(stock, false, signed(40_000)), func(r *row) any { return r.stock(0) }, int16(math.MaxInt16),
+			shop.ProductStock, "thing 7: thing is 40000, taken as 32767"},
+		{"stock without end", oneValue(stock, false, unsigned(math.MaxUint64)), func(r *row) any { return r.stock(0) },
+			int16(math.MaxInt16), shop.ProductStock, "thing 7: thing is 18446744073709551615, taken as 32767"},
+		{"debts of stock", oneValue(stock, false, str("-99999999999999999999")), func(r *row) any { return r.stock(0) },
+			int16(math.MinInt16), shop.ProductStock, "thing 7: thing is -99999999999999999999, taken as -32768"},
+		{"negative price", oneValue(price, false, str("-0.01")), func(r *row) any { return r.price(0) }, shop.Cents(0),
+			shop.ProductAmount, "thing 7: thing is -0.01, want an amount from 0 to 99999999.99; taken as 0"},
+		{"huge price", oneValue(price, false, str("100000000.00")), func(r *row) any { return r.price(0) }, shop.Cents(0),
+			shop.ProductAmount, "thing 7: thing is 100000000.00, want an amount from 0 to 99999999.99; taken as 0"},
+		{"three places", oneValue(amount, true, str("1.005")), func(r *row) any { return r.optionalCents(0) },
+			(*shop.Cents)(nil), shop.ProductAmount, "thing 7: thing is no decimal(10,2)"},
 	}
 	for _, test := range tests {
-		test.read(test.row)
-		want := "the shop's data breaks a rule: row 7 of things: " + test.want
-		if err := test.row.err; !errors.Is(err, ErrData) || err.Error() != want {
-			t.Errorf("%s: error %v, want %s", test.name, err, want)
+		if got := test.read(test.row); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
+		if got := test.row.faults.Examples(); len(got) != 1 || !slices.Equal(got[test.rule], []string{test.example}) {
+			t.Errorf("%s: faults %q, want %q", test.name, got, test.example)
+		}
+	}
+}
+
+func TestRowWithoutAUsableKeyIsLeftOutAndNamed(t *testing.T) {
+	t.Parallel()
+	customer := func(r *row) bool { _, ok := r.customerNumber(0); return ok }
+	product := func(r *row) bool { _, ok := r.productCode(0); return ok }
+	tests := []struct {
+		value mysql.FieldValue
+		read  func(*row) bool
+		rule  shop.Rule
+		want  string
+	}{
+		{null(), customer, shop.CustomerKey, "a customer whose customerNumber is NULL"},
+		{unsigned(3349714808), customer, shop.CustomerKey,
+			"customer 3349714808: customerNumber is not from -2147483648 to 2147483647"},
+		{null(), product, shop.ProductKey, "a product whose productCode is NULL"},
+		{str(""), product, shop.ProductKey, `product "": productCode has 0 characters, want 1 to 15`},
+		{str("P\x001"), product, shop.ProductKey, `product "P\x001": productCode holds a NUL at byte 1`},
+		{str(strings.Repeat("é", 16)), product, shop.ProductKey, "productCode has 16 characters, want 1 to 15"},
+	}
+	for _, test := range tests {
+		r := oneValue(text, false, test.value)
+		ok := test.read(r)
+		if got := r.faults.Examples()[test.rule]; ok || len(got) != 1 || !strings.Contains(got[0], test.want) {
+			t.Errorf("left out %v, example %q, want %q", !ok, got, test.want)
+		}
+	}
+	if r := oneValue(text, false, str(strings.Repeat("é", 15))); !product(r) {
+		t.Error("15 characters are refused")
 	}
 }

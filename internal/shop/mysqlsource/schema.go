@@ -18,6 +18,7 @@ type Column struct {
 	Length   int  `json:"length,omitempty"`
 	Decimals int  `json:"decimals,omitempty"` // decimal: digits after the point; moment: digits of a second's fraction
 	Unsigned bool `json:"unsigned,omitempty"`
+	Nullable bool `json:"nullable,omitempty"`
 	Contract bool `json:"contract"` // it is one of those that a training set is made of
 }
 
@@ -29,15 +30,16 @@ type Schema struct {
 }
 
 const (
-	// longText is the characters from which on a text counts as unlimited: servers announce their TEXT
-	// types differently.
+	// longText is the characters from which on a text counts as unlimited: servers announce their
+	// TEXT types differently.
 	longText = 16383
-	// textBytes is the bytes of a character in what the server announces for our utf8mb4 connection.
+	// textBytes is the bytes of a character in what the server announces for our utf8mb4
+	// connection.
 	textBytes = 4
 )
 
-// Schema asks the source for its columns, those that nobody reads too. It reads no row. It says
-// nothing about what the contract wants; Check does.
+// Schema asks the source for the columns that the user may read, with those that kindred does not
+// read. It reads no row. It does not say what the contract wants; Check does.
 func (s *Snapshot) Schema(ctx context.Context) (schema Schema, err error) {
 	var errs [3]error
 	schema.Customers, errs[0] = s.columns(ctx, customersTable(), s.mapping.Customers)
@@ -48,22 +50,18 @@ func (s *Snapshot) Schema(ctx context.Context) (schema Schema, err error) {
 
 func (s *Snapshot) columns(ctx context.Context, t table, mapped string) (columns []Column, err error) {
 	err = s.guard(ctx, "ask for the columns of "+t.name, func() error {
-		result, err := s.conn.Execute("SELECT * FROM " + t.from(mapped) + " LIMIT 0")
-		if err != nil {
-			return err
-		}
-		defer result.Close()
-		for _, f := range result.Fields {
+		fields, err := s.fields(t, mapped)
+		for _, f := range fields {
 			columns = append(columns, t.describe(f))
 		}
-		return nil
+		return err
 	})
 	return columns, err
 }
 
-// describe copies what f says, whose memory the client uses again.
+// describe says what a field holds.
 func (t table) describe(f *mysql.Field) Column {
-	c := Column{Name: strings.Clone(string(f.Name)), Type: typeName(f)}
+	c := Column{Name: string(f.Name), Type: typeName(f), Nullable: f.Flag&mysql.NOT_NULL_FLAG == 0}
 	for _, want := range t.columns {
 		if strings.EqualFold(want.name, c.Name) {
 			c.Name, c.Contract = want.name, true

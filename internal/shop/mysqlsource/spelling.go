@@ -1,0 +1,89 @@
+package mysqlsource
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	driver "github.com/go-sql-driver/mysql"
+)
+
+// batchSpellings is how many codes one query asks for. Each makes a column of the answer.
+const batchSpellings = 100
+
+// SameProducts asks which products' codes the column's collation holds equal to each of codes:
+// "s10" and "S10 " may be S10. It returns, by code, the products' codes; a code without any is not
+// there. The question goes over a connection of its own, outside the snapshot, because the
+// snapshot's is busy sending ratings: whoever asks checks that the snapshot has the product.
+func (s *Snapshot) SameProducts(ctx context.Context, codes []string) (same map[string][]string, err error) {
+	if s.lookup == nil {
+		if s.lookup, err = s.openLookup(); err != nil {
+			return nil, err
+		}
+	}
+	same = map[string][]string{}
+	for len(codes) > 0 {
+		batch := codes[:min(len(codes), batchSpellings)]
+		codes = codes[len(batch):]
+		if err := s.askSpellings(ctx, batch, same); err != nil {
+			return nil, fmt.Errorf("ask which product codes are spelled alike: %w", cause(ctx, err))
+		}
+	}
+	return same, nil
+}
+
+func (s *Snapshot) openLookup() (*sql.DB, error) {
+	cfg := s.cfg.Clone()
+	if err := cfg.Apply(driver.Charset(charset, "")); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	cfg.InterpolateParams = true // one round trip
+	cfg.TLS, cfg.AllowFallbackToPlaintext = s.dialled, false
+	if cfg.Timeout == 0 {
+		cfg.Timeout = dialTimeout
+	}
+	connector, err := driver.NewConnector(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the DSN cannot be used for a second connection", ErrSettings)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// askSpellings compares in both ways with the column itself, so its collation decides.
+func (s *Snapshot) askSpellings(ctx context.Context, codes []string, same map[string][]string) error {
+	var equals strings.Builder
+	args := make([]any, 0, 2*len(codes))
+	for _, code := range codes {
+		equals.WriteString(", productCode = ?")
+		args = append(args, code)
+	}
+	for _, code := range codes {
+		args = append(args, code)
+	}
+	rows, err := s.lookup.QueryContext(ctx, "SELECT productCode"+equals.String()+" FROM "+
+		productsTable().from(s.mapping.Products)+" WHERE productCode IN (?"+strings.Repeat(", ?", len(codes)-1)+")", args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	var product string
+	equal := make([]bool, len(codes))
+	into := []any{&product}
+	for i := range equal {
+		into = append(into, &equal[i])
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for i, code := range codes {
+			if equal[i] {
+				same[code] = append(same[code], product)
+			}
+		}
+	}
+	return rows.Err()
+}
