@@ -43,6 +43,7 @@ require (
 	github.com/testcontainers/testcontainers-go/modules/localstack v0.45.0
 	github.com/testcontainers/testcontainers-go/modules/mysql v0.45.0
 	github.com/testcontainers/testcontainers-go/modules/postgres v0.45.0
+	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
 	golang.org/x/sync v0.24.0
@@ -54,8 +55,6 @@ require (
 	github.com/go-json-experiment/json v1.27.2
 	pgregory.net/rapid v1.2.0
 )
-
-require pgregory.net/rapid v1.2.0
 
 require github.com/cenkalti/backoff/v5 v5.0.3
 

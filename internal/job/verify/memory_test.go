@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/stream/activity"
 )
@@ -145,10 +147,12 @@ func (g generated) line(to *bytes.Buffer, i int) {
 		activity.RecommendationID(id), id, answered.Format(time.RFC3339Nano), p.Shard, p.SequenceNumber, p.PartitionKey, p.ArrivedAt.Format(time.RFC3339Nano))
 }
 
+// TestMain fails when a test leaves a goroutine behind. As a process of its own it audits instead.
 func TestMain(m *testing.M) {
 	n, err := strconv.Atoi(os.Getenv(eventsVariable))
 	if err != nil {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	g := generated{n: n, began: time.Now().Add(-2 * time.Hour).Truncate(time.Millisecond)}
 	r, err := New(g, g).Run(context.Background(), Options{})
