@@ -153,26 +153,7 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 		return nil, "", stop, err
 	}
 
-	// The functions' variables name the ports that this machine sees, so LocalStack's has to be known
-	// beforehand.
-	inside, err := vectors.ContainerIP(ctx)
-	if err != nil {
-		return nil, "", stop, err
-	}
-	outside, err := vectors.MappedPort(ctx, "5432/tcp")
-	if err != nil {
-		return nil, "", stop, err
-	}
-	port, err := unusedPort()
-	if err != nil {
-		return nil, "", stop, err
-	}
-	aws.Environment = maps.Clone(aws.Environment)
-	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
-	aws.Environment["LOCALSTACK_HOST"] = fmt.Sprintf("localhost.localstack.cloud:%d", port)
-	executor := filepath.Join(filepath.Dir(file), "executor") + ":/opt/kindred:ro,z"
-	ready := readiness.ForHTTP("/_localstack/kindred").WithPort("4566/tcp").WithStartupTimeout(containerTime)
-	emulator, err := localstack.Run(ctx, aws.Image, aws.run(ready, strconv.Itoa(port), []string{executor}, "4566/tcp")...)
+	emulator, port, err := startEmulator(ctx, aws, vectors, filepath.Dir(file))
 	started = append(started, emulator)
 	if err != nil {
 		return nil, "", stop, err
@@ -180,4 +161,29 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	env["AWS_ENDPOINT_URL"] = fmt.Sprintf("http://127.0.0.1:%d", port)
 	host, err = hostFor(ctx, emulator)
 	return env, host, stop, err
+}
+
+// startEmulator starts LocalStack, which knows the way to PostgreSQL, and returns its port on this
+// machine. folder is the compose file's.
+func startEmulator(ctx context.Context, aws service, vectors *postgres.PostgresContainer,
+	folder string) (testcontainers.Container, int, error) {
+	inside, err := vectors.ContainerIP(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	outside, err := vectors.MappedPort(ctx, "5432/tcp")
+	if err != nil {
+		return nil, 0, err
+	}
+	port, err := unusedPort() // chosen here, because the functions' variables name it
+	if err != nil {
+		return nil, 0, err
+	}
+	aws.Environment = maps.Clone(aws.Environment)
+	aws.Environment["KINDRED_LOOPBACK"] = fmt.Sprintf("%d=127.0.0.1:4566,%s=%s:5432", port, outside.Port(), inside)
+	aws.Environment["LOCALSTACK_HOST"] = fmt.Sprintf("localhost.localstack.cloud:%d", port)
+	executor := filepath.Join(folder, "executor") + ":/opt/kindred:ro,z"
+	ready := readiness.ForHTTP("/_localstack/kindred").WithPort("4566/tcp").WithStartupTimeout(containerTime)
+	emulator, err := localstack.Run(ctx, aws.Image, aws.run(ready, strconv.Itoa(port), []string{executor}, "4566/tcp")...)
+	return emulator, port, err
 }

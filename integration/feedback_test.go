@@ -60,11 +60,11 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 	w.records.Write(line)
 }
 
-// TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor runs the joins in DuckDB on visits whose
-// outcome is known.
-func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
-	t.Parallel()
-	const day = 24 * 60
+// day is in minutes.
+const day = 24 * 60
+
+// toldVisits are visits whose outcome is known.
+func toldVisits(t *testing.T) *told {
 	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 500_000_000, time.UTC)}
 	// Customer 7: B is shown twice and looked at after the second time; A is shown, never looked at; X
 	// was their own idea.
@@ -85,7 +85,14 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	w.answer("s5", 9, 22, "m1", "G+", "")
 	w.answer("s6", 0, 30, "m1", "", "F")
 	w.answer("s6", 0, 31, "m1", "F", "")
+	return w
+}
 
+// TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor runs the joins in DuckDB on visits whose
+// outcome is known.
+func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
+	t.Parallel()
+	w := toldVisits(t)
 	recommendations, lake := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
 	put := func(key string, data []byte) {
 		t.Helper()

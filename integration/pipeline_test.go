@@ -118,24 +118,7 @@ func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
 		t.Errorf("trained %+v, published %+v", trained, published)
 	}
 
-	const events, poison = 300, 6
-	p.mustRun(t, nil, "replay", "--events", "300", "--poison", "6", "--rate", "1000")
-	type audit struct {
-		Recommended, Quarantined, Lost int
-		Events                         int
-		DistinctEvents                 int `json:"distinct_events"`
-		Versions                       map[string]int
-	}
-	var audited audit
-	p.mustRun(t, &audited, "verify", "--wait", catchUp.String())
-	badCopies := audited.Quarantined - poison // a producer's retry may put a record twice
-	if audited.DistinctEvents != events+poison+badCopies || badCopies < 0 || badCopies > audited.Events-events-poison ||
-		audited.Recommended+audited.Quarantined != audited.Events || audited.Lost != 0 {
-		t.Errorf("%d events and %d poison records were sent; the audit says %+v", events, poison, audited)
-	}
-	if len(audited.Versions) != 1 || audited.Versions[trained.ModelVersion] < events {
-		t.Errorf("answers came from %v, want all from %s", audited.Versions, trained.ModelVersion)
-	}
+	p.mustAnswerReplay(t, trained.ModelVersion)
 
 	t.Run("a second run changes nothing", func(t *testing.T) {
 		var again extraction
@@ -156,6 +139,28 @@ func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
 			t.Error("publishing the live version again was no no-op")
 		}
 	})
+}
+
+// mustAnswerReplay replays clicks, which the version answers all.
+func (p programs) mustAnswerReplay(t *testing.T, version string) {
+	t.Helper()
+	const events, poison = 300, 6
+	p.mustRun(t, nil, "replay", "--events", "300", "--poison", "6", "--rate", "1000")
+	var audited struct {
+		Recommended, Quarantined, Lost int
+		Events                         int
+		DistinctEvents                 int `json:"distinct_events"`
+		Versions                       map[string]int
+	}
+	p.mustRun(t, &audited, "verify", "--wait", catchUp.String())
+	badCopies := audited.Quarantined - poison // a producer's retry may put a record twice
+	if audited.DistinctEvents != events+poison+badCopies || badCopies < 0 || badCopies > audited.Events-events-poison ||
+		audited.Recommended+audited.Quarantined != audited.Events || audited.Lost != 0 {
+		t.Errorf("%d events and %d poison records were sent; the audit says %+v", events, poison, audited)
+	}
+	if len(audited.Versions) != 1 || audited.Versions[version] < events {
+		t.Errorf("answers came from %v, want all from %s", audited.Versions, version)
+	}
 }
 
 // functionZip builds the function for the stack's LocalStack once.

@@ -18,33 +18,7 @@ import (
 func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 	t.Parallel()
 	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
-	var ids []string
-	for i := range 5 {
-		v := randomVersion(fmt.Sprintf("m12000000000000%d", i), uint64(i), 40, 5, 4)
-		ids = append(ids, v.ID)
-		if _, err := store.Load(t.Context(), v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := store.StartCanary(t.Context(), ids[1], 0.3, byTest); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
-		t.Errorf("a canary beside nothing: %v", err)
-	}
-	for _, id := range ids[:2] { // live 1, previous 0
-		if err := store.Promote(t.Context(), id, byTest); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := store.StopCanary(t.Context(), byTest); !errors.Is(err, vectorstore.ErrNoCanary) {
-		t.Errorf("end no canary: %v", err)
-	}
-	for _, share := range []float64{0, 1, -1} {
-		if err := store.StartCanary(t.Context(), ids[2], share, byTest); err == nil {
-			t.Errorf("a share of %g was taken", share)
-		}
-	}
-	if err := store.StartCanary(t.Context(), ids[1], 0.3, byTest); err == nil {
-		t.Error("the live version became a canary of itself")
-	}
+	ids := mustRefuseCanaries(t, store)
 	if err := store.StartCanary(t.Context(), ids[2], 0.3, byTest); err != nil {
 		t.Fatal(err)
 	}
@@ -100,6 +74,39 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 	if err != nil || history[2].Share != 0.3 || history[3].Share != 0.5 || history[4].Share != 0 {
 		t.Errorf("history: %+v, %v", history, err)
 	}
+}
+
+// mustRefuseCanaries loads five versions, of which the second is live and the first came before it,
+// and tries what is no canary.
+func mustRefuseCanaries(t *testing.T, store *vectorstore.Store) (ids []string) {
+	t.Helper()
+	for i := range 5 {
+		v := randomVersion(fmt.Sprintf("m12000000000000%d", i), uint64(i), 40, 5, 4)
+		ids = append(ids, v.ID)
+		if _, err := store.Load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.StartCanary(t.Context(), ids[1], 0.3, byTest); !errors.Is(err, vectorstore.ErrNoLiveVersion) {
+		t.Errorf("a canary while nothing is live: %v", err)
+	}
+	for _, id := range ids[:2] {
+		if err := store.Promote(t.Context(), id, byTest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.StopCanary(t.Context(), byTest); !errors.Is(err, vectorstore.ErrNoCanary) {
+		t.Errorf("end no canary: %v", err)
+	}
+	for _, share := range []float64{0, 1, -1} {
+		if err := store.StartCanary(t.Context(), ids[2], share, byTest); err == nil {
+			t.Errorf("a share of %g was taken", share)
+		}
+	}
+	if err := store.StartCanary(t.Context(), ids[1], 0.3, byTest); err == nil {
+		t.Error("the live version became a canary of itself")
+	}
+	return ids
 }
 
 func TestGateAndRollbackRefuseACanaryToo(t *testing.T) {

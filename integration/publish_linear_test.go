@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -80,49 +81,25 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	do := func(op pointerOp) (r pointerResult, err error) {
-		switch op.kind {
-		case "read":
-			traffic, err := store.Traffic(t.Context())
-			if errors.Is(err, vectorstore.ErrNoLiveVersion) {
-				return pointerResult{version: pointerNothing}, nil
-			}
-			if err != nil {
-				return r, err
-			}
-			return pointerResult{version: numbers[traffic.Live.Version]}, nil
-		case "promote":
-			err = store.Promote(t.Context(), ids[op.version], byTest)
-		default:
-			var version string
-			version, err = store.Rollback(t.Context(), byTest)
-			r.version = numbers[version]
-		}
-		r.conflict, r.refused, r.nothing = errors.Is(err, vectorstore.ErrConflict), errors.Is(err,
-			vectorstore.ErrRefused), errors.Is(err, vectorstore.ErrNoPrevious)
-		if r.conflict || r.refused || r.nothing {
-			err = nil
-		}
-		return r, err
-	}
+	p := pointer{store, ids, numbers}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var operations []porcupine.Operation
 	begin := time.Now()
-	for p := range promoters {
+	for client := range promoters {
 		all.Go(func() {
 			for n := range tries {
-				op := pointerOp{kind: []string{"promote", "promote", "read", "rollback", "read"}[(3*p+n)%5],
-					version: (p + n) % pointerVersions}
+				op := pointerOp{kind: []string{"promote", "promote", "read", "rollback", "read"}[(3*client+n)%5],
+					version: (client + n) % pointerVersions}
 				call := time.Since(begin).Nanoseconds()
-				result, err := do(op)
+				result, err := p.do(t.Context(), op)
 				back := time.Since(begin).Nanoseconds()
 				if err != nil {
 					t.Errorf("%+v: %v", op, err)
 					return
 				}
 				mu.Lock()
-				operations = append(operations, porcupine.Operation{ClientId: p, Input: op, Call: call, Output: result,
+				operations = append(operations, porcupine.Operation{ClientId: client, Input: op, Call: call, Output: result,
 					Return: back})
 				mu.Unlock()
 			}
@@ -161,22 +138,61 @@ func TestConcurrentPromotersMakeALinearHistory(t *testing.T) {
 		after("rollback", 0, pointerResult{version: live}, 10)) != porcupine.Illegal {
 		t.Error("a rollback to what is live passes")
 	}
+	p.mustJoin(t)
+}
 
-	history, err := store.History(t.Context())
+// pointer is the live pointer of a store, with its versions by number.
+type pointer struct {
+	store   *vectorstore.Store
+	ids     []string
+	numbers map[string]int
+}
+
+// do makes one call. Only an answer that the model does not know is an error.
+func (p pointer) do(ctx context.Context, op pointerOp) (r pointerResult, err error) {
+	switch op.kind {
+	case "read":
+		traffic, err := p.store.Traffic(ctx)
+		if errors.Is(err, vectorstore.ErrNoLiveVersion) {
+			return pointerResult{version: pointerNothing}, nil
+		}
+		if err != nil {
+			return r, err
+		}
+		return pointerResult{version: p.numbers[traffic.Live.Version]}, nil
+	case "promote":
+		err = p.store.Promote(ctx, p.ids[op.version], byTest)
+	default:
+		var version string
+		version, err = p.store.Rollback(ctx, byTest)
+		r.version = p.numbers[version]
+	}
+	r.conflict, r.refused, r.nothing = errors.Is(err, vectorstore.ErrConflict), errors.Is(err, vectorstore.ErrRefused),
+		errors.Is(err, vectorstore.ErrNoPrevious)
+	if r.conflict || r.refused || r.nothing {
+		err = nil
+	}
+	return r, err
+}
+
+// mustJoin fails unless each move in the history begins where the one before ended.
+func (p pointer) mustJoin(t *testing.T) {
+	t.Helper()
+	history, err := p.store.History(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := ""
-	for i, p := range history {
-		if p.Action == vectorstore.ActionRefuse {
+	for i, move := range history {
+		if move.Action == vectorstore.ActionRefuse {
 			continue
 		}
-		if p.From != at || p.To == at {
-			t.Errorf("move %d goes from %q to %q, but %q was live", i, p.From, p.To, at)
+		if move.From != at || move.To == at {
+			t.Errorf("move %d goes from %q to %q, but %q was live", i, move.From, move.To, at)
 		}
-		at = p.To
+		at = move.To
 	}
-	if got := mustLive(t, store); got != at || len(history) < pointerVersions {
+	if got := mustLive(t, p.store); got != at || len(history) < pointerVersions {
 		t.Errorf("%s is live, the history of %d moves ends at %s", got, len(history), at)
 	}
 }

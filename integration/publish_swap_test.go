@@ -63,27 +63,11 @@ func TestCouldAnswer(t *testing.T) {
 // that was live, or the canary, at some moment of its request.
 func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	t.Parallel()
-	const clients, moves, items = 8, 20, 300
+	const clients, moves = 8, 20
 	dsn := mustStack(t).mustVectorDatabase(t)
 	writer := mustVectorStore(t, dsn)
 	readers := mustVectorStore(t, withSettings(t, dsn, "pool_max_conns", fmt.Sprint(clients)))
-	var ids []string
-	for i := range 3 { // product codes tell the version
-		v := randomVersion(fmt.Sprintf("m16000000000000%d", i), uint64(i), items, 20, 16)
-		rename := func(code string) string { return fmt.Sprintf("V%d%s", i, code) }
-		for n := range v.Items {
-			v.Items[n].Code = rename(v.Items[n].Code)
-		}
-		for n := range v.Customers {
-			for k, code := range v.Customers[n].Rated {
-				v.Customers[n].Rated[k] = rename(code)
-			}
-		}
-		ids = append(ids, v.ID)
-		if _, err := writer.Load(t.Context(), v); err != nil {
-			t.Fatal(err)
-		}
-	}
+	ids := mustTellingVersions(t, writer, 3)
 	canary := ids[2]
 	var swaps []swap
 	move := func(to string, do func() error) {
@@ -149,10 +133,37 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 	}
 	close(stop)
 	all.Wait()
+	mustHaveBeenLive(t, slices.Concat(requests...), swaps, canary)
+}
+
+// mustTellingVersions loads versions whose product codes begin with V and the version's number.
+func mustTellingVersions(t *testing.T, store *vectorstore.Store, n int) (ids []string) {
+	t.Helper()
+	for i := range n {
+		v := randomVersion(fmt.Sprintf("m16000000000000%d", i), uint64(i), 300, 20, 16)
+		rename := func(code string) string { return fmt.Sprintf("V%d%s", i, code) }
+		for n := range v.Items {
+			v.Items[n].Code = rename(v.Items[n].Code)
+		}
+		for n := range v.Customers {
+			for k, code := range v.Customers[n].Rated {
+				v.Customers[n].Rated[k] = rename(code)
+			}
+		}
+		ids = append(ids, v.ID)
+		if _, err := store.Load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ids
+}
+
+// mustHaveBeenLive checks that each request was answered by one version that was live meanwhile, or
+// by the canary too.
+func mustHaveBeenLive(t *testing.T, requests []answered, swaps []swap, canary string) {
+	t.Helper()
 	count := map[string]int{}
-	total := 0
-	for _, a := range slices.Concat(requests...) {
-		total++
+	for _, a := range requests {
 		lives := map[string]bool{}
 		for _, version := range a.versions {
 			count[version]++
@@ -166,9 +177,9 @@ func TestNoAnswerIsWrongWhileThePointerMoves(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%v, %d moves, %d requests, answers by version %v", *swapTime, moves, total, count)
+	t.Logf("%v, %d moves, %d requests, answers by version %v", *swapTime, len(swaps), len(requests), count)
 	if len(count) != 3 {
-		t.Errorf("too little happened: %d requests, answers by version %v", total, count)
+		t.Errorf("too little happened: %d requests, answers by version %v", len(requests), count)
 	}
 }
 

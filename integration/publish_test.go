@@ -240,23 +240,7 @@ func TestPublishProgram(t *testing.T) {
 	if code, stderr := run(&back, "rollback", "--reason", "it was bad"); code != 0 || back.ModelVersion != good.ID {
 		t.Errorf("roll back: exit %d, %+v, %s", code, back, stderr)
 	}
-	var canary publish.CanaryResult
-	if code, stderr := run(&canary, "canary", artifacts); code != 1 ||
-		!strings.Contains(stderr, "popularity ranks better") {
-		t.Errorf("canary of a refused version: exit %d, %s", code, stderr)
-	}
-	if code, stderr := run(&canary, "canary", artifacts, bad.ID, "--share", "0.25", "--force", "--reason",
-		"a look"); code != 0 || canary.Share != 0.25 {
-		t.Errorf("canary: exit %d, %+v, %s", code, canary, stderr)
-	}
-	if code, stderr := run(&canary, "canary", "--off"); code != 0 || canary.ModelVersion != bad.ID || canary.Share != 0 {
-		t.Errorf("canary's end: exit %d, %+v, %s", code, canary, stderr)
-	}
-	for _, wrong := range [][]string{{"--off", bad.ID}, {bad.ID, "--share", "1"}, {bad.ID, "--force"}} {
-		if code, _ := run(&canary, append([]string{"canary", artifacts}, wrong...)...); code != 2 {
-			t.Errorf("canary %v: exit %d", wrong, code)
-		}
-	}
+	testCanaryCommand(t, run, artifacts, bad.ID)
 	var live vectorstore.Version
 	if code, stderr := run(&live, "show"); code != 0 || live.ID != good.ID || !live.Live {
 		t.Errorf("show: exit %d, %+v, %s", code, live, stderr)
@@ -268,6 +252,29 @@ func TestPublishProgram(t *testing.T) {
 	if code, stderr := run(&list, "list"); code != 0 || len(list.Versions) != 2 || len(list.History) != 7 ||
 		list.History[2].Actor != "ann" {
 		t.Errorf("list: exit %d, %+v, %s", code, list, stderr)
+	}
+}
+
+// testCanaryCommand runs `publish canary` with a version that the gate refuses.
+func testCanaryCommand(t *testing.T, run func(result any, args ...string) (code int, stderr string), artifacts,
+	bad string) {
+	t.Helper()
+	var canary publish.CanaryResult
+	if code, stderr := run(&canary, "canary", artifacts); code != 1 ||
+		!strings.Contains(stderr, "popularity ranks better") {
+		t.Errorf("canary of a refused version: exit %d, %s", code, stderr)
+	}
+	if code, stderr := run(&canary, "canary", artifacts, bad, "--share", "0.25", "--force", "--reason",
+		"a look"); code != 0 || canary.Share != 0.25 {
+		t.Errorf("canary: exit %d, %+v, %s", code, canary, stderr)
+	}
+	if code, stderr := run(&canary, "canary", "--off"); code != 0 || canary.ModelVersion != bad || canary.Share != 0 {
+		t.Errorf("canary's end: exit %d, %+v, %s", code, canary, stderr)
+	}
+	for _, wrong := range [][]string{{"--off", bad}, {bad, "--share", "1"}, {bad, "--force"}} {
+		if code, _ := run(&canary, append([]string{"canary", artifacts}, wrong...)...); code != 2 {
+			t.Errorf("canary %v: exit %d", wrong, code)
+		}
 	}
 }
 
@@ -386,14 +393,7 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
 	writer, readers := mustVectorStore(t, dsn), mustVectorStore(t, withSettings(t, dsn, "pool_max_conns", "4"))
-	mark := func(i int) *modelversion.Version { // every product of version i is liked by i customers
-		v := randomVersion(fmt.Sprintf("m5000000000000%02d", i), uint64(i), 200, 10, 8)
-		for n := range v.Items {
-			v.Items[n].Positives, v.Items[n].QuantityInStock = int32(i), 1
-		}
-		return v
-	}
-	mustGoLive(t, writer, mark(1))
+	mustGoLive(t, writer, likedVersion(1))
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -442,7 +442,7 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	}
 	moves, least := 0, time.Now().Add(2*time.Second)
 	for i := 2; i < 99 && !t.Failed() && (time.Now().Before(least) || !enough()); i++ {
-		v := mark(i)
+		v := likedVersion(i)
 		mustGoLive(t, writer, v)
 		if _, err := writer.Rollback(t.Context(), byTest); err != nil {
 			t.Fatal(err)
@@ -460,7 +460,26 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 	clients.Wait()
 	t.Logf("%d reads, %d moves of the pointer, %d versions seen, %d dropped under a read", reads, moves, len(seen),
 		len(gone))
-	history, err := writer.History(t.Context())
+	if !enough() {
+		t.Errorf("%d reads saw %d versions: too little happened", reads, len(seen))
+	}
+	mustExplain(t, writer, seen, gone)
+}
+
+// likedVersion is version i, each product of which is liked by i customers.
+func likedVersion(i int) *modelversion.Version {
+	v := randomVersion(fmt.Sprintf("m5000000000000%02d", i), uint64(i), 200, 10, 8)
+	for n := range v.Items {
+		v.Items[n].Positives, v.Items[n].QuantityInStock = int32(i), 1
+	}
+	return v
+}
+
+// mustExplain checks that the versions which answered were live, and that those which were not found
+// had been dropped.
+func mustExplain(t *testing.T, store *vectorstore.Store, seen, gone map[string]bool) {
+	t.Helper()
+	history, err := store.History(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,7 +488,7 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 			t.Errorf("%s answered, but never was live", version)
 		}
 	}
-	versions, err := writer.Versions(t.Context())
+	versions, err := store.Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -477,8 +496,5 @@ func TestReadersSeeOneLiveVersionWhileTheyChange(t *testing.T) {
 		if gone[v.ID] && v.State != vectorstore.StateDropped {
 			t.Errorf("a read did not find version %s, which is %s", v.ID, v.State)
 		}
-	}
-	if !enough() {
-		t.Errorf("%d reads saw %d versions: too little happened", reads, len(seen))
 	}
 }

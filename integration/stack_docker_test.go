@@ -81,26 +81,29 @@ func (n ownStack) testDocker(t *testing.T) {
 		n.mustUp(t)
 		n.checkRows(t)
 	})
-	t.Run("down leaves the data, reset nothing", func(t *testing.T) {
-		if count := len(strings.Fields(mustDocker(t, "ps", "--all", "--quiet", "--filter", project))); count != 3 {
-			t.Fatalf("%s has %d containers", project, count)
-		}
-		if err := n.stack.Down(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if left := mustDocker(t, "ps", "--all", "--quiet", "--filter", project); left != "" {
-			t.Errorf("containers %s are left", left)
-		}
-		if count := len(strings.Fields(mustDocker(t, "volume", "ls", "--quiet", "--filter", project))); count != 2 {
-			t.Errorf("%d volumes are left of the two databases", count)
-		}
-		if err := n.stack.Reset(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if left := mustDocker(t, "volume", "ls", "--quiet", "--filter", project); left != "" {
-			t.Errorf("volumes %s are left", left)
-		}
-	})
+	t.Run("down leaves the data, reset nothing", func(t *testing.T) { n.testDockerDown(t, project) })
+}
+
+// testDockerDown ends the containers of a project, then deletes its data.
+func (n ownStack) testDockerDown(t *testing.T, project string) {
+	if count := len(strings.Fields(mustDocker(t, "ps", "--all", "--quiet", "--filter", project))); count != 3 {
+		t.Fatalf("%s has %d containers", project, count)
+	}
+	if err := n.stack.Down(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := mustDocker(t, "ps", "--all", "--quiet", "--filter", project); left != "" {
+		t.Errorf("containers %s are left", left)
+	}
+	if count := len(strings.Fields(mustDocker(t, "volume", "ls", "--quiet", "--filter", project))); count != 2 {
+		t.Errorf("%d volumes are left of the two databases", count)
+	}
+	if err := n.stack.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left := mustDocker(t, "volume", "ls", "--quiet", "--filter", project); left != "" {
+		t.Errorf("volumes %s are left", left)
+	}
 }
 
 func mustDocker(t *testing.T, args ...string) string {
