@@ -149,6 +149,7 @@ test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Integration tests, in containers of their own or against the native stack, started if it does not run; STACK=native forces
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
+	@unshare -rm sh -c 'mount -t tmpfs tmpfs /tmp' 2>/dev/null || echo "!!! NOT TESTED: etl on a full disk. It needs the right to mount a file system (unshare)"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis, the joins of feedback, foreign Parquet readers, the packages for other platforms. They need Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 test-docker: export STACK = docker

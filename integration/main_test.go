@@ -1,8 +1,9 @@
 // Package integration meets the real services: LocalStack, PostgreSQL with pgvector, a
 // MySQL-protocol server. One file per flow. `go test ./integration` starts containers of its own
 // when an engine answers; else it uses the native stack that runs, or starts it and stops it at the
-// end. STACK=docker|native forces. A part that is missing fails the tests, it never skips them. `go
-// test -short` runs nothing here.
+// end. STACK=docker|native forces. A service that is missing fails the tests. What needs Java, Python
+// with pip or the right to mount a file system is skipped where that is missing, as NOT TESTED, and
+// `make test` says so in capitals. `go test -short` runs nothing here.
 package integration
 
 import (

@@ -215,33 +215,50 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 		}
 	}
 	relay.answerFromMemory(true)
+	rows, err := c.rounds(out, len(batches), func(subject string, i int) error {
+		if subject == loopRow {
+			return bare.run(ctx, i)
+		}
+		before := taker.taken.Load()
+		if err := invoke(processes[subject], batches[i]); err != nil {
+			return err
+		}
+		// An answer may be lost and its records sent again, so more is no fault.
+		if delivered := int(taker.taken.Load() - before); subject != empty && delivered < c.Batch {
+			return fmt.Errorf("it delivered %d of %d events", delivered, c.Batch)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if left := relay.take(); len(left) > 0 {
+		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
+	}
+	return rows, nil
+}
+
+// rounds gives every subject every batch, as often as there are rounds. The subjects take turns from
+// batch to batch, so that what slows the machine for a second slows them all, and each comes at each
+// place.
+func (c *command) rounds(out io.Writer, batches int, answer func(subject string, batch int) error) ([]*row, error) {
 	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: stubbed}}
 	for round := range c.Rounds {
 		took := make([]time.Duration, len(rows))
-		for i, batch := range batches {
-			for n := range rows { // batch by batch: what slows the machine for a second slows all; each comes at each place
+		for i := range batches {
+			for n := range rows {
 				n = (n + i + round) % len(rows)
-				r, start, before := rows[n], time.Now(), taker.taken.Load()
-				if r.Subject == loopRow {
-					err = bare.run(ctx, i)
-				} else {
-					err = invoke(processes[r.Subject], batch)
-				}
-				if err != nil {
+				r, start := rows[n], time.Now()
+				if err := answer(r.Subject, i); err != nil {
 					return nil, fmt.Errorf("%s: %w", r.Subject, err)
 				}
 				elapsed := time.Since(start)
 				took[n] += elapsed
 				r.BatchMS = append(r.BatchMS, milliseconds(elapsed))
-				// one answer may be lost and the records sent again
-				if delivered := int(taker.taken.Load() - before); (r.Subject == kindred || r.Subject == stubbed) &&
-					delivered < c.Batch {
-					return nil, fmt.Errorf("%s delivered %d of %d events", r.Subject, delivered, c.Batch)
-				}
 			}
 		}
 		for n, r := range rows {
-			r.EventsPerSecond = append(r.EventsPerSecond, float64(c.Batch*len(batches))/took[n].Seconds())
+			r.EventsPerSecond = append(r.EventsPerSecond, float64(c.Batch*batches)/took[n].Seconds())
 		}
 		printf(out, "round %d of %d\n", round+1, c.Rounds)
 	}
@@ -250,9 +267,6 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 		r.P50MS, r.P99MS = quantile(r.BatchMS, 0.5), quantile(r.BatchMS, 0.99)
 		sorted := slices.Sorted(slices.Values(r.EventsPerSecond))
 		r.Best, r.Median = sorted[len(sorted)-1], quantile(sorted, 0.5)
-	}
-	if left := relay.take(); len(left) > 0 {
-		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
 	}
 	return rows, nil
 }

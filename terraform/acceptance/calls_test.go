@@ -76,28 +76,17 @@ func TestCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./jobs/...")
-	build.Dir = w.Repository
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	jobs := mustJobs(t, w.Repository, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "MYSQL_DSN="+mysqlDSN,
+		"PGVECTOR_DSN="+pgDSN)
+	for name, value := range s.Env() {
+		jobs.env = append(jobs.env, name+"="+value)
 	}
-	var login []string // of etl, as on AWS: an address, and a secret
 	run := func(program, endpoint string, args ...string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), filepath.Join(bin, program), args...)
-		cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+endpoint, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
-			"MYSQL_DSN="+mysqlDSN, "PGVECTOR_DSN="+pgDSN)
-		for name, value := range s.Env() {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-		cmd.Env = append(cmd.Env, login...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", program, err, out)
-		}
+		jobs.mustRun(t, program, endpoint, args...)
 	}
 	run("seed", endpoint, "generate", "--scale", "0.05")
-	login = mustLogin(t, cfg, mysqlDSN)
+	jobs.env = append(jobs.env, mustLogin(t, cfg, mysqlDSN)...) // as on AWS: an address, and a secret
 	// as jobs/etl/glue/launcher.py runs it; the second changes nothing and is deleted
 	for _, job := range []string{"glue", "again"} {
 		run("etl", r.listen(t, "etl"), "plan", "--job", job, "--partitions", "2")
@@ -119,7 +108,7 @@ func TestCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
 	for !r.has("recommend", "firehose:PutRecordBatch") || !r.has("recommend", "s3:PutObject") {
 		if time.Now().After(deadline) {
 			t.Fatalf("the function made %v only", r.all())
@@ -130,7 +119,12 @@ func TestCalls(t *testing.T) {
 	mustGiveUp(t, s, sent)
 	run("verify", r.listen(t, "verify"), "redrive")
 
-	got := r.all()
+	mustBeRecorded(t, r.all())
+}
+
+// mustBeRecorded compares calls with the file, which -update writes.
+func mustBeRecorded(t *testing.T, got []call) {
+	t.Helper()
 	if *update {
 		data, err := json.MarshalIndent(got, "", "  ")
 		if err != nil {
@@ -142,6 +136,34 @@ func TestCalls(t *testing.T) {
 	}
 	if diff := gocmp.Diff(mustCalls(t), got); diff != "" {
 		t.Errorf("calls differ from %s (-update writes it):\n%s", callsFile, diff)
+	}
+}
+
+// jobs are the compiled programs and their environment.
+type jobs struct {
+	folder string
+	env    []string
+}
+
+// mustJobs compiles the programs.
+func mustJobs(t *testing.T, repository string, env ...string) *jobs {
+	t.Helper()
+	folder := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", folder+"/", "./jobs/...")
+	build.Dir = repository
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return &jobs{folder, append(os.Environ(), env...)}
+}
+
+// mustRun runs a program against an endpoint.
+func (j *jobs) mustRun(t *testing.T, program, endpoint string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), filepath.Join(j.folder, program), args...)
+	cmd.Env = append(slices.Clone(j.env), "AWS_ENDPOINT_URL="+endpoint)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, out)
 	}
 }
 

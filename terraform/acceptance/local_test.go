@@ -105,18 +105,23 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	if _, err := provision.Apply(t.Context(), cfg, byProvisioner, function); err != nil {
 		t.Fatal(err)
 	}
-	a := describe(t, cfg, byTerraform, "-tf"+run)
-	b := describe(t, cfg, byProvisioner, "-go"+run)
-	if len(b) < 60 {
-		t.Errorf("only %d attributes were compared", len(b))
-	}
-	t.Logf("%d attributes of the provisioner's resources, %d of Terraform's", len(b), len(a))
-	withoutListed(t, a)
-	if diff := cmp.Diff(b, a); diff != "" {
-		t.Errorf("provisioner (-) and Terraform (+) differ:\n%s", diff)
-	}
+	checkAttributes(t, cfg, byTerraform, byProvisioner, run)
+	checkSecondPlans(t, w, s, config)
 
-	for _, wrapper := range []string{"", "tflocal"} { // tflocal must find what plain terraform built
+	step = time.Now()
+	if err := l.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	destroyed = true
+	t.Logf("destroy: %v", time.Since(step).Round(time.Second))
+	mustBeGone(t, cfg, byTerraform)
+}
+
+// checkSecondPlans plans what is built already, with plain terraform and with tflocal, which must both
+// find nothing to change.
+func checkSecondPlans(t *testing.T, w *promotion.Workspace, s settings.Settings, config promotion.LocalConfig) {
+	t.Helper()
+	for _, wrapper := range []string{"", "tflocal"} {
 		config := config
 		if wrapper != "" {
 			bin, err := w.Python(t.Context(), "tflocal")
@@ -125,7 +130,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 			}
 			config.Wrapper = filepath.Join(bin, "tflocal")
 		}
-		step = time.Now()
+		step := time.Now()
 		again, err := promotion.OpenLocal(t.Context(), w, s, config)
 		if err != nil {
 			t.Fatal(err)
@@ -139,14 +144,21 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 			t.Errorf("the second plan (%s) would %s", wrapper, c)
 		}
 	}
+}
 
-	step = time.Now()
-	if err := l.Destroy(t.Context()); err != nil {
-		t.Fatal(err)
+// checkAttributes compares what Terraform and the provisioner made.
+func checkAttributes(t *testing.T, cfg aws.Config, byTerraform, byProvisioner settings.Settings, run string) {
+	t.Helper()
+	a := describe(t, cfg, byTerraform, "-tf"+run)
+	b := describe(t, cfg, byProvisioner, "-go"+run)
+	if len(b) < 60 {
+		t.Errorf("only %d attributes were compared", len(b))
 	}
-	destroyed = true
-	t.Logf("destroy: %v", time.Since(step).Round(time.Second))
-	mustBeGone(t, cfg, byTerraform)
+	t.Logf("%d attributes of the provisioner's resources, %d of Terraform's", len(b), len(a))
+	withoutListed(t, a)
+	if diff := cmp.Diff(b, a); diff != "" {
+		t.Errorf("provisioner (-) and Terraform (+) differ:\n%s", diff)
+	}
 }
 
 // compared are the types of the resources that describe tells of, and notMadeByProvisioner those
