@@ -38,7 +38,7 @@ type runCommand struct {
 	envconfig.Artifacts
 	move
 	Version string `arg:"" optional:"" help:"A version other than the newest."`
-	Force   bool   `help:"Promote although the gate refuses; needs --reason."`
+	Force   bool   `help:"Promote although the gate refuses, or in place of a version that is better known; needs --reason."`
 }
 
 // Run takes a version live.
@@ -60,6 +60,9 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 			result.ModelVersion, result.Items, result.Customers, result.Seconds)
 		if result.NoOp {
 			sentence = fmt.Sprintf("Version %s was live already: nothing to do.", result.ModelVersion)
+		}
+		if result.Verdict.Decision() == modelversion.OutcomeUncompared {
+			sentence += "\n" + decision(result.Verdict)
 		}
 		return out.Result(sentence, result)
 	})
@@ -137,13 +140,17 @@ func (c *listCommand) Run(ctx context.Context, out *program.Output) error {
 	})
 }
 
+// gateWords are the outcomes in the list's column GATE.
+var gateWords = map[modelversion.Outcome]string{modelversion.OutcomePassed: "pass",
+	modelversion.OutcomeRefused: "refuse", modelversion.OutcomeUncompared: "uncompared"}
+
 // table prints versions and history in lines.
 func table(versions []vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-18s %-9s %-8s %-6s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE",
+	fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE",
 		"PRODUCTS", "CUSTOMERS", "NDCG@10")
 	for _, v := range versions {
-		standing, gate, ndcg := "", "refuse", "-"
+		standing, gate, ndcg := "", gateWords[v.Report.Verdict.Decision()], "-"
 		switch {
 		case v.Live:
 			standing = "live"
@@ -152,15 +159,12 @@ func table(versions []vectorstore.Version, history []vectorstore.Promotion) stri
 		case v.Previous:
 			standing = "previous"
 		}
-		if v.Report.Verdict.Pass {
-			gate = "pass"
-		}
 		for _, row := range v.Report.Rows {
 			if row.Name == modelversion.RowModel {
 				ndcg = fmt.Sprintf("%.3f", row.NDCG10)
 			}
 		}
-		fmt.Fprintf(&b, "%-18s %-9s %-8s %-6s %9d %10d %8s\n", v.ID, standing, v.State, gate, v.Items, v.Customers, ndcg)
+		fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9d %10d %8s\n", v.ID, standing, v.State, gate, v.Items, v.Customers, ndcg)
 	}
 	for _, p := range history {
 		b.WriteString(line(p) + "\n")

@@ -13,13 +13,7 @@ import (
 func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Version %s knows %d products and %d customers and %s.\n", v.ID, v.Items, v.Customers, standing(v))
-	if v.Report.Verdict.Pass {
-		b.WriteString("The gate lets it go live: against each simpler way to recommend, it puts what customers like further to the front, " +
-			"by more than chance explains.\n")
-	} else {
-		b.WriteString("The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. " +
-			"What is live stays live.\n")
-	}
+	b.WriteString(decision(v.Report.Verdict) + "\n")
 	for _, reason := range v.Report.Verdict.Reasons {
 		fmt.Fprintf(&b, "- %s\n", reason)
 	}
@@ -33,6 +27,27 @@ func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// decision is the gate's, and what it means.
+func decision(v modelversion.Verdict) string {
+	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. " +
+		"What is live stays live."
+	switch {
+	case v.Decision() == modelversion.OutcomePassed:
+		text = "The gate lets it go live: against each simpler way to recommend, it puts what customers like further to the front, " +
+			"by more than chance explains."
+	case v.Decision() == modelversion.OutcomeUncompared && v.Judged():
+		text = "The gate could not compare it with the version that was live when it was trained: too few ratings are newer. " +
+			"It lets it go live all the same, because it beats each simpler way to recommend."
+	case v.Decision() == modelversion.OutcomeUncompared:
+		text = "UNCOMPARED: too few customers could be tested, so nobody knows how good it is. It may go live where nothing is live, " +
+			"or where the live version is no better known. It replaces a version that was judged good only with --force."
+	}
+	if v.CarriedFrom != "" {
+		text += " Its factors and this verdict are those of version " + v.CarriedFrom + ": only names or stock have changed since."
+	}
+	return text
 }
 
 // search says how the version's products are searched, and what that loses.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"slices"
 
 	"kindred/internal/lake/interaction"
@@ -16,7 +17,7 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		}
 		return modelversion.OriginTrained
 	}
-	// One matrix product of the items as they are stored: exactly what serving's Gram matrix has to be.
+	// The sum of serving's Gram matrix is in canonical order: neither it nor a vector depends on names.
 	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Solver: modelversion.Solver{
 		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view,
 		CartWeight: weights.cart,
@@ -50,5 +51,7 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		v.Customers = append(v.Customers, modelversion.Customer{Number: c.Number, Origin: origin(f.customersFeatured[i]),
 			Vector: f.model.User(i), Rated: codes})
 	}
+	slices.SortFunc(v.Items, func(a, b modelversion.Item) int { return cmp.Compare(a.Code, b.Code) })
+	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return cmp.Compare(a.Number, b.Number) })
 	return v
 }

@@ -13,6 +13,7 @@ import (
 const (
 	// coldShare: one product in ten is taken for new.
 	coldShare = 10
+	coldSeed  = 10 // of the draw
 	// fewestCold products and customers; fewer tell nothing.
 	fewestCold = 5
 )
@@ -23,8 +24,8 @@ const (
 func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*modelversion.Part, error) {
 	place := make(map[int32]int32) // product → its place among the cold ones
 	var cold []int32
-	for p, product := range data.Products {
-		if evaluation.PairKey(0, product.Code)%coldShare == 0 {
+	for p := range data.Products {
+		if evaluation.Mix(uint64(p)+coldSeed)%coldShare == 0 {
 			place[int32(p)] = int32(len(cold))
 			cold = append(cold, int32(p))
 		}

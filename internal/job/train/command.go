@@ -111,6 +111,10 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 }
 
 func (r *Result) sentence() string {
+	if from := r.Report.Verdict.CarriedFrom; from != "" && !r.NoOp {
+		return fmt.Sprintf("Made model version %s of version %s without training: only names or stock have changed.\n%s",
+			r.ModelVersion, from, r.table())
+	}
 	if r.NoOp {
 		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s",
 			r.ModelVersion, r.table())
@@ -146,10 +150,27 @@ func (r *Result) table() string {
 			fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
 		}
 	}
-	verdict := "The gate lets it pass."
-	if !r.Report.Verdict.Pass {
-		verdict = "The gate refuses it."
-	}
-	fmt.Fprintf(&b, "%s %s", verdict, strings.Join(r.Report.Verdict.Reasons, "\n  "))
+	fmt.Fprintf(&b, "%s\n  %s", outcome(r.Report.Verdict), strings.Join(r.Report.Verdict.Reasons, "\n  "))
 	return b.String()
+}
+
+// outcome is the gate's decision in a sentence, and what it means for publishing.
+func outcome(v modelversion.Verdict) string {
+	var text string
+	switch v.Decision() {
+	case modelversion.OutcomePassed:
+		text = "The gate lets it pass."
+	case modelversion.OutcomeRefused:
+		text = "The gate refuses it: publish keeps what is live."
+	case modelversion.OutcomeUncompared:
+		text = "UNCOMPARED with the live version: it beats the simpler ways to recommend, so publish accepts it."
+		if !v.Judged() {
+			text = "UNCOMPARED: nobody knows how good it is. Publish accepts it unless the live version is known to be good."
+		}
+	}
+	if v.CarriedFrom != "" {
+		text += " Factors, report and verdict are those of version " + v.CarriedFrom +
+			": only names or stock have changed since."
+	}
+	return text
 }

@@ -2,8 +2,6 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +12,6 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/evaluation"
-	"kindred/internal/model/ials"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
@@ -47,7 +44,7 @@ type Job struct {
 type Result struct {
 	ModelVersion string              `json:"model_version"`
 	TrainingRun  string              `json:"training_run"`
-	NoOp         bool                `json:"-"` // nothing was trained: the version was there, and is current now
+	NoOp         bool                `json:"-"` // nothing was made: the version was there, and is current now
 	Report       modelversion.Report `json:"report"`
 	Seconds      float64             `json:"seconds"`
 	Customers    int64               `json:"customers"`
@@ -59,10 +56,11 @@ type Result struct {
 // Unchanged reports whether the run was a no-op.
 func (r *Result) Unchanged() bool { return r.NoOp }
 
-// Run trains, unless the version that it would make is there already: then it becomes current
-// again. The version's id is known before anything is trained: it derives from the training set's
-// content, the configuration, the trainer's version, its arithmetic, the planted truth and the
-// version before. ErrNoTrainingSet before the first etl.
+// Run makes a version, unless it is there already: then it becomes current again. The version's id is
+// known before anything is trained: it derives from the training set's content, the configuration,
+// the trainer's version, its arithmetic, the planted truth and the version before. Where only what
+// training does not read has changed (names and stock), the new version carries the factors, the
+// report and the verdict of the earlier one. ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
 	sets, models := commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix), commit.NewRepository(j.Artifacts,
@@ -89,13 +87,13 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	same, previous, err := j.history(ctx, models, input)
+	past, err := j.history(ctx, models, input)
 	if err != nil {
 		return nil, err
 	}
-	id := versionID(input, previous)
-	if same != "" {
-		id = same
+	id := versionID(input, past.previous)
+	if past.same != "" {
+		id = past.same
 	}
 	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
@@ -107,8 +105,8 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
 	// training again puts a lost file back
 	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
-		v, err = j.train(ctx, sources{sets, m, done, feedbackSet, planted}, models,
-			modelversion.Version{ID: id, Input: input, Previous: previous})
+		v, err = j.make(ctx, sources{sets, m, done, feedbackSet, planted}, models, past,
+			modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run})
 	}
 	if err != nil {
 		return nil, err
@@ -129,24 +127,44 @@ type sources struct {
 	planted   []byte
 }
 
-func (j Job) train(ctx context.Context, sources sources, models *commit.Repository,
+// make reads the training set and makes the version, by carrying an earlier one over if that can be.
+func (j Job) make(ctx context.Context, sources sources, models *commit.Repository, past past,
 	identity modelversion.Version) (*modelversion.Version, error) {
 	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
+	data := fromSet(set)
+	if identity.Learned, err = learnedHash(data, sources, j.Config); err != nil {
+		return nil, err
+	}
+	v, err := j.carry(ctx, models, past, data.Products, identity)
+	if err == nil && v == nil {
+		v, err = j.train(ctx, sources, models, data, identity)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, data *Data,
+	identity modelversion.Version) (*modelversion.Version, error) {
 	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
+	var err error
 	if identity.Previous != "" {
 		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {
 			return nil, fmt.Errorf("read the version to compare with: %w", err)
 		}
 	}
 	if j.Planted != nil {
-		if t.Truth, err = j.Planted.Truth(sources.planted, set.Products); err != nil {
+		if t.Truth, err = j.Planted.Truth(sources.planted, data.Products); err != nil {
 			return nil, err
 		}
 	}
-	data := fromSet(set)
 	if sources.feedback.Run != "" {
 		interactions, err := interaction.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
 		if err != nil {
@@ -158,69 +176,9 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 	if err != nil {
 		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
 	}
-	v.ID, v.Input, v.Previous, v.TrainingRun = identity.ID, identity.Input, identity.Previous, sources.set.Run
-	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
-		return nil, err
-	}
+	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
+	v.Previous, v.TrainingRun = identity.Previous, identity.TrainingRun
 	return v, nil
-}
-
-// longestHistory bounds how many earlier versions are looked at: one small object each.
-const longestHistory = 30
-
-// history looks among the earlier versions, latest first, for the one made from the same input, and
-// for the last one that the gate let pass and that was made from another. The latter is taken for
-// the live version: train does not ask the vector database.
-func (j Job) history(ctx context.Context, models *commit.Repository, input string) (same, previous string, err error) {
-	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
-		if err != nil {
-			return "", "", err
-		}
-		if a.Input == input { // what it was compared with was current before it
-			same, previous = a.ID, ""
-			continue
-		}
-		if previous != "" {
-			continue
-		}
-		v, _, _, err := modelfile.ReadSummary(ctx, models, a.ID, j.ScratchDir)
-		if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) ||
-			errors.Is(err, modelfile.ErrFormat) {
-			continue // nothing to compare with
-		}
-		if err != nil {
-			return "", "", fmt.Errorf("read an earlier version: %w", err)
-		}
-		if v.Report.Verdict.Pass {
-			previous = a.ID
-		}
-	}
-	return same, previous, nil
-}
-
-// inputHash is of everything that a model is made from, but for the version before it.
-func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (string, error) {
-	plantedHash := ""
-	if planted != nil {
-		sum := sha256.Sum256(planted)
-		plantedHash = hex.EncodeToString(sum[:])
-	}
-	data, err := json.Marshal(struct {
-		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
-		Config                                                 Config
-	}{contentHash, feedbackHash, Version, ials.Kernel(), plantedHash, cfg})
-	if err != nil {
-		return "", fmt.Errorf("name the version: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// versionID names the model that the input and the version before give: m and 15 hex digits, valid
-// as part of an SQL identifier.
-func versionID(input, previous string) string {
-	sum := sha256.Sum256([]byte(input + previous))
-	return "m" + hex.EncodeToString(sum[:])[:15]
 }
 
 func fromSet(set *trainingset.Set) *Data {

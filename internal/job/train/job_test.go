@@ -3,6 +3,9 @@ package train
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +15,19 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/shop"
 )
 
 // mustSeed makes a generated shop the lake's current training set, with its planted truth.
 func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
+	t.Helper()
+	mustSeedStock(t, lake, seed, func(p *shop.Product) {})
+}
+
+// mustSeedStock is mustSeed with changed products.
+func mustSeedStock(t *testing.T, lake objectstore.Store, seed uint64, change func(p *shop.Product)) {
 	t.Helper()
 	cfg := simulation.DefaultConfig(0.02)
 	cfg.Seed = seed
@@ -25,7 +36,11 @@ func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
 		t.Fatal(err)
 	}
 	w := trainingset.NewWriter(t.TempDir())
-	err = errors.Join(w.Customers(s.Customers()), w.Products(s.Products()))
+	stock := slices.Clone(s.Products())
+	for i := range stock {
+		change(&stock[i])
+	}
+	err = errors.Join(w.Customers(s.Customers()), w.Products(stock))
 	customers, products := map[int32]int32{}, map[string]int32{}
 	for i := range s.Customers() {
 		customers[s.Customers()[i].Number] = int32(i)
@@ -90,5 +105,93 @@ func TestAShopThatComesBackNeedsNoSecondTraining(t *testing.T) {
 	}
 	if _, err := modelfile.Read(t.Context(), models, b.ModelVersion, t.TempDir()); err != nil {
 		t.Errorf("after training again: %v", err)
+	}
+}
+
+// TestStockAndNamesNeedNoTraining: what training does not read makes a version with the factors and
+// the verdict of the one before.
+func TestStockAndNamesNeedNoTraining(t *testing.T) {
+	t.Parallel()
+	lake, artifacts := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
+	models := commit.NewRepository(artifacts, envconfig.ModelPrefix)
+	run := func(change func(p *shop.Product)) (*modelversion.Version, *Result, bool) {
+		t.Helper()
+		mustSeedStock(t, lake, 1, change)
+		trained := false
+		r, err := Job{Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(),
+			Progress: func(string, int64, int64) { trained = true }}.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := modelfile.Read(t.Context(), models, "", t.TempDir())
+		if err != nil || v.ID != r.ModelVersion {
+			t.Fatalf("current is %v, %v, want %s", v, err, r.ModelVersion)
+		}
+		return v, r, trained
+	}
+	sold := func(p *shop.Product) { p.QuantityInStock, p.Name = 7, "Renamed "+p.Code }
+	first, _, _ := run(func(*shop.Product) {})
+	second, result, trained := run(sold)
+	if trained || second.ID == first.ID || result.NoOp || second.Report.Verdict.CarriedFrom != first.ID {
+		t.Errorf("trained %t, %+v", trained, result)
+	}
+	if second.Items[3].QuantityInStock != 7 || second.Items[3].Name != "Renamed "+second.Items[3].Code {
+		t.Errorf("product is %+v", second.Items[3])
+	}
+	for i := range first.Items {
+		first.Items[i].Name, first.Items[i].QuantityInStock = second.Items[i].Name, 7
+	}
+	want := *first
+	want.ID, want.Input, want.TrainingRun, want.TrainedAt = second.ID, second.Input, second.TrainingRun, second.TrainedAt
+	want.Report.Verdict.CarriedFrom = first.ID
+	if !reflect.DeepEqual(&want, second) {
+		t.Error("more than names and stock differs")
+	}
+	if _, again, trained := run(sold); trained || !again.NoOp || again.ModelVersion != second.ID {
+		t.Errorf("the same once more: trained %t, %+v", trained, again)
+	}
+	third, _, trained := run(func(p *shop.Product) { p.QuantityInStock = 8 })
+	if trained || third.Report.Verdict.CarriedFrom != first.ID {
+		t.Errorf("a third stock: trained %t, carried from %s, want %s", trained, third.Report.Verdict.CarriedFrom, first.ID)
+	}
+	if _, _, trained := run(func(p *shop.Product) { p.MSRP *= 3 }); !trained {
+		t.Error("other prices, which training reads, were not trained on")
+	}
+	lost := envconfig.ModelPrefix + "/run=" + second.ID + "/items.parquet"
+	if err := artifacts.Delete(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	if back, _, trained := run(sold); trained || back.ID != second.ID {
+		t.Errorf("a carried version that lost a file: trained %t, version %s, want %s", trained, back.ID, second.ID)
+	}
+}
+
+// TestYesterdaysVersionsAreRead continues from what commit 5ebc858 wrote: testdata/5ebc858 is the
+// second of two versions of a generated shop, with 8 components.
+func TestYesterdaysVersionsAreRead(t *testing.T) {
+	t.Parallel()
+	const before = "m3f4fa1281f47452"
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS("testdata/5ebc858")); err != nil {
+		t.Fatal(err)
+	}
+	lake, artifacts := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(folder)
+	models := commit.NewRepository(artifacts, envconfig.ModelPrefix)
+	old, err := modelfile.Read(t.Context(), models, "", t.TempDir())
+	if err != nil || old.ID != before || old.Report.Verdict.Decision() != modelversion.OutcomeRefused ||
+		len(old.Report.Verdict.Reasons) != 4 || old.Learned != "" {
+		t.Fatalf("read %+v, %v", old, err)
+	}
+	if shown := (&Result{ModelVersion: old.ID, Report: old.Report}).table(); !strings.Contains(shown, "refuses") {
+		t.Errorf("its report is %s", shown)
+	}
+	mustSeed(t, lake, 2)
+	job := Job{Planted: plantedshop.Source{}, Lake: lake, Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir()}
+	r, err := job.Run(t.Context())
+	if err != nil || r.NoOp || r.ModelVersion == before {
+		t.Fatalf("training after it: %+v, %v", r, err)
+	}
+	if current, err := models.Current(t.Context()); err != nil || current.Parent != before {
+		t.Errorf("the new version's parent is %s, %v", current.Parent, err)
 	}
 }

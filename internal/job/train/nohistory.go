@@ -35,6 +35,7 @@ type ridge struct {
 func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
 	r := &ridge{dim: dim, bias: make([]float64, dim), weights: make(map[string][]float64)}
 	rows := make(map[string][]int)
+	var names []string // in the order in which they first come: how they are spelled must not matter
 	residual := make([][]float64, len(vectors))
 	for i, v := range vectors {
 		residual[i] = make([]float64, dim)
@@ -44,6 +45,7 @@ func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
 		for _, f := range features[i] {
 			if r.weights[f] == nil {
 				r.weights[f] = make([]float64, dim)
+				names = append(names, f)
 			}
 			rows[f] = append(rows[f], i)
 		}
@@ -52,11 +54,6 @@ func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
 	for i := range everyone {
 		everyone[i] = i
 	}
-	names := make([]string, 0, len(rows))
-	for f := range rows {
-		names = append(names, f)
-	}
-	slices.Sort(names)
 	for range ridgeSweeps {
 		moved := settle(r.bias, everyone, residual, 0)
 		for _, f := range names {

@@ -164,7 +164,9 @@ func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evalua
 	replayed := make([]session, len(task.Cases))
 	for i, c := range task.Cases {
 		own := liked[c.Customer]
-		slices.SortStableFunc(own, func(a, b evaluation.Rating) int { return cmp.Compare(a.RatedAt, b.RatedAt) })
+		slices.SortFunc(own, func(a, b evaluation.Rating) int {
+			return cmp.Or(cmp.Compare(a.RatedAt, b.RatedAt), cmp.Compare(inSession(a), inSession(b)))
+		})
 		k := len(own) / 2
 		s := session{customer: c.Customer}
 		for _, r := range own[:k] {
@@ -172,9 +174,25 @@ func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evalua
 		}
 		replayed[i] = s
 		task.Cases[i] = evaluation.Case{Customer: int32(i), Seen: slices.Concat(known[c.Customer], s.items),
-			Relevant: []int32{own[k].Product}}
+			Relevant: next(own[k:])}
 	}
 	return task, replayed
+}
+
+// inSession is the place of a like among those of the same customer and time, by hash.
+func inSession(r evaluation.Rating) uint64 {
+	return evaluation.Mix(evaluation.Mix(uint64(r.Customer)+1) + uint64(r.Product))
+}
+
+// next is the products of the first like and of those at the same time, ascending.
+func next(likes []evaluation.Rating) (products []int32) {
+	for _, r := range likes {
+		if r.RatedAt == likes[0].RatedAt {
+			products = append(products, r.Product)
+		}
+	}
+	slices.Sort(products)
+	return products
 }
 
 // directions is the vectors scaled to length one: inner products with them rank as cosines do.

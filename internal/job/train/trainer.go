@@ -19,7 +19,7 @@ import (
 
 // Version of the training code. It is part of a model's identity: raise it when the same input
 // would give another model.
-const Version = "4"
+const Version = "5"
 
 const (
 	largestDim = 256
@@ -129,19 +129,19 @@ type Trainer struct {
 // products.
 const mostReported = 20_000
 
+// splitSeed draws what is held out where times order nothing.
+const splitSeed = 1
+
 // Train makes a version from data, without ID and TrainingRun. It fits many small models on part of
 // the training part to tune, one on the training part for the report, and one on everything for the
-// version.
+// version. Neither names nor the order of rows change the outcome (see Data.ordered).
 func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version, error) {
-	key := func(customer, product int32) uint64 {
-		return evaluation.PairKey(data.Customers[customer].Number, data.Products[product].Code)
-	}
-	customers, products := len(data.Customers), len(data.Products)
+	data = data.ordered()
 	if len(t.Config.Positives(data.Ratings)) == 0 {
 		return nil, fmt.Errorf("train on %d ratings, none with %d stars or more: %w",
 			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
 	}
-	train, held, split := evaluation.Split(data.Ratings, key)
+	customers, products := len(data.Customers), len(data.Products)
 	everything := t.Config.cells(data.Ratings, data.Feedback)
 	estimate := t.Config.estimate(matrix(customers, products, everything), len(data.Ratings), t.threads())
 	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(),
@@ -151,70 +151,110 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if t.Estimated != nil {
 		t.Estimated(estimate)
 	}
-	fitting, validation, _ := evaluation.Split(train, key)
-	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
-	tune := &tuner{
-		matrix: matrix(customers, products,
-			t.Config.cells(fitting, data.feedbackBefore(validation, held))),
-		task: evaluation.NewTask(products, fitting, validation, t.Config.MinStars),
-		base: base, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile, progress: func(done,
-			total int) {
-			t.progress("tune", done, total)
-		},
-	}
-	first, err := usedBy(t.Previous)
+	test := t.split(data.Ratings)
+	chosen, err := t.tune(ctx, data, test)
 	if err != nil {
 		return nil, err
 	}
-	tune.first = first
-	best, err := tune.search(ctx, t.Config.Dim)
+	report, err := t.judge(ctx, data, test, chosen)
 	if err != nil {
-		return nil, fmt.Errorf("tune: %w", err)
+		return nil, err
+	}
+	final, err := fit(ctx, data, everything, chosen.solver, t.epochs("fit on everything"))
+	if err != nil {
+		return nil, fmt.Errorf("fit all ratings: %w", err)
+	}
+	v := assemble(data, final, t.Config.Signal, chosen.solver, chosen.weights)
+	v.Report, v.TrainedAt = report, time.Now().UTC()
+	if v.Training, err = json.Marshal(t.notes(data, chosen)); err != nil {
+		return nil, fmt.Errorf("encode what was tried: %w", err)
+	}
+	return v, nil
+}
+
+// split holds a part out, or nothing where all likes would be in that part: there would be nothing to
+// learn from.
+func (t *Trainer) split(ratings []evaluation.Rating) evaluation.Cut {
+	c := evaluation.Split(ratings, splitSeed)
+	if len(t.Config.Positives(c.Train)) == 0 {
+		c.Train, c.Held = ratings, nil
+		c.Name = "nothing, because the part to hold out has all that customers like"
+	}
+	return c
+}
+
+// choice is what tuning made of the configuration.
+type choice struct {
+	solver  ials.Config
+	weights weights
+	tried   []Candidate
+}
+
+// tune searches on a validation part that is cut from the training part as the test part is from
+// everything.
+func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (choice, error) {
+	validation := t.split(test.Train)
+	first, err := usedBy(t.Previous)
+	if err != nil {
+		return choice{}, err
+	}
+	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
+	search := &tuner{
+		matrix: matrix(len(data.Customers), len(data.Products),
+			t.Config.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held))),
+		task: evaluation.NewTask(len(data.Products), validation.Train, validation.Held, t.Config.MinStars),
+		base: base, first: first, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile,
+		progress: func(done, total int) { t.progress("tune", done, total) },
+	}
+	best, err := search.search(ctx, t.Config.Dim)
+	if err != nil {
+		return choice{}, fmt.Errorf("tune: %w", err)
 	}
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
-	weights, err := t.tuneWeights(ctx, data, base, fitting, validation, held)
+	weights, err := t.tuneWeights(ctx, data, base, validation.Train, validation.Held, test.Held)
 	if err != nil {
-		return nil, fmt.Errorf("tune a view's weight: %w", err)
+		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	judged, err := fit(ctx, data, t.Config.cells(train, data.feedbackBefore(held)), base, t.epochs("fit for the report"))
+	return choice{base, weights, search.tried}, nil
+}
+
+// judge fits the training part, and measures it against everything that there is to compare with.
+func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
+	chosen choice) (report modelversion.Report, err error) {
+	base := chosen.solver
+	judged, err := fit(ctx, data, t.Config.cells(test.Train, data.feedbackBefore(test.Held)), base,
+		t.epochs("fit for the report"))
 	if err != nil {
-		return nil, fmt.Errorf("fit the training part: %w", err)
+		return report, fmt.Errorf("fit the training part: %w", err)
 	}
-	report, err := t.report(ctx, data, judged, train,
-		evaluation.NewTask(products, train, held, t.Config.MinStars).Sample(mostReported))
+	report, err = t.report(ctx, data, judged, test.Train,
+		evaluation.NewTask(len(data.Products), test.Train, test.Held, t.Config.MinStars).Sample(mostReported))
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
+		return report, fmt.Errorf("evaluate: %w", err)
 	}
-	report.Split = split
-	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, weights.view, train, held); err != nil {
-		return nil, fmt.Errorf("replay sessions: %w", err)
+	report.Split, report.Ties = test.Name, test.Ties
+	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, chosen.weights.view, test.Train,
+		test.Held); err != nil {
+		return report, fmt.Errorf("replay sessions: %w", err)
 	}
 	if report.ColdStart, err = t.coldStart(ctx, data, base); err != nil {
-		return nil, fmt.Errorf("measure new products: %w", err)
+		return report, fmt.Errorf("measure new products: %w", err)
 	}
 	if t.Previous != nil {
 		part, verdict, err := t.compare(ctx, data, base)
 		if err != nil {
-			return nil, fmt.Errorf("compare with version %s: %w", t.Previous.ID, err)
+			return report, fmt.Errorf("compare with version %s: %w", t.Previous.ID, err)
 		}
-		report.Live, report.Verdict.Pass = part, report.Verdict.Pass && verdict.Pass
-		report.Verdict.Reasons = append(report.Verdict.Reasons, verdict.Reasons...)
+		report.Live, report.Verdict = part, report.Verdict.And(verdict)
 	}
-	final, err := fit(ctx, data, everything, base, t.epochs("fit on everything"))
-	if err != nil {
-		return nil, fmt.Errorf("fit all ratings: %w", err)
-	}
-	v := assemble(data, final, t.Config.Signal, base, weights)
-	v.Report, v.TrainedAt = report, time.Now().UTC()
-	v.Training, err = json.Marshal(Notes{Config: t.Config, Tried: tune.tried, Interactions: len(data.Ratings),
-		Feedback: len(data.Feedback),
-		Kernel:   ials.Kernel(),
-		Used: Used{Dim: base.Dim, Alpha0: base.Alpha0, Lambda: base.Lambda, Nu: base.Nu, Epochs: base.Epochs,
-			ViewWeight: weights.view, CartWeight: weights.cart}})
-	if err != nil {
-		return nil, fmt.Errorf("encode what was tried: %w", err)
-	}
-	return v, nil
+	return report, nil
+}
+
+func (t *Trainer) notes(data *Data, chosen choice) Notes {
+	used := chosen.solver
+	return Notes{Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
+			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }
 
 // usedBy is the configuration that a version was fitted with.

@@ -9,14 +9,13 @@ package evaluation
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// Ranker fills scores, one for each product, for a customer; a higher score ranks first, equal ones
-// by product index. It is called from several goroutines at once, each with its own slice.
+// Ranker fills scores, one for each product, for a customer; a higher score ranks first, and one that
+// is not a number last. It is called from several goroutines at once, each with its own slice.
 type Ranker func(customer int32, scores []float32)
 
 // Block is a Ranker for several customers at once, at most BlockSize: scores has a row for each.
@@ -72,12 +71,14 @@ type Scores struct {
 	Coverage float64
 }
 
-// Measure ranks every case of the task. The error is the context's.
+// Measure ranks every case of the task. Products of equal score have no order: a figure is then the
+// mean over all their orders (McSherry and Najork 2008, "Computing information retrieval
+// performance measures efficiently in the presence of tied scores"). Only Coverage takes equal
+// products by index. The error is the context's.
 func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, error) {
 	n := len(t.Cases)
 	out := Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n),
-		Recall20:   make([]float64, n),
-		Reciprocal: make([]float64, n)}
+		Recall20: make([]float64, n), Reciprocal: make([]float64, n)}
 	shown := make([]atomic.Bool, t.Products)
 	var next atomic.Int64
 	var group sync.WaitGroup
@@ -97,17 +98,9 @@ func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, err
 				}
 				rank(customers, scores[:len(cases)*t.Products])
 				for j, c := range cases {
-					own, i := scores[j*t.Products:(j+1)*t.Products], start+j
 					setAll(masked, c.Seen, true)
-					top := Top(own, masked, LongCut)
-					out.Reciprocal[i] = reciprocal(own, masked, c.Relevant)
+					out.measure(start+j, c, scores[j*t.Products:(j+1)*t.Products], masked, shown)
 					setAll(masked, c.Seen, false)
-					short := top[:min(ShortCut, len(top))]
-					out.NDCG20[i], out.Recall20[i] = NDCG(top, c.Relevant, LongCut), Recall(top, c.Relevant)
-					out.NDCG10[i], out.Recall10[i] = NDCG(short, c.Relevant, ShortCut), Recall(short, c.Relevant)
-					for _, p := range top {
-						shown[p].Store(true)
-					}
 				}
 			}
 		})
@@ -122,21 +115,16 @@ func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, err
 	return out, ctx.Err()
 }
 
-// reciprocal is one over the place of the best relevant product among those that are not masked.
-func reciprocal(scores []float32, masked []bool, relevant []int32) float64 {
-	best := relevant[0]
-	for _, p := range relevant[1:] {
-		if better(scores[p], scores[best]) {
-			best = p
-		}
+// measure fills in the figures of case i.
+func (s *Scores) measure(i int, c Case, scores []float32, masked []bool, shown []atomic.Bool) {
+	top := Top(scores, masked, LongCut)
+	for _, p := range top {
+		shown[p].Store(true)
 	}
-	place := 1
-	for p, s := range scores {
-		if !masked[p] && (better(s, scores[best]) || !better(scores[best], s) && int32(p) < best) {
-			place++
-		}
-	}
-	return 1 / float64(place)
+	places := placesOf(scores, masked, top, c.Relevant)
+	s.NDCG10[i], s.Recall10[i] = places.ndcg(ShortCut, len(c.Relevant)), places.recall(ShortCut, len(c.Relevant))
+	s.NDCG20[i], s.Recall20[i] = places.ndcg(LongCut, len(c.Relevant)), places.recall(LongCut, len(c.Relevant))
+	s.Reciprocal[i] = places[0].reciprocal()
 }
 
 func setAll(masked []bool, products []int32, value bool) {
@@ -164,33 +152,6 @@ func Top(scores []float32, masked []bool, k int) []int32 {
 }
 
 func better(a, b float32) bool { return a > b || b != b && a == a }
-
-// NDCG is the discounted gain of the list over that of an ideal list of min(k, |relevant|) hits;
-// gain is 1 or 0 and the hit at place p (from 1) counts 1/log2(p+1). relevant is ascending and not
-// empty.
-func NDCG(top, relevant []int32, k int) float64 {
-	var gain, ideal float64
-	for place, p := range top {
-		if _, hit := slices.BinarySearch(relevant, p); hit {
-			gain += 1 / math.Log2(float64(place)+2)
-		}
-	}
-	for place := range min(k, len(relevant)) {
-		ideal += 1 / math.Log2(float64(place)+2)
-	}
-	return gain / ideal
-}
-
-// Recall is the share of the relevant products that the list holds. relevant is ascending and not empty.
-func Recall(top, relevant []int32) float64 {
-	hits := 0
-	for _, p := range top {
-		if _, hit := slices.BinarySearch(relevant, p); hit {
-			hits++
-		}
-	}
-	return float64(hits) / float64(len(relevant))
-}
 
 // Mean is the average, 0 of nothing.
 func Mean(values []float64) float64 {

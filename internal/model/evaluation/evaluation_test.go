@@ -4,35 +4,93 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"kindred/internal/model/modelversion"
 )
 
+// TestMetricsByHand ranks eight products, of which number 7 has been seen.
 func TestMetricsByHand(t *testing.T) {
 	t.Parallel()
 	second, third := 1/math.Log2(3), 0.5 // discounts of places 2 and 3; place 1 counts 1
+	nan := float32(math.NaN())
 	tests := map[string]struct {
-		top, relevant []int32
-		k             int
-		ndcg, recall  float64
+		scores       []float32
+		relevant     []int32
+		k            int
+		ndcg, recall float64
+		reciprocal   float64
 	}{
-		"perfect":                      {[]int32{4, 7, 1}, []int32{4, 7}, 3, 1, 1},
-		"second place only":            {[]int32{1, 4, 2}, []int32{4}, 3, second, 1},
-		"first and third of two":       {[]int32{7, 1, 4}, []int32{4, 7}, 3, (1 + third) / (1 + second), 1},
-		"more relevant than places":    {[]int32{1, 9}, []int32{1, 2, 3, 4}, 2, 1 / (1 + second), 0.25},
-		"nothing found":                {[]int32{1, 2, 3}, []int32{8}, 3, 0, 0},
-		"list shorter than the cutoff": {[]int32{8}, []int32{3, 8}, 3, 1 / (1 + second), 0.5},
+		"perfect":                   {[]float32{9, 8, 1, 2, 3, 4, 5, 99}, []int32{0, 1}, 3, 1, 1, 1},
+		"second place only":         {[]float32{9, 8, 1, 2, 3, 4, 5, 99}, []int32{1}, 3, second, 1, 0.5},
+		"first and third of two":    {[]float32{9, 8, 7, 2, 3, 4, 5, 99}, []int32{0, 2}, 3, (1 + third) / (1 + second), 1, 1},
+		"more relevant than places": {[]float32{9, 8, 7, 6, 3, 4, 5, 99}, []int32{0, 2, 3, 4}, 2, 1 / (1 + second), 0.25, 1},
+		"nothing found":             {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{6}, 3, 0, 0, 1.0 / 7},
+		"both tied, two places":     {[]float32{5, 5, 1, 1, 1, 1, 1, 99}, []int32{0, 1}, 2, 1, 1, 1},
+		"one of a tie of two":       {[]float32{5, 5, 1, 1, 1, 1, 1, 99}, []int32{1}, 2, (1 + second) / 2, 1, 0.75},
+		"a tie across the cutoff":   {[]float32{9, 5, 5, 5, 1, 1, 1, 99}, []int32{2}, 2, second / 3, 1.0 / 3, (1.0/2 + 1.0/3 + 1.0/4) / 3},
+		"two of a tie of three":     {[]float32{5, 5, 5, 1, 1, 1, 1, 5}, []int32{0, 1}, 1, 2.0 / 3, 1.0 / 3, (1 + 1 + 0.5) / 3},
+		"no number is last":         {[]float32{nan, nan, 5, 1, 1, 1, 1, 99}, []int32{0}, 7, (1/math.Log2(7) + 1/math.Log2(8)) / 2, 1, (1.0/6 + 1.0/7) / 2},
+		"all alike":                 {make([]float32, 8), []int32{4}, 1, 1.0 / 7, 1.0 / 7, (1 + 1.0/2 + 1.0/3 + 1.0/4 + 1.0/5 + 1.0/6 + 1.0/7) / 7},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := NDCG(test.top, test.relevant, test.k); math.Abs(got-test.ndcg) > 1e-12 {
-				t.Errorf("NDCG is %g, want %g", got, test.ndcg)
+			masked := []bool{7: true}
+			got := placesOf(test.scores, masked, Top(test.scores, masked, LongCut), test.relevant)
+			n := len(test.relevant)
+			if x := got.ndcg(test.k, n); math.Abs(x-test.ndcg) > 1e-12 {
+				t.Errorf("NDCG is %g, want %g", x, test.ndcg)
 			}
-			if got := Recall(test.top, test.relevant); got != test.recall {
-				t.Errorf("recall is %g, want %g", got, test.recall)
+			if x := got.recall(test.k, n); math.Abs(x-test.recall) > 1e-12 {
+				t.Errorf("recall is %g, want %g", x, test.recall)
+			}
+			if x := got[0].reciprocal(); math.Abs(x-test.reciprocal) > 1e-12 {
+				t.Errorf("reciprocal rank is %g, want %g", x, test.reciprocal)
 			}
 		})
+	}
+}
+
+// TestTiesAreTheMeanOverTheirOrders compares with rankings without ties: all of those that the tied
+// ranking may stand for, drawn at random.
+func TestTiesAreTheMeanOverTheirOrders(t *testing.T) {
+	t.Parallel()
+	const products, draws = 60, 40_000
+	rng := rand.New(rand.NewPCG(4, 4))
+	for range 5 {
+		scores, masked, relevant := make([]float32, products), make([]bool, products), []int32(nil)
+		for p := range scores {
+			scores[p] = float32(rng.IntN(8))
+			if masked[p] = rng.IntN(6) == 0; !masked[p] && rng.IntN(8) == 0 {
+				relevant = append(relevant, int32(p))
+			}
+		}
+		if len(relevant) == 0 {
+			continue
+		}
+		figures := func(scores []float32) [5]float64 {
+			g, n := placesOf(scores, masked, Top(scores, masked, LongCut), relevant), len(relevant)
+			return [5]float64{g.ndcg(ShortCut, n), g.recall(ShortCut, n), g.ndcg(LongCut, n), g.recall(LongCut, n),
+				g[0].reciprocal()}
+		}
+		var mean [5]float64
+		for range draws {
+			untied := make([]float32, products)
+			for i, p := range rng.Perm(products) {
+				untied[p] = scores[p] + float32(i)/(2*products)
+			}
+			for i, x := range figures(untied) {
+				mean[i] += x / draws
+			}
+		}
+		for i, got := range figures(scores) {
+			if math.Abs(got-mean[i]) > 0.01 {
+				t.Errorf("figure %d is %.4f, the mean over orders %.4f", i, got, mean[i])
+			}
+		}
 	}
 }
 
@@ -111,21 +169,36 @@ func TestJudge(t *testing.T) {
 	tests := map[string]struct {
 		model     Scores
 		baselines []Named
-		pass      bool
+		want      modelversion.Outcome
 	}{
-		"better than all":    {scores(40, 0.4), []Named{{"a", scores(40, 0.3)}, {"b", scores(40, 0.1)}}, true},
-		"equal to one":       {scores(40, 0.4), []Named{{"a", scores(40, 0.4)}, {"b", scores(40, 0.1)}}, false},
-		"worse than one":     {scores(40, 0.4), []Named{{"a", scores(40, 0.1)}, {"b", scores(40, 0.5)}}, false},
-		"too few customers":  {scores(8, 0.4), []Named{{"a", scores(8, 0.1)}}, false},
-		"nobody to judge by": {Scores{}, nil, false},
+		"better than all":    {scores(40, 0.4), []Named{{"a", scores(40, 0.3)}, {"b", scores(40, 0.1)}}, "passed"},
+		"equal to one":       {scores(40, 0.4), []Named{{"a", scores(40, 0.4)}, {"b", scores(40, 0.1)}}, "refused"},
+		"worse than one":     {scores(40, 0.4), []Named{{"a", scores(40, 0.1)}, {"b", scores(40, 0.5)}}, "refused"},
+		"too few customers":  {scores(8, 0.4), []Named{{"a", scores(8, 0.1)}}, "uncompared"},
+		"nobody to judge by": {Scores{}, nil, "uncompared"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := Judge(test.model, test.baselines)
-			if v.Pass != test.pass || len(v.Reasons) == 0 {
-				t.Errorf("verdict is %+v, want pass %t with reasons", v, test.pass)
+			if v.Decision() != test.want || v.Pass != (test.want == "passed") || len(v.Reasons) == 0 ||
+				(test.want == "uncompared") != slices.Contains(v.Missing, modelversion.WithBaselines) {
+				t.Errorf("verdict is %+v, want %s with reasons", v, test.want)
 			}
 		})
+	}
+}
+
+func TestNotWorse(t *testing.T) {
+	t.Parallel()
+	same := func(v float64, n int) Scores { return Scores{NDCG10: slices.Repeat([]float64{v}, n)} }
+	for want, v := range map[modelversion.Outcome]modelversion.Verdict{
+		"passed":     NotWorse(same(0.3, 40), same(0.3, 40), "m1"),
+		"refused":    NotWorse(same(0.2, 40), same(0.3, 40), "m1"),
+		"uncompared": NotWorse(same(0.2, 9), same(0.3, 9), "m1"),
+	} {
+		if v.Decision() != want || len(v.Reasons) != 1 || (want == "uncompared") != (len(v.Missing) == 1) {
+			t.Errorf("verdict is %+v, want %s", v, want)
+		}
 	}
 }

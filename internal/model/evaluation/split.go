@@ -2,15 +2,14 @@ package evaluation
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"slices"
+	"strings"
 )
 
 // Rating is one customer's stars for one product.
 type Rating struct {
-	Customer, Product int32 // indexes; products are in order of their codes
+	Customer, Product int32 // indexes in canonical order, see package canonical
 	Stars             int8
 	RatedAt           int64 // unix seconds, 0: unknown
 }
@@ -18,61 +17,151 @@ type Rating struct {
 const (
 	// heldOutShare: one rating in five, the share of the public splits this project compares with.
 	heldOutShare = 5
-	// fewestRatings: a customer with fewer is not tested; two ratings are the least that say anything
-	// of a taste.
+	// fewestRatings: a customer with fewer is not tested.
 	fewestRatings = 3
+	// fewestKept is how many ratings stay in the training part: two are the least that say anything of
+	// a taste.
+	fewestKept = 2
+	// fewestOrdered: with fewer than one customer in so many who can be tested by time, the times of a
+	// shop order nothing.
+	fewestOrdered = 10
 )
 
-// Split cuts the last fifth (at least one) of each customer's ratings off. "Last" is by time, ties
-// by product, for a customer whose ratings all have times; otherwise by a hash of who and what,
-// which is stable when other customers come and go. The name says which was used. key identifies a
-// pair for the hash. ratings is not changed.
-func Split(ratings []Rating, key func(customer, product int32) uint64) (train, held []Rating, name string) {
+// Cut is ratings in two parts.
+type Cut struct {
+	Train, Held []Rating // each by customer
+	Name        string   // how they were cut, for people
+	// Ties is the share of the ratings with a time that share it with another rating of the same
+	// customer, 0 to 1.
+	Ties float64
+}
+
+// Split holds the last fifth of each customer's ratings out, and at least one. Ratings of one
+// customer at one time are a basket, which is held out whole or not at all: the last basket is held
+// out, and earlier ones while all of them together are at most a fifth. A customer is not tested
+// who has fewer than 3 ratings, or fewer than 2 before the last basket.
+//
+// A customer without all times has no last ratings: a fifth is drawn, by seed. So is a fifth of a
+// single basket where fewer than one customer in ten has a second one: then the times order nothing
+// in this shop, as after an import that stamps all ratings with its own time.
+//
+// The draw goes by the indexes of customers and products: with canonical ones the parts depend
+// neither on names nor on the order of ratings. ratings is not changed.
+func Split(ratings []Rating, seed uint64) Cut {
 	sorted := slices.Clone(ratings)
 	slices.SortFunc(sorted, func(a, b Rating) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Product, b.Product))
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.RatedAt, b.RatedAt),
+			cmp.Compare(a.Product, b.Product))
 	})
-	timed, hashed := 0, 0
+	var all []timeline
 	for start := 0; start < len(sorted); {
 		end := start + 1
 		for end < len(sorted) && sorted[end].Customer == sorted[start].Customer {
 			end++
 		}
-		own := sorted[start:end]
-		if slices.ContainsFunc(own, func(r Rating) bool { return r.RatedAt == 0 }) {
-			hashed++
-			slices.SortStableFunc(own, func(a, b Rating) int {
-				return cmp.Compare(key(a.Customer, a.Product), key(b.Customer, b.Product))
-			})
-		} else {
-			timed++
-			slices.SortStableFunc(own, func(a, b Rating) int { return cmp.Compare(a.RatedAt, b.RatedAt) })
-		}
-		cut := len(own)
-		if cut >= fewestRatings {
-			cut -= max(len(own)/heldOutShare, 1)
-		}
-		train, held = append(train, own[:cut]...), append(held, own[cut:]...)
+		all = append(all, newTimeline(sorted[start:end]))
 		start = end
 	}
-	switch {
-	case hashed == 0:
-		name = "last 20 % of each customer's ratings by time"
-	case timed == 0:
-		name = "20 % of each customer's ratings by hash, as times are missing"
-	default:
-		name = fmt.Sprintf("last 20 %% of each customer's ratings by time, by hash for the %d of %d customers without times",
-			hashed, hashed+timed)
+	var count [kinds]int
+	timed, tied := 0, 0
+	for _, h := range all {
+		count[h.kind]++
+		timed, tied = timed+h.timed, tied+h.tied
 	}
-	return train, held, name
+	stamps := (fewestOrdered-1)*count[ordered] < count[oneBasket]
+	var c Cut
+	for _, h := range all {
+		cut := h.cut
+		if h.kind == untimed || h.kind == oneBasket && stamps {
+			slices.SortStableFunc(h.own, func(a, b Rating) int { return cmp.Compare(draw(seed, a), draw(seed, b)) })
+			cut = len(h.own) - max(len(h.own)/heldOutShare, 1)
+		}
+		c.Train, c.Held = append(c.Train, h.own[:cut]...), append(c.Held, h.own[cut:]...)
+	}
+	if c.Name = splitName(count, stamps); timed > 0 {
+		c.Ties = float64(tied) / float64(timed)
+	}
+	return c
 }
 
-// PairKey is a key for Split from the identities themselves.
-func PairKey(customerNumber int32, productCode string) uint64 {
-	h := fnv.New64a()
-	h.Write(binary.LittleEndian.AppendUint32(nil, uint32(customerNumber)))
-	h.Write([]byte(productCode))
-	return Mix(h.Sum64())
+// draw is the place of a rating in its customer's random order.
+func draw(seed uint64, r Rating) uint64 { return Mix(Mix(seed^uint64(r.Customer)) + uint64(r.Product)) }
+
+// kind is what can be held out of a customer's ratings.
+type kind int
+
+const (
+	untested  kind = iota // nothing
+	ordered               // the last baskets
+	oneBasket             // nothing, as long as times order anything
+	untimed               // a part drawn by seed
+	kinds
+)
+
+// timeline is one customer's ratings by time.
+type timeline struct {
+	own         []Rating
+	kind        kind
+	cut         int // the first rating that is held out
+	timed, tied int // ratings with a time, and of them those that share it
+}
+
+// newTimeline looks at a customer's ratings, which are in order of time.
+func newTimeline(own []Rating) timeline {
+	n := len(own)
+	h := timeline{own: own, cut: n}
+	cut := n
+	for end := n; end > 0; {
+		start := end - 1
+		for start > 0 && own[start-1].RatedAt == own[end-1].RatedAt {
+			start--
+		}
+		if own[start].RatedAt != 0 {
+			h.timed += end - start
+			if end-start > 1 {
+				h.tied += end - start
+			}
+		}
+		if end == n || cut == end && n-start <= n/heldOutShare {
+			cut = start
+		}
+		end = start
+	}
+	switch {
+	case n < fewestRatings:
+	case slices.ContainsFunc(own, func(r Rating) bool { return r.RatedAt == 0 }):
+		h.kind = untimed
+	case cut == 0:
+		h.kind = oneBasket
+	case cut >= fewestKept:
+		h.kind, h.cut = ordered, cut
+	}
+	return h
+}
+
+// splitName says in words what was held out.
+func splitName(count [kinds]int, stamps bool) string {
+	drawn := count[untimed]
+	if stamps {
+		drawn += count[oneBasket]
+	}
+	all := drawn + count[ordered]
+	var name strings.Builder
+	switch {
+	case drawn == 0:
+		name.WriteString("last 20 % of each customer's ratings by time, in whole baskets")
+	case count[ordered] == 0 && stamps && count[oneBasket] > 0:
+		name.WriteString("20 % of each customer's ratings drawn by seed, as the times of a customer are all the same")
+	case count[ordered] == 0:
+		name.WriteString("20 % of each customer's ratings drawn by seed, as times are missing")
+	default:
+		fmt.Fprintf(&name, "last 20 %% of each customer's ratings by time, in whole baskets, "+
+			"and drawn by seed for the %d of %d customers whose ratings have no order in time", drawn, all)
+	}
+	if n := count[oneBasket]; n > 0 && !stamps {
+		fmt.Fprintf(&name, "; %d customers with a single basket are not tested", n)
+	}
+	return name.String()
 }
 
 // Mix spreads the bits of x (splitmix64's finaliser), so that near inputs give unrelated outputs.
@@ -98,7 +187,7 @@ func NewTask(products int, train, held []Rating, minStars int8) *Task {
 	t := &Task{Products: products}
 	for customer, liked := range relevant {
 		slices.Sort(liked)
-		t.Cases = append(t.Cases, Case{Customer: customer, Seen: seen[customer], Relevant: liked})
+		t.Cases = append(t.Cases, Case{Customer: customer, Seen: seen[customer], Relevant: slices.Compact(liked)})
 	}
 	slices.SortFunc(t.Cases, func(a, b Case) int { return cmp.Compare(a.Customer, b.Customer) })
 	return t

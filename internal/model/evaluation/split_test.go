@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-func key(customer, product int32) uint64 { return Mix(uint64(customer)<<32 | uint64(product)) }
+	"pgregory.net/rapid"
+)
 
 // history gives customer n ratings, of products 0 to n-1 at the given times or none.
 func history(customer int32, times ...int64) []Rating {
@@ -32,41 +32,110 @@ func TestSplitByTime(t *testing.T) {
 	t.Parallel()
 	ratings := slices.Concat(
 		history(1, 10, 90, 30, 40, 50, 60, 70, 80, 20, 10), // ten: the two latest are products 1 and 7
-		history(2, 5, 5, 5),    // a tie: the last product is held out
-		history(3, 1, 2),       // too few
-		history(4, 4, 3, 2, 1), // fewer than five: one is held out all the same
+		history(2, 5, 5, 5),                       // one basket is no order
+		history(3, 1, 2),                          // too few
+		history(4, 4, 3, 2, 1),                    // fewer than five: one is held out all the same
+		history(5, 1, 2, 9, 9, 9),                 // the last basket is more than a fifth
+		history(6, 1, 2, 2),                       // too few before the last basket
+		history(7, 1, 1, 1, 1, 1, 1, 8, 9, 9, 10), // two of ten: with the basket before, the last would be three
+		history(8, 1, 1, 1, 1, 1, 1, 1, 1, 9, 10), // two of ten
 	)
 	before := slices.Clone(ratings)
-	train, held, name := Split(ratings, key)
-	for customer, want := range map[int32][]int32{1: {1, 7}, 2: {2}, 3: nil, 4: {0}} {
-		if got := products(held, customer); !slices.Equal(got, want) {
+	c := Split(ratings, 1)
+	for customer, want := range map[int32][]int32{1: {1, 7}, 2: nil, 3: nil, 4: {0}, 5: {2, 3, 4}, 6: nil, 7: {9}, 8: {8, 9}} {
+		if got := products(c.Held, customer); !slices.Equal(got, want) {
 			t.Errorf("customer %d: held out %v, want %v", customer, got, want)
 		}
 	}
-	if len(train)+len(held) != len(ratings) || !reflect.DeepEqual(ratings, before) {
+	if len(c.Train)+len(c.Held) != len(ratings) || !reflect.DeepEqual(ratings, before) {
 		t.Error("ratings were lost or the input was changed")
 	}
-	if !strings.Contains(name, "by time") || strings.Contains(name, "hash") {
-		t.Errorf("the split is called %q", name)
+	if !strings.Contains(c.Name, "by time") || !strings.Contains(c.Name, "; 1 customers with a single basket") ||
+		strings.Contains(c.Name, "seed") {
+		t.Errorf("the split is called %q", c.Name)
+	}
+	if want := float64(2+3+3+2+6+2+8) / float64(len(ratings)); c.Ties != want {
+		t.Errorf("%g of the ratings are tied, want %g", c.Ties, want)
 	}
 }
 
-func TestSplitByHashWithoutTimes(t *testing.T) {
+func TestSplitWithoutTimesDraws(t *testing.T) {
 	t.Parallel()
 	ratings := append(history(1, make([]int64, 20)...), history(2, 1, 2, 3, 0, 5)...)
-	_, held, name := Split(ratings, key)
-	if len(products(held, 1)) != 4 || len(products(held, 2)) != 1 || !strings.Contains(name, "hash") {
-		t.Errorf("held out %v and %v, split %q", products(held, 1), products(held, 2), name)
+	c := Split(ratings, 1)
+	if len(products(c.Held, 1)) != 4 || len(products(c.Held, 2)) != 1 || !strings.Contains(c.Name, "times are missing") ||
+		c.Ties != 0 {
+		t.Errorf("held out %v and %v, split %q, ties %g", products(c.Held, 1), products(c.Held, 2), c.Name, c.Ties)
 	}
 	slices.Reverse(ratings)
-	_, again, _ := Split(append(ratings, history(3, 0, 0, 0)...), key)
-	if !slices.Equal(products(held, 1), products(again, 1)) {
+	again := Split(append(ratings, history(3, 0, 0, 0)...), 1)
+	if !slices.Equal(products(c.Held, 1), products(again.Held, 1)) {
 		t.Error("another order and another customer change what is held out")
 	}
-	_, _, mixed := Split(append(history(1, 0, 0, 0), history(2, 1, 2, 3)...), key)
-	if !strings.Contains(mixed, "1 of 2 customers") {
-		t.Errorf("the mixed split is called %q", mixed)
+	if other := Split(ratings, 2); slices.Equal(products(c.Held, 1), products(other.Held, 1)) {
+		t.Error("another seed holds out the same")
 	}
+	mixed := Split(append(history(1, 0, 0, 0), history(2, 1, 2, 3)...), 1)
+	if !strings.Contains(mixed.Name, "1 of 2 customers") {
+		t.Errorf("the mixed split is called %q", mixed.Name)
+	}
+}
+
+// TestSplitOfOneTimeDraws: an import that stamps all ratings with its own time leaves no order, and
+// an early customer who came back does not change that.
+func TestSplitOfOneTimeDraws(t *testing.T) {
+	t.Parallel()
+	var ratings []Rating
+	for customer := range int32(20) {
+		ratings = append(ratings, history(customer, slices.Repeat([]int64{1700000000}, 10)...)...)
+	}
+	for _, more := range [][]Rating{nil, history(99, 1, 2, 3)} {
+		c := Split(slices.Concat(ratings, more), 1)
+		for customer := range int32(20) {
+			if n := len(products(c.Held, customer)); n != 2 {
+				t.Errorf("customer %d: %d held out, want 2 of 10", customer, n)
+			}
+		}
+		if !strings.Contains(c.Name, "drawn by seed") || c.Ties < 0.9 {
+			t.Errorf("the split is called %q, %g tied", c.Name, c.Ties)
+		}
+	}
+	for customer := range int32(3) { // three of twenty-three have an order: they are tested, the others are not
+		ratings = append(ratings, history(100+customer, 1, 2, 3)...)
+	}
+	if c := Split(ratings, 1); len(c.Held) != 3 || !strings.Contains(c.Name, "; 20 customers with a single basket") {
+		t.Errorf("held out %d, split %q", len(c.Held), c.Name)
+	}
+}
+
+// TestSplitNeverCutsABasket draws shops with few different times.
+func TestSplitNeverCutsABasket(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var ratings []Rating
+		for customer := range rapid.Int32Range(1, 12).Draw(t, "customers") {
+			times := rapid.SliceOfN(rapid.Int64Range(1, 6), 0, 20).Draw(t, "times")
+			if len(times) > 1 {
+				times[0], times[1] = 1, 2 // nobody has a single basket
+			}
+			ratings = append(ratings, history(customer, times...)...)
+		}
+		c := Split(ratings, 1)
+		last, kept := map[int32]int64{}, map[int32]int{}
+		for _, r := range c.Train {
+			last[r.Customer] = max(last[r.Customer], r.RatedAt)
+			kept[r.Customer]++
+		}
+		if len(c.Train)+len(c.Held) != len(ratings) {
+			t.Fatalf("%d and %d of %d ratings", len(c.Train), len(c.Held), len(ratings))
+		}
+		for _, r := range c.Held {
+			if r.RatedAt <= last[r.Customer] || kept[r.Customer] < 2 {
+				t.Fatalf("customer %d keeps %d ratings until %d, and %d is held out", r.Customer, kept[r.Customer],
+					last[r.Customer], r.RatedAt)
+			}
+		}
+	})
 }
 
 func TestNewTask(t *testing.T) {

@@ -38,6 +38,7 @@ type identity struct {
 	TrainingRun    string          `json:"training_run"`
 	TrainerVersion string          `json:"trainer_version"`
 	Input          string          `json:"input"`
+	Learned        string          `json:"learned,omitempty"`
 	Previous       string          `json:"previous,omitempty"`
 	Training       json.RawMessage `json:"training,omitempty"`
 }

@@ -29,6 +29,7 @@ type source struct {
 	TrainingRun    string `json:"training_run"`
 	TrainerVersion string `json:"trainer_version"`
 	Input          string `json:"input"`
+	Learned        string `json:"learned,omitempty"`
 }
 
 // Write commits v as the current version, under its ID. changed is false when it is current
@@ -46,7 +47,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	local := func(name string) string { return filepath.Join(dir, name) }
 	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion,
-		Input: v.Input, Previous: v.Previous, Training: v.Training}
+		Input: v.Input, Learned: v.Learned, Previous: v.Previous, Training: v.Training}
 	err = errors.Join(
 		writeRows(local(itemsFile), v.Items, toItemRow),
 		writeRows(local(customersFile), v.Customers, toCustomerRow),
@@ -60,7 +61,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 		return false, fmt.Errorf("write version %s: %w", v.ID, err)
 	}
 	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint, Dir: dir,
-		Source: source{v.TrainingRun, v.TrainerVersion, v.Input},
+		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned},
 		Files: []commit.File{
 			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
 			{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
@@ -134,8 +135,9 @@ func ReadSummary(ctx context.Context, repo *commit.Repository, id,
 
 // Ancestor is what the manifest of a version says.
 type Ancestor struct {
-	ID    string
-	Input string // see modelversion.Version
+	ID      string
+	Input   string // see modelversion.Version
+	Learned string // see modelversion.Version
 }
 
 // Ancestors goes from the current version to the one that was current before it, and so on, at most
@@ -158,7 +160,7 @@ func Ancestors(ctx context.Context, repo *commit.Repository, limit int) iter.Seq
 					return
 				}
 			}
-			if !yield(Ancestor{m.Run, from.Input}, nil) || m.Parent == "" {
+			if !yield(Ancestor{m.Run, from.Input, from.Learned}, nil) || m.Parent == "" {
 				return
 			}
 			m, err = repo.Manifest(ctx, m.Parent)
@@ -194,7 +196,7 @@ func loadSummary(dir string) (*modelversion.Version, error) {
 		return nil, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
 	}
 	v.ID, v.TrainingRun, v.TrainerVersion = id.ID, id.TrainingRun, id.TrainerVersion
-	v.Input, v.Previous = id.Input, id.Previous
+	v.Input, v.Learned, v.Previous = id.Input, id.Learned, id.Previous
 	if id.Training != nil { // stored indented for people
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, id.Training); err != nil {

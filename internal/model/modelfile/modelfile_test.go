@@ -21,7 +21,7 @@ import (
 
 func version() *modelversion.Version {
 	return &modelversion.Version{
-		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Previous: "m0123456789abcdd", TrainerVersion: "7",
+		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Learned: "cd34", Previous: "m0123456789abcdd", TrainerVersion: "7",
 		TrainedAt: time.Now(),
 		Items: []modelversion.Item{
 			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
@@ -38,9 +38,11 @@ func version() *modelversion.Version {
 		Encoder: modelversion.Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}},
 			CreditEdges: []float64{100.5}},
 		Report: modelversion.Report{Split: "time", TestCustomers: 2, TestPositives: 3,
-			Rows:    []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
-			Live:    &modelversion.Part{What: "newer", Customers: 2, Rows: []modelversion.Row{{Name: "live", NDCG20: 0.3}}},
-			Verdict: modelversion.Verdict{Pass: true, Reasons: []string{"good"}}},
+			Rows: []modelversion.Row{{Name: "model", NDCG10: 0.5, MRR: 0.4}},
+			Live: &modelversion.Part{What: "newer", Customers: 2, Rows: []modelversion.Row{{Name: "live", NDCG20: 0.3}}},
+			Ties: 0.25,
+			Verdict: modelversion.Verdict{Outcome: modelversion.OutcomeUncompared, CarriedFrom: "m0123456789abcdc",
+				Missing: []modelversion.Comparison{modelversion.WithLive}, Reasons: []string{"good"}}},
 		Training: json.RawMessage(`{"config":{"dim":2}}`),
 	}
 }
@@ -175,7 +177,7 @@ func TestAncestorsGoBackInTime(t *testing.T) {
 		if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
-		want = append([]modelfile.Ancestor{{ID: id, Input: v.Input}}, want...)
+		want = append([]modelfile.Ancestor{{ID: id, Input: v.Input, Learned: v.Learned}}, want...)
 	}
 	if diff := cmp.Diff(want, ancestors(9)); diff != "" {
 		t.Error(diff)

@@ -19,9 +19,12 @@ const (
 
 // Version is one model, whole, in memory. Every vector has Solver.Dim components, all finite.
 type Version struct {
-	ID             string // content-derived: training set, configuration, trainer's version
-	TrainingRun    string // run id of the training set
-	Input          string // hash of all it was made from, but for the version before
+	ID          string // content-derived: training set, configuration, trainer's version
+	TrainingRun string // run id of the training set
+	Input       string // hash of all it was made from, but for the version before
+	// Learned is the hash of that part of Input which training reads: not the products' names and
+	// stock. Empty in versions written before there was one.
+	Learned        string
 	Previous       string // the version that it was compared with and began its tuning from; empty: none
 	TrainerVersion string
 	TrainedAt      time.Time
@@ -79,7 +82,9 @@ type Encoder struct {
 
 // Report is what evaluation measured on held-out interactions, and what the gate made of it.
 type Report struct {
-	Split         string  `json:"split"` // how the held-out part was cut
+	Split string `json:"split"` // how the held-out part was cut
+	// Ties is the share of the ratings with a time that share it with another one of the same customer, 0 to 1.
+	Ties          float64 `json:"ties"`
 	TestCustomers int     `json:"test_customers"`
 	TestPositives int     `json:"test_positives"`
 	Rows          []Row   `json:"rows"` // the model first, then the baselines, then the ceiling where it is known
@@ -118,9 +123,3 @@ const (
 	RowCeiling    = "ceiling"
 	RowLive       = "live" // the last version that passed
 )
-
-// Verdict is the gate's decision, with a sentence a product manager reads.
-type Verdict struct {
-	Pass    bool     `json:"pass"`
-	Reasons []string `json:"reasons"`
-}

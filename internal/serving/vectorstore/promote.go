@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -58,15 +56,16 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 		if err != nil {
 			return err
 		}
-		if verdict, err = addRollback(ctx, tx, move.To, verdict); err != nil {
+		objections, err := objectionsTo(ctx, tx, move, verdict)
+		if err != nil {
 			return err
 		}
 		switch {
-		case !verdict.Pass && !opts.Force:
-			refusal = &Refusal{Version: move.To, Reasons: verdict.Reasons}
+		case len(objections) > 0 && !opts.Force:
+			refusal = &Refusal{Version: move.To, Reasons: objections}
 			move.Action, move.Reason, move.Share = ActionRefuse, refusal.Error(), 0
 			return record(ctx, tx, move)
-		case !verdict.Pass && move.Action == ActionPromote:
+		case len(objections) > 0 && move.Action == ActionPromote:
 			move.Action = ActionForce
 		}
 		return do(tx, move)
@@ -129,30 +128,6 @@ func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.V
 		return modelversion.Verdict{}, fmt.Errorf("%w: it is %s, not ready", ErrUnknownVersion, state)
 	}
 	return report.Verdict, nil
-}
-
-// addRollback turns the verdict into a no when somebody moved away from the version by a rollback
-// and nobody moved to it since.
-func addRollback(ctx context.Context, tx pgx.Tx, version string,
-
-	verdict modelversion.Verdict) (modelversion.Verdict, error) {
-	var actor, reason string
-	var at time.Time
-	err := tx.QueryRow(ctx, `SELECT actor, reason, at FROM kindred.promotion p WHERE action = 'rollback' AND from_version = $1
-		AND NOT EXISTS (SELECT 1 FROM kindred.promotion q WHERE q.id > p.id AND q.to_version = $1 AND q.action <> 'refuse')
-		ORDER BY id DESC LIMIT 1`, version).Scan(&actor, &reason, &at)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return verdict, nil
-	}
-	if err != nil {
-		return verdict, fmt.Errorf("read rollbacks: %w", err)
-	}
-	why := ""
-	if reason != "" {
-		why = " (" + reason + ")"
-	}
-	no := fmt.Sprintf("it was rolled back by %s on %s%s", actor, at.UTC().Format(time.DateTime), why)
-	return modelversion.Verdict{Reasons: append(slices.Clone(verdict.Reasons), no)}, nil
 }
 
 // movePointer makes move.To live, provided that nobody changed the pointer since it was at, and records it.

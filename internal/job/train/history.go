@@ -1,0 +1,159 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/shop"
+)
+
+// longestHistory bounds how many earlier versions are looked at: one small object each.
+const longestHistory = 30
+
+// past is what the earlier versions have to offer.
+type past struct {
+	same     string               // made from the same input; empty: none
+	previous string               // the last one that the gate did not refuse and that was made from another input
+	versions []modelfile.Ancestor // latest first
+}
+
+// history looks among the earlier versions. past.previous is taken for the live version: train does
+// not ask the vector database.
+func (j Job) history(ctx context.Context, models *commit.Repository, input string) (p past, err error) {
+	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
+		if err != nil {
+			return p, err
+		}
+		p.versions = append(p.versions, a)
+		if a.Input == input { // what it was compared with was current before it
+			p.same, p.previous = a.ID, ""
+			continue
+		}
+		if p.previous != "" {
+			continue
+		}
+		v, _, _, err := modelfile.ReadSummary(ctx, models, a.ID, j.ScratchDir)
+		if isLost(err) {
+			continue // nothing to compare with
+		}
+		if err != nil {
+			return p, fmt.Errorf("read an earlier version: %w", err)
+		}
+		if v.Report.Verdict.Decision() != modelversion.OutcomeRefused {
+			p.previous = a.ID
+		}
+	}
+	return p, nil
+}
+
+// isLost says that a version cannot be read, now or later.
+func isLost(err error) bool {
+	return errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) ||
+		errors.Is(err, modelfile.ErrFormat) || errors.Is(err, modelversion.ErrInvalid)
+}
+
+// carry makes a version of the latest earlier one that learned from the same: it has that one's
+// factors, report and verdict, and the products' names and stock of today. It is nil where there is
+// none that can be read.
+func (j Job) carry(ctx context.Context, models *commit.Repository, past past, products []shop.Product,
+	identity modelversion.Version) (*modelversion.Version, error) {
+	for _, a := range past.versions {
+		if a.Learned != identity.Learned || a.ID == identity.ID {
+			continue
+		}
+		v, err := modelfile.Read(ctx, models, a.ID, j.ScratchDir)
+		if isLost(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the version to carry over: %w", err)
+		}
+		if !slices.EqualFunc(v.Items, products, func(i modelversion.Item, p shop.Product) bool { return i.Code == p.Code }) {
+			return nil, fmt.Errorf("carry version %s over: it has other products than it was made from: %w", a.ID,
+				modelversion.ErrInvalid)
+		}
+		for i, p := range products {
+			v.Items[i].Name, v.Items[i].QuantityInStock = p.Name, p.QuantityInStock
+		}
+		if v.Report.Verdict.CarriedFrom == "" {
+			v.Report.Verdict.CarriedFrom = a.ID
+		}
+		v.ID, v.Input, v.TrainingRun = identity.ID, identity.Input, identity.TrainingRun
+		return v, nil
+	}
+	return nil, nil
+}
+
+// inputHash is of everything that a model is made from, but for the version before it.
+func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (string, error) {
+	plantedHash := ""
+	if planted != nil {
+		sum := sha256.Sum256(planted)
+		plantedHash = hex.EncodeToString(sum[:])
+	}
+	data, err := json.Marshal(struct {
+		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
+		Config                                                 Config
+	}{contentHash, feedbackHash, Version, ials.Kernel(), plantedHash, cfg})
+	if err != nil {
+		return "", fmt.Errorf("name the version: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// learnedHash is the input hash of what training reads: it stays when names or stock change.
+func learnedHash(d *Data, from sources, cfg Config) (string, error) {
+	h := sha256.New()
+	var row []byte
+	text := func(s string) { row = append(binary.AppendUvarint(row, uint64(len(s))), s...) }
+	write := func() { // to a hash never fails
+		_, _ = h.Write(row)
+		row = row[:0]
+	}
+	row = binary.AppendUvarint(row, uint64(len(d.Customers)))
+	for _, c := range d.Customers {
+		row = binary.AppendVarint(row, int64(c.Number))
+		text(c.Country)
+		text(c.City)
+		if c.CreditLimit != nil {
+			row = binary.AppendVarint(append(row, 1), int64(*c.CreditLimit))
+		} else {
+			row = append(row, 0)
+		}
+		write()
+	}
+	row = binary.AppendUvarint(row, uint64(len(d.Products)))
+	for _, p := range d.Products {
+		for _, s := range []string{p.Code, p.Line, p.Scale, p.Vendor} {
+			text(s)
+		}
+		row = binary.AppendVarint(row, int64(p.MSRP))
+		write()
+	}
+	for _, r := range d.Ratings {
+		row = binary.AppendVarint(row, int64(r.Customer))
+		row = binary.AppendVarint(row, int64(r.Product))
+		row = binary.AppendVarint(append(row, byte(r.Stars)), r.RatedAt)
+		write()
+	}
+	return inputHash(hex.EncodeToString(h.Sum(nil)), from.feedback.ContentHash, cfg, from.planted)
+}
+
+// versionID names the model that the input and the version before give: m and 15 hex digits, valid
+// as part of an SQL identifier.
+func versionID(input, previous string) string {
+	sum := sha256.Sum256([]byte(input + previous))
+	return "m" + hex.EncodeToString(sum[:])[:15]
+}

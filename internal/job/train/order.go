@@ -1,0 +1,153 @@
+package train
+
+import (
+	"cmp"
+	"slices"
+
+	"kindred/internal/model/canonical"
+	"kindred/internal/model/evaluation"
+	"kindred/internal/shop"
+)
+
+// The kinds of nodes in a shop's graph, and of the edges from customers and products to their
+// features.
+const (
+	nodeCustomer uint64 = iota + 1
+	nodeProduct
+	nodeCountry
+	nodeCity
+	nodeLine
+	nodeScale
+	nodeVendor
+)
+
+// ordered is the same data with customers and products in canonical order, and everything else by
+// customer, product and time. All of training goes by this order: initial vectors, what is drawn,
+// in which order numbers are added. So neither how a shop spells its codes, names of lines, cities
+// and so on, nor the order of its rows changes a figure or a vector. Of several ratings of a pair
+// the newest counts.
+func (d *Data) ordered() *Data {
+	customers, products := d.ranks()
+	o := &Data{Customers: make([]shop.Customer, len(customers)), Products: make([]shop.Product, len(products)),
+		Ratings: make([]evaluation.Rating, len(d.Ratings)), Feedback: make([]Feedback, len(d.Feedback))}
+	for i, rank := range customers {
+		o.Customers[rank] = d.Customers[i]
+	}
+	for i, rank := range products {
+		o.Products[rank] = d.Products[i]
+	}
+	for i, r := range d.Ratings {
+		r.Customer, r.Product = customers[r.Customer], products[r.Product]
+		o.Ratings[i] = r
+	}
+	for i, f := range d.Feedback {
+		f.Customer, f.Product = customers[f.Customer], products[f.Product]
+		o.Feedback[i] = f
+	}
+	slices.SortFunc(o.Ratings, func(a, b evaluation.Rating) int { // the newest of a pair first
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Product, b.Product),
+			cmp.Compare(b.RatedAt, a.RatedAt), cmp.Compare(b.Stars, a.Stars))
+	})
+	o.Ratings = slices.CompactFunc(o.Ratings, func(a, b evaluation.Rating) bool {
+		return a.Customer == b.Customer && a.Product == b.Product
+	})
+	slices.SortFunc(o.Feedback, func(a, b Feedback) int {
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Product, b.Product),
+			cmp.Compare(a.At, b.At), cmp.Compare(a.Action, b.Action))
+	})
+	return o
+}
+
+// ranks are the places of customers and products in canonical order.
+func (d *Data) ranks() (customers, products []int32) {
+	g := newGraph(d)
+	customers, products = make([]int32, len(d.Customers)), make([]int32, len(d.Products))
+	nextCustomer, nextProduct := int32(0), int32(0)
+	for _, node := range canonical.Order(&canonical.Graph{Colours: g.colours, Edges: g.edges}) {
+		switch product := int(node) - len(customers); {
+		case product < 0:
+			customers[node] = nextCustomer
+			nextCustomer++
+		case product < len(products):
+			products[product] = nextProduct
+			nextProduct++
+		}
+	}
+	return customers, products
+}
+
+// graph is a shop without its names: customers, then products, then the values of their features,
+// which are nodes too, so that it matters who shares a value and not how it is spelled. Amounts of
+// money and times are what they are.
+type graph struct {
+	data     *Data
+	colours  []uint64
+	values   map[value]int32
+	features []feature
+}
+
+type value struct {
+	kind uint64
+	text string
+}
+
+// feature is an edge to a value.
+type feature struct {
+	of, value int32
+	kind      uint64
+}
+
+func newGraph(d *Data) *graph {
+	g := &graph{data: d, values: map[value]int32{}, colours: make([]uint64, 0, len(d.Customers)+len(d.Products))}
+	for _, c := range d.Customers {
+		colour := nodeCustomer
+		if c.CreditLimit != nil {
+			colour ^= evaluation.Mix(uint64(*c.CreditLimit) + nodeCustomer)
+		}
+		g.colours = append(g.colours, colour)
+	}
+	for _, p := range d.Products {
+		g.colours = append(g.colours, nodeProduct^evaluation.Mix(uint64(p.MSRP)+nodeProduct))
+	}
+	for i, c := range d.Customers {
+		g.feature(i, nodeCountry, c.Country)
+		g.feature(i, nodeCity, c.City)
+	}
+	for i, p := range d.Products {
+		g.feature(len(d.Customers)+i, nodeLine, p.Line)
+		g.feature(len(d.Customers)+i, nodeScale, p.Scale)
+		g.feature(len(d.Customers)+i, nodeVendor, p.Vendor)
+	}
+	return g
+}
+
+func (g *graph) feature(of int, kind uint64, text string) {
+	if text == "" {
+		return
+	}
+	node, ok := g.values[value{kind, text}]
+	if !ok {
+		node = int32(len(g.colours))
+		g.values[value{kind, text}] = node
+		g.colours = append(g.colours, kind)
+	}
+	g.features = append(g.features, feature{int32(of), node, kind})
+}
+
+// edges calls edge for each rating, each piece of feedback and each feature.
+func (g *graph) edges(edge func(a, b int32, label uint64)) {
+	products := int32(len(g.data.Customers))
+	for _, r := range g.data.Ratings {
+		edge(r.Customer, products+r.Product, evaluation.Mix(uint64(r.RatedAt)+1)+uint64(r.Stars))
+	}
+	for _, f := range g.data.Feedback {
+		action := uint64(0)
+		for _, b := range []byte(f.Action) {
+			action = action<<8 | uint64(b)
+		}
+		edge(f.Customer, products+f.Product, evaluation.Mix(evaluation.Mix(uint64(f.At)+2)^action))
+	}
+	for _, f := range g.features {
+		edge(f.of, f.value, f.kind)
+	}
+}

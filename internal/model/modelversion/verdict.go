@@ -1,0 +1,108 @@
+package modelversion
+
+import "slices"
+
+// Outcome is the gate's decision in a word.
+type Outcome string
+
+const (
+	// OutcomePassed: better than every baseline, and not worse than the live version.
+	OutcomePassed Outcome = "passed"
+	// OutcomeRefused: at least one comparison was lost.
+	OutcomeRefused Outcome = "refused"
+	// OutcomeUncompared: no comparison was lost, but at least one could not be made, for want of
+	// customers to test with. Nothing says that the version is bad, and nothing says that it is good.
+	OutcomeUncompared Outcome = "uncompared"
+)
+
+// Comparison is what a version is measured against.
+type Comparison string
+
+// The gate's comparisons.
+const (
+	WithBaselines Comparison = "baselines"
+	WithLive      Comparison = "live" // the last version that the gate did not refuse
+)
+
+// Verdict is the gate's decision, with sentences that a product manager reads.
+type Verdict struct {
+	Pass bool `json:"pass"` // the outcome is OutcomePassed
+	// Outcome is empty in reports written before it existed: use Decision.
+	Outcome Outcome `json:"outcome,omitempty"`
+	// Missing are the comparisons that could not be made.
+	Missing []Comparison `json:"uncompared_with,omitempty"`
+	// CarriedFrom is the version whose factors, report and verdict this one carries, because only
+	// names or stock have changed since. Empty: it was trained.
+	CarriedFrom string   `json:"carried_from,omitempty"`
+	Reasons     []string `json:"reasons"`
+}
+
+// NewVerdict is the verdict on one comparison.
+func NewVerdict(outcome Outcome, with Comparison, reasons ...string) Verdict {
+	v := Verdict{Outcome: outcome, Pass: outcome == OutcomePassed, Reasons: reasons}
+	if outcome == OutcomeUncompared {
+		v.Missing = []Comparison{with}
+	}
+	return v
+}
+
+// And is the verdict on the comparisons of both: refused if one is, otherwise uncompared if one is.
+func (v Verdict) And(w Verdict) Verdict {
+	both := Verdict{Missing: slices.Concat(v.Missing, w.Missing), Reasons: slices.Concat(v.Reasons, w.Reasons),
+		CarriedFrom: v.CarriedFrom}
+	switch {
+	case v.Decision() == OutcomeRefused || w.Decision() == OutcomeRefused:
+		both.Outcome = OutcomeRefused
+	case len(both.Missing) > 0:
+		both.Outcome = OutcomeUncompared
+	default:
+		both.Outcome, both.Pass = OutcomePassed, true
+	}
+	return both
+}
+
+// Decision is the outcome, also of a verdict that was written before outcomes were.
+func (v Verdict) Decision() Outcome {
+	switch {
+	case v.Outcome != "":
+		return v.Outcome
+	case v.Pass:
+		return OutcomePassed
+	}
+	return OutcomeRefused
+}
+
+// Judged says whether the version was compared with the baselines and beats them.
+func (v Verdict) Judged() bool {
+	return v.Decision() != OutcomeRefused && !slices.Contains(v.Missing, WithBaselines)
+}
+
+// MayReplace says whether a version with this verdict may go live by itself, and why not. live is
+// the verdict on the version that it would replace; nil: nothing is live.
+//
+// A version that passed may, and one that was refused may not. Of the uncompared ones, a version
+// that beats the baselines may: few ratings are newer than the live version, so there is little that
+// could have made it worse. One that could not even be compared with the baselines may go live
+// where nothing better is known: as the first version, or in place of one that was not judged
+// either. A small shop would never have a live version otherwise.
+func (v Verdict) MayReplace(live *Verdict) (whyNot string, ok bool) {
+	switch {
+	case v.Decision() == OutcomeRefused:
+		return "the gate refuses it", false
+	case v.Judged() || live == nil || !live.Judged():
+		return "", true
+	}
+	return "it could not be compared with the simpler ways to recommend, and the live version beats them", false
+}
+
+// SameFactors says whether two versions differ in names and stock alone.
+func SameFactors(id string, v Verdict, otherID string, other Verdict) bool {
+	return v.origin(id) == other.origin(otherID)
+}
+
+func (v Verdict) origin(id string) string {
+	if v.CarriedFrom != "" {
+		return v.CarriedFrom
+	}
+	return id
+}
