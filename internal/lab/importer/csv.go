@@ -1,10 +1,9 @@
 package importer
 
 import (
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
-	"time"
 
 	"kindred/internal/shop"
 )
@@ -14,17 +13,19 @@ import (
 // 0, or one piece in stock.
 func readCSV(folder string, s *Shop) error {
 	s.Kind = KindCSV
+	customers := firstLines[int32]{}
 	if err := eachRow(folder, "customers.csv", []string{"customerNumber"}, func(t *table) error {
 		c, err := customerRow(t)
 		s.Customers = append(s.Customers, c)
-		return err
+		return cmp.Or(err, customers.add(t, c.Number, "customer"))
 	}); err != nil {
 		return err
 	}
+	products := firstLines[string]{}
 	if err := eachRow(folder, "products.csv", []string{"productCode", "productName"}, func(t *table) error {
 		p, err := productRow(t)
 		s.Products = append(s.Products, p)
-		return err
+		return cmp.Or(err, products.add(t, p.Code, "product"))
 	}); err != nil {
 		return err
 	}
@@ -37,18 +38,41 @@ func readCSV(folder string, s *Shop) error {
 		})
 }
 
+// firstLines finds keys that are there twice.
+type firstLines[Key comparable] map[Key]int
+
+func (l firstLines[Key]) add(t *table, key Key, what string) error {
+	line, _ := t.csv.FieldPos(0)
+	if first, twice := l[key]; twice {
+		return fmt.Errorf("%s %v is there twice, first on line %d", what, key, first)
+	}
+	l[key] = line
+	return nil
+}
+
+// Limits of the shop's columns, in characters.
+const (
+	maxPlace      = 50 // city, state and country
+	maxPostalCode = 15
+	maxLine       = 50
+	maxScale      = 10
+	maxVendor     = 50
+)
+
 func customerRow(t *table) (shop.Customer, error) {
-	number, err := t.number("customerNumber", 32)
+	number, err := integer("customerNumber", t.text("customerNumber"), 32)
 	if err != nil {
 		return shop.Customer{}, err
 	}
-	c := shop.Customer{
-		Number:     int32(number),
-		Name:       strings.Clone(truncate(t.text("customerName"), shop.MaxCustomerName)),
-		City:       strings.Clone(t.text("city")),
-		Country:    strings.Clone(t.text("country")),
-		State:      t.optional("state"),
-		PostalCode: t.optional("postalCode"),
+	c := shop.Customer{Number: int32(number), Name: strings.Clone(truncate(t.text("customerName"), shop.MaxCustomerName)),
+		State: t.optional("state"), PostalCode: t.optional("postalCode")}
+	_, stateErr := t.short("state", maxPlace)
+	_, postalErr := t.short("postalCode", maxPostalCode)
+	var cityErr, countryErr error
+	c.City, cityErr = t.short("city", maxPlace)
+	c.Country, countryErr = t.short("country", maxPlace)
+	if err := cmp.Or(cityErr, stateErr, postalErr, countryErr); err != nil {
+		return c, err
 	}
 	if credit := t.optional("creditLimit"); credit != nil {
 		cents, err := shop.ParseCents(*credit)
@@ -61,20 +85,21 @@ func customerRow(t *table) (shop.Customer, error) {
 }
 
 func productRow(t *table) (shop.Product, error) {
-	p := shop.Product{
-		Code:            strings.Clone(t.text("productCode")),
-		Name:            strings.Clone(truncate(t.text("productName"), shop.MaxName)),
-		Line:            strings.Clone(t.text("productLine")),
-		Scale:           strings.Clone(t.text("productScale")),
-		Vendor:          strings.Clone(t.text("productVendor")),
-		QuantityInStock: 1,
+	p := shop.Product{Code: strings.Clone(t.text("productCode")),
+		Name: strings.Clone(truncate(t.text("productName"), shop.MaxName)), QuantityInStock: 1}
+	var lineErr, scaleErr, vendorErr error
+	p.Line, lineErr = t.short("productLine", maxLine)
+	p.Scale, scaleErr = t.short("productScale", maxScale)
+	p.Vendor, vendorErr = t.short("productVendor", maxVendor)
+	if err := cmp.Or(lineErr, scaleErr, vendorErr); err != nil {
+		return p, err
 	}
-	if t.optional("quantityInStock") != nil {
-		stock, err := t.number("quantityInStock", 16)
+	if stock := t.optional("quantityInStock"); stock != nil {
+		n, err := integer("quantityInStock", *stock, 16)
 		if err != nil {
 			return p, err
 		}
-		p.QuantityInStock = int16(stock)
+		p.QuantityInStock = int16(n)
 	}
 	for column, amount := range map[string]*shop.Cents{"buyPrice": &p.BuyPrice, "MSRP": &p.MSRP} {
 		if v := t.optional(column); v != nil {
@@ -85,46 +110,23 @@ func productRow(t *table) (shop.Product, error) {
 			*amount = cents
 		}
 	}
-	return p, nil
+	return p, p.Validate()
 }
 
 func ratingRow(t *table, codes codes) (shop.Rating, error) {
-	number, err := t.number("customerNumber", 32)
+	number, err := integer("customerNumber", t.text("customerNumber"), 32)
 	if err != nil {
 		return shop.Rating{}, err
 	}
-	stars, err := t.number("productRating", 8)
+	stars, err := roundedStars("productRating", t.text("productRating"))
 	if err != nil {
 		return shop.Rating{}, err
 	}
-	r := shop.Rating{CustomerNumber: int32(number), ProductCode: codes.of(t.text("productCode")), Stars: int8(stars)}
+	r := shop.Rating{CustomerNumber: int32(number), ProductCode: codes.of(t.text("productCode")), Stars: stars}
 	if at := t.optional("ratedAt"); at != nil {
 		if r.RatedAt, err = parseTime(*at); err != nil {
 			return r, err
 		}
 	}
 	return r, r.Validate()
-}
-
-// number reads a whole number of at most bits bits.
-func (t *table) number(column string, bits int) (int64, error) {
-	n, err := strconv.ParseInt(t.text(column), 10, bits)
-	if err != nil {
-		return 0, fmt.Errorf("%s %q is no whole number that fits", column, t.text(column))
-	}
-	return n, nil
-}
-
-// timeLayouts are the ways to write ratedAt; without a zone it is UTC.
-var timeLayouts = [...]string{"2006-01-02 15:04:05", time.RFC3339, "2006-01-02T15:04:05", time.DateOnly}
-
-// parseTime reads a time to the second.
-func parseTime(v string) (*time.Time, error) {
-	for _, layout := range timeLayouts {
-		if at, err := time.Parse(layout, v); err == nil {
-			at = at.UTC().Truncate(time.Second)
-			return &at, nil
-		}
-	}
-	return nil, fmt.Errorf("ratedAt %q is no time like 2025-12-31 23:59:59", v)
 }

@@ -86,31 +86,26 @@ func holds(folder string, files []string) bool {
 	})
 }
 
-// finish sorts, drops orphans and duplicates, and refuses what the schema cannot hold.
+// finish sorts, drops orphans and duplicates, and refuses a shop without ratings.
 func (s *Shop) finish() error {
 	slices.SortFunc(s.Customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) })
 	slices.SortFunc(s.Products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
 	customers := map[int32]bool{}
 	for _, c := range s.Customers {
-		if customers[c.Number] {
-			return fmt.Errorf("customer %d is there twice", c.Number)
-		}
 		customers[c.Number] = true
 	}
 	products := map[string]bool{}
 	for _, p := range s.Products {
-		if err := p.Validate(); err != nil {
-			return err
-		}
-		if products[p.Code] {
-			return fmt.Errorf("product %s is there twice", p.Code)
-		}
 		products[p.Code] = true
 	}
 	read := len(s.Ratings)
 	s.Ratings = slices.DeleteFunc(s.Ratings,
 		func(r shop.Rating) bool { return !customers[r.CustomerNumber] || !products[r.ProductCode] })
 	s.Orphans = read - len(s.Ratings)
+	if len(s.Ratings) == 0 {
+		return fmt.Errorf("%w: of %d customers, %d products and %d ratings not one rating has its customer and product",
+			ErrNothing, len(s.Customers), len(s.Products), read)
+	}
 	s.dropDuplicates()
 	return nil
 }

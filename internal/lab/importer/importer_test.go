@@ -129,7 +129,7 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		name, customers, products, ratings, want string
 	}{
 		{"stars out of range", customers, products, header + "1,A,3,\n1,A,6,\n",
-			"ratings.csv, line 3: rating of customer 1 for A has 6 stars"},
+			`ratings.csv, line 3: productRating "6" is not within 0.5 to 5`},
 		{"stars no number", customers, products, header + "1,A,good,\n", `ratings.csv, line 2: productRating "good"`},
 		{"bad time", customers, products, header + "1,A,3,yesterday\n", `ratings.csv, line 2: ratedAt "yesterday"`},
 		{"column missing", customers, products, "customerNumber,productCode\n1,A\n",
@@ -140,7 +140,25 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		{"code too long", customers, "productCode,productName\nABCDEFGHIJKLMNOPQ,Apple\n", header, "has 17 characters"},
 		{"product twice", customers, products + "A,Another\n", header, "product A is there twice"},
 		{"customer twice", customers + "1\n", products, header, "customer 1 is there twice"},
-		{"empty file", customers, "", header, "read header of products.csv"},
+		{"empty file", customers, "", header, "read products.csv: there is nothing to import"},
+		{"Windows-1252", "customerNumber,city\n1,Bern\n2,Z\xfcrich\n", products, header,
+			"customers.csv, line 3: field 2 is not valid UTF-8 at byte 1 (0xFC); the file may be Latin-1"},
+		{"NUL", customers, "productCode,productName\nA,App\x00le\n", header,
+			"products.csv, line 2: field 2 holds a NUL at byte 3"},
+		{"UTF-16", "\xff\xfec\x00u\x00", products, header, "read customers.csv: the file is UTF-16 (little-endian); save it"},
+		{"UTF-16 without mark", "\x00c\x00u\x00s", products, header, "the file is UTF-16 (big-endian); save it"},
+		{"Excel", "PK\x03\x04...", products, header, "the file is a ZIP archive or an Excel workbook"},
+		{"column twice", customers, products, "customerNumber,productCode,productRating,productRating\n1,A,5,1\n",
+			"ratings.csv, line 1: column productRating is there twice"},
+		{"other separator", "customerNumber/city\n1/Bern\n", products, header,
+			`customers.csv lacks column customerNumber; its header, divided at ',', is ["customerNumber/city"]`},
+		{"no ratings", customers + "2\n", products, header, "there is nothing to import, and the shop stays as it is"},
+		{"place too long", "customerNumber,city\n1," + strings.Repeat("é", 51) + "\n", products, header,
+			"customers.csv, line 2: city has 51 characters, at most 50 fit"},
+		{"too far in time", customers, products, header + "1,A,3,1735689600000000\n",
+			`ratings.csv, line 2: ratedAt "1735689600000000" is no number of seconds or milliseconds since 1970`},
+		{"only orphans", customers, products, header + "2,A,3,\n",
+			"of 1 customers, 1 products and 1 ratings not one rating has its customer and product"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,6 +172,79 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 			}
 			if _, err := Read(folder); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want it to contain %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// The same two ratings in each way of writing them that other programs have.
+func TestOtherProgramsWaysOfWritingAreRead(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]map[string]string{
+		"semicolons": {"customers.csv": "customerNumber;city\n1;Bern\n", "products.csv": "productCode;productName\nA;Apple\nB;Bee\n",
+			"ratings.csv": "customerNumber;productCode;productRating;ratedAt\n1;A;5;2025-01-01 00:00:00\n1;B;4;2025-01-02\n"},
+		"tabs": {"customers.csv": "customerNumber\tcity\n1\tBern\n", "products.csv": "productCode\tproductName\nA\tApple\nB\tBee\n",
+			"ratings.csv": "customerNumber\tproductCode\tproductRating\tratedAt\n1\tA\t5\t1735689600\n1\tB\t4\t1735776000000\n"},
+		"pandas": {"customers.csv": "customerNumber,city\n1.0,Bern\n", "products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
+			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n1.0,A,5.0,1735689600.0\n1.0,B,3.5,2025-01-02T00:00:00Z\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			for file, content := range files {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Read(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []shop.Rating{{CustomerNumber: 1, ProductCode: "A", Stars: 5, RatedAt: at(1735689600)},
+				{CustomerNumber: 1, ProductCode: "B", Stars: 4, RatedAt: at(1735776000)}}
+			if diff := cmp.Diff(want, got.Ratings); diff != "" || got.Customers[0].City != "Bern" {
+				t.Errorf("customers %+v, ratings (-want +got):\n%s", got.Customers, diff)
+			}
+		})
+	}
+}
+
+func TestMovieLensOfOtherProgramsIsReadOrRefusedInOneSentence(t *testing.T) {
+	t.Parallel()
+	const movies, header = "movieId,title,genres\n1,Toy Story (1995),Animation\n", "userId,movieId,rating,timestamp\n"
+	flags := strings.Repeat("|0", len(genres100K)-1) + "|1"
+	tests := []struct {
+		name  string
+		files map[string]string
+		want  string // "" is read
+	}{
+		{"milliseconds", map[string]string{"movies.csv": movies, "ratings.csv": header + "1,1,4.0,964982703000\n"}, ""},
+		{"pandas", map[string]string{"movies.csv": movies, "ratings.csv": header + "1.0,1.0,4.0,964982703.0\n"}, ""},
+		{"byte order mark", map[string]string{"u.data": "\ufeff1\t1\t4\t964982703\n", "u.item": "\ufeff1|X (1995)|||" + flags + "\n"}, ""},
+		{"header only", map[string]string{"movies.csv": movies, "ratings.csv": header}, "there is nothing to import"},
+		{"Latin-1", map[string]string{"movies.csv": movies + "2,Mis\xe9rables,Drama\n", "ratings.csv": header + "1,1,4.0,1\n"},
+			"read movies.csv, line 3: field 2 is not valid UTF-8 at byte 3 (0xE9)"},
+		{"film twice", map[string]string{"movies.csv": movies + "1,Another,Drama\n", "ratings.csv": header + "1,1,4.0,1\n"},
+			"read movies.csv, line 3: film 1 is there twice, first on line 2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			for file, content := range test.files {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := Read(folder)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("error %v, want %q", err, test.want)
+				}
+				return
+			}
+			if err != nil || len(got.Ratings) != 1 || !got.Ratings[0].RatedAt.Equal(*at(964982703)) {
+				t.Errorf("%+v, error %v", got, err)
 			}
 		})
 	}

@@ -2,16 +2,13 @@ package importer
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -42,32 +39,29 @@ func viewer(number int32) shop.Customer {
 	return shop.Customer{Number: number, Name: fmt.Sprintf("Viewer %d", number)}
 }
 
-// opinion maps a rating; stars may be halves, at is in Unix seconds.
+// opinion maps a rating; stars may be halves, at is in Unix seconds or milliseconds.
 func opinion(user, film, stars, at string) (shop.Rating, error) {
-	number, err := strconv.ParseInt(user, 10, 32)
+	number, err := integer("user", user, 32)
 	if err != nil {
-		return shop.Rating{}, fmt.Errorf("user %q is no number", user)
+		return shop.Rating{}, err
 	}
-	value, err := strconv.ParseFloat(stars, 64)
-	if err != nil || !(value > 0 && value <= shop.MaxStars) {
-		return shop.Rating{}, fmt.Errorf("rating %q is not within 0.5 to %d", stars, shop.MaxStars)
+	r := shop.Rating{CustomerNumber: int32(number), ProductCode: film}
+	if r.Stars, err = roundedStars("rating", stars); err != nil {
+		return r, err
 	}
-	seconds, err := strconv.ParseInt(at, 10, 64)
-	if err != nil {
-		return shop.Rating{}, fmt.Errorf("timestamp %q is no number of seconds", at)
-	}
-	ratedAt := time.Unix(seconds, 0).UTC()
-	return shop.Rating{CustomerNumber: int32(number), ProductCode: film,
-		Stars: int8(math.Ceil(value)), RatedAt: &ratedAt}, nil
+	r.RatedAt, err = unixTime("timestamp", at)
+	return r, err
 }
 
 // readLatest reads ratings.csv and movies.csv. Users have no file of their own: whoever rated is one.
 func readLatest(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
+	films := firstLines[string]{}
 	err := eachRow(folder, "movies.csv", []string{"movieId", "title", "genres"}, func(t *table) error {
 		genre, _, _ := strings.Cut(t.text("genres"), "|")
-		s.Products = append(s.Products, film(t.text("movieId"), t.text("title"), strings.Trim(genre, "()")))
-		return nil
+		p := film(whole(t.text("movieId")), t.text("title"), truncate(strings.Trim(genre, "()"), maxLine))
+		s.Products = append(s.Products, p)
+		return cmp.Or(p.Validate(), films.add(t, p.Code, "film"))
 	})
 	if err != nil {
 		return err
@@ -75,7 +69,7 @@ func readLatest(folder string, s *Shop) error {
 	codes := s.codes()
 	seen := map[int32]bool{}
 	return eachRow(folder, "ratings.csv", []string{"userId", "movieId", "rating", "timestamp"}, func(t *table) error {
-		r, err := opinion(t.text("userId"), codes.of(t.text("movieId")), t.text("rating"), t.text("timestamp"))
+		r, err := opinion(t.text("userId"), codes.of(whole(t.text("movieId"))), t.text("rating"), t.text("timestamp"))
 		if err != nil {
 			return err
 		}
@@ -99,6 +93,7 @@ var genres100K = [...]string{
 func read100K(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
 	const itemColumns = 5 // id, title, release date, video release date, IMDb address; then the genres' flags
+	seenFilms := map[string]bool{}
 	err := eachLine(folder, "u.item", "|", itemColumns+len(genres100K), func(f []string) error {
 		genre := genres100K[0]
 		for i, name := range genres100K {
@@ -107,8 +102,13 @@ func read100K(folder string, s *Shop) error {
 				break
 			}
 		}
-		s.Products = append(s.Products, film(f[0], f[1], genre))
-		return nil
+		p := film(f[0], f[1], genre)
+		if seenFilms[p.Code] {
+			return fmt.Errorf("film %s is there twice", p.Code)
+		}
+		seenFilms[p.Code] = true
+		s.Products = append(s.Products, p)
+		return p.Validate()
 	})
 	if err != nil {
 		return err
@@ -116,11 +116,14 @@ func read100K(folder string, s *Shop) error {
 	seen := map[int32]bool{}
 	if holds(folder, []string{"u.user"}) {
 		err := eachLine(folder, "u.user", "|", 5, func(f []string) error {
-			number, err := strconv.ParseInt(f[0], 10, 32)
+			number, err := integer("user", f[0], 32)
 			if err != nil {
-				return fmt.Errorf("user %q is no number", f[0])
+				return err
 			}
 			c := viewer(int32(number))
+			if seen[c.Number] {
+				return fmt.Errorf("user %d is there twice", c.Number)
+			}
 			if zip := f[4]; zip != "" {
 				c.PostalCode = &zip
 			}
@@ -149,16 +152,19 @@ func read100K(folder string, s *Shop) error {
 
 // eachLine splits every line of a file without header into exactly columns fields. Errors name file and line.
 func eachLine(folder, file, separator string, columns int, fn func(fields []string) error) error {
-	f, err := os.Open(filepath.Join(folder, file))
+	in, closeFile, err := openText(folder, file)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", file, err)
+		return err
 	}
-	defer func() { _ = f.Close() }()
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
+	defer closeFile()
+	lines, n := bufio.NewScanner(in), 1
+	for ; lines.Scan(); n++ {
 		line := strings.TrimSuffix(decode(lines.Bytes()), "\r")
 		if line == "" {
 			continue
+		}
+		if err := text.Check(line, text.NoLimit); err != nil {
+			return fmt.Errorf("read %s, line %d: the line %w", file, n, err)
 		}
 		fields := strings.Split(line, separator)
 		if len(fields) != columns {
@@ -169,7 +175,7 @@ func eachLine(folder, file, separator string, columns int, fn func(fields []stri
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", file, err)
+		return fmt.Errorf("read %s, line %d: %w", file, n, err)
 	}
 	return nil
 }

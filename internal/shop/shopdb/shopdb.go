@@ -51,6 +51,9 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 		cfg.Timeout = dialTimeout
 	}
 	cfg.Logger = quiet{}
+	if err := cfg.Apply(mysql.Charset("utf8mb4", "")); err != nil { // whatever the server's default is
+		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
