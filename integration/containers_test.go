@@ -131,7 +131,8 @@ func startContainers(ctx context.Context) (env map[string]string, host string, s
 	var group errgroup.Group
 	group.Go(func() (err error) {
 		// The first time it is ready to make its data.
-		ready := readiness.ForLog("database system is ready to accept connections").WithOccurrence(2).WithStartupTimeout(containerTime)
+		ready := readiness.ForLog("database system is ready to accept connections").WithOccurrence(2).WithStartupTimeout(
+			containerTime)
 		vectors, err = postgres.Run(ctx, pg.Image, pg.run(ready, "", nil, "5432/tcp")...)
 		return err
 	})

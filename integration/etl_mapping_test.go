@@ -67,7 +67,8 @@ func TestAnyShopIsReadByItsMappingFile(t *testing.T) {
 	before := single.current(t)
 	mustExec(t, db, "UPDATE reviews SET score = 3 WHERE id = 1")
 	single.etl(t, other, "--mapping", mapping).wantSentence(t, 1,
-		"1 of 3 ratings are not from 1 to 5 stars, at most 1 % may (--max-bad-stars), such as rating of customer 7 for product")
+		"1 of 3 ratings are not from 1 to 5 stars, at most 1 % may (--max-bad-stars), such as rating of customer 7 for "+
+			"product")
 	single.etl(t, other).wantSentence(t, 1, "Table '")
 	mustExec(t, db, "ALTER TABLE items MODIFY sku varbinary(15) NOT NULL, MODIFY title blob NOT NULL")
 	a := single.etl(t, other, "--mapping", mapping, "--accept-schema")

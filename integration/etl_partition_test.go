@@ -14,9 +14,11 @@ import (
 )
 
 // partitionShop has 60 customers more than etlShop, each with three ratings, one of them an orphan's.
-const partitionShop = "INSERT INTO customers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) " +
+const partitionShop = "INSERT INTO customers WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i " +
+	"< 60) " +
 	"SELECT 1000 + i * i, CONCAT('Customer ', i), 'Bergen', NULL, NULL, 'Norway', i / 100, NULL FROM n;\n" +
-	"INSERT INTO ratings SELECT c.customerNumber, p.productCode, 1 + c.customerNumber % 5, '2024-01-01 00:00:00' FROM customers c JOIN products p " +
+	"INSERT INTO ratings SELECT c.customerNumber, p.productCode, 1 + c.customerNumber % 5, '2024-01-01 00:00:00' FROM " +
+	"customers c JOIN products p " +
 	"WHERE c.customerNumber > 1000;\n" +
 	"INSERT INTO ratings VALUES (999, 'S10_1678', 3, NULL)"
 
@@ -71,7 +73,8 @@ func TestPartitionsTogetherWriteTheRowsOfOneRun(t *testing.T) {
 		for i := range n {
 			l.mustEtl(t, shop, "--job", "again", "--partition", fmt.Sprintf("%d/%d", i, n))
 		}
-		if err := readResult(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout, &r); err != nil || !r.NoOp || r.RunID != "j" ||
+		if err := readResult(l.mustEtl(t, shop, "commit-parts", "--job", "again", "--json").stdout, &r); err != nil ||
+			!r.NoOp || r.RunID != "j" ||
 			r.ContentHash != first {
 			t.Errorf("again: %+v, error %v", r, err)
 		}

@@ -57,9 +57,12 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 	l := stack.mustLake(t)
 	l.mustEtl(t, shop)
 	before := l.current(t)
-	mustExec(t, db, "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY customerNumber int NULL, MODIFY productCode varchar(15) NULL")
-	mustExec(t, db, "INSERT INTO ratings VALUES (NULL, 'S10_1678', 3, NULL), (112, NULL, 3, NULL), (112, 'S10_1678', 6, NULL), (112, 'S72_3212', NULL, NULL), "+
-		"(999, 'S10_1678', 3, NULL), (112, 'gone', 3, NULL), (103, 'S10_1678', 5, NULL), (-7, 'S10_1949', 1, '2999-01-01 00:00:00')")
+	mustExec(t, db, "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY customerNumber int NULL, MODIFY productCode "+
+		"varchar(15) NULL")
+	mustExec(t, db, "INSERT INTO ratings VALUES (NULL, 'S10_1678', 3, NULL), (112, NULL, 3, NULL), (112, 'S10_1678', 6, "+
+		"NULL), (112, 'S72_3212', NULL, NULL), "+
+		"(999, 'S10_1678', 3, NULL), (112, 'gone', 3, NULL), (103, 'S10_1678', 5, NULL), (-7, 'S10_1949', 1, '2999-01-01 "+
+		"00:00:00')")
 	a := l.etl(t, shop)
 	for _, want := range []string{"2 of 12 ratings lack a customer number or a product code",
 		"2 of 12 ratings are not from 1 to 5 stars",

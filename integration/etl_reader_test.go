@@ -18,10 +18,12 @@ import (
 
 // What the three data sets hold, in MySQL's own words.
 var sourceRows = map[string]string{
-	"ratings": "SELECT r.customerNumber, city, state, postalCode, country, creditLimit, r.productCode, productLine, productScale, quantityInStock, buyPrice, MSRP, " +
+	"ratings": "SELECT r.customerNumber, city, state, postalCode, country, creditLimit, r.productCode, productLine, " +
+		"productScale, quantityInStock, buyPrice, MSRP, " +
 		"productRating, ratedAt FROM ratings r JOIN customers USING (customerNumber) JOIN products USING (productCode)",
 	"customers": "SELECT customerNumber, customerName, city, state, postalCode, country, creditLimit FROM customers",
-	"products":  "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, buyPrice, MSRP FROM products",
+	"products": "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, buyPrice, " +
+		"MSRP FROM products",
 }
 
 // asked returns a query's rows as JSON arrays of texts, sorted.

@@ -118,7 +118,8 @@ func TestLauncherNamesTheSecretAndNeverReadsIt(t *testing.T) {
 		"PYTHONDONTWRITEBYTECODE=1")
 	a := run(t, env, "python3", "-c",
 		"import launcher, json; print(json.dumps(launcher.environment(launcher.arguments())))",
-		"--etl", "s3://code/etl", "--partitions", "1", "--lake", "lake", "--mysql-secret", "arn:secret", "--mysql-address", "db:3306/shop")
+		"--etl", "s3://code/etl", "--partitions", "1", "--lake", "lake", "--mysql-secret", "arn:secret", "--mysql-address",
+		"db:3306/shop")
 	var got map[string]string
 	if err := json.Unmarshal([]byte(a.stdout), &got); err != nil {
 		t.Fatalf("%v: %s", err, a.stderr)

@@ -209,7 +209,8 @@ func TestSnapshotDoesNotSeeLaterRows(t *testing.T) {
 func TestReadingEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	dsn, _ := mustStack(t).mustShop(t, etlShop, "INSERT INTO ratings "+
-		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 1000 * a.i + b.i, 'S10_1678', 1, NULL FROM n a JOIN n b")
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) SELECT 1000 * a.i + b.i, "+
+		"'S10_1678', 1, NULL FROM n a JOIN n b")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	snapshot, err := mysqlsource.Open(ctx, dsn)
@@ -237,7 +238,8 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		want   string // the sentence; %s is the database's name
 	}{
 		{"bad DSN", "", func(*mysql.Config) string { return "geheim" }, 2,
-			"bad configuration: MySQL cannot be used as configured: MYSQL_DSN is not of the form user:password@tcp(host:port)/database"},
+			"bad configuration: MySQL cannot be used as configured: MYSQL_DSN is not of the form " +
+				"user:password@tcp(host:port)/database"},
 		{"no database", "", func(c *mysql.Config) string { c.DBName += "_gone"; return c.FormatDSN() }, 2, "_gone"},
 		{"wrong password", "", func(c *mysql.Config) string {
 			c.User, c.Passwd = "kindred_nobody",
@@ -254,18 +256,23 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 		{"BLOB for a number", "ALTER TABLE ratings MODIFY productRating blob", nil, 1,
 			"the shop's tables are not as expected: column ratings.productRating is a BLOB, want an integer"},
 		{"float for an amount", "ALTER TABLE products MODIFY MSRP double", nil, 1,
-			"the shop's tables are not as expected: column products.MSRP is a floating-point number, want a decimal with at most two places"},
+			"the shop's tables are not as expected: column products.MSRP is a floating-point number, want a decimal with at " +
+				"most two places"},
 		{"text that is not UTF-8 but bytes", "ALTER TABLE customers MODIFY city varbinary(50)", nil, 1,
 			"the shop's tables are not as expected: column customers.city is BINARY, want text"},
 		{"rating 6", "UPDATE ratings SET productRating = 6 WHERE customerNumber = 112", nil, 1,
-			"such as rating of customer 112 for product \"S10_1949\": productRating is not from 1 to 5; the old training set stays"},
+			"such as rating of customer 112 for product \"S10_1949\": productRating is not from 1 to 5; the old training set " +
+				"stays"},
 		{"NULL rating", "UPDATE ratings SET productRating = NULL WHERE customerNumber = -7", nil, 1,
-			"such as rating of customer -7 for product \"S10_1678\": productRating is not from 1 to 5; the old training set stays"},
+			"such as rating of customer -7 for product \"S10_1678\": productRating is not from 1 to 5; the old training set " +
+				"stays"},
 		{"NULL key", "ALTER TABLE ratings DROP PRIMARY KEY, MODIFY productCode varchar(15) NULL;\n" +
 			"INSERT INTO ratings VALUES (500, NULL, 3, NULL)", nil, 1,
 			"such as a rating of customer 500: productCode is NULL; the old training set stays"},
 		{"empty ratings", "DELETE FROM ratings", nil, 1, "nothing to train on: there are no ratings"},
-		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1, "the ratings are not good enough: 2 of 4 ratings have no customer or no product (2 customer unknown, 0 product unknown)"},
+		{"orphans", "DELETE FROM customers WHERE customerNumber = 103", nil, 1,
+			"the ratings are not good enough: 2 of 4 ratings have no customer or no product (2 customer unknown, 0 product " +
+				"unknown)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

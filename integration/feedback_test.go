@@ -39,14 +39,16 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 		if bare == code {
 			quantity = "0"
 		}
-		browsed = append(browsed, fmt.Sprintf(`{"product_code":%q,"quantity":%s,"in_shopping_cart":%v%s}`, bare, quantity, bare != code,
+		browsed = append(browsed, fmt.Sprintf(`{"product_code":%q,"quantity":%s,"in_shopping_cart":%v%s}`, bare, quantity,
+			bare != code,
 			map[bool]string{true: `,"purchased":true`}[strings.HasSuffix(code, "!")]))
 	}
 	who := ""
 	if customer != 0 {
 		who = fmt.Sprintf(`"customer_number":%d,`, customer)
 	}
-	event := fmt.Sprintf(`{"session_id":%q,%s"own":{"a":[1]},"browse_history":[%s]}`, session, who, strings.Join(browsed, ","))
+	event := fmt.Sprintf(`{"session_id":%q,%s"own":{"a":[1]},"browse_history":[%s]}`, session, who, strings.Join(browsed,
+		","))
 	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
 		ID: fmt.Sprintf("%s-%d", session, minute), ModelVersion: version, Source: activity.SourceSession,
 		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}

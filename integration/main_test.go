@@ -252,8 +252,9 @@ func (s Stack) mustBucket(t *testing.T) string {
 	name := "kindred-" + randomName()
 	client := awsclient.S3(s.AWS)
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{
-		Bucket:                    &name,
-		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(s.AWS.Region)},
+		Bucket: &name,
+		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(
+			s.AWS.Region)},
 	})
 	if err != nil {
 		t.Fatalf("create bucket: %v", err)

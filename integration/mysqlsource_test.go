@@ -89,7 +89,8 @@ func TestCheckNamesAllProblemsAtOnce(t *testing.T) {
 	mapping := otherMapping
 	mapping.Customers = "SELECT id AS customerNumber FROM client"
 	mapping.Products = "SELECT * FROM nothing"
-	mapping.Ratings = "SELECT client AS customerNumber, ref AS productCode, note * 0.5 AS productRating, le AS ratedAt FROM avis"
+	mapping.Ratings = "SELECT client AS customerNumber, ref AS productCode, note * 0.5 AS productRating, le AS ratedAt " +
+		"FROM avis"
 	snapshot, err := mysqlsource.OpenMapping(t.Context(), dsn, mapping)
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,8 @@ func TestAdmittedReaderReadsEveryVersionAndWritesNothing(t *testing.T) {
 	}
 	for _, statement := range []string{"UPDATE kindred.live SET moves = 7", "DELETE FROM model_" + second.ID + ".item",
 		"DROP SCHEMA model_" + first.ID + " CASCADE",
-		"CREATE SCHEMA model_own", "INSERT INTO kindred.promotion (actor, action, to_version, reason) VALUES ('x', 'promote', 'x', 'x')"} {
+		"CREATE SCHEMA model_own", "INSERT INTO kindred.promotion (actor, action, to_version, reason) VALUES ('x', " +
+			"'promote', 'x', 'x')"} {
 		_, err := reader.Exec(t.Context(), statement)
 		var state *pgconn.PgError
 		if !errors.As(err, &state) || state.Code != "42501" {

@@ -110,7 +110,8 @@ func activityBatch(n, poison int) (batch events.KinesisEvent, sent []*activity.E
 	customers := []string{"null", "101", "102", "103", "999"}
 	for i := range n {
 		data := fmt.Appendf(nil, `{"session_id":"s%d","event_id":"e%d","customer_number":%s,"country":"France","price":10.10,`+
-			`"browse_history":[{"product_code":"L%d_%02d","quantity":"2","in_shopping_cart":%t}]}`, i%3, i, customers[i%5], i%5, i%20, i%2 == 0)
+			`"browse_history":[{"product_code":"L%d_%02d","quantity":"2","in_shopping_cart":%t}]}`, i%3, i, customers[i%5], i%5,
+			i%20, i%2 == 0)
 		if i == poison {
 			data = data[:len(data)/2]
 		} else if e, err := activity.Parse(data); err == nil {

@@ -225,7 +225,8 @@ func TestAKilledLoadLeavesTheOldShopAndTheNextOneHeals(t *testing.T) {
 	}
 	defer plain.Close()
 	var left int
-	query := "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'kindred_%' " +
+	query := "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE " +
+		"'kindred_%' " +
 		"AND TABLE_NAME <> 'kindred_seed'"
 	if err := plain.QueryRowContext(t.Context(), query).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d tables are left over, error %v", left, err)

@@ -97,7 +97,8 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	}{
 		{"GET", "/health", "", 200, "m900000000000002"},
 		{"GET", "/customers/101/recommendations", "", 200, `"source":"customer"`},
-		{"POST", "/recommendations", `{"session_id":"s","browse_history":[{"product_code":"L2_03"}]}`, 200, `"source":"session"`},
+		{"POST", "/recommendations", `{"session_id":"s","browse_history":[{"product_code":"L2_03"}]}`, 200,
+			`"source":"session"`},
 		{"GET", "/products/L2_03/similar?limit=51", "", 400, "limit"},
 	} {
 		if status, body := ask(test.method, test.path, test.body); status != test.status ||

@@ -48,7 +48,8 @@ func TestSmoke(t *testing.T) {
 	id, start := "smoke-"+randomName(), time.Now()
 	_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
 		&kinesis.PutRecordInput{StreamName: aws.String(getenv("ACTIVITY_STREAM")),
-			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,"browse_history":[]}`, id, id, start.UTC().Format(time.RFC3339))})
+			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,"browse_history":[]}`, id,
+				id, start.UTC().Format(time.RFC3339))})
 	if err != nil {
 		t.Fatalf("send an event: %v", err)
 	}

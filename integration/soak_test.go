@@ -85,7 +85,8 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	}
 	settled, end := memory[len(memory)/warm:len(memory)*2/warm], memory[len(memory)*(warm-1)/warm:]
 	t.Logf("%d events in %v, %.0f a second; %d records refused and sent again; %d quarantined; memory %.1f, then %.1f MiB",
-		report.Events, took.Round(time.Millisecond), float64(report.Events)/took.Seconds(), cloud.refused.Load(), report.Quarantined, median(settled), median(end))
+		report.Events, took.Round(time.Millisecond), float64(report.Events)/took.Seconds(), cloud.refused.Load(),
+		report.Quarantined, median(settled), median(end))
 	if median(end) > growth*median(settled) {
 		t.Errorf("memory grows: %v", memory)
 	}

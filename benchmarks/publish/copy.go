@@ -42,7 +42,8 @@ func compareLoads(ctx context.Context, dsn string, c *command, out io.Writer) er
 			vectors[i][j] = float32(rng.NormFloat64())
 		}
 	}
-	printf(out, "%d rows of vector(%d), one connection, one transaction with its commit, best of %d; server's CPU where it runs here\n", c.Rows, c.Dim, c.Runs)
+	printf(out, "%d rows of vector(%d), one connection, one transaction with its commit, best of %d; server's CPU where "+
+		"it runs here\n", c.Rows, c.Dim, c.Runs)
 	printf(out, "%-46s %-9s %10s %12s %13s %13s\n", "", "table", "rows/s", "x COPY TEXT", "server µs/row", "client µs/row")
 	for _, table := range []string{"logged", "unlogged"} {
 		best := map[string]result{}
@@ -60,7 +61,8 @@ func compareLoads(ctx context.Context, dsn string, c *command, out io.Writer) er
 		for _, w := range ways() {
 			b := best[w.name]
 			printf(out, "%-46s %-9s %10.0f %12.1f %13.2f %13.2f\n", w.name, table, float64(c.Rows)/b.wall.Seconds(),
-				float64(best["COPY TEXT"].wall)/float64(b.wall), float64(b.server.Microseconds())/float64(c.Rows), float64(b.client.Microseconds())/float64(c.Rows))
+				float64(best["COPY TEXT"].wall)/float64(b.wall), float64(b.server.Microseconds())/float64(c.Rows), float64(
+					b.client.Microseconds())/float64(c.Rows))
 		}
 	}
 	return nil
@@ -84,7 +86,8 @@ func timeLoad(ctx context.Context, dsn string, w way, table string, dim int,
 		return r, err
 	}
 	server, client, start := serverTime(conn), clientTime(), time.Now()
-	if err := execAll(ctx, conn, `BEGIN`, fmt.Sprintf(`CREATE %s TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, kind, dim)); err != nil {
+	if err := execAll(ctx, conn, `BEGIN`, fmt.Sprintf(
+		`CREATE %s TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, kind, dim)); err != nil {
 		return r, err
 	}
 	if err := w.load(ctx, conn, vectors); err != nil {

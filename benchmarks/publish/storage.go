@@ -34,7 +34,8 @@ func compareStorage(ctx context.Context, dsn string, c *command, out io.Writer) 
 	if err := compareSetLogged(ctx, conn, c, vectors, out); err != nil {
 		return err
 	}
-	printf(out, "\n%d items, a scan's and an HNSW search's ten best by inner product (ef_search 200), per query; recall against float32\n", storageItems)
+	printf(out, "\n%d items, a scan's and an HNSW search's ten best by inner product (ef_search 200), per query; recall "+
+		"against float32\n", storageItems)
 	printf(out, "%-9s %9s %9s %12s %9s %12s %12s %8s %12s\n", "type", "table MB", "index MB", "build 0+1 s", "build 2+1 s",
 		"scan ms", "scan recall", "HNSW ms", "HNSW recall")
 	want := map[int][]int32{}
@@ -48,14 +49,16 @@ func compareStorage(ctx context.Context, dsn string, c *command, out io.Writer) 
 
 func compareSetLogged(ctx context.Context, conn *pgx.Conn, c *command, vectors [][]float32, out io.Writer) error {
 	printf(out, "\n%d rows: a logged table, and an unlogged one that becomes logged at the end\n", len(vectors))
-	for _, test := range []struct{ name, kind, after string }{{"logged", "", ""}, {"unlogged, then SET LOGGED", "UNLOGGED", `ALTER TABLE bench SET LOGGED`}} {
+	for _, test := range []struct{ name, kind, after string }{{"logged", "", ""}, {"unlogged, then SET LOGGED", "UNLOGGED",
+		`ALTER TABLE bench SET LOGGED`}} {
 		best := time.Hour
 		for range c.Runs {
 			if err := execAll(ctx, conn, `DROP TABLE IF EXISTS bench`, `CHECKPOINT`); err != nil {
 				return err
 			}
 			start := time.Now()
-			statements := []string{`BEGIN`, fmt.Sprintf(`CREATE %s TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, test.kind, c.Dim)}
+			statements := []string{`BEGIN`, fmt.Sprintf(
+				`CREATE %s TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, test.kind, c.Dim)}
 			if err := execAll(ctx, conn, statements...); err != nil {
 				return err
 			}
@@ -90,7 +93,8 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 	if err := copyBinary(ctx, conn, vectors); err != nil {
 		return err
 	}
-	err = execAll(ctx, conn, `COMMIT`, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, dim), `VACUUM ANALYZE bench`,
+	err = execAll(ctx, conn, `COMMIT`, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, dim),
+		`VACUUM ANALYZE bench`,
 		`SET maintenance_work_mem = '256MB'`, `SET max_parallel_workers_per_gather = 0`, `SET hnsw.ef_search = 200`)
 	if err != nil {
 		return err
@@ -102,7 +106,8 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 	var builds [2]time.Duration
 	for i, workers := range []int{0, 2} {
 		start := time.Now()
-		err := execAll(ctx, conn, `DROP INDEX IF EXISTS bench_embedding_idx`, fmt.Sprintf(`SET max_parallel_maintenance_workers = %d`, workers),
+		err := execAll(ctx, conn, `DROP INDEX IF EXISTS bench_embedding_idx`, fmt.Sprintf(
+			`SET max_parallel_maintenance_workers = %d`, workers),
 			fmt.Sprintf(`CREATE INDEX ON bench USING hnsw (embedding %s_ip_ops)`, kind))
 		if err != nil {
 			return err
@@ -114,7 +119,8 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 		return err
 	}
 	var table, index float64
-	if err := conn.QueryRow(ctx, `SELECT pg_table_size('bench') / 1e6, pg_indexes_size('bench') / 1e6`).Scan(&table, &index); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT pg_table_size('bench') / 1e6, pg_indexes_size('bench') / 1e6`).Scan(&table,
+		&index); err != nil {
 		return err
 	}
 	printf(out, "%-9s %9.1f %9.1f %12.1f %9.1f %12.2f %12.3f %8.2f %12.3f\n", kind, table, index, builds[0].Seconds(),

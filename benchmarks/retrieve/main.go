@@ -52,7 +52,8 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err := c.crossover(ctx, dsn, out.Stdout); err != nil {
 		return err
 	}
-	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; recall@10 against the scan\n", c.Batch)
+	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; "+
+		"recall@10 against the scan\n", c.Batch)
 	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched",
 		"ratio", "recall")
 	for _, n := range c.Sizes {
@@ -180,7 +181,8 @@ func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subjec
 		case v.EFSearch != nil:
 			s.efSearch = *v.EFSearch
 		default:
-			return s, exec(ctx, dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops)`, `ANALYZE model_`+v.ID+`.item`)
+			return s, exec(ctx, dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops)`,
+				`ANALYZE model_`+v.ID+`.item`)
 		}
 	}
 	return s, nil

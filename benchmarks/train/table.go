@@ -18,7 +18,8 @@ const (
 // print writes the table, and the ratios as its last lines.
 func print(w io.Writer, peak float64, rows []row) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "\nSeconds an epoch with %d threads, best and median; GF/s: Cholesky's arithmetic by CPU seconds, of a core's peak of %.0f; loss after the epochs of a turn\n", threads, peak)
+	fmt.Fprintf(w, "\nSeconds an epoch with %d threads, best and median; GF/s: Cholesky's arithmetic by CPU seconds, of "+
+		"a core's peak of %.0f; loss after the epochs of a turn\n", threads, peak)
 	fmt.Fprintln(t, "data\td\tprogram\twall\tmedian\tCPU\tmedian\tGF/s\tof peak\tloss\t")
 	for _, r := range rows {
 		m := r.Measured

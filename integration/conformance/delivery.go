@@ -52,11 +52,13 @@ func deliveryRows() []Behaviour {
 			Rule:   "An object is delivered when the buffering size is reached, before the interval ends",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverManyLines, check: checkBufferSize},
 		{ID: "firehose/prefix-hour", Rule: "A prefix without expressions is followed by YYYY/MM/dd/HH/ (UTC)",
-			Source: firehoseGuide + "s3-prefixes.html", Covered: coverFolder, check: checkPrefix("plain/", "", `^plain/\d{4}/\d{2}/\d{2}/\d{2}/[^/]+$`)},
+			Source: firehoseGuide + "s3-prefixes.html", Covered: coverFolder, check: checkPrefix("plain/", "",
+				`^plain/\d{4}/\d{2}/\d{2}/\d{2}/[^/]+$`)},
 		{ID: "firehose/prefix-timestamp",
 			Rule:   "!{timestamp:…} in the prefix becomes the arrival time, and nothing is appended",
 			Source: firehoseGuide + "s3-prefixes.html", Covered: coverFolder,
-			check: checkPrefix("dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/", "errors/!{firehose:error-output-type}/", `^dt=\d{4}-\d{2}-\d{2}/hour=\d{2}/[^/]+$`)},
+			check: checkPrefix("dt=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/", "errors/!{firehose:error-output-type}/",
+				`^dt=\d{4}-\d{2}-\d{2}/hour=\d{2}/[^/]+$`)},
 		{ID: "firehose/prefix-needs-error", Rule: "A prefix with expressions is refused without an error prefix",
 			Source:  firehoseGuide + "s3-prefixes.html",
 			Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_errors_among_recommendations",
@@ -222,7 +224,9 @@ func checkJoined(ctx context.Context, p *place) {
 }
 
 func checkBufferTime(ctx context.Context, p *place) {
-	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) { d.BufferingHints.IntervalInSeconds = aws.Int32(10) }))
+	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) {
+		d.BufferingHints.IntervalInSeconds = aws.Int32(10)
+	}))
 	must(p.deliver(ctx, "a\n"))
 	p.pause(ctx, 2*time.Second) // as long as an unbuffered one may need
 	must(p.deliver(ctx, "b\n"))
@@ -232,7 +236,9 @@ func checkBufferTime(ctx context.Context, p *place) {
 }
 
 func checkBufferSize(ctx context.Context, p *place) {
-	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) { d.BufferingHints.IntervalInSeconds = aws.Int32(300) }))
+	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) {
+		d.BufferingHints.IntervalInSeconds = aws.Int32(300)
+	}))
 	record := strings.Repeat("x", 700<<10)
 	must(p.deliver(ctx, record, record, record))
 	p.delivered(ctx, 1<<20)
@@ -281,7 +287,9 @@ func checkErrorPrefix(ctx context.Context, p *place) {
 }
 
 func checkGzip(ctx context.Context, p *place) {
-	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) { d.CompressionFormat = types.CompressionFormatGzip }))
+	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) {
+		d.CompressionFormat = types.CompressionFormatGzip
+	}))
 	must(p.deliver(ctx, "a\n"))
 	_, body := one(p.delivered(ctx, 2))
 	unzip, err := gzip.NewReader(bytes.NewReader([]byte(body)))
@@ -294,7 +302,9 @@ func checkGzip(ctx context.Context, p *place) {
 }
 
 func checkExtension(ctx context.Context, p *place) {
-	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) { d.FileExtension = aws.String(".jsonl") }))
+	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) {
+		d.FileExtension = aws.String(".jsonl")
+	}))
 	must(p.deliver(ctx, "a\n"))
 	if key, _ := one(p.delivered(ctx, 2)); !strings.HasSuffix(key, ".jsonl") {
 		differs("the key ends otherwise")

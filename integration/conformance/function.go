@@ -76,7 +76,8 @@ func functionRows() []Behaviour {
 		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException",
 			Slow:   true,
 			Source: lambdaGuide + "configuration-concurrency.html", check: checkReservedZero},
-		{ID: "lambda/names", Rule: "A second function of a name is ResourceConflictException, a missing one ResourceNotFoundException",
+		{ID: "lambda/names", Rule: "A second function of a name is ResourceConflictException, a missing one " +
+			"ResourceNotFoundException",
 			Source: lambdaAPI + "API_CreateFunction.html", Covered: coverProvide, check: checkFunctionNames},
 	}
 }
@@ -243,7 +244,8 @@ func checkConcurrent(ctx context.Context, p *place) {
 	var wait sync.WaitGroup
 	for i := range calls {
 		wait.Go(func() {
-			out, err := p.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &p.name, Payload: []byte(`{"Do":"sleep","N":2000}`)})
+			out, err := p.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &p.name, Payload: []byte(
+				`{"Do":"sleep","N":2000}`)})
 			if err == nil {
 				err = json.Unmarshal(out.Payload, &answers[i])
 			}
@@ -293,7 +295,8 @@ func checkLogGroup(ctx context.Context, p *place) {
 	p.function(ctx)
 	p.ask(ctx, journal.Command{Do: "print", Text: "a line"})
 	p.await(ctx, "the line", func() bool {
-		out, err := p.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: p.logGroup(), FilterPattern: aws.String(`"a line"`)})
+		out, err := p.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: p.logGroup(),
+			FilterPattern: aws.String(`"a line"`)})
 		if codeOf(err) == "ResourceNotFoundException" { // not yet
 			return false
 		}

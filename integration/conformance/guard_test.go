@@ -85,7 +85,8 @@ func TestNothingIsMadeWithoutTheTag(t *testing.T) {
 	if !target.OnAWS || target.Tags["budget"] != "conformance" {
 		t.Fatalf("target %+v", target)
 	}
-	streams, keys, buckets, alarms := kinesis.NewFromConfig(target.Config), kms.NewFromConfig(target.Config), s3.NewFromConfig(target.Config), cloudwatch.NewFromConfig(target.Config)
+	streams, keys, buckets, alarms := kinesis.NewFromConfig(target.Config), kms.NewFromConfig(target.Config),
+		s3.NewFromConfig(target.Config), cloudwatch.NewFromConfig(target.Config)
 	name := aws.String("kindred-conformance-x")
 	makes := map[string]func(tagged bool) error{
 		"a map": func(tagged bool) error {

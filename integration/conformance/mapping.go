@@ -56,7 +56,8 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/partial-empty", Rule: "An empty list of failures is success: nothing is sent again", Slow: true,
 			Source: partialPage, Covered: "lambdas/recommend TestEmptyBatch", check: checkPartialEmpty},
 		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures what the function reports is ignored",
-			Source: partialPage, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_all_or_nothing_batches", check: checkPartialOff},
+			Source: partialPage, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl " +
+				"refuses_all_or_nothing_batches", check: checkPartialOff},
 		{ID: "mapping/retry-limit",
 			Rule:   "With MaximumRetryAttempts 2 a failing batch is tried 3 times, then the shard goes on",
 			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_endless_retries",
@@ -64,7 +65,8 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/record-age",
 			Rule:   "With MaximumRecordAgeInSeconds a failing batch is given up when it is that old, then the shard goes on",
 			Slow:   true,
-			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_an_age_beyond_the_stream", check: checkRecordAge},
+			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl " +
+				"refuses_an_age_beyond_the_stream", check: checkRecordAge},
 		{ID: "mapping/bisect",
 			Rule:   "With BisectBatchOnFunctionError a failing batch is halved, until only the failing record is given up",
 			Source: mappingAPI, Covered: "integration TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes",
@@ -403,7 +405,8 @@ func checkBisect(ctx context.Context, p *place) {
 	p.until(ctx, "8")
 }
 
-var failureKey = regexp.MustCompile(`^aws/lambda/[0-9a-f-]{36}/shardId-\d{12}/\d{4}/\d{2}/\d{2}/\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}-[0-9a-f-]{36}$`)
+var failureKey = regexp.MustCompile(
+	`^aws/lambda/[0-9a-f-]{36}/shardId-\d{12}/\d{4}/\d{2}/\d{2}/\d{4}-\d{2}-\d{2}T\d{2}\.\d{2}\.\d{2}-[0-9a-f-]{36}$`)
 
 func checkOnFailure(ctx context.Context, p *place) {
 	p.bed(ctx, p.toBucket)

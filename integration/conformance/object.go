@@ -57,7 +57,8 @@ func objectRows() []Behaviour {
 			Source: s3API + "API_ListObjectsV2.html", Covered: coverStore, check: checkListKeys},
 		{ID: "s3/etag", Rule: "The ETag of an object written by one PutObject, unencrypted or with S3's key, is its MD5",
 			Source: s3API + "API_Object.html", check: checkETag},
-		{ID: "s3/checksum", Rule: "A body that does not have the SHA-256 that came with it is refused; the right one is kept and given back",
+		{ID: "s3/checksum", Rule: "A body that does not have the SHA-256 that came with it is refused; the right one is " +
+			"kept and given back",
 			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/lake/commit TestDamageIsErrCorrupt",
 			check: checkChecksum},
 		{ID: "s3/range", Rule: "GetObject gives the bytes of a Range",

@@ -60,7 +60,8 @@ func otherRows() []Behaviour {
 		{ID: "logs/retention", Rule: "A log group keeps the days that PutRetentionPolicy says",
 			Source: "AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", Covered: coverProvide,
 			check: checkLogRetention},
-		{ID: "states/run", Rule: "A state machine runs its states in order, with Choice and Retry, and gives the last one's output",
+		{ID: "states/run", Rule: "A state machine runs its states in order, with Choice and Retry, and gives the last " +
+			"one's output",
 			Source: "step-functions/latest/dg/concepts-amazon-states-language.html", Covered: coverStates, check: checkStates},
 		{ID: "states/refused", Rule: "A definition whose Next names no state is refused",
 			Source: "step-functions/latest/apireference/API_CreateStateMachine.html", Covered: coverStates,

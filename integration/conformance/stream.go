@@ -34,7 +34,8 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/put-results",
 			Rule:   "PutRecords answers each entry in the order of the request, with shard and sequence number",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: coverRefused, check: checkPutResults},
-		{ID: "kinesis/put-partial", Rule: "A shard takes 1 MiB/s; PutRecords answers 200 and refuses the entries above it one by one, counted in FailedRecordCount",
+		{ID: "kinesis/put-partial", Rule: "A shard takes 1 MiB/s; PutRecords answers 200 and refuses the entries above it " +
+			"one by one, counted in FailedRecordCount",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: "integration TestRefusedRecordsAreSentAgainAndOnlyThose",
 			check: checkPutPartial},
 		{ID: "kinesis/put-501", Rule: "PutRecords refuses more than 500 entries",

@@ -85,7 +85,8 @@ func startLocalEmu(ctx context.Context, local *stack.Stack) (*server, error) {
 	return s.run(ctx, []string{"-m", "localemu.runtime.main"},
 		"FILESYSTEM_ROOT="+s.root, "OVERRIDE_IN_DOCKER=0", "DNS_ADDRESS=0", "SKIP_SSL_CERT_DOWNLOAD=1", "DISABLE_EVENTS=1",
 		"LS_LOG=warning",
-		"GATEWAY_LISTEN=127.0.0.1:"+s.port, "GATEWAY_SERVER=loopback", "LAMBDA_RUNTIME_EXECUTOR=process", "PYTHONPATH="+filepath.Join(s.root, "plugins"))
+		"GATEWAY_LISTEN=127.0.0.1:"+s.port, "GATEWAY_SERVER=loopback", "LAMBDA_RUNTIME_EXECUTOR=process",
+		"PYTHONPATH="+filepath.Join(s.root, "plugins"))
 }
 
 // portExecutor writes kindred's executor of functions and its server on loopback as plugins of
