@@ -138,7 +138,8 @@ fmt-check: ## Fail when a Go file is not formatted
 vet: ## go vet, for Linux and for macOS
 	@go vet ./...
 	@GOOS=darwin go vet ./localstack/... ./jobs/... ./lambdas/...
-lint: ## golangci-lint, built from the pinned version the first time (about two minutes)
+lint: ## golangci-lint, built from the pinned version the first time (about two minutes), and the walls between packages
+	@go test ./internal/walls
 	@$(LINT) run ./...
 
 .PHONY: test-unit test-executor test-integration test-docker

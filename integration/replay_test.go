@@ -10,8 +10,10 @@ import (
 	"kindred/internal/lab/replay"
 	"kindred/internal/lab/shopper"
 	"kindred/internal/lab/simulation"
+	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardreader"
+	"kindred/internal/stream/shardwriter"
 )
 
 // TestReplayedSessionsArriveWholeAndInOrder reads back from the stream what replay says it has sent.
@@ -28,7 +30,7 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := replay.Play(t.Context(), client, stream, replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream},
+	sent, err := replay.Play(t.Context(), shardwriter.New(client, stream, retry.Sleep), replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream},
 		crowd, func(int) {})
 	if err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, place) TO 
 `
 
 // ErrNoDuckDB says that DuckDB's program is not there.
-var ErrNoDuckDB = errors.New("DuckDB is not installed: `make feedback` fetches it, or install the program duckdb and name it by DUCKDB")
+var ErrNoDuckDB = errors.New("DuckDB is not installed: install the program duckdb and name it with DUCKDB")
 
 // queryDuckDB runs the joins on the records in dir.
 func queryDuckDB(ctx context.Context, program, dir string) error {

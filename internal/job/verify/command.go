@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -56,7 +54,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 			}
 		}
 	}
-	report, err := New(shardreader.New(kinesis.NewFromConfig(cfg), c.Name), store).Run(ctx, options)
+	report, err := New(shardreader.New(awsclient.Kinesis(cfg), c.Name), store).Run(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -77,14 +75,14 @@ func (c *Command) options(now time.Time) (Options, error) {
 	if o.Until, err = parseTime(c.Until, now); err != nil {
 		problems = append(problems, fmt.Errorf("--until: %w", err))
 	}
-	for problem, is := range map[string]bool{
-		"--until is not after --since": !o.Until.IsZero() && !o.Until.After(o.Since),
-		"--wait is negative":           c.Wait < 0,
-		"ACTIVITY_STREAM is not set":   c.Name == "",
-		"RECOMMENDATIONS_BUCKET is not set (`make local-up` writes both to .kindred/env)": c.Bucket == "",
+	for problem, is := range map[error]bool{
+		errors.New("--until is not after --since"):                !o.Until.IsZero() && !o.Until.After(o.Since),
+		errors.New("--wait is negative"):                          c.Wait < 0,
+		envconfig.NotSetError{Variable: "ACTIVITY_STREAM"}:        c.Name == "",
+		envconfig.NotSetError{Variable: "RECOMMENDATIONS_BUCKET"}: c.Bucket == "",
 	} {
 		if is {
-			problems = append(problems, errors.New(problem))
+			problems = append(problems, problem)
 		}
 	}
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })

@@ -18,10 +18,10 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
+	"kindred/internal/platform/retry"
 	"kindred/internal/shop"
 	"kindred/internal/shop/shopdb"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"kindred/internal/stream/shardwriter"
 )
 
 // Description is the first line of the command's help.
@@ -118,7 +118,8 @@ func play(ctx context.Context, out *program.Output, stream string, plan Plan, g 
 		total = 0 // a file's length is not known
 	}
 	defer bar.Close()
-	r, err := Play(ctx, kinesis.NewFromConfig(cfg), stream, plan, g, func(records int) {
+	writer := shardwriter.New(awsclient.Kinesis(cfg), stream, retry.Sleep)
+	r, err := Play(ctx, writer, plan, g, func(records int) {
 		done += int64(records)
 		bar.Show("clicks", done, max(total, done))
 	})
@@ -141,7 +142,7 @@ func (r Result) sentence(react bool) string {
 
 func streamProblems(name string) []error {
 	if name == "" {
-		return []error{errors.New("ACTIVITY_STREAM is not set (run `make local-up` and source its environment file)")}
+		return []error{envconfig.NotSetError{Variable: "ACTIVITY_STREAM"}}
 	}
 	return nil
 }

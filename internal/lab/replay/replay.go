@@ -17,8 +17,6 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/shardwriter"
-
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 )
 
 // tick is how often what has become due is sent. Shorter ones make more calls, longer ones make the
@@ -53,9 +51,9 @@ type Result struct {
 
 // Play sends a plan to a stream and returns when the stream has taken every record, or when ctx
 // ends. progress is called with the number of records after each call of the stream.
-func Play(ctx context.Context, client *kinesis.Client, stream string, plan Plan, c crowd,
+func Play(ctx context.Context, stream *shardwriter.Writer, plan Plan, c crowd,
 	progress func(records int)) (Result, error) {
-	p := newPlayer(plan, c, shardwriter.New(client, stream, retry.Sleep), progress)
+	p := newPlayer(plan, c, stream, progress)
 	if plan.Delivered == nil {
 		return p.run(ctx)
 	}

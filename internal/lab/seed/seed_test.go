@@ -21,7 +21,7 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 		{"scale", []string{"generate", "--scale", "0"}, "--scale is 0"},
 		{"drift", []string{"generate", "--drift=-1"}, "drift is -1"},
 		{"no lake", []string{"generate", "--scale", "0.01", "--lake", "", "--mysql-dsn", dsn},
-			"LAKE_BUCKET: no object store: nothing is set"},
+			"LAKE_BUCKET is not set"},
 		{"no database", []string{"generate", "--scale", "0.01", "--lake", lake, "--mysql-dsn", ""}, "MYSQL_DSN is not set"},
 		{"bad lake", []string{"generate", "--scale", "0.01", "--lake", "ftp://x", "--mysql-dsn", dsn}, "ftp://x"},
 		{"folder", []string{"import", t.TempDir()}, "u.data + u.item"},

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"kindred/internal/platform/program"
+	"kindred/internal/platform/envconfig"
 )
 
 // Info describes one stored object.
@@ -50,12 +50,15 @@ type Store interface {
 	String() string
 }
 
+// locations are what Open understands, for messages.
+const locations = "a bucket, s3://bucket/prefix or file:///folder"
+
 // Open finds the store at a bucket name, s3://bucket/prefix or file:///folder. S3's configuration
 // comes from the environment. A location that cannot be a store, or a bucket that is not there, is
 // ErrLocation. A folder need not exist.
 func Open(ctx context.Context, location string) (Store, error) {
 	if location == "" {
-		return nil, fmt.Errorf("%w: nothing is set, want a bucket, s3://bucket/prefix or file:///folder (`make local-up` writes .kindred/env)", ErrLocation)
+		return nil, fmt.Errorf("%w: no location is given, want %s", ErrLocation, locations)
 	}
 	if !strings.Contains(location, "://") {
 		location = "s3://" + location
@@ -75,15 +78,19 @@ func Open(ctx context.Context, location string) (Store, error) {
 		}
 		return NewFolder(u.Path), nil
 	}
-	return nil, fmt.Errorf("%w: %q is neither a bucket, s3://bucket/prefix nor file:///folder", ErrLocation, location)
+	return nil, fmt.Errorf("%w: %q is not %s", ErrLocation, location, locations)
 }
 
 // OpenSetting is Open for the value of a flag or environment variable. Where that is at fault, as
-// where it is empty, the error is program.ErrConfig too.
+// where it is empty, the error is envconfig.ErrConfig too.
 func OpenSetting(ctx context.Context, name, location string) (Store, error) {
+	if location == "" {
+		return nil, fmt.Errorf("%w: %w: %w", envconfig.ErrConfig, ErrLocation,
+			envconfig.NotSetError{Variable: name, Want: locations})
+	}
 	store, err := Open(ctx, location)
 	if errors.Is(err, ErrLocation) {
-		return nil, fmt.Errorf("%w: open %s: %w", program.ErrConfig, name, err)
+		return nil, fmt.Errorf("%w: open %s: %w", envconfig.ErrConfig, name, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/objectkey"
 	"kindred/internal/platform/retry"
 )
@@ -51,7 +52,7 @@ func openS3(ctx context.Context, bucket, prefix string) (*S3, error) {
 	_, err = store.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
 	switch retry.Status(err) {
 	case http.StatusNotFound:
-		return nil, fmt.Errorf("%w: bucket %s does not exist", ErrNoBucket, bucket)
+		return nil, fmt.Errorf("%w: bucket %s %w", ErrLocation, bucket, envconfig.ErrAbsent)
 	case http.StatusForbidden: // objects may be allowed where the bucket itself is not
 		return store, nil
 	}
@@ -154,7 +155,7 @@ func (s *S3) wrapPut(key string, err error, cond Condition) error {
 func (s *S3) wrap(verb, key string, err error) error {
 	switch {
 	case isCode(err, "NoSuchBucket"):
-		err = fmt.Errorf("%w: bucket %s does not exist", ErrNoBucket, s.bucket)
+		err = fmt.Errorf("%w: bucket %s %w", ErrLocation, s.bucket, envconfig.ErrAbsent)
 	case retry.Status(err) == http.StatusNotFound:
 		err = ErrNotFound
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -20,6 +21,9 @@ func Load(ctx context.Context) (aws.Config, error) {
 	}
 	return cfg, nil
 }
+
+// Kinesis makes a client.
+func Kinesis(cfg aws.Config) *kinesis.Client { return kinesis.NewFromConfig(cfg) }
 
 // S3 makes a client that addresses buckets by path whenever an endpoint is set.
 func S3(cfg aws.Config) *s3.Client {

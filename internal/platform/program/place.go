@@ -1,7 +1,6 @@
 package program
 
 import (
-	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -56,15 +55,4 @@ func target(parsed *kong.Context) reflect.Value {
 		return selected.Target
 	}
 	return parsed.Model.Target
-}
-
-// missing says whether err is about a bucket, stream or function that does not exist: the AWS SDK's
-// error, or an adapter's that has the method Undeployed.
-func missing(err error) bool {
-	var undeployed interface{ Undeployed() }
-	if errors.As(err, &undeployed) {
-		return true
-	}
-	var api interface{ ErrorCode() string }
-	return errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || api.ErrorCode() == "ResourceNotFoundException")
 }

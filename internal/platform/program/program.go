@@ -19,12 +19,13 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 )
 
 // ErrConfig marks an error that the caller mends by other flags or variables; wrap it with %w for
 // exit code 2.
-var ErrConfig = errors.New("bad configuration")
+var ErrConfig = envconfig.ErrConfig
 
 // flags are the ones that every command has.
 type flags struct {
@@ -85,9 +86,8 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(out); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
-		if missing(err) && onLocalStack() {
-			fmt.Fprintln(stderr, "The local stack keeps buckets, streams and functions in memory only: after each "+
-				"`make local-up`, `make deploy` makes them.")
+		if hint := hint(err, onLocalStack()); hint != "" {
+			fmt.Fprintln(stderr, hint)
 		}
 		if errors.Is(err, ErrConfig) {
 			return 2

@@ -34,11 +34,6 @@ type result struct {
 
 func (r result) Unchanged() bool { return r.Rows == 0 }
 
-type undeployed struct{}
-
-func (undeployed) Error() string { return "bucket b does not exist" }
-func (undeployed) Undeployed()   {}
-
 func (c *run) Run(ctx context.Context, out *program.Output) error {
 	switch c.Fail {
 	case "config":
@@ -46,7 +41,7 @@ func (c *run) Run(ctx context.Context, out *program.Output) error {
 	case "work":
 		return errors.New("disk is full")
 	case "absent":
-		return fmt.Errorf("open the lake: %w", undeployed{})
+		return fmt.Errorf("open the lake: bucket b %w", envconfig.ErrAbsent)
 	}
 	out.Log.InfoContext(ctx, "counted")
 	return out.Result(fmt.Sprint(c.Rows, " rows"), result{c.Rows})

@@ -10,7 +10,6 @@ package vectorstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -58,7 +57,7 @@ type Store struct {
 // request itself.
 func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	if cfg.DSN == "" {
-		return nil, errors.New("open vector database: PGVECTOR_DSN is not set")
+		return nil, fmt.Errorf("open vector database: %w", envconfig.NotSetError{Variable: "PGVECTOR_DSN"})
 	}
 	config, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {

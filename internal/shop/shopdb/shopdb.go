@@ -14,10 +14,15 @@ import (
 	"kindred/internal/platform/logkey"
 
 	"github.com/go-sql-driver/mysql"
+
+	"kindred/internal/platform/envconfig"
 )
 
 // dialTimeout bounds the wait for a server that does not answer at all, or answers and then says nothing.
 const dialTimeout = 10 * time.Second
+
+// wantDSN is the form of a data source name, for messages.
+const wantDSN = "user:password@tcp(host:port)/database"
 
 // systemDatabases belong to the server: a shop in them would damage it.
 var systemDatabases = [...]string{"mysql", "information_schema", "performance_schema", "sys"}
@@ -32,14 +37,14 @@ type DB struct {
 // user:password@tcp(host:port)/database. Errors never show the password.
 func Open(ctx context.Context, dsn string) (*DB, error) {
 	if dsn == "" {
-		return nil, fmt.Errorf("%w: MYSQL_DSN is not set (run `make local-up` and source its environment file)", ErrDSN)
+		return nil, fmt.Errorf("%w: %w", ErrDSN, envconfig.NotSetError{Variable: "MYSQL_DSN", Want: wantDSN})
 	}
 	cfg, err := mysql.ParseDSN(dsn)
 	if err != nil { // the driver's own message may quote the address, never the password
-		return nil, fmt.Errorf("%w: want user:password@tcp(host:port)/database", ErrDSN)
+		return nil, fmt.Errorf("%w: want %s", ErrDSN, wantDSN)
 	}
 	if cfg.DBName == "" {
-		return nil, fmt.Errorf("%w: it names no database, want user:password@tcp(host:port)/database", ErrDSN)
+		return nil, fmt.Errorf("%w: it names no database, want %s", ErrDSN, wantDSN)
 	}
 	if slices.Contains(systemDatabases[:], strings.ToLower(cfg.DBName)) {
 		return nil, fmt.Errorf("%w: %s is the server's own database, name the shop's", ErrDSN, cfg.DBName)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/retry"
 )
 
@@ -148,11 +149,11 @@ func (w *Writer) wait(ctx context.Context, refused, taken int, reason string) er
 	return w.pause(ctx, w.pauses.Next())
 }
 
-// explain turns the one error that a user can mend into a sentence.
+// explain turns the one error that a user can correct into a sentence.
 func (w *Writer) explain(err error) error {
 	var absent *types.ResourceNotFoundException
 	if errors.As(err, &absent) {
-		return fmt.Errorf("%w: %s does not exist", ErrNoStream, w.stream)
+		return fmt.Errorf("%w: %s %w", ErrNoStream, w.stream, envconfig.ErrAbsent)
 	}
 	return fmt.Errorf("put records to stream %s: %w", w.stream, err)
 }

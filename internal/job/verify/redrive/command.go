@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
-
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -32,8 +30,8 @@ type Command struct {
 
 // Run sends again and reports.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
-	if c.Name == "" || c.Bucket == "" {
-		return fmt.Errorf("%w: set ACTIVITY_STREAM and RECOMMENDATIONS_BUCKET (`make local-up` writes both to .kindred/env)", program.ErrConfig)
+	if c.Name == "" {
+		return fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "ACTIVITY_STREAM"})
 	}
 	cfg, err := awsclient.Load(ctx)
 	if err != nil {
@@ -43,7 +41,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	result, err := Run(ctx, store, shardwriter.New(kinesis.NewFromConfig(cfg), c.Name,
+	result, err := Run(ctx, store, shardwriter.New(awsclient.Kinesis(cfg), c.Name,
 		retry.Sleep), c.Name, c.DryRun)
 	if err != nil {
 		return err

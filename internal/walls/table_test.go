@@ -1,0 +1,176 @@
+package walls
+
+// rooms are the parts that the walls separate, each by its folder. The longest match decides.
+var rooms = []string{
+	"internal/shop",     // the shop's domain and its MySQL
+	"internal/stream",   // events, records, delivery, dead letters
+	"internal/lake",     // objects, commits, data sets
+	"internal/model",    // solvers, evaluation, model versions
+	"internal/serving",  // recommending and the vector database
+	"internal/job",      // the logic of one program each
+	"internal/lab",      // what exists only to try kindred
+	"internal/platform", // what every program needs, whatever it does
+	"internal/walls",
+	"jobs",
+	"jobs/replay",
+	"jobs/seed",
+	"lambdas",
+	"localstack",
+	"localstack/demo",
+	"localstack/provision",
+	"terraform/acceptance",
+	"terraform/tf",
+	"integration",
+	"integration/conformance",
+	"integration/lambdaruntime",
+	"benchmarks",
+}
+
+// edge allows the packages of one room to import those of another.
+type edge struct {
+	from, to string
+	reason   string
+}
+
+// edges are all imports between rooms that are allowed in what is built.
+var edges = []edge{
+	{"internal/shop", "internal/platform", "AWS clients for the shop's secret, and how to wait"},
+
+	{"internal/stream", "internal/platform", "AWS clients, and the names of variables and prefixes"},
+
+	{"internal/lake", "internal/shop", "a training set consists of the shop's customers and products"},
+	{"internal/lake", "internal/platform", "AWS clients, and the names of variables and prefixes"},
+
+	{"internal/model", "internal/lake", "a model version is kept as a commit in a store"},
+	{"internal/model", "internal/platform", "loops over all processors"},
+
+	{"internal/serving", "internal/stream", "an answer is made from an activity event"},
+	{"internal/serving", "internal/model", "an answer is computed with a model version"},
+	{"internal/serving", "internal/platform", "configuration, and AWS credentials for the vector database"},
+
+	{"internal/job", "internal/shop", "etl reads the shop, and train reads its types from the lake"},
+	{"internal/job", "internal/stream", "verify reads and repairs the stream's records"},
+	{"internal/job", "internal/lake", "jobs read and commit data sets"},
+	{"internal/job", "internal/model", "train makes model versions, and publish reads them"},
+	{"internal/job", "internal/serving", "publish fills the vector database"},
+	{"internal/job", "internal/platform", "a job is a command with configuration"},
+
+	{"internal/lab", "internal/shop", "it makes and fills shops"},
+	{"internal/lab", "internal/stream", "simulated shoppers send events"},
+	{"internal/lab", "internal/lake", "it reads delivered records and writes the planted truth"},
+	{"internal/lab", "internal/model", "a trial compares model versions"},
+	{"internal/lab", "internal/serving", "a trial answers as the functions would"},
+	{"internal/lab", "internal/platform", "its programs are commands with configuration"},
+
+	{"jobs", "internal/job", "a program is its job, wired"},
+	{"jobs", "internal/platform", "the shell that every program has"},
+	{"jobs/replay", "internal/lab", "simulated shoppers are made only to try kindred"},
+	{"jobs/replay", "internal/platform", "the shell that every program has"},
+	{"jobs/seed", "internal/lab", "generated shops are made only to try kindred"},
+	{"jobs/seed", "internal/platform", "the shell that every program has"},
+
+	{"lambdas", "internal/stream", "a function decodes events and delivers records"},
+	{"lambdas", "internal/serving", "a function answers them"},
+	{"lambdas", "internal/platform", "configuration, log keys, signed requests"},
+
+	{"localstack", "localstack/provision", "the command that creates the resources"},
+	{"localstack", "internal/platform", "the shell, and the functions' zips"},
+	{"localstack/provision", "localstack", "the settings say what to create"},
+	{"localstack/provision", "internal/platform", "AWS clients"},
+	{"localstack/demo", "internal/stream", "the demonstration sends one event of its own"},
+	{"localstack/demo", "internal/lake", "it shows what lies in the lake"},
+	{"localstack/demo", "internal/model", "it shows how good the model is"},
+	{"localstack/demo", "internal/platform", "the shell, and the names of variables"},
+
+	{"terraform/tf", "localstack", "the settings and the state of the local stack, which tf-local builds in"},
+	{"terraform/tf", "internal/platform", "the shell, packages, AWS clients"},
+
+	{"integration/conformance", "localstack", "it starts an emulator to measure it"},
+	{"integration/conformance", "internal/platform", "AWS clients, and the probe function's zip"},
+
+	{"benchmarks", "internal/shop", "measured"},
+	{"benchmarks", "internal/stream", "example events"},
+	{"benchmarks", "internal/model", "measured"},
+	{"benchmarks", "internal/serving", "measured"},
+	{"benchmarks", "internal/job", "measured"},
+	{"benchmarks", "internal/platform", "the shell, and the functions' zips"},
+	{"benchmarks", "integration/lambdaruntime", "the Lambda runtime that functions are measured in"},
+}
+
+// unshippedEdges are allowed where the build tag "shipped" is absent. Package artifact sets the tag
+// for everything that goes to AWS.
+var unshippedEdges = []edge{
+	{"jobs", "internal/lab", "on the developer's machine train measures the best ranking that a generated shop allows"},
+}
+
+// testEdges are allowed in tests, beside the edges.
+var testEdges = []edge{
+	{"internal/job", "internal/lab", "a generated shop has known tastes to be measured against"},
+	{"internal/lab", "internal/job", "a trial of a version that was just trained"},
+	{"lambdas", "internal/model", "a handler's test serves a small version"},
+	{"terraform/acceptance", "*", "it compares Terraform with everything that it configures"},
+	{"integration", "*", "it runs everything together"},
+}
+
+// library allows some packages to import an outside library, and the library's own subpackages.
+type library struct {
+	path    string
+	rooms   []string // a room, or a folder in it
+	reason  string
+	storage bool // speaks to a service or writes files: pure packages must not reach it at all
+}
+
+var libraries = []library{
+	{"github.com/aws/aws-sdk-go-v2", []string{
+		"internal/platform/awsclient", "internal/platform/awsenv", "internal/lake/objectstore",
+		"internal/shop/mysqlsecret", "internal/serving/vectorstore", "internal/stream/shardreader",
+		"internal/stream/shardwriter", "localstack", "localstack/provision", "terraform/tf", "integration/conformance",
+	}, "adapters of AWS services, and the tools that manage them", true},
+	{"github.com/aws/smithy-go", []string{
+		"internal/lake/objectstore", "internal/platform/s3put", "localstack/provision",
+		"integration/conformance",
+	}, "the error types of the AWS SDK", true},
+	{"github.com/aws/aws-lambda-go", []string{
+		"lambdas", "internal/stream/activity/activitytest", "integration/conformance", "benchmarks",
+	}, "the functions' entry, and events as Lambda sends them", false},
+	{"github.com/caarlos0/env", []string{"lambdas"},
+		"functions read only variables; kong would add 1 MB and its start (docs/decisions/0021)", false},
+	{"github.com/alecthomas/kong", []string{"internal/platform/program", "lambdas/serve"},
+		"command lines (docs/decisions/0021)", false},
+	{"github.com/schollz/progressbar", []string{"internal/platform/program"}, "progress for a person", false},
+	{"golang.org/x/term", []string{"internal/platform/program"}, "is a person watching?", false},
+
+	{"database/sql", []string{"internal/shop/shopdb", "localstack", "benchmarks"}, "small reads and writes of MySQL", true},
+	{"github.com/go-sql-driver/mysql", []string{
+		"internal/shop", "localstack", "terraform/tf", "benchmarks",
+	}, "MySQL through database/sql, and its DSN format everywhere (docs/decisions/0020)", true},
+	{"github.com/go-mysql-org/go-mysql", []string{"internal/shop/mysqlsource"},
+		"the bulk reader needs the rows as they come over the wire (docs/decisions/0020)", true},
+	{"github.com/jackc/pgx", []string{"internal/serving/vectorstore", "localstack", "benchmarks"}, "PostgreSQL", true},
+	{"github.com/pgvector/pgvector-go", []string{"internal/serving/vectorstore", "benchmarks"}, "vectors in PostgreSQL",
+		true},
+	{"github.com/pressly/goose", []string{"internal/serving/vectorstore/migration"}, "migrations of PostgreSQL", true},
+	{"github.com/parquet-go/parquet-go", []string{"internal/lake", "internal/model/modelfile", "benchmarks"},
+		"Parquet files", true},
+
+	{"github.com/go-json-experiment/json", []string{"lambdas/recommend"},
+		"a record is decoded and written 3 times as fast as by encoding/json (docs/decisions/0022)", false},
+	{"github.com/google/go-containerregistry", []string{"terraform/tf"}, "the image of the batch programs", false},
+	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
+	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},
+	{"github.com/google/go-cmp", []string{"internal/platform/golden"}, "differences in tests", false},
+	{"golang.org/x/sync", []string{
+		"internal/job", "internal/lab", "internal/serving", "lambdas", "localstack", "integration/conformance", "benchmarks",
+	}, "goroutines that end together", false},
+	{"golang.org/x/sys", []string{"localstack", "benchmarks"}, "processes and memory of this machine", false},
+	{"gonum.org/v1/gonum", []string{"internal/model"}, "statistics", false},
+}
+
+// pure packages hold the domain. They speak to no service and write no file, directly or through others.
+var pure = []string{
+	"internal/shop", "internal/stream/activity", "internal/model/modelversion", "internal/model/ials",
+	"internal/model/evaluation", "internal/serving/recommend", "internal/lab/simulation", "internal/lab/shopper",
+}
+
+// labPrograms are the programs that do not ship. No other program links internal/lab.
+var labPrograms = []string{"jobs/replay", "jobs/seed"}
