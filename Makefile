@@ -156,6 +156,11 @@ test-integration: ## Integration tests, in containers of their own or against th
 test-docker: export STACK = docker
 test-docker: test-integration ## The same tests in containers, which takes an engine with compose
 
+.PHONY: golden
+golden: ## Rewrite the golden files and the examples in docs/formats.md, after a change of a format that is meant
+	@go test $$(grep -rl --include='*_test.go' '"kindred/internal/platform/golden"$$' . | xargs -n1 dirname | sort -u) -run 'Golden|Schema' -update
+	@go test ./docs -run TestFormats -update
+
 .PHONY: clean
 clean: local-reset ## Stop the stack, delete data, programs and downloads
 	@rm -rf $(STATE)

@@ -64,16 +64,16 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/at-sequence", Rule: "AT_SEQUENCE_NUMBER begins with that record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeAtSequenceNumber, 1, "bc")},
-		{ID: "kinesis/after-sequence", Rule: "AFTER_SEQUENCE_NUMBER begins behind that record",
+		{ID: "kinesis/after-sequence", Rule: "AFTER_SEQUENCE_NUMBER begins after that record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeAfterSequenceNumber, 1, "c")},
-		{ID: "kinesis/at-timestamp", Rule: "AT_TIMESTAMP begins with the first record at or behind that time",
+		{ID: "kinesis/at-timestamp", Rule: "AT_TIMESTAMP begins with the first record at or after that time",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkAtTimestamp},
-		{ID: "kinesis/latest", Rule: "LATEST begins behind the newest record",
+		{ID: "kinesis/latest", Rule: "LATEST begins after the newest record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkLatest},
-		{ID: "kinesis/get-limit", Rule: "GetRecords gives Limit records at most; the next iterator goes on behind them",
+		{ID: "kinesis/get-limit", Rule: "GetRecords gives Limit records at most; the next iterator continues after them",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkGetLimit},
-		{ID: "kinesis/millis-behind", Rule: "MillisBehindLatest is above 0 while records are left and 0 at the tip",
+		{ID: "kinesis/millis-behind", Rule: "MillisBehindLatest is above 0 while records remain, and 0 at the tip",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkMillisBehind},
 		{ID: "kinesis/split-parents",
 			Rule:   "Children of a split name their parent and share its hash range; the parent gets an ending sequence number",
@@ -90,7 +90,7 @@ func streamRows() []Behaviour {
 			Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
 		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the token stands for the stream's name",
 			Source: kinesisAPI + "API_ListShards.html", Covered: coverShards, check: checkListPages},
-		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised, and not be raised to what is lower",
+		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; raising it to a lower value is refused",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
 		{ID: "kinesis/names",
 			Rule:   "A second stream of a name is ResourceInUseException, a missing one ResourceNotFoundException",
@@ -438,7 +438,7 @@ func (p *place) split(ctx context.Context) (parent types.Shard, children []types
 		}
 	}
 	if parent.ShardId == nil {
-		differs("the parent of a split is listed no more")
+		differs("the parent of a split is no longer listed")
 	}
 	return parent, children
 }
@@ -511,7 +511,7 @@ func checkClosedShard(ctx context.Context, p *place) {
 		return iterator == nil
 	})
 	if !ends {
-		differs("the iterator goes on for ever")
+		differs("the iterator never ends")
 	}
 }
 

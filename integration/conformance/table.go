@@ -19,12 +19,22 @@ const AWSColumn = "AWS"
 
 const intro = `# Where emulators differ from AWS
 
-` + "`make conformance`" + ` writes this page: it looks on each emulator for the behaviour of AWS that kindred depends on, with the AWS SDK for Go and without
-retries. No cell is written by hand. *as AWS documents* means that the row's check saw what the rule says; the check is in ` + "`integration/conformance`" + `.
-*Not supported* names the call that failed. *Not run: needs Docker* is what an emulator's own error says on a machine without a container engine.
-The last column is kindred's test that holds the rule where an emulator does not. ` + "`go test ./integration`" + ` fails when LocalStack's cells are not these.
+kindred depends on the behaviour of AWS that the tables list. ` + "`make conformance`" + ` checks each row on
+each emulator and writes this page; no cell is written by hand. The checks use the AWS SDK for Go
+without retries, and are in ` + "`integration/conformance`" + `.
 
-The AWS column says *not run* until somebody runs the rows on an account (see integration/conformance/README.md).
+| cell | meaning |
+|---|---|
+| *as AWS documents* | the check saw what the rule says |
+| *differs* | the check saw something else |
+| *not supported* | the emulator failed the call that is named |
+| *not run* | nobody has run the row there: AWS needs an account (see integration/conformance/README.md) |
+| *not run: needs Docker* | the emulator said so, on a machine without a container engine |
+
+The last column names the kindred test that checks the rule, for emulators that break it.
+` + "`go test ./integration`" + ` fails if LocalStack's cells differ from this page.
+
+How many rows each column has:
 `
 
 // String is the page.
