@@ -92,3 +92,5 @@ func (c *canned) Retrieve(_ context.Context, _ *recommend.Model, searches []reco
 	}
 	return candidates, similar, nil
 }
+
+func (c *canned) CanaryFailed(context.Context, string, error) error { return nil }

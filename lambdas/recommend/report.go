@@ -18,6 +18,7 @@ import (
 // summary counts what became of a batch. A record that is given back is counted again when it comes again.
 type summary struct {
 	events, recommended, quarantined, retried int
+	canaryFailed                              int                  // events that the live version answered in the canary's place
 	sources                                   [len(sourceKeys)]int // in the order of sourceKeys
 	versions                                  []versionCount
 	parse, recommend, deliver, quarantine     time.Duration
@@ -40,6 +41,9 @@ var sourceKeys = [...]struct {
 
 func (s *summary) delivered(a recommend.Answer) {
 	s.recommended++
+	if a.CanaryFailed {
+		s.canaryFailed++
+	}
 	for i := range sourceKeys {
 		if sourceKeys[i].source == a.Source {
 			s.sources[i]++
@@ -81,7 +85,8 @@ const (
 // nothing of the events.
 func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
 	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
-		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)}}
+		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)},
+		{logkey.CanaryFailed, float64(s.canaryFailed)}}
 	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)},
 		{logkey.Recommend, ms(s.recommend)},
 		{logkey.Deliver, ms(s.deliver)}, {logkey.Quarantine, ms(s.quarantine)}}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"mime"
 	"net/http"
 	"path"
@@ -24,12 +25,12 @@ import (
 )
 
 const (
-	// answerTime bounds the work for one request; a shop's page does not wait longer for its recommendations.
+	// answerTime bounds the time to answer a request, from its arrival: a shop's page does not wait longer.
 	answerTime = 5 * time.Second
 	// defaultSimilar and maxSimilar are the number of similar products without ?limit=, and its upper bound.
 	defaultSimilar = 5
 	maxSimilar     = 50
-	// streamHTTP stands in a record's position for the stream: this event came over HTTP.
+	// streamHTTP takes the place of the stream's name in a record's position: the event came over HTTP.
 	streamHTTP = "http"
 )
 
@@ -37,18 +38,19 @@ const (
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 	Similar(ctx context.Context, code string, limit int) (similar *activity.SimilarItems, version string, err error)
-	Traffic(ctx context.Context) (recommend.Traffic, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
 type server struct {
 	recommender recommender
+	health      health
 	log         *slog.Logger
+	sample      sample // of the log's lines about failed requests
 	now         func() time.Time
 }
 
-// route is one operation of openapi.json, which says what it takes and answers; a test holds the
-// two together.
+// route is one operation of openapi.json, which describes its requests and answers. A test compares
+// the two.
 type route struct {
 	method, path string
 	handle       http.HandlerFunc
@@ -59,15 +61,16 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/customers/{number}/recommendations", s.customer},
 		{http.MethodPost, "/recommendations", s.session},
 		{http.MethodGet, "/products/{code}/similar", s.similar},
-		{http.MethodGet, "/health", s.health},
+		{http.MethodGet, "/health", s.healthy},
 		{http.MethodGet, "/openapi.json", s.describe},
 	}
 }
 
-// newHandler makes the HTTP interface. Errors are application/problem+json (RFC 9457). Answers must
-// not be stored: the next click, another model version or an empty shelf changes them.
-func newHandler(r recommender, log *slog.Logger, now func() time.Time) http.Handler {
-	s := &server{recommender: r, log: log, now: now}
+// newHandler makes the HTTP interface. /health asks c. Errors are application/problem+json (RFC 9457).
+// Answers must not be stored: the next click, another model version or an empty shelf changes them.
+func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time) http.Handler {
+	s := &server{recommender: r, health: health{checker: c, now: now}, log: log,
+		sample: sample{kinds: map[string]*sampled{}}, now: now}
 	mux, methods := http.NewServeMux(), []string{}
 	for _, route := range s.routes() {
 		mux.HandleFunc(route.method+" "+route.path, route.handle)
@@ -107,7 +110,7 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 // customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular
-// products: nobody is met with an error page.
+// products, never an error page.
 type customerAnswer struct {
 	CustomerNumber   int32                      `json:"customer_number"`
 	ModelVersion     string                     `json:"model_version"`
@@ -118,7 +121,7 @@ type customerAnswer struct {
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseInt(r.PathValue("number"), 10, 32)
 	if err != nil {
-		s.problem(w, r, http.StatusBadRequest, "the customer's number in the path is no 32-bit integer")
+		s.problem(w, r, http.StatusBadRequest, "the customer's number in the path is not a 32-bit integer")
 		return
 	}
 	number := int32(n)
@@ -159,7 +162,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	// The request's place in the "stream" is random, so that an event without an id gets one of its own.
+	// The position in the "stream" is random, so that an event without an id gets a new one.
 	p := activity.Position{Stream: streamHTTP, Shard: streamHTTP, SequenceNumber: rand.Text(),
 		PartitionKey: event.SessionID, ArrivedAt: arrived.UTC()}
 	line, err := answers[0].Record(data, event, p, s.now()).AppendLine(nil)
@@ -170,7 +173,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	s.send(w, r, http.StatusOK, "application/json", line)
 }
 
-// refuse answers a record that Parse, or the database, does not take.
+// refuse answers a record that Parse, or the database, does not accept.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var fault *activity.Fault
 	if !errors.As(err, &fault) {
@@ -198,7 +201,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 	if given := r.URL.Query()["limit"]; len(given) > 0 {
 		n, err := strconv.Atoi(given[0])
 		if err != nil || n < 1 || n > maxSimilar || len(given) > 1 {
-			s.problem(w, r, http.StatusBadRequest, "limit is not one number from 1 to "+strconv.Itoa(maxSimilar))
+			s.problem(w, r, http.StatusBadRequest, "limit must be one number from 1 to "+strconv.Itoa(maxSimilar))
 			return
 		}
 		limit = n
@@ -218,9 +221,9 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 
 // healthAnswer names the versions that answer now.
 type healthAnswer struct {
-	Status string `json:"status"`
-	Live   share  `json:"live"`
-	Canary *share `json:"canary,omitempty"`
+	Status string       `json:"status"`
+	Live   share        `json:"live"`
+	Canary *canaryShare `json:"canary,omitempty"`
 }
 
 // share is what a version answers.
@@ -229,16 +232,25 @@ type share struct {
 	Share        float64 `json:"share"` // of the sessions
 }
 
-func (s *server) health(w http.ResponseWriter, r *http.Request) {
-	traffic, err := s.recommender.Traffic(r.Context())
+// canaryShare is what the canary is to answer.
+type canaryShare struct {
+	share
+	Failing bool `json:"failing,omitempty"` // it cannot: the live version answers its share too
+}
+
+// healthy answers whether the live version does, asked of the database as a visitor's request would.
+func (s *server) healthy(w http.ResponseWriter, r *http.Request) {
+	traffic, err := s.health.ask(r.Context())
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
 	answer := healthAnswer{Status: "ok", Live: share{traffic.Live.Version, 1}}
 	if traffic.Canary != nil {
-		answer.Live.Share = 1 - traffic.Share
-		answer.Canary = &share{traffic.Canary.Version, traffic.Share}
+		answer.Canary = &canaryShare{share{traffic.Canary.Version, traffic.Share}, traffic.CanaryFault != nil}
+		if traffic.CanaryFault == nil {
+			answer.Live.Share = 1 - traffic.Share
+		}
 	}
 	s.write(w, r, answer)
 }
@@ -248,7 +260,8 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 //go:embed openapi.json
 var openapi []byte
 
-// describe answers the description of the interface. It alone may be kept, and asked for again by its ETag.
+// describe answers the description of the interface. Only this answer may be stored; its ETag tells
+// whether it has changed.
 func (s *server) describe(w http.ResponseWriter, r *http.Request) {
 	sum := sha256.Sum256(openapi)
 	w.Header().Set("Content-Type", "application/json")
@@ -259,16 +272,23 @@ func (s *server) describe(w http.ResponseWriter, r *http.Request) {
 
 // unavailable logs the cause, which stays inside, and asks the caller to come back.
 func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) {
-	s.log.ErrorContext(r.Context(), "request failed", logkey.Route, r.Pattern, logkey.Error, err.Error())
-	detail := "recommendations are not available at the moment; try again"
-	if errors.Is(err, vectorstore.ErrNoLiveVersion) || errors.Is(err, vectorstore.ErrNotMigrated) {
+	detail, retry, message := "recommendations are not available at the moment; try again", 1, "request failed"
+	var busy *busyError
+	switch {
+	case errors.As(err, &busy):
+		detail, message = "too many requests at the moment; try again later", "request turned away"
+		retry = max(1, int(math.Ceil(busy.wait.Seconds())))
+	case errors.Is(err, vectorstore.ErrNoLiveVersion) || errors.Is(err, vectorstore.ErrNotMigrated):
 		detail = "no model version is live yet; train and publish one"
 	}
-	w.Header().Set("Retry-After", "1")
+	if ok, suppressed := s.sample.take(message+r.Pattern, s.now()); ok {
+		s.log.ErrorContext(r.Context(), message, logkey.Route, r.Pattern, logkey.Suppressed, suppressed, logkey.Error, err.Error())
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(retry))
 	s.problem(w, r, http.StatusServiceUnavailable, detail)
 }
 
-// problem is a problem document. It repeats nothing of the request.
+// problem is a problem document. It repeats nothing from the request.
 type problem struct {
 	Title  string          `json:"title"`
 	Status int             `json:"status"`

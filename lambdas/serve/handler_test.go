@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,12 +28,14 @@ type bundle struct {
 	handler http.Handler
 	store   *recommendtest.Store
 	log     *bytes.Buffer
+	skip    *atomic.Int64 // nanoseconds by which the handler's clock is ahead
 }
 
 func setup(t *testing.T) bundle {
 	t.Helper()
-	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}}
-	b.handler = newHandler(recommend.New(b.store), slog.New(slog.NewJSONHandler(b.log, nil)), time.Now)
+	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}, skip: &atomic.Int64{}}
+	now := func() time.Time { return time.Now().Add(time.Duration(b.skip.Load())) }
+	b.handler = newHandler(recommend.New(b.store), b.store, slog.New(slog.NewJSONHandler(b.log, nil)), now)
 	return b
 }
 
@@ -110,11 +113,24 @@ func TestHealthNamesEveryVersionThatAnswers(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	b.store.Canary(recommendtest.Version("m2"), 0.25)
+	b.skip.Add(int64(healthAge))
 	status, _, body = b.call(t, http.MethodGet, "/health", "")
 	if want := `{"status":"ok","live":{"model_version":"m1","share":0.75},"canary":{"model_version":"m2","share":0.25}}` + "\n"; status != 200 || body != want {
 		t.Errorf("%d %s", status, body)
 	}
+	b.store.Break("m2")
+	b.skip.Add(int64(healthAge))
+	status, _, body = b.call(t, http.MethodGet, "/health", "")
+	if want := `{"status":"ok","live":{"model_version":"m1","share":1},"canary":{"model_version":"m2","share":0.25,"failing":true}}` + "\n"; status != 200 || body != want {
+		t.Errorf("%d %s", status, body)
+	}
+	b.store.Break("m1")
+	b.skip.Add(int64(healthAge))
+	if status, _, body = b.call(t, http.MethodGet, "/health", ""); status != 503 {
+		t.Errorf("the live version is broken: %d %s", status, body)
+	}
 	b.store.Fail(func(context.Context) error { return vectorstore.ErrNoLiveVersion })
+	b.skip.Add(int64(healthAge))
 	if status, _, body = b.call(t, http.MethodGet, "/health", ""); status != 503 ||
 		!strings.Contains(body, "publish one") {
 		t.Errorf("%d %s", status, body)

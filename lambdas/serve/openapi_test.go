@@ -127,7 +127,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	canary := func(s *recommendtest.Store) { s.Canary(recommendtest.Version("m2"), 0.25) }
 	etag := func(r *http.Request) {
 		w := httptest.NewRecorder()
-		newHandler(nil, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+		newHandler(nil, nil, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
 	}
 	form := func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }

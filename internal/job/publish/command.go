@@ -10,6 +10,7 @@ import (
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/serving/vectorstore/migration"
 )
@@ -19,8 +20,8 @@ const Description = "Takes model versions live in the vector database, and back.
 
 // Command is the program's grammar.
 type Command struct {
-	Run      runCommand      `cmd:"" default:"withargs" help:"Load the newest model version, ask the gate, make it live (the default)."`
-	List     listCommand     `cmd:"" help:"List the loaded versions and what was done to the live pointer."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Load the newest model version, ask the gate, and make it live (the default). A damaged version is loaded again."`
+	List     listCommand     `cmd:"" help:"List the loaded versions, what is damaged, and the history of the live pointer."`
 	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
 	Canary   canaryCommand   `cmd:"" help:"Let a second version answer for a share of the sessions, or end that."`
@@ -37,8 +38,8 @@ type runCommand struct {
 	envconfig.PGVector
 	envconfig.Artifacts
 	move
-	Version string `arg:"" optional:"" help:"A version other than the newest."`
-	Force   bool   `help:"Promote although the gate refuses, or in place of a version that is better known; needs --reason."`
+	Version string `arg:"" optional:"" help:"Version to make live. Default: the newest one."`
+	Force   bool   `help:"Promote the version even if the gate refuses it, or in place of a version that is better known. Needs --reason."`
 }
 
 // Run takes a version live.
@@ -58,8 +59,11 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 		}
 		sentence := fmt.Sprintf("Version %s is live: %d products, %d customers, %.1f s.",
 			result.ModelVersion, result.Items, result.Customers, result.Seconds)
-		if result.NoOp {
-			sentence = fmt.Sprintf("Version %s was live already: nothing to do.", result.ModelVersion)
+		switch {
+		case result.NoOp:
+			sentence = fmt.Sprintf("Version %s was live already, and it answers: nothing to do.", result.ModelVersion)
+		case len(result.Repaired) > 0:
+			sentence += " It was loaded again, because it was damaged: " + strings.Join(result.Repaired, "; ") + "."
 		}
 		if result.Verdict.Decision() == modelversion.OutcomeUncompared {
 			sentence += "\n" + decision(result.Verdict)
@@ -68,11 +72,15 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 	})
 }
 
-// advise tells what can be done about a refusal.
+// advise tells what can be done about a refusal, or about a version that does not answer.
 func advise(err error) error {
 	var refusal *vectorstore.Refusal
-	if errors.As(err, &refusal) {
+	switch {
+	case errors.As(err, &refusal):
 		return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err, refusal.Version)
+	case errors.Is(err, vectorstore.ErrCannotAnswer):
+		return fmt.Errorf("%w. The pointer has not moved. `publish VERSION` loads a damaged version again, "+
+			"`publish migrate --reader ROLE` admits the role that serves", err)
 	}
 	return err
 }
@@ -81,10 +89,10 @@ type canaryCommand struct {
 	envconfig.PGVector
 	envconfig.Artifacts
 	move
-	Version string  `arg:"" optional:"" help:"A version other than the newest."`
-	Share   float64 `default:"0.1" help:"Share of the sessions that it answers, between 0 and 1."`
-	Off     bool    `help:"Give all sessions back to the live version."`
-	Force   bool    `help:"Although the gate refuses; needs --reason."`
+	Version string  `arg:"" optional:"" help:"Version to try. Default: the newest one."`
+	Share   float64 `default:"0.1" help:"Share of the sessions that the canary answers, between 0 and 1."`
+	Off     bool    `help:"End the canary: the live version answers all sessions again."`
+	Force   bool    `help:"Start the canary even if the gate refuses the version. Needs --reason."`
 }
 
 // Run starts or ends a canary.
@@ -104,7 +112,7 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 			if err != nil {
 				return err
 			}
-			return out.Result("Version "+version+" is no canary any longer: the live version answers all sessions.",
+			return out.Result("Version "+version+" is no longer a canary: the live version answers all sessions.",
 				CanaryResult{ModelVersion: version})
 		}
 		from, err := openModels(ctx, c.Artifacts)
@@ -115,26 +123,45 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return advise(err)
 		}
-		return out.Result(fmt.Sprintf("Version %s answers %g %% of the sessions; `publish canary --off` ends that.",
-			result.ModelVersion, 100*result.Share), result)
+		return out.Result(fmt.Sprintf("Version %s answers %g %% of the sessions; `publish canary --off` ends that, and so do %d requests that it cannot answer within %v.",
+			result.ModelVersion, 100*result.Share, recommend.CanaryErrors, recommend.CanaryPeriod), result)
 	})
 }
 
 type listCommand struct{ envconfig.PGVector }
 
+// listed is a version with what is wrong with its tables.
+type listed struct {
+	vectorstore.Version
+	Damage []string `json:"damage"`
+}
+
 // Run lists versions and history.
 func (c *listCommand) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
-		versions, err := s.Versions(ctx)
+		found, err := s.Versions(ctx)
 		if err != nil {
 			return err
+		}
+		versions := make([]listed, len(found))
+		for i, v := range found {
+			faults, err := s.Damage(ctx, v)
+			if err == nil && len(faults) == 0 && (v.Live || v.Canary > 0) {
+				if fault := s.CheckVersion(ctx, v.ID); fault != nil {
+					faults = []string{fault.Error()}
+				}
+			}
+			if err != nil {
+				return err
+			}
+			versions[i] = listed{v, append([]string{}, faults...)}
 		}
 		history, err := s.History(ctx)
 		if err != nil {
 			return err
 		}
 		return out.Result(table(versions, history), struct {
-			Versions []vectorstore.Version   `json:"versions"`
+			Versions []listed                `json:"versions"`
 			History  []vectorstore.Promotion `json:"history"`
 		}{versions, history})
 	})
@@ -145,7 +172,7 @@ var gateWords = map[modelversion.Outcome]string{modelversion.OutcomePassed: "pas
 	modelversion.OutcomeRefused: "refuse", modelversion.OutcomeUncompared: "uncompared"}
 
 // table prints versions and history in lines.
-func table(versions []vectorstore.Version, history []vectorstore.Promotion) string {
+func table(versions []listed, history []vectorstore.Promotion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE",
 		"PRODUCTS", "CUSTOMERS", "NDCG@10")
@@ -164,7 +191,14 @@ func table(versions []vectorstore.Version, history []vectorstore.Promotion) stri
 				ndcg = fmt.Sprintf("%.3f", row.NDCG10)
 			}
 		}
-		fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9d %10d %8s\n", v.ID, standing, v.State, gate, v.Items, v.Customers, ndcg)
+		state := string(v.State)
+		if len(v.Damage) > 0 {
+			state = "damaged"
+		}
+		fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9d %10d %8s\n", v.ID, standing, state, gate, v.Items, v.Customers, ndcg)
+		for _, fault := range v.Damage {
+			fmt.Fprintf(&b, "  damaged: %s\n", fault)
+		}
 	}
 	for _, p := range history {
 		b.WriteString(line(p) + "\n")
@@ -190,7 +224,7 @@ func line(p vectorstore.Promotion) string {
 
 type showCommand struct {
 	envconfig.PGVector
-	Version string `arg:"" optional:"" help:"The live one when left out."`
+	Version string `arg:"" optional:"" help:"Version to explain. Default: the live one."`
 }
 
 // Run explains one version.
@@ -226,7 +260,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
 		version, err := s.Rollback(ctx, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason})
 		if err != nil {
-			return err
+			return advise(err)
 		}
 		return out.Result("Version "+version+" is live again.", struct {
 			ModelVersion string `json:"model_version"`
@@ -236,7 +270,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 
 type migrateCommand struct {
 	envconfig.PGVector
-	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Role that may read, made if absent: on RDS the functions log in as it, by IAM."`
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Role of the functions. It is made unless it exists, and may only read. On RDS it logs in by IAM. Each publish repeats its grants."`
 }
 
 // Run migrates.

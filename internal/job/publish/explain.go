@@ -8,8 +8,8 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
-// Explain tells in words for a product manager what a version is, where it stands, why the gate
-// decided as it did and what was done with the version, of the pointer's history.
+// Explain tells a product manager in words what a version is, where it stands, why the gate decided
+// as it did, and which steps of the pointer's history concern the version.
 func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Version %s knows %d products and %d customers and %s.\n", v.ID, v.Items, v.Customers, standing(v))
@@ -50,12 +50,12 @@ func decision(v modelversion.Verdict) string {
 	return text
 }
 
-// search says how the version's products are searched, and what that loses.
+// search says how the version's products are searched, and how many of the best ones are missed.
 func search(v vectorstore.Version) string {
 	if v.Recall == nil || v.Similar == nil {
 		return "A search compares all products: it misses none."
 	}
-	return fmt.Sprintf("A search goes by an index, which finds %.1f of the 10 best products and %.1f of the 10 most similar ones.", 10**v.Recall, 10**v.Similar)
+	return fmt.Sprintf("A search uses an index, which finds %.1f of the 10 best products and %.1f of the 10 most similar ones.", 10**v.Recall, 10**v.Similar)
 }
 
 func standing(v vectorstore.Version) string {
@@ -63,11 +63,11 @@ func standing(v vectorstore.Version) string {
 	case v.Live:
 		return "is live"
 	case v.Canary > 0:
-		return fmt.Sprintf("answers %.3g %% of the sessions beside the live one; `publish canary --off` ends that", 100*v.Canary)
+		return fmt.Sprintf("is a canary: it answers %.3g %% of the sessions; `publish canary --off` ends that", 100*v.Canary)
 	case v.State == vectorstore.StateDropped:
 		return "was dropped; publishing it loads it again"
 	case v.State == vectorstore.StateLoading:
-		return "is not loaded whole; publishing it again heals that"
+		return "is loaded in part only; publishing it again completes that"
 	case v.Previous:
 		return "was live before: `publish rollback` brings it back"
 	}

@@ -1,27 +1,33 @@
-// Package publish takes a trained model version live: it migrates the vector database, loads the
-// version beside the others, lets the gate's verdict decide, moves the live pointer and drops what
-// is old. It owns the order of these steps, the command line and the sentences for people; it knows
-// neither SQL nor S3.
+// Package publish takes a trained model version live. It migrates the vector database, loads the
+// version, lets the gate's verdict decide, moves the live pointer, and drops old versions. It owns the
+// order of these steps, the command line, and the sentences for people. It knows neither SQL nor S3.
 package publish
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/vectorstore"
 )
 
-// KeepVersions is how many versions stay loaded: the live one, the one to go back to, and one that
-// was refused or comes next. Disk for three costs little; a fourth is never asked for.
+// KeepVersions is how many versions stay loaded: the live one, the one to go back to, and one that was
+// refused or is next. Nobody asks for a fourth.
 const KeepVersions = 3
 
 // store is where versions go live. Its errors are those of package vectorstore.
 type store interface {
 	Migrate(ctx context.Context) error
 	Versions(ctx context.Context) ([]vectorstore.Version, error)
+	// Damage says what is wrong with a loaded version; Load replaces a damaged one.
+	Damage(ctx context.Context, v vectorstore.Version) ([]string, error)
 	Load(ctx context.Context, v *modelversion.Version) ([]vectorstore.Step, error)
+	// ShowViews makes the views of the live version again if they are gone.
+	ShowViews(ctx context.Context) error
+	// CheckVersion asks a version what serving will ask, as the serving role.
+	CheckVersion(ctx context.Context, version string) error
 	Promote(ctx context.Context, version string, opts vectorstore.PromoteOptions) error
 	StartCanary(ctx context.Context, version string, share float64, opts vectorstore.PromoteOptions) error
 	Prune(ctx context.Context, keep int) ([]string, error)
@@ -39,7 +45,8 @@ type artifacts interface {
 type Result struct {
 	ModelVersion string               `json:"model_version"`
 	Promoted     bool                 `json:"promoted"`
-	NoOp         bool                 `json:"-"` // it was live already
+	NoOp         bool                 `json:"-"`        // it was live and undamaged
+	Repaired     []string             `json:"repaired"` // what was wrong with a loaded version, which was loaded again
 	Verdict      modelversion.Verdict `json:"verdict"`
 	Items        int                  `json:"items"`
 	Customers    int                  `json:"customers"`
@@ -51,19 +58,28 @@ type Result struct {
 // Unchanged reports whether the run was a no-op.
 func (r Result) Unchanged() bool { return r.NoOp }
 
-// Run takes the version live, or the newest one when version is empty. A version that is live
-// already is left alone, and one that is loaded already is not read again. Errors:
-// vectorstore.ErrRefused with the version loaded and the pointer where it was.
+// Run takes the version live, or the newest one when version is empty. A version that is loaded is
+// not read again, unless it is damaged. A version that is live stays live, if it answers. Errors:
+// vectorstore.ErrRefused and vectorstore.ErrCannotAnswer, with the version loaded and the pointer
+// where it was.
 func Run(ctx context.Context, s store, from artifacts, version string,
 	opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
-	loaded, steps, err := prepare(ctx, s, from, version)
+	loaded, done, err := prepare(ctx, s, from, version)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Steps: steps, ModelVersion: loaded.ID, NoOp: loaded.Live, Verdict: loaded.Report.Verdict,
+	result := Result{Steps: done.steps, Repaired: done.repaired, ModelVersion: loaded.ID,
+		NoOp: loaded.Live && len(done.repaired) == 0, Verdict: loaded.Report.Verdict,
 		Items: loaded.Items, Customers: loaded.Customers, Dropped: []string{}}
-	if !loaded.Live {
+	if loaded.Live {
+		if err := s.ShowViews(ctx); err != nil {
+			return Result{}, err
+		}
+		if err := s.CheckVersion(ctx, loaded.ID); err != nil {
+			return Result{}, err
+		}
+	} else {
 		if err := s.Promote(ctx, loaded.ID, opts); err != nil {
 			return Result{}, err
 		}
@@ -81,12 +97,11 @@ func Run(ctx context.Context, s store, from artifacts, version string,
 // CanaryResult is what became of a canary.
 type CanaryResult struct {
 	ModelVersion string  `json:"model_version"`
-	Share        float64 `json:"share"` // of the sessions; 0: none any longer
+	Share        float64 `json:"share"` // of the sessions; 0: it has ended
 }
 
-// Canary lets the version, or the newest one when it is empty, answer for a share of the sessions
-// beside the live version; it is loaded first when it is not. Errors: as Run, and
-// vectorstore.ErrNoLiveVersion.
+// Canary lets the version, or the newest one when it is empty, answer for a share of the sessions. It
+// is loaded first when it is not loaded. Errors: as Run, and vectorstore.ErrNoLiveVersion.
 func Canary(ctx context.Context, s store, from artifacts, version string, share float64,
 	opts vectorstore.PromoteOptions) (CanaryResult, error) {
 	loaded, _, err := prepare(ctx, s, from, version)
@@ -99,34 +114,47 @@ func Canary(ctx context.Context, s store, from artifacts, version string, share 
 	return CanaryResult{ModelVersion: loaded.ID, Share: share}, nil
 }
 
+// work is what preparing did.
+type work struct {
+	steps    []vectorstore.Step // of a load; empty when the version was there
+	repaired []string           // what was wrong with what was there
+}
+
 // prepare migrates the database and makes sure that the version, or the newest one when it is
-// empty, is loaded.
-func prepare(ctx context.Context, s store, from artifacts,
-	version string) (loaded vectorstore.Version, steps []vectorstore.Step, err error) {
+// empty, is loaded and undamaged.
+func prepare(ctx context.Context, s store, from artifacts, version string) (loaded vectorstore.Version, did work, err error) {
+	did = work{steps: []vectorstore.Step{}, repaired: []string{}}
 	if err := s.Migrate(ctx); err != nil {
-		return loaded, nil, err
+		return loaded, did, err
 	}
 	if version == "" {
 		if version, err = from.Current(ctx); err != nil {
-			return loaded, nil, fmt.Errorf("find the newest model version: %w", err)
+			return loaded, did, fmt.Errorf("find the newest model version: %w", err)
 		}
 	}
-	steps = []vectorstore.Step{}
-	if loaded, err = find(ctx, s, version); err != nil || loaded.State == vectorstore.StateReady {
-		return loaded, steps, err
+	if loaded, err = find(ctx, s, version); err != nil {
+		return loaded, did, err
+	}
+	faults, err := s.Damage(ctx, loaded)
+	if err != nil || loaded.State == vectorstore.StateReady && len(faults) == 0 {
+		return loaded, did, err
 	}
 	start := time.Now()
 	v, err := from.Read(ctx, version)
 	if err != nil {
-		return loaded, nil, fmt.Errorf("read model version %s: %w", version, err)
+		if len(faults) > 0 {
+			err = fmt.Errorf("%w; in the database it is damaged: %s", err, strings.Join(faults, "; "))
+		}
+		return loaded, did, fmt.Errorf("read model version %s: %w", version, err)
 	}
-	steps = append(steps, vectorstore.Step{Name: "read", Seconds: time.Since(start).Seconds()})
-	did, err := s.Load(ctx, v)
+	did.steps = append(did.steps, vectorstore.Step{Name: "read", Seconds: time.Since(start).Seconds()})
+	loading, err := s.Load(ctx, v)
 	if err != nil {
-		return loaded, nil, err
+		return loaded, did, err
 	}
+	did.steps, did.repaired = append(did.steps, loading...), append(did.repaired, faults...)
 	loaded, err = find(ctx, s, version)
-	return loaded, append(steps, did...), err
+	return loaded, did, err
 }
 
 // find returns the version's row of the registry, or a zero one.

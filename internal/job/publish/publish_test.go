@@ -18,6 +18,8 @@ type memory struct {
 	calls    []string
 	versions []vectorstore.Version
 	refuse   bool
+	damage   []string // of versions that are ready, until they are loaded again
+	broken   error    // of CheckVersion
 }
 
 func (m *memory) note(call string) { m.calls = append(m.calls, call) }
@@ -28,9 +30,27 @@ func (m *memory) Versions(context.Context) ([]vectorstore.Version, error) { retu
 
 func (m *memory) Load(_ context.Context, v *modelversion.Version) ([]vectorstore.Step, error) {
 	m.note("load " + v.ID)
+	if m.damage != nil {
+		m.damage = nil
+		return nil, nil
+	}
 	m.versions = append(m.versions, vectorstore.Version{ID: v.ID, State: vectorstore.StateReady, Items: len(v.Items)})
 	return nil, nil
 }
+
+func (m *memory) Damage(_ context.Context, v vectorstore.Version) ([]string, error) {
+	if v.State != vectorstore.StateReady {
+		return nil, nil
+	}
+	return m.damage, nil
+}
+
+func (m *memory) CheckVersion(_ context.Context, version string) error {
+	m.note("check " + version)
+	return m.broken
+}
+
+func (m *memory) ShowViews(context.Context) error { m.note("views"); return nil }
 
 func (m *memory) Promote(_ context.Context, version string, _ vectorstore.PromoteOptions) error {
 	m.note("promote " + version)
@@ -60,13 +80,19 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 		versions []vectorstore.Version
 		version  string
 		refuse   bool
+		damage   []string
+		broken   error
 		calls    string
 		promoted bool
 	}{
 		"new":          {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
 		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
 		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
-			calls: "migrate"},
+			calls: "migrate, views, check m2"},
+		"live, but damaged": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
+			damage: []string{"table item is missing"}, calls: "migrate, read m2, load m2, views, check m2"},
+		"live, but nobody may read it": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
+			broken: vectorstore.ErrCannotAnswer, calls: "migrate, views, check m2"},
 		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
 			calls: "migrate, promote m2, prune", promoted: true},
 		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
@@ -74,15 +100,17 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := &memory{versions: test.versions, refuse: test.refuse}
+			m := &memory{versions: test.versions, refuse: test.refuse, damage: test.damage, broken: test.broken}
 			result, err := Run(t.Context(), m, m, test.version, vectorstore.PromoteOptions{})
-			if errors.Is(err, vectorstore.ErrRefused) != test.refuse || err != nil && !test.refuse {
+			if want := test.refuse || test.broken != nil; errors.Is(err, vectorstore.ErrRefused) != test.refuse ||
+				test.broken != nil && !errors.Is(err, test.broken) || (err != nil) != want {
 				t.Errorf("error %v", err)
 			}
 			if got := strings.Join(m.calls, ", "); got != test.calls {
 				t.Errorf("it did %q, want %q", got, test.calls)
 			}
-			if result.Promoted != test.promoted || result.NoOp == (test.promoted || test.refuse) {
+			did := test.promoted || test.refuse || test.damage != nil || test.broken != nil
+			if result.Promoted != test.promoted || result.NoOp == did || len(result.Repaired) != len(test.damage) {
 				t.Errorf("result %+v", result)
 			}
 		})
@@ -121,7 +149,7 @@ func TestExplain(t *testing.T) {
 		"Against popularity: 2.0 times as good (0.150).",
 		"Against random: that found nothing.",
 		"It reaches 75 % of the best that is possible on this shop (0.400).",
-		"A search goes by an index, which finds 9.9 of the 10 best products and 9.5 of the 10 most similar ones.",
+		"A search uses an index, which finds 9.9 of the 10 best products and 9.5 of the 10 most similar ones.",
 		"2026-03-01 12:00:00  ann: rollback, from m1 to m0 (socks)",
 	}
 	history := []vectorstore.Promotion{{Actor: "ann", Action: vectorstore.ActionPromote, From: "m0", To: "m2"},

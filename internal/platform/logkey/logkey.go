@@ -9,6 +9,8 @@ const (
 	Recommended = "recommended"
 	Quarantined = "quarantined"
 	Retried     = "retried" // given back to the stream: they come again
+	// CanaryFailed counts events that the canary was to answer and could not: the live version did.
+	CanaryFailed = "canary_failed"
 
 	SourceSession    = "source_session" // answers by what they go by
 	SourceCustomer   = "source_customer"
@@ -47,5 +49,6 @@ const (
 	Route        = "route"
 	Address      = "address"
 	Error        = "error"
-	Detail       = "detail" // what a library says
+	Detail       = "detail"     // what a library says
+	Suppressed   = "suppressed" // lines of the same kind that were not written since the last one
 )

@@ -4,8 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strconv"
+	"time"
 
 	"kindred/internal/stream/activity"
+)
+
+// CanaryErrors is how many requests the canary may fail to answer within CanaryPeriod: the last of them
+// ends it. A store counts them.
+const (
+	CanaryErrors = 10
+	CanaryPeriod = 10 * time.Minute
 )
 
 // Traffic says which model versions answer now.
@@ -13,11 +21,14 @@ type Traffic struct {
 	Live   *Model
 	Canary *Model  // nil when every session belongs to Live
 	Share  float64 // of the sessions that Canary answers, 0 to 1
+	// CanaryFault says why the canary cannot answer; of Canary, only its Version is set then. Its
+	// sessions are answered from Live.
+	CanaryFault error
 }
 
-// Of gives the version that answers the event. It depends on the session alone, so that a visitor
-// sees one version while the shares stay, and a larger share keeps the sessions of a smaller one.
-// An event without a session goes by its customer.
+// Of returns the version that answers the event. It depends on the session alone. So a visitor sees
+// one version as long as the shares stay, and a larger share keeps the sessions of a smaller one. An
+// event without a session goes by its customer.
 func (t Traffic) Of(e *activity.Event) *Model {
 	if t.Canary == nil {
 		return t.Live

@@ -5,10 +5,10 @@ import "errors"
 // ErrUnknownProduct says that the live model does not know a product.
 var ErrUnknownProduct = errors.New("product is not known to the live model")
 
-// RefusedError says that the store refuses a value of the question, whatever state it is in: no
-// retry mends that. Every other error of a store is transient.
+// RefusedError says that the store refuses a value of the question, and would refuse it in every
+// state: a retry does not help. Every other error of a store is transient.
 type RefusedError struct {
-	Reason string // holds no value of the question
+	Reason string // repeats no value of the question
 }
 
 // Error names the reason.

@@ -4,25 +4,25 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
 	"kindred/internal/model/ials"
 	"kindred/internal/platform/parallel"
+	"kindred/internal/platform/text"
 	"kindred/internal/stream/activity"
 )
 
 const (
 	recommendedItems = 10 // a page's strip of products
 	similarItems     = 5
-	// sessionItems bounds what is folded: the most recent distinct products. Older ones say little of
-	// what is wanted now.
+	// sessionItems bounds how many products of a session are folded: the most recent distinct ones.
+	// Older ones say little about what the visitor wants now.
 	sessionItems = 50
-	// keptFolders are the solvers of the live version, a canary, and one of the two before or after a change.
+	// keptFolders is how many solvers are kept: of the live version, of a canary, and one more while
+	// either of them changes.
 	keptFolders = 3
 )
 
@@ -33,18 +33,20 @@ type Recommender struct {
 	folders map[string]*ials.Folder // by version, at most keptFolders
 }
 
-// New makes a Recommender. It makes no request.
+// New returns a Recommender. It makes no request.
 func New(s store) *Recommender { return &Recommender{store: s, folders: map[string]*ials.Folder{}} }
 
 // Answer is what is recommended for one event.
 type Answer struct {
 	Items        []activity.RecommendedItem // best first; empty only when no product at all is left to recommend
-	Similar      *activity.SimilarItems     // of the session's most telling product; nil when it has no known one
+	Similar      *activity.SimilarItems     // to the session's most telling product; nil without a known product
 	Source       activity.Source
 	ModelVersion string
+	CanaryFailed bool // the canary was to answer and could not: this is the live version's answer
 }
 
-// Record joins the answer with its event: raw are the event's bytes, e what Parse made of them.
+// Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
+// from them.
 func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now time.Time) activity.Record {
 	id := activity.EventID(e, p)
 	return activity.Record{
@@ -58,15 +60,16 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 	}
 }
 
-// Batch answers the events in their order, in three round trips whatever their number; a fourth one
-// when some customer has rated everything that is in stock. All events of a session are answered
-// from one model version: the live one or, for its share of the sessions, the canary, which takes
-// its own round trips at the same time. An error means that none was answered; a later try may mend
-// it, unless it is a *RefusedError.
+// Batch answers the events in their order. It takes three round trips, however many events there
+// are, and a fourth one when some customer has rated everything that is in stock. All events of a
+// session are answered from one model version: the live version or, for its share of the sessions,
+// the canary, which takes its own round trips at the same time. What the canary cannot answer is
+// answered from the live version, and recorded with the store. An error means that no event was
+// answered. A later try may help, unless it is a *RefusedError.
 //
-// Left out are products that the session has looked at or put into the cart, those that the
-// customer has rated, and those out of stock: a recommendation shows what the visitor has not seen.
-// (A page that wants to remind of viewed products has them in the event already.)
+// An answer leaves out the products that the session has looked at or put into the cart, those that
+// the customer has rated, and those out of stock: a recommendation shows what the visitor has not
+// seen. (A page that wants to remind of viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -75,28 +78,55 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	if err != nil {
 		return nil, err
 	}
-	parts := map[*Model][]int{} // indexes in events
+	var ofLive, ofCanary []int // indexes in events
 	for i, e := range events {
-		m := traffic.Of(e)
-		parts[m] = append(parts[m], i)
+		if traffic.Of(e) == traffic.Live {
+			ofLive = append(ofLive, i)
+		} else {
+			ofCanary = append(ofCanary, i)
+		}
 	}
 	answers := make([]Answer, len(events))
-	work, ctx := errgroup.WithContext(ctx)
-	for model, indexes := range parts {
-		work.Go(func() error {
-			part := make([]*activity.Event, len(indexes))
-			for n, i := range indexes {
-				part[n] = events[i]
-			}
-			answered, err := r.answer(ctx, model, part)
-			for n, a := range answered {
-				answers[indexes[n]] = a
-			}
-			return err
-		})
+	fill := func(ctx context.Context, model *Model, indexes []int) error {
+		part := make([]*activity.Event, len(indexes))
+		for n, i := range indexes {
+			part[n] = events[i]
+		}
+		answered, err := r.answer(ctx, model, part)
+		for n, a := range answered {
+			answers[indexes[n]] = a
+		}
+		return err
 	}
+	if len(ofCanary) == 0 {
+		if err := fill(ctx, traffic.Live, ofLive); err != nil {
+			return nil, err
+		}
+		return answers, nil
+	}
+	fault := traffic.CanaryFault
+	work, workCtx := errgroup.WithContext(ctx)
+	if len(ofLive) > 0 {
+		work.Go(func() error { return fill(workCtx, traffic.Live, ofLive) })
+	}
+	work.Go(func() error {
+		if fault == nil {
+			fault = fill(workCtx, traffic.Canary, ofCanary)
+		}
+		if fault == nil || workCtx.Err() != nil {
+			return fault
+		}
+		return fill(workCtx, traffic.Live, ofCanary)
+	})
 	if err := work.Wait(); err != nil {
 		return nil, err
+	}
+	if fault != nil {
+		for _, i := range ofCanary {
+			answers[i].CanaryFailed = true
+		}
+		// Without the record, the canary's next failure is recorded; the answers are right either way.
+		_ = r.store.CanaryFailed(ctx, traffic.Canary.Version, fault)
 	}
 	return answers, nil
 }
@@ -147,8 +177,8 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	return answers, err
 }
 
-// fillEmpty gives answers without any product the most popular ones, whoever has rated them: better
-// a known product than an empty page.
+// fillEmpty puts the most popular products into answers that have none, even if the customer has
+// rated them: better a known product than an empty page.
 func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
 	var searches []Search
 	for i := range answers {
@@ -169,10 +199,10 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	return nil
 }
 
-// Similar gives the products nearest to one, at most limit, and the version that says so.
-// ErrUnknownProduct when the live model does not know the product.
+// Similar returns the products nearest to one, at most limit, and the version that found them.
+// Errors: ErrUnknownProduct when the live model does not know the product.
 func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
-	if !utf8.ValidString(code) || strings.Contains(code, "\x00") { // a store may hold no such text, and fail when asked
+	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return nil, "", ErrUnknownProduct
 	}
 	traffic, err := r.Traffic(ctx)
@@ -194,7 +224,7 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*act
 	return similarOf(code, similar[0]), model.Version, nil
 }
 
-// Traffic says which model versions answer now.
+// Traffic returns the model versions that answer now.
 func (r *Recommender) Traffic(ctx context.Context) (Traffic, error) {
 	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
@@ -203,7 +233,7 @@ func (r *Recommender) Traffic(ctx context.Context) (Traffic, error) {
 	return traffic, nil
 }
 
-// folderOf makes the solver of a version once.
+// folderOf returns the solver of a version. It makes each one once.
 func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -221,7 +251,7 @@ func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 	return folder, nil
 }
 
-// lookUp asks for the products and customers of all sessions at once, each once.
+// lookUp asks for the products and customers of all sessions in one question, each of them once.
 func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session) (Lookup, error) {
 	var codes []string
 	var customers []int32

@@ -265,6 +265,85 @@ func TestCanaryAnswersAStableShareOfTheSessions(t *testing.T) {
 	}
 }
 
+// A canary whose tables are gone costs no answer: its sessions get the live version's, as if there
+// were no canary. It ends after so many requests as the rule says, and not before.
+func TestABrokenCanaryIsAnsweredForAndEnds(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	var events []*activity.Event
+	for i := range 100 {
+		e := event(0, "", "L2_03")
+		e.SessionID = fmt.Sprint("session ", i)
+		events = append(events, e)
+	}
+	want, err := recommend.New(store).Batch(t.Context(), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Canary(recommendtest.Version("m2"), 0.05)
+	store.Break("m2")
+	r := recommend.New(store)
+	for request := range recommend.CanaryErrors {
+		traffic, err := r.Traffic(t.Context())
+		if err != nil || traffic.Canary == nil {
+			t.Fatalf("before request %d: %+v, %v", request, traffic, err)
+		}
+		answers, err := r.Batch(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		failed := 0
+		for i := range answers {
+			if answers[i].CanaryFailed != (traffic.Of(events[i]) == traffic.Canary) {
+				t.Errorf("event %d: %+v", i, answers[i])
+			}
+			if answers[i].CanaryFailed {
+				failed++
+			}
+			answers[i].CanaryFailed = false
+		}
+		if failed < 1 || failed > 15 || !cmp.Equal(answers, want) {
+			t.Errorf("%d answers instead of the canary's; %s", failed, cmp.Diff(answers, want))
+		}
+	}
+	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Canary != nil {
+		t.Errorf("the canary goes on: %+v, %v", traffic, err)
+	}
+	answers, err := r.Batch(t.Context(), events)
+	if err != nil || !cmp.Equal(answers, want) {
+		t.Errorf("after the canary's end: %v", err)
+	}
+}
+
+// What both versions cannot answer is an error as before, and no fault of the canary.
+func TestAStoreThatIsDownEndsNoCanary(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	store.Canary(recommendtest.Version("m2"), 0.5)
+	down, r := errors.New("down"), recommend.New(store)
+	var events []*activity.Event
+	for i := range 20 {
+		events = append(events, &activity.Event{SessionID: fmt.Sprint("session ", i),
+			BrowseHistory: []activity.Browse{{ProductCode: "L2_03"}}})
+	}
+	for range 2 * recommend.CanaryErrors {
+		first := store.Trips() + 1
+		store.Fail(func(context.Context) error {
+			if store.Trips() == first { // the pointer can be read
+				return nil
+			}
+			return down
+		})
+		if _, err := r.Batch(t.Context(), events); !errors.Is(err, down) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	store.Fail(nil)
+	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Canary == nil {
+		t.Errorf("the canary ended: %+v, %v", traffic, err)
+	}
+}
+
 func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
@@ -383,3 +462,5 @@ func (s *fixedStore) Retrieve(_ context.Context, _ *recommend.Model, searches []
 	}
 	return candidates, similar, nil
 }
+
+func (s *fixedStore) CanaryFailed(context.Context, string, error) error { return nil }

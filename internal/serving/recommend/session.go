@@ -16,7 +16,7 @@ type session struct {
 	query   *ials.Query // nil unless source is session
 	vector  []float32   // what to search by; nil: the popularity order
 	folded  []string    // codes of query's observations, in their order
-	telling string      // the known product that says most about the session; "" when none is known
+	telling string      // the known product that says most about the session; "" without a known one
 }
 
 type browsed struct {
@@ -72,15 +72,16 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		return err
 	}
 	s.query, s.vector, s.source = query, query.Vector(), activity.SourceSession
-	// Which product shaped the query most: the decomposition of the query's product with itself. That
-	// needs no candidates, so its neighbours are fetched in the same round trip as they are.
+	// The product that shaped the query most, found by decomposing the product of the query with itself.
+	// That needs no candidates, so the neighbours are fetched in the same round trip as the candidates.
 	if s.telling = s.because(s.vector); s.telling == "" {
 		s.telling = s.folded[0]
 	}
 	return nil
 }
 
-// prior is what is known of the visitor apart from this session, nil when nothing is.
+// prior returns what is known about the visitor apart from this session: the customer's trained
+// vector, else one made from features, else nil. A customer without ratings has a vector from features.
 func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
 	e := s.event
 	if e.CustomerNumber != nil {
@@ -101,7 +102,7 @@ func (s *session) search() Search {
 	return Search{Vector: s.vector, Customer: s.event.CustomerNumber, Exclude: s.seen, Limit: recommendedItems}
 }
 
-// items makes the answer's list of what the search found.
+// items turns what the search found into the answer's list.
 func (s *session) items(found []Candidate) []activity.RecommendedItem {
 	items := popular(found)
 	if s.query != nil {
@@ -112,7 +113,7 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 	return items
 }
 
-// because names the browsed product that contributes most to the item's score, "" when none
+// because names the browsed product that contributes most to the item's score, or "" when none
 // contributes anything.
 func (s *session) because(item []float32) string {
 	var room [sessionItems]float32

@@ -1,16 +1,18 @@
-// Package recommend decides what to recommend to the sessions of a batch: it folds each session
-// into the space of the live model, asks the store for the best products, names the browsed product
-// behind each one, and falls back, by name, when little is known. It owns that logic and the data
-// types of what it asks; it knows no database, no AWS and no stream.
+// Package recommend decides what to recommend to the sessions of a batch. It folds each session into
+// the space of the live model, asks the store for the best products, and names the browsed product
+// that each one is recommended for. When little is known it falls back, and says to what. It owns
+// that logic and the types of its questions. It knows no database, no AWS and no stream.
 package recommend
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"kindred/internal/model/modelversion"
 )
 
-// Model is a live model version: what answering needs besides the vectors, which stay in the store.
+// Model is a model version without its vectors, which stay in the store: what answering needs of it.
 type Model struct {
 	Version string
 	Solver  modelversion.Solver
@@ -23,7 +25,7 @@ type Customer struct {
 	Vector []float32
 }
 
-// Lookup holds what was found. What the model does not know is absent.
+// Lookup holds what was found. Products and customers that the model does not know are absent.
 type Lookup struct {
 	Items     map[string][]float32 // vectors by product code
 	Customers map[int32]Customer   // by number
@@ -32,9 +34,29 @@ type Lookup struct {
 // Search asks for the best products for one query.
 type Search struct {
 	Vector   []float32 // query vector; nil asks for the popularity order
-	Customer *int32    // what this customer has rated is left out; nil: nobody's
+	Customer *int32    // leave out what this customer has rated; nil: leave out nobody's ratings
 	Exclude  []string  // product codes to leave out
 	Limit    int
+}
+
+// MaxLimit bounds what one question returns, whatever its limit: more than a page ever shows.
+const MaxLimit = 1000
+
+// Check reports a search that no store answers: a limit that is not positive, or a vector that does
+// not have dim finite components.
+func (s Search) Check(dim int) error {
+	if s.Limit < 1 {
+		return fmt.Errorf("the limit %d is not positive", s.Limit)
+	}
+	if s.Vector != nil && len(s.Vector) != dim {
+		return fmt.Errorf("the vector has %d components, not %d", len(s.Vector), dim)
+	}
+	for i, x := range s.Vector {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return fmt.Errorf("component %d of the vector is not finite", i)
+		}
+	}
+	return nil
 }
 
 // Candidate is a product that a search found. Score is the inner product of query and item; in the
@@ -45,10 +67,18 @@ type Candidate struct {
 	Vector []float32
 }
 
-// Neighbours asks for the products nearest to one product, itself left out.
+// Neighbours asks for the products nearest to one product, without that product.
 type Neighbours struct {
 	Code  string
 	Limit int
+}
+
+// Check reports a limit that is not positive.
+func (n Neighbours) Check() error {
+	if n.Limit < 1 {
+		return fmt.Errorf("the limit %d is not positive", n.Limit)
+	}
+	return nil
 }
 
 // Similar is a product near another one; Distance is 1 - cosine.
@@ -58,13 +88,17 @@ type Similar struct {
 }
 
 // store is a vector store. Each method is one round trip, and safe for concurrent use. A retry may
-// mend every error but a *RefusedError.
+// help with every error but a *RefusedError. Package recommendtest holds its implementations to the
+// same answers.
 type store interface {
-	// Traffic gives the versions that answer.
+	// Traffic returns the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
 	Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products out of
 	// stock are left out.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
+	// CanaryFailed records that the canary version could not answer what the live version then did.
+	// Enough of these end the canary.
+	CanaryFailed(ctx context.Context, version string, fault error) error
 }

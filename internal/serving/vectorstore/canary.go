@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// StartCanary lets the version answer for a share of the sessions beside the live one, in place of
-// a canary that there may be, or changes its share. The gate is asked as for a promotion. Errors:
-// as Promote, ErrNoLiveVersion.
+// StartCanary lets the version answer for a share of the sessions while the live version answers the
+// others. It replaces an earlier canary, or changes the share of the same one. The gate is asked, and
+// the version's questions are tried, as for a promotion. Errors: as Promote, ErrNoLiveVersion.
 func (s *Store) StartCanary(ctx context.Context, version string, share float64, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	switch {
@@ -25,8 +26,7 @@ func (s *Store) StartCanary(ctx context.Context, version string, share float64, 
 		move := Promotion{Actor: opts.Actor, Action: ActionCanary, From: at.live, To: version, Reason: opts.Reason,
 			Share: share}
 		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
-			err := swap(ctx, tx, at, `canary = $2, canary_share = $3`, version, share)
-			if err != nil {
+			if err := swap(ctx, tx, at, `canary = $2, canary_share = $3`, version, share); err != nil {
 				return err
 			}
 			return record(ctx, tx, move)
@@ -58,4 +58,28 @@ func (s *Store) StopCanary(ctx context.Context, opts PromoteOptions) (version st
 		return "", fmt.Errorf("end canary: %w", err)
 	}
 	return at.canary, nil
+}
+
+// CanaryFailed records that the canary could not answer what the live version answered. The tenth
+// such record within ten minutes ends the canary; the history tells why. The rule is SQL, in
+// migration/repeated/canary_failed.sql, because a reader may call it and write nothing itself.
+func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) error {
+	if _, err := s.pool.Exec(ctx, `SELECT kindred.canary_failed($1, $2)`, version, faultInShort(fault)); err != nil {
+		return fmt.Errorf("record the canary's fault: %w", err)
+	}
+	return nil
+}
+
+// faultInShort names a fault without what a server's message may quote.
+func faultInShort(fault error) string {
+	var state *pgconn.PgError
+	switch {
+	case errors.Is(fault, ErrVersionGone):
+		return "its tables are gone"
+	case errors.As(fault, &state):
+		return "SQLSTATE " + state.Code
+	case errors.Is(fault, ErrUnknownVersion):
+		return "the registry does not know it"
+	}
+	return fault.Error()
 }

@@ -11,24 +11,28 @@ import (
 )
 
 var (
-	// ErrNoLiveVersion says that nothing was ever promoted: there is nothing to answer from.
+	// ErrNoLiveVersion says that no version was ever promoted: there is nothing to answer from.
 	ErrNoLiveVersion = errors.New("no model version is live")
-	// ErrNotMigrated says that the database has not all of this package's tables yet: run Migrate.
+	// ErrNotMigrated says that the database does not have all tables of this package: run package migration.
 	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run `publish migrate`")
 	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer.
 	// Ask Live again.
 	ErrVersionGone = errors.New("model version is gone from the database")
-	// ErrUnknownVersion says that the database never loaded the version, or that it is not whole.
+	// ErrUnknownVersion says that the database never loaded the version, or not all of it.
 	ErrUnknownVersion = errors.New("model version is not in the database")
 	// ErrNoPrevious says that there is no earlier version to go back to.
 	ErrNoPrevious = errors.New("there is no previous version to go back to")
+	// ErrCannotAnswer says that a version does not answer the questions of serving: for those who may read.
+	ErrCannotAnswer = errors.New("it cannot answer")
+	// ErrDamaged says that a part of the registry is missing.
+	ErrDamaged = errors.New("the registry of the vector database is damaged")
 	// ErrConflict says that somebody else moved the pointer first.
 	ErrConflict = errors.New("the live version was changed by somebody else meanwhile")
 	// ErrNoCanary says that there is no canary to end.
 	ErrNoCanary = errors.New("no version is a canary")
 	// ErrRecall says that a version's index finds too few of the best products; nothing of the version was kept.
 	ErrRecall = errors.New("the index finds too few of the best products")
-	// ErrNameTaken says that item_emb or user_emb is something else than this package's view.
+	// ErrNameTaken says that item_emb or user_emb is not a view of this package.
 	ErrNameTaken = errors.New("the name of a view is taken")
 	// ErrInvalid says that a model version is broken and was not loaded.
 	ErrInvalid = errors.New("model version is not fit to load")
@@ -36,7 +40,7 @@ var (
 	ErrRefused = errors.New("the gate refused the model version")
 )
 
-// Refusal is the gate's no, in words for people.
+// Refusal is the gate's no, with its reasons in words for people.
 type Refusal struct {
 	Version string
 	Reasons []string
@@ -55,7 +59,7 @@ func (r *Refusal) Error() string {
 func (r *Refusal) Is(target error) bool { return target == ErrRefused }
 
 // questionFault names what is special about an error of a question to a version: "no such table or
-// schema" is ErrVersionGone; a value that PostgreSQL takes never is a *recommend.RefusedError,
+// schema" is ErrVersionGone; a value that PostgreSQL can never accept is a *recommend.RefusedError,
 // without PostgreSQL's message, which quotes the value.
 func questionFault(err error, version string) error {
 	var state *pgconn.PgError
@@ -69,7 +73,7 @@ func questionFault(err error, version string) error {
 }
 
 // refused reports the SQLSTATEs that depend on the values of a question alone: data exceptions and
-// exceeded limits of the program. Not among them is 22000, pgvector's complaint about vectors:
+// exceeded limits of the program. 22000 is not one of them: pgvector uses it for faulty vectors, and
 // those are the model's. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func refused(code string) bool {
 	return strings.HasPrefix(code, "22") && code != "22000" || strings.HasPrefix(code, "54")

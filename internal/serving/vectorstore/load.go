@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	// ExactBelow is the number of items under which an exact scan serves, which is right by
-	// definition, and no index is built. `make bench-retrieve` prints it: of 64 components, 2,000 are
-	// scanned in 0.6 ms and searched by index in 0.7, 3,000 in 0.8 and 0.5.
+	// ExactBelow is the number of items below which no index is built: an exact scan, right by
+	// definition, is as fast. `make bench-retrieve` prints it. At 64 components, a scan of 2,000 items
+	// takes 0.6 ms and a search by index 0.7; at 3,000 items they take 0.8 and 0.5 ms.
 	ExactBelow = 3_000
-	// loadLock is the advisory lock that a loader holds on its connection, so that it is free again
-	// when the loader dies.
+	// loadLock is the advisory lock of a loader's connection: it is free again when the loader dies.
 	loadLock = 0x6b696e6472656402 // "kindred", 2
-	// maxIndexDim is the largest dimension that pgvector's HNSW takes for vector.
+	// loadLockTime is how long a load waits for another one. 300,000 products load in about 3 minutes.
+	loadLockTime = 10 * time.Minute
+	// maxIndexDim is the largest dimension that an HNSW index of pgvector accepts for type vector.
 	maxIndexDim = 2000
 )
 
@@ -34,23 +35,24 @@ type Step struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// steps notes what a load does.
+// steps records the steps of a load.
 type steps struct {
 	done []Step
 	last time.Time
 }
 
-// end notes that the step that began at the end of the one before is done.
+// end records a step, which began when the previous one ended.
 func (s *steps) end(name string) {
 	now := time.Now()
 	s.done = append(s.done, Step{Name: name, Seconds: now.Sub(s.last).Seconds()})
 	s.last = now
 }
 
-// Load writes the version into tables of its own beside those of the others. Readers see nothing of
-// it. A version that is already there is left alone; what an interrupted load left is dropped and
-// loaded anew. Errors: ErrInvalid when the version is broken, ErrRecall when its index would find
-// too little; nothing is kept then.
+// Load writes the version into tables of its own. Readers see nothing of it until it is complete. A
+// version that is loaded and undamaged is left alone. What an interrupted load left is dropped, and a
+// damaged version is replaced: its readers see the old tables or the new ones. Errors: ErrInvalid when
+// the version is broken, ErrRecall when its index would find too little; nothing of the load is kept
+// then.
 func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, error) {
 	did := steps{last: time.Now()}
 	if err := v.Validate(); err != nil {
@@ -60,8 +62,7 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, erro
 		return nil, fmt.Errorf("check version %s: it has no items: %w", v.ID, ErrInvalid)
 	}
 	did.end("check")
-	schema, err := schemaOf(v.ID)
-	if err != nil {
+	if _, err := schemaOf(v.ID); err != nil {
 		return nil, err
 	}
 	conn, err := s.pool.Acquire(ctx)
@@ -69,27 +70,36 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, erro
 		return nil, fmt.Errorf("connect to load version %s: %w", v.ID, err)
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock)); err != nil {
-		return nil, fmt.Errorf("wait for other loaders: %w", err)
+	if err := lock(ctx, conn); err != nil {
+		return nil, err
 	}
 	defer unlock(context.WithoutCancel(ctx), conn) // the load may end because its context did
-	var state State
-	err = conn.QueryRow(ctx, `SELECT state FROM kindred.model_version WHERE version = $1`, v.ID).Scan(&state)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("read state of version %s: %w", v.ID, unmigrated(err))
+	loaded, err := oneVersion(ctx, conn, v.ID)
+	if err != nil && !errors.Is(err, ErrUnknownVersion) {
+		return nil, fmt.Errorf("read state of version %s: %w", v.ID, err)
 	}
-	if state == StateReady {
-		return nil, nil
+	faults, err := damage(ctx, conn, loaded)
+	if err != nil || loaded.State == StateReady && len(faults) == 0 {
+		return nil, err
 	}
-	index := indexExact
-	if len(v.Items) >= ExactBelow && v.Solver.Dim <= maxIndexDim {
-		index = indexHNSW
-	}
-	if err := register(ctx, conn, v, index); err != nil {
+	row, err := registryRow(v)
+	if err != nil {
 		return nil, fmt.Errorf("register version %s: %w", v.ID, err)
 	}
+	if loaded.State != StateReady { // a damaged version stays as it is until the load is complete
+		if err := row.write(ctx, conn, StateLoading); err != nil {
+			return nil, fmt.Errorf("register version %s: %w", v.ID, err)
+		}
+	}
 	did.end("wait and register")
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return fill(ctx, tx, schema, v, index, &did) })
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if loaded.State == StateReady {
+			if err := row.write(ctx, tx, StateLoading); err != nil {
+				return err
+			}
+		}
+		return fill(ctx, tx, v, row.index, loaded.Live, &did)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("load version %s: %w", v.ID, broken(err))
 	}
@@ -97,7 +107,26 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, erro
 	return did.done, nil
 }
 
-// unlock gives the lock back; where that fails the connection is closed, which frees it too.
+// lock waits until no other publish loads, at most loadLockTime.
+func lock(ctx context.Context, conn *pgxpool.Conn) error {
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { // the lock outlives the transaction, its time limit does not
+		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(loadLockTime.Milliseconds(), 10)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock))
+		return err
+	})
+	var state *pgconn.PgError
+	if errors.As(err, &state) && state.Code == "55P03" { // lock_not_available
+		return fmt.Errorf("another publish has been loading a version into this database for %v: wait for it, or end it", loadLockTime)
+	}
+	if err != nil {
+		return fmt.Errorf("wait for another publish: %w", err)
+	}
+	return nil
+}
+
+// unlock releases the lock. If that fails, it closes the connection, which releases the lock too.
 func unlock(ctx context.Context, conn *pgxpool.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, defaultConnectTimeout)
 	defer cancel()
@@ -106,48 +135,77 @@ func unlock(ctx context.Context, conn *pgxpool.Conn) {
 	}
 }
 
-// register writes the version's registry row in state loading, in place of what an interrupted load
-// or a dropped version left.
-func register(ctx context.Context, conn *pgxpool.Conn, v *modelversion.Version, index string) error {
-	var encoded [3][]byte
-	for i, part := range []any{v.Solver, v.Encoder, v.Report} {
-		var err error
-		if encoded[i], err = json.Marshal(part); err != nil {
-			return fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
-		}
-	}
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM kindred.model_version WHERE version = $1`, v.ID); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO kindred.model_version (version, state, training_run, trainer_version, trained_at, dim,
-				solver, encoder, report, gram, items, customers, rated, index_kind)
-			VALUES ($1, 'loading', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			v.ID, v.TrainingRun, v.TrainerVersion, v.TrainedAt, v.Solver.Dim, encoded[0], encoded[1], encoded[2],
-			encodeFloats(v.Solver.Gram), len(v.Items), len(v.Customers), countRated(v), index)
-		return err
-	})
+// row is a version's row in the registry, encoded.
+type row struct {
+	version                 *modelversion.Version
+	solver, encoder, report []byte
+	index                   string
 }
 
-// fill makes the version's schema and everything in it, in the caller's transaction. Keys and
-// indexes come after the rows: building them once is faster than keeping them up, and a duplicate
-// fails there.
+func registryRow(v *modelversion.Version) (r row, err error) {
+	r = row{version: v, index: indexExact}
+	if len(v.Items) >= ExactBelow && v.Solver.Dim <= maxIndexDim {
+		r.index = indexHNSW
+	}
+	for _, part := range []struct {
+		from any
+		to   *[]byte
+	}{{v.Solver, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
+		if *part.to, err = json.Marshal(part.from); err != nil {
+			return r, fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
+		}
+	}
+	return r, nil
+}
+
+// executor is a connection or a transaction.
+type executor interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// write puts the row into the registry, in place of what an interrupted load, a dropped or a damaged
+// version left.
+func (r row) write(ctx context.Context, db executor, state State) error {
+	v := r.version
+	_, err := db.Exec(ctx, `INSERT INTO kindred.model_version AS old (version, state, training_run, trainer_version, trained_at, dim,
+			solver, encoder, report, gram, items, customers, rated, index_kind)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+		ON CONFLICT (version) DO UPDATE SET (state, training_run, trainer_version, trained_at, dim, solver, encoder, report, gram,
+				items, customers, rated, index_kind, started_at, loaded_at, ef_search, recall, similar_recall)
+			= (excluded.state, excluded.training_run, excluded.trainer_version, excluded.trained_at, excluded.dim, excluded.solver,
+				excluded.encoder, excluded.report, excluded.gram, excluded.items, excluded.customers, excluded.rated,
+				excluded.index_kind, now(), NULL, NULL, NULL, NULL)`,
+		v.ID, state, v.TrainingRun, v.TrainerVersion, v.TrainedAt, v.Solver.Dim, r.solver, r.encoder, r.report,
+		encodeFloats(v.Solver.Gram), len(v.Items), len(v.Customers), countRated(v), r.index)
+	return err
+}
+
+// fill makes the version's schema and everything in it, in the caller's transaction, and puts it in
+// the place of an earlier one. Keys and indexes come after the rows: building them once is faster
+// than maintaining them, and a duplicate fails there.
 //
-// What `make bench-publish` decided, at 41,000 vectors of 64: vector, because halfvec takes 0.6 of
-// the space and twice the time of a scan (10.3 against 5.5 ms; a search by index 0.71 against
-// 0.80). Logged tables, because SET LOGGED writes all of it again (136 against 93 ms in all) and an
-// unlogged one is empty after a crash. PostgreSQL's own two workers build an index, in 7.2 s
-// instead of 15.8.
-func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version, index string, did *steps) error {
-	d := strconv.Itoa(v.Solver.Dim)
+// `make bench-publish` decided the storage, at 41,000 vectors of 64 components:
+//   - vector, not halfvec: halfvec takes 0.6 of the space, but twice the time of a scan (10.3 ms, not
+//     5.5). A search by index takes 0.71 ms, not 0.80.
+//   - Logged tables: SET LOGGED would write everything again (136 ms in all, not 93), and an unlogged
+//     table is empty after a crash.
+//   - PostgreSQL's own two workers build an index: in 7.2 s, not 15.8.
+func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string, live bool, did *steps) error {
+	place, err := schemaOf(v.ID)
+	if err != nil {
+		return err
+	}
+	d, schema := strconv.Itoa(v.Solver.Dim), place+"_new"
 	if err := execAll(ctx, tx,
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
-		`DROP SCHEMA IF EXISTS `+schema+` CASCADE`, // never that of a ready version, so no view hangs on it
 		`CREATE SCHEMA `+schema,
 		`CREATE TABLE `+schema+`.item (code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL,
 			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.customer (number integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text COLLATE "C" NOT NULL)`,
+		`COMMENT ON TABLE `+schema+`.item IS '`+markOf(v.ID)+`'`,
+		`COMMENT ON TABLE `+schema+`.customer IS '`+markOf(v.ID)+`'`,
+		`COMMENT ON TABLE `+schema+`.rated IS '`+markOf(v.ID)+`'`,
 	); err != nil {
 		return err
 	}
@@ -190,8 +248,37 @@ func fill(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version
 		}
 		did.end("recall")
 	}
-	_, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
+	if err := putInPlace(ctx, tx, schema, place); err != nil {
+		return err
+	}
+	if live {
+		if err := showViews(ctx, tx, v.ID); err != nil {
+			return fmt.Errorf("show version in views: %w", err)
+		}
+	}
+	if err := execAll(ctx, tx, `DROP SCHEMA IF EXISTS `+place+`_old CASCADE`); err != nil {
+		return fmt.Errorf("drop what was damaged: %w", err)
+	}
+	_, err = tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'ready', loaded_at = clock_timestamp() WHERE version = $1`, v.ID)
 	return err
+}
+
+// putInPlace gives the new schema its name. What has that name now becomes …_old, so that the views
+// of a live version can be pointed at the new tables before the old ones are dropped.
+func putInPlace(ctx context.Context, tx pgx.Tx, schema, place string) error {
+	var there bool
+	if err := tx.QueryRow(ctx, `SELECT to_regnamespace($1) IS NOT NULL`, place).Scan(&there); err != nil {
+		return fmt.Errorf("look for schema %s: %w", place, err)
+	}
+	if there {
+		if err := execAll(ctx, tx, promoteLocks, `ALTER SCHEMA `+place+` RENAME TO `+place+`_old`); err != nil {
+			return fmt.Errorf("put schema %s away: %w", place, err)
+		}
+	}
+	if err := execAll(ctx, tx, `ALTER SCHEMA `+schema+` RENAME TO `+place); err != nil {
+		return fmt.Errorf("put schema %s in place: %w", place, err)
+	}
+	return nil
 }
 
 // execAll runs statements without preparing them: each is run once, and some cannot be prepared.
@@ -260,9 +347,9 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 	return nil
 }
 
-// copyTable copies into a table made in the same transaction. FREEZE spares each row's first
-// readers to look up and note whether that transaction has ended, and index-only scans to look at
-// the table.
+// copyTable copies into a table made in the same transaction. With FREEZE, the first readers of a row
+// need not look up whether that transaction has ended, and index-only scans need not look at the
+// table.
 func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next func(*pgcopy.Row) bool) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, pgcopy.NewReader(columns, next), `COPY `+table+` FROM STDIN (FORMAT binary, FREEZE)`)
 	return err
@@ -270,15 +357,12 @@ func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next f
 
 // verifyCounts compares what the tables hold with what the version has.
 func verifyCounts(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
-	var items, customers, rated int
-	err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+schema+`.item), (SELECT count(*) FROM `+schema+`.customer),
-		(SELECT count(*) FROM `+schema+`.rated)`).Scan(&items, &customers, &rated)
+	got, err := countRows(ctx, tx, schema)
 	if err != nil {
-		return fmt.Errorf("count loaded rows: %w", err)
+		return err
 	}
-	if items != len(v.Items) || customers != len(v.Customers) || rated != countRated(v) {
-		return fmt.Errorf("loaded %d items, %d customers and %d ratings, but the version has %d, %d and %d",
-			items, customers, rated, len(v.Items), len(v.Customers), countRated(v))
+	if want := (rowCounts{len(v.Items), len(v.Customers), countRated(v)}); got != want {
+		return fmt.Errorf("loaded %v, but the version has %v", got, want)
 	}
 	return nil
 }
@@ -291,8 +375,8 @@ func countRated(v *modelversion.Version) int {
 	return n
 }
 
-// broken marks what the database itself found wrong with the rows: duplicates (23…) and values out
-// of range (22…).
+// broken marks what the database itself finds wrong with the rows: duplicates (class 23) and values
+// out of range (class 22).
 func broken(err error) error {
 	var state *pgconn.PgError
 	if errors.As(err, &state) && (state.Code[:2] == "22" || state.Code[:2] == "23") {

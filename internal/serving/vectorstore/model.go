@@ -15,9 +15,8 @@ import (
 // model is a version in memory. It is shared between callers and never changes.
 type model struct {
 	recommend.Model
-	schema string // where its tables are
-	// how many candidates a search of the HNSW index keeps; 0: there is none, every search is an exact
-	// scan
+	schema string // of its tables
+	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
 
@@ -25,28 +24,33 @@ type model struct {
 // tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
 // same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	return readTraffic(ctx, s.pool, s.model)
+}
+
+// readTraffic reads the pointer from db and the versions by read.
+func readTraffic(ctx context.Context, db querier,
+	read func(ctx context.Context, version string) (*model, error)) (recommend.Traffic, error) {
 	var version, canary *string
 	var traffic recommend.Traffic
-	err := s.pool.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`).Scan(&version, &canary, &traffic.Share)
-	if err != nil {
-		if undefined(err) {
-			return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
-		}
+	err := db.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`).Scan(&version, &canary, &traffic.Share)
+	switch {
+	case undefined(err):
+		return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
+	case err != nil && !errors.Is(err, pgx.ErrNoRows):
 		return recommend.Traffic{}, fmt.Errorf("read live version: %w", err)
-	}
-	if version == nil {
+	case version == nil:
 		return recommend.Traffic{}, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
 	}
-	m, err := s.model(ctx, *version)
+	m, err := read(ctx, *version)
 	if err != nil {
 		return recommend.Traffic{}, err
 	}
 	traffic.Live = &m.Model
 	if canary != nil {
-		if m, err = s.model(ctx, *canary); err != nil {
-			return recommend.Traffic{}, err
+		traffic.Canary = &recommend.Model{Version: *canary}
+		if m, traffic.CanaryFault = read(ctx, *canary); m != nil {
+			traffic.Canary = &m.Model
 		}
-		traffic.Canary = &m.Model
 	}
 	return traffic, nil
 }
@@ -59,7 +63,7 @@ func (s *Store) model(ctx context.Context, version string) (*model, error) {
 	if m != nil {
 		return m, nil
 	}
-	m, err := s.readModel(ctx, version)
+	m, err := readModel(ctx, s.pool, version)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +76,15 @@ func (s *Store) model(ctx context.Context, version string) (*model, error) {
 	return m, nil
 }
 
-func (s *Store) readModel(ctx context.Context, version string) (*model, error) {
+// readModel reads a version from the registry.
+func readModel(ctx context.Context, db querier, version string) (*model, error) {
 	schema, err := schemaOf(version)
 	if err != nil {
 		return nil, err
 	}
 	m := &model{Model: recommend.Model{Version: version}, schema: schema}
 	var gram []byte
-	err = s.pool.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
+	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
 		version).Scan(&m.Solver, &m.Encoder, &gram, &m.efSearch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)

@@ -21,12 +21,12 @@ type pointer struct {
 	moves                  int64 // how often the row was changed
 }
 
-// Promote makes the version live: it checks the gate's verdict and that nobody rolled the version
-// back (a nightly run would bring it back otherwise), moves the pointer from where it is now, shows
-// the version in the views and writes the history, in one transaction. Readers see the old version
-// or the new one. Promoting what is live already changes nothing; a canary that goes live is none
-// any longer. Errors: ErrRefused (as *Refusal, recorded in the history), ErrUnknownVersion,
-// ErrConflict, ErrNameTaken.
+// Promote makes the version live. It checks the gate's verdict, and that nobody has rolled the version
+// back (a nightly run would bring it back otherwise). It tries the questions of serving as the
+// serving role, moves the pointer from where it is now, shows the version in the views and writes the
+// history, all in one transaction. Readers see the old version or the new one. Promoting what is live
+// already changes nothing. A canary that goes live is no longer a canary. Errors: ErrRefused (as
+// *Refusal, recorded in the history), ErrCannotAnswer, ErrUnknownVersion, ErrConflict, ErrNameTaken.
 func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	if err == nil && at.live == version {
@@ -42,16 +42,21 @@ func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions
 	return nil
 }
 
-// judged asks the gate and the history about move.To, and then runs do, in one transaction that
-// keeps the version from being dropped. A refusal is recorded and returned.
+// judged asks the gate and the history about move.To, runs do, and tries the version's questions as
+// each reader, in one transaction that keeps the version from being dropped. A refusal is recorded
+// and returned.
 func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 
 	do func(tx pgx.Tx, move Promotion) error) error {
 	if opts.Force && opts.Reason == "" {
 		return errors.New("force needs a reason")
 	}
+	readers, err := s.readers(ctx)
+	if err != nil {
+		return err
+	}
 	var refusal *Refusal
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		verdict, err := lockVersion(ctx, tx, move.To)
 		if err != nil {
 			return err
@@ -68,7 +73,10 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 		case len(objections) > 0 && move.Action == ActionPromote:
 			move.Action = ActionForce
 		}
-		return do(tx, move)
+		if err := do(tx, move); err != nil {
+			return err
+		}
+		return asReaders(ctx, tx, readers, func(db querier) error { return checkVersion(ctx, db, move.To) })
 	})
 	if err == nil && refusal != nil {
 		return refusal
@@ -76,9 +84,9 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 	return err
 }
 
-// Rollback makes the previous version live again, in one transaction, without asking the gate, and
-// returns it. A second rollback goes forward again. Errors: ErrNoPrevious, ErrConflict,
-// ErrNameTaken.
+// Rollback makes the previous version live again, in one transaction, and returns it. It does not ask
+// the gate, but the version must answer. A second rollback goes forward again. Errors: ErrNoPrevious,
+// ErrCannotAnswer, ErrConflict, ErrNameTaken.
 func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version string, err error) {
 	at, err := s.pointer(ctx)
 	if err != nil {
@@ -87,12 +95,19 @@ func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version stri
 	if at.previous == "" {
 		return "", fmt.Errorf("roll back: %w", ErrNoPrevious)
 	}
+	readers, err := s.readers(ctx)
+	if err != nil {
+		return "", fmt.Errorf("roll back: %w", err)
+	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := lockVersion(ctx, tx, at.previous); err != nil {
 			return err
 		}
 		move := Promotion{Actor: opts.Actor, Action: ActionRollback, From: at.live, To: at.previous, Reason: opts.Reason}
-		return movePointer(ctx, tx, at, move)
+		if err := movePointer(ctx, tx, at, move); err != nil {
+			return err
+		}
+		return asReaders(ctx, tx, readers, func(db querier) error { return checkVersion(ctx, db, at.previous) })
 	})
 	if err != nil {
 		return "", fmt.Errorf("roll back to version %s: %w", at.previous, err)
@@ -109,8 +124,8 @@ func (s *Store) pointer(ctx context.Context) (at pointer, err error) {
 	return at, err
 }
 
-// lockVersion makes sure that the version is whole and stays so until the transaction ends, and
-// returns the gate's verdict on it.
+// lockVersion makes sure that the version is loaded and is not dropped until the transaction ends,
+// and returns the gate's verdict on it.
 func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.Verdict, error) {
 	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 		return modelversion.Verdict{}, err
@@ -143,9 +158,9 @@ func movePointer(ctx context.Context, tx pgx.Tx, at pointer, move Promotion) err
 	return record(ctx, tx, move)
 }
 
-// swap changes the pointer's row, provided that it is as it was when at was read. It compares the
-// count of moves, not the version: that may have gone and come back, and been rolled back
-// meanwhile. The arguments begin at $2.
+// swap changes the pointer's row if it is as it was when at was read: a compare-and-swap. It compares
+// the count of moves, not the version, because a version may have gone, come back and been rolled
+// back in the meantime. The arguments begin at $2.
 func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) error {
 	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 		return err
@@ -160,16 +175,46 @@ func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) e
 	return nil
 }
 
-// showViews points item_emb and user_emb at the version, for people who come with SQL of their own.
+// ShowViews points the views at the live version unless they show it. Errors: ErrNameTaken.
+func (s *Store) ShowViews(ctx context.Context) error {
+	at, err := s.pointer(ctx)
+	if err != nil || at.live == "" {
+		return err
+	}
+	schema, err := schemaOf(at.live)
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var shown bool
+		err := tx.QueryRow(ctx, `SELECT count(*) = 2 FROM pg_views WHERE schemaname = 'public'
+			AND (viewname = 'item_emb' AND strpos(definition, $1 || '.item') > 0
+				OR viewname = 'user_emb' AND strpos(definition, $1 || '.customer') > 0)`, schema).Scan(&shown)
+		if err != nil || shown {
+			return err
+		}
+		if err := execAll(ctx, tx, promoteLocks); err != nil {
+			return err
+		}
+		return showViews(ctx, tx, at.live)
+	})
+	if err != nil {
+		return fmt.Errorf("show version %s in views: %w", at.live, err)
+	}
+	return nil
+}
+
+// showViews points item_emb and user_emb at the version, for people who bring SQL of their own.
 // The cast drops the dimension from the column's type, which a view may not change.
 func showViews(ctx context.Context, tx pgx.Tx, version string) error {
 	schema, err := schemaOf(version)
 	if err != nil {
 		return err
 	}
-	for view, columns := range map[string]string{"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema +
-		".item",
-		"user_emb": "number AS id, embedding::vector AS embedding FROM " + schema + ".customer"} {
+	for view, columns := range map[string]string{
+		"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema + ".item",
+		"user_emb": "number AS id, embedding::vector AS embedding FROM " + schema + ".customer",
+	} {
 		err := execAll(ctx, tx, `CREATE OR REPLACE VIEW public.`+view+` AS SELECT `+columns)
 		var state *pgconn.PgError
 		// wrong object type; view of other columns

@@ -13,16 +13,12 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// maxLimit bounds what one search returns: more than a page ever shows, and it keeps the variety of
-// statements small.
-const maxLimit = 1000
-
 const (
 	// maxCompared is how many excluded products are compared one by one with each row that an index
-	// finds; a session with more of them is rare enough for a scan.
+	// finds. A session with more of them is answered by a scan; such sessions are rare.
 	maxCompared = 64
-	// minSplit is how many questions make a batch worth a second connection, on which PostgreSQL works
-	// with a second core.
+	// minSplit is how many questions make a second connection worthwhile: PostgreSQL then works with a
+	// second core.
 	minSplit = 32
 )
 
@@ -33,6 +29,15 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 	if err != nil {
 		return recommend.Lookup{}, err
 	}
+	found, err := m.lookUp(ctx, s.pool, codes, customers)
+	if err != nil {
+		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
+	}
+	return found, nil
+}
+
+// lookUp is Lookup on a connection.
+func (m *model) lookUp(ctx context.Context, db querier, codes []string, customers []int32) (recommend.Lookup, error) {
 	found := recommend.Lookup{
 		Items:     make(map[string][]float32, len(codes)),
 		Customers: make(map[int32]recommend.Customer, len(customers)),
@@ -64,17 +69,15 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 				return err
 			})
 	}
-	if err := m.send(ctx, s.pool, &batch); err != nil {
-		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
-	}
-	return found, nil
+	return found, m.send(ctx, db, &batch)
 }
 
 // Retrieve answers all searches and neighbour questions in one round trip, in their order, each
-// best first; ties go by code. A large batch goes over two connections at the same time. What a
-// search leaves out is left out in the query, so that it finds as many as its limit, at most 1000,
-// whenever enough others exist: where an index gives up before, an exact scan follows, in a second
-// round trip for all such. An unknown product has no neighbours. Errors: ErrVersionGone.
+// best first; equals are in the order of their codes. A large batch uses two connections at the same
+// time. The query itself leaves out what a search excludes, so that it finds as many products as its
+// limit (at most 1000) whenever so many are left. Where the index gives up earlier, an exact scan
+// follows, in a second round trip for all such searches. An unknown product has no neighbours.
+// Errors: ErrVersionGone.
 func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []recommend.Search,
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
@@ -108,13 +111,15 @@ func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []
 	return candidates, similar, nil
 }
 
-// sender is a connection, a pool of them or a transaction.
-type sender interface {
+// querier is a connection, a pool of them or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
 // retrieve is Retrieve on one connection.
-func (m *model) retrieve(ctx context.Context, to sender, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.Search, neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch, again pgx.Batch
@@ -132,8 +137,8 @@ func (m *model) retrieve(ctx context.Context, to sender, searches []recommend.Se
 		})
 	}
 	for i, n := range neighbours {
-		if n.Limit < 1 {
-			return nil, nil, fmt.Errorf("build neighbours %d: limit %d is not positive", i, n.Limit)
+		if err := n.Check(); err != nil {
+			return nil, nil, fmt.Errorf("build neighbours %d: %w", i, err)
 		}
 		batch.Queue(m.neighboursSQL(n.Limit), n.Code).Query(func(rows pgx.Rows) (err error) {
 			similar[i], err = readSimilar(rows)
@@ -144,7 +149,7 @@ func (m *model) retrieve(ctx context.Context, to sender, searches []recommend.Se
 		return candidates, similar, err
 	}
 	for i, search := range searches {
-		if len(candidates[i]) < min(search.Limit, maxLimit) && m.byIndex(search) {
+		if len(candidates[i]) < min(search.Limit, recommend.MaxLimit) && m.byIndex(search) {
 			sql, args, err := m.searchSQL(search, false)
 			if err != nil {
 				return nil, nil, fmt.Errorf("build search %d: %w", i, err)
@@ -188,23 +193,23 @@ func readSimilar(rows pgx.Rows) ([]recommend.Similar, error) {
 }
 
 // send runs the batch, pipelined, and reads all its answers.
-func (m *model) send(ctx context.Context, to sender, batch *pgx.Batch) error {
+func (m *model) send(ctx context.Context, to querier, batch *pgx.Batch) error {
 	if batch.Len() == 0 {
 		return nil
 	}
 	return questionFault(to.SendBatch(ctx, batch).Close(), m.Version)
 }
 
-// searchSQL builds the statement of one search. The limit is part of the text: as a parameter the
-// planner would have to guess it, and guesses a tenth of the table.
+// searchSQL builds the statement of one search. The limit is part of the text: if it were a parameter,
+// the planner would guess a tenth of the table.
 //
-// What is left out is compared with a row's code in one of two ways. A scan looks it up in a hash
-// table made once (NOT IN): under a generic plan <> ALL compares one by one, which took 0.2 s for
-// 10,000 products against 800 rows. An index meets few rows, and needs a plan whose cost the
-// planner does not overrate, as it does with NOT IN.
+// The excluded products are compared with a row's code in one of two ways. A scan looks the code up in
+// a hash table that is made once (NOT IN): under a generic plan, <> ALL compares one by one, which
+// took 0.2 s for 10,000 products and 800 rows. An index meets few rows, and the planner overrates the
+// cost of NOT IN.
 func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []any, err error) {
-	if s.Limit < 1 {
-		return "", nil, fmt.Errorf("limit %d is not positive", s.Limit)
+	if err := s.Check(m.Solver.Dim); err != nil {
+		return "", nil, err
 	}
 	exclude := s.Exclude
 	if exclude == nil {
@@ -227,12 +232,9 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		left += `)`
 	}
 	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0` + left
-	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, maxLimit))
+	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))
 	if s.Vector == nil {
 		return `SELECT i.code, i.positives::real, i.embedding` + from + ` ORDER BY i.positives DESC, i.code` + limit, args, nil
-	}
-	if err := checkVector(s.Vector, m.Solver.Dim); err != nil {
-		return "", nil, err
 	}
 	args = append(args, pgvector.NewVector(s.Vector))
 	distance := `i.embedding <#> $` + strconv.Itoa(len(args))
@@ -241,8 +243,8 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		distance = `(` + distance + `) + 0` // keeps an index out that would give up early
 		order = ` ORDER BY distance, i.code`
 	}
-	// The score is made outside: beside the distance it would be a second product per row scanned, a
-	// tenth of the time at 10,000 x 64. Subtracted, not negated: no score is -0.
+	// The score is computed outside: inside, next to the distance, it would be a second product for each
+	// row scanned, a tenth of the time at 10,000 x 64. It is subtracted, not negated: no score is -0.
 	return `SELECT code, (0 - distance)::real, embedding FROM (SELECT i.code, i.embedding, ` + distance + ` AS distance` + from +
 		order + limit + `) found ORDER BY distance, code`, args, nil
 }
@@ -257,18 +259,5 @@ func (m *model) neighboursSQL(limit int) string {
 	}
 	return `SELECT code, distance::real FROM (SELECT i.code, ` + distance + ` AS distance FROM ` + item + ` i
 			WHERE i.quantity_in_stock > 0 AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)
-			ORDER BY ` + order + ` LIMIT ` + strconv.Itoa(min(limit, maxLimit)) + `) found ORDER BY distance, code`
-}
-
-// checkVector reports a vector that has not dim components or one that is no finite number.
-func checkVector(v []float32, dim int) error {
-	if len(v) != dim {
-		return fmt.Errorf("vector has %d components, want %d", len(v), dim)
-	}
-	for i, x := range v {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("component %d of the vector is not finite", i)
-		}
-	}
-	return nil
+			ORDER BY ` + order + ` LIMIT ` + strconv.Itoa(min(limit, recommend.MaxLimit)) + `) found ORDER BY distance, code`
 }

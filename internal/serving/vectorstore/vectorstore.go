@@ -1,11 +1,12 @@
-// Package vectorstore keeps model versions in PostgreSQL with pgvector and answers from them: each
-// version in a schema of its own, a registry, one pointer to the live version, and the history of
-// that pointer. It owns the tables, the swap and the queries; it does not decide what to recommend
-// (package recommend) nor train anything.
+// Package vectorstore keeps model versions in PostgreSQL with pgvector, and answers from them. Each
+// version has a schema of its own. There is a registry, one pointer to the live version, and the
+// history of that pointer. The package owns the tables, the swap of the pointer, the queries, and the
+// check that a version can answer. It does not decide what to recommend (package recommend), and it
+// trains nothing.
 //
-// Why a schema per version and not a version column: a version is written once and dropped whole,
-// so that loading is a plain COPY into fresh tables, an index never mixes two versions, and
-// dropping is instant.
+// Each version has a schema, and no version column, because it is written once and dropped whole:
+// loading is a plain COPY into fresh tables, an index never mixes two versions, and dropping is
+// instant.
 package vectorstore
 
 import (
@@ -23,24 +24,27 @@ import (
 )
 
 const (
-	// defaultMaxConns holds for each process, unless the DSN has pool_max_conns. A Lambda instance
-	// serves one batch at a time, and PostgreSQL pays for every connection.
+	// defaultMaxConns is the number of connections of a process, unless the DSN has pool_max_conns. A
+	// Lambda instance serves one batch at a time, and PostgreSQL pays for every connection.
 	defaultMaxConns = 2
-	// defaultConnectTimeout holds unless the DSN has connect_timeout: a batch must fail while there is
-	// time to report it.
+	// defaultConnectTimeout applies unless the DSN has connect_timeout. A batch must fail while there is
+	// time left to report it.
 	defaultConnectTimeout = 5 * time.Second
-	// cachedModels is how many versions' solvers stay in memory: live, previous, a canary and one that comes.
+	// closeTime is how long a program waits for its connections to end.
+	closeTime = time.Second
+	// cachedModels is how many versions' solvers stay in memory: live, previous, canary and the next one.
 	cachedModels = 4
 	// maxVersion is the longest version in bytes, of the 63 that PostgreSQL keeps of an identifier.
 	maxVersion = 40
 )
 
-// session sets what every connection needs, in one statement instead of start-up parameters, which
-// poolers refuse. Iterative scans keep a filter from leaving too few rows of an HNSW scan. A
-// generic plan saves planning each of the many equal searches; vectors are bound in binary, so it
-// does not parse them per row. JIT and parallel workers cost more than such short queries take. A
-// function's process may vanish with its machine, and nobody tells PostgreSQL: what is idle for
-// long is closed, and the pool of a process that comes back finds out before it asks.
+// session sets the parameters of a connection, in one statement: poolers refuse start-up parameters.
+//   - Iterative scans: a filter would leave too few rows of a plain HNSW scan.
+//   - Generic plans: the many equal searches are planned once. Vectors are bound in binary, so such a
+//     plan does not parse them for each row.
+//   - No JIT and no parallel workers: they cost more than such short queries take.
+//   - Idle connections end: the process of a function may vanish with its machine, and nobody tells
+//     PostgreSQL. The pool of a process that comes back notices before it asks.
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
 	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)`
@@ -86,8 +90,23 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	return &Store{pool: pool, models: map[string]*model{}}, nil
 }
 
-// Close ends all connections.
-func (s *Store) Close() { s.pool.Close() }
+// Close ends all connections. It waits at most closeTime for them: a connection whose question was
+// broken off first asks the server to stop working on it, which takes pgx 15 seconds when the server
+// does not answer.
+func (s *Store) Close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+	}
+}
+
+// Connections is how many questions the store sends at the same time; others wait.
+func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) }
 
 // Config is how the store's connections are made; package migration needs one without the vector types.
 func (s *Store) Config() *pgxpool.Config { return s.pool.Config() }

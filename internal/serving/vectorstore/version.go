@@ -2,7 +2,9 @@ package vectorstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,20 +34,26 @@ type Version struct {
 	State     State   `json:"state"`
 	Live      bool    `json:"live"`
 	Previous  bool    `json:"previous"`
-	Canary    float64 `json:"canary"` // the share of the sessions that it answers beside the live version
+	Canary    float64 `json:"canary"` // the share of the sessions that it answers as the canary; 0: it is none
 	Dim       int     `json:"dim"`
 	Items     int     `json:"items"`
 	Customers int     `json:"customers"`
 	Rated     int     `json:"rated"`
 	Index     string  `json:"index"`
 	EFSearch  *int    `json:"ef_search"` // how many candidates a search of the index keeps; nil: no index
-	// of the index against an exact scan, among ten products; nil: no index
+	// Recall is the share of the ten best products that the index finds; nil: no index.
 	Recall    *float64            `json:"recall"`
-	Similar   *float64            `json:"similar_recall"` // the same for similar products
+	Similar   *float64            `json:"similar_recall"` // the same of the ten most similar products
 	TrainedAt time.Time           `json:"trained_at"`
 	LoadedAt  *time.Time          `json:"loaded_at"` // nil until ready
 	Report    modelversion.Report `json:"report"`
 }
+
+// versionSQL reads rows as Version has its fields; it needs a condition or an order.
+const versionSQL = `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
+		CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
+		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
+	FROM kindred.model_version v CROSS JOIN kindred.live l `
 
 // Promotion is one line of the pointer's history.
 type Promotion struct {
@@ -67,8 +75,8 @@ const (
 	ActionForce     Action = "force" // against the gate's verdict
 	ActionRollback  Action = "rollback"
 	ActionRefuse    Action = "refuse"
-	ActionCanary    Action = "canary"     // To answers for a share of the sessions beside From
-	ActionCanaryOff Action = "canary-off" // From answers no longer beside To
+	ActionCanary    Action = "canary"     // To answers a share of the sessions, From the others
+	ActionCanaryOff Action = "canary-off" // the canary From has ended; To answers all sessions
 )
 
 // PromoteOptions say who moves the pointer and why. Force needs a Reason.
@@ -80,10 +88,7 @@ type PromoteOptions struct {
 
 // Versions lists the registry, newest load first, dropped versions included.
 func (s *Store) Versions(ctx context.Context) ([]Version, error) {
-	rows, err := s.pool.Query(ctx, `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
-			CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
-			v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
-		FROM kindred.model_version v CROSS JOIN kindred.live l ORDER BY v.started_at DESC, v.version`)
+	rows, err := s.pool.Query(ctx, versionSQL+`ORDER BY v.started_at DESC, v.version`)
 	if err != nil {
 		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
 	}
@@ -92,6 +97,19 @@ func (s *Store) Versions(ctx context.Context) ([]Version, error) {
 		return nil, fmt.Errorf("list versions: %w", unmigrated(err))
 	}
 	return versions, nil
+}
+
+// oneVersion reads a version's row. Errors: ErrUnknownVersion.
+func oneVersion(ctx context.Context, db querier, version string) (Version, error) {
+	rows, err := db.Query(ctx, versionSQL+`WHERE v.version = $1`, version)
+	if err != nil {
+		return Version{}, unmigrated(err)
+	}
+	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Version])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Version{}, ErrUnknownVersion
+	}
+	return v, unmigrated(err)
 }
 
 // History lists what was done to the pointer, oldest first.
@@ -108,9 +126,9 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 	return history, nil
 }
 
-// Prune drops the tables of old versions beyond the newest keep, never those of the live, the
-// previous or the canary version, and returns which. Their registry rows stay. A reader that still
-// uses one gets ErrVersionGone.
+// Prune keeps the newest versions, as many as keep says, and drops the tables of the others, but never
+// those of the live, the previous or the canary version. It returns which it dropped. Their registry
+// rows stay. A reader that still uses one gets ErrVersionGone.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
 		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
@@ -133,10 +151,10 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 	return dropped, nil
 }
 
-// drop removes the version's tables unless the version is live, was so before or is a canary. The
-// registry row is locked against a promotion at the same time, by a statement of its own, so that
-// the next one sees where a promotion that it waited for has moved the pointer. Nothing is dropped
-// by CASCADE: the views that show the live version would stop it.
+// drop removes the version's tables unless the version is live, the previous one or a canary. A
+// statement of its own locks the registry row against a promotion at the same time, so that the next
+// statement sees where that promotion has moved the pointer. Nothing is dropped by CASCADE: the views
+// that show the live version would prevent it.
 func (s *Store) drop(ctx context.Context, version string) (done bool, err error) {
 	schema, err := schemaOf(version)
 	if err != nil {
@@ -155,7 +173,21 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 			return err
 		}
 		done = true
-		return execAll(ctx, tx, `DROP TABLE `+schema+`.rated, `+schema+`.customer, `+schema+`.item`, `DROP SCHEMA `+schema)
+		rows, err := tx.Query(ctx, `SELECT format('%I.%I', $1::text, relname) FROM pg_class
+			WHERE relnamespace = to_regnamespace($1) AND relkind = 'r'`, schema)
+		if err != nil {
+			return err
+		}
+		tables, err := pgx.CollectRows(rows, pgx.RowTo[string]) // fewer where the version is damaged
+		if err != nil {
+			return err
+		}
+		if len(tables) > 0 {
+			if err := execAll(ctx, tx, `DROP TABLE `+strings.Join(tables, ", ")); err != nil {
+				return err
+			}
+		}
+		return execAll(ctx, tx, `DROP SCHEMA IF EXISTS `+schema)
 	})
 	return done && err == nil, err
 }

@@ -1,6 +1,6 @@
-// Package memory answers from model versions in memory, by an exact scan, what the vector database
-// answers: for experiments and tests that want no database. An integration test holds the two to
-// the same answers. It owns no decision about what to recommend.
+// Package memory answers from model versions in memory, by an exact scan, for experiments and tests
+// that want no database. The suite of package recommendtest holds it and the vector database to the
+// same answers. It does not decide what to recommend.
 package memory
 
 import (
@@ -19,7 +19,7 @@ type Version struct {
 	customers map[int32]int  // by number
 }
 
-// New takes a version, which must not change any more.
+// New returns v as a version that can be asked. The caller must not change v any more.
 func New(v *modelversion.Version) *Version {
 	m := &Version{Model: &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, version: v,
 		items: make(map[string]int, len(v.Items)), customers: make(map[int32]int, len(v.Customers))}
@@ -49,7 +49,7 @@ func (v *Version) Lookup(codes []string, customers []int32) recommend.Lookup {
 	return found
 }
 
-// Search finds the best products for one query; equal ones in the order of their codes.
+// Search finds the best products for one query; equals are in the order of their codes.
 func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 	exclude := make(map[string]bool, len(q.Exclude))
 	for _, code := range q.Exclude {
@@ -71,7 +71,7 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 		if q.Vector != nil {
 			score = dot(q.Vector, it.Vector)
 		}
-		found = keep(found, q.Limit, recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector},
+		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector},
 			func(a, b recommend.Candidate) bool { return a.Score > b.Score })
 	}
 	return found
@@ -90,13 +90,16 @@ func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
 			continue
 		}
 		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
-		found = keep(found, q.Limit, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)},
+		if math.IsNaN(cosine) { // a zero vector has no direction
+			continue
+		}
+		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)},
 			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
 	return found
 }
 
-// keep puts x into an ordered list of at most n, behind its equals.
+// keep puts x into an ordered list of at most n, after its equals.
 func keep[T any](list []T, n int, x T, before func(a, b T) bool) []T {
 	at := len(list)
 	for at > 0 && before(x, list[at-1]) {

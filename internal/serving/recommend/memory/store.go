@@ -2,37 +2,121 @@ package memory
 
 import (
 	"context"
+	"sync"
+	"time"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 )
 
-// Store is the recommender's store with one version, which is live.
-type Store struct{ live *Version }
-
-// NewStore makes v live.
-func NewStore(v *Version) *Store { return &Store{live: v} }
-
-// Traffic gives the live version.
-func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	return recommend.Traffic{Live: s.live.Model}, ctx.Err()
+// Store is the recommender's store, of versions in memory. It is safe for concurrent use.
+type Store struct {
+	mu     sync.Mutex
+	live   *Version
+	canary *Version // nil: none
+	share  float64
+	faults []time.Time // of the canary, of late
 }
 
-// Lookup is Version.Lookup.
-func (s *Store) Lookup(ctx context.Context, _ *recommend.Model, codes []string,
+// NewStore returns a store in which v is live.
+func NewStore(v *Version) *Store { return &Store{live: v} }
+
+// Promote makes v live.
+func (s *Store) Promote(v *Version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = v
+}
+
+// SetCanary lets v answer for a share of the sessions; nil ends that.
+func (s *Store) SetCanary(v *Version, share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.canary, s.share, s.faults = v, share, nil
+}
+
+// CanaryFailed records a fault of the canary. After recommend.CanaryErrors of them within
+// recommend.CanaryPeriod there is no canary any more.
+func (s *Store) CanaryFailed(ctx context.Context, version string, _ error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.canary == nil || s.canary.Model.Version != version {
+		return ctx.Err()
+	}
+	now := time.Now()
+	for len(s.faults) > 0 && now.Sub(s.faults[0]) > recommend.CanaryPeriod {
+		s.faults = s.faults[1:]
+	}
+	if s.faults = append(s.faults, now); len(s.faults) >= recommend.CanaryErrors {
+		s.canary, s.faults = nil, nil
+	}
+	return ctx.Err()
+}
+
+// version finds the version of m, which is the live one when it is no longer known.
+func (s *Store) version(m *recommend.Model) *Version {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.canary != nil && s.canary.Model.Version == m.Version {
+		return s.canary
+	}
+	return s.live
+}
+
+// Traffic returns the versions that answer.
+func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := recommend.Traffic{Live: s.live.Model}
+	if s.canary != nil {
+		t.Canary, t.Share = s.canary.Model, s.share
+	}
+	return t, ctx.Err()
+}
+
+// Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text of a
+// database.
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	customers []int32) (recommend.Lookup, error) {
-	return s.live.Lookup(codes, customers), ctx.Err()
+	if err := checkText(codes...); err != nil {
+		return recommend.Lookup{}, err
+	}
+	return s.version(m).Lookup(codes, customers), ctx.Err()
 }
 
 // Retrieve answers every question by an exact scan.
-func (s *Store) Retrieve(ctx context.Context, _ *recommend.Model, searches []recommend.Search,
+func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	v := s.version(m)
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
-		candidates[i] = s.live.Search(q)
+		if err := q.Check(v.Model.Solver.Dim); err != nil {
+			return nil, nil, err
+		}
+		if err := checkText(q.Exclude...); err != nil {
+			return nil, nil, err
+		}
+		candidates[i] = v.Search(q)
 	}
 	for i, q := range neighbours {
-		similar[i] = s.live.Nearest(q)
+		if err := q.Check(); err != nil {
+			return nil, nil, err
+		}
+		if err := checkText(q.Code); err != nil {
+			return nil, nil, err
+		}
+		similar[i] = v.Nearest(q)
 	}
 	return candidates, similar, ctx.Err()
+}
+
+// checkText refuses what PostgreSQL refuses as text.
+func checkText(texts ...string) error {
+	for _, t := range texts {
+		if text.Check(t, text.NoLimit) != nil {
+			return &recommend.RefusedError{Reason: "SQLSTATE 22021"}
+		}
+	}
+	return nil
 }

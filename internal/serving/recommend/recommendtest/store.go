@@ -1,57 +1,61 @@
-// Package recommendtest helps to test what recommends: a store in memory that answers as the vector
-// database must, and a small made-up model. It is for tests only.
+// Package recommendtest helps to test what recommends: a suite that every store must pass, a store
+// that fails on demand, and a small made-up model. It is for tests only.
 package recommendtest
 
 import (
 	"context"
-	"strings"
+	"errors"
+	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
 )
 
-// Store answers from versions in memory by an exact scan. It is safe for concurrent use.
+// errBroken is what a version answers that Break broke.
+var errBroken = errors.New("the version was broken by the test")
+
+// Store answers from versions in memory, and fails when it is told to. It is safe for concurrent use.
 type Store struct {
+	inner  *memory.Store
 	mu     sync.Mutex
-	live   *memory.Version
-	canary *memory.Version // nil: none
-	share  float64
 	fail   func(ctx context.Context) error
+	broken string // a version that answers nothing; "": none
 	refuse string // a product code; "": none
 	trips  int
 }
 
-// NewStore makes a store in which v is live.
-func NewStore(v *modelversion.Version) *Store { return &Store{live: memory.New(v)} }
+// NewStore returns a store in which v is live.
+func NewStore(v *modelversion.Version) *Store { return &Store{inner: memory.NewStore(memory.New(v))} }
 
 // Promote makes v live.
-func (s *Store) Promote(v *modelversion.Version) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.live = memory.New(v)
-}
+func (s *Store) Promote(v *modelversion.Version) { s.inner.Promote(memory.New(v)) }
 
 // Canary lets v answer for a share of the sessions; nil ends that.
 func (s *Store) Canary(v *modelversion.Version, share float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.canary, s.share = nil, share
-	if v != nil {
-		s.canary = memory.New(v)
+	if v == nil {
+		s.inner.SetCanary(nil, 0)
+		return
 	}
+	s.inner.SetCanary(memory.New(v), share)
 }
 
-// Fail lets every later call ask f first; nil ends that.
+// Fail makes every later call ask f first, and fail when f does; nil ends that.
 func (s *Store) Fail(f func(ctx context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = f
 }
 
-// Refuse makes every question about a product code fail, as a database does that takes it never.
+// Break makes every question to a version fail, as if its tables were gone; "" ends that.
+func (s *Store) Break(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = version
+}
+
+// Refuse makes every question about a product code fail, as a database does that can never accept it.
 func (s *Store) Refuse(code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,76 +69,71 @@ func (s *Store) Trips() int {
 	return s.trips
 }
 
-func (s *Store) enter(ctx context.Context) error {
+func (s *Store) enter(ctx context.Context, m *recommend.Model) error {
 	s.mu.Lock()
 	s.trips++
-	fail := s.fail
+	fail, broken := s.fail, m != nil && m.Version == s.broken
 	s.mu.Unlock()
 	if fail != nil {
 		if err := fail(ctx); err != nil {
 			return err
 		}
 	}
+	if broken {
+		return errBroken
+	}
 	return ctx.Err()
 }
 
-// version finds the version of m, which is the live one when it is no longer known.
-func (s *Store) version(m *recommend.Model) *memory.Version {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.canary != nil && s.canary.Model.Version == m.Version {
-		return s.canary
-	}
-	return s.live
-}
-
-// Traffic gives the versions that answer.
+// Traffic returns the versions that answer.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return recommend.Traffic{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := recommend.Traffic{Live: s.live.Model}
-	if s.canary != nil {
-		t.Canary, t.Share = s.canary.Model, s.share
-	}
-	return t, nil
+	return s.inner.Traffic(ctx)
 }
 
-// Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text that a
-// database holds.
+// Check is Traffic, with what Break broke.
+func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
+	traffic, err := s.Traffic(ctx)
+	if err != nil {
+		return traffic, err
+	}
+	if traffic.Canary != nil {
+		traffic.CanaryFault = s.enter(ctx, traffic.Canary)
+	}
+	return traffic, s.enter(ctx, traffic.Live)
+}
+
+// Lookup finds products and customers.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	customers []int32) (recommend.Lookup, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, m); err != nil {
 		return recommend.Lookup{}, err
 	}
-	v := s.version(m)
 	s.mu.Lock()
 	never := s.refuse
 	s.mu.Unlock()
-	for _, code := range codes {
-		if !utf8.ValidString(code) || strings.Contains(code, "\x00") || code == never {
-			return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
-		}
+	if never != "" && slices.Contains(codes, never) {
+		return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
 	}
-	return v.Lookup(codes, customers), nil
+	return s.inner.Lookup(ctx, m, codes, customers)
 }
 
 // Retrieve scans all items for every question.
 func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, m); err != nil {
 		return nil, nil, err
 	}
-	v := s.version(m)
-	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
-	for i, q := range searches {
-		candidates[i] = v.Search(q)
+	return s.inner.Retrieve(ctx, m, searches, neighbours)
+}
+
+// CanaryFailed records a fault of the canary.
+func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) error {
+	if err := s.enter(ctx, nil); err != nil {
+		return err
 	}
-	for i, q := range neighbours {
-		similar[i] = v.Nearest(q)
-	}
-	return candidates, similar, nil
+	return s.inner.CanaryFailed(ctx, version, fault)
 }

@@ -1,6 +1,6 @@
-// Package migration owns the vector database's schema: its SQL, in numbered files, bringing a
-// database up to date, and who may read it. It is apart from package vectorstore, because the
-// functions read only: the machinery of migrating would be 160 KB of each.
+// Package migration owns the vector database's schema: its SQL in numbered files, what is repeated
+// after them, and who may read. It is a package of its own because the functions only read: the
+// code that migrates would add 160 KB to each of them.
 package migration
 
 import (
@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -18,10 +19,15 @@ import (
 //go:embed *.sql
 var files embed.FS
 
+// canaryFailed is a function of the database. It is made anew at each run, so that a lost one comes back.
+//
+//go:embed repeated/canary_failed.sql
+var canaryFailed string
+
 const (
-	// migrationTable lies in public, because goose writes it before the first migration has made the
-	// schema. It says so, because for a user named kindred an unqualified name means schema kindred as
-	// soon as that exists.
+	// migrationTable is in schema public, because goose writes it before the first migration has made
+	// schema kindred. The name is qualified, because for a user named kindred an unqualified one would
+	// mean schema kindred as soon as that exists.
 	migrationTable = "public.kindred_migration"
 	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose
 	// program in this database does not wait.
@@ -31,9 +37,28 @@ const (
 	migrationLockProbes       = 60
 )
 
-// Up brings the database's schema up to date and makes the vector extension. Several may run at
-// once: one works, the others wait.
-func Up(ctx context.Context, s *vectorstore.Store) (err error) {
+// Up brings the database's schema up to date, makes the vector extension, and grants again what
+// admitted readers need. Where the registry's schema was dropped, it is made anew, empty. Several
+// may run at once: one works, the others wait. Errors: vectorstore.ErrDamaged when a part of the
+// registry is missing.
+func Up(ctx context.Context, s *vectorstore.Store) error {
+	if err := migrate(ctx, s); err != nil {
+		return fmt.Errorf("migrate vector database: %w", err)
+	}
+	err := locked(ctx, s, func(tx pgx.Tx) error {
+		if err := vectorstore.CheckRegistry(ctx, tx); err != nil {
+			return err
+		}
+		return repeat(ctx, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("migrate vector database: %w", err)
+	}
+	return nil
+}
+
+// migrate runs the numbered files that the database does not know yet.
+func migrate(ctx context.Context, s *vectorstore.Store) (err error) {
 	config := s.Config()
 	var options []stdlib.OptionOpenDB
 	if config.BeforeConnect != nil {
@@ -42,21 +67,85 @@ func Up(ctx context.Context, s *vectorstore.Store) (err error) {
 	db := stdlib.OpenDB(*config.ConnConfig, options...) // not the pool: its connections need the vector type already
 	defer func() {
 		if e := db.Close(); e != nil && err == nil {
-			err = fmt.Errorf("close migration connection: %w", e)
+			err = fmt.Errorf("close connection: %w", e)
 		}
 	}()
+	// goose would not make a registry again that was dropped after it had noted the migrations.
+	var noted bool
+	err = db.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regnamespace('kindred') IS NULL`,
+		migrationTable).Scan(&noted)
+	if err != nil {
+		return err
+	}
+	if noted {
+		if _, err := db.ExecContext(ctx, `DELETE FROM `+migrationTable+` WHERE version_id > 0 AND to_regnamespace('kindred') IS NULL`); err != nil {
+			return err
+		}
+	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock),
 		lock.WithLockTimeout(migrationLockProbeSeconds, migrationLockProbes))
 	if err != nil {
-		return fmt.Errorf("make migration lock: %w", err)
+		return fmt.Errorf("make lock: %w", err)
 	}
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithTableName(migrationTable),
 		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate vector database: %w", err)
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// locked runs do in a transaction in which no other migrator works.
+func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) error {
+	config := s.Config()
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+			return err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the transaction has ended
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
+// repeat makes again what may have been lost since the migrations ran.
+func repeat(ctx context.Context, tx pgx.Tx) error {
+	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
+		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, `SELECT role FROM kindred.reader JOIN pg_roles ON rolname = role ORDER BY role`)
+	if err != nil {
+		return err
+	}
+	readers, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, role := range readers {
+		if err := grant(ctx, tx, role); err != nil {
+			return fmt.Errorf("grant to reader %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// execAll runs statements without preparing them, so that one may hold several.
+func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := tx.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"kindred/internal/serving/vectorstore"
 )
@@ -13,22 +12,14 @@ import (
 // rdsIAM is the role by which RDS knows who logs in by IAM; other servers have none.
 const rdsIAM = "rds_iam"
 
-// AdmitReader makes the role unless it is there, and lets it read all versions, those to come too,
-// and write nothing. It gets no password; on RDS it logs in by IAM. Call Up first. A second time
-// changes nothing.
+// AdmitReader makes the role unless it exists, lets it read all versions, future ones included, and
+// lets it write nothing. It gets no password; on RDS it logs in by IAM. Call Up first, which repeats
+// the grants from then on. A second call changes nothing.
 func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
-	pool, err := pgxpool.NewWithConfig(ctx, s.Config())
-	if err != nil {
-		return fmt.Errorf("admit reader %s: %w", role, err)
-	}
-	defer pool.Close()
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		// CREATE ROLE knows no IF NOT EXISTS; migrators take turns.
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
-			return err
-		}
+	err := locked(ctx, s, func(tx pgx.Tx) error {
 		var there, rds bool
-		err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(rolname = $1), false), coalesce(bool_or(rolname = $2), false) FROM pg_roles`, role, rdsIAM).Scan(&there, &rds)
+		err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(rolname = $1), false), coalesce(bool_or(rolname = $2), false) FROM pg_roles`,
+			role, rdsIAM).Scan(&there, &rds)
 		if err != nil {
 			return err
 		}
@@ -40,29 +31,57 @@ func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
 		if rds {
 			statements = append(statements, `GRANT `+rdsIAM+` TO `+name)
 		}
-		// A version's schema is made by this role, when it is published.
-		statements = append(statements, `ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO `+name, `ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO `+name)
-		rows, err := tx.Query(ctx, `SELECT nspname FROM pg_namespace WHERE nspname = 'kindred' OR starts_with(nspname, 'model_')`)
-		if err != nil {
+		if err := execAll(ctx, tx, statements...); err != nil {
 			return err
 		}
-		schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO kindred.reader (role) VALUES ($1) ON CONFLICT DO NOTHING`, role); err != nil {
 			return err
 		}
-		for _, schema := range schemas {
-			schema = pgx.Identifier{schema}.Sanitize()
-			statements = append(statements, `GRANT USAGE ON SCHEMA `+schema+` TO `+name, `GRANT SELECT ON ALL TABLES IN SCHEMA `+schema+` TO `+name)
-		}
-		for _, statement := range statements {
-			if _, err := tx.Exec(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
+		return grant(ctx, tx, role)
 	})
 	if err != nil {
 		return fmt.Errorf("admit reader %s: %w", role, err)
 	}
 	return nil
+}
+
+// grant gives the role what reading takes.
+func grant(ctx context.Context, tx pgx.Tx, role string) error {
+	var database string
+	var login, connect, public bool
+	err := tx.QueryRow(ctx, `SELECT current_database(), rolcanlogin, has_database_privilege(rolname, current_database(), 'CONNECT'),
+		has_schema_privilege(rolname, 'public', 'USAGE') FROM pg_roles WHERE rolname = $1`, role).Scan(&database, &login, &connect, &public)
+	if err != nil {
+		return err
+	}
+	name := pgx.Identifier{role}.Sanitize()
+	// A version's schema is made by the current user, when it is published.
+	statements := []string{`ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO ` + name,
+		`ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ` + name}
+	if !login {
+		statements = append(statements, `ALTER ROLE `+name+` LOGIN`)
+	}
+	if !connect {
+		statements = append(statements, `GRANT CONNECT ON DATABASE `+pgx.Identifier{database}.Sanitize()+` TO `+name)
+	}
+	if !public { // where pgvector's operators are
+		statements = append(statements, `GRANT USAGE ON SCHEMA public TO `+name)
+	}
+	// Only what lacks: a grant to a version that is being dropped by somebody else would fail.
+	rows, err := tx.Query(ctx, `SELECT nspname FROM pg_namespace n WHERE (nspname = 'kindred' OR starts_with(nspname, 'model_'))
+		AND (NOT has_schema_privilege($1, n.oid, 'USAGE') OR EXISTS (SELECT 1 FROM pg_class c
+			WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT has_table_privilege($1, c.oid, 'SELECT')))`, role)
+	if err != nil {
+		return err
+	}
+	schemas, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, schema := range schemas {
+		schema = pgx.Identifier{schema}.Sanitize()
+		statements = append(statements, `GRANT USAGE ON SCHEMA `+schema+` TO `+name,
+			`GRANT SELECT ON ALL TABLES IN SCHEMA `+schema+` TO `+name)
+	}
+	return execAll(ctx, tx, append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)...)
 }

@@ -1,0 +1,310 @@
+package recommendtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+
+	"pgregory.net/rapid"
+)
+
+// Conformer is the store that package recommend declares.
+type Conformer interface {
+	Traffic(ctx context.Context) (recommend.Traffic, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error)
+	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
+	CanaryFailed(ctx context.Context, version string, fault error) error
+}
+
+// Conformance holds a store to what package recommend expects of one. open returns a store in which
+// live is live and canary, unless it is nil, answers a share of the sessions.
+func Conformance(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+	t.Helper()
+	t.Run("traffic", func(t *testing.T) { testTraffic(t, open) })
+	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, gridVersion(1), nil, 0)) })
+	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
+	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, gridVersion(1), nil, 0)) })
+	t.Run("canary ends", func(t *testing.T) { testCanaryEnds(t, open(t, gridVersion(1), gridVersion(2), 0.25)) })
+}
+
+const gridDim = 3
+
+// gridVersion makes a version of small whole numbers: arithmetic is exact in every store, and many
+// products are equal to others. It has zero vectors, products out of stock and customers without
+// ratings.
+func gridVersion(seed uint64) *modelversion.Version {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	vector := func() []float32 {
+		v := make([]float32, gridDim)
+		for i := range v {
+			v[i] = float32(rng.IntN(7) - 3)
+		}
+		return v
+	}
+	v := &modelversion.Version{ID: fmt.Sprintf("m%015d", seed), TrainingRun: "run", TrainerVersion: "test",
+		TrainedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		Solver: modelversion.Solver{Dim: gridDim, Alpha0: 0.25, Lambda: 0.5, Nu: 1, ViewWeight: 1, CartWeight: 4,
+			Gram: make([]float32, gridDim*gridDim), Items: 60},
+		Encoder: modelversion.Encoder{Bias: vector(), Weights: map[string][]float32{"country=France": vector()}},
+		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
+	}
+	for i := range v.Solver.Items {
+		it := modelversion.Item{Code: fmt.Sprintf("S%02d ü\"'", i), Name: "name", Line: "line", Origin: modelversion.OriginTrained,
+			QuantityInStock: int16(rng.IntN(4)), Positives: int32(rng.IntN(5)), Vector: vector()}
+		v.Items = append(v.Items, it)
+		for r, a := range it.Vector {
+			for c, b := range it.Vector {
+				v.Solver.Gram[r*gridDim+c] += a * b
+			}
+		}
+	}
+	for n := range 9 {
+		c := modelversion.Customer{Number: int32(n - 4), Origin: modelversion.OriginTrained, Vector: vector()}
+		for i := n; n%3 > 0 && i < len(v.Items); i += 1 + n {
+			c.Rated = append(c.Rated, v.Items[i].Code)
+		}
+		v.Customers = append(v.Customers, c)
+	}
+	return v
+}
+
+func testTraffic(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+	t.Parallel()
+	live, canary := gridVersion(1), gridVersion(2)
+	for _, share := range []float64{0, 0.25} {
+		second := canary
+		if share == 0 {
+			second = nil
+		}
+		traffic, err := open(t, live, second, share).Traffic(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if traffic.Live.Version != live.ID || traffic.CanaryFault != nil || (traffic.Canary != nil) != (share > 0) ||
+			traffic.Share != share || traffic.Canary != nil && traffic.Canary.Version != canary.ID {
+			t.Errorf("share %g: %+v", share, traffic)
+		}
+		m := traffic.Live
+		if !slices.Equal(m.Solver.Gram, live.Solver.Gram) || m.Solver.Alpha0 != 0.25 || m.Solver.CartWeight != 4 ||
+			!slices.Equal(m.Encoder.Bias, live.Encoder.Bias) ||
+			!slices.Equal(m.Encoder.Weights["country=France"], live.Encoder.Weights["country=France"]) {
+			t.Errorf("the model came back as %+v", m)
+		}
+	}
+}
+
+func testLookup(t *testing.T, s Conformer) {
+	t.Parallel()
+	v := gridVersion(1)
+	m := mustModel(t, s)
+	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""}, []int32{-4, 3, 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Items) != 1 || !slices.Equal(found.Items[v.Items[4].Code], v.Items[4].Vector) {
+		t.Errorf("products: %v", found.Items)
+	}
+	if len(found.Customers) != 2 || found.Customers[3].Origin != modelversion.OriginTrained ||
+		!slices.Equal(found.Customers[3].Vector, v.Customers[7].Vector) {
+		t.Errorf("customers: %v", found.Customers)
+	}
+	if found, err = s.Lookup(t.Context(), m, nil, nil); err != nil || len(found.Items)+len(found.Customers) > 0 {
+		t.Errorf("a question about nothing: %v, %v", found, err)
+	}
+}
+
+// testRetrieve compares random questions with an answer found by sorting.
+func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+	t.Parallel()
+	versions := map[uint64]*modelversion.Version{}
+	stores := map[uint64]Conformer{}
+	for seed := uint64(1); seed <= 3; seed++ {
+		versions[seed] = gridVersion(seed)
+		stores[seed] = open(t, versions[seed], nil, 0)
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64Range(1, 3).Draw(rt, "version")
+		v, s := versions[seed], stores[seed]
+		code := rapid.OneOf(rapid.Map(rapid.SampledFrom(v.Items), func(it modelversion.Item) string { return it.Code }),
+			rapid.SampledFrom([]string{"unknown", ""}))
+		var searches []recommend.Search
+		for range rapid.IntRange(0, 4).Draw(rt, "searches") {
+			search := recommend.Search{Limit: rapid.IntRange(1, 70).Draw(rt, "limit"),
+				Exclude: rapid.SliceOfN(code, 0, 70).Draw(rt, "exclude")}
+			if rapid.Bool().Draw(rt, "by vector") {
+				for range gridDim {
+					search.Vector = append(search.Vector, float32(rapid.IntRange(-3, 3).Draw(rt, "component")))
+				}
+			}
+			if rapid.Bool().Draw(rt, "of a customer") {
+				customer := rapid.Int32Range(-6, 6).Draw(rt, "customer")
+				search.Customer = &customer
+			}
+			searches = append(searches, search)
+		}
+		var neighbours []recommend.Neighbours
+		for range rapid.IntRange(0, 3).Draw(rt, "neighbours") {
+			neighbours = append(neighbours, recommend.Neighbours{Code: code.Draw(rt, "code"),
+				Limit: rapid.IntRange(1, 70).Draw(rt, "limit")})
+		}
+		traffic, err := s.Traffic(t.Context())
+		if err != nil {
+			rt.Fatal(err)
+		}
+		candidates, similar, err := s.Retrieve(t.Context(), traffic.Live, searches, neighbours)
+		if err != nil || len(candidates) != len(searches) || len(similar) != len(neighbours) {
+			rt.Fatalf("%d and %d answers: %v", len(candidates), len(similar), err)
+		}
+		for i, q := range searches {
+			if got, want := fmt.Sprint(candidates[i]), fmt.Sprint(sortedSearch(v, q)); got != want {
+				rt.Errorf("search %+v\nfound %s\nwant  %s", q, got, want)
+			}
+		}
+		for i, q := range neighbours {
+			compareNeighbours(rt, q, similar[i], sortedNeighbours(v, q))
+		}
+	})
+}
+
+// compareNeighbours allows products in another order when their distances round differently.
+func compareNeighbours(t *rapid.T, q recommend.Neighbours, got, want []recommend.Similar) {
+	if len(got) != len(want) {
+		t.Fatalf("neighbours %+v\nfound %v\nwant  %v", q, got, want)
+	}
+	for i := range got {
+		if math.Abs(float64(got[i].Distance-want[i].Distance)) > 1e-6 {
+			t.Errorf("neighbours %+v\nfound %v\nwant  %v", q, got, want)
+		}
+	}
+}
+
+func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
+	var rated []string
+	for _, c := range v.Customers {
+		if q.Customer != nil && c.Number == *q.Customer {
+			rated = c.Rated
+		}
+	}
+	found := []recommend.Candidate{}
+	for _, it := range v.Items {
+		if it.QuantityInStock <= 0 || slices.Contains(q.Exclude, it.Code) || slices.Contains(rated, it.Code) {
+			continue
+		}
+		c := recommend.Candidate{Code: it.Code, Score: float32(it.Positives), Vector: it.Vector}
+		if q.Vector != nil {
+			c.Score = product(q.Vector, it.Vector)
+		}
+		found = append(found, c)
+	}
+	slices.SortFunc(found, func(a, b recommend.Candidate) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Code, b.Code))
+	})
+	return found[:min(q.Limit, len(found))]
+}
+
+func sortedNeighbours(v *modelversion.Version, q recommend.Neighbours) []recommend.Similar {
+	at := slices.IndexFunc(v.Items, func(it modelversion.Item) bool { return it.Code == q.Code })
+	if at < 0 {
+		return nil
+	}
+	origin := v.Items[at].Vector
+	var found []recommend.Similar
+	for _, it := range v.Items {
+		distance := 1 - float64(product(origin, it.Vector))/
+			math.Sqrt(float64(product(origin, origin))*float64(product(it.Vector, it.Vector)))
+		if it.Code != q.Code && it.QuantityInStock > 0 && !math.IsNaN(distance) {
+			found = append(found, recommend.Similar{Code: it.Code, Distance: float32(distance)})
+		}
+	}
+	slices.SortFunc(found, func(a, b recommend.Similar) int { return cmp.Compare(a.Distance, b.Distance) })
+	return found[:min(q.Limit, len(found))]
+}
+
+func product(a, b []float32) (sum float32) {
+	for i := range a {
+		sum += a[i] * b[i]
+	}
+	return sum
+}
+
+// testRefusals asks what no store answers. A value that no store can hold is a *RefusedError, which
+// says that a retry does not help.
+func testRefusals(t *testing.T, s Conformer) {
+	t.Parallel()
+	m := mustModel(t, s)
+	var refused *recommend.RefusedError
+	for _, text := range []string{"a\x00", "\xff", "\xed\xa0\x80"} {
+		if _, err := s.Lookup(t.Context(), m, []string{text}, nil); !errors.As(err, &refused) {
+			t.Errorf("look up %q: %v", text, err)
+		}
+		if _, _, err := s.Retrieve(t.Context(), m, []recommend.Search{{Limit: 1, Exclude: []string{text}}},
+			nil); !errors.As(err, &refused) {
+			t.Errorf("exclude %q: %v", text, err)
+		}
+		if _, _, err := s.Retrieve(t.Context(), m, nil,
+			[]recommend.Neighbours{{Code: text, Limit: 1}}); !errors.As(err, &refused) {
+			t.Errorf("neighbours of %q: %v", text, err)
+		}
+	}
+	for name, q := range map[string]recommend.Search{
+		"no limit":        {},
+		"wrong dimension": {Vector: make([]float32, gridDim+1), Limit: 1},
+		"empty vector":    {Vector: []float32{}, Limit: 1},
+		"not a number":    {Vector: []float32{0, 0, float32(math.NaN())}, Limit: 1},
+		"infinite":        {Vector: []float32{0, 0, float32(math.Inf(-1))}, Limit: 1},
+	} {
+		if _, _, err := s.Retrieve(t.Context(), m, []recommend.Search{q}, nil); err == nil {
+			t.Errorf("%s: answered", name)
+		}
+	}
+	if _, _, err := s.Retrieve(t.Context(), m, nil, []recommend.Neighbours{{Code: "a"}}); err == nil {
+		t.Error("neighbours without a limit: answered")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Retrieve(ended, m, []recommend.Search{{Limit: 1}}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a caller that has gone: %v", err)
+	}
+}
+
+// testCanaryEnds lets the canary fail until it ends. Faults of another version do not count.
+func testCanaryEnds(t *testing.T, s Conformer) {
+	t.Parallel()
+	for i := range recommend.CanaryErrors {
+		traffic, err := s.Traffic(t.Context())
+		if err != nil || traffic.Canary == nil {
+			t.Fatalf("after %d faults the canary is gone: %v", i, err)
+		}
+		for _, version := range []string{"unknown", traffic.Live.Version, traffic.Canary.Version} {
+			if err := s.CanaryFailed(t.Context(), version, errBroken); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	traffic, err := s.Traffic(t.Context())
+	if err != nil || traffic.Canary != nil || traffic.Live == nil {
+		t.Errorf("after %d faults: %+v, %v", recommend.CanaryErrors, traffic, err)
+	}
+	if err := s.CanaryFailed(t.Context(), "m000000000000002", errBroken); err != nil {
+		t.Errorf("a fault that comes late: %v", err)
+	}
+}
+
+func mustModel(t *testing.T, s Conformer) *recommend.Model {
+	t.Helper()
+	traffic, err := s.Traffic(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return traffic.Live
+}

@@ -1,0 +1,246 @@
+package vectorstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"kindred/internal/serving/recommend"
+)
+
+// Check asks what serving asks, over a connection of its own, which it opens for that: what new
+// connections meet counts, and a busy pool does not delay it. It returns the versions that answer.
+// A canary that cannot answer is in Traffic.CanaryFault; a live version that cannot is an error.
+// Nothing is taken from memory. Errors: ErrNoLiveVersion, ErrCannotAnswer, and those of connecting.
+func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
+	config := s.pool.Config()
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+			return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	if err != nil {
+		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it only read
+	if err := prepareSession(ctx, conn); err != nil {
+		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
+	}
+	traffic, err := checkTraffic(ctx, conn)
+	if err != nil {
+		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
+	}
+	return traffic, nil
+}
+
+// CheckVersion asks a version's questions as each admitted reader, and as the current user where
+// there is none. It changes nothing. Errors: ErrCannotAnswer.
+func (s *Store) CheckVersion(ctx context.Context, version string) error {
+	readers, err := s.readers(ctx)
+	if err != nil {
+		return fmt.Errorf("check version %s: %w", version, err)
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		return asReaders(ctx, tx, readers, func(db querier) error { return checkVersion(ctx, db, version) })
+	})
+	if err != nil {
+		return fmt.Errorf("check version %s: %w", version, err)
+	}
+	return nil
+}
+
+// checkTraffic asks the versions that the pointer shows.
+func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
+	faults, err := lacking(ctx, db, "kindred", columns{"live": registry["live"], "model_version": registry["model_version"]}, "")
+	if err != nil {
+		return recommend.Traffic{}, err
+	}
+	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string) (*model, error) {
+		return readModel(ctx, db, version)
+	})
+	switch {
+	case err != nil:
+		return recommend.Traffic{}, err
+	case len(faults) > 0:
+		return recommend.Traffic{}, fmt.Errorf("%w: %s", ErrCannotAnswer, strings.Join(faults, "; "))
+	}
+	if err := checkVersion(ctx, db, traffic.Live.Version); err != nil {
+		return recommend.Traffic{}, err
+	}
+	if traffic.Canary != nil && traffic.CanaryFault == nil {
+		traffic.CanaryFault = checkVersion(ctx, db, traffic.Canary.Version)
+	}
+	return traffic, ctx.Err()
+}
+
+// checkVersion asks a version one question of each kind, by the statements of serving, and looks at
+// the answers. Errors: ErrCannotAnswer, joined with the cause.
+func checkVersion(ctx context.Context, db querier, version string) error {
+	if err := askVersion(ctx, db, version); err != nil {
+		return fmt.Errorf("%w: version %s: %w", ErrCannotAnswer, version, err)
+	}
+	return nil
+}
+
+func askVersion(ctx context.Context, db querier, version string) error {
+	if err := mayConnect(ctx, db); err != nil {
+		return err
+	}
+	m, err := readModel(ctx, db, version)
+	if err != nil {
+		return err
+	}
+	faults, err := lacking(ctx, db, m.schema, versionTables, markOf(version))
+	if err == nil && len(faults) > 0 {
+		err = errors.New(strings.Join(faults, "; "))
+	}
+	if err != nil {
+		return err
+	}
+	var code string
+	var number *int32
+	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
+		(SELECT number FROM `+m.schema+`.customer LIMIT 1)`).Scan(&code, &number)
+	if err != nil {
+		return fmt.Errorf("choose a product and a customer: %w", questionFault(err, version))
+	}
+	if code == "" {
+		return errors.New("no product is in stock: every answer would be empty")
+	}
+	var customers []int32
+	if number == nil { // a model without customers: ask for one that it does not know
+		number = new(int32)
+	} else {
+		customers = []int32{*number}
+	}
+	found, err := m.lookUp(ctx, db, []string{code}, customers)
+	if err != nil {
+		return fmt.Errorf("look up: %w", err)
+	}
+	if found.Items[code] == nil || len(found.Customers) != len(customers) {
+		return errors.New("a look-up does not find what the tables hold")
+	}
+	candidates, similar, err := m.retrieve(ctx, db, []recommend.Search{
+		{Limit: 1},
+		{Vector: found.Items[code], Limit: 1},
+		{Vector: found.Items[code], Customer: number, Exclude: []string{code}, Limit: 1},
+	}, []recommend.Neighbours{{Code: code, Limit: 1}})
+	if err != nil {
+		return fmt.Errorf("retrieve: %w", err)
+	}
+	if len(candidates[0]) == 0 || len(candidates[1]) == 0 {
+		return errors.New("a search finds nothing, although products are in stock")
+	}
+	if len(candidates[2]) > 0 && candidates[2][0].Code == code || len(similar[0]) > 0 && similar[0][0].Code == code {
+		return errors.New("a search finds what it was to leave out")
+	}
+	return nil
+}
+
+// mayConnect looks whether the current role could log in anew: one that is connected stays so
+// whatever is taken from it.
+func mayConnect(ctx context.Context, db querier) error {
+	var login, connect bool
+	err := db.QueryRow(ctx, `SELECT rolcanlogin, has_database_privilege(current_database(), 'CONNECT') FROM pg_roles
+		WHERE rolname = current_user`).Scan(&login, &connect)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the role: %w", err)
+	case !login:
+		return errors.New("the role may not log in")
+	case !connect:
+		return errors.New("the role may not connect to the database")
+	}
+	return nil
+}
+
+// readers are the admitted roles that exist.
+func (s *Store) readers(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT role FROM kindred.reader JOIN pg_roles ON rolname = role ORDER BY role`)
+	if err == nil {
+		var roles []string
+		if roles, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
+			return roles, nil
+		}
+	}
+	if undefined(err) { // not migrated since readers are recorded
+		return nil, nil
+	}
+	return nil, fmt.Errorf("list readers: %w", err)
+}
+
+// asReaders lets ask ask as each of the roles, or as the current one where there is none. Whatever
+// it does in the database is undone.
+func asReaders(ctx context.Context, tx pgx.Tx, roles []string, ask func(querier) error) error {
+	if len(roles) == 0 {
+		return undone(ctx, tx, func(db pgx.Tx) error { return ask(db) })
+	}
+	for _, role := range roles {
+		if err := asReader(ctx, tx, role, ask); err != nil {
+			return fmt.Errorf("as reader %s: %w", role, err)
+		}
+	}
+	return nil
+}
+
+// asReader lets ask ask as the role. One that may make roles but is no superuser, as on RDS, is no
+// member of the role, and must not become one: the role is a member of rds_iam there, and so the
+// user could no longer log in by password. So the membership lasts as long as the question, inside
+// a transaction that nobody else sees. Where the current user may not even give itself that, it asks
+// as itself and looks at the role's rights.
+func asReader(ctx context.Context, tx pgx.Tx, role string, ask func(querier) error) error {
+	name := pgx.Identifier{role}.Sanitize()
+	for _, become := range [][]string{{`SET LOCAL ROLE ` + name}, {`GRANT ` + name + ` TO CURRENT_USER`, `SET LOCAL ROLE ` + name}} {
+		became := false
+		err := undone(ctx, tx, func(tx pgx.Tx) error {
+			if err := execAll(ctx, tx, become...); err != nil {
+				return err
+			}
+			became = true
+			return ask(tx)
+		})
+		if became || !denied(err) {
+			return err
+		}
+	}
+	return undone(ctx, tx, func(tx pgx.Tx) error {
+		if err := mayRead(ctx, tx, role); err != nil {
+			return err
+		}
+		return ask(tx)
+	})
+}
+
+// mayRead looks at the rights of a role on the registry and on the versions that are ready.
+func mayRead(ctx context.Context, db querier, role string) error {
+	var what *string
+	err := db.QueryRow(ctx, `SELECT min(n.nspname || '.' || c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind = 'r' AND (n.nspname = 'kindred' AND c.relname IN ('live', 'model_version')
+			OR n.nspname IN (SELECT 'model_' || version FROM kindred.model_version WHERE state = 'ready'))
+		AND NOT (has_schema_privilege($1, n.oid, 'USAGE') AND has_table_privilege($1, c.oid, 'SELECT'))`, role).Scan(&what)
+	if err == nil && what != nil {
+		err = fmt.Errorf("it may not read %s", *what)
+	}
+	return err
+}
+
+// undone runs do inside a savepoint and takes back what it did.
+func undone(ctx context.Context, tx pgx.Tx, do func(pgx.Tx) error) error {
+	inner, err := tx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	err = do(inner)
+	return errors.Join(err, inner.Rollback(ctx))
+}
+
+// denied reports PostgreSQL's insufficient_privilege.
+func denied(err error) bool {
+	var state *pgconn.PgError
+	return errors.As(err, &state) && state.Code == "42501"
+}
