@@ -1,15 +1,17 @@
-# kindred: every target is a line of `make help`. State, logs and programs live in .kindred, which git ignores.
+# kindred: every target is a line of `make help`. State, logs and programs live in the state folder: .kindred, which git
+# ignores, or the folder that KINDRED_STATE names.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-STATE := .kindred
+STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-JOBS := seed etl train publish replay verify
+PROGRAMS := seed etl train publish serve replay feedback verify
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
-# Runs a program with the running stack's environment: make seed ARGS="generate --scale 2"
-WITH_STACK = set -a; source $(STATE)/env; set +a;
+# Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
+# Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
+WITH_STACK = $(BIN)/localstack exec --
 
 .PHONY: help
 help:
@@ -23,47 +25,48 @@ demo: build ## The whole loop on this machine; DATA=<folder with MovieLens files
 
 .PHONY: batch
 batch: build ## The nightly half on the running stack: etl, train, publish
-	@$(WITH_STACK) $(BIN)/etl && $(BIN)/train && $(BIN)/publish
+	@$(WITH_STACK) $(BIN)/etl
+	@$(WITH_STACK) $(BIN)/train
+	@$(WITH_STACK) $(BIN)/publish
 
 ##- the local stack
 
 .PHONY: local-up local-down local-status local-reset doctor deploy
-local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1, write .kindred/env; STACK=docker|native forces
+local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1; writes the file env; STACK=docker|native forces
 	@$(BIN)/localstack up
-local-down: build ## Stop the stack; its data stays
+local-down: build ## Stop the stack; the databases keep their data, LocalStack forgets its own (make deploy)
 	@$(BIN)/localstack down
 local-status: build ## Show what runs, where and since when
 	@$(BIN)/localstack status
-local-reset: build ## Stop the stack and delete its data (downloads stay)
+local-reset: build ## Stop the stack and delete its data; downloads and programs stay
 	@$(BIN)/localstack reset
 doctor: build ## Check this machine and the running stack, and say what to do
 	@$(BIN)/localstack doctor
-deploy: build ## Create buckets, streams and the Lambda function in the running stack
+deploy: build ## Create buckets, streams and the two Lambda functions in the running stack; after each local-up
 	@$(BIN)/localstack provision
 
-##- the programs, one by one (ARGS="--help" shows the flags)
+##- the programs, one by one (ARGS="--help" shows the flags; MYSQL_DSN and the like, set by you, win over the stack's)
 
-.PHONY: $(JOBS)
+.PHONY: $(PROGRAMS)
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
+serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated shoppers → Kinesis
+feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train; joined in DuckDB
 verify: build ## The delivery audit: every event accounted for; ARGS="redrive" sends again what had to be given up
-$(JOBS):
+$(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 
-DUCKDB := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5.6)
-$(DUCKDB):
+# DuckDB's program, which feedback runs: the caller's DUCKDB, else the pinned one, downloaded when it is first needed.
+DUCKDB_FOLDER := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5.6)
+feedback: export DUCKDB := $(or $(DUCKDB),$(DUCKDB_FOLDER)/duckdb_cli/duckdb)
+.PHONY: duckdb
+duckdb: build
+	@$(if $(or $(filter --help -h --version,$(ARGS)),$(wildcard $(DUCKDB))),,$(WITH_STACK) true && $(MAKE) $(DUCKDB_FOLDER))
+$(DUCKDB_FOLDER):
 	@mkdir -p $(@D) && rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
-
-.PHONY: feedback
-feedback: build $(DUCKDB) ## Delivered recommendations → hit rates, and interactions for train; joined in DuckDB
-	@$(WITH_STACK) DUCKDB=$${DUCKDB:-$(DUCKDB)/duckdb_cli/duckdb} $(BIN)/feedback $(ARGS)
-
-.PHONY: serve
-serve: build ## Recommendations over HTTP on 127.0.0.1:8080
-	@$(WITH_STACK) $(BIN)/serve $(ARGS)
 
 ##- Terraform (1.11 or later; not part of `make test`: minutes)
 
@@ -86,7 +89,7 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
 	@$(BIN)/tf local apply --tflocal
 	@$(BIN)/demo
-	@$(WITH_STACK) KINDRED_SERVICES=deployed go test -count=1 -run TestSmoke ./integration
+	@$(WITH_STACK) env KINDRED_SERVICES=deployed go test -count=1 -run TestSmoke ./integration
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 	@$(BIN)/tf local plan --tflocal --empty
@@ -101,19 +104,19 @@ conformance: local-up ## Where emulators differ from AWS: writes docs/parity.md 
 ##- benchmarks
 
 .PHONY: bench-etl bench-publish bench-retrieve
-bench-etl: ## Reading MySQL: kindred beside the C client, plain Go, DuckDB, Spark (about 15 minutes, on the running stack)
+bench-etl: build ## Reading MySQL: kindred beside the C client, plain Go, DuckDB, Spark (about 15 minutes, on the running stack)
 	@$(WITH_STACK) python3 benchmarks/etl/bench.py $(ARGS)
-bench-publish: ## Loading embeddings: COPY BINARY and others, vector and halfvec, a publish by step (about 5 minutes, on the running stack)
+bench-publish: build ## Loading embeddings: COPY BINARY and others, vector and halfvec, a publish by step (about 5 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)
-bench-retrieve: ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
+bench-retrieve: build ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
 .PHONY: bench-stream
-bench-stream: ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 2 minutes, on the running stack)
+bench-stream: build ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 2 minutes, on the running stack)
 	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
 
 .PHONY: bench-train
-bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1", reach, grow
+bench-train: build ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1", reach, grow
 	@mkdir -p $(STATE)/bench/train
 	@GOEXPERIMENT=simd go build -o $(STATE)/bench/train/bench-train ./benchmarks/train
 	@go build -o $(STATE)/bench/train/bench-train-pure ./benchmarks/train
@@ -121,11 +124,16 @@ bench-train: ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libei
 
 ##- building and testing
 
+# What --version says. Go's own stamp fails where git distrusts the folder's owner, and GOFLAGS may turn it off.
+VERSION := -X kindred/internal/platform/program.linked
+STAMP = $(shell git log -1 --format='$(VERSION)Commit=%H $(VERSION)Date=%cI' 2>/dev/null) $(if $(shell git status --porcelain 2>/dev/null),$(VERSION)Changes=true)
+
 .PHONY: build
-build: ## Compile every program into .kindred/bin
+build: ## Compile every program into the state folder's bin; refuses a state folder that is not kindred's
+	@go run ./localstack claim
 	@mkdir -p $(BIN)
-	@go build -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
-	@GOEXPERIMENT=simd go build -o $(BIN)/ ./jobs/train # vector kernels on amd64; elsewhere the same program
+	@go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
+	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train # vector kernels on amd64; elsewhere the same program
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Everything: format, vet, lint, unit tests, integration tests (starts what it needs)
@@ -162,5 +170,5 @@ golden: ## Rewrite the golden files and the examples in docs/formats.md, after a
 	@go test ./docs -run TestFormats -update
 
 .PHONY: clean
-clean: local-reset ## Stop the stack, delete data, programs and downloads
-	@rm -rf $(STATE)
+clean: build ## Stop the stack; delete its data, the programs and the downloads
+	@$(BIN)/localstack reset --programs

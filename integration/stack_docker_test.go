@@ -98,7 +98,7 @@ func (n ownStack) testDockerDown(t *testing.T, project string) {
 	if count := len(strings.Fields(mustDocker(t, "volume", "ls", "--quiet", "--filter", project))); count != 2 {
 		t.Errorf("%d volumes are left of the two databases", count)
 	}
-	if err := n.stack.Reset(t.Context()); err != nil {
+	if err := n.stack.Reset(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if left := mustDocker(t, "volume", "ls", "--quiet", "--filter", project); left != "" {

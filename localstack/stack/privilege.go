@@ -2,7 +2,9 @@ package stack
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"os/user"
@@ -11,42 +13,73 @@ import (
 	"syscall"
 )
 
-// unprivilegedUser is who the databases run as when root starts the stack: PostgreSQL refuses root.
-// Zero and false for everybody else.
-func unprivilegedUser() (uid, gid int, drop bool, err error) {
+// account is who a command runs as. The zero account is the caller's.
+type account struct {
+	uid, gid uint32
+	drop     bool // it is another one than the caller's
+}
+
+// databaseAccount is who the databases run as when root starts the stack: PostgreSQL refuses root.
+func (s *Stack) databaseAccount() (account, error) {
 	if os.Geteuid() != 0 {
-		return 0, 0, false, nil
+		return account{}, nil
 	}
 	u, err := user.Lookup("nobody") // has a passwd entry on every system; initdb needs one
 	if err != nil {
-		return 0, 0, false, fmt.Errorf("%w: the databases cannot run as root and there is no user nobody: "+
+		return account{}, fmt.Errorf("%w: the databases cannot run as root and there is no user nobody: "+
 			"run this as an ordinary user", ErrConfig)
 	}
-	uid, uidErr := strconv.Atoi(u.Uid)
-	gid, gidErr := strconv.Atoi(u.Gid)
+	uid, uidErr := strconv.ParseUint(u.Uid, 10, 32)
+	gid, gidErr := strconv.ParseUint(u.Gid, 10, 32)
 	if uidErr != nil || gidErr != nil || uid == 0 {
-		return 0, 0, false, fmt.Errorf("%w: user nobody has no usable number", ErrConfig)
+		return account{}, fmt.Errorf("%w: user nobody has no usable number", ErrConfig)
 	}
-	return uid, gid, true, nil
+	return account{uint32(uid), uint32(gid), true}, nil
 }
 
-// startUnprivileged starts the command as the unprivileged user, if there is one, with the right to
-// pass the folders above ours where those are closed to others, as /root is.
-func startUnprivileged(cmd *exec.Cmd, f folder) error {
-	uid, gid, drop, err := unprivilegedUser()
-	if err != nil {
-		return err
+// The range of user numbers that systemd gives to services without a user of their own. See
+// https://systemd.io/UIDS-GIDS/.
+const (
+	firstDynamicUser = 61184
+	dynamicUsers     = 65519 - 61184 + 1
+)
+
+// emulatorAccount is who LocalStack and its functions run as when root starts the stack: a number
+// that no user of this machine has, another one for each state folder, so that nobody else can be
+// mistaken for a function.
+func (s *Stack) emulatorAccount() (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
 	}
-	if !drop {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(s.folder.state)) // never fails
+	for i := range uint32(dynamicUsers) {
+		uid := firstDynamicUser + (hash.Sum32()+i)%dynamicUsers
+		var unknown user.UnknownUserIdError
+		if _, err := user.LookupId(strconv.Itoa(int(uid))); errors.As(err, &unknown) {
+			return account{uid, uid, true}, nil
+		}
+	}
+	return account{}, fmt.Errorf("%w: LocalStack does not run as root, and the user numbers from %d are all taken: "+
+		"run this as an ordinary user", ErrConfig, firstDynamicUser)
+}
+
+// startAs starts the command as the account. Where a folder that the command needs is closed to
+// others, as /root is, the command gets the right to pass it.
+func startAs(cmd *exec.Cmd, a account, needs ...string) error {
+	if !a.drop {
 		return cmd.Start()
 	}
-	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	closed := cmp.Or(closedFolder(f.state), closedFolder(f.runtimes))
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	closed := ""
+	for _, dir := range needs {
+		closed = cmp.Or(closed, closedFolder(dir))
+	}
 	if closed == "" {
 		return cmd.Start()
 	}
 	if err := startWithPassage(cmd); err != nil {
-		return fmt.Errorf("%w: the databases run as user nobody, who may not enter %s: put the state elsewhere with KINDRED_STATE=<folder> (%w)",
+		return fmt.Errorf("%w: it does not run as root, and its user may not enter %s: put the state elsewhere with KINDRED_STATE=<folder> (%w)",
 			ErrConfig, closed, err)
 	}
 	return nil
@@ -66,14 +99,13 @@ func closedFolder(dir string) string {
 	}
 }
 
-// giveAway makes the unprivileged user the owner, if there is one.
-func giveAway(path string) error {
-	uid, gid, drop, err := unprivilegedUser()
-	if err != nil || !drop {
-		return err
+// giveAway makes the account the owner of a file or folder.
+func giveAway(path string, a account) error {
+	if !a.drop {
+		return nil
 	}
-	if err := os.Lchown(path, uid, gid); err != nil {
-		return fmt.Errorf("give folder to the database: %w", err)
+	if err := os.Lchown(path, int(a.uid), int(a.gid)); err != nil {
+		return fmt.Errorf("give %s to the server's user: %w", filepath.Base(path), err)
 	}
 	return nil
 }

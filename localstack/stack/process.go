@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,11 +33,12 @@ const (
 
 // command is how a part is started.
 type command struct {
-	path         string
-	args         []string
-	env          []string // whole environment, without stackVariable
-	dir          string
-	unprivileged bool // run as an ordinary user when root starts it
+	path string
+	args []string
+	env  []string // whole environment, without stackVariable
+	dir  string
+	as   account
+	also string // a folder that it needs, besides its program and the stack's folders
 }
 
 // stopping is how a part is ended: a signal that asks, and how long it may take to obey before SIGKILL.
@@ -94,7 +96,7 @@ func deleteFile(path string) error {
 // start runs the part's command as a daemon: in a session of its own, with its output in the log.
 // ended is closed when the process ends while we are still its parent.
 func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, err error) {
-	log, err := os.OpenFile(s.folder.log(name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	log, err := os.OpenFile(s.folder.log(name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return r, nil, fmt.Errorf("open log: %w", err)
 	}
@@ -105,7 +107,7 @@ func (s *Stack) start(name string, c command) (r record, ended <-chan struct{}, 
 	cmd.Dir = c.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := s.startCommand(cmd, c.unprivileged); err != nil {
+	if err := s.startCommand(cmd, c); err != nil {
 		return r, nil, fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
 	}
 	done := make(chan struct{})
@@ -133,7 +135,7 @@ func (s *Stack) run(ctx context.Context, c command) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := s.startCommand(cmd, c.unprivileged); err != nil {
+	if err := s.startCommand(cmd, c); err != nil {
 		return fmt.Errorf("start %s: %w", filepath.Base(c.path), err)
 	}
 	if err := cmd.Wait(); err != nil {
@@ -142,11 +144,12 @@ func (s *Stack) run(ctx context.Context, c command) error {
 	return nil
 }
 
-func (s *Stack) startCommand(cmd *exec.Cmd, unprivileged bool) error {
-	if unprivileged {
-		return startUnprivileged(cmd, s.folder)
+func (s *Stack) startCommand(cmd *exec.Cmd, c command) error {
+	program, err := filepath.EvalSymlinks(c.path)
+	if err != nil {
+		program = c.path // a name to be found in PATH
 	}
-	return cmd.Start()
+	return startAs(cmd, c.as, s.folder.state, s.folder.runtimes, filepath.Dir(program), cmp.Or(c.also, "/"))
 }
 
 // terminate ends a recorded process and what else is in its process group: it asks, waits, then

@@ -17,6 +17,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+
+	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/envconfig"
 )
 
 // Config says where the stack lives. Zero values are chosen by Open.
@@ -69,9 +72,9 @@ type Stack struct {
 
 // Open finds the state folder and reads what it says. It starts nothing.
 func Open(cfg Config) (*Stack, error) {
-	repository, err := findRepository()
+	repository, err := artifact.FindRepository()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	cfg.repository = repository
 	state, err := filepath.Abs(cmp.Or(cfg.State, os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")))
@@ -114,7 +117,7 @@ func (s *Stack) choosePort(p part, given int) (int, error) {
 		return r.Port, nil
 	}
 	if s.engine.mode() == Docker {
-		if env, err := readEnv(s.folder.composeEnv()); err == nil {
+		if env, err := envconfig.ReadFile(s.folder.composeEnv()); err == nil {
 			if port, err := strconv.Atoi(env[p.portVariable()]); err == nil {
 				return port, nil
 			}
@@ -138,6 +141,9 @@ func (s *Stack) Repository() string { return s.config.repository }
 // Up installs what is missing, starts what does not run, mends what is half started and writes the
 // environment file. Healthy parts are left alone.
 func (s *Stack) Up(ctx context.Context) error {
+	if err := s.Claim(); err != nil {
+		return err
+	}
 	unlock, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -150,6 +156,9 @@ func (s *Stack) Up(ctx context.Context) error {
 		return err
 	}
 	if err := s.engine.up(ctx); err != nil {
+		return err
+	}
+	if err := s.admitReader(ctx); err != nil {
 		return err
 	}
 	return writeEnv(s.folder.env(), s.env())
@@ -175,8 +184,8 @@ func (s *Stack) begin(ctx context.Context) (unlock func(), err error) {
 
 // Down ends every process or container of the stack and reports those that would not end.
 func (s *Stack) Down(ctx context.Context) error {
-	if _, err := os.Stat(s.folder.state); errors.Is(err, os.ErrNotExist) {
-		return nil
+	if _, err := os.Stat(s.folder.run("")); errors.Is(err, os.ErrNotExist) && !isFile(s.folder.mode()) {
+		return nil // nothing was ever started here
 	}
 	unlock, err := s.begin(ctx)
 	if err != nil {
@@ -194,10 +203,14 @@ func (s *Stack) down(ctx context.Context) error {
 	return deleteFile(s.folder.mode())
 }
 
-// Reset stops the stack and deletes its data, logs and passwords. Downloads and installed programs stay.
-func (s *Stack) Reset(ctx context.Context) error {
+// Reset stops the stack and deletes its data, logs and passwords, and nothing else. With programs,
+// it also deletes downloads and programs. It refuses a folder that Claim never accepted.
+func (s *Stack) Reset(ctx context.Context, programs bool) error {
 	if _, err := os.Stat(s.folder.state); errors.Is(err, os.ErrNotExist) {
 		return nil
+	}
+	if err := s.folder.owned(); err != nil {
+		return err
 	}
 	unlock, err := s.begin(ctx)
 	if err != nil {
@@ -210,5 +223,12 @@ func (s *Stack) Reset(ctx context.Context) error {
 	if err := (docker{s}).remove(ctx, "--volumes"); err != nil {
 		return err
 	}
-	return s.folder.deleteData()
+	names := make([]string, 0, len(s.parts))
+	for _, p := range s.parts {
+		names = append(names, p.name())
+	}
+	if err := s.folder.deleteData(names); err != nil || !programs {
+		return err
+	}
+	return s.folder.deletePrograms()
 }

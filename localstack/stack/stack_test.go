@@ -248,3 +248,139 @@ func TestCleanEnv(t *testing.T) {
 		t.Error("the proxy is lost")
 	}
 }
+
+// older makes a state folder as the version before the marker left it.
+func older(t *testing.T, files map[string]string) *Stack {
+	t.Helper()
+	state := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(state, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &Stack{folder: folder{state: state, runtimes: state}, config: Config{repository: t.TempDir()}}
+}
+
+const (
+	olderSecrets = `{"postgres":"P","mysql":"M"}`
+	olderEnv     = "MYSQL_DSN='kindred:M@tcp(127.0.0.1:3)/shop?parseTime=true'\n" +
+		"PGVECTOR_DSN='postgres://kindred:P@127.0.0.1:2/kindred?sslmode=disable'\n"
+)
+
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  bool
+	}{
+		"empty":                            {nil, true},
+		"an earlier version's":             {map[string]string{"secrets.json": olderSecrets, "run/mysql.json": "{}", "env": olderEnv}, true},
+		"an earlier version's, damaged":    {map[string]string{"secrets.json": "{", "run/mysql.json": "{}", "env": olderEnv}, true},
+		"an earlier version's after reset": {map[string]string{"lock": "", "opt/x": "", "cache/x": "", "bin/etl": ""}, true},
+		"somebody's":                       {map[string]string{"data/mine": "", "log/mine": "", "env": "A=1"}, false},
+		"somebody's programs":              {map[string]string{"bin/mine": ""}, false},
+		"somebody's secrets":               {map[string]string{"secrets.json": `{"token":"x"}`, "run/x": ""}, false},
+		"somebody's lock":                  {map[string]string{"lock": "", "thesis.tex": ""}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := older(t, test.files)
+			err := s.Claim()
+			if (err == nil) != test.want || isFile(s.folder.marker()) != test.want {
+				t.Fatalf("claimed %t, want %t: %v", err == nil, test.want, err)
+			}
+			if err == nil {
+				if err := s.Claim(); err != nil {
+					t.Errorf("a second time: %v", err)
+				}
+				return
+			}
+			if err := s.Reset(t.Context(), true); !errors.Is(err, ErrConfig) {
+				t.Errorf("reset: %v", err)
+			}
+			if err := s.Up(t.Context()); !errors.Is(err, ErrConfig) {
+				t.Errorf("up: %v", err)
+			}
+			for file := range test.files {
+				if !isFile(filepath.Join(s.folder.state, file)) {
+					t.Errorf("%s is gone", file)
+				}
+			}
+		})
+	}
+}
+
+// The folder that a clone always has for its programs needs no marker first: `make build` of an earlier
+// version made it.
+func TestClaimTakesTheRepositorysOwnFolder(t *testing.T) {
+	t.Parallel()
+	s := older(t, map[string]string{".kindred/bin/etl": "", ".kindred/bench/x": ""})
+	s.config.repository, s.folder.state = s.folder.state, filepath.Join(s.folder.state, ".kindred")
+	if err := s.Claim(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Reset deletes what the stack made, whatever else somebody keeps in the same folders.
+func TestResetDeletesOnlyWhatKindredMade(t *testing.T) {
+	t.Parallel()
+	s := older(t, nil)
+	s.parts = []part{&emulator{s}, &postgres{s}, &mysqlServer{s}}
+	s.engine = native{s}
+	if err := s.Claim(); err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{"data/mine", "log/mine.log", "notes", "opt/program", "bin/etl"}
+	made := []string{"data/mysql/x", "data/postgres.partial/x", "data/localstack/tmp/y", "log/mysql.log", "run/mysql-accounts.sql",
+		"env", "secrets.json"}
+	for _, name := range append(slices.Clone(kept), made...) {
+		path := filepath.Join(s.folder.state, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, programs := range []bool{false, true} {
+		if programs {
+			kept = kept[:3]
+		}
+		if err := s.Reset(t.Context(), programs); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range kept {
+			if !isFile(filepath.Join(s.folder.state, name)) {
+				t.Errorf("%s is gone (programs %t)", name, programs)
+			}
+		}
+		for _, name := range made {
+			if isFile(filepath.Join(s.folder.state, name)) {
+				t.Errorf("%s is left", name)
+			}
+		}
+	}
+}
+
+func TestDamagedSecretsComeBackFromTheEnvironmentFile(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"cut": `{"postgres":"P`, "empty": "", "half": `{"postgres":"P"}`, "earlier": olderSecrets} {
+		f := older(t, map[string]string{"secrets.json": text, "env": olderEnv}).folder
+		got, err := f.loadSecrets()
+		if err != nil || got.Postgres != "P" || got.MySQL != "M" || len(got.Reader) < 20 {
+			t.Errorf("%s: %d letters of a reader's, %v", name, len(got.Reader), err)
+		}
+		if again, err := f.loadSecrets(); err != nil || again != got {
+			t.Errorf("%s: written differently: %v", name, err)
+		}
+	}
+	f := older(t, map[string]string{"env": olderEnv}).folder // the file is gone
+	if got, err := f.loadSecrets(); err != nil || got.Postgres != "P" {
+		t.Errorf("without the file: %v", err)
+	}
+	f = older(t, map[string]string{"secrets.json": "{", "env": "A='1'\n"}).folder
+	if _, err := f.loadSecrets(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "make local-reset") {
+		t.Errorf("nothing to rebuild from: %v", err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/actor"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/recommend"
@@ -30,8 +31,16 @@ type Command struct {
 
 // move is what every command that moves the pointer records.
 type move struct {
-	Actor  string `env:"USER" default:"unknown" help:"Who does this, for the history."`
-	Reason string `help:"Why, for the history."`
+	Actor  string `placeholder:"NAME" help:"Who does this, for the history. Default: the AWS role on AWS, else the user of this machine."`
+	Reason string `help:"Why this is done, for the history."`
+}
+
+// AfterApply finds out who acts, unless a flag says it.
+func (m *move) AfterApply() error {
+	if m.Actor == "" {
+		m.Actor = actor.Name()
+	}
+	return nil
 }
 
 type runCommand struct {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -25,8 +26,27 @@ var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // function, pgx's list of Go types, from which it guesses PostgreSQL types.
 const (
 	tags         = "lambda.norpc,shipped"
-	functionTags = tags + ",nopgxregisterdefaulttypes"
+	functionTags = tags + ",nopgxregisterdefaulttypes,onlambda"
 )
+
+// FindRepository walks up from the working directory to the folder whose go.mod is kindred's.
+func FindRepository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find working directory: %w", err)
+	}
+	for {
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(mod), "module kindred\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("run this inside the kindred repository")
+		}
+		dir = parent
+	}
+}
 
 // BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a
 // Lambda zip. LocalStack without Docker runs the bootstrap directly on the host, so on macOS that
@@ -49,8 +69,9 @@ func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, erro
 	return data, nil
 }
 
-// Compile builds a program of the module in dir. Paths, times, version control and the caller's
-// settings leave no trace in it: the same sources and Go release give the same bytes.
+// Compile builds a program of the module in dir. Paths, times and the caller's settings leave no
+// trace in it. A function depends on its sources and the Go release alone; any other program also
+// knows its commit, so that --version can name it: the same commit gives the same bytes.
 func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
 	scratch, err := os.MkdirTemp("", "kindred-build-")
 	if err != nil {
@@ -58,12 +79,12 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
 	out := filepath.Join(scratch, "program")
-	with := tags
+	with, link := tags, "-s -w -buildid="+stamp(ctx, dir)
 	if strings.HasPrefix(program, "./lambdas/") {
-		with = functionTags
+		with, link = functionTags, "-s -w -buildid="
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags",
-		"-s -w -buildid=", "-o", out, program)
+		link, "-o", out, program)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
 	if said, err := cmd.CombinedOutput(); err != nil {
@@ -74,6 +95,18 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 		return nil, fmt.Errorf("build %s: %w", program, err)
 	}
 	return data, nil
+}
+
+// stamp is the linker's flags that name the commit of dir in package program; none outside version
+// control.
+func stamp(ctx context.Context, dir string) string {
+	out, err := exec.CommandContext(ctx, "git", "-C", dir, "log", "-1", "--format=%H %cI").Output()
+	commit, date, found := strings.Cut(strings.TrimSpace(string(out)), " ")
+	if err != nil || !found {
+		return ""
+	}
+	const in = "kindred/internal/platform/program."
+	return " -X " + in + "linkedCommit=" + commit + " -X " + in + "linkedDate=" + date
 }
 
 // Pack returns a Lambda zip: bootstrap, executable, beside the files. Equal input gives equal bytes.

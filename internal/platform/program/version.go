@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// Set by the linker in programs that are built without version control's own stamp (package
-// artifact).
+// Set by the linker: by the Makefile and by package artifact. Programs that are built otherwise have
+// the stamp of Go's own.
 var (
-	linkedCommit string
-	linkedDate   string // RFC 3339
+	linkedCommit  string
+	linkedDate    string // RFC 3339
+	linkedChanges string // "true": with changes that were not committed
 )
 
 // build is what this program was built from.
@@ -25,7 +26,10 @@ type build struct {
 }
 
 func readBuild() build {
-	b := build{Commit: linkedCommit, Date: linkedDate, Go: runtime.Version()}
+	b := build{Commit: linkedCommit, Date: linkedDate, Changed: linkedChanges == "true", Go: runtime.Version()}
+	if b.Commit != "" {
+		return b
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -11,6 +11,7 @@ import (
 
 	"kindred/internal/platform/artifact"
 	"kindred/internal/platform/program"
+	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 	"kindred/localstack/stack"
 )
@@ -78,9 +79,12 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	env, err := local.ReadEnv()
 	if err != nil {
-		return fmt.Errorf("%w; `make local-up` writes it", err)
+		return err
 	}
-	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_DSN"], MySQLDSN: env["MYSQL_DSN"],
+	if err := provision.AdmitReader(ctx, env["PGVECTOR_DSN"], stack.Reader); err != nil {
+		return err
+	}
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"], MySQLDSN: env["MYSQL_DSN"],
 		Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
 		if config.Functions[function], err = artifact.BuildFunctionFor(ctx, local.Repository(), function,

@@ -8,12 +8,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"kindred/internal/platform/artifact"
 )
 
 // Workspace is where Terraform finds its provider and leaves its state.
@@ -40,7 +41,7 @@ func Open(ctx context.Context) (*Workspace, error) {
 
 // workspace finds the folders; nothing is prepared.
 func workspace() (*Workspace, error) {
-	repository, err := findRepository()
+	repository, err := artifact.FindRepository()
 	if err != nil {
 		return nil, err
 	}
@@ -50,23 +51,6 @@ func workspace() (*Workspace, error) {
 		return nil, fmt.Errorf("find the state folder: %w", err)
 	}
 	return &Workspace{Repository: repository, State: state, config: filepath.Join(state, "terraform.rc")}, nil
-}
-
-func findRepository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the repository: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "terraform", "modules")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("find the repository: no folder above this one has terraform/modules")
-		}
-		dir = parent
-	}
 }
 
 // Root is a folder of configuration with its own environment and working data.

@@ -1,0 +1,25 @@
+//go:build !onlambda
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"kindred/internal/platform/program"
+)
+
+const description = "The Lambda function that answers every event of the activity stream with recommendations. " +
+	"It has no command line: `make deploy` installs it in the local stack, Terraform on AWS."
+
+type command struct{}
+
+// Run says what to do instead.
+func (command) Run() error {
+	return fmt.Errorf("%w: recommend runs as a Lambda function only; `make deploy` installs it in the local stack", program.ErrConfig)
+}
+
+// local answers --help and --version.
+func local(args []string) int {
+	return program.Main("recommend", description, &command{}, args, os.Stdout, os.Stderr)
+}

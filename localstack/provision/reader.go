@@ -1,0 +1,23 @@
+package provision
+
+import (
+	"context"
+
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
+)
+
+// AdmitReader brings the vector database at dsn up to date and lets the role, by which the functions
+// log in, read every model version, those to come too, and write nothing.
+func AdmitReader(ctx context.Context, dsn, role string) error {
+	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := migration.Up(ctx, store); err != nil {
+		return err
+	}
+	return migration.AdmitReader(ctx, store, role)
+}
