@@ -181,8 +181,8 @@ var (
 	sessionID = regexp.MustCompile(`"session_id": ?"([^"]+)"`)
 )
 
-// wantParts: the events of an array, of lines, of a KPL aggregate, of a gzip stream and behind a BOM
-// are answered each; what else is no event is in quarantine.
+// wantParts: the events of an array, of lines, of a KPL aggregate, of a gzip stream and after a BOM
+// are answered each. Other bytes that are no event are in quarantine.
 func wantParts(b *caseBench, t *testing.T, folder string) {
 	c := b.chain
 	files, err := filepath.Glob(filepath.Join(folder, "*.bin"))

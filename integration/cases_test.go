@@ -43,7 +43,7 @@ type caseBench struct {
 }
 
 // TestCases runs every known case on inputs of our own and, where the folder exists, on those of
-// KINDRED_CASES, by default ../shared/cases beside the repository. It prints a line for each case:
+// KINDRED_CASES, by default ../shared/cases next to the repository. It prints a line for each case:
 //
 //	go test ./integration -run TestCases -v
 //

@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// service is what the tests' containers take from the compose file: images and settings stand there alone.
+// service is what the tests' containers take from the compose file, which alone has images and settings.
 type service struct {
 	Image       string
 	Command     []string

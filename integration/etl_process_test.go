@@ -63,7 +63,7 @@ func (s Stack) mustLake(t *testing.T) lake {
 	return lake{stack: s, bucket: s.mustBucket(t)}.another()
 }
 
-// another is an empty lake in the same bucket: what a bucket of its own costs, and is as good.
+// another is an empty lake in the same bucket. It is as good as a bucket of its own, and cheaper.
 func (l lake) another() lake {
 	prefix := randomName()
 	l.location = "s3://" + l.bucket + "/" + prefix

@@ -96,7 +96,7 @@ func TestForeignReadersSeeEveryCentAndNull(t *testing.T) {
 			for line := range strings.Lines(a.stdout) {
 				var values []*string
 				if err := json.Unmarshal([]byte(line), &values); err != nil {
-					continue // what Spark says beside
+					continue // what else Spark says
 				}
 				again, err := json.Marshal(values)
 				if err != nil {

@@ -31,8 +31,8 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	address := login.Clone()
 	address.User, address.Passwd = "", ""
 	for name, test := range map[string]struct{ secret, dsn string }{
-		"login beside an address": {string(rds), address.FormatDSN()},
-		"whole DSN":               {dsn, ""},
+		"login in addition to an address": {string(rds), address.FormatDSN()},
+		"whole DSN":                       {dsn, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -119,7 +119,7 @@ func TestDatabaseDownQuarantinesNothingLosesNothingAndCatchesUp(t *testing.T) {
 }
 
 // TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes sends it on the real stream; the
-// sessions of the others go on behind it.
+// sessions of the others go on after it.
 func TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes(t *testing.T) {
 	t.Parallel()
 	c := mustChain(t, mustStack(t))
@@ -202,7 +202,7 @@ func (n ownStack) testStateGone(t *testing.T) {
 	mustHold(t, c.mustAudit(t, catchUp), events, 0)
 	before := mustSequenceNumbers(t, c)
 
-	c.mustSend(t, clicksOf(*faultSeed+1, events)) // in the midst of these
+	c.mustSend(t, clicksOf(*faultSeed+1, events)) // while these are answered
 	if err := syscall.Kill(parts[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

@@ -129,7 +129,7 @@ type faults struct {
 	objects bool                     // S3 takes no object
 }
 
-// faultyServices stands before the services and makes them fail as they do on AWS.
+// faultyServices is a proxy of the services that makes them fail as they do on AWS.
 type faultyServices struct {
 	*httptest.Server
 	next   http.Handler
@@ -363,8 +363,8 @@ func mustKeys(t *testing.T, store objectstore.Store, prefix string) (keys []stri
 	return keys
 }
 
-// mustProxy stands before the PostgreSQL server of dsn, where the stack's functions reach it, and
-// returns the address through it.
+// mustProxy starts a proxy of dsn's PostgreSQL server, which the stack's functions reach, and returns
+// the address through it.
 func mustProxy(t *testing.T, stack Stack, dsn string) (*toxiproxy.Proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -516,8 +516,8 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 	}
 }
 
-// TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions promotes and rolls back as fast as it goes
-// while the function works.
+// TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions promotes and rolls back as fast as
+// possible while the function works.
 func TestMovingTheLivePointerFailsNoBatchAndMixesNoVersions(t *testing.T) {
 	t.Parallel()
 	const events, batch, poison = 600, 20, 5

@@ -43,7 +43,7 @@ func TestCanaryTakesItsShareAndGivesItBack(t *testing.T) {
 	}
 	dropped, err := store.Prune(t.Context(), 0)
 	if err != nil || !slices.Equal(dropped, []string{ids[4], ids[3]}) {
-		t.Errorf("beside live, previous and canary were dropped %v: %v", dropped, err)
+		t.Errorf("except live, previous and canary were dropped %v: %v", dropped, err)
 	}
 	versions, err := store.Versions(t.Context())
 	if err != nil || versions[slices.IndexFunc(versions,

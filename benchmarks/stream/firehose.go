@@ -20,7 +20,7 @@ func newFirehose() *firehose {
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return // the function ended meanwhile
+			return // the function has ended
 		}
 		n := bytes.Count(body, []byte(`{"Data":`))
 		f.taken.Add(int64(n))

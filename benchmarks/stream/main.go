@@ -1,5 +1,5 @@
 // Stream measures the function recommend at the Lambda Runtime API, in its own process and as it is
-// deployed: how many events it answers in a second beside an empty function and beside a bare pgx
+// deployed: how many events it answers in a second compared with an empty function and a bare pgx
 // loop that sends the same queries; what remains when the database answers from memory; how soon it
 // starts; how large it is; what it allocates. It works in a database of its own, which it drops.
 package main
@@ -378,7 +378,7 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	return os.WriteFile(filepath.Join(c.Results, "results.json"), data, 0o644)
 }
 
-// ratioOfRounds is the median of a's rate beside b's in the same round.
+// ratioOfRounds is the median ratio of a's rate to b's in the same round.
 func ratioOfRounds(a, b *row) float64 {
 	ratios := make([]float64, len(a.EventsPerSecond))
 	for i := range ratios {

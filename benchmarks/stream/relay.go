@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// relay stands between the function and PostgreSQL. It notes what is asked, and it can answer from
+// relay is a proxy between the function and PostgreSQL. It notes what is asked, and it can answer from
 // memory what was asked before: the database stubbed, without a second opinion on what a database
 // says. A question is all that comes before a Sync.
 type relay struct {

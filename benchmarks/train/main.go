@@ -18,7 +18,7 @@ type commands struct {
 	Run   Run        `cmd:"" default:"withargs" help:"Prepare the peers, run everybody and print the table (the default)."`
 	Fit   FitCommand `cmd:"" help:"Train with this build's kernels: what the run starts for kindred itself."`
 	Reach Reach      `cmd:"" help:"Seconds until kindred and implicit rank equally well, each tuned on a validation part."`
-	Grow  Grow       `cmd:"" help:"Train on 2 to 20 million interactions: memory beside the estimate, seconds beside size."`
+	Grow  Grow       `cmd:"" help:"Train on 2 to 20 million interactions: memory against the estimate, seconds against size."`
 }
 
 // FitCommand is one contender's run.

@@ -1,7 +1,7 @@
 // Package conformance states the behaviour of AWS that kindred depends on, one Behaviour a row, and
 // finds out whether an endpoint behaves so: an emulator, or AWS itself. It owns the rows, the table
 // that docs/parity.md holds and the guard of the run on AWS. Starting emulators belongs to the
-// program parity; how kindred treats a behaviour is tested beside its code.
+// program parity; how kindred treats a behaviour is tested next to its code.
 //
 // A row makes resources of its own and deletes them. What it saw becomes the cell, so a cell holds
 // no time, name or number that another run would not give.

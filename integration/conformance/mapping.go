@@ -136,7 +136,7 @@ func batchOf(n int32) func(*lambda.CreateEventSourceMappingInput) {
 	return func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = &n }
 }
 
-// toBucket has what is given up written to the place's bucket.
+// toBucket lets the mapping write the batches that it gives up to the place's bucket.
 func (p *place) toBucket(in *lambda.CreateEventSourceMappingInput) {
 	in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String("arn:aws:s3:::" +
 		p.name)}}
@@ -302,7 +302,7 @@ func checkPartial(ctx context.Context, p *place) {
 	if !settled {
 		differs("the reported record is not sent again: it is lost")
 	}
-	// AWS may have read the records as several batches; what is in front of the failure comes once in any case.
+	// AWS may have read the records as several batches; the records before the failure come once in any case.
 	for _, done := range []string{"1", "2"} {
 		if count(p.journal(ctx), done) != 1 {
 			differs("a record in front of the reported one is sent again")

@@ -124,7 +124,7 @@ func Read(page string) (Table, error) {
 	return t, nil
 }
 
-// Set puts a column in place of the one whose title begins with the same word, or behind the
+// Set puts a column in place of the one whose title begins with the same word, or after the
 // others. Of the same version, rows that are not in cells stay.
 func (t *Table) Set(title string, cells map[string]string) {
 	if t.Cells == nil {

@@ -9,7 +9,7 @@ const BucketVariable = "PROBE_BUCKET"
 // Prefix is the folder of the entries, one object a batch, named by the time it began.
 const Prefix = "journal/"
 
-// First words of a record's data. With Once behind it, a word counts when the record comes for the
+// First words of a record's data. Followed by Once, a word counts when the record comes for the
 // first time only.
 const (
 	Fail   = "fail"   // the whole batch fails
@@ -18,7 +18,7 @@ const (
 	Once   = "-once"
 )
 
-// NapTime is long beside a cold start.
+// NapTime is long compared with a cold start.
 const NapTime = 2 * time.Second
 
 // Entry is one batch as the function got it.
