@@ -30,25 +30,25 @@ type RunCommand struct {
 	Lake             envconfig.Lake      `embed:""`
 	Artifacts        envconfig.Artifacts `embed:""`
 	MinStars         int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
-	FeedbackView     float64             `default:"0" help:"Confidence of a product that a customer has looked at and not rated (see feedback); a like has 1."`
-	FeedbackCart     float64             `default:"0.5" help:"The same of a product put into the cart."`
-	FeedbackPurchase float64             `default:"1" help:"The same of a product bought."`
-	Dim              int                 `default:"0" help:"Components of a vector; 0 lets the tuning choose."`
-	TuneBudget       float64             `default:"60" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s: candidates are priced by their arithmetic, so equal input gives equal models."`
-	Epochs           int                 `default:"16" help:"Sweeps of the final fits."`
-	Seed             uint64              `default:"1" help:"Seed of the initial vectors."`
-	ViewWeight       float64             `default:"0" help:"Confidence of an item that a shopper looks at; a like in training has 1. 0 lets tuning choose."`
-	CartWeight       float64             `default:"0" help:"Confidence of an item in the cart; 0 is three views."`
-	Threads          int                 `default:"0" help:"Processors to use; 0 is all. The model does not depend on it."`
-	Memory           int64               `default:"0" help:"Most bytes to use; 0 is what the system has left. A training that needs more is refused before it starts."`
+	FeedbackView     float64             `default:"0" help:"Training weight of a product that a customer viewed but did not rate. A like has weight 1; 0 ignores views."`
+	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
+	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
+	Dim              int                 `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
+	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
+	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`
+	Seed             uint64              `default:"1" help:"Seed of the random initial vectors."`
+	ViewWeight       float64             `default:"0" help:"Weight of an item that a shopper views, when serving adds the session to the customer. A like in training has weight 1; 0 lets tuning choose."`
+	CartWeight       float64             `default:"0" help:"Weight of an item in the cart, when serving adds the session to the customer. 0 is three times the weight of a view."`
+	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
+	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left. Training that needs more is refused before it starts."`
 	Planted          Planted             `kong:"-"` // the program hands it in
-	ScratchDir       string              `placeholder:"FOLDER" help:"Where files wait to be committed. Default: the system's folder for such."`
+	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
 }
 
 // ShowCommand is `train show`.
 type ShowCommand struct {
 	Artifacts envconfig.Artifacts `embed:""`
-	ID        string              `arg:"" optional:"" help:"Version; the current one when absent."`
+	ID        string              `arg:"" optional:"" help:"Version to show. Default: the current one."`
 }
 
 // Run trains.
@@ -133,6 +133,9 @@ func (r *Result) table() string {
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)
+	if r.Report.Ties > 0 {
+		fmt.Fprintf(&b, "%.1f %% of the ratings with a time share it with another rating of the same customer.\n", 100*r.Report.Ties)
+	}
 	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
 	for _, row := range r.Report.Rows {
 		fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)

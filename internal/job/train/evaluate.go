@@ -100,20 +100,29 @@ type contender struct {
 // option is one configuration of a baseline.
 type option map[string]any
 
+// parts are the training, test and validation parts and what is fitted while tuning, all as wide as
+// the widest and in canonical order, and where the validation part is from.
+func (e *Evaluation) parts() (train, test, valid, fitting *evaluation.Pairs, validation string) {
+	if e.Valid == nil {
+		evaluation.Widen(e.Train, e.Test)
+		all := ordered(e.Train, e.Test)
+		fitting, valid = all[0].Cut(cutSeed)
+		return all[0], all[1], valid, fitting,
+			"one interaction in ten of the training file, drawn by seed; put back for the final fits"
+	}
+	evaluation.Widen(e.Train, e.Test, e.Valid)
+	all := ordered(e.Train, e.Test, e.Valid)
+	return all[0], all[1], all[2], all[0], "the given file"
+}
+
 // Run makes the table. The error is ials.ErrNoInteractions, ErrMemory, or the context's.
 func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
-	valid, fitting, validation := e.Valid, e.Train, "the given file"
-	if valid == nil {
-		validation = "one interaction in ten of the training file, by hash; put back for the final fits"
-		evaluation.Widen(e.Train, e.Test)
-		fitting, valid = e.Train.Cut(cutSeed)
-	}
-	evaluation.Widen(e.Train, e.Test, valid, fitting)
-	full := e.Train
+	train, test, valid, fitting, validation := e.parts()
+	full := train
 	if e.Refit && e.Valid != nil {
 		full = full.With(valid)
 	}
-	result := &EvaluationResult{Users: len(e.Train.Of), Items: e.Train.Products, Interactions: e.Train.Count(),
+	result := &EvaluationResult{Users: len(train.Of), Items: train.Products, Interactions: train.Count(),
 		Validation: validation,
 		Skipped:    []Skipped{{evaluation.RowCustomerMean, "the format has no stars"}}}
 	if result.Interactions == 0 {
@@ -123,7 +132,7 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 		e.Threads); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
-	task := full.Task(e.Test)
+	task := full.Task(test)
 	result.TestUsers = len(task.Cases)
 	tuning := fitting.Task(valid)
 	for _, c := range e.contenders(result) {

@@ -15,16 +15,16 @@ import (
 
 // EvaluateCommand is `train evaluate`.
 type EvaluateCommand struct {
-	Train      string  `required:"" placeholder:"FILE" help:"What is known: a line a user, \"user item item …\"."`
-	Test       string  `required:"" placeholder:"FILE" help:"What is to be found."`
-	Valid      string  `placeholder:"FILE" help:"What tuning may look at. Default: a tenth of the training file, put back afterwards."`
-	Refit      bool    `help:"Once tuned, fit (and mask) the validation file too. The tables of the public splits don't."`
-	TuneBudget float64 `default:"300" help:"Seconds for tuning, of a nominal machine with 20 Gflop/s."`
-	LargestDim int     `default:"512" help:"Most components of a vector that tuning may choose."`
-	Epochs     int     `default:"16" help:"Sweeps of the final fit."`
-	Seed       uint64  `default:"1" help:"Seed of the initial vectors."`
-	Memory     int64   `default:"0" help:"Most bytes to use; 0 is what the system has left."`
-	Threads    int     `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
+	Train      string  `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
+	Test       string  `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
+	Valid      string  `placeholder:"FILE" help:"Interactions that only tuning looks at, one line per user. Default: a tenth of the training file, which the final fits use again."`
+	Refit      bool    `help:"After tuning, train on the validation file too and leave its items out of the rankings. Published tables of the public splits do not."`
+	TuneBudget float64 `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s."`
+	LargestDim int     `default:"512" help:"Largest number of components of a vector that tuning may choose."`
+	Epochs     int     `default:"16" help:"Passes over all users and items in the final fit."`
+	Seed       uint64  `default:"1" help:"Seed of the random initial vectors."`
+	Memory     int64   `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left."`
+	Threads    int     `default:"0" help:"Number of processors to use. 0 uses all. The figures do not depend on it."`
 }
 
 // Run measures every row.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -125,5 +127,51 @@ func TestEvaluationOnDegenerateData(t *testing.T) {
 				t.Errorf("%s: %v", data, err)
 			}
 		})
+	}
+}
+
+// TestEvaluationDoesNotDependOnNumbers numbers users and items otherwise.
+func TestEvaluationDoesNotDependOnNumbers(t *testing.T) {
+	t.Parallel()
+	const users, items = 60, 40
+	rng := rand.New(rand.NewPCG(8, 8))
+	train, test := &evaluation.Pairs{Products: items, Of: make([][]int32, users)},
+		&evaluation.Pairs{Products: items, Of: make([][]int32, users)}
+	for u := range users {
+		for i := range int32(items) {
+			switch {
+			case rng.IntN(4) > 0 && int(i)%3 != u%3:
+			case rng.IntN(5) == 0:
+				test.Of[u] = append(test.Of[u], i)
+			case rng.IntN(2) == 0:
+				train.Of[u] = append(train.Of[u], i)
+			}
+		}
+	}
+	user, item := rng.Perm(users), rng.Perm(items)
+	renumbered := func(p *evaluation.Pairs) *evaluation.Pairs {
+		q := &evaluation.Pairs{Products: items, Of: make([][]int32, users)}
+		for u, own := range p.Of {
+			for _, i := range own {
+				q.Of[user[u]] = append(q.Of[user[u]], int32(item[i]))
+			}
+			slices.Sort(q.Of[user[u]])
+		}
+		return q
+	}
+	table := func(train, test *evaluation.Pairs) []EvaluationRow {
+		e := &Evaluation{Train: train, Test: test, LargestDim: 16, TuneBudget: 0.01, Epochs: 4, Seed: 1, Threads: 2,
+			Progress: func(string, int64, int64) {}, Measured: func(EvaluationRow) {}}
+		r, err := e.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.Rows {
+			r.Rows[i].Seconds, r.Rows[i].Tuning = 0, 0
+		}
+		return r.Rows
+	}
+	if want, got := table(train, test), table(renumbered(train), renumbered(test)); !reflect.DeepEqual(want, got) {
+		t.Errorf("numbered otherwise:\n%+v\nwant\n%+v", got, want)
 	}
 }

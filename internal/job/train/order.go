@@ -151,3 +151,48 @@ func (g *graph) edges(edge func(a, b int32, label uint64)) {
 		edge(f.of, f.value, f.kind)
 	}
 }
+
+// ordered puts users and items into canonical order, so that the table does not depend on how a file
+// numbers them. All parts have the same users and items.
+func ordered(parts ...*evaluation.Pairs) []*evaluation.Pairs {
+	users, items := len(parts[0].Of), parts[0].Products
+	g := &canonical.Graph{Colours: make([]uint64, users+items), Edges: func(edge func(a, b int32, label uint64)) {
+		for label, p := range parts {
+			for user, own := range p.Of {
+				for _, item := range own {
+					edge(int32(user), int32(users)+item, uint64(label))
+				}
+			}
+		}
+	}}
+	for node := range g.Colours {
+		g.Colours[node] = nodeProduct
+		if node < users {
+			g.Colours[node] = nodeCustomer
+		}
+	}
+	var order []int32 // of users
+	rank := make([]int32, items)
+	next := int32(0)
+	for _, node := range canonical.Order(g) {
+		if int(node) < users {
+			order = append(order, node)
+			continue
+		}
+		rank[int(node)-users] = next
+		next++
+	}
+	all := make([]*evaluation.Pairs, len(parts))
+	for i, p := range parts {
+		all[i] = &evaluation.Pairs{Products: items, Of: make([][]int32, users)}
+		for place, user := range order {
+			own := make([]int32, len(p.Of[user]))
+			for j, item := range p.Of[user] {
+				own[j] = rank[item]
+			}
+			slices.Sort(own)
+			all[i].Of[place] = own
+		}
+	}
+	return all
+}

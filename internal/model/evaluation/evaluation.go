@@ -124,7 +124,7 @@ func (s *Scores) measure(i int, c Case, scores []float32, masked []bool, shown [
 	places := placesOf(scores, masked, top, c.Relevant)
 	s.NDCG10[i], s.Recall10[i] = places.ndcg(ShortCut, len(c.Relevant)), places.recall(ShortCut, len(c.Relevant))
 	s.NDCG20[i], s.Recall20[i] = places.ndcg(LongCut, len(c.Relevant)), places.recall(LongCut, len(c.Relevant))
-	s.Reciprocal[i] = places[0].reciprocal()
+	s.Reciprocal[i] = places.reciprocal()
 }
 
 func setAll(masked []bool, products []int32, value bool) {

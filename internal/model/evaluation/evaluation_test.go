@@ -33,6 +33,8 @@ func TestMetricsByHand(t *testing.T) {
 		"a tie across the cutoff":   {[]float32{9, 5, 5, 5, 1, 1, 1, 99}, []int32{2}, 2, second / 3, 1.0 / 3, (1.0/2 + 1.0/3 + 1.0/4) / 3},
 		"two of a tie of three":     {[]float32{5, 5, 5, 1, 1, 1, 1, 5}, []int32{0, 1}, 1, 2.0 / 3, 1.0 / 3, (1 + 1 + 0.5) / 3},
 		"no number is last":         {[]float32{nan, nan, 5, 1, 1, 1, 1, 99}, []int32{0}, 7, (1/math.Log2(7) + 1/math.Log2(8)) / 2, 1, (1.0/6 + 1.0/7) / 2},
+		"relevant but seen":         {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{7}, 3, 0, 0, 0},
+		"one of two seen":           {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{0, 7}, 3, 1 / (1 + second), 0.5, 1},
 		"all alike":                 {make([]float32, 8), []int32{4}, 1, 1.0 / 7, 1.0 / 7, (1 + 1.0/2 + 1.0/3 + 1.0/4 + 1.0/5 + 1.0/6 + 1.0/7) / 7},
 	}
 	for name, test := range tests {
@@ -47,7 +49,7 @@ func TestMetricsByHand(t *testing.T) {
 			if x := got.recall(test.k, n); math.Abs(x-test.recall) > 1e-12 {
 				t.Errorf("recall is %g, want %g", x, test.recall)
 			}
-			if x := got[0].reciprocal(); math.Abs(x-test.reciprocal) > 1e-12 {
+			if x := got.reciprocal(); math.Abs(x-test.reciprocal) > 1e-12 {
 				t.Errorf("reciprocal rank is %g, want %g", x, test.reciprocal)
 			}
 		})
@@ -74,7 +76,7 @@ func TestTiesAreTheMeanOverTheirOrders(t *testing.T) {
 		figures := func(scores []float32) [5]float64 {
 			g, n := placesOf(scores, masked, Top(scores, masked, LongCut), relevant), len(relevant)
 			return [5]float64{g.ndcg(ShortCut, n), g.recall(ShortCut, n), g.ndcg(LongCut, n), g.recall(LongCut, n),
-				g[0].reciprocal()}
+				g.reciprocal()}
 		}
 		var mean [5]float64
 		for range draws {

@@ -18,11 +18,14 @@ type group struct {
 // LongCut places, and the best group in any case.
 type places []group
 
-// placesOf finds the groups. top is the first LongCut products; masked ones are none of the ranking.
-// relevant is not empty, and holds no masked product.
+// placesOf finds the groups. top is the first LongCut products; masked ones are none of the ranking,
+// and are not found although they may be relevant.
 func placesOf(scores []float32, masked []bool, top, relevant []int32) places {
 	var all places
 	for _, p := range relevant {
+		if masked[p] {
+			continue
+		}
 		beyond := len(top) == LongCut && better(scores[top[LongCut-1]], scores[p])
 		if beyond && len(all) > 0 && better(all[0].score, scores[p]) {
 			continue
@@ -35,6 +38,9 @@ func placesOf(scores []float32, masked []bool, top, relevant []int32) places {
 			all = slices.Insert(all, i, group{score: scores[p]})
 		}
 		all[i].relevant++
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	for p, s := range scores {
 		if masked[p] || better(all[len(all)-1].score, s) {
@@ -96,9 +102,12 @@ func (all places) recall(k, n int) float64 {
 	return hits / float64(n)
 }
 
-// reciprocal is one over the place of the group's first relevant product.
-func (g group) reciprocal() float64 {
-	var mean float64
+// reciprocal is one over the place of the first relevant product, 0 without any.
+func (all places) reciprocal() float64 {
+	if len(all) == 0 {
+		return 0
+	}
+	g, mean := all[0], 0.0
 	left := 1.0 // the probability that no relevant product has come yet
 	for i := 0; i <= g.tied-g.relevant; i++ {
 		now := left * float64(g.relevant) / float64(g.tied-i)
