@@ -43,3 +43,28 @@ func TestGoldenTrainingSet(t *testing.T) {
 		golden.Equal(t, name, golden.Indent(t, data))
 	}
 }
+
+// TestGoldenPartition holds what workers leave for one another: the plan, and what one partition wrote.
+func TestGoldenPartition(t *testing.T) {
+	t.Parallel()
+	store := objectstore.NewFolder(t.TempDir())
+	repo := commit.NewRepository(store, "training-set")
+	s := small()
+	s.position = mysqlsource.Position{Server: "10.11.14-MariaDB", Database: "shop", BinlogFile: "binlog.000042",
+		BinlogPosition: 1187, Exact: true}
+	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	if _, _, err := RunPartition(t.Context(), s, repo, Job{Name: "nightly", Partitions: 2}, 0,
+		Options{ScratchDir: t.TempDir(), Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	for name, key := range map[string]string{
+		"plan.json": "training-set/run=nightly/plan.json",
+		"part.json": "training-set/run=nightly/parts/00000.json",
+	} {
+		data, _, err := objectstore.ReadAll(t.Context(), store, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden.Equal(t, name, golden.Indent(t, data))
+	}
+}
