@@ -28,7 +28,7 @@ const (
 	probeTimeout = 5 * time.Second  // of one health check
 	// of using a part: LocalStack loads a service when it is first asked, more than 10 s on a busy
 	// machine
-	useTimeout = 30 * time.Second
+	useTimeout = 90 * time.Second
 )
 
 // command is how a part is started.
