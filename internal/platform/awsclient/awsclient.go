@@ -6,16 +6,28 @@ package awsclient
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"kindred/internal/platform/patience"
 )
+
+// HTTPClient makes the SDK's client with limits on silence. The SDK's own waits for ever for a
+// service that accepts a connection and answers nothing.
+func HTTPClient(limits patience.Limits) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.DialContext, t.TLSHandshakeTimeout = limits.Dial, limits.Connect
+	})
+}
 
 // Load reads the SDK's configuration from the environment. It makes no request.
 func Load(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(HTTPClient(patience.HTTP())))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}

@@ -15,12 +15,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	driver "github.com/go-sql-driver/mysql"
 
+	"kindred/internal/platform/patience"
 	"kindred/internal/shop"
 )
 
@@ -110,6 +112,9 @@ func parseDSN(dsn string) (*driver.Config, error) {
 	if cfg.DBName == "" {
 		return nil, fmt.Errorf("%w: MYSQL_DSN names no database", ErrSettings)
 	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = patience.Statement
+	}
 	return cfg, nil
 }
 
@@ -123,12 +128,12 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 		s.raw = conn
 		return conn, err
 	}
-	stop := func() bool { return true }
+	greeting, stop := ctx, func() bool { return true }
 	configure := func(c *client.Conn) error {
-		stop = context.AfterFunc(ctx, func() { _ = s.raw.Close() }) // the handshake itself knows neither context nor timeout
-		if err := s.raw.SetDeadline(time.Now().Add(timeout)); err != nil {
-			return err
-		}
+		limited, cancel := context.WithTimeout(ctx, timeout)
+		// The handshake itself knows no context, and for each packet it waits as long as for a row.
+		end := context.AfterFunc(limited, func() { _ = s.raw.Close() })
+		greeting, stop = limited, func() bool { ended := end(); cancel(); return ended }
 		if secure != nil {
 			c.SetTLSConfig(secure)
 		}
@@ -137,9 +142,9 @@ func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
 	}
 	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd,
 		s.cfg.DBName, dial, configure)
-	stop()
-	if err == nil {
-		err = s.raw.SetDeadline(time.Time{})
+	late := !stop() && ctx.Err() == nil && errors.Is(greeting.Err(), context.DeadlineExceeded)
+	if late {
+		err = fmt.Errorf("it accepted the connection and did not log in within %v: %w", timeout, os.ErrDeadlineExceeded)
 	}
 	if err != nil {
 		return explain(s.cfg, "connect", cause(ctx, err))

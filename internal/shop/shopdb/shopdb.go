@@ -16,6 +16,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/patience"
 )
 
 // dialTimeout bounds the wait for a server that does not answer at all, or answers and then says nothing.
@@ -54,6 +55,9 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	cfg.InterpolateParams = true // multi-row inserts in one round trip
 	if cfg.Timeout == 0 {
 		cfg.Timeout = dialTimeout
+	}
+	if cfg.ReadTimeout == 0 {
+		cfg.ReadTimeout = patience.Statement
 	}
 	cfg.Logger = quiet{}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "")); err != nil { // whatever the server's default is

@@ -35,6 +35,8 @@ const (
 	// A second migrator asks each second, for at most a minute.
 	migrationLockProbeSeconds = 1
 	migrationLockProbes       = 60
+	// A statement waits so long for a lock that another session holds.
+	setLockTime = `SELECT set_config('lock_timeout', '1min', false)`
 )
 
 // Up brings the database's schema up to date, makes the vector extension, and grants again what
@@ -60,7 +62,10 @@ func Up(ctx context.Context, s *vectorstore.Store) error {
 // migrate runs the numbered files that the database does not know yet.
 func migrate(ctx context.Context, s *vectorstore.Store) (err error) {
 	config := s.Config()
-	var options []stdlib.OptionOpenDB
+	options := []stdlib.OptionOpenDB{stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, setLockTime)
+		return err
+	})}
 	if config.BeforeConnect != nil {
 		options = append(options, stdlib.OptionBeforeConnect(config.BeforeConnect))
 	}
@@ -110,6 +115,9 @@ func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) er
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the transaction has ended
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, setLockTime); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
 			return err
 		}
