@@ -30,7 +30,7 @@ import (
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -269,7 +269,7 @@ func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.
 			t.Fatalf("the function names %v, want record %d", failures, victim)
 		}
 	}
-	key := func(at int) string { return quarantine.Key(stream.records[at].position) }
+	key := func(at int) string { return deadletter.Key(stream.records[at].position) }
 	if keys := mustKeys(t, s.store, envconfig.QuarantinePrefix); !slices.Equal(keys, []string{key(victim - 10)}) {
 		t.Errorf("in quarantine: %v", keys)
 	}
@@ -449,7 +449,7 @@ func TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone(t *testing.T) {
 	var refused []string
 	for _, r := range stream.records {
 		if bytes.Contains(r.data, []byte(bad)) {
-			refused = append(refused, quarantine.Key(r.position))
+			refused = append(refused, deadletter.Key(r.position))
 		}
 	}
 	if len(refused) == 0 || len(refused) == events {

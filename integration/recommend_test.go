@@ -15,7 +15,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
@@ -62,7 +62,7 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 	}
 	position := activity.Position{Stream: "activity", Shard: "shardId-000000000000",
 		SequenceNumber: batch.Records[poison].Kinesis.SequenceNumber}
-	data, _, err := objectstore.ReadAll(t.Context(), store, quarantine.Key(position))
+	data, _, err := objectstore.ReadAll(t.Context(), store, deadletter.Key(position))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/shardreader"
 	"kindred/internal/stream/shardwriter"
 )
@@ -220,7 +220,7 @@ func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.R
 			if err != nil {
 				kept, err := json.Marshal(activity.Quarantined{Reason: activity.ReasonNotJSON, Message: "made by hand",
 					EventID: activity.EventID(nil, p), Position: p, QuarantinedAt: time.Now(), Data: data})
-				quarantined[quarantine.Key(p)] = string(kept)
+				quarantined[deadletter.Key(p)] = string(kept)
 				return err
 			}
 			answers = append(answers, activity.Record{Event: data, Recommendation: activity.Recommendation{

@@ -12,7 +12,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
 	"kindred/internal/stream/activity/activitytest"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 )
 
 // BenchmarkHandle measures what the function itself costs for each event of a full batch: the
@@ -20,7 +20,7 @@ import (
 func BenchmarkHandle(b *testing.B) {
 	version := vectorstoretest.Version("m000000000000001", 1,
 		vectorstoretest.Shape{Items: 800, Customers: 500, RatedEach: 20, Dim: 64})
-	h := &handler{recommender: recommend.New(newCanned(version)), delivery: discard{}, quarantine: quarantine.New(nil),
+	h := &handler{recommender: recommend.New(newCanned(version)), delivery: discard{}, quarantine: deadletter.NewQuarantine(nil),
 		log: slog.New(slog.DiscardHandler), metrics: io.Discard, headRoom: time.Second, now: time.Now}
 	shop := activitytest.Shop{}
 	for _, item := range version.Items {

@@ -13,8 +13,8 @@ import (
 	"kindred/internal/platform/s3put"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/delivery"
-	"kindred/internal/stream/quarantine"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -54,7 +54,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	h = &handler{
 		recommender: recommend.New(store),
 		delivery:    firehose,
-		quarantine:  quarantine.New(bucket),
+		quarantine:  deadletter.NewQuarantine(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
 	}
 	return h, nil

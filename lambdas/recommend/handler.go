@@ -13,6 +13,7 @@ import (
 	"kindred/internal/platform/parallel"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
+	"kindred/internal/stream/deadletter"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"
@@ -58,13 +59,10 @@ type handler struct {
 	now         func() time.Time
 }
 
-// record is one record of the batch.
-type record struct {
-	index    int // in the batch
-	position activity.Position
-	data     []byte
-	event    *activity.Event // nil when it cannot be read
-	fault    *activity.Fault // permanent; nil as long as none is known
+// item is one event of the batch, or what stands in its place. A fault is permanent.
+type item struct {
+	activity.Item
+	index int // of its record in the batch
 }
 
 // Invoke reads a batch and writes what of it is left to do. An error means that the batch is no KinesisEvent.
@@ -76,15 +74,21 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		jsontext.AllowDuplicateNames(true)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
+	// The console's test event, or one of another service, would get an answer that nobody asked for.
+	for i, r := range batch.Records {
+		if err := deadletter.CheckPosition(position(r)); err != nil {
+			return nil, fmt.Errorf("record %d of the batch %w", i, err)
+		}
+	}
 	return json.Marshal(h.handle(ctx, batch))
 }
 
 // handle answers a batch of one shard. Permanent faults go to quarantine. On a transient fault it
 // names the first record that is not done; Lambda sends that one and all after it again, so
-// everything before it is delivered or in quarantine by then, and what is delivered behind it will
-// be again under the same ids. Firehose takes each record of a call for itself: it may refuse one
-// and take a later one of the same session. Nothing behind that call is touched; readers order a
-// session by recommendation.position.
+// everything before it is delivered or in quarantine by then, and what was delivered after it will
+// be delivered again under the same ids. Firehose judges each record of a call on its own: it may
+// refuse one and take a later one of the same session. No later call is made; readers order a session
+// by recommendation.position.
 func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.KinesisEventResponse {
 	start := h.now()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -92,15 +96,15 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-h.headRoom))
 		defer cancel()
 	}
-	sum := summary{events: len(batch.Records)}
-	records := parse(batch)
+	items := parse(batch)
+	sum := summary{events: len(items)}
 	h.timed(&sum.parse, start)
-	done, err := h.answer(ctx, records, &sum) // records before this index of the batch are done
+	done, err := h.answer(ctx, items, &sum) // records before this index of the batch are done
 	if err == nil {
-		done = len(records)
+		done = len(batch.Records)
 	}
 	keeping := h.now()
-	done, quarantineErr := h.keep(ctx, records[:done], &sum)
+	done, quarantineErr := h.keep(ctx, items, done, &sum)
 	h.timed(&sum.quarantine, keeping)
 	err = errors.Join(err, quarantineErr)
 
@@ -109,57 +113,62 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.
 		first := batch.Records[done].Kinesis.SequenceNumber
 		response.BatchItemFailures = append(response.BatchItemFailures, events.KinesisBatchItemFailure{ItemIdentifier: first})
 	}
-	sum.retried = len(batch.Records) - done
+	for _, it := range items {
+		if it.index >= done {
+			sum.retried++
+		}
+	}
 	h.report(ctx, batch, &sum, start, err)
 	return response
 }
 
-// parse reads all records of the batch.
-func parse(batch events.KinesisEvent) []*record {
-	all, records := make([]record, len(batch.Records)), make([]*record, len(batch.Records))
+// parse reads the events of all records of the batch, in their order.
+func parse(batch events.KinesisEvent) []*item {
+	first, all := make([]activity.Item, len(batch.Records)), make([][]activity.Item, len(batch.Records))
 	parallel.Each(len(all), func(i int) {
-		r := &all[i]
-		*r = record{index: i, position: position(batch.Records[i]), data: batch.Records[i].Kinesis.Data}
-		records[i] = r
-		event, err := activity.Parse(r.data)
-		if err == nil {
-			r.event = event
-		} else if !errors.As(err, &r.fault) {
-			r.fault = &activity.Fault{Reason: activity.ReasonSchema, Message: "the event cannot be read"}
-		}
+		all[i] = activity.Read(first[i:i:i+1], position(batch.Records[i]), batch.Records[i].Kinesis.Data)
 	})
-	return records
+	count := 0
+	for _, of := range all {
+		count += len(of)
+	}
+	room, items := make([]item, 0, count), make([]*item, 0, count)
+	for i, of := range all {
+		for _, it := range of {
+			room = append(room, item{it, i})
+			items = append(items, &room[len(room)-1])
+		}
+	}
+	return items
 }
 
-// sound are the records without a fault.
-func sound(records []*record) []*record {
-	var found []*record
-	for _, r := range records {
-		if r.fault == nil {
-			found = append(found, r)
+// sound are the items without a fault.
+func sound(items []*item) []*item {
+	var found []*item
+	for _, it := range items {
+		if it.Fault == nil {
+			found = append(found, it)
 		}
 	}
 	return found
 }
 
-// position reads where on the stream a record was: "arn:aws:kinesis:region:account:stream/NAME" (a
-// consumer's goes on after the name) and "shardId-000000000000:SEQUENCE".
+// position reads where on the stream a record was: the stream's ARN and
+// "shardId-000000000000:SEQUENCE".
 func position(r events.KinesisEventRecord) activity.Position {
-	_, stream, _ := strings.Cut(r.EventSourceArn, ":stream/")
-	stream, _, _ = strings.Cut(stream, "/")
 	shard, _, _ := strings.Cut(r.EventID, ":")
 	return activity.Position{
-		Stream: stream, Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber, PartitionKey: r.Kinesis.PartitionKey,
+		Stream: deadletter.StreamOf(r.EventSourceArn), Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber, PartitionKey: r.Kinesis.PartitionKey,
 		// a float on the way, of whole milliseconds
 		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond).UTC(),
 	}
 }
 
-// answer recommends and delivers, chunk by chunk, and gives a fault to each record that proves to
-// be broken. With an error it returns the batch's index of the first record that is not delivered;
-// no chunk behind it was begun.
-func (h *handler) answer(ctx context.Context, records []*record, sum *summary) (first int, err error) {
-	for left := sound(records); len(left) > 0; {
+// answer recommends and delivers, chunk by chunk, and gives a fault to each event that proves to be
+// broken. With an error it returns the batch's index of the first record that is not delivered; no
+// later chunk was begun.
+func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (first int, err error) {
+	for left := sound(items); len(left) > 0; {
 		chunk := left[:min(chunkEvents, len(left))]
 		if failed, err := h.answerChunk(ctx, chunk, sum); err != nil {
 			return failed.index, err
@@ -169,8 +178,8 @@ func (h *handler) answer(ctx context.Context, records []*record, sum *summary) (
 	return 0, nil
 }
 
-// answerChunk is answer for one chunk; failed is the first record that is not delivered.
-func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary) (failed *record, err error) {
+// answerChunk is answer for one chunk; failed is the first event that is not delivered.
+func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) (failed *item, err error) {
 	start := h.now()
 	answers, err := h.recommend(ctx, chunk)
 	now := h.now()
@@ -183,11 +192,11 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary
 	lines, faults := make([][]byte, len(chunk)), make([]error, len(chunk))
 	parallel.Each(len(chunk), func(i int) {
 		r := chunk[i]
-		lines[i], faults[i] = answers[i].Record(r.data, r.event, r.position, now).AppendLine(nil)
+		lines[i], faults[i] = answers[i].Record(r.Data, r.Event, r.Position, now).AppendSealed(nil)
 	})
 	for i, err := range faults {
 		if err != nil {
-			return chunk[0], fmt.Errorf("write record %s: %w", chunk[i].position.SequenceNumber, err)
+			return chunk[0], fmt.Errorf("write record %s: %w", chunk[i].Position.SequenceNumber, err)
 		}
 	}
 	missing, err := h.delivery.Put(ctx, lines)
@@ -206,16 +215,16 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*record, sum *summary
 	return chunk[missing[0]], err
 }
 
-// recommend answers the records in their order. A record whose values the store refuses for ever
-// gets a fault and no answer: the others are answered without it, found by halves. Every other
-// error is transient, and of all records.
-func (h *handler) recommend(ctx context.Context, records []*record) ([]recommend.Answer, error) {
+// recommend answers the events in their order. An event whose values the store can never accept gets
+// a fault and no answer: it is found by splitting the batch in half, and the others are answered
+// without it. Every other error is transient, and of all events.
+func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Answer, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("begin the next %d events: %w", len(records), err)
+		return nil, fmt.Errorf("begin the next %d events: %w", len(items), err)
 	}
-	list := make([]*activity.Event, len(records))
-	for i, r := range records {
-		list[i] = r.event
+	list := make([]*activity.Event, len(items))
+	for i, it := range items {
+		list[i] = it.Event
 	}
 	answers, err := h.recommender.Batch(ctx, list)
 	var refused *recommend.RefusedError
@@ -223,47 +232,46 @@ func (h *handler) recommend(ctx context.Context, records []*record) ([]recommend
 	case err == nil:
 		return answers, nil
 	case !errors.As(err, &refused):
-		return nil, fmt.Errorf("recommend for %d events: %w", len(records), err)
-	case len(records) == 1:
-		records[0].fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
+		return nil, fmt.Errorf("recommend for %d events: %w", len(items), err)
+	case len(items) == 1:
+		items[0].Fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
 		return nil, nil
 	}
-	half := len(records) / 2
-	if answers, err = h.recommend(ctx, records[:half]); err != nil {
+	half := len(items) / 2
+	if answers, err = h.recommend(ctx, items[:half]); err != nil {
 		return nil, err
 	}
-	rest, err := h.recommend(ctx, records[half:])
+	rest, err := h.recommend(ctx, items[half:])
 	return append(answers, rest...), err
 }
 
-// keep brings those of the records that have a fault into quarantine. With an error it returns how
-// many records before the first failure are done.
-func (h *handler) keep(ctx context.Context, records []*record, sum *summary) (done int, err error) {
-	failures := make([]error, len(records))
+// keep brings the faulty items of the first done records into quarantine. With an error it returns
+// how many records before the first failure are done.
+func (h *handler) keep(ctx context.Context, items []*item, done int, sum *summary) (int, error) {
+	failures := make([]error, len(items))
 	var group errgroup.Group
 	group.SetLimit(quarantineWriters)
-	for i, r := range records {
-		if r.fault == nil {
+	for i, it := range items {
+		if it.Fault == nil || it.index >= done {
 			continue
 		}
 		group.Go(func() error {
 			failures[i] = h.quarantine.Write(ctx, activity.Quarantined{
-				Reason: r.fault.Reason, Message: r.fault.Message, EventID: activity.EventID(r.event,
-					r.position), Position: r.position,
-				QuarantinedAt: h.now().UTC(), Data: r.data,
+				Reason: it.Fault.Reason, Message: it.Fault.Message, EventID: activity.EventID(it.Event, it.Position),
+				Position: it.Position, QuarantinedAt: h.now().UTC(), Data: it.Data,
 			})
 			return nil
 		})
 	}
 	_ = group.Wait() // the functions return nil
-	done = len(records)
-	for i, r := range slices.Backward(records) {
+	var first error
+	for i, it := range slices.Backward(items) {
 		switch {
 		case failures[i] != nil:
-			done, err = i, failures[i]
-		case r.fault != nil:
+			done, first = it.index, failures[i]
+		case it.Fault != nil && it.index < done:
 			sum.quarantined++
 		}
 	}
-	return done, err
+	return done, first
 }

@@ -19,6 +19,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
+	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/delivery"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -53,6 +54,7 @@ type fakeQuarantine struct {
 	mu   sync.Mutex
 	err  func(q activity.Quarantined) error
 	kept map[string]activity.Quarantined
+	all  map[activity.Position]activity.Quarantined
 }
 
 func (f *fakeQuarantine) Write(ctx context.Context, q activity.Quarantined) error {
@@ -64,6 +66,7 @@ func (f *fakeQuarantine) Write(ctx context.Context, q activity.Quarantined) erro
 		}
 	}
 	f.kept[q.Position.SequenceNumber] = q
+	f.all[q.Position] = q
 	return ctx.Err()
 }
 
@@ -79,7 +82,7 @@ type bundle struct {
 func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), delivery: &fakeDelivery{},
-		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
+		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[activity.Position]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
 	b.handler = &handler{recommender: recommend.New(b.store), delivery: b.delivery, quarantine: b.quarantine,
 		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
 	return b
@@ -476,25 +479,85 @@ func FuzzHandle(f *testing.F) {
 		b := setup(t)
 		batch := batchOf(3)
 		batch.Records[1].Kinesis.Data = data
-		if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines)+len(b.quarantine.kept) != 3 {
-			t.Fatalf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
+		items := activity.Read(nil, position(batch.Records[1]), data)
+		if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines)+len(b.quarantine.all) != 2+len(items) {
+			t.Fatalf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.all))
 		}
-		if len(b.delivery.lines) == 2 {
-			if kept := b.quarantine.kept[batch.Records[1].Kinesis.SequenceNumber]; !bytes.Equal(kept.Data, data) ||
-				kept.Reason == "" {
-				t.Errorf("quarantined %+v", kept)
+		lines := b.delivery.lines[1:]
+		for _, item := range items {
+			if item.Fault != nil {
+				kept := b.quarantine.all[item.Position]
+				if !bytes.Equal(kept.Data, item.Data) || kept.Reason != item.Fault.Reason {
+					t.Errorf("quarantined %+v", kept)
+				}
+				continue
 			}
-			return
-		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, data); err != nil {
-			t.Fatal(err)
-		}
-		line, err := activity.ParseRecord([]byte(b.delivery.lines[1]))
-		if err != nil || !bytes.Equal(line.Event, compact.Bytes()) {
-			t.Errorf("%q was delivered as %s, %v", data, b.delivery.lines[1], err)
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, item.Data); err != nil {
+				t.Fatal(err)
+			}
+			line, err := activity.ParseRecord([]byte(lines[0]))
+			if err != nil || !bytes.Equal(line.Event, compact.Bytes()) {
+				t.Errorf("%q was delivered as %s, %v", item.Data, lines[0], err)
+			}
+			lines = lines[1:]
 		}
 	})
+}
+
+func TestARecordWithoutAPlaceOnAStreamIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(r *events.KinesisEventRecord){
+		"the console's test event": func(r *events.KinesisEventRecord) { r.EventSourceArn = "arn:aws:kinesis:EXAMPLE" },
+		"another service's":        func(r *events.KinesisEventRecord) { *r = events.KinesisEventRecord{} },
+		"no shard":                 func(r *events.KinesisEventRecord) { r.EventID = ":1" },
+		"no sequence number":       func(r *events.KinesisEventRecord) { r.Kinesis.SequenceNumber = "" },
+		"a path for a shard":       func(r *events.KinesisEventRecord) { r.EventID = "..:1" },
+	} {
+		b, batch := setup(t), batchOf(3)
+		damage(&batch.Records[1])
+		payload, err := json.Marshal(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := b.Invoke(t.Context(), payload)
+		if !errors.Is(err, deadletter.ErrPosition) || !strings.Contains(err.Error(), "record 1") || len(b.delivery.lines) > 0 ||
+			len(b.quarantine.all) > 0 {
+			t.Errorf("%s: %s, %v; %d delivered, %d quarantined", name, answer, err, len(b.delivery.lines), len(b.quarantine.all))
+		}
+	}
+}
+
+// A record of several events is done when all of them are, and each has an id of its own.
+func TestARecordOfSeveralEventsIsOneOfTheBatch(t *testing.T) {
+	t.Parallel()
+	b, batch := setup(t), batchOf(3)
+	click := `{"session_id":"s","browse_history":[]}`
+	batch.Records[1].Kinesis.Data = []byte(click + "\nbroken\n" + click + "\n")
+	if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines) != 4 || len(b.quarantine.all) != 1 {
+		t.Fatalf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.all))
+	}
+	ids := map[string]bool{}
+	for _, l := range b.delivery.lines {
+		d, err := activity.ParseDelivered([]byte(strings.TrimSpace(l)))
+		if err != nil || !d.Intact {
+			t.Fatal(l, err)
+		}
+		ids[d.ID] = true
+	}
+	if len(ids) != 4 {
+		t.Errorf("%d ids of 4 events", len(ids))
+	}
+	for p, q := range b.quarantine.all {
+		if p.SubSequenceNumber != 1 || string(q.Data) != "broken" {
+			t.Errorf("quarantined %+v", q)
+		}
+	}
+	b = setup(t)
+	b.delivery.refuse = func(line string) bool { return strings.Contains(line, `"sub_sequence_number":2`) }
+	if failed := b.run(t, batch); failed != 1 || len(b.quarantine.all) != 0 {
+		t.Errorf("failed at %d, %d quarantined", failed, len(b.quarantine.all))
+	}
 }
 
 func TestLogsHoldNoCustomerField(t *testing.T) {

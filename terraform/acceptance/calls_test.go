@@ -34,7 +34,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/s3put"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 	"kindred/localstack/provision"
 	"kindred/localstack/settings"
 )
@@ -184,7 +184,7 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 	}
 	position := activity.Position{Stream: s.Stream.Name, Shard: *at.ShardId, SequenceNumber: *at.SequenceNumber,
 		PartitionKey: "a", ArrivedAt: time.Now()}
-	if err := quarantine.New(bucket).Write(t.Context(),
+	if err := deadletter.NewQuarantine(bucket).Write(t.Context(),
 		activity.Quarantined{Reason: activity.ReasonRefused, Position: position, Data: []byte(clicked)}); err != nil {
 		t.Fatal(err)
 	}

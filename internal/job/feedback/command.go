@@ -19,7 +19,7 @@ type Command struct {
 	Recommendations envconfig.Recommendations `embed:""`
 	Lake            envconfig.Lake            `embed:""`
 	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" help:"DuckDB's program, which runs the joins."`
-	ScratchDir      string                    `placeholder:"FOLDER" help:"Where copies of the records lie meanwhile, unpacked. Default: the system's folder for such."`
+	ScratchDir      string                    `placeholder:"FOLDER" help:"Folder for temporary copies of the records. Default: the system's temporary folder."`
 	SQL             bool                      `name:"sql" help:"Print the joins, to run them in Athena, and end."`
 }
 
@@ -61,6 +61,12 @@ func (r *Result) table() string {
 		b.WriteString("now current")
 	}
 	fmt.Fprintf(&b, " in the lake (run %s).\nA hit is a look at a recommended product by the same visitor within 7 days; per page, a hit of any product.\n", r.Run)
+	if n := r.Unreadable.Count; n > 0 {
+		fmt.Fprintf(&b, "  %d lines could not be read and were left out:\n", n)
+		for _, example := range r.Unreadable.Examples {
+			fmt.Fprintf(&b, "    %s\n", example)
+		}
+	}
 	fmt.Fprintf(&b, "  %-18s %-10s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source", "pages",
 		"hits/page", "carted", "bought")
 	for rest := r.HitRates; len(rest) > 0; {

@@ -18,16 +18,14 @@ const (
 )
 
 // table makes of the records what Glue's table `recommendations` is on AWS (terraform/modules/etl),
-// and gives DuckDB Trino's names of two functions. An event has 968 KiB at most
-// (activity.MaxEventBytes), its answer some more.
+// and gives DuckDB Trino's names of two functions. It reads what package feedback's record wrote. An
+// event has 968 KiB at most (activity.MaxEventBytes), its answer some more.
 const table = `
 CREATE MACRO sequence(first, last) AS generate_series(first, last);
 CREATE MACRO cardinality(list) AS len(list);
 CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format = 'newline_delimited', maximum_object_size = 2097152, columns = {
     session_id: 'VARCHAR',
     customer_number: 'INTEGER',
-    event_id: 'VARCHAR',
-    occurred_at: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
     recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, model_version VARCHAR, source VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,

@@ -10,13 +10,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/interaction"
-	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 )
@@ -40,11 +38,13 @@ type HitRate struct {
 
 // Result is what a run found.
 type Result struct {
-	Run          string    `json:"run"` // of the interactions in the lake
-	NoOp         bool      `json:"-"`
-	Objects      int       `json:"objects"` // of delivered records
-	Interactions int64     `json:"interactions"`
-	HitRates     []HitRate `json:"hit_rates"` // by version, source and place
+	Run     string `json:"run"` // of the interactions in the lake
+	NoOp    bool   `json:"-"`
+	Objects int    `json:"objects"` // of delivered records
+	// Unreadable are the lines, and whole objects, that hold no record. They are left out.
+	Unreadable   unreadable `json:"unreadable"`
+	Interactions int64      `json:"interactions"`
+	HitRates     []HitRate  `json:"hit_rates"` // by version, source and place
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -71,7 +71,8 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 		return nil, fmt.Errorf("create scratch folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	objects, err := j.download(ctx, dir)
+	var bad unreadable
+	objects, err := j.download(ctx, dir, &bad)
 	if err != nil {
 		return nil, err
 	}
@@ -95,14 +96,14 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)
 	}
-	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Interactions: rows[0].Interactions, HitRates: rates}, nil
+	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Unreadable: bad, Interactions: rows[0].Interactions, HitRates: rates}, nil
 }
 
 // fileBytes is where a file of records ends: DuckDB reads few large files far faster than many small objects.
 const fileBytes = 256 << 20
 
-// download copies the delivered records into files of the folder, unpacked.
-func (j Job) download(ctx context.Context, dir string) (objects int, err error) {
+// download copies the delivered records into files of the folder, as DuckDB reads them.
+func (j Job) download(ctx context.Context, dir string, bad *unreadable) (objects int, err error) {
 	var file *os.File
 	size := int64(fileBytes)
 	files := 0
@@ -133,7 +134,7 @@ func (j Job) download(ctx context.Context, dir string) (objects int, err error) 
 				return 0, err
 			}
 		}
-		n, err := j.copyObject(ctx, info.Key, file)
+		n, err := j.copyObject(ctx, info, file, bad)
 		if err != nil {
 			return 0, fmt.Errorf("read %s: %w", info.Key, err)
 		}
@@ -142,25 +143,6 @@ func (j Job) download(ctx context.Context, dir string) (objects int, err error) 
 		j.Progress("read records", int64(objects), int64(objects))
 	}
 	return objects, nil
-}
-
-// copyObject appends the lines of an object.
-func (j Job) copyObject(ctx context.Context, key string, w io.Writer) (size int64, err error) {
-	body, _, err := j.Recommendations.Get(ctx, key)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	plain, err := linefile.Plain(body)
-	if err != nil {
-		return 0, err
-	}
-	size, err = io.Copy(w, plain)
-	if err != nil {
-		return size, err
-	}
-	_, err = w.Write([]byte("\n")) // an object may end without one; DuckDB passes over empty lines
-	return size + 1, err
 }
 
 func readJSON(name string, v any) error {

@@ -28,13 +28,14 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
+	"kindred/internal/stream/deadletter"
 )
 
 // stream is what went in. Package shardreader has one.
 type stream interface {
 	Retention(context.Context) (time.Duration, error)
 	Shards(context.Context) ([]string, error)
-	// Read visits the shard's records in order, from the one behind after to the tip.
+	// Read visits the shard's records in order, from the one that follows after to the tip.
 	Read(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error
 	// ReadSince is Read from the first record that arrived at a time or later.
 	ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error
@@ -73,6 +74,8 @@ type Options struct {
 	Wait time.Duration
 	// Scratch is the folder for what does not fit into memory. Default: the system's temporary folder.
 	Scratch string
+	// Versions are the model versions that may have answered; nil: any.
+	Versions map[string]bool
 	// Looked is called after each look but the last; nil is allowed.
 	Looked func(Report)
 }
@@ -91,8 +94,8 @@ type Audit struct {
 	mu      sync.Mutex // guards what follows while objects and shards are read in parallel
 	facts   *spool[fact]
 	labels  labels
-	badness []Finding // malformed outputs, the first few
-	bad     int64
+	badness []Finding        // malformed outputs and strange objects, the first few of each
+	bad     map[string]int64 // by kind
 }
 
 // shard is how far a shard has been read.
@@ -100,7 +103,7 @@ type shard struct {
 	name    string
 	number  uint64
 	reached string // sequence number of the last record read
-	records uint64
+	events  uint64 // in the records read
 }
 
 // window is the time in which the audited records arrived.
@@ -118,7 +121,7 @@ func (w window) near(t time.Time) bool {
 
 // New makes an audit of stream against store.
 func New(stream stream, store store) *Audit {
-	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, labels: labels{numbers: map[label]uint32{}}}
+	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, bad: map[string]int64{}, labels: labels{numbers: map[label]uint32{}}}
 }
 
 // Run audits once. A report that is not clean is no error: see Report.Fault.
@@ -154,6 +157,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 		}
 		r.Since, r.Until, r.Looks, r.Seconds = a.window.since, a.window.until, looks, time.Since(began).Seconds()
 		if r.waiting == 0 || !a.now.Before(waited) {
+			r.checkVersions(o.Versions)
 			r.Findings, err = a.findings(ctx, r)
 			return r, err
 		}
@@ -196,15 +200,20 @@ func (a *Audit) readStream(ctx context.Context) error {
 		group.Go(func() error {
 			return a.eachRecord(ctx, s.name, s.reached, func(p activity.Position, data []byte) error {
 				s.reached = p.SequenceNumber
-				s.records++
-				return a.add(a.recordFact(p, data, s.number<<shardShift|s.records), "")
+				for _, item := range activity.Read(nil, p, data) {
+					s.events++
+					if err := a.add(a.eventFact(item, s.number<<shardShift|s.events), ""); err != nil {
+						return err
+					}
+				}
+				return nil
 			})
 		})
 	}
 	return group.Wait()
 }
 
-// eachRecord visits the records of a shard behind a sequence number ("": all) that are in the
+// eachRecord visits the records of a shard that follow a sequence number ("": all) and are in the
 // window or close to it.
 func (a *Audit) eachRecord(ctx context.Context, shard, after string,
 	visit func(activity.Position, []byte) error) error {
@@ -230,21 +239,24 @@ func (a *Audit) eachRecord(ctx context.Context, shard, after string,
 	return err
 }
 
-// recordFact is what a record on the stream says.
-func (a *Audit) recordFact(p activity.Position, data []byte, ordinal uint64) fact {
-	event, err := activity.Parse(data)
-	if err != nil {
-		event = nil // an event for the quarantine: its id derives from its position
-	}
-	arrived := p.ArrivedAt
-	if arrived.After(a.now) { // by a clock ahead of ours: it would stay in flight for as long
-		arrived = a.now
+// eventFact is what an event on the stream says. One for the quarantine has the id that derives from
+// its position.
+func (a *Audit) eventFact(item activity.Item, ordinal uint64) fact {
+	p := item.Position
+	at := p.ArrivedAt
+	if at.After(a.now) { // by a clock ahead of ours: it would stay in flight for as long
+		at = a.now
 	}
 	session := hashOf(p.Shard + " " + p.PartitionKey)
-	return fact{
-		place: placeOf(p.Stream, p.Shard, p.SequenceNumber), event: hashOf(activity.EventID(event, p)), ordinal: ordinal,
-		session: binary.LittleEndian.Uint64(session[:]), at: arrived.UnixNano(), flags: onStream | a.counted(p.ArrivedAt),
+	f := fact{
+		place: placeOf(p), event: hashOf(activity.EventID(item.Event, p)), ordinal: ordinal,
+		session: binary.LittleEndian.Uint64(session[:]), arrived: p.ArrivedAt.UnixNano(), at: at.UnixNano(),
+		flags: onStream | a.counted(p.ArrivedAt),
 	}
+	if item.Event != nil {
+		f.content = contentOf(activity.DigestOf(item.Data))
+	}
+	return f
 }
 
 // counted is inWindow for what arrived in the window.
@@ -269,19 +281,19 @@ func (a *Audit) readOutputs(ctx context.Context) error {
 		_, seen := a.seen[version]
 		a.seen[version] = struct{}{}
 		return !seen
-	}, outputs{audit: a, fact: a.add, malformed: a.addMalformed})
+	}, outputs{audit: a, fact: a.add, malformed: a.addMalformed, strange: a.addStrange})
 }
 
 // eachOutput reads the objects under the three prefixes that are new. What was written before the
-// window holds nothing of it.
+// window holds nothing of it. A strange object is reported and passed over.
 func (a *Audit) eachOutput(ctx context.Context, isNew func(objectstore.Info) bool, to outputs) error {
 	for _, source := range []struct {
 		prefix string
 		read   func(ctx context.Context, key string, body io.Reader) error
 	}{
 		{envconfig.RecommendationPrefix, to.recommendations},
-		{envconfig.QuarantinePrefix, to.quarantined},
-		{envconfig.FailurePrefix, to.failedBatch},
+		{deadletter.Prefixes[0], to.letter},
+		{deadletter.Prefixes[1], to.letter},
 	} {
 		group, groupCtx := errgroup.WithContext(ctx)
 		group.SetLimit(objectsAtOnce)
@@ -292,6 +304,10 @@ func (a *Audit) eachOutput(ctx context.Context, isNew func(objectstore.Info) boo
 				break
 			}
 			if info.Modified.Add(clockSkew).Before(a.window.since) || !isNew(info) {
+				continue
+			}
+			if deadletter.CheckKey(info.Key) != nil {
+				to.strange(info.Key)
 				continue
 			}
 			group.Go(func() error { return a.readObject(groupCtx, info.Key, source.read) })

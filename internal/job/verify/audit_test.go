@@ -18,11 +18,13 @@ const ms = time.Millisecond
 type figures struct {
 	Events, Distinct, Recommended, Quarantined, OnFailure, InFlight, Lost, NotReached int64
 	Duplicates, OutOfOrder, Unknown, Conflicts, WrongEvent, Malformed, Redriven       int64
+	Missing, Altered, Reused, Empty, Strange                                          int64
 }
 
 func figuresOf(r Report) figures {
 	return figures{r.Events, r.DistinctEvents, r.Recommended, r.Quarantined, r.OnFailure, r.InFlight, r.Lost, r.NotReached,
-		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed, r.Redriven}
+		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed, r.Redriven,
+		r.Missing, r.Altered, r.ReusedIDs, r.EmptyAnswers, r.Strange}
 }
 
 // TestAuditFinds damages a history by hand and asks for exactly that damage. Every history begins
@@ -44,7 +46,7 @@ func TestAuditFinds(t *testing.T) {
 				h.click("shard-0", "a")
 				h.deliver(h.answer(h.click("shard-0", "a"), 10*ms))
 			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended++; f.Lost++ },
+			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended++; f.Lost++; f.Missing++ },
 			finding: "lost: shard-0 1004"},
 		{name: "a shard that nobody reads any more",
 			damage:  func(h *history, _ []sent) { h.click("shard-1", "b"); h.click("shard-1", "b") },
@@ -126,9 +128,12 @@ func TestAuditFinds(t *testing.T) {
 			damage:  func(h *history, _ []sent) { h.write("recommendations/", []byte(`{"a":1}{"a":2}`)) },
 			change:  func(f *figures) { f.Malformed++ },
 			finding: "malformed: recommendations/0004 line 1"},
-		{name: "a broken quarantine record",
-			damage: func(h *history, _ []sent) { h.write("quarantine/", []byte(`{}`)) },
-			change: func(f *figures) { f.Malformed++ }, finding: "malformed: quarantine/0004"},
+		{name: "an object among the dead letters that is none",
+			damage: func(h *history, _ []sent) {
+				h.write("quarantine/", []byte(`{}`))
+				h.write("aws/lambda/", []byte(`no JSON`))
+			},
+			change: func(f *figures) { f.Strange += 2 }, finding: "strange: quarantine/0004", healthy: true},
 		{name: "a compressed object, read as any other",
 			damage: func(h *history, _ []sent) {
 				line, err := h.answer(h.click("shard-1", "b"), 10*ms).AppendLine(nil)

@@ -11,7 +11,9 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/shardreader"
 )
 
@@ -25,10 +27,12 @@ const Description = "Proves that every event on the stream ended as a recommenda
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	Wait    time.Duration `default:"5m" help:"How old an unanswered event must be to count as lost: looks again until all is answered, or so long."`
-	Since   string        `placeholder:"TIME" help:"Leave out what arrived earlier: a time (RFC 3339) or an age (15m). Default: all that the stream keeps."`
-	Until   string        `placeholder:"TIME" help:"Leave out what arrived then or later, likewise."`
-	Scratch string        `placeholder:"FOLDER" help:"Where facts lie while they are compared, 300 bytes an event. Default: the system's temporary folder."`
+	PGVector  envconfig.PGVector  `embed:""`
+	Artifacts envconfig.Artifacts `embed:""`
+	Wait      time.Duration       `default:"5m" help:"Age at which an unanswered event counts as lost. The audit looks again until every event is answered or this time has passed."`
+	Since     string              `placeholder:"TIME" help:"Leave out what arrived earlier: a time (RFC 3339) or an age (15m). Default: all that the stream keeps."`
+	Until     string              `placeholder:"TIME" help:"Leave out what arrived at this time or later: a time (RFC 3339) or an age (15m)."`
+	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, 300 bytes for each event. Default: the system's temporary folder."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.
@@ -44,6 +48,9 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
 	if err != nil {
 		return err
+	}
+	if options.Versions, err = c.versions(ctx); err != nil {
+		out.Log.WarnContext(ctx, "model versions are not checked", logkey.Error, err.Error())
 	}
 	if !out.JSON {
 		before := int64(-1)
@@ -62,6 +69,45 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return report.Fault()
+}
+
+// versions lists the model versions that may have answered: those of the vector database's registry,
+// which keeps dropped ones too, else those in the bucket of artifacts. It is nil when neither is set.
+func (c *Command) versions(ctx context.Context) (map[string]bool, error) {
+	if c.PGVector.DSN != "" {
+		store, err := vectorstore.Open(ctx, c.PGVector)
+		if err != nil {
+			return nil, err
+		}
+		defer store.Close()
+		list, err := store.Versions(ctx)
+		if err == nil {
+			known := map[string]bool{}
+			for _, v := range list {
+				known[v.ID] = true
+			}
+			return known, nil
+		}
+		if c.Artifacts.Bucket == "" {
+			return nil, err
+		}
+	}
+	if c.Artifacts.Bucket == "" {
+		return nil, nil
+	}
+	store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	known, prefix := map[string]bool{}, envconfig.ModelPrefix+"/run="
+	for info, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		version, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
+		known[version] = known[version] || file == "manifest.json"
+	}
+	return known, nil
 }
 
 // options reads the flags and reports every problem at once.

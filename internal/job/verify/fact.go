@@ -1,45 +1,52 @@
 package verify
 
 import (
-	"strings"
+	"encoding/binary"
+	"strconv"
+	"time"
 
 	"kindred/internal/stream/activity"
 )
 
 // flags say what is known of a stream position.
-type flags uint8
+type flags uint16
 
 const (
-	onStream flags = 1 << iota // a record lies there
+	onStream flags = 1 << iota // an event lies there
 	// it arrived in the audited window; by the output's own word as long as no record is known
 	inWindow
 	recommended // a recommendation names it
 	quarantined // a quarantine record names it
 	failed      // a failed batch names it
 	wrongEvent  // record and output disagree about the event's id
+	altered     // record and output disagree about the event or its time, or the line's checksum is wrong
+	empty       // a recommendation without a single product
 	repeated    // not answered itself, but another record of the same event is
+	reused      // another event came earlier under the same event id
 )
 
 const outcome = recommended | quarantined | failed
 
-// fact is what a record on the stream or an output says of a stream position: 80 bytes.
+// fact is what an event on the stream or an output says of a stream position: 88 bytes.
 type fact struct {
 	place   hash
 	event   hash    // of the event's id; zero: it does not say
-	session uint64  // of a record: hash of its shard and partition key
-	ordinal uint64  // of a record: see shardShift
-	at      int64   // Unix nanoseconds: of a record its arrival, of a recommendation generated_at
+	content uint64  // of the event's bytes (activity.DigestOf); 0: it does not say
+	session uint64  // of an event: hash of its shard and partition key
+	ordinal uint64  // of an event: see shardShift
+	arrived int64   // Unix nanoseconds: when the record arrived; 0: it does not say
+	at      int64   // Unix nanoseconds: of an event its arrival, of a recommendation generated_at
 	latency float32 // of a recommendation: milliseconds
 	label   uint32  // of a recommendation or a quarantine record: its number in labels
 	flags   flags
 }
 
-// shardShift: an ordinal is the number of the shard, then that of the record in its shard, in the
+// shardShift: an ordinal is the number of the shard, then that of the event in its shard, in the
 // stream's order.
 const shardShift = 48
 
 // entry is what all facts of a position say together: the record's, of its recommendations the
-// earliest one's latency and label, and what follows. 96 bytes.
+// earliest one's latency and label, and what follows. 104 bytes.
 type entry struct {
 	fact
 	answered   int64  // generated_at of the earliest recommendation; Unix nanoseconds
@@ -54,6 +61,18 @@ func (e *entry) add(f fact) {
 			e.flags |= wrongEvent
 		}
 		e.event = f.event
+	}
+	if f.content != 0 {
+		if e.content != 0 && e.content != f.content {
+			e.flags |= altered
+		}
+		e.content = f.content
+	}
+	if f.arrived != 0 {
+		if e.arrived != 0 && time.Duration(f.arrived-e.arrived).Abs() > edge {
+			e.flags |= altered
+		}
+		e.arrived = f.arrived
 	}
 	switch {
 	case f.flags&onStream != 0:
@@ -97,7 +116,14 @@ func (l *labels) number(of label) uint32 {
 	return n
 }
 
-// placeOf names a stream position. The stream may come as a name or as an ARN.
-func placeOf(stream, shard, sequenceNumber string) hash {
-	return hashOf(stream[strings.LastIndexByte(stream, '/')+1:] + " " + shard + " " + sequenceNumber)
+// placeOf names a stream position.
+func placeOf(p activity.Position) hash {
+	place := p.Stream + " " + p.Shard + " " + p.SequenceNumber
+	if p.SubSequenceNumber > 0 {
+		place += " " + strconv.Itoa(p.SubSequenceNumber)
+	}
+	return hashOf(place)
 }
+
+// contentOf stands for the bytes of an event, without its field event_id. It is never 0.
+func contentOf(d activity.Digest) uint64 { return binary.LittleEndian.Uint64(d[:]) | 1 }

@@ -91,7 +91,8 @@ func (h *history) answer(s sent, d time.Duration) activity.Record {
 		h.t.Fatal(err)
 	}
 	id := activity.EventID(event, s.position)
-	return activity.Record{Event: s.data, Recommendation: activity.Recommendation{
+	items := []activity.RecommendedItem{{ID: "S10_1678", Score: 0.5}}
+	return activity.Record{Event: s.data, RecommendedItems: items, Recommendation: activity.Recommendation{
 		ID: activity.RecommendationID(id), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
 		Position:    s.position,
 		GeneratedAt: s.position.ArrivedAt.Add(d), LatencyMS: float64(d) / float64(time.Millisecond),
@@ -104,7 +105,7 @@ func (h *history) deliver(answers ...activity.Record) {
 	var lines []byte
 	for _, r := range answers {
 		var err error
-		if lines, err = r.AppendLine(lines); err != nil {
+		if lines, err = r.AppendSealed(lines); err != nil {
 			h.t.Fatal(err)
 		}
 	}
@@ -124,7 +125,11 @@ func (h *history) quarantine(s sent) {
 func (h *history) write(prefix string, data []byte) {
 	h.t.Helper()
 	h.objects++
-	key := fmt.Sprintf("%s%04d", prefix, h.objects)
+	h.writeAt(fmt.Sprintf("%s%04d", prefix, h.objects), data)
+}
+
+func (h *history) writeAt(key string, data []byte) {
+	h.t.Helper()
 	_, err := h.folder.Put(h.t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{})
 	if err != nil {
 		h.t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,7 +48,7 @@ type example struct {
 // judge counts what is known. A record that is unanswered and arrived by lostBy is lost.
 func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 	j := judgement{
-		report: Report{Malformed: a.bad, Sources: map[activity.Source]int64{}, Versions: map[string]int64{},
+		report: Report{Malformed: a.bad[kindMalformed], Strange: a.bad[kindStrange], Sources: map[activity.Source]int64{}, Versions: map[string]int64{},
 			QuarantineReasons: map[activity.Reason]int64{}},
 		lostBy: lostBy.UnixNano(), firstLook: firstLook.UnixNano(), labels: a.labels.list, reached: make([]uint64,
 			len(a.shards)),
@@ -132,6 +133,9 @@ func (j *judgement) total(e entry) {
 	if e.flags&recommended == 0 {
 		return
 	}
+	if e.flags&empty != 0 {
+		j.report.EmptyAnswers++
+	}
 	j.report.Sources[j.labels[e.label].source]++
 	j.report.Versions[j.labels[e.label].version]++
 	j.latency.add(float64(e.latency))
@@ -170,6 +174,17 @@ func (j *judgement) group(entries []entry) error {
 // event compares the entries of one event.
 func (j *judgement) event(group []entry) {
 	lines, answered, counted := int64(0), false, false
+	first := -1 // the event that came first
+	for i, e := range group {
+		if e.flags&onStream != 0 && e.content != 0 && (first < 0 || e.arrived < group[first].arrived) {
+			first = i
+		}
+	}
+	for i, e := range group {
+		if e.flags&onStream != 0 && e.content != 0 && e.content != group[first].content {
+			group[i].flags |= reused
+		}
+	}
 	for _, e := range group {
 		if e.flags&inWindow != 0 {
 			lines += int64(e.lines)
@@ -206,6 +221,14 @@ func (j *judgement) count(e entry) {
 		r.WrongEvent++
 		j.keep(kindWrongEvent, e)
 	}
+	if e.flags&altered != 0 {
+		r.Altered++
+		j.keep(kindAltered, e)
+	}
+	if e.flags&reused != 0 {
+		r.ReusedIDs++
+		j.keep(kindReused, e)
+	}
 	if e.flags&recommended != 0 && e.flags&quarantined != 0 {
 		r.Conflicts++
 		j.keep(kindConflict, e)
@@ -227,6 +250,8 @@ func (j *judgement) count(e entry) {
 		j.keep(kindLost, e)
 		if e.ordinal > j.reached[e.ordinal>>shardShift] {
 			r.NotReached++
+		} else {
+			r.Missing++
 		}
 	default:
 		r.InFlight++
@@ -290,7 +315,7 @@ func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
 	}
 	if len(inOutputs) > 0 {
 		err := a.eachOutput(ctx, func(objectstore.Info) bool { return true },
-			outputs{audit: a, malformed: func(string) error { return nil },
+			outputs{audit: a, malformed: func(string) error { return nil }, strange: func(string) {},
 				fact: func(f fact, where string) error { return take(inOutputs, f.place, Finding{Where: where}) }})
 		if err != nil && !errors.Is(err, enough) {
 			return nil, err
@@ -300,9 +325,17 @@ func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
 		if len(onStream) == 0 {
 			break
 		}
-		err := a.eachRecord(ctx, s.name, "", func(p activity.Position, _ []byte) error {
-			return take(onStream, placeOf(p.Stream, p.Shard, p.SequenceNumber),
-				Finding{Where: p.Shard + " " + p.SequenceNumber, ArrivedAt: p.ArrivedAt})
+		err := a.eachRecord(ctx, s.name, "", func(p activity.Position, data []byte) error {
+			for _, item := range activity.Read(nil, p, data) {
+				where := p.Shard + " " + p.SequenceNumber
+				if n := item.Position.SubSequenceNumber; n > 0 {
+					where += fmt.Sprintf(" event %d", n)
+				}
+				if err := take(onStream, placeOf(item.Position), Finding{Where: where, ArrivedAt: p.ArrivedAt}); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil && !errors.Is(err, enough) {
 			return nil, err

@@ -3,14 +3,16 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"time"
 
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/failedbatch"
+	"kindred/internal/stream/deadletter"
 )
 
 // maxFindings bounds how many examples of one kind a report carries.
@@ -22,6 +24,7 @@ type outputs struct {
 	audit     *Audit
 	fact      func(f fact, where string) error
 	malformed func(where string) error
+	strange   func(key string) // among the dead letters, and no dead letter
 }
 
 // recommendations reads an object of one JSON object a line.
@@ -44,88 +47,92 @@ func (o outputs) recommendations(_ context.Context, key string, body io.Reader) 
 }
 
 func (o outputs) recommendation(where string, line []byte) error {
-	r, err := activity.ParseRecommendation(line)
-	if err != nil || r.EventID == "" || r.Position.SequenceNumber == "" {
+	d, err := activity.ParseDelivered(bytes.TrimSpace(line))
+	if err != nil || d.EventID == "" || deadletter.CheckPosition(d.Position) != nil {
 		return o.malformed(where)
 	}
-	f := fact{event: hashOf(r.EventID), at: r.GeneratedAt.UnixNano(), latency: float32(r.LatencyMS), flags: recommended}
-	if r.ID != activity.RecommendationID(r.EventID) {
+	f := fact{event: hashOf(d.EventID), content: contentOf(d.Digest), at: d.GeneratedAt.UnixNano(),
+		latency: float32(d.LatencyMS), flags: recommended}
+	if d.ID != activity.RecommendationID(d.EventID) || d.EventID != cmp.Or(d.OwnEventID, activity.EventID(nil, d.Position)) {
 		f.flags |= wrongEvent
 	}
-	return o.output(f, r.Position, label{source: r.Source, version: r.ModelVersion}, where)
+	latency := float64(d.GeneratedAt.Sub(d.Position.ArrivedAt)) / float64(time.Millisecond)
+	if !d.Intact || math.Abs(latency-d.LatencyMS) > 1 {
+		f.flags |= altered
+	}
+	if d.Items == 0 {
+		f.flags |= empty
+	}
+	return o.output(f, d.Position, label{source: d.Source, version: d.ModelVersion}, where)
 }
 
-// output says what an output says of its record's position.
+// output says what an output says of its event's position.
 func (o outputs) output(f fact, p activity.Position, l label, where string) error {
 	if !o.audit.window.near(p.ArrivedAt) {
 		return nil
 	}
-	f.place = placeOf(p.Stream, p.Shard, p.SequenceNumber)
+	f.place, f.arrived = placeOf(p), p.ArrivedAt.UnixNano()
 	f.flags |= o.audit.counted(p.ArrivedAt)
 	f.label = o.audit.labelNumber(l)
 	return o.fact(f, where)
 }
 
-// quarantined reads an object of one quarantine record. It does not say whose event the record is:
-// what could not be read then may be readable since a fix, and name another id than the one that
-// derives from its position.
-func (o outputs) quarantined(_ context.Context, key string, body io.Reader) error {
+// letter reads a dead letter.
+func (o outputs) letter(ctx context.Context, key string, body io.Reader) error {
 	data, err := io.ReadAll(body)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
-	var q activity.Quarantined
-	if err := json.Unmarshal(data, &q); err != nil || q.Position.SequenceNumber == "" {
-		return o.malformed(key)
+	letter, err := deadletter.Read(key, data)
+	if err != nil {
+		o.strange(key)
+		return nil //nolint:nilerr // it is reported, and the other objects are read
 	}
-	f := fact{flags: quarantined}
-	if q.EventID != activity.EventID(nil, q.Position) {
-		if event, err := activity.Parse(q.Data); err != nil || q.EventID != event.EventID {
-			f.flags |= wrongEvent
+	f, l := fact{flags: failed}, label{}
+	if q := letter.Quarantined; q != nil {
+		f, l = fact{flags: quarantined}, label{reason: q.Reason}
+	} else if len(letter.Batch.Records) == 0 {
+		return o.failedRange(ctx, letter.Batch, key)
+	}
+	for _, record := range letter.Records() {
+		for _, item := range record.Items() {
+			if q := letter.Quarantined; q != nil {
+				f.flags = quarantined
+				if isForeign(*q, item) {
+					f.flags |= wrongEvent
+				}
+			}
+			if err := o.output(f, item.Position, l, key); err != nil {
+				return err
+			}
 		}
 	}
-	return o.output(f, q.Position, label{reason: q.Reason}, key)
+	return nil
 }
 
-// failedBatch reads an object of one failed batch.
-func (o outputs) failedBatch(ctx context.Context, key string, body io.Reader) error {
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
-	}
-	batch, err := failedbatch.Parse(data)
-	if err != nil {
-		return o.malformed(key)
-	}
-	for _, r := range batch.Records {
-		if err := o.output(fact{flags: failed}, r.Position, label{}, key); err != nil {
-			return err
-		}
-	}
-	if len(batch.Records) > 0 || batch.Last.Before(o.audit.window.since.Add(-edge)) {
-		return nil
-	}
-	return o.failedRange(ctx, batch, key)
+// isForeign says whether a quarantine record has the id of another event than the one that it holds.
+// What could not be read then may be readable since a fix, and have an id of its own.
+func isForeign(q activity.Quarantined, item activity.Item) bool {
+	return q.EventID != activity.EventID(nil, q.Position) && (item.Event == nil || item.Event.EventID != q.EventID)
 }
 
 // failedRange says that all records from the first to the last of a batch have failed, of a batch
 // that names no others. What lies between them only the stream knows.
-func (o outputs) failedRange(ctx context.Context, batch failedbatch.Batch, key string) error {
-	for _, f := range []fact{
-		{place: placeOf(batch.Stream, batch.Shard, batch.First), flags: failed},
-		{place: placeOf(batch.Stream, batch.Shard, batch.Final), flags: failed | o.audit.counted(batch.Last)},
-	} {
-		if err := o.fact(f, key); err != nil {
-			return err
-		}
-	}
-	if batch.First == batch.Final {
+func (o outputs) failedRange(ctx context.Context, batch deadletter.Batch, key string) error {
+	if batch.Last.Before(o.audit.window.since.Add(-edge)) {
 		return nil
 	}
 	done := errors.New("done")
-	err := o.audit.stream.Read(ctx, batch.Shard, batch.First, func(p activity.Position, _ []byte) error {
-		if err := o.output(fact{flags: failed}, p, label{}, key); err != nil {
-			return err
+	within := false
+	err := o.audit.eachRecord(ctx, batch.Shard, "", func(p activity.Position, data []byte) error {
+		if within = within || p.SequenceNumber == batch.First; !within {
+			return nil
+		}
+		p.Stream = batch.Stream
+		for _, item := range activity.Read(nil, p, data) {
+			if err := o.output(fact{flags: failed}, item.Position, label{}, key); err != nil {
+				return err
+			}
 		}
 		if p.SequenceNumber == batch.Final {
 			return done
@@ -146,11 +153,16 @@ func (a *Audit) labelNumber(l label) uint32 {
 }
 
 func (a *Audit) addMalformed(where string) error {
+	a.addBad(kindMalformed, where)
+	return nil
+}
+
+func (a *Audit) addStrange(key string) { a.addBad(kindStrange, key) }
+
+func (a *Audit) addBad(kind, where string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.bad++
-	if len(a.badness) < maxFindings {
-		a.badness = append(a.badness, Finding{Kind: kindMalformed, Where: where})
+	if a.bad[kind]++; a.bad[kind] <= maxFindings {
+		a.badness = append(a.badness, Finding{Kind: kind, Where: where})
 	}
-	return nil
 }

@@ -13,17 +13,20 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// Report is what an audit found. Each record on the stream is counted in exactly one of
-// Recommended, Quarantined, OnFailure, InFlight and Lost.
+// Report is what an audit found. Each event on the stream is counted in exactly one of Recommended,
+// Quarantined, OnFailure, InFlight and Lost.
 type Report struct {
-	Events         int64 `json:"events"`          // records on the stream
+	Events         int64 `json:"events"`          // on the stream; a record may hold several
 	DistinctEvents int64 `json:"distinct_events"` // event ids among them
 	Recommended    int64 `json:"recommended"`     // answered; also under another record of the same event id
 	Quarantined    int64 `json:"quarantined"`
-	OnFailure      int64 `json:"on_failure"`  // given up by the mapping; the bytes lie in the bucket
-	InFlight       int64 `json:"in_flight"`   // unanswered, but younger than the patience
-	Lost           int64 `json:"lost"`        // unanswered for longer
-	NotReached     int64 `json:"not_reached"` // of Lost, those that no record with an outcome comes after on their shard
+	OnFailure      int64 `json:"on_failure"` // given up by the mapping; the bytes lie in the bucket
+	InFlight       int64 `json:"in_flight"`  // unanswered, but younger than the patience
+	Lost           int64 `json:"lost"`       // unanswered for longer
+	// of Lost, those after which events of their shard have an outcome: an object is missing
+	Missing int64 `json:"missing"`
+	// of Lost, the others, at the end of their shard: the function has stopped or is behind
+	NotReached int64 `json:"not_reached"`
 	// of Quarantined and OnFailure, those answered since, sent again under the same event id
 	Redriven int64 `json:"redriven"`
 
@@ -32,7 +35,16 @@ type Report struct {
 	Unknown    int64 `json:"unknown"`      // stream positions that outputs name and that hold no record
 	Conflicts  int64 `json:"conflicts"`    // records both recommended and quarantined
 	WrongEvent int64 `json:"wrong_event"`  // records whose output has another event's id
-	Malformed  int64 `json:"malformed"`    // outputs that cannot be read
+	Malformed  int64 `json:"malformed"`    // recommendation lines that cannot be read
+	// events whose delivered line has other bytes or another time than the stream, or a wrong checksum
+	Altered      int64 `json:"altered"`
+	ReusedIDs    int64 `json:"reused_ids"`    // events under the id of an earlier, different event: readers drop them
+	EmptyAnswers int64 `json:"empty_answers"` // of Recommended, those without a single product
+	Strange      int64 `json:"strange"`       // objects among the dead letters that are none; passed over
+	// Answers by a model version that was never published, by version. VersionsChecked is false when no
+	// list of versions was at hand.
+	UnknownVersions map[string]int64 `json:"unknown_versions,omitempty"`
+	VersionsChecked bool             `json:"versions_checked"`
 
 	// from arrival to generated_at, each record's first answer
 	LatencyMS Percentiles `json:"latency_ms"`
@@ -73,12 +85,30 @@ const (
 	kindConflict   = "conflict"
 	kindWrongEvent = "wrong_event"
 	kindMalformed  = "malformed"
+	kindAltered    = "altered"
+	kindReused     = "reused_id"
+	kindStrange    = "strange"
 )
 
-// Fault is nil when every record is accounted for and every output explained; otherwise
-// ErrUnaccounted with the figures, or ErrNoEvents when there was no record: an empty stream or a
-// wrong window must not pass for a proof. Duplicates, order and events given up by the mapping are
-// reported, not faults: nothing of them is gone.
+// checkVersions compares the answers with the versions that may have given them; nil: any.
+func (r *Report) checkVersions(known map[string]bool) {
+	if r.VersionsChecked = known != nil; !r.VersionsChecked {
+		return
+	}
+	for version, answers := range r.Versions {
+		if !known[version] {
+			if r.UnknownVersions == nil {
+				r.UnknownVersions = map[string]int64{}
+			}
+			r.UnknownVersions[version] = answers
+		}
+	}
+}
+
+// Fault is nil when every event is accounted for and every output is explained and as it was
+// written; otherwise ErrUnaccounted with the figures, or ErrNoEvents when there was no event: an empty
+// stream or a wrong window must not pass for a proof. Duplicates, order, empty answers, strange objects
+// and events that the mapping gave up are reported and are no faults: nothing of them is gone.
 func (r Report) Fault() error {
 	var faults []string
 	for _, f := range []struct {
@@ -87,6 +117,8 @@ func (r Report) Fault() error {
 	}{
 		{r.Lost, "lost"}, {r.Unknown, "out of nowhere"}, {r.Conflicts, "both recommended and quarantined"},
 		{r.WrongEvent, "answered under another event's id"}, {r.Malformed, "unreadable"},
+		{r.Altered, "delivered otherwise than they came"}, {r.ReusedIDs, "under the id of a different event"},
+		{total(r.UnknownVersions), "answered by a model version that was never published"},
 	} {
 		if f.n > 0 {
 			faults = append(faults, fmt.Sprintf("%d %s", f.n, f.what))
@@ -132,17 +164,20 @@ func (r Report) String() string {
 	row("  given up by the mapping", r.OnFailure, "")
 	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
 	row("  in flight", r.InFlight, "")
-	notReached := ""
-	if r.NotReached > 0 {
-		notReached = fmt.Sprintf("%d of them behind the last answered record: the function has stopped, or is still catching up", r.NotReached)
-	}
-	row("  lost", r.Lost, notReached)
+	row("  lost", r.Lost, "")
+	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone or was never written")
+	optional("    not reached", r.NotReached, "at the end of their shard: the function has stopped or is still behind")
 	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")
 	row("out of order", r.OutOfOrder, "within their session")
 	optional("out of nowhere", r.Unknown, "outputs that no record explains")
 	optional("contradictory", r.Conflicts, "both recommended and quarantined")
 	optional("under another id", r.WrongEvent, "the output has another event's id")
-	optional("unreadable", r.Malformed, "outputs")
+	optional("unreadable", r.Malformed, "recommendation lines")
+	optional("altered", r.Altered, "the delivered line differs from the stream's event, or its checksum is wrong")
+	optional("id used twice", r.ReusedIDs, "the event id belongs to an earlier, different event: readers drop one of them")
+	optional("unknown version", total(r.UnknownVersions), tally(r.UnknownVersions)+": never published")
+	optional("empty answers", r.EmptyAnswers, "recommendations without a single product")
+	optional("strange objects", r.Strange, "among the dead letters, and none of them; passed over")
 	_ = w.Flush() // a strings.Builder takes everything
 	if r.Recommended > 0 {
 		fmt.Fprintf(&b, "latency p50 %.0f ms, p99 %.0f ms, longest %.0f ms; %.0f answers a second; versions %s\n",
@@ -162,6 +197,13 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "Every event %s is accounted for.", r.window())
 	}
 	return b.String()
+}
+
+func total(counts map[string]int64) (n int64) {
+	for _, of := range counts {
+		n += of
+	}
+	return n
 }
 
 // tally lists counts, the largest first.

@@ -102,6 +102,11 @@ func (c *FileCommand) Run(ctx context.Context, out *program.Output) error {
 	if problems := append(streamProblems(c.Stream.Name), rateProblems(c.Rate)...); len(problems) > 0 {
 		return fmt.Errorf("%w: %w", program.ErrConfig, errors.Join(problems...))
 	}
+	if err := checkFiles(c.Files); errors.Is(err, ErrNoEvents) {
+		return fmt.Errorf("%w: %w; want files of one JSON event a line", program.ErrConfig, err)
+	} else if err != nil {
+		return err
+	}
 	g := newRecorded(c.Files)
 	defer g.stop()
 	return play(ctx, out, c.Stream.Name, Plan{Events: math.MaxInt, Rate: c.Rate}, g)
@@ -127,12 +132,18 @@ func play(ctx context.Context, out *program.Output, stream string, plan Plan, g 
 	if err != nil {
 		return err
 	}
+	if files, ok := g.(*recorded); ok { // a line may hold several events, or none
+		r.EventsSent, r.NoEvents = files.events, files.noEvents
+	}
 	return out.Result(r.sentence(plan.Delivered != nil), r)
 }
 
 func (r Result) sentence(react bool) string {
 	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal)."
 	s := fmt.Sprintf(shape, r.EventsSent, r.Sessions, r.PoisonSent, r.Seconds, r.EventsPerSecond, r.PutRetries)
+	if r.NoEvents > 0 {
+		s += fmt.Sprintf("\n%d more lines hold no event and were sent as they are; the function quarantines them.", r.NoEvents)
+	}
 	if react {
 		s += fmt.Sprintf("\nShoppers saw recommendations on %d pages and looked at a recommended product after %d of them (%.1f %%).", r.Shown, r.Hits,
 			100*float64(r.Hits)/float64(max(r.Shown, 1)))

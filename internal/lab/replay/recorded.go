@@ -1,7 +1,7 @@
 package replay
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -13,13 +13,63 @@ import (
 	"kindred/internal/stream/activity"
 )
 
+// ErrNoEvents says that files hold no event: nothing is sent.
+var ErrNoEvents = errors.New("no event")
+
 // recorded is a crowd whose clicks lie in files, one event a line, gzipped or not. A recommendation
-// record stands for its event. What is no event is sent as it is: it was recorded so.
+// record stands for its event, and a line may hold several events as a stream's record may. A line
+// that holds none is sent as it is, because it was recorded so, and counted.
 type recorded struct {
 	next     func() (line, bool)
 	stop     func()
 	lines    int
+	events   int
+	noEvents int // lines
 	sessions map[string]bool
+}
+
+// checkFiles fails with ErrNoEvents, and says what is wrong with the first line, when no line of the
+// files holds an event.
+func checkFiles(files []string) error {
+	var first error
+	for _, name := range files {
+		number := 0
+		for data, err := range readLines(name) {
+			if err != nil {
+				return err
+			}
+			number++
+			events, fault := eventsIn(data)
+			if len(events) > 0 {
+				return nil
+			}
+			if first == nil {
+				first = fmt.Errorf("%w in %s: line %d: %s", ErrNoEvents, name, number, fault.Message)
+			}
+		}
+		if number == 0 && first == nil {
+			first = fmt.Errorf("%w in %s: the file is empty", ErrNoEvents, name)
+		}
+	}
+	return first
+}
+
+// eventsIn reads the events of a line; with none it returns why.
+func eventsIn(data []byte) (events []activity.Item, fault *activity.Fault) {
+	for _, item := range activity.Read(nil, activity.Position{}, data) {
+		if item.Fault == nil {
+			events = append(events, item)
+		} else if fault == nil {
+			fault = item.Fault
+		}
+	}
+	return events, fault
+}
+
+func readLines(name string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		readFile(name, func(l line) bool { return yield(l.data, l.err) })
+	}
 }
 
 type line struct {
@@ -72,19 +122,21 @@ func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
 	if record, err := activity.ParseRecord(l.data); err == nil {
 		l.data = record.Event
 	}
-	var e struct {
-		EventID   string `json:"event_id"`
-		SessionID string `json:"session_id"`
+	events, _ := eventsIn(l.data)
+	if r.events += len(events); len(events) == 0 {
+		r.noEvents++
+		key := fmt.Sprintf("line-%d", r.lines) // a partition key must be something
+		return shopper.Click{SessionID: key, Data: l.data}, true, nil
 	}
-	if err := json.Unmarshal(l.data, &e); err != nil || e.SessionID == "" || len(e.SessionID) > activity.MaxID {
-		e.SessionID = fmt.Sprintf("line-%d", r.lines) // a partition key must be something
+	for _, item := range events {
+		r.sessions[item.Event.SessionID] = true
 	}
-	r.sessions[e.SessionID] = true
-	return shopper.Click{EventID: e.EventID, SessionID: e.SessionID, Data: l.data}, true, nil
+	first := events[0].Event
+	return shopper.Click{EventID: first.EventID, SessionID: first.SessionID, Data: l.data}, true, nil
 }
 
 // Show does nothing: what is recorded has happened.
 func (r *recorded) Show(string, []string) bool { return false }
 
-// Totals counts the sessions.
+// Totals counts the sessions of the events.
 func (r *recorded) Totals() shopper.Totals { return shopper.Totals{Sessions: len(r.sessions)} }

@@ -43,6 +43,7 @@ type Plan struct {
 type Result struct {
 	EventsSent int `json:"events_sent"`
 	PoisonSent int `json:"poison_sent"`
+	NoEvents   int `json:"no_events,omitempty"` // of recorded files: lines that hold no event, sent as they are
 	shopper.Totals
 	Seconds         float64 `json:"seconds"`
 	EventsPerSecond float64 `json:"events_per_second"`

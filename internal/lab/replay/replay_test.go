@@ -340,3 +340,36 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 		}
 	}
 }
+
+// A file without one event is refused before anything is sent; what holds several events counts so.
+func TestRecordedFilesAreCountedByTheirEvents(t *testing.T) {
+	t.Parallel()
+	write := func(data string) string {
+		name := filepath.Join(t.TempDir(), "clicks")
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	click := func(session string) string { return `{"session_id":"` + session + `","browse_history":[]}` }
+	for name, data := range map[string]string{"empty": "", "blank": "\n\n", "CSV": "timestamp,visitorid\n1433221332117,257597\n",
+		"other JSON": `{"user":1}`, "a byte order mark": "\xEF\xBB\xBF"} {
+		err := checkFiles([]string{write(data)})
+		if !errors.Is(err, ErrNoEvents) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := checkFiles([]string{write("timestamp\n"), write(click("a"))}); err != nil {
+		t.Errorf("one of two files holds an event: %v", err)
+	}
+	recording := newRecorded([]string{write("\xEF\xBB\xBF" + click("a") + "\n" + click("b") + "\r\n{\"session_id\"\n[1,2]\n[" +
+		click("a") + "," + click("c") + "]")})
+	defer recording.stop()
+	s := &stream{}
+	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", retry.Sleep), func(int) {})
+	if _, err := p.run(t.Context()); err != nil || recording.events != 4 || recording.noEvents != 2 ||
+		recording.Totals().Sessions != 3 || len(s.taken) != 5 {
+		t.Errorf("%d events, %d lines without, %d sessions, %d records, %v", recording.events, recording.noEvents,
+			recording.Totals().Sessions, len(s.taken), err)
+	}
+}

@@ -30,16 +30,19 @@ type Browse struct {
 	Purchased      bool     `json:"purchased,omitempty"` // what was in the cart has been bought
 }
 
-// Quantity is written as a number and read from a number or a string.
+// Quantity is written as a number and read from a number or a string of digits.
 type Quantity int32
 
-// Position says where on the stream a record was read. It identifies the record for ever.
+// Position says where on the stream an event was read. It identifies the event for ever: the record
+// by stream, shard and sequence number, and the event among those of its record.
 type Position struct {
 	Stream         string    `json:"stream"`
 	Shard          string    `json:"shard"`
 	SequenceNumber string    `json:"sequence_number"`
 	PartitionKey   string    `json:"partition_key"`
 	ArrivedAt      time.Time `json:"arrived_at"`
+	// SubSequenceNumber counts the events of one record from 0, as the Kinesis Client Library does.
+	SubSequenceNumber int `json:"sub_sequence_number,omitempty"`
 }
 
 // Source names the step of the fallback chain that answered: the best one that had something to go by.
@@ -104,8 +107,10 @@ const (
 	ReasonNotUTF8       Reason = "not_utf8"
 	ReasonSchema        Reason = "schema"
 	ReasonTooLarge      Reason = "too_large"
-	ReasonKPLAggregated Reason = "kpl_aggregated"
-	ReasonRefused       Reason = "refused" // sound by our rules, but the database takes its values never
+	ReasonNotIJSON      Reason = "not_ijson"      // JSON that not every reader reads alike (RFC 7493)
+	ReasonKPLAggregated Reason = "kpl_aggregated" // a KPL record that is damaged; until 0.3 each KPL record
+	ReasonDamaged       Reason = "damaged"        // compressed, and cannot be unpacked
+	ReasonRefused       Reason = "refused"        // sound by our rules, but the database can never store its values
 )
 
 // Quarantined is the record of an event that no retry would mend: one JSON object on S3.

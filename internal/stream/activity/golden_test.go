@@ -24,7 +24,7 @@ func TestGoldenRecord(t *testing.T) {
 	}
 	arrived := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	position := Position{"activity", "shardId-000000000000", "49660000000000000000000000000000000000000000000000000001",
-		event.SessionID, arrived}
+		event.SessionID, arrived, 0}
 	id := EventID(event, position)
 	record := Record{
 		Event:            bytes.TrimSpace(raw),

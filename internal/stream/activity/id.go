@@ -3,15 +3,21 @@ package activity
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 )
 
 // EventID gives the event's own id, or one derived from where on the stream it was read: the same
-// for ever, and different for every record. e may be nil, for a record that cannot be parsed.
+// for ever, and different for every event. e may be nil, for an event that cannot be parsed. The
+// first event of a record has the id that it has as its only event.
 func EventID(e *Event, p Position) string {
 	if e != nil && e.EventID != "" {
 		return e.EventID
 	}
-	return "evt-" + digest(p.Stream+"/"+p.Shard+"/"+p.SequenceNumber)
+	place := p.Stream + "/" + p.Shard + "/" + p.SequenceNumber
+	if p.SubSequenceNumber > 0 {
+		place += "/" + strconv.Itoa(p.SubSequenceNumber)
+	}
+	return "evt-" + digest(place)
 }
 
 // RecommendationID is a function of the event's id alone, so that a retried event writes the same id.

@@ -2,13 +2,17 @@ package activity
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"kindred/internal/platform/text"
 )
 
 // Limits of an event. What is beyond them is a permanent fault.
@@ -17,7 +21,7 @@ const (
 	// It is below the 1 MiB of a Kinesis record, so an event that could never be delivered goes to
 	// quarantine, not round in circles.
 	MaxEventBytes = (1000 - 32) << 10
-	// MaxBrowseHistory is far above any real session; recommending looks at the most recent entries only.
+	// MaxBrowseHistory is far more than any real session has; recommending looks at the most recent entries only.
 	MaxBrowseHistory = 10_000
 	// MaxID bounds session_id and event_id in characters, as Kinesis bounds a partition key.
 	MaxID = 256
@@ -25,44 +29,33 @@ const (
 	MaxProductCode = 128
 )
 
-// kplMagic opens a record in which the Kinesis Producer Library packed several ones.
-// See https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md.
-var kplMagic = []byte{0xF3, 0x89, 0x9A, 0xC2}
-
-// wire is an event with the names that the recommendation record adds, which an event may not use itself.
+// wire is an event as it is decoded.
 type wire struct {
 	Event
-	CustomerNumber   *whole          `json:"customer_number"`
-	RecommendedItems json.RawMessage `json:"recommended_items"`
-	SimilarItems     json.RawMessage `json:"similar_items"`
-	Recommendation   json.RawMessage `json:"recommendation"`
+	CustomerNumber *whole `json:"customer_number"`
 }
 
-// Parse reads one activity record. The error is always a *Fault. Fields it does not know are legal;
-// the three that the recommendation record adds are not, in whatever case, because the record could
-// not keep both: a schema fault. browse_history must be there and may be empty. Of a repeated field
-// the last one counts.
+// Parse reads one event: a JSON object by the rules of I-JSON (RFC 7493), so that every reader of
+// every later program reads it alike. That is UTF-8 without a half of a surrogate pair, no name twice
+// in an object, and numbers that a double holds; kindred adds no NUL and at most MaxNesting levels.
+// Names count exactly as they are written. A quantity may be a string of digits; no other number may
+// be a string, and no id a number, so that "007" never becomes 7.
+//
+// The error is always a *Fault. Fields that Parse does not know are legal; the three that the
+// recommendation record adds are not. browse_history must be there and may be empty.
 func Parse(data []byte) (*Event, error) {
-	if bytes.HasPrefix(data, kplMagic) {
-		return nil, &Fault{ReasonKPLAggregated,
-			"the record is aggregated by the Kinesis Producer Library; send events one by one"}
-	}
 	if len(data) > MaxEventBytes {
 		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the event has %d bytes, the limit is %d", len(data), MaxEventBytes)}
 	}
-	if !utf8.Valid(data) {
-		return nil, &Fault{ReasonNotUTF8, "the event is not valid UTF-8"}
-	}
 	var w wire
 	if err := json.Unmarshal(data, &w); err != nil {
-		return nil, fault(err)
+		return nil, decodingFault(data, err)
 	}
-	if data = bytes.TrimLeft(data, " \t\r\n"); data[0] != '{' { // null decodes into a struct without error
-		return nil, &Fault{ReasonSchema, "the event is no JSON object"}
+	if start := bytes.TrimLeft(data, " \t\r\n"); start[0] != '{' { // null decodes into a struct without an error
+		return nil, &Fault{ReasonSchema, "the event is not a JSON object"}
 	}
-	if w.RecommendedItems != nil || w.SimilarItems != nil || w.Recommendation != nil {
-		return nil, &Fault{ReasonSchema,
-			"the fields recommended_items, similar_items and recommendation are reserved for the answer"}
+	if fault := inspect(data); fault != nil {
+		return nil, fault
 	}
 	if message := w.problem(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
@@ -89,43 +82,73 @@ func (e *Event) problem() string {
 		if n := utf8.RuneCountInString(b.ProductCode); n == 0 || n > MaxProductCode {
 			return fmt.Sprintf("browse_history[%d].product_code has %d characters, want 1 to %d", i, n, MaxProductCode)
 		}
-		if strings.Contains(b.ProductCode, "\x00") { // PostgreSQL refuses it in a text, and the whole batch with it
-			return fmt.Sprintf("browse_history[%d].product_code holds a NUL", i)
-		}
 	}
 	return ""
 }
 
-// fault makes a sentence of a decoding error that repeats no value of the event.
-func fault(err error) *Fault {
+// decodingFault makes a sentence of a decoding error that repeats no value of the event.
+func decodingFault(data []byte, err error) *Fault {
+	if err := text.CheckBytes(data, text.NoLimit); err != nil {
+		return &Fault{ReasonNotUTF8, "the event " + err.Error()}
+	}
 	var own *Fault
 	if errors.As(err, &own) {
 		return own
 	}
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		kind, _, _ := strings.Cut(wrong.Value, " ") // "number 12.5" would tell the value
-		if wrong.Field == "" {
-			return &Fault{ReasonSchema, "the event is no JSON object but " + kind}
+	sound := jsontext.Value(data).IsValid(whileSyntax...)
+	var wrong *json.SemanticError
+	if errors.As(err, &wrong) && sound {
+		if wrong.JSONPointer == "" {
+			return &Fault{ReasonSchema, "the event is not a JSON object but " + kind(wrong.JSONKind)}
 		}
-		field := strings.TrimPrefix(wrong.Field, "Event.")
-		return &Fault{ReasonSchema, fmt.Sprintf("%s is %s that does not fit, want %s", field, kind, wrong.Type.Kind())}
+		field := strings.ReplaceAll(string(wrong.JSONPointer)[1:], "/", ".")
+		return &Fault{ReasonSchema, field + " is " + kind(wrong.JSONKind) + ", which does not fit"}
 	}
-	var syntax *json.SyntaxError
+	at := int64(len(data))
+	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return &Fault{ReasonNotJSON, fmt.Sprintf("the JSON is broken or cut off at byte %d", syntax.Offset)}
+		at = syntax.ByteOffset
 	}
-	return &Fault{ReasonNotJSON, "the event cannot be decoded as JSON"}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return &Fault{ReasonNotIJSON, fmt.Sprintf("a name stands twice in one object, the second time near byte %d", at)}
+	case sound:
+		return &Fault{ReasonNotIJSON, fmt.Sprintf("the text near byte %d holds half of a surrogate pair, which is no character", at)}
+	}
+	return &Fault{ReasonNotJSON, fmt.Sprintf("the JSON is broken or cut off at byte %d", at)}
 }
 
-// UnmarshalJSON reads a whole number of 0 or more, written as a number or as a string of digits. null is 0.
-func (q *Quantity) UnmarshalJSON(data []byte) error {
+// kind names a kind of JSON value.
+func kind(k jsontext.Kind) string {
+	switch k {
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case '[':
+		return "an array"
+	case '{':
+		return "an object"
+	case 't', 'f':
+		return "true or false"
+	default:
+		return "null"
+	}
+}
+
+// UnmarshalJSONFrom reads a whole number of 0 or more, written as a number or as a string of digits.
+// null is 0.
+func (q *Quantity) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	data, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
 	n, ok := wholeNumber(string(data), 0)
-	if data[0] == '"' {
+	if data.Kind() == '"' {
 		digits, err := strconv.ParseUint(string(data[1:len(data)-1]), 10, 31)
 		n, ok = int32(digits), err == nil
 	}
-	if !ok && string(data) != "null" {
+	if !ok && data.Kind() != 'n' {
 		return &Fault{ReasonSchema, "browse_history.quantity is no whole number from 0 to 2147483647"}
 	}
 	*q = Quantity(n)
@@ -135,8 +158,12 @@ func (q *Quantity) UnmarshalJSON(data []byte) error {
 // whole is a customer's number.
 type whole int32
 
-// UnmarshalJSON reads a whole number.
-func (w *whole) UnmarshalJSON(data []byte) error {
+// UnmarshalJSONFrom reads a whole number.
+func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	data, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
 	n, ok := wholeNumber(string(data), math.MinInt32)
 	if !ok {
 		return &Fault{ReasonSchema, "customer_number is no whole number from -2147483648 to 2147483647"}

@@ -51,16 +51,9 @@ func appendCompact(dst, valid []byte) []byte {
 	for i := 0; i < len(valid); i++ {
 		switch c := valid[i]; {
 		case c == '"':
-			end := i + 1
-			for end < len(valid) && valid[end] != '"' {
-				if valid[end] == '\\' {
-					end++ // what it escapes is no closing quote
-				}
-				end++
-			}
-			end = min(end+1, len(valid))
-			dst = append(dst, valid[i:end]...)
-			i = end - 1
+			end := stringEnd(valid, i)
+			dst = append(dst, valid[i:end+1]...)
+			i = end
 		case c > ' ':
 			dst = append(dst, c)
 		}
@@ -116,29 +109,4 @@ func ParseRecord(line []byte) (Record, error) {
 		return Record{}, errors.New("parse record: recommended_items or recommendation is missing")
 	}
 	return Record{append(event, '}'), a.RecommendedItems, a.SimilarItems, a.Recommendation}, nil
-}
-
-// ParseRecommendation reads the Recommendation of one line of AppendLine, at half the cost of
-// ParseRecord. It refuses what that refuses, but looks at no recommended item.
-func ParseRecommendation(line []byte) (Recommendation, error) {
-	var r struct {
-		RecommendedItems present         `json:"recommended_items"`
-		Recommendation   *Recommendation `json:"recommendation"`
-	}
-	if err := json.Unmarshal(line, &r); err != nil {
-		return Recommendation{}, fmt.Errorf("parse record: %w", err)
-	}
-	if !r.RecommendedItems || r.Recommendation == nil {
-		return Recommendation{}, errors.New("parse record: recommended_items or recommendation is missing")
-	}
-	return *r.Recommendation, nil
-}
-
-// present says that a field is there, whatever it holds.
-type present bool
-
-// UnmarshalJSON notes that the field was there.
-func (p *present) UnmarshalJSON([]byte) error {
-	*p = true
-	return nil
 }

@@ -18,7 +18,7 @@ func sampleRecord(event string) Record {
 		SimilarItems: &SimilarItems{ProductCode: "S18_1749",
 			SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
 		Recommendation: Recommendation{ID: RecommendationID("e"), EventID: "e", ModelVersion: "m0123", Source: SourceSession,
-			GeneratedAt: at, LatencyMS: 12.5, Position: Position{"activity", "shardId-0", "49", "s", at}},
+			GeneratedAt: at, LatencyMS: 12.5, Position: Position{"activity", "shardId-0", "49", "s", at, 0}},
 	}
 }
 
@@ -58,7 +58,7 @@ func TestParseRecordRefuses(t *testing.T) {
 		if _, err := ParseRecord([]byte(line)); err == nil {
 			t.Errorf("%q was accepted", line)
 		}
-		if _, err := ParseRecommendation([]byte(line)); err == nil && line != `{"recommended_items":7,"recommendation":{}}` {
+		if _, err := ParseDelivered([]byte(line)); err == nil {
 			t.Errorf("%q was accepted for its recommendation", line)
 		}
 	}
@@ -90,8 +90,15 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("parse %q: %v", line, err)
 		}
-		if only, err := ParseRecommendation(line); err != nil || only != want.Recommendation {
-			t.Fatalf("recommendation of %q: %+v, %v", line, only, err)
+		sealed, err := want.AppendSealed(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed = bytes.TrimSuffix(sealed, []byte("\n"))
+		only, err := ParseDelivered(sealed)
+		if err != nil || only.Recommendation != want.Recommendation || !only.Intact || only.Digest != DigestOf(data) ||
+			only.OwnEventID != event.EventID || only.Items != len(want.RecommendedItems) {
+			t.Fatalf("delivered %q: %+v, %v", sealed, only, err)
 		}
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, data); err != nil {

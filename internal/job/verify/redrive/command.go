@@ -18,8 +18,9 @@ import (
 	"kindred/internal/stream/shardwriter"
 )
 
-// ErrMalformed says that objects hold no record that could be sent; all others were.
-var ErrMalformed = errors.New("cannot be read")
+// ErrNoRecords says that failed batches do not hold their records, which so cannot be sent; all
+// others were.
+var ErrNoRecords = errors.New("hold no records")
 
 // Command is `verify redrive`.
 type Command struct {
@@ -49,9 +50,9 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err := out.Result(result.String(), result); err != nil {
 		return err
 	}
-	if n := len(result.Malformed); n > 0 {
-		return fmt.Errorf("%d objects %w, the first is %s: move them away from there after a look", n, ErrMalformed,
-			result.Malformed[0])
+	if n := len(result.NoRecords); n > 0 {
+		return fmt.Errorf("%d failed batches %w, the first is %s: the stream alone has them, until its retention ends", n,
+			ErrNoRecords, result.NoRecords[0])
 	}
 	return nil
 }
@@ -64,21 +65,25 @@ func (r Result) String() string {
 	}
 	sentences := []string{nothing}
 	if r.Sent > 0 {
-		sentences[0] = fmt.Sprintf("%s %d records again: %d from quarantine, %d from failed batches.", verb, r.Sent,
+		sentences[0] = fmt.Sprintf("%s %d events again: %d from quarantine, %d from failed batches.", verb, r.Sent,
 			r.Quarantined, r.Failed)
 	}
 	if r.SentBefore > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects were sent before.", r.SentBefore))
 	}
 	if r.Unreadable > 0 {
-		sentences = append(sentences, fmt.Sprintf("%d records are still no event and stay in quarantine (%s).", r.Unreadable,
+		sentences = append(sentences, fmt.Sprintf("%d are still no event and stay in quarantine (%s).", r.Unreadable,
 			reasons(r.Reasons)))
 	}
 	if r.OtherStreams > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d records are of other streams and were left alone.", r.OtherStreams))
 	}
+	if n := len(r.Strange); n > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d objects are no dead letters and were passed over, the first is %s.", n,
+			r.Strange[0]))
+	}
 	if r.Sent > 0 && !r.DryRun {
-		sentences = append(sentences, "`verify` tells when they are answered.")
+		sentences = append(sentences, "`verify` says when they are answered.")
 	}
 	return strings.Join(sentences, "\n")
 }

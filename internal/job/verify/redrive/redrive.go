@@ -1,11 +1,12 @@
-// Package redrive sends records to the stream again that ended in quarantine or among the mapping's
-// failed batches, once what stopped them is mended. It owns which ones, under which event id, and
-// that none is forgotten.
+// Package redrive sends events to the stream again that ended in quarantine or among the mapping's
+// failed batches, once the cause is fixed. It owns which ones are sent, under which event id, and that
+// none is forgotten.
 //
-// A record is sent with the event id that its first attempt had: its own, or the one that derives
-// from its first position, which is then written into it. So whatever is sent twice is answered
-// under one recommendation id, and readers drop the second. What this program itself cannot read
-// stays in quarantine: the function would bring it back there.
+// An event is sent as a record of its own, with the event id that its first attempt had: its own, or
+// the one that derives from its first position, which is then written into it. So an event that is
+// sent twice is answered under one recommendation id, and readers drop the second answer. A record that
+// holds several events is split as the function splits it. What this program itself cannot read stays
+// in quarantine: the function would bring it back there.
 //
 // After the stream has taken an object's records, a marker under redriven/ says so, and later runs
 // pass the object over. A run that is killed in between leaves no marker: the next one sends the
@@ -29,8 +30,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/failedbatch"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/shardwriter"
 )
 
@@ -50,14 +50,15 @@ type writer interface {
 
 // Result says what a run did.
 type Result struct {
-	Sent         int64                     `json:"sent"`            // records
+	Sent         int64                     `json:"sent"`            // events
 	Quarantined  int64                     `json:"from_quarantine"` // of Sent
 	Failed       int64                     `json:"from_failed_batches"`
 	SentBefore   int64                     `json:"sent_before"` // objects that an earlier run has sent
-	Unreadable   int64                     `json:"unreadable"`  // records that are still no event; they are in quarantine
+	Unreadable   int64                     `json:"unreadable"`  // still no event; they are in quarantine
 	Reasons      map[activity.Reason]int64 `json:"reasons"`     // of Unreadable
 	OtherStreams int64                     `json:"other_streams"`
-	Malformed    []string                  `json:"malformed,omitempty"` // objects that hold no record, by key
+	Strange      []string                  `json:"strange,omitempty"`    // objects that are no dead letter, by key; passed over
+	NoRecords    []string                  `json:"no_records,omitempty"` // failed batches without their records, by key
 	DryRun       bool                      `json:"dry_run"`
 }
 
@@ -67,8 +68,8 @@ func Run(ctx context.Context, store objectstore.Store, w writer, stream string, 
 	r := &run{store: onceStore{store}, writer: w, stream: stream,
 		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
-		{envconfig.QuarantinePrefix, quarantineGroup, parseQuarantined},
-		{envconfig.FailurePrefix, failedGroup, parseFailed},
+		{deadletter.Prefixes[0], quarantineGroup},
+		{deadletter.Prefixes[1], failedGroup},
 	} {
 		if err := r.source(ctx, s); err != nil {
 			return r.result, err
@@ -81,7 +82,6 @@ func Run(ctx context.Context, store objectstore.Store, w writer, stream string, 
 type source struct {
 	prefix string
 	group  int // objects that are sent together
-	parse  func(data []byte) ([]failedbatch.Record, error)
 }
 
 type run struct {
@@ -96,9 +96,9 @@ type run struct {
 // object is one object under way.
 type object struct {
 	key     string
-	records []failedbatch.Record
+	records []deadletter.Record
 	sent    int
-	kept    int // records that are in quarantine
+	kept    int // events that are in quarantine
 }
 
 // marker is what says that an object's records were sent.
@@ -142,6 +142,10 @@ func (r *run) unsent(ctx context.Context, prefix string) iter.Seq2[string, error
 				r.result.SentBefore++
 				continue
 			}
+			if deadletter.CheckKey(info.Key) != nil {
+				r.result.Strange = append(r.result.Strange, info.Key)
+				continue
+			}
 			if !yield(info.Key, nil) {
 				return
 			}
@@ -155,7 +159,7 @@ func markerKey(key string) string { return envconfig.RedrivenPrefix + key }
 func (r *run) send(ctx context.Context, s source, keys []string) error {
 	objects := make([]*object, len(keys))
 	err := parallel(ctx, len(keys), func(ctx context.Context, i int) (err error) {
-		objects[i], err = r.read(ctx, s, keys[i])
+		objects[i], err = r.read(ctx, keys[i])
 		return err
 	})
 	if err != nil {
@@ -191,102 +195,91 @@ func parallel(ctx context.Context, n int, do func(context.Context, int) error) e
 	return group.Wait()
 }
 
-func (r *run) read(ctx context.Context, s source, key string) (*object, error) {
+func (r *run) read(ctx context.Context, key string) (*object, error) {
 	data, _, err := objectstore.ReadAll(ctx, r.store, key)
 	if err != nil {
 		return nil, err
 	}
-	records, err := s.parse(data)
+	letter, err := deadletter.Read(key, data)
+	records := letter.Records()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err != nil:
+		r.result.Strange = append(r.result.Strange, key)
+	case len(records) == 0:
+		r.result.NoRecords = append(r.result.NoRecords, key)
+	}
 	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.result.Malformed = append(r.result.Malformed, key)
-		return &object{key: key}, nil // it is in the result; the other objects are sent all the same
+		records = nil // it is in the result; the other objects are sent all the same
 	}
 	return &object{key: key, records: records}, nil
 }
 
-func parseQuarantined(data []byte) ([]failedbatch.Record, error) {
-	var q activity.Quarantined
-	if err := json.Unmarshal(data, &q); err != nil || q.Position.SequenceNumber == "" {
-		return nil, errors.New("no quarantine record")
-	}
-	return []failedbatch.Record{{Position: q.Position, Data: q.Data}}, nil
-}
-
-func parseFailed(data []byte) ([]failedbatch.Record, error) {
-	batch, err := failedbatch.Parse(data)
-	if err == nil && len(batch.Records) == 0 {
-		err = errors.New("a failed batch without its records")
-	}
-	return batch.Records, err
-}
-
-// queue queues the object's records for the stream. Those that are no event go to quarantine, where
-// they belong, unless they come from there.
+// queue queues the object's events for the stream. What is no event goes to quarantine, where it
+// belongs, unless it comes from there.
 func (r *run) queue(ctx context.Context, s source, o *object) error {
 	for _, record := range o.records {
 		if record.Position.Stream != r.stream {
 			r.result.OtherStreams++
 			continue
 		}
-		data, err := withEventID(record)
-		var fault *activity.Fault
-		if errors.As(err, &fault) {
-			r.result.Unreadable++
-			r.result.Reasons[fault.Reason]++
-			if s.prefix == envconfig.QuarantinePrefix {
-				continue
-			}
-			if err := r.keep(ctx, record, fault); err != nil {
+		for _, item := range record.Items() {
+			if err := r.queueItem(ctx, s, o, item); err != nil {
 				return err
 			}
-			o.kept++
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.result.Sent++
-		if s.prefix == envconfig.QuarantinePrefix {
-			r.result.Quarantined++
-		} else {
-			r.result.Failed++
-		}
-		o.sent++
-		if !r.result.DryRun {
-			r.writer.Add(shardwriter.Record{Key: record.Position.PartitionKey, Data: data})
 		}
 	}
 	return nil
 }
 
-// keep does what the function would have done with a record that is no event.
-func (r *run) keep(ctx context.Context, record failedbatch.Record, fault *activity.Fault) error {
+func (r *run) queueItem(ctx context.Context, s source, o *object, item activity.Item) error {
+	quarantined := deadletter.Quarantines(s.prefix)
+	data, fault := withEventID(item)
+	if fault != nil {
+		r.result.Unreadable++
+		r.result.Reasons[fault.Reason]++
+		if quarantined {
+			return nil
+		}
+		o.kept++
+		return r.keep(ctx, item, fault)
+	}
+	r.result.Sent++
+	if quarantined {
+		r.result.Quarantined++
+	} else {
+		r.result.Failed++
+	}
+	o.sent++
+	if !r.result.DryRun {
+		r.writer.Add(shardwriter.Record{Key: item.Position.PartitionKey, Data: data})
+	}
+	return nil
+}
+
+// keep does what the function would have done with what is no event.
+func (r *run) keep(ctx context.Context, item activity.Item, fault *activity.Fault) error {
 	if r.result.DryRun {
 		return nil
 	}
-	return quarantine.New(r.store).Write(ctx, activity.Quarantined{Reason: fault.Reason, Message: fault.Message,
-		EventID: activity.EventID(nil,
-			record.Position), Position: record.Position, QuarantinedAt: time.Now().UTC(), Data: record.Data})
+	return deadletter.NewQuarantine(r.store).Write(ctx, activity.Quarantined{Reason: fault.Reason, Message: fault.Message,
+		EventID: activity.EventID(nil, item.Position), Position: item.Position, QuarantinedAt: time.Now().UTC(),
+		Data: item.Data})
 }
 
-// withEventID returns the record's event, with the event id of its first attempt in it. A record
-// that is no event is an *activity.Fault.
-func withEventID(record failedbatch.Record) ([]byte, error) {
-	event, err := activity.Parse(record.Data)
-	if err != nil || event.EventID != "" {
-		return record.Data, err
+// withEventID returns the event's bytes with the event id of its first attempt in them. With a fault
+// the item is no event, or too large with its id.
+func withEventID(item activity.Item) ([]byte, *activity.Fault) {
+	if item.Fault != nil || item.Event.EventID != "" {
+		return item.Data, item.Fault
 	}
-	object, ok := bytes.CutSuffix(bytes.TrimRight(record.Data, " \t\r\n"), []byte("}"))
-	if !ok {
-		return nil, fmt.Errorf("read the event at %s of %s: it does not end with a brace", record.Position.SequenceNumber,
-			record.Position.Shard)
+	data := activity.WithEventID(item.Data, activity.EventID(nil, item.Position))
+	var fault *activity.Fault
+	if _, err := activity.Parse(data); err != nil && !errors.As(err, &fault) {
+		fault = &activity.Fault{Reason: activity.ReasonSchema, Message: err.Error()}
 	}
-	// Behind the other fields: of a repeated one the last counts, and the event may have an empty event_id.
-	data := fmt.Appendf(nil, `%s,"event_id":%q}`, object, activity.EventID(event, record.Position))
-	_, err = activity.Parse(data) // it may be too large now
-	return data, err
+	return data, fault
 }
 
 // mark says that the object's records were sent.

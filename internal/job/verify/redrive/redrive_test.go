@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +18,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/stream/activity"
-	"kindred/internal/stream/failedbatch"
-	"kindred/internal/stream/quarantine"
+	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/shardwriter"
 
 	"github.com/google/go-cmp/cmp"
@@ -87,7 +88,7 @@ func (b *bundle) mustRedrive(t *testing.T) Result {
 
 func (b *bundle) mustQuarantine(t *testing.T, p activity.Position, data string) {
 	t.Helper()
-	err := quarantine.New(onceStore{b.Folder}).Write(t.Context(),
+	err := deadletter.NewQuarantine(onceStore{b.Folder}).Write(t.Context(),
 		activity.Quarantined{Reason: activity.ReasonSchema, EventID: activity.EventID(nil, p), Position: p,
 			Data: []byte(data)})
 	if err != nil {
@@ -166,10 +167,10 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	if !strings.HasPrefix(first.String(),
-		"Sent 5 records again: 2 from quarantine, 3 from failed batches.\n2 records are still no event") {
+		"Sent 5 events again: 2 from quarantine, 3 from failed batches.\n2 are still no event") {
 		t.Errorf("said %q", first)
 	}
-	data, _, err := objectstore.ReadAll(t.Context(), b, quarantine.Key(position(12)))
+	data, _, err := objectstore.ReadAll(t.Context(), b, deadletter.Key(position(12)))
 	var kept activity.Quarantined
 	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Reason != activity.ReasonNotJSON ||
 		kept.Position != position(12) {
@@ -180,7 +181,7 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 		t.Errorf("a second run: %+v; the stream took %q", second, b.taken)
 	}
 	// A record that is mended where it lies is sent by the next run.
-	b.mustPut(t, quarantine.Key(position(3)), activity.Quarantined{Position: position(3), Data: []byte(event("mended"))})
+	b.mustPut(t, deadletter.Key(position(3)), activity.Quarantined{Position: position(3), Data: []byte(event("mended"))})
 	if third := b.mustRedrive(t); third.Sent != 1 || b.taken[len(b.taken)-1] != event("mended") {
 		t.Errorf("after mending: %+v", third)
 	}
@@ -245,7 +246,7 @@ func TestMarkersOfAnyObjectsAreFound(t *testing.T) {
 		p := position(i)
 		b.mustQuarantine(t, p, event(fmt.Sprintf("e%d", i)))
 		if random.IntN(2) == 0 {
-			b.mustPut(t, markerKey(quarantine.Key(p)), marker{Sent: 1})
+			b.mustPut(t, markerKey(deadletter.Key(p)), marker{Sent: 1})
 		} else {
 			want[event(fmt.Sprintf("e%d", i))] = true
 		}
@@ -270,23 +271,27 @@ func TestAnObjectThatHoldsNoRecordIsNamed(t *testing.T) {
 	b.mustPut(t, "aws/lambda/empty", map[string]any{"KinesisBatchInfo": map[string]string{"shardId": shard,
 		"startSequenceNumber": "1", "endSequenceNumber": "2"}})
 	r := b.mustRedrive(t)
-	if diff := cmp.Diff([]string{"quarantine/notes.json", "aws/lambda/empty"}, r.Malformed); diff != "" || r.Sent != 1 {
+	if diff := cmp.Diff([]string{"quarantine/notes.json"}, r.Strange); diff != "" || r.Sent != 1 ||
+		!slices.Equal(r.NoRecords, []string{"aws/lambda/empty"}) || !strings.Contains(r.String(), "quarantine/notes.json") {
 		t.Errorf("%+v %s", r, diff)
 	}
 }
 
-func TestEventIDIsTheLastOfItsName(t *testing.T) {
+func TestTheEventIDOfTheFirstAttemptIsWrittenIntoTheEvent(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string]string{
-		"none":          event(""),
-		"empty":         `{"event_id":"","session_id":"s","browse_history":[]}`,
-		"null":          `{"session_id":"s","browse_history":[],"event_id":null} `,
-		"in other case": `{"Event_ID":"","session_id":"s","browse_history":[]}`,
+		"none":   event(""),
+		"empty":  `{"event_id":"","session_id":"s","browse_history":[]}`,
+		"null":   `{"session_id":"s","browse_history":[],"event_id":null} `,
+		"nested": `{"x":{"event_id":"own"},"session_id":"s","browse_history":[{"product_code":"a","quantity":1}]}`,
 	} {
-		got, err := withEventID(failedRecord(data))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		got, fault := withEventID(item(data))
+		if fault != nil {
+			t.Errorf("%s: %v", name, fault)
 			continue
+		}
+		if activity.DigestOf(got) != activity.DigestOf([]byte(data)) {
+			t.Errorf("%s: %s differs by more than its id", name, got)
 		}
 		if e, err := activity.Parse(got); err != nil || e.EventID != activity.EventID(nil, position(1)) {
 			t.Errorf("%s: %s has id %+v, %v", name, got, e, err)
@@ -294,9 +299,8 @@ func TestEventIDIsTheLastOfItsName(t *testing.T) {
 	}
 	full := `{"session_id":"s","browse_history":[],"x":"`
 	full += strings.Repeat("x", activity.MaxEventBytes-len(full)-2) + `"}`
-	var fault *activity.Fault
-	if _, err := withEventID(failedRecord(full)); !errors.As(err, &fault) || fault.Reason != activity.ReasonTooLarge {
-		t.Errorf("an event without room for an id: %v", err)
+	if _, fault := withEventID(item(full)); fault == nil || fault.Reason != activity.ReasonTooLarge {
+		t.Errorf("an event without room for an id: %v", fault)
 	}
 }
 
@@ -319,6 +323,61 @@ func count(t *testing.T, store objectstore.Store, prefix string) (n int) {
 	return n
 }
 
-func failedRecord(data string) failedbatch.Record {
-	return failedbatch.Record{Position: position(1), Data: []byte(data)}
+func item(data string) activity.Item {
+	return deadletter.Record{Position: position(1), Data: []byte(data)}.Items()[0]
+}
+
+// What an older version quarantined whole, because it held several events, comes back event by event,
+// under the ids that the function gives such events.
+func TestRedriveSplitsWhatHoldsSeveralEvents(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.mustQuarantine(t, position(1), "["+event("own")+","+event("")+",7]")
+	b.mustFail(t, "a", 10, event("x")+"\nbroken\n"+event(""))
+	r := b.mustRedrive(t)
+	second, tenth := position(1), position(10)
+	second.SubSequenceNumber, tenth.SubSequenceNumber = 1, 2
+	with := func(p activity.Position) string {
+		return `{"session_id":"s","browse_history":[],"event_id":"` + activity.EventID(nil, p) + `"}`
+	}
+	want := []string{event("own"), with(second), event("x"), with(tenth)}
+	if diff := cmp.Diff(want, b.taken); diff != "" || r.Sent != 4 || r.Unreadable != 2 {
+		t.Errorf("%+v\n%s", r, diff)
+	}
+	tenth.SubSequenceNumber = 1
+	data, _, err := objectstore.ReadAll(t.Context(), b, deadletter.Key(tenth))
+	var kept activity.Quarantined
+	if err != nil || json.Unmarshal(data, &kept) != nil || kept.Position != tenth || string(kept.Data) != "broken" {
+		t.Errorf("the broken line in quarantine: %+v, %v", kept, err)
+	}
+}
+
+// strangeKeys lists what the console's test event once wrote, which no store opens.
+type strangeKeys struct{ *bundle }
+
+func (s strangeKeys) List(ctx context.Context, prefix string) iter.Seq2[objectstore.Info, error] {
+	return func(yield func(objectstore.Info, error) bool) {
+		if prefix == envconfig.QuarantinePrefix {
+			for _, key := range []string{"quarantine/", "quarantine//shardId-000000000000/495450115243.json"} {
+				if !yield(objectstore.Info{Key: key}, nil) {
+					return
+				}
+			}
+		}
+		for info, err := range s.bundle.List(ctx, prefix) {
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestRedrivePassesOverStrangeKeys(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.mustQuarantine(t, position(1), event("e"))
+	r, err := Run(t.Context(), strangeKeys{b}, b, "clicks", false)
+	if err != nil || r.Sent != 1 || len(r.Strange) != 2 || !strings.Contains(r.String(), "passed over") {
+		t.Errorf("%+v, %v", r, err)
+	}
 }

@@ -1,4 +1,4 @@
-package failedbatch
+package deadletter
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ func TestParseReadsEveryForm(t *testing.T) {
 		"": nil, `,"payload":` + records: {record()}, fmt.Sprintf(`,"payload":%q`, records): {record()},
 	} {
 		want.Records = list
-		got, err := Parse(fmt.Appendf(nil, info, payload))
+		got, err := parseBatch(fmt.Appendf(nil, info, payload))
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v\n%s", payload, err, diff)
 		}
@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{"", "{}", `{"KinesisBatchInfo":{"shardId":"shard-0"}}`, fmt.Sprintf(info, `,"payload":"cut off {"`),
 		fmt.Sprintf(info, `,"payload":{"Records":[{"kinesis":{}}]}`)} {
-		if b, err := Parse([]byte(data)); !errors.Is(err, ErrMalformed) {
+		if b, err := parseBatch([]byte(data)); !errors.Is(err, ErrStrange) {
 			t.Errorf("%s: %+v, %v", data, b, err)
 		}
 	}

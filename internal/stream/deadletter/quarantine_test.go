@@ -1,4 +1,4 @@
-package quarantine
+package deadletter
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func TestWriteKeepsTheFirstRecordOfAnEventOfEachStream(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	store := &memory{err: down, objects: map[string][]byte{}}
-	w := New(store)
+	w := NewQuarantine(store)
 	first := activity.Quarantined{
 		Reason: activity.ReasonNotUTF8, Message: "the event is not valid UTF-8", EventID: "evt-1",
 		Position:      activity.Position{Stream: "activity", Shard: "shardId-000000000001", SequenceNumber: "4957"},

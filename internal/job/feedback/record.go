@@ -1,0 +1,155 @@
+package feedback
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"kindred/internal/lake/linefile"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/objectkey"
+	"kindred/internal/platform/text"
+	"kindred/internal/stream/activity"
+)
+
+// maxExamples bounds how many unreadable lines a result names.
+const maxExamples = 10
+
+// record is what the joins read of a delivered line; see table. Everything else stays behind, so that
+// DuckDB reads nothing but what this package wrote.
+type record struct {
+	SessionID        string                     `json:"session_id"`
+	CustomerNumber   *whole                     `json:"customer_number"`
+	BrowseHistory    []activity.Browse          `json:"browse_history"`
+	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
+	Recommendation   activity.Recommendation    `json:"recommendation"`
+}
+
+// whole is a customer's number, which may be written 7.0.
+type whole int32
+
+// UnmarshalJSONFrom reads a whole number of 32 bits.
+func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	f, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || f != math.Trunc(f) || f < math.MinInt32 || f > math.MaxInt32 {
+		return errors.New("no customer number")
+	}
+	*w = whole(f)
+	return nil
+}
+
+// project appends a delivered line as the joins read it, with its newline. The error is a sentence
+// for people that holds no value of the line. Earlier versions delivered names twice: the last counts.
+func project(dst, line []byte) ([]byte, error) {
+	var r record
+	if err := json.Unmarshal(line, &r, jsontext.AllowDuplicateNames(true)); err != nil {
+		var wrong *json.SemanticError
+		if errors.As(err, &wrong) && wrong.JSONPointer != "" {
+			return dst, fmt.Errorf("the field %s has a value that does not fit", wrong.JSONPointer)
+		}
+		return dst, errors.New("it is no JSON that every reader accepts (RFC 7493)")
+	}
+	at := &r.Recommendation.Position.ArrivedAt
+	if r.SessionID == "" || r.Recommendation.ID == "" || at.IsZero() {
+		return dst, errors.New("session_id, recommendation.id or recommendation.position.arrived_at is missing")
+	}
+	texts := []string{r.SessionID}
+	for _, b := range r.BrowseHistory {
+		texts = append(texts, b.ProductCode)
+	}
+	for _, t := range texts {
+		if err := text.Check(t, text.NoLimit); err != nil {
+			return dst, fmt.Errorf("session_id or a product_code %w", err)
+		}
+	}
+	*at = at.UTC()
+	data, err := json.Marshal(r)
+	if err != nil {
+		return dst, errors.New("a time or a number in it is out of range")
+	}
+	return append(append(dst, data...), '\n'), nil
+}
+
+// unreadable counts what of the delivered objects could not be read.
+type unreadable struct {
+	Count    int64    `json:"count"`
+	Examples []string `json:"examples,omitempty"` // key, line and reason; the first few
+}
+
+func (u *unreadable) add(where string, reason error) {
+	if u.Count++; len(u.Examples) < maxExamples {
+		u.Examples = append(u.Examples, where+": "+reason.Error())
+	}
+}
+
+// counter counts the bytes that were read.
+type counter struct {
+	io.Reader
+	read int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.read += int64(n)
+	return n, err
+}
+
+// copyObject appends the lines of an object to w. What cannot be read is counted and passed over; an
+// error is of the store or of w.
+func (j Job) copyObject(ctx context.Context, info objectstore.Info, w io.Writer, bad *unreadable) (size int64, err error) {
+	if err := objectkey.Check(info.Key); err != nil {
+		bad.add("an object", err)
+		return 0, nil //nolint:nilerr // it is counted
+	}
+	body, info, err := j.Recommendations.Get(ctx, info.Key)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	raw := &counter{Reader: body}
+	// damaged tells a damaged object from one that the store did not give whole.
+	damaged := func(where string, err error) error {
+		if raw.read < info.Size || ctx.Err() != nil {
+			return err
+		}
+		bad.add(where, errors.New("the gzipped object is damaged or cut off from there on"))
+		return nil
+	}
+	plain, err := linefile.Plain(raw)
+	if err != nil {
+		return 0, damaged(info.Key, err)
+	}
+	lines := bufio.NewReaderSize(plain, 64<<10)
+	var out []byte
+	for number := 1; ; number++ {
+		where := fmt.Sprintf("%s line %d", info.Key, number)
+		line, readErr := lines.ReadBytes('\n')
+		if readErr != nil && !errors.Is(readErr, io.EOF) {
+			return size, damaged(where, readErr)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			var fault error
+			if out, fault = project(out[:0], line); fault != nil {
+				bad.add(where, fault)
+			} else if _, err := w.Write(out); err != nil {
+				return size, err
+			}
+			size += int64(len(out))
+		}
+		if readErr != nil {
+			return size, nil
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package feedback
+
+import (
+	"bytes"
+	"compress/gzip"
+	"strings"
+	"testing"
+	"time"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/stream/activity"
+)
+
+func delivered(t *testing.T, event string) string {
+	t.Helper()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	line, err := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{ID: "rec-1", EventID: "e",
+		ModelVersion: "m1", Source: activity.SourceSession, GeneratedAt: at,
+		Position: activity.Position{Stream: "s", Shard: "h", SequenceNumber: "1", ArrivedAt: at}}}.AppendSealed(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(line))
+}
+
+// What cannot be read is named by key and line, and everything else is read.
+func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
+	t.Parallel()
+	good := delivered(t, `{"session_id":"good","customer_number":7.0,"browse_history":[{"product_code":"a","quantity":"3"}],"x":1e400}`)
+	store := objectstore.NewFolder(t.TempDir())
+	put := func(key string, data []byte) {
+		t.Helper()
+		if _, err := store.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("recommendations/1", []byte(strings.Join([]string{good,
+		delivered(t, `{"session_id":"\ud800","browse_history":[]}`), "", "broken", `[1]`, "{}",
+		delivered(t, `{"session_id":"s","customer_number":12345678901,"browse_history":[]}`),
+		delivered(t, `{"session_id":"s","browse_history":[{"product_code":"a\u0000"}]}`),
+		delivered(t, `{"session_id":7,"browse_history":[]}`), "\xff", good}, "\n")))
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(good + "\n" + good + "\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	put("recommendations/2.gz", packed.Bytes())
+	put("recommendations/3.gz", packed.Bytes()[:packed.Len()-10])
+	put("recommendations/4.gz", []byte{0x1f, 0x8b, 0})
+
+	var out bytes.Buffer
+	var bad unreadable
+	job := Job{Recommendations: store}
+	for info, err := range store.List(t.Context(), "recommendations/") {
+		if err == nil {
+			_, err = job.copyObject(t.Context(), info, &out, &bad)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(out.String(), `{"session_id":"good","customer_number":7,`); n < 4 || n != strings.Count(out.String(), "\n") {
+		t.Errorf("%d good lines in\n%s", n, out.String())
+	}
+	if bad.Count != 10 || len(bad.Examples) != maxExamples {
+		t.Errorf("%+v", bad)
+	}
+	said := strings.Join(bad.Examples, "\n")
+	for _, want := range []string{"recommendations/1 line 2: ", "recommendations/1 line 4: ", "recommendations/1 line 10: ",
+		"recommendations/3.gz", "recommendations/4.gz"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	if strings.Contains(said, "12345678901") {
+		t.Errorf("a value of the event is shown:\n%s", said)
+	}
+}
+
+// FuzzProject holds that a line is refused, or becomes one line that is read again as the same.
+func FuzzProject(f *testing.F) {
+	f.Add([]byte(`{"session_id":"s","browse_history":[],"recommended_items":[{"id":"a","score":1e30}],"recommendation":{"id":"r","position":{"arrived_at":"2026-03-01T12:00:00+02:00"}}}`))
+	f.Add([]byte(`{"session_id":"\ud800"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		once, err := project(nil, line)
+		if err != nil {
+			return
+		}
+		twice, err := project(nil, bytes.TrimSuffix(once, []byte("\n")))
+		if err != nil || !bytes.Equal(once, twice) || bytes.Count(once, []byte("\n")) != 1 {
+			t.Fatalf("%q became %q, then %q, %v", line, once, twice, err)
+		}
+	})
+}
