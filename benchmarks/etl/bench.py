@@ -3,7 +3,7 @@
 make bench-etl                                  5 million ratings on the running stack, about 15 minutes
 make bench-etl ARGS="--customers 2000 --rounds 1 --slow-rounds 1"        a quick look
 
-Peers are installed from their packages into .kindred/bench. The client's CPU seconds are those of all its processes, the
+Peers are installed from their packages into the state folder, below bench. The client's CPU seconds are those of all its processes, the
 server's its own. Peak RSS is the sum over the client's processes.
 """
 import argparse
@@ -21,7 +21,8 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
-STATE = os.path.join(ROOT, ".kindred", "bench")
+KINDRED = os.environ.get("KINDRED_STATE") or os.path.join(ROOT, ".kindred")
+STATE = os.path.join(KINDRED, "bench")
 PEERS = ["duckdb==1.5.5", "duckdb-extension-mysql-scanner==1.5.5", "pyspark==3.5.4", "pyarrow==26.0.1", "sling==1.6.5"]
 CONNECTOR = "com.mysql:mysql-connector-j:9.3.0"
 DATABASE = "kindred_bench_etl"
@@ -92,7 +93,7 @@ def install():
 
 def client():
     """The stack's mariadb client and what its unpacked package needs."""
-    runtimes = os.environ.get("KINDRED_RUNTIMES") or os.path.join(ROOT, ".kindred")
+    runtimes = os.environ.get("KINDRED_RUNTIMES") or KINDRED
     found = os.environ.get("KINDRED_BENCH_CLIENT") or next(iter(glob.glob(os.path.join(runtimes, "opt/mariadb/usr/bin/mariadb"))), None)
     found = found or shutil.which("mariadb") or sys.exit("no mariadb client: make local-up, or set KINDRED_BENCH_CLIENT")
     libraries = glob.glob(os.path.join(os.path.dirname(os.path.dirname(found)), "lib", "*-linux-gnu"))
