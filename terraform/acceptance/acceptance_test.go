@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"kindred/terraform/tf/promotion"
@@ -17,6 +18,17 @@ func TestMain(m *testing.M) {
 	if testing.Short() {
 		fmt.Println("Terraform's tests take minutes: run `make tf-verify`, `make tf-moto`, `make tf-local-test`")
 		return
+	}
+	// Where a mirror of the provider lies next to the repository, the tests need no network.
+	mirror := filepath.Join("..", "..", "..", "shared", "terraform-mirror")
+	if _, err := os.Stat(mirror); err == nil && os.Getenv(promotion.MirrorVariable) == "" {
+		if mirror, err = filepath.Abs(mirror); err == nil {
+			err = os.Setenv(promotion.MirrorVariable, mirror)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }

@@ -13,23 +13,28 @@ import (
 	"strings"
 )
 
+// MirrorVariable names a folder that holds the provider as a zip, laid out as `terraform providers
+// mirror` does it. Empty: Terraform downloads the provider.
+const MirrorVariable = "KINDRED_TERRAFORM_MIRROR"
+
 // providerFolder is where a mirror keeps the one provider, below its root.
 const providerFolder = "registry.terraform.io/hashicorp/aws"
 
-// prepareProvider writes Terraform's CLI configuration. A mirror beside the repository holds the
-// provider as a zip; it is unpacked once, because then each root's init links it (3 s) where it
-// would copy 900 MB (9 s). Without a mirror Terraform downloads it, once.
+// prepareProvider writes Terraform's CLI configuration. The zip of a mirror is unpacked once, because
+// then each root's init links the provider (3 s) where it would copy 900 MB (9 s). Without a mirror
+// Terraform downloads the provider once.
 func (w *Workspace) prepareProvider(ctx context.Context) error {
 	if err := os.MkdirAll(w.State, 0o755); err != nil {
 		return fmt.Errorf("prepare Terraform's provider: %w", err)
 	}
 	var config string
 	pattern := "terraform-provider-aws_*_" + runtime.GOOS + "_" + runtime.GOARCH + ".zip"
-	zips, err := filepath.Glob(filepath.Join(w.Repository, "..", "shared", "terraform-mirror", providerFolder, pattern))
-	if err != nil {
-		return fmt.Errorf("prepare Terraform's provider: %w", err)
-	}
-	if len(zips) > 0 {
+	if root := os.Getenv(MirrorVariable); root != "" {
+		zips, err := filepath.Glob(filepath.Join(root, providerFolder, pattern))
+		if err != nil || len(zips) == 0 {
+			return fmt.Errorf("prepare Terraform's provider: %s is %s, and there is no %s", MirrorVariable, root,
+				filepath.Join(providerFolder, pattern))
+		}
 		mirror := filepath.Join(w.State, "mirror")
 		if err := unpackProvider(ctx, zips[len(zips)-1], mirror); err != nil {
 			return fmt.Errorf("unpack Terraform's provider: %w", err)

@@ -1,5 +1,5 @@
 // Package promotion runs Terraform and the Python tools around it for this repository: it prepares
-// the provider (from a mirror beside the repository when there is one, else from the registry),
+// the provider (from the mirror that KINDRED_TERRAFORM_MIRROR names, else from the registry),
 // keeps everything that they write in the state folder, and reads plans. It owns no configuration:
 // that is the folder terraform/.
 package promotion
