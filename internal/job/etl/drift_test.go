@@ -88,3 +88,18 @@ func TestSetWithoutColumnsIsNoDrift(t *testing.T) {
 		}
 	}
 }
+
+// Manifests of sets from before there were counts of customers and products are read all the same.
+func TestColumnsOfAnOlderManifestAreRead(t *testing.T) {
+	t.Parallel()
+	const old = `{"rules":{"read":4,"missing_key":0,"stars_out_of_range":1,"unknown_customer":0,"unknown_product":0,"duplicate":0,` +
+		`"future_date":0,"first_fault":"row 4 of ratings: productRating is not from 1 to 5"},"limits":{"orphans":0.01},` +
+		`"schema":{"customers":[{"name":"city","type":"text","length":50,"contract":true}],"products":[],"ratings":[]}}`
+	m := commit.Manifest{Details: []byte(old)}
+	if s := schemaOf(m); len(s.Customers) != 1 || s.Customers[0].Length != 50 {
+		t.Errorf("schema %+v", s)
+	}
+	if err := shrunk(m, Rows{}, Counts{Products: TableCounts{Read: 3, InStock: 1}}, Options{MaxShrink: 0.5}); err != nil {
+		t.Error(err)
+	}
+}

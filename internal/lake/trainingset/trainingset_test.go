@@ -240,3 +240,19 @@ func TestReadKeepsToAFolderOfItsOwn(t *testing.T) {
 		t.Errorf("another reader's file holds %q, error %v", data, err)
 	}
 }
+
+func TestWriterRefusesWhatIsNotText(t *testing.T) {
+	t.Parallel()
+	w := trainingset.NewWriter(t.TempDir())
+	defer w.Abandon()
+	customers, products := people(), goods()
+	customers[2].PostalCode, products[1].Line = new("a\x00"), "caf\xe9"
+	for err, want := range map[error]string{
+		w.Customers(customers): "customer 125: a text holds a NUL at byte 1",
+		w.Products(products):   `product "S10_1949": a text is not valid UTF-8 at byte 3 (0xE9)`,
+	} {
+		if err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}

@@ -51,6 +51,11 @@ func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
 
 // Customers writes all customers, sorted by number. They must not change before Close.
 func (w *Writer) Customers(customers []shop.Customer) error {
+	for _, c := range customers {
+		if err := checkCustomer(c); err != nil {
+			return err
+		}
+	}
 	files, err := writeWhole(w.dir, Customers, customers, toCustomerRow)
 	w.customers, w.others = customers, append(w.others, files...)
 	return err
@@ -58,6 +63,11 @@ func (w *Writer) Customers(customers []shop.Customer) error {
 
 // Products writes all products, sorted by code. They must not change before Close.
 func (w *Writer) Products(products []shop.Product) error {
+	for _, p := range products {
+		if err := checkProduct(p); err != nil {
+			return err
+		}
+	}
 	files, err := writeWhole(w.dir, Products, products, toProductRow)
 	w.products, w.others = products, append(w.others, files...)
 	return err

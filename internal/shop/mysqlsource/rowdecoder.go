@@ -3,7 +3,9 @@ package mysqlsource
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
@@ -20,7 +22,8 @@ type row struct {
 	values []mysql.FieldValue
 	texts  map[string]*string // texts that other rows have too
 	faults *shop.Faults
-	name   string // of the row, by its key, once the key is read
+	name   string      // of the row, by its key, once the key is read
+	broken []shop.Rule // by this row: each rule counts a row once
 }
 
 // customer decodes a row of customersTable. ok is false for a row without a usable key.
@@ -28,7 +31,7 @@ func (r *row) customer() (c shop.Customer, ok bool) {
 	if c.Number, ok = r.customerNumber(0); !ok {
 		return c, false
 	}
-	r.name = shop.CustomerName(c.Number)
+	r.name, r.broken = shop.CustomerName(c.Number), r.broken[:0]
 	c.Name = r.text(1)
 	c.City, c.State, c.PostalCode, c.Country = *r.repeated(2), r.optionalText(3), r.optionalText(4), *r.repeated(5)
 	c.CreditLimit = r.optionalCents(6)
@@ -40,15 +43,19 @@ func (r *row) product() (p shop.Product, ok bool) {
 	if p.Code, ok = r.productCode(0); !ok {
 		return p, false
 	}
-	r.name = shop.ProductName(p.Code)
+	r.name, r.broken = shop.ProductName(p.Code), r.broken[:0]
 	p.Name, p.Line, p.Scale, p.Vendor = r.text(1), *r.repeated(2), *r.repeated(3), *r.repeated(4)
 	p.QuantityInStock = r.stock(5)
 	p.BuyPrice, p.MSRP = r.price(6), r.price(7)
 	return p, true
 }
 
-// fault counts a broken rule of one value.
+// fault counts a row whose value breaks a rule.
 func (r *row) fault(rule shop.Rule, i int, problem string) {
+	if slices.Contains(r.broken, rule) {
+		return
+	}
+	r.broken = append(r.broken, rule)
 	r.faults.Add(rule, func() string { return r.name + ": " + r.table.columns[i].name + " " + problem })
 }
 
@@ -134,7 +141,7 @@ func (r *row) stock(i int) int16 {
 		return int16(n)
 	}
 	nearest := int16(math.MaxInt16)
-	if shown := r.shown(i); shown[0] == '-' {
+	if strings.HasPrefix(r.shown(i), "-") {
 		nearest = math.MinInt16
 	}
 	r.fault(r.table.stock, i, fmt.Sprintf("is %s, taken as %d", r.shown(i), nearest))
