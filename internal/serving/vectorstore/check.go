@@ -104,12 +104,17 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	}
 	var code string
 	var number *int32
+	var lost bool // a whole table's rows; counting them would take too long here
 	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
-		(SELECT number FROM `+m.schema+`.customer LIMIT 1)`).Scan(&code, &number)
-	if err != nil {
+			(SELECT number FROM `+m.schema+`.customer LIMIT 1),
+			customers > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.customer) OR rated > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.rated)
+		FROM kindred.model_version WHERE version = $1`, version).Scan(&code, &number, &lost)
+	switch {
+	case err != nil:
 		return fmt.Errorf("choose a product and a customer: %w", questionFault(err, version))
-	}
-	if code == "" {
+	case lost:
+		return errors.New("a table has lost its rows")
+	case code == "":
 		return errors.New("no product is in stock: every answer would be empty")
 	}
 	var customers []int32
@@ -202,6 +207,11 @@ func asReader(ctx context.Context, tx pgx.Tx, role string, ask func(querier) err
 				return err
 			}
 			became = true
+			// A statement that this connection has prepared as another role would not ask for the right to
+			// use a schema: PostgreSQL checks that once, when it parses the statement.
+			if err := tx.Conn().DeallocateAll(ctx); err != nil {
+				return err
+			}
 			return ask(tx)
 		})
 		if became || !denied(err) {
