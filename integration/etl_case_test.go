@@ -19,8 +19,8 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// caseShop is a small shop without keys on its ratings.
-const caseShop = `
+// oddShop is a small shop without keys on its ratings.
+const oddShop = `
 CREATE TABLE customers (customerNumber int PRIMARY KEY, customerName varchar(50) NOT NULL, city varchar(50) NOT NULL, state varchar(50),
 	postalCode varchar(15), country varchar(50), creditLimit decimal(10,2));
 CREATE TABLE products (productCode varchar(15) PRIMARY KEY, productName varchar(70) NOT NULL, productLine varchar(50) NOT NULL,
@@ -110,7 +110,7 @@ var defaults = etl.Options{Limits: etl.Limits{MissingKeys: 0.01, StarsRange: 0.0
 
 func TestTextIsExactWhateverTheServersCharacterSet(t *testing.T) {
 	t.Parallel()
-	dsn, _ := mustStack(t).mustShop(t, caseShop)
+	dsn, _ := mustStack(t).mustShop(t, oddShop)
 	for _, address := range []string{dsn, latin1Greeting(t, dsn)} {
 		set, _, err := extractCase(t, address, defaults)
 		if err != nil {
@@ -155,7 +155,7 @@ func TestOddRowsAreKeptOrNamed(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			dsn, db := stack.mustShop(t, caseShop)
+			dsn, db := stack.mustShop(t, oddShop)
 			db.SetMaxOpenConns(1) // the session's sql_mode
 			for one := range strings.SplitSeq(test.spoil, ";\n") {
 				mustExec(t, db, one)
@@ -181,7 +181,7 @@ func TestOddRowsAreKeptOrNamed(t *testing.T) {
 func TestTableThatIsAlteredMeanwhileIsReadInANewSnapshot(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	dsn, db := stack.mustShop(t, caseShop)
+	dsn, db := stack.mustShop(t, oddShop)
 	l := stack.mustLake(t)
 	locker, err := db.Conn(t.Context())
 	if err != nil {
@@ -222,7 +222,7 @@ func mustBlock(t *testing.T, db *sql.DB) {
 func TestCheckSaysWhatEtlWouldRefuseAndHowToMendIt(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	dsn, db := stack.mustShop(t, caseShop, "ALTER TABLE products MODIFY productCode varchar(64);\n"+
+	dsn, db := stack.mustShop(t, oddShop, "ALTER TABLE products MODIFY productCode varchar(64);\n"+
 		"ALTER TABLE ratings MODIFY productCode varchar(64)")
 	l := stack.mustLake(t)
 	out := l.mustEtl(t, dsn, "check").stdout
