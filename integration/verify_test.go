@@ -41,6 +41,7 @@ func TestVerifyFindsLossDuplicateAndReorderingMadeByHand(t *testing.T) {
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), bucket, "")
 	name, answers, quarantined := mustAnsweredStream(t, stack)
 	p := mustPrograms(t, map[string]string{"ACTIVITY_STREAM": name, "RECOMMENDATIONS_BUCKET": bucket,
+		"PGVECTOR_DSN": "", "ARTIFACTS_BUCKET": "", // the answers' version is made up
 		"AWS_REGION":       stack.AWS.Region,
 		"AWS_ENDPOINT_URL": *stack.AWS.BaseEndpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, "verify")
 
@@ -123,6 +124,8 @@ func (d damage) reorder(n int) func([]activity.Record) []activity.Record {
 			}
 			one, other := &list[at[1]].Recommendation, &list[at[2]].Recommendation
 			one.GeneratedAt, other.GeneratedAt = other.GeneratedAt, one.GeneratedAt
+			one.LatencyMS = latency(one.GeneratedAt, one.Position)
+			other.LatencyMS = latency(other.GeneratedAt, other.Position)
 		}
 		return list
 	}
@@ -223,10 +226,11 @@ func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.R
 				quarantined[deadletter.Key(p)] = string(kept)
 				return err
 			}
+			now := time.Now()
 			answers = append(answers, activity.Record{Event: data, Recommendation: activity.Recommendation{
 				ID: activity.RecommendationID(event.EventID), EventID: event.EventID, ModelVersion: "m1",
 				Source:   activity.SourcePopularity,
-				Position: p, GeneratedAt: time.Now(), LatencyMS: 5}})
+				Position: p, GeneratedAt: now, LatencyMS: latency(now, p)}})
 			return nil
 		})
 		if err != nil {
@@ -265,4 +269,9 @@ func mustPut(t *testing.T, store *objectstore.S3, key, content string) {
 		objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// latency is what an answer of that time says, in milliseconds.
+func latency(generated time.Time, p activity.Position) float64 {
+	return float64(generated.Sub(p.ArrivedAt)) / float64(time.Millisecond)
 }

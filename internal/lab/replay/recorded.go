@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"time"
 
 	"kindred/internal/lab/shopper"
@@ -31,7 +32,7 @@ type recorded struct {
 // checkFiles fails with ErrNoEvents, and says what is wrong with the first line, when no line of the
 // files holds an event.
 func checkFiles(files []string) error {
-	var first error
+	reason, lines := "", 0
 	for _, name := range files {
 		number := 0
 		for data, err := range readLines(name) {
@@ -43,15 +44,12 @@ func checkFiles(files []string) error {
 			if len(events) > 0 {
 				return nil
 			}
-			if first == nil {
-				first = fmt.Errorf("%w in %s: line %d: %s", ErrNoEvents, name, number, fault.Message)
+			if lines++; reason == "" {
+				reason = fmt.Sprintf("; line %d of %s: %s", number, name, fault.Message)
 			}
 		}
-		if number == 0 && first == nil {
-			first = fmt.Errorf("%w in %s: the file is empty", ErrNoEvents, name)
-		}
 	}
-	return first
+	return fmt.Errorf("%w in %s, which has %d lines%s", ErrNoEvents, strings.Join(files, " and "), lines, reason)
 }
 
 // eventsIn reads the events of a line; with none it returns why.
