@@ -156,8 +156,11 @@ var libraries = []library{
 	{"github.com/parquet-go/parquet-go", []string{"internal/lake", "internal/model/modelfile", "benchmarks"},
 		"Parquet files", true},
 
-	{"github.com/go-json-experiment/json", []string{"lambdas/recommend"},
-		"a batch is decoded in a third of encoding/json's time (docs/decisions/0022)", false},
+	{"github.com/go-json-experiment/json", []string{
+		"lambdas/recommend", "internal/stream/activity", "internal/job/feedback",
+	}, "events by I-JSON's rules, in a third of encoding/json's time (docs/decisions/0022)", false},
+	{"google.golang.org/protobuf/encoding/protowire", []string{"internal/stream/activity"},
+		"records that the Kinesis Producer Library has aggregated", false},
 	{"github.com/google/go-containerregistry", []string{"terraform/tf"}, "the image of the batch programs", false},
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},

@@ -277,8 +277,13 @@ func TestEveryForbiddenImportIsFound(t *testing.T) {
 			t.Errorf("not found: %s", crossing)
 		}
 	}
-	if len(got) != len(want) || len(want) < 300 {
-		t.Errorf("%d found, %d are forbidden", len(got), len(want))
+	for _, crossing := range got {
+		if !slices.Contains(want, crossing) {
+			t.Errorf("found, and not forbidden: %s", crossing)
+		}
+	}
+	if len(want) < 300 {
+		t.Errorf("only %d imports are forbidden", len(want))
 	}
 	if sample["internal/shop"].ImportPath != "internal/shop" || len(leaks(after)) == 0 {
 		t.Error("a pure package that imports AWS's SDK was not found")
