@@ -25,6 +25,7 @@ const (
 	maxWidth = 100
 	// generated is written by integration/conformance/parity; its tables name nothing but tests.
 	generated = "docs/parity.md"
+	changes   = "CHANGELOG.md"
 )
 
 // pages are the Markdown files of the repository by their path from its root.
@@ -79,12 +80,29 @@ func prose(text string) map[int]string {
 func TestProseIsNarrow(t *testing.T) {
 	t.Parallel()
 	for name, text := range pages(t) {
+		if name == changes { // merged from both sides line by line: wrapping an entry again would repeat it
+			continue
+		}
 		for i, line := range prose(text) {
 			// A line that is one link or address cannot be broken.
 			if n := utf8.RuneCountInString(line); n > maxWidth && strings.Contains(strings.TrimSpace(line), " ") {
 				t.Errorf("%s:%d has %d columns, at most %d are allowed", name, i, n, maxWidth)
 			}
 		}
+	}
+}
+
+// TestNoChangeIsToldTwice finds what a merge of both sides leaves when one of them was rewritten.
+func TestNoChangeIsToldTwice(t *testing.T) {
+	t.Parallel()
+	told := map[string]bool{}
+	for _, entry := range strings.Split(pages(t)[changes], "\n- ")[1:] {
+		entry, _, _ = strings.Cut(entry, "\n#")
+		entry = strings.Join(strings.Fields(entry), " ")
+		if told[entry] {
+			t.Errorf("%s tells twice: %.70s…", changes, entry)
+		}
+		told[entry] = true
 	}
 }
 
@@ -170,7 +188,7 @@ func TestNamedFilesExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	for page, text := range pages(t) {
-		if page == generated || page == "CHANGELOG.md" { // a change log names what was
+		if page == generated || page == changes { // a change log names what was
 			continue
 		}
 		if found := outside.FindString(text); found != "" {
