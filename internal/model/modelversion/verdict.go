@@ -6,11 +6,11 @@ import "slices"
 type Outcome string
 
 const (
-	// OutcomePassed: better than every baseline, and not worse than the live version.
+	// OutcomePassed is better than every baseline, and not worse than the live version.
 	OutcomePassed Outcome = "passed"
-	// OutcomeRefused: at least one comparison was lost.
+	// OutcomeRefused means that at least one comparison was lost.
 	OutcomeRefused Outcome = "refused"
-	// OutcomeUncompared: no comparison was lost, but at least one could not be made, for want of
+	// OutcomeUncompared means that none was lost, but at least one could not be made, for want of
 	// customers to test with. Nothing says that the version is bad, and nothing says that it is good.
 	OutcomeUncompared Outcome = "uncompared"
 )
