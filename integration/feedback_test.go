@@ -164,8 +164,10 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	}
 	put(envconfig.RecommendationPrefix+"broken", []byte("{\n"))
 	job.Recommendations, job.DuckDB = recommendations, duckdb
-	if _, err := job.Run(t.Context()); err == nil {
-		t.Error("a damaged object was passed over")
+	damaged, err := job.Run(t.Context())
+	if err != nil || !damaged.NoOp && damaged.Run != r.Run || damaged.Unreadable.Count != 1 ||
+		!strings.Contains(damaged.Unreadable.Examples[0], envconfig.RecommendationPrefix+"broken line 1: ") {
+		t.Errorf("with a damaged object: %+v, %v", damaged, err)
 	}
 }
 

@@ -241,7 +241,7 @@ func TestDocumentAndParseAgree(t *testing.T) {
 			activity.MaxProductCode+1)),
 		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`, `{"session_id":"s","browse_history":[{}]}`,
 		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`), entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
-		entry(`"quantity":2.2e9`), field(`"customer_number":7.0`), field(`"customer_number":7.5`),
+		entry(`"quantity":2.2e9`), field(`"customer_number":7`), field(`"customer_number":7.5`),
 		entry(`"quantity":"0"`), entry(`"quantity":"007"`), entry(`"quantity":"2147483647"`), entry(`"quantity":"2147483648"`),
 		entry(`"quantity":"999999999"`), entry(`"quantity":"1999999999"`), entry(`"quantity":"2099999999"`), entry(`"quantity":"2147483599"`),
 		entry(`"quantity":"-1"`), entry(`"quantity":""`), entry(`"quantity":"many"`), entry(`"quantity":null`), entry(`"quantity":true`),

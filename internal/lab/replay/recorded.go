@@ -120,7 +120,7 @@ func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
 	if record, err := activity.ParseRecord(l.data); err == nil {
 		l.data = record.Event
 	}
-	events, _ := eventsIn(l.data)
+	events, fault := eventsIn(l.data)
 	if r.events += len(events); len(events) == 0 {
 		r.noEvents++
 		key := fmt.Sprintf("line-%d", r.lines) // a partition key must be something
@@ -128,6 +128,9 @@ func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
 	}
 	for _, item := range events {
 		r.sessions[item.Event.SessionID] = true
+	}
+	if len(events) == 1 && fault == nil {
+		l.data = events[0].Data // a byte order mark is the file's
 	}
 	first := events[0].Event
 	return shopper.Click{EventID: first.EventID, SessionID: first.SessionID, Data: l.data}, true, nil

@@ -143,7 +143,7 @@ func (q *Quantity) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if err != nil {
 		return err
 	}
-	n, ok := wholeNumber(string(data), 0)
+	n, ok := wholeNumber(string(data))
 	if data.Kind() == '"' {
 		digits, err := strconv.ParseUint(string(data[1:len(data)-1]), 10, 31)
 		n, ok = int32(digits), err == nil
@@ -158,28 +158,30 @@ func (q *Quantity) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // whole is a customer's number.
 type whole int32
 
-// UnmarshalJSONFrom reads a whole number.
+// UnmarshalJSONFrom reads a whole number without fraction and exponent: Spark reads 7.0 and 7e0 as no
+// integer.
 func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	data, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	n, ok := wholeNumber(string(data), math.MinInt32)
-	if !ok {
-		return &Fault{ReasonSchema, "customer_number is no whole number from -2147483648 to 2147483647"}
+	n, err := strconv.ParseInt(string(data), 10, 32)
+	if err != nil {
+		return &Fault{ReasonSchema, "customer_number is no whole number from -2147483648 to 2147483647, as digits without " +
+			"point, exponent and quotes"}
 	}
 	*w = whole(n)
 	return nil
 }
 
-// wholeNumber reads a JSON number that is whole and at least least. 3.0 and 3e0 are 3: some
-// encoders write them so.
-func wholeNumber(literal string, least int64) (int32, bool) {
+// wholeNumber reads a JSON number that is whole and not negative. 3.0 and 3e0 are 3: some encoders
+// write them so.
+func wholeNumber(literal string) (int32, bool) {
 	if n, err := strconv.ParseInt(literal, 10, 32); err == nil {
-		return int32(n), n >= least
+		return int32(n), n >= 0
 	}
 	f, err := strconv.ParseFloat(literal, 64)
-	whole := err == nil && f == math.Trunc(f) && f >= float64(least) && f <= math.MaxInt32
+	whole := err == nil && f == math.Trunc(f) && f >= 0 && f <= math.MaxInt32
 	if !whole {
 		return 0, false
 	}

@@ -40,7 +40,7 @@ func TestParseAccepts(t *testing.T) {
 		"a pair of surrogates":       `{"session_id":"\ud83d\ude00","browse_history":[]}`,
 		"names of other objects":     `{"session_id":"s","browse_history":[],"x":{"City":1,"city":2,"SESSION_ID":[{"Quantity":1}]}}`,
 		"white space around":         "\n {\"session_id\":\"s\",\"browse_history\":[]} \r\n",
-		"whole numbers with a point": `{"session_id":"s","customer_number":-7.0,"browse_history":[{"product_code":"a","quantity":3.0},{"product_code":"b","quantity":1e2}]}`,
+		"whole numbers with a point": `{"session_id":"s","customer_number":-7,"browse_history":[{"product_code":"a","quantity":3.0},{"product_code":"b","quantity":1e2}]}`,
 		"256 wide characters":        `{"session_id":"` + strings.Repeat("é", MaxID) + `","browse_history":[]}`,
 		"10,000 entries":             `{"session_id":"s","browse_history":[` + strings.Repeat(entry+",", MaxBrowseHistory-1) + entry + `]}`,
 	} {
@@ -96,6 +96,8 @@ func TestParseFaults(t *testing.T) {
 		"quantity beyond 31 bits": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2147483648}]}`, ReasonSchema},
 		"customer beyond 32 bits": {`{"session_id":"s","customer_number":12345678901,"browse_history":[]}`, ReasonSchema},
 		"half a customer":         {`{"session_id":"s","customer_number":7.5,"browse_history":[]}`, ReasonSchema},
+		"a customer of 7.0":       {`{"session_id":"s","customer_number":7.0,"browse_history":[]}`, ReasonSchema},
+		"a customer of 1e2":       {`{"session_id":"s","customer_number":1e2,"browse_history":[]}`, ReasonSchema},
 		"customer in words":       {`{"session_id":"s","customer_number":"7","browse_history":[]}`, ReasonSchema},
 		"quantity of 2^31 by 2e9": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.2e9}]}`, ReasonSchema},
 		"reserved field":          {`{"session_id":"s","browse_history":[],"recommendation":null}`, ReasonSchema},
