@@ -9,6 +9,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/shop/mysqlsecret"
 	"kindred/internal/shop/mysqlsource"
@@ -169,7 +170,8 @@ func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot
 		bar.Show("ratings", ratings, max(expected, 1))
 		if !bar.Visible() && time.Since(said) >= progressEvery {
 			said = time.Now()
-			out.Log.WarnContext(ctx, "still reading the shop", "ratings", ratings, "ratings_expected", expected)
+			out.Log.WarnContext(ctx, "still reading the shop", logkey.Ratings, ratings,
+				logkey.RatingsExpected, expected)
 		}
 	}
 	return Options{ScratchDir: c.ScratchDir, Limits: c.Limits, MaxShrink: c.Shrinking.MaxShrink,

@@ -89,7 +89,7 @@ func TestBadFlagsAreOneSentenceAndExitCode2(t *testing.T) {
 		"prune --older-than=5m":             "--older-than is 5m0s", "plan --job=j --partitions=0": "--partitions is 0",
 		"commit-parts --job=j --max-orphans=7":                        "--max-orphans is 7",
 		"--mapping=/nowhere/shop.sql --lake=file:///tmp/kindred-none": "read mapping: open /nowhere/shop.sql",
-		"verify": "LAKE_BUCKET: no object store: nothing is set",
+		"verify": "no object store: LAKE_BUCKET is not set",
 	} {
 		var stdout, stderr bytes.Buffer
 		code := program.Run(t.Context(), "etl", Description, &Command{}, strings.Fields(args), &stdout, &stderr)

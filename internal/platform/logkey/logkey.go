@@ -30,11 +30,12 @@ const (
 
 // What a job measures.
 const (
-	Ratings  = "ratings"
-	Memory   = "memory_bytes"
-	Row      = "row" // of an evaluation's table
-	Recall20 = "recall_20"
-	NDCG20   = "ndcg_20"
+	Ratings         = "ratings"
+	RatingsExpected = "ratings_expected" // by the server's estimate
+	Memory          = "memory_bytes"
+	Row             = "row" // of an evaluation's table
+	Recall20        = "recall_20"
+	NDCG20          = "ndcg_20"
 )
 
 // Who, where and what else.
