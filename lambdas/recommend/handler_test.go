@@ -54,7 +54,7 @@ type fakeQuarantine struct {
 	mu   sync.Mutex
 	err  func(q activity.Quarantined) error
 	kept map[string]activity.Quarantined
-	all  map[activity.Position]activity.Quarantined
+	all  map[string]activity.Quarantined // by object key
 }
 
 func (f *fakeQuarantine) Write(ctx context.Context, q activity.Quarantined) error {
@@ -66,7 +66,7 @@ func (f *fakeQuarantine) Write(ctx context.Context, q activity.Quarantined) erro
 		}
 	}
 	f.kept[q.Position.SequenceNumber] = q
-	f.all[q.Position] = q
+	f.all[deadletter.Key(q.Position)] = q
 	return ctx.Err()
 }
 
@@ -82,7 +82,7 @@ type bundle struct {
 func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), delivery: &fakeDelivery{},
-		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[activity.Position]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
+		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[string]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
 	b.handler = &handler{recommender: recommend.New(b.store), delivery: b.delivery, quarantine: b.quarantine,
 		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
 	return b
@@ -486,7 +486,7 @@ func FuzzHandle(f *testing.F) {
 		lines := b.delivery.lines[1:]
 		for _, item := range items {
 			if item.Fault != nil {
-				kept := b.quarantine.all[item.Position]
+				kept := b.quarantine.all[deadletter.Key(item.Position)]
 				if !bytes.Equal(kept.Data, item.Data) || kept.Reason != item.Fault.Reason {
 					t.Errorf("quarantined %+v", kept)
 				}
@@ -548,8 +548,8 @@ func TestARecordOfSeveralEventsIsOneOfTheBatch(t *testing.T) {
 	if len(ids) != 4 {
 		t.Errorf("%d ids of 4 events", len(ids))
 	}
-	for p, q := range b.quarantine.all {
-		if p.SubSequenceNumber != 1 || string(q.Data) != "broken" {
+	for _, q := range b.quarantine.all {
+		if q.Position.SubSequenceNumber != 1 || string(q.Data) != "broken" {
 			t.Errorf("quarantined %+v", q)
 		}
 	}
