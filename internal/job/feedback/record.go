@@ -111,7 +111,7 @@ func (c *counter) Read(p []byte) (int, error) {
 func (j Job) copyObject(ctx context.Context, info objectstore.Info, w io.Writer, bad *unreadable) (size int64, err error) {
 	if err := objectkey.Check(info.Key); err != nil {
 		bad.add("an object", err)
-		return 0, nil //nolint:nilerr // it is counted
+		return 0, nil
 	}
 	body, info, err := j.Recommendations.Get(ctx, info.Key)
 	if err != nil {

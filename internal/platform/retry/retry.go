@@ -118,10 +118,10 @@ func Retryable(err error) bool {
 	if Throttled(err) {
 		return true
 	}
-	switch status := Status(err); {
-	case status == 0: // no answer: the network, or a time limit
+	switch status := Status(err); status {
+	case 0: // no answer: the network, or a time limit
 		return true
-	case status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusTooManyRequests:
+	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests:
 		return true
 	default:
 		return status >= http.StatusInternalServerError

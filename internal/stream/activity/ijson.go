@@ -146,7 +146,7 @@ func isNumber(c byte) bool {
 // exactly, any other with up to 17 digits, which name each double.
 func fitsDouble(literal []byte) bool {
 	const exact = 15 // digits that every double of that size keeps
-	if len(literal) <= exact && bytes.IndexAny(literal, "eE") < 0 {
+	if len(literal) <= exact && !bytes.ContainsAny(literal, "eE") {
 		return true
 	}
 	text := string(literal)

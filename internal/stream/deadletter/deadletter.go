@@ -101,7 +101,8 @@ func CheckPosition(p activity.Position) error {
 // isForeign reports what the names of streams and shards never contain:
 // https://docs.aws.amazon.com/kinesis/latest/APIReference/API_StreamDescription.html.
 func isForeign(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '.' || r == '-')
+	letter, digit := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z', r >= '0' && r <= '9'
+	return !letter && !digit && r != '_' && r != '.' && r != '-'
 }
 
 // StreamOf is a stream's name in the ARN of the stream, or of one of its consumers:
