@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"kindred/internal/platform/artifact"
 	"kindred/internal/serving/recommend/recommendtest"
@@ -108,30 +108,45 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	}
 }
 
-// mustServe starts serve on a free port and returns its address.
+// mustServe starts serve on a free port, until the test ends, and returns its address.
 func mustServe(t *testing.T, dsn string) string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	cmd, base := mustStartServe(t, dsn)
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("interrupt serve: %v", err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve ended: %v", err)
+		}
+	})
+	return base
+}
+
+// mustStartServe starts serve on a free port, and returns its process, which the caller ends, and its
+// address. A process that does not end is killed.
+func mustStartServe(t *testing.T, dsn string) (cmd *exec.Cmd, base string) {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "serve")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
 		"kindred/lambdas/serve").CombinedOutput(); err != nil {
 		t.Fatalf("build serve: %v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")
+	ctx, kill := context.WithCancel(context.Background())
+	cmd = exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")
 	cmd.Env = append(os.Environ(), "PGVECTOR_DSN="+dsn)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = cleanupTime
-	log, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	log, logged := io.Pipe()
+	cmd.Stderr = logged
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(log)
-	var first struct{ Address string }
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &first) != nil || first.Address == "" {
-		t.Fatalf("serve does not say where it listens: %s", lines.Text())
+	var line struct{ Address string }
+	for line.Address == "" && lines.Scan() { // it says first what it works on
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			line.Address = ""
+		}
 	}
 	rest := make(chan struct{})
 	go func() {
@@ -140,12 +155,16 @@ func mustServe(t *testing.T, dsn string) string {
 			t.Logf("serve: %s", lines.Text())
 		}
 	}()
-	t.Cleanup(func() {
-		cancel()
+	t.Cleanup(func() { // after the caller's own
+		late := time.AfterFunc(cleanupTime, kill)
+		_ = cmd.Wait() // a second time it says so; the first time was the caller's
+		late.Stop()
+		kill()
+		_ = logged.Close()
 		<-rest
-		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("serve ended: %v", err)
-		}
 	})
-	return "http://" + first.Address
+	if line.Address == "" {
+		t.Fatal("serve does not say where it listens")
+	}
+	return cmd, "http://" + line.Address
 }

@@ -81,9 +81,9 @@ func (q *queue) enter(ctx context.Context) (leave func(), err error) {
 		q.taken++
 		return q.begin(), nil
 	}
-	each := q.estimate()
+	came, each := q.now(), q.estimate()
 	wait := each * time.Duration(len(q.waiting)+1) / time.Duration(q.slots)
-	if wait+each > q.time {
+	if !q.fits(wait, each) {
 		return nil, &busyError{wait}
 	}
 	turn := make(chan struct{})
@@ -98,29 +98,44 @@ func (q *queue) enter(ctx context.Context) (leave func(), err error) {
 		q.waiting = slices.Delete(q.waiting, i, i+1)
 		return nil, &busyError{wait}
 	}
-	return q.begin(), nil // a turn that came too late ends at once, by its context
+	if each = q.estimate(); ctx.Err() != nil || q.now().Sub(came)+2*each > q.time {
+		q.end(nil) // its turn came too late
+		return nil, &busyError{each}
+	}
+	return q.begin(), nil
 }
 
-// begin notes that a request begins; what it returns notes the end and gives the slot to the next one.
+// fits says whether a request that waits so long, and then takes about each, is answered in time. A
+// request whose time runs out in the middle of its work would waste that work, and its connection to
+// the database with it. So half of the time is kept free for the work, and room for twice as long a
+// one as the latest.
+func (q *queue) fits(wait, each time.Duration) bool { return wait <= q.time/2 && wait+2*each <= q.time }
+
+// begin notes that a request begins, for which a slot is taken. The caller calls leave at its end.
 func (q *queue) begin() (leave func()) {
 	start := q.now()
 	q.running[&start] = true
 	return func() {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		delete(q.running, &start)
 		took := q.now().Sub(start)
 		if q.average == 0 {
 			q.average = took
 		}
 		q.average += time.Duration(recent * float64(took-q.average))
-		if len(q.waiting) > 0 {
-			close(q.waiting[0])
-			q.waiting = q.waiting[1:]
-			return
-		}
-		q.taken--
+		q.end(&start)
 	}
+}
+
+// end gives the slot of a request to the next one.
+func (q *queue) end(start *time.Time) {
+	delete(q.running, start)
+	if len(q.waiting) > 0 {
+		close(q.waiting[0])
+		q.waiting = q.waiting[1:]
+		return
+	}
+	q.taken--
 }
 
 // estimate says how long a request will take: as the latest ones, or as long as those at work have

@@ -8,10 +8,10 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// A database that stops answering, or whose answers stop, turns /health red within the sum of these.
+// When the live version can no longer answer, /health turns red within the sum of these.
 const (
-	healthAge  = 2 * time.Second // how old an answer of /health may be
-	healthTime = 2 * time.Second // for the questions to the database
+	healthAge  = time.Second             // how old an answer of /health may be
+	healthTime = 3500 * time.Millisecond // for the questions to the database, about twenty round trips
 )
 
 // checker asks the database what serving asks it; package vectorstore documents Check.

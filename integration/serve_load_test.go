@@ -1,0 +1,136 @@
+package integration
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"kindred/internal/serving/recommend/recommendtest"
+)
+
+// TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked puts a slow network before the database, whose
+// delay outweighs all else, measures what serve answers, and then asks twice as much.
+func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
+	t.Parallel()
+	const measure, load = 6 * time.Second, 15 * time.Second
+	stack := mustStack(t)
+	dsn := stack.mustVectorDatabase(t)
+	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000011"))
+	proxy, through := mustProxy(t, stack, dsn)
+	base := mustServe(t, through)
+	ask := func(path string) (int, http.Header) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+		if err != nil {
+			t.Error(err)
+			return 0, nil
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return 0, nil
+		}
+		defer answer.Body.Close()
+		_, _ = io.Copy(io.Discard, answer.Body)
+		return answer.StatusCode, answer.Header
+	}
+	const path = "/customers/101/recommendations"
+	for range 4 { // it is connected now, and its statements are prepared
+		if status, _ := ask(path); status != http.StatusOK {
+			t.Fatalf("status %d", status)
+		}
+	}
+	slow := `{"name": "slow", "type": "latency", "attributes": {"latency": 100}}`
+	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(slow)); err != nil {
+		t.Fatal(err)
+	}
+	var answered, shed atomic.Int64
+	var callers sync.WaitGroup
+	start := time.Now()
+	for range 2 { // as many as serve has connections
+		callers.Go(func() {
+			for time.Since(start) < measure {
+				if status, _ := ask(path); status == http.StatusOK {
+					answered.Add(1)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	capacity := float64(answered.Swap(0)) / time.Since(start).Seconds()
+
+	start = time.Now()
+	for pause := time.Duration(float64(time.Second) / (2 * capacity)); time.Since(start) < load; time.Sleep(pause) {
+		callers.Go(func() {
+			switch status, header := ask(path); {
+			case status == http.StatusOK:
+				answered.Add(1)
+			case status == http.StatusServiceUnavailable && header.Get("Retry-After") != "":
+				shed.Add(1)
+			default:
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+	if status, _ := ask("/health"); status != http.StatusOK {
+		t.Errorf("/health under load: status %d", status)
+	}
+	callers.Wait() // what was let in is answered
+	got := float64(answered.Load()) / time.Since(start).Seconds()
+	t.Logf("capacity %.1f/s; asked twice as much: %.1f/s answered, %d turned away", capacity, got, shed.Load())
+	if got < 0.9*capacity || shed.Load() == 0 {
+		t.Errorf("of a capacity of %.1f/s, %.1f/s answered; %d turned away", capacity, got, shed.Load())
+	}
+}
+
+// TestServeEndsSoonAfterItsSignal sends SIGTERM to a serve whose database hangs in a question that
+// was broken off, and to which a browser has opened a connection in advance.
+func TestServeEndsSoonAfterItsSignal(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	dsn := stack.mustVectorDatabase(t)
+	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000012"))
+	proxy, through := mustProxy(t, stack, dsn)
+	cmd, base := mustStartServe(t, through)
+	ask := func() int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/customers/101/recommendations", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode
+	}
+	if status := ask(); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name": "hang", "type": "timeout", "attributes": {"timeout": 0}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if status := ask(); status != http.StatusServiceUnavailable {
+		t.Errorf("with a database that hangs: status %d", status)
+	}
+	idle, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	told := time.Now()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Wait()
+	took := time.Since(told)
+	t.Logf("it ended %v after the signal", took)
+	if err != nil || took > 4*time.Second { // about a second; it took 20, of which pgx's farewell alone is 15
+		t.Errorf("it ended %v after the signal: %v", took, err)
+	}
+}
