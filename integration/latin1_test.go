@@ -86,7 +86,8 @@ func mustLatin1Process(t *testing.T, cfg *driver.Config) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, options, env := "mariadbd", []string{"--no-defaults"}, os.Environ()
+	options, env := []string{"--no-defaults"}, os.Environ()
+	var server string
 	if len(found) > 0 {
 		server = found[0]
 		usr := filepath.Dir(filepath.Dir(server))

@@ -204,15 +204,16 @@ func (c ownStream) mustContent(t *testing.T) content {
 	}
 	for _, shard := range shards {
 		err := c.reader.Read(t.Context(), shard, "", func(p activity.Position, data []byte) error {
-			e, err := activity.Parse(data)
-			if err != nil {
+			switch e, err := activity.Parse(data); {
+			case err != nil:
 				all.bad++
-				return nil
-			}
-			if all.ids[activity.EventID(e, p)] = true; len(e.BrowseHistory) > 1 {
-				all.long++
-			} else {
-				all.short++
+			default:
+				all.ids[activity.EventID(e, p)] = true
+				if len(e.BrowseHistory) > 1 {
+					all.long++
+				} else {
+					all.short++
+				}
 			}
 			return nil
 		})
