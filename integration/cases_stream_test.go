@@ -273,7 +273,7 @@ func (c *caseChain) mustSessions(t *testing.T) map[string]bool {
 	}
 	for _, shard := range shards {
 		err := reader.Read(t.Context(), shard, "", func(_ activity.Position, data []byte) error {
-			if e, err := activity.Parse(data); err == nil {
+			if e, err := activity.Parse(bytes.TrimPrefix(data, []byte("\ufeff"))); err == nil {
 				sessions[e.SessionID] = true
 			}
 			return nil

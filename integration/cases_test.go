@@ -3,7 +3,6 @@ package integration
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,13 +16,6 @@ import (
 
 // casesVariable names the folder of further inputs of the same kinds; see TestCases.
 const casesVariable = "KINDRED_CASES"
-
-// unmended are the cases that still go wrong. They are run with -unmended-cases alone, and each run
-// says that they are not tested.
-var (
-	unmended    = []string{"18-import"}
-	runUnmended = flag.Bool("unmended-cases", false, "run the cases that are known to go wrong")
-)
 
 // faultCase is one way in which something false used to pass.
 type faultCase struct {
@@ -76,10 +68,6 @@ func TestCases(t *testing.T) {
 		for i, c := range all {
 			t.Run(c.folder, func(t *testing.T) {
 				t.Parallel()
-				if slices.Contains(unmended, c.folder) && !*runUnmended {
-					lines[i] = fmt.Sprintf("case %-26s NOT TESTED: it is known to go wrong", c.folder)
-					return
-				}
 				b := &caseBench{stack: mustStack(t), latin1: server}
 				if c.chain {
 					b.chain = mustCaseChain(t, b.stack)

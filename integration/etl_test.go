@@ -242,11 +242,9 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 				"user:password@tcp(host:port)/database"},
 		{"no database", "", func(c *mysql.Config) string { c.DBName += "_gone"; return c.FormatDSN() }, 2, "_gone"},
 		{"wrong password", "", func(c *mysql.Config) string {
-			c.User, c.Passwd = "kindred_nobody",
-				"geheim"
+			c.User, c.Passwd = "kindred_nobody", "geheim"
 			return c.FormatDSN()
-		}, 2,
-			`refuses user "kindred_nobody" or the password`},
+		}, 2, `refuses user "kindred_nobody" or the password`},
 		{"no server", "", func(c *mysql.Config) string { c.Addr = "127.0.0.1:1"; return c.FormatDSN() }, 1,
 			"connect: MySQL at 127.0.0.1:1 does not answer: connect: connection refused"},
 		{"missing table", "DROP TABLE products", nil, 1,

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"kindred/internal/platform/logkey"
@@ -81,6 +82,9 @@ func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time
 		defer cancel()
 		_, pattern := mux.Handler(r)
 		switch {
+		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashPath):
+			r.SetPathValue("code", "/")
+			s.similar(w, r.WithContext(ctx))
 		case path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath(): // the mux would redirect it
 			s.notFound(w, r)
 		case pattern == "":
@@ -90,6 +94,9 @@ func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time
 		}
 	})
 }
+
+// slashPath asks for the product "/", the one code that a wildcard of the mux does not match.
+const slashPath = "/products/%2F/similar"
 
 // noRoute answers what the mux would, 404 or 405, as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) {
