@@ -294,7 +294,8 @@ func TestEtlBadInputIsOneSentenceAndLeavesTheOldSet(t *testing.T) {
 			code := program.Run(t.Context(), "etl", etl.Description, &etl.Command{},
 				[]string{"--mysql-dsn", dsn, "--lake", "file://" + lake, "--scratch-dir", t.TempDir()}, &stdout, &stderr)
 			want := strings.ReplaceAll(test.want, "%[1]s", name)
-			if code != test.code || !strings.Contains(stderr.String(), want) || strings.Count(stderr.String(), "\n") != 1 {
+			said := complaint(stderr.String())
+			if code != test.code || !strings.Contains(said, want) || strings.Count(said, "\n") != 1 {
 				t.Errorf("exit %d, %q; want %d, %q", code, &stderr, test.code, want)
 			}
 			if strings.Contains(stderr.String(), "geheim") || stdout.Len() > 0 {

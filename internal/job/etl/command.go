@@ -128,7 +128,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	var outcome Outcome
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
-		o, done := c.options(ctx, snapshot, out)
+		o, done := c.options(ctx, out)
 		defer done()
 		outcome, err = Run(ctx, snapshot, repo, o)
 		return err
@@ -159,14 +159,9 @@ const progressEvery = 30 * time.Second
 
 // options are those of Run, with progress: a bar where a person watches, else a line now and then.
 // done takes the bar away.
-func (c *RunCommand) options(ctx context.Context, snapshot *mysqlsource.Snapshot,
-	out *program.Output) (o Options, done func()) {
-	expected, err := snapshot.Estimate(ctx)
-	if err != nil {
-		expected = 0 // Run meets the same problem, and then all others with it
-	}
+func (c *RunCommand) options(ctx context.Context, out *program.Output) (o Options, done func()) {
 	bar, said := out.Bar(), time.Now()
-	progress := func(ratings int64) {
+	progress := func(ratings, expected int64) {
 		bar.Show("ratings", ratings, max(expected, 1))
 		if !bar.Visible() && time.Since(said) >= progressEvery {
 			said = time.Now()

@@ -56,7 +56,7 @@ func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Re
 	var done bool
 	job := Job{Name: c.Job, Partitions: partitions, Mapping: shop.options.Mapping}
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
-		o, close := c.options(ctx, snapshot, out)
+		o, close := c.options(ctx, out)
 		defer close()
 		part, done, err = RunPartition(ctx, snapshot, repo, job, index, o)
 		return err

@@ -43,6 +43,8 @@ type source interface {
 	// rating ends it and is returned. ProductCode and what RatedAt points to are valid during the
 	// call.
 	RatingsIn(ctx context.Context, customers mysqlsource.Range, rating func(shop.Rating) error) error
+	// EstimateIn is about how many ratings these customers have, for showing progress.
+	EstimateIn(ctx context.Context, customers mysqlsource.Range) (int64, error)
 	// Faults counts what the readings so far have left out or replaced. The caller adds its own.
 	Faults() *shop.Faults
 	// SameProducts returns, for each code, the products' codes that the database holds equal to it.
@@ -75,8 +77,9 @@ type Options struct {
 	// PruneAge is the age from which folders of runs that were never completed are deleted after a
 	// commit. 0: never.
 	PruneAge time.Duration
-	// Progress is called with the number of ratings read so far, now and then. Nil: nobody looks.
-	Progress func(ratings int64)
+	// Progress is called now and then with the number of ratings read so far, and with about how many
+	// there are. Nil: nobody looks.
+	Progress func(ratings, expected int64)
 	// Now is the clock that future dates are told by. Nil: the system's.
 	Now func() time.Time
 }

@@ -41,9 +41,11 @@ func (s *table) Products(context.Context) ([]shop.Product, error)   { return s.p
 func (s *table) Position() mysqlsource.Position {
 	return cmp.Or(s.position, mysqlsource.Position{Database: "test"})
 }
-func (s *table) Check(context.Context) error                        { return s.check }
-func (s *table) Schema(context.Context) (mysqlsource.Schema, error) { return s.schema, nil }
-func (s *table) Faults() *shop.Faults                               { return &s.faults }
+func (s *table) Check(context.Context) error                                { return s.check }
+func (s *table) Schema(context.Context) (mysqlsource.Schema, error)         { return s.schema, nil }
+func (*table) EstimateIn(context.Context, mysqlsource.Range) (int64, error) { return 0, nil }
+
+func (s *table) Faults() *shop.Faults { return &s.faults }
 func (s *table) SameProducts(_ context.Context, codes []string) (map[string][]string, error) {
 	same := map[string][]string{}
 	for _, code := range codes {

@@ -58,11 +58,16 @@ func (j *join) read(ctx context.Context, from source, customers mysqlsource.Rang
 		return c, err
 	}
 	j.from, j.sink, j.faults, j.future = from, sink, from.Faults(), o.now().Add(futureSlack).UnixMilli()
-	read := int64(0)
+	read, expected := int64(0), int64(0)
+	if o.Progress != nil { // asked for only now: on some servers it locks the table until the snapshot ends
+		if expected, err = from.EstimateIn(ctx, customers); err != nil {
+			return c, err
+		}
+	}
 	for _, piece := range pieces {
 		err := from.RatingsIn(ctx, piece, func(r shop.Rating) error {
 			if read++; o.Progress != nil && read%progressRows == 0 {
-				o.Progress(read)
+				o.Progress(read, expected)
 			}
 			return j.add(ctx, r)
 		})

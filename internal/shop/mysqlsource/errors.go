@@ -36,6 +36,7 @@ const (
 	codeColumnDenied    = 1143
 	codeNoTable         = 1146
 	codeUnknownVariable = 1193
+	codeRightMissing    = 1227 // BINLOG ADMIN for sql_log_bin
 	codeViewDenied      = 1345 // EXPLAIN of a view takes SHOW VIEW
 	codeTableChanged    = 1412
 	codeMariaDBTime     = 1969

@@ -163,6 +163,9 @@ func (s *Snapshot) begin(ctx context.Context) error {
 			fmt.Sprintf("SET SESSION net_write_timeout = %d", netTimeoutSeconds),
 			"SET SESSION time_zone = '+00:00'", // a TIMESTAMP column reads as UTC
 			"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+			// With a binary log, MariaDB frees no table at ROLLBACK TO SAVEPOINT (unlocked) unless the
+			// session is not logged. A read-only session has nothing to log.
+			"SET SESSION sql_log_bin = 0",
 		}
 		if limit := s.options.StatementLimit; limit != nil {
 			settings = append(settings,
@@ -170,7 +173,7 @@ func (s *Snapshot) begin(ctx context.Context) error {
 				fmt.Sprintf("SET SESSION max_execution_time = %d", limit.Milliseconds())) // MySQL
 		}
 		for _, statement := range settings {
-			if _, err := s.conn.Execute(statement); err != nil && !isCode(err, codeUnknownVariable) {
+			if _, err := s.conn.Execute(statement); err != nil && !isCode(err, codeUnknownVariable) && !isCode(err, codeRightMissing) {
 				return err
 			}
 		}
@@ -208,7 +211,8 @@ func (s *Snapshot) speakUTF8() error {
 }
 
 // unlocked runs a reading and frees the tables after it, as mysqldump does: without it an ALTER
-// TABLE, and every query after it, would wait until the snapshot ends. The snapshot stays.
+// TABLE, and every query after it, would wait until the snapshot ends. The snapshot stays. A MariaDB
+// with a binary log frees them only if the user has the right BINLOG ADMIN (docs/databases.md).
 func (s *Snapshot) unlocked(read func() error) error {
 	if _, err := s.conn.Execute("SAVEPOINT kindred"); err != nil {
 		return err
