@@ -31,7 +31,13 @@ func TestServeKeepsToItsDocumentWhateverIsSent(t *testing.T) {
 	check := exec.CommandContext(t.Context(), "python3", "-m", "schemathesis.cli", "run", base+"/openapi.json",
 		"--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "40", "--seed", "1",
 		"--generation-database", "none", "--no-color")
-	check.Env, check.Dir = append(os.Environ(), "PYTHONPATH="+packages), t.TempDir() // it leaves files where it runs
+	hooks, err := filepath.Abs("schemathesis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check.Env = append(os.Environ(), "PYTHONPATH="+packages+string(os.PathListSeparator)+hooks,
+		"SCHEMATHESIS_HOOKS=kindred_hooks")
+	check.Dir = t.TempDir() // it leaves files where it runs
 	out, err := check.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
