@@ -12,8 +12,9 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// oneTrip makes a question that is asked once take one round trip: it is not prepared first.
-const oneTrip = pgx.QueryExecModeExec
+// unnamed is for a question that is asked once: its types come from the server, because functions are
+// built without pgx's list of Go types, and no prepared statement stays.
+const unnamed = pgx.QueryExecModeDescribeExec
 
 // Check asks what serving asks, over a connection of its own, which it opens for that: what new
 // connections meet counts, and a busy pool does not delay it. It returns the versions that answer.
@@ -111,7 +112,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
 			(SELECT number FROM `+m.schema+`.customer LIMIT 1),
 			customers > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.customer) OR rated > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.rated)
-		FROM kindred.model_version WHERE version = $1`, oneTrip, version).Scan(&code, &number, &lost)
+		FROM kindred.model_version WHERE version = $1`, unnamed, version).Scan(&code, &number, &lost)
 	switch {
 	case err != nil:
 		return fmt.Errorf("choose a product and a customer: %w", questionFault(err, version))
@@ -155,7 +156,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 func mayConnect(ctx context.Context, db querier) error {
 	var login, connect bool
 	err := db.QueryRow(ctx, `SELECT rolcanlogin, has_database_privilege(current_database(), 'CONNECT') FROM pg_roles
-		WHERE rolname = current_user`, oneTrip).Scan(&login, &connect)
+		WHERE rolname = current_user`, unnamed).Scan(&login, &connect)
 	switch {
 	case err != nil:
 		return fmt.Errorf("look at the role: %w", err)

@@ -52,7 +52,7 @@ func lacking(ctx context.Context, db querier, schema string, want columns, mark 
 	rows, err := db.Query(ctx, `SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), array_agg(a.attname::text ORDER BY a.attnum)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r' AND c.relname = ANY($2) GROUP BY c.oid`,
-		oneTrip, schema, slices.Collect(maps.Keys(want)))
+		unnamed, schema, slices.Collect(maps.Keys(want)))
 	if err != nil {
 		return nil, fmt.Errorf("look at schema %s: %w", schema, err)
 	}
