@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -120,7 +119,7 @@ func latestRecords(ctx context.Context, bucket string, since time.Time) (map[str
 }
 
 type sessionRecord struct {
-	event  activity.Event
+	event  *activity.Event
 	record activity.Record
 }
 
@@ -138,12 +137,15 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 		if err != nil {
 			return err
 		}
-		var event activity.Event
-		if err := json.Unmarshal(record.Event, &event); err != nil {
+		event, err := activity.Parse(record.Event)
+		if err != nil {
 			return err
 		}
-		if seen := latest[event.SessionID]; len(event.BrowseHistory) > len(seen.event.BrowseHistory) &&
-			len(event.BrowseHistory) <= mostLookedAt {
+		longest := 0
+		if seen, found := latest[event.SessionID]; found {
+			longest = len(seen.event.BrowseHistory)
+		}
+		if n := len(event.BrowseHistory); n > longest && n <= mostLookedAt {
 			latest[event.SessionID] = sessionRecord{event, record}
 		}
 	}
