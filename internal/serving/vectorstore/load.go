@@ -10,23 +10,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/pgcopy"
-)
-
-const (
-	// ExactBelow is the number of items below which no index is built: an exact scan, right by
-	// definition, is as fast. `make bench-retrieve` prints it. At 64 components, a scan of 2,000 items
-	// takes 0.6 ms and a search by index 0.7; at 3,000 items they take 0.8 and 0.5 ms.
-	ExactBelow = 3_000
-	// loadLock is the advisory lock of a loader's connection: it is free again when the loader dies.
-	loadLock = 0x6b696e6472656402 // "kindred", 2
-	// loadLockTime is how long a load waits for another one. 300,000 products load in about 3 minutes.
-	loadLockTime = 10 * time.Minute
-	// maxIndexDim is the largest dimension that an HNSW index of pgvector accepts for type vector.
-	maxIndexDim = 2000
 )
 
 // Step is a part of a load and how long it took.
@@ -107,34 +93,6 @@ func (s *Store) Load(ctx context.Context, v *modelversion.Version) ([]Step, erro
 	return did.done, nil
 }
 
-// lock waits until no other publish loads, at most loadLockTime.
-func lock(ctx context.Context, conn *pgxpool.Conn) error {
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { // the lock outlives the transaction, its time limit does not
-		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(loadLockTime.Milliseconds(), 10)); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock))
-		return err
-	})
-	var state *pgconn.PgError
-	if errors.As(err, &state) && state.Code == "55P03" { // lock_not_available
-		return fmt.Errorf("another publish has been loading a version into this database for %v: wait for it, or end it", loadLockTime)
-	}
-	if err != nil {
-		return fmt.Errorf("wait for another publish: %w", err)
-	}
-	return nil
-}
-
-// unlock releases the lock. If that fails, it closes the connection, which releases the lock too.
-func unlock(ctx context.Context, conn *pgxpool.Conn) {
-	ctx, cancel := context.WithTimeout(ctx, defaultConnectTimeout)
-	defer cancel()
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(loadLock)); err != nil {
-		_ = conn.Conn().Close(ctx)
-	}
-}
-
 // row is a version's row in the registry, encoded.
 type row struct {
 	version                 *modelversion.Version
@@ -143,10 +101,7 @@ type row struct {
 }
 
 func registryRow(v *modelversion.Version) (r row, err error) {
-	r = row{version: v, index: indexExact}
-	if len(v.Items) >= ExactBelow && v.Solver.Dim <= maxIndexDim {
-		r.index = indexHNSW
-	}
+	r = row{version: v, index: indexFor(v)}
 	for _, part := range []struct {
 		from any
 		to   *[]byte
@@ -223,8 +178,7 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	}
 	did.end("keys")
 	if index == indexHNSW {
-		if err := execAll(ctx, tx, `CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_ip_ops)`,
-			`CREATE INDEX ON `+schema+`.item USING hnsw (embedding vector_cosine_ops)`); err != nil {
+		if err := createIndexes(ctx, tx, schema); err != nil {
 			return err
 		}
 		did.end("index")

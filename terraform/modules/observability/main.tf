@@ -38,7 +38,7 @@ resource "aws_sns_topic_subscription" "mail" {
 }
 
 locals {
-  # The function's own metrics are those of lambdas/recommend/report.go.
+  # The function's own metrics are those of lambdas/recommend/metrics.go.
   stream_alarms = {
     iterator-age = {
       description = "Records wait too long in the activity stream", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
