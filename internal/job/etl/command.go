@@ -35,7 +35,7 @@ type Reading struct {
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
 	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with the queries of a shop that names its tables or columns differently (see testdata/shop-mapping)."`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"How long the database server may work on one query; 0 is without limit. Default: the server's own limit for the user."`
-	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. Where the server frees its locks at a savepoint, an ALTER TABLE waits for one query at most."`
+	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. An ALTER TABLE of the table waits for one query; etl check says whether it waits longer on this server."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
 	ScratchDir     string          `placeholder:"FOLDER" help:"Folder for files that wait for their upload. Default: the system's folder for temporary files."`
 }

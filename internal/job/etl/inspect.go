@@ -52,6 +52,9 @@ func inspect(ctx context.Context, snapshot *mysqlsource.Snapshot, base commit.Ma
 		return found, err
 	}
 	found.Remarks = append(found.Remarks, planRemarks(found.Plans, snapshot.Mapped())...)
+	if account, keeps := snapshot.KeepsLocks(); keeps {
+		found.Remarks = append(found.Remarks, lockRemark(account))
+	}
 	return found, found.sample(ctx, snapshot, o)
 }
 
@@ -204,7 +207,8 @@ func planRemarks(plans []mysqlsource.QueryPlan, mapped mysqlsource.Mapping) (rem
 				"GRANT SHOW VIEW to know its cost"})
 		case p.Sorts && p.DataSet == "ratings" && mapped.Ratings == "":
 			remarks = append(remarks, Remark{Text: fmt.Sprintf("ratings has no index on (customerNumber, productCode): the server "+
-				"sorts about %s rows before it sends the first, and an ALTER TABLE waits for the whole reading", group(p.Rows)),
+				"sorts about %s rows before it sends the first, and reads them by one query, for which an ALTER TABLE waits",
+				group(p.Rows)),
 				SQL: "CREATE INDEX kindred ON ratings (customerNumber, productCode)"})
 		case p.Sorts && p.DataSet == "ratings":
 			remarks = append(remarks, Remark{Text: fmt.Sprintf("the mapping's query of ratings is sorted, about %s rows, before the "+
@@ -212,6 +216,18 @@ func planRemarks(plans []mysqlsource.QueryPlan, mapped mysqlsource.Mapping) (rem
 		}
 	}
 	return remarks
+}
+
+// lockRemark says that an ALTER TABLE waits until etl ends, whatever --range-rows is.
+func lockRemark(account string) Remark {
+	name, host := account, "%"
+	if at := strings.LastIndexByte(account, '@'); at >= 0 {
+		name, host = account[:at], account[at+1:]
+	}
+	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+	return Remark{Text: "an ALTER TABLE of customers, products or ratings waits until etl ends, because this MariaDB has a " +
+		"binary log and the user may not set sql_log_bin; with that right it waits for one query at most",
+		SQL: "GRANT BINLOG ADMIN ON *.* TO " + quote(name) + "@" + quote(host)}
 }
 
 // sentence tells a person what was found.

@@ -48,6 +48,7 @@ type Snapshot struct {
 	sample   int         // rows that a query may give; 0: all
 	lookup   *sql.DB     // answers which codes are spelled alike; nil until it is needed
 	dialled  *tls.Config // what the connection was made with; nil: no TLS
+	keeper   string      // account for which the server keeps locks; see KeepsLocks
 }
 
 // Options is how a shop is read.
@@ -58,7 +59,7 @@ type Options struct {
 	// the user. 0: as long as it takes.
 	StatementLimit *time.Duration
 	// RangeRows is about how many ratings one query reads. An ALTER TABLE waits for one query at
-	// most. 0: DefaultRangeRows.
+	// most, except where KeepsLocks. 0: DefaultRangeRows.
 	RangeRows int64
 }
 
@@ -177,6 +178,9 @@ func (s *Snapshot) begin(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.findLocking(); err != nil {
+			return err
+		}
 		before := s.binlogStatus()
 		if _, err := s.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return err
@@ -210,9 +214,31 @@ func (s *Snapshot) speakUTF8() error {
 	return nil
 }
 
+// findLocking asks whether this session would be written to a MariaDB's binary log.
+func (s *Snapshot) findLocking() error {
+	if !strings.Contains(s.conn.GetServerVersion(), "MariaDB") {
+		return nil
+	}
+	result, err := s.conn.Execute("SELECT @@log_bin AND @@sql_log_bin, CURRENT_USER()")
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	if logged, err := result.GetInt(0, 0); err != nil || logged == 0 {
+		return err
+	}
+	s.keeper = keep(result.GetString(0, 1))
+	return nil
+}
+
+// KeepsLocks reports that every table that was read stays locked against ALTER TABLE until Close:
+// the server is a MariaDB with a binary log, and the account lacks the right BINLOG ADMIN. On any
+// other server the lock ends with each query. The account is of the form user@host.
+func (s *Snapshot) KeepsLocks() (account string, keeps bool) { return s.keeper, s.keeper != "" }
+
 // unlocked runs a reading and frees the tables after it, as mysqldump does: without it an ALTER
-// TABLE, and every query after it, would wait until the snapshot ends. The snapshot stays. A MariaDB
-// with a binary log frees them only if the user has the right BINLOG ADMIN (docs/databases.md).
+// TABLE, and every query after it, would wait until the snapshot ends. The snapshot stays. Where
+// KeepsLocks, it frees nothing.
 func (s *Snapshot) unlocked(read func() error) error {
 	if _, err := s.conn.Execute("SAVEPOINT kindred"); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 // clones it. ProductCode is the server's bytes, unchecked. An error of rating ends the reading and
 // is returned as it is. A rating without a usable key or stars is left out; Faults counts it. The
 // first of several ranges, and the only one, has those without customer. When the reading ends, the
-// lock that an ALTER TABLE waits for is free again.
+// lock that an ALTER TABLE waits for is free again, except where KeepsLocks.
 func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	t := ratingsTable()
 	d := ratingDecoder{faults: &s.faults}

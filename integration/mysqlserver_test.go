@@ -28,30 +28,51 @@ var latin1 = []string{"--character-set-server=latin1", "--collation-server=latin
 // latin1, and returns the address of a user who may do everything there.
 func mustLatin1Server(t *testing.T) *driver.Config {
 	t.Helper()
+	cfg := mustMySQLServer(t, latin1...)
+	var charset string
+	mustAsk(t, cfg, "SELECT @@character_set_server", &charset)
+	if charset != "latin1" {
+		t.Fatalf("the server's character set is %q", charset)
+	}
+	return cfg
+}
+
+// mustMySQLServer starts a MySQL-protocol server of the test's own with these options, and returns
+// the address of a user who may do everything there.
+func mustMySQLServer(t *testing.T, options ...string) *driver.Config {
+	t.Helper()
 	cfg := driver.NewConfig()
 	cfg.User, cfg.Passwd, cfg.Net = "root", "kindred", "tcp"
 	cfg.ParseTime, cfg.MultiStatements = true, true
 	if mustStack(t).Containers {
-		cfg.Addr = mustLatin1Container(t, cfg.Passwd)
+		cfg.Addr = mustMySQLContainer(t, cfg.Passwd, options)
 	} else {
-		cfg.Addr = mustLatin1Process(t, cfg)
+		cfg.Addr = mustMariaDBProcess(t, cfg, options)
 	}
 	db, err := sql.Open("mysql", cfg.FormatDSN())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	wait(t, "the latin1 server", func() bool { return db.PingContext(t.Context()) == nil })
-	var charset string
-	if err := db.QueryRowContext(t.Context(), "SELECT @@character_set_server").Scan(&charset); err != nil ||
-		charset != "latin1" {
-		t.Fatalf("the server's character set is %q, %v", charset, err)
-	}
+	wait(t, "the server", func() bool { return db.PingContext(t.Context()) == nil })
 	return cfg
 }
 
-// mustLatin1Container starts the compose file's MySQL.
-func mustLatin1Container(t *testing.T, password string) (address string) {
+// mustAsk scans the one row of an answer.
+func mustAsk(t *testing.T, server *driver.Config, query string, into ...any) {
+	t.Helper()
+	db, err := sql.Open("mysql", server.FormatDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), query).Scan(into...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// mustMySQLContainer starts the compose file's MySQL.
+func mustMySQLContainer(t *testing.T, password string, options []string) (address string) {
 	t.Helper()
 	services, err := readServices(filepath.Join("..", stack.ComposeFile),
 		map[string]string{"KINDRED_POSTGRES_PASSWORD": password, "KINDRED_MYSQL_PASSWORD": password})
@@ -59,7 +80,7 @@ func mustLatin1Container(t *testing.T, password string) (address string) {
 		t.Fatal(err)
 	}
 	s := services["mysql"]
-	s.Command = append(s.Command, latin1...)
+	s.Command = append(s.Command, options...)
 	ready := readiness.ForLog("port: 3306  MySQL Community Server").WithStartupTimeout(containerTime)
 	ctx, stop := context.WithTimeout(t.Context(), 2*containerTime)
 	defer stop()
@@ -75,8 +96,8 @@ func mustLatin1Container(t *testing.T, password string) (address string) {
 	return "127.0.0.1:" + port.Port()
 }
 
-// mustLatin1Process starts the MariaDB that the native stack unpacked, or the machine's.
-func mustLatin1Process(t *testing.T, cfg *driver.Config) (address string) {
+// mustMariaDBProcess starts the MariaDB that the native stack unpacked, or the machine's.
+func mustMariaDBProcess(t *testing.T, cfg *driver.Config, more []string) (address string) {
 	t.Helper()
 	local, err := stack.Open(stack.Config{})
 	if err != nil {
@@ -108,7 +129,7 @@ func mustLatin1Process(t *testing.T, cfg *driver.Config) (address string) {
 		append(options, "--auth-root-authentication-method=socket", "--skip-test-db", "--skip-log-bin")...)
 	install.Env, install.Dir = env, folder
 	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("make the latin1 server's data: %v\n%s", err, out)
+		t.Fatalf("make the server's data: %v\n%s", err, out)
 	}
 	account := fmt.Sprintf("CREATE USER '%[1]s'@'127.0.0.1' IDENTIFIED BY '%[2]s';\n"+
 		"GRANT ALL ON *.* TO '%[1]s'@'127.0.0.1' WITH GRANT OPTION;\n", cfg.User, cfg.Passwd)
@@ -120,7 +141,7 @@ func mustLatin1Process(t *testing.T, cfg *driver.Config) (address string) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(server, append(append(options, latin1...), "--bind-address=127.0.0.1", fmt.Sprint("--port=", port),
+	cmd := exec.Command(server, append(append(options, more...), "--bind-address=127.0.0.1", fmt.Sprint("--port=", port),
 		"--socket="+filepath.Join(folder, "s"), "--pid-file="+filepath.Join(folder, "pid"), "--init-file="+init,
 		"--skip-name-resolve", "--innodb-buffer-pool-size=32M")...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = env, folder, log, log
@@ -132,7 +153,7 @@ func mustLatin1Process(t *testing.T, cfg *driver.Config) (address string) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			if said, err := os.ReadFile(log.Name()); err == nil {
-				t.Logf("latin1 server: %s", said)
+				t.Logf("MariaDB: %s", said)
 			}
 		}
 		_ = cmd.Process.Signal(syscall.SIGTERM)
