@@ -76,6 +76,7 @@ var edges = []edge{
 
 	{"localstack", "localstack/provision", "the command that creates the resources"},
 	{"localstack", "internal/platform", "the shell, and the functions' zips"},
+	{"localstack", "internal/serving", "the doctor asks whether the live version can answer"},
 	{"localstack/provision", "localstack", "the settings say what to create"},
 	{"localstack/provision", "internal/serving", "it prepares the vector database and the reader's login there"},
 	{"localstack/provision", "internal/platform", "AWS clients"},

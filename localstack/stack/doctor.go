@@ -57,6 +57,9 @@ func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 		}
 		findings = append(findings, finding(ctx, u.check, "see "+all[u.part].Log+"; `make local-reset local-up` starts afresh", u.use))
 	}
+	if all[1].State != Stopped {
+		findings = append(findings, ExamineLive(ctx, s.readerDSN()))
+	}
 	return findings, nil
 }
 
