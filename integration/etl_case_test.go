@@ -89,7 +89,7 @@ func pipeLatin1(client net.Conn, address string) {
 // extractCase runs etl with its default limits, and gives the set when it is taken.
 func extractCase(t *testing.T, dsn string, o etl.Options) (set *trainingset.Set, out etl.Outcome, err error) {
 	t.Helper()
-	snapshot, err := mysqlsource.Open(t.Context(), dsn)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,7 @@ func alterWhileReading(t *testing.T, admin *sql.DB, reader *driver.Config, keeps
 		}()
 		return done
 	}
-	snapshot, err := mysqlsource.OpenWith(t.Context(), reader.FormatDSN(), mysqlsource.Options{RangeRows: 1000})
+	snapshot, err := mysqlsource.Open(t.Context(), reader.FormatDSN(), mysqlsource.Options{RangeRows: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func mustExec(t *testing.T, db *sql.DB, statement string) {
 
 func mustExtract(t *testing.T, dsn string, repo *commit.Repository) (m commit.Manifest, changed bool) {
 	t.Helper()
-	snapshot, err := mysqlsource.Open(t.Context(), dsn)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestShopBecomesATrainingSetOnS3(t *testing.T) {
 func TestSnapshotDoesNotSeeLaterRows(t *testing.T) {
 	t.Parallel()
 	dsn, db := mustStack(t).mustShop(t, etlShop)
-	snapshot, err := mysqlsource.Open(t.Context(), dsn)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 		"'S10_1678', 1, NULL FROM n a JOIN n b")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	snapshot, err := mysqlsource.Open(ctx, dsn)
+	snapshot, err := mysqlsource.Open(ctx, dsn, mysqlsource.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestPositionOutlivesLaterAnswers(t *testing.T) {
 	t.Parallel()
 	dsn, _ := mustStack(t).mustShop(t, etlShop)
 	for range 10 { // memory comes from a pool, which may give another piece
-		snapshot, err := mysqlsource.Open(t.Context(), dsn)
+		snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

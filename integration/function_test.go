@@ -90,6 +90,19 @@ func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) 
 	return f
 }
 
+// running reports whether the function has a process that has not ended.
+func (f *function) running() bool {
+	if f.process == nil {
+		return false
+	}
+	select {
+	case <-f.process.Ended():
+		return false
+	default:
+		return true
+	}
+}
+
 // invoke sends the batch and returns the failures that the function reports. An error says that the
 // function did not answer: its process ended, it answered with an error, or its time was up.
 func (f *function) invoke(batch events.KinesisEvent) ([]events.KinesisBatchItemFailure, error) {
@@ -97,7 +110,7 @@ func (f *function) invoke(batch events.KinesisEvent) ([]events.KinesisBatchItemF
 	if err != nil {
 		return nil, err
 	}
-	if f.process == nil || f.process.HasEnded() {
+	if !f.running() {
 		if f.process, err = lambdaruntime.Start(f.command()); err != nil {
 			return nil, err
 		}

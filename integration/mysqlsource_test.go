@@ -33,7 +33,7 @@ var otherMapping = mysqlsource.Mapping{
 func TestAnyShopIsReadThroughItsMapping(t *testing.T) {
 	t.Parallel()
 	dsn, _ := mustStack(t).mustShop(t, otherShop)
-	snapshot, err := mysqlsource.OpenMapping(t.Context(), dsn, otherMapping)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{Mapping: otherMapping})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestAnyShopIsReadThroughItsMapping(t *testing.T) {
 func TestRangesTogetherReadEachRatingOnce(t *testing.T) {
 	t.Parallel()
 	dsn, _ := mustStack(t).mustShop(t, otherShop)
-	snapshot, err := mysqlsource.OpenMapping(t.Context(), dsn, otherMapping)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{Mapping: otherMapping})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestCheckNamesAllProblemsAtOnce(t *testing.T) {
 	mapping.Products = "SELECT * FROM nothing"
 	mapping.Ratings = "SELECT client AS customerNumber, ref AS productCode, note * 0.5 AS productRating, le AS ratedAt " +
 		"FROM avis"
-	snapshot, err := mysqlsource.OpenMapping(t.Context(), dsn, mapping)
+	snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{Mapping: mapping})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ func (p programs) mustAnswerReplay(t *testing.T, version string) {
 
 // functionZip builds the function for the stack's LocalStack once.
 var functionZip = sync.OnceValues(func() ([]byte, error) {
-	return artifact.BuildFunctionFor(context.Background(), "..", "recommend", shared.stack.FunctionOS)
+	return artifact.BuildFunction(context.Background(), "..", "recommend", shared.stack.FunctionOS)
 })
 
 // mustProvision creates the resources that own names, with the real recommend function, and removes

@@ -184,11 +184,11 @@ func mustPickyFunction(t *testing.T, goos string) []byte {
 			t.Fatal(err)
 		}
 	}
-	zip, err := artifact.BuildFunctionFor(t.Context(), dir, "picky", goos)
+	zip, err := artifact.BuildFunction(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := artifact.BuildFunctionFor(t.Context(), dir, "picky", goos)
+	again, err := artifact.BuildFunction(t.Context(), dir, "picky", goos)
 	if err != nil {
 		t.Fatal(err)
 	}

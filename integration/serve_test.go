@@ -59,7 +59,7 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve, err := artifact.BuildFunctionFor(t.Context(), "..", "serve", stack.FunctionOS)
+	serve, err := artifact.BuildFunction(t.Context(), "..", "serve", stack.FunctionOS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,11 +67,11 @@ func (n ownStack) testStranger(t *testing.T) {
 		}
 	}
 	closed := filepath.Dir(n.stack.State())         // else the test would show no more than that
-	if err := os.Chmod(closed, 0o755); err != nil { //nolint:gosec // opened on purpose
+	if err := os.Chmod(closed, 0o755); err != nil { // opened on purpose
 		t.Fatal(err)
 	}
 	n.wantNoPasswordFor(t, stranger, env)
-	if err := os.Chmod(closed, 0o700); err != nil { //nolint:gosec // a folder
+	if err := os.Chmod(closed, 0o700); err != nil { // a folder
 		t.Fatal(err)
 	}
 	n.wantNoRights(t)

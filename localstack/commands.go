@@ -208,11 +208,11 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err := provision.AdmitReader(ctx, values["PGVECTOR_DSN"], stack.Reader); err != nil {
 		return err
 	}
-	zip, err := artifact.BuildFunctionFor(ctx, local.Repository(), "recommend", local.FunctionOS())
+	zip, err := artifact.BuildFunction(ctx, local.Repository(), "recommend", local.FunctionOS())
 	if err != nil {
 		return err
 	}
-	serve, err := artifact.BuildFunctionFor(ctx, local.Repository(), "serve", local.FunctionOS())
+	serve, err := artifact.BuildFunction(ctx, local.Repository(), "serve", local.FunctionOS())
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (c *execIt) Run(ctx context.Context, out *program.Output) error {
 			return err
 		}
 	}
-	return syscall.Exec(path, args, environment) //nolint:gosec // to run what it is given is its purpose
+	return syscall.Exec(path, args, environment)
 }
 
 // reach dials the stack's servers that the program may use: those that the caller did not replace by

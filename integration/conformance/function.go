@@ -154,13 +154,13 @@ func (p *place) ask(ctx context.Context, c journal.Command, changes ...func(*lam
 	var answer journal.Answer
 	if text := string(out.Payload); out.FunctionError != nil {
 		if docker.MatchString(text) {
-			check(fmt.Errorf("%s", text)) //nolint:err113 // the emulator's own words
+			check(fmt.Errorf("%s", text)) // the emulator's own words
 		}
 		differs("the call fails")
 	}
 	if err := json.Unmarshal(out.Payload, &answer); err != nil || answer.Process == 0 {
 		if docker.Match(out.Payload) {
-			check(fmt.Errorf("%s", out.Payload)) //nolint:err113 // the emulator's own words
+			check(fmt.Errorf("%s", out.Payload)) // the emulator's own words
 		}
 		differs("the function is not run: the answer is none of its")
 	}
@@ -269,7 +269,7 @@ func checkInit(ctx context.Context, p *place) {
 	p.function(ctx, func(in *lambda.CreateFunctionInput) { in.Environment.Variables["PROBE_FAIL_INIT"] = "yes" })
 	out := must(p.invoke(ctx, journal.Command{}))
 	if docker.Match(out.Payload) {
-		check(fmt.Errorf("%s", out.Payload)) //nolint:err113 // the emulator's own words
+		check(fmt.Errorf("%s", out.Payload)) // the emulator's own words
 	}
 	if out.FunctionError == nil {
 		differs("the call succeeds")

@@ -75,16 +75,6 @@ func (p *Process) Ready() <-chan struct{} { return p.ready }
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// HasEnded says whether it is.
-func (p *Process) HasEnded() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
-	}
-}
-
 // Invoke hands the process an event, which it has timeout for, and returns its answer. began is
 // called when it has asked for the event, before it gets it; nil: nothing is.
 func (p *Process) Invoke(event []byte, timeout time.Duration, began func(*os.Process)) ([]byte, error) {

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
@@ -270,10 +269,9 @@ var openapi []byte
 // describe answers the description of the interface. Only this answer may be stored; its ETag tells
 // whether it has changed.
 func (s *server) describe(w http.ResponseWriter, r *http.Request) {
-	sum := sha256.Sum256(openapi)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:8])+`"`)
+	w.Header().Set("ETag", `"`+checksum.Bytes(openapi)[:16]+`"`)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(openapi))
 }
 

@@ -69,20 +69,7 @@ func (s Settings) Validate() error {
 	for _, n := range s.names() {
 		match(n.field, *n.value, n.pattern)
 	}
-	buckets := map[string]bool{}
-	for _, b := range s.Buckets.All() {
-		if buckets[b.Name] {
-			problems = append(problems, fmt.Errorf("buckets: %q is named twice", b.Name))
-		}
-		buckets[b.Name] = true
-	}
-	roles := map[string]bool{}
-	for _, name := range []string{s.Delivery.RoleName, s.Functions.Recommend.RoleName, s.Functions.Serve.RoleName} {
-		if roles[name] {
-			problems = append(problems, fmt.Errorf("role_name: %q is named twice, so each would have the other's rights", name))
-		}
-		roles[name] = true
-	}
+	problems = append(problems, s.repeatedNames()...)
 	match("account_id", s.AccountID, accountID)
 	match("region", s.Region, regionName)
 	between("stream.shard_count", s.Stream.ShardCount, 1, 500)
@@ -129,4 +116,23 @@ func (s Settings) Validate() error {
 			fmt.Errorf("mapping.maximum_record_age_seconds: %d is longer than the stream keeps records", age))
 	}
 	return errors.Join(problems...)
+}
+
+// repeatedNames reports every bucket and every role that has the name of another one.
+func (s Settings) repeatedNames() (problems []error) {
+	buckets := map[string]bool{}
+	for _, b := range s.Buckets.All() {
+		if buckets[b.Name] {
+			problems = append(problems, fmt.Errorf("buckets: %q is named twice", b.Name))
+		}
+		buckets[b.Name] = true
+	}
+	roles := map[string]bool{}
+	for _, name := range []string{s.Delivery.RoleName, s.Functions.Recommend.RoleName, s.Functions.Serve.RoleName} {
+		if roles[name] {
+			problems = append(problems, fmt.Errorf("role_name: %q is named twice, so each would have the other's rights", name))
+		}
+		roles[name] = true
+	}
+	return problems
 }

@@ -3,8 +3,6 @@ package stack
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -15,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/envconfig"
 
 	"golang.org/x/sync/errgroup"
@@ -35,8 +34,7 @@ func (d docker) mode() string { return Docker }
 
 // project is the compose project's name, and so the beginning of its containers' and volumes' names.
 func (d docker) project() string {
-	sum := sha256.Sum256([]byte(d.folder.state))
-	return "kindred-" + hex.EncodeToString(sum[:4])
+	return "kindred-" + checksum.Bytes([]byte(d.folder.state))[:8]
 }
 
 // findDocker asks the engine that the docker program reaches for its version.

@@ -262,7 +262,8 @@ func older(t *testing.T, files map[string]string) *Stack {
 			t.Fatal(err)
 		}
 	}
-	return &Stack{folder: folder{state: state, runtimes: state}, config: Config{repository: t.TempDir()}}
+	return &Stack{folder: folder{state: state, runtimes: state},
+		config: Config{repository: t.TempDir(), Report: func(Step) {}}} // a process of another test may still hold a lock
 }
 
 const (

@@ -3,19 +3,18 @@ package stack
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"kindred/internal/platform/checksum"
 )
 
 // venvFolder is where Venv puts an environment: another folder for other requirements, as running
 // stacks use the old one on.
 func (s *Stack) venvFolder(name string, requirements []byte) string {
-	sum := sha256.Sum256(requirements)
-	return s.folder.opt(name + "-" + hex.EncodeToString(sum[:4]))
+	return s.folder.opt(name + "-" + checksum.Bytes(requirements)[:8])
 }
 
 // Venv returns the folder of a Python environment that holds the packages of requirements, a list

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func TestCalls(t *testing.T) {
 	r := &recorder{settings: s, endpoint: endpoint}
 	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	zip, err := artifact.BuildFunction(t.Context(), w.Repository, "recommend")
+	zip, err := artifact.BuildFunction(t.Context(), w.Repository, "recommend", runtime.GOOS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"sort"
 	"strings"
@@ -52,7 +53,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	}
 	zips := map[string][]byte{}
 	for _, name := range []string{"recommend", "serve"} {
-		if zips[name], err = artifact.BuildFunction(t.Context(), w.Repository, name); err != nil {
+		if zips[name], err = artifact.BuildFunction(t.Context(), w.Repository, name, runtime.GOOS); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -100,7 +100,7 @@ func (s shopAt) read(ctx context.Context, out *program.Output, work func(*mysqls
 }
 
 func (s shopAt) once(ctx context.Context, work func(*mysqlsource.Snapshot) error) error {
-	snapshot, err := mysqlsource.OpenWith(ctx, s.dsn, s.options)
+	snapshot, err := mysqlsource.Open(ctx, s.dsn, s.options)
 	if err != nil {
 		return err
 	}

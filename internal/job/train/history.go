@@ -15,6 +15,7 @@ import (
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/checksum"
 	"kindred/internal/shop"
 )
 
@@ -99,8 +100,7 @@ func (j Job) carry(ctx context.Context, models *commit.Repository, past past, pr
 func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (string, error) {
 	plantedHash := ""
 	if planted != nil {
-		sum := sha256.Sum256(planted)
-		plantedHash = hex.EncodeToString(sum[:])
+		plantedHash = checksum.Bytes(planted)
 	}
 	data, err := json.Marshal(struct {
 		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
@@ -109,8 +109,7 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 	if err != nil {
 		return "", fmt.Errorf("name the version: %w", err)
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	return checksum.Bytes(data), nil
 }
 
 // learnedHash is the input hash of what training reads: it stays when names or stock change.
@@ -154,6 +153,5 @@ func learnedHash(d *Data, from sources, cfg Config) (string, error) {
 // versionID names the model that the input and the version before give: m and 15 hex digits, valid
 // as part of an SQL identifier.
 func versionID(input, previous string) string {
-	sum := sha256.Sum256([]byte(input + previous))
-	return "m" + hex.EncodeToString(sum[:])[:15]
+	return "m" + checksum.Bytes([]byte(input + previous))[:15]
 }

@@ -27,170 +27,21 @@ func figuresOf(r Report) figures {
 		r.Missing, r.Altered, r.ReusedIDs, r.EmptyAnswers, r.Strange}
 }
 
-// TestAuditFinds damages a history by hand and asks for exactly that damage. Every history begins
-// with three answered clicks of one session on shard 0, a poison record in quarantine behind them,
-// and one answered click on shard 1.
-func TestAuditFinds(t *testing.T) {
-	t.Parallel()
+// damageCase is a history that was damaged by hand, and exactly what the audit must find in it.
+type damageCase struct {
+	name    string
+	damage  func(h *history, clicks []sent)
+	change  func(f *figures) // what differs from the figures of a whole history
+	finding string
+	healthy bool
+}
+
+// testDamage audits each damaged history. Every history begins with three answered clicks of one
+// session on shard 0, then an unreadable record in quarantine, and one answered click on shard 1.
+func testDamage(t *testing.T, cases ...damageCase) {
+	t.Helper()
 	whole := figures{Events: 5, Distinct: 5, Recommended: 4, Quarantined: 1}
-	for _, tc := range []struct {
-		name    string
-		damage  func(h *history, clicks []sent)
-		change  func(f *figures)
-		finding string
-		healthy bool
-	}{
-		{name: "nothing in a whole history", damage: func(*history, []sent) {}, change: func(*figures) {}, healthy: true},
-		{name: "a loss",
-			damage: func(h *history, _ []sent) {
-				h.click("shard-0", "a")
-				h.deliver(h.answer(h.click("shard-0", "a"), 10*ms))
-			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended++; f.Lost++; f.Missing++ },
-			finding: "lost: shard-0 1004"},
-		{name: "a shard that nobody reads any more",
-			damage:  func(h *history, _ []sent) { h.click("shard-1", "b"); h.click("shard-1", "b") },
-			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Lost += 2; f.NotReached += 2 },
-			finding: "lost: shard-1 1001"},
-		{name: "a duplicate",
-			damage: func(h *history, clicks []sent) { h.deliver(h.answer(clicks[1], 90*ms), h.answer(clicks[1], 95*ms)) },
-			change: func(f *figures) { f.Duplicates += 2 }, healthy: true},
-		{name: "an event sent twice and answered twice",
-			damage: func(h *history, clicks []sent) {
-				h.deliver(h.answer(h.put("shard-0", "a", string(clicks[0].data)), 10*ms))
-			},
-			change: func(f *figures) { f.Events++; f.Recommended++; f.Duplicates++ }, healthy: true},
-		{name: "an event sent twice and answered once",
-			damage: func(h *history, clicks []sent) { h.put("shard-0", "a", string(clicks[0].data)) },
-			change: func(f *figures) { f.Events++; f.Recommended++ }, healthy: true},
-		{name: "an event sent twice, given up once and answered never",
-			damage: func(h *history, _ []sent) {
-				first := h.click("shard-0", "c")
-				h.failBatch(false, first)
-				h.put("shard-0", "c", string(first.data))
-			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Lost++; f.NotReached++ },
-			finding: "lost: shard-0 1005"},
-		{name: "a reordering within a session",
-			damage: func(h *history, _ []sent) {
-				first, second := h.click("shard-0", "c"), h.click("shard-0", "c")
-				h.deliver(h.answer(second, 10*ms), h.answer(first, 1100*ms))
-			},
-			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended += 2; f.OutOfOrder++ }, healthy: true},
-		{name: "no reordering between sessions",
-			damage: func(h *history, _ []sent) {
-				first, second := h.click("shard-0", "c"), h.click("shard-0", "d")
-				h.deliver(h.answer(second, 10*ms), h.answer(first, 1100*ms))
-			},
-			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended += 2 }, healthy: true},
-		{name: "no reordering by a late duplicate",
-			damage: func(h *history, clicks []sent) { h.deliver(h.answer(clicks[0], time.Minute)) },
-			change: func(f *figures) { f.Duplicates++ }, healthy: true},
-		{name: "a click both recommended and quarantined",
-			damage:  func(h *history, clicks []sent) { h.quarantine(clicks[2]) },
-			change:  func(f *figures) { f.Conflicts++ },
-			finding: "conflict: shard-0 1002"},
-		{name: "a recommendation out of nowhere",
-			damage: func(h *history, clicks []sent) {
-				ghost := clicks[0]
-				ghost.position.SequenceNumber = "999"
-				r := h.answer(ghost, 10*ms)
-				r.Recommendation.EventID = "ghost"
-				r.Recommendation.ID = activity.RecommendationID("ghost")
-				h.deliver(r)
-			},
-			change: func(f *figures) { f.Unknown++ }, finding: "unknown: recommendations/2026/0004 line 1"},
-		{name: "a recommendation from another stream",
-			damage: func(h *history, clicks []sent) {
-				foreign := clicks[0]
-				foreign.position.Stream = "other"
-				h.deliver(h.answer(foreign, 10*ms))
-			},
-			change: func(f *figures) { f.Unknown++; f.Duplicates++ }, finding: "unknown: "},
-		{name: "an answer under another event's id",
-			damage: func(h *history, _ []sent) {
-				r := h.answer(h.click("shard-1", "b"), 10*ms)
-				r.Recommendation.EventID = "other"
-				r.Recommendation.ID = activity.RecommendationID("other")
-				h.deliver(r)
-			},
-			change:  func(f *figures) { f.Events++; f.Distinct++; f.Recommended++; f.WrongEvent++ },
-			finding: "wrong_event: shard-1 1001"},
-		{name: "a recommendation id that does not follow from its event",
-			damage: func(h *history, _ []sent) {
-				r := h.answer(h.click("shard-1", "b"), 10*ms)
-				r.Recommendation.ID = "rec-random"
-				h.deliver(r)
-			},
-			change:  func(f *figures) { f.Events++; f.Distinct++; f.Recommended++; f.WrongEvent++ },
-			finding: "wrong_event: shard-1 1001"},
-		{name: "two records glued without a newline",
-			damage:  func(h *history, _ []sent) { h.write("recommendations/", []byte(`{"a":1}{"a":2}`)) },
-			change:  func(f *figures) { f.Malformed++ },
-			finding: "malformed: recommendations/0004 line 1"},
-		{name: "an object among the dead letters that is none",
-			damage: func(h *history, _ []sent) {
-				h.write("quarantine/", []byte(`{}`))
-				h.write("aws/lambda/", []byte(`no JSON`))
-			},
-			change: func(f *figures) { f.Strange += 2 }, finding: "strange: quarantine/0004", healthy: true},
-		{name: "a compressed object, read as any other",
-			damage: func(h *history, _ []sent) {
-				line, err := h.answer(h.click("shard-1", "b"), 10*ms).AppendLine(nil)
-				if err != nil {
-					h.t.Fatal(err)
-				}
-				h.write("recommendations/", zipped(h.t, line))
-			},
-			change: func(f *figures) { f.Events++; f.Distinct++; f.Recommended++ }, healthy: true},
-		{name: "a failed batch with its payload, as LocalStack writes it",
-			damage: func(h *history, _ []sent) { h.failBatch(false, h.click("shard-0", "a"), h.click("shard-0", "a")) },
-			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.OnFailure += 2 }, healthy: true},
-		{name: "a failed batch with its payload as text, as AWS writes it",
-			damage: func(h *history, _ []sent) { h.failBatch(true, h.click("shard-0", "a"), h.click("shard-0", "a")) },
-			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.OnFailure += 2 }, healthy: true},
-		{name: "a failed batch that was sent again and answered",
-			damage: func(h *history, _ []sent) {
-				first := h.click("shard-0", "c")
-				h.failBatch(false, first)
-				h.deliver(h.answer(h.put("shard-1", "c", string(first.data)), 10*ms))
-			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Recommended++; f.Redriven++ },
-			healthy: true, finding: "answered since"},
-		{name: "a quarantined record that can be read since a fix, with an id of its own",
-			damage: func(h *history, _ []sent) { h.quarantine(h.click("shard-0", "a")) },
-			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
-		{name: "a quarantined record with an id of its own, that the database refuses",
-			damage: func(h *history, _ []sent) {
-				refused := h.put("shard-1", "b", `{"event_id":"own","session_id":"b","browse_history":[]}`)
-				data, err := json.Marshal(activity.Quarantined{EventID: "own", Position: refused.position, Data: refused.data})
-				if err != nil {
-					h.t.Fatal(err)
-				}
-				h.write("quarantine/", data)
-			},
-			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
-		{name: "a quarantine record under another record's id",
-			damage: func(h *history, clicks []sent) {
-				bad := h.put("shard-1", "b", "no JSON")
-				data, err := json.Marshal(activity.Quarantined{EventID: activity.EventID(nil, clicks[0].position),
-					Position: bad.position})
-				if err != nil {
-					h.t.Fatal(err)
-				}
-				h.write("quarantine/", data)
-			},
-			change:  func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++; f.WrongEvent++ },
-			finding: "wrong_event: shard-1 1001"},
-		{name: "a failed batch that names its first and last record only",
-			damage: func(h *history, _ []sent) {
-				first, _, last := h.click("shard-0", "a"), h.click("shard-0", "a"), h.click("shard-0", "a")
-				h.write("aws/lambda/", fmt.Appendf(nil, `{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
-					`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
-					first.position.SequenceNumber, last.position.SequenceNumber, last.position.ArrivedAt.Format(time.RFC3339Nano)))
-			},
-			change: func(f *figures) { f.Events += 3; f.Distinct += 3; f.OnFailure += 3 }, healthy: true},
-	} {
+	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHistory(t)
@@ -214,6 +65,206 @@ func TestAuditFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAuditFindsLosses leaves events without an answer.
+func TestAuditFindsLosses(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "nothing in a whole history", damage: func(*history, []sent) {}, change: func(*figures) {},
+			healthy: true},
+		damageCase{name: "a loss",
+			damage: func(h *history, _ []sent) {
+				h.click("shard-0", "a")
+				h.deliver(h.answer(h.click("shard-0", "a"), 10*ms))
+			},
+			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended++; f.Lost++; f.Missing++ },
+			finding: "lost: shard-0 1004"},
+		damageCase{name: "a shard that nobody reads any more",
+			damage:  func(h *history, _ []sent) { h.click("shard-1", "b"); h.click("shard-1", "b") },
+			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Lost += 2; f.NotReached += 2 },
+			finding: "lost: shard-1 1001"},
+		damageCase{name: "an event sent twice, given up once and answered never",
+			damage: func(h *history, _ []sent) {
+				first := h.click("shard-0", "c")
+				h.failBatch(false, first)
+				h.put("shard-0", "c", string(first.data))
+			},
+			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Lost++; f.NotReached++ },
+			finding: "lost: shard-0 1005"},
+	)
+}
+
+// TestAuditTellsDuplicatesFromLosses sends or answers events twice.
+func TestAuditTellsDuplicatesFromLosses(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "a duplicate",
+			damage: func(h *history, clicks []sent) { h.deliver(h.answer(clicks[1], 90*ms), h.answer(clicks[1], 95*ms)) },
+			change: func(f *figures) { f.Duplicates += 2 }, healthy: true},
+		damageCase{name: "an event sent twice and answered twice",
+			damage: func(h *history, clicks []sent) {
+				h.deliver(h.answer(h.put("shard-0", "a", string(clicks[0].data)), 10*ms))
+			},
+			change: func(f *figures) { f.Events++; f.Recommended++; f.Duplicates++ }, healthy: true},
+		damageCase{name: "an event sent twice and answered once",
+			damage: func(h *history, clicks []sent) { h.put("shard-0", "a", string(clicks[0].data)) },
+			change: func(f *figures) { f.Events++; f.Recommended++ }, healthy: true},
+		damageCase{name: "no reordering by a late duplicate",
+			damage: func(h *history, clicks []sent) { h.deliver(h.answer(clicks[0], time.Minute)) },
+			change: func(f *figures) { f.Duplicates++ }, healthy: true},
+	)
+}
+
+// TestAuditFindsReordering answers a session's clicks out of order.
+func TestAuditFindsReordering(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "a reordering within a session",
+			damage: func(h *history, _ []sent) {
+				first, second := h.click("shard-0", "c"), h.click("shard-0", "c")
+				h.deliver(h.answer(second, 10*ms), h.answer(first, 1100*ms))
+			},
+			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended += 2; f.OutOfOrder++ }, healthy: true},
+		damageCase{name: "no reordering between sessions",
+			damage: func(h *history, _ []sent) {
+				first, second := h.click("shard-0", "c"), h.click("shard-0", "d")
+				h.deliver(h.answer(second, 10*ms), h.answer(first, 1100*ms))
+			},
+			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended += 2 }, healthy: true},
+	)
+}
+
+// TestAuditFindsWrongAnswers delivers answers that do not belong to their event.
+func TestAuditFindsWrongAnswers(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "a click both recommended and quarantined",
+			damage:  func(h *history, clicks []sent) { h.quarantine(clicks[2]) },
+			change:  func(f *figures) { f.Conflicts++ },
+			finding: "conflict: shard-0 1002"},
+		damageCase{name: "a recommendation out of nowhere",
+			damage: func(h *history, clicks []sent) {
+				ghost := clicks[0]
+				ghost.position.SequenceNumber = "999"
+				r := h.answer(ghost, 10*ms)
+				r.Recommendation.EventID = "ghost"
+				r.Recommendation.ID = activity.RecommendationID("ghost")
+				h.deliver(r)
+			},
+			change: func(f *figures) { f.Unknown++ }, finding: "unknown: recommendations/2026/0004 line 1"},
+		damageCase{name: "a recommendation from another stream",
+			damage: func(h *history, clicks []sent) {
+				foreign := clicks[0]
+				foreign.position.Stream = "other"
+				h.deliver(h.answer(foreign, 10*ms))
+			},
+			change: func(f *figures) { f.Unknown++; f.Duplicates++ }, finding: "unknown: "},
+		damageCase{name: "an answer under another event's id",
+			damage: func(h *history, _ []sent) {
+				r := h.answer(h.click("shard-1", "b"), 10*ms)
+				r.Recommendation.EventID = "other"
+				r.Recommendation.ID = activity.RecommendationID("other")
+				h.deliver(r)
+			},
+			change:  func(f *figures) { f.Events++; f.Distinct++; f.Recommended++; f.WrongEvent++ },
+			finding: "wrong_event: shard-1 1001"},
+		damageCase{name: "a recommendation id that does not follow from its event",
+			damage: func(h *history, _ []sent) {
+				r := h.answer(h.click("shard-1", "b"), 10*ms)
+				r.Recommendation.ID = "rec-random"
+				h.deliver(r)
+			},
+			change:  func(f *figures) { f.Events++; f.Distinct++; f.Recommended++; f.WrongEvent++ },
+			finding: "wrong_event: shard-1 1001"},
+	)
+}
+
+// TestAuditReadsDeliveredObjects damages objects, or writes them in another form.
+func TestAuditReadsDeliveredObjects(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "two records glued without a newline",
+			damage:  func(h *history, _ []sent) { h.write("recommendations/", []byte(`{"a":1}{"a":2}`)) },
+			change:  func(f *figures) { f.Malformed++ },
+			finding: "malformed: recommendations/0004 line 1"},
+		damageCase{name: "an object among the dead letters that is none",
+			damage: func(h *history, _ []sent) {
+				h.write("quarantine/", []byte(`{}`))
+				h.write("aws/lambda/", []byte(`no JSON`))
+			},
+			change: func(f *figures) { f.Strange += 2 }, finding: "strange: quarantine/0004", healthy: true},
+		damageCase{name: "a compressed object, read as any other",
+			damage: func(h *history, _ []sent) {
+				line, err := h.answer(h.click("shard-1", "b"), 10*ms).AppendLine(nil)
+				if err != nil {
+					h.t.Fatal(err)
+				}
+				h.write("recommendations/", zipped(h.t, line))
+			},
+			change: func(f *figures) { f.Events++; f.Distinct++; f.Recommended++ }, healthy: true},
+	)
+}
+
+// TestAuditReadsFailedBatches gives up batches, in every form in which Lambda reports them.
+func TestAuditReadsFailedBatches(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "a failed batch with its payload, as LocalStack writes it",
+			damage: func(h *history, _ []sent) { h.failBatch(false, h.click("shard-0", "a"), h.click("shard-0", "a")) },
+			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.OnFailure += 2 }, healthy: true},
+		damageCase{name: "a failed batch with its payload as text, as AWS writes it",
+			damage: func(h *history, _ []sent) { h.failBatch(true, h.click("shard-0", "a"), h.click("shard-0", "a")) },
+			change: func(f *figures) { f.Events += 2; f.Distinct += 2; f.OnFailure += 2 }, healthy: true},
+		damageCase{name: "a failed batch that was sent again and answered",
+			damage: func(h *history, _ []sent) {
+				first := h.click("shard-0", "c")
+				h.failBatch(false, first)
+				h.deliver(h.answer(h.put("shard-1", "c", string(first.data)), 10*ms))
+			},
+			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Recommended++; f.Redriven++ },
+			healthy: true, finding: "answered since"},
+		damageCase{name: "a failed batch that names its first and last record only",
+			damage: func(h *history, _ []sent) {
+				first, _, last := h.click("shard-0", "a"), h.click("shard-0", "a"), h.click("shard-0", "a")
+				h.write("aws/lambda/", fmt.Appendf(nil, `{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
+					`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
+					first.position.SequenceNumber, last.position.SequenceNumber, last.position.ArrivedAt.Format(time.RFC3339Nano)))
+			},
+			change: func(f *figures) { f.Events += 3; f.Distinct += 3; f.OnFailure += 3 }, healthy: true},
+	)
+}
+
+// TestAuditReadsQuarantine puts readable and wrongly named records into quarantine.
+func TestAuditReadsQuarantine(t *testing.T) {
+	t.Parallel()
+	testDamage(t,
+		damageCase{name: "a quarantined record that can be read since a fix, with an id of its own",
+			damage: func(h *history, _ []sent) { h.quarantine(h.click("shard-0", "a")) },
+			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
+		damageCase{name: "a quarantined record with an id of its own, that the database refuses",
+			damage: func(h *history, _ []sent) {
+				refused := h.put("shard-1", "b", `{"event_id":"own","session_id":"b","browse_history":[]}`)
+				data, err := json.Marshal(activity.Quarantined{EventID: "own", Position: refused.position, Data: refused.data})
+				if err != nil {
+					h.t.Fatal(err)
+				}
+				h.write("quarantine/", data)
+			},
+			change: func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++ }, healthy: true},
+		damageCase{name: "a quarantine record under another record's id",
+			damage: func(h *history, clicks []sent) {
+				bad := h.put("shard-1", "b", "no JSON")
+				data, err := json.Marshal(activity.Quarantined{EventID: activity.EventID(nil, clicks[0].position),
+					Position: bad.position})
+				if err != nil {
+					h.t.Fatal(err)
+				}
+				h.write("quarantine/", data)
+			},
+			change:  func(f *figures) { f.Events++; f.Distinct++; f.Quarantined++; f.WrongEvent++ },
+			finding: "wrong_event: shard-1 1001"},
+	)
 }
 
 // failBatch writes a failed batch of these records, with its payload as JSON or as text.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/objectkey"
 )
 
@@ -70,14 +71,14 @@ func describe(ctx context.Context, file *os.File, key string) (Info, error) {
 	if stat.IsDir() { // "a" beside "a/b": S3 allows both, a file system does not
 		return Info{}, ErrNotFound
 	}
-	hash := sha256.New()
-	if _, err := io.Copy(hash, contextReader{ctx, file}); err != nil {
+	sum, _, err := checksum.Reader(contextReader{ctx, file})
+	if err != nil {
 		return Info{}, err
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return Info{}, err
 	}
-	return Info{Key: key, ETag: hex.EncodeToString(hash.Sum(nil)), Size: stat.Size(), Modified: stat.ModTime()}, nil
+	return Info{Key: key, ETag: sum, Size: stat.Size(), Modified: stat.ModTime()}, nil
 }
 
 // Put writes an object.

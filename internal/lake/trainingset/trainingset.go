@@ -6,10 +6,9 @@
 package trainingset
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/shop"
 )
 
@@ -49,6 +48,5 @@ type Interaction struct {
 
 // Fingerprint identifies the columns of all data sets: names, types, order.
 func Fingerprint() string {
-	sum := sha256.Sum256([]byte(Schema()))
-	return hex.EncodeToString(sum[:])
+	return checksum.Bytes([]byte(Schema()))
 }

@@ -1,6 +1,10 @@
 package ials
 
-import "math"
+import (
+	"math"
+
+	"kindred/internal/model/modelversion"
+)
 
 // maxSweeps bounds the iterations for one eigenvalue. Two are usual.
 const maxSweeps = 50
@@ -109,5 +113,5 @@ func diagonalise(k *kernels, values, off, vectors []float64, d int) bool {
 		values[l] += shift
 		off[l] = 0
 	}
-	return finite64(values...)
+	return modelversion.Finite(values...)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"kindred/internal/model/modelversion"
 )
 
 // Config is how to train.
@@ -36,7 +38,7 @@ func (m *Model) User(u int) []float32 { return m.Users[u*m.Dim : (u+1)*m.Dim] }
 func (m *Model) Item(i int) []float32 { return m.Items[i*m.Dim : (i+1)*m.Dim] }
 
 func (c Config) validate() error {
-	if c.Dim <= 0 || c.Epochs <= 0 || !(c.Alpha0 > 0) || !(c.Lambda > 0) || !finite64(c.Alpha0, c.Lambda, c.Nu) {
+	if c.Dim <= 0 || c.Epochs <= 0 || !(c.Alpha0 > 0) || !(c.Lambda > 0) || !modelversion.Finite(c.Alpha0, c.Lambda, c.Nu) {
 		return fmt.Errorf("train with dim %d, %d epochs, alpha0 %g, lambda %g, nu %g: %w", c.Dim, c.Epochs, c.Alpha0,
 			c.Lambda, c.Nu, ErrInvalid)
 	}

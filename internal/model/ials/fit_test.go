@@ -36,7 +36,7 @@ func mustFit(t testing.TB, m *Matrix, cfg Config) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !finite32(model.Users) || !finite32(model.Items) {
+	if !modelversion.Finite(model.Users...) || !modelversion.Finite(model.Items...) {
 		t.Fatal("model holds values that are not finite")
 	}
 	return model
@@ -176,7 +176,7 @@ func TestFitOnDegenerateInput(t *testing.T) {
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got error %v, want %v", err, test.want)
 			}
-			if err == nil && (!finite32(model.Users) || !finite32(model.Items)) {
+			if err == nil && (!modelversion.Finite(model.Users...) || !modelversion.Finite(model.Items...)) {
 				t.Fatal("model holds values that are not finite")
 			}
 		})

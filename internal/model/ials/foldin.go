@@ -36,7 +36,7 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 	if d <= 0 || len(s.Gram) != d*d {
 		return nil, fmt.Errorf("prepare solver of dimension %d with %d Gram values: %w", d, len(s.Gram), ErrInvalid)
 	}
-	if !(s.Lambda > 0) || !(s.Alpha0 >= 0) || s.Items < 0 || !finite64(s.Lambda, s.Alpha0, s.Nu) {
+	if !(s.Lambda > 0) || !(s.Alpha0 >= 0) || s.Items < 0 || !modelversion.Finite(s.Lambda, s.Alpha0, s.Nu) {
 		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w",
 			s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
 	}
@@ -44,7 +44,7 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 	for i, g := range s.Gram {
 		f.base[i] = s.Alpha0 * float64(g)
 	}
-	if !finite64(f.base...) {
+	if !modelversion.Finite(f.base...) {
 		return nil, fmt.Errorf("prepare solver: Gram matrix is not finite: %w", ErrInvalid)
 	}
 	return f, nil
@@ -56,11 +56,11 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 // is not finite, a negative weight) or ErrSingular.
 func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	d := f.solver.Dim
-	if prior != nil && (len(prior) != d || !finite32(prior)) {
+	if prior != nil && (len(prior) != d || !modelversion.Finite(prior...)) {
 		return nil, fmt.Errorf("fold onto a prior of %d components, want %d finite ones: %w", len(prior), d, ErrInvalid)
 	}
 	for i, o := range obs {
-		if len(o.Vector) != d || !finite32(o.Vector) || !(o.Weight >= 0) || math.IsInf(float64(o.Weight), 0) {
+		if len(o.Vector) != d || !modelversion.Finite(o.Vector...) || !(o.Weight >= 0) || !modelversion.Finite(o.Weight) {
 			return nil, fmt.Errorf("fold observation %d (%d components, weight %g), want %d finite ones: %w",
 				i, len(o.Vector), o.Weight, d, ErrInvalid)
 		}
@@ -122,7 +122,7 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	for j, x := range sum {
 		q.vector[j] = float32(x)
 	}
-	if !finite32(q.vector) {
+	if !modelversion.Finite(q.vector...) {
 		return nil, fmt.Errorf("fold %d observations: result overflows: %w", k, ErrSingular)
 	}
 	return q, nil
@@ -179,22 +179,4 @@ func (q *Query) Contributions(item, each []float32) (prior float32, _ []float32)
 		prior = float32(inner(q.prior, item))
 	}
 	return prior, each
-}
-
-func finite32(x []float32) bool {
-	for _, v := range x {
-		if v-v != 0 { // NaN and both infinities
-			return false
-		}
-	}
-	return true
-}
-
-func finite64(x ...float64) bool {
-	for _, v := range x {
-		if v-v != 0 {
-			return false
-		}
-	}
-	return true
 }

@@ -21,18 +21,6 @@ func chooseKernels() *kernels {
 	}
 }
 
-// allKernels are the sets that this machine can run.
-func allKernels() []*kernels {
-	all := []*kernels{goKernels()}
-	if archsimd.X86.AVX2() && archsimd.X86.FMA() {
-		all = append(all, avx2Kernels())
-	}
-	if archsimd.X86.AVX512() {
-		all = append(all, avx512Kernels())
-	}
-	return all
-}
-
 func avx2Kernels() *kernels {
 	return &kernels{name: "avx", tile: tileAVX2, tile2: tile2AVX2, dots: dotsAVX2, scale: scaleAVX, combine: combineAVX,
 		columns: columnsAVX, finish: finishAVX, settle: settleAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}

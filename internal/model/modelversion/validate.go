@@ -87,11 +87,13 @@ func (v *Version) gramError() float64 {
 }
 
 func isVector(x []float32, d int) bool {
-	if len(x) != d {
-		return false
-	}
-	for _, v := range x {
-		if v-v != 0 { // NaN and both infinities
+	return len(x) == d && Finite(x...)
+}
+
+// Finite reports whether every number is finite: neither NaN nor an infinity.
+func Finite[T float32 | float64](numbers ...T) bool {
+	for _, x := range numbers {
+		if x-x != 0 { // true for NaN and both infinities
 			return false
 		}
 	}

@@ -48,16 +48,10 @@ func FindRepository() (string, error) {
 	}
 }
 
-// BuildFunction compiles ./lambdas/<name> of the module in dir for this machine and returns it as a
-// Lambda zip. LocalStack without Docker runs the bootstrap directly on the host, so on macOS that
-// is a macOS binary.
-func BuildFunction(ctx context.Context, dir, name string) ([]byte, error) {
-	return BuildFunctionFor(ctx, dir, name, runtime.GOOS)
-}
-
-// BuildFunctionFor is BuildFunction for another operating system: "linux" when LocalStack runs in a
-// container.
-func BuildFunctionFor(ctx context.Context, dir, name, goos string) ([]byte, error) {
+// BuildFunction compiles ./lambdas/<name> of the module in dir for this machine's processor and
+// returns it as a Lambda zip. The operating system is "linux" if LocalStack runs in a container.
+// Without a container it runs the program on the host, so on macOS goos is "darwin".
+func BuildFunction(ctx context.Context, dir, name, goos string) ([]byte, error) {
 	bootstrap, err := Compile(ctx, dir, "./lambdas/"+name, goos, runtime.GOARCH)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -66,7 +67,7 @@ func TestFunctionsAreSmall(t *testing.T) {
 
 func TestBuildFunctionSaysWhatTheCompilerSaid(t *testing.T) {
 	t.Parallel()
-	_, err := BuildFunction(t.Context(), t.TempDir(), "nothing")
+	_, err := BuildFunction(t.Context(), t.TempDir(), "nothing", runtime.GOOS)
 	if err == nil || !strings.Contains(err.Error(), "build ./lambdas/nothing") ||
 		!strings.Contains(err.Error(), "go.mod") {
 		t.Errorf("error = %v", err)

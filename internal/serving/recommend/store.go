@@ -6,8 +6,8 @@ package recommend
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 
 	"kindred/internal/model/modelversion"
 )
@@ -51,10 +51,8 @@ func (s Search) Check(dim int) error {
 	if s.Vector != nil && len(s.Vector) != dim {
 		return fmt.Errorf("the vector has %d components, not %d", len(s.Vector), dim)
 	}
-	for i, x := range s.Vector {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("component %d of the vector is not finite", i)
-		}
+	if !modelversion.Finite(s.Vector...) {
+		return errors.New("a component of the vector is not finite")
 	}
 	return nil
 }

@@ -66,20 +66,10 @@ type Options struct {
 // DefaultRangeRows is read in a few seconds.
 const DefaultRangeRows = 2_000_000
 
-// Open is OpenMapping for a shop whose tables are named as ours.
-func Open(ctx context.Context, dsn string) (*Snapshot, error) {
-	return OpenMapping(ctx, dsn, Mapping{})
-}
-
-// OpenMapping is OpenWith with a mapping alone.
-func OpenMapping(ctx context.Context, dsn string, m Mapping) (*Snapshot, error) {
-	return OpenWith(ctx, dsn, Options{Mapping: m})
-}
-
-// OpenWith connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when
+// Open connects with a DSN in go-sql-driver's format and fixes the snapshot. ErrSettings when
 // the DSN, the user, the password or the database is wrong. Of the DSN's parameters it honours tls,
 // timeout and readTimeout. Call Check before reading a shop of unknown shape.
-func OpenWith(ctx context.Context, dsn string, o Options) (*Snapshot, error) {
+func Open(ctx context.Context, dsn string, o Options) (*Snapshot, error) {
 	cfg, err := parseDSN(dsn)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func TestBadDSNIsOneSentenceWithoutItsPassword(t *testing.T) {
 	for _, dsn := range []string{"", "geheim", "user:geheim@tcp(127.0.0.1:1)", "user:geheim@geheim/shop",
 		"user:geheim@tcp(127.0.0.1:1)/",
 		"user:geheim@tcp(127.0.0.1:1)/shop?tls=geheim", "user:ge(heim@tcp(127.0.0.1:1/shop"} {
-		_, err := Open(t.Context(), dsn)
+		_, err := Open(t.Context(), dsn, Options{})
 		if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "MYSQL_DSN") {
 			t.Errorf("DSN %q: error %v, want ErrSettings", dsn, err)
 			continue
@@ -30,7 +30,7 @@ func TestBadDSNIsOneSentenceWithoutItsPassword(t *testing.T) {
 
 func TestServerThatDoesNotAnswerIsOneSentence(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), "user:geheim@tcp(127.0.0.1:1)/shop")
+	_, err := Open(t.Context(), "user:geheim@tcp(127.0.0.1:1)/shop", Options{})
 	const want = "connect: MySQL at 127.0.0.1:1 does not answer: connect: connection refused"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
@@ -121,7 +121,7 @@ func TestServerThatSaysNothingEndsWithTheTimeout(t *testing.T) {
 	defer listener.Close()
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
-	_, err = Open(ctx, "user:geheim@tcp("+listener.Addr().String()+")/shop?timeout=100ms")
+	_, err = Open(ctx, "user:geheim@tcp("+listener.Addr().String()+")/shop?timeout=100ms", Options{})
 	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), listener.Addr().String()) {
 		t.Errorf("error %v, want one that names the server before the context ends", err)
 	}

@@ -1,9 +1,9 @@
 package activity
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
+
+	"kindred/internal/platform/checksum"
 )
 
 // EventID gives the event's own id, or one derived from where on the stream it was read: the same
@@ -25,6 +25,5 @@ func RecommendationID(eventID string) string { return "rec-" + digest("recommend
 
 // digest is 128 bits of SHA-256 in hexadecimal: enough that two events never share an id.
 func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:16])
+	return checksum.Bytes([]byte(s))[:32]
 }

@@ -3,7 +3,7 @@ package activity
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/md5" //nolint:gosec // G501: the KPL's
+	"crypto/md5"
 	"fmt"
 	"slices"
 	"strings"

@@ -129,7 +129,7 @@ func (d *Demo) step(ctx context.Context, name, what string, command []string, v 
 	fmt.Fprintf(d.Out, "\n\033[1m%-8s\033[0m %s\n", name, what)
 	began := time.Now()
 	var stdout bytes.Buffer
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // our own programs
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Env = d.environment // nil before `up`: this process's own

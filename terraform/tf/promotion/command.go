@@ -87,7 +87,7 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"], MySQLDSN: env["MYSQL_DSN"],
 		Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
-		if config.Functions[function], err = artifact.BuildFunctionFor(ctx, local.Repository(), function,
+		if config.Functions[function], err = artifact.BuildFunction(ctx, local.Repository(), function,
 			local.FunctionOS()); err != nil {
 			return err
 		}
