@@ -176,7 +176,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	s.send(w, r, http.StatusOK, "application/json", line)
+	s.note(r, send(w, http.StatusOK, "application/json", line))
 }
 
 // refuse answers a record that Parse, or the database, does not accept.
@@ -306,12 +306,17 @@ func (s *server) problem(w http.ResponseWriter, r *http.Request, status int, det
 }
 
 func (s *server) sendProblem(w http.ResponseWriter, r *http.Request, p problem) {
+	s.note(r, p.write(w))
+}
+
+// write sends the problem. Its error says that the caller did not get it.
+func (p problem) write(w http.ResponseWriter) error {
 	p.Title = http.StatusText(p.Status)
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // strings and a number can always be encoded
 	}
-	s.send(w, r, p.Status, "application/problem+json", body)
+	return send(w, p.Status, "application/problem+json", body)
 }
 
 func (s *server) write(w http.ResponseWriter, r *http.Request, v any) {
@@ -320,16 +325,22 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, v any) {
 		s.unavailable(w, r, err)
 		return
 	}
-	s.send(w, r, http.StatusOK, "application/json", append(body, '\n'))
+	s.note(r, send(w, http.StatusOK, "application/json", append(body, '\n')))
 }
 
-func (s *server) send(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
+// note logs that the caller did not get an answer, if err says so.
+func (s *server) note(r *http.Request, err error) {
+	if err != nil {
+		s.log.DebugContext(r.Context(), "caller went away", logkey.Error, err.Error())
+	}
+}
+
+func send(w http.ResponseWriter, status int, contentType string, body []byte) error {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		s.log.DebugContext(r.Context(), "caller went away", logkey.Error, err.Error())
-	}
+	_, err := w.Write(body)
+	return err
 }

@@ -130,6 +130,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		newHandler(nil, nil, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
 	}
+	rebound := func(r *http.Request) { r.Host = "evil.example" }
 	form := func(r *http.Request) { r.Header.Set("Content-Type", "application/x-www-form-urlencoded") }
 	left := map[string]bool{} // what is described and did not happen
 	d := mustDocument(t)
@@ -170,6 +171,12 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 404},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", store: down(errors.New("down")),
 			status: 503},
+		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations",
+			request: rebound, status: 421},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, request: rebound, status: 421},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", request: rebound, status: 421},
+		{method: "GET", path: "/health", url: "/health", request: rebound, status: 421},
+		{method: "GET", path: "/openapi.json", url: "/openapi.json", request: rebound, status: 421},
 		{method: "GET", path: "/health", url: "/health", status: 200},
 		{method: "GET", path: "/health", url: "/health", store: canary, status: 200},
 		{method: "GET", path: "/health", url: "/health", store: nothing, status: 503},
@@ -187,7 +194,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			test.request(r)
 		}
 		w := httptest.NewRecorder()
-		b.handler.ServeHTTP(w, r)
+		onlyHosts(b.handler, []string{"example.com"}).ServeHTTP(w, r) // the name that httptest gives a request
 		described, ok := d.Paths[test.path][strings.ToLower(test.method)].Responses[strconv.Itoa(w.Code)]
 		if w.Code != test.status || !ok {
 			t.Errorf("%s: %s answers %d, described %t: %s", name, test.url, w.Code, ok, w.Body)

@@ -104,8 +104,9 @@ func (a *active) count() int {
 	return len(a.conns)
 }
 
-// onlyHosts refuses requests whose Host header is not one of names, an IP address or localhost. A web
-// page whose own name was made to lead to this machine (DNS rebinding) still sends that name.
+// onlyHosts answers 421 to requests whose Host header is not one of names, an IP address or localhost.
+// This stops DNS rebinding: a web page whose own name was made to lead to this machine still sends
+// that name.
 func onlyHosts(handler http.Handler, names []string) http.Handler {
 	allowed := map[string]bool{"localhost": true}
 	for _, name := range names {
@@ -118,8 +119,8 @@ func onlyHosts(handler http.Handler, names []string) http.Handler {
 		}
 		host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 		if host != "" && !allowed[host] && !strings.HasSuffix(host, ".localhost") && net.ParseIP(host) == nil {
-			http.Error(w, "The Host header names another machine. Start serve with --allow-host NAME to answer to that name.",
-				http.StatusMisdirectedRequest)
+			_ = problem{Status: http.StatusMisdirectedRequest, Detail: "the Host header names another machine; " +
+				"start serve with --allow-host NAME to answer to that name"}.write(w) // a caller that is gone needs no answer
 			return
 		}
 		handler.ServeHTTP(w, r)
