@@ -18,16 +18,16 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-publish", "Measures loading embeddings.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("bench-publish", "Measure how fast embeddings are loaded into PostgreSQL.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 type command struct {
 	envconfig.PGVector
-	Rows  int    `default:"100000" help:"Rows of the copy measurement."`
+	Rows  int    `default:"100000" help:"Rows to load when ways of copying are compared."`
 	Dim   int    `default:"64" help:"Components of a vector."`
-	Sizes []int  `default:"41000,100000" help:"Items of the whole publishes."`
-	Runs  int    `default:"3" help:"Runs of each way to load; the best counts."`
-	Part  string `enum:"all,copy,storage,steps" default:"all" help:"What to measure."`
+	Sizes []int  `default:"41000,100000" help:"Numbers of products to publish, one publish each."`
+	Runs  int    `default:"3" help:"How often each way of loading is measured. The best run counts."`
+	Part  string `enum:"all,copy,storage,steps" default:"all" help:"What to measure: ways to copy, storage, the steps of a publish, or all three."`
 }
 
 // Run measures and prints.

@@ -22,17 +22,17 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-retrieve", "Measures answering from embeddings.", &command{}, os.Args[1:], os.Stdout,
+	os.Exit(program.Main("bench-retrieve", "Measure how fast the vector database answers.", &command{}, os.Args[1:], os.Stdout,
 		os.Stderr))
 }
 
 type command struct {
 	envconfig.PGVector
-	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products; none: 0."`
-	Cross    []int         `default:"1000,1500,2000,3000,4000,8000" help:"Numbers of products between which the crossover is looked for; none: 0."`
+	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products at which throughput is measured. 0 skips this part."`
+	Cross    []int         `default:"1000,1500,2000,3000,4000,8000" help:"Numbers of products at which scan and index are compared, to find where the index becomes faster. 0 skips this part."`
 	Dim      int           `default:"64" help:"Components of a vector."`
-	Batch    int           `default:"100" help:"Searches of a batch."`
-	Duration time.Duration `default:"3s" help:"Time of each measurement."`
+	Batch    int           `default:"100" help:"Searches in a batch."`
+	Duration time.Duration `default:"3s" help:"How long each measurement runs."`
 }
 
 // Run measures and prints.

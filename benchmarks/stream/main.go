@@ -30,19 +30,19 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-stream", "Measures answering the activity stream.", &command{}, os.Args[1:], os.Stdout,
+	os.Exit(program.Main("bench-stream", "Measure how λ recommend answers the activity stream.", &command{}, os.Args[1:], os.Stdout,
 		os.Stderr))
 }
 
 type command struct {
 	envconfig.PGVector
-	Items    int    `default:"800" help:"Products; the generated shop has 800."`
+	Items    int    `default:"800" help:"Number of products. The default is that of the generated shop."`
 	Dim      int    `default:"64" help:"Components of a vector."`
-	Batch    int    `default:"500" help:"Events of a batch; the mapping's size."`
-	Distinct int    `default:"20" help:"Different batches."`
-	Rounds   int    `default:"9" help:"Rounds; in each, every subject runs every batch once."`
-	Starts   int    `default:"41" help:"Starts of each function."`
-	Results  string `default:".kindred/bench/stream" help:"Folder for the programs and results.json."`
+	Batch    int    `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
+	Distinct int    `default:"20" help:"Number of different batches."`
+	Rounds   int    `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
+	Starts   int    `default:"41" help:"How often each function is started."`
+	State    string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
 }
 
 const (
@@ -70,12 +70,15 @@ type row struct {
 	Median          float64   `json:"median_events_per_second"`
 }
 
+// folder holds what the benchmark builds and writes.
+func (c *command) folder() string { return filepath.Join(c.State, "bench", "stream") }
+
 // Run measures and prints.
 func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if c.DSN == "" {
 		return fmt.Errorf("%w: PGVECTOR_DSN is not set", program.ErrConfig)
 	}
-	if err := os.MkdirAll(c.Results, 0o755); err != nil {
+	if err := os.MkdirAll(c.folder(), 0o755); err != nil {
 		return fmt.Errorf("make folder of results: %w", err)
 	}
 	functions, zips, err := c.build(ctx)
@@ -130,7 +133,7 @@ func (c *command) build(ctx context.Context) (functions map[string]string, zips 
 		if data, err = artifact.Compile(ctx, ".", program, runtime.GOOS, runtime.GOARCH); err != nil {
 			return nil, nil, err
 		}
-		functions[name] = filepath.Join(c.Results, filepath.Base(program))
+		functions[name] = filepath.Join(c.folder(), filepath.Base(program))
 		if err := os.WriteFile(functions[name], data, 0o755); err != nil {
 			return nil, nil, err
 		}
@@ -375,7 +378,7 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(c.Results, "results.json"), data, 0o644)
+	return os.WriteFile(filepath.Join(c.folder(), "results.json"), data, 0o644)
 }
 
 // ratioOfRounds is the median ratio of a's rate to b's in the same round.

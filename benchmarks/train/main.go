@@ -6,26 +6,35 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"kindred/internal/platform/program"
 )
 
 func main() {
-	os.Exit(program.Main("bench-train", "Measures training.", &commands{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("bench-train", "Measure training.", &commands{}, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 type commands struct {
-	Run   Run        `cmd:"" default:"withargs" help:"Prepare the peers, run everybody and print the table (the default)."`
-	Fit   FitCommand `cmd:"" help:"Train with this build's kernels: what the run starts for kindred itself."`
-	Reach Reach      `cmd:"" help:"Seconds until kindred and implicit rank equally well, each tuned on a validation part."`
-	Grow  Grow       `cmd:"" help:"Train on 2 to 20 million interactions: memory against the estimate, seconds against size."`
+	Run   Run        `cmd:"" default:"withargs" help:"Install the peers, measure every contender and print the table. This is the default command."`
+	Fit   FitCommand `cmd:"" help:"Train with the vector kernels of this program. The benchmark starts this command to measure kindred."`
+	Reach Reach      `cmd:"" help:"Measure the time until kindred and implicit rank equally well. Each is tuned on a validation part first."`
+	Grow  Grow       `cmd:"" help:"Train on 2 to 20 million interactions. Print memory next to the estimate, and the time of each size."`
 }
+
+// state is the folder of data, peers and results.
+type state struct {
+	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. Data, peers and results are kept in its folder bench/train."`
+}
+
+// file is the path of a file of the benchmark.
+func (s state) file(name string) string { return filepath.Join(s.State, "bench", "train", name) }
 
 // FitCommand is one contender's run.
 type FitCommand struct {
-	Data   string `arg:"" help:"File in the adjacency format."`
+	Data   string `arg:"" help:"File in the adjacency format: lines of a user's number and item numbers, from 0."`
 	Dim    int    `arg:"" help:"Components of a vector."`
-	Epochs int    `arg:"" help:"Epochs."`
+	Epochs int    `arg:"" help:"How many epochs to train."`
 }
 
 // Run trains.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -20,12 +19,12 @@ import (
 // tuned on a validation part of the training part first, both with as many candidates; the time is
 // that of the epochs alone.
 type Reach struct {
-	Folder string  `default:".kindred/bench/train" help:"Where data, peers and factors are kept."`
-	Source string  `default:"benchmarks/train/peers" help:"Folder with the peers' sources." type:"existingdir"`
-	Data   string  `default:"sparse" help:"Data set: dense or sparse, generated, or a file in the adjacency format. A tenth of it is to be found."`
+	state
+	Source string  `default:"benchmarks/train/peers" help:"Folder that holds the peers' source code." type:"existingdir"`
+	Data   string  `default:"sparse" help:"Data set: dense, sparse (both are generated), or a file in the adjacency format. A tenth of it is held out for the ranking to find."`
 	Dim    int     `default:"64" help:"Components of a vector."`
-	Epochs int     `default:"15" help:"Most epochs; implicit's own default."`
-	Goal   float64 `default:"0.99" help:"The share of implicit's best NDCG@20 that is to be reached."`
+	Epochs int     `default:"15" help:"Largest number of epochs. The default is that of implicit."`
+	Goal   float64 `default:"0.99" help:"Share of the best NDCG@20 of implicit that both must reach, 0 to 1."`
 }
 
 // settings of a contender: kindred's alpha0 and lambda, or implicit's alpha and regularization.
@@ -46,7 +45,7 @@ const (
 
 // Run measures.
 func (c *Reach) Run(ctx context.Context, out *program.Output) error {
-	r := Run{Folder: c.Folder, Source: c.Source}
+	r := Run{state: c.state, Source: c.Source}
 	contenders, err := r.prepare(ctx, out)
 	if err != nil {
 		return err
@@ -130,7 +129,7 @@ func (c *Reach) kindred() racer {
 func (c *Reach) implicit(peer contender) racer {
 	return racer{implicit, grid([]float64{1, 3, 10, 30}, []float64{0.1, 1, 10}),
 		func(ctx context.Context, p *evaluation.Pairs, s settings, epochs int) (measurement, *ials.Model, error) {
-			file, factors := filepath.Join(c.Folder, "reach.txt"), filepath.Join(c.Folder, "reach.f32")
+			file, factors := c.file("reach.txt"), c.file("reach.f32")
 			if err := writePairs(file, p); err != nil {
 				return measurement{}, nil, err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,14 +19,14 @@ import (
 
 // Run is the whole benchmark.
 type Run struct {
-	Folder string   `default:".kindred/bench/train" help:"Where data, peers and the result are kept."`
-	Source string   `default:"benchmarks/train/peers" help:"Folder with the peers' sources." type:"existingdir"`
-	Pure   string   `default:".kindred/bench/train/bench-train-pure" help:"This program built without GOEXPERIMENT=simd."`
-	Dims   []int    `default:"64,128,256" help:"Dimensions."`
-	Data   []string `default:"dense,sparse" help:"Data sets: dense and sparse are generated, others are files in the adjacency format."`
-	Rounds int      `default:"3" help:"How often everybody has a turn."`
-	Epochs int      `default:"3" help:"Epochs in a turn; the first one, and those of who needs ten CPU seconds for one, have one."`
-	Only   []string `help:"Contenders; all by default."`
+	state
+	Source string   `default:"benchmarks/train/peers" help:"Folder that holds the peers' source code." type:"existingdir"`
+	Pure   string   `placeholder:"FILE" help:"This program, built without GOEXPERIMENT=simd. Default: bench-train-pure in the benchmark's folder."`
+	Dims   []int    `default:"64,128,256" help:"Components of a vector. Each number is measured."`
+	Data   []string `default:"dense,sparse" help:"Data sets. dense and sparse are generated; any other name is a file in the adjacency format."`
+	Rounds int      `default:"3" help:"How often each contender is measured. The best turn counts."`
+	Epochs int      `default:"3" help:"Epochs in a turn. The first turn, and every turn of a contender that needs ten CPU seconds for an epoch, has one epoch."`
+	Only   []string `placeholder:"NAME" help:"Contenders to measure. Default: all."`
 }
 
 // implicitVersion is the release that was measured.
@@ -121,7 +122,7 @@ func arithmetic(m *ials.Matrix, dim int) float64 {
 func (c *Run) data(name string) (string, *evaluation.Pairs, error) {
 	file := name
 	if i := slices.IndexFunc(shapes, func(s shape) bool { return s.name == name }); i >= 0 {
-		file = filepath.Join(c.Folder, name+".txt")
+		file = c.file(name + ".txt")
 		if err := shapes[i].write(file); err != nil {
 			return "", nil, err
 		}
@@ -133,20 +134,20 @@ func (c *Run) data(name string) (string, *evaluation.Pairs, error) {
 // prepare builds the C++ program, installs implicit into a virtual environment of its own, and
 // lists who takes part.
 func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, error) {
-	if err := os.MkdirAll(c.Folder, 0o755); err != nil {
+	if err := os.MkdirAll(c.file(""), 0o755); err != nil {
 		return nil, fmt.Errorf("create folder: %w", err)
 	}
 	fmt.Fprintln(out.Stderr, "preparing the peers")
 	if _, err := os.Stat("/usr/include/eigen3"); err != nil {
 		return nil, fmt.Errorf("%w: Eigen's headers are missing: apt-get install libeigen3-dev g++", program.ErrConfig)
 	}
-	als := filepath.Join(c.Folder, "als")
+	als := c.file("als")
 	compile := []string{"g++", "-std=c++17", "-O3", "-march=native", "-pthread", "-I/usr/include/eigen3", "-o", als,
 		filepath.Join(c.Source, "als.cc")}
 	if err := quietly(ctx, compile); err != nil {
 		return nil, err
 	}
-	venv := filepath.Join(c.Folder, "venv")
+	venv := c.file("venv")
 	python := filepath.Join(venv, "bin", "python")
 	if _, err := os.Stat(filepath.Join(venv, "ready-"+implicitVersion)); err != nil {
 		for _, step := range [][]string{{"python3", "-m", "venv", venv},
@@ -175,7 +176,7 @@ func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, er
 	}
 	all := []contender{
 		{ours, kindred(self), true},
-		{"kindred, pure Go", kindred(c.Pure), true},
+		{"kindred, pure Go", kindred(cmp.Or(c.Pure, c.file("bench-train-pure"))), true},
 		{cholesky, peer([]string{als}, "cholesky"), true},
 		{dual, peer([]string{als}, "dual"), true},
 		{implicit, peer([]string{python, filepath.Join(c.Source, "implicit_als.py")}), false},
@@ -186,7 +187,7 @@ func (c *Run) prepare(ctx context.Context, out *program.Output) ([]contender, er
 }
 
 func (c *Run) peak(ctx context.Context) (float64, error) {
-	text, err := exec.CommandContext(ctx, filepath.Join(c.Folder, "als"), "peak").Output()
+	text, err := exec.CommandContext(ctx, c.file("als"), "peak").Output()
 	if err != nil {
 		return 0, fmt.Errorf("measure the machine's peak: %w", err)
 	}
@@ -202,7 +203,7 @@ func (c *Run) save(peak float64, rows []row) error {
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(c.Folder, "result.json"), text, 0o644); err != nil {
+	if err := os.WriteFile(c.file("result.json"), text, 0o644); err != nil {
 		return fmt.Errorf("save result: %w", err)
 	}
 	return nil
