@@ -144,7 +144,8 @@ var libraries = []library{
 	{"github.com/schollz/progressbar", []string{"internal/platform/program"}, "progress for a person", false},
 	{"golang.org/x/term", []string{"internal/platform/program"}, "is a person watching?", false},
 
-	{"database/sql", []string{"internal/shop", "localstack", "benchmarks"}, "small reads and writes of MySQL", true},
+	{"database/sql", []string{"internal/shop", "internal/lab/shopsystem", "localstack", "benchmarks"},
+		"small reads and writes of MySQL", true},
 	{"github.com/go-sql-driver/mysql", []string{
 		"internal/shop", "localstack", "terraform/tf", "benchmarks",
 	}, "MySQL through database/sql, and its DSN format everywhere (docs/decisions/0020)", true},

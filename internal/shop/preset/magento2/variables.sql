@@ -1,0 +1,30 @@
+-- Where Magento 2 keeps the values of the preset's variables: a default, and what there is to choose.
+
+-- look up: default store
+{{if and (has "store_website" "default_group_id" "is_default") (has "store_group" "group_id" "default_store_id")}}
+SELECT g.default_store_id FROM {{t "store_website"}} w JOIN {{t "store_group"}} g ON g.group_id = w.default_group_id
+WHERE w.is_default = 1 AND g.default_store_id > 0 ORDER BY w.website_id LIMIT 1
+{{- else if has "store" "store_id"}}
+SELECT MIN(store_id) FROM {{t "store"}} WHERE store_id > 0{{end}}
+
+-- look up: choices store
+{{if has "store" "store_id" "name"}}
+SELECT store_id, name FROM {{t "store"}} WHERE store_id > 0 ORDER BY store_id{{end}}
+
+-- look up: default base_currency
+{{if has "core_config_data" "path" "scope" "value"}}
+SELECT value FROM {{t "core_config_data"}} WHERE path = 'currency/options/base' AND scope = 'default' AND value <> ''
+{{- else if has "sales_order" "base_currency_code"}}
+SELECT base_currency_code FROM {{t "sales_order"}} WHERE base_currency_code <> ''
+GROUP BY base_currency_code ORDER BY COUNT(*) DESC, base_currency_code LIMIT 1{{end}}
+
+-- look up: default currency
+{{if has "core_config_data" "path" "scope" "value"}}
+SELECT value FROM {{t "core_config_data"}} WHERE path = 'currency/options/base' AND scope = 'default' AND value <> ''
+{{- else if has "sales_order" "base_currency_code"}}
+SELECT base_currency_code FROM {{t "sales_order"}} WHERE base_currency_code <> ''
+GROUP BY base_currency_code ORDER BY COUNT(*) DESC, base_currency_code LIMIT 1{{end}}
+
+-- look up: choices currency
+SELECT {{v "base_currency"}}{{if has "directory_currency_rate" "currency_from" "currency_to" "rate"}}
+UNION SELECT currency_to FROM {{t "directory_currency_rate"}} WHERE currency_from = {{v "base_currency"}} AND rate > 0{{end}}

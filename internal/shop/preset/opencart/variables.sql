@@ -1,0 +1,30 @@
+-- Where OpenCart keeps the values of the preset's variables: a default, and what there is to choose.
+
+-- look up: choices store
+SELECT 0, 'default'{{if has "store" "store_id" "name"}} UNION ALL SELECT store_id, name FROM {{t "store"}}{{end}}
+
+-- look up: default language
+{{if and (has "setting" "key" "value" "store_id") (has "language" "language_id" "code")}}
+SELECT l.language_id FROM {{t "setting"}} g JOIN {{t "language"}} l ON l.code = g.value
+WHERE g.store_id = 0 AND g.`key` IN ('config_language_catalog', 'config_language') ORDER BY g.`key` DESC LIMIT 1
+{{- else}}SELECT MIN(language_id) FROM {{t "product_description"}}{{end}}
+
+-- look up: choices language
+{{if has "language" "language_id" "name"}}SELECT language_id, name FROM {{t "language"}} ORDER BY language_id
+{{- else}}SELECT DISTINCT language_id FROM {{t "product_description"}} ORDER BY 1{{end}}
+
+-- look up: default currency
+{{if has "setting" "key" "value" "store_id"}}
+SELECT value FROM {{t "setting"}} WHERE store_id = 0 AND `key` = 'config_currency' LIMIT 1
+{{- else if has "currency" "code" "value"}}SELECT code FROM {{t "currency"}} WHERE value = 1 LIMIT 1{{end}}
+
+-- look up: choices currency
+{{if has "currency" "code" "value"}}SELECT code FROM {{t "currency"}} ORDER BY currency_id{{end}}
+
+-- look up: default paid
+{{if and (has "setting" "key" "value" "store_id") (has "order_status" "order_status_id")}}
+SELECT GROUP_CONCAT(DISTINCT s.order_status_id ORDER BY s.order_status_id)
+FROM {{t "order_status"}} s JOIN {{t "setting"}} g ON g.store_id = 0
+ AND g.`key` IN ('config_processing_status', 'config_complete_status') AND g.value LIKE CONCAT('%"', s.order_status_id, '"%')
+WHERE s.order_status_id <> 12 AND s.order_status_id <> COALESCE((SELECT MAX(n.value) FROM {{t "setting"}} n
+  WHERE n.store_id = 0 AND n.`key` = 'config_order_status_id'), '1'){{end}}
