@@ -23,9 +23,9 @@ const (
 	coverBatch     = "internal/stream/delivery TestPutKeepsTheBatchLimits"
 	coverPerItem   = "internal/stream/delivery TestPutRetriesOnlyTheRefused"
 	coverLines     = "integration TestRecommendTurnsABatchIntoLinesOnS3"
-	coverFolder    = "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_a_folder_that_nobody_reads"
-	coverStreams   = "terraform/modules/streaming/tests/streaming.tftest.hcl nothing_blocks_a_shard"
-	coverDelivery  = "terraform/modules/streaming/tests/streaming.tftest.hcl delivers_compressed_and_encrypted"
+	coverFolder    = "terraform/modules/stream/tests/stream.tftest.hcl refuses_a_folder_that_nobody_reads"
+	coverAlias     = "terraform/modules/recommend/tests/recommend.tftest.hcl nothing_blocks_a_shard"
+	coverDelivery  = "terraform/modules/stream/tests/stream.tftest.hcl delivers_compressed_and_encrypted"
 	coverManyLines = "internal/job/verify TestLatencyAndRate" // an object of a hundred lines
 )
 
@@ -61,7 +61,7 @@ func deliveryRows() []Behaviour {
 				`^dt=\d{4}-\d{2}-\d{2}/hour=\d{2}/[^/]+$`)},
 		{ID: "firehose/prefix-needs-error", Rule: "A prefix with expressions is refused without an error prefix",
 			Source:  firehoseGuide + "s3-prefixes.html",
-			Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_errors_among_recommendations",
+			Covered: "terraform/modules/stream/tests/stream.tftest.hcl refuses_errors_among_recommendations",
 			check:   checkErrorPrefix},
 		{ID: "firehose/gzip", Rule: "CompressionFormat GZIP compresses the object",
 			Source: firehoseAPI +

@@ -72,7 +72,7 @@ func functionRows() []Behaviour {
 			Rule: "After UpdateFunctionConfiguration and LastUpdateStatus Successful, calls see the new variables", Slow: true,
 			Source: lambdaGuide + "functions-states.html", Covered: coverProvide, check: checkUpdate},
 		{ID: "lambda/version", Rule: "A published version keeps its configuration; an alias leads to its version", Slow: true,
-			Source: lambdaGuide + "configuration-aliases.html", Covered: coverStreams, check: checkVersion},
+			Source: lambdaGuide + "configuration-aliases.html", Covered: coverAlias, check: checkVersion},
 		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException",
 			Slow:   true,
 			Source: lambdaGuide + "configuration-concurrency.html", check: checkReservedZero},

@@ -56,16 +56,16 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/partial-empty", Rule: "An empty list of failures is success: nothing is sent again", Slow: true,
 			Source: partialPage, Covered: "lambdas/recommend TestEmptyBatch", check: checkPartialEmpty},
 		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures what the function reports is ignored",
-			Source: partialPage, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl " +
+			Source: partialPage, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl " +
 				"refuses_all_or_nothing_batches", check: checkPartialOff},
 		{ID: "mapping/retry-limit",
 			Rule:   "With MaximumRetryAttempts 2 a failing batch is tried 3 times, then the shard continues",
-			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl refuses_endless_retries",
+			Source: mappingAPI, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl refuses_endless_retries",
 			check: checkRetryLimit},
 		{ID: "mapping/record-age",
 			Rule:   "With MaximumRecordAgeInSeconds a failing batch is given up when it is that old, then the shard continues",
 			Slow:   true,
-			Source: mappingAPI, Covered: "terraform/modules/streaming/tests/streaming.tftest.hcl " +
+			Source: mappingAPI, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl " +
 				"refuses_an_age_beyond_the_stream", check: checkRecordAge},
 		{ID: "mapping/bisect",
 			Rule:   "With BisectBatchOnFunctionError a failing batch is halved, until only the failing record is given up",
@@ -87,7 +87,7 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/resume", Rule: "A mapping that was disabled resumes where it stopped",
 			Source: lambdaGuide + "invocation-eventsourcemapping.html", Covered: coverRetry, check: checkResume},
 		{ID: "mapping/alias", Rule: "A mapping of an alias invokes its version", Slow: true,
-			Source: lambdaGuide + "configuration-aliases.html", Covered: coverStreams, check: checkMappingAlias},
+			Source: lambdaGuide + "configuration-aliases.html", Covered: coverAlias, check: checkMappingAlias},
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	coverKey    = "terraform/modules/kms/tests/kms.tftest.hcl rotates"
 	coverRoot   = "terraform/acceptance TestAWSRootOnMoto"
 	coverAlarms = "terraform/modules/observability/tests/observability.tftest.hcl alarms"
-	coverStates = "terraform/modules/training/tests/training.tftest.hcl chain"
+	coverStates = "terraform/modules/chain/tests/chain.tftest.hcl chain"
 )
 
 func otherRows() []Behaviour {
@@ -69,7 +69,7 @@ func otherRows() []Behaviour {
 		{ID: "scheduler/zone",
 			Rule:    "A schedule keeps its cron expression, time zone and retry policy; a wrong expression is refused",
 			Source:  "scheduler/latest/UserGuide/schedule-types.html",
-			Covered: "terraform/modules/training/tests/training.tftest.hcl refuses_a_bad_schedule", check: checkSchedule},
+			Covered: "terraform/modules/chain/tests/chain.tftest.hcl refuses_a_bad_schedule", check: checkSchedule},
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package acceptance holds the tests of terraform/ that take minutes: make tf-verify, tf-moto and
-// tf-local-test run them. With `go test -short` nothing runs here; otherwise a missing part fails a
-// test, it never skips.
+// Package acceptance contains the tests of terraform/ that take minutes: make tf-verify, tf-moto,
+// tf-calls and tf-local-test run them. With `go test -short` nothing runs here. Otherwise a missing
+// tool or server fails a test. No test skips.
 package acceptance
 
 import (
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("Terraform's tests take minutes: run `make tf-verify`, `make tf-moto`, `make tf-local-test`")
 		return
 	}
-	// Where a mirror of the provider lies next to the repository, the tests need no network.
+	// If there is a mirror of the provider next to the repository, the tests need no network.
 	mirror := filepath.Join("..", "..", "..", "shared", "terraform-mirror")
 	if _, err := os.Stat(mirror); err == nil && os.Getenv(promotion.MirrorVariable) == "" {
 		if mirror, err = filepath.Abs(mirror); err == nil {

@@ -33,22 +33,17 @@ const (
 	stateBucket = "kindred-state"
 )
 
-// TestAWSRootOnMoto promotes terraform/aws whole to a patched moto server, with its state in S3:
-// the second plan is empty, neither state nor logs hold a secret, the roles allow what the programs
-// call and nothing wider, a second environment shares no name, a second apply at the same time
-// waits for nobody but fails at the lock, a promotion whose smoke test fails is taken back, and
-// destroy leaves nothing. One test, because each step builds on the one before, and the whole takes
-// minutes.
+// TestAWSRootOnMoto promotes the whole of terraform/aws to a patched moto server, with its state in
+// S3. The second plan is empty. Neither state nor logs contain a secret. The roles allow what the
+// programs call and nothing more. A second environment shares no name. The lock refuses a second
+// apply at the same time. A promotion whose smoke test fails is rolled back. Destroy leaves nothing.
+// It is one test, because each step builds on the one before and the whole takes minutes.
 func TestAWSRootOnMoto(t *testing.T) {
 	w := mustOpen(t)
-	moto, err := w.StartMoto(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(moto.Stop)
-	cfg := aws.Config{Region: awsRegion, BaseEndpoint: &moto.Endpoint,
+	moto := mustMoto(t, w)
+	cfg := aws.Config{Region: awsRegion, BaseEndpoint: &moto.endpoint,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	_, err = awsclient.S3(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(stateBucket),
+	_, err := awsclient.S3(cfg).CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(stateBucket),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: awsRegion}})
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +90,7 @@ func TestAWSRootOnMoto(t *testing.T) {
 		}
 	})
 	t.Run("no secret in state, outputs or logs", func(t *testing.T) {
-		checkSecrets(t, cfg, dev, resources, fmt.Sprint(first.Out), string(mustRead(t, filepath.Join(w.State, "moto.log"))))
+		checkSecrets(t, cfg, dev, resources, fmt.Sprint(first.Out), string(mustRead(t, moto.log)))
 	})
 	t.Run("the lock refuses a second apply", func(t *testing.T) { checkLock(t, cfg, w, moto, dev) })
 	t.Run("the programs know their variables", func(t *testing.T) { checkEnvironment(t, w, resources) })
@@ -105,7 +100,9 @@ func TestAWSRootOnMoto(t *testing.T) {
 		checkNames(t, resources, stage.mustPlanned(t))
 	})
 
-	t.Run("a promotion whose smoke test fails is taken back", func(t *testing.T) { checkTakenBack(t, cfg, dev, registry) })
+	t.Run("a promotion whose smoke test fails is rolled back", func(t *testing.T) {
+		checkRolledBack(t, cfg, dev, registry)
+	})
 
 	step = time.Now()
 	dev.mustRun(t, "destroy", "-input=false", "-no-color", "-auto-approve", dev.vars)
@@ -125,7 +122,7 @@ func leftovers() map[string]string {
 	return map[string]string{
 		"kms keys":                              "AWS deletes a key 7 days later, so that a mistake is not final",
 		"ecs task_definitions":                  "ECS keeps what it ran, as inactive",
-		"ecs clusters":                          "likewise",
+		"ecs clusters":                          "ECS keeps what it ran, as inactive",
 		"ec2 vpc_end_points":                    "moto keeps them, as deleted",
 		"ec2 groups":                            "moto keeps the default group's place of a deleted network",
 		"ec2 network_acls":                      "moto keeps a deleted network's default list; it was not made here",
@@ -150,31 +147,33 @@ func (e environment) promotion(cfg aws.Config, registry *registry, typed string)
 		Registry: registry, Probe: 10 * time.Millisecond, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
-func newEnvironment(t *testing.T, w *promotion.Workspace, moto *promotion.Moto, name string) environment {
+func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) environment {
 	t.Helper()
-	folder := t.TempDir()
-	const tag = "0123456789ab"
 	packages := mustPackages(t)
-	vars, err := json.Marshal(map[string]any{
-		"environment": name, "account_id": awsAccount, "region": awsRegion, "package_dir": packages, "image_tag": tag,
-		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
-		"own_account_settings": name == "dev",
-		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"}, "operators": []string{"arn:aws:iam::" +
-			awsAccount + ":role/operator"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(folder, "terraform.tfvars.json")
-	if err := os.WriteFile(file, vars, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(moto.Endpoint, awsRegion)...), name: name,
+	file := mustVariables(t, variables(name, packages))
+	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(m.endpoint, awsRegion)...), name: name,
 		file: file, vars: "-var-file=" + file,
-		plan: filepath.Join(folder, "plan"), packages: packages, tag: tag}
-	e.mustRun(t, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+stateBucket,
-		"-backend-config=key="+name+".tfstate", "-backend-config=region="+awsRegion, "-backend-config=use_path_style=true")
+		plan: filepath.Join(t.TempDir(), "plan"), packages: packages, tag: imageTag}
+	if err := e.root.Init(t.Context(), "-backend-config=bucket="+stateBucket, "-backend-config=key="+name+".tfstate",
+		"-backend-config=region="+awsRegion, "-backend-config=use_path_style=true"); err != nil {
+		t.Fatal(err)
+	}
 	return e
+}
+
+// imageTag is the tag of the image in every environment.
+const imageTag = "0123456789ab"
+
+// variables are the values of terraform/aws for an environment.
+func variables(environment, packages string) map[string]any {
+	return map[string]any{
+		"environment": environment, "account_id": awsAccount, "region": awsRegion,
+		"package_dir": packages, "image_tag": imageTag,
+		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
+		"own_account_settings": environment == "dev",
+		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
+		"operators":            []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
+	}
 }
 
 func (e environment) mustRun(t *testing.T, args ...string) []byte {
@@ -196,7 +195,7 @@ func (e environment) mustPlan(t *testing.T) []promotion.Change {
 	return changes
 }
 
-// mustPlanned returns the resources as the plan would make them.
+// mustPlanned returns the resources as they would be after the plan.
 func (e environment) mustPlanned(t *testing.T) map[string]promotion.Resource {
 	t.Helper()
 	e.mustRun(t, "plan", "-input=false", "-no-color", e.vars, "-out="+e.plan)
@@ -207,7 +206,7 @@ func (e environment) mustPlanned(t *testing.T) map[string]promotion.Resource {
 	return resources
 }
 
-// mustPackages makes what `make package` makes, with empty programs: the control plane does not run them.
+// mustPackages writes the files of `make package`, with empty programs, because moto does not run them.
 func mustPackages(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -230,7 +229,7 @@ func mustPackages(t *testing.T) string {
 	return folder
 }
 
-// mustFunctions makes the functions' zips, of other content for another text.
+// mustFunctions writes the functions' zips. Another text gives other content.
 func mustFunctions(t *testing.T, folder, text string) {
 	t.Helper()
 	zip, err := artifact.Pack([]byte(text), nil)
@@ -253,8 +252,8 @@ func mustRead(t *testing.T, path string) []byte {
 	return data
 }
 
-// checkSecrets fetches every secret that the server made and looks for it in the state as S3 holds
-// it, in the outputs and in logs; attributes that are made for secrets must be empty.
+// checkSecrets reads every secret that the server created, and looks for it in the state as it is in
+// S3, in the outputs and in logs. Attributes for secrets must be empty.
 func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[string]promotion.Resource,
 	logs ...string) {
 	state := string(e.mustRun(t, "state", "pull")) + string(e.mustRun(t, "output", "-json")) + strings.Join(logs, "")
@@ -264,7 +263,7 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 		t.Fatal(err)
 	}
 	if len(list.SecretList) < 2 {
-		t.Errorf("%d secrets exist, want one of each database", len(list.SecretList))
+		t.Errorf("%d secrets exist, want one per database", len(list.SecretList))
 	}
 	for _, s := range list.SecretList {
 		value, err := secrets.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: s.ARN})
@@ -276,7 +275,7 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 			t.Fatalf("secret %s is no JSON object", aws.ToString(s.Name))
 		}
 		if password, _ := parts["password"].(string); password == "" || strings.Contains(state, password) {
-			t.Errorf("state, outputs or logs hold the password of %s, or there is none", aws.ToString(s.Name))
+			t.Errorf("state, outputs or logs contain the password of %s, or it has none", aws.ToString(s.Name))
 		}
 	}
 	forSecrets := regexp.MustCompile(`(?i)(^|_)(password|secret_string|secret_binary|token|private_key|access_key|secret_key)$`)
@@ -288,11 +287,11 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 		}
 	}
 	if dsn := regexp.MustCompile(`://[^:/@"]+:[^@/"]+@`).FindString(state); dsn != "" {
-		t.Errorf("the state holds a user and a password in an address (%d characters)", len(dsn))
+		t.Errorf("the state contains a user and a password in an address (%d characters)", len(dsn))
 	}
 }
 
-// checkNames looks for a resource of both environments that has the same name: AWS would refuse the
+// checkNames fails if two resources of the environments have the same name: AWS would refuse the
 // second, or worse, share it.
 func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 	taken := map[string]string{}
@@ -319,7 +318,7 @@ func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 	}
 }
 
-// names are the attributes that must be unique in an account or in the world.
+// names returns the attributes that must be unique in an account or among all accounts.
 func names(r promotion.Resource) []string {
 	var found []string
 	for _, attribute := range []string{"bucket", "name", "identifier", "function_name", "family", "alarm_name",
@@ -338,22 +337,6 @@ func names(r promotion.Resource) []string {
 	return found
 }
 
-// mustCount counts what the server holds, by service and collection.
-func mustCount(t *testing.T, moto *promotion.Moto) map[string]int {
-	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
-	defer stop()
-	data, err := moto.Held(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	count := map[string]int{}
-	if err := json.Unmarshal(data, &count); err != nil {
-		t.Fatal(err)
-	}
-	return count
-}
-
 func sum(count map[string]int) (n int) {
 	for _, k := range count {
 		n += k
@@ -361,12 +344,12 @@ func sum(count map[string]int) (n int) {
 	return n
 }
 
-// otherVariables are those that no tag in internal/ names.
+// otherVariables are the variables that no struct tag in internal/ names.
 func otherVariables() map[string]string {
 	return map[string]string{
-		"PGUSER":     "pgx takes from it what PGVECTOR_DSN lacks",
-		"PGPASSWORD": "likewise",
-		"TMPDIR":     "Go's own",
+		"PGUSER":     "pgx reads it, because PGVECTOR_DSN contains no user",
+		"PGPASSWORD": "pgx reads it, because PGVECTOR_DSN contains no password",
+		"TMPDIR":     "Go itself reads it",
 	}
 }
 

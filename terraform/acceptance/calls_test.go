@@ -42,9 +42,9 @@ import (
 
 var update = flag.Bool("update", false, "write what TestCalls records to "+callsFile)
 
-// TestCalls runs the programs that run on AWS, each against an endpoint of its own that notes every
-// call and passes it on to LocalStack, and compares the notes with testdata/calls.json, which the
-// policies are judged by. Needs AWS_ENDPOINT_URL, MYSQL_DSN, PGVECTOR_DSN.
+// TestCalls runs the programs that run on AWS. Each has an endpoint of its own, which records every
+// call and forwards it to LocalStack. The test compares the record with testdata/calls.json, by which
+// TestAWSRootOnMoto judges the policies. It needs AWS_ENDPOINT_URL, MYSQL_DSN and PGVECTOR_DSN.
 func TestCalls(t *testing.T) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" || os.Getenv("MYSQL_DSN") == "" || os.Getenv("PGVECTOR_DSN") == "" {
@@ -123,7 +123,7 @@ func TestCalls(t *testing.T) {
 	mustBeRecorded(t, r.all())
 }
 
-// mustBeRecorded compares calls with the file, which -update writes.
+// mustBeRecorded compares calls with the file. -update rewrites the file.
 func mustBeRecorded(t *testing.T, got []call) {
 	t.Helper()
 	if *update {
@@ -146,14 +146,24 @@ type jobs struct {
 	env    []string
 }
 
-// mustJobs compiles the programs.
+// mustJobs compiles the programs. Those that run on AWS are compiled as for a package, with its build
+// tags: elsewhere train also reads the truth that seed planted.
 func mustJobs(t *testing.T, repository string, env ...string) *jobs {
 	t.Helper()
 	folder := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", folder+"/", "./jobs/...")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", folder+"/", "./jobs/seed", "./jobs/verify")
 	build.Dir = repository
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
+	}
+	for _, name := range []string{"etl", "train", "publish"} {
+		program, err := artifact.Compile(t.Context(), repository, "./jobs/"+name, runtime.GOOS, runtime.GOARCH)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name), program, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return &jobs{folder, append(os.Environ(), env...)}
 }
@@ -168,10 +178,10 @@ func (j *jobs) mustRun(t *testing.T, program, endpoint string, args ...string) {
 	}
 }
 
-// clicked is an event that can be answered.
+// clicked is a valid event.
 const clicked = `{"session_id":"a","customer_number":1,"browse_history":[]}`
 
-// mustGiveUp puts the clicked event where an outage would have left it: in quarantine, and among
+// mustGiveUp writes the clicked event where an outage would have left it: to the quarantine, and to
 // the mapping's failed batches.
 func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) {
 	t.Helper()
@@ -207,7 +217,7 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 	}
 }
 
-// recorder notes the calls of each program.
+// recorder records the calls of each program.
 type recorder struct {
 	settings settings.Settings
 	endpoint string
@@ -215,7 +225,7 @@ type recorder struct {
 	calls    []call
 }
 
-// listen starts an endpoint that notes calls as the program's.
+// listen starts an endpoint that records calls as the program's.
 func (r *recorder) listen(t *testing.T, program string) string {
 	t.Helper()
 	target, err := url.Parse(r.endpoint)
@@ -255,8 +265,8 @@ func (r *recorder) note(program string, q *http.Request) {
 	}
 }
 
-// named is the stream that a JSON request names, without the test's suffix and the project's name;
-// of a secret it is what it is for.
+// named returns the stream that a JSON request names, without the test's suffix and the project's
+// name. For a secret it returns its purpose.
 func (r *recorder) named(q *http.Request) string {
 	body, err := io.ReadAll(q.Body)
 	if err != nil {
@@ -264,19 +274,19 @@ func (r *recorder) named(q *http.Request) string {
 	}
 	q.Body = io.NopCloser(strings.NewReader(string(body)))
 	var names struct{ StreamName, DeliveryStreamName, SecretID, ShardIterator string }
-	_ = json.Unmarshal(body, &names) // a body of another kind names none of them
+	_ = json.Unmarshal(body, &names) // any other body names none of them
 	switch {
 	case names.SecretID != "":
 		return "source database's login"
-	case names.ShardIterator != "": // of the one stream that there is
+	case names.ShardIterator != "": // there is only one stream
 		names.StreamName = r.settings.Stream.Name
 	}
 	_, suffix, _ := strings.Cut(r.settings.Stream.Name, "kindred-activity")
 	return strings.TrimPrefix(strings.TrimSuffix(cmp.Or(names.StreamName, names.DeliveryStreamName), suffix), "kindred-")
 }
 
-// object is the action and the resource of a request to S3: bucket by role, key by its first
-// folder, and whether a run's.
+// object returns the action and the resource of a request to S3. The bucket is named by its role, the
+// key by its first folder and whether it belongs to a run.
 func (r *recorder) object(q *http.Request) (action, resource string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
 	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts",
@@ -293,9 +303,6 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 	if strings.HasPrefix(rest, "run=") {
 		resource += "run=/"
 	}
-	if folder == "planted" {
-		resource = cmp.Or(roles[bucket], bucket) + "/" + key
-	}
 	switch q.Method {
 	case http.MethodGet, http.MethodHead:
 		return "s3:GetObject", resource
@@ -310,7 +317,7 @@ func (r *recorder) has(program, action string) bool {
 	return slices.ContainsFunc(r.all(), func(c call) bool { return c.Program == program && c.Action == action })
 }
 
-// all are the calls, sorted.
+// all returns the calls, sorted.
 func (r *recorder) all() []call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -319,13 +326,13 @@ func (r *recorder) all() []call {
 	})
 }
 
-// mustLogin keeps the DSN's login in a secret as RDS does, until the test ends, and returns what
-// etl then has in its environment.
+// mustLogin writes the DSN's login to a secret, as RDS does, until the test ends. It returns the
+// environment that etl then needs.
 func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 	t.Helper()
 	address, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		t.Fatal("MYSQL_DSN is no address")
+		t.Fatal("MYSQL_DSN is not a valid DSN")
 	}
 	value, err := json.Marshal(map[string]string{"username": address.User, "password": address.Passwd})
 	if err != nil {
@@ -350,13 +357,13 @@ func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 	return []string{"MYSQL_DSN=" + address.FormatDSN(), "MYSQL_SECRET_ARN=" + *secret.ARN}
 }
 
-// mustDatabases makes an empty MySQL and an empty PostgreSQL database, dropped at the end.
+// mustDatabases creates an empty MySQL and an empty PostgreSQL database. The end of the test drops them.
 func mustDatabases(t *testing.T) (mysqlDSN, pgDSN string) {
 	t.Helper()
 	name := "kindred_" + strings.ToLower(rand.Text()[:10])
 	cfg, err := mysql.ParseDSN(os.Getenv("MYSQL_DSN"))
 	if err != nil {
-		t.Fatal("MYSQL_DSN is no address")
+		t.Fatal("MYSQL_DSN is not a valid DSN")
 	}
 	cfg.DBName = ""
 	admin, err := sql.Open("mysql", cfg.FormatDSN())

@@ -38,9 +38,9 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, compares every attribute of what
-// it made with what the provisioner makes, and lets the provisioner find nothing to change. Needs a
-// LocalStack: AWS_ENDPOINT_URL, PGVECTOR_DSN, MYSQL_DSN.
+// TestLocalBuildsWhatTheProvisionerBuilds applies terraform/local, and compares every attribute with
+// the resources that the provisioner creates. The provisioner must find nothing to change. The test
+// needs the local stack: AWS_ENDPOINT_URL, PGVECTOR_DSN, MYSQL_DSN.
 func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	endpoint, dsn, shop := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("PGVECTOR_DSN"), os.Getenv("MYSQL_DSN")
 	if endpoint == "" || dsn == "" || shop == "" {
@@ -89,12 +89,18 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	if err := l.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	resources, err := l.Resources(t.Context())
+	t.Logf("apply: %v", time.Since(step).Round(time.Second))
+	state := filepath.Join(w.State, "local-tf"+run, "terraform.tfstate")
+	shown, err := w.Root("local", "local-tf"+run).Run(t.Context(), "show", "-json", state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("apply: %d resources, %v", checkTypes(t, resources), time.Since(step).Round(time.Second))
-	checkLogin(t, cfg, resources, filepath.Join(w.State, "local-tf"+run, "terraform.tfstate"), shop)
+	resources, err := promotion.Resources(shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d resources", checkTypes(t, resources))
+	checkLogin(t, cfg, resources, state, shop)
 
 	made, err := provision.Apply(t.Context(), cfg, byTerraform, function)
 	if err != nil {
@@ -118,8 +124,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	mustBeGone(t, cfg, byTerraform)
 }
 
-// checkSecondPlans plans what is built already, with plain terraform and with tflocal, which must both
-// find nothing to change.
+// checkSecondPlans plans again, with terraform and with tflocal. Both must find nothing to change.
 func checkSecondPlans(t *testing.T, w *promotion.Workspace, s settings.Settings, config promotion.LocalConfig) {
 	t.Helper()
 	for _, wrapper := range []string{"", "tflocal"} {
@@ -147,7 +152,7 @@ func checkSecondPlans(t *testing.T, w *promotion.Workspace, s settings.Settings,
 	}
 }
 
-// checkAttributes compares what Terraform and the provisioner made.
+// checkAttributes compares the resources of Terraform and of the provisioner.
 func checkAttributes(t *testing.T, cfg aws.Config, byTerraform, byProvisioner settings.Settings, run string) {
 	t.Helper()
 	a := describe(t, cfg, byTerraform, "-tf"+run)
@@ -162,8 +167,8 @@ func checkAttributes(t *testing.T, cfg aws.Config, byTerraform, byProvisioner se
 	}
 }
 
-// compared are the types of the resources that describe tells of, and notMadeByProvisioner those
-// that only Terraform makes, each with the reason why the programs do without.
+// compared are the types of the resources that describe reads. notMadeByProvisioner are the types
+// that only Terraform creates, with the reason why the programs do not need them locally.
 func compared() []string {
 	return []string{"aws_s3_bucket", "aws_s3_bucket_ownership_controls", "aws_s3_bucket_policy",
 		"aws_s3_bucket_public_access_block",
@@ -174,19 +179,19 @@ func compared() []string {
 
 func notMadeByProvisioner() map[string]string {
 	return map[string]string{
-		"aws_kms_key":                       "encrypts the login and the topic",
-		"aws_kms_alias":                     "names the key",
-		"aws_secretsmanager_secret":         "etl reads the login from MYSQL_DSN as well",
-		"aws_secretsmanager_secret_version": "likewise",
-		"aws_cloudwatch_metric_alarm":       "nobody is called from a laptop",
-		"aws_cloudwatch_dashboard":          "nobody looks at it there",
-		"aws_sns_topic":                     "of the alarms",
-		"aws_sns_topic_policy":              "of the alarms",
+		"aws_kms_key":                       "only encrypts the login and the topic",
+		"aws_kms_alias":                     "only names the key",
+		"aws_secretsmanager_secret":         "etl can read the login from MYSQL_DSN",
+		"aws_secretsmanager_secret_version": "etl can read the login from MYSQL_DSN",
+		"aws_cloudwatch_metric_alarm":       "a laptop alarms nobody",
+		"aws_cloudwatch_dashboard":          "nobody looks at the dashboard of a laptop",
+		"aws_sns_topic":                     "only for the alarms",
+		"aws_sns_topic_policy":              "only for the alarms",
 	}
 }
 
-// checkTypes fails for a resource of a type that is neither compared nor listed as Terraform's
-// alone, and for a type that is listed for nothing; it returns how many resources there are.
+// checkTypes fails for a resource whose type is neither compared nor listed as Terraform's alone, and
+// for a listed type that no resource has. It returns the number of resources.
 func checkTypes(t *testing.T, resources map[string]promotion.Resource) (n int) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -208,12 +213,12 @@ func checkTypes(t *testing.T, resources map[string]promotion.Resource) (n int) {
 	return n
 }
 
-// checkLogin reads the shop's login as etl would, and looks for it in the state.
+// checkLogin reads the shop's login as etl would, and checks that the state does not contain it.
 func checkLogin(t *testing.T, cfg aws.Config, resources map[string]promotion.Resource, state, dsn string) {
 	t.Helper()
 	want, err := mysql.ParseDSN(dsn)
 	if err != nil || want.Passwd == "" {
-		t.Fatal("MYSQL_DSN is no address with a password")
+		t.Fatal("MYSQL_DSN is not a DSN with a password")
 	}
 	arn, _ := resources["module.shop_login.aws_secretsmanager_secret.this"].Values["arn"].(string)
 	value, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(),
@@ -224,15 +229,15 @@ func checkLogin(t *testing.T, cfg aws.Config, resources map[string]promotion.Res
 	var login struct{ Username, Password string }
 	err = json.Unmarshal([]byte(aws.ToString(value.SecretString)), &login)
 	if err != nil || login.Username != want.User || login.Password != want.Passwd {
-		t.Errorf("the secret does not hold the login (%v)", err)
+		t.Errorf("the secret does not contain the login (%v)", err)
 	}
 	if bytes.Contains(mustRead(t, state), []byte(want.Passwd)) {
-		t.Error("the state holds the shop's password")
+		t.Error("the state contains the shop's password")
 	}
 }
 
-// terraformOnly are the attributes that Terraform's resources have and the provisioner's lack, by
-// the end of their path, each with its reason.
+// terraformOnly are the attributes that only Terraform's resources have, by the end of their path, with
+// the reason.
 func terraformOnly() map[string]string {
 	return map[string]string{
 		" description":          "a text for people who look into a console",
@@ -244,22 +249,21 @@ func terraformOnly() map[string]string {
 	}
 }
 
-// withoutListed takes the listed attributes out of all, and fails when a listed one is not there:
-// then it is listed for nothing.
+// withoutListed removes the listed attributes from all. It fails for a listed attribute that no
+// resource has.
 func withoutListed(t *testing.T, all map[string]string) {
 	t.Helper()
 	for end := range terraformOnly() {
 		n := len(all)
 		maps.DeleteFunc(all, func(path, _ string) bool { return strings.HasSuffix(path, end) })
 		if len(all) == n {
-			t.Errorf("%q is listed as Terraform's alone, but Terraform's resources have it not", end)
+			t.Errorf("%q is listed as Terraform's alone, but no resource has it", end)
 		}
 	}
 }
 
-// describe lists every attribute that the services tell of the resources of s: "resource path" to
-// value, names without suffix. What is different between any two resources, such as times and ids,
-// is left out.
+// describe returns every attribute that the services report for the resources of s, by "resource
+// path". Names are without suffix. Attributes that always differ, such as times and ids, are left out.
 func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) map[string]string {
 	t.Helper()
 	ctx := t.Context()
@@ -324,7 +328,7 @@ func describe(t *testing.T, cfg aws.Config, s settings.Settings, suffix string) 
 	return all
 }
 
-// volatile are fields that differ between any two resources.
+// volatile reports whether a field differs between any two resources.
 func volatile(field string) bool {
 	switch field {
 	case "ResultMetadata", "noSmithyDocumentSerde", "RevisionId", "LastModified", "LastModifiedTime", "CreateDate",
@@ -339,7 +343,7 @@ func volatile(field string) bool {
 	return false
 }
 
-// flatten tells each leaf of v with its path.
+// flatten calls tell for each leaf of v, with its path.
 func flatten(path string, v reflect.Value, tell func(path, value string)) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
@@ -373,7 +377,7 @@ func flatten(path string, v reflect.Value, tell func(path, value string)) {
 
 func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// mustBeGone asks each service for each resource by name.
+// mustBeGone checks, by name, that no resource of s exists.
 func mustBeGone(t *testing.T, cfg aws.Config, s settings.Settings) {
 	t.Helper()
 	ctx := t.Context()

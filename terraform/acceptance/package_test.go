@@ -12,8 +12,8 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// TestStaticPackageIsReproducible builds the packages of one commit in two folders of different
-// names, without version control.
+// TestStaticPackageIsReproducible builds the packages of one commit twice, in folders with different
+// names and without version control. The files must be the same.
 func TestStaticPackageIsReproducible(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)

@@ -47,7 +47,7 @@ type statement struct {
 // list is a JSON string or list of strings.
 type list []string
 
-// UnmarshalJSON takes both.
+// UnmarshalJSON accepts both.
 func (l *list) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -57,8 +57,8 @@ func (l *list) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(l))
 }
 
-// platform are the allowances that no program's own call needs, by statement: AWS's services use
-// them in the role's name. Everything else that a program's role allows must have been called.
+// platform returns the statements that only AWS's services use, on behalf of the role. The program
+// must have called everything else that its role allows.
 func platform() map[string]string {
 	return map[string]string{
 		"recommend ReadStream":                     "the event source mapping reads the stream",
@@ -86,9 +86,9 @@ func platform() map[string]string {
 	}
 }
 
-// checkPolicies compares the roles as applied with the recorded calls: each call is allowed on its
-// resource, and each allowance of a program's role was called or is listed in platform with a
-// reason.
+// checkPolicies compares the applied roles with the recorded calls. A role must allow each call on its
+// resource. The program must have called everything that its role allows, except for the statements
+// of platform.
 func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]promotion.Resource) {
 	policies := map[string][]statement{}
 	for _, r := range resources {
@@ -135,7 +135,7 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 			for _, action := range s.Action {
 				for _, resource := range s.Resource {
 					if !used[program+" "+s.Sid+" "+action+" "+resource] {
-						t.Errorf("role of %s, %s: allows %s on %s, which it never calls", program, s.Sid, action, resource)
+						t.Errorf("role of %s, %s: allows %s on %s, which the program does not call", program, s.Sid, action, resource)
 					}
 				}
 			}
@@ -150,7 +150,7 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 		for _, s := range statements {
 			for _, action := range s.Action {
 				if s.Effect == "Allow" && strings.Contains(action, "*") {
-					t.Errorf("role %s, %s: action %s is no exact name", role, s.Sid, action)
+					t.Errorf("role %s, %s: action %s is not an exact name", role, s.Sid, action)
 				}
 			}
 		}
@@ -164,7 +164,7 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 	}
 }
 
-// arn is the resource of a call in the environment dev.
+// arn returns the resource of a call in the environment dev.
 func arn(c call, resources map[string]promotion.Resource) string {
 	service, _, _ := strings.Cut(c.Action, ":")
 	switch service {
@@ -188,7 +188,7 @@ func arn(c call, resources map[string]promotion.Resource) string {
 	return c.Resource
 }
 
-// secretOf is the ARN of the secret in which RDS keeps the password, of which a program knows no name.
+// secretOf returns the ARN of the secret in which RDS keeps the password. RDS chooses its name.
 func secretOf(database promotion.Resource) string {
 	secrets, _ := database.Values["master_user_secret"].([]any)
 	if len(secrets) == 0 {
@@ -199,7 +199,7 @@ func secretOf(database promotion.Resource) string {
 	return arn
 }
 
-// matches compares a resource of a policy, with its *, with an ARN.
+// matches reports whether a resource of a policy, which may contain *, matches an ARN.
 func matches(pattern, arn string) bool {
 	// * crosses slashes in a policy
 	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(arn, "/", "|"))

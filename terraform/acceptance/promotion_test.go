@@ -23,8 +23,8 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// registry is ECR as far as an image's way goes: it takes every host's requests, and wants the
-// token that the emulator gives.
+// registry stands in for ECR: it accepts the requests to every host, and requires the token that moto
+// issues.
 type registry struct {
 	server *httptest.Server
 	mu     sync.Mutex
@@ -51,7 +51,7 @@ func mustRegistry(t *testing.T) *registry {
 	return r
 }
 
-// RoundTrip sends a request to the registry, whatever its host.
+// RoundTrip sends every request to the registry, whatever its host.
 func (r *registry) RoundTrip(q *http.Request) (*http.Response, error) {
 	to, err := url.Parse(r.server.URL)
 	if err != nil {
@@ -61,12 +61,12 @@ func (r *registry) RoundTrip(q *http.Request) (*http.Response, error) {
 	sent.URL.Scheme, sent.URL.Host = to.Scheme, to.Host
 	answer, err := http.DefaultTransport.RoundTrip(sent)
 	if err == nil {
-		answer.Request = q // what a relative Location is relative to
+		answer.Request = q // a relative Location refers to it
 	}
 	return answer, err
 }
 
-// wantImage checks that the tag came, once, after its two layers and its configuration.
+// wantImage checks that the tag was pushed once, after its two layers and its configuration.
 func (r *registry) wantImage(t *testing.T, tag string) {
 	t.Helper()
 	r.mu.Lock()
@@ -76,9 +76,9 @@ func (r *registry) wantImage(t *testing.T, tag string) {
 	}
 }
 
-// checkLock holds the state's lock as another apply would, and looks how an apply meets it; then it
-// lets both environments lock at once.
-func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto *promotion.Moto, dev environment) {
+// checkLock holds the state's lock as another apply would. An apply of the same environment must fail;
+// one of another environment must not.
+func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto moto, dev environment) {
 	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"),
 		IfNoneMatch: aws.String("*"),
 		Body:        strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
@@ -89,7 +89,7 @@ func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto *promo
 	_, err := dev.root.Run(t.Context(), "apply", "-input=false", "-no-color", "-auto-approve", dev.vars)
 	if err == nil || !strings.Contains(err.Error(), "Error acquiring the state lock") ||
 		!strings.Contains(err.Error(), "somebody else") {
-		t.Errorf("an apply beside another one: %v", err)
+		t.Errorf("an apply during another one: %v", err)
 	}
 	stage := newEnvironment(t, w, moto, "stage") // another key, another lock
 	stage.mustRun(t, "apply", "-input=false", "-no-color", "-auto-approve", "-target=module.kms", stage.vars)
@@ -102,8 +102,8 @@ func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto *promo
 	}
 }
 
-// checkTakenBack promotes other functions, whose smoke test fails.
-func checkTakenBack(t *testing.T, cfg aws.Config, dev environment, r *registry) {
+// checkRolledBack promotes other functions, and lets their smoke test fail.
+func checkRolledBack(t *testing.T, cfg aws.Config, dev environment, r *registry) {
 	before := aliases(t, cfg)
 	mustFunctions(t, dev.packages, "second")
 	broken := errors.New("no answer")
@@ -111,22 +111,22 @@ func checkTakenBack(t *testing.T, cfg aws.Config, dev environment, r *registry) 
 	p.Smoke = func(context.Context, []string) error {
 		for function, version := range aliases(t, cfg) {
 			if version == before[function] {
-				t.Errorf("the smoke test of %s meets version %s, the one before", function, version)
+				t.Errorf("the smoke test of %s calls version %s, the previous one", function, version)
 			}
 		}
 		return broken
 	}
 	changes, err := p.Run(t.Context())
-	if !errors.Is(err, broken) || !errors.Is(err, promotion.ErrTakenBack) {
-		t.Errorf("error %v, want %v and %v", err, broken, promotion.ErrTakenBack)
+	if !errors.Is(err, broken) || !errors.Is(err, promotion.ErrRolledBack) {
+		t.Errorf("error %v, want %v and %v", err, broken, promotion.ErrRolledBack)
 	}
 	if len(changes) == 0 {
-		t.Error("nothing changed: the smoke test met the version before")
+		t.Error("nothing changed: the smoke test called the previous version")
 	}
 	if after := aliases(t, cfg); !maps.Equal(before, after) {
 		t.Errorf("aliases were %v, are %v", before, after)
 	}
-	r.wantImage(t, dev.tag) // it had the image
+	r.wantImage(t, dev.tag) // it already had the image
 	again := dev.mustPlan(t)
 	for _, c := range again {
 		if !strings.Contains(c.Address, "aws_lambda_alias") || fmt.Sprint(c.Attributes) != "[function_version]" {
@@ -138,7 +138,7 @@ func checkTakenBack(t *testing.T, cfg aws.Config, dev environment, r *registry) 
 	}
 }
 
-// aliases are the versions that the functions' alias calls.
+// aliases returns the version that the alias calls, by function.
 func aliases(t *testing.T, cfg aws.Config) map[string]string {
 	t.Helper()
 	versions := map[string]string{}

@@ -14,7 +14,7 @@ import (
 	"kindred/terraform/tf/promotion"
 )
 
-// folders are all folders of configuration: the modules and the two roots.
+// folders returns all folders of configuration: the modules and the two roots.
 func folders(t *testing.T, w *promotion.Workspace) (modules, roots []string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(w.Repository, "terraform", "modules", "*"))
@@ -35,9 +35,9 @@ func TestStaticFormat(t *testing.T) {
 	}
 }
 
-// TestStaticValidate validates the roots, and runs each module's own tests with mocked AWS, which
-// begin with the same validation: reading the provider's schema takes 4 CPU seconds each time, so
-// nothing is validated twice. As many folders at once as there are cores.
+// TestStaticValidate validates the roots, and runs each module's own tests with mocked AWS. Such a test
+// also validates, so modules are not validated separately: reading the provider's schema takes 4 CPU
+// seconds each time.
 func TestStaticValidate(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -46,14 +46,17 @@ func TestStaticValidate(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			root := w.Root(folder, "static-"+strings.ReplaceAll(folder, "/", "-"), "AWS_REGION=eu-west-1")
-			if _, err := root.Run(t.Context(), "init", "-input=false", "-no-color", "-backend=false"); err != nil {
-				t.Fatal(err)
-			}
 			if slices.Contains(roots, folder) {
+				if err := root.Init(t.Context(), "-backend=false"); err != nil {
+					t.Fatal(err)
+				}
 				if _, err := root.Run(t.Context(), "validate", "-no-color"); err != nil {
 					t.Fatal(err)
 				}
 				return
+			}
+			if _, err := root.Run(t.Context(), "init", "-input=false", "-no-color"); err != nil {
+				t.Fatal(err)
 			}
 			out, err := root.Run(t.Context(), "test", "-no-color")
 			if err != nil {
@@ -66,7 +69,8 @@ func TestStaticValidate(t *testing.T) {
 	}
 }
 
-// TestStaticFiles: each module has the five standard files, and each variable and output says what it is.
+// TestStaticFiles checks that each module has the five standard files, that each variable and output
+// has a description, and that each program has a module of its name.
 func TestStaticFiles(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -89,15 +93,20 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s has no tests", folder)
 		}
 	}
-	// The local root names modules only: then all of it is checked in the AWS root too.
+	for _, program := range []string{"etl", "train", "publish", "recommend", "serve", "verify"} {
+		if !slices.Contains(modules, "modules/"+program) {
+			t.Errorf("program %s has no module", program)
+		}
+	}
+	// The local root contains modules only, so that checkov checks all of it through the AWS root.
 	local, err := os.ReadFile(filepath.Join(w.Repository, "terraform", "local", "main.tf"))
 	if err != nil || strings.Contains(string(local), "\nresource ") {
 		t.Errorf("terraform/local has resources of its own (%v)", err)
 	}
 }
 
-// TestStaticCheckov: no finding; what is skipped says why, beside its resource. terraform/aws leads
-// to all modules but one.
+// TestStaticCheckov checks that checkov finds nothing. Skips are in the resources, with a reason.
+// terraform/aws uses all modules except login.
 func TestStaticCheckov(t *testing.T) {
 	t.Parallel()
 	w := mustOpen(t)
@@ -125,14 +134,14 @@ func TestStaticCheckov(t *testing.T) {
 			}
 		}
 		if json.Unmarshal(out, &report) != nil {
-			t.Fatalf("checkov says no JSON of %s (%v): %s", folder, err, out)
+			t.Fatalf("checkov of %s does not print JSON (%v): %s", folder, err, out)
 		}
 		t.Logf("checkov of %s: %+v", folder, report.Summary)
 		for _, f := range report.Results.Failed {
 			t.Errorf("%s %s: %s", f.ID, f.Resource, f.Name)
 		}
 		if report.Summary.Passed < atLeast || report.Summary.Unread > 0 {
-			t.Errorf("%s: only %d checks passed, %d files were not understood", folder, report.Summary.Passed,
+			t.Errorf("%s: only %d checks passed, %d files could not be parsed", folder, report.Summary.Passed,
 				report.Summary.Unread)
 		}
 	}

@@ -1,15 +1,27 @@
-# Everything on AWS, in the order of the data's way: network and key, databases, lake, etl, training, streaming, observability.
+# Everything on AWS, in the order in which data passes through it. Each program has the module of
+# its name.
 
 locals {
   name    = "${var.name}-${var.environment}"
-  buckets = "${local.name}-${var.account_id}" # the account makes the names unique in the world
+  buckets = "${local.name}-${var.account_id}" # bucket names must be unique among all accounts
 
   source_database = var.existing_source_database != null ? var.existing_source_database : merge(module.source_database[0].database, { secret_kms_key_arn = null })
   vector_database = module.vector_database.database
 
-  # TLS with RDS's own certificate authorities; each package holds the bundle at its own place. No user, no password.
+  # TLS with RDS's own certificate authorities, which the image and the zips contain under different
+  # paths. No password.
   vector_dsn = { for place, path in { image = "/rds-ca.pem", function = "/var/task/rds-ca.pem" } :
   place => "postgres://%s${local.vector_database.host}:${local.vector_database.port}/${local.vector_database.name}?sslmode=verify-full&sslrootcert=${path}" }
+
+  functions_database = {
+    dsn = format(local.vector_dsn["function"], "${var.reader_user}@")
+    iam = { resource_id = local.vector_database.resource_id, user = var.reader_user }
+  }
+
+  functions_vpc = {
+    subnet_ids         = module.network.private_subnet_ids
+    security_group_ids = [module.network.security_group_ids["workload"]]
+  }
 }
 
 module "kms" {
@@ -93,22 +105,40 @@ module "etl" {
   encrypt_catalog        = var.own_account_settings
 }
 
-module "training" {
-  source = "../modules/training"
+module "batch" {
+  source = "../modules/batch"
 
   name              = local.name
   region            = var.region
   kms_key_arn       = module.kms.key_arn
-  lake_bucket       = module.lake.buckets["lake"]
-  artifacts_bucket  = module.lake.buckets["artifacts"]
-  etl_job           = module.etl.job
-  failure_topic_arn = module.observability.alarm_topic_arn
-  subnet_ids        = module.network.private_subnet_ids
-  security_group_id = module.network.security_group_ids["workload"]
+  programs          = ["train", "publish"]
   image_tag         = var.image_tag
-  train             = var.train
-  schedule_enabled  = var.schedule_enabled
+  vector_secret_arn = local.vector_database.secret_arn
   force_delete      = !var.protect
+}
+
+module "train" {
+  source = "../modules/train"
+
+  name               = local.name
+  region             = var.region
+  kms_key_arn        = module.kms.key_arn
+  image              = module.batch.image
+  execution_role_arn = module.batch.execution_role_arn
+  lake_bucket        = module.lake.buckets["lake"]
+  artifacts_bucket   = module.lake.buckets["artifacts"]
+  size               = var.train
+}
+
+module "publish" {
+  source = "../modules/publish"
+
+  name               = local.name
+  region             = var.region
+  kms_key_arn        = module.kms.key_arn
+  image              = module.batch.image
+  execution_role_arn = module.batch.execution_role_arn
+  artifacts_bucket   = module.lake.buckets["artifacts"]
 
   vector_database = {
     dsn        = format(local.vector_dsn["image"], "")
@@ -118,29 +148,67 @@ module "training" {
   }
 }
 
-module "streaming" {
-  source = "../modules/streaming"
+module "chain" {
+  source = "../modules/chain"
 
-  name                   = local.name
-  region                 = var.region
+  name               = local.name
+  region             = var.region
+  kms_key_arn        = module.kms.key_arn
+  etl_job            = module.etl.job
+  tasks              = { train = module.train.task, publish = module.publish.task }
+  cluster            = module.batch.cluster
+  execution_role_arn = module.batch.execution_role_arn
+  subnet_ids         = module.network.private_subnet_ids
+  security_group_id  = module.network.security_group_ids["workload"]
+  failure_topic_arn  = module.observability.alarm_topic_arn
+  schedule_enabled   = var.schedule_enabled
+}
+
+module "stream" {
+  source = "../modules/stream"
+
   kms_key_arn            = module.kms.key_arn
   recommendations_bucket = module.lake.buckets["recommendations"]
+  stream                 = merge(var.stream, { name = "${local.name}-activity" })
+  delivery               = { name = "${local.name}-recommendations", role_name = "${local.name}-firehose" }
+}
+
+module "recommend" {
+  source = "../modules/recommend"
+
+  region                 = var.region
+  kms_key_arn            = module.kms.key_arn
+  stream                 = module.stream.stream
+  delivery_stream        = module.stream.delivery_stream
+  recommendations_bucket = module.lake.buckets["recommendations"]
+  vector_database        = local.functions_database
+  vpc                    = local.functions_vpc
   alias                  = "live"
-  stream                 = var.stream
+  function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
   mapping                = var.mapping
-  recommend              = { package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
-  serve                  = { package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency, callers = var.serve_callers }
-  operators              = var.operators
+}
 
-  vector_database = {
-    dsn = format(local.vector_dsn["function"], "${var.reader_user}@")
-    iam = { resource_id = local.vector_database.resource_id, user = var.reader_user }
-  }
+module "serve" {
+  source = "../modules/serve"
 
-  vpc = {
-    subnet_ids         = module.network.private_subnet_ids
-    security_group_ids = [module.network.security_group_ids["workload"]]
-  }
+  region          = var.region
+  kms_key_arn     = module.kms.key_arn
+  vector_database = local.functions_database
+  vpc             = local.functions_vpc
+  alias           = "live"
+  function        = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency }
+  callers         = var.serve_callers
+}
+
+module "verify" {
+  source = "../modules/verify"
+  count  = length(var.operators) == 0 ? 0 : 1
+
+  name                       = "${local.name}-verify"
+  kms_key_arn                = module.kms.key_arn
+  stream_arn                 = module.stream.stream.arn
+  recommendations_bucket_arn = module.lake.buckets["recommendations"].arn
+  operators                  = var.operators
 }
 
 module "observability" {
@@ -149,10 +217,10 @@ module "observability" {
   name                 = local.name
   region               = var.region
   kms_key_arn          = module.kms.key_arn
-  function_name        = module.streaming.function.name
-  stream_name          = module.streaming.stream.name
-  delivery_stream_name = module.streaming.delivery_stream.name
-  chain                = module.training.chain
+  function_name        = module.recommend.function.name
+  stream_name          = module.stream.stream.name
+  delivery_stream_name = module.stream.delivery_stream.name
+  chain                = module.chain.chain
   model_age_days       = var.model_age_days
   alarm_emails         = var.alarm_emails
 }

@@ -1,33 +1,43 @@
 output "environment" {
-  description = "What the programs and the smoke test read, by variable."
+  description = "Environment variables of the programs and of the smoke test."
   value = {
     AWS_REGION                      = var.region
     LAKE_BUCKET                     = module.lake.buckets["lake"].name
     ARTIFACTS_BUCKET                = module.lake.buckets["artifacts"].name
     RECOMMENDATIONS_BUCKET          = module.lake.buckets["recommendations"].name
-    ACTIVITY_STREAM                 = module.streaming.stream.name
-    RECOMMENDATIONS_DELIVERY_STREAM = module.streaming.delivery_stream.name
+    ACTIVITY_STREAM                 = module.stream.stream.name
+    RECOMMENDATIONS_DELIVERY_STREAM = module.stream.delivery_stream.name
   }
 }
 
 output "functions" {
-  description = "Functions with the alias that the stream and the URL call."
-  value       = { recommend = module.streaming.function, serve = module.streaming.serve, alias = "live" }
+  description = "Functions, and the alias that the stream and the URL call."
+  value       = { recommend = module.recommend.function, serve = module.serve.function, alias = "live" }
 }
 
 output "batch" {
-  description = "Chain, cluster, tasks, and where the image is pushed; subnets and group to run a task by hand."
+  description = "Chain, cluster, tasks and image repository, and the subnets and the security group to run a task by hand."
   value = {
-    chain             = module.training.chain
-    cluster           = module.training.cluster
-    tasks             = module.training.tasks
-    repository_url    = module.training.repository_url
+    chain             = module.chain.chain
+    cluster           = module.batch.cluster.name
+    tasks             = { train = module.train.task.definition.arn, publish = module.publish.task.definition.arn }
+    repository_url    = module.batch.repository_url
     subnet_ids        = module.network.private_subnet_ids
     security_group_id = module.network.security_group_ids["workload"]
   }
 }
 
 output "roles" {
-  description = "Names of the roles by program."
-  value       = merge(module.training.roles, module.streaming.roles, { etl = module.etl.role })
+  description = "Names of the roles by program. delivery is Firehose's."
+  value = merge(
+    {
+      etl       = module.etl.role
+      train     = module.train.task.role.name
+      publish   = module.publish.task.role.name
+      recommend = module.recommend.role
+      serve     = module.serve.role
+      delivery  = module.stream.role
+    },
+    { for v in module.verify : "verify" => v.role },
+  )
 }

@@ -1,11 +1,11 @@
 variable "name" {
-  description = "Project name, the first part of every resource's name."
+  description = "Project name: the first part of every resource's name."
   type        = string
   default     = "kindred"
 }
 
 variable "environment" {
-  description = "Environment, the second part of every resource's name: two of one account do not meet."
+  description = "Environment: the second part of every resource's name, so that two environments of one account share no name."
   type        = string
 
   validation {
@@ -21,7 +21,7 @@ variable "region" {
 }
 
 variable "account_id" {
-  description = "The only account that this configuration may touch."
+  description = "The only account in which this configuration may change anything."
   type        = string
 
   validation {
@@ -31,31 +31,31 @@ variable "account_id" {
 }
 
 variable "zones" {
-  description = "Zones of the region, by letter."
+  description = "Letters of the region's availability zones to use."
   type        = list(string)
   default     = ["a", "b"]
 }
 
 variable "cidr_block" {
-  description = "Address range of the network; must not overlap with networks that are peered."
+  description = "Address range of the network. It must not overlap with peered networks."
   type        = string
   default     = "10.40.0.0/16"
 }
 
 variable "protect" {
-  description = "Deletion protection, standby databases, final snapshots, kept buckets. False for an environment that is torn down."
+  description = "Protect data from a destroy, and give the databases a standby and final snapshots. Set it to false before you destroy an environment."
   type        = bool
   default     = true
 }
 
 variable "own_account_settings" {
-  description = "Own what an account has once (the Glue catalog's encryption): true in one environment of an account."
+  description = "Manage the settings that exist once per account (the encryption of the Glue catalog). True in exactly one environment of an account."
   type        = bool
   default     = true
 }
 
 variable "existing_source_database" {
-  description = "The shop's MySQL when it exists already, the ordinary case: host, port, database, the secret with {username, password} (and its key when it is not AWS's own), the address range to let the job out to. null makes an RDS MySQL."
+  description = "The shop's existing MySQL, which is the usual case: host, port, database, the secret with {username, password} or a DSN, the secret's key if it is not AWS's own, and the address range that etl may reach. null creates an empty RDS MySQL."
   type = object({
     host               = string
     port               = optional(number, 3306)
@@ -68,13 +68,13 @@ variable "existing_source_database" {
 }
 
 variable "source_instance_class" {
-  description = "Instance class of the source database made here."
+  description = "Instance class of the source database, if it is created here."
   type        = string
   default     = "db.t4g.micro"
 }
 
 variable "vector_instance_class" {
-  description = "Instance class of the vector database; the embeddings should fit into its memory."
+  description = "Instance class of the vector database. The embeddings should fit into its memory."
   type        = string
   default     = "db.t4g.micro"
 }
@@ -90,7 +90,7 @@ variable "image_tag" {
 }
 
 variable "etl_workers" {
-  description = "Workers of the Glue job, the driver among them."
+  description = "Workers of the Glue job, including the driver."
   type        = number
   default     = 2
 }
@@ -112,7 +112,7 @@ variable "schedule_enabled" {
 }
 
 variable "stream" {
-  description = "Activity stream: shard_count null takes on-demand mode; hours to keep records."
+  description = "Activity stream: number of shards (null means on-demand mode), and hours to keep records."
   type = object({
     shard_count     = optional(number)
     retention_hours = optional(number, 24)
@@ -121,7 +121,7 @@ variable "stream" {
 }
 
 variable "mapping" {
-  description = "Limits of the mapping from the stream to the function; retries -1 end with the record's age."
+  description = "Limits of the mapping from the stream to the function. maximum_retry_attempts -1 means that only the record's age ends the retries."
   type = object({
     batch_size                 = optional(number, 500)
     batching_window_seconds    = optional(number, 1)
@@ -133,43 +133,43 @@ variable "mapping" {
 }
 
 variable "function_concurrency" {
-  description = "Most environments of each function at once; bounds the vector database's connections. -1 takes none from the account's pool, as a new account's pool of 10 demands."
+  description = "The most instances of each function at once. This also limits the vector database's connections. -1 reserves none: a new account may run only 10 at once, and AWS does not let it reserve any."
   type        = number
   default     = 20
 }
 
 variable "reader_user" {
-  description = "PostgreSQL user of the functions, who has rds_iam and reads only."
+  description = "PostgreSQL role as which the functions log in. It has rds_iam and only reads."
   type        = string
   default     = "recommend"
 }
 
 variable "serve_callers" {
-  description = "ARNs that may call serve's function URL."
+  description = "Principals (ARNs) that may call serve's function URL."
   type        = set(string)
   default     = []
 }
 
 variable "operators" {
-  description = "ARNs that may take the role of `verify` and `verify redrive`."
+  description = "Principals (ARNs) that may assume the role of `verify` and `verify redrive`. An empty set creates no role."
   type        = set(string)
   default     = []
 }
 
 variable "recommendations_expire_days" {
-  description = "Days to keep recommendations, quarantine and failed batches."
+  description = "Days to keep recommendations, the quarantine and failed batches."
   type        = number
   default     = 365
 }
 
 variable "model_age_days" {
-  description = "Days without a successful chain that raise an alarm, 1 to 7."
+  description = "Days without a successful chain after which an alarm is raised, 1 to 7."
   type        = number
   default     = 3
 }
 
 variable "alarm_emails" {
-  description = "Addresses that receive the alarms."
+  description = "E-mail addresses that receive the alarms."
   type        = set(string)
   default     = []
 }

@@ -8,7 +8,8 @@ terraform {
     }
   }
 
-  # Bucket, key and region come by -backend-config: one bucket an account, one key an environment. S3 itself holds the lock.
+  # Bucket, key and region come by -backend-config: one bucket per account, one key per environment.
+  # S3 itself holds the lock.
   backend "s3" {
     encrypt      = true
     use_lockfile = true
@@ -30,7 +31,7 @@ provider "aws" {
 }
 
 variable "max_retries" {
-  description = "How often a refused request is tried again; an emulator needs few, because a call that it lacks would hang."
+  description = "How often a failed request is retried. Use few for an emulator: a call that it does not support would hang."
   type        = number
   default     = 25
 }

@@ -1,15 +1,22 @@
-# The streaming half in LocalStack 4.14, from the settings that the Go provisioner reads too: with either, the other finds
-# nothing to change. It names modules only; all but the login's are checked in terraform/aws as well.
+# The streaming half in LocalStack, from the settings that the Go provisioner reads too. Whichever
+# of the two runs second finds nothing to change. This root contains no resources of its own, only
+# modules. checkov checks all of them through terraform/aws, except login.
 
 locals {
-  settings     = jsondecode(file("${path.module}/../../localstack/settings/settings.json"))
-  suffix       = var.suffix == "" ? "" : "-${var.suffix}"
-  name         = "kindred${local.suffix}"
-  delivery     = local.settings.delivery_stream
-  architecture = { for name, f in local.settings.functions : name => f.architecture == "host" ? var.host_architecture : f.architecture }
+  settings = jsondecode(file("${path.module}/../../localstack/settings/settings.json"))
+  suffix   = var.suffix == "" ? "" : "-${var.suffix}"
+  name     = "kindred${local.suffix}"
 
-  # What LocalStack lacks: it counts no environments, and has no X-Ray.
-  lacking = { reserved_concurrency = -1, tracing = "PassThrough" }
+  functions = { for program, f in local.settings.functions : program => merge(f, {
+    name         = "${f.name}${local.suffix}"
+    role_name    = "${f.role_name}${local.suffix}"
+    package_path = var.function_zips[program]
+    architecture = f.architecture == "host" ? var.host_architecture : f.architecture
+
+    # LocalStack does not limit concurrency and has no X-Ray.
+    reserved_concurrency = -1
+    tracing              = "PassThrough"
+  }) }
 }
 
 module "kms" {
@@ -38,46 +45,42 @@ module "lake" {
   lifecycle_rules = false
 }
 
-module "streaming" {
-  source = "../modules/streaming"
+module "stream" {
+  source = "../modules/stream"
 
-  name                   = local.name
+  recommendations_bucket = module.lake.buckets["recommendations"]
+  stream                 = merge(local.settings.stream, { name = "${local.settings.stream.name}${local.suffix}" })
+
+  # LocalStack does not support StartDeliveryStreamEncryption. It does not expand !{…} expressions
+  # and ignores compression.
+  delivery = merge(local.settings.delivery_stream, {
+    name           = "${local.settings.delivery_stream.name}${local.suffix}"
+    role_name      = "${local.settings.delivery_stream.role_name}${local.suffix}"
+    file_extension = ""
+    encrypt_input  = false
+    log_errors     = false
+  })
+}
+
+module "recommend" {
+  source = "../modules/recommend"
+
   region                 = local.settings.region
+  stream                 = module.stream.stream
+  delivery_stream        = module.stream.delivery_stream
   recommendations_bucket = module.lake.buckets["recommendations"]
   vector_database        = { dsn = var.pgvector_dsn }
   environment            = { AWS_ENDPOINT_URL = var.endpoint }
-  log_retention_days     = local.settings.functions.recommend.log_retention_days
+  function               = local.functions["recommend"]
+  mapping                = local.settings.mapping
+}
 
-  names = {
-    stream          = "${local.settings.stream.name}${local.suffix}"
-    delivery_stream = "${local.delivery.name}${local.suffix}"
-    delivery_role   = "${local.delivery.role_name}${local.suffix}"
-    recommend       = "${local.settings.functions.recommend.name}${local.suffix}"
-    recommend_role  = "${local.settings.functions.recommend.role_name}${local.suffix}"
-    serve           = "${local.settings.functions.serve.name}${local.suffix}"
-    serve_role      = "${local.settings.functions.serve.role_name}${local.suffix}"
-  }
+module "serve" {
+  source = "../modules/serve"
 
-  stream = {
-    shard_count     = local.settings.stream.shard_count
-    retention_hours = local.settings.stream.retention_hours
-  }
-
-  recommend = merge(local.settings.functions.recommend, local.lacking, { package_path = var.function_zips.recommend, architecture = local.architecture.recommend })
-  serve     = merge(local.settings.functions.serve, local.lacking, { package_path = var.function_zips.serve, architecture = local.architecture.serve })
-  mapping   = local.settings.mapping
-
-  # LocalStack has no StartDeliveryStreamEncryption, reads no !{…} expressions and ignores compression.
-  delivery = {
-    prefix                     = local.delivery.prefix
-    error_prefix               = local.delivery.error_prefix
-    buffering_size_mib         = local.delivery.buffering_size_mib
-    buffering_interval_seconds = local.delivery.buffering_interval_seconds
-    compression                = local.delivery.compression
-    file_extension             = ""
-    encrypt_input              = false
-    log_errors                 = false
-  }
+  region          = local.settings.region
+  vector_database = { dsn = var.pgvector_dsn }
+  function        = local.functions["serve"]
 }
 
 module "observability" {
@@ -86,8 +89,8 @@ module "observability" {
   name                 = local.name
   region               = local.settings.region
   kms_key_arn          = module.kms.key_arn
-  function_name        = module.streaming.function.name
-  stream_name          = module.streaming.stream.name
-  delivery_stream_name = module.streaming.delivery_stream.name
+  function_name        = module.recommend.function.name
+  stream_name          = module.stream.stream.name
+  delivery_stream_name = module.stream.delivery_stream.name
   composite_alarm      = false
 }

@@ -1,6 +1,6 @@
 output "stream_name" {
   description = "Activity stream."
-  value       = module.streaming.stream.name
+  value       = module.stream.stream.name
 }
 
 output "buckets" {
@@ -9,6 +9,6 @@ output "buckets" {
 }
 
 output "shop_login_arn" {
-  description = "Secret with the shop's login: etl's MYSQL_SECRET_ARN."
+  description = "Secret with the shop's login, for MYSQL_SECRET_ARN of etl."
   value       = module.shop_login.arn
 }

@@ -1,39 +1,39 @@
 variable "endpoint" {
-  description = "Where LocalStack answers, as the function sees it."
+  description = "LocalStack's address, as the functions reach it."
   type        = string
   default     = "http://127.0.0.1:4566"
 
   validation {
     condition     = can(regex("^http://[^/]+$", var.endpoint)) && !strcontains(var.endpoint, "amazonaws.com")
-    error_message = "endpoint must be http://host:port of LocalStack."
+    error_message = "endpoint must be LocalStack's http://host:port."
   }
 }
 
 variable "function_zips" {
-  description = "Zips with the functions for this machine."
+  description = "Paths of the functions' zips, built for this machine."
   type        = object({ recommend = string, serve = string })
 }
 
 variable "host_architecture" {
-  description = "What the settings' architecture host means: that of this machine, arm64 or x86_64."
+  description = "Architecture of this machine, arm64 or x86_64. It replaces \"host\" in the settings."
   type        = string
 }
 
 variable "pgvector_dsn" {
-  description = "Local vector database. Its password is of this machine only, and so is the state that holds it."
+  description = "DSN of the local vector database. The state contains its password. Both exist on this machine only."
   type        = string
   sensitive   = true
 }
 
 variable "shop_login" {
-  description = "Login of the shop's MySQL. It goes into the secret, and into no plan and no state."
+  description = "Login of the shop's MySQL. It is written to the secret. No plan and no state contains it."
   type        = object({ username = string, password = string })
   sensitive   = true
   ephemeral   = true
 }
 
 variable "suffix" {
-  description = "Put behind every name, so that a test has resources of its own."
+  description = "Added to every name, so that a test has its own resources."
   type        = string
   default     = ""
 }

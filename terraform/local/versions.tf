@@ -11,8 +11,9 @@ terraform {
   backend "local" {}
 }
 
-# The endpoint comes from outside: tflocal's override file, or AWS_ENDPOINT_URL. No default_tags: LocalStack 4.14 answers 500 to
-# DescribeAlarms as soon as an alarm has a tag. Few retries: a call that the emulator lacks would hang for minutes.
+# The endpoint comes from tflocal's override file, or from AWS_ENDPOINT_URL. There are no
+# default_tags, because LocalStack 4.14 answers 500 to DescribeAlarms once an alarm has a tag. There
+# are few retries, because a call that LocalStack does not support would hang for minutes.
 provider "aws" {
   region              = local.settings.region
   allowed_account_ids = [local.settings.account_id]

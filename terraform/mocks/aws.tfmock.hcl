@@ -1,4 +1,5 @@
-# What `terraform test` takes for AWS: values that pass the provider's own checks of ARNs and documents.
+# What `terraform test` uses instead of AWS: values that pass the provider's own checks of ARNs and
+# documents.
 
 mock_data "aws_iam_policy_document" {
   defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }

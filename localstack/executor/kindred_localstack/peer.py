@@ -9,6 +9,7 @@ A web page is told apart by its Host header: a name that was rebound to 127.0.0.
 """
 import ipaddress
 import os
+import re
 import socket
 import struct
 
@@ -58,7 +59,11 @@ def _hex(host: str, port: int, width: int) -> str:
 
 
 def local_host(header: str | None) -> bool:
-    """Whether a Host header names this machine in a way that no DNS record can fake."""
+    """Whether a Host header names this machine in a way that no DNS record can fake.
+
+    AWS's clients put an account number in front of the host when they call S3 Control: 000000000000.127.0.0.1. No DNS name ends
+    in a number, so this form cannot be faked either.
+    """
     if not header:  # HTTP/1.0, which no browser speaks
         return True
     host = header.strip().lower()
@@ -66,7 +71,7 @@ def local_host(header: str | None) -> bool:
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
-    host = host.rstrip(".")
+    host = re.sub(r"^[0-9]{12}\.", "", host.rstrip("."))
     try:
         ipaddress.ip_address(host)
         return True

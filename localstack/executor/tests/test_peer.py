@@ -72,10 +72,11 @@ class OwnerTest(unittest.TestCase):
 class HostTest(unittest.TestCase):
     def test_names_of_this_machine(self):
         for host in ("127.0.0.1:4566", "localhost", "LOCALHOST:4566", "[::1]:4566", "s3.localhost.localstack.cloud:4566", "x.localhost",
-                     "localhost.", "10.0.0.1", "", None):
+                     "localhost.", "10.0.0.1", "000000000000.127.0.0.1:4566", "000000000000.localhost", "", None):
             self.assertTrue(peer.local_host(host), host)
         for host in ("evil.example", "evil.example:4566", "localhost.evil.example", "127.0.0.1.nip.io", "localstack.cloud", "notlocalhost",
-                     "evil-localhost.localstack.cloud", "127.0.0.1@evil.example"):
+                     "evil-localhost.localstack.cloud", "127.0.0.1@evil.example", "000000000000.evil.example",
+                     "0000000000000.127.0.0.1", "x.127.0.0.1"):
             self.assertFalse(peer.local_host(host), host)
 
 

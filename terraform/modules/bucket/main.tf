@@ -1,8 +1,8 @@
 data "aws_caller_identity" "current" {}
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV_AWS_144:Single-region by design; the source database and the code can rebuild every object.
-  # checkov:skip=CKV2_AWS_62:No consumer of object notifications; readers follow the committed manifest pointer.
+  # checkov:skip=CKV_AWS_144:One region is enough: every object can be rebuilt from the source database and the code.
+  # checkov:skip=CKV2_AWS_62:Nothing consumes object notifications: readers follow the pointer to the committed manifest.
   bucket        = var.name
   force_destroy = var.force_destroy
 }
@@ -64,7 +64,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
-  # always present, so that static analysis sees plain rules
+  # Always present, because static checks do not understand dynamic rules.
   rule {
     id     = "expire"
     status = var.expire_days == null ? "Disabled" : "Enabled"
@@ -98,7 +98,7 @@ data "aws_iam_policy_document" "this" {
     actions   = ["s3:*"]
     resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
 
-    # {"AWS": "*"}, not "*": the same for a Deny, and moto's PutBucketLogging crashes on the string form.
+    # {"AWS": "*"} and "*" mean the same in a Deny, but moto's PutBucketLogging crashes on "*".
     principals {
       type        = "AWS"
       identifiers = ["*"]

@@ -9,25 +9,25 @@ variable "name" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed key; null takes SSE-S3, the only kind that log delivery supports."
+  description = "Customer managed key. null means SSE-S3, the only encryption that log delivery supports."
   type        = string
   default     = null
 }
 
 variable "access_log" {
-  description = "Bucket that receives the access logs, or null. An object, so that null is known while planning."
+  description = "Bucket that receives the access logs, or null. It is an object, so that null is known during a plan."
   type        = object({ bucket = string })
   default     = null
 }
 
 variable "log_target" {
-  description = "Let S3 deliver access logs here."
+  description = "Allow S3 to deliver access logs to this bucket."
   type        = bool
   default     = false
 }
 
 variable "expire_days" {
-  description = "Days after which objects expire; null keeps them."
+  description = "Days after which objects expire. null keeps them."
   type        = number
   default     = null
 
@@ -38,13 +38,13 @@ variable "expire_days" {
 }
 
 variable "force_destroy" {
-  description = "Delete the objects with the bucket. False wherever data matter."
+  description = "Delete the objects with the bucket. Keep it false where data matter."
   type        = bool
   default     = false
 }
 
 variable "lifecycle_rules" {
-  description = "Set the lifecycle rules. The provider waits 55 s for them; a throw-away local bucket does without."
+  description = "Set the lifecycle rules. The provider waits 55 s for them, so a local bucket has none."
   type        = bool
   default     = true
 }

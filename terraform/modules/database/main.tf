@@ -5,7 +5,7 @@ locals {
     mysql = {
       version    = "8.4"
       family     = "mysql8.4"
-      parameters = { require_secure_transport = "1", binlog_format = "ROW", slow_query_log = "1" } # rows, for later change capture
+      parameters = { require_secure_transport = "1", binlog_format = "ROW", slow_query_log = "1" } # row format, which change data capture needs
       logs       = ["error", "slowquery"]
     }
     postgres = {
@@ -63,7 +63,7 @@ resource "aws_iam_role_policy_attachment" "monitoring" {
   policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 }
 
-# RDS would make them itself, to be kept for ever, by nobody deleted.
+# Otherwise RDS creates them itself. Then their logs never expire, and a destroy leaves them.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(local.engine.logs)
 

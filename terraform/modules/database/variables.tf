@@ -1,10 +1,10 @@
 variable "name" {
-  description = "Name of the instance, and prefix of the others."
+  description = "Name of the instance, and prefix of the other names."
   type        = string
 }
 
 variable "engine" {
-  description = "mysql, as the shop's database, or postgres, with pgvector to hold the embeddings."
+  description = "mysql for the shop's database, or postgres for the vector database."
   type        = string
 
   validation {
@@ -14,7 +14,7 @@ variable "engine" {
 }
 
 variable "database" {
-  description = "Name of the database that the instance has from its beginning."
+  description = "Name of the first database in the instance."
   type        = string
 }
 
@@ -29,7 +29,7 @@ variable "security_group_id" {
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts storage, secret and performance data."
+  description = "Key that encrypts the storage, the secret and the performance data."
   type        = string
 }
 
@@ -45,25 +45,25 @@ variable "instance_class" {
 }
 
 variable "multi_az" {
-  description = "Standby in a second zone."
+  description = "Create a standby in a second zone."
   type        = bool
   default     = false
 }
 
 variable "deletion_protection" {
-  description = "Refuse to delete the database."
+  description = "Refuse to delete the database, and take a final snapshot."
   type        = bool
   default     = true
 }
 
 variable "storage_gib" {
-  description = "Storage in GiB to begin with; it grows by itself to five times that."
+  description = "Initial storage in GiB. It grows automatically to at most five times that."
   type        = number
   default     = 20
 
   validation {
     condition     = var.storage_gib >= 20 && var.storage_gib <= 13107
-    error_message = "storage_gib must be 20 to 13107: gp3 begins at 20, and five times that must not exceed 65535."
+    error_message = "storage_gib must be 20 to 13107: gp3 starts at 20, and five times the value must not exceed 65535."
   }
 }
 

@@ -53,8 +53,9 @@ resource "aws_glue_data_catalog_encryption_settings" "this" {
 }
 
 locals {
-  # The columns of internal/lake/trainingset, in their order. A run's folder is its partition: `injected`, because runs are named by content
-  # and a query must say which one it reads (CURRENT names the newest).
+  # The columns of internal/lake/trainingset, in their order. Each run is a partition. The
+  # projection is `injected`, because a run's name is a hash: a query must name the run that it
+  # reads (CURRENT contains the newest).
   data_sets = {
     ratings = [
       ["customernumber", "int"], ["city", "string"], ["state", "string"], ["postalcode", "string"], ["country", "string"],
@@ -190,7 +191,8 @@ resource "aws_glue_connection" "source" {
   }
 }
 
-# The launcher, the program and the certificate authorities under the hash of their content: a job that runs keeps what it began with.
+# The key contains the hash of the content, so that a running job keeps the files with which it
+# started.
 resource "aws_s3_object" "code" {
   for_each = { launcher = var.launcher_path, program = var.program_path, ca = var.ca_path }
 
@@ -219,7 +221,7 @@ data "aws_iam_policy_document" "assume" {
 }
 
 data "aws_iam_policy_document" "job" {
-  # checkov:skip=CKV_AWS_356:ec2:Describe* and cloudwatch:PutMetricData take no resource; metrics are bound to Glue's namespace by a condition.
+  # checkov:skip=CKV_AWS_356:ec2:Describe* and cloudwatch:PutMetricData take no resource. A condition limits the metrics to Glue's namespace.
   statement {
     sid       = "ReadCode"
     actions   = ["s3:GetObject"]
@@ -234,14 +236,14 @@ data "aws_iam_policy_document" "job" {
 
   statement {
     sid       = "DeleteLeftovers"
-    actions   = ["s3:DeleteObject"] # of runs that were killed or changed nothing; never CURRENT
+    actions   = ["s3:DeleteObject"] # only runs that were killed or changed nothing, never CURRENT
     resources = ["${var.lake_bucket.arn}/${local.training_set}/run=*"]
   }
 
   statement {
     sid       = "ListLake"
     actions   = ["s3:ListBucket"]
-    resources = [var.lake_bucket.arn] # the whole: without it, S3 answers 403 for a first run's missing pointer, not 404
+    resources = [var.lake_bucket.arn] # the whole bucket: without this right, S3 answers 403 instead of 404 for a first run's missing pointer
   }
 
   statement {
@@ -267,7 +269,7 @@ data "aws_iam_policy_document" "job" {
 
   statement {
     sid       = "Logs"
-    actions   = ["logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"] # Glue sets the key that the group has already
+    actions   = ["logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"] # Glue sets the key again that the group already has
     resources = [for g in aws_cloudwatch_log_group.job : "${g.arn}:*"]
   }
 
@@ -311,7 +313,7 @@ resource "aws_iam_role_policy" "job" {
   policy = data.aws_iam_policy_document.job.json
 }
 
-# The names that Glue 5.0 writes to, when a security configuration encrypts the logs.
+# Glue 5.0 writes to these names if a security configuration encrypts the logs.
 resource "aws_cloudwatch_log_group" "job" {
   for_each = toset(["error", "output"])
 
@@ -339,7 +341,7 @@ resource "aws_glue_job" "etl" {
     python_version  = "3"
   }
 
-  # What jobs/etl/glue/launcher.py reads. The secret's name is an argument, what it holds never is.
+  # Arguments of jobs/etl/glue/launcher.py. They contain the secret's name, but never its value.
   default_arguments = {
     "--etl"                          = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
     "--partitions"                   = tostring(var.partitions)

@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts data, bookmarks and logs."
+  description = "Key that encrypts the data, the bookmarks and the logs."
   type        = string
 }
 
@@ -29,7 +29,7 @@ variable "code_bucket" {
 }
 
 variable "source_database" {
-  description = "MySQL source. secret_arn holds the DSN or {username, password}; secret_kms_key_arn when another key than ours encrypts it."
+  description = "MySQL source. The secret contains the DSN or {username, password}. secret_kms_key_arn is its key, if it is not kms_key_arn."
   type = object({
     host               = string
     port               = number
@@ -55,22 +55,22 @@ variable "security_group_id" {
 }
 
 variable "launcher_path" {
-  description = "The job's Spark launcher on this machine."
+  description = "Path of the job's Spark launcher on this machine."
   type        = string
 }
 
 variable "program_path" {
-  description = "The program etl for Linux on x86_64 (Glue's workers) on this machine."
+  description = "Path of the program etl on this machine, built for Glue's workers (Linux, x86_64)."
   type        = string
 }
 
 variable "ca_path" {
-  description = "PEM file on this machine that the source database's certificate is verified with."
+  description = "Path of a PEM file on this machine, with the certificate authorities of the source database."
   type        = string
 }
 
 variable "workers" {
-  description = "Workers G.1X (4 vCPU, 16 GiB), the driver among them."
+  description = "G.1X workers (4 vCPU, 16 GiB), including the driver."
   type        = number
   default     = 2
 
@@ -81,7 +81,7 @@ variable "workers" {
 }
 
 variable "partitions" {
-  description = "Ranges of customers that the job reads, each a task of its own; a task that fails is repeated alone."
+  description = "Ranges of customers that the job reads. Each is one Spark task, and only failed tasks are repeated."
   type        = number
   default     = 8
 
@@ -92,7 +92,7 @@ variable "partitions" {
 }
 
 variable "timeout_minutes" {
-  description = "Minutes after which a run is ended."
+  description = "Minutes after which a run is stopped."
   type        = number
   default     = 60
 
@@ -103,7 +103,7 @@ variable "timeout_minutes" {
 }
 
 variable "encrypt_catalog" {
-  description = "Own the catalog's encryption setting, which an account has once: true in one environment of an account."
+  description = "Manage the encryption setting of the Glue catalog, which exists once per account. True in exactly one environment of an account."
   type        = bool
   default     = true
 }

@@ -1,4 +1,5 @@
-# A Lambda function with its role and log. What its own code may do comes as a policy; what Lambda does in its name is here.
+# A Lambda function with its role and its log. The policy of its code comes from the caller. The
+# rights that Lambda itself needs are here.
 
 data "aws_caller_identity" "current" {}
 
@@ -29,7 +30,7 @@ data "aws_iam_policy_document" "assume" {
 
 data "aws_iam_policy_document" "this" {
   # checkov:skip=CKV_AWS_356:Creating a network interface for a function and sending traces take no resource (Lambda and X-Ray developer guides).
-  # checkov:skip=CKV_AWS_111:As CKV_AWS_356; the code itself is denied the interfaces.
+  # checkov:skip=CKV_AWS_111:See CKV_AWS_356. A Deny keeps the code itself from the interfaces.
   source_policy_documents = var.policies
 
   statement {
@@ -71,7 +72,7 @@ data "aws_iam_policy_document" "this" {
   dynamic "statement" {
     for_each = var.vpc == null ? [] : [1]
 
-    # The function's own code never makes interfaces: Lambda does, before the code runs.
+    # Lambda creates the interfaces before the code runs. The code itself must not.
     content {
       sid       = "NoInterfacesByCode"
       effect    = "Deny"
@@ -99,9 +100,9 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_116:A stream's mapping has its own destination for failed batches, and a URL waits for the answer; a function's own queue serves asynchronous calls.
-  # checkov:skip=CKV_AWS_272:Code signing needs a signing profile of the organisation; the zip's hash is part of the plan that is confirmed.
-  # checkov:skip=CKV_AWS_173:Encrypted with the customer managed key on AWS; the emulator has none.
+  # checkov:skip=CKV_AWS_116:A dead letter queue serves asynchronous calls only. The stream's mapping has its own destination for failed batches, and callers of a URL get the error.
+  # checkov:skip=CKV_AWS_272:Code signing needs a signing profile of the organisation. The confirmed plan contains the zip's hash.
+  # checkov:skip=CKV_AWS_173:On AWS a customer managed key encrypts it. An emulator has no key.
   function_name                  = var.name
   description                    = var.description
   role                           = aws_iam_role.this.arn
@@ -121,7 +122,7 @@ resource "aws_lambda_function" "this" {
   }
 
   dynamic "logging_config" {
-    for_each = var.vpc == null ? [] : [1] # AWS only: with the default, LocalStack's function equals the provisioner's
+    for_each = var.vpc == null ? [] : [1] # AWS only: in LocalStack the provisioner does not set it either
 
     content {
       log_format = "JSON"
@@ -149,7 +150,7 @@ resource "aws_lambda_alias" "this" {
   count = var.alias == null ? 0 : 1
 
   name             = var.alias
-  description      = "What is called; promotion moves it, a failed smoke test moves it back"
+  description      = "Called by the stream or the URL. A promotion moves it, and a failed promotion moves it back"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
 }

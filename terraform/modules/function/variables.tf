@@ -4,13 +4,13 @@ variable "name" {
 }
 
 variable "role_name" {
-  description = "Name of its role; null takes the function's."
+  description = "Name of the function's role. null means the function's name."
   type        = string
   default     = null
 }
 
 variable "description" {
-  description = "What it does, for people who look into a console."
+  description = "What the function does, for readers of the console."
   type        = string
 }
 
@@ -20,19 +20,19 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed key of its environment and log; null leaves the services' defaults."
+  description = "Customer managed key of the environment and the log. null keeps the services' defaults."
   type        = string
   default     = null
 }
 
 variable "policies" {
-  description = "Policy documents (JSON) of what its code and its triggers do."
+  description = "Policy documents (JSON) of what the code and the event source mapping call."
   type        = list(string)
   default     = []
 }
 
 variable "package_path" {
-  description = "Zip with bootstrap."
+  description = "Path of the zip with bootstrap."
   type        = string
 }
 
@@ -43,7 +43,7 @@ variable "runtime" {
 }
 
 variable "handler" {
-  description = "Handler, of which a provided runtime takes no notice."
+  description = "Handler. A provided runtime ignores it."
   type        = string
   default     = "bootstrap"
 }
@@ -60,7 +60,7 @@ variable "architecture" {
 }
 
 variable "memory_mib" {
-  description = "Memory in MiB; CPU grows with it."
+  description = "Memory in MiB. CPU grows with it."
   type        = number
 
   validation {
@@ -80,12 +80,12 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "Most environments at once; -1 sets no limit of its own."
+  description = "The most instances at once. -1 sets no limit of its own."
   type        = number
 }
 
 variable "tracing" {
-  description = "Active sends traces, PassThrough does not."
+  description = "Active sends traces. PassThrough does not."
   type        = string
 
   validation {
@@ -95,13 +95,13 @@ variable "tracing" {
 }
 
 variable "environment" {
-  description = "Environment beside the vector database."
+  description = "Environment variables, other than those of the vector database."
   type        = map(string)
   default     = {}
 }
 
 variable "vector_database" {
-  description = "PostgreSQL with pgvector: its DSN, and for IAM authentication the instance's resource id and the user (then the DSN holds no password)."
+  description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
   type = object({
     dsn = string
     iam = optional(object({ resource_id = string, user = string }))
@@ -109,18 +109,18 @@ variable "vector_database" {
 
   validation {
     condition     = var.vector_database.iam == null || !can(regex("^postgres(ql)?://[^@/]*:[^@/]*@", var.vector_database.dsn))
-    error_message = "vector_database.dsn must hold no password when the function authenticates by IAM."
+    error_message = "vector_database.dsn must not contain a password if the function authenticates by IAM."
   }
 }
 
 variable "vpc" {
-  description = "Subnets and groups; null leaves the function outside a VPC."
+  description = "Subnets and security groups. null keeps the function outside a VPC."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
   default     = null
 }
 
 variable "alias" {
-  description = "Alias to call it by, so that a release can be taken back; null calls the newest code."
+  description = "Alias to call, so that a release can be rolled back. null calls the newest code."
   type        = string
   default     = null
 }

@@ -4,12 +4,12 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region of the key; names the CloudWatch Logs service principal."
+  description = "Region of the key. It is part of the name of CloudWatch Logs' principal."
   type        = string
 }
 
 variable "deletion_window_in_days" {
-  description = "Days between a destroy and the loss of the key."
+  description = "Days between a destroy and the deletion of the key."
   type        = number
   default     = 30
 

@@ -1,12 +1,13 @@
-# One bucket for each kind of data, so that a mistake in one policy reaches one kind. `modules/bucket` is called with for_each:
-# sub-resources with for_each over buckets give false findings in static checks.
+# One bucket per kind of data, so that a mistake in one policy affects one kind. modules/bucket is
+# called with for_each, because checkov reports false findings for resources with for_each over
+# buckets.
 module "access_logs" {
   source = "../bucket"
   count  = var.access_log_bucket == null ? 0 : 1
 
   name            = var.access_log_bucket
   log_target      = true
-  expire_days     = 400 # a year and a month, so that two years can be compared
+  expire_days     = 400 # a year and a month, so that a month can be compared with the same month a year before
   force_destroy   = var.force_destroy
   lifecycle_rules = var.lifecycle_rules
 }

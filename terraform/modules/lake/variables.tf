@@ -1,5 +1,5 @@
 variable "buckets" {
-  description = "Buckets by role: lake (training sets), artifacts (model versions), recommendations (what Firehose delivers, the quarantine, failed batches), and code on AWS. expire_days null keeps objects."
+  description = "Buckets by role: lake (training sets), artifacts (model versions), recommendations (delivered records, the quarantine, failed batches) and, on AWS, code. expire_days null keeps objects."
   type = map(object({
     name        = string
     expire_days = optional(number)
@@ -7,7 +7,7 @@ variable "buckets" {
 
   validation {
     condition     = length(setsubtract(["lake", "artifacts", "recommendations"], keys(var.buckets))) == 0
-    error_message = "buckets must have the roles lake, artifacts and recommendations."
+    error_message = "buckets must contain the roles lake, artifacts and recommendations."
   }
 
   validation {
@@ -17,25 +17,25 @@ variable "buckets" {
 }
 
 variable "access_log_bucket" {
-  description = "Name of the bucket that receives the others' access logs; null makes none."
+  description = "Name of a bucket for the others' access logs. null creates none."
   type        = string
   default     = null
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the buckets; null takes SSE-S3."
+  description = "Key that encrypts the buckets. null means SSE-S3."
   type        = string
   default     = null
 }
 
 variable "force_destroy" {
-  description = "Delete the objects with the buckets. False wherever data matter."
+  description = "Delete the objects with the buckets. Keep it false where data matter."
   type        = bool
   default     = false
 }
 
 variable "lifecycle_rules" {
-  description = "Set the lifecycle rules. The provider waits 55 s for them; throw-away local buckets do without."
+  description = "Set the lifecycle rules. The provider waits 55 s for them, so local buckets have none."
   type        = bool
   default     = true
 }

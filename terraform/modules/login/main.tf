@@ -1,11 +1,12 @@
-# A database's login as RDS keeps it. The value is written and never read: no plan and no state holds it.
+# A database's login, in the form in which RDS stores one. Terraform writes the value and never
+# reads it: no plan and no state contains it.
 
 resource "aws_secretsmanager_secret" "this" {
-  # checkov:skip=CKV2_AWS_57:For a database that is not RDS, whose password its owner changes; where RDS makes the login, RDS rotates it.
+  # checkov:skip=CKV2_AWS_57:For a database outside RDS, whose owner changes the password. RDS rotates the logins that it creates.
   name                    = var.name
   description             = var.description
   kms_key_id              = var.kms_key_arn
-  recovery_window_in_days = 0 # the name is free again at once
+  recovery_window_in_days = 0 # so that the name can be used again at once
 }
 
 resource "aws_secretsmanager_secret_version" "this" {

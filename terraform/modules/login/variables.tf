@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "Whose login it is, and who reads it."
+  description = "Which database the login is for, and who reads it."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "kms_key_arn" {
 }
 
 variable "username" {
-  description = "User."
+  description = "User name."
   type        = string
   ephemeral   = true
 }

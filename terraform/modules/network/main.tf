@@ -1,5 +1,6 @@
 locals {
-  # Glue, Lambda and Fargate run without a NAT gateway: these endpoints are their only way out.
+  # Glue, Lambda and Fargate have no NAT gateway. They reach only the AWS services with an endpoint
+  # here.
   interface_services = toset(["ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kms", "logs", "monitoring", "secretsmanager", "sts"])
 }
 
@@ -68,7 +69,7 @@ resource "aws_security_group" "endpoints" {
 }
 
 resource "aws_security_group" "workload" {
-  # checkov:skip=CKV2_AWS_5:Attached in the streaming, etl and training modules; checkov does not follow module outputs.
+  # checkov:skip=CKV2_AWS_5:Attached in the modules recommend, serve, etl and chain. checkov does not follow module outputs.
   name        = "${var.name}-workload"
   description = "Glue, Lambda and Fargate; no ingress but from itself (Glue workers talk to each other)"
   vpc_id      = aws_vpc.this.id
@@ -89,7 +90,7 @@ resource "aws_security_group" "vector_db" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "workload_self" {
-  # checkov:skip=CKV_AWS_24:The source is this group itself, not an address; Glue demands all TCP ports within the group.
+  # checkov:skip=CKV_AWS_24:The source is this group itself, not an address. Glue requires all TCP ports within the group.
   # checkov:skip=CKV_AWS_25:See CKV_AWS_24.
   # checkov:skip=CKV_AWS_260:See CKV_AWS_24.
   security_group_id            = aws_security_group.workload.id
@@ -148,7 +149,8 @@ resource "aws_vpc_security_group_ingress_rule" "target" {
   to_port                      = each.value.port
 }
 
-# A source database outside this network: peering or a VPN is its owner's; this only lets the workloads out to it.
+# For a source database outside this network. This only allows the connection: you connect the
+# networks, by peering or a VPN.
 resource "aws_vpc_security_group_egress_rule" "external_source" {
   count = var.external_source == null ? 0 : 1
 

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "region" {
-  description = "Region; names the endpoint services."
+  description = "Region. It is part of the names of the endpoint services."
   type        = string
 }
 
@@ -15,17 +15,17 @@ variable "cidr_block" {
 
   validation {
     condition     = can(cidrsubnet(var.cidr_block, 4, 15)) && tonumber(split("/", var.cidr_block)[1]) <= 24
-    error_message = "cidr_block must be an IPv4 range of /24 or larger: it is cut into 16 subnets."
+    error_message = "cidr_block must be an IPv4 range of /24 or larger, because it is divided into 16 subnets."
   }
 }
 
 variable "availability_zones" {
-  description = "Availability zones used, by name: a new zone of the region must not change the network."
+  description = "Names of the availability zones to use. They are listed so that a new zone of the region does not change the network."
   type        = list(string)
 
   validation {
     condition     = length(var.availability_zones) >= 2 && length(distinct(var.availability_zones)) == length(var.availability_zones)
-    error_message = "availability_zones must name at least two different zones: RDS demands two."
+    error_message = "availability_zones must name at least two different zones, because RDS requires two."
   }
 }
 
@@ -41,12 +41,12 @@ variable "log_retention_days" {
 }
 
 variable "external_source" {
-  description = "Address range and port of a source database outside this network; null when there is none."
+  description = "Address range and port of a source database outside this network, or null."
   type        = object({ cidr = string, port = number })
   default     = null
 
   validation {
     condition     = var.external_source == null ? true : can(cidrhost(var.external_source.cidr, 0)) && var.external_source.cidr != "0.0.0.0/0"
-    error_message = "external_source.cidr must be an address range, and not the whole internet."
+    error_message = "external_source.cidr must be an address range, but not the whole internet."
   }
 }

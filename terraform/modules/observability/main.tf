@@ -38,7 +38,7 @@ resource "aws_sns_topic_subscription" "mail" {
 }
 
 locals {
-  # The function's own metrics are those of lambdas/recommend/metrics.go.
+  # lambdas/recommend/metrics.go writes the metrics of the namespace kindred.
   stream_alarms = {
     iterator-age = {
       description = "Records wait too long in the activity stream", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
@@ -51,17 +51,17 @@ locals {
       dimensions  = { FunctionName = var.function_name }
     }
     throttles = {
-      description = "The activity stream is short of shards", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      description = "The activity stream needs more shards", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
       namespace   = "AWS/Kinesis", metric = "WriteProvisionedThroughputExceeded", statistic = "Sum", threshold = 10, periods = 5, period = 60
       dimensions  = { StreamName = var.stream_name }
     }
     delivery-freshness = {
-      description = "Firehose is behind", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      description = "Firehose delivers late", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
       namespace   = "AWS/Firehose", metric = "DeliveryToS3.DataFreshness", statistic = "Maximum", threshold = var.delivery_age_seconds, periods = 3, period = 60
       dimensions  = { DeliveryStreamName = var.delivery_stream_name }
     }
     quarantine = {
-      description = "Events were put aside as unreadable", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
+      description = "Events were written to the quarantine", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
       namespace   = "kindred", metric = "quarantined", statistic = "Sum", threshold = 1, periods = 1, period = 60
       dimensions  = { function = "recommend" }
     }

@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "Key of the alarm topic; null leaves the service default."
+  description = "Key of the alarm topic. null keeps the service's default."
   type        = string
   default     = null
 }
@@ -30,36 +30,36 @@ variable "delivery_stream_name" {
 }
 
 variable "chain" {
-  description = "State machine etl, train, publish; null where there is none. An object, so that null is known while planning."
+  description = "State machine that runs etl, train and publish, or null. It is an object, so that null is known during a plan."
   type        = object({ arn = string })
   default     = null
 }
 
 variable "model_age_days" {
-  description = "Days without a successful chain after which the live model counts as old: 1 to 7, the longest that an alarm looks back."
+  description = "Days without a successful chain after which the live model counts as old. An alarm looks back at most 7 days."
   type        = number
   default     = 3
 
   validation {
     condition     = var.model_age_days >= 1 && var.model_age_days <= 7
-    error_message = "model_age_days must be 1 to 7: an alarm looks back no further."
+    error_message = "model_age_days must be 1 to 7, because an alarm looks back at most 7 days."
   }
 }
 
 variable "iterator_age_seconds" {
-  description = "Age of the oldest unread record that raises an alarm."
+  description = "Age in seconds of the oldest unread record, from which an alarm is raised."
   type        = number
   default     = 60
 }
 
 variable "delivery_age_seconds" {
-  description = "Age of the oldest undelivered record that raises an alarm; well above Firehose's buffering."
+  description = "Age in seconds of the oldest undelivered record, from which an alarm is raised. It must be well above Firehose's buffering."
   type        = number
   default     = 900
 }
 
 variable "alarm_emails" {
-  description = "Addresses that receive the alarms, each after it confirmed."
+  description = "E-mail addresses that receive the alarms. Each must confirm once."
   type        = set(string)
   default     = []
 
@@ -70,7 +70,7 @@ variable "alarm_emails" {
 }
 
 variable "composite_alarm" {
-  description = "Create the alarm that sums up the stream's alarms. LocalStack has none."
+  description = "Create the alarm that combines the stream's alarms. LocalStack does not support it."
   type        = bool
   default     = true
 }

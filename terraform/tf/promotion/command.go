@@ -22,13 +22,13 @@ const Description = "Terraform for kindred: the local stack's resources, package
 // Command is the program's grammar.
 type Command struct {
 	Local   localCommand   `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
-	Package packageCommand `cmd:"" help:"Build everything that is deployed; the same sources give the same bytes."`
-	Promote promoteCommand `cmd:"" help:"Package this commit and bring it to an environment on AWS, after a plan and a confirmation."`
+	Package packageCommand `cmd:"" help:"Build everything that is deployed. The same commit gives the same bytes."`
+	Promote promoteCommand `cmd:"" help:"Package this commit and promote it to an environment on AWS, after a plan and a confirmation."`
 }
 
 type packageCommand struct {
 	RDSCA string `name:"rds-ca" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem). Without them the packages cannot reach databases on AWS."`
-	To    string `type:"path" placeholder:"FOLDER" help:"Default: package in the state folder."`
+	To    string `type:"path" placeholder:"FOLDER" help:"Where to write the packages. Default: terraform/package in the state folder."`
 }
 
 // Run builds the packages.
@@ -43,7 +43,7 @@ func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
 			return fmt.Errorf("read RDS's certificate authorities: %w", err)
 		}
 		if !x509.NewCertPool().AppendCertsFromPEM(ca) {
-			return fmt.Errorf("read RDS's certificate authorities: %s holds no certificate", c.RDSCA)
+			return fmt.Errorf("read RDS's certificate authorities: %s contains no certificate", c.RDSCA)
 		}
 	}
 	folder := cmp.Or(c.To, filepath.Join(w.State, "package"))
@@ -59,11 +59,11 @@ func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
 
 type localCommand struct {
 	Action  string `arg:"" enum:"apply,plan,destroy" help:"apply, plan or destroy."`
-	Tflocal bool   `help:"Run LocalStack's wrapper tflocal for terraform."`
-	Empty   bool   `help:"Fail when a plan would change something."`
+	Tflocal bool   `help:"Run tflocal, LocalStack's wrapper, instead of terraform."`
+	Empty   bool   `help:"With plan: fail if it would change something."`
 }
 
-// Run runs the action against the stack that .kindred/env names.
+// Run runs the action against the local stack.
 func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	w, err := Open(ctx)
 	if err != nil {
@@ -84,8 +84,8 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	if err := provision.AdmitReader(ctx, env["PGVECTOR_DSN"], stack.Reader); err != nil {
 		return err
 	}
-	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"], MySQLDSN: env["MYSQL_DSN"],
-		Functions: map[string][]byte{}}
+	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"],
+		MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
 		if config.Functions[function], err = artifact.BuildFunction(ctx, local.Repository(), function,
 			local.FunctionOS()); err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Planned reads `terraform show -json PLAN`: the resources as they will be.
+// Planned reads `terraform show -json PLAN` and returns the resources as they will be.
 func Planned(plan []byte) (map[string]Resource, error) {
 	var p struct {
 		Planned json.RawMessage `json:"planned_values"`
@@ -23,21 +23,21 @@ func Planned(plan []byte) (map[string]Resource, error) {
 	return Resources(state)
 }
 
-// prices are US dollars a month of one resource that nobody uses: rounded list prices of Ireland.
-// What costs by use is not here.
+// prices returns, by type, what an unused resource costs per month in US dollars: rounded list prices
+// in Ireland. Costs by use are not included.
 func prices() map[string]float64 {
 	return map[string]float64{
 		"aws_kms_key": 1, "aws_secretsmanager_secret": 0.4, "aws_cloudwatch_metric_alarm": 0.1,
 		"aws_cloudwatch_composite_alarm": 0.5,
 		"aws_cloudwatch_dashboard":       3,
-		"aws_vpc_endpoint":               8,    // in each zone, if it is an interface
-		"aws_kinesis_stream":             12.5, // each shard; on demand 29
-		// db.t4g.micro in one zone; a larger class doubles by step; twice with a standby
+		"aws_vpc_endpoint":               8,    // per zone, if it is an interface
+		"aws_kinesis_stream":             12.5, // per shard; on-demand mode costs 29
+		// db.t4g.micro in one zone. Each larger size doubles the price, and so does a standby.
 		"aws_db_instance": 12.5,
 	}
 }
 
-// AtRest is what the resources cost a month when nobody uses them, with a line for each kind.
+// AtRest returns what the resources cost per month when nobody uses them, and a line for each type.
 func AtRest(resources map[string]Resource) (total float64, lines string) {
 	kinds := map[string]float64{}
 	for _, r := range resources {
@@ -76,7 +76,7 @@ func AtRest(resources map[string]Resource) (total float64, lines string) {
 	return total, b.String()
 }
 
-// step is how many times a micro an instance costs, by its size.
+// step returns the price of an instance class as a multiple of micro's.
 func step(class string) float64 {
 	size := class[strings.LastIndex(class, ".")+1:]
 	factor := map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32,

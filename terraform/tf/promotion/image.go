@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// imageTime is when every image was made, as far as it says: a real time would make equal content
-// unequal images.
+// imageTime is the time of creation in every image. The real time would give the same content
+// another digest.
 var imageTime = time.Unix(0, 0).UTC()
 
 // entry is one file.
@@ -31,8 +31,8 @@ type descriptor struct {
 // imageArchitecture is that of the Fargate tasks.
 const imageArchitecture = "arm64"
 
-// image makes a FROM scratch image of the files as an OCI archive that `docker load` reads too. No
-// engine and no network: an image is a tar of a layer, a description and an index. See
+// image returns a FROM scratch image of the files, as an OCI archive that `docker load` reads too. It
+// needs neither engine nor network: an image is a tar of a layer, a description and an index. See
 // https://github.com/opencontainers/image-spec/blob/main/image-layout.md.
 func image(files []entry) ([]byte, error) {
 	layer, err := layerOf(files)
@@ -49,8 +49,8 @@ func image(files []entry) ([]byte, error) {
 	}
 	config, err := json.Marshal(map[string]any{
 		"created": imageTime, "architecture": imageArchitecture, "os": "linux",
-		// The task's volume takes over owner and rights of a volume that the image declares: so user
-		// 65532 may write to /tmp.
+		// The image declares /tmp as a volume, because ECS then gives the task's volume the image's
+		// owner and mode: user 65532 may write to it.
 		"config": map[string]any{"User": "65532:65532", "Env": []string{"TMPDIR=/tmp"},
 			"Volumes": map[string]any{"/tmp": map[string]any{}}},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{digest(layer)}},
@@ -89,7 +89,7 @@ func image(files []entry) ([]byte, error) {
 	}, nil)
 }
 
-// layerOf is the file system: /tmp for everybody, and the files.
+// layerOf returns the file system as a tar: /tmp, in which every user may write, and the files.
 func layerOf(files []entry) ([]byte, error) {
 	return tarOf(files, []tar.Header{{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}})
 }
@@ -124,5 +124,5 @@ func digest(data []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// blob is a blob's place in the archive.
+// blob returns the path of a blob in the archive.
 func blob(data []byte) string { return "blobs/sha256/" + digest(data)[len("sha256:"):] }

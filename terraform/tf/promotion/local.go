@@ -13,26 +13,26 @@ import (
 	"kindred/localstack/settings"
 )
 
-// Local is terraform/local: the streaming half in a LocalStack.
+// Local is terraform/local: the streaming half in LocalStack.
 type Local struct {
 	root *Root
 	plan string // path of the last plan
 	vars string // path of the variables' file
-	back string // path of the state
 }
 
-// LocalConfig says which LocalStack, and what the functions are.
+// LocalConfig names the LocalStack, the databases and the functions.
 type LocalConfig struct {
 	Endpoint    string // of LocalStack
 	PGVectorDSN string
 	MySQLDSN    string            // its login goes into a secret
 	Functions   map[string][]byte // zips with bootstrap, of recommend and serve
-	Suffix      string            // behind every name; "" for the stack's own resources
-	Wrapper     string            // program that is run for terraform: tflocal's path, or ""
-	Out         *os.File
+	Suffix      string            // is added to every name; "" means the stack's own resources
+	Wrapper     string            // path of tflocal, to run it instead of terraform, or ""
+	Out         *os.File          // where apply and destroy show their output; nil keeps it for errors
 }
 
 // OpenLocal writes the functions and the variables into the state folder and initialises the root.
+// The state is terraform.tfstate in the folder local (with a suffix: local-SUFFIX) of w.State.
 func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalConfig) (*Local, error) {
 	name := "local"
 	if c.Suffix != "" {
@@ -44,15 +44,15 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 	}
 	l := &Local{
 		root: w.Root("local", name, Emulator(c.Endpoint, s.Region)...),
-		plan: filepath.Join(folder, "plan"), vars: filepath.Join(folder, "terraform.tfvars.json"), back: filepath.Join(folder,
-			"terraform.tfstate"),
+		plan: filepath.Join(folder, "plan"),
+		vars: filepath.Join(folder, "terraform.tfvars.json"),
 	}
 	if c.Wrapper != "" {
 		l.root.Program = c.Wrapper
 	}
 	shop, err := mysql.ParseDSN(c.MySQLDSN)
 	if err != nil {
-		return nil, errors.New("prepare terraform/local: MYSQL_DSN is no address") // the driver's error holds the password
+		return nil, errors.New("prepare terraform/local: MYSQL_DSN is not a valid DSN") // the driver's error contains the password
 	}
 	zips, files := map[string]string{}, map[string][]byte{}
 	for name, zip := range c.Functions {
@@ -68,19 +68,18 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 		return nil, fmt.Errorf("prepare terraform/local: %w", err)
 	}
 	for path, data := range files {
-		if err := os.WriteFile(path, data, 0o600); err != nil { // the variables hold the local databases' passwords
+		if err := os.WriteFile(path, data, 0o600); err != nil { // the variables contain the local databases' passwords
 			return nil, fmt.Errorf("prepare terraform/local: %w", err)
 		}
 	}
-	if _, err := l.root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure",
-		"-backend-config=path="+l.back); err != nil {
+	if err := l.root.Init(ctx, "-backend-config=path="+filepath.Join(folder, "terraform.tfstate")); err != nil {
 		return nil, err
 	}
 	l.root.Out = c.Out
 	return l, nil
 }
 
-// Apply makes what is missing.
+// Apply creates and changes what differs from the configuration.
 func (l *Local) Apply(ctx context.Context) error {
 	_, err := l.root.Run(ctx, "apply", "-input=false", "-no-color", "-auto-approve", "-compact-warnings",
 		"-var-file="+l.vars)
@@ -99,25 +98,11 @@ func (l *Local) Plan(ctx context.Context) ([]Change, error) {
 	if _, err := l.root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+l.vars, "-out="+l.plan); err != nil {
 		return nil, err
 	}
-	plan, err := l.quiet().Run(ctx, "show", "-json", l.plan)
+	quiet := *l.root
+	quiet.Out = nil // JSON is for this program, not for a person
+	plan, err := quiet.Run(ctx, "show", "-json", l.plan)
 	if err != nil {
 		return nil, err
 	}
 	return Changes(plan)
-}
-
-// Resources are those of the state.
-func (l *Local) Resources(ctx context.Context) (map[string]Resource, error) {
-	state, err := l.quiet().Run(ctx, "show", "-json")
-	if err != nil {
-		return nil, err
-	}
-	return Resources(state)
-}
-
-// quiet is the root for what is read here, not by a person.
-func (l *Local) quiet() *Root {
-	root := *l.root
-	root.Out = nil
-	return &root
 }

@@ -17,25 +17,25 @@ import (
 	"kindred/internal/platform/artifact"
 )
 
-// Everything that is deployed, in a package folder.
+// The files of a package folder.
 const (
 	imageFile    = "image.tar"
 	sumsFile     = "SHA256SUMS"
 	launcherFile = "jobs/etl/glue/launcher.py"
-	rdsCAFile    = "rds-ca.pem" // in each package; terraform/aws names the place in the DSN
+	rdsCAFile    = "rds-ca.pem" // in each package; the DSNs of terraform/aws contain its path
 )
 
 // Package builds everything that is deployed from the sources in dir into folder: two zips for
 // Lambda, the image of the batch programs, the launcher and the program for Glue, and their hashes.
-// The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities, or nil:
-// then terraform/aws finds a file missing, because its databases could not be verified.
+// The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities. It may be
+// nil; then terraform/aws does not plan, because nothing could verify its databases.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
-	beside := map[string][]byte{}
+	more := map[string][]byte{}
 	if rdsCA != nil {
-		beside[rdsCAFile] = rdsCA
+		more[rdsCAFile] = rdsCA
 	}
 	files := map[string][]byte{}
 	var err error
@@ -44,7 +44,7 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 		if err != nil {
 			return err
 		}
-		if files[name+".zip"], err = artifact.Pack(program, beside); err != nil {
+		if files[name+".zip"], err = artifact.Pack(program, more); err != nil {
 			return fmt.Errorf("package %s: %w", name, err)
 		}
 	}
@@ -80,7 +80,7 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	return nil
 }
 
-// roots are the certificate authorities of the web as PEM, from a pinned module: an image from
+// roots returns the certificate authorities of the web as PEM, from a pinned module. An image from
 // scratch has none.
 func roots() []byte {
 	var buf bytes.Buffer
@@ -90,7 +90,7 @@ func roots() []byte {
 	return buf.Bytes()
 }
 
-// sums lists the files' hashes as sha256sum does, sorted by name.
+// sums returns the files' hashes in the format of sha256sum, sorted by name.
 func sums(files map[string][]byte) []byte {
 	var lines []string
 	for name, data := range files {

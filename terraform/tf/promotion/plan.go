@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// Change is what a plan would do to one resource.
+// Change is what a plan does to one resource.
 type Change struct {
 	Address    string
 	Actions    string   // "create", "update", "delete/create", …
-	Attributes []string // that differ, sorted; none for create and delete
+	Attributes []string // the attributes that differ, sorted; none for create and delete
 }
 
-// String is one line.
+// String returns the change as one line.
 func (c Change) String() string {
 	return fmt.Sprintf("%s %s %s", c.Actions, c.Address, strings.Join(c.Attributes, " "))
 }
 
-// Changes reads `terraform show -json PLAN`: what the plan would change, reads of data left out.
+// Changes reads `terraform show -json PLAN` and returns the changes, without reads of data sources.
 func Changes(plan []byte) ([]Change, error) {
 	var p struct {
 		Resources []struct {
@@ -69,7 +69,8 @@ type module struct {
 	Children  []module   `json:"child_modules"`
 }
 
-// Resources reads `terraform show -json` of a state: all resources of all modules, by address.
+// Resources reads `terraform show -json` of a state and returns all resources of all modules by
+// address.
 func Resources(state []byte) (map[string]Resource, error) {
 	var s struct {
 		Values struct {

@@ -16,23 +16,23 @@ import (
 	"kindred/internal/platform/program"
 )
 
-// promoteCommand packages this commit and brings it to one environment on AWS.
+// promoteCommand packages this commit and promotes it to one environment on AWS.
 type promoteCommand struct {
-	Environment string `arg:"" help:"dev, stage, prod, …: names the state and every resource."`
-	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"The environment's variables, terraform.tfvars.json with account_id and region."`
-	State       string `required:"" placeholder:"BUCKET" help:"Bucket of the states."`
+	Environment string `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
+	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"The environment's variables as terraform.tfvars.json. It must contain account_id and region."`
+	State       string `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
 	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem)."`
 	PlanOnly    bool   `help:"Show what would change, and stop."`
 	Chain       bool   `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
 }
 
-// target is where a promotion may go: the part of the variables that guards it.
+// target is the account and the region in which a promotion may change something.
 type target struct {
 	AccountID string `json:"account_id"`
 	Region    string `json:"region"`
 }
 
-// Run checks whose account answers, packages, and promotes.
+// Run checks the credentials' account, builds the packages, and promotes.
 func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	w, err := Open(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return fmt.Errorf("ask whose credentials these are: %w", err)
+		return fmt.Errorf("read the account of the credentials: %w", err)
 	}
 	if err := want.check(target{AccountID: aws.ToString(identity.Account), Region: cfg.Region}); err != nil {
 		return err
@@ -71,8 +71,8 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 
 	root := w.Root("aws", "aws-"+c.Environment)
-	if _, err := root.Run(ctx, "init", "-input=false", "-no-color", "-reconfigure", "-backend-config=bucket="+c.State,
-		"-backend-config=key="+c.Environment+".tfstate", "-backend-config=region="+want.Region); err != nil {
+	if err := root.Init(ctx, "-backend-config=bucket="+c.State, "-backend-config=key="+c.Environment+".tfstate",
+		"-backend-config=region="+want.Region); err != nil {
 		return err
 	}
 	file, err := filepath.Abs(c.Vars)
@@ -80,11 +80,8 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("find variables: %w", err)
 	}
 	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file,
-		Packages: packages, Tag: tag,
-		PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr, Smoke: func(ctx context.Context,
-			env []string) error {
-			return smoke(ctx, w.Repository, env)
-		}}
+		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr,
+		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
 	changes, err := p.Run(ctx)
 	if err != nil {
 		return err
@@ -92,22 +89,23 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.PlanOnly {
 		return out.Result(fmt.Sprintf("%d changes planned, none made", len(changes)), changes)
 	}
-	return out.Result(fmt.Sprintf("%d changes made; %s answers", len(changes), c.Environment), changes)
+	return out.Result(fmt.Sprintf("%d changes made; the smoke test of %s passed", len(changes), c.Environment), changes)
 }
 
-// check refuses every account and region but the expected ones.
+// check returns an error unless actual is the expected account and region.
 func (t target) check(actual target) error {
 	if t.AccountID == "" || t.Region == "" {
 		return fmt.Errorf("%w: the variables must name account_id and region", ErrWrongTarget)
 	}
 	if actual != t {
-		return fmt.Errorf("%w: these credentials are of account %s in %q, the variables say %s in %q", ErrWrongTarget,
+		return fmt.Errorf("%w: the credentials belong to account %s in %q, but the variables name %s in %q", ErrWrongTarget,
 			actual.AccountID, actual.Region, t.AccountID, t.Region)
 	}
 	return nil
 }
 
-// commitOf is the commit's first 12 digits; what is not committed cannot be found again, so it is refused.
+// commitOf returns the first 12 digits of the commit. It refuses uncommitted changes, because their
+// sources could not be found later.
 func commitOf(ctx context.Context, repository string) (string, error) {
 	git := func(args ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, "git", args...)

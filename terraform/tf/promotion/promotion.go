@@ -18,32 +18,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
-// Promotion brings packages to one environment: a plan, a confirmation, the apply, the image, the
-// database's schema, the smoke test. When something fails after the apply, the functions' alias
-// goes back to the versions that it called before.
+// Promotion promotes packages to one environment: a plan, a confirmation, the apply, the image, the
+// database's schema, the smoke test. If a step after the plan fails, the functions' alias returns to
+// the versions that it called before.
 type Promotion struct {
 	Root        *Root // terraform/aws, initialised with the environment's state
 	AWS         aws.Config
 	Environment string
-	Account     string // as shown; the provider and the caller refuse every other
-	Vars        string // file of the environment's variables
+	Account     string // only shown; the provider and the caller refuse every other account
+	Vars        string // file with the environment's variables
 	Packages    string // folder that Package filled
 	Tag         string // of the image
 	PlanOnly    bool
-	// run the chain before the smoke test, though this is not the first promotion
-	Chain    bool
-	Smoke    func(ctx context.Context, env []string) error // tests the environment that env, NAME=value, names
-	Registry http.RoundTripper                             // reaches the image's registry; nil is HTTP's default
-	// between questions whether a task or a chain has ended; 0 is 10 s
-	Probe time.Duration
-	In    io.Reader // where the confirmation is typed
-	Out   io.Writer // where people read
+	Chain       bool // run the chain even if this is not the first promotion
+	// Smoke tests the environment. env contains the variables of the test, as NAME=value.
+	Smoke    func(ctx context.Context, env []string) error
+	Registry http.RoundTripper // transport to the image's registry; nil means the default
+	Probe    time.Duration     // between two looks at a running task or chain; 0 means 10 s
+	In       io.Reader         // where a person types the confirmation
+	Out      io.Writer         // where a person reads
 }
 
-// defaultProbe is rare enough for the quotas of ECS and Step Functions, which a second promotion shares.
+// defaultProbe respects the quotas of ECS and Step Functions, which are per account.
 const defaultProbe = 10 * time.Second
 
-// outputs are those of terraform/aws.
+// outputs are the outputs of terraform/aws.
 type outputs struct {
 	Environment map[string]string
 	Functions   struct {
@@ -82,10 +81,10 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	if len(changes) > 0 {
 		p.say("apply %d changes", len(changes))
 		applying := *p.Root
-		applying.Out, _ = p.Out.(*os.File) // a person sees it; it can take half an hour
+		applying.Out, _ = p.Out.(*os.File) // a person watches it, because it can take half an hour
 		if _, err := applying.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
 			if anotherApply(err) {
-				return nil, err // nothing was applied, and the alias is the other's
+				return nil, err // nothing was applied, and the other apply may have moved the alias
 			}
 			return changes, p.back(ctx, before, versions, err)
 		}
@@ -100,13 +99,13 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	return changes, nil
 }
 
-// anotherApply reports that Terraform refused, because another apply holds the state's lock or came first.
+// anotherApply reports whether Terraform refused because another apply holds the lock or came first.
 func anotherApply(err error) bool {
 	return strings.Contains(err.Error(), "Error acquiring the state lock") ||
 		strings.Contains(err.Error(), "Saved plan is stale")
 }
 
-// plan plans, and shows what would change and what the environment costs.
+// plan plans, and shows the changes and what the environment costs.
 func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, err error) {
 	file = p.Packages + "-" + p.Environment + ".plan"
 	if _, err := p.Root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+p.Vars,
@@ -148,7 +147,7 @@ func (p *Promotion) confirm() error {
 	return nil
 }
 
-// outputs reads them from the state; before the first apply all are zero.
+// outputs reads the outputs from the state. Before the first apply they are empty.
 func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	text, err := p.Root.Run(ctx, "output", "-json")
 	if err != nil {
@@ -172,7 +171,7 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	return o, nil
 }
 
-// versions are those that the alias of each function calls, by function; none before the first apply.
+// versions returns the version that the alias calls, by function. Before the first apply it is empty.
 func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string, error) {
 	versions := map[string]string{}
 	for _, function := range []string{o.Functions.Recommend.Name, o.Functions.Serve.Name} {
@@ -193,7 +192,8 @@ func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string,
 	return versions, nil
 }
 
-// release is what follows an apply. first says that no function was there before, hence no model either.
+// release does the steps after the apply. first says that the environment had no functions before,
+// and so no model.
 func (p *Promotion) release(ctx context.Context, o outputs, first bool) error {
 	p.say("push image %s:%s", o.Batch.RepositoryURL, p.Tag)
 	if err := p.push(ctx, o.Batch.RepositoryURL); err != nil {
@@ -220,15 +220,15 @@ func (p *Promotion) release(ctx context.Context, o outputs, first bool) error {
 	return nil
 }
 
-// backTime is how long moving the aliases back may take, when the promotion itself was interrupted.
+// backTime is how long moving the aliases back may take, even after an interrupt.
 const backTime = time.Minute
 
-// back makes the alias call the versions that it called before, and returns the error that was the reason.
+// back makes the alias call the versions that it called before. It returns reason, and its own errors.
 func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]string, reason error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), backTime)
 	defer stop()
 	if len(versions) == 0 {
-		return fmt.Errorf("%w; this environment had no functions before, so nothing goes back", reason)
+		return fmt.Errorf("%w; the environment had no functions before, so there was nothing to roll back", reason)
 	}
 	for function, version := range versions {
 		_, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx,
@@ -240,7 +240,7 @@ func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]str
 		}
 		p.say("%s: alias %s calls version %s again", function, o.Functions.Alias, version)
 	}
-	return fmt.Errorf("%w: %w", ErrTakenBack, reason)
+	return fmt.Errorf("%w: %w", ErrRolledBack, reason)
 }
 
 func (p *Promotion) say(format string, args ...any) { fmt.Fprintf(p.Out, format+"\n", args...) }

@@ -13,16 +13,16 @@ import (
 	"strings"
 )
 
-// MirrorVariable names a folder that holds the provider as a zip, laid out as `terraform providers
-// mirror` does it. Empty: Terraform downloads the provider.
+// MirrorVariable names an environment variable: a folder with the provider's zip, in the layout of
+// `terraform providers mirror`. If it is empty, Terraform downloads the provider.
 const MirrorVariable = "KINDRED_TERRAFORM_MIRROR"
 
-// providerFolder is where a mirror keeps the one provider, below its root.
+// providerFolder is the folder of the provider in a mirror. kindred uses no other provider.
 const providerFolder = "registry.terraform.io/hashicorp/aws"
 
-// prepareProvider writes Terraform's CLI configuration. The zip of a mirror is unpacked once, because
-// then each root's init links the provider (3 s) where it would copy 900 MB (9 s). Without a mirror
-// Terraform downloads the provider once.
+// prepareProvider writes Terraform's CLI configuration. It unpacks the zip of a mirror once, so that
+// each init links the provider (3 s) instead of copying 900 MB (9 s). Without a mirror, Terraform
+// downloads the provider once.
 func (w *Workspace) prepareProvider(ctx context.Context) error {
 	if err := os.MkdirAll(w.State, 0o755); err != nil {
 		return fmt.Errorf("prepare Terraform's provider: %w", err)
@@ -32,7 +32,7 @@ func (w *Workspace) prepareProvider(ctx context.Context) error {
 	if root := os.Getenv(MirrorVariable); root != "" {
 		zips, err := filepath.Glob(filepath.Join(root, providerFolder, pattern))
 		if err != nil || len(zips) == 0 {
-			return fmt.Errorf("prepare Terraform's provider: %s is %s, and there is no %s", MirrorVariable, root,
+			return fmt.Errorf("prepare Terraform's provider: %s is %s, which does not contain %s", MirrorVariable, root,
 				filepath.Join(providerFolder, pattern))
 		}
 		mirror := filepath.Join(w.State, "mirror")
@@ -53,11 +53,12 @@ func (w *Workspace) prepareProvider(ctx context.Context) error {
 	return nil
 }
 
-// unpackProvider unpacks terraform-provider-aws_<version>_<os>_<arch>.zip below mirror, unless it is there.
+// unpackProvider unpacks terraform-provider-aws_<version>_<os>_<arch>.zip into mirror, unless it is
+// already there.
 func unpackProvider(ctx context.Context, archive, mirror string) error {
 	parts := strings.Split(strings.TrimSuffix(filepath.Base(archive), ".zip"), "_")
 	if len(parts) != 4 {
-		return fmt.Errorf("%s: not named terraform-provider-aws_<version>_<os>_<arch>.zip", filepath.Base(archive))
+		return fmt.Errorf("%s: the name must be terraform-provider-aws_<version>_<os>_<arch>.zip", filepath.Base(archive))
 	}
 	folder := filepath.Join(mirror, providerFolder, parts[1], parts[2]+"_"+parts[3])
 	r, err := zip.OpenReader(archive)
@@ -87,7 +88,7 @@ func unpackProvider(ctx context.Context, archive, mirror string) error {
 	return nil
 }
 
-// unpack writes one file beside its place and moves it there when it is whole.
+// unpack writes one file to a temporary name, and renames it when it is complete.
 func unpack(f *zip.File, target string) error {
 	in, err := f.Open()
 	if err != nil {
@@ -98,7 +99,7 @@ func unpack(f *zip.File, target string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(out.Name()) }() // gone when it was moved
+	defer func() { _ = os.Remove(out.Name()) }() // it no longer exists if it was renamed
 	if _, err := io.Copy(out, in); err != nil {
 		return errors.Join(err, out.Close())
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Python returns the programs' folder of a virtual environment with the packages of
-// terraform/tools/<name>.txt, made at the first use and when that file changes.
+// Python returns the folder bin of a virtual environment with the packages of
+// terraform/tools/<name>.txt. It creates the environment on first use, and again if that file changes.
 func (w *Workspace) Python(ctx context.Context, name string) (bin string, err error) {
 	requirements := filepath.Join(w.Repository, "terraform", "tools", name+".txt")
 	data, err := os.ReadFile(requirements)

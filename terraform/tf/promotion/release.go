@@ -24,8 +24,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// push uploads the packaged image, without a container engine, unless the registry has it. Tags are
-// immutable: another image under the same tag is an error.
+// push uploads the packaged image without a container engine, unless the registry already has it.
+// Tags are immutable, so another image with the same tag is an error.
 func (p *Promotion) push(ctx context.Context, repository string) error {
 	image, err := tarball.ImageFromPath(filepath.Join(p.Packages, imageFile), nil)
 	if err != nil {
@@ -37,10 +37,10 @@ func (p *Promotion) push(ctx context.Context, repository string) error {
 	}
 	token, err := ecr.NewFromConfig(p.AWS).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
-		return fmt.Errorf("ask for the registry's token: %w", err)
+		return fmt.Errorf("get the registry's token: %w", err)
 	}
 	if len(token.AuthorizationData) == 0 {
-		return errors.New("ask for the registry's token: there is none")
+		return errors.New("get the registry's token: the answer is empty")
 	}
 	login, err := base64.StdEncoding.DecodeString(aws.ToString(token.AuthorizationData[0].AuthorizationToken))
 	if err != nil {
@@ -60,9 +60,9 @@ func (p *Promotion) push(ctx context.Context, repository string) error {
 	case err == nil && there.Digest == own:
 		return nil
 	case err == nil:
-		return fmt.Errorf("push image %s: %w: the registry has %s, this is %s", ref, ErrOtherImage, there.Digest, own)
+		return fmt.Errorf("push image %s: %w: the registry has %s, the package %s", ref, ErrOtherImage, there.Digest, own)
 	case !errors.As(err, &status) || status.StatusCode != http.StatusNotFound:
-		return fmt.Errorf("look for image %s: %w", ref, err)
+		return fmt.Errorf("look up image %s: %w", ref, err)
 	}
 	if err := remote.Write(ref, image, options...); err != nil {
 		return fmt.Errorf("push image %s: %w", ref, err)
@@ -70,13 +70,13 @@ func (p *Promotion) push(ctx context.Context, repository string) error {
 	return nil
 }
 
-// Time limits of what a promotion waits for.
+// Time limits of a promotion's steps.
 const (
-	taskTime  = 20 * time.Minute // a task begins within 2 minutes; a migration waits at most a minute for another
+	taskTime  = 20 * time.Minute // a task starts within 2 minutes; a migration waits at most a minute for another one
 	chainTime = 6 * time.Hour
 )
 
-// runTask runs a program's task with another command and waits until it has ended well.
+// runTask runs a program's task with another command, and waits until it has succeeded.
 func (p *Promotion) runTask(ctx context.Context, o outputs, program string, command ...string) error {
 	ctx, stop := context.WithTimeout(ctx, taskTime)
 	defer stop()
@@ -112,7 +112,7 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 	}
 }
 
-// ended is nil when the task's container ended with exit code 0.
+// ended returns nil if the task's container ended with exit code 0.
 func ended(task types.Task) error {
 	if len(task.Containers) == 1 && task.Containers[0].ExitCode != nil && *task.Containers[0].ExitCode == 0 {
 		return nil
@@ -126,7 +126,7 @@ func ended(task types.Task) error {
 			reasons = append(reasons, *c.Reason)
 		}
 	}
-	return fmt.Errorf("%w: %s; its log group says why", ErrTask, strings.Join(reasons, ", "))
+	return fmt.Errorf("%w: %s; see its log group", ErrTask, strings.Join(reasons, ", "))
 }
 
 func failures(all []types.Failure) string {
@@ -137,7 +137,7 @@ func failures(all []types.Failure) string {
 	return strings.Join(reasons, ", ")
 }
 
-// runChain runs etl, train and publish and waits for their end.
+// runChain runs etl, train and publish, and waits until they have succeeded.
 func (p *Promotion) runChain(ctx context.Context, machine string) error {
 	ctx, stop := context.WithTimeout(ctx, chainTime)
 	defer stop()
@@ -156,7 +156,8 @@ func (p *Promotion) runChain(ctx context.Context, machine string) error {
 		case sfntypes.ExecutionStatusSucceeded:
 			return nil
 		default:
-			return fmt.Errorf("%w: %s, %s; the log groups of etl, train and publish say why. An empty shop cannot be trained on: fill it, then promote again with --chain",
+			return fmt.Errorf("%w: %s, %s; see the log groups of etl, train and publish. "+
+				"Training needs a shop with data: fill it, then promote again with --chain",
 				ErrChain, seen.Status, aws.ToString(seen.Cause))
 		}
 		if err := p.wait(ctx); err != nil {
@@ -165,7 +166,7 @@ func (p *Promotion) runChain(ctx context.Context, machine string) error {
 	}
 }
 
-// wait waits for the next question.
+// wait waits until it is time to look again.
 func (p *Promotion) wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

@@ -58,7 +58,7 @@ func TestTaskMustEndWell(t *testing.T) {
 		"out of memory": {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 137, "reason": "OutOfMemoryError"}]}]}`}, "OutOfMemoryError"},
 		"no place":      {[]string{`{"tasks": [], "failures": [{"reason": "RESOURCE:ENI"}]}`}, nil, "RESOURCE:ENI"},
 		"gone":          {[]string{started}, []string{`{"tasks": [], "failures": [{"reason": "MISSING"}]}`}, "MISSING"},
-		"no container":  {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": []}]}`}, "its log group says why"},
+		"no container":  {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": []}]}`}, "see its log group"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
-// Package promotion runs Terraform and the Python tools around it for this repository: it prepares
-// the provider (from the mirror that KINDRED_TERRAFORM_MIRROR names, else from the registry),
-// keeps everything that they write in the state folder, and reads plans. It owns no configuration:
-// that is the folder terraform/.
+// Package promotion runs Terraform for this repository. It prepares the provider (from the mirror
+// that KINDRED_TERRAFORM_MIRROR names, otherwise from the registry), builds the packages, reads
+// plans, and promotes a commit to an environment on AWS. Everything it writes is in the state
+// folder. It does not own the configuration, which is in the folder terraform/.
 package promotion
 
 import (
@@ -17,7 +17,7 @@ import (
 	"kindred/internal/platform/artifact"
 )
 
-// Workspace is where Terraform finds its provider and leaves its state.
+// Workspace is the repository, and the folder for Terraform's provider and states.
 type Workspace struct {
 	Repository string // root folder of this repository
 	State      string // <state folder>/terraform
@@ -39,7 +39,7 @@ func Open(ctx context.Context) (*Workspace, error) {
 	return w, nil
 }
 
-// workspace finds the folders; nothing is prepared.
+// workspace finds the folders. It prepares nothing.
 func workspace() (*Workspace, error) {
 	repository, err := artifact.FindRepository()
 	if err != nil {
@@ -56,36 +56,44 @@ func workspace() (*Workspace, error) {
 // Root is a folder of configuration with its own environment and working data.
 type Root struct {
 	Dir     string
-	Env     []string // NAME=value, behind the process's own
+	Env     []string // NAME=value; wins over the process's own environment
 	Program string   // terraform, or a wrapper of it
-	Out     *os.File // where apply and destroy show what they do; nil keeps it for the error
+	Out     *os.File // where Run shows the output; nil returns it instead
 }
 
-// Root returns the configuration in terraform/<folder>. data names its working data: two of one
-// folder must not share them.
+// Root returns the configuration in terraform/<folder>. data names the working data. Two Roots of
+// one folder must not share it.
 func (w *Workspace) Root(folder, data string, env ...string) *Root {
 	own := []string{
-		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data",
-			data), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"AWS_EC2_METADATA_DISABLED=true", // else the provider waits for a machine's role
+		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data", data),
+		"TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
+		"AWS_EC2_METADATA_DISABLED=true", // otherwise the provider waits for an EC2 role
 	}
 	return &Root{Dir: filepath.Join(w.Repository, "terraform", folder), Env: append(own, env...), Program: "terraform"}
 }
 
-// Emulator is the environment for a server that answers as AWS at endpoint. The provider asks for
-// buckets' tags at http://<account>.<host>, a name that need not resolve: the emulator is its own
-// HTTP proxy, and loopback needs none.
+// Emulator returns the environment for an emulator of AWS at endpoint. The provider reads the tags
+// of buckets at http://<account>.<host>, a name that does not resolve. Therefore the emulator is also
+// the HTTP proxy. Requests to a loopback address do not use a proxy.
 func Emulator(endpoint, region string) []string {
 	return []string{
-		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" +
-			endpoint, "NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
+		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" + endpoint,
+		"NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
 		"S3_HOSTNAME=127.0.0.1", "DISABLE_DEPRECATION_NOTICE=1", // for tflocal
 	}
 }
 
-// Run runs terraform with args in the root and returns what it printed. Exported TF_VAR_… of the
-// caller's shell are left out: values come by -var and -var-file.
+// Init runs terraform init with backend settings. The committed lock file chooses the provider's
+// version and is not changed: a promotion refuses a clone with changed files.
+func (r *Root) Init(ctx context.Context, settings ...string) error {
+	_, err := r.Run(ctx, append([]string{"init", "-input=false", "-no-color", "-reconfigure", "-lockfile=readonly"},
+		settings...)...)
+	return err
+}
+
+// Run runs terraform with args in the root and returns what it printed. It does not pass on TF_VAR_…
+// of the caller's shell: values come by -var and -var-file.
 func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, r.Program, args...)
 	cmd.Dir = r.Dir
@@ -107,7 +115,7 @@ func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-// tail is the end of a long output: where it says what went wrong.
+// tail returns the end of a long output, where the error is.
 func tail(s string) string {
 	const most = 6000
 	if len(s) > most {

@@ -1,0 +1,62 @@
+mock_provider "aws" {
+  source = "../../mocks"
+}
+
+variables {
+  name        = "kindred-test"
+  region      = "eu-west-1"
+  kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  etl_job     = { name = "j", arn = "arn:aws:glue:eu-west-1:123456789012:job/j" }
+  tasks = {
+    train   = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/train:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/train" }, role = { arn = "arn:aws:iam::123456789012:role/train" } }
+    publish = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish" }, role = { arn = "arn:aws:iam::123456789012:role/publish" } }
+  }
+  cluster            = { name = "c", arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/c" }
+  execution_role_arn = "arn:aws:iam::123456789012:role/execution"
+  failure_topic_arn  = "arn:aws:sns:eu-west-1:123456789012:t"
+  subnet_ids         = ["subnet-1"]
+  security_group_id  = "sg-1"
+}
+
+run "chain" {
+
+  assert {
+    condition     = alltrue([for k in ["Etl", "Train", "Publish"] : length(jsondecode(aws_sfn_state_machine.chain.definition).States[k].Retry) > 0 && jsondecode(aws_sfn_state_machine.chain.definition).States[k].Catch[0].Next == "TellFailure"])
+    error_message = "every step must be retried, and its failure reported"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.TellFailure.Next == "Failed"
+    error_message = "a reported failure must fail the execution too"
+  }
+
+  assert {
+    condition     = alltrue([for next in concat([jsondecode(aws_sfn_state_machine.chain.definition).StartAt], flatten([for s in values(jsondecode(aws_sfn_state_machine.chain.definition).States) : concat([try(s.Next, [])], try(s.Catch[*].Next, []))])) : contains(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), next)])
+    error_message = "every step must lead to one that exists"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Train.Parameters.TaskDefinition == var.tasks.train.definition.arn && jsondecode(aws_sfn_state_machine.chain.definition).States.Publish.Parameters.TaskDefinition == var.tasks.publish.definition.arn
+    error_message = "each step must run its own task"
+  }
+}
+
+run "refuses_a_bad_schedule" {
+  command = plan
+
+  variables {
+    schedule = "30 2 * * *"
+  }
+
+  expect_failures = [var.schedule]
+}
+
+run "refuses_no_time" {
+  command = plan
+
+  variables {
+    program_timeout_minutes = 0
+  }
+
+  expect_failures = [var.program_timeout_minutes]
+}

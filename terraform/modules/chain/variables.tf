@@ -1,0 +1,92 @@
+variable "name" {
+  description = "Prefix of every resource name."
+  type        = string
+}
+
+variable "region" {
+  description = "Region."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the definition, the log and the schedule."
+  type        = string
+}
+
+variable "etl_job" {
+  description = "Glue job that runs first."
+  type        = object({ name = string, arn = string })
+}
+
+variable "tasks" {
+  description = "Fargate tasks that run after it."
+  type = object({
+    train   = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
+    publish = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
+  })
+}
+
+variable "cluster" {
+  description = "Cluster in which the tasks run."
+  type        = object({ name = string, arn = string })
+}
+
+variable "execution_role_arn" {
+  description = "Role with which ECS starts the tasks."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of the tasks."
+  type        = list(string)
+}
+
+variable "security_group_id" {
+  description = "Security group of the tasks."
+  type        = string
+}
+
+variable "failure_topic_arn" {
+  description = "Topic that receives a message when the chain fails."
+  type        = string
+}
+
+variable "program_timeout_minutes" {
+  description = "Minutes after which train or publish is stopped."
+  type        = number
+  default     = 240
+
+  validation {
+    condition     = var.program_timeout_minutes >= 1
+    error_message = "program_timeout_minutes must be at least 1."
+  }
+}
+
+variable "schedule" {
+  description = "When the chain starts, in the syntax of EventBridge Scheduler."
+  type        = string
+  default     = "cron(30 2 * * ? *)"
+
+  validation {
+    condition     = can(regex("^(cron|rate|at)\\(.+\\)$", var.schedule))
+    error_message = "schedule must be cron(…), rate(…) or at(…)."
+  }
+}
+
+variable "timezone" {
+  description = "Time zone of the schedule."
+  type        = string
+  default     = "UTC"
+}
+
+variable "schedule_enabled" {
+  description = "Start the chain by the schedule. false leaves it to people."
+  type        = bool
+  default     = true
+}
+
+variable "log_retention_days" {
+  description = "Days to keep the log."
+  type        = number
+  default     = 365
+}

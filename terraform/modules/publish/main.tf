@@ -1,0 +1,48 @@
+# The program publish: model version in, embeddings in the vector database out.
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "ReadModel"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.artifacts_bucket.arn}/model/*"] # the folder of internal/platform/envconfig
+  }
+
+  # The whole bucket: without this right, S3 answers 403 instead of 404 for a pointer that does not
+  # exist yet.
+  statement {
+    sid       = "Absent"
+    actions   = ["s3:ListBucket"]
+    resources = [var.artifacts_bucket.arn]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+  }
+}
+
+module "task" {
+  source = "../task"
+
+  name               = var.name
+  program            = "publish"
+  region             = var.region
+  kms_key_arn        = var.kms_key_arn
+  image              = var.image
+  execution_role_arn = var.execution_role_arn
+  policy             = data.aws_iam_policy_document.this.json
+  size               = { cpu = 512, memory_mib = 2048, storage_gib = 21 }
+
+  environment = {
+    ARTIFACTS_BUCKET = var.artifacts_bucket.name
+    PGVECTOR_DSN     = var.vector_database.dsn
+    PGUSER           = var.vector_database.username
+    PGVECTOR_READER  = var.vector_database.reader
+  }
+
+  # pgx takes from PGUSER and PGPASSWORD what the DSN does not say. ECS reads the password when the
+  # task starts. So no state and no task definition contains it, and a rotated password is used at
+  # once.
+  secrets = { PGPASSWORD = "${var.vector_database.secret_arn}:password::" }
+}

@@ -1,0 +1,39 @@
+variable "name" {
+  description = "Prefix of every resource name."
+  type        = string
+}
+
+variable "region" {
+  description = "Region."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the bucket and the log."
+  type        = string
+}
+
+variable "image" {
+  description = "Image of the batch programs, with its tag."
+  type        = string
+}
+
+variable "execution_role_arn" {
+  description = "Role with which ECS starts the task."
+  type        = string
+}
+
+variable "artifacts_bucket" {
+  description = "Bucket of the model versions."
+  type        = object({ name = string, arn = string })
+}
+
+variable "vector_database" {
+  description = "PostgreSQL with pgvector: DSN without user and password, the owner's name, the secret that contains {password}, and the role as which the functions log in."
+  type        = object({ dsn = string, username = string, secret_arn = string, reader = string })
+
+  validation {
+    condition     = !strcontains(var.vector_database.dsn, "@")
+    error_message = "vector_database.dsn must contain neither user nor password: they come as PGUSER and PGPASSWORD."
+  }
+}

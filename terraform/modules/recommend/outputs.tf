@@ -1,0 +1,9 @@
+output "function" {
+  description = "The function."
+  value       = { name = module.function.name }
+}
+
+output "role" {
+  description = "Name of the function's role."
+  value       = module.function.role
+}

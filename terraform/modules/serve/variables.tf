@@ -1,0 +1,53 @@
+variable "region" {
+  description = "Region."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Customer managed key. null keeps the services' defaults."
+  type        = string
+  default     = null
+}
+
+variable "vector_database" {
+  description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
+  type = object({
+    dsn = string
+    iam = optional(object({ resource_id = string, user = string }))
+  })
+}
+
+variable "vpc" {
+  description = "Subnets and security groups of the function. null keeps it outside a VPC."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}
+
+variable "alias" {
+  description = "Alias that the function URL calls, so that a release can be rolled back. null calls the newest code."
+  type        = string
+  default     = null
+}
+
+variable "function" {
+  description = "The function: name, its role's name (null: the same), zip with bootstrap, architecture, memory in MiB, time limit in seconds (a request ends after 5), the most instances at once (-1: no limit of its own), tracing (Active or PassThrough), days to keep the log."
+  type = object({
+    name                 = string
+    role_name            = optional(string)
+    package_path         = string
+    runtime              = optional(string, "provided.al2023")
+    handler              = optional(string, "bootstrap")
+    architecture         = optional(string, "arm64")
+    memory_mib           = optional(number, 512)
+    timeout_seconds      = optional(number, 10)
+    reserved_concurrency = optional(number, 20)
+    tracing              = optional(string, "Active")
+    log_retention_days   = optional(number, 365)
+  })
+}
+
+variable "callers" {
+  description = "Principals (ARNs) that may call the function URL."
+  type        = set(string)
+  default     = []
+}

@@ -1,0 +1,58 @@
+# The role of a person who runs `verify` (what became of the events) and `verify redrive` (sends
+# again the events that were given up).
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = var.operators
+    }
+  }
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "Stream"
+    actions   = ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:PutRecords"]
+    resources = [var.stream_arn]
+  }
+
+  # The folders of internal/platform/envconfig. Lambda itself chose aws/lambda for failed batches.
+  statement {
+    sid       = "Read"
+    actions   = ["s3:GetObject"]
+    resources = [for folder in ["recommendations", "quarantine", "aws/lambda"] : "${var.recommendations_bucket_arn}/${folder}/*"]
+  }
+
+  statement {
+    sid       = "Mark"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.recommendations_bucket_arn}/redriven/*"]
+  }
+
+  statement {
+    sid       = "List"
+    actions   = ["s3:ListBucket"]
+    resources = [var.recommendations_bucket_arn]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.kms_key_arn]
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name                 = var.name
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  max_session_duration = 43200 # an audit of a full stream reads for hours
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "kindred"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}

@@ -1,0 +1,4 @@
+output "role" {
+  description = "Name of the role."
+  value       = aws_iam_role.this.name
+}

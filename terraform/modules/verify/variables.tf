@@ -1,0 +1,29 @@
+variable "name" {
+  description = "Name of the role."
+  type        = string
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the stream and the bucket."
+  type        = string
+}
+
+variable "stream_arn" {
+  description = "Activity stream."
+  type        = string
+}
+
+variable "recommendations_bucket_arn" {
+  description = "Bucket of the delivered records, the quarantine and the failed batches."
+  type        = string
+}
+
+variable "operators" {
+  description = "Principals (ARNs) that may assume the role."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.operators) > 0
+    error_message = "operators must name at least one principal."
+  }
+}
