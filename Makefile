@@ -20,11 +20,11 @@ help:
 ##- the whole loop
 
 .PHONY: demo
-demo: build ## The whole loop on this machine; DATA=<folder with MovieLens files or CSV> runs it on that data
+demo: build ## Run the whole loop on this machine; DATA=<folder> uses its MovieLens or CSV files
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
-batch: build ## The nightly half on the running stack: etl, train, publish
+batch: build ## Run etl, train and publish on the running stack, as every night
 	@$(WITH_STACK) $(BIN)/etl
 	@$(WITH_STACK) $(BIN)/train
 	@$(WITH_STACK) $(BIN)/publish
@@ -32,20 +32,20 @@ batch: build ## The nightly half on the running stack: etl, train, publish
 ##- the local stack
 
 .PHONY: local-up local-down local-status local-reset doctor deploy
-local-up: build ## Start LocalStack, PostgreSQL + pgvector and MySQL on 127.0.0.1; writes the file env; STACK=docker|native forces
+local-up: build ## Start LocalStack, PostgreSQL with pgvector and MySQL on 127.0.0.1; STACK=docker or native chooses how
 	@$(BIN)/localstack up
-local-down: build ## Stop the stack; the databases keep their data, LocalStack forgets its own (make deploy)
+local-down: build ## Stop the stack; the databases keep their data, LocalStack needs `make deploy` again
 	@$(BIN)/localstack down
-local-status: build ## Show what runs, where and since when
+local-status: build ## Show what is running, where and since when
 	@$(BIN)/localstack status
-local-reset: build ## Stop the stack and delete its data; downloads and programs stay
+local-reset: build ## Stop the stack and delete its data; keep downloads and programs
 	@$(BIN)/localstack reset
 doctor: build ## Check this machine and the running stack, and say what to do
 	@$(BIN)/localstack doctor
-deploy: build ## Create buckets, streams and the two Lambda functions in the running stack; after each local-up
+deploy: build ## Create buckets, streams and the two Lambda functions; needed after each local-up
 	@$(BIN)/localstack provision
 
-##- the programs, one by one (ARGS="--help" shows the flags; MYSQL_DSN and the like, set by you, win over the stack's)
+##- one program each (ARGS=--help shows its flags; a variable that you set wins over the stack's)
 
 .PHONY: $(PROGRAMS)
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
@@ -54,8 +54,8 @@ train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated shoppers → Kinesis
-feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train; joined in DuckDB
-verify: build ## The delivery audit: every event accounted for; ARGS="redrive" sends again what had to be given up
+feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
+verify: build ## Prove that every event is accounted for; ARGS=redrive sends failed events again
 $(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 
@@ -68,24 +68,24 @@ duckdb: build
 $(DUCKDB_FOLDER):
 	@mkdir -p $(@D) && rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
 
-##- Terraform (1.11 or later; not part of `make test`: minutes)
+##- Terraform (1.11 or later; takes minutes, not part of `make test`)
 
 .PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
-package: build ## Everything that is deployed, the same bytes for the same commit: two Lambda zips, image, Glue's program (no Docker, no network)
+package: build ## Build what is deployed: two Lambda zips, the image, Glue's program; needs neither Docker nor network
 	@$(BIN)/tf package $(ARGS)
-promote: build ## To AWS, smoke-tested, or back: ENV=dev ARGS="--vars FILE --state BUCKET --rds-ca FILE"; plan, cost and confirmation first (docs/deploy.md)
+promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
-tf-verify: ## Offline: format, validate, every module's tests, checkov
+tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov
 	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
-tf-moto: ## Promote terraform/aws whole to a moto server, and back: second plan, secrets, policies, names, lock, destroy
+tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 60m -v -run TestAWS ./terraform/acceptance
-tf-calls: local-up ## Record the programs' AWS calls on the running stack, which tf-moto judges the roles by; ARGS=-update writes them
+tf-calls: local-up ## Record the programs' AWS calls, which tf-moto compares with the roles; ARGS=-update writes them
 	@$(WITH_STACK) go test -count=1 -timeout 10m -v -run TestCalls ./terraform/acceptance $(ARGS)
-tf-local: build ## Build the streaming half in the running stack with Terraform instead of `make deploy`; ARGS=--tflocal by tflocal
+tf-local: build ## Build the streaming half with Terraform instead of `make deploy`; ARGS=--tflocal uses tflocal
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built
 	@$(BIN)/tf local destroy $(ARGS)
-tf-local-test: local-up ## Terraform's local resources equal the provisioner's; demo, smoke and integration tests, a plan and destroy on what tflocal built
+tf-local-test: local-up ## Compare Terraform's local resources with the provisioner's; run demo and tests on them
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
 	@$(BIN)/tf local apply --tflocal
 	@$(BIN)/demo
@@ -98,25 +98,25 @@ tf-local-test: local-up ## Terraform's local resources equal the provisioner's; 
 ##- emulators
 
 .PHONY: conformance
-conformance: local-up ## Where emulators differ from AWS: writes docs/parity.md (about 7 minutes); CONFORMANCE_ENDPOINT=URL prints one column
+conformance: local-up ## Write docs/parity.md: where emulators differ from AWS (7 minutes); CONFORMANCE_ENDPOINT=URL checks one
 	@go run ./integration/conformance/parity $(ARGS)
 
-##- benchmarks
+##- benchmarks (on the running stack, except bench-train)
 
 .PHONY: bench-etl bench-publish bench-retrieve
-bench-etl: build ## Reading MySQL: kindred beside the C client, plain Go, DuckDB, Spark (about 15 minutes, on the running stack)
+bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB and Spark (15 minutes)
 	@$(WITH_STACK) python3 benchmarks/etl/bench.py $(ARGS)
-bench-publish: build ## Loading embeddings: COPY BINARY and others, vector and halfvec, a publish by step (about 5 minutes, on the running stack)
+bench-publish: build ## Loading embeddings: ways to copy, column types, the steps of a publish (5 minutes)
 	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)
-bench-retrieve: build ## Answering from embeddings: scan and index, alone and batched, and the crossover (about 20 minutes, on the running stack)
+bench-retrieve: build ## Searching embeddings: exact scan and index, single and in batches (20 minutes)
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)
 
 .PHONY: bench-stream
-bench-stream: build ## λ recommend at the Lambda Runtime API: beside an empty function and a bare pgx loop, start, size (about 2 minutes, on the running stack)
+bench-stream: build ## λ recommend, compared with an empty function and a bare pgx loop (2 minutes)
 	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
 
 .PHONY: bench-train
-bench-train: build ## Seconds an epoch beside C++/Eigen and implicit (needs g++, libeigen3-dev, python3); ARGS="--dims 64 --rounds 1", reach, grow
+bench-train: build ## Training, compared with C++/Eigen and implicit; ARGS=reach or grow (needs g++, libeigen3-dev, python3)
 	@mkdir -p $(STATE)/bench/train
 	@GOEXPERIMENT=simd go build -o $(STATE)/bench/train/bench-train ./benchmarks/train
 	@go build -o $(STATE)/bench/train/bench-train-pure ./benchmarks/train
@@ -129,46 +129,46 @@ VERSION := -X kindred/internal/platform/program.linked
 STAMP = $(shell git log -1 --format='$(VERSION)Commit=%H $(VERSION)Date=%cI' 2>/dev/null) $(if $(shell git status --porcelain 2>/dev/null),$(VERSION)Changes=true)
 
 .PHONY: build
-build: ## Compile every program into the state folder's bin; refuses a state folder that is not kindred's
+build: ## Compile every program into the folder bin of the state folder
 	@go run ./localstack claim
 	@mkdir -p $(BIN)
 	@go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
 	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train # vector kernels on amd64; elsewhere the same program
 
 .PHONY: test
-test: fmt-check vet lint test-unit test-executor test-integration ## Everything: format, vet, lint, unit tests, integration tests (starts what it needs)
+test: fmt-check vet lint test-unit test-executor test-integration ## Run format, vet, lint, unit and integration tests; starts the servers it needs
 
 .PHONY: fmt fmt-check vet lint
 fmt: ## Format the Go code
 	@gofmt -w $$(git ls-files '*.go')
-fmt-check: ## Fail when a Go file is not formatted
+fmt-check: ## Fail if a Go file is not formatted
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not formatted (make fmt):"; echo "$$files"; exit 1; }
-vet: ## go vet, for Linux and for macOS
+vet: ## Run go vet for Linux and macOS
 	@go vet ./...
 	@GOOS=darwin go vet ./localstack/... ./jobs/... ./lambdas/...
-lint: ## golangci-lint, built from the pinned version the first time (about two minutes), and the walls between packages
+lint: ## Run golangci-lint (the first run compiles it) and check walls and lengths (internal/walls)
 	@go test ./internal/walls
 	@$(LINT) run ./...
 
 .PHONY: test-unit test-executor test-integration test-docker
-test-unit: ## Unit tests: no services
+test-unit: ## Run the unit tests, which need no servers
 	@go test -short ./...
 	@GOEXPERIMENT=simd go test ./internal/model/ials # the vector kernels that this machine has
-test-executor: ## Tests of LocalStack's Lambda executor (Python 3.11 or later)
+test-executor: ## Run the tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
-test-integration: ## Integration tests, in containers of their own or against the native stack, started if it does not run; STACK=native forces
+test-integration: ## Run the integration tests in containers, or on the native stack; STACK=docker or native chooses
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@unshare -rm sh -c 'mount -t tmpfs tmpfs /tmp' 2>/dev/null || echo "!!! NOT TESTED: etl on a full disk. It needs the right to mount a file system (unshare)"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis, the joins of feedback, foreign Parquet readers, the packages for other platforms. They need Python with pip"
 	@go test -count=1 -timeout 30m ./integration
 test-docker: export STACK = docker
-test-docker: test-integration ## The same tests in containers, which takes an engine with compose
+test-docker: test-integration ## Run the integration tests in containers; needs an engine with Compose
 
 .PHONY: golden
-golden: ## Rewrite the golden files and the examples in docs/formats.md, after a change of a format that is meant
+golden: ## Rewrite the golden files and the examples in docs/formats.md, after an intended change of a format
 	@go test $$(grep -rl --include='*_test.go' '"kindred/internal/platform/golden"$$' . | xargs -n1 dirname | sort -u) -run 'Golden|Schema' -update
 	@go test ./docs -run TestFormats -update
 
 .PHONY: clean
-clean: build ## Stop the stack; delete its data, the programs and the downloads
+clean: build ## Stop the stack; delete its data, its programs and its downloads
 	@$(BIN)/localstack reset --programs

@@ -24,7 +24,7 @@ const dialTime = 5 * time.Second
 
 // execIt runs another program with the stack's environment. The Makefile runs everything by it.
 type execIt struct {
-	Command []string `arg:"" passthrough:"" help:"Program and arguments."`
+	Command []string `arg:"" passthrough:"" help:"Program to run, and its arguments."`
 }
 
 // Run replaces this process by the program. A program that is only asked for its help or version

@@ -11,8 +11,8 @@ import (
 )
 
 type command struct {
-	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: one is lost, or nothing was there."`
-	Redrive redrive.Command `cmd:"" help:"Send again what is in quarantine or was given up by the mapping, after a fix. What was sent before is not sent twice."`
+	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: an event is lost, or there was no event."`
+	Redrive redrive.Command `cmd:"" help:"After a fix, send again what is in quarantine or in failed batches. Nothing is sent a second time."`
 }
 
 func main() {

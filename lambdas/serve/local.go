@@ -13,16 +13,16 @@ import (
 	"kindred/internal/platform/program"
 )
 
-const description = "Answers over HTTP from the live model version: recommendations for a customer, for a session " +
-	"posted as an activity record, and similar products. GET /openapi.json describes the interface. " +
-	"As a Lambda function it serves its function URL."
+const description = "Answer over HTTP from the live model version: recommendations for a customer, recommendations " +
+	"for a session that is posted as an activity record, and similar products. GET /openapi.json describes the " +
+	"interface. As a Lambda function, serve answers its function URL."
 
 // command is the local program. It listens on the loopback interface by default, because the interface
 // has no authentication of its own.
 type command struct {
 	envconfig.PGVector
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. Whoever reaches it gets answers: there is no login."`
-	AllowHost []string `placeholder:"NAME" help:"Host name that requests may be addressed to, besides localhost and IP addresses. May be repeated."`
+	Listen    string   `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
+	AllowHost []string `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
 }
 
 // Run serves until ctx ends.

@@ -12,12 +12,12 @@ import (
 )
 
 type command struct {
-	Data   string  `placeholder:"FOLDER" type:"existingdir" help:"MovieLens files or CSV to run on; default: a generated shop."`
+	Data   string  `placeholder:"FOLDER" type:"existingdir" help:"Folder with MovieLens or CSV files to use. Default: a generated shop."`
 	Scale  float64 `default:"1" help:"Size of the generated shop: 1 is 2,000 customers and 100,000 ratings."`
-	Events int     `default:"2000" help:"Clicks to send."`
-	Poison int     `default:"20" help:"Records among them that nothing can read."`
+	Events int     `default:"2000" help:"Number of clicks to send."`
+	Poison int     `default:"20" help:"Number of unreadable records to send between the clicks."`
 	Rate   int     `default:"200" help:"Clicks per second."`
-	State  string  `default:".kindred" type:"path" env:"KINDRED_STATE" help:"Folder of the stack's state; the report is written there."`
+	State  string  `default:".kindred" type:"path" env:"KINDRED_STATE" help:"State folder of the local stack. The report is written there."`
 }
 
 func (c *command) Run(ctx context.Context, out *program.Output) error {
@@ -33,5 +33,6 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 }
 
 func main() {
-	os.Exit(program.Main("demo", "The whole loop, on this machine.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("demo", "Run the whole loop on this machine, and report what happened.", &command{},
+		os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -24,10 +24,10 @@ import (
 
 // command is the command line.
 type command struct {
-	Endpoint string `env:"CONFORMANCE_ENDPOINT" placeholder:"URL" help:"Run on this endpoint only and print its column."`
-	Rows     string `placeholder:"TEXT" help:"Run only the rows whose id holds this; the others stay."`
-	Emulator string `placeholder:"NAME" help:"Run only this emulator; the columns of the others stay."`
-	AWS      bool   `help:"Run on AWS, if the variables CONFORMANCE_AWS_… allow it, and write its column."`
+	Endpoint string `env:"CONFORMANCE_ENDPOINT" placeholder:"URL" help:"Check only this endpoint, and print its column."`
+	Rows     string `placeholder:"TEXT" help:"Check only the rows whose id contains this text. The other rows are kept."`
+	Emulator string `placeholder:"NAME" help:"Check only this emulator. The columns of the others are kept."`
+	AWS      bool   `help:"Check AWS, if the variables CONFORMANCE_AWS_… allow it, and write its column."`
 }
 
 // region is where the rows work on an emulator.

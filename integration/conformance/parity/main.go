@@ -8,8 +8,8 @@ import (
 	"kindred/internal/platform/program"
 )
 
-const description = "Look on emulators, on CONFORMANCE_ENDPOINT or on AWS for the behaviour that kindred depends on. " +
-	"Without either it writes docs/parity.md."
+const description = "Check emulators for the AWS behaviour that kindred depends on, and write docs/parity.md. " +
+	"With --endpoint or --aws, check only that one."
 
 func main() {
 	os.Exit(program.Main("parity", description, &command{}, os.Args[1:], os.Stdout, os.Stderr))

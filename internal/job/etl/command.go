@@ -16,14 +16,15 @@ import (
 )
 
 // Description is the first line of the job's help.
-const Description = "Extract the shop's database to a training set: one consistent snapshot, committed whole or not at all."
+const Description = "Extract the shop's database to a training set. The set is one consistent snapshot, " +
+	"and it is committed whole or not at all."
 
 // Command is the command line of the etl job.
 type Command struct {
 	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default)."`
 	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows, and say what etl would refuse and how to mend it."`
-	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: fix their ranges, write customers and products."`
-	CommitParts CommitPartsCommand `cmd:"" help:"Make what the partitions of a job wrote the current training set, once all have finished."`
+	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: fix their ranges, and write customers and products."`
+	CommitParts CommitPartsCommand `cmd:"" help:"When all partitions of a job have finished, make what they wrote the current training set."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
 	Verify      VerifyCommand      `cmd:"" help:"Read all files of the current training set and compare them with its manifest."`
 	Prune       PruneCommand       `cmd:"" help:"Delete the files of runs that were never completed."`
@@ -33,16 +34,16 @@ type Command struct {
 type Reading struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with the queries of a shop that names its tables or columns differently (see testdata/shop-mapping)."`
-	StatementLimit *time.Duration  `placeholder:"DURATION" help:"How long the database server may work on one query; 0 is without limit. Default: the server's own limit for the user."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with one query per table, for a shop whose tables or columns have other names (example: testdata/shop-mapping)."`
+	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
 	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. An ALTER TABLE of the table waits for one query; etl check says whether it waits longer on this server."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
-	ScratchDir     string          `placeholder:"FOLDER" help:"Folder for files that wait for their upload. Default: the system's folder for temporary files."`
+	ScratchDir     string          `placeholder:"FOLDER" help:"Folder for files that are not uploaded yet. Default: the system's temporary folder."`
 }
 
 // Shrinking is how much of itself a shop may lose.
 type Shrinking struct {
-	MaxShrink    float64 `default:"0.5" help:"Largest share (0 to 1) of its ratings, customers, products or products in stock that the shop may have lost since the current training set; 0 is without limit."`
+	MaxShrink    float64 `default:"0.5" help:"Largest share (0 to 1) of ratings, customers, products or products in stock that the shop may have lost since the current training set. 0 sets no limit."`
 	AcceptShrink bool    `help:"Accept, this once, that the shop lost most of its rows, or has nothing in stock."`
 }
 
@@ -59,10 +60,10 @@ type RunCommand struct {
 	Lake       envconfig.Lake `embed:""`
 	Limits     Limits         `embed:""`
 	Shrinking  Shrinking      `embed:""`
-	PruneAfter time.Duration  `default:"168h" help:"Age from which the files of runs that were never completed are deleted after a commit; 0 is never."`
+	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
 	DryRun     bool           `help:"Look at up to 10,000 rows of each data set, say what a run would do or refuse, and write nothing."`
-	Partition  string         `placeholder:"I/N" help:"Write only partition I (from 0) of N; needs --job. etl commit-parts makes the set."`
-	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name that the partitions of one set share; never used before."`
+	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. The command etl commit-parts then makes the set."`
+	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name that all partitions of one set share. It must be new."`
 }
 
 // shopAt is a shop that can be opened.

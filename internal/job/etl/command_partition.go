@@ -95,7 +95,7 @@ func jobError(job string, err error) error {
 type PlanCommand struct {
 	Reading
 	Lake       envconfig.Lake `embed:""`
-	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name that the partitions of one set share; never used before."`
+	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name that all partitions of one set share. It must be new."`
 	Partitions int            `required:"" placeholder:"N" help:"How many partitions there are."`
 }
 
@@ -140,7 +140,7 @@ type CommitPartsCommand struct {
 	MaxSpread  time.Duration  `default:"1h" help:"Longest time between the first and the last snapshot of a job's partitions."`
 	SameMoment bool           `help:"Refuse unless the server proves that nothing was written between the partitions' snapshots."`
 	TrustSizes bool           `help:"Compare the files' sizes only, instead of reading them back for their hashes."`
-	PruneAfter time.Duration  `default:"168h" help:"Age from which the files of runs that were never completed are deleted after a commit; 0 is never."`
+	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
 }
 
 // Run commits a job.

@@ -68,7 +68,7 @@ func (c *VerifyCommand) Run(ctx context.Context, out *program.Output) error {
 // PruneCommand is `etl prune`.
 type PruneCommand struct {
 	Lake      envconfig.Lake `embed:""`
-	OlderThan time.Duration  `default:"168h" help:"Age from which files are deleted; at least 1h, and longer than any run takes."`
+	OlderThan time.Duration  `default:"168h" help:"Delete files that are older than this: at least 1h, and longer than any run takes."`
 }
 
 // Run deletes the files of runs that were never completed.

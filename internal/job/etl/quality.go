@@ -91,12 +91,12 @@ type Limits struct {
 	Duplicates  float64 `name:"max-duplicates" default:"0.01" help:"Largest share (0 to 1) of ratings that repeat a customer and product; the newest rating of a pair is kept." json:"duplicates"`
 	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Largest share (0 to 1) of ratings dated more than a day ahead of now; these ratings are kept." json:"future_dates"`
 	BadDates    float64 `name:"max-bad-dates" default:"0.5" help:"Largest share (0 to 1) of ratings with a date that does not exist, such as 2025-00-15; these ratings are kept without a date." json:"bad_dates"`
-	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Largest share (0 to 1) of ratings, customers or products with text that is not UTF-8 or holds a NUL; of customers and products only the text is left out." json:"bad_text"`
-	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Largest share (0 to 1) of customers without a number that can be used, or with the number of another; they are left out. One is always allowed unless this is 0." json:"bad_customers"`
-	Products    float64 `name:"max-bad-products" default:"0.01" help:"Largest share (0 to 1) of products without a code that can be used, or with the code of another; they are left out. One is always allowed unless this is 0." json:"bad_products"`
-	Values      float64 `name:"max-missing-values" default:"0.5" help:"Largest share (0 to 1) of customers or products with NULL in a column that wants a value; it is read as empty text, or as 0." json:"missing_values"`
-	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Largest share (0 to 1) of customers or products with an amount that is negative or does not fit decimal(10,2); a price is then 0, a credit limit unknown." json:"bad_amounts"`
-	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Largest share (0 to 1) of products whose stock is not from -32768 to 32767; the nearest of these is kept." json:"bad_stock"`
+	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Largest share (0 to 1) of ratings, customers or products with text that is not UTF-8 or holds a NUL. Such a rating is left out; a customer or product loses the text only." json:"bad_text"`
+	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Largest share (0 to 1) of customers without a usable number, or with the number of another customer. They are left out. One is always allowed, unless the share is 0." json:"bad_customers"`
+	Products    float64 `name:"max-bad-products" default:"0.01" help:"Largest share (0 to 1) of products without a usable code, or with the code of another product. They are left out. One is always allowed, unless the share is 0." json:"bad_products"`
+	Values      float64 `name:"max-missing-values" default:"0.5" help:"Largest share (0 to 1) of customers or products with NULL in a column that needs a value. NULL is read as empty text or as 0." json:"missing_values"`
+	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Largest share (0 to 1) of customers or products with an amount that is negative or does not fit decimal(10,2); such a price is read as 0, and such a credit limit as unknown." json:"bad_amounts"`
+	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Largest share (0 to 1) of products whose stock is below -32768 or above 32767. The nearer limit is used instead." json:"bad_stock"`
 }
 
 // Validate reports every share that is none, NaN too.

@@ -17,7 +17,7 @@ import (
 )
 
 // Description says what the program does, for its help.
-const Description = "Takes model versions live in the vector database, and back."
+const Description = "Load model versions into the vector database, make one live, or return to an earlier one."
 
 // Command is the program's grammar.
 type Command struct {
@@ -25,14 +25,14 @@ type Command struct {
 	List     listCommand     `cmd:"" help:"List the loaded versions, what is damaged, and the history of the live pointer."`
 	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
-	Canary   canaryCommand   `cmd:"" help:"Let a second version answer for a share of the sessions, or end that."`
+	Canary   canaryCommand   `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. --off ends it."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 
 // move is what every command that moves the pointer records.
 type move struct {
-	Actor  string `placeholder:"NAME" help:"Who does this, for the history. Default: the AWS role on AWS, else the user of this machine."`
-	Reason string `help:"Why this is done, for the history."`
+	Actor  string `placeholder:"NAME" help:"Who does this; it is written to the history. Default: the AWS role on AWS, elsewhere the user of this machine."`
+	Reason string `help:"Why this is done; it is written to the history."`
 }
 
 // AfterApply finds out who acts, unless a flag says it.
@@ -48,7 +48,7 @@ type runCommand struct {
 	envconfig.Artifacts
 	move
 	Version string `arg:"" optional:"" help:"Version to make live. Default: the newest one."`
-	Force   bool   `help:"Promote the version even if the gate refuses it, or in place of a version that is better known. Needs --reason."`
+	Force   bool   `help:"Make the version live even if the gate refuses it, or if the live version has a better verdict. Needs --reason."`
 }
 
 // Run takes a version live.
@@ -279,7 +279,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 
 type migrateCommand struct {
 	envconfig.PGVector
-	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Role of the functions. It is made unless it exists, and may only read. On RDS it logs in by IAM. Each publish repeats its grants."`
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants."`
 }
 
 // Run migrates.

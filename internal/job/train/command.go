@@ -16,11 +16,12 @@ import (
 )
 
 // Description is the first line of the job's help.
-const Description = "Train a model version from the current training set: tuned, measured against baselines, judged."
+const Description = "Train a model version from the current training set, compare it with baselines, and " +
+	"record the gate's verdict."
 
 // Command is the command line of the train job.
 type Command struct {
-	Run      RunCommand      `cmd:"" default:"withargs" help:"Train and make the version current (the default). Trains nothing twice."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default). The same input is not trained twice."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 }
@@ -29,7 +30,7 @@ type Command struct {
 type RunCommand struct {
 	Lake             envconfig.Lake      `embed:""`
 	Artifacts        envconfig.Artifacts `embed:""`
-	MinStars         int8                `default:"4" help:"Fewest stars that say a customer likes a product."`
+	MinStars         int8                `default:"4" help:"Smallest number of stars that counts as liking a product."`
 	FeedbackView     float64             `default:"0" help:"Training weight of a product that a customer viewed but did not rate. A like has weight 1; 0 ignores views."`
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
@@ -38,7 +39,7 @@ type RunCommand struct {
 	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed             uint64              `default:"1" help:"Seed of the random initial vectors."`
 	ViewWeight       float64             `default:"0" help:"Weight of an item that a shopper views, when serving adds the session to the customer. A like in training has weight 1; 0 lets tuning choose."`
-	CartWeight       float64             `default:"0" help:"Weight of an item in the cart, when serving adds the session to the customer. 0 is three times the weight of a view."`
+	CartWeight       float64             `default:"0" help:"Weight of an item in the cart, when serving adds the session to the customer. 0 means three times --view-weight."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left. Training that needs more is refused before it starts."`
 	Planted          Planted             `kong:"-"` // the program hands it in

@@ -18,7 +18,8 @@ import (
 )
 
 // Description says what the program does, for its help.
-const Description = "Proves that every event on the stream ended as a recommendation, in quarantine or among the failed batches."
+const Description = "Prove that every event on the stream ended as a recommendation, in quarantine or in a " +
+	"failed batch."
 
 // Command is `verify`. The default of --wait is for AWS, where an answer may take as long as this
 // when nothing is wrong: the function's time limit and one retry of it (2 minutes), Firehose's
@@ -30,9 +31,9 @@ type Command struct {
 	PGVector  envconfig.PGVector  `embed:""`
 	Artifacts envconfig.Artifacts `embed:""`
 	Wait      time.Duration       `default:"5m" help:"Age at which an unanswered event counts as lost. The audit looks again until every event is answered or this time has passed."`
-	Since     string              `placeholder:"TIME" help:"Leave out what arrived earlier: a time (RFC 3339) or an age (15m). Default: all that the stream keeps."`
-	Until     string              `placeholder:"TIME" help:"Leave out what arrived at this time or later: a time (RFC 3339) or an age (15m)."`
-	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, 300 bytes for each event. Default: the system's temporary folder."`
+	Since     string              `placeholder:"TIME" help:"Ignore what arrived before this time (RFC 3339) or this age (15m). Default: look at all that the stream keeps."`
+	Until     string              `placeholder:"TIME" help:"Ignore what arrived at or after this time (RFC 3339) or this age (15m). Default: look at everything up to now."`
+	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.

@@ -25,7 +25,7 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Play clicks into the activity stream: simulated shoppers, bad records among them, or recorded files."
+const Description = "Send clicks to the activity stream: those of simulated shoppers, or recorded ones."
 
 // Sessions that are open at the same time. A batch carries at most one record of each, so a high
 // rate needs many.
@@ -43,8 +43,8 @@ const likedStars = 4
 // Command is the command line.
 type Command struct {
 	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated shoppers (the default)."`
-	File    FileCommand   `cmd:"" help:"Send recorded events, or those of recommendation records, in their order."`
-	Compare trial.Command `cmd:"" help:"Compare recommenders by the hit rates of the same simulated shoppers: kindred, without the session, popularity, the planted tastes."`
+	File    FileCommand   `cmd:"" help:"Send recorded events, or the events of recommendation records, in their order."`
+	Compare trial.Command `cmd:"" help:"Compare recommenders by the hit rates of the same simulated shoppers: kindred, kindred without the session, popularity, the true tastes."`
 }
 
 // RunCommand is `replay`.
@@ -53,21 +53,21 @@ type RunCommand struct {
 	Lake            envconfig.Lake            `embed:""`
 	Stream          envconfig.Stream          `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
-	Events          int                       `default:"2000" help:"Events to send."`
-	Poison          int                       `default:"0" help:"Bad records to send among them."`
-	Rate            float64                   `default:"200" help:"Events a second; 0 is as fast as the stream takes them."`
-	Seed            uint64                    `default:"1" help:"Another number gives other shoppers."`
-	RunID           string                    `name:"run" help:"Part of every id, so that two replays have different ones. Default: the time."`
-	React           bool                      `help:"Shoppers wait for the recommendations delivered to S3 and react to them. Needs RECOMMENDATIONS_BUCKET."`
-	Patience        time.Duration             `default:"10s" help:"With --react: how long a shopper waits before going on without. Firehose on AWS buffers for a minute: give it two."`
-	Save            string                    `placeholder:"FILE" help:"Also write the events to a file, for replay file."`
+	Events          int                       `default:"2000" help:"Number of events to send."`
+	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
+	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
+	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another one gives other shoppers."`
+	RunID           string                    `name:"run" help:"Text in every id, so that two replays have different ids. Default: the current time."`
+	React           bool                      `help:"Shoppers wait for the recommendations that are delivered to S3, and react to them. Needs RECOMMENDATIONS_BUCKET."`
+	Patience        time.Duration             `default:"10s" help:"How long a shopper waits for a recommendation, with --react. Firehose on AWS buffers for a minute, so use 2m there."`
+	Save            string                    `placeholder:"FILE" help:"File to which the events are also written. The command replay file can send it again."`
 }
 
 // FileCommand is `replay file`.
 type FileCommand struct {
 	Stream envconfig.Stream `embed:""`
-	Files  []string         `arg:"" type:"existingfile" help:"Files of one JSON object a line, gzipped or not."`
-	Rate   float64          `default:"200" help:"Events a second; 0 is as fast as the stream takes them."`
+	Files  []string         `arg:"" type:"existingfile" help:"Files with one JSON object per line, gzipped or not."`
+	Rate   float64          `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
 }
 
 // Run sends the events and reports.

@@ -18,11 +18,12 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Fill the shop's MySQL: with a generated shop whose customers have planted tastes, or with published data."
+const Description = "Fill the shop's MySQL database with a generated shop, whose customers' tastes are " +
+	"known, or with published data."
 
 // Command is the command line.
 type Command struct {
-	Generate Generate `cmd:"" help:"Make up a shop whose customers have planted tastes, so that the best possible ranking is known."`
+	Generate Generate `cmd:"" help:"Generate a shop whose customers' tastes are known, so that the best possible ranking is known too."`
 	Import   Import   `cmd:"" help:"Import MovieLens files or CSV files."`
 }
 
@@ -30,7 +31,7 @@ type Command struct {
 type target struct {
 	envconfig.MySQL `embed:""`
 	envconfig.Lake  `embed:""`
-	Force           bool `help:"Replace a shop that seed did not fill, and load even what is there already."`
+	Force           bool `help:"Replace a shop that seed did not fill, and load again what is already there."`
 }
 
 // result is what a command prints.

@@ -2,11 +2,23 @@ package seed
 
 import (
 	"bytes"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
+	"kindred/internal/lab/simulation"
 	"kindred/internal/platform/program"
 )
+
+func TestHelpNamesTheDefaultDrift(t *testing.T) {
+	t.Parallel()
+	field, _ := reflect.TypeFor[Generate]().FieldByName("Drift")
+	want := fmt.Sprintf("Default: %v.", simulation.DefaultConfig(1).Drift)
+	if help := field.Tag.Get("help"); !strings.HasSuffix(help, want) {
+		t.Errorf("help %q does not end with %q", help, want)
+	}
+}
 
 // TestBadConfigurationIsOneSentence needs no service: each of these ends before anything is reached.
 func TestBadConfigurationIsOneSentence(t *testing.T) {

@@ -25,11 +25,11 @@ var ErrNoTruth = errors.New("only a generated shop has planted tastes to compare
 type Command struct {
 	Lake      envconfig.Lake      `embed:""`
 	Artifacts envconfig.Artifacts `embed:""`
-	Sessions  int                 `default:"4000" help:"Sessions, the same ones with each recommender."`
-	Seed      uint64              `default:"1" help:"Another number gives other shoppers."`
-	Versions  []string            `arg:"" optional:"" help:"Model versions; the first is also asked without the session. Default: the current one."`
-	Deliver   string              `placeholder:"BUCKET" help:"Also write kindred's recommendation records there, as λ recommend would have them delivered, for feedback."`
-	Threads   int                 `default:"0" help:"Processors to use; 0 is all. The figures do not depend on it."`
+	Sessions  int                 `default:"4000" help:"Number of sessions. Each recommender gets the same ones."`
+	Seed      uint64              `default:"1" help:"Seed of the random numbers. Another one gives other shoppers."`
+	Versions  []string            `arg:"" optional:"" help:"Model versions to compare. The first one is also measured without the session. Default: the current one."`
+	Deliver   string              `placeholder:"BUCKET" help:"Bucket or folder to which kindred's recommendation records are also written, in the form that feedback reads."`
+	Threads   int                 `default:"0" help:"Number of processors to use. 0 uses all. The figures do not depend on it."`
 }
 
 // Run compares and prints the table.

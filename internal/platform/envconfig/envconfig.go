@@ -20,7 +20,7 @@ type PGVector struct {
 
 // Lake is where training sets are written and read.
 type Lake struct {
-	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"Where training sets are kept: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"The lake, which holds training sets and interactions: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Artifacts is where model versions are written and read.
@@ -30,7 +30,7 @@ type Artifacts struct {
 
 // Recommendations is where Firehose delivers recommendations and where bad records are quarantined.
 type Recommendations struct {
-	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"Where recommendations are delivered and bad records quarantined: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"Where recommendations and quarantined records are kept: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Stream is the Kinesis data stream that carries activity.

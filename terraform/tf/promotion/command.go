@@ -58,7 +58,7 @@ func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
 }
 
 type localCommand struct {
-	Action  string `arg:"" enum:"apply,plan,destroy" help:"apply, plan or destroy."`
+	Action  string `arg:"" enum:"apply,plan,destroy" help:"What to do: apply, plan or destroy."`
 	Tflocal bool   `help:"Run tflocal, LocalStack's wrapper, instead of terraform."`
 	Empty   bool   `help:"With plan: fail if it would change something."`
 }

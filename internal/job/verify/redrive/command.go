@@ -26,7 +26,7 @@ var ErrNoRecords = errors.New("hold no records")
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	DryRun bool `help:"Say what would be sent; send and write nothing."`
+	DryRun bool `help:"Say what would be sent, and send and write nothing."`
 }
 
 // Run sends again and reports.
