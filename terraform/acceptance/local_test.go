@@ -91,14 +91,7 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	}
 	t.Logf("apply: %v", time.Since(step).Round(time.Second))
 	state := filepath.Join(w.State, "local-tf"+run, "terraform.tfstate")
-	shown, err := w.Root("local", "local-tf"+run).Run(t.Context(), "show", "-json", state)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resources, err := promotion.Resources(shown)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resources := mustResources(t, w.Root("local", "local-tf"+run), state)
 	t.Logf("%d resources", checkTypes(t, resources))
 	checkLogin(t, cfg, resources, state, shop)
 
@@ -122,6 +115,20 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	destroyed = true
 	t.Logf("destroy: %v", time.Since(step).Round(time.Second))
 	mustBeGone(t, cfg, byTerraform)
+}
+
+// mustResources returns what a state file holds, by address.
+func mustResources(t *testing.T, root *promotion.Root, state string) map[string]promotion.Resource {
+	t.Helper()
+	shown, err := root.Run(t.Context(), "show", "-json", state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources, err := promotion.Resources(shown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resources
 }
 
 // checkSecondPlans plans again, with terraform and with tflocal. Both must find nothing to change.
