@@ -65,7 +65,8 @@ func deliveryRows() []Behaviour {
 			check:   checkErrorPrefix},
 		{ID: "firehose/gzip", Rule: "CompressionFormat GZIP compresses the object",
 			Source: firehoseAPI +
-				"API_ExtendedS3DestinationConfiguration.html", Covered: "internal/job/verify TestAuditFinds", check: checkGzip},
+				"API_ExtendedS3DestinationConfiguration.html", Covered: "internal/job/verify TestAuditReadsDeliveredObjects",
+			check: checkGzip},
 		{ID: "firehose/extension", Rule: "FileExtension ends the object's key",
 			Source: firehoseAPI + "API_ExtendedS3DestinationConfiguration.html", Covered: coverDelivery, check: checkExtension},
 		{ID: "firehose/object-key", Rule: "With a KMS key in the destination, objects are encrypted with it",
