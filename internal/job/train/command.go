@@ -24,6 +24,8 @@ type Command struct {
 	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default). The same input is not trained twice."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
+	// EvaluateSessions becomes evaluate-sessions.
+	EvaluateSessions EvaluateSessionsCommand `cmd:"" help:"Measure kindred and session-based baselines on the next click of test sessions."`
 }
 
 // RunCommand is `train`. Defaults are those of DefaultConfig.

@@ -36,6 +36,8 @@ const (
 	Row             = "row" // of an evaluation's table
 	Recall20        = "recall_20"
 	NDCG20          = "ndcg_20"
+	HitRate20       = "hit_rate_20"
+	MRR20           = "mrr_20"
 )
 
 // Who, where and what else.

@@ -1,0 +1,166 @@
+package nextitem
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// Figures are the means over questions.
+type Figures struct {
+	Questions int     `json:"questions"`
+	HitRate   float64 `json:"hr@20"`  // share of questions whose item is among the first 20
+	MRR       float64 `json:"mrr@20"` // mean of one over its place there, 0 beyond
+}
+
+// NewFigures averages; zeros of nothing.
+func NewFigures(answers []Answer) Figures {
+	var f Figures
+	for _, a := range answers {
+		f.HitRate, f.MRR = f.HitRate+a.Hit, f.MRR+a.Reciprocal
+	}
+	f.Questions = len(answers)
+	f.HitRate, f.MRR = f.HitRate/float64(max(len(answers), 1)), f.MRR/float64(max(len(answers), 1))
+	return f
+}
+
+// Position is the figures of the questions after so many clicks.
+type Position struct {
+	Clicks string `json:"clicks"`
+	Figures
+}
+
+// positions are the last clicks of each group but the last, which has no end.
+var positions = []int{1, 2, 3, 4, 5, 10}
+
+// ByPosition groups answers by the clicks before them. Groups without a question are left out.
+func ByPosition(answers []Answer) []Position {
+	groups := make([][]Answer, len(positions)+1)
+	for _, a := range answers {
+		i, _ := slices.BinarySearch(positions, a.Position)
+		groups[i] = append(groups[i], a)
+	}
+	var all []Position
+	first := 1
+	for i, own := range groups {
+		name := fmt.Sprintf("%d or more", first)
+		if i < len(positions) {
+			if name = fmt.Sprintf("%d to %d", first, positions[i]); first == positions[i] {
+				name = fmt.Sprint(first)
+			}
+			first = positions[i] + 1
+		}
+		if len(own) > 0 {
+			all = append(all, Position{name, NewFigures(own)})
+		}
+	}
+	return all
+}
+
+// Unseen is the answers whose item was not clicked before in the session.
+func Unseen(answers []Answer) []Answer {
+	return slices.DeleteFunc(slices.Clone(answers), func(a Answer) bool { return !a.Unseen })
+}
+
+// Interval is a 95 % percentile bootstrap interval.
+type Interval struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Bounds are the intervals of both figures.
+type Bounds struct {
+	HitRate Interval `json:"hr@20"`
+	MRR     Interval `json:"mrr@20"`
+}
+
+const (
+	resamples     = 2000
+	bootstrapSeed = 20220612
+	tail          = 0.025
+)
+
+// sums are what a session contributes.
+type sums struct{ questions, hit, reciprocal float64 }
+
+func bySession(answers []Answer) []sums {
+	var all []sums
+	for i, a := range answers {
+		if i == 0 || a.Session != answers[i-1].Session {
+			all = append(all, sums{})
+		}
+		s := &all[len(all)-1]
+		s.questions, s.hit, s.reciprocal = s.questions+1, s.hit+a.Hit, s.reciprocal+a.Reciprocal
+	}
+	return all
+}
+
+// NewBounds bounds the figures of a ranker. Whole sessions are drawn, because the questions of one
+// session are alike. The answers are in Measure's order.
+func NewBounds(answers []Answer) Bounds {
+	all := bySession(answers)
+	return bootstrap(len(all), func(drawn []int) (hit, reciprocal float64) {
+		var sum sums
+		for _, i := range drawn {
+			sum.questions, sum.hit, sum.reciprocal = sum.questions+all[i].questions, sum.hit+all[i].hit,
+				sum.reciprocal+all[i].reciprocal
+		}
+		return sum.hit / sum.questions, sum.reciprocal / sum.questions
+	})
+}
+
+// Ratio bounds how many times another ranker's figures a ranker reaches, both having answered the
+// same questions: in each sample both are measured on the same sessions. Where the other one has no
+// hit at all in a sample, the ratio counts as 1 or, if the first one has any, as the largest.
+func Ratio(answers, other []Answer) Bounds {
+	a, b := bySession(answers), bySession(other)
+	return bootstrap(len(a), func(drawn []int) (hit, reciprocal float64) {
+		var x, y sums
+		for _, i := range drawn {
+			x.hit, x.reciprocal = x.hit+a[i].hit, x.reciprocal+a[i].reciprocal
+			y.hit, y.reciprocal = y.hit+b[i].hit, y.reciprocal+b[i].reciprocal
+		}
+		return times(x.hit, y.hit), times(x.reciprocal, y.reciprocal)
+	})
+}
+
+// most is the largest ratio that is told: JSON knows no infinity.
+const most = 1e6
+
+// times is x/y.
+func times(x, y float64) float64 {
+	if y == 0 {
+		if x == 0 {
+			return 1
+		}
+		return most
+	}
+	return min(x/y, most)
+}
+
+// Times is how many times another ranker's figures a ranker reaches.
+func Times(f, other Figures) (hitRate, mrr float64) {
+	return times(f.HitRate, other.HitRate), times(f.MRR, other.MRR)
+}
+
+// bootstrap draws n sessions out of n again and again; zeros of nothing.
+func bootstrap(n int, figures func(drawn []int) (hit, reciprocal float64)) Bounds {
+	if n == 0 {
+		return Bounds{}
+	}
+	rng := rand.New(rand.NewPCG(bootstrapSeed, uint64(n)))
+	hits, reciprocals, drawn := make([]float64, resamples), make([]float64, resamples), make([]int, n)
+	for i := range resamples {
+		for j := range drawn {
+			drawn[j] = rng.IntN(n)
+		}
+		hits[i], reciprocals[i] = figures(drawn)
+	}
+	return Bounds{percentiles(hits), percentiles(reciprocals)}
+}
+
+func percentiles(values []float64) Interval {
+	slices.Sort(values)
+	at := int(tail * float64(len(values)))
+	return Interval{values[at], values[len(values)-1-at]}
+}
