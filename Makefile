@@ -76,11 +76,11 @@ package: build ## Build what is deployed: two Lambda zips, the image, Glue's pro
 promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
 tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov
-	@go test -count=1 -timeout 30m -v -run TestStatic ./terraform/acceptance
+	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 60m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Record the programs' AWS calls, which tf-moto compares with the roles; ARGS=-update writes them
-	@$(WITH_STACK) go test -count=1 -timeout 10m -v -run TestCalls ./terraform/acceptance $(ARGS)
+	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Build the streaming half with Terraform instead of `make deploy`; ARGS=--tflocal uses tflocal
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built

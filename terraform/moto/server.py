@@ -1,21 +1,24 @@
-"""moto server with what terraform-provider-aws 6.47 needs and moto 5.2.5 lacks. `make tf-moto` starts it.
+"""moto's server with patches: terraform-provider-aws 6.47 needs them, and moto 5.2.5 lacks them.
 
-It proves the control plane only: where a patch here echoes an attribute back, an empty plan shows that the configuration agrees with
-itself, not that AWS consents. Each patch names its reason:
+`make tf-moto` starts it. It proves the control plane only. Where a patch returns an attribute as it
+was given, an empty plan shows that the configuration is consistent, not that AWS accepts it. The
+patches:
 
- 1. RDS: a DbiResourceId of its own for each instance (moto gives every instance the same); performance insights; parameters set by the user
- 2. S3: a Deny under a condition (TLS only) is not applied, because moto ignores the condition; tags given with CreateBucket
- 3. CloudWatch: smithy rpc-v2-cbor, the only protocol that the Go SDK speaks; PutCompositeAlarm
- 4. Step Functions: ValidateStateMachineDefinition and ListStateMachineVersions, which the provider asks for ever; an execution's end
- 5. Glue: the type of a connection, DeleteConnection
+ 1. RDS: a DbiResourceId per instance (moto gives every instance the same); performance insights;
+    parameters marked as set by the user
+ 2. S3: a Deny with a condition (TLS only) is not applied, because moto ignores the condition; tags
+    given with CreateBucket
+ 3. CloudWatch: smithy rpc-v2-cbor, the only protocol of the Go SDK; PutCompositeAlarm
+ 4. Step Functions: ValidateStateMachineDefinition and ListStateMachineVersions, which the provider
+    repeats until they succeed; an execution's end
+ 5. Glue: the type of a connection; DeleteConnection
  6. Lambda: the logging configuration of a function; the alias in a mapping's function
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
  8. EC2: descriptions of rules that name a group or a prefix list
- 9. ECS: a Fargate task's containers without memory of their own
+ 9. ECS: the containers of a Fargate task without memory of their own
 
-GET /kindred/held counts what the server holds, so that a test sees what a destroy left.
-
-AWS_IAM managed policies are loaded by MOTO_IAM_LOAD_MANAGED_POLICIES=true.
+GET /kindred/held counts what the server holds, so that a test sees what a destroy left behind.
+MOTO_IAM_LOAD_MANAGED_POLICIES=true loads AWS's managed policies.
 """
 import datetime
 import io
@@ -71,14 +74,14 @@ CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
 StepFunctionResponse.validate_state_machine_definition = lambda self: ActionResult({"result": "OK", "diagnostics": [], "truncated": False})
 StepFunctionResponse.list_state_machine_versions = lambda self: ActionResult({"stateMachineVersions": []})
 
-# ECS: what a task needs of a machine, which Fargate has not; moto adds up the containers' memory, and the task alone has one
+# ECS: moto adds up the memory of the containers, but on Fargate only the task has one.
 EC2ContainerServiceBackend._calculate_task_resource_requirements = staticmethod(lambda definition: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []})
 
 _describe_execution = StepFunctionBackend.describe_execution
 
 
 def _ended_execution(self, *args, **kwargs):
-    """The first look sees it running, the second ended; moto's runs for ever."""
+    """The first call sees it running, the second ended. In moto it never ends."""
     execution = _describe_execution(self, *args, **kwargs)
     if getattr(execution, "seen", False):
         execution.status, execution.stop_date = "SUCCEEDED", datetime.datetime.now(datetime.timezone.utc)
@@ -88,7 +91,7 @@ def _ended_execution(self, *args, **kwargs):
 
 StepFunctionBackend.describe_execution = _ended_execution
 
-# --- attributes that moto stores not or returns not: each would be drift on the second plan
+# --- Attributes that moto does not store or not return. Each would be a change in the second plan.
 
 
 # Glue connections: type and deletion
@@ -116,7 +119,7 @@ lambda_models.LambdaFunction.__init__ = _lambda_with_logging
 lambda_models.LambdaFunction.get_configuration = lambda self, *a, **k: {
     **_lambda_config(self, *a, **k), **({"LoggingConfig": self.logging_config} if self.logging_config else {})}
 
-# Lambda: a mapping's function is answered as it was given, with its alias
+# Lambda: a mapping returns its function as it was given, with the alias
 _mapping_init = lambda_models.EventSourceMapping.__init__
 
 
@@ -214,7 +217,7 @@ SERVICES = ("cloudwatch", "ec2", "ecr", "ecs", "events", "firehose", "glue", "ia
 
 
 def _held(account="123456789012", region="eu-west-1"):
-    """How much each service holds, by collection; what a service has from its beginning is counted too."""
+    """How much each service holds, by collection, including what a new service already holds."""
     count = {}
     for service in SERVICES:
         backends = moto.backends.get_backend(service)[account]

@@ -1,5 +1,7 @@
-"""Each patch of server.py: without it moto does not do what the provider needs, with it it does. A probe that succeeds without the patch
-means that a newer moto has mended it: delete the patch. Run by `make tf-moto`."""
+"""Tests each patch of server.py: the probe fails without the patch and succeeds with it.
+
+If a probe succeeds without its patch, this moto no longer needs it: delete the patch. `make tf-moto`
+runs this."""
 import importlib
 import io
 import json
@@ -172,7 +174,7 @@ def outcome(probe):
     with mock_aws():
         try:
             return bool(probe())
-        except Exception as error:  # whatever moto says to what it does not know
+        except Exception as error:  # moto has many ways to refuse what it does not support
             return f"{type(error).__name__}: {error}"
 
 

@@ -22,11 +22,12 @@ import (
 // zipTime is the oldest time a zip can hold; a fixed one makes equal binaries equal zips.
 var zipTime = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// What the build tags leave out: Lambda's old RPC runtime, everything in internal/lab, and, from a
-// function, pgx's list of Go types, from which it guesses PostgreSQL types.
+// The build tags leave out Lambda's old RPC runtime and everything in internal/lab. From a function
+// they also leave out net/http's HTTP/2 (133 kB of the zip: a function speaks HTTP/1.1 to AWS), and
+// pgx's list of Go types, from which it guesses PostgreSQL types.
 const (
 	tags         = "lambda.norpc,shipped"
-	functionTags = tags + ",nopgxregisterdefaulttypes,onlambda"
+	functionTags = tags + ",nopgxregisterdefaulttypes,onlambda,nethttpomithttp2"
 )
 
 // FindRepository walks up from the working directory to the folder whose go.mod is kindred's.
