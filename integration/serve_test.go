@@ -131,7 +131,7 @@ func mustServe(t *testing.T, dsn string) string {
 
 // mustStartServe starts serve on a free port, and returns its process, which the caller ends, and its
 // address. A process that does not end is killed.
-func mustStartServe(t *testing.T, dsn string) (cmd *exec.Cmd, base string) {
+func mustStartServe(t *testing.T, dsn string, env ...string) (cmd *exec.Cmd, base string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "serve")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
@@ -140,7 +140,7 @@ func mustStartServe(t *testing.T, dsn string) (cmd *exec.Cmd, base string) {
 	}
 	ctx, kill := context.WithCancel(context.Background())
 	cmd = exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")
-	cmd.Env = append(os.Environ(), "PGVECTOR_DSN="+dsn)
+	cmd.Env = append(append(os.Environ(), "PGVECTOR_DSN="+dsn), env...)
 	cmd.WaitDelay = cleanupTime
 	log, logged := io.Pipe()
 	cmd.Stderr = logged

@@ -50,7 +50,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	if options.Versions, err = c.versions(ctx); err != nil {
+	if options.Versions, err = c.versions(ctx, out); err != nil {
 		out.Log.WarnContext(ctx, "model versions are not checked", logkey.Error, err.Error())
 	}
 	if !out.JSON {
@@ -74,7 +74,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 
 // versions lists the model versions that may have answered: those of the vector database's registry,
 // which keeps dropped ones too, else those in the bucket of artifacts. It is nil when neither is set.
-func (c *Command) versions(ctx context.Context) (map[string]bool, error) {
+func (c *Command) versions(ctx context.Context, out *program.Output) (map[string]bool, error) {
 	if c.PGVector.DSN != "" {
 		store, err := vectorstore.Open(ctx, c.PGVector)
 		if err != nil {
@@ -92,6 +92,8 @@ func (c *Command) versions(ctx context.Context) (map[string]bool, error) {
 		if c.Artifacts.Bucket == "" {
 			return nil, err
 		}
+		out.Log.WarnContext(ctx, "the vector database does not say which versions there are; asking the bucket of artifacts",
+			logkey.Error, err.Error())
 	}
 	if c.Artifacts.Bucket == "" {
 		return nil, nil

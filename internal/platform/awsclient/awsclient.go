@@ -6,7 +6,6 @@ package awsclient
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,17 +16,15 @@ import (
 	"kindred/internal/platform/patience"
 )
 
-// HTTPClient makes the SDK's client with limits on silence. The SDK's own waits for ever for a
-// service that accepts a connection and answers nothing.
-func HTTPClient(limits patience.Limits) *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.DialContext, t.TLSHandshakeTimeout = limits.Dial, limits.Connect
-	})
-}
-
-// Load reads the SDK's configuration from the environment. It makes no request.
+// Load reads the SDK's configuration from the environment. Its clients keep the limits of package
+// patience. It makes no request.
 func Load(ctx context.Context) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(HTTPClient(patience.HTTP())))
+	limits, err := patience.HTTP()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	client := awshttp.NewBuildableClient().WithTransportOptions(limits.Transport)
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}

@@ -15,6 +15,8 @@ import (
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"kindred/internal/platform/patience"
 )
 
 // maxAnswer bounds what is read of an answer: PutRecordBatch's has 500 entries of some 300 bytes.
@@ -31,13 +33,17 @@ type Client struct {
 }
 
 // NewClient makes a client of a service by the name that its signatures and hosts have, such as
-// "s3". It makes no request.
+// "s3". Its requests keep the limits of package patience. It makes none yet.
 func NewClient(e Environment, service string) (*Client, error) {
 	local, err := e.endpoint(service)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{local, e, service, awshttp.NewBuildableClient(),
+	limits, err := patience.HTTP()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{local, e, service, awshttp.NewBuildableClient().WithTransportOptions(limits.Transport),
 		// S3 signs the path as it is sent
 		v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = service == "s3" })}, nil
 }

@@ -1,15 +1,19 @@
 package patience
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"kindred/internal/platform/envconfig"
 )
 
 // short makes tests quick; the server stays silent for ever.
@@ -69,7 +73,9 @@ func TestEverySilenceEnds(t *testing.T) {
 // TestHTTPClientGivesUp asks for pages that stop before and within the body.
 func TestHTTPClientGivesUp(t *testing.T) {
 	t.Parallel()
-	client := &http.Client{Transport: &http.Transport{DialContext: short.Dial, DisableKeepAlives: true}}
+	transport := &http.Transport{DisableKeepAlives: true}
+	short.Transport(transport)
+	client := &http.Client{Transport: transport}
 	for said, want := range map[string]string{
 		"": "answered nothing",
 		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234": "a part of its answer",
@@ -116,7 +122,7 @@ func TestServerThatReadsNothing(t *testing.T) {
 func TestSlowIsNotSilent(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
-	c := &conn{Conn: near, silence: 5 * time.Second, peer: "pipe"}
+	c := &conn{Conn: near, limits: Limits{Silence: 5 * time.Second}, peer: "pipe"}
 	const pieces = 20
 	go func() {
 		for range pieces {
@@ -127,5 +133,100 @@ func TestSlowIsNotSilent(t *testing.T) {
 	}()
 	if got, err := io.ReadAll(c); err != nil || len(got) != pieces {
 		t.Errorf("%d pieces, %v", len(got), err)
+	}
+}
+
+// TestTheUsersDeadlineHoldsToo sets one before and within a read: the read ends with the ordinary
+// error of a deadline, and the deadline of silence holds again once the user's is taken away.
+func TestTheUsersDeadlineHoldsToo(t *testing.T) {
+	t.Parallel()
+	c, err := Limits{Connect: time.Minute, Silence: time.Minute}.Dial(t.Context(), "tcp", serve(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	for _, before := range []bool{true, false} {
+		end := make(chan error, 1)
+		if before {
+			err = c.SetDeadline(time.Now())
+		}
+		go func() { _, err := c.Read(make([]byte, 1)); end <- err }()
+		if !before {
+			time.AfterFunc(20*time.Millisecond, func() { _ = c.SetDeadline(time.Now()) }) // as pgx does when its context ends
+		}
+		var silence *Error
+		if got := <-end; err != nil || !errors.Is(got, os.ErrDeadlineExceeded) || errors.As(got, &silence) {
+			t.Errorf("set before the read %v: %v, %v", before, got, err)
+		}
+		if err := c.SetDeadline(time.Time{}); err != nil {
+			t.Error(err)
+		}
+	}
+	own, ok := c.(*conn)
+	if !ok {
+		t.Fatal("not ours")
+	}
+	own.limits.Silence = 50 * time.Millisecond
+	end := make(chan error, 1)
+	go func() { _, err := c.Read(make([]byte, 1)); end <- err }()
+	time.AfterFunc(5*time.Millisecond, func() { _ = c.SetDeadline(time.Time{}) })
+	var silence *Error
+	if got := <-end; !errors.As(got, &silence) {
+		t.Errorf("a deadline that was taken away took the limit with it: %v", got)
+	}
+}
+
+// TestLoginIsBoundedAsAWhole sends a byte now and then, but never what ends the login.
+func TestLoginIsBoundedAsAWhole(t *testing.T) {
+	t.Parallel()
+	var noted *Error
+	limits := Limits{Connect: 200 * time.Millisecond, Silence: time.Hour, Login: true, Note: func(e *Error) { noted = e }}
+	c, err := limits.Dial(t.Context(), "tcp", serve(t, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "user"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(c)
+	var silence *Error
+	if !errors.As(err, &silence) || !strings.Contains(err.Error(), "did not finish the login") || noted != silence {
+		t.Errorf("%v, noted %v", err, noted)
+	}
+}
+
+// TestAServiceThatWorksMayBeSilent asks, after each silence, whether the service works on.
+func TestAServiceThatWorksMayBeSilent(t *testing.T) {
+	t.Parallel()
+	limits := Limits{Connect: time.Minute, Silence: 10 * time.Millisecond, Login: true}
+	c, err := limits.Dial(t.Context(), "tcp", serve(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	asked := 0
+	Established(tls.Client(c, &tls.Config{MinVersion: tls.VersionTLS12}), func() bool { asked++; return asked < 3 })
+	_, err = c.Read(make([]byte, 1))
+	var silence *Error
+	if !errors.As(err, &silence) || asked != 3 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+}
+
+func TestLimitsAreSettings(t *testing.T) {
+	for name, read := range map[string]func() (Limits, error){"WAIT_ANSWER": HTTP, "WAIT_STATEMENT": Database} {
+		t.Setenv("WAIT_CONNECT", "7s")
+		t.Setenv(name, "1m30s")
+		if l, err := read(); err != nil || l.Connect != 7*time.Second || l.Silence != 90*time.Second {
+			t.Errorf("%s: %+v, %v", name, l, err)
+		}
+		for _, bad := range []string{"5", "0s", "-1s", "soon"} {
+			t.Setenv(name, bad)
+			if _, err := read(); !errors.Is(err, envconfig.ErrConfig) || !strings.Contains(err.Error(), name+" is \""+bad) {
+				t.Errorf("%s=%s: %v", name, bad, err)
+			}
+		}
+		t.Setenv(name, "")
 	}
 }

@@ -27,8 +27,8 @@ const (
 	// defaultMaxConns is the number of connections of a process, unless the DSN has pool_max_conns. A
 	// Lambda instance serves one batch at a time, and PostgreSQL pays for every connection.
 	defaultMaxConns = 2
-	// defaultConnectTimeout applies unless the DSN has connect_timeout. A batch must fail while there is
-	// time left to report it.
+	// defaultConnectTimeout is the longest wait for a login, unless the DSN has connect_timeout. A batch
+	// must fail while there is time left to report it.
 	defaultConnectTimeout = 5 * time.Second
 	// closeTime is how long a program waits for its connections to end.
 	closeTime = time.Second
@@ -74,13 +74,13 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 	if !strings.Contains(cfg.DSN, "pool_max_conns") {
 		config.MaxConns = defaultMaxConns
 	}
-	if !strings.Contains(cfg.DSN, "connect_timeout") {
-		config.ConnConfig.ConnectTimeout = defaultConnectTimeout
-	}
 	if cfg.IAM {
 		if config.BeforeConnect, err = loginByIAM(config.ConnConfig); err != nil {
 			return nil, err
 		}
+	}
+	if err := limitWaits(config, strings.Contains(cfg.DSN, "connect_timeout")); err != nil {
+		return nil, err
 	}
 	config.AfterConnect = prepareSession
 	pool, err := pgxpool.NewWithConfig(ctx, config)

@@ -27,7 +27,8 @@ func (s *Snapshot) SameProducts(ctx context.Context, codes []string) (same map[s
 		batch := codes[:min(len(codes), batchSpellings)]
 		codes = codes[len(batch):]
 		if err := s.askSpellings(ctx, batch, same); err != nil {
-			return nil, fmt.Errorf("ask which product codes are spelled alike: %w", cause(ctx, err))
+			return nil, fmt.Errorf("ask which product codes are spelled alike: %w",
+				s.witness.Explain(cause(ctx, err)))
 		}
 	}
 	return same, nil
@@ -40,9 +41,9 @@ func (s *Snapshot) openLookup() (*sql.DB, error) {
 	}
 	cfg.InterpolateParams = true // one round trip
 	cfg.TLS, cfg.AllowFallbackToPlaintext = s.dialled, false
-	if cfg.Timeout == 0 {
-		cfg.Timeout = dialTimeout
-	}
+	limits := s.limits
+	limits.Login, limits.Note = false, s.witness.Note // the driver does not say when the login is done
+	cfg.DialFunc = limits.Dial
 	connector, err := driver.NewConnector(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%w: the DSN cannot be used for a second connection", ErrSettings)

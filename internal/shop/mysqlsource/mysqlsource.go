@@ -9,13 +9,13 @@
 package mysqlsource
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -26,19 +26,16 @@ import (
 	"kindred/internal/shop"
 )
 
-const (
-	// dialTimeout bounds dialling and then greeting, when the DSN has none: longer than any network
-	// within a region needs.
-	dialTimeout = 10 * time.Second
-	// netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's
-	// default of 60 s ends a stream whose reader pauses for a slow disk.
-	netTimeoutSeconds = 3600
-)
+// netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's
+// default of 60 s ends a stream whose reader pauses for a slow disk.
+const netTimeoutSeconds = 3600
 
 // Snapshot is one consistent view of the shop. It is for one goroutine. After an error only Close
 // is useful.
 type Snapshot struct {
 	cfg      *driver.Config
+	limits   patience.Limits
+	witness  patience.Witness // of the lookup's waits
 	options  Options
 	mapping  Mapping
 	conn     *client.Conn
@@ -77,7 +74,11 @@ func Open(ctx context.Context, dsn string, o Options) (*Snapshot, error) {
 	if o.RangeRows <= 0 {
 		o.RangeRows = DefaultRangeRows
 	}
-	s := &Snapshot{cfg: cfg, options: o, mapping: o.Mapping}
+	limits, err := limitsOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{cfg: cfg, limits: limits, options: o, mapping: o.Mapping}
 	if err := s.connect(ctx, cfg.TLS); err != nil {
 		if !cfg.AllowFallbackToPlaintext || ctx.Err() != nil {
 			return nil, err
@@ -103,43 +104,40 @@ func parseDSN(dsn string) (*driver.Config, error) {
 	if cfg.DBName == "" {
 		return nil, fmt.Errorf("%w: MYSQL_DSN names no database", ErrSettings)
 	}
-	if cfg.ReadTimeout == 0 {
-		cfg.ReadTimeout = patience.Statement
-	}
 	return cfg, nil
 }
 
+// limitsOf moves the DSN's own limits out of cfg, because the connection keeps them.
+func limitsOf(cfg *driver.Config) (patience.Limits, error) {
+	limits, err := patience.Database()
+	limits.Connect = cmp.Or(cfg.Timeout, limits.Connect)
+	limits.Silence = cmp.Or(cfg.ReadTimeout, limits.Silence)
+	cfg.Timeout, cfg.ReadTimeout = 0, 0
+	return limits, err
+}
+
 func (s *Snapshot) connect(ctx context.Context, secure *tls.Config) error {
-	timeout := s.cfg.Timeout
-	if timeout == 0 {
-		timeout = dialTimeout
-	}
+	stop := func() bool { return true }
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := (&net.Dialer{Timeout: timeout}).DialContext(ctx, network, addr)
-		s.raw = conn
+		conn, err := s.limits.Dial(ctx, network, addr)
+		if err == nil { // the login itself knows no context
+			s.raw, stop = conn, context.AfterFunc(ctx, func() { _ = conn.Close() })
+		}
 		return conn, err
 	}
-	greeting, stop := ctx, func() bool { return true }
 	configure := func(c *client.Conn) error {
-		limited, cancel := context.WithTimeout(ctx, timeout)
-		// The handshake itself knows no context, and for each packet it waits as long as for a row.
-		end := context.AfterFunc(limited, func() { _ = s.raw.Close() })
-		greeting, stop = limited, func() bool { ended := end(); cancel(); return ended }
 		if secure != nil {
 			c.SetTLSConfig(secure)
 		}
-		c.ReadTimeout = s.cfg.ReadTimeout
 		return nil
 	}
 	conn, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Passwd,
 		s.cfg.DBName, dial, configure)
-	late := !stop() && ctx.Err() == nil && errors.Is(greeting.Err(), context.DeadlineExceeded)
-	if late {
-		err = fmt.Errorf("it accepted the connection and did not log in within %v: %w", timeout, os.ErrDeadlineExceeded)
-	}
+	stop()
 	if err != nil {
 		return explain(s.cfg, "connect", cause(ctx, err))
 	}
+	patience.Established(s.raw, nil)
 	s.conn, s.dialled = conn, secure
 	return nil
 }

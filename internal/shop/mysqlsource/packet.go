@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -21,7 +20,6 @@ var errProtocol = errors.New("the server's answer breaks MySQL's protocol")
 // than the rest of the reading.
 type packets struct {
 	conn     net.Conn
-	timeout  time.Duration // of a read; 0: none
 	buf      []byte
 	from, to int // what buf holds and nobody has taken
 	sequence byte
@@ -59,11 +57,6 @@ func (p *packets) fill(size int) error {
 	if size > len(p.buf) {
 		p.buf = append(p.buf, make([]byte, size-len(p.buf))...)
 	}
-	if p.timeout > 0 {
-		if err := p.conn.SetReadDeadline(time.Now().Add(p.timeout)); err != nil {
-			return err
-		}
-	}
 	n, err := p.conn.Read(p.buf[p.to:])
 	p.to += n
 	if n > 0 {
@@ -84,7 +77,7 @@ const (
 // query sends a statement and reads the head of its answer. Rows come in the binary protocol, whose
 // values need no parsing and are half as long. The connection can be used again when all rows have
 // been read.
-func query(conn *client.Conn, statement string, timeout time.Duration) (*packets, []*mysql.Field, error) {
+func query(conn *client.Conn, statement string) (*packets, []*mysql.Field, error) {
 	prepared, err := conn.Prepare(statement)
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +90,7 @@ func query(conn *client.Conn, statement string, timeout time.Duration) (*packets
 	if err := conn.WritePacket(execute); err != nil {
 		return nil, nil, err
 	}
-	p := &packets{conn: conn.Conn.Conn, timeout: timeout, buf: make([]byte, receiveBytes), sequence: 1}
+	p := &packets{conn: conn.Conn.Conn, buf: make([]byte, receiveBytes), sequence: 1}
 	head, err := p.next()
 	if err != nil {
 		return nil, nil, err

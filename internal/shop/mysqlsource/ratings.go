@@ -19,7 +19,7 @@ func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(s
 	d := ratingDecoder{faults: &s.faults}
 	err := s.guard(ctx, "read "+t.name, func() error {
 		return s.unlocked(func() error {
-			rows, fields, err := query(s.conn, s.queryOf(t, s.mapping.Ratings, customers.where()), s.cfg.ReadTimeout)
+			rows, fields, err := query(s.conn, s.queryOf(t, s.mapping.Ratings, customers.where()))
 			if err != nil {
 				return err
 			}

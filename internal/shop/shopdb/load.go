@@ -68,6 +68,11 @@ func (r Result) Unchanged() bool { return r.NoOp }
 // is there already is left alone, with whatever has been added to it since. ErrForeignShop protects
 // a shop that seed did not fill.
 func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, error) {
+	result, err := db.load(ctx, content, opts)
+	return result, db.witness.Explain(err)
+}
+
+func (db *DB) load(ctx context.Context, content Content, opts Options) (Result, error) {
 	result := Result{Customers: len(content.Customers), Products: len(content.Products), Kind: content.Kind}
 	var err error
 	if result.ContentHash, result.Ratings, err = fingerprint(content); err != nil {

@@ -53,19 +53,19 @@ func readAll[T any](ctx context.Context, db *DB, what, query string, scan func(*
 	args ...any) ([]T, error) {
 	rows, err := db.sql.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
+		return nil, fmt.Errorf("read %s: %w", what, db.witness.Explain(err))
 	}
 	defer func() { _ = rows.Close() }()
 	var all []T
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", what, err)
+			return nil, fmt.Errorf("read %s: %w", what, db.witness.Explain(err))
 		}
 		all = append(all, v)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
+		return nil, fmt.Errorf("read %s: %w", what, db.witness.Explain(err))
 	}
 	return all, nil
 }

@@ -3,6 +3,7 @@
 package shopdb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -19,9 +20,6 @@ import (
 	"kindred/internal/platform/patience"
 )
 
-// dialTimeout bounds the wait for a server that does not answer at all, or answers and then says nothing.
-const dialTimeout = 10 * time.Second
-
 // wantDSN is the form of a data source name, for messages.
 const wantDSN = "user:password@tcp(host:port)/database"
 
@@ -30,8 +28,9 @@ var systemDatabases = [...]string{"mysql", "information_schema", "performance_sc
 
 // DB is a shop's database. It is safe for concurrent use; Close it.
 type DB struct {
-	sql  *sql.DB
-	name string // of the database, for messages
+	sql     *sql.DB
+	name    string // of the database, for messages
+	witness patience.Witness
 }
 
 // Open connects to the database that dsn names, in the format of go-sql-driver:
@@ -53,12 +52,14 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
 	cfg.InterpolateParams = true // multi-row inserts in one round trip
-	if cfg.Timeout == 0 {
-		cfg.Timeout = dialTimeout
+	limits, err := patience.Database()
+	if err != nil {
+		return nil, err
 	}
-	if cfg.ReadTimeout == 0 {
-		cfg.ReadTimeout = patience.Statement
-	}
+	db := &DB{name: cfg.DBName}
+	limits.Connect, limits.Silence = cmp.Or(cfg.Timeout, limits.Connect), cmp.Or(cfg.ReadTimeout, limits.Silence)
+	limits.Login, limits.Note = false, db.witness.Note // the driver does not say when the login is done
+	cfg.Timeout, cfg.ReadTimeout, cfg.DialFunc = 0, 0, limits.Dial
 	cfg.Logger = quiet{}
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "")); err != nil { // whatever the server's default is
 		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
@@ -67,14 +68,23 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrDSN, err) //nolint:errorlint // the sentinel is what callers test
 	}
-	db := sql.OpenDB(connector)
-	ctx, stop := context.WithTimeout(ctx, cfg.Timeout) // the driver's own timeout ends with the dialling
-	defer stop()
-	if err := db.PingContext(ctx); err != nil {
+	db.sql = sql.OpenDB(connector)
+	if err := db.login(ctx, cfg.Addr, limits.Connect); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("connect to MySQL at %s: %w", cfg.Addr, err)
 	}
-	return &DB{sql: db, name: cfg.DBName}, nil
+	return db, nil
+}
+
+// login makes the first connection, within the limit from the dialling on.
+func (db *DB) login(ctx context.Context, address string, limit time.Duration) error {
+	limited, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	err := db.sql.PingContext(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return &patience.Error{Peer: address, Waited: limit, Did: "did not finish the login"}
+	}
+	return db.witness.Explain(err)
 }
 
 // Close releases the connections.
