@@ -101,7 +101,7 @@ tf-local-test: local-up ## Compare Terraform's local resources with the provisio
 conformance: local-up ## Write docs/parity.md: where emulators differ from AWS (7 minutes); CONFORMANCE_ENDPOINT=URL checks one
 	@go run ./integration/conformance/parity $(ARGS)
 
-##- benchmarks (on the running stack, except bench-train)
+##- benchmarks (on the running stack, except bench-train and bench-sessions)
 
 .PHONY: bench-etl bench-publish bench-retrieve
 bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB and Spark (15 minutes)
@@ -121,6 +121,10 @@ bench-train: build ## Training, compared with C++/Eigen and implicit; ARGS=reach
 	@GOEXPERIMENT=simd go build -o $(STATE)/bench/train/bench-train ./benchmarks/train
 	@go build -o $(STATE)/bench/train/bench-train-pure ./benchmarks/train
 	@$(STATE)/bench/train/bench-train $(ARGS)
+
+.PHONY: bench-sessions
+bench-sessions: ## The next click of sessions, compared with Serenade's server; ARGS="FOLDER --serenade FOLDER" (5 minutes)
+	@GOEXPERIMENT=simd go run ./benchmarks/sessions $(ARGS)
 
 ##- building and testing
 

@@ -120,6 +120,13 @@ func (e *SessionEvaluation) Run(ctx context.Context) (*SessionResult, error) {
 	return result, nil
 }
 
+// Kindred makes kindred's row alone, with its answers in Measure's order. The logs are of one
+// catalogue and in order, as Ordered and On make them.
+func (e *SessionEvaluation) Kindred(ctx context.Context, train, test *nextitem.Log) (SessionRow, []nextitem.Answer, error) {
+	fitting, valid := validation(train)
+	return e.row(ctx, e.contenders()[0], train, fitting, valid, test)
+}
+
 // row tunes, fits and measures.
 func (e *SessionEvaluation) row(ctx context.Context, c sessionContender, train, fitting, valid,
 	test *nextitem.Log) (SessionRow, []nextitem.Answer, error) {

@@ -59,6 +59,30 @@ func (l *Log) CutLast(n int) (rest, last *Log) {
 	return &Log{l.Items, l.Sessions[:at]}, &Log{l.Items, l.Sessions[at:]}
 }
 
+// Clicked is l with a catalogue of its clicked items alone.
+func (l *Log) Clicked() *Log {
+	place, clicked := make([]int32, len(l.Items)), &Log{}
+	for _, s := range l.Sessions {
+		for _, item := range s.Items {
+			if item != Unknown && place[item] == 0 {
+				clicked.Items = append(clicked.Items, l.Items[item])
+				place[item] = int32(len(clicked.Items))
+			}
+		}
+	}
+	for _, s := range l.Sessions {
+		session := Session{Items: make([]int32, len(s.Items)), Times: s.Times}
+		for i, item := range s.Items {
+			session.Items[i] = Unknown
+			if item != Unknown {
+				session.Items[i] = place[item] - 1
+			}
+		}
+		clicked.Sessions = append(clicked.Sessions, session)
+	}
+	return clicked
+}
+
 // Ordered is l with items and sessions in an order that depends on what was clicked and when, never
 // on ids or on the order of lines, so that no figure does; sessions are in order of their end. See
 // package canonical.

@@ -1,0 +1,177 @@
+// Sessions compares kindred with Serenade (bol.com's VMIS-kNN server) on the next click of test
+// sessions. Serenade's own programs tune it on the validation file and answer over HTTP, click by
+// click. One evaluator judges both. kindred is tuned on the training file alone and answers in this
+// process, because the functions do not serve sessions' parts yet. Our own VMIS-kNN, the baseline of
+// `train evaluate-sessions`, is compared with Serenade's lists under the same options.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"kindred/internal/job/train"
+	"kindred/internal/model/nextitem"
+	"kindred/internal/platform/program"
+)
+
+func main() {
+	os.Exit(program.Main("bench-sessions", "Compare kindred with Serenade on the next click of sessions.", &command{},
+		os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type command struct {
+	Folder     string `arg:"" help:"Folder with train.txt, valid.txt and test.txt: SessionId, ItemId and Time, separated by tabs."`
+	Serenade   string `required:"" placeholder:"FOLDER" help:"Folder with Serenade's programs serving and tpe_hyperparameter_optm, for example the bin folder of cargo install."`
+	Iterations int    `default:"40" help:"Options that Serenade's search tries."`
+	Splits     int    `default:"0" help:"Also compare on so many splits of train.txt by a random time, each with its own tuning."`
+	LargestDim int    `default:"256" help:"Largest dimension of kindred's vectors."`
+	Threads    int    `default:"0" help:"Processors to use. 0 uses all."`
+}
+
+// part is one comparison's data.
+type part struct {
+	name               string
+	train, valid, test *nextitem.Log // of one catalogue each, train's
+}
+
+// result is one comparison.
+type result struct {
+	Name     string           `json:"name"`
+	Serenade nextitem.Figures `json:"serenade"`
+	// Unseen are Serenade's figures over items that were not clicked before in their session.
+	Unseen  nextitem.Figures    `json:"serenade_unseen"`
+	Options options             `json:"serenade_options"`
+	Kindred nextitem.Figures    `json:"kindred"`
+	Times   *train.SessionTimes `json:"kindred_times"`
+	VMIS    nextitem.Figures    `json:"vmis"`
+	// Overlap is the mean share of Serenade's list that our VMIS-kNN shows with the same options.
+	Overlap float64          `json:"overlap"`
+	Row     train.SessionRow `json:"row"` // kindred's, with what tuning chose
+}
+
+// Run compares.
+func (c *command) Run(ctx context.Context, out *program.Output) error {
+	var err error
+	if c.Serenade, err = filepath.Abs(c.Serenade); err != nil {
+		return err
+	}
+	if c.Threads <= 0 {
+		c.Threads = runtime.GOMAXPROCS(0)
+	}
+	logs := map[string]*nextitem.Log{}
+	for _, name := range []string{"train", "valid", "test"} {
+		l, err := train.ReadClicks(filepath.Join(c.Folder, name+".txt"))
+		if err != nil {
+			return fmt.Errorf("%w: %w", program.ErrConfig, err)
+		}
+		logs[name] = l.Ordered()
+	}
+	parts := []part{{"given", logs["train"], logs["valid"].On(logs["train"]), logs["test"].On(logs["train"])}}
+	for seed := range c.Splits {
+		parts = append(parts, split(logs["train"], uint64(seed+1)))
+	}
+	var results []result
+	for _, p := range parts {
+		r, err := c.compare(ctx, p)
+		if err != nil {
+			return fmt.Errorf("compare on %s: %w", p.name, err)
+		}
+		results = append(results, r)
+		if len(parts) > 1 {
+			fmt.Fprintln(out.Stderr, r.sentence())
+		}
+	}
+	sentences := make([]string, len(results))
+	for i, r := range results {
+		sentences[i] = r.sentence()
+	}
+	return out.Result(strings.Join(sentences, "\n"), results)
+}
+
+func (r result) sentence() string {
+	return fmt.Sprintf("%s: %d questions\n  Serenade  HR@20 %.4f MRR@20 %.4f %+v\n  kindred   HR@20 %.4f MRR@20 %.4f\n"+
+		"  vmis-knn  HR@20 %.4f MRR@20 %.4f, its lists share %.1f %% with Serenade's\n"+
+		"  kindred / Serenade, 95 %%: HR@20 %.3f (%.3f to %.3f), MRR@20 %.3f (%.3f to %.3f)",
+		r.Name, r.Kindred.Questions, r.Serenade.HitRate, r.Serenade.MRR, r.Options, r.Kindred.HitRate, r.Kindred.MRR,
+		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Times.HitRate, r.Times.Interval.HitRate.Low, r.Times.Interval.HitRate.High,
+		r.Times.MRR, r.Times.Interval.MRR.Low, r.Times.Interval.MRR.High)
+}
+
+// The splits of a log by time: after a random one in the last third of the sessions follows the test
+// part, one session in so many but no fewer than the fewest. As many before it are Serenade's
+// validation part, and all before those are for training.
+const (
+	partShare  = 40
+	fewestPart = 300
+)
+
+// split cuts a log at a random time. What ends after the test part is left out.
+func split(l *nextitem.Log, seed uint64) part {
+	n := len(l.Sessions)
+	size := min(max(n/partShare, fewestPart), n/4)
+	rng := rand.New(rand.NewPCG(seed, seed))
+	end := n - rng.IntN(max(n/3-size, 1))
+	known, _ := l.CutLast(n - end)
+	known, test := known.CutLast(size)
+	fit, valid := known.CutLast(size)
+	fit = fit.Clicked().Ordered()
+	return part{fmt.Sprintf("split %d", seed), fit, valid.On(fit), test.On(fit)}
+}
+
+// compare asks both the same questions.
+func (c *command) compare(ctx context.Context, p part) (r result, err error) {
+	r.Name = p.name
+	folder, err := os.MkdirTemp("", "bench-sessions-")
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	s := &serenade{programs: c.Serenade, folder: folder}
+	if err := s.tune(ctx, p, c.Iterations); err != nil {
+		return r, err
+	}
+	answers, lists, err := s.measure(ctx, p.test)
+	if err != nil {
+		return r, err
+	}
+	r.Serenade, r.Unseen, r.Options = nextitem.NewFigures(answers), nextitem.NewFigures(nextitem.Unseen(answers)), s.options
+	vmis := nextitem.VMIS(p.train, nextitem.VMISOptions{Sessions: r.Options.Sessions, Neighbours: r.Options.Neighbours,
+		Clicks: r.Options.Clicks, IDF: r.Options.IDF > 0})
+	own, err := nextitem.Measure(ctx, p.test, c.Threads, vmis)
+	if err != nil {
+		return r, err
+	}
+	r.VMIS, r.Overlap = nextitem.NewFigures(own), overlap(lists, nextitem.Lists(p.test, nextitem.Cut, vmis))
+	e := &train.SessionEvaluation{LargestDim: c.LargestDim, Epochs: 10, Seed: 1, Threads: c.Threads,
+		Progress: func(string, int64, int64) {}}
+	row, kindred, err := e.Kindred(ctx, p.train, p.test)
+	if err != nil {
+		return r, err
+	}
+	r.Kindred, r.Times, r.Row = row.Figures, train.NewSessionTimes(kindred, answers), row
+	return r, nil
+}
+
+// overlap is the mean share of the first lists' items that the second ones have.
+func overlap(lists, others [][]int32) float64 {
+	shared, all := 0, 0
+	for i, list := range lists {
+		has := map[int32]bool{}
+		for _, item := range others[i] {
+			has[item] = true
+		}
+		for _, item := range list {
+			all++
+			if has[item] {
+				shared++
+			}
+		}
+	}
+	return float64(shared) / float64(max(all, 1))
+}
