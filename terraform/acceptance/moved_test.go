@@ -40,7 +40,7 @@ func TestStaticStateIsKept(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			state := mustState(t, filepath.Join("testdata", name+"-4d693fd.tfstate.gz"), packages)
+			state := mustState(t, filepath.Join("testdata", name+"-4d693fd.state.json.gz"), packages)
 			root := w.Root(name, "static-kept-"+name, promotion.Emulator(noAWS(t, test.account), awsRegion)...)
 			root.Dir = mustCopy(t, w.Repository, name)
 			if err := root.Init(t.Context(), "-backend-config=path="+state); err != nil {
