@@ -180,7 +180,7 @@ func TestCells(t *testing.T) {
 			"not supported: S3 PutObject gives no answer"},
 		{func(context.Context, *place) { check(fmt.Errorf("Docker is not running")) }, "not run: needs Docker"},
 		{func(context.Context, *place) { check(context.DeadlineExceeded) }, "differs: not done in time"},
-		{func(context.Context, *place) { refused(nil, "it is taken", "Code") }, "differs: it is taken"},
+		{func(context.Context, *place) { refused(nil, "it is accepted", "Code") }, "differs: it is accepted"},
 		{func(context.Context, *place) { refused(call(&smithy.GenericAPIError{Code: "Other"}), "", "Code") },
 			"differs: refused with Other, not Code"},
 		{func(context.Context, *place) { refused(call(&smithy.GenericAPIError{Code: "Code"}), "", "Code") }, AsDocumented},

@@ -211,7 +211,7 @@ func checkBatchLimit(records, size int) func(context.Context, *place) {
 			data[i] = strings.Repeat("x", size)
 		}
 		_, err := p.deliver(ctx, data...)
-		refused(err, "it is taken", invalidInput, validation)
+		refused(err, "it is accepted", invalidInput, validation)
 	}
 }
 
@@ -284,7 +284,7 @@ func checkErrorPrefix(ctx context.Context, p *place) {
 			return err
 		})
 	}
-	refused(err, "it is taken", invalidInput, validation)
+	refused(err, "it is accepted", invalidInput, validation)
 }
 
 func checkGzip(ctx context.Context, p *place) {
@@ -353,7 +353,7 @@ func checkUpdateVersion(ctx context.Context, p *place) {
 	if !p.within(ctx, shortly, func() bool { return aws.ToString(p.deliveryStream(ctx).VersionId) != *d.VersionId }) {
 		differs("an update leaves the version id as it was")
 	}
-	refused(update(), "it is taken", "ConcurrentModificationException", invalidInput)
+	refused(update(), "it is accepted", "ConcurrentModificationException", invalidInput)
 }
 
 func checkMissingDelivery(ctx context.Context, p *place) {

@@ -76,8 +76,8 @@ func functionRows() []Behaviour {
 		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException",
 			Slow:   true,
 			Source: lambdaGuide + "configuration-concurrency.html", check: checkReservedZero},
-		{ID: "lambda/names", Rule: "A second function of a name is ResourceConflictException, a missing one " +
-			"ResourceNotFoundException",
+		{ID: "lambda/names", Rule: "A second function of a name fails with ResourceConflictException, " +
+			"a missing one with ResourceNotFoundException",
 			Source: lambdaAPI + "API_CreateFunction.html", Covered: coverProvide, check: checkFunctionNames},
 	}
 }

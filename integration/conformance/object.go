@@ -245,7 +245,7 @@ func checkMultipartSmall(ctx context.Context, p *place) {
 	u := p.upload(ctx)
 	u.part(ctx, leastPart-1)
 	u.part(ctx, 1)
-	refused(u.complete(ctx, nil), "it is taken", "EntityTooSmall")
+	refused(u.complete(ctx, nil), "it is accepted", "EntityTooSmall")
 }
 
 func checkReadAfterWrite(ctx context.Context, p *place) {

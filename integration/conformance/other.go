@@ -163,7 +163,7 @@ func checkEnforced(ctx context.Context, p *place) {
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(*taken.Credentials.AccessKeyId,
 		*taken.Credentials.SecretAccessKey, *taken.Credentials.SessionToken)
 	_, err = awsclient.S3(cfg).ListBuckets(ctx, &s3.ListBucketsInput{})
-	refused(err, "anybody may take it, and with it list all buckets", "AccessDenied")
+	refused(err, "anybody may assume the role and then list all buckets", "AccessDenied")
 }
 
 // alarm makes an alarm on a metric of the place's own: period 10 s, which AWS calls high resolution.
@@ -312,7 +312,7 @@ func checkStates(ctx context.Context, p *place) {
 
 func checkBadStates(ctx context.Context, p *place) {
 	_, err := p.stateMachine(ctx, p.role(ctx), `{"StartAt":"Begin","States":{"Begin":{"Type":"Pass","Next":"Nowhere"}}}`)
-	refused(err, "it is taken", "InvalidDefinition", "SchemaValidationFailed")
+	refused(err, "it is accepted", "InvalidDefinition", "SchemaValidationFailed")
 }
 
 func checkSchedule(ctx context.Context, p *place) {

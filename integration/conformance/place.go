@@ -102,7 +102,7 @@ func (p *place) patience() time.Duration {
 // await waits until done; when that does not come the row differs, with what was expected in the cell.
 func (p *place) await(ctx context.Context, what string, done func() bool) {
 	if !p.within(ctx, p.patience(), done) {
-		differs("%s never came", what)
+		differs("there was never %s", what)
 	}
 }
 

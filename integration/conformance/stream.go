@@ -90,10 +90,10 @@ func streamRows() []Behaviour {
 			Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
 		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the token stands for the stream's name",
 			Source: kinesisAPI + "API_ListShards.html", Covered: coverShards, check: checkListPages},
-		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; raising it to a lower value is refused",
+		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; IncreaseStreamRetentionPeriod refuses a lower value",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
 		{ID: "kinesis/names",
-			Rule:   "A second stream of a name is ResourceInUseException, a missing one ResourceNotFoundException",
+			Rule:   "A second stream of a name fails with ResourceInUseException, a missing one with ResourceNotFoundException",
 			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/lab/replay TestMissingStreamAndCancellation",
 			check: checkStreamNames},
 	}

@@ -27,11 +27,11 @@ without retries, and are in ` + "`integration/conformance`" + `.
 |---|---|
 | *as AWS documents* | the check saw what the rule says |
 | *differs* | the check saw something else |
-| *not supported* | the emulator failed the call that is named |
+| *not supported* | the emulator refused the call that is named, or the AWS SDK could not read its answer |
 | *not run* | nobody has run the row there: AWS needs an account (see integration/conformance/README.md) |
 | *not run: needs Docker* | the emulator said so, on a machine without a container engine |
 
-The last column names the kindred test that checks the rule, for emulators that break it.
+The last column names the kindred test that covers the rule where an emulator breaks it.
 ` + "`go test ./integration`" + ` fails if LocalStack's cells differ from this page.
 
 How many rows each column has:

@@ -12,7 +12,7 @@ import (
 
 type command struct {
 	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: an event is lost, or there was no event."`
-	Redrive redrive.Command `cmd:"" help:"After a fix, send again what is in quarantine or in failed batches. Nothing is sent a second time."`
+	Redrive redrive.Command `cmd:"" help:"After a fix, send again what is in quarantine or in failed batches. What an earlier redrive completed is not sent again."`
 }
 
 func main() {

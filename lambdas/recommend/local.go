@@ -10,7 +10,7 @@ import (
 )
 
 const description = "The Lambda function that answers every event of the activity stream with recommendations. " +
-	"It has no command line. `make deploy` installs it in the local stack, and Terraform installs it on AWS."
+	"It cannot be started from a command line. `make deploy` installs it in the local stack, and Terraform installs it on AWS."
 
 type command struct{}
 

@@ -43,7 +43,7 @@ type Reading struct {
 
 // Shrinking is how much of itself a shop may lose.
 type Shrinking struct {
-	MaxShrink    float64 `default:"0.5" help:"Largest share (0 to 1) of ratings, customers, products or products in stock that the shop may have lost since the current training set. 0 sets no limit."`
+	MaxShrink    float64 `default:"0.5" help:"Refuse the set if the shop has lost more than this share (0 to 1) of its ratings, customers, products or products in stock since the current training set. 0 sets no limit."`
 	AcceptShrink bool    `help:"Accept, this once, that the shop lost most of its rows, or has nothing in stock."`
 }
 
@@ -62,8 +62,8 @@ type RunCommand struct {
 	Shrinking  Shrinking      `embed:""`
 	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
 	DryRun     bool           `help:"Look at up to 10,000 rows of each data set, say what a run would do or refuse, and write nothing."`
-	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. The command etl commit-parts then makes the set."`
-	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name that all partitions of one set share. It must be new."`
+	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. When all are written, etl commit-parts makes the set. etl plan may be run first; otherwise the first partition does its work."`
+	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name of a job of several partitions: the same in plan, in each partition and in commit-parts. Take a new name for each set."`
 }
 
 // shopAt is a shop that can be opened.

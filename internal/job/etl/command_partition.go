@@ -95,7 +95,7 @@ func jobError(job string, err error) error {
 type PlanCommand struct {
 	Reading
 	Lake       envconfig.Lake `embed:""`
-	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name that all partitions of one set share. It must be new."`
+	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name of a job of several partitions: the same in plan, in each partition and in commit-parts. Take a new name for each set."`
 	Partitions int            `required:"" placeholder:"N" help:"How many partitions there are."`
 }
 

@@ -85,18 +85,18 @@ func (c Counts) leftOut() int64 {
 // Limits are the shares, 0 to 1, of a table's rows up to which a rule may be broken. More of them
 // refuse the set, and the old one stays.
 type Limits struct {
-	MissingKeys float64 `name:"max-missing-keys" default:"0.01" help:"Largest share (0 to 1) of ratings without a customer number or product code that can be used; these ratings are left out." json:"missing_keys"`
-	StarsRange  float64 `name:"max-bad-stars" default:"0.01" help:"Largest share (0 to 1) of ratings that are not 1 to 5 stars; these ratings are left out." json:"bad_stars"`
-	Orphans     float64 `name:"max-orphans" default:"0.01" help:"Largest share (0 to 1) of ratings whose customer or product is missing; these ratings are left out." json:"orphans"`
-	Duplicates  float64 `name:"max-duplicates" default:"0.01" help:"Largest share (0 to 1) of ratings that repeat a customer and product; the newest rating of a pair is kept." json:"duplicates"`
-	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Largest share (0 to 1) of ratings dated more than a day ahead of now; these ratings are kept." json:"future_dates"`
-	BadDates    float64 `name:"max-bad-dates" default:"0.5" help:"Largest share (0 to 1) of ratings with a date that does not exist, such as 2025-00-15; these ratings are kept without a date." json:"bad_dates"`
-	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Largest share (0 to 1) of ratings, customers or products with text that is not UTF-8 or holds a NUL. Such a rating is left out; a customer or product loses the text only." json:"bad_text"`
-	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Largest share (0 to 1) of customers without a usable number, or with the number of another customer. They are left out. One is always allowed, unless the share is 0." json:"bad_customers"`
-	Products    float64 `name:"max-bad-products" default:"0.01" help:"Largest share (0 to 1) of products without a usable code, or with the code of another product. They are left out. One is always allowed, unless the share is 0." json:"bad_products"`
-	Values      float64 `name:"max-missing-values" default:"0.5" help:"Largest share (0 to 1) of customers or products with NULL in a column that needs a value. NULL is read as empty text or as 0." json:"missing_values"`
-	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Largest share (0 to 1) of customers or products with an amount that is negative or does not fit decimal(10,2); such a price is read as 0, and such a credit limit as unknown." json:"bad_amounts"`
-	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Largest share (0 to 1) of products whose stock is below -32768 or above 32767. The nearer limit is used instead." json:"bad_stock"`
+	MissingKeys float64 `name:"max-missing-keys" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings have no usable customer number or product code. Otherwise they are left out." json:"missing_keys"`
+	StarsRange  float64 `name:"max-bad-stars" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings are not 1 to 5 stars. Otherwise they are left out." json:"bad_stars"`
+	Orphans     float64 `name:"max-orphans" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings name a customer or product that is missing. Otherwise they are left out." json:"orphans"`
+	Duplicates  float64 `name:"max-duplicates" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings repeat a customer and product. Otherwise the newest rating of each pair is kept." json:"duplicates"`
+	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings are dated more than a day ahead of now. Otherwise they are kept." json:"future_dates"`
+	BadDates    float64 `name:"max-bad-dates" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the ratings have a date that does not exist, such as 2025-00-15. Otherwise they are kept without a date." json:"bad_dates"`
+	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings, customers or products have text that is not UTF-8 or holds a NUL. Otherwise such a rating is left out, and a customer or product loses that text." json:"bad_text"`
+	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the customers have no usable number, or the number of another customer. Otherwise they are left out. One is always allowed, unless the share is 0." json:"bad_customers"`
+	Products    float64 `name:"max-bad-products" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the products have no usable code, or the code of another product. Otherwise they are left out. One is always allowed, unless the share is 0." json:"bad_products"`
+	Values      float64 `name:"max-missing-values" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have NULL in a column that needs a value. Otherwise NULL is read as empty text or as 0." json:"missing_values"`
+	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have an amount that is negative or does not fit decimal(10,2). Otherwise such a price is read as 0, and such a credit limit as unknown." json:"bad_amounts"`
+	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products have a stock below -32768 or above 32767. Otherwise the nearer limit is used." json:"bad_stock"`
 }
 
 // Validate reports every share that is none, NaN too.

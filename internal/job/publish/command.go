@@ -279,7 +279,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 
 type migrateCommand struct {
 	envconfig.PGVector
-	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants."`
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
 }
 
 // Run migrates.

@@ -40,8 +40,8 @@ type RunCommand struct {
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed             uint64              `default:"1" help:"Seed of the random initial vectors."`
-	ViewWeight       float64             `default:"0" help:"Weight of an item that a shopper views, when serving adds the session to the customer. A like in training has weight 1; 0 lets tuning choose."`
-	CartWeight       float64             `default:"0" help:"Weight of an item in the cart, when serving adds the session to the customer. 0 means three times --view-weight."`
+	ViewWeight       float64             `default:"0" help:"Weight that serving gives to a product that was viewed in the current session. A like in training has weight 1. 0 lets tuning choose."`
+	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left. Training that needs more is refused before it starts."`
 	Planted          Planted             `kong:"-"` // the program hands it in

@@ -17,8 +17,8 @@ import (
 type EvaluateCommand struct {
 	Train      string  `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
 	Test       string  `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
-	Valid      string  `placeholder:"FILE" help:"Interactions that only tuning looks at, one line per user. Default: a tenth of the training file, which the final fits use again."`
-	Refit      bool    `help:"After tuning, train on the validation file too and leave its items out of the rankings. Published tables of the public splits do not."`
+	Valid      string  `placeholder:"FILE" help:"Interactions that only tuning looks at, one line per user. Default: a tenth of the training file. The final fit then uses the whole training file."`
+	Refit      bool    `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without it."`
 	TuneBudget float64 `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s."`
 	LargestDim int     `default:"512" help:"Largest number of components of a vector that tuning may choose."`
 	Epochs     int     `default:"16" help:"Passes over all users and items in the final fit."`

@@ -30,7 +30,7 @@ type Command struct {
 	envconfig.Recommendations
 	PGVector  envconfig.PGVector  `embed:""`
 	Artifacts envconfig.Artifacts `embed:""`
-	Wait      time.Duration       `default:"5m" help:"Age at which an unanswered event counts as lost. The audit looks again until every event is answered or this time has passed."`
+	Wait      time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
 	Since     string              `placeholder:"TIME" help:"Ignore what arrived before this time (RFC 3339) or this age (15m). Default: look at all that the stream keeps."`
 	Until     string              `placeholder:"TIME" help:"Ignore what arrived at or after this time (RFC 3339) or this age (15m). Default: look at everything up to now."`
 	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`

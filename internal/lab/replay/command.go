@@ -60,7 +60,7 @@ type RunCommand struct {
 	RunID           string                    `name:"run" help:"Text in every id, so that two replays have different ids. Default: the current time."`
 	React           bool                      `help:"Shoppers wait for the recommendations that are delivered to S3, and react to them. Needs RECOMMENDATIONS_BUCKET."`
 	Patience        time.Duration             `default:"10s" help:"How long a shopper waits for a recommendation, with --react. Firehose on AWS buffers for a minute, so use 2m there."`
-	Save            string                    `placeholder:"FILE" help:"File to which the events are also written. The command replay file can send it again."`
+	Save            string                    `placeholder:"FILE" help:"File to which the events are also written. The command \"replay file FILE\" sends them again."`
 }
 
 // FileCommand is `replay file`.

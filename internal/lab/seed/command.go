@@ -31,7 +31,7 @@ type Command struct {
 type target struct {
 	envconfig.MySQL `embed:""`
 	envconfig.Lake  `embed:""`
-	Force           bool `help:"Replace a shop that seed did not fill, and load again what is already there."`
+	Force           bool `help:"Replace a shop that seed did not fill. A shop that already holds the same rows is loaded again, too."`
 }
 
 // result is what a command prints.

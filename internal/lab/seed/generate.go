@@ -15,7 +15,7 @@ type Generate struct {
 	target
 	Scale float64  `default:"1" help:"Size of the shop. 1 is about 2,000 customers, 800 products and 100,000 ratings."`
 	Seed  uint64   `default:"1" help:"Seed of the random numbers. Another one gives another shop."`
-	Drift *float64 `help:"How far tastes move over the two years of ratings, in standard deviations. Default: 0.2."`
+	Drift *float64 `help:"How far tastes move over the two years of ratings, in standard deviations of the tastes of all customers. Default: 0.2."`
 }
 
 // maxScale is ten million customers.
