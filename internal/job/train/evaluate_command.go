@@ -15,16 +15,17 @@ import (
 
 // EvaluateCommand is `train evaluate`.
 type EvaluateCommand struct {
-	Train      string  `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
-	Test       string  `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
-	Valid      string  `placeholder:"FILE" help:"Interactions that only tuning looks at, one line per user. Default: a tenth of the training file. The final fit then uses the whole training file."`
-	Refit      bool    `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without it."`
-	TuneBudget float64 `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s."`
-	LargestDim int     `default:"512" help:"Largest number of components of a vector that tuning may choose."`
-	Epochs     int     `default:"16" help:"Passes over all users and items in the final fit."`
-	Seed       uint64  `default:"1" help:"Seed of the random initial vectors."`
-	Memory     int64   `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left."`
-	Threads    int     `default:"0" help:"Number of processors to use. 0 uses all. The figures do not depend on it."`
+	Train      string   `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
+	Test       string   `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
+	Valid      string   `placeholder:"FILE" help:"Interactions that only tuning looks at, one line per user. Default: a tenth of the training file. The final fit then uses the whole training file."`
+	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-blend," help:"Rows to measure next to kindred, separated by commas. Default: all but kindred-blend, which is an experiment: further parts whose scores are added to kindred's."`
+	Refit      bool     `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without it."`
+	TuneBudget float64  `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s."`
+	LargestDim int      `default:"512" help:"Largest number of components of a vector that tuning may choose."`
+	Epochs     int      `default:"16" help:"Passes over all users and items in the final fit."`
+	Seed       uint64   `default:"1" help:"Seed of the random initial vectors."`
+	Memory     int64    `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left."`
+	Threads    int      `default:"0" help:"Number of processors to use. 0 uses all. The figures do not depend on it."`
 }
 
 // Run measures every row.
@@ -33,7 +34,7 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning budget is %g seconds (want 0 or more)",
 			program.ErrConfig, c.LargestDim, smallestDim, c.Epochs, c.TuneBudget)
 	}
-	e := &Evaluation{Refit: c.Refit, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+	e := &Evaluation{Refit: c.Refit, Rows: c.Rows, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		Threads: c.Threads, Memory: c.Memory}
 	if e.Threads <= 0 {
 		e.Threads = runtime.GOMAXPROCS(0)
@@ -96,6 +97,12 @@ func (r *EvaluationResult) table() string {
 		fmt.Fprintf(&b, "  %-14s %9.4f %8.4f %9.4f %8.4f %8.4f %8.4f %9.1f\n", row.Model, row.Recall20, row.NDCG20,
 			row.Recall10, row.NDCG10,
 			row.MRR, row.Coverage, row.Seconds)
+	}
+	for _, row := range r.Rows {
+		if g := row.OverKindred; g != nil {
+			fmt.Fprintf(&b, "%s minus kindred, paired 95 %% intervals: Recall@20 %+.4f to %+.4f, NDCG@20 %+.4f to %+.4f; %v\n",
+				row.Model, g.Recall20.Low, g.Recall20.High, g.NDCG20.Low, g.NDCG20.High, row.Options["parts"])
+		}
 	}
 	for _, s := range r.Skipped {
 		fmt.Fprintf(&b, "  %-14s no row: %s\n", s.Model, s.Reason)

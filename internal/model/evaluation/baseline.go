@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"kindred/internal/platform/parallel"
 )
 
 // Popularity ranks by the number of customers who like the product.
@@ -71,45 +71,54 @@ type neighbour struct {
 // CoOccurrence ranks by the summed cosine similarity to what the customer likes ("who liked this
 // also liked"), over each product's nearest neighbours: item-kNN.
 func CoOccurrence(likes *Pairs, threads int) Ranker {
-	products, byCustomer, byProduct := likes.Products, likes.Of, likes.Transposed().Of
-	near := make([][]neighbour, products)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range max(threads, 1) {
-		group.Go(func() {
-			count, touched := make([]int32, products), []int32(nil)
-			for p := int(next.Add(1)) - 1; p < products; p = int(next.Add(1)) - 1 {
-				touched = touched[:0]
-				for _, c := range byProduct[p] {
-					for _, q := range byCustomer[c] {
-						if count[q] == 0 {
-							touched = append(touched, q)
-						}
-						count[q]++
-					}
-				}
-				list := make([]neighbour, 0, len(touched))
-				for _, q := range touched {
-					if int(q) != p {
-						cosine := float64(count[q]) / math.Sqrt(float64(len(byProduct[p]))*float64(len(byProduct[q])))
-						list = append(list, neighbour{q, float32(cosine)})
-					}
-					count[q] = 0
-				}
-				slices.SortFunc(list, func(a, b neighbour) int {
-					return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.product, b.product))
-				})
-				near[p] = slices.Clone(list[:min(len(list), neighbours)])
-			}
-		})
-	}
-	group.Wait()
+	return byNeighbours(likes, nearest(likes, neighbours, threads, func(int) float64 { return 1 },
+		func(p, q int) float64 { return math.Sqrt(float64(p) * float64(q)) }))
+}
+
+// byNeighbours ranks by the sum over what the customer likes.
+func byNeighbours(likes *Pairs, near [][]neighbour) Ranker {
 	return func(customer int32, scores []float32) {
 		clear(scores)
-		for _, p := range byCustomer[customer] {
+		for _, p := range likes.Of[customer] {
 			for _, n := range near[p] {
 				scores[n.product] += n.similarity
 			}
 		}
 	}
+}
+
+// nearest is the neighbours of each product, at most so many, best first. Two products are as near
+// as the sum over the customers who like both of vote, which is given the number of a customer's
+// likes, divided by scale, which is given the numbers of customers who like the one and the other.
+func nearest(likes *Pairs, most, threads int, vote func(likes int) float64,
+	scale func(p, q int) float64) [][]neighbour {
+	products, byCustomer, byProduct := likes.Products, likes.Of, likes.Transposed().Of
+	near, sums := make([][]neighbour, products), make([][]float64, max(threads, 1))
+	parallel.Tasks(threads, products, func(thread, p int) {
+		if sums[thread] == nil {
+			sums[thread] = make([]float64, products)
+		}
+		sum, touched := sums[thread], []int32(nil)
+		for _, c := range byProduct[p] {
+			weight := vote(len(byCustomer[c]))
+			for _, q := range byCustomer[c] {
+				if sum[q] == 0 {
+					touched = append(touched, q)
+				}
+				sum[q] += weight
+			}
+		}
+		list := make([]neighbour, 0, len(touched))
+		for _, q := range touched {
+			if int(q) != p {
+				list = append(list, neighbour{q, float32(sum[q] / scale(len(byProduct[p]), len(byProduct[q])))})
+			}
+			sum[q] = 0
+		}
+		slices.SortFunc(list, func(a, b neighbour) int {
+			return cmp.Or(cmp.Compare(b.similarity, a.similarity), cmp.Compare(a.product, b.product))
+		})
+		near[p] = slices.Clone(list[:min(len(list), most)])
+	})
+	return near
 }

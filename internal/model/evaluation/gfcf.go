@@ -44,34 +44,15 @@ func GFCFMemory(customers, products int) int64 {
 
 func graphFilter(ctx context.Context, likes *Pairs, dim, threads int) (Block, error) {
 	r := newNormalised(likes)
-	v, err := r.rightVectors(ctx, min(dim, len(likes.Of)-1, likes.Products-1), threads)
+	left, right, d, err := r.lowPass(ctx, dim, threads)
 	if err != nil {
 		return nil, err
 	}
-	d := len(v)
-	left, right := make([]float32, likes.Products*d), make([]float32, likes.Products*d)
-	for j := range likes.Products {
-		for k := range v {
-			left[j*d+k] = float32(v[k][j] * r.scaleItem[j])
-			if s := r.scaleItem[j]; s > 0 {
-				right[j*d+k] = float32(v[k][j] / s)
-			}
-		}
-	}
+	low := projected(likes, left, right, d)
 	return func(customers []int32, scores []float32) {
-		vectors := make([]float32, len(customers)*d)
-		for i, c := range customers {
-			own := vectors[i*d : (i+1)*d]
-			for _, j := range likes.Of[c] {
-				for k, x := range left[int(j)*d : (int(j)+1)*d] {
-					own[k] += gfcfWeight * x
-				}
-			}
-		}
-		if d > 0 {
-			ials.Scores(vectors, right, d, scores)
-		} else {
-			clear(scores)
+		low(customers, scores)
+		for i := range scores {
+			scores[i] *= gfcfWeight
 		}
 		y, z := make([]float64, len(likes.Of)), make([]float64, likes.Products)
 		for i, c := range customers {
@@ -88,6 +69,47 @@ func graphFilter(ctx context.Context, likes *Pairs, dim, threads int) (Block, er
 			}
 		}
 	}, nil
+}
+
+// lowPass is the ideal low-pass filter of a rank between degree normalisations, as two matrices of
+// the products, d wide: a customer's scores are the sum of their products' rows of left, times right
+// transposed.
+func (r *normalised) lowPass(ctx context.Context, rank, threads int) (left, right []float32, d int, err error) {
+	v, err := r.rightVectors(ctx, min(rank, len(r.likes.Of)-1, r.likes.Products-1), threads)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	d = len(v)
+	left, right = make([]float32, r.likes.Products*d), make([]float32, r.likes.Products*d)
+	for j := range r.likes.Products {
+		for k := range v {
+			left[j*d+k] = float32(v[k][j] * r.scaleItem[j])
+			if s := r.scaleItem[j]; s > 0 {
+				right[j*d+k] = float32(v[k][j] / s)
+			}
+		}
+	}
+	return left, right, d, nil
+}
+
+// projected ranks by what lowPass returned.
+func projected(likes *Pairs, left, right []float32, d int) Block {
+	return func(customers []int32, scores []float32) {
+		if d == 0 {
+			clear(scores)
+			return
+		}
+		vectors := make([]float32, len(customers)*d)
+		for i, c := range customers {
+			own := vectors[i*d : (i+1)*d]
+			for _, j := range likes.Of[c] {
+				for k, x := range left[int(j)*d : (int(j)+1)*d] {
+					own[k] += x
+				}
+			}
+		}
+		ials.Scores(vectors, right, d, scores)
+	}
 }
 
 // normalised is R̃.

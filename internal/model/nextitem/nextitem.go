@@ -3,8 +3,9 @@
 // that followed stands in the first 20 places. It holds kindred's ranker for sessions and the
 // published ones that it is compared with.
 //
-// It owns the log's format, the questions, the metrics and the rankers. How rankers are tuned and
-// reported belongs to package train. It reads no file and knows no service.
+// It owns the log's format, the questions, the metrics, the rankers and how they are tuned. Which
+// part of a log is for what, and how it is reported, belongs to package train. It opens no file and
+// knows no service.
 package nextitem
 
 import (
@@ -85,13 +86,13 @@ func (l *Log) Clicked() *Log {
 
 // Ordered is l with items and sessions in an order that depends on what was clicked and when, never
 // on ids or on the order of lines, so that no figure does; sessions are in order of their end. See
-// package canonical.
+// package canonical. No item of l may be Unknown.
 func (l *Log) Ordered() *Log {
 	items := len(l.Items)
 	g := &canonical.Graph{Colours: make([]uint64, items+len(l.Sessions)), Edges: func(edge func(a, b int32, label uint64)) {
 		for s, session := range l.Sessions {
 			for i, item := range session.Items {
-				label := mix(mix(uint64(i)) ^ uint64(session.Times[i]*1000))
+				label := mix(mix(uint64(i)) ^ uint64(int64(session.Times[i]*1000)))
 				edge(item, int32(items+s), label)
 			}
 		}

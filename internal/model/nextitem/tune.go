@@ -32,7 +32,7 @@ const (
 // adding is how many ladders, the first ones, are of weights that add the parts up.
 const adding = 5
 
-// ladder is the values of one weight that are tried: first the neighbours of the present one.
+// ladder is the values that one weight may take. The search moves by one rung at a time.
 type ladder struct {
 	of     func(*BlendOptions) *float64
 	values []float64

@@ -31,8 +31,8 @@ type vmis struct {
 // recommendation in e-commerce at scale", https://doi.org/10.1145/3514221.3517901): of the m most
 // recent sessions that share an item with this one, the k most similar vote for their items. Here it
 // is a baseline, written after the paper. As in its authors' server, consecutive clicks of one item
-// count once, the last item clicked is not recommended, and a session's vote shrinks by a tenth a
-// click that lies between its last common item and now.
+// count once, the last item clicked is not recommended, and a session's vote shrinks by a tenth for
+// each click since its last common item. Beyond ten clicks it therefore counts against its items.
 func VMIS(train *Log, o VMISOptions) Ranker {
 	v := newVMIS(train, o)
 	return Each(v.rank)
