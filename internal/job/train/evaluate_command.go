@@ -2,9 +2,7 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strings"
 
@@ -49,7 +47,7 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 		if file.name == "" {
 			continue
 		}
-		pairs, err := readAdjacency(file.name)
+		pairs, err := readFile(file.name, evaluation.ReadAdjacency)
 		if err != nil {
 			return fmt.Errorf("%w: %w", program.ErrConfig, err)
 		}
@@ -68,18 +66,6 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return out.Result(result.table(), result)
-}
-
-func readAdjacency(name string) (p *evaluation.Pairs, err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("open interactions: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if p, err = evaluation.ReadAdjacency(file); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	return p, nil
 }
 
 // table is the result for people.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -57,16 +58,19 @@ func (c *EvaluateSessionsCommand) Run(ctx context.Context, out *program.Output) 
 }
 
 // ReadClicks reads a click log from a file. The error names the file and the line.
-func ReadClicks(name string) (l *nextitem.Log, err error) {
+func ReadClicks(name string) (*nextitem.Log, error) { return readFile(name, nextitem.Read) }
+
+// readFile reads a whole file. The error names it.
+func readFile[T any](name string, read func(io.Reader) (T, error)) (value T, err error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("open clicks: %w", err)
+		return value, fmt.Errorf("open input: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if l, err = nextitem.Read(file); err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+	if value, err = read(file); err != nil {
+		return value, fmt.Errorf("read %s: %w", name, err)
 	}
-	return l, nil
+	return value, nil
 }
 
 // table is the result for people.

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"kindred/internal/model/canonical"
+	"kindred/internal/model/evaluation"
 )
 
 // Session is the clicks of one visit, the oldest first.
@@ -92,7 +93,7 @@ func (l *Log) Ordered() *Log {
 	g := &canonical.Graph{Colours: make([]uint64, items+len(l.Sessions)), Edges: func(edge func(a, b int32, label uint64)) {
 		for s, session := range l.Sessions {
 			for i, item := range session.Items {
-				label := mix(mix(uint64(i)) ^ uint64(int64(session.Times[i]*1000)))
+				label := evaluation.Mix(evaluation.Mix(uint64(i)+1) + uint64(int64(session.Times[i]*1000)))
 				edge(item, int32(items+s), label)
 			}
 		}
@@ -147,12 +148,4 @@ func (l *Log) On(other *Log) *Log {
 		moved.Sessions = append(moved.Sessions, session)
 	}
 	return moved
-}
-
-// mix spreads the bits of x (splitmix64's finaliser).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
