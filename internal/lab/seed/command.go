@@ -1,6 +1,6 @@
-// Package seed is the command that fills the shop: it joins the generator or the importer with the
+// Package seed is the command that fills the shop: it joins the generators or the importer with the
 // database and the lake. It owns the order of those writes; rows, formats and the schema belong to
-// packages simulation, importer and shopdb.
+// packages simulation, shopsystem, importer and shopdb.
 package seed
 
 import (
@@ -25,9 +25,10 @@ const Description = "Fill the shop's MySQL database with a generated shop, whose
 type Command struct {
 	Generate Generate `cmd:"" help:"Generate a shop whose customers' tastes are known, so that the best possible ranking is known too."`
 	Import   Import   `cmd:"" help:"Import MovieLens files or CSV files."`
+	System   System   `cmd:"" help:"Make up a shop in the tables of a shop system, such as WooCommerce, to try connecting to one."`
 }
 
-// target is where both commands write.
+// target is where generate and import write.
 type target struct {
 	envconfig.MySQL `embed:""`
 	envconfig.Lake  `embed:""`

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/lab/shopsystem"
 	"kindred/internal/lab/simulation"
 	"kindred/internal/platform/program"
 )
@@ -36,6 +37,10 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 			"LAKE_BUCKET is not set"},
 		{"no database", []string{"generate", "--scale", "0.01", "--lake", lake, "--mysql-dsn", ""}, "MYSQL_DSN is not set"},
 		{"bad lake", []string{"generate", "--scale", "0.01", "--lake", "ftp://x", "--mysql-dsn", dsn}, "ftp://x"},
+		{"system", []string{"system", "oscommerce"}, `there is no system "oscommerce", want one of [woocommerce magento2`},
+		{"release", []string{"system", "prestashop", "--release", "1.4"}, `prestashop has no version "1.4", want one of [1.7 8 9]`},
+		{"prefix", []string{"system", "sylius", "--prefix", "x_"}, "the tables of sylius have no prefix"},
+		{"orders", []string{"system", "sylius", "--orders", "0"}, "orders is 0"},
 		{"folder", []string{"import", t.TempDir()}, "u.data + u.item"},
 	}
 	for _, tt := range tests {
@@ -48,5 +53,17 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 				t.Errorf("exit %d, stderr %q", code, problems.String())
 			}
 		})
+	}
+}
+
+func TestHelpNamesEverySystem(t *testing.T) {
+	t.Parallel()
+	var out, problems bytes.Buffer
+	program.Run(t.Context(), "seed", Description, &Command{}, []string{"system", "--help"}, &out, &problems)
+	help := strings.Join(strings.Fields(out.String()), " ")
+	for _, name := range shopsystem.Systems() {
+		if !strings.Contains(help, name) {
+			t.Errorf("%s is not in: %s", name, help)
+		}
 	}
 }

@@ -44,7 +44,7 @@ func (s *bag) settings() {
 	currency := s.into("currencies", "id code name")
 	currency(1, "EUR", "Euro")
 	currency(2, "USD", "Dollar")
-	s.into("currency_exchange_rates", "rate target_currency")("1.250000000000", 2)
+	s.into("currency_exchange_rates", "rate target_currency")("2.000000000000", 2)
 	channel := s.into("channels", "id code root_category_id default_locale_id base_currency_id")
 	for i, c := range bagistoChannels {
 		channel(1+i, c, 1, 1+i, 1)

@@ -79,7 +79,7 @@ func (m *mage) stores() {
 	store(2, "german", 1, 1, "German", true)
 	store(3, "b2b", 2, 2, "B2B", true)
 	m.into("core_config_data", "scope scope_id path value")("default", 0, "currency/options/base", "EUR")
-	m.into("directory_currency_rate", "currency_from currency_to rate")("EUR", "USD", "1.250000000000")
+	m.into("directory_currency_rate", "currency_from currency_to rate")("EUR", "USD", "2.000000000000")
 	kind := m.into("eav_entity_type", "entity_type_id entity_type_code")
 	for i, code := range []string{"customer", "customer_address", "catalog_category", "catalog_product"} {
 		kind(1+i, code)

@@ -49,7 +49,7 @@ func (o *open) settings() {
 	languages(2, "Deutsch", "de-de", true)
 	currency := o.into("currency", "currency_id title code value status")
 	currency(1, "Euro", "EUR", "1.0", true)
-	currency(2, "Dollar", "USD", "1.25", true)
+	currency(2, "Dollar", "USD", "2.0", true)
 	status := o.into("order_status", "order_status_id language_id name")
 	for id, name := range map[int]string{1: "Pending", 2: "Processing", 3: "Shipped", 5: "Complete", 7: "Canceled",
 		11: "Refunded", 12: "Reversed"} {

@@ -52,11 +52,11 @@ func (p *presta) settings() {
 	if p.since("8") {
 		currency := p.into("currency", "id_currency iso_code conversion_rate")
 		currency(1, "EUR", "1.000000")
-		currency(2, "USD", "1.250000")
+		currency(2, "USD", "2.000000")
 	} else {
 		currency := p.into("currency", "id_currency name iso_code conversion_rate")
 		currency(1, "Euro", "EUR", "1.000000")
-		currency(2, "Dollar", "USD", "1.250000")
+		currency(2, "Dollar", "USD", "2.000000")
 	}
 	country := p.into("country", "id_country iso_code")
 	for i, c := range places {

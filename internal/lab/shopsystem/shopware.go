@@ -84,7 +84,7 @@ func (s *sw) settings() {
 	language(swGerman, "Deutsch", periodEnd)
 	currency := s.into("currency", "id iso_code factor symbol created_at")
 	currency(swEuro, "EUR", 1, "€", periodEnd)
-	currency(swDollar, "USD", "1.25", "$", periodEnd)
+	currency(swDollar, "USD", "2.0", "$", periodEnd)
 	channel := s.into("sales_channel", "id type_id created_at")
 	label := s.into("sales_channel_translation", "sales_channel_id language_id name created_at")
 	for store, name := range []string{"Storefront", "B2B"} {

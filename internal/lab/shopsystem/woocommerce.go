@@ -9,7 +9,7 @@ import (
 const (
 	wooLookup    = "4"
 	wooOrders    = "8"
-	wooNoLookups = "10-no-analytics" // the analytics tables are there and empty
+	wooNoLookups = "9-no-analytics" // the analytics tables are there and empty
 )
 
 // Where the numbers of posts of each sort begin.
@@ -22,7 +22,7 @@ const (
 
 func woocommerce() system {
 	return system{
-		name: "woocommerce", versions: []string{"3", wooLookup, wooOrders, "10", wooNoLookups}, prefix: "wp_",
+		name: "woocommerce", versions: []string{"3", wooLookup, wooOrders, wooNoLookups, "10"}, prefix: "wp_",
 		prefixed: true, brands: true,
 		traits: traits{guests: true, variants: true, disabled: true, uncounted: true, refunds: true, reviews: true,
 			several: true},

@@ -87,6 +87,9 @@ func (db *DB) login(ctx context.Context, address string, limit time.Duration) er
 	return db.witness.Explain(err)
 }
 
+// SQL gives the pool of connections, for tables that are not this package's.
+func (db *DB) SQL() *sql.DB { return db.sql }
+
 // Close releases the connections.
 func (db *DB) Close() error { return db.sql.Close() }
 

@@ -1,0 +1,96 @@
+package seed
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"kindred/internal/lab/shopsystem"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/shop/shopdb"
+)
+
+// System is `seed system`.
+type System struct {
+	envconfig.MySQL `embed:""`
+	Name            string  `arg:"" help:"The shop system: woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto or classicmodels."`
+	Release         string  `help:"Its version, such as 8. Default: the latest that is known; a wrong one lists them."`
+	Orders          int     `default:"15000" help:"Orders in all; there is a customer for every five."`
+	Seed            uint64  `default:"1" help:"Another number gives another shop."`
+	Prefix          *string `help:"Prefix of the tables' names. Default: what the system's installer proposes."`
+	Truth           string  `placeholder:"FILE" help:"Write the planted tastes to this file, as JSON: the categories of each product, and those that each customer likes."`
+}
+
+// systemResult is what the command prints.
+type systemResult struct {
+	shopsystem.Config
+	Products  int     `json:"products"`
+	Customers int     `json:"customers"`
+	Reviews   int     `json:"reviews"`
+	Rows      int     `json:"rows"`
+	Seconds   float64 `json:"seconds"`
+}
+
+// rowsPerOrder is about how many rows an order takes, with what belongs to it.
+const rowsPerOrder = 6
+
+// Run makes the tables, in a database that has none of them.
+func (s *System) Run(ctx context.Context, out *program.Output) error {
+	start := time.Now()
+	cfg := shopsystem.Config{System: s.Name, Version: s.Release, Seed: s.Seed, Orders: s.Orders,
+		Prefix: shopsystem.DefaultPrefix(s.Name)}
+	if s.Prefix != nil {
+		cfg.Prefix = *s.Prefix
+	}
+	if known := shopsystem.Versions(s.Name); s.Release == "" && len(known) > 0 {
+		cfg.Version = known[len(known)-1]
+	}
+	plan, err := shopsystem.New(cfg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	db, err := shopdb.Open(ctx, s.DSN)
+	if errors.Is(err, shopdb.ErrDSN) {
+		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	r := systemResult{Config: cfg, Products: len(plan.Products), Customers: len(plan.Customers), Reviews: len(plan.Reviews)}
+	bar := out.Bar()
+	defer bar.Close()
+	err = shopsystem.Load(ctx, db.SQL(), plan, func(rows int) {
+		r.Rows += rows
+		bar.Show("loading rows", int64(r.Rows), int64(rowsPerOrder*cfg.Orders))
+	})
+	if errors.Is(err, shopsystem.ErrNotEmpty) {
+		return fmt.Errorf("%w; name an empty database, or another --prefix", err)
+	}
+	if err != nil {
+		return err
+	}
+	if s.Truth != "" {
+		if err := writeTruth(s.Truth, plan.Truth()); err != nil {
+			return err
+		}
+	}
+	r.Seconds = time.Since(start).Seconds()
+	return out.Result(fmt.Sprintf("Loaded a shop of %s %s: %d customers, %d products, %d orders, %d reviews in %d rows (%.1f s).",
+		r.System, r.Version, r.Customers, r.Products, r.Orders, r.Reviews, r.Rows, r.Seconds), r)
+}
+
+func writeTruth(name string, truth shopsystem.Truth) error {
+	text, err := json.MarshalIndent(truth, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the planted tastes: %w", err)
+	}
+	if err := os.WriteFile(name, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the planted tastes: %w", err)
+	}
+	return nil
+}
