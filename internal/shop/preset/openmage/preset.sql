@@ -89,7 +89,7 @@ LEFT JOIN {{t "customer_address_entity_varchar"}} y ON y.entity_id = b.value AND
 {{- end}}
 
 -- kindred: interactions
-SELECT SQL_BIG_RESULT NULLIF(o.customer_id, 0) AS customer,
+SELECT NULLIF(o.customer_id, 0) AS customer,
        CASE WHEN o.customer_id > 0 THEN NULL ELSE CONCAT('order-', o.entity_id) END AS session,
        {{template "product" .}} AS product, 'purchase' AS kind, CAST(NULL AS DECIMAL(5, 2)) AS value,
        SUM({{template "quantity" .}}) AS quantity, MIN(o.created_at) AS at, o.entity_id AS order_id
