@@ -64,7 +64,7 @@ func TestStackGivesEachTestItsOwn(t *testing.T) {
 	}
 }
 
-// TestOwnStack lives through a stack of its own, beside the one that the other tests use and in their mode.
+// TestOwnStack starts and stops a stack of its own, in the same mode as the other tests' stack.
 func TestOwnStack(t *testing.T) {
 	t.Parallel()
 	if mustStack(t).Containers {

@@ -1,4 +1,4 @@
-"""How fast a shop leaves MySQL: kindred's etl beside the C client, plain Go, DuckDB, sling and Spark, one run, interleaved.
+"""How fast a shop leaves MySQL: kindred's etl compared with the C client, plain Go, DuckDB, sling and Spark, one run, interleaved.
 
 make bench-etl                                  5 million ratings on the running stack, about 15 minutes
 make bench-etl ARGS="--customers 2000 --rounds 1 --slow-rounds 1"        a quick look

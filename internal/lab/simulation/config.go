@@ -7,7 +7,7 @@ import (
 )
 
 // Config is everything a generated shop depends on: the same Config gives the same shop. It is kept
-// as JSON beside the training sets, so that others can make the planted truth again.
+// as JSON next to the training sets, so that others can compute the planted truth again.
 type Config struct {
 	Seed               uint64  `json:"seed"`
 	Customers          int     `json:"customers"`
@@ -41,7 +41,7 @@ const (
 	periodSeconds = periodDays * 24 * 60 * 60
 )
 
-// Sizes at scale 1. Products grow with the square root of the scale, as catalogues do beside their customers.
+// Sizes at scale 1. Products grow with the square root of the scale, as catalogues grow more slowly than customers.
 const (
 	baseCustomers      = 2_000
 	baseProducts       = 800

@@ -115,8 +115,8 @@ func group(who string, arms []arm, visits []visit) Group {
 
 func (c counts) rate() float64 { return c.hits / max(c.pages, 1) }
 
-// pairs are the comparisons that are asked for: kindred beside the others, and further versions
-// beside kindred.
+// pairs are the comparisons to make: kindred with each of the others, and each further version
+// with kindred.
 func pairs(arms []arm) (all [][2]string) {
 	for _, a := range arms[1:] {
 		switch {

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// ErrAdjacency marks a file that is not "user item item …" a line.
+// ErrAdjacency marks a file that does not hold lines of "user item item …".
 var ErrAdjacency = errors.New(`want lines of "user item item …", numbers from 0`)
 
 const (
@@ -19,9 +19,9 @@ const (
 	largestNumber = 100_000_000
 )
 
-// ReadAdjacency reads the format of the public splits: a line a user, the user's number and then
-// the items', separated by blanks; lines end with LF or CRLF. A user may be without items or occur
-// twice. It is as wide as its largest numbers.
+// ReadAdjacency reads the format of the public splits: one line per user, with the user's number
+// and then the numbers of the items, separated by blanks. Lines end with LF or CRLF. A user may have
+// no items, or several lines. The largest numbers give the size of the result.
 func ReadAdjacency(r io.Reader) (*Pairs, error) {
 	p := &Pairs{}
 	lines := bufio.NewScanner(r)

@@ -33,8 +33,8 @@ func Random(seed uint64) Ranker {
 const damping = 10
 
 // CustomerMean predicts stars as the customer's own mean plus the product's mean deviation from its
-// raters' own means. A bare customer mean says the same of every product and ranks nothing; the
-// deviation is what makes it a ranking, the usual bias model of rating prediction. ratings holds
+// raters' own means. The customer's mean alone is equal for all products and ranks nothing; the
+// deviation makes it a ranking, the usual bias model of rating prediction. ratings holds
 // dislikes too.
 func CustomerMean(customers, products int, ratings []Rating) Ranker {
 	mean, n := make([]float64, customers), make([]float64, customers)

@@ -14,12 +14,12 @@ import (
 	"sync/atomic"
 )
 
-// Ranker fills scores, one for each product, for a customer; a higher score ranks first, and one that
-// is not a number last. It is called from several goroutines at once, each with its own slice.
+// Ranker fills in the scores of all products for one customer. A higher score ranks first, and NaN
+// ranks last. It is called from several goroutines at once, each with its own slice.
 type Ranker func(customer int32, scores []float32)
 
 // Block is a Ranker for several customers at once, at most BlockSize: scores has a row for each.
-// Matrix products are far faster so, because the products' vectors are read once for all of them.
+// This is far faster, because the products' vectors are read once for all of the customers.
 type Block func(customers []int32, scores []float32)
 
 // BlockSize is the most customers of a block: enough to read a vector once for many, few enough for

@@ -75,7 +75,7 @@ func NotWorse(model, live Scores, version string) modelversion.Verdict {
 		version, Mean(model.NDCG10), verb, Mean(live.NDCG10), low, high))
 }
 
-// customers counts them at the begin of a clause.
+// customers counts them at the beginning of a clause.
 func customers(n int, one, many string) string {
 	switch n {
 	case 0:

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// group is products of one score, some of which are relevant. They share the places that follow
-// those of better products, and nothing says who has which.
+// group is a set of products with equal scores, some of which are relevant. The group shares the
+// places after all better products; the order within the group is not defined.
 type group struct {
 	score    float32
 	better   int // unmasked products of a higher score

@@ -36,10 +36,10 @@ type Cut struct {
 	Ties float64
 }
 
-// Split holds the last fifth of each customer's ratings out, and at least one. Ratings of one
-// customer at one time are a basket, which is held out whole or not at all: the last basket is held
-// out, and earlier ones while all of them together are at most a fifth. A customer is not tested
-// who has fewer than 3 ratings, or fewer than 2 before the last basket.
+// Split holds out the last fifth of each customer's ratings, and at least one. Ratings of one
+// customer at the same time are a basket, which is held out whole or not at all. The last basket is
+// held out, and earlier ones as long as all of them together are at most a fifth. A customer with
+// fewer than 3 ratings, or with fewer than 2 before the last basket, is not tested.
 //
 // A customer without all times has no last ratings: a fifth is drawn, by seed. So is a fifth of a
 // single basket where fewer than one customer in ten has a second one: then the times order nothing

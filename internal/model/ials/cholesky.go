@@ -7,8 +7,8 @@ import "math"
 type number interface{ float32 | float64 }
 
 // factor overwrites the lower triangle of the row-major d × d matrix a with its Cholesky factor L,
-// a = L·Lᵀ. It reads and writes nothing above the diagonal. It reports false when a pivot is not
-// positive; a is then spoilt.
+// a = L·Lᵀ. It neither reads nor writes above the diagonal. It reports false if a pivot is not
+// positive; the content of a is then undefined.
 func factor[T number](a []T, d int) bool {
 	for i := range d {
 		row := a[i*d : i*d+i+1]

@@ -46,10 +46,10 @@ func (c Config) validate() error {
 }
 
 // Fit trains on m, whose rows are users and columns items. The same input and seed give the same
-// bits on one machine whatever Threads is, and with the same Kernel on all. Which basis the vectors
-// are in is Fit's choice; only inner products mean something. Rows and columns without interactions
-// get zero vectors. progress, if not nil, is called after each epoch; loss is Loss at that moment,
-// worked out only if it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the
+// bits on every machine with the same Kernel, whatever Threads is. Fit chooses the basis of the
+// vectors, so only their inner products have a meaning. Rows and columns without interactions
+// get zero vectors. progress, if not nil, is called after each epoch. Its argument loss computes
+// Loss at that moment, and costs nothing unless it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the
 // context's.
 func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
 	return fit(ctx, chooseKernels(), m, cfg, progress)
@@ -84,9 +84,8 @@ func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config,
 	return model, nil
 }
 
-// halfStep is Solve without the way back: it may rotate the fixed side, and then leaves both sides
-// in the new basis. Inner products, which are all that a model is, stay as they were, and half of
-// the rotations are saved.
+// halfStep is Solve, except that it does not rotate back: it may rotate the fixed side, and then
+// leaves both sides in the new basis. This saves half of the rotations and changes no inner product.
 func (s *sweep) halfStep(ctx context.Context, m *Matrix, fixed, out []float32) error {
 	if s.prepare(m, fixed) {
 		s.rotate(fixed, s.basis)
@@ -94,9 +93,9 @@ func (s *sweep) halfStep(ctx context.Context, m *Matrix, fixed, out []float32) e
 	return s.run(ctx, fixed, out)
 }
 
-// Memory is how many bytes Fit holds at its peak, the matrix included. It grows by 16 an
-// interaction (both directions), 4·dim + 24 a row or column, and 4·dim² for each of some 40 partial
-// sums and decompositions and each thread.
+// Memory is how many bytes Fit holds at its peak, including the matrix: 16 per interaction (both
+// directions), 4·dim + 24 per row or column, and 4·dim² for each thread and for each of about 40
+// partial sums and decompositions.
 func Memory(rows, cols, interactions, dim, threads int) int64 {
 	n, d, t := int64(rows)+int64(cols), int64(16*lanes(dim)), int64(max(threads, 1))
 	blocks := min(gramBlocks, (int64(max(rows, cols))+chunk-1)/chunk)

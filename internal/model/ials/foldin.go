@@ -21,8 +21,8 @@ const keptInverses = 50
 // Folder folds sessions into the space of one model version. It is safe for concurrent use.
 //
 // The equations of a session of k items are A0, which is the same for all sessions of that length,
-// plus k outer products. So it keeps the inverse of A0 by length and solves k × k instead of d × d
-// equations, exactly (Woodbury): a visitor looks at five products, not at d.
+// plus k outer products. So a Folder keeps the inverse of A0 for each length, and solves k × k
+// instead of d × d equations, exactly (Woodbury). A visitor looks at about five products, not at d.
 type Folder struct {
 	solver   modelversion.Solver
 	base     []float64 // α0·G

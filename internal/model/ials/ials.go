@@ -9,16 +9,16 @@
 // at serving time, so that the two cannot drift apart.
 //
 // A half-step solves every row of one side exactly. A row with up to 3/4·d cells is solved k × k
-// instead of d × d in the eigenbasis of the other side's Gram matrix (see sweep), where that pays;
-// there is no inexact step. The block-coordinate iALS++ is not here: its half-steps are inexact,
-// and at d = 512 exact ones take seconds.
+// instead of d × d in the eigenbasis of the other side's Gram matrix (see sweep), where that pays.
+// No step is inexact. The block-coordinate iALS++ is left out: its half-steps are inexact, and exact
+// ones take only seconds at d = 512.
 //
 // Inner loops exist twice (see kernels): in pure Go, and for amd64 in vector form when built with
 // GOEXPERIMENT=simd. The bits of a model depend on the seed, the input and Kernel; not on the
-// number of threads. Memory is 16 bytes an interaction, 4·d + 24 a row or column, and some 40 d × d
-// matrices, whatever the number of epochs (Memory).
+// number of threads. Memory is 16 bytes per interaction, 4·d + 24 per row or column, and about 40
+// d × d matrices, whatever the number of epochs (Memory).
 //
-// It owns the arithmetic, and nothing else: it does not know where interactions come from, what a
+// The package owns the arithmetic alone. It does not know where interactions come from, what a
 // star is, or how good a model is.
 package ials
 

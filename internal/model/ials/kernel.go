@@ -6,10 +6,10 @@ type lane = [16]float32
 // lanes is how many lanes hold n components.
 func lanes(n int) int { return (n + 15) / 16 }
 
-// kernels are the inner loops. Every set computes the same sums; the sets for AVX-512 and AVX2 in
-// the same order, so that their results are the same bits, and the pure Go one without fused
-// multiply-add, so that its results differ by rounding. No argument may overlap another unless it
-// says so, and none is kept.
+// kernels are the inner loops. Every set computes the same sums. The sets for AVX-512 and AVX2 add
+// in the same order, so their results are the same bits. The pure Go set has no fused multiply-add,
+// so its results differ by rounding. Arguments must not overlap, except where a comment allows it,
+// and are not kept.
 type kernels struct {
 	name string
 	// tile adds aᵀ·b to, or subtracts it from, 4 rows of 16 columns: c[r] ± Σ_p a[p][o+r]·b[p] for p <

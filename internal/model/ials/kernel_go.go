@@ -17,7 +17,7 @@ func goTile(c, a []lane, o int, b []lane, subtract bool) {
 	if subtract {
 		sign = -1
 	}
-	for j := 0; j < 16; j += 2 { // eight sums: what sixteen scalar registers hold beside their operands
+	for j := 0; j < 16; j += 2 { // eight sums: sixteen scalar registers hold these and their operands
 		var s00, s01, s10, s11, s20, s21, s30, s31 float32
 		for p := range a {
 			f, x := &a[p], &b[p]

@@ -4,11 +4,11 @@ package ials
 
 import "simd/archsimd"
 
-// What every kernel here must do: end with ClearAVXUpperBits, or all scalar arithmetic after it
-// runs 2.5 to 4 times slower. And what shaped them: the compiler keeps 15 vector registers and
-// MulAdd overwrites a factor, not the sum, so eight sums are what fits (8 × 32 spills to a quarter
-// of the speed; 4 × 32 reaches three quarters of what registers alone give). Vectors are never put
-// into arrays: those live in memory.
+// Every kernel here must end with ClearAVXUpperBits. Otherwise all scalar arithmetic after it runs
+// 2.5 to 4 times slower. Their shape follows from the compiler: it keeps 15 vector registers, and
+// MulAdd overwrites a factor, not the sum, so eight sums fit. 8 × 32 columns spill to memory and
+// reach a quarter of the speed; 4 × 32 reach three quarters of what registers alone give. Vectors
+// are never put into arrays, because arrays live in memory.
 
 func chooseKernels() *kernels {
 	switch {

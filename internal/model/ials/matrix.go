@@ -3,7 +3,7 @@ package ials
 import "fmt"
 
 // Matrix is a sparse matrix of confidences by rows. Row r has the cells [Start[r], Start[r+1]).
-// 8 bytes an interaction and direction.
+// It takes 8 bytes per interaction.
 type Matrix struct {
 	Rows, Cols int
 	Start      []int     // len Rows+1, ascending
