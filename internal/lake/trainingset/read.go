@@ -19,7 +19,8 @@ import (
 
 // Read loads the training set of m whole, checking every file against the manifest. It needs
 // scratchDir (empty: the system's) for one downloaded file at a time, in a folder of its own.
-// commit.ErrCorrupt when a file is damaged, ErrSchema when its columns are not ours.
+// commit.ErrCorrupt when a file is damaged, ErrSchema when its columns are not ours. A file that
+// another program wrote may hold what is no text: the error names file, row (from 1) and column.
 func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (set *Set, err error) {
 	if m.Kind != Kind || m.SchemaFingerprint != Fingerprint() {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
@@ -34,15 +35,17 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scrat
 		Customers: make([]shop.Customer, 0, m.Rows(Customers)), Products: make([]shop.Product, 0, m.Rows(Products)),
 		Interactions: make([]Interaction, 0, m.Rows(Ratings))}
 	err = readRows(r, Customers, func(row customerRow) error {
-		set.Customers = append(set.Customers, fromCustomerRow(row))
-		return nil
+		c := fromCustomerRow(row)
+		set.Customers = append(set.Customers, c)
+		return checkCustomer(c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = readRows(r, Products, func(row productRow) error {
-		set.Products = append(set.Products, fromProductRow(row))
-		return nil
+		p := fromProductRow(row)
+		set.Products = append(set.Products, p)
+		return checkProduct(p)
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +67,10 @@ func (s *Set) readInteractions(r reader) error {
 	return readRows(r, Ratings, func(row interactionRow) error {
 		customer, known := customers[row.CustomerNumber]
 		product, knownToo := products[row.ProductCode]
-		if !known || !knownToo {
+		if !known || !knownToo { // no product has a code that is no text
+			if err := checkTexts(column{"productCode", &row.ProductCode}); err != nil {
+				return err
+			}
 			return fmt.Errorf("%w: customer %d, product %s", ErrOrphan, row.CustomerNumber, row.ProductCode)
 		}
 		i := Interaction{Customer: customer, Product: product, Stars: row.ProductRating}
@@ -110,15 +116,16 @@ func readPart[T any](ctx context.Context, name string, want int64, row func(T) e
 	defer func() { err = errors.Join(err, file.Close()) }()
 	rows := parquet.NewGenericReader[T](file)
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	batch := make([]T, batchRows)
+	batch, number := make([]T, batchRows), 0
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n, err := rows.Read(batch)
 		for _, r := range batch[:n] {
+			number++
 			if err := row(r); err != nil {
-				return err
+				return fmt.Errorf("row %d: %w", number, err)
 			}
 		}
 		want -= int64(n)

@@ -7,30 +7,41 @@ import (
 	"kindred/internal/shop"
 )
 
+// column is a column's name and one of its values; nil: NULL.
+type column struct {
+	name string
+	text *string
+}
+
 // checkCustomer refuses a customer whose texts a later reader could not store. Its message shows the
 // key, never the text.
 func checkCustomer(c shop.Customer) error {
-	if err := checkTexts(&c.Name, &c.City, c.State, c.PostalCode, &c.Country); err != nil {
-		return fmt.Errorf("%s: a text %w", shop.CustomerName(c.Number), err)
+	err := checkTexts(column{"customerName", &c.Name}, column{"city", &c.City}, column{"state", c.State},
+		column{"postalCode", c.PostalCode}, column{"country", &c.Country})
+	if err != nil {
+		return fmt.Errorf("%s: %w", shop.CustomerName(c.Number), err)
 	}
 	return nil
 }
 
 // checkProduct is checkCustomer for a product.
 func checkProduct(p shop.Product) error {
-	if err := checkTexts(&p.Code, &p.Name, &p.Line, &p.Scale, &p.Vendor); err != nil {
-		return fmt.Errorf("%s: a text %w", shop.ProductName(p.Code), err)
+	err := checkTexts(column{"productCode", &p.Code}, column{"productName", &p.Name}, column{"productLine", &p.Line},
+		column{"productScale", &p.Scale}, column{"productVendor", &p.Vendor})
+	if err != nil {
+		return fmt.Errorf("%s: %w", shop.ProductName(p.Code), err)
 	}
 	return nil
 }
 
-func checkTexts(texts ...*string) error {
-	for _, s := range texts {
-		if s == nil {
+// checkTexts names the first column whose value is no text.
+func checkTexts(columns ...column) error {
+	for _, c := range columns {
+		if c.text == nil {
 			continue
 		}
-		if err := text.Check(*s, text.NoLimit); err != nil {
-			return err
+		if err := text.Check(*c.text, text.NoLimit); err != nil {
+			return fmt.Errorf("%s %w", c.name, err)
 		}
 	}
 	return nil

@@ -248,8 +248,8 @@ func TestWriterRefusesWhatIsNotText(t *testing.T) {
 	customers, products := people(), goods()
 	customers[2].PostalCode, products[1].Line = new("a\x00"), "caf\xe9"
 	for err, want := range map[error]string{
-		w.Customers(customers): "customer 125: a text holds a NUL at byte 1",
-		w.Products(products):   `product "S10_1949": a text is not valid UTF-8 at byte 3 (0xE9)`,
+		w.Customers(customers): "customer 125: postalCode holds a NUL at byte 1",
+		w.Products(products):   `product "S10_1949": productLine is not valid UTF-8 at byte 3 (0xE9)`,
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
