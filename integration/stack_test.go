@@ -2,14 +2,18 @@ package integration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,6 +29,7 @@ import (
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -87,6 +92,7 @@ func (n ownStack) testRunning(t *testing.T, first stack.Statuses) {
 			}
 		}
 	})
+	t.Run("nobody else reads a password", n.testPasswords)
 	t.Run("listens on loopback only", func(t *testing.T) {
 		sockets, err := n.stack.OpenSockets(first)
 		if err != nil {
@@ -110,6 +116,56 @@ func (n ownStack) testRunning(t *testing.T, first stack.Statuses) {
 			}
 		}
 	})
+}
+
+// testPasswords looks for the databases' passwords in every file of the state folder. Those that hold
+// one must belong to this user and be closed to all others, also to daemons that run as nobody.
+func (n ownStack) testPasswords(t *testing.T) {
+	env, err := n.stack.ReadEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop, err := mysql.ParseDSN(env["MYSQL_DSN"])
+	if err != nil {
+		t.Fatal("parse MySQL address")
+	}
+	passwords := []string{shop.Passwd}
+	for _, name := range []string{"PGVECTOR_DSN", "PGVECTOR_READER_DSN"} {
+		u, err := url.Parse(env[name])
+		if err != nil {
+			t.Fatal("parse PostgreSQL address")
+		}
+		password, _ := u.User.Password()
+		passwords = append(passwords, password)
+	}
+	found := 0
+	err = filepath.WalkDir(n.state, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && path == filepath.Join(n.state, "data") { // the servers' own
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if !entry.Type().IsRegular() {
+			return nil
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(passwords, func(p string) bool { return p != "" && bytes.Contains(content, []byte(p)) }) {
+			return nil
+		}
+		found++
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if owner := info.Sys().(*syscall.Stat_t).Uid; int(owner) != os.Geteuid() || info.Mode()&0o077 != 0 {
+			t.Errorf("%s holds a password, belongs to user %d and has mode %v", path, owner, info.Mode())
+		}
+		return nil
+	})
+	if err != nil || found == 0 {
+		t.Errorf("%d files hold a password: %v", found, err)
+	}
 }
 
 // testNative lives through processes. Only the installed programs are shared with other stacks. The
@@ -191,6 +247,7 @@ func (n ownStack) testNative(t *testing.T) {
 type ownStack struct {
 	stack *stack.Stack
 	ports stack.Ports
+	state string // the state folder
 }
 
 func newOwnStack(t *testing.T, mode string) ownStack {
@@ -204,6 +261,7 @@ func newOwnStack(t *testing.T, mode string) ownStack {
 	if err := os.Mkdir(filepath.Dir(state), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	n.state = state
 	n.stack, err = stack.Open(stack.Config{Mode: mode, State: state, Runtimes: usual.Runtimes(), Ports: n.ports})
 	if err != nil {
 		t.Fatal(err)

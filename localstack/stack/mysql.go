@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -237,7 +238,8 @@ func isFile(path string) bool {
 
 // accounts is the file of statements that the server runs before it lets anybody in: they make the
 // shop and the user with the password of this state folder, whatever was there before. One
-// statement a line.
+// statement a line. It belongs to the server's user, often nobody, as whom other daemons run too: so
+// it is there only while the server starts.
 func (m *mysqlServer) accounts() string { return m.folder.run("mysql-accounts.sql") }
 
 func (m *mysqlServer) writeAccounts() error {
@@ -258,6 +260,14 @@ ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY '%[3]s';
 		return err
 	}
 	return giveAway(m.accounts(), owner)
+}
+
+// forget removes the file with the password, which the running server has read.
+func (m *mysqlServer) forget() error {
+	if err := os.Remove(m.accounts()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the file of accounts: %w", err)
+	}
+	return nil
 }
 
 func (m *mysqlServer) command(ctx context.Context) (command, error) {

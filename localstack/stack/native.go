@@ -111,7 +111,7 @@ type listener struct {
 func (s native) clear(ctx context.Context, p part) (start bool, err error) {
 	if r, version, err := s.check(ctx, p); err == nil {
 		s.config.Report(Step{Part: p.name(), Text: fmt.Sprintf("%s runs on port %d (process %d)", version, r.Port, r.PID)})
-		return false, nil
+		return false, forget(p)
 	}
 	if err := s.lower(ctx, p); err != nil {
 		return true, err
@@ -134,6 +134,14 @@ func (s native) raise(ctx context.Context, p part) error {
 		return err
 	}
 	done(fmt.Sprintf("%s is ready on port %d", version, s.ports[name]))
+	return forget(p)
+}
+
+// forget removes what a part needed only to start.
+func forget(p part) error {
+	if starting, ok := p.(interface{ forget() error }); ok {
+		return starting.forget()
+	}
 	return nil
 }
 
