@@ -9,12 +9,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"kindred/internal/job/feedback"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
 )
 
@@ -44,16 +48,29 @@ func readerSeeds(t *testing.T) (seeds [][]byte) {
 	} {
 		seeds = append(seeds, []byte(seed))
 	}
-	for _, corpus := range []string{"../internal/stream/activity/testdata/fuzz/*/*", "../lambdas/recommend/testdata/fuzz/*/*"} {
-		files, err := filepath.Glob(corpus)
-		if err != nil {
-			t.Fatal(err)
+	for _, fuzz := range []string{"internal/stream/activity/testdata/fuzz/FuzzParse", "internal/stream/activity/testdata/fuzz/FuzzRead",
+		"lambdas/recommend/testdata/fuzz/FuzzHandle"} {
+		files, err := os.ReadDir(filepath.Join("..", fuzz))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s holds %d seeds: %v", fuzz, len(files), err)
 		}
 		for _, file := range files {
-			seeds = append(seeds, []byte(mustReadFile(t, filepath.Dir(file), filepath.Base(file))))
+			seeds = append(seeds, mustSeed(t, mustReadFile(t, filepath.Join("..", fuzz), file.Name())))
 		}
 	}
 	return seeds
+}
+
+// mustSeed decodes a file of a fuzz corpus with one argument of bytes.
+func mustSeed(t *testing.T, file string) []byte {
+	t.Helper()
+	value, isCorpus := strings.CutPrefix(file, "go test fuzz v1\n[]byte(")
+	value, isBytes := strings.CutSuffix(strings.TrimSpace(value), ")")
+	seed, err := strconv.Unquote(value)
+	if !isCorpus || !isBytes || err != nil {
+		t.Fatalf("%q is no seed: %v", file, err)
+	}
+	return []byte(seed)
 }
 
 // readValue is what a reader finds in a delivered line.
@@ -65,7 +82,8 @@ type readValue struct {
 }
 
 // TestAcceptedEventsAreReadAlike delivers whatever of the seeds is accepted, and has the lines read by
-// kindred's own reader, by encoding/json, by DuckDB and, where Java and Python are, by Spark.
+// kindred's own reader, by encoding/json, by feedback's, by DuckDB and, where Java and Python are, by
+// Spark.
 func TestAcceptedEventsAreReadAlike(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -109,6 +127,10 @@ func TestAcceptedEventsAreReadAlike(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "records.json"), lines, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("feedback", func(t *testing.T) {
+		t.Parallel()
+		readByFeedback(t, lines)
+	})
 	for name, read := range map[string]func(*testing.T, string) []readValue{"DuckDB": readByDuckDB, "Spark": readBySpark} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,6 +142,22 @@ func TestAcceptedEventsAreReadAlike(t *testing.T) {
 				t.Errorf("read otherwise than written (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// readByFeedback runs the job on the lines: it may leave none out.
+func readByFeedback(t *testing.T, lines []byte) {
+	t.Helper()
+	delivered := objectstore.NewFolder(t.TempDir())
+	if _, err := delivered.Put(t.Context(), envconfig.RecommendationPrefix+"dt=2026-03-01/hour=12/seeds", bytes.NewReader(lines),
+		int64(len(lines)), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	duckdb := filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
+	r, err := feedback.Job{Recommendations: delivered, Lake: objectstore.NewFolder(t.TempDir()), ScratchDir: t.TempDir(),
+		DuckDB: duckdb, Progress: func(string, int64, int64) {}}.Run(t.Context())
+	if err != nil || r.Unreadable.Count > 0 {
+		t.Errorf("feedback: %v, %+v", err, r)
 	}
 }
 

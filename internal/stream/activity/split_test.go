@@ -145,11 +145,8 @@ func TestReadFindsEveryEventHoweverPacked(t *testing.T) {
 }
 
 // FuzzRead holds that whatever comes is at least one item, and each an event or a fault.
+// Its seeds are in testdata/fuzz/FuzzRead, where integration reads them too.
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{"", click("a"), "[" + click("a") + "]", click("a") + "\n" + click("b"), gzipped(click("a")),
-		aggregate(click("a"), "x"), aggregate(gzipped("[1]")), "\xF3\x89\x9A\xC2", "\x1f\x8b", "\xEF\xBB\xBF"} {
-		f.Add([]byte(seed))
-	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		items := Read(nil, Position{Stream: "s", Shard: "h", SequenceNumber: "1"}, data)
 		if len(items) == 0 {
