@@ -78,7 +78,7 @@ promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV
 tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
-	@go test -count=1 -timeout 60m -v -run TestAWS ./terraform/acceptance
+	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Record the programs' AWS calls, which tf-moto compares with the roles; ARGS=-update writes them
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Build the streaming half with Terraform instead of `make deploy`; ARGS=--tflocal uses tflocal
@@ -86,7 +86,7 @@ tf-local: build ## Build the streaming half with Terraform instead of `make depl
 tf-local-destroy: build ## Delete what tf-local built
 	@$(BIN)/tf local destroy $(ARGS)
 tf-local-test: local-up ## Compare Terraform's local resources with the provisioner's; run demo and tests on them
-	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestLocal ./terraform/acceptance
+	@$(WITH_STACK) go test -count=1 -timeout 60m -v -run TestLocal ./terraform/acceptance
 	@$(BIN)/tf local apply --tflocal
 	@$(BIN)/demo
 	@$(WITH_STACK) env KINDRED_SERVICES=deployed go test -count=1 -run TestSmoke ./integration
