@@ -82,7 +82,7 @@ func (db *DB) login(ctx context.Context, address string, limit time.Duration) er
 	defer stop()
 	err := db.sql.PingContext(limited)
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
-		return &patience.Error{Peer: address, Waited: limit, Did: "did not finish the login"}
+		return &patience.Error{Peer: address, Waited: limit, Did: "accepted no connection, or did not finish the login"}
 	}
 	return db.witness.Explain(err)
 }
