@@ -21,20 +21,11 @@ const unnamed = pgx.QueryExecModeDescribeExec
 // A canary that cannot answer is in Traffic.CanaryFault; a live version that cannot is an error.
 // Nothing is taken from memory. Errors: ErrNoLiveVersion, ErrCannotAnswer, and those of connecting.
 func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
-	config := s.pool.Config()
-	if config.BeforeConnect != nil {
-		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
-			return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
-		}
-	}
-	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	conn, err := s.fresh(ctx)
 	if err != nil {
 		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it only read
-	if err := prepareSession(ctx, conn); err != nil {
-		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
-	}
 	traffic, err := checkTraffic(ctx, conn)
 	if err != nil {
 		return recommend.Traffic{}, fmt.Errorf("check live version: %w", err)
@@ -42,14 +33,39 @@ func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
 	return traffic, nil
 }
 
+// fresh is a connection that the pool does not know: it meets what new connections meet. The caller
+// closes it.
+func (s *Store) fresh(ctx context.Context) (*pgx.Conn, error) {
+	config := s.pool.Config()
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, config.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareSession(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+	}
+	return conn, nil
+}
+
 // CheckVersion asks a version's questions as each admitted reader, and as the current user where
-// there is none. It changes nothing. Errors: ErrCannotAnswer.
+// there is none, over a fresh connection. It changes nothing. Errors: ErrCannotAnswer, and those of
+// connecting.
 func (s *Store) CheckVersion(ctx context.Context, version string) error {
 	readers, err := s.readers(ctx)
 	if err != nil {
 		return fmt.Errorf("check version %s: %w", version, err)
 	}
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	conn, err := s.fresh(ctx)
+	if err != nil {
+		return fmt.Errorf("check version %s: %w", version, err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it only read
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		return asReaders(ctx, tx, readers, func(db querier) error { return checkVersion(ctx, db, version) })
 	})
 	if err != nil {
