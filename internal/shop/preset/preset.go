@@ -18,6 +18,7 @@
 package preset
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"slices"
@@ -48,7 +49,18 @@ type System struct {
 	without   []string  // tables that mean another system
 	versions  []release // newest first
 	variables []variable
+
+	// like names a system with the same SQL, except for the tables that are renamed here and the
+	// templates that this system's own preset.sql defines anew.
+	like    string
+	renamed map[string]string
 }
+
+// folder holds the system's SQL.
+func (s System) folder() string { return cmp.Or(s.like, s.Name) }
+
+// table is what the system calls a table of its SQL.
+func (s System) table(stem string) string { return cmp.Or(s.renamed[stem], stem) }
 
 // release is a range of versions, known by tables and columns that it has and earlier ones have not.
 type release struct {

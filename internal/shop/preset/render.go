@@ -60,7 +60,7 @@ func Map(ctx context.Context, db *sql.DB, found Found, given map[string]string) 
 				strings.Join(known, ", "))
 		}
 	}
-	queries, err := variableQueries(found.System)
+	queries, err := variableQueries(found.system.folder())
 	if err != nil {
 		return Mapping{}, err
 	}
@@ -75,11 +75,15 @@ func Map(ctx context.Context, db *sql.DB, found Found, given map[string]string) 
 			m.Values = append(m.Values, value)
 		}
 	}
-	text, err := files.ReadFile(found.System + "/preset.sql")
-	if err != nil {
-		return Mapping{}, fmt.Errorf("read preset %s: %w", found.System, err)
+	var texts []string
+	for _, folder := range slices.Compact([]string{found.system.folder(), found.System}) {
+		text, err := files.ReadFile(folder + "/preset.sql")
+		if err != nil {
+			return Mapping{}, fmt.Errorf("read preset %s: %w", found.System, err)
+		}
+		texts = append(texts, string(text))
 	}
-	body, err := p.render(found.System, string(text))
+	body, err := p.render(found.System, texts...)
 	if err != nil {
 		return Mapping{}, err
 	}
@@ -113,13 +117,13 @@ func split(body, heading string) map[string]string {
 
 // variableQueries gives the templates that find a variable's default and choices, such as
 // "default store". A system may have none.
-func variableQueries(system string) (map[string]string, error) {
-	text, err := files.ReadFile(system + "/variables.sql")
+func variableQueries(folder string) (map[string]string, error) {
+	text, err := files.ReadFile(folder + "/variables.sql")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read preset %s: %w", system, err)
+		return nil, fmt.Errorf("read variables of preset %s: %w", folder, err)
 	}
 	return split(string(text), "-- look up: "), nil
 }
@@ -264,10 +268,13 @@ func (p *page) ask(name, text string) ([]Option, error) {
 	return all, nil
 }
 
-func (p *page) render(name, text string) (string, error) {
-	t, err := template.New(name).Funcs(p.functions()).Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("parse the template of %s: %w", name, err)
+// render writes a template. Further texts define parts of it anew.
+func (p *page) render(name string, texts ...string) (string, error) {
+	t := template.New(name).Funcs(p.functions())
+	for _, text := range texts {
+		if _, err := t.Parse(text); err != nil {
+			return "", fmt.Errorf("parse the template of %s: %w", name, err)
+		}
 	}
 	var b strings.Builder
 	if err := t.Execute(&b, nil); err != nil {
@@ -277,7 +284,7 @@ func (p *page) render(name, text string) (string, error) {
 }
 
 func (p *page) has(stem string, columns ...string) bool {
-	return p.found.schema.has(p.found.Prefix, table{stem, columns})
+	return p.found.schema.has(p.found.Prefix, table{p.found.system.table(stem), columns})
 }
 
 // value gives a variable that the system has.
@@ -299,6 +306,7 @@ func (p *page) functions() template.FuncMap {
 	return template.FuncMap{
 		// a table's quoted name
 		"t": func(stem string) (string, error) {
+			stem = p.found.system.table(stem)
 			name, ok := p.found.schema.name(p.found.Prefix, stem)
 			if !ok {
 				return "", fmt.Errorf("%w: table %s%s is not there", ErrUnknownShop, p.found.Prefix, stem)
@@ -312,7 +320,7 @@ func (p *page) functions() template.FuncMap {
 			if !p.has(stem, columns...) {
 				return false, nil
 			}
-			name, _ := p.found.schema.name(p.found.Prefix, stem)
+			name, _ := p.found.schema.name(p.found.Prefix, p.found.system.table(stem))
 			column := "1"
 			if len(columns) > 0 {
 				column = quote(columns[0]) // a user with column grants may not count rows

@@ -81,6 +81,9 @@ func openmage() System {
 		needs:     magentoNeeds("sales_flat_order", "sales_flat_order_item"),
 		versions:  []release{{"19 to 21, or Magento 1.6 to 1.9", nil}},
 		variables: magentoVariables(),
+		like:      "magento2",
+		renamed: map[string]string{"sales_order": "sales_flat_order", "sales_order_item": "sales_flat_order_item",
+			"store": "core_store", "store_group": "core_store_group", "store_website": "core_website"},
 	}
 }
 

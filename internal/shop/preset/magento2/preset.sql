@@ -75,6 +75,7 @@ WHERE COALESCE(v0.value, 4) > 1 -- 1: only to be chosen within another product
 {{- if eq $row "row_id"}}
   AND p.created_in <= UNIX_TIMESTAMP() AND p.updated_in > UNIX_TIMESTAMP()
 {{- end}};
+{{- block "customers" .}}
 {{- if has "customer_entity" "entity_id"}}
 
 -- kindred: customers
@@ -85,6 +86,7 @@ FROM {{t "customer_entity"}} c
 {{- if has "customer_address_entity" "entity_id" "country_id" "city"}}
 LEFT JOIN {{t "customer_address_entity"}} a ON a.entity_id = c.default_billing
 {{- end}};
+{{- end}}
 {{- end}}
 
 -- kindred: interactions

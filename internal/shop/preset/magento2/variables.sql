@@ -1,4 +1,4 @@
--- Where Magento 2 keeps the values of the preset's variables: a default, and what there is to choose.
+-- Where Magento keeps the values of the preset's variables: a default, and what there is to choose.
 
 -- look up: default store
 {{if and (has "store_website" "default_group_id" "is_default") (has "store_group" "group_id" "default_store_id")}}
