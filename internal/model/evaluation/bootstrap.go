@@ -29,8 +29,14 @@ func Interval(values []float64) (low, high float64) {
 		}
 		means[i] = sum / float64(len(values))
 	}
-	slices.Sort(means)
-	return means[int(tail*resamples)], means[resamples-1-int(tail*resamples)]
+	return Percentiles(means)
+}
+
+// Percentiles is the interval in which 95 % of the values lie. It sorts them; there must be one.
+func Percentiles(values []float64) (low, high float64) {
+	slices.Sort(values)
+	outside := int(tail * float64(len(values)))
+	return values[outside], values[len(values)-1-outside]
 }
 
 // Difference is the interval of the mean of a − b, paired by customer: far narrower than what two

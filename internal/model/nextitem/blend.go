@@ -59,9 +59,7 @@ func NewFactors(ctx context.Context, train *Log, o FactorOptions, seed uint64, t
 	progress func(epoch int)) (*Factors, error) {
 	m := &ials.Matrix{Rows: len(train.Sessions), Cols: len(train.Items), Start: []int{0}}
 	for _, s := range train.Sessions {
-		own := slices.Clone(s.Items)
-		slices.Sort(own)
-		m.Col = append(m.Col, slices.Compact(own)...)
+		m.Col = append(m.Col, distinct(s.Items)...)
 		m.Start = append(m.Start, len(m.Col))
 	}
 	m.Weight = slices.Repeat([]float32{1}, len(m.Col))
@@ -142,16 +140,16 @@ func (w Weights) again(ago int) float64 {
 func (b *Blend) Rank(questions [][]int32, scores []float32) {
 	d, n := b.factors.Options.Dim, len(b.popular)
 	vectors := make([]float32, len(questions)*d)
+	sessions, since := make([][]int32, len(questions)), make([][]int, len(questions))
 	for i, clicks := range questions {
-		items, ago := read(clicks)
-		if q, err := b.factors.fold(items, ago, b.weights); err == nil { // a singular system has no dense part
+		sessions[i], since[i] = read(clicks)
+		if q, err := b.factors.fold(sessions[i], since[i], b.weights); err == nil { // a singular system has no dense part
 			copy(vectors[i*d:], q.Vector())
 		}
 	}
 	ials.Scores(vectors, b.factors.items, d, scores)
 	for i, clicks := range questions {
-		own := scores[i*n : (i+1)*n]
-		items, ago := read(clicks)
+		own, items, ago := scores[i*n:(i+1)*n], sessions[i], since[i]
 		if len(items) == 0 {
 			copy(own, b.popular)
 		}

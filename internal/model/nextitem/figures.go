@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+
+	"kindred/internal/model/evaluation"
 )
 
 // Figures are the means over questions.
@@ -77,7 +79,6 @@ type Bounds struct {
 const (
 	resamples     = 2000
 	bootstrapSeed = 20220612
-	tail          = 0.025
 )
 
 // sums are what a session contributes.
@@ -156,11 +157,8 @@ func bootstrap(n int, figures func(drawn []int) (hit, reciprocal float64)) Bound
 		}
 		hits[i], reciprocals[i] = figures(drawn)
 	}
-	return Bounds{percentiles(hits), percentiles(reciprocals)}
-}
-
-func percentiles(values []float64) Interval {
-	slices.Sort(values)
-	at := int(tail * float64(len(values)))
-	return Interval{values[at], values[len(values)-1-at]}
+	var b Bounds
+	b.HitRate.Low, b.HitRate.High = evaluation.Percentiles(hits)
+	b.MRR.Low, b.MRR.High = evaluation.Percentiles(reciprocals)
+	return b
 }

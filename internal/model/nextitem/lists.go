@@ -1,6 +1,10 @@
 package nextitem
 
-import "slices"
+import (
+	"slices"
+
+	"kindred/internal/model/evaluation"
+)
 
 // MeasureLists is Measure for a recommender that answers each click with a list, best first, and
 // remembers sessions by itself: ask hears every click in order, the last one of a session too. It
@@ -31,11 +35,11 @@ func MeasureLists(test *Log, ask func(session int, click int32) ([]int32, error)
 // Lists is the first n items that a ranker shows for each question of Measure, best first; items of
 // equal score are in the order of the catalogue.
 func Lists(test *Log, n int, rank Ranker) (lists [][]int32) {
-	scores := make([]float32, len(test.Items))
+	scores, none := make([]float32, len(test.Items)), make([]bool, len(test.Items))
 	for _, session := range test.Sessions {
 		for p := 1; p < len(session.Items); p++ {
 			rank([][]int32{session.Items[:p]}, scores)
-			list := best(scores, n)
+			list := evaluation.Top(scores, none, n)
 			lists = append(lists, slices.DeleteFunc(list, func(item int32) bool { return !(scores[item] > NotShown) }))
 		}
 	}

@@ -104,9 +104,7 @@ func (l *Log) popularity() []float32 {
 func ItemToItem(train *Log, threads int) Ranker {
 	sessions := train.items()
 	for i, own := range sessions {
-		own = slices.Clone(own)
-		slices.Sort(own)
-		sessions[i] = slices.Compact(own)
+		sessions[i] = distinct(own)
 	}
 	return byLast(pairing{longest: everyPair, most: allNeighbours, weight: func(int) float64 { return 1 },
 		scale: func(from, to float64) float64 { return math.Sqrt(from * to) }}.neighbours(sessions, len(train.Items), threads))

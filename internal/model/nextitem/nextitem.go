@@ -34,6 +34,13 @@ type Log struct {
 	Sessions []Session // none is empty
 }
 
+// distinct is each item of a list once, in ascending order.
+func distinct(items []int32) []int32 {
+	own := slices.Clone(items)
+	slices.Sort(own)
+	return slices.Compact(own)
+}
+
 // Clicks is the number of all clicks.
 func (l *Log) Clicks() (n int) {
 	for _, s := range l.Sessions {

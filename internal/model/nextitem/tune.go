@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/platform/parallel"
 )
@@ -144,7 +145,7 @@ func (t *Tuner) Tune(ctx context.Context) (BlendOptions, int, error) {
 		best, top = larger, q
 	}
 	best.Factors.Epochs = t.Epochs
-	best, err = t.weigh(ctx, best)
+	best, err = t.weigh(ctx, best, near)
 	return best, t.tried, err
 }
 
@@ -181,22 +182,23 @@ func (t *Tuner) factors(ctx context.Context, o BlendOptions, near [][]Neighbour)
 	return s.best, s.top, ctx.Err()
 }
 
-// climb moves alpha0 and lambda by a factor while that is better.
+// climb moves alpha0 and lambda by a factor while that is better. Its moves are exponents of step.
 func (t *Tuner) climb(ctx context.Context, best BlendOptions, top, step float64,
 	near [][]Neighbour) (BlendOptions, float64, error) {
-	moves := [][2]float64{{1, step}, {1, 1 / step}, {step, 1 / step}, {1 / step, step}, {step, 1}, {1 / step, 1}}
+	moves := [][2]int{{0, 1}, {0, -1}, {1, -1}, {-1, 1}, {1, 0}, {-1, 0}}
 	at := [2]int{}
 	known := map[[2]int]bool{at: true}
 	for moved := true; moved; {
 		moved = false
 		for _, move := range moves {
-			to := [2]int{at[0] + exponent(move[0]), at[1] + exponent(move[1])}
+			to := [2]int{at[0] + move[0], at[1] + move[1]}
 			if known[to] {
 				continue
 			}
 			known[to] = true
 			o := best
-			o.Factors.Alpha0, o.Factors.Lambda = o.Factors.Alpha0*move[0], o.Factors.Lambda*move[1]
+			o.Factors.Alpha0 *= math.Pow(step, float64(move[0]))
+			o.Factors.Lambda *= math.Pow(step, float64(move[1]))
 			o, q, err := t.factors(ctx, o, near)
 			if err != nil {
 				return best, top, err
@@ -210,26 +212,15 @@ func (t *Tuner) climb(ctx context.Context, best BlendOptions, top, step float64,
 	return best, top, nil
 }
 
-// exponent is 1 for a step up, -1 for one down.
-func exponent(move float64) int {
-	switch {
-	case move > 1:
-		return 1
-	case move < 1:
-		return -1
-	}
-	return 0
-}
-
 // weigh moves every weight along its ladder while that is better.
-func (t *Tuner) weigh(ctx context.Context, best BlendOptions) (BlendOptions, error) {
+func (t *Tuner) weigh(ctx context.Context, best BlendOptions, near [][]Neighbour) (BlendOptions, error) {
 	f, err := NewFactors(ctx, t.Train, best.Factors, t.Seed, t.Threads, func(int) {})
 	if err != nil {
 		return best, err
 	}
-	s := search{Tuner: t, factors: f, near: Near(t.Train, best.Pairs, t.Threads), best: best}
+	s := search{Tuner: t, factors: f, near: near, best: best}
 	t.fold(f, best.Weights)
-	t.gather(f, s.near)
+	t.gather(f, near)
 	s.top = t.judge(best.Weights)
 	for range mostRounds {
 		if before := s.top; s.round(ctx, ladders) == before {
@@ -300,7 +291,7 @@ func nextRung(values []float64, now float64, way int) float64 {
 // fold fills in what the dense part says of the questions.
 func (t *Tuner) fold(f *Factors, w Weights) {
 	d, n := f.Options.Dim, len(t.Train.Items)
-	all := make([][]float32, max(t.Threads, 1))
+	all, none := make([][]float32, max(t.Threads, 1)), make([]bool, n)
 	parallel.Tasks(t.Threads, (len(t.questions)+BlockSize-1)/BlockSize, func(thread, block int) {
 		if all[thread] == nil {
 			all[thread] = make([]float32, BlockSize*n)
@@ -316,7 +307,7 @@ func (t *Tuner) fold(f *Factors, w Weights) {
 		}
 		ials.Scores(vectors, f.items, d, all[thread][:len(part)*n])
 		for i := range part {
-			part[i].top = best(all[thread][i*n:(i+1)*n], Cut+1) // one of them may not be shown
+			part[i].top = evaluation.Top(all[thread][i*n:(i+1)*n], none, Cut+1) // one of them may not be shown
 		}
 	})
 }
@@ -367,23 +358,6 @@ func (q *question) gather(f *Factors, near [][]Neighbour, place []int32) {
 		at := slices.Index(q.candidates, q.top[len(q.top)-1])
 		q.least = q.dense[at]
 	}
-}
-
-// best is the n items of the highest scores, in any order.
-func best(scores []float32, n int) []int32 {
-	top := make([]int32, 0, n+1)
-	for i, s := range scores {
-		if len(top) == n && s <= scores[top[n-1]] {
-			continue
-		}
-		at := len(top)
-		for at > 0 && s > scores[top[at-1]] {
-			at--
-		}
-		top = slices.Insert(top, at, int32(i))
-		top = top[:min(len(top), n)]
-	}
-	return top
 }
 
 // judge is the quality of weights, whose dense part is that of the last look.

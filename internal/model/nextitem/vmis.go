@@ -42,9 +42,7 @@ func newVMIS(train *Log, o VMISOptions) *vmis {
 	v := &vmis{options: o, sessions: make([][]int32, len(train.Items)), idf: make([]float64, len(train.Items))}
 	lengths := make([]int, 0, len(train.Sessions))
 	for _, s := range train.Sessions {
-		own := slices.Clone(s.Items)
-		slices.Sort(own)
-		own = slices.Compact(own)
+		own := distinct(s.Items)
 		v.items, v.end = append(v.items, own), append(v.end, math.Round(s.End()))
 		lengths = append(lengths, len(own))
 	}
@@ -125,15 +123,13 @@ type similarSession struct {
 
 // similar finds the k nearest of the m most recent sessions that share an item.
 func (v *vmis) similar(current []int32) []similarSession {
-	distinct := slices.Clone(current)
-	slices.Sort(distinct)
-	distinct = slices.Compact(distinct)
+	items := len(distinct(current))
 	similarity, recent := map[int32]float64{}, &oldest{end: v.end}
 	for i := len(current) - 1; i >= 0; i-- {
 		if current[i] == Unknown || slices.Contains(current[i+1:], current[i]) {
 			continue
 		}
-		weight := float64(i+1) / float64(len(distinct))
+		weight := float64(i+1) / float64(items)
 		for _, s := range v.sessions[current[i]] {
 			if _, ok := similarity[s]; ok {
 				similarity[s] += weight
