@@ -16,7 +16,7 @@ func bagisto() system {
 			refunds: true, reviews: true, several: true},
 		ids: func(*Plan) identity {
 			return identity{product: numbered(0), customer: numbered(0), order: numbered(0),
-				session: func(i int) string { return "order-" + strconv.Itoa(1+i) }}
+				session: keyed("order", numbered(0))}
 		},
 		write: func(b *builder) {
 			s := &bag{b}

@@ -146,3 +146,8 @@ type identity struct {
 func numbered(offset int) func(int) string {
 	return func(i int) string { return strconv.Itoa(offset + i + 1) }
 }
+
+// keyed puts a word before names, as the presets do for guests.
+func keyed(word string, names func(int) string) func(int) string {
+	return func(i int) string { return word + "-" + names(i) }
+}

@@ -47,7 +47,7 @@ func magento(name string, versions []string, names *magentoNames) system {
 		ids: func(*Plan) identity {
 			return identity{product: numbered(magentoProduct), customer: numbered(magentoCustomer),
 				order:   numbered(magentoOrder),
-				session: func(i int) string { return "order-" + strconv.Itoa(magentoOrder+1+i) }}
+				session: keyed("order", numbered(magentoOrder))}
 		},
 		write: func(b *builder) {
 			m := &mage{builder: b, names: names}

@@ -19,7 +19,7 @@ func prestashop() system {
 			refunds: true, reviews: true, several: true},
 		ids: func(*Plan) identity {
 			return identity{product: numbered(0), customer: numbered(0), order: numbered(0),
-				session: func(i int) string { return "guest-" + strconv.Itoa(prestaGuest+1+i) }}
+				session: keyed("guest", numbered(prestaGuest))}
 		},
 		write: func(b *builder) {
 			p := &presta{b}

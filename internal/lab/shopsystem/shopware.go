@@ -49,7 +49,7 @@ func shopware6() system {
 			reviews: true, several: true},
 		ids: func(*Plan) identity {
 			return identity{product: text(swProduct), customer: text(swCustomer), order: text(swOrder),
-				session: func(i int) string { return "order-" + string(swID(swOrder, i)) }}
+				session: keyed("order", text(swOrder))}
 		},
 		write: func(b *builder) {
 			s := &sw{builder: b}

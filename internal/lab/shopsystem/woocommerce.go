@@ -29,7 +29,7 @@ func woocommerce() system {
 		ids: func(p *Plan) identity {
 			session := func(i int) string { return "guest-" + strconv.Itoa(len(p.Customers)+p.Orders[i].Guest+1) }
 			if p.Config.Version == "3" || p.Config.Version == wooNoLookups {
-				session = func(i int) string { return "order-" + strconv.Itoa(wooOrder+i+1) }
+				session = keyed("order", numbered(wooOrder))
 			}
 			return identity{product: numbered(0), customer: numbered(wooUser), order: numbered(wooOrder), session: session}
 		},
