@@ -3,6 +3,7 @@ package envconfig
 import (
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -19,10 +20,16 @@ func (m MySQL) Place() string {
 	database, found := strings.CutPrefix(before, "/")
 	address := m.DSN[:strings.LastIndex(m.DSN, ")")+1]
 	open := strings.LastIndex(address, "(")
-	if !found || open < 0 || strings.ContainsAny(database, "/@:") {
+	if !found || open < 0 || strings.ContainsAny(database, "/@:") || !network(address[:open]) {
 		return "shop " + unreadable
 	}
 	return "shop " + address[open+1:len(address)-1] + "/" + database
+}
+
+// network reports whether a MySQL DSN's text before the address ends with a network. Other text is
+// no such DSN, and what it has in parentheses may be a password.
+func network(before string) bool {
+	return slices.Contains([]string{"tcp", "tcp4", "tcp6", "unix"}, before[strings.LastIndex(before, "@")+1:])
 }
 
 // Place says which vector database this is: host and database, never a password. "" when it is not
@@ -34,7 +41,9 @@ func (p PGVector) Place() string {
 	}
 	if strings.HasPrefix(p.DSN, "postgres://") || strings.HasPrefix(p.DSN, "postgresql://") {
 		u, err := url.Parse(p.DSN)
-		if err != nil {
+		// an @ after the host ends a password with an unescaped /, ? or #, of which a part would be shown
+		_, rest, _ := strings.Cut(p.DSN, "://")
+		if end := strings.IndexAny(rest, "/?#"); err != nil || end >= 0 && strings.Contains(rest[end:], "@") {
 			return kind + unreadable
 		}
 		return kind + u.Host + u.Path
