@@ -25,12 +25,12 @@ const longestHistory = 30
 // past is what the earlier versions have to offer.
 type past struct {
 	same     string               // made from the same input; empty: none
-	previous string               // the last one that the gate did not refuse and that was made from another input
+	previous string               // the last version that the gate did not refuse, and that was made from another input
 	versions []modelfile.Ancestor // latest first
 }
 
-// history looks among the earlier versions. past.previous is taken for the live version: train does
-// not ask the vector database.
+// history looks among the earlier versions. train takes past.previous for the live version, because
+// it does not ask the vector database.
 func (j Job) history(ctx context.Context, models *commit.Repository, input string) (p past, err error) {
 	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
 		if err != nil {

@@ -110,8 +110,9 @@ type Truth func(customerNumber int32, productCode string) float64
 type Trainer struct {
 	Config Config
 	Truth  Truth // nil: no ceiling is known
-	// Previous is the last version that passed: its configuration is the first to be tried, and the
-	// gate asks that the new one be not worse. nil: none.
+	// Previous is the last version that the gate did not refuse, which train takes for the live one.
+	// Tuning tries its configuration first. The gate passes a new version only if it is not worse than
+	// Previous, on ratings that neither model was trained on. nil: there is none.
 	Previous *modelversion.Version
 	// Memory is how many bytes may be used; a training that would need more is refused before it
 	// starts. 0: nobody knows.

@@ -90,7 +90,8 @@ type Report struct {
 	Rows          []Row   `json:"rows"` // the model first, then the baselines, then the ceiling where it is known
 	Verdict       Verdict `json:"verdict"`
 	// Further parts, each on customers and products of its own; nil where there was too little to measure.
-	Live      *Part `json:"live,omitempty"`       // beside the last version that passed, on what is newer than that
+	// Live is compared with the last version that the gate did not refuse, on ratings that neither was trained on.
+	Live      *Part `json:"live,omitempty"`
 	ColdStart *Part `json:"cold_start,omitempty"` // products that nobody rated yet
 	Sessions  *Part `json:"sessions,omitempty"`   // the next product of a session
 }
