@@ -18,13 +18,13 @@ const ms = time.Millisecond
 type figures struct {
 	Events, Distinct, Recommended, Quarantined, OnFailure, InFlight, Lost, NotReached int64
 	Duplicates, OutOfOrder, Unknown, Conflicts, WrongEvent, Malformed, Redriven       int64
-	Missing, Altered, Reused, Empty, Strange                                          int64
+	Missing, Altered, Reused, Empty, Strange, DistinctLost                            int64
 }
 
 func figuresOf(r Report) figures {
 	return figures{r.Events, r.DistinctEvents, r.Recommended, r.Quarantined, r.OnFailure, r.InFlight, r.Lost, r.NotReached,
 		r.Duplicates, r.OutOfOrder, r.Unknown, r.Conflicts, r.WrongEvent, r.Malformed, r.Redriven,
-		r.Missing, r.Altered, r.ReusedIDs, r.EmptyAnswers, r.Strange}
+		r.Missing, r.Altered, r.ReusedIDs, r.EmptyAnswers, r.Strange, r.DistinctLost}
 }
 
 // damageCase is a history that was damaged by hand, and exactly what the audit must find in it.
@@ -78,19 +78,54 @@ func TestAuditFindsLosses(t *testing.T) {
 				h.click("shard-0", "a")
 				h.deliver(h.answer(h.click("shard-0", "a"), 10*ms))
 			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Recommended++; f.Lost++; f.Missing++ },
+			change: func(f *figures) {
+				f.Events += 2
+				f.Distinct += 2
+				f.Recommended++
+				f.Lost++
+				f.DistinctLost++
+				f.Missing++
+			},
 			finding: "lost: shard-0 1004"},
 		damageCase{name: "a shard that nobody reads any more",
-			damage:  func(h *history, _ []sent) { h.click("shard-1", "b"); h.click("shard-1", "b") },
-			change:  func(f *figures) { f.Events += 2; f.Distinct += 2; f.Lost += 2; f.NotReached += 2 },
+			damage: func(h *history, _ []sent) { h.click("shard-1", "b"); h.click("shard-1", "b") },
+			change: func(f *figures) {
+				f.Events += 2
+				f.Distinct += 2
+				f.Lost += 2
+				f.DistinctLost += 2
+				f.NotReached += 2
+			},
 			finding: "lost: shard-1 1001"},
+		damageCase{name: "an event that its producer put twice",
+			damage: func(h *history, _ []sent) {
+				first := h.click("shard-0", "c")
+				h.put("shard-0", "c", string(first.data))
+				h.deliver(h.answer(h.click("shard-0", "c"), 10*ms))
+			},
+			change: func(f *figures) {
+				f.Events += 3
+				f.Distinct += 2
+				f.Recommended++
+				f.Lost += 2
+				f.DistinctLost++
+				f.Missing += 2
+			},
+			finding: "1 distinct"},
 		damageCase{name: "an event sent twice, given up once and answered never",
 			damage: func(h *history, _ []sent) {
 				first := h.click("shard-0", "c")
 				h.failBatch(false, first)
 				h.put("shard-0", "c", string(first.data))
 			},
-			change:  func(f *figures) { f.Events += 2; f.Distinct++; f.OnFailure++; f.Lost++; f.NotReached++ },
+			change: func(f *figures) {
+				f.Events += 2
+				f.Distinct++
+				f.OnFailure++
+				f.Lost++
+				f.DistinctLost++
+				f.NotReached++
+			},
 			finding: "lost: shard-0 1005"},
 	)
 }
@@ -369,7 +404,7 @@ func TestUntilLeavesOutInputAndOutputAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, NotReached: 4}); figuresOf(r) != want {
+	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, DistinctLost: 4, NotReached: 4}); figuresOf(r) != want {
 		t.Errorf("figures = %+v, want %+v", figuresOf(r), want)
 	}
 	if want := " until " + second.position.ArrivedAt.UTC().Format(time.RFC3339) +

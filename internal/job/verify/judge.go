@@ -157,6 +157,7 @@ func (j *judgement) group(entries []entry) error {
 			n++
 		}
 		j.event(entries[:n])
+		lost := j.report.Lost
 		for _, e := range entries[:n] {
 			j.count(e)
 			if e.flags&recommended == 0 || e.flags&onStream == 0 || e.flags&inWindow == 0 {
@@ -165,6 +166,9 @@ func (j *judgement) group(entries []entry) error {
 			if err := j.steps.add(byte(e.session), step{e.session, e.ordinal, e.answered}); err != nil {
 				return err
 			}
+		}
+		if j.report.Lost > lost {
+			j.report.DistinctLost++
 		}
 		entries = entries[n:]
 	}

@@ -182,7 +182,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	g, events := generated{n: *manyEvents}, int64(*manyEvents)
 	bad := (events + eventsPerObject - 8) / eventsPerObject
-	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1, Missing: 1,
+	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1, DistinctLost: 1, Missing: 1,
 		Duplicates: 1, OutOfOrder: 1}
 	if got := figuresOf(r); got != want {
 		t.Errorf("figures\n got %+v\nwant %+v", got, want)

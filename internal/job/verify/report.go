@@ -23,6 +23,8 @@ type Report struct {
 	OnFailure      int64 `json:"on_failure"` // given up by the mapping; the bytes lie in the bucket
 	InFlight       int64 `json:"in_flight"`  // unanswered, but younger than the patience
 	Lost           int64 `json:"lost"`       // unanswered for longer
+	// event ids among Lost: a producer that tries again may put one event on the stream twice
+	DistinctLost int64 `json:"distinct_lost"`
 	// of Lost, those after which events of their shard have an outcome: an object is missing
 	Missing int64 `json:"missing"`
 	// of Lost, the others, at the end of their shard: the function has stopped or is behind
@@ -110,12 +112,16 @@ func (r *Report) checkVersions(known map[string]bool) {
 // stream or a wrong window must not pass for a proof. Duplicates, order, empty answers, strange objects
 // and events that the mapping gave up are reported and are no faults: nothing of them is gone.
 func (r Report) Fault() error {
+	lost := "lost"
+	if r.DistinctLost != r.Lost {
+		lost = fmt.Sprintf("lost (%d distinct)", r.DistinctLost)
+	}
 	var faults []string
 	for _, f := range []struct {
 		n    int64
 		what string
 	}{
-		{r.Lost, "lost"}, {r.Unknown, "out of nowhere"}, {r.Conflicts, "both recommended and quarantined"},
+		{r.Lost, lost}, {r.Unknown, "out of nowhere"}, {r.Conflicts, "both recommended and quarantined"},
 		{r.WrongEvent, "answered under another event's id"}, {r.Malformed, "unreadable"},
 		{r.Altered, "delivered otherwise than they came"}, {r.ReusedIDs, "under the id of a different event"},
 		{total(r.UnknownVersions), "answered by a model version that was never published"},
@@ -154,17 +160,19 @@ func (r Report) String() string {
 			row(name, n, remark)
 		}
 	}
-	distinct := ""
-	if r.DistinctEvents != r.Events {
-		distinct = fmt.Sprintf("%d distinct", r.DistinctEvents)
+	distinct := func(n, of int64) string {
+		if n == of {
+			return ""
+		}
+		return fmt.Sprintf("%d distinct", n)
 	}
-	row("events on the stream", r.Events, distinct)
+	row("events on the stream", r.Events, distinct(r.DistinctEvents, r.Events))
 	row("  recommended", r.Recommended, tally(r.Sources))
 	row("  quarantined", r.Quarantined, tally(r.QuarantineReasons))
 	row("  given up by the mapping", r.OnFailure, "")
 	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
 	row("  in flight", r.InFlight, "")
-	row("  lost", r.Lost, "")
+	row("  lost", r.Lost, distinct(r.DistinctLost, r.Lost))
 	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone or was never written")
 	optional("    not reached", r.NotReached, "at the end of their shard: the function has stopped or is still behind")
 	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")

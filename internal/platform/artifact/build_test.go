@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"io/fs"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -61,6 +62,21 @@ func TestFunctionsAreSmall(t *testing.T) {
 		t.Logf("%s: %d bytes, %d zipped", name, len(program), len(zip))
 		if len(zip) > limit {
 			t.Errorf("%s.zip has %d bytes, the limit is %d", name, len(zip), limit)
+		}
+	}
+}
+
+// Code that only these tags build is vetted with them, its tests too.
+func TestVetKnowsTheTags(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for programs, with := range map[string]string{"jobs": tags, "lambdas": functionTags} {
+		want := "go vet -trimpath -tags " + with + " ./" + programs + "/...\n"
+		if !strings.Contains(string(makefile), want) {
+			t.Errorf("the Makefile lacks %q", want)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 type Batch struct {
 	Stream, Shard string
 	First, Final  string    // sequence numbers
+	Earliest      time.Time // when the first record arrived; zero: it does not say
 	Last          time.Time // when the final record arrived
 	Records       []Record  // in their order; empty when the object holds no payload, as for other destinations than S3
 }
@@ -26,6 +27,7 @@ type object struct {
 		Shard     string    `json:"shardId"`
 		First     string    `json:"startSequenceNumber"`
 		Final     string    `json:"endSequenceNumber"`
+		Earliest  time.Time `json:"approximateArrivalOfFirstRecord"`
 		Last      time.Time `json:"approximateArrivalOfLastRecord"`
 	} `json:"KinesisBatchInfo"`
 	Payload json.RawMessage `json:"payload"`
@@ -48,7 +50,8 @@ func parseBatch(data []byte) (Batch, error) {
 	if json.Unmarshal(data, &o) != nil || o.Info.Shard == "" || o.Info.First == "" || o.Info.Final == "" {
 		return Batch{}, fmt.Errorf("%w: it is not the JSON of a failed batch", ErrStrange)
 	}
-	b := Batch{Stream: StreamOf(o.Info.StreamARN), Shard: o.Info.Shard, First: o.Info.First, Final: o.Info.Final, Last: o.Info.Last}
+	b := Batch{Stream: StreamOf(o.Info.StreamARN), Shard: o.Info.Shard, First: o.Info.First, Final: o.Info.Final,
+		Earliest: o.Info.Earliest, Last: o.Info.Last}
 	var text string
 	if json.Unmarshal(o.Payload, &text) == nil {
 		o.Payload = []byte(text)

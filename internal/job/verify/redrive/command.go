@@ -15,12 +15,12 @@ import (
 	"kindred/internal/platform/program"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
+	"kindred/internal/stream/shardreader"
 	"kindred/internal/stream/shardwriter"
 )
 
-// ErrNoRecords says that failed batches do not hold their records, which so cannot be sent; all
-// others were.
-var ErrNoRecords = errors.New("hold no records")
+// ErrGone says that nobody has the records of some failed batches any more; all others were sent.
+var ErrGone = errors.New("records are gone")
 
 // Command is `verify redrive`.
 type Command struct {
@@ -42,17 +42,17 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	result, err := Run(ctx, store, shardwriter.New(awsclient.Kinesis(cfg), c.Name,
-		retry.Sleep), c.Name, c.DryRun)
+	stream := awsclient.Kinesis(cfg)
+	result, err := Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
+		c.DryRun)
 	if err != nil {
 		return err
 	}
 	if err := out.Result(result.String(), result); err != nil {
 		return err
 	}
-	if n := len(result.NoRecords); n > 0 {
-		return fmt.Errorf("%d failed batches %w, the first is %s: the stream alone has them, until its retention ends", n,
-			ErrNoRecords, result.NoRecords[0])
+	if n := len(result.Gone); n > 0 {
+		return fmt.Errorf("%w: those of %d failed batches, the first is %s", ErrGone, n, result.Gone[0])
 	}
 	return nil
 }
@@ -81,6 +81,9 @@ func (r Result) String() string {
 	if n := len(r.Strange); n > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects are no dead letters and were passed over, the first is %s.", n,
 			r.Strange[0]))
+	}
+	if len(r.Gone) > 0 {
+		sentences = append(sentences, sayGone(r.Gone))
 	}
 	if r.Sent > 0 && !r.DryRun {
 		sentences = append(sentences, "`verify` says when they are answered.")

@@ -57,15 +57,15 @@ type Result struct {
 	Unreadable   int64                     `json:"unreadable"`  // still no event; they are in quarantine
 	Reasons      map[activity.Reason]int64 `json:"reasons"`     // of Unreadable
 	OtherStreams int64                     `json:"other_streams"`
-	Strange      []string                  `json:"strange,omitempty"`    // objects that are no dead letter, by key; passed over
-	NoRecords    []string                  `json:"no_records,omitempty"` // failed batches without their records, by key
+	Strange      []string                  `json:"strange,omitempty"` // objects that are no dead letter, by key; passed over
+	Gone         []Gone                    `json:"gone,omitempty"`    // failed batches whose records nobody has
 	DryRun       bool                      `json:"dry_run"`
 }
 
-// Run sends what has not been sent. stream is the name of the one that w writes to: records of
-// others are left alone. With dryRun nothing is sent or written.
-func Run(ctx context.Context, store objectstore.Store, w writer, stream string, dryRun bool) (Result, error) {
-	r := &run{store: onceStore{store}, writer: w, stream: stream,
+// Run sends what has not been sent. stream is the name of the one that w writes to and from reads:
+// records of others are left alone. With dryRun nothing is sent or written.
+func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, dryRun bool) (Result, error) {
+	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream,
 		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{deadletter.Prefixes[0], quarantineGroup},
@@ -87,6 +87,7 @@ type source struct {
 type run struct {
 	store  onceStore
 	writer writer
+	reader reader
 	stream string
 
 	mu     sync.Mutex // guards result while objects are read in parallel
@@ -201,17 +202,29 @@ func (r *run) read(ctx context.Context, key string) (*object, error) {
 		return nil, err
 	}
 	letter, err := deadletter.Read(key, data)
-	records := letter.Records()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case err != nil:
-		r.result.Strange = append(r.result.Strange, key)
-	case len(records) == 0:
-		r.result.NoRecords = append(r.result.NoRecords, key)
-	}
 	if err != nil {
-		records = nil // it is in the result; the other objects are sent all the same
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.result.Strange = append(r.result.Strange, key)
+		return &object{key: key}, nil // the other objects are sent all the same
+	}
+	if !lacksRecords(letter) {
+		return &object{key: key, records: letter.Records()}, nil
+	}
+	if b := letter.Batch; b.Stream != "" && b.Stream != r.stream {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.result.OtherStreams++
+		return &object{key: key}, nil
+	}
+	records, gone, err := r.fromStream(ctx, key, letter.Batch)
+	if err != nil {
+		return nil, fmt.Errorf("find the records of %s on the stream: %w", key, err)
+	}
+	if gone != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.result.Gone = append(r.result.Gone, *gone)
 	}
 	return &object{key: key, records: records}, nil
 }
