@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -105,6 +107,56 @@ func TestCheckNamesAllProblemsAtOnce(t *testing.T) {
 		"column ratings.productRating is a decimal with 1 places, want an integer"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+}
+
+// TestTheServersStatementLimitHoldsUnlessOverridden reads a shop by a query that takes longer than the
+// server lets a query take. MariaDB ends it with an error; MySQL ends its SLEEP early, which then
+// gives no row.
+func TestTheServersStatementLimitHoldsUnlessOverridden(t *testing.T) {
+	t.Parallel()
+	server := mustMySQLServer(t)
+	cfg := mustLatin1Shop(t, server, rangeShop)
+	var version string
+	mustAsk(t, server, "SELECT VERSION()", &version)
+	limit := "SET GLOBAL max_execution_time = 2000"
+	if strings.Contains(version, "MariaDB") {
+		limit = "SET GLOBAL max_statement_time = 2"
+	}
+	db, err := sql.Open("mysql", server.FormatDSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	none, short := time.Duration(0), 2*time.Second
+	read := func(o mysqlsource.Options) (rows int, err error) {
+		o.Mapping = mysqlsource.Mapping{Ratings: "SELECT * FROM ratings WHERE customerNumber = 1 AND productCode = 'P1' AND SLEEP(5) = 0"}
+		snapshot, err := mysqlsource.Open(t.Context(), cfg.FormatDSN(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer snapshot.Close()
+		err = snapshot.Ratings(t.Context(), func(shop.Rating) error { rows++; return nil })
+		return rows, err
+	}
+	for _, test := range []struct {
+		name    string
+		server  bool // it has a limit
+		options mysqlsource.Options
+		whole   bool
+	}{
+		{"no limit", false, mysqlsource.Options{}, true},
+		{"etl's own limit", false, mysqlsource.Options{StatementLimit: &short}, false},
+		{"the server's limit", true, mysqlsource.Options{}, false},
+		{"the server's limit overridden", true, mysqlsource.Options{StatementLimit: &none}, true},
+	} {
+		if test.server {
+			mustExec(t, db, limit)
+		}
+		rows, err := read(test.options)
+		if whole := rows == 1 && err == nil; whole != test.whole || err != nil && !errors.Is(err, mysqlsource.ErrStatementLimit) {
+			t.Errorf("%s: %d rows, %v", test.name, rows, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package etl
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -25,6 +27,7 @@ func TestNothingIsLostWithoutACount(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := damagedShop(r)
 		ratings, customers, products := len(s.ratings), len(s.customers), len(s.products)
+		noText, spelled := s.oddCodes()
 		dir, err := os.MkdirTemp("", "damage-*")
 		if err != nil {
 			r.Fatal(err)
@@ -54,6 +57,10 @@ func TestNothingIsLostWithoutACount(t *testing.T) {
 				r.Errorf("%d %s: %d read, %d kept, %d left out", of.rows, of.what, of.read, of.kept, of.leftOut)
 			}
 		}
+		if c.BadText != noText || c.OtherSpelling != spelled {
+			r.Errorf("%d ratings have a code that is not text, counted are %d; %d have one that is spelled otherwise, counted "+
+				"are %d", noText, c.BadText, spelled, c.OtherSpelling)
+		}
 		for rule, count := range c.ratingCounts() {
 			if texts := out.Details.Examples[rule]; (*count > 0) != (len(texts) > 0) {
 				r.Errorf("%s: %d faults, examples %q", rule, *count, texts)
@@ -61,6 +68,28 @@ func TestNothingIsLostWithoutACount(t *testing.T) {
 		}
 		wantNewest(t, r, s, commit.NewRepository(objectstore.NewFolder(dir), "training-set"), out.Manifest)
 	})
+}
+
+// oddCodes counts, of the ratings of known customers, those whose code is not text, and those whose
+// code the database holds equal to that of a product.
+func (s *table) oddCodes() (noText, spelled int64) {
+	customers, products := map[int32]bool{}, map[string]bool{}
+	for _, c := range s.customers {
+		customers[c.Number] = true
+	}
+	for _, p := range s.products {
+		products[p.Code] = true
+	}
+	for _, r := range s.ratings {
+		switch {
+		case !customers[r.CustomerNumber] || products[r.ProductCode]:
+		case text.Check(r.ProductCode, text.NoLimit) != nil:
+			noText++
+		case slices.ContainsFunc(s.same[r.ProductCode], func(code string) bool { return products[code] }):
+			spelled++
+		}
+	}
+	return noText, spelled
 }
 
 // damagedShop is a shop of few keys, so that they repeat.

@@ -41,9 +41,13 @@ func (s *table) Products(context.Context) ([]shop.Product, error)   { return s.p
 func (s *table) Position() mysqlsource.Position {
 	return cmp.Or(s.position, mysqlsource.Position{Database: "test"})
 }
-func (s *table) Check(context.Context) error                                { return s.check }
-func (s *table) Schema(context.Context) (mysqlsource.Schema, error)         { return s.schema, nil }
-func (*table) EstimateIn(context.Context, mysqlsource.Range) (int64, error) { return 0, nil }
+func (s *table) Check(context.Context) error                        { return s.check }
+func (s *table) Schema(context.Context) (mysqlsource.Schema, error) { return s.schema, nil }
+
+// EstimateIn is a little off, as a server's statistics are.
+func (s *table) EstimateIn(context.Context, mysqlsource.Range) (int64, error) {
+	return int64(len(s.ratings)) + 5, nil
+}
 
 func (s *table) Faults() *shop.Faults { return &s.faults }
 func (s *table) SameProducts(_ context.Context, codes []string) (map[string][]string, error) {
@@ -157,6 +161,23 @@ func TestRunJoinsWritesAndCommits(t *testing.T) {
 	}
 }
 
+// A long reading says how far it is, every 50,000 ratings, and how many there are about.
+func TestRunShowsItsProgress(t *testing.T) {
+	t.Parallel()
+	s := small()
+	for len(s.ratings) < 2*progressRows+100 {
+		s.ratings = append(s.ratings, s.ratings[len(s.ratings)-1])
+	}
+	var said []int64
+	_, err := Run(t.Context(), s, commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set"), Options{
+		ScratchDir: t.TempDir(), Limits: Limits{Duplicates: 1, FutureDates: 1},
+		Progress: func(ratings, expected int64) { said = append(said, ratings, expected-int64(len(s.ratings))) },
+	})
+	if err != nil || !slices.Equal(said, []int64{progressRows, 5, 2 * progressRows, 5}) {
+		t.Errorf("said %d, %v", said, err)
+	}
+}
+
 func TestRunAgainIsANoOpAndAChangeIsNot(t *testing.T) {
 	t.Parallel()
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
@@ -257,6 +278,35 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 				t.Errorf("left in the scratch folder: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// A shop of which most products went out of stock is refused, unless that is accepted.
+func TestStockThatFellIsRefused(t *testing.T) {
+	t.Parallel()
+	stocked := func(products int) *table {
+		s := small()
+		for i := range s.products {
+			s.products[i].QuantityInStock = 0
+			if i < products {
+				s.products[i].QuantityInStock = 1
+			}
+		}
+		return s
+	}
+	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
+	old, _ := mustRun(t, stocked(100), repo)
+	o := Options{ScratchDir: t.TempDir(), Limits: few, MaxShrink: 0.5}
+	_, err := Run(t.Context(), stocked(49), repo, o)
+	if !errors.Is(err, ErrShrink) || !strings.Contains(err.Error(), "49 products in stock, the current set has 100") {
+		t.Errorf("error %v", err)
+	}
+	if m, err := repo.Current(t.Context()); err != nil || m.Run != old.Run {
+		t.Errorf("run %s is current, want %s; %v", m.Run, old.Run, err)
+	}
+	o.AcceptShrink = true
+	if out, err := Run(t.Context(), stocked(49), repo, o); err != nil || !out.Changed {
+		t.Errorf("accepted: %+v, %v", out.Changed, err)
 	}
 }
 
