@@ -60,3 +60,19 @@ func TestWriteKeepsTheFirstRecordOfAnEventOfEachStream(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What names no place on a stream has no key of its own: all such would share one object.
+func TestWriteRefusesARecordWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	store := &memory{objects: map[string][]byte{}}
+	for _, p := range []activity.Position{{}, {Shard: "shard-0", SequenceNumber: "1"}, {Stream: "s", SequenceNumber: "1"},
+		{Stream: "s", Shard: "shard-0"}, {Stream: "..", Shard: "shard-0", SequenceNumber: "1"},
+		{Stream: "a/b", Shard: "shard-0", SequenceNumber: "1"}} {
+		if err := NewQuarantine(store).Write(t.Context(), activity.Quarantined{Position: p}); !errors.Is(err, ErrPosition) {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	if len(store.objects) > 0 {
+		t.Errorf("wrote %v", store.objects)
+	}
+}
