@@ -9,7 +9,7 @@ import (
 )
 
 type grammar struct {
-	Up          up          `cmd:"" help:"Install what is missing, start what is not running, and write the environment file."`
+	Up          up          `cmd:"" help:"Install missing parts, start stopped ones, and write the environment file."`
 	Down        down        `cmd:"" help:"Stop every process. The databases keep their data."`
 	Status      status      `cmd:"" help:"Show what is running. Exit code 1: a part is not healthy."`
 	Reset       reset       `cmd:"" help:"Stop the stack and delete its data. Downloads and programs stay."`
@@ -17,8 +17,8 @@ type grammar struct {
 	Env         env         `cmd:"" help:"Print the environment file, including passwords."`
 	Exec        execIt      `cmd:"" help:"Run a program with the variables of the environment file. A variable that the caller sets wins."`
 	Claim       claim       `cmd:"" help:"Mark a new or empty state folder as kindred's, and refuse any other folder."`
-	Provision   provisionIt `cmd:"" help:"Create buckets, streams and the two Lambda functions. What exists is kept."`
-	Deprovision deprovision `cmd:"" help:"Delete what provision created."`
+	Provision   provisionIt `cmd:"" help:"Create missing buckets and streams, and install the two Lambda functions."`
+	Deprovision deprovision `cmd:"" help:"Delete the buckets, streams and functions that provision created."`
 }
 
 func main() {

@@ -1,5 +1,5 @@
-// Verify is the delivery audit: it proves that every event on the stream ended somewhere, exactly
-// once. `verify redrive` sends events again that had to be given up.
+// Verify is the delivery audit: it proves that every event on the stream has an outcome. `verify
+// redrive` sends events again that were given up.
 package main
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 type command struct {
-	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default). Exit code 1: an event is lost, or there was no event."`
-	Redrive redrive.Command `cmd:"" help:"After a fix, send again what is in quarantine or in failed batches. What an earlier redrive completed is not sent again."`
+	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default command). Exit code 1: an event is lost, an output is wrong or unexplained, or there was no event."`
+	Redrive redrive.Command `cmd:"" help:"After a fix, send the events in quarantine and in failed batches again. Events that an earlier redrive sent are skipped."`
 }
 
 func main() {

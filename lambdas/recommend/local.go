@@ -10,9 +10,9 @@ import (
 )
 
 const description = "The Lambda function that answers every event of the activity stream with recommendations. " +
-	"It cannot be started from a command line. `make deploy` installs it in the local stack, and Terraform installs it on AWS."
+	"You cannot start it from a command line. `make deploy` installs it in the local stack, and Terraform installs it on AWS."
 
-type command struct{}
+type command struct{ program.VersionOnly }
 
 // Run says what to do instead.
 func (command) Run() error {

@@ -17,7 +17,7 @@ type command struct {
 	Events int     `default:"2000" help:"Number of clicks to send."`
 	Poison int     `default:"20" help:"Number of unreadable records to send between the clicks."`
 	Rate   int     `default:"200" help:"Clicks per second."`
-	State  string  `default:".kindred" type:"path" env:"KINDRED_STATE" help:"State folder of the local stack. The report is written there."`
+	State  string  `default:".kindred" type:"path" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder of the local stack. The report is written there."`
 }
 
 func (c *command) Run(ctx context.Context, out *program.Output) error {

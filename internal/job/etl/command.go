@@ -21,10 +21,10 @@ const Description = "Extract the shop's database to a training set. The set is o
 
 // Command is the command line of the etl job.
 type Command struct {
-	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default)."`
-	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows, and say what etl would refuse and how to mend it."`
+	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default command)."`
+	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows. Say which data etl would refuse, and how to correct the data."`
 	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: fix their ranges, and write customers and products."`
-	CommitParts CommitPartsCommand `cmd:"" help:"When all partitions of a job have finished, make what they wrote the current training set."`
+	CommitParts CommitPartsCommand `cmd:"" help:"After all partitions of a job have been written, make them the current training set."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
 	Verify      VerifyCommand      `cmd:"" help:"Read all files of the current training set and compare them with its manifest."`
 	Prune       PruneCommand       `cmd:"" help:"Delete the files of runs that were never completed."`
@@ -34,17 +34,21 @@ type Command struct {
 type Reading struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with one query per table, for a shop whose tables or columns have other names (example: testdata/shop-mapping)."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each table that has other names or columns. A table without a query is read under its own name (example: testdata/shop-mapping)."`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
-	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. An ALTER TABLE of the table waits for one query; etl check says whether it waits longer on this server."`
+	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
-	ScratchDir     string          `placeholder:"FOLDER" help:"Folder for files that are not uploaded yet. Default: the system's temporary folder."`
+}
+
+// Scratch is where a command keeps files until they are uploaded.
+type Scratch struct {
+	ScratchDir string `placeholder:"FOLDER" help:"Folder for files that are not uploaded yet. Default: the system's temporary folder."`
 }
 
 // Shrinking is how much of itself a shop may lose.
 type Shrinking struct {
-	MaxShrink    float64 `default:"0.5" help:"Refuse the set if the shop has lost more than this share (0 to 1) of its ratings, customers, products or products in stock since the current training set. 0 sets no limit."`
-	AcceptShrink bool    `help:"Accept, this once, that the shop lost most of its rows, or has nothing in stock."`
+	MaxShrink    float64 `default:"0.5" help:"Refuse the set if the shop has lost more than this share (0 to 1) of its ratings, customers, products or products in stock since the current training set. Unlike the other shares, 0 turns the check off."`
+	AcceptShrink bool    `help:"Accept, this once, a shop that shrank by more than --max-shrink, or has nothing in stock."`
 }
 
 func (s Shrinking) validate() error {
@@ -57,13 +61,15 @@ func (s Shrinking) validate() error {
 // RunCommand is `etl`.
 type RunCommand struct {
 	Reading
+	Scratch
+
 	Lake       envconfig.Lake `embed:""`
 	Limits     Limits         `embed:""`
 	Shrinking  Shrinking      `embed:""`
 	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
-	DryRun     bool           `help:"Look at up to 10,000 rows of each data set, say what a run would do or refuse, and write nothing."`
-	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. When all are written, etl commit-parts makes the set. etl plan may be run first; otherwise the first partition does its work."`
-	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name of a job of several partitions: the same in plan, in each partition and in commit-parts. Take a new name for each set."`
+	DryRun     bool           `help:"Look at up to 10,000 rows of each data set and say what a run would do or refuse. Write nothing."`
+	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. If etl plan has not run, the first partition to start does it. When all partitions are written, run etl commit-parts."`
+	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name of a job of several partitions. Give plan, every partition and commit-parts the same name, and use a new name for each training set."`
 }
 
 // shopAt is a shop that can be opened.

@@ -21,6 +21,8 @@ type CheckCommand struct {
 	Reading
 	Lake   envconfig.Lake `embed:""`
 	Limits Limits         `embed:""`
+	// ScratchDir was a flag of etl check before; it changes nothing.
+	ScratchDir string `hidden:"" help:"Not used, because etl check writes no file."`
 }
 
 // Checked is the result of `etl check`.

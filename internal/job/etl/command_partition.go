@@ -94,8 +94,9 @@ func jobError(job string, err error) error {
 // PlanCommand is `etl plan`.
 type PlanCommand struct {
 	Reading
+	Scratch
 	Lake       envconfig.Lake `embed:""`
-	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name of a job of several partitions: the same in plan, in each partition and in commit-parts. Take a new name for each set."`
+	Job        string         `env:"ETL_JOB" required:"" placeholder:"NAME" help:"Name of a job of several partitions. Give plan, every partition and commit-parts the same name, and use a new name for each training set."`
 	Partitions int            `required:"" placeholder:"N" help:"How many partitions there are."`
 }
 
@@ -138,8 +139,8 @@ type CommitPartsCommand struct {
 	Limits     Limits         `embed:""`
 	Shrinking  Shrinking      `embed:""`
 	MaxSpread  time.Duration  `default:"1h" help:"Longest time between the first and the last snapshot of a job's partitions."`
-	SameMoment bool           `help:"Refuse unless the server proves that nothing was written between the partitions' snapshots."`
-	TrustSizes bool           `help:"Compare the files' sizes only, instead of reading them back for their hashes."`
+	SameMoment bool           `help:"Refuse the set unless the server proves that nothing was written between the partitions' snapshots."`
+	TrustSizes bool           `help:"Check only the sizes of the files. Without this flag, every file is read back and its hash is checked."`
 	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
 }
 

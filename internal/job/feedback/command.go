@@ -12,14 +12,14 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Find out what became of the delivered recommendations: hit rates, and interactions for " +
-	"the next training."
+const Description = "Compute from the delivered recommendations what visitors did with them: hit rates for people, and " +
+	"interactions for the next training."
 
 // Command is the command line.
 type Command struct {
 	Recommendations envconfig.Recommendations `embed:""`
 	Lake            envconfig.Lake            `embed:""`
-	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" help:"The program duckdb, which runs the joins."`
+	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" placeholder:"PROGRAM" help:"The program duckdb, which runs the joins."`
 	ScratchDir      string                    `placeholder:"FOLDER" help:"Folder for temporary copies of the records. Default: the system's temporary folder."`
 	SQL             bool                      `name:"sql" help:"Print the joins as SQL for Athena, and do nothing else."`
 }

@@ -21,8 +21,8 @@ const Description = "Load model versions into the vector database, make one live
 
 // Command is the program's grammar.
 type Command struct {
-	Run      runCommand      `cmd:"" default:"withargs" help:"Load the newest model version, ask the gate, and make it live (the default). A damaged version is loaded again."`
-	List     listCommand     `cmd:"" help:"List the loaded versions, what is damaged, and the history of the live pointer."`
+	Run      runCommand      `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
+	List     listCommand     `cmd:"" help:"List the loaded versions, their damage, and the history of the live version."`
 	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
 	Canary   canaryCommand   `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. --off ends it."`
@@ -31,8 +31,8 @@ type Command struct {
 
 // move is what every command that moves the pointer records.
 type move struct {
-	Actor  string `placeholder:"NAME" help:"Who does this; it is written to the history. Default: the AWS role on AWS, elsewhere the user of this machine."`
-	Reason string `help:"Why this is done; it is written to the history."`
+	Actor  string `placeholder:"NAME" help:"Name of the person or role for the history. Default: the AWS role on AWS, elsewhere the user of this machine."`
+	Reason string `help:"Reason for the history."`
 }
 
 // AfterApply finds out who acts, unless a flag says it.
@@ -98,7 +98,7 @@ type canaryCommand struct {
 	envconfig.PGVector
 	envconfig.Artifacts
 	move
-	Version string  `arg:"" optional:"" help:"Version to try. Default: the newest one."`
+	Version string  `arg:"" optional:"" help:"Version that becomes the canary. Default: the newest one."`
 	Share   float64 `default:"0.1" help:"Share of the sessions that the canary answers, between 0 and 1."`
 	Off     bool    `help:"End the canary: the live version answers all sessions again."`
 	Force   bool    `help:"Start the canary even if the gate refuses the version. Needs --reason."`

@@ -21,7 +21,7 @@ const Description = "Train a model version from the current training set, compar
 
 // Command is the command line of the train job.
 type Command struct {
-	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default). The same input is not trained twice."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.
@@ -43,7 +43,7 @@ type RunCommand struct {
 	ViewWeight       float64             `default:"0" help:"Weight that serving gives to a product that was viewed in the current session. A like in training has weight 1. 0 lets tuning choose."`
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
-	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses what the system has left. Training that needs more is refused before it starts."`
+	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
 }

@@ -17,7 +17,7 @@ import (
 // EvaluateSessionsCommand is `train evaluate-sessions`.
 type EvaluateSessionsCommand struct {
 	Train      string `required:"" placeholder:"FILE" help:"Clicks to train on: tab-separated, with a header that names SessionId, ItemId and Time (unix seconds)."`
-	Test       string `required:"" placeholder:"FILE" help:"Clicks of the sessions to predict, in the same format."`
+	Test       string `required:"" placeholder:"FILE" help:"Clicks of the test sessions: tab-separated, with a header that names SessionId, ItemId and Time (unix seconds)."`
 	LargestDim int    `default:"256" help:"Largest number of components of a vector that tuning may choose."`
 	Epochs     int    `default:"10" help:"Passes over all sessions and items in the final fit."`
 	Seed       uint64 `default:"1" help:"Seed of the random initial vectors."`

@@ -28,11 +28,11 @@ const Description = "Prove that every event on the stream ended as a recommendat
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	PGVector  envconfig.PGVector  `embed:""`
-	Artifacts envconfig.Artifacts `embed:""`
+	PGVector  envconfig.PGVector  `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
+	Artifacts envconfig.Artifacts `embed:"" set:"artifacts_use=optional; verify checks the versions of answers by it if there is no vector database"`
 	Wait      time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
-	Since     string              `placeholder:"TIME" help:"Ignore what arrived before this time (RFC 3339) or this age (15m). Default: look at all that the stream keeps."`
-	Until     string              `placeholder:"TIME" help:"Ignore what arrived at or after this time (RFC 3339) or this age (15m). Default: look at everything up to now."`
+	Since     string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
+	Until     string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
 	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Send clicks to the activity stream: those of simulated shoppers, or recorded ones."
+const Description = "Send clicks to the activity stream: those of simulated visitors, or recorded ones."
 
 // Sessions that are open at the same time. A batch carries at most one record of each, so a high
 // rate needs many.
@@ -42,24 +42,24 @@ const likedStars = 4
 
 // Command is the command line.
 type Command struct {
-	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated shoppers (the default)."`
-	File    FileCommand   `cmd:"" help:"Send recorded events, or the events of recommendation records, in their order."`
-	Compare trial.Command `cmd:"" help:"Compare recommenders by the hit rates of the same simulated shoppers: kindred, kindred without the session, popularity, the true tastes."`
+	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated visitors (the default command)."`
+	File    FileCommand   `cmd:"" help:"Send recorded events, or the events of recommendation records, in the order of the file."`
+	Compare trial.Command `cmd:"" help:"Compare recommenders by their hit rates with the same simulated visitors: kindred, kindred without the session, popularity, the true tastes."`
 }
 
 // RunCommand is `replay`.
 type RunCommand struct {
 	MySQL           envconfig.MySQL           `embed:""`
-	Lake            envconfig.Lake            `embed:""`
+	Lake            envconfig.Lake            `embed:"" set:"lake_use=replay reads planted/shop.json there, which holds the tastes of a generated shop"`
 	Stream          envconfig.Stream          `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
 	Events          int                       `default:"2000" help:"Number of events to send."`
 	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
 	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
-	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another one gives other shoppers."`
-	RunID           string                    `name:"run" help:"Text in every id, so that two replays have different ids. Default: the current time."`
-	React           bool                      `help:"Shoppers wait for the recommendations that are delivered to S3, and react to them. Needs RECOMMENDATIONS_BUCKET."`
-	Patience        time.Duration             `default:"10s" help:"How long a shopper waits for a recommendation, with --react. Firehose on AWS buffers for a minute, so use 2m there."`
+	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another one gives other visitors."`
+	RunID           string                    `name:"run" placeholder:"ID" help:"Text in every id, so that two replays have different ids. Default: the current time."`
+	React           bool                      `help:"Visitors wait for the recommendations that are delivered to S3, and react to them. Needs --recommendations."`
+	Patience        time.Duration             `default:"10s" help:"With --react: how long a visitor waits for a recommendation. Firehose on AWS buffers for a minute, so use 2m there."`
 	Save            string                    `placeholder:"FILE" help:"File to which the events are also written. The command \"replay file FILE\" sends them again."`
 }
 

@@ -18,21 +18,21 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Fill the shop's MySQL database with a generated shop, whose customers' tastes are " +
-	"known, or with published data."
+const Description = "Fill the shop's MySQL database: with a generated shop, whose customers' tastes are known, " +
+	"with published data, or with the tables of another shop system."
 
 // Command is the command line.
 type Command struct {
 	Generate Generate `cmd:"" help:"Generate a shop whose customers' tastes are known, so that the best possible ranking is known too."`
 	Import   Import   `cmd:"" help:"Import MovieLens files or CSV files."`
-	System   System   `cmd:"" help:"Make up a shop in the tables of a shop system, such as WooCommerce, to try connecting to one."`
+	System   System   `cmd:"" help:"Generate a shop in the tables of another shop system, such as WooCommerce, to try kindred with that system."`
 }
 
 // target is where generate and import write.
 type target struct {
 	envconfig.MySQL `embed:""`
-	envconfig.Lake  `embed:""`
-	Force           bool `help:"Replace a shop that seed did not fill. A shop that already holds the same rows is loaded again, too."`
+	envconfig.Lake  `embed:"" set:"lake_use=seed keeps planted/shop.json there, which describes a generated shop"`
+	Force           bool `help:"Replace any shop that the database holds, even one that seed did not fill. Load the rows again even if the database already holds the same ones."`
 }
 
 // result is what a command prints.

@@ -12,7 +12,7 @@ type MySQL struct {
 
 // PGVector locates the vector database.
 type PGVector struct {
-	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"The vector database, as postgres://user:password@host:port/database." json:"-"`
+	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"The vector database (${pgvector_use=where versions are served}), as postgres://user:password@host:port/database." json:"-"`
 	// IAM logs the DSN's user in with an IAM token instead of a password. RDS accepts that from users
 	// who have the role rds_iam, over TLS only.
 	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to the vector database on RDS with an IAM token instead of a password."`
@@ -20,17 +20,17 @@ type PGVector struct {
 
 // Lake is where training sets are written and read.
 type Lake struct {
-	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"The lake, which holds training sets and interactions: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"The lake (${lake_use=training sets and interactions}): a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Artifacts is where model versions are written and read.
 type Artifacts struct {
-	Bucket string `name:"artifacts" env:"ARTIFACTS_BUCKET" placeholder:"BUCKET" help:"Where model versions are kept: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"artifacts" env:"ARTIFACTS_BUCKET" placeholder:"BUCKET" help:"The store of model versions (${artifacts_use=written by train}): a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Recommendations is where Firehose delivers recommendations and where bad records are quarantined.
 type Recommendations struct {
-	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"Where recommendations and quarantined records are kept: a bucket, s3://bucket/prefix or file:///folder."`
+	Bucket string `name:"recommendations" env:"RECOMMENDATIONS_BUCKET" placeholder:"BUCKET" help:"The store of recommendations and quarantined events: a bucket, s3://bucket/prefix or file:///folder."`
 }
 
 // Stream is the Kinesis data stream that carries activity.

@@ -44,13 +44,20 @@ func describe(v *kong.Value) string {
 	return text
 }
 
-// placeholders gives a flag the kind of its value as placeholder where kong would show its default,
-// which describe shows.
-func placeholders(k *kong.Kong) error {
+// polish changes three things in kong's help. A flag without a placeholder gets the kind of its value
+// (kong would show the default, which describe shows). --help has a plainer text. The help of a
+// program that embeds VersionOnly leaves out the flags that it cannot use.
+func polish(k *kong.Kong, grammar any) error {
+	k.Model.HelpFlag.Help = "Show this help."
+	_, versionOnly := grammar.(interface{ versionOnly() })
 	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
-		if f, ok := node.(*kong.Flag); ok && f.PlaceHolder == "" && !f.IsBool() {
-			f.PlaceHolder = placeholder(f.Target.Type())
+		if f, ok := node.(*kong.Flag); ok {
+			if f.PlaceHolder == "" && !f.IsBool() {
+				f.PlaceHolder = placeholder(f.Target.Type())
+			}
+			f.Hidden = f.Hidden || versionOnly && f.Name != "help" && f.Name != "version"
 		}
+
 		return next(nil)
 	})
 }

@@ -34,6 +34,12 @@ type flags struct {
 	Version kong.VersionFlag `help:"Print the commit, its date and the Go version that this program was built from."`
 }
 
+// VersionOnly is embedded by the command of a program that cannot be started from a command line. Of
+// the common flags, its help shows --help and --version.
+type VersionOnly struct{}
+
+func (VersionOnly) versionOnly() {}
+
 // Main runs the command line in args against grammar, a pointer to a struct for kong whose commands
 // (or itself) have Run(context.Context, *Output) error, and returns the exit code. kong's `env`
 // tags read the process environment.
@@ -61,7 +67,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	parser, err := kong.New(grammar, kong.Name(name), kong.Description(description), kong.Embed(&common),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.Vars{"version": built.sentence(name)}, kong.Help(help), kong.ValueFormatter(describe),
-		kong.PostBuild(placeholders))
+		kong.PostBuild(func(k *kong.Kong) error { return polish(k, grammar) }))
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 2

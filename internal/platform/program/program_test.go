@@ -28,6 +28,10 @@ type run struct {
 
 type show struct{}
 
+type versionOnly struct{ program.VersionOnly }
+
+func (versionOnly) Run() error { return nil }
+
 type result struct {
 	Rows int `json:"rows"`
 }
@@ -54,6 +58,16 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	var out, problems bytes.Buffer
 	code = program.Run(t.Context(), "thing", "Does a thing.", &grammar{}, args, &out, &problems)
 	return code, out.String(), problems.String()
+}
+
+func TestHelpOfVersionOnly(t *testing.T) {
+	t.Parallel()
+	var out, problems bytes.Buffer
+	code := program.Run(t.Context(), "thing", "Does a thing.", &versionOnly{}, []string{"--help"}, &out, &problems)
+	if help := out.String(); code != 0 || !strings.Contains(help, "--version") || !strings.Contains(help, "Show this help.") ||
+		strings.Contains(help, "--json") || strings.Contains(help, "--verbose") {
+		t.Errorf("exit code %d, help %q, stderr %q", code, help, problems.String())
+	}
 }
 
 func TestRunExitCodesAndOutput(t *testing.T) {

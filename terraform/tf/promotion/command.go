@@ -21,8 +21,8 @@ const Description = "Terraform for kindred: the local stack's resources, package
 
 // Command is the program's grammar.
 type Command struct {
-	Local   localCommand   `cmd:"" help:"Build the streaming half in the running LocalStack from terraform/local."`
-	Package packageCommand `cmd:"" help:"Build everything that is deployed. The same commit gives the same bytes."`
+	Local   localCommand   `cmd:"" help:"Build the stream with its functions in the running LocalStack, from terraform/local."`
+	Package packageCommand `cmd:"" help:"Build the functions' zips and the image. The same commit gives the same bytes."`
 	Promote promoteCommand `cmd:"" help:"Package this commit and promote it to an environment on AWS, after a plan and a confirmation."`
 }
 
@@ -60,7 +60,7 @@ func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
 type localCommand struct {
 	Action  string `arg:"" enum:"apply,plan,destroy" help:"What to do: apply, plan or destroy."`
 	Tflocal bool   `help:"Run tflocal, LocalStack's wrapper, instead of terraform."`
-	Empty   bool   `help:"With plan: fail if it would change something."`
+	Empty   bool   `help:"With plan: exit with 1 if anything would change."`
 }
 
 // Run runs the action against the local stack.

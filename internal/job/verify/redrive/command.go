@@ -26,7 +26,7 @@ var ErrGone = errors.New("records are gone")
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	DryRun bool `help:"Say what would be sent, and send and write nothing."`
+	DryRun bool `help:"Say which events would be sent. Send and write nothing."`
 }
 
 // Run sends again and reports.
