@@ -10,8 +10,8 @@ import (
 	"kindred/internal/platform/golden"
 )
 
-// TestGoldenRecord holds a recommendation record: one line that begins with the event as it came.
-// The event is an input that the test only reads.
+// TestGoldenRecord holds a recommendation record as it is delivered: one line that begins with the
+// event as it came, and ends with a checksum. The event is an input that the test only reads.
 func TestGoldenRecord(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile(filepath.Join("testdata", "event.json"))
@@ -34,7 +34,7 @@ func TestGoldenRecord(t *testing.T) {
 		Recommendation: Recommendation{ID: RecommendationID(id), EventID: id, ModelVersion: "m0123456789abcde",
 			Source: SourceSession, GeneratedAt: arrived.Add(12500 * time.Microsecond), LatencyMS: 12.5, Position: position},
 	}
-	line, err := record.AppendLine(nil)
+	line, err := record.AppendSealed(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
