@@ -53,7 +53,7 @@ etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
-replay: build ## Simulated shoppers → Kinesis
+replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
 verify: build ## Prove that every event is accounted for; ARGS=redrive sends failed events again
 $(PROGRAMS):

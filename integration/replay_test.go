@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
 	"kindred/internal/lab/replay"
-	"kindred/internal/lab/shopper"
 	"kindred/internal/lab/simulation"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardreader"
@@ -25,8 +25,8 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd, err := shopper.New(shopper.Config{Seed: 1, Run: stream, Active: 60}, planted.Products(),
-		shopper.NewPlanted(planted))
+	crowd, err := visitor.New(visitor.Config{Seed: 1, Run: stream, Active: 60}, planted.Products(),
+		visitor.NewPlanted(planted))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ var edges = []edge{
 	{"internal/job", "internal/platform", "a job is a command with configuration"},
 
 	{"internal/lab", "internal/shop", "it makes and fills shops"},
-	{"internal/lab", "internal/stream", "simulated shoppers send events"},
+	{"internal/lab", "internal/stream", "simulated visitors send events"},
 	{"internal/lab", "internal/lake", "it reads delivered records and writes the planted truth"},
 	{"internal/lab", "internal/model", "a trial compares model versions"},
 	{"internal/lab", "internal/serving", "a trial answers as the functions would"},
@@ -65,7 +65,7 @@ var edges = []edge{
 
 	{"jobs", "internal/job", "a program is its job, wired"},
 	{"jobs", "internal/platform", "the shell that every program has"},
-	{"jobs/replay", "internal/lab", "simulated shoppers are made only to try kindred"},
+	{"jobs/replay", "internal/lab", "simulated visitors are made only to try kindred"},
 	{"jobs/replay", "internal/platform", "the shell that every program has"},
 	{"jobs/seed", "internal/lab", "generated shops are made only to try kindred"},
 	{"jobs/seed", "internal/platform", "the shell that every program has"},
@@ -179,7 +179,7 @@ var libraries = []library{
 var pure = []string{
 	"internal/shop", "internal/stream/activity", "internal/model/modelversion", "internal/model/ials",
 	"internal/model/evaluation", "internal/model/nextitem", "internal/serving/recommend", "internal/lab/simulation",
-	"internal/lab/shopper",
+	"internal/lab/visitor",
 }
 
 // labPrograms are the programs that do not ship. No other program links internal/lab.

@@ -1,4 +1,4 @@
-// Replay plays simulated shoppers into the activity stream.
+// Replay plays simulated visitors into the activity stream.
 package main
 
 import (

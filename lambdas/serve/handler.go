@@ -144,7 +144,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	arrived := s.now()
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		s.problem(w, r, http.StatusUnsupportedMediaType,
-			"send the activity record with the header Content-Type: application/json")
+			"send the activity event with the header Content-Type: application/json")
 		return
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, activity.MaxEventBytes+1))

@@ -14,7 +14,7 @@ import (
 )
 
 const description = "Answer over HTTP from the live model version: recommendations for a customer, recommendations " +
-	"for a session that is posted as an activity record, and similar products. GET /openapi.json describes the " +
+	"for a session that is posted as an activity event, and similar products. GET /openapi.json describes the " +
 	"interface. As a Lambda function, serve answers its function URL."
 
 // command is the local program. It listens on the loopback interface by default, because the interface

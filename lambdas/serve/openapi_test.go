@@ -38,7 +38,7 @@ type document struct {
 	}
 	Components struct {
 		Schemas struct {
-			ActivityRecord struct {
+			ActivityEvent struct {
 				Properties struct {
 					SessionID     struct{ MaxLength int } `json:"session_id"`
 					EventID       struct{ MaxLength int } `json:"event_id"`
@@ -230,7 +230,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 // TestDocumentAndParseAgree holds the document's rules for a record against those that count.
 func TestDocumentAndParseAgree(t *testing.T) {
 	t.Parallel()
-	schema := mustSchema(t, "components", "schemas", "ActivityRecord")
+	schema := mustSchema(t, "components", "schemas", "ActivityEvent")
 	entry := func(fields string) string {
 		return `{"session_id":"s","browse_history":[{"product_code":"a",` + fields + `}]}`
 	}
@@ -278,7 +278,7 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 		*limit.Schema.Default != defaultSimilar {
 		t.Errorf("parameter %+v", limit)
 	}
-	record := d.Components.Schemas.ActivityRecord.Properties
+	record := d.Components.Schemas.ActivityEvent.Properties
 	if record.SessionID.MaxLength != activity.MaxID || record.EventID.MaxLength != activity.MaxID ||
 		record.BrowseHistory.MaxItems != activity.MaxBrowseHistory ||
 		record.BrowseHistory.Items.Properties.ProductCode.MaxLength != activity.MaxProductCode {

@@ -45,7 +45,7 @@ type Config struct {
 	Epochs int `json:"epochs"`
 	// Seed of the initial vectors. Defaults to 1.
 	Seed uint64 `json:"seed"`
-	// ViewWeight and CartWeight are the confidences of an item that a shopper has looked at and has in
+	// ViewWeight and CartWeight are the confidences of an item that a visitor has looked at and has in
 	// the cart; a like in training has 1. 0, the default, lets tuning choose the first by replaying
 	// sessions of the validation part, and makes the second three times as much: putting into the cart
 	// is the rarer and clearer sign.

@@ -20,7 +20,7 @@ type Report struct {
 	DistinctEvents int64 `json:"distinct_events"` // event ids among them
 	Recommended    int64 `json:"recommended"`     // answered; also under another record of the same event id
 	Quarantined    int64 `json:"quarantined"`
-	OnFailure      int64 `json:"on_failure"` // given up by the mapping; the bytes lie in the bucket
+	OnFailure      int64 `json:"on_failure"` // given up by Lambda; the bytes lie in the bucket
 	InFlight       int64 `json:"in_flight"`  // unanswered, but younger than the patience
 	Lost           int64 `json:"lost"`       // unanswered for longer
 	// event ids among Lost: a producer that tries again may put one event on the stream twice
@@ -110,7 +110,7 @@ func (r *Report) checkVersions(known map[string]bool) {
 // Fault is nil when every event is accounted for and every output is explained and as it was
 // written; otherwise ErrUnaccounted with the figures, or ErrNoEvents when there was no event: an empty
 // stream or a wrong window must not pass for a proof. Duplicates, order, empty answers, strange objects
-// and events that the mapping gave up are reported and are no faults: nothing of them is gone.
+// and events that Lambda gave up are reported and are no faults: nothing of them is gone.
 func (r Report) Fault() error {
 	lost := "lost"
 	if r.DistinctLost != r.Lost {
@@ -169,7 +169,7 @@ func (r Report) String() string {
 	row("events on the stream", r.Events, distinct(r.DistinctEvents, r.Events))
 	row("  recommended", r.Recommended, tally(r.Sources))
 	row("  quarantined", r.Quarantined, tally(r.QuarantineReasons))
-	row("  given up by the mapping", r.OnFailure, "")
+	row("  given up by Lambda", r.OnFailure, "")
 	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
 	row("  in flight", r.InFlight, "")
 	row("  lost", r.Lost, distinct(r.DistinctLost, r.Lost))

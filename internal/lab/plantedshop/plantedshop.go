@@ -1,5 +1,5 @@
 // Package plantedshop reads from the lake how a generated shop was made, so that its planted tastes
-// can be known again: the trainer's ceiling and the simulated shoppers follow them. `seed` writes
+// can be known again: the trainer's ceiling and the simulated visitors follow them. `seed` writes
 // that object, and removes it with the shop.
 package plantedshop
 

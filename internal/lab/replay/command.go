@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"kindred/internal/lab/plantedshop"
-	"kindred/internal/lab/shopper"
 	"kindred/internal/lab/simulation"
 	"kindred/internal/lab/trial"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -145,7 +145,7 @@ func (r Result) sentence(react bool) string {
 		s += fmt.Sprintf("\n%d more lines hold no event and were sent as they are; the function quarantines them.", r.NoEvents)
 	}
 	if react {
-		s += fmt.Sprintf("\nShoppers saw recommendations on %d pages and looked at a recommended product after %d of them (%.1f %%).", r.Shown, r.Hits,
+		s += fmt.Sprintf("\nVisitors saw recommendations on %d pages and looked at a recommended product after %d of them (%.1f %%).", r.Shown, r.Hits,
 			100*float64(r.Hits)/float64(max(r.Shown, 1)))
 	}
 	return s
@@ -183,9 +183,9 @@ func (c *RunCommand) check() error {
 	return nil
 }
 
-// crowd makes the shoppers of the shop in the database: with planted tastes when the lake says how
+// crowd makes the visitors of the shop in the database: with planted tastes when the lake says how
 // it was generated.
-func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.Crowd, error) {
+func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.Crowd, error) {
 	db, err := shopdb.Open(ctx, c.MySQL.DSN)
 	if errors.Is(err, shopdb.ErrDSN) {
 		return nil, fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -198,7 +198,7 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.C
 	if err != nil {
 		return nil, err
 	}
-	cfg := shopper.Config{Seed: c.Seed, Run: c.RunID, Active: mostActive}
+	cfg := visitor.Config{Seed: c.Seed, Run: c.RunID, Active: mostActive}
 	if c.Rate > 0 {
 		cfg.Active = min(max(int(c.Rate/2), leastActive), mostActive)
 	}
@@ -211,8 +211,8 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.C
 		return nil, err
 	}
 	if planted != nil {
-		out.Log.DebugContext(ctx, "shoppers follow planted tastes")
-		return shopper.New(cfg, products, shopper.NewPlanted(planted))
+		out.Log.DebugContext(ctx, "visitors follow planted tastes")
+		return visitor.New(cfg, products, visitor.NewPlanted(planted))
 	}
 	customers, err := db.Customers(ctx)
 	if err != nil {
@@ -222,8 +222,8 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*shopper.C
 	if err != nil {
 		return nil, err
 	}
-	out.Log.DebugContext(ctx, "shoppers follow co-rated products", logkey.Ratings, len(liked))
-	return shopper.New(cfg, products, shopper.NewLikes(customers, products, liked))
+	out.Log.DebugContext(ctx, "visitors follow co-rated products", logkey.Ratings, len(liked))
+	return visitor.New(cfg, products, visitor.NewLikes(customers, products, liked))
 }
 
 // planted makes the generated shop again, or returns nil when the database holds another one.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/stream/activity"
 )
@@ -108,13 +108,13 @@ func readFile(name string, yield func(line) bool) bool {
 }
 
 // Next gives the next line. Its occurred_at stays what it was.
-func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
+func (r *recorded) Next(time.Time) (visitor.Click, bool, error) {
 	l, ok := r.next()
 	if !ok {
-		return shopper.Click{}, false, io.EOF
+		return visitor.Click{}, false, io.EOF
 	}
 	if l.err != nil {
-		return shopper.Click{}, false, l.err
+		return visitor.Click{}, false, l.err
 	}
 	r.lines++
 	if record, err := activity.ParseRecord(l.data); err == nil {
@@ -124,7 +124,7 @@ func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
 	if r.events += len(events); len(events) == 0 {
 		r.noEvents++
 		key := fmt.Sprintf("line-%d", r.lines) // a partition key must be something
-		return shopper.Click{SessionID: key, Data: l.data}, true, nil
+		return visitor.Click{SessionID: key, Data: l.data}, true, nil
 	}
 	for _, item := range events {
 		r.sessions[item.Event.SessionID] = true
@@ -133,11 +133,11 @@ func (r *recorded) Next(time.Time) (shopper.Click, bool, error) {
 		l.data = events[0].Data // a byte order mark is the file's
 	}
 	first := events[0].Event
-	return shopper.Click{EventID: first.EventID, SessionID: first.SessionID, Data: l.data}, true, nil
+	return visitor.Click{EventID: first.EventID, SessionID: first.SessionID, Data: l.data}, true, nil
 }
 
 // Show does nothing: what is recorded has happened.
 func (r *recorded) Show(string, []string) bool { return false }
 
 // Totals counts the sessions of the events.
-func (r *recorded) Totals() shopper.Totals { return shopper.Totals{Sessions: len(r.sessions)} }
+func (r *recorded) Totals() visitor.Totals { return visitor.Totals{Sessions: len(r.sessions)} }

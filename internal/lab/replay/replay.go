@@ -1,7 +1,7 @@
-// Package replay plays clicks into the activity stream, of simulated shoppers or from recorded
-// files: at a rate, in order for each session, with poison records among them. Shoppers may wait
+// Package replay plays clicks into the activity stream, of simulated visitors or from recorded
+// files: at a rate, in order for each session, with poison records among them. Visitors may wait
 // for the recommendations that are delivered, and react to them. It owns sending and waiting; who
-// clicks on what is package shopper's.
+// clicks on what is package visitor's.
 package replay
 
 import (
@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/shardwriter"
@@ -33,7 +33,7 @@ type Plan struct {
 	Rate   float64 // events a second, poison not counted; 0: as fast as the stream takes them
 	Seed   uint64
 	Run    string // in the partition keys of poison records
-	// Delivered, if not nil, is where recommendations arrive, which are then shown to the shoppers.
+	// Delivered, if not nil, is where recommendations arrive, which are then shown to the visitors.
 	Delivered objectstore.Store
 	// Save, if not nil, gets every event, a line each.
 	Save io.Writer
@@ -44,7 +44,7 @@ type Result struct {
 	EventsSent int `json:"events_sent"`
 	PoisonSent int `json:"poison_sent"`
 	NoEvents   int `json:"no_events,omitempty"` // of recorded files: lines that hold no event, sent as they are
-	shopper.Totals
+	visitor.Totals
 	Seconds         float64 `json:"seconds"`
 	EventsPerSecond float64 `json:"events_per_second"`
 	PutRetries      int     `json:"put_retries"` // records that the stream refused at first
@@ -86,10 +86,10 @@ type player struct {
 type crowd interface {
 	// Next gives the next click; none when everybody waits to be shown something, io.EOF when nobody
 	// will click any more.
-	Next(now time.Time) (click shopper.Click, clicked bool, err error)
+	Next(now time.Time) (click visitor.Click, clicked bool, err error)
 	// Show tells the visitor of an event what is recommended.
 	Show(eventID string, products []string) (seen bool)
-	Totals() shopper.Totals
+	Totals() visitor.Totals
 }
 
 func newPlayer(plan Plan, c crowd, w *shardwriter.Writer, progress func(int)) *player {
@@ -133,7 +133,7 @@ func (p *player) run(ctx context.Context) (Result, error) {
 	return r, nil
 }
 
-// showAnswers shows the shoppers what has been delivered.
+// showAnswers shows the visitors what has been delivered.
 func (p *player) showAnswers() error {
 	for {
 		select {
@@ -180,7 +180,7 @@ func (p *player) queueDue(elapsed time.Duration) (idle bool, err error) {
 }
 
 // queue adds a click, or one bad record made from it; then it is lost.
-func (p *player) queue(click shopper.Click, isPoison bool) error {
+func (p *player) queue(click visitor.Click, isPoison bool) error {
 	if isPoison {
 		p.sender.Add(shardwriter.Record{Key: fmt.Sprintf("poison-%s-%d", p.plan.Run, p.poison),
 			Data: poison(p.poison, click.Data)})

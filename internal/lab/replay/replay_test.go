@@ -18,8 +18,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"kindred/internal/lab/shopper"
 	"kindred/internal/lab/simulation"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -77,16 +77,16 @@ type clicker struct {
 	n        int
 }
 
-func (c *clicker) Totals() shopper.Totals { return shopper.Totals{Sessions: min(c.n, c.sessions)} }
+func (c *clicker) Totals() visitor.Totals { return visitor.Totals{Sessions: min(c.n, c.sessions)} }
 
 func (c *clicker) Show(string, []string) bool { return false }
 
-func (c *clicker) Next(time.Time) (shopper.Click, bool, error) {
+func (c *clicker) Next(time.Time) (visitor.Click, bool, error) {
 	id, session := fmt.Sprintf("e%05d", c.n), fmt.Sprintf("s%d", c.n%c.sessions)
 	c.n++
 	const shape = `{"event_id":%q,"session_id":%q,"browse_history":[{"product_code":"A","quantity":1,"in_shopping_cart":true}]}`
 	data := fmt.Appendf(nil, shape, id, session)
-	return shopper.Click{EventID: id, SessionID: session, Data: data}, true, nil
+	return visitor.Click{EventID: id, SessionID: session, Data: data}, true, nil
 }
 
 // clock counts pauses instead of waiting for them: time passes by pausing only.
@@ -233,14 +233,14 @@ func (a *answering) PutRecords(ctx context.Context, in *kinesis.PutRecordsInput,
 	return a.stream.PutRecords(ctx, in, options...)
 }
 
-func TestShoppersReactToWhatIsDelivered(t *testing.T) {
+func TestVisitorsReactToWhatIsDelivered(t *testing.T) {
 	t.Parallel()
 	planted, err := simulation.New(simulation.DefaultConfig(0.02))
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd, err := shopper.New(shopper.Config{Seed: 1, Active: 20, Patience: time.Hour}, planted.Products(),
-		shopper.NewPlanted(planted))
+	crowd, err := visitor.New(visitor.Config{Seed: 1, Active: 20, Patience: time.Hour}, planted.Products(),
+		visitor.NewPlanted(planted))
 	if err != nil {
 		t.Fatal(err)
 	}

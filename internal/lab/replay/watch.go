@@ -12,7 +12,7 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// watchEvery is how often deliveries are looked for: shorter than a shopper's patience, longer than
+// watchEvery is how often deliveries are looked for: shorter than a visitor's patience, longer than
 // a listing takes.
 const watchEvery = 200 * time.Millisecond
 

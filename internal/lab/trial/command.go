@@ -8,7 +8,7 @@ import (
 	"runtime"
 
 	"kindred/internal/lab/plantedshop"
-	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
@@ -65,7 +65,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	t.Progress = func(done, total int64) { bar.Show("shoppers shop", done, total) }
+	t.Progress = func(done, total int64) { bar.Show("visitors shop", done, total) }
 	var delivered bytes.Buffer
 	if c.Deliver != "" {
 		t.Deliver = func(lines []byte) error {
@@ -87,10 +87,10 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	return out.Result(result.Table(), result)
 }
 
-// crowd makes the shoppers of the generated shop that the versions were trained on. Who bought a
+// crowd makes the visitors of the generated shop that the versions were trained on. Who bought a
 // product in an earlier trial, as a version knows by feedback, does not come for it again.
 func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion.Version,
-	seed uint64) (*shopper.Crowd, error) {
+	seed uint64) (*visitor.Crowd, error) {
 	record, err := plantedshop.Read(ctx, lake)
 	if err != nil {
 		return nil, err
@@ -106,13 +106,13 @@ func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion
 	if planted == nil {
 		return nil, fmt.Errorf("compare on the shop of %s: %w", lake, ErrNoTruth)
 	}
-	tastes := shopper.NewPlanted(planted)
+	tastes := visitor.NewPlanted(planted)
 	for _, v := range versions {
 		for _, c := range v.Customers {
 			tastes.Own(c.Number, c.Rated)
 		}
 	}
-	return shopper.New(shopper.Config{Seed: seed}, planted.Products(), tastes)
+	return visitor.New(visitor.Config{Seed: seed}, planted.Products(), tastes)
 }
 
 // deliver writes the records as one object, which a second run of the same seed writes again.

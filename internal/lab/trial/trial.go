@@ -1,5 +1,5 @@
-// Package trial lets the same simulated shoppers shop once with each of several recommenders, and
-// compares how often they look next at a product that they were recommended. The shoppers follow
+// Package trial lets the same simulated visitors shop once with each of several recommenders, and
+// compares how often they look next at a product that they were recommended. The visitors follow
 // planted tastes and react to what they see, so a session takes another way with another
 // recommender; what is the same is who comes, what they have in mind, and the random numbers of
 // each of their steps.
@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"kindred/internal/lab/shopper"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
@@ -44,7 +44,7 @@ const shownItems = 10
 
 // Trial is what to compare.
 type Trial struct {
-	Crowd    *shopper.Crowd
+	Crowd    *visitor.Crowd
 	Sessions int
 	Versions []*modelversion.Version // the first one is kindred's, and last night's
 	Threads  int
@@ -113,7 +113,7 @@ func (c *counts) add(o counts) {
 // arm is one recommender. s is for the ceiling only.
 type arm struct {
 	name      string
-	recommend func(ctx context.Context, e *activity.Event, s *shopper.Session) (recommend.Answer, error)
+	recommend func(ctx context.Context, e *activity.Event, s *visitor.Session) (recommend.Answer, error)
 }
 
 func (t Trial) visit(ctx context.Context, arms []arm, number int) (visit, error) {
@@ -173,19 +173,19 @@ func (t Trial) arms() []arm {
 		}
 		r := recommend.New(memory.NewStore(memory.New(version)))
 		arms = append(arms, arm{name, func(ctx context.Context, e *activity.Event,
-			_ *shopper.Session) (recommend.Answer, error) {
+			_ *visitor.Session) (recommend.Answer, error) {
 			return answer(ctx, r, e)
 		}})
 	}
 	first := memory.New(t.Versions[0])
 	store := memory.NewStore(first)
 	return append(arms,
-		arm{RowLastNight, func(ctx context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
+		arm{RowLastNight, func(ctx context.Context, e *activity.Event, _ *visitor.Session) (recommend.Answer, error) {
 			before := *e
 			before.BrowseHistory = []activity.Browse{}
 			return answer(ctx, recommend.New(without{store, seen(e)}), &before)
 		}},
-		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *shopper.Session) (recommend.Answer, error) {
+		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *visitor.Session) (recommend.Answer, error) {
 			found := first.Search(recommend.Search{Customer: e.CustomerNumber, Exclude: seen(e), Limit: shownItems})
 			var a recommend.Answer
 			for _, c := range found {
@@ -193,7 +193,7 @@ func (t Trial) arms() []arm {
 			}
 			return a, nil
 		}},
-		arm{RowCeiling, func(_ context.Context, _ *activity.Event, s *shopper.Session) (recommend.Answer, error) {
+		arm{RowCeiling, func(_ context.Context, _ *activity.Event, s *visitor.Session) (recommend.Answer, error) {
 			var a recommend.Answer
 			for _, code := range s.Ceiling(shownItems) {
 				a.Items = append(a.Items, activity.RecommendedItem{ID: code})

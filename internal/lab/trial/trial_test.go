@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kindred/internal/job/train"
-	"kindred/internal/lab/shopper"
 	"kindred/internal/lab/simulation"
+	"kindred/internal/lab/visitor"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
@@ -55,7 +55,7 @@ func TestKindredBeatsPopularityAndStaysBelowTheCeiling(t *testing.T) {
 	v := mustModel(t, s)
 	deaf := *v
 	deaf.ID, deaf.Solver.ViewWeight, deaf.Solver.CartWeight = "m0000000000000001", 0, 0 // hears nothing of the session
-	crowd, err := shopper.New(shopper.Config{Seed: 3}, s.Products(), shopper.NewPlanted(s))
+	crowd, err := visitor.New(visitor.Config{Seed: 3}, s.Products(), visitor.NewPlanted(s))
 	if err != nil {
 		t.Fatal(err)
 	}

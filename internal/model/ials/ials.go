@@ -5,7 +5,7 @@
 //	Σ over observed (u,i) of c·(⟨w_u,h_i⟩ − 1)²  +  α0 · Σ over all (u,i) of ⟨w_u,h_i⟩²  +  Σ λ_r·|row|²
 //
 // where a row with k observations is regularised by λ_r = λ·(k + α0·n)^ν, n being the number of
-// rows on the other side. Fit trains both sides; Folder solves the same equations for one shopper
+// rows on the other side. Fit trains both sides; Folder solves the same equations for one visitor
 // at serving time, so that the two cannot drift apart.
 //
 // A half-step solves every row of one side exactly. A row with up to 3/4·d cells is solved k × k

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Event is one activity record of a session as it arrives on the stream. Field names are the
+// Event is one activity event of a session as it arrives on the stream. Field names are the
 // wire's. Unknown fields are not dropped: the recommendation record carries the event's own bytes.
 type Event struct {
 	EventID        string   `json:"event_id,omitempty"`

@@ -1,5 +1,5 @@
 // Package deadletter is where events end that cannot be answered: the quarantine, which the function
-// writes, and the batches that the stream's mapping gave up, which Lambda writes. It owns their keys,
+// writes, and the batches that Lambda gave up, which it writes itself. It owns their keys,
 // the writing of the one and the reading of both. What a permanent fault is, package activity says;
 // what becomes of dead letters, package redrive.
 package deadletter
@@ -24,7 +24,7 @@ var (
 	ErrStrange = errors.New("is no dead letter")
 )
 
-// Letter is one object: a quarantined record, or a batch that the mapping gave up.
+// Letter is one object: a quarantined record, or a batch that Lambda gave up.
 type Letter struct {
 	Quarantined *activity.Quarantined // nil: a batch
 	Batch       Batch

@@ -91,7 +91,7 @@ func (d *Demo) Run(ctx context.Context) error {
 	since := time.Now().UTC()
 	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate",
 		strconv.Itoa(d.Rate))
-	if err := d.step(ctx, "replay", "simulated shoppers click; some records are poison", replay, &r.Replay); err != nil {
+	if err := d.step(ctx, "replay", "simulated visitors click; some records are poison", replay, &r.Replay); err != nil {
 		return err
 	}
 	d.result("%s clicks of %s sessions and %s poison records on the stream",
@@ -106,11 +106,11 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := r.check(d.Poison); err != nil {
 		return err
 	}
-	shoppers, err := sampleShoppers(ctx, d.environment, since)
+	visitors, err := sampleVisitors(ctx, d.environment, since)
 	if err != nil {
-		return fmt.Errorf("read shoppers' recommendations: %w", err)
+		return fmt.Errorf("read visitors' recommendations: %w", err)
 	}
-	r.summarise(d.Out, shoppers)
+	r.summarise(d.Out, visitors)
 	path := filepath.Join(d.State, ReportFile)
 	if err := r.write(path); err != nil {
 		return err

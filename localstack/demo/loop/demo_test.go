@@ -78,7 +78,7 @@ func TestSummaryAnswersTheThreeQuestions(t *testing.T) {
 	t.Parallel()
 	r := report()
 	var out bytes.Buffer
-	r.summarise(&out, []Shopper{{Who: "Customer 7", LookedAt: []string{"a ship"},
+	r.summarise(&out, []Visitor{{Who: "Customer 7", LookedAt: []string{"a ship"},
 		Recommended: []string{"a plane, because of a ship"}}})
 	for _, want := range []string{
 		"2.0 times as well as popularity", "80 % of the ceiling", "1 a plane, because of a ship",

@@ -91,7 +91,7 @@ func (r *Report) check(poison int) error {
 	a := r.Audit
 	switch {
 	case a.Lost != 0 || a.InFlight != 0 || a.OnFailure != 0:
-		return fmt.Errorf("the audit found %d lost events, %d still in flight and %d given up by the mapping: none may be",
+		return fmt.Errorf("the audit found %d lost events, %d still in flight and %d given up by Lambda: none may be",
 			a.Lost, a.InFlight, a.OnFailure)
 	case a.DistinctEvents-a.Quarantined != r.Replay.EventsSent:
 		return fmt.Errorf("%d clicks were sent and %d recommended", r.Replay.EventsSent, a.DistinctEvents-a.Quarantined)

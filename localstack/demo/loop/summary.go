@@ -12,14 +12,14 @@ import (
 
 const barWidth = 32 // characters of the longest bar
 
-// summarise prints what a person wants to know at the end: is the model good, what do shoppers see,
+// summarise prints what a person wants to know at the end: is the model good, what do visitors see,
 // is anything lost.
-func (r *Report) summarise(w io.Writer, shoppers []Shopper) {
+func (r *Report) summarise(w io.Writer, visitors []Visitor) {
 	heading(w, "How good is the model?")
 	r.printQuality(w)
-	if len(shoppers) > 0 {
-		heading(w, "What shoppers see")
-		for _, s := range shoppers {
+	if len(visitors) > 0 {
+		heading(w, "What visitors see")
+		for _, s := range visitors {
 			s.print(w)
 		}
 	}

@@ -54,7 +54,7 @@ func (g Gone) String() string {
 		to, at, g.Key)
 }
 
-// lacksRecords says whether a batch that the mapping gave up does not hold the bytes of its records.
+// lacksRecords says whether a batch that Lambda gave up does not hold the bytes of its records.
 // Lambda sends them to a bucket only: what other destinations got, and somebody copied, has none.
 func lacksRecords(letter deadletter.Letter) bool {
 	return letter.Quarantined == nil && (len(letter.Batch.Records) == 0 ||

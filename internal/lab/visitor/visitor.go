@@ -1,4 +1,4 @@
-// Package shopper simulates visitors of the shop: who comes, what they look at one after the other,
+// Package visitor simulates visitors of the shop: who comes, what they look at one after the other,
 // how they react to what they are recommended, and the activity event that each click becomes. It
 // is pure and seeded; sending the events is package replay's.
 //
@@ -6,7 +6,7 @@
 // shared likes rated highly (Likes). Some are anonymous and some are customers too new to be in the
 // database. Each one has a few products in mind and would look at the first; if the page shows
 // another one of them, and they notice it, they look at that one.
-package shopper
+package visitor
 
 import (
 	"math/rand/v2"

@@ -18,23 +18,23 @@ import (
 )
 
 const (
-	shownShoppers = 3 // sessions in the summary
+	shownVisitors = 3 // sessions in the summary
 	shownItems    = 5 // recommended products per session
 	leastLookedAt = 3 // products in a session before it is worth showing
 	mostLookedAt  = 6 // and after which it is too long to read
 )
 
-// Shopper is one session as the summary shows it, in product names.
-type Shopper struct {
+// Visitor is one session as the summary shows it, in product names.
+type Visitor struct {
 	Who         string
 	LookedAt    []string
 	Recommended []string
 }
 
-// sampleShoppers reads recommendation records that came since the replay began, and names the
+// sampleVisitors reads recommendation records that came since the replay began, and names the
 // products of a few sessions from the training set. environment holds the stack's KEY=value
 // settings.
-func sampleShoppers(ctx context.Context, environment []string, since time.Time) ([]Shopper, error) {
+func sampleVisitors(ctx context.Context, environment []string, since time.Time) ([]Visitor, error) {
 	settings := map[string]string{}
 	for _, pair := range environment {
 		key, value, _ := strings.Cut(pair, "=")
@@ -58,16 +58,16 @@ func sampleShoppers(ctx context.Context, environment []string, since time.Time) 
 		sessions = append(sessions, session)
 	}
 	slices.Sort(sessions)
-	var shoppers []Shopper
+	var visitors []Visitor
 	for _, session := range sessions {
-		if len(shoppers) == shownShoppers {
+		if len(visitors) == shownVisitors {
 			break
 		}
 		if s, ok := describe(records[session], names); ok {
-			shoppers = append(shoppers, s)
+			visitors = append(visitors, s)
 		}
 	}
-	return shoppers, nil
+	return visitors, nil
 }
 
 func productNames(ctx context.Context, lake string) (map[string]string, error) {
@@ -153,9 +153,9 @@ func readRecords(ctx context.Context, store objectstore.Store, key string, lates
 }
 
 // describe puts a session in words; false when it is too short to be worth reading.
-func describe(s sessionRecord, names map[string]string) (Shopper, bool) {
+func describe(s sessionRecord, names map[string]string) (Visitor, bool) {
 	if s.record.Recommendation.Source != activity.SourceSession || len(s.event.BrowseHistory) < leastLookedAt {
-		return Shopper{}, false
+		return Visitor{}, false
 	}
 	name := func(code string) string {
 		if names[code] != "" {
@@ -163,28 +163,28 @@ func describe(s sessionRecord, names map[string]string) (Shopper, bool) {
 		}
 		return code
 	}
-	shopper := Shopper{Who: "An anonymous visitor"}
+	visitor := Visitor{Who: "An anonymous visitor"}
 	if n := s.event.CustomerNumber; n != nil {
-		shopper.Who = fmt.Sprintf("Customer %d", *n)
+		visitor.Who = fmt.Sprintf("Customer %d", *n)
 	}
 	for _, b := range s.event.BrowseHistory {
 		text := name(b.ProductCode)
 		if b.InShoppingCart {
 			text += " (in the cart)"
 		}
-		shopper.LookedAt = append(shopper.LookedAt, text)
+		visitor.LookedAt = append(visitor.LookedAt, text)
 	}
 	for _, item := range s.record.RecommendedItems[:min(shownItems, len(s.record.RecommendedItems))] {
 		text := name(item.ID)
 		if item.Because != "" {
 			text += ", because of " + name(item.Because)
 		}
-		shopper.Recommended = append(shopper.Recommended, text)
+		visitor.Recommended = append(visitor.Recommended, text)
 	}
-	return shopper, true
+	return visitor, true
 }
 
-func (s Shopper) print(w io.Writer) {
+func (s Visitor) print(w io.Writer) {
 	fmt.Fprintf(w, "  %s looked at\n", s.Who)
 	for _, text := range s.LookedAt {
 		fmt.Fprintf(w, "      %s\n", text)

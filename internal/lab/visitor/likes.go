@@ -1,4 +1,4 @@
-package shopper
+package visitor
 
 import (
 	"math/rand/v2"
