@@ -56,7 +56,7 @@ func list(t *testing.T, tags, overlay string) map[string]pkg {
 		}
 		all[p.ImportPath] = p
 	}
-	if len(all) < len(rooms) {
+	if len(all) < len(wings) {
 		t.Fatalf("go list found only %d packages: %s", len(all), &stderr)
 	}
 	return all
@@ -68,18 +68,18 @@ func within(path, folder string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// roomOf is the room of a package of this module; "" for other packages and for code outside every room.
-func roomOf(path string) string {
-	room := ""
-	for _, r := range rooms {
-		if within(path, r) && len(r) > len(room) {
-			room = r
+// wingOf is the wing of a package of this module; "" for other packages and for code outside every wing.
+func wingOf(path string) string {
+	wing := ""
+	for _, r := range wings {
+		if within(path, r) && len(r) > len(wing) {
+			wing = r
 		}
 	}
-	return room
+	return wing
 }
 
-// passes reports whether one of the edges leads from one room to the other, and marks it as used.
+// passes reports whether one of the edges leads from one wing to the other, and marks it as used.
 func passes(edges []edge, from, to string, used map[edge]bool) bool {
 	for _, e := range edges {
 		if e.from == from && (e.to == to || e.to == "*") {
@@ -97,23 +97,23 @@ func crossings(all map[string]pkg, allowed []edge, used map[edge]bool) []string 
 		found = append(found, fmt.Sprintf("%s imports %s: %s", from, to, reason))
 	}
 	for _, p := range all {
-		room := roomOf(p.ImportPath)
-		if room == "" {
-			found = append(found, p.ImportPath+" lies in no room")
+		wing := wingOf(p.ImportPath)
+		if wing == "" {
+			found = append(found, p.ImportPath+" is in no wing")
 			continue
 		}
 		for _, to := range p.Imports {
-			if target := roomOf(to); target != "" && target != room && !passes(allowed, room, target, used) {
-				refuse(p.ImportPath, to, "no edge leads from "+room+" to "+target)
+			if target := wingOf(to); target != "" && target != wing && !passes(allowed, wing, target, used) {
+				refuse(p.ImportPath, to, "no rule allows an import from "+wing+" to "+target)
 			}
-			if !libraryPasses(p.ImportPath, room, to) {
+			if !libraryPasses(p.ImportPath, wing, to) {
 				refuse(p.ImportPath, to, "the library is not allowed there")
 			}
 		}
 		for _, to := range slices.Concat(p.TestImports, p.XTestImports) {
-			target := roomOf(to)
-			if target != "" && target != room && !passes(slices.Concat(allowed, testEdges), room, target, used) {
-				refuse(p.ImportPath+" (tests)", to, "no edge leads from "+room+" to "+target+", not even in tests")
+			target := wingOf(to)
+			if target != "" && target != wing && !passes(slices.Concat(allowed, testEdges), wing, target, used) {
+				refuse(p.ImportPath+" (tests)", to, "no rule allows an import from "+wing+" to "+target+", not even in tests")
 			}
 		}
 	}
@@ -123,14 +123,14 @@ func crossings(all map[string]pkg, allowed []edge, used map[edge]bool) []string 
 
 // libraryPasses reports whether a package may import a path as far as the libraries are concerned.
 // The standard library is free, but for what the table names.
-func libraryPasses(path, room, imported string) bool {
+func libraryPasses(path, wing, imported string) bool {
 	for _, l := range libraries {
 		if within(imported, l.path) {
-			return slices.ContainsFunc(l.rooms, func(allowed string) bool { return room == allowed || within(path, allowed) })
+			return slices.ContainsFunc(l.wings, func(allowed string) bool { return wing == allowed || within(path, allowed) })
 		}
 	}
 	first, _, _ := strings.Cut(imported, "/")
-	return roomOf(imported) != "" || !strings.Contains(first, ".")
+	return wingOf(imported) != "" || !strings.Contains(first, ".")
 }
 
 // reach finds a chain of imports from a package to a path that is wanted, nil when there is none.
@@ -181,7 +181,7 @@ func TestNoImportCrossesAWall(t *testing.T) {
 		"not shipped": crossings(local, slices.Concat(edges, unshippedEdges), used),
 	} {
 		for _, crossing := range found {
-			t.Errorf("%s: %s (internal/walls/table_test.go)", tag, crossing)
+			t.Errorf("%s: %s (internal/walls/allowed_test.go)", tag, crossing)
 		}
 	}
 	for _, e := range slices.Concat(edges, unshippedEdges, testEdges) {
@@ -204,8 +204,8 @@ func TestNothingThatShipsLinksTheLab(t *testing.T) {
 	all := list(t, "shipped", "")
 	programs := 0
 	for path := range all {
-		room := roomOf(path)
-		if (room != "jobs" && room != "lambdas") || slices.Contains(labPrograms, path) {
+		wing := wingOf(path)
+		if (wing != "jobs" && wing != "lambdas") || slices.Contains(labPrograms, path) {
 			continue
 		}
 		programs++
@@ -218,40 +218,40 @@ func TestNothingThatShipsLinksTheLab(t *testing.T) {
 	}
 }
 
-// TestEveryForbiddenImportIsFound writes into one package of every room a file that imports one
-// package of every other room, and every library, and expects exactly the forbidden ones to be found.
+// TestEveryForbiddenImportIsFound writes into one package of every wing a file that imports one
+// package of every other wing, and every library, and expects exactly the forbidden ones to be found.
 func TestEveryForbiddenImportIsFound(t *testing.T) {
 	t.Parallel()
 	before := list(t, "shipped", "")
-	sample := map[string]pkg{} // one package of each room, the first by name that has code
+	sample := map[string]pkg{} // one package of each wing, the first by name that has code
 	for _, path := range slices.Sorted(maps.Keys(before)) {
-		p, room := before[path], roomOf(path)
-		if _, ok := sample[room]; !ok && len(p.GoFiles) > 0 {
-			sample[room] = p
+		p, wing := before[path], wingOf(path)
+		if _, ok := sample[wing]; !ok && len(p.GoFiles) > 0 {
+			sample[wing] = p
 		}
 	}
 	folder := t.TempDir()
 	replace := map[string]string{}
 	var want []string
-	for i, room := range rooms {
-		p, ok := sample[room]
+	for i, wing := range wings {
+		p, ok := sample[wing]
 		if !ok {
 			continue // tests only
 		}
 		var code strings.Builder
 		fmt.Fprintf(&code, "package %s\n\n", packageName(t, p))
-		for _, other := range rooms {
-			if target, ok := sample[other]; ok && other != room {
+		for _, other := range wings {
+			if target, ok := sample[other]; ok && other != wing {
 				fmt.Fprintf(&code, "import _ %q\n", module+target.ImportPath)
-				if !passes(edges, room, other, map[edge]bool{}) {
-					want = append(want, fmt.Sprintf("%s imports %s: no edge leads from %s to %s", p.ImportPath, target.ImportPath, room,
-						other))
+				if !passes(edges, wing, other, map[edge]bool{}) {
+					want = append(want, fmt.Sprintf("%s imports %s: no rule allows an import from %s to %s", p.ImportPath,
+						target.ImportPath, wing, other))
 				}
 			}
 		}
 		for _, imported := range append([]string{"example.org/unknown"}, paths(libraries)...) {
 			fmt.Fprintf(&code, "import _ %q\n", imported)
-			if !libraryPasses(p.ImportPath, room, imported) {
+			if !libraryPasses(p.ImportPath, wing, imported) {
 				want = append(want, fmt.Sprintf("%s imports %s: the library is not allowed there", p.ImportPath, imported))
 			}
 		}

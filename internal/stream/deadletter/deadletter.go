@@ -1,16 +1,12 @@
-// Package deadletter is where events end that cannot be answered: the quarantine, which the function
-// writes, and the batches that Lambda gave up, which it writes itself. It owns their keys,
-// the writing of the one and the reading of both. What a permanent fault is, package activity says;
-// what becomes of dead letters, package redrive.
+// Package deadletter is where events end that cannot be answered: the quarantine, which λ recommend
+// writes, and the failed batches, which Lambda itself writes. It owns the keys of both (key.go), the
+// writing of quarantine records (quarantine.go) and the reading of both (batch.go, quarantine.go).
+// Package activity says which faults are permanent. Package redrive sends dead letters again.
 package deadletter
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 
-	"kindred/internal/platform/envconfig"
-	"kindred/internal/platform/objectkey"
 	"kindred/internal/stream/activity"
 )
 
@@ -28,21 +24,6 @@ var (
 type Letter struct {
 	Quarantined *activity.Quarantined // nil: a batch
 	Batch       Batch
-}
-
-// Prefixes are where letters lie, the quarantine first.
-var Prefixes = [...]string{envconfig.QuarantinePrefix, envconfig.FailurePrefix}
-
-// Quarantines says whether a key is one of the quarantine.
-func Quarantines(key string) bool { return strings.HasPrefix(key, envconfig.QuarantinePrefix) }
-
-// CheckKey says whether a listed object can be a letter at all, before anybody opens it. The error is
-// ErrStrange. It asks the rule that writers ask.
-func CheckKey(key string) error {
-	if err := objectkey.Check(key); err != nil {
-		return fmt.Errorf("%w: %w", ErrStrange, err)
-	}
-	return nil
 }
 
 // Read reads the object at key. The error is ErrStrange.
@@ -80,35 +61,4 @@ func (r Record) Items() []activity.Item {
 		items[0].Position = r.Position
 	}
 	return items
-}
-
-// CheckPosition says whether a record names its place on a stream, as an event needs for its id, and a
-// letter for its key. The error is ErrPosition.
-func CheckPosition(p activity.Position) error {
-	for _, part := range [...]struct{ name, value string }{
-		{"stream (eventSourceARN)", p.Stream}, {"shard (eventID)", p.Shard}, {"sequence number", p.SequenceNumber},
-	} {
-		if part.value == "" {
-			return fmt.Errorf("%w: it has no %s", ErrPosition, part.name)
-		}
-		if part.value == "." || part.value == ".." || strings.ContainsFunc(part.value, isForeign) {
-			return fmt.Errorf("%w: its %s is %.100q, which no stream has", ErrPosition, part.name, part.value)
-		}
-	}
-	return nil
-}
-
-// isForeign reports what the names of streams and shards never contain:
-// https://docs.aws.amazon.com/kinesis/latest/APIReference/API_StreamDescription.html.
-func isForeign(r rune) bool {
-	letter, digit := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z', r >= '0' && r <= '9'
-	return !letter && !digit && r != '_' && r != '.' && r != '-'
-}
-
-// StreamOf is a stream's name in the ARN of the stream, or of one of its consumers:
-// "arn:aws:kinesis:region:account:stream/NAME" and "…stream/NAME/consumer/…".
-func StreamOf(arn string) string {
-	_, stream, _ := strings.Cut(arn, ":stream/")
-	stream, _, _ = strings.Cut(stream, "/")
-	return stream
 }

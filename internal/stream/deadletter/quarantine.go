@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 
-	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
 )
 
@@ -22,16 +20,6 @@ type Quarantine struct{ store store }
 
 // NewQuarantine makes a Quarantine. It makes no request.
 func NewQuarantine(s store) *Quarantine { return &Quarantine{s} }
-
-// Key names the object of the event that was read at p, which CheckPosition accepts. Streams may
-// share a bucket: shards of two have the same names.
-func Key(p activity.Position) string {
-	key := envconfig.QuarantinePrefix + p.Stream + "/" + p.Shard + "/" + p.SequenceNumber
-	if p.SubSequenceNumber > 0 {
-		key += "." + strconv.Itoa(p.SubSequenceNumber)
-	}
-	return key + ".json"
-}
 
 // Write keeps q. An event that lies there already is done: the first record of it stays. Every
 // error but ErrPosition is transient.

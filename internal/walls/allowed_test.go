@@ -1,7 +1,8 @@
 package walls
 
-// rooms are the parts that the walls separate, each by its folder. The longest match decides.
-var rooms = []string{
+// wings are the folders that the walls separate: those under internal/, and the folders of programs,
+// tools and tests. A package belongs to the wing with the longest matching name.
+var wings = []string{
 	"internal/shop",     // the shop's domain and its MySQL
 	"internal/stream",   // events, records, delivery, dead letters
 	"internal/lake",     // objects, commits, data sets
@@ -27,13 +28,13 @@ var rooms = []string{
 	"docs",
 }
 
-// edge allows the packages of one room to import those of another.
+// edge is an allowed import: the packages of wing from may import those of wing to.
 type edge struct {
 	from, to string
 	reason   string
 }
 
-// edges are all imports between rooms that are allowed in what is built.
+// edges are the imports between wings that are allowed in programs.
 var edges = []edge{
 	{"internal/shop", "internal/platform", "AWS clients for the shop's secret, and how to wait"},
 
@@ -101,13 +102,13 @@ var edges = []edge{
 	{"benchmarks", "integration/lambdaruntime", "the Lambda runtime that functions are measured in"},
 }
 
-// unshippedEdges are allowed where the build tag "shipped" is absent. Package artifact sets the tag
-// for everything that goes to AWS.
+// unshippedEdges are allowed only without the build tag "shipped". Package artifact sets the tag for
+// everything that goes to AWS.
 var unshippedEdges = []edge{
 	{"jobs", "internal/lab", "on the developer's machine train measures the best ranking that a generated shop allows"},
 }
 
-// testEdges are allowed in tests, beside the edges.
+// testEdges are allowed in tests, in addition to edges.
 var testEdges = []edge{
 	{"internal/job", "internal/lab", "a generated shop has known tastes to be measured against"},
 	{"internal/lab", "internal/job", "a trial of a version that was just trained"},
@@ -119,7 +120,7 @@ var testEdges = []edge{
 // library allows some packages to import an outside library, and the library's own subpackages.
 type library struct {
 	path    string
-	rooms   []string // a room, or a folder in it
+	wings   []string // wings, or folders in wings
 	reason  string
 	storage bool // speaks to a service or writes files: pure packages must not reach it at all
 }
