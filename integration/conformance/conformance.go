@@ -227,6 +227,14 @@ func codeOf(err error) string {
 	}
 }
 
+// answered says whether the call failed although the endpoint answered with a status of success.
+func answered(err error) bool {
+	var api smithy.APIError
+	var response *awshttp.ResponseError
+	return !(errors.As(err, &api) && api.ErrorCode() != "UnknownError") && errors.As(err, &response) &&
+		response.HTTPStatusCode() >= 200 && response.HTTPStatusCode() < 300
+}
+
 var docker = regexp.MustCompile(`(?i)\bdocker`)
 
 // cellOf says what a row's error means.
@@ -248,6 +256,10 @@ func cellOf(err error) string {
 			code = noAnswer
 		case code == "":
 			code = "an answer that the SDK does not understand"
+		}
+		if answered(err) { // with a status of success
+			return fmt.Sprintf("not supported: %s %s answers %s with a body that the SDK cannot read", operation.ServiceID,
+				operation.OperationName, code)
 		}
 		return fmt.Sprintf("not supported: %s %s gives %s", operation.ServiceID, operation.OperationName, code)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,7 +13,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -159,6 +162,12 @@ func TestTableSurvivesItsPage(t *testing.T) {
 	}
 }
 
+// answer is the error for an answer whose body the SDK cannot read.
+func answer(status int) error {
+	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}}, Err: errors.New("unexpected EOF")}}
+}
+
 func TestCells(t *testing.T) {
 	t.Parallel()
 	call := func(err error) error {
@@ -176,6 +185,9 @@ func TestCells(t *testing.T) {
 			"not supported: S3 PutObject gives NotImplemented"},
 		{func(context.Context, *place) { check(call(errors.New("odd"))) },
 			"not supported: S3 PutObject gives an answer that the SDK does not understand"},
+		{func(context.Context, *place) { check(call(answer(http.StatusOK))) },
+			"not supported: S3 PutObject answers 200 with a body that the SDK cannot read"},
+		{func(context.Context, *place) { check(call(answer(http.StatusNotFound))) }, "not supported: S3 PutObject gives 404"},
 		{func(context.Context, *place) { check(call(context.DeadlineExceeded)) },
 			"not supported: S3 PutObject gives no answer"},
 		{func(context.Context, *place) { check(fmt.Errorf("Docker is not running")) }, "not run: needs Docker"},

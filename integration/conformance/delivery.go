@@ -110,7 +110,7 @@ func (p *place) delivery(ctx context.Context, changes ...func(*firehose.CreateDe
 		_, err := p.firehose.DeleteDeliveryStream(ctx, &firehose.DeleteDeliveryStreamInput{DeliveryStreamName: &p.name})
 		return err
 	})
-	p.await(ctx, "an active delivery stream", func() bool {
+	p.await(ctx, "the delivery stream never became active", func() bool {
 		return p.deliveryStream(ctx).DeliveryStreamStatus == types.DeliveryStreamStatusActive
 	})
 }
@@ -136,7 +136,7 @@ func (p *place) deliver(ctx context.Context, data ...string) (*firehose.PutRecor
 // delivered waits until the objects together hold at least size bytes, and returns them by key, as they are.
 func (p *place) delivered(ctx context.Context, size int) map[string]string {
 	objects := map[string]string{}
-	p.await(ctx, "an object", func() bool {
+	p.await(ctx, "no object was delivered", func() bool {
 		sum := 0
 		for _, key := range p.keys(ctx, "") {
 			if _, known := objects[key]; !known {
@@ -199,7 +199,7 @@ func checkBatchPartial(ctx context.Context, p *place) {
 	wait.Wait()
 	check(odd)
 	if refusals == 0 {
-		differs("23 MiB are taken at once: nothing is ever refused, FailedPutCount is always 0")
+		differs("23 MiB are accepted at once: no record is ever refused, FailedPutCount is always 0")
 	}
 }
 
@@ -308,7 +308,7 @@ func checkExtension(ctx context.Context, p *place) {
 	}))
 	must(p.deliver(ctx, "a\n"))
 	if key, _ := one(p.delivered(ctx, 2)); !strings.HasSuffix(key, ".jsonl") {
-		differs("the key ends otherwise")
+		differs("the key has another ending")
 	}
 }
 
@@ -332,9 +332,9 @@ func checkInputKey(ctx context.Context, p *place) {
 	})
 	switch c := p.deliveryStream(ctx).DeliveryStreamEncryptionConfiguration; {
 	case c == nil:
-		differs("the description says nothing of it")
+		differs("the description does not name the encryption")
 	case c.Status != types.DeliveryStreamEncryptionStatusEnabled || aws.ToString(c.KeyARN) != key:
-		differs("its status is %q", c.Status)
+		differs("the status of the encryption is %q", c.Status)
 	}
 }
 
@@ -358,5 +358,5 @@ func checkUpdateVersion(ctx context.Context, p *place) {
 
 func checkMissingDelivery(ctx context.Context, p *place) {
 	_, err := p.deliver(ctx, "a")
-	refused(err, "a record is taken", "ResourceNotFoundException")
+	refused(err, "a record is accepted", "ResourceNotFoundException")
 }

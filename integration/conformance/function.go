@@ -127,7 +127,7 @@ func (p *place) logGroup() *string { return aws.String("/aws/lambda/" + p.name) 
 
 // functionReady waits until the function is active and its last change done.
 func (p *place) functionReady(ctx context.Context) {
-	p.await(ctx, "an active function", func() bool {
+	p.await(ctx, "the function never became active", func() bool {
 		c := must(p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &p.name}))
 		if c.State == types.StateFailed || c.LastUpdateStatus == types.LastUpdateStatusFailed {
 			differs("the function fails: %s %s", aws.ToString(c.StateReason), aws.ToString(c.LastUpdateStatusReason))
@@ -198,7 +198,7 @@ func checkTimeout(ctx context.Context, p *place) {
 		differs("the call is not ended")
 	}
 	if f := faultOf(out); !strings.Contains(f.ErrorMessage, "Task timed out") {
-		differs("the error says otherwise")
+		differs("the error has another text")
 	}
 	p.ask(ctx, journal.Command{})
 }
@@ -294,7 +294,7 @@ func checkLargeAnswer(ctx context.Context, p *place) {
 func checkLogGroup(ctx context.Context, p *place) {
 	p.function(ctx)
 	p.ask(ctx, journal.Command{Do: "print", Text: "a line"})
-	p.await(ctx, "the line", func() bool {
+	p.await(ctx, "the printed line never appeared", func() bool {
 		out, err := p.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: p.logGroup(),
 			FilterPattern: aws.String(`"a line"`)})
 		if codeOf(err) == "ResourceNotFoundException" { // not yet
@@ -310,7 +310,7 @@ func checkEMF(ctx context.Context, p *place) {
 	text := fmt.Sprintf(`{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[{"Namespace":%q,"Dimensions":[[]],"Metrics":[{"Name":"Seen"}]}]},"Seen":1}`,
 		time.Now().UnixMilli(), namespace)
 	p.ask(ctx, journal.Command{Do: "print", Text: text})
-	p.await(ctx, "the metric", func() bool {
+	p.await(ctx, "the metric never appeared", func() bool {
 		return len(must(p.alarms.ListMetrics(ctx, &cloudwatch.ListMetricsInput{Namespace: &namespace})).Metrics) > 0
 	})
 }
@@ -350,7 +350,7 @@ func checkVersion(ctx context.Context, p *place) {
 	must(p.lambda.CreateAlias(ctx, &lambda.CreateAliasInput{FunctionName: &p.name, FunctionVersion: version,
 		Name: aws.String("live")}))
 	p.setText(ctx, "two")
-	p.await(ctx, "the version", func() bool {
+	p.await(ctx, "the version never became active", func() bool {
 		c := must(p.lambda.GetFunctionConfiguration(ctx,
 			&lambda.GetFunctionConfigurationInput{FunctionName: &p.name, Qualifier: version}))
 		return c.State == types.StateActive || c.State == ""

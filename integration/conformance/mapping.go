@@ -126,7 +126,7 @@ func (p *place) mapping(ctx context.Context, changes ...func(*lambda.CreateEvent
 }
 
 func (p *place) mappingState(ctx context.Context, id, state string) {
-	p.await(ctx, "state "+state+" of the mapping", func() bool {
+	p.await(ctx, "the mapping never reached the state "+state, func() bool {
 		return aws.ToString(must(p.lambda.GetEventSourceMapping(ctx,
 			&lambda.GetEventSourceMappingInput{UUID: &id})).State) == state
 	})
@@ -180,7 +180,7 @@ func got(entries []journal.Entry) (data []string) {
 
 // until waits until the function got each of the records at least once, and returns its journal.
 func (p *place) until(ctx context.Context, data ...string) (entries []journal.Entry) {
-	p.await(ctx, "a record at the function", func() bool {
+	p.await(ctx, "the function never received a record", func() bool {
 		entries = p.journal(ctx)
 		return !slices.ContainsFunc(data, func(d string) bool { return !slices.Contains(got(entries), d) })
 	})
@@ -203,7 +203,7 @@ func checkEvent(ctx context.Context, p *place) {
 	r := p.until(ctx, "data é")[0].Records[0]
 	switch {
 	case r.EventID != shards[0]+":"+numbers[0]:
-		differs("eventID is made otherwise")
+		differs("eventID has another form")
 	case r.Stream != aws.ToString(p.streamActive(ctx).StreamARN):
 		differs("eventSourceARN is not the stream's ARN")
 	case r.SequenceNumber != numbers[0] || r.Key != "a key":
@@ -237,7 +237,7 @@ func checkWindow(ctx context.Context, p *place) {
 	p.put(ctx, "key", "a")
 	entries := p.until(ctx, "a")
 	if entries[len(entries)-1].Began.Sub(put) < window/2 {
-		differs("it does not wait")
+		differs("the mapping does not wait")
 	}
 }
 
@@ -266,7 +266,7 @@ func checkMappingLatest(ctx context.Context, p *place) {
 	p.function(ctx)
 	p.mapping(ctx, func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = types.EventSourcePositionLatest })
 	n := 0
-	p.await(ctx, "any record", func() bool { // the mapping may begin to read some time after it is enabled
+	p.await(ctx, "the function never received a record", func() bool { // the mapping may begin to read some time after it is enabled
 		n++
 		p.put(ctx, "key", fmt.Sprint("after ", n))
 		return len(p.journal(ctx)) > 0
@@ -357,16 +357,16 @@ func checkRecordAge(ctx context.Context, p *place) {
 	began := time.Now()
 	const age = time.Minute
 	if !p.within(ctx, age+p.patience()/2, func() bool { return count(p.journal(ctx), "2") > 0 }) {
-		differs("it is tried for ever")
+		differs("the batch is tried again forever")
 	}
 	if time.Since(began) < age/2 {
-		differs("it is given up long before")
+		differs("the batch is given up long before")
 	}
 }
 
 // given waits for the first object about what was given up.
 func (p *place) given(ctx context.Context) (key string, f failure) {
-	p.await(ctx, "an object of what is given up", func() bool {
+	p.await(ctx, "no object was written for the records given up", func() bool {
 		for _, key = range p.keys(ctx, "") {
 			if !strings.HasPrefix(key, journal.Prefix) && !strings.HasPrefix(key, "seen/") {
 				return true
@@ -375,7 +375,7 @@ func (p *place) given(ctx context.Context) (key string, f failure) {
 		return false
 	})
 	if json.Unmarshal([]byte(p.object(ctx, key)), &f) != nil {
-		differs("the object is no JSON")
+		differs("the object is not JSON")
 	}
 	return key, f
 }
@@ -400,7 +400,7 @@ func checkBisect(ctx context.Context, p *place) {
 	p.batch(ctx, "1", "2", "fail 3", "4", "5", "6", "7", "8")
 	_, f := p.given(ctx)
 	if f.KinesisBatchInfo.BatchSize != 1 {
-		differs("it is not halved: good records are given up with the failing one")
+		differs("the batch is not halved: good records are given up with the failing one")
 	}
 	p.until(ctx, "8")
 }
@@ -425,7 +425,7 @@ func checkOnFailureContent(ctx context.Context, p *place) {
 	case info.ShardID != shards[0], info.StartSequenceNumber != numbers[0], info.EndSequenceNumber != numbers[0],
 		info.BatchSize != 1,
 		info.StreamARN != aws.ToString(p.streamActive(ctx).StreamARN):
-		differs("KinesisBatchInfo says otherwise")
+		differs("KinesisBatchInfo has other values")
 	case f.RequestContext.Condition != "RetryAttemptsExhausted":
 		differs("the condition is %q", f.RequestContext.Condition)
 	case !strings.Contains(string(f.Payload), numbers[0]):
@@ -492,7 +492,7 @@ func checkResume(ctx context.Context, p *place) {
 	p.put(ctx, "key", "2")
 	enable(true, "Enabled")
 	if data := got(p.until(ctx, "2")); !slices.Equal(data, []string{"1", "2"}) {
-		differs("it begins at its starting position again")
+		differs("the mapping begins again at its starting position")
 	}
 }
 

@@ -127,7 +127,7 @@ func checkIfMatch(ctx context.Context, p *place) {
 	old := must(p.putObject(ctx, "key", "first"))
 	must(p.putObject(ctx, "key", "second", ifMatch(old)))
 	_, err := p.putObject(ctx, "key", "third", ifMatch(old))
-	refused(err, "a write over another ETag is taken", preconditionErr, "412")
+	refused(err, "a write over another ETag is accepted", preconditionErr, "412")
 	if p.object(ctx, "key") != "second" {
 		differs("the refused write is there")
 	}
@@ -324,7 +324,7 @@ func checkChecksum(ctx context.Context, p *place) {
 		differs("the checksum is not given back")
 	}
 	_, err := p.putObject(ctx, "other", "damaged", sum("body"))
-	refused(err, "a body with another's checksum is taken", "BadDigest", "InvalidRequest",
+	refused(err, "a body with a wrong checksum is accepted", "BadDigest", "InvalidRequest",
 		"XAmzContentChecksumMismatch", "400")
 }
 
@@ -411,7 +411,7 @@ func checkPublicBlock(ctx context.Context, p *place) {
 		}}))
 	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::%s/*"}]}`, p.name)
 	_, err := p.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &p.name, Policy: &policy})
-	refused(err, "the policy is taken", "AccessDenied")
+	refused(err, "the policy is accepted", "AccessDenied")
 }
 
 func checkLifecycle(ctx context.Context, p *place) {

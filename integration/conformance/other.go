@@ -215,13 +215,13 @@ func (p *place) breach(ctx context.Context) {
 func checkNewAlarm(ctx context.Context, p *place) {
 	p.alarm(ctx, p.name, "missing")
 	if s := p.alarmState(ctx, p.name); s != alarmtypes.StateValueInsufficientData {
-		differs("it is %s", s)
+		differs("the alarm is %s", s)
 	}
 }
 
 func (p *place) awaitAlarm(ctx context.Context, name string, want alarmtypes.StateValue, meanwhile func()) {
 	if !p.within(ctx, p.patience(), func() bool { meanwhile(); return p.alarmState(ctx, name) == want }) {
-		differs("it stays %s", p.alarmState(ctx, name))
+		differs("the alarm stays %s", p.alarmState(ctx, name))
 	}
 }
 
@@ -270,7 +270,7 @@ func checkLogRetention(ctx context.Context, p *place) {
 	groups := must(p.logs.DescribeLogGroups(ctx,
 		&cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &p.name})).LogGroups
 	if len(groups) != 1 || aws.ToInt32(groups[0].RetentionInDays) != 7 {
-		differs("the group says otherwise")
+		differs("the group has another retention")
 	}
 }
 
@@ -301,7 +301,7 @@ func checkStates(ctx context.Context, p *place) {
 	run := must(p.states.StartExecution(ctx,
 		&sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Input: aws.String("{}")}))
 	var end *sfn.DescribeExecutionOutput
-	p.await(ctx, "the end of the run", func() bool {
+	p.await(ctx, "the run never ended", func() bool {
 		end = must(p.states.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: run.ExecutionArn}))
 		return end.Status != statetypes.ExecutionStatusRunning
 	})
@@ -341,5 +341,5 @@ func checkSchedule(ctx context.Context, p *place) {
 		s.Target.RetryPolicy == nil || aws.ToInt32(s.Target.RetryPolicy.MaximumRetryAttempts) != 3 {
 		differs("it comes back otherwise")
 	}
-	refused(create(p.name+"-bad", "cron(never)"), "a wrong expression is taken", validation)
+	refused(create(p.name+"-bad", "cron(never)"), "a wrong expression is accepted", validation)
 }

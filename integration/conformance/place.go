@@ -99,10 +99,10 @@ func (p *place) patience() time.Duration {
 	return time.Minute
 }
 
-// await waits until done; when that does not come the row differs, with what was expected in the cell.
-func (p *place) await(ctx context.Context, what string, done func() bool) {
+// await waits until done. If that does not come, the row differs, and its cell is the sentence never.
+func (p *place) await(ctx context.Context, never string, done func() bool) {
 	if !p.within(ctx, p.patience(), done) {
-		differs("there was never %s", what)
+		differs("%s", never)
 	}
 }
 

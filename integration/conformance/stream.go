@@ -113,7 +113,7 @@ func (p *place) stream(ctx context.Context, shards int32) {
 
 func (p *place) streamActive(ctx context.Context) *types.StreamDescriptionSummary {
 	var s *types.StreamDescriptionSummary
-	p.await(ctx, "an active stream", func() bool {
+	p.await(ctx, "the stream never became active", func() bool {
 		s = must(p.kinesis.DescribeStreamSummary(ctx,
 			&kinesis.DescribeStreamSummaryInput{StreamName: &p.name})).StreamDescriptionSummary
 		return s.StreamStatus == types.StreamStatusActive
@@ -167,7 +167,7 @@ func (p *place) putRecords(ctx context.Context,
 // read reads a shard from an iterator until want records came.
 func (p *place) read(ctx context.Context, iterator *string, want int) []types.Record {
 	var records []types.Record
-	p.await(ctx, fmt.Sprintf("all %d records", want), func() bool {
+	p.await(ctx, fmt.Sprintf("not all %d records arrived", want), func() bool {
 		if iterator == nil {
 			differs("the shard ends after %d of %d records", len(records), want)
 		}
@@ -198,7 +198,7 @@ func texts(records []types.Record) string {
 func number(text string) *big.Int {
 	n, ok := new(big.Int).SetString(text, 10)
 	if !ok {
-		differs("a sequence number or hash key is no number")
+		differs("a sequence number or hash key is not a number")
 	}
 	return n
 }
@@ -239,7 +239,7 @@ func checkPutPartial(ctx context.Context, p *place) {
 		taken += each - failed
 	}
 	if taken == calls*each {
-		differs("a shard takes 13 MiB at once: nothing is ever refused")
+		differs("a shard accepts 13 MiB at once: no record is ever refused")
 	}
 }
 
@@ -388,7 +388,7 @@ func checkGetLimit(ctx context.Context, p *place) {
 	shards, _ := p.put(ctx, "key", "a", "b", "c")
 	iterator := p.iterator(ctx, shards[0], types.ShardIteratorTypeTrimHorizon, "")
 	var got string
-	p.await(ctx, "all 3 records", func() bool {
+	p.await(ctx, "not all 3 records arrived", func() bool {
 		out := must(p.kinesis.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(2)}))
 		if len(out.Records) > 2 {
 			differs("Limit 2 gives %d records", len(out.Records))
@@ -408,7 +408,7 @@ func checkMillisBehind(ctx context.Context, p *place) {
 	p.put(ctx, "key", "b")
 	iterator := p.iterator(ctx, shards[0], types.ShardIteratorTypeTrimHorizon, "")
 	behind := map[string]int64{}
-	p.await(ctx, "the tip", func() bool {
+	p.await(ctx, "the reader never reached the tip", func() bool {
 		out := must(p.kinesis.GetRecords(ctx, &kinesis.GetRecordsInput{ShardIterator: iterator, Limit: aws.Int32(1)}))
 		iterator = out.NextShardIterator
 		behind[texts(out.Records)] = aws.ToInt64(out.MillisBehindLatest)

@@ -19,22 +19,23 @@ const AWSColumn = "AWS"
 
 const intro = `# Where emulators differ from AWS
 
-kindred depends on the behaviour of AWS that the tables list. ` + "`make conformance`" + ` checks each row on
+The tables list the behaviour of AWS on which kindred depends. ` + "`make conformance`" + ` checks each row on
 each emulator and writes this page; no cell is written by hand. The checks use the AWS SDK for Go
 without retries, and are in ` + "`integration/conformance`" + `.
 
 | cell | meaning |
 |---|---|
-| *as AWS documents* | the check saw what the rule says |
-| *differs* | the check saw something else |
-| *not supported* | the emulator refused the call that is named, or the AWS SDK could not read its answer |
+| *as AWS documents* | the emulator follows the rule |
+| *differs* | the emulator breaks the rule in the way that the cell says; # stands for any number |
+| *not supported* | the emulator refused the call that the cell names, or the AWS SDK could not read its answer |
 | *not run* | nobody has run the row there: AWS needs an account (see integration/conformance/README.md) |
-| *not run: needs Docker* | the emulator said so, on a machine without a container engine |
+| *not run: needs Docker* | the emulator needs a container engine, and the machine had none |
 
-The last column names the kindred test that covers the rule where an emulator breaks it.
-` + "`go test ./integration`" + ` fails if LocalStack's cells differ from this page.
+The last column names the kindred test that covers the rule if an emulator breaks it. It may be
+empty if no emulator breaks the rule.
+` + "`go test ./integration`" + ` checks the quick rows on LocalStack, and fails if a cell differs.
 
-How many rows each column has:
+This table counts the rows by result:
 `
 
 // String is the page.
