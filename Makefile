@@ -24,8 +24,10 @@ demo: build ## Run the whole loop on this machine; DATA=<folder> uses its MovieL
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
-batch: build ## Run etl, train and publish on the running stack, as every night
+batch: build ## Run etl, feedback, train and publish on the running stack, as every night
 	@$(WITH_STACK) $(BIN)/etl
+	@if [ -e "$(DUCKDB_PROGRAM)" ] || python3 -m pip --version >/dev/null 2>&1; then $(MAKE) feedback ARGS=; \
+	else echo "!!! train learns from no clicks: feedback needs DuckDB (set DUCKDB to its program) or Python with pip"; fi
 	@$(WITH_STACK) $(BIN)/train
 	@$(WITH_STACK) $(BIN)/publish
 
@@ -61,7 +63,8 @@ $(PROGRAMS):
 
 # DuckDB's program, which feedback runs: the caller's DUCKDB, else the pinned one, downloaded when it is first needed.
 DUCKDB_FOLDER := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5.6)
-feedback: export DUCKDB := $(or $(DUCKDB),$(DUCKDB_FOLDER)/duckdb_cli/duckdb)
+DUCKDB_PROGRAM = $(or $(DUCKDB),$(DUCKDB_FOLDER)/duckdb_cli/duckdb)
+feedback: export DUCKDB := $(DUCKDB_PROGRAM)
 .PHONY: duckdb
 duckdb: build
 	@$(if $(or $(filter --help -h --version,$(ARGS)),$(wildcard $(DUCKDB))),,$(WITH_STACK) true && $(MAKE) $(DUCKDB_FOLDER))
