@@ -116,7 +116,7 @@ func (s caseShop) command(t *testing.T, program string, args ...string) *exec.Cm
 
 func (s caseShop) etl(t *testing.T, args ...string) answer {
 	t.Helper()
-	cmd := s.command(t, mustEtl(t), args...)
+	cmd := s.command(t, mustProgram(t, "etl"), args...)
 	return run(t, cmd.Env, cmd.Path, cmd.Args[1:]...)
 }
 
@@ -293,7 +293,7 @@ func wantNewSnapshot(b *caseBench, t *testing.T, folder string) {
 	if _, err := locker.ExecContext(t.Context(), "LOCK TABLES customers WRITE"); err != nil {
 		t.Fatal(err)
 	}
-	cmd := s.command(t, mustEtl(t))
+	cmd := s.command(t, mustProgram(t, "etl"))
 	var said strings.Builder
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {

@@ -39,7 +39,7 @@ func TestFullDiskLeavesTheOldSetAndIsOneSentence(t *testing.T) {
 			l.mustEtl(t, oldShop)
 			before, keys := l.current(t), objects(t, l.store)
 			scratch := t.TempDir()
-			command := []string{"bash", "-c", test.shell, mustEtl(t), scratch}
+			command := []string{"bash", "-c", test.shell, mustProgram(t, "etl"), scratch}
 			if strings.Contains(test.shell, "mount") {
 				command = append([]string{"unshare", "-rm"}, command...)
 			}

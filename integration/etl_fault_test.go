@@ -25,7 +25,7 @@ func mustProxiedRequests(t *testing.T, l lake, dsn, other string) []string {
 	t.Helper()
 	l.mustEtl(t, dsn)
 	proxy := l.mustProxy(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
-	if a := run(t, l.env(other, proxy.URL), mustEtl(t)); a.code != 0 {
+	if a := run(t, l.env(other, proxy.URL), mustProgram(t, "etl")); a.code != 0 {
 		t.Fatal(a.stderr)
 	}
 	return proxy.requests()
@@ -89,7 +89,7 @@ func (l lake) killAt(t *testing.T, dsn string, done bool, at func(n int, r *http
 		<-killed
 		return true
 	})
-	cmd := exec.CommandContext(t.Context(), mustEtl(t), args...)
+	cmd := exec.CommandContext(t.Context(), mustProgram(t, "etl"), args...)
 	cmd.Env = l.env(dsn, proxy.URL)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestS3ErrorInTheMiddleLeavesTheOldSetAndIsOneSentence(t *testing.T) {
 				faults[test.fault](w)
 				return true
 			})
-			a := run(t, l.env(newShop, proxy.URL), mustEtl(t))
+			a := run(t, l.env(newShop, proxy.URL), mustProgram(t, "etl"))
 			if !test.forever {
 				if a.code != 0 || met != 1 {
 					t.Errorf("one fault: exit %d, %s, met %d times", a.code, a.stderr, met)
@@ -250,7 +250,7 @@ func TestOfConcurrentRunsOneWinsAndTheOthersSayWhich(t *testing.T) {
 				answers := make([]answer, n)
 				var group sync.WaitGroup
 				for i := range answers {
-					group.Go(func() { answers[i] = run(t, l.env(shops[i], proxy.URL), mustEtl(t), "--json") })
+					group.Go(func() { answers[i] = run(t, l.env(shops[i], proxy.URL), mustProgram(t, "etl"), "--json") })
 				}
 				group.Wait()
 				winner, won := l.current(t), 0
@@ -294,7 +294,7 @@ func TestSlowRunNeverReplacesANewerSet(t *testing.T) {
 		}
 		return false
 	})
-	a := run(t, l.env(slow, proxy.URL), mustEtl(t))
+	a := run(t, l.env(slow, proxy.URL), mustProgram(t, "etl"))
 	a.wantSentence(t, 1, "another run was committed first: run "+l.current(t))
 	if set := l.wantWhole(t); len(set.Interactions) != 3 {
 		t.Errorf("%d ratings are current, want the newer set's 3", len(set.Interactions))

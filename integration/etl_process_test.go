@@ -3,14 +3,12 @@ package integration
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,32 +20,6 @@ import (
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 )
-
-// etlBinary is the compiled etl of this test run.
-var etlBinary struct {
-	once sync.Once
-	name string
-	err  error
-}
-
-// mustEtl compiles etl, once, and returns where it is: in the state folder, which git ignores.
-func mustEtl(t *testing.T) string {
-	t.Helper()
-	etlBinary.once.Do(func() {
-		if etlBinary.name, etlBinary.err = filepath.Abs(filepath.Join("..", ".kindred", "test",
-			"etl")); etlBinary.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", etlBinary.name, "kindred/jobs/etl").CombinedOutput()
-		if err != nil {
-			etlBinary.err = fmt.Errorf("build etl: %w: %s", err, out)
-		}
-	})
-	if etlBinary.err != nil {
-		t.Fatal(etlBinary.err)
-	}
-	return etlBinary.name
-}
 
 // lake is a part of a bucket of a test's own, and how etl processes reach it.
 type lake struct {
@@ -111,7 +83,7 @@ func run(t *testing.T, env []string, name string, args ...string) answer {
 // etl runs etl on a shop.
 func (l lake) etl(t *testing.T, dsn string, args ...string) answer {
 	t.Helper()
-	return run(t, l.env(dsn, ""), mustEtl(t), args...)
+	return run(t, l.env(dsn, ""), mustProgram(t, "etl"), args...)
 }
 
 func (l lake) mustEtl(t *testing.T, dsn string, args ...string) answer {

@@ -38,7 +38,7 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 			t.Parallel()
 			l := all.another()
 			arn := mustSecret(t, stack, test.secret)
-			if a := run(t, append(l.env(test.dsn, ""), "MYSQL_SECRET_ARN="+arn), mustEtl(t)); a.code != 0 {
+			if a := run(t, append(l.env(test.dsn, ""), "MYSQL_SECRET_ARN="+arn), mustProgram(t, "etl")); a.code != 0 {
 				t.Fatalf("exit %d: %s", a.code, a.stderr)
 			}
 			l.wantWhole(t, l.current(t))
@@ -46,7 +46,7 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	}
 	t.Run("no form", func(t *testing.T) {
 		t.Parallel()
-		a := run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN="+mustSecret(t, stack, "geheim")), mustEtl(t))
+		a := run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN="+mustSecret(t, stack, "geheim")), mustProgram(t, "etl"))
 		a.wantSentence(t, 2, "holds neither a DSN nor {username, password}")
 		if strings.Contains(a.stderr, "geheim") {
 			t.Errorf("the sentence holds the secret: %s", a.stderr)
@@ -54,7 +54,7 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	})
 	t.Run("no secret", func(t *testing.T) {
 		t.Parallel()
-		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustEtl(t)).wantSentence(t, 1,
+		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustProgram(t, "etl")).wantSentence(t, 1,
 			"read secret kindred-absent")
 	})
 }

@@ -53,7 +53,7 @@ func (l lake) launch(t *testing.T, dsn, program, job string, partitions int) *ex
 func script(t *testing.T, text string) (program, marks string) {
 	t.Helper()
 	program, marks = filepath.Join(t.TempDir(), "etl"), t.TempDir()
-	text = "#!/bin/bash\netl='" + mustEtl(t) + "'\nmarks='" + marks + "'\npart=\n" +
+	text = "#!/bin/bash\netl='" + mustProgram(t, "etl") + "'\nmarks='" + marks + "'\npart=\n" +
 		"[[ \"$*\" == *'--partition '* ]] && part=$(sed 's/.*--partition \\([0-9]*\\).*/\\1/' <<<\"$*\")\n" + text +
 		"\nexec \"$etl\" \"$@\"\n"
 	if err := os.WriteFile(program, []byte(text), 0o600); err != nil { // not executable, as a file that comes from S3

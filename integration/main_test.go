@@ -59,8 +59,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "stop the stack that the tests started: %v\n", err)
 		code = 1
 	}
-	if err := os.RemoveAll(functionFolder); err != nil { // "" is no error
-		fmt.Fprintf(os.Stderr, "remove the function's binary: %v\n", err)
+	for _, folder := range []string{functionFolder, compiled.folder} { // "" is no error
+		if err := os.RemoveAll(folder); err != nil {
+			fmt.Fprintf(os.Stderr, "remove compiled programs: %v\n", err)
+		}
 	}
 	os.Exit(code)
 }

@@ -25,19 +25,10 @@ type programs struct {
 // mustPrograms compiles the named jobs, all of them when none is named.
 func mustPrograms(t *testing.T, env map[string]string, names ...string) programs {
 	t.Helper()
-	p := programs{folder: t.TempDir(), env: os.Environ()}
-	packages := []string{"kindred/jobs/..."}
-	if len(names) > 0 {
-		packages = nil
+	if len(names) == 0 {
+		names = mustJobs(t)
 	}
-	for _, name := range names {
-		packages = append(packages, "kindred/jobs/"+name)
-	}
-	build := exec.CommandContext(t.Context(), "go",
-		append([]string{"build", "-o", p.folder + string(filepath.Separator)}, packages...)...)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the jobs: %v\n%s", err, out)
-	}
+	p := programs{folder: mustCompile(t, names...), env: os.Environ()}
 	for key, value := range env {
 		p.env = append(p.env, key+"="+value)
 	}

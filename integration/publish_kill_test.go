@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +28,7 @@ func TestKilledLoaderHeals(t *testing.T) {
 	dsn, folder := mustStack(t).mustVectorDatabase(t), t.TempDir()
 	store := mustVectorStore(t, dsn)
 	models := commit.NewRepository(objectstore.NewFolder(folder), envconfig.ModelPrefix)
-	binary := filepath.Join(t.TempDir(), "publish")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary,
-		"kindred/jobs/publish").CombinedOutput(); err != nil {
-		t.Fatalf("build publish: %v\n%s", err, out)
-	}
+	binary := mustProgram(t, "publish")
 	start := func(ctx context.Context, id string) (result publish.Result, stderr string, err error) {
 		command := exec.CommandContext(ctx, binary, "run", id, "--json", "--artifacts", "file://"+folder, "--pgvector-dsn",
 			dsn, "--actor", "test")

@@ -302,17 +302,6 @@ func (c ownStream) redriveUntil(t *testing.T, verify string, n int, after bool) 
 	return sent
 }
 
-// mustProgram compiles one job.
-func mustProgram(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path,
-		"kindred/jobs/"+name).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
-	}
-	return path
-}
-
 // mustFunctionWithABug builds the function with a limit of two products in an event's history.
 func mustFunctionWithABug(t *testing.T, goos string) []byte {
 	t.Helper()

@@ -133,13 +133,8 @@ func mustServe(t *testing.T, dsn string) string {
 // address. A process that does not end is killed.
 func mustStartServe(t *testing.T, dsn string, env ...string) (cmd *exec.Cmd, base string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "serve")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program,
-		"kindred/lambdas/serve").CombinedOutput(); err != nil {
-		t.Fatalf("build serve: %v\n%s", err, out)
-	}
 	ctx, kill := context.WithCancel(context.Background())
-	cmd = exec.CommandContext(ctx, program, "--listen", "127.0.0.1:0")
+	cmd = exec.CommandContext(ctx, mustProgram(t, "serve"), "--listen", "127.0.0.1:0")
 	cmd.Env = append(append(os.Environ(), "PGVECTOR_DSN="+dsn), env...)
 	cmd.WaitDelay = cleanupTime
 	log, logged := io.Pipe()
