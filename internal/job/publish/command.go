@@ -310,5 +310,5 @@ func withStore(ctx context.Context, cfg envconfig.PGVector, use func(*vectorstor
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	defer s.Close()
-	return use(s)
+	return vectorstore.ExplainLock(use(s))
 }

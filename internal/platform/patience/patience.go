@@ -30,6 +30,9 @@ const (
 	// Statement bounds the wait for a database's next byte. A server that must sort a large table
 	// first is silent for minutes. WAIT_STATEMENT sets it.
 	Statement = 5 * time.Minute
+	// Lock bounds the wait for a lock that another session of the vector database holds. WAIT_LOCK
+	// sets it.
+	Lock = time.Minute
 )
 
 // Limits are the waits of one dialler.
@@ -47,6 +50,9 @@ func HTTP() (Limits, error) { return limits("WAIT_ANSWER", Answer, false) }
 
 // Database gives the limits for database servers. An error is a setting's: envconfig.ErrConfig.
 func Database() (Limits, error) { return limits("WAIT_STATEMENT", Statement, true) }
+
+// ForLock gives the limit for locks. An error is a setting's: envconfig.ErrConfig.
+func ForLock() (time.Duration, error) { return setting("WAIT_LOCK", Lock) }
 
 func limits(name string, silence time.Duration, login bool) (Limits, error) {
 	connect, err := setting("WAIT_CONNECT", Connect)

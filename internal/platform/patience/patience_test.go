@@ -229,4 +229,11 @@ func TestLimitsAreSettings(t *testing.T) {
 		}
 		t.Setenv(name, "")
 	}
+	if wait, err := ForLock(); err != nil || wait != Lock {
+		t.Errorf("WAIT_LOCK: %v, %v", wait, err)
+	}
+	t.Setenv("WAIT_LOCK", "0s")
+	if _, err := ForLock(); !errors.Is(err, envconfig.ErrConfig) || !strings.Contains(err.Error(), "WAIT_LOCK") {
+		t.Errorf("WAIT_LOCK=0s: %v", err)
+	}
 }

@@ -30,6 +30,9 @@ var (
 	ErrConflict = errors.New("the live version was changed by somebody else meanwhile")
 	// ErrNoCanary says that there is no canary to end.
 	ErrNoCanary = errors.New("no version is a canary")
+	// ErrLocked says that another session held a lock for longer than this one waits.
+	ErrLocked = errors.New("another session of the vector database holds a lock that this needs; " +
+		"pg_stat_activity shows it; end it and try again (WAIT_LOCK sets how long this waits)")
 	// ErrRecall says that a version's index finds too few of the best products; nothing of the version was kept.
 	ErrRecall = errors.New("the index finds too few of the best products")
 	// ErrNameTaken says that item_emb or user_emb is not a view of this package.
@@ -77,6 +80,15 @@ func questionFault(err error, version string) error {
 // those are the model's. See https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func refused(code string) bool {
 	return strings.HasPrefix(code, "22") && code != "22000" || strings.HasPrefix(code, "54")
+}
+
+// ExplainLock adds ErrLocked to PostgreSQL's lock_not_available.
+func ExplainLock(err error) error {
+	var state *pgconn.PgError
+	if errors.As(err, &state) && state.Code == "55P03" && !errors.Is(err, ErrLocked) {
+		return fmt.Errorf("%w: %w", err, ErrLocked)
+	}
+	return err
 }
 
 // unmigrated turns "no such table or schema" into ErrNotMigrated.

@@ -12,6 +12,7 @@ package vectorstore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 	pgxvector "github.com/pgvector/pgvector-go/pgx"
 
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/patience"
 )
 
 const (
@@ -45,9 +47,11 @@ const (
 //   - No JIT and no parallel workers: they cost more than such short queries take.
 //   - Idle connections end: the process of a function may vanish with its machine, and nobody tells
 //     PostgreSQL. The pool of a process that comes back notices before it asks.
+//   - The wait for a lock ends: PostgreSQL itself would wait for ever.
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
 	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
-	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false)`
+	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
+	set_config('lock_timeout', $1, false)`
 
 // Store is a connection to the vector database, and the store that package recommend answers from.
 // It is safe for concurrent use.
@@ -116,10 +120,21 @@ func prepareSession(ctx context.Context, conn *pgx.Conn) error {
 	if err := pgxvector.RegisterTypes(ctx, conn); err != nil {
 		return fmt.Errorf("register vector types: %w", err)
 	}
-	if _, err := conn.Exec(ctx, session, pgx.QueryExecModeSimpleProtocol); err != nil {
+	wait, err := LockTime()
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, session, pgx.QueryExecModeSimpleProtocol, wait); err != nil {
 		return fmt.Errorf("set session parameters: %w", err)
 	}
 	return nil
+}
+
+// LockTime is how long a statement waits for a lock that another session holds, as PostgreSQL's
+// setting lock_timeout has it.
+func LockTime() (string, error) {
+	wait, err := patience.ForLock()
+	return strconv.FormatInt(max(wait.Milliseconds(), 1), 10), err // 0 would be no limit
 }
 
 // schemaOf names the version's schema. A version that could not be part of an identifier is ErrInvalid.

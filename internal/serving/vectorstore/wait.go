@@ -19,6 +19,9 @@ func limitWaits(config *pgxpool.Config, ownTimeout bool) error {
 	if err != nil {
 		return err
 	}
+	if _, err := patience.ForLock(); err != nil {
+		return err
+	}
 	connect := &config.ConnConfig.ConnectTimeout
 	if !ownTimeout {
 		*connect = min(defaultConnectTimeout, limits.Connect)

@@ -7,12 +7,14 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"kindred/internal/platform/patience"
 	"kindred/internal/serving/vectorstore"
 )
 
@@ -32,11 +34,10 @@ const (
 	// migrationLock is the advisory lock of migrating: a number of our own, so that another goose
 	// program in this database does not wait.
 	migrationLock = 0x6b696e6472656401 // "kindred", 1
-	// A second migrator asks each second, for at most a minute.
+	// A second migrator asks each second, for as long as a statement waits for a lock.
 	migrationLockProbeSeconds = 1
-	migrationLockProbes       = 60
 	// A statement waits so long for a lock that another session holds.
-	setLockTime = `SELECT set_config('lock_timeout', '1min', false)`
+	setLockTime = `SELECT set_config('lock_timeout', $1, false)`
 )
 
 // Up brings the database's schema up to date, makes the vector extension, and grants again what
@@ -61,9 +62,13 @@ func Up(ctx context.Context, s *vectorstore.Store) error {
 
 // migrate runs the numbered files that the database does not know yet.
 func migrate(ctx context.Context, s *vectorstore.Store) (err error) {
+	wait, err := vectorstore.LockTime()
+	if err != nil {
+		return err
+	}
 	config := s.Config()
 	options := []stdlib.OptionOpenDB{stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, setLockTime)
+		_, err := c.Exec(ctx, setLockTime, wait)
 		return err
 	})}
 	if config.BeforeConnect != nil {
@@ -87,8 +92,12 @@ func migrate(ctx context.Context, s *vectorstore.Store) (err error) {
 			return err
 		}
 	}
+	patient, err := patience.ForLock()
+	if err != nil {
+		return err
+	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock),
-		lock.WithLockTimeout(migrationLockProbeSeconds, migrationLockProbes))
+		lock.WithLockTimeout(migrationLockProbeSeconds, uint64(max(patient/time.Second, 1))))
 	if err != nil {
 		return fmt.Errorf("make lock: %w", err)
 	}
@@ -114,8 +123,12 @@ func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) er
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // the transaction has ended
+	wait, err := vectorstore.LockTime()
+	if err != nil {
+		return err
+	}
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, setLockTime); err != nil {
+		if _, err := tx.Exec(ctx, setLockTime, wait); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
