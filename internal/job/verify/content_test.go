@@ -71,6 +71,18 @@ func TestAuditOfALineWithoutChecksum(t *testing.T) {
 	}
 }
 
+// A line whose times fit each other, and its checksum them, still names another arrival than the stream.
+func TestAuditFindsAnotherArrival(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	moved := h.click("shard-0", "a")
+	moved.position.ArrivedAt = moved.position.ArrivedAt.Add(time.Minute)
+	h.deliver(h.answer(moved, 10*ms))
+	if r := h.audit(); r.Altered != 1 || r.Fault() == nil {
+		t.Errorf("fault %v in\n%s", r.Fault(), r)
+	}
+}
+
 func TestAuditComparesVersionsWithTheRegistry(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
