@@ -24,7 +24,7 @@ demo: build ## Run the whole loop on this machine; DATA=<folder> uses its MovieL
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
-batch: build ## Run etl, feedback, train and publish on the running stack, as every night
+batch: build ## Run etl, feedback, train and publish on the running stack
 	@$(WITH_STACK) $(BIN)/etl
 	@if [ -e "$(DUCKDB_PROGRAM)" ] || python3 -m pip --version >/dev/null 2>&1; then $(MAKE) feedback ARGS=; \
 	else echo "!!! train learns from no clicks: feedback needs DuckDB (set DUCKDB to its program) or Python with pip"; fi
@@ -53,7 +53,7 @@ deploy: build ## Create buckets, streams and the two Lambda functions; needed af
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
-publish: build ## Model version → pgvector, if the gate lets it: ARGS="list", "rollback", …
+publish: build ## Model version → pgvector, if the gate passes it: ARGS="list", "rollback", …
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
@@ -74,7 +74,7 @@ $(DUCKDB_FOLDER):
 ##- Terraform (1.11 or later; takes minutes, not part of `make test`)
 
 .PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
-package: build ## Build what is deployed: two Lambda zips, the image, Glue's program; needs neither Docker nor network
+package: build ## Build the packages for AWS: two Lambda zips, the image, Glue's program; needs neither Docker nor network
 	@$(BIN)/tf package $(ARGS)
 promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
@@ -84,7 +84,7 @@ tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy
 	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Record the programs' AWS calls, which tf-moto compares with the roles; ARGS=-update writes them
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestCalls ./terraform/acceptance $(ARGS)
-tf-local: build ## Build the streaming half with Terraform instead of `make deploy`; ARGS=--tflocal uses tflocal
+tf-local: build ## Create the stream and its functions with Terraform, instead of `make deploy`; ARGS=--tflocal uses tflocal
 	@$(BIN)/tf local apply $(ARGS)
 tf-local-destroy: build ## Delete what tf-local built
 	@$(BIN)/tf local destroy $(ARGS)
@@ -150,7 +150,7 @@ fmt: ## Format the Go code
 	@gofmt -w $$(git ls-files '*.go')
 fmt-check: ## Fail if a Go file is not formatted
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not formatted (make fmt):"; echo "$$files"; exit 1; }
-vet: ## Run go vet for Linux and macOS, with the build tags of what is deployed
+vet: ## Run go vet for Linux and macOS, with the build tags of the deployed programs
 	@go vet ./...
 	@CGO_ENABLED=0 go vet -trimpath -tags lambda.norpc,shipped ./jobs/...
 	@CGO_ENABLED=0 go vet -trimpath -tags lambda.norpc,shipped,nopgxregisterdefaulttypes,onlambda,nethttpomithttp2 ./lambdas/...
