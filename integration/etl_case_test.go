@@ -1,8 +1,11 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -59,6 +62,64 @@ func latin1Greeting(t *testing.T, dsn string) string {
 	}()
 	cfg.Addr = listener.Addr().String()
 	return cfg.FormatDSN()
+}
+
+// withoutUTF8 stands between a client and its server, as a proxy does that keeps its sessions in
+// latin1: what asks for utf8mb4 asks the server for latin1.
+func withoutUTF8(t *testing.T, dsn string) string {
+	t.Helper()
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := cfg.Addr
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", server)
+			if err != nil {
+				_ = client.Close()
+				return
+			}
+			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
+			go func() {
+				defer server.Close()
+				for said := make([]byte, 64<<10); ; {
+					n, err := client.Read(said) // a statement comes in one packet
+					if err != nil {
+						return
+					}
+					asked := bytes.Replace(said[:n], []byte("SET NAMES utf8mb4"), []byte("SET NAMES latin1 "), 1)
+					if _, err := server.Write(asked); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	cfg.Addr = listener.Addr().String()
+	return cfg.FormatDSN()
+}
+
+// The server's word counts, not that it took the statement.
+func TestAnAnswerInAnotherCharacterSetIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn, _ := mustStack(t).mustShop(t, oddShop)
+	snapshot, err := mysqlsource.Open(t.Context(), withoutUTF8(t, dsn), mysqlsource.Options{})
+	if err == nil {
+		snapshot.Close()
+	}
+	if !errors.Is(err, mysqlsource.ErrSettings) || !strings.Contains(err.Error(), `character_set_client is "latin1" after SET NAMES utf8mb4`) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func pipeLatin1(client net.Conn, address string) {
@@ -247,5 +308,28 @@ func TestCheckSaysWhatEtlWouldRefuseAndHowToMendIt(t *testing.T) {
 	}
 	if left := objects(t, l.store); len(left) != 0 {
 		t.Errorf("a look wrote %v", left)
+	}
+}
+
+// A look reads so many rows of each data set and no more, however many there are.
+func TestCheckReadsFewRows(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	dsn, db := stack.mustShop(t, oddShop)
+	for i := range 15 { // 3 rows, doubled
+		mustExec(t, db, "INSERT INTO ratings SELECT * FROM ratings")
+		if i < 13 {
+			mustExec(t, db, fmt.Sprintf("INSERT INTO customers SELECT customerNumber + %d, customerName, city, state, postalCode, "+
+				"country, creditLimit FROM customers", 3<<i))
+		}
+	}
+	var found etl.Inspection
+	l := stack.mustLake(t)
+	a := l.etl(t, dsn, "check", "--json", "--max-duplicates=1")
+	if err := readResult(a.stdout, &found); err != nil {
+		t.Fatalf("%v: %s", err, a.stderr)
+	}
+	if want := (etl.Rows{Ratings: 10_000, Customers: 10_000, Products: 3}); found.Sampled != want || found.Whole {
+		t.Errorf("read %+v, want %+v; whole %v", found.Sampled, want, found.Whole)
 	}
 }

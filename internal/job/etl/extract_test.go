@@ -281,7 +281,8 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 	}
 }
 
-// A shop of which most products went out of stock is refused, unless that is accepted.
+// A shop without any stock, and one of which most products went out of stock, are refused, unless that
+// is accepted.
 func TestStockThatFellIsRefused(t *testing.T) {
 	t.Parallel()
 	stocked := func(products int) *table {
@@ -295,8 +296,11 @@ func TestStockThatFellIsRefused(t *testing.T) {
 		return s
 	}
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
-	old, _ := mustRun(t, stocked(100), repo)
 	o := Options{ScratchDir: t.TempDir(), Limits: few, MaxShrink: 0.5}
+	if _, err := Run(t.Context(), stocked(0), repo, o); !errors.Is(err, ErrShrink) {
+		t.Errorf("a first set without stock: %v", err)
+	}
+	old, _ := mustRun(t, stocked(100), repo)
 	_, err := Run(t.Context(), stocked(49), repo, o)
 	if !errors.Is(err, ErrShrink) || !strings.Contains(err.Error(), "49 products in stock, the current set has 100") {
 		t.Errorf("error %v", err)
