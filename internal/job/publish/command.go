@@ -25,7 +25,7 @@ type Command struct {
 	List     listCommand     `cmd:"" help:"List the loaded versions, their damage, and the history of the live version."`
 	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
-	Canary   canaryCommand   `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. --off ends it."`
+	Canary   canaryCommand   `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 

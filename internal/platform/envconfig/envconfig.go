@@ -12,7 +12,7 @@ type MySQL struct {
 
 // PGVector locates the vector database.
 type PGVector struct {
-	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"The vector database (${pgvector_use=where versions are served}), as postgres://user:password@host:port/database." json:"-"`
+	DSN string `name:"pgvector-dsn" env:"PGVECTOR_DSN" placeholder:"URL" help:"The vector database (${pgvector_use=which serves the model versions}), as postgres://user:password@host:port/database." json:"-"`
 	// IAM logs the DSN's user in with an IAM token instead of a password. RDS accepts that from users
 	// who have the role rds_iam, over TLS only.
 	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to the vector database on RDS with an IAM token instead of a password."`
