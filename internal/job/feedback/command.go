@@ -12,8 +12,8 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Compute from the delivered recommendations what visitors did with them: hit rates for people, and " +
-	"interactions for the next training."
+const Description = "Read the delivered recommendations, and compute hit rates and the interactions for the next " +
+	"training."
 
 // Command is the command line.
 type Command struct {

@@ -17,7 +17,7 @@ type EvaluateCommand struct {
 	Test       string   `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
 	Valid      string   `placeholder:"FILE" help:"Interactions for tuning only, one line per user. Default: tuning uses a tenth of the training file, and the final fit uses the whole training file."`
 	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-blend," help:"Recommenders to measure next to kindred, separated by commas: random, popularity, co-occurrence, ease, gf-cf, bpr-mf, kindred-blend. Default: all except kindred-blend, an experiment that adds the scores of further models to kindred's."`
-	Refit      bool     `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without this."`
+	Refit      bool     `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without this flag."`
 	TuneBudget float64  `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	LargestDim int      `default:"512" help:"Largest number of components of a vector that tuning may choose."`
 	Epochs     int      `default:"16" help:"Passes over all users and items in the final fit."`
