@@ -230,9 +230,11 @@ func codeOf(err error) string {
 // answered says whether the call failed although the endpoint answered with a status of success.
 func answered(err error) bool {
 	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
+		return false
+	}
 	var response *awshttp.ResponseError
-	return !(errors.As(err, &api) && api.ErrorCode() != "UnknownError") && errors.As(err, &response) &&
-		response.HTTPStatusCode() >= 200 && response.HTTPStatusCode() < 300
+	return errors.As(err, &response) && response.HTTPStatusCode() >= 200 && response.HTTPStatusCode() < 300
 }
 
 var docker = regexp.MustCompile(`(?i)\bdocker`)
