@@ -36,34 +36,6 @@ INSERT INTO products VALUES ('S10', 'Car', 'Cars', '1:10', 'V', 3, 1, 2), ('S11'
 	('日本-1', '東京', 'Cars', '1:10', 'V', 3, 1, 2);
 INSERT INTO ratings VALUES (1, 'S10', 5, '2025-01-02'), (2, 'S11', 4, NULL), (3, '日本-1', 3, NULL)`
 
-// latin1Greeting stands between a client and its server and greets as a server whose default
-// character set is latin1, as every MySQL 5.7 and MariaDB before 11.6 is. A client that does not ask
-// for another one is then answered in latin1.
-func latin1Greeting(t *testing.T, dsn string) string {
-	t.Helper()
-	cfg, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := cfg.Addr
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go pipeLatin1(client, server)
-		}
-	}()
-	cfg.Addr = listener.Addr().String()
-	return cfg.FormatDSN()
-}
-
 // withoutUTF8 stands between a client and its server, as a proxy does that keeps its sessions in
 // latin1: what asks for utf8mb4 asks the server for latin1.
 func withoutUTF8(t *testing.T, dsn string) string {
@@ -122,31 +94,6 @@ func TestAnAnswerInAnotherCharacterSetIsRefused(t *testing.T) {
 	}
 }
 
-func pipeLatin1(client net.Conn, address string) {
-	defer client.Close()
-	server, err := net.Dial("tcp", address)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	// https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html
-	const header, afterVersion, latin1 = 4, 1 + 4 + 8 + 1 + 2, 8
-	head := make([]byte, header)
-	if _, err := io.ReadFull(server, head); err != nil {
-		return
-	}
-	greeting := make([]byte, int(head[0])|int(head[1])<<8)
-	if _, err := io.ReadFull(server, greeting); err != nil {
-		return
-	}
-	greeting[strings.IndexByte(string(greeting), 0)+afterVersion] = latin1
-	if _, err := client.Write(append(head, greeting...)); err != nil {
-		return
-	}
-	go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-	_, _ = io.Copy(client, server)
-}
-
 // extractCase runs etl with its default limits, and gives the set when it is taken.
 func extractCase(t *testing.T, dsn string, o etl.Options) (set *trainingset.Set, out etl.Outcome, err error) {
 	t.Helper()
@@ -172,7 +119,7 @@ var defaults = etl.Options{Limits: etl.Limits{MissingKeys: 0.01, StarsRange: 0.0
 func TestTextIsExactWhateverTheServersCharacterSet(t *testing.T) {
 	t.Parallel()
 	dsn, _ := mustStack(t).mustShop(t, oddShop)
-	for _, address := range []string{dsn, latin1Greeting(t, dsn)} {
+	for _, address := range []string{dsn, mustLatin1Shop(t, mustLatin1Server(t), oddShop).FormatDSN()} {
 		set, _, err := extractCase(t, address, defaults)
 		if err != nil {
 			t.Fatal(err)

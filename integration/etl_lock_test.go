@@ -122,9 +122,7 @@ func alterWhileReading(t *testing.T, admin *sql.DB, reader *driver.Config, keeps
 	source.during = func(part int) {
 		if part == 0 && !keeps { // these were read, and are free
 			for _, table := range []string{"customers", "products"} {
-				if err := <-alter(table); err != nil {
-					t.Errorf("ALTER TABLE %s: %v", table, err)
-				}
+				wantAltered(t, table, alter(table))
 			}
 		}
 		if part == 0 || !keeps {
@@ -132,19 +130,9 @@ func alterWhileReading(t *testing.T, admin *sql.DB, reader *driver.Config, keeps
 		}
 		mustBlock(t, admin)
 	}
-	altered := func() {
-		select {
-		case err := <-waiting:
-			if err != nil {
-				t.Errorf("ALTER TABLE ratings: %v", err)
-			}
-		case <-time.After(cleanupTime):
-			t.Fatal("ALTER TABLE ratings still waits after the range")
-		}
-	}
 	source.after = func(int) {
 		if !keeps {
-			altered()
+			wantAltered(t, "ratings", waiting)
 		}
 	}
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
@@ -162,11 +150,24 @@ func alterWhileReading(t *testing.T, admin *sql.DB, reader *driver.Config, keeps
 		t.Error(err)
 	}
 	if keeps {
-		altered()
+		wantAltered(t, "ratings", waiting)
 	}
 	checked := caseShop{cfg: reader, lake: t.TempDir()}.etl(t, "check")
 	const grant = "SQL: GRANT BINLOG ADMIN ON *.* TO 'reader'@'%'"
 	if checked.code != 0 || strings.Contains(checked.stdout, grant) != keeps {
 		t.Errorf("etl check: exit %d, %s%s", checked.code, checked.stdout, checked.stderr)
+	}
+}
+
+// wantAltered waits for an ALTER TABLE that nothing holds up any more.
+func wantAltered(t *testing.T, table string, done chan error) {
+	t.Helper()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("ALTER TABLE %s: %v", table, err)
+		}
+	case <-time.After(cleanupTime):
+		t.Fatalf("ALTER TABLE %s still waits after the range", table)
 	}
 }

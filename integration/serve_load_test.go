@@ -123,6 +123,17 @@ func TestServeEndsSoonAfterItsSignal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idle.Close()
+	// One connection is accepted after the other: with an answer over a later one, the idle one is there.
+	later := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/openapi.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := later.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
 	told := time.Now()
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
