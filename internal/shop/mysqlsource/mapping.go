@@ -8,15 +8,13 @@ import (
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"kindred/internal/shop/mapping"
 )
 
 // Mapping is the queries that present any shop's tables as ours: each answers with the columns of
 // its data set, named as in the contract, in any order. An empty one reads the table of that name.
-type Mapping struct {
-	Customers string `json:"customers,omitempty"`
-	Products  string `json:"products,omitempty"`
-	Ratings   string `json:"ratings,omitempty"`
-}
+type Mapping = mapping.Mapping
 
 // Check reports everything that keeps the three data sets from being read: a table or column that
 // is not there, a type that is not the contract's. It reads no row.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"kindred/internal/shop/mapping"
 )
 
 // Everything is the value of a store that stands for all stores.
@@ -88,7 +90,14 @@ func Map(ctx context.Context, db *sql.DB, found Found, given map[string]string) 
 		return Mapping{}, err
 	}
 	m.SQL = m.heading() + body + "\n"
-	m.Queries = split(body, heads)
+	parsed, err := mapping.Parse(m.SQL)
+	if err != nil {
+		return Mapping{}, fmt.Errorf("read the mapping of preset %s: %w", found.System, err)
+	}
+	m.Queries = map[string]string{mapping.Products: parsed.Products, mapping.Interactions: parsed.Interactions}
+	if parsed.Customers != "" {
+		m.Queries[mapping.Customers] = parsed.Customers
+	}
 	return m, nil
 }
 
@@ -102,19 +111,6 @@ func (m Mapping) heading() string {
 	return b.String()
 }
 
-// heads begins a query of a mapping file.
-const heads = "-- kindred: "
-
-func split(body, heading string) map[string]string {
-	queries := map[string]string{}
-	parts := strings.Split("\n"+body, "\n"+heading)
-	for _, part := range parts[1:] {
-		name, query, _ := strings.Cut(part, "\n")
-		queries[name] = strings.TrimSuffix(strings.TrimSpace(query), ";")
-	}
-	return queries
-}
-
 // variableQueries gives the templates that find a variable's default and choices, such as
 // "default store". A system may have none.
 func variableQueries(folder string) (map[string]string, error) {
@@ -125,7 +121,12 @@ func variableQueries(folder string) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read variables of preset %s: %w", folder, err)
 	}
-	return split(string(text), "-- look up: "), nil
+	queries := map[string]string{}
+	_, sections := mapping.Sections(string(text), "-- look up:")
+	for _, s := range sections {
+		queries[s.Name] = strings.TrimSuffix(strings.TrimSpace(s.Text), ";")
+	}
+	return queries, nil
 }
 
 // resolve finds the value of a variable: given, else found in the shop, else the fallback.
