@@ -150,7 +150,8 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		}
 		settings := []string{
 			fmt.Sprintf("SET SESSION net_write_timeout = %d", netTimeoutSeconds),
-			"SET SESSION time_zone = '+00:00'", // a TIMESTAMP column reads as UTC
+			"SET SESSION time_zone = '+00:00'",            // a TIMESTAMP column reads as UTC
+			"SET SESSION group_concat_max_len = 16777216", // a list of categories is not cut at 1,024 bytes
 			"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 			// With a binary log, MariaDB frees no table at ROLLBACK TO SAVEPOINT (unlocked) unless the
 			// session is not logged. A read-only session has nothing to log.

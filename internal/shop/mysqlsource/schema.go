@@ -22,11 +22,12 @@ type Column struct {
 	Contract bool `json:"contract"` // it is one of those that a training set is made of
 }
 
-// Schema is the columns of the three data sets, in the source's order.
+// Schema is the columns of the data sets, in the source's order.
 type Schema struct {
-	Customers []Column `json:"customers"`
-	Products  []Column `json:"products"`
-	Ratings   []Column `json:"ratings"`
+	Customers    []Column `json:"customers,omitempty"`
+	Products     []Column `json:"products"`
+	Ratings      []Column `json:"ratings,omitempty"`
+	Interactions []Column `json:"interactions,omitempty"`
 }
 
 const (
