@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ type Command struct {
 type Reading struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each table that has other names or columns. A table without a query is read under its own name (example: testdata/shop-mapping)."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions for any shop (example: testdata/order-mapping), or the tables of kindred's own that have other names or columns (example: testdata/shop-mapping)."`
+	Preset         Preset          `embed:""`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
 	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
@@ -75,21 +77,26 @@ type RunCommand struct {
 // shopAt is a shop that can be opened.
 type shopAt struct {
 	dsn     string
+	preset  string // the shop system that was recognised
 	options mysqlsource.Options
 }
 
 // find reads the mapping and the secret.
 func (r Reading) find(ctx context.Context) (shopAt, error) {
 	mapping, err := readMapping(r.Mapping)
-	if err != nil {
+	if err = cmp.Or(r.Preset.check(r.Mapping), err); err != nil {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	dsn, err := mysqlsecret.DSN(ctx, r.MySQL.DSN, r.MySQLSecret)
 	if errors.Is(err, mysqlsecret.ErrForm) {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
+	var preset string
+	if err == nil && r.Preset.Preset != "" {
+		mapping, preset, err = r.Preset.find(ctx, dsn)
+	}
 	o := mysqlsource.Options{Mapping: mapping, StatementLimit: r.StatementLimit, RangeRows: r.RangeRows}
-	return shopAt{dsn, o}, err
+	return shopAt{dsn, preset, o}, err
 }
 
 // read opens the shop for work. Where a table is altered meanwhile, it begins once more, with a new
@@ -137,7 +144,11 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
 		o, done := c.options(ctx, out)
 		defer done()
-		outcome, err = Run(ctx, snapshot, repo, o)
+		if o.Preset = shop.preset; snapshot.Mapped().HasInteractions() {
+			outcome, err = RunHistory(ctx, snapshot, repo, o)
+		} else {
+			outcome, err = Run(ctx, snapshot, repo, o)
+		}
 		return err
 	})
 	if err != nil {

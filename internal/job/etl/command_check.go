@@ -92,7 +92,7 @@ func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot,
 		return err
 	}
 	for _, p := range plan.Plans {
-		if p.DataSet == "ratings" {
+		if p.DataSet == "ratings" || p.DataSet == "interactions" {
 			plan.RatingsEstimate = p.Rows
 		}
 	}
@@ -105,8 +105,12 @@ func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot,
 
 func (d DryRun) sentence() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Would read about %s ratings of database %s (%s) and all its customers and products,\n",
-		group(d.RatingsEstimate), d.Source.Database, d.Source.Server)
+	what := "ratings"
+	if d.History != nil {
+		what = "interactions"
+	}
+	fmt.Fprintf(&b, "Would read about %s %s of database %s (%s) and all its customers and products,\n",
+		group(d.RatingsEstimate), what, d.Source.Database, d.Source.Server)
 	fmt.Fprintf(&b, "and write Parquet files of about 128 MB to %s.\n", d.Lake)
 	if d.CurrentRun == "" {
 		b.WriteString("There is no training set yet.\n")
@@ -116,7 +120,11 @@ func (d DryRun) sentence() string {
 	b.WriteString(d.Inspection.sentence())
 	b.WriteString("\nRefused beyond these limits:")
 	seen := map[string]bool{}
-	for _, r := range rules(Counts{}, d.Limits) {
+	all := rules(Counts{}, d.Limits)
+	if d.History != nil {
+		all = historyRules(HistoryCounts{}, d.Limits)
+	}
+	for _, r := range all {
 		if !seen[r.flag] {
 			seen[r.flag] = true
 			fmt.Fprintf(&b, "\n  --%s %g", r.flag, r.limit)

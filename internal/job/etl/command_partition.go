@@ -1,6 +1,7 @@
 package etl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (r PartResult) Unchanged() bool { return r.NoOp }
 func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Repository, out *program.Output,
 	start time.Time) error {
 	index, partitions, err := parsePartition(c.Partition)
-	if err != nil {
+	if err = cmp.Or(err, shop.inOne()); err != nil {
 		return err
 	}
 	var part Part
@@ -91,6 +92,15 @@ func jobError(job string, err error) error {
 	return configured(err)
 }
 
+// inOne refuses to cut a shop of contract 2 into partitions: one process sorts its interactions.
+func (s shopAt) inOne() error {
+	if s.options.Mapping.HasInteractions() {
+		return fmt.Errorf("%w: a mapping with interactions is read whole by one process; leave partitions out",
+			program.ErrConfig)
+	}
+	return nil
+}
+
 // PlanCommand is `etl plan`.
 type PlanCommand struct {
 	Reading
@@ -111,6 +121,9 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	shop, err := c.find(ctx)
 	if err != nil {
+		return err
+	}
+	if err := shop.inOne(); err != nil {
 		return err
 	}
 	var plan Plan

@@ -65,7 +65,7 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 		return out, err
 	}
 	if err := errors.Join(out.Details.Partitions.check(p), out.Details.Counts.check(o.Limits, out.Details.Examples),
-		shrunk(base, rowsOfFiles(draft.Files), out.Details.Counts, o)); err != nil {
+		shrunk(base, rowsOfFiles(draft.Files), out.Details, o)); err != nil {
 		return out, oneLine(err)
 	}
 	draft.Details = out.Details

@@ -24,6 +24,8 @@ func prepare(ctx context.Context, from source, base commit.Manifest, o Options) 
 	before := schemaOf(base)
 	if o.AcceptSchema {
 		before = mysqlsource.Schema{}
+	} else if err := sameContract(base, false); err != nil {
+		return now, err
 	}
 	if err := errDrift(gone(before, now)); err != nil {
 		return now, err
@@ -51,7 +53,7 @@ type pair struct {
 
 func pairs(before, now mysqlsource.Schema) []pair {
 	return []pair{{"customers", before.Customers, now.Customers}, {"products", before.Products, now.Products},
-		{"ratings", before.Ratings, now.Ratings}}
+		{"ratings", before.Ratings, now.Ratings}, {"interactions", before.Interactions, now.Interactions}}
 }
 
 // gone names the columns of the contract that are there no more, with those that may be the same

@@ -80,6 +80,8 @@ type Options struct {
 	// Progress is called now and then with the number of ratings read so far, and with about how many
 	// there are. Nil: nobody looks.
 	Progress func(ratings, expected int64)
+	// Preset names the shop system that was recognised.
+	Preset string
 	// Now is the clock that future dates are told by. Nil: the system's.
 	Now func() time.Time
 }
@@ -96,11 +98,13 @@ const progressRows = 50_000
 
 // Details is what a training set's manifest remembers of its making.
 type Details struct {
-	Counts     Counts             `json:"rules"`
-	Examples   shop.Examples      `json:"examples,omitempty"` // of broken rules
+	Counts     Counts             `json:"rules,omitzero"`
+	History    *HistoryCounts     `json:"interactions,omitempty"` // of a set of contract 2, which has no Counts
+	Examples   shop.Examples      `json:"examples,omitempty"`     // of broken rules
 	Limits     Limits             `json:"limits"`
 	Schema     mysqlsource.Schema `json:"schema"` // the source's columns
 	Partitions *Consistency       `json:"partitions,omitempty"`
+	Preset     string             `json:"preset,omitempty"` // the shop system that was recognised
 }
 
 // Outcome is what a run or a commit of partitions led to.
@@ -157,7 +161,7 @@ func write(ctx context.Context, from source, dir string, base commit.Manifest, o
 	}
 	d.Counts.Customers, d.Counts.Products = tables.Customers, tables.Products
 	d.Examples = from.Faults().Examples()
-	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(base, rowsOfFiles(draft.Files), d.Counts, o)))
+	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(base, rowsOfFiles(draft.Files), *d, o)))
 }
 
 // current is the manifest of the current set, or an empty one.

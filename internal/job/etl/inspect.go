@@ -21,12 +21,13 @@ const sampleRows = 10_000
 type Inspection struct {
 	Schema   mysqlsource.Schema      `json:"schema"`
 	Plans    []mysqlsource.QueryPlan `json:"plans"`
-	Sampled  Rows                    `json:"sampled"`  // rows that were read
-	Whole    bool                    `json:"whole"`    // they are all customers and products, so orphans were looked for
-	Rules    Counts                  `json:"rules"`    // of the sample
-	Examples shop.Examples           `json:"examples"` // of broken rules
-	Refusals []string                `json:"refusals"` // what etl would refuse the shop for
-	Remarks  []Remark                `json:"remarks"`  // what may go wrong, or be slow
+	Sampled  Rows                    `json:"sampled"`                // rows that were read
+	Whole    bool                    `json:"whole"`                  // they are all customers and products, so orphans were looked for
+	Rules    Counts                  `json:"rules,omitzero"`         // of the sample
+	History  *HistoryCounts          `json:"interactions,omitempty"` // likewise, of a shop of contract 2
+	Examples shop.Examples           `json:"examples"`               // of broken rules
+	Refusals []string                `json:"refusals"`               // what etl would refuse the shop for
+	Remarks  []Remark                `json:"remarks"`                // what may go wrong, or be slow
 }
 
 // Remark is something to know about a shop, with SQL that mends it where there is some.
@@ -38,6 +39,9 @@ type Remark struct {
 // inspect looks at a shop as a run would, but reads few rows and writes nothing. base is the
 // current set. What keeps the looking itself from working is an error.
 func inspect(ctx context.Context, snapshot *mysqlsource.Snapshot, base commit.Manifest, o Options) (Inspection, error) {
+	if snapshot.Mapped().HasInteractions() {
+		return inspectHistory(ctx, snapshot, base, o)
+	}
 	var found Inspection
 	var err error
 	if found.Schema, err = prepare(ctx, snapshot, base, o); errors.Is(err, mysqlsource.ErrSchema) || errors.Is(err, ErrDrift) {

@@ -97,13 +97,15 @@ type Limits struct {
 	Values      float64 `name:"max-missing-values" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have NULL in a column that needs a value. Otherwise NULL is read as empty text or as 0." json:"missing_values"`
 	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have an amount that is negative or does not fit decimal(10,2). Otherwise such a price is read as 0, and such a credit limit as unknown." json:"bad_amounts"`
 	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products have a stock below -32768 or above 32767. Otherwise the nearer limit is used." json:"bad_stock"`
+
+	History HistoryLimits `embed:"" json:"interactions,omitzero"`
 }
 
 // Validate reports every share that is none, NaN too.
 func (l Limits) Validate() error {
 	var problems []string
 	seen := map[string]bool{}
-	for _, r := range rules(Counts{}, l) {
+	for _, r := range append(rules(Counts{}, l), historyRules(HistoryCounts{}, l)...) {
 		if !(r.limit >= 0 && r.limit <= 1) && !seen[r.flag] {
 			seen[r.flag] = true
 			problems = append(problems, fmt.Sprintf("--%s is %g, want 0 to 1", r.flag, r.limit))

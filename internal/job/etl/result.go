@@ -19,23 +19,26 @@ import (
 
 // Rows counts the rows of a training set.
 type Rows struct {
-	Ratings   int64 `json:"ratings"`
-	Customers int64 `json:"customers"`
-	Products  int64 `json:"products"`
+	Ratings      int64 `json:"ratings"`
+	Interactions int64 `json:"interactions,omitempty"` // of contract 2, instead of ratings
+	Customers    int64 `json:"customers"`
+	Products     int64 `json:"products"`
 }
 
 // Result is what a run achieved.
 type Result struct {
-	RunID       string        `json:"run_id"`
-	ContentHash string        `json:"content_hash"`
-	NoOp        bool          `json:"-"` // the current set was the same already
-	Rows        Rows          `json:"rows"`
-	Rules       Counts        `json:"rules"`              // what the rows were measured by
-	Examples    shop.Examples `json:"examples,omitempty"` // of broken rules
-	Bytes       int64         `json:"bytes"`              // of all files
-	WallSeconds float64       `json:"wall_seconds"`
-	CPUSeconds  float64       `json:"cpu_seconds"` // of this process, user and system
-	MaxRSSBytes int64         `json:"max_rss_bytes"`
+	RunID       string `json:"run_id"`
+	ContentHash string `json:"content_hash"`
+	NoOp        bool   `json:"-"` // the current set was the same already
+	Rows        Rows   `json:"rows"`
+	Rules       Counts `json:"rules,omitzero"` // what the rows were measured by
+	// History is Rules for a shop of contract 2.
+	History     *HistoryCounts `json:"interactions,omitempty"`
+	Examples    shop.Examples  `json:"examples,omitempty"` // of broken rules
+	Bytes       int64          `json:"bytes"`              // of all files
+	WallSeconds float64        `json:"wall_seconds"`
+	CPUSeconds  float64        `json:"cpu_seconds"` // of this process, user and system
+	MaxRSSBytes int64          `json:"max_rss_bytes"`
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -44,6 +47,7 @@ func (r Result) Unchanged() bool { return r.NoOp }
 func newResult(out Outcome, start time.Time) Result {
 	m := out.Manifest
 	r := Result{RunID: m.Run, ContentHash: m.ContentHash, NoOp: !out.Changed, Rows: rowsOf(m), Rules: out.Details.Counts,
+		History:  out.Details.History,
 		Examples: out.Details.Examples, Bytes: m.Bytes()}
 	r.WallSeconds, r.CPUSeconds, r.MaxRSSBytes = cost(start)
 	return r
@@ -72,14 +76,18 @@ func cost(start time.Time) (wallSeconds, cpuSeconds float64, maxRSSBytes int64) 
 }
 
 func rowsOf(m commit.Manifest) Rows {
-	return Rows{Ratings: m.Rows(trainingset.Ratings), Customers: m.Rows(trainingset.Customers),
+	return Rows{Ratings: m.Rows(trainingset.Ratings), Interactions: m.Rows(trainingset.Interactions), Customers: m.Rows(trainingset.Customers),
 		Products: m.Rows(trainingset.Products)}
 }
 
 func rowsOfFiles(files []commit.File) Rows { return rowsOf(commit.Manifest{Files: files}) }
 
 func (r Rows) String() string {
-	return fmt.Sprintf("%s ratings, %s customers, %s products", group(r.Ratings), group(r.Customers), group(r.Products))
+	count, what := r.Ratings, "ratings"
+	if r.Interactions > 0 {
+		count, what = r.Interactions, "interactions"
+	}
+	return fmt.Sprintf("%s %s, %s customers, %s products", group(count), what, group(r.Customers), group(r.Products))
 }
 
 // sentence tells a person what happened.
@@ -88,8 +96,12 @@ func (r Result) sentence() string {
 	if r.NoOp {
 		verb = "was current already, nothing written"
 	}
+	found := r.Rules.sentence(r.Examples)
+	if r.History != nil {
+		found = r.History.sentence(r.Examples)
+	}
 	return fmt.Sprintf("Training set %s %s: %s; %.1f MB in %.1f s.%s", r.RunID, verb, r.Rows, float64(r.Bytes)/1e6,
-		r.WallSeconds, r.Rules.sentence(r.Examples))
+		r.WallSeconds, found)
 }
 
 // sentence tells a person what was left out or replaced, with examples; "" when nothing was.
@@ -155,7 +167,11 @@ func describe(m commit.Manifest) string {
 	fmt.Fprintf(&b, "source  %s", m.Source)
 	var d Details
 	if err := json.Unmarshal(m.Details, &d); err == nil {
-		for _, r := range rules(d.Counts, d.Limits) {
+		all := rules(d.Counts, d.Limits)
+		if d.History != nil {
+			all = historyRules(*d.History, d.Limits)
+		}
+		for _, r := range all {
 			fmt.Fprintf(&b, "\nrule    %s of %s %s %s, at most %.3g %%", group(r.count), group(r.of), r.table, r.what,
 				100*r.limit)
 		}

@@ -24,9 +24,9 @@ type Column struct {
 
 // Schema is the columns of the data sets, in the source's order.
 type Schema struct {
-	Customers    []Column `json:"customers,omitempty"`
+	Customers    []Column `json:"customers"`
 	Products     []Column `json:"products"`
-	Ratings      []Column `json:"ratings,omitempty"`
+	Ratings      []Column `json:"ratings"`
 	Interactions []Column `json:"interactions,omitempty"`
 }
 
