@@ -45,10 +45,14 @@ func (s *Snapshot) EstimateIn(ctx context.Context, customers Range) (rows int64,
 }
 
 func (s *Snapshot) explain(ctx context.Context, t table, mapped, where string) (QueryPlan, error) {
-	plan := QueryPlan{DataSet: t.name}
-	err := s.guard(ctx, "explain the query of "+t.name, func() error {
+	return s.explainQuery(ctx, t.name, t.query(mapped, where))
+}
+
+func (s *Snapshot) explainQuery(ctx context.Context, dataSet, query string) (QueryPlan, error) {
+	plan := QueryPlan{DataSet: dataSet}
+	err := s.guard(ctx, "explain the query of "+dataSet, func() error {
 		return s.unlocked(func() error {
-			result, err := s.conn.Execute("EXPLAIN FORMAT=TRADITIONAL " + t.query(mapped, where))
+			result, err := s.conn.Execute("EXPLAIN FORMAT=TRADITIONAL " + query)
 			if isCode(err, codeViewDenied) {
 				plan.Hidden = true
 				return nil

@@ -29,7 +29,7 @@ func (s *Snapshot) HistorySchema(ctx context.Context) (schema Schema, err error)
 // HistoryPlans explains the queries of a mapping of contract 2. It reads no row.
 func (s *Snapshot) HistoryPlans(ctx context.Context) (plans []QueryPlan, err error) {
 	for _, q := range s.history() {
-		plan, err := s.explain(ctx, table{name: q.form.name}, q.query, "")
+		plan, err := s.explainQuery(ctx, q.form.name, q.query)
 		if err != nil {
 			return nil, err
 		}
