@@ -101,6 +101,19 @@ type Interaction struct {
 	At                int64    // milliseconds since 1970 UTC, or NoMoment
 }
 
+// InteractionName names an interaction in a message: by its product and order, which are nobody's
+// secret.
+func InteractionName(product, order []byte) string {
+	name := "an interaction"
+	if len(product) > 0 {
+		name += " with " + ProductName(string(product))
+	}
+	if len(order) > 0 {
+		name += " of order " + strconv.Quote(string(order[:min(len(order), MaxIDBytes)]))
+	}
+	return name
+}
+
 // NoMoment is the At of an interaction whose time is not known.
 const NoMoment = math.MinInt64
 

@@ -206,11 +206,11 @@ func (c *collector) add(i shop.Interaction) {
 	product, known := c.products[string(i.Product)]
 	if !known {
 		c.faults.Add(shop.InteractionProduct, func() string {
-			return "an interaction with " + shop.ProductName(string(i.Product)) + ": no such product"
+			return shop.InteractionName(i.Product, i.Order) + ": no such product"
 		})
 		return
 	}
-	title := func() string { return "an interaction with " + shop.ProductName(string(i.Product)) }
+	title := func() string { return shop.InteractionName(i.Product, i.Order) }
 	if _, known := c.kinds.numbers[string(i.Kind)]; !known && len(c.kinds.texts) == shop.MaxKinds {
 		c.faults.Add(shop.InteractionKind, func() string {
 			return fmt.Sprintf("%s: kind %q is one more than the %d that a shop may have", title(), i.Kind, shop.MaxKinds)

@@ -2,6 +2,7 @@ package etl
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kindred/internal/shop"
@@ -188,7 +189,7 @@ func (r rule) examples(all shop.Examples) (texts []string) {
 	const shown = 3
 	for i := range shown {
 		for _, name := range r.broken {
-			if i < len(all[name]) && len(texts) < shown {
+			if i < len(all[name]) && len(texts) < shown && !slices.Contains(texts, all[name][i]) {
 				texts = append(texts, all[name][i])
 			}
 		}

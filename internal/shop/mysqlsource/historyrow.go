@@ -26,7 +26,7 @@ type historyRow struct {
 	name   string            // of the row, by its key, once the key is read
 	broken []shop.Rule       // by this row: each rule counts a row once
 
-	product         []byte    // of an interaction
+	product, order  []byte    // of an interaction
 	ids             [4][]byte // room for numbers as text
 	value, quantity float64   // what Interaction points to
 }
@@ -51,15 +51,12 @@ func (r *historyRow) fault(rule shop.Rule, column, problem string) {
 	}
 }
 
-// title names the row in a message. An interaction is named by its product, which is nobody's secret.
+// title names the row in a message.
 func (r *historyRow) title() string {
-	switch {
-	case r.name != "":
+	if r.name != "" {
 		return r.name
-	case len(r.product) > 0:
-		return "an interaction with " + shop.ProductName(string(r.product))
 	}
-	return "an interaction"
+	return shop.InteractionName(r.product, r.order)
 }
 
 // bytesOf is a value as text; room is for a number's digits.
@@ -294,7 +291,7 @@ func (r *historyRow) number(column string) (n float64, ok bool) {
 // interaction decodes a row of the interactions. ok is false for one that is left out.
 func (r *historyRow) interaction() (i shop.Interaction, ok bool) {
 	r.begin("")
-	r.product = nil
+	r.product, r.order = nil, nil
 	var errs [4]error
 	i.Customer, errs[0] = r.id("customer", 0)
 	i.Session, errs[1] = r.id("session", 1)
@@ -306,7 +303,7 @@ func (r *historyRow) interaction() (i shop.Interaction, ok bool) {
 			return i, false
 		}
 	}
-	r.product = i.Product
+	r.product, r.order = i.Product, i.Order
 	switch {
 	case len(i.Product) == 0:
 		r.fault(shop.InteractionKey, "product", "is NULL or empty")
