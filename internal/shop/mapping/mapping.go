@@ -58,7 +58,7 @@ type Section struct {
 
 // Sections cuts a text at its headings. before is what stands above the first one.
 func Sections(text, heading string) (before string, sections []Section) {
-	var current *string = &before
+	current := &before
 	for i, line := range strings.Split(text, "\n") {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), heading); ok {
 			sections = append(sections, Section{Name: strings.TrimSpace(rest), Line: i + 1})
@@ -183,7 +183,7 @@ func blank(sql string, names bool) string {
 				}
 				end++
 			}
-			for j := i; j < min(end+1, len(out)) && !(names && rest[0] == '`'); j++ {
+			for j := i; j < min(end+1, len(out)) && (!names || rest[0] != '`'); j++ {
 				out[j] = 'q' // a name or a value, not nothing
 			}
 			i = end + 1
