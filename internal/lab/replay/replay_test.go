@@ -358,6 +358,10 @@ func TestRecordedFilesAreCountedByTheirEvents(t *testing.T) {
 		if !errors.Is(err, ErrNoEvents) {
 			t.Errorf("%s: %v", name, err)
 		}
+		command := FileCommand{Stream: envconfig.Stream{Name: "clicks"}, Files: []string{write(data)}}
+		if err := command.Run(t.Context(), &program.Output{}); !errors.Is(err, ErrNoEvents) || !errors.Is(err, program.ErrConfig) {
+			t.Errorf("%s: replay file: %v", name, err)
+		}
 	}
 	if err := checkFiles([]string{write("timestamp\n"), write(click("a"))}); err != nil {
 		t.Errorf("one of two files holds an event: %v", err)
