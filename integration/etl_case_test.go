@@ -230,12 +230,12 @@ func mustBlock(t *testing.T, db *sql.DB) {
 func TestCheckSaysWhatEtlWouldRefuseAndHowToMendIt(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	dsn, db := stack.mustShop(t, oddShop, "ALTER TABLE products MODIFY productCode varchar(64);\n"+
-		"ALTER TABLE ratings MODIFY productCode varchar(64)")
+	dsn, db := stack.mustShop(t, oddShop, "ALTER TABLE products MODIFY productCode varchar(200);\n"+
+		"ALTER TABLE ratings MODIFY productCode varchar(200)")
 	l := stack.mustLake(t)
 	out := l.mustEtl(t, dsn, "check").stdout
 	for _, want := range []string{"products.quantityInStock is integer of 4 bytes: a stock above 32767 is taken as 32767",
-		"products.productCode is text of 64 characters: rows with a code of more than 15 characters are left out",
+		"products.productCode is text of 200 characters: rows with an id of more than 128 bytes are left out",
 		"customers.country may be NULL: it is then taken as empty",
 		"SQL: CREATE INDEX kindred ON ratings (customerNumber, productCode)", "query   ratings: about",
 		"Nothing was found that etl would refuse."} {
@@ -243,13 +243,14 @@ func TestCheckSaysWhatEtlWouldRefuseAndHowToMendIt(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
 	}
-	mustExec(t, db, "INSERT INTO products SELECT '018f3c1e-5d0b-7c3a-9c52-2f6b8a1d0e44', productName, productLine, productScale, "+
+	long := strings.Repeat("018f3c1e", 16) + "9"
+	mustExec(t, db, "INSERT INTO products SELECT '"+long+"', productName, productLine, productScale, "+
 		"productVendor, quantityInStock, buyPrice, MSRP FROM products WHERE productCode = 'S10'")
-	mustExec(t, db, "UPDATE ratings SET productCode = '018f3c1e-5d0b-7c3a-9c52-2f6b8a1d0e44' WHERE productCode = 'S10'")
+	mustExec(t, db, "UPDATE ratings SET productCode = '"+long+"' WHERE productCode = 'S10'")
 	for _, args := range [][]string{{"check"}, {"--dry-run"}} {
 		a := l.etl(t, dsn, args...)
 		if a.code != 1 || !strings.Contains(a.stderr, "etl would refuse this shop") ||
-			!strings.Contains(a.stdout, `product "018f3c1e-5d0b-7c3a-9c52-2f6b8a1d0e44": no such product`) {
+			!strings.Contains(a.stdout, `product "`+long+`": productCode is too long: 129 bytes, at most 128 are allowed`) {
 			t.Errorf("etl %q: exit %d, %s%s", args, a.code, a.stdout, a.stderr)
 		}
 	}

@@ -64,7 +64,7 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 		"(999, 'S10_1678', 3, NULL), (112, 'gone', 3, NULL), (103, 'S10_1678', 5, NULL), (-7, 'S10_1949', 1, '2999-01-01 "+
 		"00:00:00')")
 	a := l.etl(t, shop)
-	for _, want := range []string{"2 of 12 ratings lack a customer number or a product code",
+	for _, want := range []string{"2 of 12 ratings lack a customer or a product id",
 		"2 of 12 ratings are not from 1 to 5 stars",
 		"2 of 12 ratings have no customer or no product (1 customer unknown, 1 product unknown)", "1 of 12 ratings repeat",
 		"1 of 12 ratings are dated in the future",
@@ -107,7 +107,7 @@ func TestRulesAreCountedAndBeyondTheirLimitsRefuseTheSet(t *testing.T) {
 		parts.mustEtl(t, shop, "--job", "j", "--partition", i)
 	}
 	parts.etl(t, shop, "commit-parts", "--job", "j").wantSentence(t, 1,
-		"2 of 12 ratings lack a customer number or a product code")
+		"2 of 12 ratings lack a customer or a product id")
 	if err := readResult(parts.mustEtl(t, shop,
 		append([]string{"commit-parts", "--job", "j", "--json"}, lenient...)...).stdout, &r); err != nil {
 		t.Fatal(err)

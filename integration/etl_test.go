@@ -48,13 +48,14 @@ INSERT INTO ratings VALUES (112, 'S10_1949', 5, '2024-02-29 23:59:59'), (103, 'S
 // etlSet is etlShop as a training set.
 func etlSet() *trainingset.Set {
 	return &trainingset.Set{
+		Keys: trainingset.Keys{Customer: trainingset.Int32, Product: trainingset.Text},
 		Customers: []shop.Customer{
-			{Number: -7, City: "Łódź 漢字 😀", State: new(""), PostalCode: new(""), Country: "Poland"},
-			{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
+			{ID: "-7", City: "Łódź 漢字 😀", State: new(""), PostalCode: new(""), Country: "Poland"},
+			{ID: "103", Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
 				CreditLimit: new(shop.Cents(21000_01))},
-			{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
+			{ID: "112", Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
 				CreditLimit: new(shop.MaxCents)},
-			{Number: 200, Name: "Never Rated", City: "Oslo", Country: "Norway", CreditLimit: new(shop.Cents(0))},
+			{ID: "200", Name: "Never Rated", City: "Oslo", Country: "Norway", CreditLimit: new(shop.Cents(0))},
 		},
 		Products: []shop.Product{
 			{Code: "S10_1678", Name: "Harley", Line: "Motorcycles", Scale: "1:10", Vendor: "Min Lin",

@@ -442,8 +442,8 @@ func TestEventThatPostgreSQLRefusesForEverIsQuarantinedAlone(t *testing.T) {
 	bad := sample.BrowseHistory[0].ProductCode
 	item := "model_" + traffic.Live.Version + ".item"
 	execPostgres(t, t.Context(), s.dsn, "ALTER TABLE "+item+" RENAME TO whole")
-	execPostgres(t, t.Context(), s.dsn, strings.NewReplacer("ITEM", item, "BAD", bad).Replace(`CREATE VIEW ITEM AS
-		SELECT code, CASE WHEN code = 'BAD' THEN 0 ELSE quantity_in_stock END AS quantity_in_stock, positives,
+	execPostgres(t, t.Context(), s.dsn, strings.NewReplacer("ITEM", item, "BAD", string(bad)).Replace(`CREATE VIEW ITEM AS
+		SELECT key, code, CASE WHEN code = 'BAD' THEN 0 ELSE quantity_in_stock END AS quantity_in_stock, positives,
 			CASE WHEN code = 'BAD' AND 1 / (positives - positives) = 0 THEN NULL ELSE embedding END AS embedding
 		FROM model_`+traffic.Live.Version+`.whole`))
 	var refused []string
@@ -485,7 +485,7 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 		}
 		seen[code] = true
 		long.BrowseHistory = append(long.BrowseHistory,
-			activity.Browse{ProductCode: code, Quantity: 1, InShoppingCart: i%3 == 0})
+			activity.Browse{ProductCode: activity.ID(code), Quantity: 1, InShoppingCart: i%3 == 0})
 	}
 	tooLong := activity.Event{SessionID: "too long",
 		BrowseHistory: append(slices.Clone(long.BrowseHistory), activity.Browse{ProductCode: "S1"})}

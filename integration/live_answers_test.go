@@ -92,10 +92,10 @@ func (d *served) answers(ctx context.Context) ([]recommend.Answer, error) {
 		return nil, err
 	}
 	defer reader.Close()
-	known := int32(101)
+	known := activity.ID("101")
 	return recommend.New(reader).Batch(ctx, []*activity.Event{
 		{SessionID: "a", BrowseHistory: []activity.Browse{{ProductCode: "S000004"}, {ProductCode: "S000007", InShoppingCart: true}}},
-		{SessionID: "b", CustomerNumber: &known}, {SessionID: "c", Country: "France"}, {SessionID: "d"}})
+		{SessionID: "b", CustomerID: &known}, {SessionID: "c", Country: "France"}, {SessionID: "d"}})
 }
 
 // check is what /health asks.

@@ -44,7 +44,7 @@ func TestAnyShopIsReadThroughItsMapping(t *testing.T) {
 		t.Fatal(err)
 	}
 	customers, err := snapshot.Customers(t.Context())
-	want := shop.Customer{Number: 1, Name: "Un", City: "Lyon", Country: "France", CreditLimit: new(shop.Cents(10_50))}
+	want := shop.Customer{ID: "1", Name: "Un", City: "Lyon", Country: "France", CreditLimit: new(shop.Cents(10_50))}
 	if err != nil || len(customers) != 3 || !cmp.Equal(customers[0], want) {
 		t.Errorf("customers %+v, error %v", customers, err)
 	}
@@ -73,7 +73,7 @@ func TestRangesTogetherReadEachRatingOnce(t *testing.T) {
 			if r.RatedAt != nil {
 				when = r.RatedAt.Format("2006-01-02")
 			}
-			got = append(got, fmt.Sprint(r.CustomerNumber, r.ProductCode, r.Stars, when))
+			got = append(got, fmt.Sprint(r.CustomerID, r.ProductCode, r.Stars, when))
 			return nil
 		})
 		if err != nil {

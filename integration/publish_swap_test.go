@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,13 +186,13 @@ func mustHaveBeenLive(t *testing.T, requests []answered, swaps []swap, canary st
 
 // swapEvents are a client's next events: of known and unknown customers, with sessions and without.
 func swapEvents(client, n int) []*activity.Event {
-	known, unknown := int32(100+n%20), int32(9999)
+	known, unknown := activity.ID(strconv.Itoa(100+n%20)), activity.ID("9999")
 	session := fmt.Sprintf("session-%d-%d", client, n)
-	browsed := []activity.Browse{{ProductCode: fmt.Sprintf("V0S%06d", n%300)},
-		{ProductCode: fmt.Sprintf("V1S%06d", n%300)}, {ProductCode: "V2S000001"}}
-	return []*activity.Event{{SessionID: session, CustomerNumber: &known, BrowseHistory: browsed},
+	browsed := []activity.Browse{{ProductCode: activity.ID(fmt.Sprintf("V0S%06d", n%300))},
+		{ProductCode: activity.ID(fmt.Sprintf("V1S%06d", n%300))}, {ProductCode: "V2S000001"}}
+	return []*activity.Event{{SessionID: session, CustomerID: &known, BrowseHistory: browsed},
 		{SessionID: session, BrowseHistory: browsed[:2]},
-		{SessionID: session + "b", CustomerNumber: &unknown}, {SessionID: session + "c", CustomerNumber: &known}}
+		{SessionID: session + "b", CustomerID: &unknown}, {SessionID: session + "c", CustomerID: &known}}
 }
 
 // mustBeOf checks that everything in the answer is of the version that it names.

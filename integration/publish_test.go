@@ -148,7 +148,7 @@ func viewRows(t *testing.T, dsn string) (text string) {
 	defer conn.Close(t.Context())
 	err = conn.QueryRow(t.Context(), `SELECT format('%s products of %s, %s customers of %s', (SELECT count(*) FROM item_emb),
 		(SELECT vector_dims(embedding) FROM item_emb ORDER BY embedding <-> embedding, id LIMIT 1), (SELECT count(*) FROM user_emb),
-		(SELECT max(vector_dims(embedding)) FROM user_emb WHERE id >= 100))`).Scan(&text)
+		(SELECT max(vector_dims(embedding)) FROM user_emb WHERE id >= '100'))`).Scan(&text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestBrokenVersionIsRefusedBeforeAnythingShows(t *testing.T) {
 		"infinity in a customer":    func(v *modelversion.Version) { v.Customers[1].Vector[0] = float32(math.Inf(1)) },
 		"wrong dimension":           func(v *modelversion.Version) { v.Items[0].Vector = v.Items[0].Vector[:3] },
 		"item twice":                func(v *modelversion.Version) { v.Items[4].Code = v.Items[3].Code },
-		"customer twice":            func(v *modelversion.Version) { v.Customers[1].Number = v.Customers[0].Number },
+		"customer twice":            func(v *modelversion.Version) { v.Customers[1].ID = v.Customers[0].ID },
 		"rated twice":               func(v *modelversion.Version) { v.Customers[1].Rated = []string{"S000001", "S000001"} },
 		"Gram matrix of wrong size": func(v *modelversion.Version) { v.Solver.Gram = v.Solver.Gram[1:] },
 		"Gram matrix of others":     func(v *modelversion.Version) { v.Solver.Gram[0] *= 2 },

@@ -112,7 +112,7 @@ func TestAcceptedEventsAreReadAlike(t *testing.T) {
 				t.Errorf("encoding/json: %s: %v", line, err)
 			}
 			v := readValue{Session: item.Event.SessionID, EventID: id}
-			if n := item.Event.CustomerNumber; n != nil {
+			if n := item.Event.CustomerID; n != nil {
 				v.Customer = fmt.Sprint(*n)
 			}
 			for _, b := range item.Event.BrowseHistory {

@@ -52,7 +52,8 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 			t.Fatalf("event %s has no line", e.EventID)
 		}
 		answer := recommend.Answer{Items: got.RecommendedItems, Similar: got.SimilarItems,
-			Source: got.Recommendation.Source, ModelVersion: got.Recommendation.ModelVersion}
+			Source: got.Recommendation.Source, ModelVersion: got.Recommendation.ModelVersion,
+			UnknownProducts: got.Recommendation.UnknownProducts, UnknownCustomer: got.Recommendation.UnknownCustomer}
 		if diff := cmp.Diff(want[i], answer, cmpopts.EquateApprox(0, 1e-4)); diff != "" {
 			t.Errorf("event %s: %s", e.EventID, diff)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func randomVersion(id string, seed uint64, items, customers, dim int) *modelvers
 			QuantityInStock: int16(random.IntN(5)), Positives: int32(random.IntN(20)), Vector: vector()})
 	}
 	for n := range customers {
-		c := modelversion.Customer{Number: int32(100 + n), Origin: modelversion.OriginTrained, Vector: vector()}
+		c := modelversion.Customer{ID: strconv.Itoa(100 + n), Origin: modelversion.OriginTrained, Vector: vector()}
 		for i := n % 7; n%10 != 0 && i < min(items, 300); i += 7 {
 			c.Rated = append(c.Rated, v.Items[i].Code)
 		}
@@ -120,7 +121,7 @@ func bruteForce(v *modelversion.Version, s recommend.Search) []string {
 	var left []modelversion.Item
 	for _, item := range v.Items {
 		rated := s.Customer != nil && slices.ContainsFunc(v.Customers, func(c modelversion.Customer) bool {
-			return c.Number == *s.Customer && slices.Contains(c.Rated, item.Code)
+			return c.ID == *s.Customer && slices.Contains(c.Rated, item.Code)
 		})
 		if item.QuantityInStock > 0 && !rated && !slices.Contains(s.Exclude, item.Code) {
 			left = append(left, item)
@@ -151,7 +152,7 @@ func TestRetrieveAgreesWithBruteForce(t *testing.T) {
 	setGram(v)
 	m := mustGoLive(t, store, v)
 
-	rated, without, stranger := int32(101), int32(110), int32(9)
+	rated, without, stranger := "101", "110", "9"
 	searches := []recommend.Search{
 		{Vector: v.Items[3].Vector, Limit: 10},
 		{Vector: v.Customers[1].Vector, Customer: &rated, Limit: 10},
@@ -212,7 +213,7 @@ func TestIndexedRetrieveFillsEveryPage(t *testing.T) {
 	execPostgres(t, t.Context(), dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops);
 		UPDATE kindred.model_version SET index_kind = 'hnsw', ef_search = 100; ANALYZE`)
 	m := mustGoLive(t, store, v)
-	customer := int32(101)
+	customer := "101"
 	var exclude []string // all but the last 60 products
 	for _, item := range v.Items[:340] {
 		exclude = append(exclude, item.Code)
@@ -278,7 +279,7 @@ func TestLongSessionsAndLargeBatches(t *testing.T) {
 	var searches []recommend.Search
 	var neighbours []recommend.Neighbours
 	for i := range 101 {
-		customer := v.Customers[i%30].Number
+		customer := v.Customers[i%30].ID
 		search := recommend.Search{Vector: v.Customers[i%30].Vector, Customer: &customer, Limit: 10}
 		if i%3 == 0 {
 			search.Customer = nil
@@ -337,15 +338,15 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		!slices.Equal(m.Encoder.Bias, v.Encoder.Bias) {
 		t.Error("solver and encoder did not come back as they were loaded")
 	}
-	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"}, []int32{100, 101, 9})
+	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"}, []string{"100", "101", "9", "0100"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(found.Items) != 1 || !slices.Equal(found.Items["S000004"], v.Items[4].Vector) {
 		t.Errorf("items: %v", found.Items)
 	}
-	if len(found.Customers) != 2 || found.Customers[101].Origin != v.Customers[1].Origin ||
-		!slices.Equal(found.Customers[101].Vector, v.Customers[1].Vector) {
+	if len(found.Customers) != 2 || found.Customers["101"].Origin != v.Customers[1].Origin ||
+		!slices.Equal(found.Customers["101"].Vector, v.Customers[1].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
 	if found, err = store.Lookup(t.Context(), m, nil, nil); err != nil || len(found.Items)+len(found.Customers) != 0 {

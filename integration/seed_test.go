@@ -19,6 +19,7 @@ import (
 	"kindred/internal/lab/simulation"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 	"kindred/internal/shop/shopdb"
 )
@@ -113,8 +114,8 @@ func TestSeededShopIsTheGeneratedOneAndSeedingAgainChangesNothing(t *testing.T) 
 		t.Fatal(err)
 	}
 	ratings := slices.SortedFunc(want.Ratings(), func(a, b shop.Rating) int {
-		if a.CustomerNumber != b.CustomerNumber {
-			return int(a.CustomerNumber - b.CustomerNumber)
+		if a.CustomerID != b.CustomerID {
+			return text.CompareIDs(a.CustomerID, b.CustomerID)
 		}
 		return strings.Compare(a.ProductCode, b.ProductCode)
 	})
@@ -275,21 +276,21 @@ func TestSeedsAtTheSameTimeLeaveOneWholeShop(t *testing.T) {
 	}
 	group.Wait()
 	customers, products, ratings := mustRows(t, db)
-	known := map[int32]bool{}
+	known := map[string]bool{}
 	for _, c := range customers {
-		known[c.Number] = true
+		known[c.ID] = true
 	}
 	if len(customers) == 0 || len(products) == 0 || len(ratings) == 0 {
 		t.Fatalf("%d customers, %d products, %d ratings", len(customers), len(products), len(ratings))
 	}
 	cfg, generated := s.planted(t)
-	if generated != (customers[0].Number != 103) || (generated && cfg.Customers != len(customers)) {
+	if generated != (customers[0].ID != "103") || (generated && cfg.Customers != len(customers)) {
 		t.Errorf("planted truth of %d customers, %v, beside %d customers in the database", cfg.Customers, generated,
 			len(customers))
 	}
 	for _, r := range ratings {
-		if !known[r.CustomerNumber] {
-			t.Fatalf("a rating of another shop's customer %d", r.CustomerNumber)
+		if !known[r.CustomerID] {
+			t.Fatalf("a rating of another shop's customer %s", r.CustomerID)
 		}
 	}
 }

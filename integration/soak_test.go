@@ -50,7 +50,7 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 		shop.Products = append(shop.Products, item.Code)
 	}
 	for _, customer := range version.Customers {
-		shop.Customers = append(shop.Customers, customer.Number)
+		shop.Customers = append(shop.Customers, customer.ID)
 	}
 	clicks := make([]click, *soakEvents)
 	for i := range clicks {

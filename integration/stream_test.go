@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -153,8 +154,8 @@ func clicksOf(seed uint64, n int) []click {
 	sessions := make([]activity.Event, 1+n/10)
 	for i := range sessions {
 		sessions[i] = activity.Event{SessionID: fmt.Sprintf("session-%d-%d", seed, i), Country: "France"}
-		if number := int32(100 + rng.IntN(5)); number > 100 {
-			sessions[i].CustomerNumber = &number
+		if number := 100 + rng.IntN(5); number > 100 {
+			sessions[i].CustomerID = new(activity.ID(strconv.Itoa(number)))
 		}
 	}
 	clicks := make([]click, n)
@@ -162,7 +163,7 @@ func clicksOf(seed uint64, n int) []click {
 		e := &sessions[rng.IntN(len(sessions))]
 		e.EventID = fmt.Sprintf("click-%d-%d", seed, i)
 		e.BrowseHistory = append(e.BrowseHistory,
-			activity.Browse{ProductCode: fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20)),
+			activity.Browse{ProductCode: activity.ID(fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20))),
 				Quantity: 1, InShoppingCart: rng.IntN(4) == 0})
 		data, err := json.Marshal(e)
 		if err != nil {

@@ -29,17 +29,17 @@ func mustTrainingSet(t *testing.T, lake objectstore.Store, cfg simulation.Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	customers, products := map[int32]int32{}, map[string]int32{}
+	customers, products := map[string]int32{}, map[string]int32{}
 	for i := range s.Customers() {
-		customers[s.Customers()[i].Number] = int32(i)
+		customers[s.Customers()[i].ID] = int32(i)
 	}
 	for i := range s.Products() {
 		products[s.Products()[i].Code] = int32(i)
 	}
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	err = errors.Join(w.Customers(s.Customers()), w.Products(s.Products()))
 	for r := range s.Ratings() {
-		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber],
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerID],
 			Product: products[r.ProductCode],
 			Stars:   r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}

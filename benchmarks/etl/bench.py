@@ -2,6 +2,7 @@
 
 make bench-etl                                  5 million ratings on the running stack, about 15 minutes
 make bench-etl ARGS="--customers 2000 --rounds 1 --slow-rounds 1"        a quick look
+make bench-etl ARGS="--ids text --only 'kindred$|C client'"              keys of 36 characters
 
 Peers are installed from their packages into the state folder, below bench. The client's CPU seconds are those of all its processes, the
 server's its own. Peak RSS is the sum over the client's processes.
@@ -26,6 +27,12 @@ STATE = os.path.join(KINDRED, "bench")
 PEERS = ["duckdb==1.5.5", "duckdb-extension-mysql-scanner==1.5.5", "pyspark==3.5.4", "pyarrow==26.0.1", "sling==1.6.5"]
 CONNECTOR = "com.mysql:mysql-connector-j:9.3.0"
 DATABASE = "kindred_bench_etl"
+# The keys of the shop: the seed's, or text of 36 characters.
+IDS = {
+    "seed": dict(customerType="int", customer="{0}+100", productType="varchar(15)", product="concat('S',10+mod({0},690),'_',lpad({0},5,'0'))"),
+    "text": dict(customerType="varchar(36)", customer="concat('018f3c1e-5d0b-7c3a-9c52-',lpad({0}+100,12,'0'))", productType="varchar(36)",
+                 product="concat(lpad(mod({0}*7919,1000000),8,'0'),'-5d0b-7c3a-9c52-',lpad({0},12,'0'))"),
+}
 COLUMNS = ("r.customerNumber, c.city, c.state, c.postalCode, c.country, c.creditLimit, r.productCode, p.productLine, p.productScale, "
            "p.quantityInStock, p.buyPrice, p.MSRP, r.productRating, r.ratedAt")
 JOINED = (f"select {COLUMNS} from ratings r join customers c on c.customerNumber = r.customerNumber "
@@ -105,6 +112,7 @@ def main():
     a.add_argument("--customers", type=int, default=100_000)
     a.add_argument("--products", type=int, default=20_000)
     a.add_argument("--each", type=int, default=50, help="ratings a customer")
+    a.add_argument("--ids", choices=IDS, default="seed", help="keys of customers and products: the seed's, or text of 36 characters")
     a.add_argument("--rounds", type=int, default=5)
     a.add_argument("--slow-rounds", type=int, default=2, help="rounds in which Spark takes part")
     a.add_argument("--longest", type=float, default=600, help="seconds after which a program is stopped and left out")
@@ -114,6 +122,8 @@ def main():
     parsed = re.fullmatch(r"(?P<user>[^:@]*)(:(?P<password>.*))?@tcp\((?P<host>[^:)]*):(?P<port>\d+)\)/[^?]*.*", dsn)
     if not parsed:
         sys.exit("MYSQL_DSN is not of the form user:password@tcp(host:port)/database")
+    global DATABASE
+    DATABASE += "_text" if a.ids == "text" else ""
     user, password, host, port = parsed["user"], parsed["password"] or "", parsed["host"], parsed["port"]
     os.makedirs(STATE, exist_ok=True)
     python, jar = install()
@@ -127,11 +137,15 @@ def main():
     ask(f"create database if not exists {DATABASE}")
     rows = a.customers * a.each
     shape = f"{a.customers} {a.products} {a.each}"
+    ids = IDS[a.ids]
+    keys = {name: ids[name] for name in ("customerType", "productType")}
+    keys |= dict(customer=ids["customer"].format("seq"), product=ids["product"].format("seq"),
+                 ratingCustomer=ids["customer"].format("c.seq"), ratingProduct=ids["product"].format("c.p"))
     if ask(f"select table_comment from information_schema.tables where table_schema = '{DATABASE}' and table_name = 'ratings'") != shape:
         print(f"loading {rows} ratings ...", file=sys.stderr)
         with open(os.path.join(HERE, "load.sql")) as f:
             script = f.read()
-        for name, value in dict(customers=a.customers, products=a.products, each=a.each, last=a.each - 1).items():
+        for name, value in dict(customers=a.customers, products=a.products, each=a.each, last=a.each - 1, **keys).items():
             script = script.replace("{%s}" % name, str(value))
         subprocess.run([*sql, DATABASE], input=script.encode(), env=with_libraries, check=True, stdout=subprocess.DEVNULL)
         ask(f"alter table {DATABASE}.ratings comment = '{shape}'")

@@ -154,7 +154,7 @@ func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subjec
 	s.version = vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1,
 		vectorstoretest.Shape{Items: items, Customers: queries, RatedEach: 20, Dim: dim})
 	for i, c := range s.version.Customers {
-		search := recommend.Search{Vector: c.Vector, Customer: &c.Number, Limit: 10}
+		search := recommend.Search{Vector: c.Vector, Customer: &c.ID, Limit: 10}
 		for n := range 5 {
 			search.Exclude = append(search.Exclude, s.version.Items[(i*7+n)%items].Code)
 		}

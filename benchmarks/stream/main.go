@@ -160,7 +160,7 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 		shop.Products = append(shop.Products, item.Code)
 	}
 	for _, customer := range v.Customers {
-		shop.Customers = append(shop.Customers, customer.Number)
+		shop.Customers = append(shop.Customers, customer.ID)
 	}
 	return shop, store.Promote(ctx, v.ID, vectorstore.PromoteOptions{Actor: "bench"})
 }

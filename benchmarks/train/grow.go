@@ -112,7 +112,7 @@ func shopOf(m *ials.Matrix) *train.Data {
 		d.Products = append(d.Products, shop.Product{Code: fmt.Sprintf("S%08d", p), Line: fmt.Sprint("line ", p%20)})
 	}
 	for u := range m.Rows {
-		d.Customers = append(d.Customers, shop.Customer{Number: int32(u + 1), Country: fmt.Sprint("country ", u%30)})
+		d.Customers = append(d.Customers, shop.Customer{ID: strconv.Itoa(u + 1), Country: fmt.Sprint("country ", u%30)})
 		cols, _ := m.Row(u)
 		for i, p := range cols {
 			stars := int8(5)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"kindred/internal/platform/text"
 )
 
 // Rule is what a row of a shop, or one value of it, can break: "table.rule".
@@ -12,15 +14,15 @@ type Rule string
 // The rules. A row without a usable key is left out; a value that cannot be used is taken as not
 // known, or as the nearest that can be. Both are counted.
 const (
-	RatingKey      Rule = "ratings.missing_key"        // no usable customer number or product code; left out
+	RatingKey      Rule = "ratings.missing_key"        // no usable customer or product id; left out
 	RatingStars    Rule = "ratings.stars_out_of_range" // not from MinStars to MaxStars, or none; left out
-	RatingText     Rule = "ratings.bad_text"           // the product code is not text; left out
+	RatingText     Rule = "ratings.bad_text"           // an id is not text of at most 128 bytes; left out
 	RatingDate     Rule = "ratings.bad_date"           // a date that does not exist; kept without a date
 	RatingCustomer Rule = "ratings.unknown_customer"   // left out
 	RatingProduct  Rule = "ratings.unknown_product"    // left out
 	RatingTwice    Rule = "ratings.duplicate"          // the pair was rated more than once; the newest is kept
 	RatingFuture   Rule = "ratings.future_date"        // kept
-	RatingSpelling Rule = "ratings.other_spelling"     // the collation holds the code equal to a product's; kept
+	RatingSpelling Rule = "ratings.other_spelling"     // the collation holds an id equal to a customer's or product's; kept
 
 	CustomerKey    Rule = "customers.bad_key"       // left out
 	CustomerTwice  Rule = "customers.duplicate"     // one is kept
@@ -83,13 +85,19 @@ func (e *Examples) Add(other Examples) {
 	}
 }
 
-// CustomerName names a customer in a message.
-func CustomerName(number int32) string { return "customer " + strconv.Itoa(int(number)) }
+// CustomerName names a customer in a message, so that every byte of an id that is no number can be
+// seen.
+func CustomerName(id string) string {
+	if _, whole := text.Integer(id); whole {
+		return "customer " + id
+	}
+	return "customer " + strconv.Quote(id)
+}
 
 // ProductName names a product in a message, so that every byte of its code can be seen.
 func ProductName(code string) string { return "product " + strconv.Quote(code) }
 
 // RatingName names a rating in a message.
-func RatingName(customer int32, product string) string {
+func RatingName(customer, product string) string {
 	return "rating of " + CustomerName(customer) + " for " + ProductName(product)
 }

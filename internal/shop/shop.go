@@ -1,5 +1,5 @@
 // Package shop holds the source domain: customers, products and the ratings between them, as a shop's MySQL
-// keeps them. It imports no other package of this module and no technology.
+// keeps them. It imports no technology, and of this module only the rule for text.
 package shop
 
 import (
@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kindred/internal/platform/text"
 )
 
 // Limits of the source schema, checked by Validate.
 const (
 	MinStars        = 1
 	MaxStars        = 5
-	MaxProductCode  = 15 // characters, products.productCode varchar(15)
 	MaxName         = 70 // characters, products.productName varchar(70)
 	MaxCustomerName = 50 // characters, customers.customerName varchar(50)
 	MaxCents        = Cents(99_999_999_99)
@@ -51,7 +52,7 @@ func ParseCents(s string) (Cents, error) {
 
 // Customer is a row of customers. State, PostalCode and CreditLimit may be NULL.
 type Customer struct {
-	Number      int32
+	ID          string // by the rule of text.CheckID; an integer key in its decimal form
 	Name        string
 	City        string
 	State       *string
@@ -62,7 +63,7 @@ type Customer struct {
 
 // Product is a row of products.
 type Product struct {
-	Code            string
+	Code            string // its id, by the rule of text.CheckID; an integer key in its decimal form
 	Name            string
 	Line            string
 	Scale           string
@@ -75,17 +76,17 @@ type Product struct {
 // Rating is a row of ratings: one customer's stars for one product. RatedAt is UTC with whole
 // seconds, and may be NULL.
 type Rating struct {
-	CustomerNumber int32
-	ProductCode    string
-	Stars          int8
-	RatedAt        *time.Time
+	CustomerID  string
+	ProductCode string
+	Stars       int8
+	RatedAt     *time.Time
 }
 
 // Validate reports every broken rule of the row at once.
 func (p Product) Validate() error {
 	var problems []error
-	if n := len([]rune(p.Code)); n == 0 || n > MaxProductCode {
-		problems = append(problems, fmt.Errorf("product code %q has %d characters, want 1 to %d", p.Code, n, MaxProductCode))
+	if err := text.CheckID(p.Code); err != nil {
+		problems = append(problems, fmt.Errorf("product code %q %w", p.Code, err))
 	}
 	if p.BuyPrice < 0 || p.MSRP < 0 {
 		problems = append(problems, fmt.Errorf("product %s has a negative price", p.Code))
@@ -97,11 +98,11 @@ func (p Product) Validate() error {
 func (r Rating) Validate() error {
 	var problems []error
 	if r.Stars < MinStars || r.Stars > MaxStars {
-		problems = append(problems, fmt.Errorf("rating of customer %d for %s has %d stars, want %d to %d",
-			r.CustomerNumber, r.ProductCode, r.Stars, MinStars, MaxStars))
+		problems = append(problems, fmt.Errorf("%s has %d stars, want %d to %d",
+			RatingName(r.CustomerID, r.ProductCode), r.Stars, MinStars, MaxStars))
 	}
 	if r.ProductCode == "" {
-		problems = append(problems, fmt.Errorf("rating of customer %d names no product", r.CustomerNumber))
+		problems = append(problems, fmt.Errorf("rating of %s names no product", CustomerName(r.CustomerID)))
 	}
 	return errors.Join(problems...)
 }

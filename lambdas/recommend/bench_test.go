@@ -27,7 +27,7 @@ func BenchmarkHandle(b *testing.B) {
 		shop.Products = append(shop.Products, item.Code)
 	}
 	for _, customer := range version.Customers {
-		shop.Customers = append(shop.Customers, customer.Number)
+		shop.Customers = append(shop.Customers, customer.ID)
 	}
 	raw, err := json.Marshal(shop.Batch(0, chunkEvents))
 	if err != nil {
@@ -57,7 +57,7 @@ type canned struct {
 func newCanned(v *modelversion.Version) *canned {
 	c := &canned{
 		traffic: recommend.Traffic{Live: &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}},
-		lookup:  recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}},
+		lookup:  recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}},
 	}
 	for i, item := range v.Items {
 		c.lookup.Items[item.Code] = item.Vector
@@ -69,14 +69,14 @@ func newCanned(v *modelversion.Version) *canned {
 		}
 	}
 	for _, customer := range v.Customers {
-		c.lookup.Customers[customer.Number] = recommend.Customer{Origin: customer.Origin, Vector: customer.Vector}
+		c.lookup.Customers[customer.ID] = recommend.Customer{Origin: customer.Origin, Vector: customer.Vector}
 	}
 	return c
 }
 
 func (c *canned) Traffic(context.Context) (recommend.Traffic, error) { return c.traffic, nil }
 
-func (c *canned) Lookup(context.Context, *recommend.Model, []string, []int32) (recommend.Lookup, error) {
+func (c *canned) Lookup(context.Context, *recommend.Model, []string, []string) (recommend.Lookup, error) {
 	return c.lookup, nil
 }
 

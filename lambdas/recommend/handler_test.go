@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
@@ -437,7 +438,7 @@ func TestTheLargestEventCanBeDelivered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code := long(activity.MaxProductCode)
+	code := long(text.MaxID)
 	answer := recommend.Answer{Similar: &activity.SimilarItems{ProductCode: code}, Source: activity.SourcePopularity,
 		ModelVersion: long(40)}
 	for range 10 {

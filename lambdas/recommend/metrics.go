@@ -18,7 +18,8 @@ import (
 // summary counts what became of a batch. A record that is given back is counted again when it comes again.
 type summary struct {
 	events, recommended, quarantined, retried int
-	canaryFailed                              int                  // events that the live version answered in the canary's place
+	canaryFailed                              int // events that the live version answered in the canary's place
+	unknownProducts, unknownCustomers         int
 	sources                                   [len(sourceKeys)]int // in the order of sourceKeys
 	versions                                  []versionCount
 	parse, recommend, deliver, quarantine     time.Duration
@@ -43,6 +44,10 @@ func (s *summary) delivered(a recommend.Answer) {
 	s.recommended++
 	if a.CanaryFailed {
 		s.canaryFailed++
+	}
+	s.unknownProducts += a.UnknownProducts
+	if a.UnknownCustomer {
+		s.unknownCustomers++
 	}
 	for i := range sourceKeys {
 		if sourceKeys[i].source == a.Source {
@@ -86,7 +91,8 @@ const (
 func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
 	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
 		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)},
-		{logkey.CanaryFailed, float64(s.canaryFailed)}}
+		{logkey.CanaryFailed, float64(s.canaryFailed)}, {logkey.UnknownProducts, float64(s.unknownProducts)},
+		{logkey.UnknownCustomers, float64(s.unknownCustomers)}}
 	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)},
 		{logkey.Recommend, ms(s.recommend)},
 		{logkey.Deliver, ms(s.deliver)}, {logkey.Quarantine, ms(s.quarantine)}}

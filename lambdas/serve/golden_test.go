@@ -26,7 +26,7 @@ func (fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.Ans
 			Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}}}
 		if len(e.BrowseHistory) > 0 {
 			answers[i].Source = activity.SourceSession
-			answers[i].Items[0].Because = e.BrowseHistory[0].ProductCode
+			answers[i].Items[0].Because = string(e.BrowseHistory[0].ProductCode)
 		}
 	}
 	return answers, nil

@@ -19,6 +19,7 @@ import (
 
 	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/logkey"
+	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/activity"
@@ -58,7 +59,7 @@ type route struct {
 
 func (s *server) routes() []route {
 	return []route{
-		{http.MethodGet, "/customers/{number}/recommendations", s.customer},
+		{http.MethodGet, "/customers/{id}/recommendations", s.customer},
 		{http.MethodPost, "/recommendations", s.session},
 		{http.MethodGet, "/products/{code}/similar", s.similar},
 		{http.MethodGet, "/health", s.healthy},
@@ -84,6 +85,9 @@ func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time
 		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashPath):
 			r.SetPathValue("code", "/")
 			s.similar(w, r.WithContext(ctx))
+		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashCustomer):
+			r.SetPathValue("id", "/")
+			s.customer(w, r.WithContext(ctx))
 		case path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath(): // the mux would redirect it
 			s.notFound(w, r)
 		case pattern == "":
@@ -94,8 +98,11 @@ func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time
 	})
 }
 
-// slashPath asks for the product "/", the one code that a wildcard of the mux does not match.
-const slashPath = "/products/%2F/similar"
+// These ask for the product or the customer "/", the one id that a wildcard of the mux does not match.
+const (
+	slashPath     = "/products/%2F/similar"
+	slashCustomer = "/customers/%2F/recommendations"
+)
 
 // noRoute answers what the mux would, 404 or 405, as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) {
@@ -118,26 +125,35 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 // customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular
 // products, never an error page.
 type customerAnswer struct {
-	CustomerNumber   int32                      `json:"customer_number"`
+	CustomerID       any                        `json:"customer_number"` // see numberOr
 	ModelVersion     string                     `json:"model_version"`
 	Source           activity.Source            `json:"source"`
+	UnknownCustomer  bool                       `json:"unknown_customer,omitempty"`
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
 }
 
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
-	n, err := strconv.ParseInt(r.PathValue("number"), 10, 32)
-	if err != nil {
-		s.problem(w, r, http.StatusBadRequest, "the customer's number in the path is not a 32-bit integer")
+	id := activity.ID(r.PathValue("id"))
+	if err := text.CheckID(string(id)); err != nil {
+		s.problem(w, r, http.StatusBadRequest, "the customer's id in the path "+err.Error())
 		return
 	}
-	number := int32(n)
-	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{CustomerNumber: &number}})
+	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{CustomerID: &id}})
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
 	a := answers[0]
-	s.write(w, r, customerAnswer{number, a.ModelVersion, a.Source, a.Items})
+	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Items})
+}
+
+// numberOr is the id as a number if it is one that every reader of JSON holds, else as a string. A
+// shop whose customers have numbers gets numbers.
+func numberOr(id activity.ID) any {
+	if n, whole := text.Integer(string(id)); whole && -text.MaxInteger <= n && n <= text.MaxInteger {
+		return n
+	}
+	return id
 }
 
 func (s *server) session(w http.ResponseWriter, r *http.Request) {

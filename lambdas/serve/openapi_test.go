@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
@@ -147,10 +148,11 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		store                   func(*recommendtest.Store)
 		status                  int
 	}{
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", status: 200},
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/-7/recommendations", status: 200},
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/x/recommendations", status: 400},
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations", store: nothing,
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations", status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/-7/recommendations", status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/%00/recommendations", status: 400},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/a%2Fb/recommendations", status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations", store: nothing,
 			status: 503},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`, status: 200},
@@ -171,7 +173,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			store: down(&recommend.RefusedError{Reason: "SQLSTATE 22021"}), status: 404},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", store: down(errors.New("down")),
 			status: 503},
-		{method: "GET", path: "/customers/{number}/recommendations", url: "/customers/101/recommendations",
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations",
 			request: rebound, status: 421},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, request: rebound, status: 421},
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", request: rebound, status: 421},
@@ -244,8 +246,7 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		`{}`, `[]`, `null`, `{"session_id":"s"}`, `{"browse_history":[]}`, session(""), session(strings.Repeat("é", activity.MaxID)),
 		session(strings.Repeat("é", activity.MaxID+1)), `{"session_id":null,"browse_history":[]}`, `{"session_id":"s","browse_history":null}`,
 		history(0), history(activity.MaxBrowseHistory), history(activity.MaxBrowseHistory + 1), `{"session_id":"s","browse_history":[null]}`,
-		product(""), product(strings.Repeat("é", activity.MaxProductCode)), product(strings.Repeat("é",
-			activity.MaxProductCode+1)),
+		product(""), product(strings.Repeat("x", text.MaxID)), product(strings.Repeat("x", text.MaxID+1)),
 		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`, `{"session_id":"s","browse_history":[{}]}`,
 		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`), entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
 		entry(`"quantity":2.2e9`), field(`"customer_number":7`), field(`"customer_number":7.5`),
@@ -255,7 +256,11 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		entry(`"in_shopping_cart":true`), entry(`"in_shopping_cart":null`), entry(`"in_shopping_cart":"yes"`), entry(`"colour":"red"`),
 		field(`"event_id":"e"`), field(`"event_id":""`), field(`"event_id":null`), field(`"event_id":7`),
 		field(`"event_id":"` + strings.Repeat("é", activity.MaxID) + `"`), field(`"event_id":"` + strings.Repeat("é", activity.MaxID+1) + `"`),
-		field(`"customer_number":-2147483648`), field(`"customer_number":2147483648`), field(`"customer_number":null`), field(`"customer_number":"7"`),
+		field(`"customer_number":-9007199254740991`), field(`"customer_number":9007199254740992`), field(`"customer_number":""`),
+		field(`"customer_number":"` + strings.Repeat("x", text.MaxID) + `"`), field(`"customer_number":"` + strings.Repeat("x", text.MaxID+1) + `"`),
+		field(`"customer_number":"a\u0000"`), field(`"customer_number":true`),
+		`{"session_id":"s","browse_history":[{"product_code":7}]}`, `{"session_id":"s","browse_history":[{"product_code":7.5}]}`,
+		`{"session_id":"s","browse_history":[{"product_code":9007199254740992}]}`, field(`"customer_number":null`), field(`"customer_number":"7"`),
 		field(`"city":"Nantes"`), field(`"city":null`), field(`"city":[]`), field(`"country":7`), field(`"credit_limit":1.5`), field(`"credit_limit":"1"`),
 		field(`"occurred_at":"now"`), field(`"occurred_at":0`), field(`"device":{"a":[1]}`),
 		field(`"recommendation":null`), field(`"recommended_items":[]`), field(`"similar_items":{}`),
@@ -281,7 +286,7 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 	record := d.Components.Schemas.ActivityEvent.Properties
 	if record.SessionID.MaxLength != activity.MaxID || record.EventID.MaxLength != activity.MaxID ||
 		record.BrowseHistory.MaxItems != activity.MaxBrowseHistory ||
-		record.BrowseHistory.Items.Properties.ProductCode.MaxLength != activity.MaxProductCode {
+		record.BrowseHistory.Items.Properties.ProductCode.MaxLength != text.MaxID {
 		t.Errorf("record %+v", record)
 	}
 	if !strings.Contains(string(openapi), fmt.Sprintf("more than %d bytes", activity.MaxEventBytes)) {

@@ -5,7 +5,7 @@
 -- Types are checked before a row is read; nothing is rounded, so say yourself how a value becomes cents or a whole number.
 
 -- kindred: customers
--- customerNumber int, customerName text, city text, state text NULL, postalCode text NULL, country text, creditLimit decimal(10,2) NULL
+-- customerNumber any integer, text or binary(16), customerName text, city text, state text NULL, postalCode text NULL, country text, creditLimit decimal(10,2) NULL
 SELECT
     u.id                                AS customerNumber,
     CONCAT(u.first_name, ' ', u.last_name) AS customerName,
@@ -19,7 +19,7 @@ LEFT JOIN addresses a ON a.user_id = u.id AND a.kind = 'billing; main'
 WHERE u.deleted_at IS NULL;
 
 -- kindred: products
--- productCode text (1 to 15 characters), productName text, productLine text, productScale text, productVendor text,
+-- productCode any integer, text (1 to 128 bytes) or binary(16), productName text, productLine text, productScale text, productVendor text,
 -- quantityInStock integer of 2 bytes' range, buyPrice decimal(10,2), MSRP decimal(10,2)
 SELECT
     i.sku                               AS productCode,
@@ -33,7 +33,7 @@ SELECT
 FROM items i JOIN categories c ON c.id = i.category_id;
 
 -- kindred: ratings
--- customerNumber int, productCode text, productRating int from 1 to 5, ratedAt DATETIME or TIMESTAMP NULL
+-- customerNumber and productCode as above, productRating int from 1 to 5, ratedAt DATETIME or TIMESTAMP NULL
 SELECT
     r.user_id                           AS customerNumber,
     i.sku                               AS productCode,

@@ -16,7 +16,7 @@ import (
 )
 
 type row struct {
-	CustomerNumber  int32     `parquet:"customerNumber"`
+	CustomerID      int32     `parquet:"customerNumber"`
 	City            string    `parquet:"city,dict"`
 	State           *string   `parquet:"state,optional,dict"`
 	PostalCode      *string   `parquet:"postalCode,optional,dict"`
@@ -75,7 +75,7 @@ func run(ctx context.Context, dsn, query, out string) (err error) {
 		var r row
 		var credit *string
 		var buy, msrp string
-		if err := rows.Scan(&r.CustomerNumber, &r.City, &r.State, &r.PostalCode, &r.Country, &credit, &r.ProductCode,
+		if err := rows.Scan(&r.CustomerID, &r.City, &r.State, &r.PostalCode, &r.Country, &credit, &r.ProductCode,
 			&r.ProductLine,
 			&r.ProductScale, &r.QuantityInStock, &buy, &msrp, &r.ProductRating, &r.RatedAt); err != nil {
 			return err

@@ -99,12 +99,17 @@ func (r Reading) find(ctx context.Context) (shopAt, error) {
 	return shopAt{dsn, preset, o}, err
 }
 
-// read opens the shop for work. Where a table is altered meanwhile, it begins once more, with a new
-// snapshot.
+// read opens the shop for work. Where a table is altered meanwhile, or its collation mixes the
+// ratings of several customers, it begins once more, with a new snapshot.
 func (s shopAt) read(ctx context.Context, out *program.Output, work func(*mysqlsource.Snapshot) error) error {
 	err := s.once(ctx, work)
 	if errors.Is(err, mysqlsource.ErrChanged) && ctx.Err() == nil {
 		out.Log.WarnContext(ctx, "a table of the shop was altered during the reading; beginning a new snapshot")
+		err = s.once(ctx, work)
+	}
+	if errors.Is(err, errOrder) && !s.options.ByBytes && ctx.Err() == nil {
+		out.Log.WarnContext(ctx, "the collation of ratings.customerNumber mixes different customers; reading in the order of bytes")
+		s.options.ByBytes = true
 		err = s.once(ctx, work)
 	}
 	if errors.Is(err, mysqlsource.ErrStatementLimit) {

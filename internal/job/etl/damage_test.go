@@ -73,16 +73,16 @@ func TestNothingIsLostWithoutACount(t *testing.T) {
 // oddCodes counts, of the ratings of known customers, those whose code is not text, and those whose
 // code the database holds equal to that of a product.
 func (s *table) oddCodes() (noText, spelled int64) {
-	customers, products := map[int32]bool{}, map[string]bool{}
+	customers, products := map[string]bool{}, map[string]bool{}
 	for _, c := range s.customers {
-		customers[c.Number] = true
+		customers[c.ID] = true
 	}
 	for _, p := range s.products {
 		products[p.Code] = true
 	}
 	for _, r := range s.ratings {
 		switch {
-		case !customers[r.CustomerNumber] || products[r.ProductCode]:
+		case !customers[r.CustomerID] || products[r.ProductCode]:
 		case text.Check(r.ProductCode, text.NoLimit) != nil:
 			noText++
 		case slices.ContainsFunc(s.same[r.ProductCode], func(code string) bool { return products[code] }):
@@ -96,7 +96,7 @@ func (s *table) oddCodes() (noText, spelled int64) {
 func damagedShop(r *rapid.T) *table {
 	s := &table{same: map[string][]string{"P0": {"p0"}, "p0 ": {"p0"}, "p1 ": {"gone"}}}
 	for i := range rapid.IntRange(1, 6).Draw(r, "customers") {
-		s.customers = append(s.customers, shop.Customer{Number: int32(rapid.IntRange(0, 4).Draw(r, "number")), Name: fmt.Sprint(i)})
+		s.customers = append(s.customers, shop.Customer{ID: fmt.Sprint(rapid.IntRange(0, 4).Draw(r, "number")), Name: fmt.Sprint(i)})
 	}
 	for i := range rapid.IntRange(1, 6).Draw(r, "products") {
 		s.products = append(s.products, shop.Product{Code: fmt.Sprint("p", rapid.IntRange(0, 4).Draw(r, "product")),
@@ -105,7 +105,7 @@ func damagedShop(r *rapid.T) *table {
 	codes := rapid.SampledFrom([]string{"p0", "p1", "p2", "p3", "p4", "P0", "p0 ", "p1 ", "p\x00", "p\xff", "\xed\xa0\x80", "gone"})
 	for customer := range 6 {
 		for range rapid.IntRange(0, 8).Draw(r, "ratings of a customer") {
-			rating := shop.Rating{CustomerNumber: int32(customer), ProductCode: codes.Draw(r, "code"),
+			rating := shop.Rating{CustomerID: fmt.Sprint(customer), ProductCode: codes.Draw(r, "code"),
 				Stars: int8(rapid.IntRange(shop.MinStars, shop.MaxStars).Draw(r, "stars"))}
 			if days := rapid.IntRange(-3, 3).Draw(r, "days"); days != 0 {
 				rating.RatedAt = new(time.Now().Add(time.Duration(days) * 20 * time.Hour))
@@ -123,16 +123,16 @@ func wantNewest(t *testing.T, r *rapid.T, s *table, repo *commit.Repository, m c
 		r.Fatal(err)
 	}
 	for _, got := range set.Interactions {
-		customer, product := set.Customers[got.Customer].Number, set.Products[got.Product].Code
+		customer, product := set.Customers[got.Customer].ID, set.Products[got.Product].Code
 		newest := int64(0)
 		for _, rating := range s.ratings {
 			same := rating.ProductCode == product || len(s.same[rating.ProductCode]) > 0 && s.same[rating.ProductCode][0] == product
-			if rating.CustomerNumber == customer && same && rating.RatedAt != nil {
+			if rating.CustomerID == customer && same && rating.RatedAt != nil {
 				newest = max(newest, rating.RatedAt.Unix())
 			}
 		}
 		if got.RatedAt != newest {
-			r.Errorf("customer %d, product %s: rated at %d, the newest is %d", customer, product, got.RatedAt, newest)
+			r.Errorf("customer %s, product %s: rated at %d, the newest is %d", customer, product, got.RatedAt, newest)
 		}
 	}
 }

@@ -1,14 +1,16 @@
 package etl
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
+	"kindred/internal/shop/mysqlsource"
 )
 
 // dimensions reads customers and products, and counts what was found.
@@ -43,11 +45,11 @@ func dimensions(ctx context.Context, from source) (*join, Counts, error) {
 	return j, c, nil
 }
 
-// distinctCustomers sorts by number and keeps one row of each.
+// distinctCustomers sorts by id and keeps one row of each.
 func distinctCustomers(customers []shop.Customer, faults *shop.Faults) []shop.Customer {
-	return distinct(customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) },
+	return distinct(customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) },
 		func(c shop.Customer) {
-			faults.Add(shop.CustomerTwice, func() string { return shop.CustomerName(c.Number) + ": there more than once" })
+			faults.Add(shop.CustomerTwice, func() string { return shop.CustomerName(c.ID) + ": there more than once" })
 		})
 }
 
@@ -82,4 +84,27 @@ func distinct[Row any](rows []Row, byKey func(a, b Row) int, dropped func(Row)) 
 func content(row any) string {
 	data, _ := json.Marshal(row) // of structs of texts and numbers, which cannot fail
 	return string(data)
+}
+
+// keysOf says how the set's files hold ids: as the shop's customers and products do.
+func keysOf(s mysqlsource.Schema) trainingset.Keys {
+	var keys trainingset.Keys
+	if c, there := find(s.Customers, "customerNumber"); there {
+		keys.Customer = keyType(c)
+	}
+	if p, there := find(s.Products, "productCode"); there {
+		keys.Product = keyType(p)
+	}
+	return keys
+}
+
+func keyType(c mysqlsource.Column) trainingset.KeyType {
+	const wide = 4 // bytes
+	switch {
+	case c.Type == "integer" && (c.Length < wide || c.Length == wide && !c.Unsigned):
+		return trainingset.Int32
+	case c.Type == "integer", c.Type == "decimal":
+		return trainingset.Int64
+	}
+	return trainingset.Text
 }

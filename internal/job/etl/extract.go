@@ -35,13 +35,13 @@ var (
 
 // source is one consistent view of a shop.
 type source interface {
-	// Customers returns all customers with a usable number.
+	// Customers returns all customers with a usable key.
 	Customers(ctx context.Context) ([]shop.Customer, error)
-	// Products returns all products with a usable code.
+	// Products returns all products with a usable key.
 	Products(ctx context.Context) ([]shop.Product, error)
-	// RatingsIn calls rating for each rating of these customers, by customer number; an error of
-	// rating ends it and is returned. ProductCode and what RatedAt points to are valid during the
-	// call.
+	// RatingsIn calls rating for each rating of these customers, those of one customer one after the
+	// other; an error of rating ends it and is returned. The ids and what RatedAt points to are valid
+	// during the call.
 	RatingsIn(ctx context.Context, customers mysqlsource.Range, rating func(shop.Rating) error) error
 	// EstimateIn is about how many ratings these customers have, for showing progress.
 	EstimateIn(ctx context.Context, customers mysqlsource.Range) (int64, error)
@@ -49,8 +49,10 @@ type source interface {
 	Faults() *shop.Faults
 	// SameProducts returns, for each code, the products' codes that the database holds equal to it.
 	SameProducts(ctx context.Context, codes []string) (map[string][]string, error)
-	// Pieces cuts a range of customers, whose sorted numbers are given, into ranges that adjoin.
-	Pieces(ctx context.Context, in mysqlsource.Range, customers []int32) ([]mysqlsource.Range, error)
+	// SameCustomers is SameProducts for customers.
+	SameCustomers(ctx context.Context, ids []string) (map[string][]string, error)
+	// Pieces cuts a range of customers into ranges that adjoin.
+	Pieces(ctx context.Context, in mysqlsource.Range) ([]mysqlsource.Range, error)
 	// CustomerSplits cuts all customers into at most n ranges that adjoin.
 	CustomerSplits(ctx context.Context, n int) ([]mysqlsource.Range, error)
 	// Schema asks for the columns that are there, Check for everything that keeps them from being
@@ -151,7 +153,7 @@ func write(ctx context.Context, from source, dir string, base commit.Manifest, o
 	if err != nil {
 		return draft, err
 	}
-	w := trainingset.NewWriter(dir)
+	w := trainingset.NewWriter(dir, keysOf(d.Schema))
 	if err := errors.Join(w.Customers(j.customers), w.Products(j.codes)); err != nil {
 		return draft, errors.Join(err, w.Abandon())
 	}

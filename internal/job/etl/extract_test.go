@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +60,10 @@ func (s *table) SameProducts(_ context.Context, codes []string) (map[string][]st
 	}
 	return same, nil
 }
-func (s *table) Pieces(_ context.Context, in mysqlsource.Range, _ []int32) ([]mysqlsource.Range, error) {
+func (s *table) SameCustomers(ctx context.Context, ids []string) (map[string][]string, error) {
+	return s.SameProducts(ctx, ids)
+}
+func (s *table) Pieces(_ context.Context, in mysqlsource.Range) ([]mysqlsource.Range, error) {
 	return []mysqlsource.Range{in}, nil
 }
 func (s *table) CustomerSplits(_ context.Context, n int) ([]mysqlsource.Range, error) {
@@ -71,7 +75,7 @@ func (s *table) CustomerSplits(_ context.Context, n int) ([]mysqlsource.Range, e
 }
 func (s *table) RatingsIn(_ context.Context, in mysqlsource.Range, rating func(shop.Rating) error) error {
 	for _, r := range s.ratings {
-		if n := int64(r.CustomerNumber); in != (mysqlsource.Range{}) && (n < in.From || n >= in.To) {
+		if n, _ := strconv.ParseInt(r.CustomerID, 10, 64); in != (mysqlsource.Range{}) && (n < in.From || n >= in.To) {
 			continue
 		}
 		if err := rating(r); err != nil {
@@ -89,8 +93,8 @@ func (s *table) RatingsIn(_ context.Context, in mysqlsource.Range, rating func(s
 func small() *table {
 	s := &table{
 		customers: []shop.Customer{
-			{Number: 2, Name: "B", City: "Łódź", Country: "Poland"},
-			{Number: 1, Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))},
+			{ID: "2", Name: "B", City: "Łódź", Country: "Poland"},
+			{ID: "1", Name: "A", City: "Nantes", Country: "France", CreditLimit: new(shop.Cents(7))},
 		},
 		products: []shop.Product{{Code: "b", Name: "Bee", QuantityInStock: 1}, {Code: "B", Name: "BEE", BuyPrice: 1_99}},
 	}
@@ -100,7 +104,7 @@ func small() *table {
 	at := time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 	for i := range 200 {
 		s.ratings = append(s.ratings,
-			shop.Rating{CustomerNumber: int32(i/100 + 1), ProductCode: s.products[i%100].Code, Stars: int8(i%5 + 1),
+			shop.Rating{CustomerID: strconv.Itoa(i/100 + 1), ProductCode: s.products[i%100].Code, Stars: int8(i%5 + 1),
 				RatedAt: &at})
 	}
 	return s
@@ -196,7 +200,7 @@ func TestFewOrphansAreCountedAndLeftOut(t *testing.T) {
 	t.Parallel()
 	s := small()
 	s.ratings[1].ProductCode = "?"
-	s.ratings[199].CustomerNumber = 99
+	s.ratings[199].CustomerID = "99"
 	repo := commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set")
 	m, changed := mustRun(t, s, repo)
 	var d Details
@@ -228,7 +232,7 @@ func TestRefusedShopLeavesTheOldSet(t *testing.T) {
 				s.ratings[7+i].ProductCode = s.ratings[3].ProductCode
 			}
 		}, ErrQuality},
-		{"many orphans", func(s *table) { s.customers[0].Number = 3 }, ErrQuality},
+		{"many orphans", func(s *table) { s.customers[0].ID = "3" }, ErrQuality},
 		{"bad ratings", func(s *table) { s.spoil(shop.RatingStars, 3) }, ErrQuality},
 		{"ratings without key", func(s *table) { s.spoil(shop.RatingKey, 3) }, ErrQuality},
 		{"many dates that do not exist", func(s *table) { s.spoil(shop.RatingDate, 101) }, ErrQuality},

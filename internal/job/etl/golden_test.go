@@ -26,7 +26,7 @@ func TestGoldenTrainingSet(t *testing.T) {
 	}
 	s.position = mysqlsource.Position{Server: "10.11.14-MariaDB", Database: "shop", BinlogFile: "binlog.000042",
 		BinlogPosition: 1187, GTID: "0-1-96", Exact: true}
-	s.ratings = append(s.ratings, shop.Rating{CustomerNumber: 99, ProductCode: "b", Stars: 4, RatedAt: &at})
+	s.ratings = append(s.ratings, shop.Rating{CustomerID: "99", ProductCode: "b", Stars: 4, RatedAt: &at})
 	store := objectstore.NewFolder(t.TempDir())
 	m, _ := mustRun(t, s, commit.NewRepository(store, "training-set"))
 	for name, key := range map[string]string{

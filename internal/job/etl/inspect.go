@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 	"kindred/internal/shop/mysqlsource"
 )
@@ -101,7 +103,7 @@ func (f *Inspection) sample(ctx context.Context, snapshot *mysqlsource.Snapshot,
 		}
 	}
 	if n := f.Rules.OtherSpelling; n > 0 {
-		f.Remarks = append(f.Remarks, Remark{Text: fmt.Sprintf("%d of %d ratings name a product that differs only by case, "+
+		f.Remarks = append(f.Remarks, Remark{Text: fmt.Sprintf("%d of %d ratings name a customer or a product that differs only by case, "+
 			"accents or trailing space; they are joined as the column's collation does, such as %s", n, f.Rules.Read,
 			strings.Join(f.Examples[shop.RatingSpelling], ", "))})
 	}
@@ -114,7 +116,7 @@ type sampled struct {
 	whole bool
 }
 
-func (s *sampled) Pieces(context.Context, mysqlsource.Range, []int32) ([]mysqlsource.Range, error) {
+func (s *sampled) Pieces(context.Context, mysqlsource.Range) ([]mysqlsource.Range, error) {
 	return []mysqlsource.Range{{}}, nil
 }
 
@@ -126,10 +128,18 @@ func (s *sampled) SameProducts(ctx context.Context, codes []string) (map[string]
 	return s.source.SameProducts(ctx, codes)
 }
 
+// SameCustomers is as SameProducts.
+func (s *sampled) SameCustomers(ctx context.Context, ids []string) (map[string][]string, error) {
+	if !s.whole {
+		return nil, nil
+	}
+	return s.source.SameCustomers(ctx, ids)
+}
+
 func (s *sampled) RatingsIn(ctx context.Context, in mysqlsource.Range, rating func(shop.Rating) error) error {
 	var all []shop.Rating
 	err := s.source.RatingsIn(ctx, in, func(r shop.Rating) error {
-		r.ProductCode = strings.Clone(r.ProductCode)
+		r.CustomerID, r.ProductCode = strings.Clone(r.CustomerID), strings.Clone(r.ProductCode)
 		if r.RatedAt != nil {
 			r.RatedAt = new(*r.RatedAt)
 		}
@@ -139,7 +149,7 @@ func (s *sampled) RatingsIn(ctx context.Context, in mysqlsource.Range, rating fu
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(all, func(a, b shop.Rating) int { return cmp.Compare(a.CustomerNumber, b.CustomerNumber) })
+	slices.SortStableFunc(all, func(a, b shop.Rating) int { return cmp.Compare(a.CustomerID, b.CustomerID) })
 	for _, r := range all {
 		if err := rating(r); err != nil {
 			return err
@@ -159,13 +169,13 @@ func columnRemarks(s mysqlsource.Schema) (remarks []Remark) {
 				continue
 			}
 			name, full := c.Name, p.name+"."+c.Name
-			wide := c.Type == "integer" && (c.Length > 4 || c.Length == 4 && c.Unsigned) || c.Type == "decimal" && c.Length > 9
+			isKey := name == "customerNumber" || name == "productCode"
 			switch {
-			case name == "customerNumber" && wide:
-				add("", "%s is %v: rows with a number above 2147483647 are left out", full, c)
-			case name == "productCode" && c.Type == "text" && c.Length > shop.MaxProductCode:
-				add(fmt.Sprintf("SELECT productCode FROM %s WHERE CHAR_LENGTH(productCode) > %d", p.name, shop.MaxProductCode),
-					"%s is %v: rows with a code of more than %d characters are left out", full, c, shop.MaxProductCode)
+			case isKey && (c.Type == "integer" && c.Length == 8 && c.Unsigned || c.Type == "decimal" && c.Length > 18):
+				add("", "%s is %v: rows with a number above %d are left out", full, c, math.MaxInt64)
+			case isKey && c.Type == "text" && c.Length > text.MaxID:
+				add(fmt.Sprintf("SELECT %s FROM %s WHERE LENGTH(CONVERT(%s USING utf8mb4)) > %d", name, p.name, name, text.MaxID),
+					"%s is %v: rows with an id of more than %d bytes are left out", full, c, text.MaxID)
 			case name == "quantityInStock" && (c.Type != "integer" || c.Length > 2 || c.Length == 2 && c.Unsigned):
 				add("LEAST(quantityInStock, 32767) AS quantityInStock",
 					"%s is %v: a stock above 32767 is taken as 32767", full, c)

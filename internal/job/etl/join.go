@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +27,8 @@ const (
 	// maxSpellings is how many different codes the database is asked for in one run. The codes
 	// after them are unknown if no product has exactly the same bytes.
 	maxSpellings = 20_000
+	// maxCustomerSpellings is maxSpellings for customers, each of which is asked for alone.
+	maxCustomerSpellings = 2_000
 )
 
 // ratingSink is where the joined ratings go.
@@ -49,11 +50,7 @@ func writeRatings(ctx context.Context, from source, w *trainingset.Writer, j *jo
 // read joins the ratings of the given customers, range by range, and passes them to sink.
 func (j *join) read(ctx context.Context, from source, customers mysqlsource.Range, o Options,
 	sink ratingSink) (c Counts, err error) {
-	numbers := make([]int32, len(j.customers))
-	for i, customer := range j.customers {
-		numbers[i] = customer.Number
-	}
-	pieces, err := from.Pieces(ctx, customers, numbers)
+	pieces, err := from.Pieces(ctx, customers)
 	if err != nil {
 		return c, err
 	}
@@ -84,17 +81,20 @@ func (j *join) read(ctx context.Context, from source, customers mysqlsource.Rang
 
 // join finds a rating's customer and product. Ratings of one customer come in a row.
 type join struct {
-	customers []shop.Customer // by number
-	products  *productTable
-	codes     []shop.Product // by code
-	from      source
-	sink      ratingSink
-	faults    *shop.Faults
-	future    int64 // later than this is the future, in milliseconds
+	customers   []shop.Customer // by id
+	customerIDs *idTable
+	products    *idTable
+	codes       []shop.Product // by code
+	from        source
+	sink        ratingSink
+	faults      *shop.Faults
+	future      int64 // later than this is the future, in milliseconds
 
-	number   int32 // of the last rating's customer
-	customer int32 // its index, or one of the following
-	highest  int32 // the highest index so far
+	id       string // of the last rating's customer
+	customer int32  // its index, or one of the following
+	orphan   string // why the customer has none
+	met      []bool // by index: its ratings have come
+	asked    int    // customers that the database was asked for
 	// pending are the ratings that are joined and not yet written: always all of a customer,
 	// because a shop of its own may have no primary key that keeps a pair from coming twice.
 	// Product is noProduct for those that are left out, and for those of unknown.
@@ -106,15 +106,16 @@ type join struct {
 
 // unknownCode is a rating whose code no product has, byte by byte.
 type unknownCode struct {
-	at   int // in pending
-	code string
+	at      int // in pending
+	code    string
+	counted bool // its customer is spelled otherwise, and a rule counts a rating once
 }
 
 // lastRating is who rated a product last, and where in pending that is.
 type lastRating struct{ customer, at int32 }
 
 // errOrder means that the source does not give the ratings by customer.
-var errOrder = errors.New("the ratings do not come in the order of their customers")
+var errOrder = errors.New("the ratings of one customer do not come together")
 
 const (
 	nobody    = -1 // before the first rating
@@ -131,50 +132,120 @@ func newJoin(customers []shop.Customer, products []shop.Product, faults *shop.Fa
 		return nil, fmt.Errorf("%w: table customers has %d rows that can be used, products %d", ErrEmpty, len(customers),
 			len(products))
 	}
-	j := &join{customers: customers, customer: nobody, highest: nobody, products: newProductTable(products), codes: products,
-		faults: faults, last: make([]lastRating, len(products)), spelled: map[string]int32{}}
+	j := &join{customers: customers, customer: nobody, customerIDs: newIDTable(idsOf(customers)), codes: products,
+		products: newIDTable(codesOf(products)), met: make([]bool, len(customers)), faults: faults, last: make([]lastRating, len(products)), spelled: map[string]int32{}}
 	for i := range j.last {
 		j.last[i].customer = nobody
 	}
 	return j, nil
 }
 
+func idsOf(customers []shop.Customer) []string {
+	ids := make([]string, len(customers))
+	for i, c := range customers {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+func codesOf(products []shop.Product) []string {
+	codes := make([]string, len(products))
+	for i, p := range products {
+		codes[i] = p.Code
+	}
+	return codes
+}
+
 // add joins a rating and keeps it for flush, which it calls between two customers.
 func (j *join) add(ctx context.Context, r shop.Rating) error {
-	if j.number != r.CustomerNumber || j.customer == nobody {
-		if n := len(j.pending); n >= waitRatings || n >= batchRatings && len(j.unknown) == 0 {
-			if err := j.flush(ctx); err != nil {
-				return err
-			}
-		}
-		i, known := slices.BinarySearchFunc(j.customers, r.CustomerNumber,
-			func(c shop.Customer, n int32) int { return cmp.Compare(c.Number, n) })
-		switch j.number, j.customer = r.CustomerNumber, int32(i); {
-		case !known:
-			j.customer = orphan
-		case j.customer <= j.highest:
-			return fmt.Errorf("%w: customer %d after a higher number", errOrder, r.CustomerNumber)
-		default:
-			j.highest = j.customer
+	if j.id != r.CustomerID || j.customer == nobody {
+		if err := j.meet(ctx, r.CustomerID); err != nil {
+			return err
 		}
 	}
-	if j.customer == orphan {
-		j.faults.Add(shop.RatingCustomer, func() string {
-			return shop.RatingName(r.CustomerNumber, r.ProductCode) + ": no such customer"
-		})
+	alike := j.customer >= 0 && j.id != j.customers[j.customer].ID
+	switch name := func() string { return shop.RatingName(r.CustomerID, r.ProductCode) }; {
+	case j.customer == orphan && j.orphan != "":
+		why := j.orphan
+		j.faults.Add(shop.RatingText, func() string { return name() + ": customerNumber " + why })
 		return nil
+	case j.customer == orphan:
+		j.faults.Add(shop.RatingCustomer, func() string { return name() + ": no such customer" })
+		return nil
+	case alike:
+		of := j.customers[j.customer].ID
+		j.faults.Add(shop.RatingSpelling, func() string {
+			return name() + ": the database holds it equal to " + shop.CustomerName(of)
+		})
 	}
 	joined := trainingset.Rating{Customer: j.customer, Stars: r.Stars, RatedAt: trainingset.NoTime}
 	product, known := j.products.find(r.ProductCode)
 	if joined.Product = product; !known {
 		joined.Product = noProduct
-		j.unknown = append(j.unknown, unknownCode{len(j.pending), strings.Clone(r.ProductCode)})
+		j.unknown = append(j.unknown, unknownCode{len(j.pending), strings.Clone(r.ProductCode), alike})
 	}
 	if r.RatedAt != nil {
 		joined.RatedAt = r.RatedAt.UnixMilli()
 	}
 	j.pending = append(j.pending, joined)
 	return nil
+}
+
+// meet finds the customer of the ratings that follow.
+func (j *join) meet(ctx context.Context, id string) error {
+	customer, known := j.customerIDs.find(id)
+	if known {
+		j.id = j.customers[customer].ID
+	} else {
+		j.id = strings.Clone(id) // the rating's own does not last
+		var err error
+		if customer, known, err = j.alike(ctx, j.id); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !known:
+		customer = orphan
+	case customer == j.customer: // spelled otherwise
+		return nil
+	case j.met[customer]:
+		return fmt.Errorf("%w: %s", errOrder, shop.CustomerName(j.customers[customer].ID))
+	default:
+		j.met[customer] = true
+	}
+	if n := len(j.pending); n >= waitRatings || n >= batchRatings && len(j.unknown) == 0 {
+		if err := j.flush(ctx); err != nil {
+			return err
+		}
+	}
+	j.customer = customer
+	return nil
+}
+
+// alike finds the customer whose id the database holds equal to one that no customer has byte by
+// byte, as its foreign key does.
+func (j *join) alike(ctx context.Context, id string) (customer int32, known bool, err error) {
+	if j.orphan = ""; id == "" {
+		return 0, false, nil
+	}
+	if err := text.CheckID(id); err != nil {
+		j.orphan = err.Error()
+		return 0, false, nil //nolint:nilerr // it is counted, and the other ratings are read
+	}
+	if j.asked++; j.asked > maxCustomerSpellings {
+		return 0, false, nil
+	}
+	same, err := j.from.SameCustomers(ctx, []string{id})
+	if err != nil {
+		return 0, false, err
+	}
+	slices.Sort(same[id])
+	for _, other := range same[id] { // of several the first that the snapshot has
+		if customer, known = j.customerIDs.find(other); known {
+			return customer, true, nil
+		}
+	}
+	return 0, false, nil
 }
 
 // flush writes what is pending, of each customer and product the newest.
@@ -219,7 +290,7 @@ func (j *join) flush(ctx context.Context) error {
 }
 
 func (j *join) name(r trainingset.Rating) string {
-	return shop.RatingName(j.customers[r.Customer].Number, j.codes[r.Product].Code)
+	return shop.RatingName(j.customers[r.Customer].ID, j.codes[r.Product].Code)
 }
 
 // newer says which rating of a pair counts. The stars decide between equal times, so that the same
@@ -237,7 +308,7 @@ func newer(a, b trainingset.Rating) bool {
 func (j *join) resolve(ctx context.Context) error {
 	var ask []string
 	for _, u := range j.unknown {
-		if _, known := j.spelled[u.code]; known || text.Check(u.code, text.NoLimit) != nil ||
+		if _, known := j.spelled[u.code]; known || text.CheckID(u.code) != nil ||
 			len(j.spelled) >= maxSpellings {
 			continue
 		}
@@ -269,15 +340,17 @@ func (j *join) resolve(ctx context.Context) error {
 // place gives a rating its product, or counts why it has none.
 func (j *join) place(u unknownCode) {
 	r := &j.pending[u.at]
-	name := func() string { return shop.RatingName(j.customers[r.Customer].Number, u.code) }
+	name := func() string { return shop.RatingName(j.customers[r.Customer].ID, u.code) }
 	if product, known := j.spelled[u.code]; known && product != noProduct {
-		r.Product = product
+		if r.Product = product; u.counted {
+			return
+		}
 		j.faults.Add(shop.RatingSpelling, func() string {
 			return fmt.Sprintf("%s: the database holds it equal to product %q", name(), j.codes[product].Code)
 		})
 		return
 	}
-	if err := text.Check(u.code, text.NoLimit); err != nil {
+	if err := text.CheckID(u.code); err != nil {
 		j.faults.Add(shop.RatingText, func() string { return name() + ": productCode " + err.Error() })
 		return
 	}

@@ -48,7 +48,7 @@ type Plan struct {
 	Format     int    `json:"format"`
 	Job        string `json:"job"`
 	Partitions int    `json:"partitions"`
-	// of customer numbers; fewer than Partitions where customers are few
+	// of customers; fewer than Partitions where customers are few
 	Ranges            []mysqlsource.Range  `json:"ranges"`
 	Mapping           string               `json:"mapping"`
 	SchemaFingerprint string               `json:"schema_fingerprint"`
@@ -90,16 +90,18 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 		return plan, false, err
 	}
 	plan = Plan{Format: planFormat, Job: job.Name, Partitions: job.Partitions, Mapping: fingerprint(job.Mapping),
-		Base:              base.Run,
-		SchemaFingerprint: trainingset.Fingerprint(), Source: from.Position(), ReadAt: o.now().UTC().Truncate(time.Millisecond)}
+		Base:   base.Run,
+		Source: from.Position(), ReadAt: o.now().UTC().Truncate(time.Millisecond)}
 	if plan.Schema, err = prepare(ctx, from, base, o); err != nil {
 		return plan, false, err
 	}
+	keys := keysOf(plan.Schema)
+	plan.SchemaFingerprint = trainingset.Fingerprint(keys)
 	if plan.Ranges, err = from.CustomerSplits(ctx, job.Partitions); err != nil {
 		return plan, false, err
 	}
 	err = withScratch(o, func(dir string) error {
-		plan.Files, plan.Counts, err = stageDimensions(ctx, from, repo, job.Name, dir)
+		plan.Files, plan.Counts, err = stageDimensions(ctx, from, repo, job.Name, keys, dir)
 		plan.Examples = from.Faults().Examples()
 		return err
 	})
@@ -114,13 +116,13 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 	return plan, err == nil, err
 }
 
-func stageDimensions(ctx context.Context, from source, repo *commit.Repository, job,
-	dir string) ([]commit.File, Counts, error) {
+func stageDimensions(ctx context.Context, from source, repo *commit.Repository, job string,
+	keys trainingset.Keys, dir string) ([]commit.File, Counts, error) {
 	j, counts, err := dimensions(ctx, from)
 	if err != nil {
 		return nil, counts, err
 	}
-	w := trainingset.NewWriter(dir)
+	w := trainingset.NewWriter(dir, keys)
 	if err := errors.Join(w.Customers(j.customers), w.Products(j.codes)); err != nil {
 		return nil, counts, errors.Join(err, w.Abandon())
 	}
@@ -142,8 +144,9 @@ func readPlan(ctx context.Context, repo *commit.Repository, job Job) (plan Plan,
 	if err := getJSON(ctx, repo, job.Name, planName, &plan); err != nil {
 		return plan, err
 	}
+	_, unknown := trainingset.KeysOf(plan.SchemaFingerprint)
 	switch {
-	case plan.Format > planFormat || plan.SchemaFingerprint != trainingset.Fingerprint():
+	case plan.Format > planFormat || unknown != nil:
 		err = fmt.Errorf("%w: job %s was begun by another version of this program", ErrPartition, job.Name)
 	case job.Partitions != 0 && plan.Partitions != job.Partitions:
 		err = fmt.Errorf("%w: job %s has %d partitions, not %d", ErrPartition, job.Name, plan.Partitions, job.Partitions)
@@ -193,7 +196,7 @@ func writePart(ctx context.Context, from source, repo *commit.Repository, plan P
 		return err
 	}
 	var draft commit.Draft
-	w := trainingset.NewWriter(dir)
+	w := trainingset.NewWriter(dir, set.Keys)
 	if err := errors.Join(w.Customers(set.Customers), w.Products(set.Products)); err != nil {
 		return errors.Join(err, w.Abandon())
 	}

@@ -86,15 +86,15 @@ func (c Counts) leftOut() int64 {
 // Limits are the shares, 0 to 1, of a table's rows up to which a rule may be broken. More of them
 // refuse the set, and the old one stays.
 type Limits struct {
-	MissingKeys float64 `name:"max-missing-keys" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings have no usable customer number or product code. Otherwise they are left out." json:"missing_keys"`
+	MissingKeys float64 `name:"max-missing-keys" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings have no usable customer or product id. Otherwise they are left out." json:"missing_keys"`
 	StarsRange  float64 `name:"max-bad-stars" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings are not 1 to 5 stars. Otherwise they are left out." json:"bad_stars"`
 	Orphans     float64 `name:"max-orphans" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings name a customer or product that is missing. Otherwise they are left out." json:"orphans"`
 	Duplicates  float64 `name:"max-duplicates" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings repeat a customer and product. Otherwise the newest rating of each pair is kept." json:"duplicates"`
 	FutureDates float64 `name:"max-future-dates" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings are dated more than a day ahead of now. Otherwise they are kept." json:"future_dates"`
 	BadDates    float64 `name:"max-bad-dates" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the ratings have a date that does not exist, such as 2025-00-15. Otherwise they are kept without a date." json:"bad_dates"`
-	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings, customers or products have text that is not UTF-8 or holds a NUL. Otherwise such a rating is left out, and a customer or product loses that text." json:"bad_text"`
-	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the customers have no usable number, or the number of another customer. Otherwise they are left out. One such customer is always allowed, unless the share is 0." json:"bad_customers"`
-	Products    float64 `name:"max-bad-products" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the products have no usable code, or the code of another product. Otherwise they are left out. One such product is always allowed, unless the share is 0." json:"bad_products"`
+	BadText     float64 `name:"max-bad-text" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the ratings, customers or products have text that is not UTF-8 or holds a NUL, or ratings have an id of more than 128 bytes. Otherwise such a rating is left out, and a customer or product loses that text." json:"bad_text"`
+	Customers   float64 `name:"max-bad-customers" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the customers have no usable id, or the id of another customer. Otherwise they are left out. One such customer is always allowed, unless the share is 0." json:"bad_customers"`
+	Products    float64 `name:"max-bad-products" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the products have no usable id, or the id of another product. Otherwise they are left out. One such product is always allowed, unless the share is 0." json:"bad_products"`
 	Values      float64 `name:"max-missing-values" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have NULL in a column that needs a value. Otherwise NULL is read as empty text or as 0." json:"missing_values"`
 	Amounts     float64 `name:"max-bad-amounts" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the customers or products have an amount that is negative or does not fit decimal(10,2). Otherwise such a price is read as 0, and such a credit limit as unknown." json:"bad_amounts"`
 	Stock       float64 `name:"max-bad-stock" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products have a stock below -32768 or above 32767. Otherwise the nearer limit is used." json:"bad_stock"`
@@ -135,14 +135,14 @@ func rules(c Counts, l Limits) []rule {
 		return rule{flag: flag, table: "ratings", what: what, count: count, of: c.Read, limit: limit, broken: broken}
 	}
 	all := []rule{
-		ratings("max-missing-keys", "lack a customer number or a product code", c.MissingKey, l.MissingKeys, shop.RatingKey),
+		ratings("max-missing-keys", "lack a customer or a product id", c.MissingKey, l.MissingKeys, shop.RatingKey),
 		ratings("max-bad-stars", "are not from 1 to 5 stars", c.StarsRange, l.StarsRange, shop.RatingStars),
 		ratings("max-orphans", fmt.Sprintf("have no customer or no product (%d customer unknown, %d product unknown)",
 			c.UnknownCustomer, c.UnknownProduct), c.orphans(), l.Orphans, shop.RatingCustomer, shop.RatingProduct),
 		ratings("max-duplicates", "repeat a customer and product", c.Duplicate, l.Duplicates, shop.RatingTwice),
 		ratings("max-future-dates", "are dated in the future", c.FutureDate, l.FutureDates, shop.RatingFuture),
 		ratings("max-bad-dates", "have a date that does not exist", c.BadDate, l.BadDates, shop.RatingDate),
-		ratings("max-bad-text", "have a product code that is not text", c.BadText, l.BadText, shop.RatingText),
+		ratings("max-bad-text", "have a customer or product id that is not text of at most 128 bytes", c.BadText, l.BadText, shop.RatingText),
 	}
 	all = append(all, tableRules("customers", c.Customers, l, l.Customers, "max-bad-customers", [...]shop.Rule{
 		shop.CustomerKey, shop.CustomerTwice, shop.CustomerValue, shop.CustomerText, shop.CustomerAmount})...)

@@ -24,7 +24,7 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 		{"beyond it", Counts{Read: 100, UnknownCustomer: 1, UnknownProduct: 1}, Limits{Orphans: 0.01},
 			"2 of 100 ratings have no customer or no product (1 customer unknown, 1 product unknown), at most 1 % may (--max-orphans)"},
 		{"a key", Counts{Read: 5, MissingKey: 1}, Limits{},
-			"1 of 5 ratings lack a customer number or a product code, at most 0 % may (--max-missing-keys), " +
+			"1 of 5 ratings lack a customer or a product id, at most 0 % may (--max-missing-keys), " +
 				"such as rating 1, rating 2, rating 3"},
 		{"a customer", Counts{Read: 5, Customers: TableCounts{Read: 3, BadKey: 1, Duplicate: 1}}, Limits{Customers: 0.3},
 			"2 of 3 customers have no key that can be used, or another row's, at most 30 % may (--max-bad-customers)"},

@@ -25,7 +25,7 @@ CREATE MACRO sequence(first, last) AS generate_series(first, last);
 CREATE MACRO cardinality(list) AS len(list);
 CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format = 'newline_delimited', maximum_object_size = 2097152, columns = {
     session_id: 'VARCHAR',
-    customer_number: 'INTEGER',
+    customer_number: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
     recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, model_version VARCHAR, source VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,

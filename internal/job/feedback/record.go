@@ -27,26 +27,31 @@ const maxExamples = 10
 // DuckDB reads nothing but what this package wrote.
 type record struct {
 	SessionID        string                     `json:"session_id"`
-	CustomerNumber   *whole                     `json:"customer_number"`
+	CustomerID       *customerID                `json:"customer_number"`
 	BrowseHistory    []activity.Browse          `json:"browse_history"`
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
 	Recommendation   activity.Recommendation    `json:"recommendation"`
 }
 
-// whole is a customer's number, which may be written 7.0.
-type whole int32
+// customerID is a customer's id. Earlier versions accepted a number that was written 7.0.
+type customerID string
 
-// UnmarshalJSONFrom reads a whole number of 32 bits.
-func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+// UnmarshalJSONFrom reads what activity.ID reads, and a whole number of 32 bits however it is written.
+func (c *customerID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	value, err := dec.ReadValue()
 	if err != nil {
 		return err
 	}
+	var id activity.ID
+	if err := json.Unmarshal(value, &id); err == nil && text.CheckID(string(id)) == nil {
+		*c = customerID(id)
+		return nil
+	}
 	f, err := strconv.ParseFloat(string(value), 64)
 	if err != nil || f != math.Trunc(f) || f < math.MinInt32 || f > math.MaxInt32 {
-		return errors.New("no customer number")
+		return errors.New("no id of a customer")
 	}
-	*w = whole(f)
+	*c = customerID(strconv.Itoa(int(f)))
 	return nil
 }
 
@@ -67,7 +72,7 @@ func project(dst, line []byte) ([]byte, error) {
 	}
 	texts := []string{r.SessionID}
 	for _, b := range r.BrowseHistory {
-		texts = append(texts, b.ProductCode)
+		texts = append(texts, string(b.ProductCode))
 	}
 	for _, t := range texts {
 		if err := text.Check(t, text.NoLimit); err != nil {

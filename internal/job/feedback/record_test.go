@@ -36,7 +36,7 @@ func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
 	}
 	put("recommendations/1", []byte(strings.Join([]string{good,
 		delivered(t, `{"session_id":"\ud800","browse_history":[]}`), "", "broken", `[1]`, "{}",
-		delivered(t, `{"session_id":"s","customer_number":12345678901,"browse_history":[]}`),
+		delivered(t, `{"session_id":"s","customer_number":12345678901.5,"browse_history":[]}`),
 		delivered(t, `{"session_id":"s","browse_history":[{"product_code":"a\u0000"}]}`),
 		delivered(t, `{"session_id":7,"browse_history":[]}`), "\xff", good}, "\n")))
 	var packed bytes.Buffer
@@ -62,7 +62,7 @@ func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := strings.Count(out.String(), `{"session_id":"good","customer_number":7,`); n < 4 || n != strings.Count(out.String(), "\n") {
+	if n := strings.Count(out.String(), `{"session_id":"good","customer_number":"7",`); n < 4 || n != strings.Count(out.String(), "\n") {
 		t.Errorf("%d good lines in\n%s", n, out.String())
 	}
 	if bad.Count != 10 || len(bad.Examples) != maxExamples {

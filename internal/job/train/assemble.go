@@ -7,6 +7,7 @@ import (
 	"kindred/internal/lake/interaction"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/text"
 )
 
 // assemble puts a fitted model into the form that is stored and served.
@@ -48,10 +49,10 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		}
 		slices.Sort(codes)
 		codes = slices.Compact(codes)
-		v.Customers = append(v.Customers, modelversion.Customer{Number: c.Number, Origin: origin(f.customersFeatured[i]),
+		v.Customers = append(v.Customers, modelversion.Customer{ID: c.ID, Origin: origin(f.customersFeatured[i]),
 			Vector: f.model.User(i), Rated: codes})
 	}
 	slices.SortFunc(v.Items, func(a, b modelversion.Item) int { return cmp.Compare(a.Code, b.Code) })
-	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return text.CompareIDs(a.ID, b.ID) })
 	return v
 }

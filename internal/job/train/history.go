@@ -16,6 +16,7 @@ import (
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/checksum"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -116,16 +117,27 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 func learnedHash(d *Data, from sources, cfg Config) (string, error) {
 	h := sha256.New()
 	var row []byte
-	text := func(s string) { row = append(binary.AppendUvarint(row, uint64(len(s))), s...) }
+	put := func(s string) { row = append(binary.AppendUvarint(row, uint64(len(s))), s...) }
 	write := func() { // to a hash never fails
 		_, _ = h.Write(row)
 		row = row[:0]
 	}
 	row = binary.AppendUvarint(row, uint64(len(d.Customers)))
+	whole := !slices.ContainsFunc(d.Customers, func(c shop.Customer) bool {
+		_, whole := text.Integer(c.ID)
+		return !whole
+	})
+	if !whole {
+		put("ids are text")
+	}
 	for _, c := range d.Customers {
-		row = binary.AppendVarint(row, int64(c.Number))
-		text(c.Country)
-		text(c.City)
+		if n, _ := text.Integer(c.ID); whole {
+			row = binary.AppendVarint(row, n)
+		} else {
+			put(c.ID)
+		}
+		put(c.Country)
+		put(c.City)
 		if c.CreditLimit != nil {
 			row = binary.AppendVarint(append(row, 1), int64(*c.CreditLimit))
 		} else {
@@ -136,7 +148,7 @@ func learnedHash(d *Data, from sources, cfg Config) (string, error) {
 	row = binary.AppendUvarint(row, uint64(len(d.Products)))
 	for _, p := range d.Products {
 		for _, s := range []string{p.Code, p.Line, p.Scale, p.Vendor} {
-			text(s)
+			put(s)
 		}
 		row = binary.AppendVarint(row, int64(p.MSRP))
 		write()

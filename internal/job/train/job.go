@@ -25,7 +25,7 @@ type Planted interface {
 	Read(ctx context.Context, lake objectstore.Store) (record []byte, err error)
 	// Truth makes the planted preferences of a record again. It is nil without a record, and when the
 	// products, ordered by code, are another shop's.
-	Truth(record []byte, products []shop.Product) (func(customerNumber int32, productCode string) float64, error)
+	Truth(record []byte, products []shop.Product) (func(customerID, productCode string) float64, error)
 }
 
 // Job makes the current training set into the current model version.
@@ -192,15 +192,15 @@ func fromSet(set *trainingset.Set) *Data {
 
 // addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
 func (d *Data) addFeedback(interactions []interaction.Interaction) {
-	customers, products := make(map[int32]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
+	customers, products := make(map[string]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
 	for i, c := range d.Customers {
-		customers[c.Number] = int32(i)
+		customers[c.ID] = int32(i)
 	}
 	for i, p := range d.Products {
 		products[p.Code] = int32(i)
 	}
 	for _, in := range interactions {
-		customer, known := customers[in.CustomerNumber]
+		customer, known := customers[in.CustomerID]
 		product, knownToo := products[in.ProductCode]
 		if known && knownToo {
 			d.Feedback = append(d.Feedback, Feedback{customer, product, in.Action, in.OccurredAt / 1000})

@@ -35,21 +35,21 @@ func mustSeedStock(t *testing.T, lake objectstore.Store, seed uint64, change fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	stock := slices.Clone(s.Products())
 	for i := range stock {
 		change(&stock[i])
 	}
 	err = errors.Join(w.Customers(s.Customers()), w.Products(stock))
-	customers, products := map[int32]int32{}, map[string]int32{}
+	customers, products := map[string]int32{}, map[string]int32{}
 	for i := range s.Customers() {
-		customers[s.Customers()[i].Number] = int32(i)
+		customers[s.Customers()[i].ID] = int32(i)
 	}
 	for i := range s.Products() {
 		products[s.Products()[i].Code] = int32(i)
 	}
 	for r := range s.Ratings() {
-		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerNumber],
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: customers[r.CustomerID],
 			Product: products[r.ProductCode],
 			Stars:   r.Stars, RatedAt: r.RatedAt.UnixMilli()}))
 	}

@@ -17,13 +17,13 @@ import (
 func (t *Trainer) compare(ctx context.Context, data *Data,
 	cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
 	live := t.Previous
-	owns := make(map[int32]int, len(live.Customers))
+	owns := make(map[string]int, len(live.Customers))
 	for i, c := range live.Customers {
-		owns[c.Number] = i
+		owns[c.ID] = i
 	}
 	var known, newer []evaluation.Rating
 	for _, r := range data.Ratings {
-		i, ok := owns[data.Customers[r.Customer].Number]
+		i, ok := owns[data.Customers[r.Customer].ID]
 		if !ok {
 			continue // neither may know them
 		}
@@ -43,7 +43,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data,
 	}
 	users := make([]float32, len(data.Customers)*live.Solver.Dim)
 	for i, c := range data.Customers {
-		if own, ok := owns[c.Number]; ok {
+		if own, ok := owns[c.ID]; ok {
 			copy(users[i*live.Solver.Dim:], live.Customers[own].Vector)
 		}
 	}

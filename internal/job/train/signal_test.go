@@ -59,15 +59,15 @@ func TestFeedbackTeachesASilentCustomerAndHidesWhatTheyBought(t *testing.T) {
 	_, data := mustShop(t, 0.03)
 	silent := int32(slices.IndexFunc(data.Customers, func(c shop.Customer) bool {
 		return !slices.ContainsFunc(data.Ratings,
-			func(r evaluation.Rating) bool { return data.Customers[r.Customer].Number == c.Number })
+			func(r evaluation.Rating) bool { return data.Customers[r.Customer].ID == c.ID })
 	}))
 	data.addFeedback([]interaction.Interaction{
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[2].Code, Action: interaction.Purchase,
+		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[2].Code, Action: interaction.Purchase,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: data.Products[3].Code, Action: interaction.Cart,
+		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[3].Code, Action: interaction.Cart,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerNumber: 1, ProductCode: data.Products[3].Code, Action: interaction.Cart}, // nobody's
-		{CustomerNumber: data.Customers[silent].Number, ProductCode: "nothing", Action: interaction.Cart},
+		{CustomerID: "1", ProductCode: data.Products[3].Code, Action: interaction.Cart}, // nobody's
+		{CustomerID: data.Customers[silent].ID, ProductCode: "nothing", Action: interaction.Cart},
 	})
 	cfg := quick()
 	cfg.Dim, cfg.Epochs = 4, 4

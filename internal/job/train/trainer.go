@@ -104,7 +104,7 @@ type Used struct {
 
 // Truth is the planted preference of a generated shop: how much a customer would like a product. The
 // best possible ranking follows it. Unknown customers and products give 0. It is safe for concurrent use.
-type Truth func(customerNumber int32, productCode string) float64
+type Truth func(customerID, productCode string) float64
 
 // Trainer trains. The zero value of everything but Config is usable.
 type Trainer struct {

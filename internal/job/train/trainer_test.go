@@ -1,7 +1,6 @@
 package train
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
@@ -14,6 +13,7 @@ import (
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -36,17 +36,17 @@ func mustShop(t *testing.T, scale float64) (*simulation.Shop, *Data) {
 // newData is what reading a training set gives.
 func newData(customers []shop.Customer, products []shop.Product, ratings []shop.Rating) *Data {
 	data := &Data{Customers: slices.Clone(customers), Products: slices.Clone(products)}
-	slices.SortFunc(data.Customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(data.Customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) })
 	slices.SortFunc(data.Products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	who, what := map[int32]int32{}, map[string]int32{}
+	who, what := map[string]int32{}, map[string]int32{}
 	for i, c := range data.Customers {
-		who[c.Number] = int32(i)
+		who[c.ID] = int32(i)
 	}
 	for i, p := range data.Products {
 		what[p.Code] = int32(i)
 	}
 	for _, r := range ratings {
-		rating := evaluation.Rating{Customer: who[r.CustomerNumber], Product: what[r.ProductCode], Stars: r.Stars}
+		rating := evaluation.Rating{Customer: who[r.CustomerID], Product: what[r.ProductCode], Stars: r.Stars}
 		if r.RatedAt != nil {
 			rating.RatedAt = r.RatedAt.Unix()
 		}
@@ -159,7 +159,7 @@ func customersSolveServingsEquations(t *testing.T, v *modelversion.Version) {
 		}
 		for j, x := range q.Vector() {
 			if diff := x - c.Vector[j]; diff > 1e-3 || diff < -1e-3 {
-				t.Fatalf("customer %d, component %d: trained %g, folded %g", c.Number, j, c.Vector[j], x)
+				t.Fatalf("customer %s, component %d: trained %g, folded %g", c.ID, j, c.Vector[j], x)
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func TestGateRefusesNoise(t *testing.T) {
 
 func TestTrainOnDegenerateData(t *testing.T) {
 	t.Parallel()
-	customers := []shop.Customer{{Number: 1, Country: "France"}, {Number: 2}}
+	customers := []shop.Customer{{ID: "1", Country: "France"}, {ID: "2"}}
 	products := []shop.Product{{Code: "a", Line: "Cars"}, {Code: "b"}, {Code: "c"}}
 	rated := func(customer, product int32, stars int8) evaluation.Rating {
 		return evaluation.Rating{Customer: customer, Product: product, Stars: stars}

@@ -74,6 +74,9 @@ type Options struct {
 	Wait time.Duration
 	// Scratch is the folder for what does not fit into memory. Default: the system's temporary folder.
 	Scratch string
+	// MaxUnknown is the share, 0 to 1, of the products that events name which the models may not know;
+	// nil: all.
+	MaxUnknown *float64
 	// Versions are the model versions that may have answered; nil: any.
 	Versions map[string]bool
 	// Looked is called after each look but the last; nil is allowed.
@@ -157,6 +160,9 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 		}
 		r.Since, r.Until, r.Looks, r.Seconds = a.window.since, a.window.until, looks, time.Since(began).Seconds()
 		if r.waiting == 0 || !a.now.Before(waited) {
+			if r.MaxUnknown = 1; o.MaxUnknown != nil {
+				r.MaxUnknown = *o.MaxUnknown
+			}
 			r.checkVersions(o.Versions)
 			r.Findings, err = a.findings(ctx, r)
 			return r, err

@@ -28,12 +28,13 @@ const Description = "Prove that every event on the stream ended as a recommendat
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	PGVector  envconfig.PGVector  `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
-	Artifacts envconfig.Artifacts `embed:"" set:"artifacts_use=optional; verify checks the versions of answers by it if there is no vector database"`
-	Wait      time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
-	Since     string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
-	Until     string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
-	Scratch   string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
+	PGVector   envconfig.PGVector  `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
+	Artifacts  envconfig.Artifacts `embed:"" set:"artifacts_use=optional; verify checks the versions of answers by it if there is no vector database"`
+	Wait       time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
+	Since      string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
+	Until      string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
+	MaxUnknown float64             `default:"0.05" help:"Fail if the models that answered do not know more than this share (0 to 1) of the products that events name. Events with another kind of product id are answered, but by popularity only. 1 sets no limit."`
+	Scratch    string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.
@@ -115,7 +116,7 @@ func (c *Command) versions(ctx context.Context, out *program.Output) (map[string
 
 // options reads the flags and reports every problem at once.
 func (c *Command) options(now time.Time) (Options, error) {
-	o := Options{Wait: c.Wait, Scratch: c.Scratch}
+	o := Options{Wait: c.Wait, Scratch: c.Scratch, MaxUnknown: &c.MaxUnknown}
 	var problems []error
 	var err error
 	if o.Since, err = parseTime(c.Since, now); err != nil {
@@ -127,6 +128,7 @@ func (c *Command) options(now time.Time) (Options, error) {
 	for problem, is := range map[error]bool{
 		errors.New("--until is not after --since"):                !o.Until.IsZero() && !o.Until.After(o.Since),
 		errors.New("--wait is negative"):                          c.Wait < 0,
+		errors.New("--max-unknown is not from 0 to 1"):            !(c.MaxUnknown >= 0 && c.MaxUnknown <= 1),
 		envconfig.NotSetError{Variable: "ACTIVITY_STREAM"}:        c.Name == "",
 		envconfig.NotSetError{Variable: "RECOMMENDATIONS_BUCKET"}: c.Bucket == "",
 	} {

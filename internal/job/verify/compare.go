@@ -23,6 +23,7 @@ const (
 	empty       // a recommendation without a single product
 	repeated    // not answered itself, but another record of the same event is
 	reused      // another event came earlier under the same event id
+	stranger    // a recommendation whose model does not know the customer
 )
 
 const outcome = recommended | quarantined | failed
@@ -39,6 +40,8 @@ type fact struct {
 	latency float32 // of a recommendation: milliseconds
 	label   uint32  // of a recommendation or a quarantine record: its number in labels
 	flags   flags
+	// of a recommendation: the event's products that were looked up, and those that the model did not know
+	products, unknown uint8
 }
 
 // shardShift: an ordinal is the number of the shard, then that of the event in its shard, in the
@@ -84,6 +87,7 @@ func (e *entry) add(f fact) {
 	if f.flags&recommended != 0 {
 		if e.lines == 0 || f.at < e.answered {
 			e.answered, e.latency, e.label = f.at, f.latency, f.label
+			e.products, e.unknown = f.products, f.unknown
 		}
 		e.lines++
 	}

@@ -136,6 +136,11 @@ func (j *judgement) total(e entry) {
 	if e.flags&empty != 0 {
 		j.report.EmptyAnswers++
 	}
+	j.report.Products += int64(e.products)
+	j.report.UnknownProducts += int64(min(e.unknown, e.products))
+	if e.flags&stranger != 0 {
+		j.report.UnknownCustomers++
+	}
 	j.report.Sources[j.labels[e.label].source]++
 	j.report.Versions[j.labels[e.label].version]++
 	j.latency.add(float64(e.latency))

@@ -11,6 +11,7 @@ import (
 	"math"
 	"time"
 
+	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
 )
@@ -62,6 +63,11 @@ func (o outputs) recommendation(where string, line []byte) error {
 	}
 	if d.Items == 0 {
 		f.flags |= empty
+	}
+	f.products = uint8(min(d.Products, recommend.SessionItems))
+	f.unknown = uint8(min(d.UnknownProducts, recommend.SessionItems))
+	if d.UnknownCustomer {
+		f.flags |= stranger
 	}
 	return o.output(f, d.Position, label{source: d.Source, version: d.ModelVersion}, where)
 }

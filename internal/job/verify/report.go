@@ -43,6 +43,14 @@ type Report struct {
 	ReusedIDs    int64 `json:"reused_ids"`    // events under the id of an earlier, different event: readers drop them
 	EmptyAnswers int64 `json:"empty_answers"` // of Recommended, those without a single product
 	Strange      int64 `json:"strange"`       // objects among the dead letters that are none; passed over
+	// The products that the events name, each once an event and the newest 50, and of those the ones that
+	// the model that answered does not know.
+	Products        int64 `json:"products"`
+	UnknownProducts int64 `json:"unknown_products"`
+	// answers for a customer whom the model does not know: a newcomer, or an id of another kind
+	UnknownCustomers int64 `json:"unknown_customers"`
+	// the share of unknown products beyond which the report is a fault
+	MaxUnknown float64 `json:"max_unknown"`
 	// Answers by a model version that was never published, by version. VersionsChecked is false when no
 	// list of versions was at hand.
 	UnknownVersions map[string]int64 `json:"unknown_versions,omitempty"`
@@ -108,9 +116,10 @@ func (r *Report) checkVersions(known map[string]bool) {
 }
 
 // Fault is nil when every event is accounted for and every output is explained and as it was
-// written; otherwise ErrUnaccounted with the figures, or ErrNoEvents when there was no event: an empty
-// stream or a wrong window must not pass for a proof. Duplicates, order, empty answers, strange objects
-// and events that Lambda gave up are reported and are no faults: nothing of them is gone.
+// written; otherwise ErrUnaccounted with the figures, ErrUnknown when events name too many products
+// that the models do not know, or ErrNoEvents when there was no event: an empty stream or a wrong
+// window must not pass for a proof. Duplicates, order, empty answers, strange objects and events that
+// Lambda gave up are reported and are no faults: nothing of them is gone.
 func (r Report) Fault() error {
 	lost := "lost"
 	if r.DistinctLost != r.Lost {
@@ -133,10 +142,18 @@ func (r Report) Fault() error {
 	switch {
 	case len(faults) > 0:
 		return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
+	case r.strangeIDs():
+		return fmt.Errorf("%w: %d of %d, at most %.3g %% may be (--max-unknown); are they ids of the shop's column productCode?",
+			ErrUnknown, r.UnknownProducts, r.Products, 100*r.MaxUnknown)
 	case r.Events == 0:
 		return fmt.Errorf("%w: none on the stream %s", ErrNoEvents, r.window())
 	}
 	return nil
+}
+
+// strangeIDs says whether events name more products that the models do not know than newcomers explain.
+func (r Report) strangeIDs() bool {
+	return float64(r.UnknownProducts) > r.MaxUnknown*float64(r.Products)
 }
 
 // window is the audited time, as people read it.
@@ -185,6 +202,8 @@ func (r Report) String() string {
 	optional("id used twice", r.ReusedIDs, "the event id belongs to an earlier, different event: readers drop one of them")
 	optional("unknown version", total(r.UnknownVersions), tally(r.UnknownVersions)+": never published")
 	optional("empty answers", r.EmptyAnswers, "recommendations without a single product")
+	optional("unknown products", r.UnknownProducts, fmt.Sprintf("of %d that events name, to the model that answered", r.Products))
+	optional("unknown customers", r.UnknownCustomers, "answers for a customer whom the model does not know")
 	optional("strange objects", r.Strange, "among the dead letters, and none of them; passed over")
 	_ = w.Flush() // a strings.Builder takes everything
 	if r.Recommended > 0 {
@@ -197,6 +216,8 @@ func (r Report) String() string {
 	switch fault := r.Fault(); {
 	case errors.Is(fault, ErrNoEvents):
 		fmt.Fprintf(&b, "No event %s: nothing is proven.", r.window())
+	case errors.Is(fault, ErrUnknown):
+		fmt.Fprintf(&b, "Every event %s is accounted for, but the models do not know the products that events name.", r.window())
 	case fault != nil:
 		fmt.Fprintf(&b, "Not every event %s is accounted for.", r.window())
 	case r.InFlight > 0:

@@ -3,7 +3,9 @@ package importer
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"kindred/internal/shop"
 )
@@ -13,15 +15,15 @@ import (
 // 0, or one piece in stock.
 func readCSV(folder string, s *Shop) error {
 	s.Kind = KindCSV
-	customers := firstLines[int32]{}
+	customers := firstLines{}
 	if err := eachRow(folder, "customers.csv", []string{"customerNumber"}, func(t *table) error {
 		c, err := customerRow(t)
 		s.Customers = append(s.Customers, c)
-		return cmp.Or(err, customers.add(t, c.Number, "customer"))
+		return cmp.Or(err, customers.add(t, c.ID, "customer"))
 	}); err != nil {
 		return err
 	}
-	products := firstLines[string]{}
+	products := firstLines{}
 	if err := eachRow(folder, "products.csv", []string{"productCode", "productName"}, func(t *table) error {
 		p, err := productRow(t)
 		s.Products = append(s.Products, p)
@@ -29,19 +31,19 @@ func readCSV(folder string, s *Shop) error {
 	}); err != nil {
 		return err
 	}
-	codes := s.codes()
+	codes, ids := s.codes(), codes{}
 	return eachRow(folder, "ratings.csv", []string{"customerNumber", "productCode", "productRating"},
 		func(t *table) error {
-			r, err := ratingRow(t, codes)
+			r, err := ratingRow(t, codes, ids)
 			s.Ratings = append(s.Ratings, r)
 			return err
 		})
 }
 
 // firstLines finds keys that are there twice.
-type firstLines[Key comparable] map[Key]int
+type firstLines map[string]int
 
-func (l firstLines[Key]) add(t *table, key Key, what string) error {
+func (l firstLines) add(t *table, key, what string) error {
 	line, _ := t.csv.FieldPos(0)
 	if first, twice := l[key]; twice {
 		return fmt.Errorf("%s %v is there twice, first on line %d", what, key, first)
@@ -64,7 +66,7 @@ func customerRow(t *table) (shop.Customer, error) {
 	if err != nil {
 		return shop.Customer{}, err
 	}
-	c := shop.Customer{Number: int32(number), Name: strings.Clone(truncate(t.text("customerName"), shop.MaxCustomerName)),
+	c := shop.Customer{ID: strconv.FormatInt(number, 10), Name: strings.Clone(truncate(t.text("customerName"), shop.MaxCustomerName)),
 		State: t.optional("state"), PostalCode: t.optional("postalCode")}
 	_, stateErr := t.short("state", maxPlace)
 	_, postalErr := t.short("postalCode", maxPostalCode)
@@ -110,10 +112,21 @@ func productRow(t *table) (shop.Product, error) {
 			*amount = cents
 		}
 	}
-	return p, p.Validate()
+	return p, checkProduct(p)
 }
 
-func ratingRow(t *table, codes codes) (shop.Rating, error) {
+// maxCode is the width of the shop's column productCode in characters.
+const maxCode = 15
+
+// checkProduct is Validate, and the width of the shop's column.
+func checkProduct(p shop.Product) error {
+	if n := utf8.RuneCountInString(p.Code); n > maxCode {
+		return fmt.Errorf("product code %q has %d characters, want 1 to %d", p.Code, n, maxCode)
+	}
+	return p.Validate()
+}
+
+func ratingRow(t *table, codes, ids codes) (shop.Rating, error) {
 	number, err := integer("customerNumber", t.text("customerNumber"), 32)
 	if err != nil {
 		return shop.Rating{}, err
@@ -122,7 +135,7 @@ func ratingRow(t *table, codes codes) (shop.Rating, error) {
 	if err != nil {
 		return shop.Rating{}, err
 	}
-	r := shop.Rating{CustomerNumber: int32(number), ProductCode: codes.of(t.text("productCode")), Stars: stars}
+	r := shop.Rating{CustomerID: ids.share(strconv.FormatInt(number, 10)), ProductCode: codes.of(t.text("productCode")), Stars: stars}
 	if at := t.optional("ratedAt"); at != nil {
 		if r.RatedAt, err = parseTime(*at); err != nil {
 			return r, err

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -24,7 +25,7 @@ const (
 	KindCSV       = "csv"
 )
 
-// Shop is what was imported. Customers are sorted by number, products by code, ratings by both.
+// Shop is what was imported. Customers are sorted by id, products by code, ratings by both.
 type Shop struct {
 	Kind       string
 	Format     string // which set of files it was, for people
@@ -88,11 +89,11 @@ func holds(folder string, files []string) bool {
 
 // finish sorts, drops orphans and duplicates, and refuses a shop without ratings.
 func (s *Shop) finish() error {
-	slices.SortFunc(s.Customers, func(a, b shop.Customer) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(s.Customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) })
 	slices.SortFunc(s.Products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	customers := map[int32]bool{}
+	customers := map[string]bool{}
 	for _, c := range s.Customers {
-		customers[c.Number] = true
+		customers[c.ID] = true
 	}
 	products := map[string]bool{}
 	for _, p := range s.Products {
@@ -100,7 +101,7 @@ func (s *Shop) finish() error {
 	}
 	read := len(s.Ratings)
 	s.Ratings = slices.DeleteFunc(s.Ratings,
-		func(r shop.Rating) bool { return !customers[r.CustomerNumber] || !products[r.ProductCode] })
+		func(r shop.Rating) bool { return !customers[r.CustomerID] || !products[r.ProductCode] })
 	s.Orphans = read - len(s.Ratings)
 	if len(s.Ratings) == 0 {
 		return fmt.Errorf("%w: of %d customers, %d products and %d ratings not one rating has its customer and product",
@@ -114,12 +115,12 @@ func (s *Shop) finish() error {
 // last in the file.
 func (s *Shop) dropDuplicates() {
 	slices.SortStableFunc(s.Ratings, func(a, b shop.Rating) int {
-		return cmp.Or(cmp.Compare(a.CustomerNumber, b.CustomerNumber), strings.Compare(a.ProductCode, b.ProductCode),
+		return cmp.Or(text.CompareIDs(a.CustomerID, b.CustomerID), strings.Compare(a.ProductCode, b.ProductCode),
 			compareTimes(a, b))
 	})
 	kept := s.Ratings[:0]
 	for i, r := range s.Ratings {
-		if i+1 < len(s.Ratings) && s.Ratings[i+1].CustomerNumber == r.CustomerNumber &&
+		if i+1 < len(s.Ratings) && s.Ratings[i+1].CustomerID == r.CustomerID &&
 			s.Ratings[i+1].ProductCode == r.ProductCode {
 			continue
 		}
@@ -142,7 +143,7 @@ func compareTimes(a, b shop.Rating) int {
 	return a.RatedAt.Compare(*b.RatedAt)
 }
 
-// codes shares one string per product among all its ratings.
+// codes shares one string per product, or per customer, among all its ratings.
 type codes map[string]string
 
 func (s *Shop) codes() codes {
@@ -151,6 +152,14 @@ func (s *Shop) codes() codes {
 		c[p.Code] = p.Code
 	}
 	return c
+}
+
+// share keeps the first string of each id.
+func (c codes) share(id string) string {
+	if _, ok := c[id]; !ok {
+		c[strings.Clone(id)] = strings.Clone(id)
+	}
+	return c[id]
 }
 
 // of returns the product's own string, or a copy of a code that no product has: the reader's memory

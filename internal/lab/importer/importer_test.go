@@ -27,8 +27,8 @@ func TestReadKnownFormats(t *testing.T) {
 	}{
 		{"ml-latest", Shop{
 			Kind: KindMovieLens, Format: "MovieLens (ml-latest, ml-20m, …)", Duplicates: 1, Orphans: 1,
-			Customers: []shop.Customer{{Number: 1, Name: "Viewer 1"}, {Number: 2, Name: "Viewer 2"},
-				{Number: 3, Name: "Viewer 3"}},
+			Customers: []shop.Customer{{ID: "1", Name: "Viewer 1"}, {ID: "2", Name: "Viewer 2"},
+				{ID: "3", Name: "Viewer 3"}},
 			Products: []shop.Product{
 				{Code: "10", Name: "Quiet Harbour, The (1987)", Line: "Drama", Scale: "1980s", Vendor: "MovieLens",
 					QuantityInStock: 1},
@@ -40,35 +40,35 @@ func TestReadKnownFormats(t *testing.T) {
 				{Code: "40", Name: "Nameless", Line: "no genres listed", Scale: "unknown", Vendor: "MovieLens", QuantityInStock: 1},
 			},
 			Ratings: []shop.Rating{
-				{CustomerNumber: 1, ProductCode: "10", Stars: 5, RatedAt: at(1000000000)},
-				{CustomerNumber: 1, ProductCode: "20", Stars: 1, RatedAt: at(1000000100)},
-				{CustomerNumber: 2, ProductCode: "10", Stars: 5, RatedAt: at(1000000300)},
-				{CustomerNumber: 3, ProductCode: "20", Stars: 4, RatedAt: at(1000000500)},
+				{CustomerID: "1", ProductCode: "10", Stars: 5, RatedAt: at(1000000000)},
+				{CustomerID: "1", ProductCode: "20", Stars: 1, RatedAt: at(1000000100)},
+				{CustomerID: "2", ProductCode: "10", Stars: 5, RatedAt: at(1000000300)},
+				{CustomerID: "3", ProductCode: "20", Stars: 4, RatedAt: at(1000000500)},
 			},
 		}},
 		{"ml-100k", Shop{
 			Kind: KindMovieLens, Format: "MovieLens 100K",
 			Customers: []shop.Customer{
-				{Number: 1, Name: "Viewer 1", PostalCode: pointer("85711")}, {Number: 2, Name: "Viewer 2"},
-				{Number: 3, Name: "Viewer 3", PostalCode: pointer("V3N4P")}, {Number: 4, Name: "Viewer 4"},
+				{ID: "1", Name: "Viewer 1", PostalCode: pointer("85711")}, {ID: "2", Name: "Viewer 2"},
+				{ID: "3", Name: "Viewer 3", PostalCode: pointer("V3N4P")}, {ID: "4", Name: "Viewer 4"},
 			},
 			Products: []shop.Product{
 				{Code: "1", Name: "Café Story (1995)", Line: "Animation", Scale: "1990s", Vendor: "MovieLens", QuantityInStock: 1},
 				{Code: "2", Name: "Iron Valley (1931)", Line: "Western", Scale: "1930s", Vendor: "MovieLens", QuantityInStock: 1},
 			},
 			Ratings: []shop.Rating{
-				{CustomerNumber: 1, ProductCode: "1", Stars: 5, RatedAt: at(880000000)},
-				{CustomerNumber: 2, ProductCode: "1", Stars: 3, RatedAt: at(880000100)},
-				{CustomerNumber: 2, ProductCode: "2", Stars: 1, RatedAt: at(880000200)},
-				{CustomerNumber: 4, ProductCode: "2", Stars: 4, RatedAt: at(880000300)},
+				{CustomerID: "1", ProductCode: "1", Stars: 5, RatedAt: at(880000000)},
+				{CustomerID: "2", ProductCode: "1", Stars: 3, RatedAt: at(880000100)},
+				{CustomerID: "2", ProductCode: "2", Stars: 1, RatedAt: at(880000200)},
+				{CustomerID: "4", ProductCode: "2", Stars: 4, RatedAt: at(880000300)},
 			},
 		}},
 		{"csv", Shop{
 			Kind: KindCSV, Format: "CSV", Duplicates: 1, Orphans: 1,
 			Customers: []shop.Customer{
-				{Number: 103, Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France",
+				{ID: "103", Name: "Atelier, graphique", City: "Nantes", PostalCode: pointer("44000"), Country: "France",
 					CreditLimit: pointer(shop.Cents(21_000_50))},
-				{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"),
+				{ID: "112", Name: "Signal Gift Stores", City: "Las Vegas", State: pointer("NV"), PostalCode: pointer("83030"),
 					Country: "USA"},
 			},
 			Products: []shop.Product{
@@ -78,8 +78,8 @@ func TestReadKnownFormats(t *testing.T) {
 				{Code: "S18_4409", Name: "Tug", Line: "Ships", Scale: "1:18", BuyPrice: 5, MSRP: 1_00},
 			},
 			Ratings: []shop.Rating{
-				{CustomerNumber: 103, ProductCode: "S10_1678", Stars: 5, RatedAt: at(1740823200)},
-				{CustomerNumber: 112, ProductCode: "S18_4409", Stars: 2},
+				{CustomerID: "103", ProductCode: "S10_1678", Stars: 5, RatedAt: at(1740823200)},
+				{CustomerID: "112", ProductCode: "S18_4409", Stars: 2},
 			},
 		}},
 	}
@@ -200,8 +200,8 @@ func TestOtherProgramsWaysOfWritingAreRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []shop.Rating{{CustomerNumber: 1, ProductCode: "A", Stars: 5, RatedAt: at(1735689600)},
-				{CustomerNumber: 1, ProductCode: "B", Stars: 4, RatedAt: at(1735776000)}}
+			want := []shop.Rating{{CustomerID: "1", ProductCode: "A", Stars: 5, RatedAt: at(1735689600)},
+				{CustomerID: "1", ProductCode: "B", Stars: 4, RatedAt: at(1735776000)}}
 			if diff := cmp.Diff(want, got.Ratings); diff != "" || got.Customers[0].City != "Bern" {
 				t.Errorf("customers %+v, ratings (-want +got):\n%s", got.Customers, diff)
 			}

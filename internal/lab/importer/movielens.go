@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -35,17 +36,17 @@ func film(id, title, genre string) shop.Product {
 }
 
 // viewer maps a user to a customer.
-func viewer(number int32) shop.Customer {
-	return shop.Customer{Number: number, Name: fmt.Sprintf("Viewer %d", number)}
+func viewer(id string) shop.Customer {
+	return shop.Customer{ID: id, Name: "Viewer " + id}
 }
 
 // opinion maps a rating; stars may be halves, at is in Unix seconds or milliseconds.
-func opinion(user, film, stars, at string) (shop.Rating, error) {
+func opinion(user, film, stars, at string, ids codes) (shop.Rating, error) {
 	number, err := integer("user", user, 32)
 	if err != nil {
 		return shop.Rating{}, err
 	}
-	r := shop.Rating{CustomerNumber: int32(number), ProductCode: film}
+	r := shop.Rating{CustomerID: ids.share(strconv.FormatInt(number, 10)), ProductCode: film}
 	if r.Stars, err = roundedStars("rating", stars); err != nil {
 		return r, err
 	}
@@ -56,26 +57,26 @@ func opinion(user, film, stars, at string) (shop.Rating, error) {
 // readLatest reads ratings.csv and movies.csv. Users have no file of their own: whoever rated is one.
 func readLatest(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
-	films := firstLines[string]{}
+	films := firstLines{}
 	err := eachRow(folder, "movies.csv", []string{"movieId", "title", "genres"}, func(t *table) error {
 		genre, _, _ := strings.Cut(t.text("genres"), "|")
 		p := film(whole(t.text("movieId")), t.text("title"), truncate(strings.Trim(genre, "()"), maxLine))
 		s.Products = append(s.Products, p)
-		return cmp.Or(p.Validate(), films.add(t, p.Code, "film"))
+		return cmp.Or(checkProduct(p), films.add(t, p.Code, "film"))
 	})
 	if err != nil {
 		return err
 	}
-	codes := s.codes()
-	seen := map[int32]bool{}
+	codes, ids := s.codes(), codes{}
+	seen := map[string]bool{}
 	return eachRow(folder, "ratings.csv", []string{"userId", "movieId", "rating", "timestamp"}, func(t *table) error {
-		r, err := opinion(t.text("userId"), codes.of(whole(t.text("movieId"))), t.text("rating"), t.text("timestamp"))
+		r, err := opinion(t.text("userId"), codes.of(whole(t.text("movieId"))), t.text("rating"), t.text("timestamp"), ids)
 		if err != nil {
 			return err
 		}
-		if !seen[r.CustomerNumber] {
-			seen[r.CustomerNumber] = true
-			s.Customers = append(s.Customers, viewer(r.CustomerNumber))
+		if !seen[r.CustomerID] {
+			seen[r.CustomerID] = true
+			s.Customers = append(s.Customers, viewer(r.CustomerID))
 		}
 		s.Ratings = append(s.Ratings, r)
 		return nil
@@ -108,26 +109,26 @@ func read100K(folder string, s *Shop) error {
 		}
 		seenFilms[p.Code] = true
 		s.Products = append(s.Products, p)
-		return p.Validate()
+		return checkProduct(p)
 	})
 	if err != nil {
 		return err
 	}
-	seen := map[int32]bool{}
+	seen := map[string]bool{}
 	if holds(folder, []string{"u.user"}) {
 		err := eachLine(folder, "u.user", "|", 5, func(f []string) error {
 			number, err := integer("user", f[0], 32)
 			if err != nil {
 				return err
 			}
-			c := viewer(int32(number))
-			if seen[c.Number] {
-				return fmt.Errorf("user %d is there twice", c.Number)
+			c := viewer(strconv.FormatInt(number, 10))
+			if seen[c.ID] {
+				return fmt.Errorf("user %s is there twice", c.ID)
 			}
 			if zip := f[4]; zip != "" {
 				c.PostalCode = &zip
 			}
-			seen[c.Number] = true
+			seen[c.ID] = true
 			s.Customers = append(s.Customers, c)
 			return nil
 		})
@@ -135,15 +136,15 @@ func read100K(folder string, s *Shop) error {
 			return err
 		}
 	}
-	codes := s.codes()
+	codes, ids := s.codes(), codes{}
 	return eachLine(folder, "u.data", "\t", 4, func(f []string) error {
-		r, err := opinion(f[0], codes.of(f[1]), f[2], f[3])
+		r, err := opinion(f[0], codes.of(f[1]), f[2], f[3], ids)
 		if err != nil {
 			return err
 		}
-		if !seen[r.CustomerNumber] {
-			seen[r.CustomerNumber] = true
-			s.Customers = append(s.Customers, viewer(r.CustomerNumber))
+		if !seen[r.CustomerID] {
+			seen[r.CustomerID] = true
+			s.Customers = append(s.Customers, viewer(r.CustomerID))
 		}
 		s.Ratings = append(s.Ratings, r)
 		return nil

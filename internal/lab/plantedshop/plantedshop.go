@@ -38,7 +38,7 @@ func (Source) Read(ctx context.Context, lake objectstore.Store) ([]byte, error) 
 }
 
 // Truth is the affinity of the shop that a record describes; nil where Shop is nil.
-func (Source) Truth(record []byte, products []shop.Product) (func(customer int32, product string) float64, error) {
+func (Source) Truth(record []byte, products []shop.Product) (func(customer, product string) float64, error) {
 	s, err := Shop(record, products)
 	if s == nil {
 		return nil, err

@@ -39,7 +39,7 @@ func TestShopIsKnownAgainFromItsRecordAndNoOther(t *testing.T) {
 	if err != nil || again == nil {
 		t.Fatalf("its own products: %v, %v", again, err)
 	}
-	customer, product := made.Customers()[3].Number, made.Products()[5].Code
+	customer, product := made.Customers()[3].ID, made.Products()[5].Code
 	if again.Affinity(customer, product) != made.Affinity(customer, product) {
 		t.Error("the tastes differ")
 	}

@@ -53,6 +53,7 @@ type RunCommand struct {
 	Lake            envconfig.Lake            `embed:"" set:"lake_use=replay reads planted/shop.json there, which holds the tastes of a generated shop"`
 	Stream          envconfig.Stream          `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
+	PGVector        envconfig.PGVector        `embed:""`
 	Events          int                       `default:"2000" help:"Number of events to send."`
 	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
 	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
@@ -65,9 +66,10 @@ type RunCommand struct {
 
 // FileCommand is `replay file`.
 type FileCommand struct {
-	Stream envconfig.Stream `embed:""`
-	Files  []string         `arg:"" type:"existingfile" help:"Files with one JSON object per line, gzipped or not."`
-	Rate   float64          `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
+	Stream   envconfig.Stream   `embed:""`
+	PGVector envconfig.PGVector `embed:""`
+	Files    []string           `arg:"" type:"existingfile" help:"Files with one JSON object per line, gzipped or not."`
+	Rate     float64            `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
 }
 
 // Run sends the events and reports.
@@ -107,6 +109,11 @@ func (c *FileCommand) Run(ctx context.Context, out *program.Output) error {
 	} else if err != nil {
 		return err
 	}
+	products, err := productsOf(c.Files)
+	if err != nil {
+		return err
+	}
+	warn(ctx, out, c.PGVector, products)
 	g := newRecorded(c.Files)
 	defer g.stop()
 	return play(ctx, out, c.Stream.Name, Plan{Events: math.MaxInt, Rate: c.Rate}, g)
@@ -198,6 +205,11 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.C
 	if err != nil {
 		return nil, err
 	}
+	codes := make([]string, len(products))
+	for i, p := range products {
+		codes[i] = p.Code
+	}
+	warn(ctx, out, c.PGVector, codes)
 	cfg := visitor.Config{Seed: c.Seed, Run: c.RunID, Active: mostActive}
 	if c.Rate > 0 {
 		cfg.Active = min(max(int(c.Rate/2), leastActive), mostActive)

@@ -191,9 +191,9 @@ func TestPoisonIsPoison(t *testing.T) {
 	for n, kind := range poisonKinds {
 		data := poison(n, click.Data)
 		var e struct {
-			SessionID      string `json:"session_id"`
-			CustomerNumber *int32 `json:"customer_number"`
-			BrowseHistory  []any  `json:"browse_history"`
+			SessionID     string `json:"session_id"`
+			CustomerID    *int32 `json:"customer_number"`
+			BrowseHistory []any  `json:"browse_history"`
 		}
 		if err := json.Unmarshal(data, &e); err == nil && utf8.Valid(data) && e.SessionID != "" {
 			t.Errorf("%s is a good event: %s", kind.name, data)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -25,14 +27,14 @@ const (
 // makeCustomers draws all customers. Each one has their own stream of random numbers.
 func (s *Shop) makeCustomers() {
 	for i := range s.cfg.Customers {
-		c, p := s.makeCustomer(s.random(streamCustomer, uint64(i)), int32(firstCustomer+i))
+		c, p := s.makeCustomer(s.random(streamCustomer, uint64(i)), firstCustomer+i)
 		s.customers = append(s.customers, c)
 		s.persons = append(s.persons, p)
 	}
 }
 
 // makeCustomer draws one customer: country, then segment, then everything that follows from the segment.
-func (s *Shop) makeCustomer(r *rand.Rand, number int32) (shop.Customer, person) {
+func (s *Shop) makeCustomer(r *rand.Rand, number int) (shop.Customer, person) {
 	country := pickWeighted(r.Float64(), len(countries), func(i int) float64 { return countries[i].weight })
 	segment := country % s.cfg.Segments
 	if r.Float64() >= s.cfg.SegmentLoyalty {
@@ -60,7 +62,7 @@ func (s *Shop) makeCustomer(r *rand.Rand, number int32) (shop.Customer, person) 
 	credit := creditMedian * math.Exp(float64(creditByTaste*level[0])+float64(creditSpread*r.NormFloat64()))
 	limit := clampCents(math.Round(credit/100)*100, 5_000_00, 900_000_00)
 	c := shop.Customer{
-		Number:      number,
+		ID:          strconv.Itoa(number),
 		Name:        fmt.Sprintf("%s %s", surnames[r.IntN(len(surnames))], businesses[r.IntN(len(businesses))]),
 		City:        home.cities[town],
 		Country:     home.name,
@@ -78,16 +80,17 @@ func (s *Shop) makeCustomer(r *rand.Rand, number int32) (shop.Customer, person) 
 	return c, p
 }
 
-// person returns the truth behind a customer number.
-func (s *Shop) person(number int32) (int, bool) {
+// person returns the truth behind a customer's id.
+func (s *Shop) person(customerID string) (int, bool) {
+	number, whole := text.Integer(customerID)
 	i := int(number) - firstCustomer
-	return i, i >= 0 && i < len(s.persons)
+	return i, whole && i >= 0 && i < len(s.persons)
 }
 
 // Newcomer makes a customer of the same population who is not in the shop yet, and the taste of
 // theirs. The same index gives the same newcomer; numbers follow the shop's last.
 func (s *Shop) Newcomer(index int) (shop.Customer, Taste) {
-	number := int32(firstCustomer + len(s.customers) + index)
+	number := firstCustomer + len(s.customers) + index
 	c, p := s.makeCustomer(s.random(streamNewcomer, uint64(index)), number)
 	return c, Taste{s, p}
 }
@@ -99,8 +102,8 @@ type Taste struct {
 }
 
 // Taste gives a customer's; false for an unknown one.
-func (s *Shop) Taste(customerNumber int32) (Taste, bool) {
-	i, ok := s.person(customerNumber)
+func (s *Shop) Taste(customerID string) (Taste, bool) {
+	i, ok := s.person(customerID)
 	if !ok {
 		return Taste{}, false
 	}
@@ -123,8 +126,8 @@ func (t Taste) Liking(productCode string) float64 {
 // logarithm, up to a constant for each customer, of the chance that the product is their next
 // rating and gets at least 4 stars. Ranking the products that a customer has not rated by it is the
 // best that any model can do. An unknown customer or product gives 0.
-func (s *Shop) Affinity(customerNumber int32, productCode string) float64 {
-	i, ok := s.person(customerNumber)
+func (s *Shop) Affinity(customerID, productCode string) float64 {
+	i, ok := s.person(customerID)
 	if !ok {
 		return 0
 	}

@@ -45,8 +45,8 @@ func (s *Shop) Ratings() iter.Seq[shop.Rating] {
 
 // RatedBy lists the products that a customer has rated, in order of time: nothing for an unknown or
 // silent one.
-func (s *Shop) RatedBy(customerNumber int32) []string {
-	i, ok := s.person(customerNumber)
+func (s *Shop) RatedBy(customerID string) []string {
+	i, ok := s.person(customerID)
 	if !ok || s.silent(i) {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (c *chooser) ratings(i int) []shop.Rating {
 			level := s.starLevel(p, j, c.match[j]+float64(past*c.shift[j])) + float64(s.cfg.StarNoise*r.NormFloat64())
 			stars := min(max(int8(math.Floor(level+0.5)), shop.MinStars), shop.MaxStars)
 			at := time.Unix(times[from+k], 0).UTC()
-			rating := shop.Rating{CustomerNumber: s.customers[i].Number, ProductCode: s.products[j].Code, Stars: stars,
+			rating := shop.Rating{CustomerID: s.customers[i].ID, ProductCode: s.products[j].Code, Stars: stars,
 				RatedAt: &at}
 			ratings = append(ratings, rating)
 		}

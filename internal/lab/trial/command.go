@@ -109,7 +109,7 @@ func crowd(ctx context.Context, lake objectstore.Store, versions []*modelversion
 	tastes := visitor.NewPlanted(planted)
 	for _, v := range versions {
 		for _, c := range v.Customers {
-			tastes.Own(c.Number, c.Rated)
+			tastes.Own(c.ID, c.Rated)
 		}
 	}
 	return visitor.New(visitor.Config{Seed: seed}, planted.Products(), tastes)

@@ -186,7 +186,7 @@ func (t Trial) arms() []arm {
 			return answer(ctx, recommend.New(without{store, seen(e)}), &before)
 		}},
 		arm{RowPopularity, func(_ context.Context, e *activity.Event, _ *visitor.Session) (recommend.Answer, error) {
-			found := first.Search(recommend.Search{Customer: e.CustomerNumber, Exclude: seen(e), Limit: shownItems})
+			found := first.Search(recommend.Search{Customer: (*string)(e.CustomerID), Exclude: seen(e), Limit: shownItems})
 			var a recommend.Answer
 			for _, c := range found {
 				a.Items = append(a.Items, activity.RecommendedItem{ID: c.Code})
@@ -230,7 +230,7 @@ func answer(ctx context.Context, r *recommend.Recommender, e *activity.Event) (r
 func seen(e *activity.Event) []string {
 	products := []string{}
 	for _, b := range e.BrowseHistory {
-		products = append(products, b.ProductCode)
+		products = append(products, string(b.ProductCode))
 	}
 	return products
 }

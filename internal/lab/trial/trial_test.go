@@ -22,16 +22,16 @@ import (
 func mustModel(t *testing.T, s *simulation.Shop) *modelversion.Version {
 	t.Helper()
 	data := &train.Data{Customers: s.Customers(), Products: s.Products()}
-	who, what := map[int32]int32{}, map[string]int32{}
+	who, what := map[string]int32{}, map[string]int32{}
 	for i, c := range data.Customers {
-		who[c.Number] = int32(i)
+		who[c.ID] = int32(i)
 	}
 	for i, p := range data.Products {
 		what[p.Code] = int32(i)
 	}
 	for r := range s.Ratings() {
 		data.Ratings = append(data.Ratings,
-			evaluation.Rating{Customer: who[r.CustomerNumber], Product: what[r.ProductCode], Stars: r.Stars,
+			evaluation.Rating{Customer: who[r.CustomerID], Product: what[r.ProductCode], Stars: r.Stars,
 				RatedAt: r.RatedAt.Unix()})
 	}
 	cfg := train.DefaultConfig()

@@ -2,7 +2,9 @@ package visitor
 
 import (
 	"math/rand/v2"
+	"strconv"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -11,20 +13,20 @@ import (
 type Likes struct {
 	known    []shop.Customer
 	products []shop.Product
-	likes    map[int32][]string // customer → products
-	likedBy  map[string][]int32 // product → customers
-	pairs    []shop.Rating      // a random one is a product by popularity
+	likes    map[string][]string // customer → products
+	likedBy  map[string][]string // product → customers
+	pairs    []shop.Rating       // a random one is a product by popularity
 }
 
 var _ guide = (*Likes)(nil)
 
 // NewLikes takes the shop's rows; liked are the ratings that count as liking, in a fixed order.
 func NewLikes(customers []shop.Customer, products []shop.Product, liked []shop.Rating) *Likes {
-	l := &Likes{known: customers, products: products, likes: map[int32][]string{}, likedBy: map[string][]int32{},
+	l := &Likes{known: customers, products: products, likes: map[string][]string{}, likedBy: map[string][]string{},
 		pairs: liked}
 	for _, r := range liked {
-		l.likes[r.CustomerNumber] = append(l.likes[r.CustomerNumber], r.ProductCode)
-		l.likedBy[r.ProductCode] = append(l.likedBy[r.ProductCode], r.CustomerNumber)
+		l.likes[r.CustomerID] = append(l.likes[r.CustomerID], r.ProductCode)
+		l.likedBy[r.ProductCode] = append(l.likedBy[r.ProductCode], r.CustomerID)
 	}
 	return l
 }
@@ -33,16 +35,17 @@ func (l *Likes) customers() []shop.Customer { return l.known }
 
 // newcomer has a number after the last, the home of some customer, and the likes of another.
 func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, taste) {
-	c := shop.Customer{Number: int32(index + 1)}
+	c := shop.Customer{ID: strconv.Itoa(index + 1)}
 	if n := len(l.known); n > 0 {
 		home := l.known[r.IntN(n)]
-		c = shop.Customer{Number: l.known[n-1].Number + int32(index) + 1, City: home.City, Country: home.Country,
+		last, _ := text.Integer(l.known[n-1].ID)
+		c = shop.Customer{ID: strconv.FormatInt(last+int64(index)+1, 10), City: home.City, Country: home.Country,
 			CreditLimit: home.CreditLimit}
 	}
 	return c, &likesTaste{Likes: l}
 }
 
-func (l *Likes) visit(c shop.Customer) taste { return &likesTaste{Likes: l, own: l.likes[c.Number]} }
+func (l *Likes) visit(c shop.Customer) taste { return &likesTaste{Likes: l, own: l.likes[c.ID]} }
 
 // likesTaste goes from product to product by way of somebody who likes both. A customer sets out
 // from one of their own likes every time, anybody else from where they are.

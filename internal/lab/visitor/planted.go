@@ -14,7 +14,7 @@ import (
 // Planted guides visitors by the tastes of a generated shop.
 type Planted struct {
 	shop *simulation.Shop
-	has  sync.Map // customer number → []string: customers come again, and their ratings are costly to make
+	has  sync.Map // customer's id → []string: customers come again, and their ratings are costly to make
 }
 
 var _ guide = (*Planted)(nil)
@@ -23,8 +23,8 @@ var _ guide = (*Planted)(nil)
 func NewPlanted(s *simulation.Shop) *Planted { return &Planted{shop: s} }
 
 // Own adds to what a customer has, besides what they rated: they do not come for it.
-func (p *Planted) Own(customerNumber int32, codes []string) {
-	p.has.Store(customerNumber, slices.Concat(p.hasNow(customerNumber), codes))
+func (p *Planted) Own(customerID string, codes []string) {
+	p.has.Store(customerID, slices.Concat(p.hasNow(customerID), codes))
 }
 
 func (p *Planted) customers() []shop.Customer { return p.shop.Customers() }
@@ -35,14 +35,14 @@ func (p *Planted) newcomer(_ *rand.Rand, index int) (shop.Customer, taste) {
 }
 
 func (p *Planted) visit(c shop.Customer) taste {
-	planted, _ := p.shop.Taste(c.Number)
-	return p.want(planted, p.hasNow(c.Number))
+	planted, _ := p.shop.Taste(c.ID)
+	return p.want(planted, p.hasNow(c.ID))
 }
 
-func (p *Planted) hasNow(customerNumber int32) []string {
-	has, ok := p.has.Load(customerNumber)
+func (p *Planted) hasNow(customerID string) []string {
+	has, ok := p.has.Load(customerID)
 	if !ok {
-		has, _ = p.has.LoadOrStore(customerNumber, p.shop.RatedBy(customerNumber))
+		has, _ = p.has.LoadOrStore(customerID, p.shop.RatedBy(customerID))
 	}
 	return has.([]string)
 }

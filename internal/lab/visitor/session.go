@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -53,14 +54,14 @@ type Session struct {
 // event is the record as the shop's web server sends it. It is written here and not with package
 // activity, so that the reader meets what a foreign program writes.
 type event struct {
-	EventID        string      `json:"event_id"`
-	SessionID      string      `json:"session_id"`
-	CustomerNumber *int32      `json:"customer_number,omitempty"`
-	City           string      `json:"city,omitempty"`
-	Country        string      `json:"country,omitempty"`
-	CreditLimit    json.Number `json:"credit_limit,omitempty"`
-	BrowseHistory  []browse    `json:"browse_history"`
-	OccurredAt     string      `json:"occurred_at"`
+	EventID       string      `json:"event_id"`
+	SessionID     string      `json:"session_id"`
+	CustomerID    any         `json:"customer_number,omitempty"`
+	City          string      `json:"city,omitempty"`
+	Country       string      `json:"country,omitempty"`
+	CreditLimit   json.Number `json:"credit_limit,omitempty"`
+	BrowseHistory []browse    `json:"browse_history"`
+	OccurredAt    string      `json:"occurred_at"`
 	*extras
 }
 
@@ -166,7 +167,10 @@ func (s *Session) Event(now time.Time) (Click, error) {
 		OccurredAt: now.UTC().Format(time.RFC3339Nano), extras: s.extra,
 	}
 	if s.customer != nil {
-		e.CustomerNumber = &s.customer.Number
+		e.CustomerID = s.customer.ID
+		if n, whole := text.Integer(s.customer.ID); whole {
+			e.CustomerID = n
+		}
 		if s.customer.CreditLimit != nil {
 			e.CreditLimit = json.Number(s.customer.CreditLimit.String())
 		}
@@ -194,7 +198,7 @@ func (s *Session) Visitor() string {
 	if s.customer == nil {
 		return s.id
 	}
-	return strconv.Itoa(int(s.customer.Number))
+	return s.customer.ID
 }
 
 // Ceiling ranks the n products in stock that the visitor would look at most likely, from those

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -95,7 +96,7 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 					if bought = bought || b.Purchased; b.Purchased && !b.InShoppingCart {
 						t.Fatalf("%s was bought from outside the cart", b.ProductCode)
 					}
-					history = append(history, activity.Browse{ProductCode: b.ProductCode, InShoppingCart: b.InShoppingCart})
+					history = append(history, activity.Browse{ProductCode: activity.ID(b.ProductCode), InShoppingCart: b.InShoppingCart})
 				}
 				before, known := seen[c.SessionID]
 				if !known && len(history) == 0 { // the front page
@@ -127,9 +128,9 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 func TestAllKindsOfVisitorsAndFieldsAppear(t *testing.T) {
 	t.Parallel()
 	g, products := mustPlanted(t)
-	known := map[int32]bool{}
+	known := map[string]bool{}
 	for _, c := range g.customers() {
-		known[c.Number] = true
+		known[c.ID] = true
 	}
 	count := map[string]int{}
 	for _, c := range mustClicks(t, Config{Seed: 1, Active: 20}, products, g, 2000) {
@@ -141,7 +142,7 @@ func TestAllKindsOfVisitorsAndFieldsAppear(t *testing.T) {
 		switch {
 		case !hasNumber:
 			count["anonymous"]++
-		case known[int32(number)]:
+		case known[strconv.Itoa(int(number))]:
 			count["customer"]++
 		default:
 			count["newcomer"]++
@@ -207,20 +208,20 @@ func TestVisitorsFollowTheirTastes(t *testing.T) {
 		own, other, n := 0.0, 0.0, 0
 		for _, c := range mustClicks(t, Config{Seed: 1, Active: 20}, products, g, 4000) {
 			var e struct {
-				CustomerNumber int32 `json:"customer_number"`
-				BrowseHistory  []struct {
+				CustomerID    int `json:"customer_number"`
+				BrowseHistory []struct {
 					ProductCode string `json:"product_code"`
 				} `json:"browse_history"`
 			}
 			if err := json.Unmarshal(c.Data, &e); err != nil {
 				t.Fatal(err)
 			}
-			if e.CustomerNumber == 0 || len(e.BrowseHistory) == 0 {
+			if e.CustomerID == 0 || len(e.BrowseHistory) == 0 {
 				continue
 			}
 			code := e.BrowseHistory[len(e.BrowseHistory)-1].ProductCode
-			mine := planted.shop.Affinity(e.CustomerNumber, code)
-			theirs := planted.shop.Affinity(101+(e.CustomerNumber+37)%180, code)
+			mine := planted.shop.Affinity(strconv.Itoa(e.CustomerID), code)
+			theirs := planted.shop.Affinity(strconv.Itoa(101+(e.CustomerID+37)%180), code)
 			if mine == 0 || theirs == 0 {
 				continue // a newcomer
 			}
@@ -329,15 +330,15 @@ func TestNobodyComesForWhatTheyHave(t *testing.T) {
 	p, _ := mustPlanted(t)
 	customer := p.customers()[0]
 	best := p.visit(customer).(*plantedTaste).best(3)
-	p.Own(customer.Number, best[:1])
-	p.Own(customer.Number, best[1:2])
+	p.Own(customer.ID, best[:1])
+	p.Own(customer.ID, best[1:2])
 	taste := p.visit(customer).(*plantedTaste)
 	if now := taste.best(1); now[0] != best[2] {
 		t.Errorf("they would look at %v, want %s", now, best[2])
 	}
 	for i := range uint64(2000) {
 		if code := taste.idea(rand.New(rand.NewPCG(i, 1))); slices.Contains(best[:2], code) ||
-			slices.Contains(p.shop.RatedBy(customer.Number), code) {
+			slices.Contains(p.shop.RatedBy(customer.ID), code) {
 			t.Fatalf("they come for %s, which they have", code)
 		}
 	}

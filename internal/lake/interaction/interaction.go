@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -28,16 +29,29 @@ const (
 
 // Interaction is what a known customer did with a product in one session, recommended or not.
 type Interaction struct {
-	CustomerNumber int32  `parquet:"customer_number"`
-	ProductCode    string `parquet:"product_code"`
-	Action         Action `parquet:"action"`
-	OccurredAt     int64  `parquet:"occurred_at"` // milliseconds since 1970 UTC
+	CustomerID  string `parquet:"customer_number"`
+	ProductCode string `parquet:"product_code"`
+	Action      Action `parquet:"action"`
+	OccurredAt  int64  `parquet:"occurred_at"` // milliseconds since 1970 UTC
+}
+
+// numbered is an Interaction of a file with layout feedback-1, in which customers have numbers.
+type numbered struct {
+	Number      int32  `parquet:"customer_number"`
+	ProductCode string `parquet:"product_code"`
+	Action      Action `parquet:"action"`
+	OccurredAt  int64  `parquet:"occurred_at"`
+}
+
+func (n numbered) interaction() Interaction {
+	return Interaction{strconv.Itoa(int(n.Number)), n.ProductCode, n.Action, n.OccurredAt}
 }
 
 // Names in the manifest of a set of interactions.
 const (
 	Kind              = "feedback"             // of the manifest
-	SchemaFingerprint = "feedback-1"           // layout of the file
+	SchemaFingerprint = "feedback-2"           // layout of the file
+	numberedSchema    = "feedback-1"           // the same with customers' numbers
 	File              = "interactions.parquet" // the one file
 	DataSet           = "interactions"         // that the file belongs to
 )
@@ -49,7 +63,7 @@ var ErrSchema = errors.New("the interactions have another schema")
 // system's) for a copy of the file. ErrSchema, or commit.ErrCorrupt when the file is damaged.
 func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 	scratchDir string) (all []Interaction, err error) {
-	if m.Kind != Kind || m.SchemaFingerprint != SchemaFingerprint {
+	if m.Kind != Kind || m.SchemaFingerprint != SchemaFingerprint && m.SchemaFingerprint != numberedSchema {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
 	dir, err := os.MkdirTemp(scratchDir, "kindred-interactions-*")
@@ -62,7 +76,7 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 		if err := repo.Fetch(ctx, m, f, name); err != nil {
 			return nil, err
 		}
-		part, err := readFile(name)
+		part, err := readPart(name, m.SchemaFingerprint)
 		if err != nil {
 			return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
 		}
@@ -75,15 +89,27 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 	return all, nil
 }
 
-func readFile(name string) (rows []Interaction, err error) {
+func readPart(name, schema string) ([]Interaction, error) {
+	if schema == SchemaFingerprint {
+		return readFile[Interaction](name)
+	}
+	rows, err := readFile[numbered](name)
+	all := make([]Interaction, len(rows))
+	for i, row := range rows {
+		all[i] = row.interaction()
+	}
+	return all, err
+}
+
+func readFile[Row any](name string) (rows []Row, err error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	reader := parquet.NewGenericReader[Interaction](file)
+	reader := parquet.NewGenericReader[Row](file)
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	rows = make([]Interaction, reader.NumRows())
+	rows = make([]Row, reader.NumRows())
 	for n := 0; n < len(rows); {
 		read, err := reader.Read(rows[n:])
 		n += read

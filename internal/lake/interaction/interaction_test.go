@@ -40,8 +40,8 @@ func commitRows(t *testing.T, fingerprint string, rows []interaction.Interaction
 func TestReadGivesWhatWasWritten(t *testing.T) {
 	t.Parallel()
 	want := []interaction.Interaction{
-		{CustomerNumber: 7, ProductCode: "A", Action: interaction.View, OccurredAt: 1_700_000_000_123},
-		{CustomerNumber: 7, ProductCode: "Ł-1", Action: interaction.Purchase, OccurredAt: -1},
+		{CustomerID: "7", ProductCode: "A", Action: interaction.View, OccurredAt: 1_700_000_000_123},
+		{CustomerID: "7", ProductCode: "Ł-1", Action: interaction.Purchase, OccurredAt: -1},
 	}
 	repository, m := commitRows(t, interaction.SchemaFingerprint, want, 2)
 	got, err := interaction.Read(t.Context(), repository, m, t.TempDir())
@@ -52,7 +52,7 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 
 func TestReadRefusesAnotherSchemaAndAnotherNumberOfRows(t *testing.T) {
 	t.Parallel()
-	rows := []interaction.Interaction{{CustomerNumber: 7, ProductCode: "A", Action: interaction.Cart}}
+	rows := []interaction.Interaction{{CustomerID: "7", ProductCode: "A", Action: interaction.Cart}}
 	repository, m := commitRows(t, "feedback-0", rows, 1)
 	if _, err := interaction.Read(t.Context(), repository, m, ""); !errors.Is(err, interaction.ErrSchema) {
 		t.Errorf("another schema: %v", err)

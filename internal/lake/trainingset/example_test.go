@@ -36,9 +36,9 @@ func writeAndRead(ctx context.Context, dir string) (*trainingset.Set, error) {
 	if err := os.MkdirAll(files, 0o755); err != nil {
 		return nil, err
 	}
-	w := trainingset.NewWriter(files)
+	w := trainingset.NewWriter(files, trainingset.Keys{})
 	err := errors.Join(
-		w.Customers([]shop.Customer{{Number: 103, Name: "Atelier", City: "Nantes", Country: "France"}}),
+		w.Customers([]shop.Customer{{ID: "103", Name: "Atelier", City: "Nantes", Country: "France"}}),
 		w.Products([]shop.Product{{Code: "S10_1678", Name: "Harley", Line: "Motorcycles", BuyPrice: 48_81}}),
 		w.Rating(trainingset.Rating{Customer: 0, Product: 0, Stars: 4, RatedAt: trainingset.NoTime}))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 func TestPartsAreCutBetweenRowGroups(t *testing.T) {
 	t.Parallel()
-	w := newRatingWriter(t.TempDir(), make([]shop.Customer, 1), make([]shop.Product, 1))
+	w := newRatingWriter(t.TempDir(), Keys{}.orSeed(), make([]shop.Customer, 1), make([]shop.Product, 1))
 	w.limitBytes, w.limitRows = 1, 10
 	for _, n := range []int{7, 18} {
 		if err := w.write(make([]Rating, n)); err != nil {
@@ -49,7 +49,7 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 	}
 	customers, products := make([]shop.Customer, 500), make([]shop.Product, 300)
 	for i := range customers {
-		customers[i] = shop.Customer{Number: int32(r.Uint32()), City: fmt.Sprint(r.IntN(20)), State: some(5),
+		customers[i] = shop.Customer{ID: fmt.Sprint(int32(r.Uint32())), City: fmt.Sprint(r.IntN(20)), State: some(5),
 			PostalCode: some(400), Country: "C"}
 		if r.IntN(4) > 0 {
 			customers[i].CreditLimit = new(shop.Cents(r.IntN(1000)))
@@ -60,7 +60,7 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 			QuantityInStock: int16(r.Uint32()),
 			BuyPrice:        shop.Cents(r.IntN(100)), MSRP: shop.MaxCents - shop.Cents(r.IntN(100))}
 	}
-	w := newRatingWriter(t.TempDir(), customers, products)
+	w := newRatingWriter(t.TempDir(), Keys{}.orSeed(), customers, products)
 	w.limitRows = 3000 // some row groups
 	var ratings []Rating
 	for i := range 10_000 {
@@ -85,15 +85,15 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	reader := parquet.NewGenericReader[ratingRow](file)
+	reader := parquet.NewGenericReader[ratingRow[int32, string]](file)
 	defer reader.Close()
-	got := make([]ratingRow, len(ratings)+1)
+	got := make([]ratingRow[int32, string], len(ratings)+1)
 	if n, err := reader.Read(got); n != len(ratings) || err != nil && err != io.EOF { //nolint:errorlint // as the library returns it
 		t.Fatalf("%d rows, error %v", n, err)
 	}
 	for i, r := range ratings {
 		c, p := customers[r.Customer], products[r.Product]
-		want := ratingRow{CustomerNumber: c.Number, City: c.City, State: c.State, PostalCode: c.PostalCode,
+		want := ratingRow[int32, string]{CustomerNumber: fromID[int32](c.ID), City: c.City, State: c.State, PostalCode: c.PostalCode,
 			Country:     c.Country,
 			CreditLimit: (*int64)(c.CreditLimit), ProductCode: p.Code, ProductLine: p.Line, ProductScale: p.Scale,
 			QuantityInStock: p.QuantityInStock, BuyPrice: int64(p.BuyPrice), MSRP: int64(p.MSRP), ProductRating: r.Stars}
@@ -109,7 +109,7 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 func BenchmarkRatings(b *testing.B) {
 	customers, products := make([]shop.Customer, 100_000), make([]shop.Product, 20_000)
 	for i := range customers {
-		customers[i] = shop.Customer{Number: int32(i), City: fmt.Sprint(i % 24), PostalCode: new(fmt.Sprint(i)),
+		customers[i] = shop.Customer{ID: fmt.Sprint(i), City: fmt.Sprint(i % 24), PostalCode: new(fmt.Sprint(i)),
 			Country: fmt.Sprint(i % 9)}
 	}
 	for i := range products {
@@ -123,7 +123,7 @@ func BenchmarkRatings(b *testing.B) {
 		batch[i] = Rating{Customer: int32(i / 50), Product: int32(r.IntN(20_000)), Stars: int8(i%5 + 1),
 			RatedAt: 1704067200000 + r.Int64N(63072000000)}
 	}
-	w := newRatingWriter(b.TempDir(), customers, products)
+	w := newRatingWriter(b.TempDir(), Keys{}.orSeed(), customers, products)
 	for b.Loop() {
 		if err := w.write(batch); err != nil {
 			b.Fatal(err)

@@ -32,16 +32,16 @@ type ratingWriter struct {
 	ratedAt   []int64
 }
 
-func newRatingWriter(dir string, customers []shop.Customer, products []shop.Product) *ratingWriter {
+func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products []shop.Product) *ratingWriter {
 	ranks := make([]int32, 1<<8)
 	for i := range ranks {
 		ranks[i] = int32(int8(i))
 	}
 	return &ratingWriter{
 		parts:  parts{dir: dir, dataSet: Ratings},
-		schema: parquet.NewSchema(Ratings, parquet.SchemaOf(ratingRow{})), limitBytes: partBytes, limitRows: groupRows,
+		schema: keys.ratings(), limitBytes: partBytes, limitRows: groupRows,
 		ofCustomer: []attribute{
-			code(customers, parquetfile.Int32s, func(c shop.Customer) int32 { return c.Number }),
+			codeKeys(keys.Customer, customers, func(c shop.Customer) string { return c.ID }),
 			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.City }),
 			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.State }),
 			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.PostalCode }),
@@ -49,7 +49,7 @@ func newRatingWriter(dir string, customers []shop.Customer, products []shop.Prod
 			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) *int64 { return (*int64)(c.CreditLimit) }),
 		},
 		ofProduct: []attribute{
-			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Code }),
+			codeKeys(keys.Product, products, func(p shop.Product) string { return p.Code }),
 			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Line }),
 			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Scale }),
 			code(products, parquetfile.Int32s, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
@@ -195,6 +195,17 @@ func (d *dimension) reset() {
 
 // attribute gives a column's dictionary for the entities of a row group, and the code of each of them.
 type attribute func(entities []uint32) (*parquetfile.Dictionary, []uint32)
+
+// codeKeys is code for a key.
+func codeKeys[Entity any](kind KeyType, all []Entity, id func(Entity) string) attribute {
+	switch kind {
+	case Int32:
+		return code(all, parquetfile.Int32s, func(e Entity) int32 { return fromID[int32](id(e)) })
+	case Int64:
+		return code(all, parquetfile.Int64s, func(e Entity) int64 { return fromID[int64](id(e)) })
+	}
+	return code(all, parquetfile.Texts, id)
+}
 
 // code finds the distinct values of an attribute once.
 func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,

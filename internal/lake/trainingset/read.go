@@ -14,6 +14,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -22,7 +23,8 @@ import (
 // commit.ErrCorrupt when a file is damaged, ErrSchema when its columns are not ours. A file that
 // another program wrote may hold what is no text: the error names file, row (from 1) and column.
 func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (set *Set, err error) {
-	if m.Kind != Kind || m.SchemaFingerprint != Fingerprint() {
+	keys, err := KeysOf(m.SchemaFingerprint)
+	if m.Kind != Kind || err != nil {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
 	dir, err := os.MkdirTemp(scratchDir, "kindred-training-set-*")
@@ -31,47 +33,89 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scrat
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	r := reader{ctx: ctx, repo: repo, manifest: m, dir: dir}
-	set = &Set{Run: m.Run, ContentHash: m.ContentHash,
+	set = &Set{Run: m.Run, ContentHash: m.ContentHash, Keys: keys,
 		Customers: make([]shop.Customer, 0, m.Rows(Customers)), Products: make([]shop.Product, 0, m.Rows(Products)),
 		Interactions: make([]Interaction, 0, m.Rows(Ratings))}
-	err = readRows(r, Customers, func(row customerRow) error {
-		c := fromCustomerRow(row)
-		set.Customers = append(set.Customers, c)
-		return checkCustomer(c)
-	})
-	if err != nil {
+	if err := set.readDimensions(r); err != nil {
 		return nil, err
 	}
-	err = readRows(r, Products, func(row productRow) error {
-		p := fromProductRow(row)
-		set.Products = append(set.Products, p)
-		return checkProduct(p)
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(set.Customers, func(a, b shop.Customer) int { return int(int64(a.Number) - int64(b.Number)) })
+	slices.SortFunc(set.Customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) })
 	slices.SortFunc(set.Products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
-	return set, set.readInteractions(r)
+	switch keys.Customer {
+	case Int32:
+		return set, readBy[int32](set, r)
+	case Int64:
+		return set, readBy[int64](set, r)
+	}
+	return set, readBy[string](set, r)
 }
 
-func (s *Set) readInteractions(r reader) error {
-	customers := make(map[int32]int32, len(s.Customers))
+// readDimensions reads customers and products.
+func (s *Set) readDimensions(r reader) error {
+	customer := func(c shop.Customer) error {
+		s.Customers = append(s.Customers, c)
+		return checkCustomer(c)
+	}
+	product := func(p shop.Product) error {
+		s.Products = append(s.Products, p)
+		return checkProduct(p)
+	}
+	var err error
+	switch s.Keys.Customer {
+	case Int32:
+		err = readRows(r, Customers, func(row customerRow[int32]) error { return customer(fromCustomerRow(row)) })
+	case Int64:
+		err = readRows(r, Customers, func(row customerRow[int64]) error { return customer(fromCustomerRow(row)) })
+	case Text:
+		err = readRows(r, Customers, func(row textCustomerRow) error { return customer(fromTextCustomerRow(row)) })
+	}
+	if err != nil {
+		return err
+	}
+	switch s.Keys.Product {
+	case Int32:
+		err = readRows(r, Products, func(row productRow[int32]) error { return product(fromProductRow(row)) })
+	case Int64:
+		err = readRows(r, Products, func(row productRow[int64]) error { return product(fromProductRow(row)) })
+	case Text:
+		err = readRows(r, Products, func(row productRow[string]) error { return product(fromProductRow(row)) })
+	}
+	return err
+}
+
+// readBy reads the ratings, whose customers' key is a C.
+func readBy[C key](s *Set, r reader) error {
+	switch s.Keys.Product {
+	case Int32:
+		return readInteractions[C, int32](s, r)
+	case Int64:
+		return readInteractions[C, int64](s, r)
+	}
+	return readInteractions[C, string](s, r)
+}
+
+func readInteractions[C, P key](s *Set, r reader) error {
+	customers := make(map[C]int32, len(s.Customers))
 	for i, c := range s.Customers {
-		customers[c.Number] = int32(i)
+		customers[fromID[C](c.ID)] = int32(i)
 	}
-	products := make(map[string]int32, len(s.Products))
+	products := make(map[P]int32, len(s.Products))
 	for i, p := range s.Products {
-		products[p.Code] = int32(i)
+		products[fromID[P](p.Code)] = int32(i)
 	}
-	return readRows(r, Ratings, func(row interactionRow) error {
-		customer, known := customers[row.CustomerNumber]
-		product, knownToo := products[row.ProductCode]
-		if !known || !knownToo { // no product has a code that is no text
-			if err := checkTexts(column{"productCode", &row.ProductCode}); err != nil {
-				return err
+	customer := int32(noCustomer) // of the row before: those of one customer come in a row
+	var of C
+	return readRows(r, Ratings, func(row interactionRow[C, P]) error {
+		if customer == noCustomer || of != row.CustomerNumber {
+			i, known := customers[row.CustomerNumber]
+			if !known {
+				return orphanOf(toID(row.CustomerNumber), toID(row.ProductCode))
 			}
-			return fmt.Errorf("%w: customer %d, product %s", ErrOrphan, row.CustomerNumber, row.ProductCode)
+			customer, of = i, fromID[C](s.Customers[i].ID)
+		}
+		product, known := products[row.ProductCode]
+		if !known {
+			return orphanOf(toID(row.CustomerNumber), toID(row.ProductCode))
 		}
 		i := Interaction{Customer: customer, Product: product, Stars: row.ProductRating}
 		if row.RatedAt != nil {
@@ -80,6 +124,18 @@ func (s *Set) readInteractions(r reader) error {
 		s.Interactions = append(s.Interactions, i)
 		return nil
 	})
+}
+
+const noCustomer = -1
+
+// orphanOf is the error of a rating without its customer or product. Neither has an id that is no
+// text.
+func orphanOf(customer, product string) error {
+	err := checkTexts(column{"customerNumber", &customer}, column{"productCode", &product})
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s, %s", ErrOrphan, shop.CustomerName(customer), shop.ProductName(product))
 }
 
 // reader is what reading one run needs.

@@ -16,20 +16,33 @@ type column struct {
 // checkCustomer refuses a customer whose texts a later reader could not store. Its message shows the
 // key, never the text.
 func checkCustomer(c shop.Customer) error {
-	err := checkTexts(column{"customerName", &c.Name}, column{"city", &c.City}, column{"state", c.State},
-		column{"postalCode", c.PostalCode}, column{"country", &c.Country})
+	err := checkID("customerNumber", c.ID)
+	if err == nil {
+		err = checkTexts(column{"customerName", &c.Name}, column{"city", &c.City}, column{"state", c.State},
+			column{"postalCode", c.PostalCode}, column{"country", &c.Country})
+	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", shop.CustomerName(c.Number), err)
+		return fmt.Errorf("%s: %w", shop.CustomerName(c.ID), err)
 	}
 	return nil
 }
 
 // checkProduct is checkCustomer for a product.
 func checkProduct(p shop.Product) error {
-	err := checkTexts(column{"productCode", &p.Code}, column{"productName", &p.Name}, column{"productLine", &p.Line},
-		column{"productScale", &p.Scale}, column{"productVendor", &p.Vendor})
+	err := checkID("productCode", p.Code)
+	if err == nil {
+		err = checkTexts(column{"productName", &p.Name}, column{"productLine", &p.Line},
+			column{"productScale", &p.Scale}, column{"productVendor", &p.Vendor})
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", shop.ProductName(p.Code), err)
+	}
+	return nil
+}
+
+func checkID(name, id string) error {
+	if err := text.CheckID(id); err != nil {
+		return fmt.Errorf("%s %w", name, err)
 	}
 	return nil
 }

@@ -1,4 +1,5 @@
-// Package trainingset owns what a training set is: three Parquet data sets with fixed columns, how
+// Package trainingset owns what a training set is: three Parquet data sets with fixed columns (only
+// the keys' types follow the source), how
 // they are written file by file and read back whole. Ratings are already joined with customer and
 // product; customers and products are written whole too, because the join loses everyone who has
 // not rated. Where the rows come from belongs to package extract; how the files appear at once to
@@ -33,7 +34,8 @@ var (
 type Set struct {
 	Run          string
 	ContentHash  string
-	Customers    []shop.Customer // sorted by Number
+	Keys         Keys
+	Customers    []shop.Customer // sorted by ID (text.CompareIDs)
 	Products     []shop.Product  // sorted by Code
 	Interactions []Interaction   // in the order of the files: by customer
 }
@@ -47,6 +49,6 @@ type Interaction struct {
 }
 
 // Fingerprint identifies the columns of all data sets: names, types, order.
-func Fingerprint() string {
-	return checksum.Bytes([]byte(Schema()))
+func Fingerprint(keys Keys) string {
+	return checksum.Bytes([]byte(Schema(keys)))
 }

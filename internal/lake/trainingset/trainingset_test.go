@@ -21,11 +21,11 @@ import (
 // people and goods hold every NULL and the edges of every type.
 func people() []shop.Customer {
 	return []shop.Customer{
-		{Number: 103, Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
+		{ID: "103", Name: "Atelier graphique", City: "Nantes", PostalCode: new("44000"), Country: "France",
 			CreditLimit: new(shop.Cents(21000_01))},
-		{Number: 112, Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
+		{ID: "112", Name: "Signal Gift Stores", City: "Las Vegas", State: new("NV"), Country: "USA",
 			CreditLimit: new(shop.MaxCents)},
-		{Number: 125, Name: "Havel & Zbyszek Co", City: "Łódź", Country: "Poland"},
+		{ID: "125", Name: "Havel & Zbyszek Co", City: "Łódź", Country: "Poland"},
 	}
 }
 
@@ -41,7 +41,7 @@ func goods() []shop.Product {
 // write writes n ratings over people and goods into a new folder.
 func write(t *testing.T, n int) commit.Draft {
 	t.Helper()
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	customers, products := people(), goods()
 	if err := w.Customers(customers); err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestReadRefusesAnotherSchemaAndDamage(t *testing.T) {
 
 func TestReadRefusesAnOrphan(t *testing.T) {
 	t.Parallel()
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	if err := errors.Join(w.Customers(people()[1:]), w.Products(goods())); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestReadRefusesAnOrphan(t *testing.T) {
 
 func TestWriterRefusesARatingOfNobody(t *testing.T) {
 	t.Parallel()
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	defer w.Abandon()
 	if err := errors.Join(w.Customers(people()), w.Products(goods())); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestWriterRefusesARatingOfNobody(t *testing.T) {
 func TestDiskErrorReachesTheWriter(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	w := trainingset.NewWriter(dir)
+	w := trainingset.NewWriter(dir, trainingset.Keys{})
 	if err := errors.Join(w.Customers(people()), w.Products(goods()),
 		os.WriteFile(filepath.Join(dir, trainingset.Ratings), nil, 0o600)); err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestDiskErrorReachesTheWriter(t *testing.T) {
 // TestSchema is golden: a change here changes every content hash and what others read.
 func TestSchema(t *testing.T) {
 	t.Parallel()
-	golden.Equal(t, "schema.golden", []byte(trainingset.Schema()))
+	golden.Equal(t, "schema.golden", []byte(trainingset.Schema(trainingset.Keys{})))
 }
 
 // Read shares the scratch folder with others, who may use any name in it.
@@ -243,7 +243,7 @@ func TestReadKeepsToAFolderOfItsOwn(t *testing.T) {
 
 func TestWriterRefusesWhatIsNotText(t *testing.T) {
 	t.Parallel()
-	w := trainingset.NewWriter(t.TempDir())
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	defer w.Abandon()
 	customers, products := people(), goods()
 	customers[2].PostalCode, products[1].Line = new("a\x00"), "caf\xe9"

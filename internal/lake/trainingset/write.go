@@ -35,6 +35,7 @@ type Rating struct {
 // goroutine; ratings are encoded in another one of its own.
 type Writer struct {
 	dir       string
+	keys      Keys
 	customers []shop.Customer
 	products  []shop.Product
 	others    []commit.File
@@ -46,29 +47,36 @@ type Writer struct {
 	err       error         // as ratings
 }
 
-// NewWriter writes into dir, an empty folder. Call Close in the end, or Abandon when something failed.
-func NewWriter(dir string) *Writer { return &Writer{dir: dir} }
+// NewWriter writes into dir, an empty folder, with keys of the given types. Call Close in the end, or
+// Abandon when something failed.
+func NewWriter(dir string, keys Keys) *Writer { return &Writer{dir: dir, keys: keys.orSeed()} }
 
-// Customers writes all customers, sorted by number. They must not change before Close.
+// Customers writes all customers, sorted by id (text.CompareIDs). They must not change before Close.
 func (w *Writer) Customers(customers []shop.Customer) error {
+	if err := w.keys.Customer.checkCustomers(customers); err != nil {
+		return err
+	}
 	for _, c := range customers {
 		if err := checkCustomer(c); err != nil {
 			return err
 		}
 	}
-	files, err := writeWhole(w.dir, Customers, customers, toCustomerRow)
+	files, err := w.keys.writeCustomers(w.dir, customers)
 	w.customers, w.others = customers, append(w.others, files...)
 	return err
 }
 
 // Products writes all products, sorted by code. They must not change before Close.
 func (w *Writer) Products(products []shop.Product) error {
+	if err := w.keys.Product.checkProducts(products); err != nil {
+		return err
+	}
 	for _, p := range products {
 		if err := checkProduct(p); err != nil {
 			return err
 		}
 	}
-	files, err := writeWhole(w.dir, Products, products, toProductRow)
+	files, err := w.keys.writeProducts(w.dir, products)
 	w.products, w.others = products, append(w.others, files...)
 	return err
 }
@@ -91,7 +99,7 @@ func (w *Writer) Rating(r Rating) error {
 
 // start begins the encoding goroutine.
 func (w *Writer) start() {
-	w.ratings = newRatingWriter(w.dir, w.customers, w.products)
+	w.ratings = newRatingWriter(w.dir, w.keys, w.customers, w.products)
 	w.full, w.free, w.done = make(chan []Rating, queueBatches), make(chan []Rating, queueBatches), make(chan struct{})
 	for range queueBatches {
 		w.free <- make([]Rating, 0, batchRows)
@@ -147,7 +155,7 @@ func (w *Writer) Close() (commit.Draft, error) {
 	if err != nil {
 		return commit.Draft{}, errors.Join(err, w.Abandon())
 	}
-	return commit.Draft{Kind: Kind, SchemaFingerprint: Fingerprint(), Dir: w.dir, Files: append(files, w.others...)}, nil
+	return commit.Draft{Kind: Kind, SchemaFingerprint: Fingerprint(w.keys), Dir: w.dir, Files: append(files, w.others...)}, nil
 }
 
 // Abandon closes what is open. The files are then incomplete and for nobody.

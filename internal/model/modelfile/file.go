@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 
 	"github.com/parquet-go/parquet-go"
 
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/text"
 )
 
 // The files of a model version. None of them holds a time: the same model is the same bytes.
@@ -28,8 +30,11 @@ const (
 // shall be equal bytes.
 const createdBy = "kindred version 1"
 
-// format is the version of this layout. A reader refuses another one.
-const format = 1
+// The versions of this layout. A reader refuses others.
+const (
+	numberedFormat = 1 // customers have numbers of 32 bits
+	textFormat     = 2 // customers' ids are text
+)
 
 // identity is what version.json holds.
 type identity struct {
@@ -53,8 +58,10 @@ type itemRow struct {
 	Vector          []float32 `parquet:"vector,list"`
 }
 
-type customerRow struct {
-	Number int32     `parquet:"customer_number"`
+// customerRow is a customer whose id is text, or a number of 32 bits: the column's type is that of
+// the ids, so that a version whose ids are numbers is read by programs that know no others.
+type customerRow[ID string | int32] struct {
+	ID     ID        `parquet:"customer_number"`
 	Origin string    `parquet:"origin,dict"`
 	Vector []float32 `parquet:"vector,list"`
 	Rated  []string  `parquet:"rated,list,dict"`
@@ -70,19 +77,53 @@ func fromItemRow(r itemRow) modelversion.Item {
 		Origin:    modelversion.Origin(r.Origin), Vector: r.Vector}
 }
 
-func toCustomerRow(c modelversion.Customer) customerRow {
-	return customerRow{c.Number, string(c.Origin), c.Vector, c.Rated}
+func toCustomerRow(c modelversion.Customer) customerRow[string] {
+	return customerRow[string]{c.ID, string(c.Origin), c.Vector, c.Rated}
 }
 
-func fromCustomerRow(r customerRow) modelversion.Customer {
-	return modelversion.Customer{Number: r.Number, Origin: modelversion.Origin(r.Origin), Vector: r.Vector, Rated: r.Rated}
+func toNumberedRow(c modelversion.Customer) customerRow[int32] {
+	n, _ := text.Integer(c.ID)
+	return customerRow[int32]{int32(n), string(c.Origin), c.Vector, c.Rated}
+}
+
+func fromCustomerRow(r customerRow[string]) modelversion.Customer {
+	return modelversion.Customer{ID: r.ID, Origin: modelversion.Origin(r.Origin), Vector: r.Vector, Rated: r.Rated}
+}
+
+func fromNumberedRow(r customerRow[int32]) modelversion.Customer {
+	return modelversion.Customer{ID: strconv.Itoa(int(r.ID)), Origin: modelversion.Origin(r.Origin), Vector: r.Vector,
+		Rated: r.Rated}
+}
+
+// numbered says whether all customers' ids are numbers of 32 bits.
+func numbered(customers []modelversion.Customer) bool {
+	for _, c := range customers {
+		if n, whole := text.Integer(c.ID); !whole || int64(int32(n)) != n {
+			return false
+		}
+	}
+	return true
+}
+
+func writeCustomers(name string, customers []modelversion.Customer) error {
+	if numbered(customers) {
+		return writeRows(name, "customerRow", customers, toNumberedRow)
+	}
+	return writeRows(name, "customerRow", customers, toCustomerRow)
+}
+
+func readCustomers(name string, format int) ([]modelversion.Customer, error) {
+	if format == numberedFormat {
+		return readRows(name, fromNumberedRow)
+	}
+	return readRows(name, fromCustomerRow)
 }
 
 // batchRows is how many rows are converted at once: conversion copies only slice headers, so it
 // bounds nothing but those.
 const batchRows = 4096
 
-func writeRows[Row, Source any](name string, all []Source, convert func(Source) Row) (err error) {
+func writeRows[Row, Source any](name, row string, all []Source, convert func(Source) Row) (err error) {
 	file, err := os.Create(name)
 	if err != nil {
 		return fmt.Errorf("create rows: %w", err)
@@ -90,7 +131,7 @@ func writeRows[Row, Source any](name string, all []Source, convert func(Source) 
 	defer func() { err = errors.Join(err, file.Close()) }()
 	w := parquet.NewGenericWriter[Row](file, &parquet.WriterConfig{CreatedBy: createdBy, Compression: &parquet.Snappy,
 		DataPageVersion: 1, // every reader knows it
-		Schema:          parquet.SchemaOf(*new(Row))})
+		Schema:          parquet.NewSchema(row, parquet.SchemaOf(*new(Row)))})
 	batch := make([]Row, 0, batchRows)
 	for len(all) > 0 {
 		n := min(len(all), batchRows)

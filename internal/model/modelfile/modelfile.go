@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -21,8 +22,8 @@ import (
 // Kind is the manifest's kind of a model version.
 const Kind = "model-version"
 
-// schemaFingerprint names the layout of the files; see format.
-const schemaFingerprint = "model-version-1"
+// schemaFingerprint names the layout of the files.
+func schemaFingerprint(format int) string { return "model-version-" + strconv.Itoa(format) }
 
 // source is what the manifest says of a version's origin.
 type source struct {
@@ -46,11 +47,15 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	local := func(name string) string { return filepath.Join(dir, name) }
+	format := textFormat
+	if numbered(v.Customers) {
+		format = numberedFormat
+	}
 	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion,
 		Input: v.Input, Learned: v.Learned, Previous: v.Previous, Training: v.Training}
 	err = errors.Join(
-		writeRows(local(itemsFile), v.Items, toItemRow),
-		writeRows(local(customersFile), v.Customers, toCustomerRow),
+		writeRows(local(itemsFile), "itemRow", v.Items, toItemRow),
+		writeCustomers(local(customersFile), v.Customers),
 		writeFloats(local(gramFile), v.Solver.Gram),
 		writeJSON(local(servingFile), v.Solver),
 		writeJSON(local(encoderFile), v.Encoder),
@@ -60,7 +65,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	if err != nil {
 		return false, fmt.Errorf("write version %s: %w", v.ID, err)
 	}
-	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint, Dir: dir,
+	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint(format), Dir: dir,
 		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned},
 		Files: []commit.File{
 			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
@@ -126,7 +131,7 @@ func ReadSummary(ctx context.Context, repo *commit.Repository, id,
 			return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
 		}
 	}
-	if v, err = loadSummary(dir); err != nil {
+	if v, _, err = loadSummary(dir); err != nil {
 		return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
 	}
 	v.TrainedAt = m.CreatedAt
@@ -177,45 +182,46 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 	if err != nil {
 		return m, fmt.Errorf("find model version: %w", err)
 	}
-	if m.Kind != Kind || m.SchemaFingerprint != schemaFingerprint {
+	if known := m.SchemaFingerprint == schemaFingerprint(numberedFormat) ||
+		m.SchemaFingerprint == schemaFingerprint(textFormat); m.Kind != Kind || !known {
 		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind,
 			m.SchemaFingerprint, ErrFormat)
 	}
 	return m, nil
 }
 
-func loadSummary(dir string) (*modelversion.Version, error) {
+func loadSummary(dir string) (*modelversion.Version, int, error) {
 	local := func(name string) string { return filepath.Join(dir, name) }
 	v, id := &modelversion.Version{}, identity{}
 	err := errors.Join(readJSON(local(identityFile), &id), readJSON(local(servingFile), &v.Solver),
 		readJSON(local(reportFile), &v.Report))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if id.Format != format {
-		return nil, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
+	if id.Format != numberedFormat && id.Format != textFormat {
+		return nil, 0, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
 	}
 	v.ID, v.TrainingRun, v.TrainerVersion = id.ID, id.TrainingRun, id.TrainerVersion
 	v.Input, v.Learned, v.Previous = id.Input, id.Learned, id.Previous
 	if id.Training != nil { // stored indented for people
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, id.Training); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		v.Training = compact.Bytes()
 	}
-	return v, nil
+	return v, id.Format, nil
 }
 
 func load(dir string) (*modelversion.Version, error) {
-	v, err := loadSummary(dir)
+	v, format, err := loadSummary(dir)
 	if err != nil {
 		return nil, err
 	}
 	local := func(name string) string { return filepath.Join(dir, name) }
 	var itemsErr, customersErr, gramErr error
 	v.Items, itemsErr = readRows(local(itemsFile), fromItemRow)
-	v.Customers, customersErr = readRows(local(customersFile), fromCustomerRow)
+	v.Customers, customersErr = readCustomers(local(customersFile), format)
 	v.Solver.Gram, gramErr = readFloats(local(gramFile))
 	if err := errors.Join(itemsErr, customersErr, gramErr, readJSON(local(encoderFile), &v.Encoder)); err != nil {
 		return nil, err

@@ -30,8 +30,8 @@ func version() *modelversion.Version {
 				Vector: []float32{0.5, -1}},
 		},
 		Customers: []modelversion.Customer{
-			{Number: 7, Origin: modelversion.OriginTrained, Vector: []float32{0.1, 0.2}, Rated: []string{"S10", "S9"}},
-			{Number: 8, Origin: modelversion.OriginFeatures, Vector: []float32{0, 0}},
+			{ID: "7", Origin: modelversion.OriginTrained, Vector: []float32{0.1, 0.2}, Rated: []string{"S10", "S9"}},
+			{ID: "8", Origin: modelversion.OriginFeatures, Vector: []float32{0, 0}},
 		},
 		Solver: modelversion.Solver{Dim: 2, Alpha0: 0.1, Lambda: 0.01, Nu: 1, ViewWeight: 1, CartWeight: 3, Items: 2,
 			Gram: []float32{1.25, 1.5, 1.5, 5}},

@@ -29,7 +29,7 @@ type Version struct {
 	TrainerVersion string
 	TrainedAt      time.Time
 	Items          []Item     // sorted by Code
-	Customers      []Customer // sorted by Number
+	Customers      []Customer // sorted by ID (text.CompareIDs)
 	Solver         Solver
 	Encoder        Encoder
 	Report         Report
@@ -52,7 +52,7 @@ type Item struct {
 // Customer is a customer's embedding and what they have rated already (whatever the stars), which
 // is not recommended again.
 type Customer struct {
-	Number int32
+	ID     string
 	Origin Origin
 	Vector []float32
 	Rated  []string // product codes, sorted

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"kindred/internal/platform/text"
 )
 
 // gramTolerance bounds how far the stored Gram matrix may lie from the one of the stored items, as
@@ -33,6 +35,9 @@ func (v *Version) Validate() error {
 		if !isVector(item.Vector, d) {
 			return fault("item %s has no finite vector of %d components", item.Code, d)
 		}
+		if err := text.CheckID(item.Code); err != nil {
+			return fault("the code of an item (row %d) %v", i, err)
+		}
 		if i > 0 && item.Code <= v.Items[i-1].Code {
 			return fault("item %s is out of order or there twice", item.Code)
 		}
@@ -41,7 +46,10 @@ func (v *Version) Validate() error {
 		if !isVector(customer.Vector, d) {
 			return fault("a customer (row %d) has no finite vector of %d components", i, d)
 		}
-		if i > 0 && customer.Number <= v.Customers[i-1].Number {
+		if err := text.CheckID(customer.ID); err != nil {
+			return fault("the id of a customer (row %d) %v", i, err)
+		}
+		if i > 0 && text.CompareIDs(customer.ID, v.Customers[i-1].ID) <= 0 {
 			return fault("a customer (row %d) is out of order or there twice", i)
 		}
 	}

@@ -11,7 +11,7 @@ func version() *Version {
 	return &Version{
 		ID:        "m0123456789abcde",
 		Items:     []Item{{Code: "S10", Vector: []float32{1, 2}}, {Code: "S9", Vector: []float32{0.5, -1}}},
-		Customers: []Customer{{Number: 7, Vector: []float32{0.1, 0.2}}, {Number: 8, Vector: []float32{0, 0}}},
+		Customers: []Customer{{ID: "7", Vector: []float32{0.1, 0.2}}, {ID: "8", Vector: []float32{0, 0}}},
 		Solver:    Solver{Dim: 2, Items: 2, Gram: []float32{1.25, 1.5, 1.5, 5}},
 		Encoder:   Encoder{Bias: []float32{0, 1}, Weights: map[string][]float32{"country=France": {1, 0}}},
 	}
@@ -34,7 +34,7 @@ func TestValidateFindsEachFault(t *testing.T) {
 		"item twice":                func(v *Version) { v.Items[1].Code = "S10" },
 		"other number of items":     func(v *Version) { v.Solver.Items = 3 },
 		"customer not finite":       func(v *Version) { v.Customers[0].Vector[1] = float32(math.Inf(1)) },
-		"customer twice":            func(v *Version) { v.Customers[1].Number = 7 },
+		"customer twice":            func(v *Version) { v.Customers[1].ID = "7" },
 		"bias missing":              func(v *Version) { v.Encoder.Bias = nil },
 		"feature not finite":        func(v *Version) { v.Encoder.Weights["country=France"][0] = nan },
 		"training no JSON":          func(v *Version) { v.Training = json.RawMessage("{") },

@@ -11,6 +11,9 @@ const (
 	Retried     = "retried" // given back to the stream: they come again
 	// CanaryFailed counts events that the canary was to answer and could not: the live version did.
 	CanaryFailed = "canary_failed"
+	// What the answering model does not know: products of the sessions, and events with such a customer.
+	UnknownProducts  = "unknown_products"
+	UnknownCustomers = "unknown_customers"
 
 	SourceSession    = "source_session" // answers by what they go by
 	SourceCustomer   = "source_customer"

@@ -3,7 +3,6 @@ package recommend
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 	"time"
 
 	"kindred/internal/stream/activity"
@@ -34,8 +33,8 @@ func (t Traffic) Of(e *activity.Event) *Model {
 		return t.Live
 	}
 	key := e.SessionID
-	if key == "" && e.CustomerNumber != nil {
-		key = "customer " + strconv.Itoa(int(*e.CustomerNumber))
+	if key == "" && e.CustomerID != nil {
+		key = "customer " + string(*e.CustomerID)
 	}
 	hash := sha256.Sum256([]byte(key))
 	if float64(binary.BigEndian.Uint64(hash[:]))/(1<<64) < t.Share {

@@ -18,9 +18,9 @@ import (
 const (
 	recommendedItems = 10 // a page's strip of products
 	similarItems     = 5
-	// sessionItems bounds how many products of a session are folded: the most recent distinct ones.
+	// SessionItems bounds how many products of a session are folded: the most recent distinct ones.
 	// Older ones say little about what the visitor wants now.
-	sessionItems = 50
+	SessionItems = 50
 	// keptFolders is how many solvers are kept: of the live version, of a canary, and one more while
 	// either of them changes.
 	keptFolders = 3
@@ -42,7 +42,11 @@ type Answer struct {
 	Similar      *activity.SimilarItems     // to the session's most telling product; nil without a known product
 	Source       activity.Source
 	ModelVersion string
-	CanaryFailed bool // the canary was to answer and could not: this is the live version's answer
+	// How many of the session's products, of those that were looked up, and whether its customer the
+	// model does not know.
+	UnknownProducts int
+	UnknownCustomer bool
+	CanaryFailed    bool // the canary was to answer and could not: this is the live version's answer
 }
 
 // Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
@@ -54,6 +58,7 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 		RecommendedItems: a.Items,
 		SimilarItems:     a.Similar,
 		Recommendation: activity.Recommendation{
+			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer,
 			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
 			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Position: p,
 		},
@@ -166,7 +171,8 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	answers := make([]Answer, len(events))
 	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
-		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version}
+		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version,
+			UnknownProducts: s.unknown, UnknownCustomer: s.strange}
 		if s.telling != "" {
 			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])
 		}
@@ -254,8 +260,8 @@ func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 // lookUp asks for the products and customers of all sessions in one question, each of them once.
 func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session) (Lookup, error) {
 	var codes []string
-	var customers []int32
-	seenCode, seenCustomer := map[string]bool{}, map[int32]bool{}
+	var customers []string
+	seenCode, seenCustomer := map[string]bool{}, map[activity.ID]bool{}
 	for i := range sessions {
 		for _, b := range sessions[i].browsed {
 			if !seenCode[b.code] {
@@ -263,9 +269,9 @@ func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []sessi
 				codes = append(codes, b.code)
 			}
 		}
-		if number := sessions[i].event.CustomerNumber; number != nil && !seenCustomer[*number] {
-			seenCustomer[*number] = true
-			customers = append(customers, *number)
+		if id := sessions[i].event.CustomerID; id != nil && !seenCustomer[*id] {
+			seenCustomer[*id] = true
+			customers = append(customers, string(*id))
 		}
 	}
 	if len(codes) == 0 && len(customers) == 0 {

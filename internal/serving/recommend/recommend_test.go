@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +20,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func event(customer int32, country string, history ...string) *activity.Event {
+func event(customer, country string, history ...string) *activity.Event {
 	e := &activity.Event{SessionID: "s", Country: country, BrowseHistory: []activity.Browse{}}
-	if customer != 0 {
-		e.CustomerNumber = &customer
+	if customer != "" {
+		e.CustomerID = (*activity.ID)(&customer)
 	}
 	for _, code := range history { // a trailing + puts it into the cart
 		bare, inCart := strings.CutSuffix(code, "+")
-		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: bare, Quantity: 1, InShoppingCart: inCart})
+		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(bare), Quantity: 1, InShoppingCart: inCart})
 	}
 	return e
 }
@@ -58,8 +59,8 @@ func TestFallbackChain(t *testing.T) {
 	}{
 		"session of a customer": {event(recommendtest.CustomerOfLine1, "", "L2_03", "L2_04+"),
 			activity.SourceSession, "L2", "L2_03 L2_04 L1_00"},
-		"anonymous session": {event(0, "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
-		"session outweighs features": {event(0, "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0",
+		"anonymous session": {event("", "", "L2_03"), activity.SourceSession, "L2", "L2_03"},
+		"session outweighs features": {event("", "France", "L0_03+", "L0_04+"), activity.SourceSession, "L0",
 			"L0_03 L0_04 L0_00"},
 		"customer with history": {event(recommendtest.CustomerOfLine1, "France"), activity.SourceCustomer, "L1",
 			"L1_00 L1_04"},
@@ -67,10 +68,10 @@ func TestFallbackChain(t *testing.T) {
 			activity.SourceCustomer, "L1", ""},
 		"customer without history": {event(recommendtest.CustomerFeatures, "France"),
 			activity.SourceFeatures, "L2", ""},
-		"unknown customer, known country": {event(999, "France"), activity.SourceFeatures, "L3", ""},
-		"anonymous, known country":        {event(0, "France"), activity.SourceFeatures, "L3", ""},
-		"nothing known":                   {event(0, "Peru"), activity.SourcePopularity, "L1", "L0_00"},
-		"unknown cart, nothing else":      {event(0, "", "nothing+"), activity.SourcePopularity, "L1", ""},
+		"unknown customer, known country": {event("999", "France"), activity.SourceFeatures, "L3", ""},
+		"anonymous, known country":        {event("", "France"), activity.SourceFeatures, "L3", ""},
+		"nothing known":                   {event("", "Peru"), activity.SourcePopularity, "L1", "L0_00"},
+		"unknown cart, nothing else":      {event("", "", "nothing+"), activity.SourcePopularity, "L1", ""},
 		"customer who has rated everything": {event(recommendtest.CustomerOfAll, ""),
 			activity.SourcePopularity, "L1", "L0_00"},
 	} {
@@ -103,7 +104,7 @@ func TestFallbackChain(t *testing.T) {
 
 func TestBecauseNamesTheProductBehindAnItem(t *testing.T) {
 	t.Parallel()
-	a := mustBatch(t, event(0, "", "L2_03", "L3_05", "L3_06+"))[0]
+	a := mustBatch(t, event("", "", "L2_03", "L3_05", "L3_06+"))[0]
 	for _, it := range a.Items {
 		if it.Because == "" || it.Because[:2] != it.ID[:2] {
 			t.Errorf("%s because of %q", it.ID, it.Because)
@@ -129,7 +130,7 @@ func TestLongSessionsCountTheirEnd(t *testing.T) {
 		history = append(history, fmt.Sprintf("x%d", i))
 	}
 	history = append(history, "L3_01", "L3_02", "L3_03")
-	a := mustBatch(t, event(0, "", history...))[0]
+	a := mustBatch(t, event("", "", history...))[0]
 	if a.Source != activity.SourceSession || a.Items[0].ID[:2] != "L3" {
 		t.Errorf("got %+v", a)
 	}
@@ -142,8 +143,8 @@ func TestLongSessionsCountTheirEnd(t *testing.T) {
 
 func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
 	t.Parallel()
-	answers := mustBatch(t, event(0, "", "L2_03+"), event(0, "", "L2_03+", "L2_03"), event(0, "", "L2_03", "L2_03+"),
-		event(0, "", "L2_03"))
+	answers := mustBatch(t, event("", "", "L2_03+"), event("", "", "L2_03+", "L2_03"), event("", "", "L2_03", "L2_03+"),
+		event("", "", "L2_03"))
 	for i, again := range answers[1:3] {
 		if diff := cmp.Diff(answers[0], again); diff != "" {
 			t.Errorf("history %d: %s", i+1, diff)
@@ -157,8 +158,8 @@ func TestAProductIsInTheCartByAnyOfItsEntries(t *testing.T) {
 func TestBatchEqualsOneByOne(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	customers := []int32{0, recommendtest.CustomerOfLine1, recommendtest.CustomerFeatures,
-		recommendtest.CustomerOfAll, 999}
+	customers := []string{"", recommendtest.CustomerOfLine1, recommendtest.CustomerFeatures,
+		recommendtest.CustomerOfAll, "999"}
 	var events []*activity.Event
 	for range 60 {
 		var history []string
@@ -204,7 +205,7 @@ func TestBatchFollowsThePointer(t *testing.T) {
 			v.Solver.Lambda = 10
 		}
 		store.Promote(v)
-		a, err := r.Batch(t.Context(), []*activity.Event{event(0, "", "L2_03")})
+		a, err := r.Batch(t.Context(), []*activity.Event{event("", "", "L2_03")})
 		if err != nil || a[0].ModelVersion != id {
 			t.Fatalf("got %+v: %v", a, err)
 		}
@@ -220,7 +221,7 @@ func TestCanaryAnswersAStableShareOfTheSessions(t *testing.T) {
 	r := recommend.New(store)
 	var events []*activity.Event
 	for i := range 2000 { // two events a session
-		e := event(0, "", "L2_03")
+		e := event("", "", "L2_03")
 		e.SessionID = fmt.Sprintf("session-%d", i/2)
 		events = append(events, e)
 	}
@@ -272,7 +273,7 @@ func TestABrokenCanaryIsAnsweredForAndEnds(t *testing.T) {
 	store := recommendtest.NewStore(recommendtest.Version("m1"))
 	var events []*activity.Event
 	for i := range 100 {
-		e := event(0, "", "L2_03")
+		e := event("", "", "L2_03")
 		e.SessionID = fmt.Sprint("session ", i)
 		events = append(events, e)
 	}
@@ -355,7 +356,7 @@ func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 			}
 			return nil
 		})
-		if a, err := recommend.New(store).Batch(t.Context(), []*activity.Event{event(101, "", "L0_01")}); !errors.Is(err,
+		if a, err := recommend.New(store).Batch(t.Context(), []*activity.Event{event("101", "", "L0_01")}); !errors.Is(err,
 			down) || a != nil {
 			t.Errorf("trip %d: got %v, %v", trip, a, err)
 		}
@@ -378,7 +379,7 @@ func TestRecord(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	p := activity.Position{Stream: "activity", Shard: "shardId-0", SequenceNumber: "1", ArrivedAt: at}
-	answer := mustBatch(t, event(0, "", "L2_03"))[0]
+	answer := mustBatch(t, event("", "", "L2_03"))[0]
 	record := answer.Record([]byte(`{}`), &activity.Event{EventID: "e"}, p, at.Add(1500*time.Microsecond))
 	got := record.Recommendation
 	if got.ID != activity.RecommendationID("e") || got.EventID != "e" || got.LatencyMS != 1.5 ||
@@ -395,7 +396,7 @@ func BenchmarkBatch(b *testing.B) {
 	store := newFixedStore(dim)
 	batch := make([]*activity.Event, events)
 	for i := range batch {
-		batch[i] = event(int32(i+1), "", "p1", "p2", "p3", "p4", "p5+")
+		batch[i] = event(strconv.Itoa(i+1), "", "p1", "p2", "p3", "p4", "p5+")
 	}
 	r := recommend.New(store)
 	b.ReportAllocs()
@@ -424,14 +425,14 @@ func newFixedStore(dim int) *fixedStore {
 		}
 		return v
 	}
-	s := &fixedStore{found: recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}}
+	s := &fixedStore{found: recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}}}
 	s.model = recommend.Model{Version: "m1", Solver: modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.01, Nu: 1,
 		ViewWeight: 1, CartWeight: 4, Items: 800, Gram: make([]float32, dim*dim)}}
 	for i := range dim {
 		s.model.Solver.Gram[i*dim+i] = 800
 	}
 	for i := range 100 {
-		s.found.Customers[int32(i+1)] = recommend.Customer{Origin: modelversion.OriginTrained, Vector: vector()}
+		s.found.Customers[strconv.Itoa(i+1)] = recommend.Customer{Origin: modelversion.OriginTrained, Vector: vector()}
 	}
 	for i := range 10 {
 		code := fmt.Sprintf("p%d", i)
@@ -446,7 +447,7 @@ func (s *fixedStore) Traffic(context.Context) (recommend.Traffic, error) {
 	return recommend.Traffic{Live: &s.model}, nil
 }
 
-func (s *fixedStore) Lookup(context.Context, *recommend.Model, []string, []int32) (recommend.Lookup, error) {
+func (s *fixedStore) Lookup(context.Context, *recommend.Model, []string, []string) (recommend.Lookup, error) {
 	return s.found, nil
 }
 

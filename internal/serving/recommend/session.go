@@ -9,13 +9,15 @@ import (
 // session is an event on its way to an answer.
 type session struct {
 	event   *activity.Event
-	browsed []browsed // distinct products, newest first, at most sessionItems
+	browsed []browsed // distinct products, newest first, at most SessionItems
 	seen    []string  // every distinct product of the session, however old
 	// What resolve finds:
 	source  activity.Source
 	query   *ials.Query // nil unless source is session
 	vector  []float32   // what to search by; nil: the popularity order
 	folded  []string    // codes of query's observations, in their order
+	unknown int         // of browsed, those that the model does not know
+	strange bool        // the model does not know the customer
 	telling string      // the known product that says most about the session; "" without a known one
 }
 
@@ -28,19 +30,20 @@ type browsed struct {
 // of its entries is in the cart.
 func newSession(e *activity.Event) session {
 	s := session{event: e}
-	at := map[string]int{} // index in seen, and in browsed while that is shorter than sessionItems
+	at := map[string]int{} // index in seen, and in browsed while that is shorter than SessionItems
 	for i := len(e.BrowseHistory) - 1; i >= 0; i-- {
 		b := e.BrowseHistory[i]
-		index, seen := at[b.ProductCode]
+		code := string(b.ProductCode)
+		index, seen := at[code]
 		if !seen {
 			index = len(s.seen)
-			at[b.ProductCode] = index
-			s.seen = append(s.seen, b.ProductCode)
-			if index < sessionItems {
-				s.browsed = append(s.browsed, browsed{code: b.ProductCode})
+			at[code] = index
+			s.seen = append(s.seen, code)
+			if index < SessionItems {
+				s.browsed = append(s.browsed, browsed{code: code})
 			}
 		}
-		if b.InShoppingCart && index < sessionItems {
+		if b.InShoppingCart && index < SessionItems {
 			s.browsed[index].inCart = true
 		}
 	}
@@ -54,6 +57,7 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 	for _, b := range s.browsed {
 		vector, ok := found.Items[b.code]
 		if !ok {
+			s.unknown++
 			continue
 		}
 		weight := m.Solver.ViewWeight
@@ -84,13 +88,14 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 // vector, else one made from features, else nil. A customer without ratings has a vector from features.
 func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
 	e := s.event
-	if e.CustomerNumber != nil {
-		if c, ok := found.Customers[*e.CustomerNumber]; ok {
+	if e.CustomerID != nil {
+		if c, ok := found.Customers[string(*e.CustomerID)]; ok {
 			if c.Origin == modelversion.OriginTrained {
 				return c.Vector, activity.SourceCustomer
 			}
 			return c.Vector, activity.SourceFeatures
 		}
+		s.strange = true
 	}
 	if v := m.Encoder.Vector(m.Encoder.Features(e.Country, e.City, e.CreditLimit)); v != nil {
 		return v, activity.SourceFeatures
@@ -99,7 +104,7 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
 }
 
 func (s *session) search() Search {
-	return Search{Vector: s.vector, Customer: s.event.CustomerNumber, Exclude: s.seen, Limit: recommendedItems}
+	return Search{Vector: s.vector, Customer: (*string)(s.event.CustomerID), Exclude: s.seen, Limit: recommendedItems}
 }
 
 // items turns what the search found into the answer's list.
@@ -116,7 +121,7 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 // because names the browsed product that contributes most to the item's score, or "" when none
 // contributes anything.
 func (s *session) because(item []float32) string {
-	var room [sessionItems]float32
+	var room [SessionItems]float32
 	_, each := s.query.Contributions(item, room[:0])
 	code, most := "", float32(0)
 	for i, x := range each {

@@ -28,13 +28,13 @@ type Customer struct {
 // Lookup holds what was found. Products and customers that the model does not know are absent.
 type Lookup struct {
 	Items     map[string][]float32 // vectors by product code
-	Customers map[int32]Customer   // by number
+	Customers map[string]Customer  // by id
 }
 
 // Search asks for the best products for one query.
 type Search struct {
 	Vector   []float32 // query vector; nil asks for the popularity order
-	Customer *int32    // leave out what this customer has rated; nil: leave out nobody's ratings
+	Customer *string   // leave out what this customer has rated; nil: leave out nobody's ratings
 	Exclude  []string  // product codes to leave out
 	Limit    int
 }
@@ -92,7 +92,7 @@ type store interface {
 	// Traffic returns the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
-	Lookup(ctx context.Context, m *Model, codes []string, customers []int32) (Lookup, error)
+	Lookup(ctx context.Context, m *Model, codes, customers []string) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products out of
 	// stock are left out.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)

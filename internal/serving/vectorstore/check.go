@@ -115,7 +115,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	if err != nil {
 		return err
 	}
-	faults, err := lacking(ctx, db, m.schema, versionTables, markOf(version))
+	faults, err := lacking(ctx, db, m.schema, m.form.tables(), markOf(version))
 	if err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}
@@ -123,12 +123,12 @@ func askVersion(ctx context.Context, db querier, version string) error {
 		return err
 	}
 	var code string
-	var number *int32
+	var customer *string
 	var lost bool // a whole table's rows; counting them would take too long here
 	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
-			(SELECT number FROM `+m.schema+`.customer LIMIT 1),
+			(SELECT `+m.form.customerID()+` FROM `+m.schema+`.customer LIMIT 1),
 			customers > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.customer) OR rated > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.rated)
-		FROM kindred.model_version WHERE version = $1`, unnamed, version).Scan(&code, &number, &lost)
+		FROM kindred.model_version WHERE version = $1`, unnamed, version).Scan(&code, &customer, &lost)
 	switch {
 	case err != nil:
 		return fmt.Errorf("choose a product and a customer: %w", questionFault(err, version))
@@ -137,11 +137,11 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	case code == "":
 		return errors.New("no product is in stock: every answer would be empty")
 	}
-	var customers []int32
-	if number == nil { // a model without customers: ask for one that it does not know
-		number = new(int32)
+	var customers []string
+	if customer == nil { // a model without customers: ask for one that it does not know
+		customer = new("0")
 	} else {
-		customers = []int32{*number}
+		customers = []string{*customer}
 	}
 	found, err := m.lookUp(ctx, db, []string{code}, customers)
 	if err != nil {
@@ -153,7 +153,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	candidates, similar, err := m.retrieve(ctx, db, []recommend.Search{
 		{Limit: 1},
 		{Vector: found.Items[code], Limit: 1},
-		{Vector: found.Items[code], Customer: number, Exclude: []string{code}, Limit: 1},
+		{Vector: found.Items[code], Customer: customer, Exclude: []string{code}, Limit: 1},
 	}, []recommend.Neighbours{{Code: code, Limit: 1}})
 	if err != nil {
 		return fmt.Errorf("retrieve: %w", err)

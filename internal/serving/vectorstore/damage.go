@@ -24,13 +24,6 @@ var registry = columns{
 	"canary_error": {"at", "version", "moves", "reason"},
 }
 
-// versionTables is what the schema of a model version must hold.
-var versionTables = columns{
-	"item":     {"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
-	"customer": {"number", "origin", "embedding"},
-	"rated":    {"customer", "code"},
-}
-
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.
 // Migration 3 writes it too.
 func markOf(version string) string { return "kindred model version " + version }
@@ -97,7 +90,11 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults, err := lacking(ctx, db, schema, versionTables, markOf(v.ID))
+	form, err := formOf(ctx, db, schema)
+	if err != nil {
+		return nil, err
+	}
+	faults, err := lacking(ctx, db, schema, form.tables(), markOf(v.ID))
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
@@ -119,7 +116,7 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the indexes of version %s: %w", v.ID, err)
 	}
-	want := []string{"item btree text_ops", "customer btree int4_ops", "rated btree int4_ops"}
+	want := form.keys()
 	if v.Index == indexHNSW {
 		want = append(want, "item hnsw vector_ip_ops", "item hnsw vector_cosine_ops")
 	}

@@ -140,6 +140,7 @@ func (r row) write(ctx context.Context, db executor, state State) error {
 // than maintaining them, and a duplicate fails there.
 //
 // `make bench-publish` decided the storage, at 41,000 vectors of 64 components:
+// Text stands in item and customer only: rated, the largest table by far, has two integers a row.
 //   - vector, not halfvec: halfvec takes 0.6 of the space, but twice the time of a scan (10.3 ms, not
 //     5.5). A search by index takes 0.71 ms, not 0.80.
 //   - Logged tables: SET LOGGED would write everything again (136 ms in all, not 93), and an unlogged
@@ -154,10 +155,11 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	if err := execAll(ctx, tx,
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
 		`CREATE SCHEMA `+schema,
-		`CREATE TABLE `+schema+`.item (code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL,
+		`CREATE TABLE `+schema+`.item (key integer NOT NULL, code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL,
 			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
-		`CREATE TABLE `+schema+`.customer (number integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
-		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, code text COLLATE "C" NOT NULL)`,
+		`CREATE TABLE `+schema+`.customer (key integer NOT NULL, id text COLLATE "C" NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
+		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, item integer NOT NULL, last timestamptz,
+			count integer NOT NULL DEFAULT 1)`,
 		`COMMENT ON TABLE `+schema+`.item IS '`+markOf(v.ID)+`'`,
 		`COMMENT ON TABLE `+schema+`.customer IS '`+markOf(v.ID)+`'`,
 		`COMMENT ON TABLE `+schema+`.rated IS '`+markOf(v.ID)+`'`,
@@ -170,8 +172,8 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	did.end("copy")
 	statements := []string{
 		`ALTER TABLE ` + schema + `.item ADD PRIMARY KEY (code)`,
-		`ALTER TABLE ` + schema + `.customer ADD PRIMARY KEY (number)`,
-		`ALTER TABLE ` + schema + `.rated ADD PRIMARY KEY (customer, code)`,
+		`ALTER TABLE ` + schema + `.customer ADD PRIMARY KEY (id)`,
+		`ALTER TABLE ` + schema + `.rated ADD PRIMARY KEY (customer, item)`,
 	}
 	if err := execAll(ctx, tx, statements...); err != nil {
 		return err
@@ -248,11 +250,12 @@ func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 // copyRows sends the rows by COPY in PostgreSQL's binary form.
 func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
 	item := 0
-	err := copyTable(ctx, tx, schema+`.item (code, name, line, quantity_in_stock, positives, origin, embedding)`, 7, func(row *pgcopy.Row) bool {
+	err := copyTable(ctx, tx, schema+`.item (key, code, name, line, quantity_in_stock, positives, origin, embedding)`, 8, func(row *pgcopy.Row) bool {
 		if item == len(v.Items) {
 			return false
 		}
 		it := &v.Items[item]
+		row.Int32(int32(item))
 		row.Text(it.Code)
 		row.Text(it.Name)
 		row.Text(it.Line)
@@ -267,12 +270,13 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 		return fmt.Errorf("copy items: %w", err)
 	}
 	customer := 0
-	err = copyTable(ctx, tx, schema+`.customer (number, origin, embedding)`, 3, func(row *pgcopy.Row) bool {
+	err = copyTable(ctx, tx, schema+`.customer (key, id, origin, embedding)`, 4, func(row *pgcopy.Row) bool {
 		if customer == len(v.Customers) {
 			return false
 		}
 		c := &v.Customers[customer]
-		row.Int32(c.Number)
+		row.Int32(int32(customer))
+		row.Text(c.ID)
 		row.Text(string(c.Origin))
 		row.Vector(c.Vector)
 		customer++
@@ -283,20 +287,33 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 	}
 	customer = 0
 	code := 0
-	err = copyTable(ctx, tx, schema+`.rated (customer, code)`, 2, func(row *pgcopy.Row) bool {
+	keys := make(map[string]int32, len(v.Items))
+	for i := range v.Items {
+		keys[v.Items[i].Code] = int32(i)
+	}
+	stranger := -1 // a customer who has rated what is no item
+	err = copyTable(ctx, tx, schema+`.rated (customer, item)`, 2, func(row *pgcopy.Row) bool {
 		for customer < len(v.Customers) && code == len(v.Customers[customer].Rated) {
 			customer, code = customer+1, 0
 		}
 		if customer == len(v.Customers) {
 			return false
 		}
-		row.Int32(v.Customers[customer].Number)
-		row.Text(v.Customers[customer].Rated[code])
+		key, known := keys[v.Customers[customer].Rated[code]]
+		if !known {
+			stranger = customer
+			return false
+		}
+		row.Int32(int32(customer))
+		row.Int32(key)
 		code++
 		return true
 	})
 	if err != nil {
 		return fmt.Errorf("copy rated products: %w", err)
+	}
+	if stranger >= 0 {
+		return fmt.Errorf("copy rated products: a customer (row %d) has rated a product that is no item: %w", stranger, ErrInvalid)
 	}
 	return nil
 }

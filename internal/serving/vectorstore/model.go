@@ -16,6 +16,7 @@ import (
 type model struct {
 	recommend.Model
 	schema string // of its tables
+	form   form   // as the tables
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -76,6 +77,16 @@ func (s *Store) model(ctx context.Context, version string) (*model, error) {
 	return m, nil
 }
 
+// forget drops a version from memory when its tables were not as expected: a version that is loaded
+// again may have another form.
+func (s *Store) forget(err error, version string) {
+	if errors.Is(err, ErrVersionGone) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.models, version)
+	}
+}
+
 // readModel reads a version from the registry.
 func readModel(ctx context.Context, db querier, version string) (*model, error) {
 	schema, err := schemaOf(version)
@@ -83,6 +94,9 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 		return nil, err
 	}
 	m := &model{Model: recommend.Model{Version: version}, schema: schema}
+	if m.form, err = formOf(ctx, db, schema); err != nil {
+		return nil, fmt.Errorf("read model %s: %w", version, err)
+	}
 	var gram []byte
 	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
 		version).Scan(&m.Solver, &m.Encoder, &gram, &m.efSearch)

@@ -189,7 +189,9 @@ func (s *Store) ShowViews(ctx context.Context) error {
 		var shown bool
 		err := tx.QueryRow(ctx, `SELECT count(*) = 2 FROM pg_views WHERE schemaname = 'public'
 			AND (viewname = 'item_emb' AND strpos(definition, $1 || '.item') > 0
-				OR viewname = 'user_emb' AND strpos(definition, $1 || '.customer') > 0)`, schema).Scan(&shown)
+				OR viewname = 'user_emb' AND strpos(definition, $1 || '.customer') > 0)
+			AND EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'public' AND table_name = 'user_emb'
+				AND column_name = 'id' AND data_type = 'text')`, schema).Scan(&shown)
 		if err != nil || shown {
 			return err
 		}
@@ -205,15 +207,23 @@ func (s *Store) ShowViews(ctx context.Context) error {
 }
 
 // showViews points item_emb and user_emb at the version, for people who bring SQL of their own.
-// The cast drops the dimension from the column's type, which a view may not change.
+// The casts drop the dimension from the column's type, which a view may not change, and give all
+// versions' ids one type.
 func showViews(ctx context.Context, tx pgx.Tx, version string) error {
 	schema, err := schemaOf(version)
 	if err != nil {
 		return err
 	}
+	form, err := formOf(ctx, tx, schema)
+	if err != nil {
+		return err
+	}
+	if err := retypeView(ctx, tx); err != nil {
+		return err
+	}
 	for view, columns := range map[string]string{
 		"item_emb": "code AS id, embedding::vector AS embedding FROM " + schema + ".item",
-		"user_emb": "number AS id, embedding::vector AS embedding FROM " + schema + ".customer",
+		"user_emb": form.customerID() + " AS id, embedding::vector AS embedding FROM " + schema + ".customer",
 	} {
 		err := execAll(ctx, tx, `CREATE OR REPLACE VIEW public.`+view+` AS SELECT `+columns)
 		var state *pgconn.PgError

@@ -24,23 +24,24 @@ const (
 
 // Lookup reads products and customers of the version, in one round trip. Errors: ErrVersionGone.
 func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []string,
-	customers []int32) (recommend.Lookup, error) {
+	customers []string) (recommend.Lookup, error) {
 	m, err := s.model(ctx, live.Version)
 	if err != nil {
 		return recommend.Lookup{}, err
 	}
 	found, err := m.lookUp(ctx, s.pool, codes, customers)
 	if err != nil {
+		s.forget(err, live.Version)
 		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
 	}
 	return found, nil
 }
 
 // lookUp is Lookup on a connection.
-func (m *model) lookUp(ctx context.Context, db querier, codes []string, customers []int32) (recommend.Lookup, error) {
+func (m *model) lookUp(ctx context.Context, db querier, codes, customers []string) (recommend.Lookup, error) {
 	found := recommend.Lookup{
 		Items:     make(map[string][]float32, len(codes)),
-		Customers: make(map[int32]recommend.Customer, len(customers)),
+		Customers: make(map[string]recommend.Customer, len(customers)),
 	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
@@ -56,14 +57,15 @@ func (m *model) lookUp(ctx context.Context, db querier, codes []string, customer
 			})
 	}
 	if len(customers) > 0 {
-		batch.Queue(`SELECT number, origin, embedding FROM `+m.schema+`.customer WHERE number = ANY($1)`, customers).Query(
+		sql, arg := m.customersSQL(customers)
+		batch.Queue(sql, arg).Query(
 			func(rows pgx.Rows) error {
-				var number int32
+				var id string
 				var c recommend.Customer
 				var v pgvector.Vector
-				_, err := pgx.ForEachRow(rows, []any{&number, &c.Origin, &v}, func() error {
+				_, err := pgx.ForEachRow(rows, []any{&id, &c.Origin, &v}, func() error {
 					c.Vector = v.Slice()
-					found.Customers[number] = c
+					found.Customers[id] = c
 					return nil
 				})
 				return err
@@ -88,6 +90,7 @@ func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []
 	if len(searches)+len(neighbours) < minSplit {
 		candidates, similar, err := m.retrieve(ctx, s.pool, searches, neighbours)
 		if err != nil {
+			s.forget(err, live.Version)
 			return nil, nil, fmt.Errorf("retrieve %d searches and %d neighbour lists: %w", len(searches), len(neighbours), err)
 		}
 		return candidates, similar, nil
@@ -106,6 +109,7 @@ func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []
 	part(0, half, 0, n)
 	part(half, len(searches), n, len(neighbours))
 	if err := work.Wait(); err != nil {
+		s.forget(err, live.Version)
 		return nil, nil, fmt.Errorf("retrieve %d searches and %d neighbour lists: %w", len(searches), len(neighbours), err)
 	}
 	return candidates, similar, nil
@@ -202,11 +206,6 @@ func (m *model) send(ctx context.Context, to querier, batch *pgx.Batch) error {
 
 // searchSQL builds the statement of one search. The limit is part of the text: if it were a parameter,
 // the planner would guess a tenth of the table.
-//
-// The excluded products are compared with a row's code in one of two ways. A scan looks the code up in
-// a hash table that is made once (NOT IN): under a generic plan, <> ALL compares one by one, which
-// took 0.2 s for 10,000 products and 800 rows. An index meets few rows, and the planner overrates the
-// cost of NOT IN.
 func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []any, err error) {
 	if err := s.Check(m.Solver.Dim); err != nil {
 		return "", nil, err
@@ -216,20 +215,9 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		exclude = []string{} // nil would be NULL, and <> ALL (NULL) is true of no row
 	}
 	args = []any{exclude}
-	left := ` AND i.code NOT IN (SELECT unnest($1::text[])`
-	if indexed {
-		left = ` AND i.code <> ALL ($1)`
-	}
-	if s.Customer != nil {
-		args = append(args, *s.Customer)
-	}
-	switch rated := m.schema + `.rated r WHERE r.customer = $2`; {
-	case s.Customer != nil && indexed:
-		left += ` AND NOT EXISTS (SELECT 1 FROM ` + rated + ` AND r.code = i.code)`
-	case s.Customer != nil:
-		left += ` UNION ALL SELECT r.code FROM ` + rated + `)`
-	case !indexed:
-		left += `)`
+	left, customer := m.excludedSQL(s.Customer, indexed)
+	if customer != nil {
+		args = append(args, customer)
 	}
 	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0` + left
 	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))

@@ -15,19 +15,36 @@ const batchSpellings = 100
 // SameProducts asks which products' codes the column's collation holds equal to each of codes:
 // "s10" and "S10 " may be S10. It returns, by code, the products' codes; a code without any is not
 // there. The question goes over a connection of its own, outside the snapshot, because the
-// snapshot's is busy sending ratings: whoever asks checks that the snapshot has the product.
+// snapshot's is busy sending ratings: whoever asks checks that the snapshot has the product. Keys
+// that are no text have one spelling.
 func (s *Snapshot) SameProducts(ctx context.Context, codes []string) (same map[string][]string, err error) {
+	if s.keys == nil || s.keys.products != formText {
+		return nil, nil
+	}
+	return s.sameKeys(ctx, productsTable(), productColumn, s.mapping.Products, codes)
+}
+
+// SameCustomers is SameProducts for customers.
+func (s *Snapshot) SameCustomers(ctx context.Context, ids []string) (same map[string][]string, err error) {
+	if s.keys == nil || s.keys.customers != formText {
+		return nil, nil
+	}
+	return s.sameKeys(ctx, customersTable(), customerColumn, s.mapping.Customers, ids)
+}
+
+func (s *Snapshot) sameKeys(ctx context.Context, t table, column, mapped string,
+	ids []string) (same map[string][]string, err error) {
 	if s.lookup == nil {
 		if s.lookup, err = s.openLookup(); err != nil {
 			return nil, err
 		}
 	}
 	same = map[string][]string{}
-	for len(codes) > 0 {
-		batch := codes[:min(len(codes), batchSpellings)]
-		codes = codes[len(batch):]
-		if err := s.askSpellings(ctx, batch, same); err != nil {
-			return nil, fmt.Errorf("ask which product codes are spelled alike: %w",
+	for len(ids) > 0 {
+		batch := ids[:min(len(ids), batchSpellings)]
+		ids = ids[len(batch):]
+		if err := s.askSpellings(ctx, t, column, mapped, batch, same); err != nil {
+			return nil, fmt.Errorf("ask which keys of %s are spelled alike: %w", t.name,
 				s.witness.Explain(cause(ctx, err)))
 		}
 	}
@@ -54,25 +71,26 @@ func (s *Snapshot) openLookup() (*sql.DB, error) {
 }
 
 // askSpellings compares in both ways with the column itself, so its collation decides.
-func (s *Snapshot) askSpellings(ctx context.Context, codes []string, same map[string][]string) error {
+func (s *Snapshot) askSpellings(ctx context.Context, t table, column, mapped string, codes []string,
+	same map[string][]string) error {
 	var equals strings.Builder
 	args := make([]any, 0, 2*len(codes))
 	for _, code := range codes {
-		equals.WriteString(", productCode = ?")
+		equals.WriteString(", " + column + " = ?")
 		args = append(args, code)
 	}
 	for _, code := range codes {
 		args = append(args, code)
 	}
-	rows, err := s.lookup.QueryContext(ctx, "SELECT productCode"+equals.String()+" FROM "+
-		productsTable().from(s.mapping.Products)+" WHERE productCode IN (?"+strings.Repeat(", ?", len(codes)-1)+")", args...)
+	rows, err := s.lookup.QueryContext(ctx, "SELECT "+column+equals.String()+" FROM "+
+		t.from(mapped)+" WHERE "+column+" IN (?"+strings.Repeat(", ?", len(codes)-1)+")", args...)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	var product string
+	var key string
 	equal := make([]bool, len(codes))
-	into := []any{&product}
+	into := []any{&key}
 	for i := range equal {
 		into = append(into, &equal[i])
 	}
@@ -82,7 +100,7 @@ func (s *Snapshot) askSpellings(ctx context.Context, codes []string, same map[st
 		}
 		for i, code := range codes {
 			if equal[i] {
-				same[code] = append(same[code], product)
+				same[code] = append(same[code], key)
 			}
 		}
 	}

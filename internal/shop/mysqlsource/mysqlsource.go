@@ -45,6 +45,8 @@ type Snapshot struct {
 	sample   int         // rows that a query may give; 0: all
 	lookup   *sql.DB     // answers which codes are spelled alike; nil until it is needed
 	dialled  *tls.Config // what the connection was made with; nil: no TLS
+	keys     *keyForms   // of the key columns; nil until they are asked for
+	sampled  idSample    // of the customers, for cutting ranges
 	keeper   string      // account for which the server keeps locks; see KeepsLocks
 }
 
@@ -58,6 +60,9 @@ type Options struct {
 	// RangeRows is about how many ratings one query reads. An ALTER TABLE waits for one query at
 	// most, except where KeepsLocks. 0: DefaultRangeRows.
 	RangeRows int64
+	// ByBytes gives the ratings in the order of their keys' bytes, for keys that the collation holds
+	// equal and that are different customers. The server sorts all ratings for it.
+	ByBytes bool
 }
 
 // DefaultRangeRows is read in a few seconds.
@@ -246,6 +251,9 @@ func (s *Snapshot) Sample(rows int) { s.sample = rows }
 func (s *Snapshot) queryOf(t table, mapped, where string) string {
 	if s.sample > 0 {
 		return fmt.Sprintf("%s LIMIT %d", t.unordered(mapped, where), s.sample)
+	}
+	if s.options.ByBytes && t.name == ratingsTable().name {
+		t = t.byBytes()
 	}
 	return t.query(mapped, where)
 }

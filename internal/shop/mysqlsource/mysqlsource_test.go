@@ -70,7 +70,7 @@ func TestQueryNamesItsColumns(t *testing.T) {
 	}
 	const mapped = "SELECT customerNumber, productCode, productRating, ratedAt FROM (SELECT 1 -- all\n) AS ratings" +
 		" WHERE customerNumber >= -5 AND customerNumber < 7 ORDER BY customerNumber, productCode"
-	if got := ratingsTable().query("SELECT 1 -- all", Range{-5, 7}.where()); got != mapped {
+	if got := ratingsTable().query("SELECT 1 -- all", Range{From: -5, To: 7}.where()); got != mapped {
 		t.Errorf("query %q, want %q", got, mapped)
 	}
 }
@@ -83,14 +83,17 @@ func TestColumnTypes(t *testing.T) {
 		field mysql.Field
 		reads []kind
 	}{
-		{"an integer", mysql.Field{Type: mysql.MYSQL_TYPE_LONG}, []kind{integer, amount}},
+		{"an integer", mysql.Field{Type: mysql.MYSQL_TYPE_LONG}, []kind{key, integer, amount}},
 		{"a decimal with 2 places", mysql.Field{Type: mysql.MYSQL_TYPE_NEWDECIMAL, Decimal: 2}, []kind{amount}},
 		{"a decimal with 4 places", mysql.Field{Type: mysql.MYSQL_TYPE_NEWDECIMAL, Decimal: 4}, nil},
 		{"a floating-point number", mysql.Field{Type: mysql.MYSQL_TYPE_DOUBLE}, nil},
-		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_VAR_STRING, Charset: utf8mb4}, []kind{text}},
+		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_VAR_STRING, Charset: utf8mb4}, []kind{key, text}},
 		{"BINARY", mysql.Field{Type: mysql.MYSQL_TYPE_VAR_STRING, Charset: binaryCharset}, nil},
-		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_BLOB, Charset: utf8mb4}, []kind{text}},
+		{"text", mysql.Field{Type: mysql.MYSQL_TYPE_BLOB, Charset: utf8mb4}, []kind{key, text}},
 		{"a BLOB", mysql.Field{Type: mysql.MYSQL_TYPE_BLOB, Charset: binaryCharset}, nil},
+		{"BINARY", mysql.Field{Type: mysql.MYSQL_TYPE_STRING, Charset: binaryCharset, ColumnLength: 16}, []kind{key}},
+		{"BINARY", mysql.Field{Type: mysql.MYSQL_TYPE_STRING, Charset: binaryCharset, ColumnLength: 8}, nil},
+		{"a decimal with 0 places", mysql.Field{Type: mysql.MYSQL_TYPE_NEWDECIMAL}, []kind{key, integer, amount}},
 		{"a date or time", mysql.Field{Type: mysql.MYSQL_TYPE_DATETIME}, []kind{moment}},
 		{"a date or time", mysql.Field{Type: mysql.MYSQL_TYPE_DATE}, nil},
 		{"of MySQL's type 255", mysql.Field{Type: mysql.MYSQL_TYPE_GEOMETRY}, nil},
@@ -99,7 +102,7 @@ func TestColumnTypes(t *testing.T) {
 		if got := typeName(&test.field); got != test.name {
 			t.Errorf("type %d is called %q, want %q", test.field.Type, got, test.name)
 		}
-		for _, k := range []kind{integer, text, amount, moment} {
+		for _, k := range []kind{key, integer, text, amount, moment} {
 			want := false
 			for _, r := range test.reads {
 				want = want || r == k

@@ -2,6 +2,7 @@ package mysqlsource
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,10 +20,17 @@ type ratingDecoder struct {
 	fields  []*mysql.Field
 	number  int64 // of the row, from 1
 	rest    []byte
+	keys    [columnProduct + 1]keyText
 	ratedAt time.Time
 	noDate  bool // the row's date does not exist
 	faults  *shop.Faults
 	err     error
+}
+
+// keyText holds the decimal or hex form of a row's key. Rows of one customer share it.
+type keyText struct {
+	integer int64
+	text    []byte // of integer, or of a BINARY(16); nil: of none yet
 }
 
 const (
@@ -33,7 +41,8 @@ const (
 )
 
 // decode reads a row. ok is false when err is set, or when the row has no usable key or stars,
-// which is counted. ProductCode may be no text: whoever finds that no product has it checks it.
+// which is counted. The ids are in memory that the next row uses again, and may be no text: whoever
+// finds that no customer or product has one checks it.
 func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 	d.number++
 	const nulls, values = 1, 2 // after the header; the NULLs of four columns begin at the third bit
@@ -43,15 +52,12 @@ func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 	}
 	null := packet[nulls] >> 2
 	d.rest, d.noDate = packet[values:], false
-	customer, inRange := int64(0), true
+	customerFits, productFits := true, true
 	if null&(1<<columnCustomer) == 0 {
-		customer, inRange = d.integer(columnCustomer)
-		inRange = inRange && customer >= math.MinInt32 && customer <= math.MaxInt32
-		r.CustomerNumber = int32(customer)
+		r.CustomerID, customerFits = d.key(columnCustomer)
 	}
 	if null&(1<<columnProduct) == 0 {
-		code := d.text()
-		r.ProductCode = unsafe.String(unsafe.SliceData(code), len(code)) // the packet's memory
+		r.ProductCode, productFits = d.key(columnProduct)
 	}
 	stars, inStars := int64(0), true
 	if null&(1<<columnStars) == 0 {
@@ -65,8 +71,8 @@ func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 		return r, false
 	}
 	const keysAndStars = 1<<columnCustomer | 1<<columnProduct | 1<<columnStars
-	if null&keysAndStars != 0 || !inRange || !inStars || r.ProductCode == "" {
-		d.leaveOut(r, null, customer, inRange)
+	if null&keysAndStars != 0 || !customerFits || !productFits || !inStars || r.CustomerID == "" || r.ProductCode == "" {
+		d.leaveOut(r, null, customerFits, productFits)
 		return r, false
 	}
 	if d.noDate {
@@ -76,36 +82,55 @@ func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 	return r, true
 }
 
+// key reads a key as text: an integer in its decimal form, BINARY(16) in hex. fits is false for an
+// integer that has more than 64 bits with its sign.
+func (d *ratingDecoder) key(column int) (id string, fits bool) {
+	field, own := d.fields[column], &d.keys[column]
+	switch field.Type {
+	case mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_VAR_STRING, mysql.MYSQL_TYPE_STRING, mysql.MYSQL_TYPE_BLOB:
+		value := d.text()
+		if isBinaryKey(field) {
+			own.text = hex.AppendEncode(own.text[:0], value)
+			value = own.text
+		}
+		return unsafe.String(unsafe.SliceData(value), len(value)), true
+	}
+	n, exact := d.integer(column)
+	if own.text == nil || own.integer != n {
+		own.integer, own.text = n, strconv.AppendInt(own.text[:0], n, 10)
+	}
+	return unsafe.String(unsafe.SliceData(own.text), len(own.text)), exact
+}
+
 // countDate is a method of its own because decode's result must not move to the heap.
 func (d *ratingDecoder) countDate(r shop.Rating) {
 	d.faults.Add(shop.RatingDate, func() string {
-		return shop.RatingName(r.CustomerNumber, r.ProductCode) + ": ratedAt is a date that does not exist"
+		return shop.RatingName(r.CustomerID, r.ProductCode) + ": ratedAt is a date that does not exist"
 	})
 }
 
 // leaveOut counts a row that is no rating.
-func (d *ratingDecoder) leaveOut(r shop.Rating, null byte, customer int64, inRange bool) {
+func (d *ratingDecoder) leaveOut(r shop.Rating, null byte, customerFits, productFits bool) {
+	const outOfRange = "is an integer above 9223372036854775807"
+	missing := func(sentence func() string) { d.faults.Add(shop.RatingKey, sentence) }
 	switch {
 	case null&(1<<columnCustomer) != 0:
-		d.faults.Add(shop.RatingKey, func() string {
-			return "a rating for " + shop.ProductName(r.ProductCode) + ": customerNumber is NULL"
+		missing(func() string { return "a rating for " + shop.ProductName(r.ProductCode) + ": customerNumber is NULL" })
+	case !customerFits:
+		missing(func() string {
+			return "a rating for " + shop.ProductName(r.ProductCode) + ": customerNumber " + outOfRange
 		})
-	case !inRange:
-		d.faults.Add(shop.RatingKey, func() string {
-			return fmt.Sprintf("rating of customer %d for %s: customerNumber is not from %d to %d", customer,
-				shop.ProductName(r.ProductCode), math.MinInt32, math.MaxInt32)
-		})
+	case r.CustomerID == "":
+		missing(func() string { return "a rating for " + shop.ProductName(r.ProductCode) + ": customerNumber is empty" })
 	case null&(1<<columnProduct) != 0:
-		d.faults.Add(shop.RatingKey, func() string {
-			return "a rating of " + shop.CustomerName(r.CustomerNumber) + ": productCode is NULL"
-		})
+		missing(func() string { return "a rating of " + shop.CustomerName(r.CustomerID) + ": productCode is NULL" })
+	case !productFits:
+		missing(func() string { return "a rating of " + shop.CustomerName(r.CustomerID) + ": productCode " + outOfRange })
 	case r.ProductCode == "":
-		d.faults.Add(shop.RatingKey, func() string {
-			return "a rating of " + shop.CustomerName(r.CustomerNumber) + ": productCode is empty"
-		})
+		missing(func() string { return "a rating of " + shop.CustomerName(r.CustomerID) + ": productCode is empty" })
 	default:
 		d.faults.Add(shop.RatingStars, func() string {
-			return fmt.Sprintf("%s: productRating is not from %d to %d", shop.RatingName(r.CustomerNumber, r.ProductCode),
+			return fmt.Sprintf("%s: productRating is not from %d to %d", shop.RatingName(r.CustomerID, r.ProductCode),
 				shop.MinStars, shop.MaxStars)
 		})
 	}
@@ -126,7 +151,7 @@ func (d *ratingDecoder) take(n int) []byte {
 }
 
 func (d *ratingDecoder) text() []byte {
-	if len(d.rest) > 0 && d.rest[0] < 0xfb { // all product codes, in one byte
+	if len(d.rest) > 0 && d.rest[0] < 0xfb { // most keys: the length is one byte
 		return d.take(1 + int(d.rest[0]))[1:]
 	}
 	const longest = 9 // a length and its size; such a text is longer itself

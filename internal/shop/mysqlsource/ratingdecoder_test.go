@@ -54,16 +54,16 @@ func TestBinaryRowsAreRatings(t *testing.T) {
 		want   shop.Rating
 		at     time.Time // zero: nil
 	}{
-		{"second", binaryRow(0, -7, "S10", 5, leap...), shop.Rating{CustomerNumber: -7, ProductCode: "S10", Stars: 5},
+		{"second", binaryRow(0, -7, "S10", 5, leap...), shop.Rating{CustomerID: "-7", ProductCode: "S10", Stars: 5},
 			time.Date(2024, 2, 29, 23, 59, 58, 0, time.UTC)},
 		{"microsecond", binaryRow(0, 1, "S10", 1, append(leap, 0x40, 0xe2, 1, 0)...),
-			shop.Rating{CustomerNumber: 1, ProductCode: "S10", Stars: 1},
+			shop.Rating{CustomerID: "1", ProductCode: "S10", Stars: 1},
 			time.Date(2024, 2, 29, 23, 59, 58, 123_456_000, time.UTC)},
 		{"midnight", binaryRow(0, math.MaxInt32, "m", 2, 0xb2, 7, 1, 1),
-			shop.Rating{CustomerNumber: math.MaxInt32, ProductCode: "m", Stars: 2},
+			shop.Rating{CustomerID: "2147483647", ProductCode: "m", Stars: 2},
 			time.Unix(0, 0).UTC()},
-		{"zero date", binaryRow(0, 1, "ü", 3), shop.Rating{CustomerNumber: 1, ProductCode: "ü", Stars: 3}, time.Time{}},
-		{"NULL date", binaryRow(32, 1, "a", 3), shop.Rating{CustomerNumber: 1, ProductCode: "a", Stars: 3}, time.Time{}},
+		{"zero date", binaryRow(0, 1, "ü", 3), shop.Rating{CustomerID: "1", ProductCode: "ü", Stars: 3}, time.Time{}},
+		{"NULL date", binaryRow(32, 1, "a", 3), shop.Rating{CustomerID: "1", ProductCode: "a", Stars: 3}, time.Time{}},
 	}
 	for _, test := range tests {
 		var faults shop.Faults
@@ -124,19 +124,24 @@ func TestRatingsThatAreNoneAreCountedAndNamed(t *testing.T) {
 	}
 	d.fields[0].Type = mysql.MYSQL_TYPE_LONGLONG
 	if _, ok := d.decode(append([]byte{okHeader, 16 + 32, 0, 0, 0, 0, 1, 0, 0, 0}, "\x01a"...)); ok || d.err != nil {
-		t.Errorf("customer beyond 32 bits: %v, error %v", ok, d.err)
+		t.Errorf("a customer of 33 bits without stars: %v, error %v", ok, d.err)
+	}
+	d.fields[0].Flag = mysql.UNSIGNED_FLAG
+	if _, ok := d.decode(append([]byte{okHeader, 32, 0, 0, 0, 0, 0, 0, 0, 0x80}, "\x01a\x03"...)); ok || d.err != nil {
+		t.Errorf("a customer beyond 63 bits: %v, error %v", ok, d.err)
 	}
 	want := shop.Examples{
 		shop.RatingKey: {`a rating for product "a": customerNumber is NULL`, "a rating of customer 1: productCode is NULL",
 			"a rating of customer 1: productCode is empty",
 			`a rating for product "": customerNumber is NULL`,
-			`rating of customer 4294967296 for product "a": customerNumber is not from -2147483648 to 2147483647`},
+			`a rating for product "a": customerNumber is an integer above 9223372036854775807`},
 		shop.RatingStars: {`rating of customer 1 for product "b": productRating is not from 1 to 5`,
 			`rating of customer 1 for product "a": productRating is not from 1 to 5`,
-			`rating of customer 1 for product "a": productRating is not from 1 to 5`},
+			`rating of customer 1 for product "a": productRating is not from 1 to 5`,
+			`rating of customer 4294967296 for product "a": productRating is not from 1 to 5`},
 	}
 	if diff := cmp.Diff(want, faults.Examples()); diff != "" || faults.Count(shop.RatingKey) != 5 ||
-		faults.Count(shop.RatingStars) != 3 {
+		faults.Count(shop.RatingStars) != 4 {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 }

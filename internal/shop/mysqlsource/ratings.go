@@ -9,14 +9,17 @@ import (
 )
 
 // RatingsIn calls rating for each rating of these customers in primary-key order, all stars in
-// range. ProductCode and what RatedAt points to are valid during the call: whoever keeps the code
-// clones it. ProductCode is the server's bytes, unchecked. An error of rating ends the reading and
+// range. The ids and what RatedAt points to are valid during the call: whoever keeps an id
+// clones it. The ids are the server's bytes, unchecked. An error of rating ends the reading and
 // is returned as it is. A rating without a usable key or stars is left out; Faults counts it. The
 // first of several ranges, and the only one, has those without customer. When the reading ends, the
 // lock that an ALTER TABLE waits for is free again, except where KeepsLocks.
 func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	t := ratingsTable()
 	d := ratingDecoder{faults: &s.faults}
+	if _, err := s.forms(ctx); err != nil { // SameProducts asks while the ratings come
+		return err
+	}
 	err := s.guard(ctx, "read "+t.name, func() error {
 		return s.unlocked(func() error {
 			rows, fields, err := query(s.conn, s.queryOf(t, s.mapping.Ratings, customers.where()))

@@ -19,19 +19,24 @@ func (e callbackError) Error() string        { return e.err.Error() }
 func (e callbackError) Unwrap() error        { return e.err }
 func (e callbackError) Is(target error) bool { return target == errCallback }
 
-// Customers reads all customers, by number. One without a usable number is left out; Faults counts
-// it, and every value that was replaced.
+// Customers reads all customers, in the order of the database. One without a usable key is left out;
+// Faults counts it, and every value that was replaced.
 func (s *Snapshot) Customers(ctx context.Context) ([]shop.Customer, error) {
 	var customers []shop.Customer
+	var ids idSample
 	err := s.stream(ctx, customersTable(), s.mapping.Customers, func(r *row) {
 		if c, ok := r.customer(); ok {
 			customers = append(customers, c)
+			ids.add(c.ID)
 		}
 	})
+	if s.sample == 0 { // else they come in any order
+		s.sampled = ids
+	}
 	return customers, err
 }
 
-// Products reads all products, in the order of the database's collation. One without a usable code
+// Products reads all products, in the order of the database. One without a usable key
 // is left out; Faults counts it, and every value that was replaced.
 func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 	var products []shop.Product
@@ -46,6 +51,11 @@ func (s *Snapshot) Products(ctx context.Context) ([]shop.Product, error) {
 // stream sends a table's query and calls next for each row.
 func (s *Snapshot) stream(ctx context.Context, t table, mapped string, next func(*row)) error {
 	r := row{table: t, faults: &s.faults}
+	return s.streamRows(ctx, t, mapped, &r, func() { next(&r) })
+}
+
+// streamRows is stream into r.
+func (s *Snapshot) streamRows(ctx context.Context, t table, mapped string, r *row, next func()) error {
 	var result mysql.Result
 	rows := int64(0)
 	err := s.guard(ctx, "read "+t.name, func() error {
@@ -53,9 +63,12 @@ func (s *Snapshot) stream(ctx context.Context, t table, mapped string, next func
 			return s.conn.ExecuteSelectStreaming(s.queryOf(t, mapped, ""), &result, func(values []mysql.FieldValue) error {
 				rows++
 				r.values = values
-				next(&r)
+				next()
 				return nil
-			}, func(result *mysql.Result) error { return t.check(result.Fields) })
+			}, func(result *mysql.Result) error {
+				r.setFields(result.Fields)
+				return t.check(result.Fields)
+			})
 		})
 	})
 	return after(rows, err)

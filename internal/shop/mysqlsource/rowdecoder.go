@@ -1,6 +1,7 @@
 package mysqlsource
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -24,14 +25,23 @@ type row struct {
 	faults *shop.Faults
 	name   string      // of the row, by its key, once the key is read
 	broken []shop.Rule // by this row: each rule counts a row once
+	forms  []keyForm   // by column; only those of keys count
+}
+
+// setFields takes what the server announces of the columns.
+func (r *row) setFields(fields []*mysql.Field) {
+	r.forms = make([]keyForm, len(fields))
+	for i, f := range fields {
+		r.forms[i] = formOf(f)
+	}
 }
 
 // customer decodes a row of customersTable. ok is false for a row without a usable key.
 func (r *row) customer() (c shop.Customer, ok bool) {
-	if c.Number, ok = r.customerNumber(0); !ok {
+	if c.ID, ok = r.key(0, shop.CustomerKey, "customer"); !ok {
 		return c, false
 	}
-	r.name, r.broken = shop.CustomerName(c.Number), r.broken[:0]
+	r.name, r.broken = shop.CustomerName(c.ID), r.broken[:0]
 	c.Name = r.text(1)
 	c.City, c.State, c.PostalCode, c.Country = *r.repeated(2), r.optionalText(3), r.optionalText(4), *r.repeated(5)
 	c.CreditLimit = r.optionalCents(6)
@@ -40,7 +50,7 @@ func (r *row) customer() (c shop.Customer, ok bool) {
 
 // product decodes a row of productsTable. ok is false for a row without a usable key.
 func (r *row) product() (p shop.Product, ok bool) {
-	if p.Code, ok = r.productCode(0); !ok {
+	if p.Code, ok = r.key(0, shop.ProductKey, "product"); !ok {
 		return p, false
 	}
 	r.name, r.broken = shop.ProductName(p.Code), r.broken[:0]
@@ -70,39 +80,38 @@ func (r *row) missing(i int) bool {
 	return true
 }
 
-func (r *row) customerNumber(i int) (int32, bool) {
+// key reads the id of a customer or a product. ok is false for what can be none, which breaks rule.
+func (r *row) key(i int, rule shop.Rule, what string) (id string, ok bool) {
+	column := r.table.columns[i].name
 	if r.isNull(i) {
-		r.faults.Add(shop.CustomerKey, func() string { return "a customer whose customerNumber is NULL" })
-		return 0, false
-	}
-	n, exact := r.integer(i)
-	if !exact || n < math.MinInt32 || n > math.MaxInt32 {
-		shown := r.shown(i)
-		r.faults.Add(shop.CustomerKey, func() string {
-			return fmt.Sprintf("customer %s: customerNumber is not from %d to %d", shown, math.MinInt32, math.MaxInt32)
-		})
-		return 0, false
-	}
-	return int32(n), true
-}
-
-func (r *row) productCode(i int) (string, bool) {
-	if r.isNull(i) {
-		r.faults.Add(shop.ProductKey, func() string { return "a product whose productCode is NULL" })
+		r.faults.Add(rule, func() string { return "a " + what + " whose " + column + " is NULL" })
 		return "", false
 	}
-	code := string(r.values[i].AsString())
-	problem := textrule.Check(code, textrule.NoLimit)
-	if n := len([]rune(code)); problem == nil && (n == 0 || n > shop.MaxProductCode) {
-		problem = fmt.Errorf("has %d characters, want 1 to %d", n, shop.MaxProductCode)
+	form := formText
+	if i < len(r.forms) {
+		form = r.forms[i]
 	}
-	if problem != nil {
-		r.faults.Add(shop.ProductKey, func() string {
-			return fmt.Sprintf("%s: productCode %v", shop.ProductName(code), problem)
-		})
+	switch v := &r.values[i]; {
+	case form == formBinary:
+		return hex.EncodeToString(v.AsString()), true
+	case form == formText && v.Type == mysql.FieldValueTypeString:
+		id = string(v.AsString())
+	default:
+		n, exact := r.integer(i)
+		if !exact {
+			shown := r.shown(i)
+			r.faults.Add(rule, func() string {
+				return fmt.Sprintf("%s %s: %s is not from %d to %d", what, shown, column, math.MinInt64, math.MaxInt64)
+			})
+			return "", false
+		}
+		return strconv.FormatInt(n, 10), true
+	}
+	if problem := textrule.CheckID(id); problem != nil {
+		r.faults.Add(rule, func() string { return fmt.Sprintf("%s %q: %s %v", what, id, column, problem) })
 		return "", false
 	}
-	return code, true
+	return id, true
 }
 
 // integer reads a whole number. exact is false when it does not fit.

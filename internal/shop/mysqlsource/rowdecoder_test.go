@@ -40,8 +40,8 @@ func TestValuesAreExact(t *testing.T) {
 		}
 	}
 	for _, v := range []mysql.FieldValue{signed(-3), str("-3")} {
-		if got, ok := oneValue(integer, false, v).customerNumber(0); got != -3 || !ok {
-			t.Errorf("number = %d, %v, want -3", got, ok)
+		if got, ok := oneValue(key, false, v).key(0, shop.CustomerKey, "customer"); got != "-3" || !ok {
+			t.Errorf("id = %q, %v, want -3", got, ok)
 		}
 	}
 	if got := oneValue(amount, true, unsigned(12)).optionalCents(0); got == nil || *got != 12_00 {
@@ -105,21 +105,21 @@ func TestValueThatBreaksARuleIsReplacedAndCounted(t *testing.T) {
 
 func TestRowWithoutAUsableKeyIsLeftOutAndNamed(t *testing.T) {
 	t.Parallel()
-	customer := func(r *row) bool { _, ok := r.customerNumber(0); return ok }
-	product := func(r *row) bool { _, ok := r.productCode(0); return ok }
+	customer := func(r *row) bool { _, ok := r.key(0, shop.CustomerKey, "customer"); return ok }
+	product := func(r *row) bool { _, ok := r.key(0, shop.ProductKey, "product"); return ok }
 	tests := []struct {
 		value mysql.FieldValue
 		read  func(*row) bool
 		rule  shop.Rule
 		want  string
 	}{
-		{null(), customer, shop.CustomerKey, "a customer whose customerNumber is NULL"},
-		{unsigned(3349714808), customer, shop.CustomerKey,
-			"customer 3349714808: customerNumber is not from -2147483648 to 2147483647"},
-		{null(), product, shop.ProductKey, "a product whose productCode is NULL"},
-		{str(""), product, shop.ProductKey, `product "": productCode has 0 characters, want 1 to 15`},
-		{str("P\x001"), product, shop.ProductKey, `product "P\x001": productCode holds a NUL at byte 1`},
-		{str(strings.Repeat("é", 16)), product, shop.ProductKey, "productCode has 16 characters, want 1 to 15"},
+		{null(), customer, shop.CustomerKey, "a customer whose thing is NULL"},
+		{unsigned(1 << 63), customer, shop.CustomerKey,
+			"customer 9223372036854775808: thing is not from -9223372036854775808 to 9223372036854775807"},
+		{null(), product, shop.ProductKey, "a product whose thing is NULL"},
+		{str(""), product, shop.ProductKey, `product "": thing is empty`},
+		{str("P\x001"), product, shop.ProductKey, `product "P\x001": thing holds a NUL at byte 1`},
+		{str(strings.Repeat("é", 65)), product, shop.ProductKey, "thing is too long: 130 bytes, at most 128 are allowed"},
 	}
 	for _, test := range tests {
 		r := oneValue(text, false, test.value)
@@ -128,7 +128,14 @@ func TestRowWithoutAUsableKeyIsLeftOutAndNamed(t *testing.T) {
 			t.Errorf("left out %v, example %q, want %q", !ok, got, test.want)
 		}
 	}
-	if r := oneValue(text, false, str(strings.Repeat("é", 15))); !product(r) {
-		t.Error("15 characters are refused")
+	for _, id := range []string{strings.Repeat("é", 64), "007", " ", "a@b.example"} {
+		if got, ok := oneValue(text, false, str(id)).key(0, shop.ProductKey, "product"); !ok || got != id {
+			t.Errorf("%q: %q, %v", id, got, ok)
+		}
+	}
+	r := oneValue(key, false, str("\x01\xab\x00\xff\x01\xab\x00\xff\x01\xab\x00\xff\x01\xab\x00\xff"))
+	r.setFields([]*mysql.Field{{Type: mysql.MYSQL_TYPE_STRING, Charset: binaryCharset, ColumnLength: binaryKeyBytes}})
+	if got, ok := r.key(0, shop.ProductKey, "product"); !ok || got != strings.Repeat("01ab00ff", 4) {
+		t.Errorf("BINARY(16): %q, %v", got, ok)
 	}
 }

@@ -12,9 +12,9 @@ import (
 // Column is a column as the source announces it.
 type Column struct {
 	Name string `json:"name"`
-	// "integer", "decimal", "text", "moment", or what a person calls another type
+	// "integer", "decimal", "text", "binary", "moment", or what a person calls another type
 	Type string `json:"type"`
-	// integer: bytes; decimal: digits in all; text: characters, at most longText
+	// integer, binary: bytes; decimal: digits in all; text: characters, at most longText
 	Length   int  `json:"length,omitempty"`
 	Decimals int  `json:"decimals,omitempty"` // decimal: digits after the point; moment: digits of a second's fraction
 	Unsigned bool `json:"unsigned,omitempty"`
@@ -69,6 +69,8 @@ func (t table) describe(f *mysql.Field) Column {
 		}
 	}
 	switch {
+	case isBinaryKey(f):
+		c.Type, c.Length = "binary", binaryKeyBytes
 	case text.reads(f):
 		c.Type, c.Length = "text", min(int(f.ColumnLength)/textBytes, longText)
 	case moment.reads(f):
@@ -123,6 +125,8 @@ func (c Column) String() string {
 			sign = "unsigned "
 		}
 		return fmt.Sprintf("%sinteger of %d bytes", sign, c.Length)
+	case "binary":
+		return fmt.Sprintf("BINARY(%d)", c.Length)
 	case "moment":
 		return fmt.Sprintf("DATETIME(%d)", c.Decimals)
 	}

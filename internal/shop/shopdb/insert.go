@@ -24,7 +24,7 @@ const timeLayout = "2006-01-02 15:04:05"
 // insertAll fills the shadow tables.
 func (l *loader) insertAll(ctx context.Context, content Content) error {
 	err := insertRows(ctx, l, "customers", 7, slices.Values(content.Customers), func(args []any, c shop.Customer) []any {
-		return append(args, c.Number, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
+		return append(args, c.ID, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
 			nullable(c.CreditLimit))
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func (l *loader) insertAll(ctx context.Context, content Content) error {
 		if r.RatedAt != nil {
 			at = r.RatedAt.UTC().Format(timeLayout)
 		}
-		return append(args, r.CustomerNumber, r.ProductCode, r.Stars, at)
+		return append(args, r.CustomerID, r.ProductCode, r.Stars, at)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
 
@@ -120,8 +121,8 @@ func fingerprint(content Content) (hash string, ratings int, err error) {
 	h := sha256.New()
 	encoder := json.NewEncoder(h)
 	for _, c := range content.Customers {
-		if err := encoder.Encode(c); err != nil {
-			return "", 0, fmt.Errorf("hash customer %d: %w", c.Number, err)
+		if err := encoder.Encode(hashed{idOf(c.ID), c.Name, c.City, c.State, c.PostalCode, c.Country, c.CreditLimit}); err != nil {
+			return "", 0, fmt.Errorf("hash %s: %w", shop.CustomerName(c.ID), err)
 		}
 	}
 	for _, p := range content.Products {
@@ -137,7 +138,7 @@ func fingerprint(content Content) (hash string, ratings int, err error) {
 		if err := r.Validate(); err != nil {
 			return "", 0, fmt.Errorf("check ratings: %w", err)
 		}
-		line = fmt.Appendf(line[:0], "%d %q %d", r.CustomerNumber, r.ProductCode, r.Stars)
+		line = fmt.Appendf(line[:0], "%v %q %d", idOf(r.CustomerID), r.ProductCode, r.Stars)
 		if r.RatedAt != nil {
 			line = fmt.Appendf(line, " %d", r.RatedAt.Unix())
 		}
@@ -145,6 +146,24 @@ func fingerprint(content Content) (hash string, ratings int, err error) {
 		ratings++
 	}
 	return hex.EncodeToString(h.Sum(nil)), ratings, nil
+}
+
+// hashed is a customer as the hash has it: its fields of the time when numbers were the only ids.
+type hashed struct {
+	Number      any
+	Name        string
+	City        string
+	State       *string
+	PostalCode  *string
+	Country     string
+	CreditLimit *shop.Cents
+}
+
+func idOf(id string) any {
+	if n, whole := text.Integer(id); whole {
+		return n
+	}
+	return id
 }
 
 // loader is one load over one connection.

@@ -13,7 +13,7 @@ func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
 	const query = "SELECT customerNumber, customerName, city, state, postalCode, country, creditLimit FROM customers ORDER BY customerNumber"
 	return readAll(ctx, db, "customers", query, func(rows *sql.Rows) (c shop.Customer, err error) {
 		var credit *string
-		if err := rows.Scan(&c.Number, &c.Name, &c.City, &c.State, &c.PostalCode, &c.Country, &credit); err != nil ||
+		if err := rows.Scan(&c.ID, &c.Name, &c.City, &c.State, &c.PostalCode, &c.Country, &credit); err != nil ||
 			credit == nil {
 			return c, err
 		}
@@ -45,7 +45,7 @@ func (db *DB) Liked(ctx context.Context, minStars int8) ([]shop.Rating, error) {
 	const query = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings WHERE productRating >= ? " +
 		"ORDER BY customerNumber, productCode"
 	return readAll(ctx, db, "ratings", query, func(rows *sql.Rows) (r shop.Rating, err error) {
-		return r, rows.Scan(&r.CustomerNumber, &r.ProductCode, &r.Stars, &r.RatedAt)
+		return r, rows.Scan(&r.CustomerID, &r.ProductCode, &r.Stars, &r.RatedAt)
 	}, minStars)
 }
 

@@ -47,8 +47,8 @@ func TestFingerprintSeesEveryColumn(t *testing.T) {
 	moment, later := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_001, 0)
 	limit, state := shop.Cents(100), "NY"
 	base := func() ([]shop.Customer, []shop.Product, []shop.Rating) {
-		return []shop.Customer{{Number: 1, Name: "A"}}, []shop.Product{{Code: "P", Name: "B"}},
-			[]shop.Rating{{CustomerNumber: 1, ProductCode: "P", Stars: 3, RatedAt: &moment}}
+		return []shop.Customer{{ID: "1", Name: "A"}}, []shop.Product{{Code: "P", Name: "B"}},
+			[]shop.Rating{{CustomerID: "1", ProductCode: "P", Stars: 3, RatedAt: &moment}}
 	}
 	changes := map[string]func(*shop.Customer, *shop.Product, *shop.Rating){
 		"nothing":  func(*shop.Customer, *shop.Product, *shop.Rating) {},
@@ -60,7 +60,7 @@ func TestFingerprintSeesEveryColumn(t *testing.T) {
 		"stars":    func(_ *shop.Customer, _ *shop.Product, r *shop.Rating) { r.Stars = 4 },
 		"time":     func(_ *shop.Customer, _ *shop.Product, r *shop.Rating) { r.RatedAt = &later },
 		"no time":  func(_ *shop.Customer, _ *shop.Product, r *shop.Rating) { r.RatedAt = nil },
-		"customer": func(_ *shop.Customer, _ *shop.Product, r *shop.Rating) { r.CustomerNumber = 2 },
+		"customer": func(_ *shop.Customer, _ *shop.Product, r *shop.Rating) { r.CustomerID = "2" },
 	}
 	seen := map[string]string{}
 	for name, change := range changes {
@@ -80,7 +80,7 @@ func TestFingerprintSeesEveryColumn(t *testing.T) {
 func TestFingerprintRefusesWhatTheSchemaCannotHold(t *testing.T) {
 	t.Parallel()
 	for name, content := range map[string]Content{
-		"six stars": {Ratings: slices.Values([]shop.Rating{{CustomerNumber: 1, ProductCode: "P", Stars: 6}})},
+		"six stars": {Ratings: slices.Values([]shop.Rating{{CustomerID: "1", ProductCode: "P", Stars: 6}})},
 		"no code":   {Products: []shop.Product{{Name: "B"}}, Ratings: slices.Values([]shop.Rating(nil))},
 	} {
 		if _, _, err := fingerprint(content); err == nil {

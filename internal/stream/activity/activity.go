@@ -12,19 +12,19 @@ import (
 // Event is one activity event of a session as it arrives on the stream. Field names are the
 // wire's. Unknown fields are not dropped: the recommendation record carries the event's own bytes.
 type Event struct {
-	EventID        string   `json:"event_id,omitempty"`
-	SessionID      string   `json:"session_id"`
-	CustomerNumber *int32   `json:"customer_number,omitempty"` // nil: an anonymous visitor
-	City           string   `json:"city,omitempty"`
-	Country        string   `json:"country,omitempty"`
-	CreditLimit    *float64 `json:"credit_limit,omitempty"`
-	BrowseHistory  []Browse `json:"browse_history"`
-	OccurredAt     string   `json:"occurred_at,omitempty"` // RFC 3339
+	EventID       string   `json:"event_id,omitempty"`
+	SessionID     string   `json:"session_id"`
+	CustomerID    *ID      `json:"customer_number,omitempty"` // nil: an anonymous visitor
+	City          string   `json:"city,omitempty"`
+	Country       string   `json:"country,omitempty"`
+	CreditLimit   *float64 `json:"credit_limit,omitempty"`
+	BrowseHistory []Browse `json:"browse_history"`
+	OccurredAt    string   `json:"occurred_at,omitempty"` // RFC 3339
 }
 
 // Browse is one product the visitor looked at in this session, oldest first.
 type Browse struct {
-	ProductCode    string   `json:"product_code"`
+	ProductCode    ID       `json:"product_code"`
 	Quantity       Quantity `json:"quantity"`
 	InShoppingCart bool     `json:"in_shopping_cart"`
 	Purchased      bool     `json:"purchased,omitempty"` // what was in the cart has been bought
@@ -86,7 +86,11 @@ type Recommendation struct {
 	Source       Source    `json:"source"`
 	GeneratedAt  time.Time `json:"generated_at"`
 	LatencyMS    float64   `json:"latency_ms"` // from the record's arrival on the stream to GeneratedAt
-	Position     Position  `json:"position"`
+	// How many of the session's products, of those that were looked up, and whether its customer the
+	// model does not know: many of them are a sign that events name other ids than the shop's tables.
+	UnknownProducts int      `json:"unknown_products,omitzero"`
+	UnknownCustomer bool     `json:"unknown_customer,omitzero"`
+	Position        Position `json:"position"`
 }
 
 // Record is the recommendation record that goes to S3, one JSON object a line: the event as it

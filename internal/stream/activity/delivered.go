@@ -60,6 +60,7 @@ type Delivered struct {
 	Recommendation
 	OwnEventID string // the event's field event_id; may be empty
 	Items      int    // recommended products
+	Products   int    // different ones in the event's history
 	Digest     Digest // of the event
 	Intact     bool   // the line's checksum is right, or there is none
 }
@@ -68,7 +69,10 @@ type Delivered struct {
 // breaks the rules of I-JSON (see Parse), and looks at no recommended product.
 func ParseDelivered(line []byte) (Delivered, error) {
 	var r struct {
-		EventID          string            `json:"event_id"`
+		EventID       string `json:"event_id"`
+		BrowseHistory []struct {
+			ProductCode ID `json:"product_code"`
+		} `json:"browse_history"`
 		RecommendedItems *[]jsontext.Value `json:"recommended_items"`
 		Recommendation   *Recommendation   `json:"recommendation"`
 	}
@@ -78,8 +82,13 @@ func ParseDelivered(line []byte) (Delivered, error) {
 	if r.RecommendedItems == nil || r.Recommendation == nil {
 		return Delivered{}, errors.New("parse record: recommended_items or recommendation is missing")
 	}
+	products := make(map[ID]struct{}, len(r.BrowseHistory))
+	for _, b := range r.BrowseHistory {
+		products[b.ProductCode] = struct{}{}
+	}
 	return Delivered{Recommendation: *r.Recommendation, OwnEventID: r.EventID, Items: len(*r.RecommendedItems),
-		Digest: DigestOf(line), Intact: intact(line)}, nil
+		Products: len(products),
+		Digest:   DigestOf(line), Intact: intact(line)}, nil
 }
 
 // DigestOf is the digest of an event, from its own bytes or from those of the line that it was

@@ -25,21 +25,13 @@ const (
 	MaxBrowseHistory = 10_000
 	// MaxID bounds session_id and event_id in characters, as Kinesis bounds a partition key.
 	MaxID = 256
-	// MaxProductCode bounds product_code in characters; the seed's codes have at most 15 characters.
-	MaxProductCode = 128
 )
-
-// wire is an event as it is decoded.
-type wire struct {
-	Event
-	CustomerNumber *whole `json:"customer_number"`
-}
 
 // Parse reads one event: a JSON object by the rules of I-JSON (RFC 7493), so that every reader of
 // every later program reads it alike. That is UTF-8 without a half of a surrogate pair, no name twice
 // in an object, and numbers that a double holds; kindred adds no NUL and at most MaxNesting levels.
 // Names count exactly as they are written. A quantity may be a string of digits; no other number may
-// be a string, and no id a number, so that "007" never becomes 7.
+// be a string. The ids of customers and products may be whole numbers; see ID.
 //
 // The error is always a *Fault. Fields that Parse does not know are legal; the three that the
 // recommendation record adds are not. browse_history must be there and may be empty.
@@ -47,8 +39,8 @@ func Parse(data []byte) (*Event, error) {
 	if len(data) > MaxEventBytes {
 		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the event has %d bytes, the limit is %d", len(data), MaxEventBytes)}
 	}
-	var w wire
-	if err := json.Unmarshal(data, &w); err != nil {
+	var e Event
+	if err := json.Unmarshal(data, &e); err != nil {
 		return nil, decodingFault(data, err)
 	}
 	if start := bytes.TrimLeft(data, " \t\r\n"); start[0] != '{' { // null decodes into a struct without an error
@@ -57,11 +49,10 @@ func Parse(data []byte) (*Event, error) {
 	if fault := inspect(data); fault != nil {
 		return nil, fault
 	}
-	if message := w.problem(); message != "" {
+	if message := e.problem(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}
-	w.Event.CustomerNumber = (*int32)(w.CustomerNumber)
-	return &w.Event, nil
+	return &e, nil
 }
 
 // problem names the first broken rule of a decoded event, or "".
@@ -78,9 +69,14 @@ func (e *Event) problem() string {
 	case len(e.BrowseHistory) > MaxBrowseHistory:
 		return fmt.Sprintf("browse_history has %d entries, the limit is %d", len(e.BrowseHistory), MaxBrowseHistory)
 	}
+	if e.CustomerID != nil {
+		if problem := e.CustomerID.problem(); problem != "" {
+			return "customer_number " + problem
+		}
+	}
 	for i, b := range e.BrowseHistory {
-		if n := utf8.RuneCountInString(b.ProductCode); n == 0 || n > MaxProductCode {
-			return fmt.Sprintf("browse_history[%d].product_code has %d characters, want 1 to %d", i, n, MaxProductCode)
+		if problem := b.ProductCode.problem(); problem != "" {
+			return fmt.Sprintf("browse_history[%d].product_code %s", i, problem)
 		}
 	}
 	return ""
@@ -152,25 +148,6 @@ func (q *Quantity) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return &Fault{ReasonSchema, "browse_history.quantity is no whole number from 0 to 2147483647"}
 	}
 	*q = Quantity(n)
-	return nil
-}
-
-// whole is a customer's number.
-type whole int32
-
-// UnmarshalJSONFrom reads a whole number without fraction and exponent: Spark reads 7.0 and 7e0 as no
-// integer.
-func (w *whole) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	data, err := dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	n, err := strconv.ParseInt(string(data), 10, 32)
-	if err != nil {
-		return &Fault{ReasonSchema, "customer_number is no whole number from -2147483648 to 2147483647, as digits without " +
-			"point, exponent and quotes"}
-	}
-	*w = whole(n)
 	return nil
 }
 

@@ -19,8 +19,8 @@ func TestParseSeedEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, credit := int32(103), 21000.0
-	want := &Event{SessionID: "a1", CustomerNumber: &number, City: "Nantes", Country: "France", CreditLimit: &credit,
+	number, credit := ID("103"), 21000.0
+	want := &Event{SessionID: "a1", CustomerID: &number, City: "Nantes", Country: "France", CreditLimit: &credit,
 		BrowseHistory: []Browse{{"S18_1749", 3, true, true}, {"S24_2022", 1, false, false}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -41,6 +41,8 @@ func TestParseAccepts(t *testing.T) {
 		"names of other objects":     `{"session_id":"s","browse_history":[],"x":{"City":1,"city":2,"SESSION_ID":[{"Quantity":1}]}}`,
 		"white space around":         "\n {\"session_id\":\"s\",\"browse_history\":[]} \r\n",
 		"whole numbers with a point": `{"session_id":"s","customer_number":-7,"browse_history":[{"product_code":"a","quantity":3.0},{"product_code":"b","quantity":1e2}]}`,
+		"a customer of 128 bytes":    `{"session_id":"s","customer_number":"` + strings.Repeat("é", 64) + `","browse_history":[]}`,
+		"the largest numbers":        `{"session_id":"s","customer_number":9007199254740991,"browse_history":[{"product_code":-9007199254740991}]}`,
 		"256 wide characters":        `{"session_id":"` + strings.Repeat("é", MaxID) + `","browse_history":[]}`,
 		"10,000 entries":             `{"session_id":"s","browse_history":[` + strings.Repeat(entry+",", MaxBrowseHistory-1) + entry + `]}`,
 	} {
@@ -94,11 +96,17 @@ func TestParseFaults(t *testing.T) {
 		"broken quantity":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":"many"}]}`, ReasonSchema},
 		"quantity of 2.5":         {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.5}]}`, ReasonSchema},
 		"quantity beyond 31 bits": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2147483648}]}`, ReasonSchema},
-		"customer beyond 32 bits": {`{"session_id":"s","customer_number":12345678901,"browse_history":[]}`, ReasonSchema},
+		"customer beyond 53 bits": {`{"session_id":"s","customer_number":9007199254740992,"browse_history":[]}`, ReasonSchema},
+		"a customer of -0":        {`{"session_id":"s","customer_number":-0,"browse_history":[]}`, ReasonSchema},
+		"a customer of no text":   {`{"session_id":"s","customer_number":"","browse_history":[]}`, ReasonSchema},
+		"a customer of 129 bytes": {`{"session_id":"s","customer_number":"` + strings.Repeat("é", 64) + `a","browse_history":[]}`, ReasonSchema},
+		"a customer's list":       {`{"session_id":"s","customer_number":[7],"browse_history":[]}`, ReasonSchema},
+		"a product of 1e2":        {`{"session_id":"s","browse_history":[{"product_code":1e2}]}`, ReasonSchema},
+		"a product of 129 bytes":  {`{"session_id":"s","browse_history":[{"product_code":"` + strings.Repeat("x", 129) + `"}]}`, ReasonSchema},
+		"a product of true":       {`{"session_id":"s","browse_history":[{"product_code":true}]}`, ReasonSchema},
 		"half a customer":         {`{"session_id":"s","customer_number":7.5,"browse_history":[]}`, ReasonSchema},
 		"a customer of 7.0":       {`{"session_id":"s","customer_number":7.0,"browse_history":[]}`, ReasonSchema},
 		"a customer of 1e2":       {`{"session_id":"s","customer_number":1e2,"browse_history":[]}`, ReasonSchema},
-		"customer in words":       {`{"session_id":"s","customer_number":"7","browse_history":[]}`, ReasonSchema},
 		"quantity of 2^31 by 2e9": {`{"session_id":"s","browse_history":[{"product_code":"a","quantity":2.2e9}]}`, ReasonSchema},
 		"reserved field":          {`{"session_id":"s","browse_history":[],"recommendation":null}`, ReasonSchema},
 		"reserved, other case":    {`{"session_id":"s","browse_history":[],"Similar_Items":{}}`, ReasonSchema},
@@ -123,7 +131,7 @@ func TestFaultsTellNoValueOfTheEvent(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{
 		`{"session_id":"s","customer_number":987654.5,"browse_history":[]}`,
-		`{"session_id":"s","customer_number":98765498765498,"browse_history":[]}`,
+		`{"session_id":"s","customer_number":98765498765498765,"browse_history":[]}`,
 		`{"session_id":"s","credit_limit":"987654","browse_history":[]}`,
 		`{"session_id":"s","browse_history":[{"product_code":"a","quantity":"987654x"}]}`,
 		`{"session_id":"s","browse_history":[]} 987654`,
@@ -159,5 +167,18 @@ func TestIDs(t *testing.T) {
 	}
 	if got := RecommendationID("own"); got != "rec-38f8b32456a5355dca166307768721ed" {
 		t.Errorf("recommendation id: got %q", got)
+	}
+}
+
+func TestNumberAndStringAreOneID(t *testing.T) {
+	t.Parallel()
+	for _, ids := range [][3]string{{`7`, `"7"`, "7"}, {`-12`, `"-12"`, "-12"}, {`"007"`, `"\u003007"`, "007"},
+		{`"a b/c%2F"`, `"a b\/c%2F"`, "a b/c%2F"}} {
+		for _, id := range ids[:2] {
+			e, err := Parse([]byte(`{"session_id":"s","customer_number":` + id + `,"browse_history":[{"product_code":` + id + `}]}`))
+			if err != nil || string(*e.CustomerID) != ids[2] || string(e.BrowseHistory[0].ProductCode) != ids[2] {
+				t.Errorf("%s: %+v, %v, want %q", id, e, err, ids[2])
+			}
+		}
 	}
 }

@@ -164,11 +164,11 @@ func describe(s sessionRecord, names map[string]string) (Visitor, bool) {
 		return code
 	}
 	visitor := Visitor{Who: "An anonymous visitor"}
-	if n := s.event.CustomerNumber; n != nil {
-		visitor.Who = fmt.Sprintf("Customer %d", *n)
+	if n := s.event.CustomerID; n != nil {
+		visitor.Who = "Customer " + string(*n)
 	}
 	for _, b := range s.event.BrowseHistory {
-		text := name(b.ProductCode)
+		text := name(string(b.ProductCode))
 		if b.InShoppingCart {
 			text += " (in the cart)"
 		}

@@ -16,25 +16,25 @@ type Version struct {
 	Model     *recommend.Model
 	version   *modelversion.Version
 	items     map[string]int // by code
-	customers map[int32]int  // by number
+	customers map[string]int // by id
 }
 
 // New returns v as a version that can be asked. The caller must not change v any more.
 func New(v *modelversion.Version) *Version {
 	m := &Version{Model: &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}, version: v,
-		items: make(map[string]int, len(v.Items)), customers: make(map[int32]int, len(v.Customers))}
+		items: make(map[string]int, len(v.Items)), customers: make(map[string]int, len(v.Customers))}
 	for i, it := range v.Items {
 		m.items[it.Code] = i
 	}
 	for i, c := range v.Customers {
-		m.customers[c.Number] = i
+		m.customers[c.ID] = i
 	}
 	return m
 }
 
 // Lookup finds the products and customers that the version knows.
-func (v *Version) Lookup(codes []string, customers []int32) recommend.Lookup {
-	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[int32]recommend.Customer{}}
+func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
+	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}}
 	for _, code := range codes {
 		if i, ok := v.items[code]; ok {
 			found.Items[code] = v.version.Items[i].Vector

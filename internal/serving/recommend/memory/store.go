@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,8 +78,8 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 // Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text of a
 // database.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
-	customers []int32) (recommend.Lookup, error) {
-	if err := checkText(codes...); err != nil {
+	customers []string) (recommend.Lookup, error) {
+	if err := checkText(append(slices.Clone(codes), customers...)...); err != nil {
 		return recommend.Lookup{}, err
 	}
 	return s.version(m).Lookup(codes, customers), ctx.Err()

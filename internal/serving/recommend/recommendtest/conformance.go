@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 // Conformer is the store that package recommend declares.
 type Conformer interface {
 	Traffic(ctx context.Context) (recommend.Traffic, error)
-	Lookup(ctx context.Context, m *recommend.Model, codes []string, customers []int32) (recommend.Lookup, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
@@ -69,7 +70,7 @@ func gridVersion(seed uint64) *modelversion.Version {
 		}
 	}
 	for n := range 9 {
-		c := modelversion.Customer{Number: int32(n - 4), Origin: modelversion.OriginTrained, Vector: vector()}
+		c := modelversion.Customer{ID: strconv.Itoa(n - 4), Origin: modelversion.OriginTrained, Vector: vector()}
 		for i := n; n%3 > 0 && i < len(v.Items); i += 1 + n {
 			c.Rated = append(c.Rated, v.Items[i].Code)
 		}
@@ -107,15 +108,15 @@ func testLookup(t *testing.T, s Conformer) {
 	t.Parallel()
 	v := gridVersion(1)
 	m := mustModel(t, s)
-	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""}, []int32{-4, 3, 99})
+	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""}, []string{"-4", "3", "99", "03"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(found.Items) != 1 || !slices.Equal(found.Items[v.Items[4].Code], v.Items[4].Vector) {
 		t.Errorf("products: %v", found.Items)
 	}
-	if len(found.Customers) != 2 || found.Customers[3].Origin != modelversion.OriginTrained ||
-		!slices.Equal(found.Customers[3].Vector, v.Customers[7].Vector) {
+	if len(found.Customers) != 2 || found.Customers["3"].Origin != modelversion.OriginTrained ||
+		!slices.Equal(found.Customers["3"].Vector, v.Customers[7].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
 	if found, err = s.Lookup(t.Context(), m, nil, nil); err != nil || len(found.Items)+len(found.Customers) > 0 {
@@ -147,7 +148,7 @@ func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversi
 				}
 			}
 			if rapid.Bool().Draw(rt, "of a customer") {
-				customer := rapid.Int32Range(-6, 6).Draw(rt, "customer")
+				customer := strconv.Itoa(rapid.IntRange(-6, 6).Draw(rt, "customer"))
 				search.Customer = &customer
 			}
 			searches = append(searches, search)
@@ -191,7 +192,7 @@ func compareNeighbours(t *rapid.T, q recommend.Neighbours, got, want []recommend
 func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
 	var rated []string
 	for _, c := range v.Customers {
-		if q.Customer != nil && c.Number == *q.Customer {
+		if q.Customer != nil && c.ID == *q.Customer {
 			rated = c.Rated
 		}
 	}

@@ -107,7 +107,7 @@ func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
 
 // Lookup finds products and customers.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
-	customers []int32) (recommend.Lookup, error) {
+	customers []string) (recommend.Lookup, error) {
 	if err := s.enter(ctx, m); err != nil {
 		return recommend.Lookup{}, err
 	}

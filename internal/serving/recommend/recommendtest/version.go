@@ -17,9 +17,9 @@ const (
 
 // The customers of Version. All others are unknown to it.
 const (
-	CustomerOfLine1  int32 = 101 // trained, likes line 1, has rated L1_00 to L1_04
-	CustomerFeatures int32 = 102 // no history; a vector of line 2 made from features
-	CustomerOfAll    int32 = 103 // trained, has rated everything
+	CustomerOfLine1  string = "101" // trained, likes line 1, has rated L1_00 to L1_04
+	CustomerFeatures string = "102" // no history; a vector of line 2 made from features
+	CustomerOfAll    string = "103" // trained, has rated everything
 )
 
 // Version makes a small model: four product lines with a direction each, L0_00 out of stock,
@@ -54,10 +54,10 @@ func Version(id string) *modelversion.Version {
 	}
 	v.Items[0].QuantityInStock = 0
 	v.Customers = []modelversion.Customer{
-		{Number: CustomerOfLine1, Origin: modelversion.OriginTrained, Vector: direction(1, taste),
+		{ID: CustomerOfLine1, Origin: modelversion.OriginTrained, Vector: direction(1, taste),
 			Rated: all[itemsPerLine : itemsPerLine+5]},
-		{Number: CustomerFeatures, Origin: modelversion.OriginFeatures, Vector: direction(2, taste)},
-		{Number: CustomerOfAll, Origin: modelversion.OriginTrained, Vector: direction(0, taste), Rated: all},
+		{ID: CustomerFeatures, Origin: modelversion.OriginFeatures, Vector: direction(2, taste)},
+		{ID: CustomerOfAll, Origin: modelversion.OriginTrained, Vector: direction(0, taste), Rated: all},
 	}
 	v.Solver.Gram = make([]float32, dim*dim)
 	for _, it := range v.Items {

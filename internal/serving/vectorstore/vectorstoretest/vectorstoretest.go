@@ -10,6 +10,7 @@ import (
 	"math"
 	random "math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func Version(id string, seed uint64, shape Shape) *modelversion.Version {
 				vector[i] += x / 3
 			}
 		}
-		c := modelversion.Customer{Number: int32(1 + n), Origin: modelversion.OriginTrained, Vector: vector}
+		c := modelversion.Customer{ID: strconv.Itoa(1 + n), Origin: modelversion.OriginTrained, Vector: vector}
 		for i, at := 0, 0; i < shape.RatedEach && at < shape.Items; i++ {
 			c.Rated = append(c.Rated, v.Items[at].Code)
 			at += 1 + rng.IntN(2*max(1, shape.Items/(shape.RatedEach+1)))

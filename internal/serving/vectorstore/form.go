@@ -1,0 +1,135 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+
+	"kindred/internal/platform/text"
+)
+
+// form is how a version's tables hold ids. It is fixed when the version is loaded, and both are
+// read.
+type form string
+
+const (
+	// formDense: customer and item hold each id once, as text, with a number; rated holds the numbers.
+	formDense form = "dense"
+	// formNumbered is that of programs until commit 7ca8cf2: customers are integers, and rated repeats
+	// the products' codes.
+	formNumbered form = "numbered"
+)
+
+// tables is what the schema of a version must hold.
+func (f form) tables() columns {
+	if f == formNumbered {
+		return columns{
+			"item":     {"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
+			"customer": {"number", "origin", "embedding"},
+			"rated":    {"customer", "code"},
+		}
+	}
+	return columns{
+		"item":     {"key", "code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
+		"customer": {"key", "id", "origin", "embedding"},
+		"rated":    {"customer", "item", "last", "count"},
+	}
+}
+
+// keys are the indexes that enforce the tables' keys, as damage names them.
+func (f form) keys() []string {
+	if f == formNumbered {
+		return []string{"item btree text_ops", "customer btree int4_ops", "rated btree int4_ops"}
+	}
+	return []string{"item btree text_ops", "customer btree text_ops", "rated btree int4_ops"}
+}
+
+// customerID is the column of table customer, as text.
+func (f form) customerID() string {
+	if f == formNumbered {
+		return `(number::text COLLATE "C")`
+	}
+	return "id"
+}
+
+// formOf looks at a version's tables. It takes no rights on them.
+func formOf(ctx context.Context, db querier, schema string) (form, error) {
+	var numbered bool
+	err := db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'customer' AND a.attname = 'number' AND NOT a.attisdropped)`,
+		unnamed, schema).Scan(&numbered)
+	if err != nil {
+		return "", fmt.Errorf("look at schema %s: %w", schema, err)
+	}
+	if numbered {
+		return formNumbered, nil
+	}
+	return formDense, nil
+}
+
+// number is the integer that a version with numbers has for an id; false: it has none.
+func number(id string) (int32, bool) {
+	n, whole := text.Integer(id)
+	return int32(n), whole && int64(int32(n)) == n
+}
+
+// customersSQL asks for customers by id, with the argument that it takes.
+func (m *model) customersSQL(ids []string) (sql string, arg any) {
+	from := `, origin, embedding FROM ` + m.schema + `.customer WHERE `
+	if m.form != formNumbered {
+		return `SELECT id` + from + `id = ANY($1)`, ids
+	}
+	numbers := make([]int32, 0, len(ids))
+	for _, id := range ids {
+		if n, fits := number(id); fits {
+			numbers = append(numbers, n)
+		}
+	}
+	return `SELECT number::text` + from + `number = ANY($1)`, numbers
+}
+
+// excludedSQL is the condition that leaves out the products of $1 and, when customer is not nil, what
+// the customer of $2 has rated. It returns the second argument, nil without a customer that the
+// version can know.
+//
+// A scan looks a row's product up in a hash table that is made once (NOT IN): under a generic plan,
+// <> ALL compares one by one, which took 0.2 s for 10,000 products and 800 rows. An index meets few
+// rows, and the planner overrates the cost of NOT IN.
+func (m *model) excludedSQL(customer *string, indexed bool) (condition string, arg any) {
+	if m.form == formNumbered {
+		return m.excludedNumbered(customer, indexed)
+	}
+	const codes = ` AND i.code NOT IN (SELECT unnest($1::text[]))`
+	rated := m.schema + `.rated r WHERE r.customer = (SELECT c.key FROM ` + m.schema + `.customer c WHERE c.id = $2)`
+	switch {
+	case customer == nil && indexed:
+		return ` AND i.code <> ALL ($1)`, nil
+	case customer == nil:
+		return codes, nil
+	case indexed:
+		return ` AND i.code <> ALL ($1) AND NOT EXISTS (SELECT 1 FROM ` + rated + ` AND r.item = i.key)`, *customer
+	}
+	return codes + ` AND i.key NOT IN (SELECT r.item FROM ` + rated + `)`, *customer
+}
+
+func (m *model) excludedNumbered(customer *string, indexed bool) (condition string, arg any) {
+	left := ` AND i.code NOT IN (SELECT unnest($1::text[])`
+	if indexed {
+		left = ` AND i.code <> ALL ($1)`
+	}
+	known := false
+	if customer != nil {
+		if arg, known = number(*customer); !known {
+			arg = nil
+		}
+	}
+	switch rated := m.schema + `.rated r WHERE r.customer = $2`; {
+	case known && indexed:
+		left += ` AND NOT EXISTS (SELECT 1 FROM ` + rated + ` AND r.code = i.code)`
+	case known:
+		left += ` UNION ALL SELECT r.code FROM ` + rated + `)`
+	case !indexed:
+		left += `)`
+	}
+	return left, arg
+}
