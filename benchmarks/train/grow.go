@@ -107,23 +107,25 @@ const wholeBudget = 10
 
 // shopOf is a shop whose customers rated what m says, one in four not well.
 func shopOf(m *ials.Matrix) *train.Data {
-	d := &train.Data{Ratings: make([]evaluation.Rating, 0, len(m.Col))}
+	ratings := make([]evaluation.Rating, 0, len(m.Col))
+	var products []shop.Product
+	var customers []shop.Customer
 	for p := range m.Cols {
-		d.Products = append(d.Products, shop.Product{Code: fmt.Sprintf("S%08d", p), Line: fmt.Sprint("line ", p%20)})
+		products = append(products, shop.Product{Code: fmt.Sprintf("S%08d", p), Line: fmt.Sprint("line ", p%20)})
 	}
 	for u := range m.Rows {
-		d.Customers = append(d.Customers, shop.Customer{ID: strconv.Itoa(u + 1), Country: fmt.Sprint("country ", u%30)})
+		customers = append(customers, shop.Customer{ID: strconv.Itoa(u + 1), Country: fmt.Sprint("country ", u%30)})
 		cols, _ := m.Row(u)
 		for i, p := range cols {
 			stars := int8(5)
 			if evaluation.Mix(uint64(u)<<32+uint64(p))%4 == 0 {
 				stars = 2
 			}
-			d.Ratings = append(d.Ratings, evaluation.Rating{Customer: int32(u), Product: p, Stars: stars,
+			ratings = append(ratings, evaluation.Rating{Customer: int32(u), Product: p, Stars: stars,
 				RatedAt: int64(1_700_000_000 + 3600*i)})
 		}
 	}
-	return d
+	return train.NewData(customers, products, ratings)
 }
 
 // peakMemory is the most that this process has held, in bytes.

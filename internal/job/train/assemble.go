@@ -38,14 +38,17 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		}
 	}
 	for i, p := range data.Products {
-		v.Items = append(v.Items, modelversion.Item{Code: p.Code, Name: p.Name, Line: p.Line,
-			QuantityInStock: p.QuantityInStock,
+		v.Items = append(v.Items, modelversion.Item{Code: p.ID, Name: p.Name, Line: p.Line,
+			QuantityInStock: p.Stock,
 			Positives:       positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
 	}
 	for i, c := range data.Customers {
+		if c.Guest {
+			continue
+		}
 		codes := make([]string, len(rated[i]))
 		for j, p := range rated[i] {
-			codes[j] = data.Products[p].Code
+			codes[j] = data.Products[p].ID
 		}
 		slices.Sort(codes)
 		codes = slices.Compact(codes)

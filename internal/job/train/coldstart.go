@@ -21,7 +21,7 @@ const (
 // coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones
 // among themselves by the vectors that their features give them. nil where there is too little to
 // measure.
-func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*modelversion.Part, error) {
+func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg ials.Config) (*modelversion.Part, error) {
 	place := make(map[int32]int32) // product → its place among the cold ones
 	var cold []int32
 	for p := range data.Products {
@@ -45,7 +45,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, cfg ials.Config) (*
 	if len(cold) < fewestCold || len(task.Cases) < fewestCold {
 		return nil, nil
 	}
-	f, err := fit(ctx, data, t.Config.cells(rest, nil), cfg, t.epochs("fit without some products"))
+	f, err := fit(ctx, data, signal.cells(rest, nil), cfg, t.epochs("fit without some products"))
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +67,20 @@ func linePopularity(data *Data, likes *evaluation.Pairs, cold []int32) evaluatio
 	sum, count := make(map[string]float64), make(map[string]float64)
 	for p, who := range likes.Transposed().Of {
 		if len(who) > 0 {
-			line := data.Products[p].Line
-			sum[line] += float64(len(who))
-			count[line]++
+			for _, line := range data.Products[p].Categories {
+				sum[line] += float64(len(who))
+				count[line]++
+			}
 		}
 	}
 	return func(_ int32, scores []float32) {
 		for i, p := range cold {
-			line := data.Products[p].Line
-			scores[i] = float32(sum[line] / max(count[line], 1))
+			lines := data.Products[p].Categories
+			mean := 0.0
+			for _, line := range lines {
+				mean += sum[line] / max(count[line], 1)
+			}
+			scores[i] = float32(mean / max(float64(len(lines)), 1))
 		}
 	}
 }

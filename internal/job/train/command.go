@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"kindred/internal/lake/commit"
@@ -36,6 +38,9 @@ type RunCommand struct {
 	FeedbackView     float64             `default:"0" help:"Training weight of a product that a customer viewed but did not rate. A like has weight 1; 0 ignores views."`
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
+	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. A like has weight 1, and so has a purchase: rating=0 and purchase=0 leave those out. Default: tuning chooses for view and cart; a kind of the shop's own counts nothing."`
+	Repeat           *float64            `placeholder:"WEIGHT" help:"What each doubling of the times that a customer bought a product adds to its training weight. Default: 0 for ratings; for interactions tuning chooses."`
+	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days in which what a customer did comes to weigh half in training. 0 lets nothing fade."`
 	Dim              int                 `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`
@@ -57,7 +62,7 @@ type ShowCommand struct {
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
-		FeedbackPurchase: c.FeedbackPurchase}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.Repeat, HalfLife: c.HalfLife}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -119,12 +124,20 @@ func (r *Result) sentence() string {
 			r.ModelVersion, from, r.table())
 	}
 	if r.NoOp {
-		return fmt.Sprintf("Model version %s was trained already and is current: same ratings, same configuration.\n%s",
+		return fmt.Sprintf("Model version %s was trained already and is current: same training set, same configuration.\n%s",
 			r.ModelVersion, r.table())
 	}
-	return fmt.Sprintf("Trained model version %s on %d ratings of %d customers and %d products in %.1f s.\n%s",
-		r.ModelVersion, r.Interactions,
+	return fmt.Sprintf("Trained model version %s on %d %s of %d customers and %d products in %.1f s.\n%s",
+		r.ModelVersion, r.Interactions, r.what(),
 		r.Customers, r.Items, r.Seconds, r.table())
+}
+
+// what the rows are that it was trained on.
+func (r *Result) what() string {
+	if r.Config.Signal != nil {
+		return "interactions"
+	}
+	return "ratings"
 }
 
 // table is the report for people.
@@ -134,6 +147,13 @@ func (r *Result) table() string {
 	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
 		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
+	if s := r.Config.Signal; s != nil {
+		b.WriteString("A purchase and a like weigh 1")
+		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
+			fmt.Fprintf(&b, ", %s %g", kind, s.Kinds[kind])
+		}
+		fmt.Fprintf(&b, "; each doubling of purchases adds %g.\n", s.Repeat)
+	}
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)
 	if r.Report.Ties > 0 {

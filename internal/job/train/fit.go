@@ -5,27 +5,10 @@ import (
 	"fmt"
 	"slices"
 
-	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
-	"kindred/internal/shop"
 )
-
-// Data is what a training set holds, with ratings pointing into the sorted customers and products.
-type Data struct {
-	Customers []shop.Customer // sorted by Number
-	Products  []shop.Product  // sorted by Code
-	Ratings   []evaluation.Rating
-	Feedback  []Feedback
-}
-
-// Feedback is what a customer did with a product in a session.
-type Feedback struct {
-	Customer, Product int32
-	Action            interaction.Action
-	At                int64 // unix seconds
-}
 
 // feedbackBefore is what was known of each customer before their first held-out rating, without the
 // held-out pairs: a look at the very product that is to be found would give it away. Of a customer
@@ -75,7 +58,6 @@ func matrix(customers, products int, cells []cell) *ials.Matrix {
 
 // fit trains on the positives, then gives those without any a vector from their features.
 func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
-
 	progress func(epoch int, loss func() float64)) (*fitted, error) {
 	m := matrix(len(data.Customers), len(data.Products), positives)
 	model, err := ials.Fit(ctx, m, cfg, progress)
@@ -94,8 +76,9 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	}
 	f.encoder.CreditEdges = creditEdges(data.Customers)
 	features := make([][]string, len(data.Customers))
-	for i, c := range data.Customers {
-		features[i] = customerFeatures(c, &f.encoder)
+	further := numberFeatures(len(data.Customers), func(i int) []Number { return data.Customers[i].Numbers })
+	for i := range data.Customers {
+		features[i] = append(customerFeatures(&data.Customers[i], &f.encoder), further[i]...)
 	}
 	var r *ridge
 	f.customersFeatured, r = fillIn(cfg.Dim, m, features, model.User)

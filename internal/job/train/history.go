@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
@@ -68,7 +70,7 @@ func isLost(err error) bool {
 // carry makes a version of the latest earlier one that learned from the same: it has that one's
 // factors, report and verdict, and the products' names and stock of today. It is nil where there is
 // none that can be read.
-func (j Job) carry(ctx context.Context, models *commit.Repository, past past, products []shop.Product,
+func (j Job) carry(ctx context.Context, models *commit.Repository, past past, products []Product,
 	identity modelversion.Version) (*modelversion.Version, error) {
 	for _, a := range past.versions {
 		if a.Learned != identity.Learned || a.ID == identity.ID {
@@ -81,12 +83,12 @@ func (j Job) carry(ctx context.Context, models *commit.Repository, past past, pr
 		if err != nil {
 			return nil, fmt.Errorf("read the version to carry over: %w", err)
 		}
-		if !slices.EqualFunc(v.Items, products, func(i modelversion.Item, p shop.Product) bool { return i.Code == p.Code }) {
+		if !slices.EqualFunc(v.Items, products, func(i modelversion.Item, p Product) bool { return i.Code == p.ID }) {
 			return nil, fmt.Errorf("carry version %s over: it has other products than it was made from: %w", a.ID,
 				modelversion.ErrInvalid)
 		}
 		for i, p := range products {
-			v.Items[i].Name, v.Items[i].QuantityInStock = p.Name, p.QuantityInStock
+			v.Items[i].Name, v.Items[i].QuantityInStock = p.Name, p.Stock
 		}
 		if v.Report.Verdict.CarriedFrom == "" {
 			v.Report.Verdict.CarriedFrom = a.ID
@@ -113,8 +115,8 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 	return checksum.Bytes(data), nil
 }
 
-// learnedHash is the input hash of what training reads: it stays when names or stock change.
-func learnedHash(d *Data, from sources, cfg Config) (string, error) {
+// setHash is of what training reads of a set of ratings: it stays when names or stock change.
+func setHash(d *trainingset.Set) string {
 	h := sha256.New()
 	var row []byte
 	put := func(s string) { row = append(binary.AppendUvarint(row, uint64(len(s))), s...) }
@@ -153,13 +155,41 @@ func learnedHash(d *Data, from sources, cfg Config) (string, error) {
 		row = binary.AppendVarint(row, int64(p.MSRP))
 		write()
 	}
-	for _, r := range d.Ratings {
+	for _, r := range d.Interactions {
 		row = binary.AppendVarint(row, int64(r.Customer))
 		row = binary.AppendVarint(row, int64(r.Product))
 		row = binary.AppendVarint(append(row, byte(r.Stars)), r.RatedAt)
 		write()
 	}
-	return inputHash(hex.EncodeToString(h.Sum(nil)), from.feedback.ContentHash, cfg, from.planted)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// historyHash is setHash for a set of interactions.
+func historyHash(h *trainingset.History, d *Data) string {
+	sum := sha256.New()
+	write := json.NewEncoder(sum) // of values that always encode, to a hash, which never fails
+	_ = write.Encode("interactions")
+	for i := range d.Customers {
+		c := &d.Customers[i]
+		_ = write.Encode([]any{c.ID, c.Guest, c.Country, c.City, c.Features, c.Numbers})
+	}
+	for i := range d.Products {
+		p := &d.Products[i]
+		_ = write.Encode([]any{p.ID, p.Line, p.Features, p.Numbers})
+	}
+	_ = write.Encode(h.Kinds)
+	var row []byte
+	for i := range h.Entries {
+		e := &h.Entries[i]
+		row = row[:0]
+		for _, n := range []int64{int64(e.Customer), int64(e.Session), int64(e.Product), int64(e.Order), int64(e.Kind), e.At} {
+			row = binary.AppendVarint(row, n)
+		}
+		row = binary.AppendUvarint(row, uint64(math.Float32bits(e.Value)))
+		row = binary.AppendUvarint(row, uint64(math.Float32bits(e.Quantity)))
+		_, _ = sum.Write(row)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // versionID names the model that the input and the version before give: m and 15 hex digits, valid

@@ -11,7 +11,6 @@ import (
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
-	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
@@ -97,7 +96,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	}
 	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
-		Interactions: m.Rows(trainingset.Ratings)}
+		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
 	var v *modelversion.Version
 	switch _, _, err = models.Restore(ctx, id); {
 	case err == nil:
@@ -130,12 +129,11 @@ type sources struct {
 // make reads the training set and makes the version, by carrying an earlier one over if that can be.
 func (j Job) make(ctx context.Context, sources sources, models *commit.Repository, past past,
 	identity modelversion.Version) (*modelversion.Version, error) {
-	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
+	data, err := j.read(ctx, sources)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	data := fromSet(set)
-	if identity.Learned, err = learnedHash(data, sources, j.Config); err != nil {
+	if identity.Learned, err = inputHash(data.rows, sources.feedback.ContentHash, j.Config, sources.planted); err != nil {
 		return nil, err
 	}
 	v, err := j.carry(ctx, models, past, data.Products, identity)
@@ -151,7 +149,30 @@ func (j Job) make(ctx context.Context, sources sources, models *commit.Repositor
 	return v, nil
 }
 
-func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, data *Data,
+// input is a training set as it was read.
+type input struct {
+	*Data
+	listed []shop.Product // of a set of ratings, in the order of their codes
+	rows   string         // hash of what training reads
+}
+
+func (j Job) read(ctx context.Context, sources sources) (input, error) {
+	if trainingset.IsHistory(sources.set) {
+		h, err := trainingset.ReadHistory(ctx, sources.sets, sources.set, j.ScratchDir)
+		if err != nil {
+			return input{}, err
+		}
+		data := fromHistory(h, j.Config.Signal)
+		return input{Data: data, rows: historyHash(h, data)}, nil
+	}
+	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
+	if err != nil {
+		return input{}, err
+	}
+	return input{fromSet(set), set.Products, setHash(set)}, nil
+}
+
+func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, data input,
 	identity modelversion.Version) (*modelversion.Version, error) {
 	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
 	var err error
@@ -160,8 +181,8 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 			return nil, fmt.Errorf("read the version to compare with: %w", err)
 		}
 	}
-	if j.Planted != nil {
-		if t.Truth, err = j.Planted.Truth(sources.planted, data.Products); err != nil {
+	if j.Planted != nil && data.listed != nil {
+		if t.Truth, err = j.Planted.Truth(sources.planted, data.listed); err != nil {
 			return nil, err
 		}
 	}
@@ -172,38 +193,11 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 		}
 		data.addFeedback(interactions)
 	}
-	v, err := t.Train(ctx, data)
+	v, err := t.Train(ctx, data.Data)
 	if err != nil {
 		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
 	}
 	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
 	v.Previous, v.TrainingRun = identity.Previous, identity.TrainingRun
 	return v, nil
-}
-
-func fromSet(set *trainingset.Set) *Data {
-	data := &Data{Customers: set.Customers, Products: set.Products,
-		Ratings: make([]evaluation.Rating, len(set.Interactions))}
-	for i, r := range set.Interactions {
-		data.Ratings[i] = evaluation.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: r.RatedAt}
-	}
-	return data
-}
-
-// addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
-func (d *Data) addFeedback(interactions []interaction.Interaction) {
-	customers, products := make(map[string]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
-	for i, c := range d.Customers {
-		customers[c.ID] = int32(i)
-	}
-	for i, p := range d.Products {
-		products[p.Code] = int32(i)
-	}
-	for _, in := range interactions {
-		customer, known := customers[in.CustomerID]
-		product, knownToo := products[in.ProductCode]
-		if known && knownToo {
-			d.Feedback = append(d.Feedback, Feedback{customer, product, in.Action, in.OccurredAt / 1000})
-		}
-	}
 }

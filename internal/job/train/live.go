@@ -14,7 +14,7 @@ import (
 // compare judges the configuration against the version before on what is newer than that one: on
 // the ratings that it does not know. To be fair, the candidate is fitted without them too: both
 // know the same, and are asked for what came after.
-func (t *Trainer) compare(ctx context.Context, data *Data,
+func (t *Trainer) compare(ctx context.Context, data *Data, signal Signal,
 	cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
 	live := t.Previous
 	owns := make(map[string]int, len(live.Customers))
@@ -27,7 +27,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data,
 		if !ok {
 			continue // neither may know them
 		}
-		if _, ok := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].Code); ok {
+		if _, ok := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].ID); ok {
 			known = append(known, r)
 		} else {
 			newer = append(newer, r)
@@ -37,7 +37,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data,
 	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
-	f, err := fit(ctx, data, t.Config.cells(known, data.feedbackBefore(newer)), cfg, t.epochs("fit for the comparison"))
+	f, err := fit(ctx, data, signal.cells(known, data.feedbackBefore(newer)), cfg, t.epochs("fit for the comparison"))
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
@@ -73,7 +73,7 @@ func liveBlock(live *modelversion.Version, data *Data, users []float32) evaluati
 		has[item.Code] = i
 	}
 	for p, product := range data.Products {
-		if i, ok := has[product.Code]; ok {
+		if i, ok := has[product.ID]; ok {
 			copy(items[p*d:], live.Items[i].Vector)
 		} else {
 			missing = append(missing, p)

@@ -7,7 +7,6 @@ import (
 
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
-	"kindred/internal/shop"
 )
 
 const (
@@ -128,35 +127,55 @@ func quantileEdges(values []float64) []float64 {
 	return slices.Compact(edges)
 }
 
-func creditEdges(customers []shop.Customer) []float64 {
+func creditEdges(customers []Customer) []float64 {
 	var limits []float64
-	for _, c := range customers {
-		if c.CreditLimit != nil {
-			limits = append(limits, float64(*c.CreditLimit)/100)
+	for i := range customers {
+		if credit := customers[i].Credit; credit != nil {
+			limits = append(limits, *credit)
 		}
 	}
 	return quantileEdges(limits)
 }
 
-func customerFeatures(c shop.Customer, e *modelversion.Encoder) []string {
-	var credit *float64
-	if c.CreditLimit != nil {
-		units := float64(*c.CreditLimit) / 100
-		credit = &units
-	}
-	return e.Features(c.Country, c.City, credit)
+func customerFeatures(c *Customer, e *modelversion.Encoder) []string {
+	return append(e.Features(c.Country, c.City, c.Credit), named(c.Features)...)
 }
 
-func productFeatures(products []shop.Product) [][]string {
-	prices := make([]float64, len(products))
-	for i, p := range products {
-		prices[i] = float64(p.MSRP)
-	}
-	edges := quantileEdges(prices)
+func productFeatures(products []Product) [][]string {
+	numbers := numberFeatures(len(products), func(i int) []Number { return products[i].Numbers })
 	features := make([][]string, len(products))
-	for i, p := range products {
-		bucket, _ := slices.BinarySearch(edges, prices[i])
-		features[i] = []string{"line=" + p.Line, "scale=" + p.Scale, "vendor=" + p.Vendor, "price=" + strconv.Itoa(bucket)}
+	for i := range products {
+		features[i] = append(named(products[i].Features), numbers[i]...)
+	}
+	return features
+}
+
+func named(features []Feature) []string {
+	names := make([]string, 0, len(features)+1)
+	for _, f := range features {
+		names = append(names, f.Name+"="+f.Value)
+	}
+	return names
+}
+
+// numberFeatures cuts each kind of number into buckets: "price=3".
+func numberFeatures(rows int, of func(int) []Number) [][]string {
+	values := map[string][]float64{}
+	for i := range rows {
+		for _, n := range of(i) {
+			values[n.Name] = append(values[n.Name], n.Value)
+		}
+	}
+	edges := make(map[string][]float64, len(values))
+	for name, all := range values {
+		edges[name] = quantileEdges(all)
+	}
+	features := make([][]string, rows)
+	for i := range rows {
+		for _, n := range of(i) {
+			bucket, _ := slices.BinarySearch(edges[n.Name], n.Value)
+			features[i] = append(features[i], n.Name+"="+strconv.Itoa(bucket))
+		}
 	}
 	return features
 }

@@ -51,11 +51,13 @@ func TestFeatures(t *testing.T) {
 	t.Parallel()
 	credit := shop.Cents(150_00)
 	encoder := &modelversion.Encoder{CreditEdges: []float64{100, 200}}
-	got := customerFeatures(shop.Customer{Country: "France", City: "Paris", CreditLimit: &credit}, encoder)
+	data := NewData([]shop.Customer{{Country: "France", City: "Paris", CreditLimit: &credit}},
+		[]shop.Product{{Line: "Cars", Scale: "1:10", Vendor: "V", MSRP: 5}, {MSRP: 900}}, nil)
+	got := customerFeatures(&data.Customers[0], encoder)
 	if want := []string{"country=France", "city=Paris", "credit=1"}; !slices.Equal(got, want) {
 		t.Errorf("customer has %v, want %v", got, want)
 	}
-	products := productFeatures([]shop.Product{{Line: "Cars", Scale: "1:10", Vendor: "V", MSRP: 5}, {MSRP: 900}})
+	products := productFeatures(data.Products)
 	if want := []string{"line=Cars", "scale=1:10", "vendor=V", "price=0"}; !slices.Equal(products[0], want) {
 		t.Errorf("product has %v, want %v", products[0], want)
 	}

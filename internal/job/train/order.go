@@ -6,19 +6,6 @@ import (
 
 	"kindred/internal/model/canonical"
 	"kindred/internal/model/evaluation"
-	"kindred/internal/shop"
-)
-
-// The kinds of nodes in a shop's graph, and of the edges from customers and products to their
-// features.
-const (
-	nodeCustomer uint64 = iota + 1
-	nodeProduct
-	nodeCountry
-	nodeCity
-	nodeLine
-	nodeScale
-	nodeVendor
 )
 
 // ordered is the same data with customers and products in canonical order, and everything else by
@@ -27,14 +14,15 @@ const (
 // and so on, nor the order of its rows changes a figure or a vector. Of several ratings of a pair
 // the newest counts.
 func (d *Data) ordered() *Data {
-	customers, products := d.ranks()
-	o := &Data{Customers: make([]shop.Customer, len(customers)), Products: make([]shop.Product, len(products)),
+	customers, products, values := d.ranks()
+	o := &Data{Counted: d.Counted, Customers: make([]Customer, len(customers)), Products: make([]Product, len(products)),
 		Ratings: make([]evaluation.Rating, len(d.Ratings)), Feedback: make([]Feedback, len(d.Feedback))}
 	for i, rank := range customers {
 		o.Customers[rank] = d.Customers[i]
 	}
 	for i, rank := range products {
 		o.Products[rank] = d.Products[i]
+		o.Products[rank].Features = values.sorted(d.Products[i].Features)
 	}
 	for i, r := range d.Ratings {
 		r.Customer, r.Product = customers[r.Customer], products[r.Product]
@@ -58,12 +46,14 @@ func (d *Data) ordered() *Data {
 	return o
 }
 
-// ranks are the places of customers and products in canonical order.
-func (d *Data) ranks() (customers, products []int32) {
+// ranks are the places of customers, products and values in canonical order.
+func (d *Data) ranks() (customers, products []int32, values places) {
 	g := newGraph(d)
 	customers, products = make([]int32, len(d.Customers)), make([]int32, len(d.Products))
 	nextCustomer, nextProduct := int32(0), int32(0)
-	for _, node := range canonical.Order(&canonical.Graph{Colours: g.colours, Edges: g.edges}) {
+	place := make([]int32, len(g.colours))
+	for i, node := range canonical.Order(&canonical.Graph{Colours: g.colours, Edges: g.edges}) {
+		place[node] = int32(i)
 		switch product := int(node) - len(customers); {
 		case product < 0:
 			customers[node] = nextCustomer
@@ -73,7 +63,35 @@ func (d *Data) ranks() (customers, products []int32) {
 			nextProduct++
 		}
 	}
-	return customers, products
+	return customers, products, places{g.values, place}
+}
+
+// places are the places of features' values in canonical order.
+type places struct {
+	nodes map[value]int32
+	place []int32
+}
+
+// sorted puts several values of one kind, such as categories, into canonical order.
+func (p places) sorted(features []Feature) []Feature {
+	several := false
+	for i := 1; i < len(features); i++ {
+		several = several || features[i].kind == features[i-1].kind
+	}
+	if !several {
+		return features
+	}
+	sorted := slices.Clone(features)
+	at := func(f Feature) int32 { return p.place[p.nodes[value{f.kind, f.Value}]] }
+	for start := 0; start < len(sorted); {
+		end := start + 1
+		for end < len(sorted) && sorted[end].kind == sorted[start].kind {
+			end++
+		}
+		slices.SortFunc(sorted[start:end], func(a, b Feature) int { return cmp.Compare(at(a), at(b)) })
+		start = end
+	}
+	return sorted
 }
 
 // graph is a shop without its names: customers, then products, then the values of their features,
@@ -99,24 +117,23 @@ type feature struct {
 
 func newGraph(d *Data) *graph {
 	g := &graph{data: d, values: map[value]int32{}, colours: make([]uint64, 0, len(d.Customers)+len(d.Products))}
-	for _, c := range d.Customers {
-		colour := nodeCustomer
-		if c.CreditLimit != nil {
-			colour ^= evaluation.Mix(uint64(*c.CreditLimit) + nodeCustomer)
+	for i := range d.Customers {
+		g.colours = append(g.colours, d.Customers[i].colour)
+	}
+	for i := range d.Products {
+		g.colours = append(g.colours, d.Products[i].colour)
+	}
+	for i := range d.Customers {
+		g.feature(i, nodeCountry, d.Customers[i].Country)
+		g.feature(i, nodeCity, d.Customers[i].City)
+		for _, f := range d.Customers[i].Features {
+			g.feature(i, f.kind, f.Value)
 		}
-		g.colours = append(g.colours, colour)
 	}
-	for _, p := range d.Products {
-		g.colours = append(g.colours, nodeProduct^evaluation.Mix(uint64(p.MSRP)+nodeProduct))
-	}
-	for i, c := range d.Customers {
-		g.feature(i, nodeCountry, c.Country)
-		g.feature(i, nodeCity, c.City)
-	}
-	for i, p := range d.Products {
-		g.feature(len(d.Customers)+i, nodeLine, p.Line)
-		g.feature(len(d.Customers)+i, nodeScale, p.Scale)
-		g.feature(len(d.Customers)+i, nodeVendor, p.Vendor)
+	for i := range d.Products {
+		for _, f := range d.Products[i].Features {
+			g.feature(len(d.Customers)+i, f.kind, f.Value)
+		}
 	}
 	return g
 }

@@ -42,7 +42,7 @@ func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train [
 	baselines := len(rankers) - 1
 	rankers[baselines].rank = evaluation.Ranker(func(customer int32, scores []float32) {
 		for p := range scores {
-			scores[p] = float32(t.Truth(data.Customers[customer].ID, data.Products[p].Code))
+			scores[p] = float32(t.Truth(data.Customers[customer].ID, data.Products[p].ID))
 		}
 	}).Each
 	if t.Truth == nil {

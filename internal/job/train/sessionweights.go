@@ -39,7 +39,7 @@ const (
 type weights struct{ view, cart float64 }
 
 // tuneWeights replays the validation part's sessions.
-func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, fitting, validation,
+func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, fitting, validation,
 	held []evaluation.Rating) (weights, error) {
 	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
 	if w.view == 0 {
@@ -47,7 +47,7 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, cfg ials.Config, 
 		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
 			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products),
-				t.Config.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
+				signal.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
 			if err != nil {
 				return w, err
 			}

@@ -2,14 +2,29 @@ package train
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
+	"kindred/internal/shop"
 )
 
-// Signal says how a rating, and what a visitor did with a product, become something to learn from.
-// It is the only place that knows.
+// Signal says how a rating, and what somebody did with a product, become something to learn from:
+// whether they like it (preference) and how sure that is (confidence, 1 for a plain like). It is the
+// only place that knows.
+//
+// Of one person and one product:
+//
+//   - Stars decide where there are any: MinStars or more are a like, fewer are none, whatever else
+//     the person did.
+//   - Without stars a purchase is a like. Purchases that were taken back never happened.
+//   - A product that was bought n times has the confidence 1 + Repeat·log2(n), at most 4: the second
+//     purchase says more than the twentieth.
+//   - Where there is neither, the strongest thing that the person did counts with its own weight, n
+//     times as above. In a shop that knows neither stars nor purchases it is a like.
+//   - With a HalfLife the confidence halves with each such time that lies between the person's last
+//     deed with the product and the newest one of all.
 type Signal struct {
 	// MinStars is the fewest stars that say "likes it". Everything below is no positive: a dislike is
 	// not evidence of taste, and neither is it pulled to zero harder than a product that the customer
@@ -22,7 +37,23 @@ type Signal struct {
 	FeedbackView     float64 `json:"feedback_view"`
 	FeedbackCart     float64 `json:"feedback_cart"`
 	FeedbackPurchase float64 `json:"feedback_purchase"`
+	// Kinds are the confidences of kinds of interactions, before those above. A shop's own kind that
+	// is not among them counts nothing. Of rating and purchase it is 1, or 0: then those are seen and
+	// no likes.
+	Kinds map[string]float64 `json:"kinds,omitempty"`
+	// Repeat is what doubling the purchases of a product adds to its confidence. nil: tuned for a set
+	// of interactions, and 0 for a set of ratings.
+	Repeat *float64 `json:"repeat,omitempty"`
+	// HalfLife is in days; 0, the default, lets nothing fade.
+	HalfLife float64 `json:"half_life_days,omitempty"`
 }
+
+const (
+	// fiveStars is what a purchase counts as, among stars.
+	fiveStars = 5
+	// mostConfidence bounds the confidence of what was bought again and again.
+	mostConfidence = 4
+)
 
 // defaultMinStars: on a scale to five, three is lukewarm.
 const defaultMinStars = 4
@@ -50,6 +81,9 @@ func (s Signal) Positives(ratings []evaluation.Rating) []evaluation.Rating {
 
 // action is the confidence that an action gives to "likes it".
 func (s Signal) action(a interaction.Action) float32 {
+	if weight, given := s.Kinds[string(a)]; given {
+		return float32(weight)
+	}
 	switch a {
 	case interaction.View:
 		return float32(s.FeedbackView)
@@ -59,6 +93,20 @@ func (s Signal) action(a interaction.Action) float32 {
 		return float32(s.FeedbackPurchase)
 	}
 	return 0
+}
+
+// off reports whether rating or purchase is switched off.
+func (s Signal) off(kind string) bool {
+	weight, given := s.Kinds[kind]
+	return given && weight == 0
+}
+
+// repeated is the confidence of what was done n times, as a factor.
+func (s Signal) repeated(n int) float32 {
+	if s.Repeat == nil || n < 2 {
+		return 1
+	}
+	return float32(min(1+*s.Repeat*math.Log2(float64(n)), mostConfidence))
 }
 
 // cell is a positive: a customer, a product, and how sure it is.
@@ -87,6 +135,7 @@ func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 			cmp.Compare(a, b))
 	})
 	merged := make([]cell, 0, len(all))
+	often := newOften(s, ratings, done)
 	last := -1 // in all, the first of the pair
 	for _, i := range order {
 		c := all[i]
@@ -94,9 +143,175 @@ func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 		case last < 0 || all[last].customer != c.customer || all[last].product != c.product:
 			last = int(i)
 			merged = append(merged, c)
-		case last >= rated:
-			merged[len(merged)-1].weight = max(merged[len(merged)-1].weight, c.weight)
+			often.begin(i)
+		case last < rated:
+			often.bought(i)
+		case c.weight > merged[len(merged)-1].weight:
+			merged[len(merged)-1].weight = c.weight
+			often.instead(i)
+		case c.weight == merged[len(merged)-1].weight:
+			often.again(i)
 		}
 	}
+	often.weigh(merged)
 	return slices.DeleteFunc(merged, func(c cell) bool { return c.weight <= 0 })
+}
+
+// often counts how often what a cell says was done, and when last. It is empty, and does nothing,
+// where neither matters.
+type often struct {
+	signal  Signal
+	ratings []evaluation.Rating
+	done    []Feedback
+	needed  bool
+	times   []int32 // by cell
+	latest  []int64
+}
+
+func newOften(s Signal, ratings []evaluation.Rating, done []Feedback) *often {
+	return &often{signal: s, ratings: ratings, done: done, needed: s.Repeat != nil || s.HalfLife > 0}
+}
+
+// at is when a row of both was.
+func (o *often) at(i int32) int64 {
+	if int(i) < len(o.ratings) {
+		return o.ratings[i].RatedAt
+	}
+	return o.done[int(i)-len(o.ratings)].At
+}
+
+func (o *often) begin(i int32) {
+	if o.needed {
+		o.times, o.latest = append(o.times, 1), append(o.latest, o.at(i))
+	}
+}
+
+func (o *often) again(i int32) {
+	if o.needed {
+		last := len(o.times) - 1
+		o.times[last]++
+		o.latest[last] = max(o.latest[last], o.at(i))
+	}
+}
+
+func (o *often) instead(i int32) {
+	if o.needed {
+		last := len(o.times) - 1
+		o.times[last], o.latest[last] = 1, o.at(i)
+	}
+}
+
+// bought counts a further purchase of what is liked.
+func (o *often) bought(i int32) {
+	if o.needed && o.done[int(i)-len(o.ratings)].Action == interaction.Purchase &&
+		o.signal.action(interaction.Purchase) > 0 {
+		o.again(i)
+	}
+}
+
+func (o *often) weigh(cells []cell) {
+	newest := int64(0)
+	for _, at := range o.latest {
+		newest = max(newest, at)
+	}
+	for i := range o.times {
+		cells[i].weight *= o.signal.repeated(int(o.times[i])) * o.signal.faded(o.latest[i], newest)
+	}
+}
+
+// faded is what is left of a confidence.
+func (s Signal) faded(at, newest int64) float32 {
+	const day = 24 * 60 * 60
+	if s.HalfLife == 0 || at == 0 {
+		return 1
+	}
+	return float32(math.Exp2(-float64(newest-at) / (day * s.HalfLife)))
+}
+
+// learn makes ratings and feedback of what people did, which it sorts. Ratings are the likes and
+// dislikes, each at the time of its first purchase or of its stars; all else is feedback.
+func (s Signal) learn(d *Data, steps []step, kinds []string) {
+	oneTimeAnOrder(steps)
+	byPair(steps)
+	like := s.likes(steps, kinds)
+	for start := 0; start < len(steps); {
+		end := start + 1
+		for end < len(steps) && steps[end].row == steps[start].row && steps[end].product == steps[start].product {
+			end++
+		}
+		s.pair(d, steps[start:end], kinds, like)
+		start = end
+	}
+}
+
+// likes is the kind that is a like, beside stars: purchase, or where nobody rated or bought anything
+// the strongest that there is.
+func (s Signal) likes(steps []step, kinds []string) string {
+	var has [shop.MaxKinds]bool
+	for _, step := range steps {
+		has[step.kind] = true
+	}
+	best, top := shop.KindPurchase, -1.0
+	for i, kind := range kinds {
+		if !has[i] {
+			continue
+		}
+		weight := float64(s.action(interaction.Action(kind)))
+		switch kind {
+		case shop.KindRating, shop.KindPurchase:
+			if !s.off(kind) {
+				return shop.KindPurchase
+			}
+			continue
+		case shop.KindCart:
+			weight = max(weight, 1e-2)
+		case shop.KindView:
+			weight = max(weight, 1e-3)
+		}
+		if weight > max(top, 0) {
+			best, top = kind, weight
+		}
+	}
+	return best
+}
+
+// pair takes in what one person did with one product.
+func (s Signal) pair(d *Data, steps []step, kinds []string, like string) {
+	first := steps[0]
+	var bought []step
+	stars, ratedAt, hasStars := int8(0), int64(0), false
+	for _, step := range steps { // in order of time
+		switch kind := kinds[step.kind]; kind {
+		case like:
+			bought = append(bought, step)
+		case shop.KindRating:
+			if stars, ratedAt, hasStars = int8(step.value), step.seconds(), true; s.off(kind) {
+				stars = 0 // seen, whatever the stars
+			}
+		default:
+			d.Feedback = append(d.Feedback, Feedback{first.row, first.product, interaction.Action(kind), step.seconds()})
+		}
+	}
+	times := purchases(bought)
+	if like == shop.KindPurchase && s.off(like) {
+		for _, at := range times { // seen, and no like
+			d.Feedback = append(d.Feedback, Feedback{first.row, first.product, interaction.Purchase, at})
+		}
+		times = nil
+	}
+	rating := evaluation.Rating{Customer: first.row, Product: first.product, Stars: fiveStars}
+	switch {
+	case hasStars && (len(times) == 0 || s.Preference(stars) == 0):
+		rating.Stars, rating.RatedAt = stars, ratedAt
+	case hasStars:
+		rating.Stars, rating.RatedAt = stars, min(times[0], ratedAt)
+	case len(times) > 0:
+		rating.RatedAt = times[0]
+	default:
+		return
+	}
+	d.Ratings = append(d.Ratings, rating)
+	for _, at := range times[min(1, len(times)):] {
+		d.Feedback = append(d.Feedback, Feedback{first.row, first.product, interaction.Purchase, at})
+	}
 }

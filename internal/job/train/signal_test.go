@@ -7,7 +7,6 @@ import (
 	"kindred/internal/lake/interaction"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
-	"kindred/internal/shop"
 )
 
 func TestCellsTakeStarsBeforeFeedbackAndTheStrongestAction(t *testing.T) {
@@ -57,23 +56,23 @@ func TestFeedbackGivesNoHeldOutRatingAway(t *testing.T) {
 func TestFeedbackTeachesASilentCustomerAndHidesWhatTheyBought(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.03)
-	silent := int32(slices.IndexFunc(data.Customers, func(c shop.Customer) bool {
+	silent := int32(slices.IndexFunc(data.Customers, func(c Customer) bool {
 		return !slices.ContainsFunc(data.Ratings,
 			func(r evaluation.Rating) bool { return data.Customers[r.Customer].ID == c.ID })
 	}))
 	data.addFeedback([]interaction.Interaction{
-		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[2].Code, Action: interaction.Purchase,
+		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[2].ID, Action: interaction.Purchase,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[3].Code, Action: interaction.Cart,
+		{CustomerID: data.Customers[silent].ID, ProductCode: data.Products[3].ID, Action: interaction.Cart,
 			OccurredAt: 1_800_000_000_000},
-		{CustomerID: "1", ProductCode: data.Products[3].Code, Action: interaction.Cart}, // nobody's
+		{CustomerID: "1", ProductCode: data.Products[3].ID, Action: interaction.Cart}, // nobody's
 		{CustomerID: data.Customers[silent].ID, ProductCode: "nothing", Action: interaction.Cart},
 	})
 	cfg := quick()
 	cfg.Dim, cfg.Epochs = 4, 4
 	v := mustTrain(t, Trainer{Config: cfg}, data)
 	if len(data.Feedback) != 2 || v.Customers[silent].Origin != modelversion.OriginTrained ||
-		!slices.Equal(v.Customers[silent].Rated, []string{data.Products[2].Code}) {
+		!slices.Equal(v.Customers[silent].Rated, []string{data.Products[2].ID}) {
 		t.Errorf("feedback %v gave %s, and left out %v", data.Feedback, v.Customers[silent].Origin, v.Customers[silent].Rated)
 	}
 }

@@ -9,12 +9,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"time"
 
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/shop"
 )
 
 // Version of the training code. It is part of a model's identity: raise it when the same input
@@ -71,6 +73,13 @@ func (c Config) Validate() error {
 	check(c.FeedbackView >= 0 && c.FeedbackCart >= 0 && c.FeedbackPurchase >= 0,
 		"the feedback's weights are %g, %g and %g, want 0 or more",
 		c.FeedbackView, c.FeedbackCart, c.FeedbackPurchase)
+	for kind, weight := range c.Kinds {
+		check(weight >= 0 && !math.IsInf(weight, 0), "the weight of kind %s is %g, want 0 or more", kind, weight)
+		check(weight == 0 || weight == 1 || kind != shop.KindRating && kind != shop.KindPurchase,
+			"the weight of kind %s is %g, want 1, or 0 to leave it out", kind, weight)
+	}
+	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
+	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
@@ -84,10 +93,13 @@ type Notes struct {
 	Config Config      `json:"config"` // what was asked for
 	Used   Used        `json:"used"`   // what tuning made of it
 	Tried  []Candidate `json:"tried"`  // on the validation part, in order
-	// Interactions is the number of ratings it was trained on, whatever the stars.
-	Interactions int    `json:"interactions"`
-	Feedback     int    `json:"feedback,omitempty"` // what customers did in sessions
-	Kernel       string `json:"kernel"`             // of the arithmetic; other kernels round differently
+	// Interactions is the number of ratings it was trained on, whatever the stars. What was bought
+	// counts as rated.
+	Interactions int `json:"interactions"`
+	Feedback     int `json:"feedback,omitempty"` // what customers did in sessions
+	// Signal is what tuning made of the weights of interactions; nil for a set of ratings.
+	Signal *UsedSignal `json:"signal,omitempty"`
+	Kernel string      `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -143,8 +155,8 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
 	}
 	customers, products := len(data.Customers), len(data.Products)
-	everything := t.Config.cells(data.Ratings, data.Feedback)
-	estimate := t.Config.estimate(matrix(customers, products, everything), len(data.Ratings), t.threads())
+	estimate := t.Config.estimate(matrix(customers, products, t.Config.cells(data.Ratings, data.Feedback)),
+		len(data.Ratings), t.threads())
 	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(),
 		t.threads()); err != nil {
 		return nil, err
@@ -152,7 +164,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if t.Estimated != nil {
 		t.Estimated(estimate)
 	}
-	test := t.split(data.Ratings)
+	test := t.split(data, data.Ratings)
 	chosen, err := t.tune(ctx, data, test)
 	if err != nil {
 		return nil, err
@@ -161,7 +173,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, err
 	}
-	final, err := fit(ctx, data, everything, chosen.solver, t.epochs("fit on everything"))
+	final, err := fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, t.epochs("fit on everything"))
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
@@ -175,8 +187,8 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 
 // split holds a part out, or nothing where all likes would be in that part: there would be nothing to
 // learn from.
-func (t *Trainer) split(ratings []evaluation.Rating) evaluation.Cut {
-	c := evaluation.Split(ratings, splitSeed)
+func (t *Trainer) split(data *Data, ratings []evaluation.Rating) evaluation.Cut {
+	c := evaluation.SplitWithGuests(ratings, data.guest, splitSeed)
 	if len(t.Config.Positives(c.Train)) == 0 {
 		c.Train, c.Held = ratings, nil
 		c.Name = "nothing, because the part to hold out has all that customers like"
@@ -186,6 +198,7 @@ func (t *Trainer) split(ratings []evaluation.Rating) evaluation.Cut {
 
 // choice is what tuning made of the configuration.
 type choice struct {
+	signal  Signal
 	solver  ials.Config
 	weights weights
 	tried   []Candidate
@@ -194,17 +207,18 @@ type choice struct {
 // tune searches on a validation part that is cut from the training part as the test part is from
 // everything.
 func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (choice, error) {
-	validation := t.split(test.Train)
+	validation := t.split(data, test.Train)
 	first, err := usedBy(t.Previous)
 	if err != nil {
 		return choice{}, err
 	}
 	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
+	signal := t.Config.begin(data)
+	known := data.feedbackBefore(validation.Held, test.Held)
 	search := &tuner{
-		matrix: matrix(len(data.Customers), len(data.Products),
-			t.Config.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held))),
-		task: evaluation.NewTask(len(data.Products), validation.Train, validation.Held, t.Config.MinStars),
-		base: base, first: first, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile,
+		matrix: matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known)),
+		task:   evaluation.NewTask(len(data.Products), validation.Train, validation.Held, t.Config.MinStars),
+		base:   base, first: first, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile,
 		progress: func(done, total int) { t.progress("tune", done, total) },
 	}
 	best, err := search.search(ctx, t.Config.Dim)
@@ -212,18 +226,26 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 		return choice{}, fmt.Errorf("tune: %w", err)
 	}
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
-	weights, err := t.tuneWeights(ctx, data, base, validation.Train, validation.Held, test.Held)
+	if data.Counted {
+		signal, err = search.signal(ctx, t.Config.Signal, signal, best, func(s Signal) *ials.Matrix {
+			return matrix(len(data.Customers), len(data.Products), s.cells(validation.Train, known))
+		}, known)
+		if err != nil {
+			return choice{}, fmt.Errorf("tune the weights of interactions: %w", err)
+		}
+	}
+	weights, err := t.tuneWeights(ctx, data, signal, base, validation.Train, validation.Held, test.Held)
 	if err != nil {
 		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	return choice{base, weights, search.tried}, nil
+	return choice{signal, base, weights, search.tried}, nil
 }
 
 // judge fits the training part, and measures it against everything that there is to compare with.
 func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 	chosen choice) (report modelversion.Report, err error) {
 	base := chosen.solver
-	judged, err := fit(ctx, data, t.Config.cells(test.Train, data.feedbackBefore(test.Held)), base,
+	judged, err := fit(ctx, data, chosen.signal.cells(test.Train, data.feedbackBefore(test.Held)), base,
 		t.epochs("fit for the report"))
 	if err != nil {
 		return report, fmt.Errorf("fit the training part: %w", err)
@@ -238,11 +260,11 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 		test.Held); err != nil {
 		return report, fmt.Errorf("replay sessions: %w", err)
 	}
-	if report.ColdStart, err = t.coldStart(ctx, data, base); err != nil {
+	if report.ColdStart, err = t.coldStart(ctx, data, chosen.signal, base); err != nil {
 		return report, fmt.Errorf("measure new products: %w", err)
 	}
 	if t.Previous != nil {
-		part, verdict, err := t.compare(ctx, data, base)
+		part, verdict, err := t.compare(ctx, data, chosen.signal, base)
 		if err != nil {
 			return report, fmt.Errorf("compare with version %s: %w", t.Previous.ID, err)
 		}
@@ -253,7 +275,11 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 
 func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	used := chosen.solver
-	return Notes{Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	var weights *UsedSignal
+	if data.Counted {
+		weights = chosen.signal.used()
+	}
+	return Notes{Signal: weights, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

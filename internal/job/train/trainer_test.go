@@ -35,16 +35,17 @@ func mustShop(t *testing.T, scale float64) (*simulation.Shop, *Data) {
 
 // newData is what reading a training set gives.
 func newData(customers []shop.Customer, products []shop.Product, ratings []shop.Rating) *Data {
-	data := &Data{Customers: slices.Clone(customers), Products: slices.Clone(products)}
-	slices.SortFunc(data.Customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) })
-	slices.SortFunc(data.Products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
+	customers, products = slices.Clone(customers), slices.Clone(products)
+	slices.SortFunc(customers, func(a, b shop.Customer) int { return text.CompareIDs(a.ID, b.ID) })
+	slices.SortFunc(products, func(a, b shop.Product) int { return strings.Compare(a.Code, b.Code) })
 	who, what := map[string]int32{}, map[string]int32{}
-	for i, c := range data.Customers {
+	for i, c := range customers {
 		who[c.ID] = int32(i)
 	}
-	for i, p := range data.Products {
+	for i, p := range products {
 		what[p.Code] = int32(i)
 	}
+	data := NewData(customers, products, nil)
 	for _, r := range ratings {
 		rating := evaluation.Rating{Customer: who[r.CustomerID], Product: what[r.ProductCode], Stars: r.Stars}
 		if r.RatedAt != nil {
@@ -222,7 +223,7 @@ func TestTrainOnDegenerateData(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			trainer := Trainer{Config: quick()}
-			v, err := trainer.Train(t.Context(), &Data{Customers: customers, Products: products, Ratings: test.ratings})
+			v, err := trainer.Train(t.Context(), NewData(customers, products, test.ratings))
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got error %v, want %v", err, test.want)
 			}

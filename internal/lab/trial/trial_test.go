@@ -21,13 +21,13 @@ import (
 // mustModel trains on a generated shop.
 func mustModel(t *testing.T, s *simulation.Shop) *modelversion.Version {
 	t.Helper()
-	data := &train.Data{Customers: s.Customers(), Products: s.Products()}
+	data := train.NewData(s.Customers(), s.Products(), nil)
 	who, what := map[string]int32{}, map[string]int32{}
 	for i, c := range data.Customers {
 		who[c.ID] = int32(i)
 	}
 	for i, p := range data.Products {
-		what[p.Code] = int32(i)
+		what[p.ID] = int32(i)
 	}
 	for r := range s.Ratings() {
 		data.Ratings = append(data.Ratings,

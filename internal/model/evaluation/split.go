@@ -22,6 +22,8 @@ const (
 	// fewestKept is how many ratings stay in the training part: two are the least that say anything of
 	// a taste.
 	fewestKept = 2
+	// fewestTested: with fewer customers who can be tested, guests are tested too.
+	fewestTested = 20
 	// fewestOrdered: with fewer than one customer in so many who can be tested by time, the times of a
 	// shop order nothing.
 	fewestOrdered = 10
@@ -48,6 +50,12 @@ type Cut struct {
 // The draw goes by the indexes of customers and products: with canonical ones the parts depend
 // neither on names nor on the order of ratings. ratings is not changed.
 func Split(ratings []Rating, seed uint64) Cut {
+	return SplitWithGuests(ratings, func(int32) bool { return false }, seed)
+}
+
+// SplitWithGuests is Split where some rows are guests, who have but one basket by their nature. It is
+// not held out, and tells nothing of the times, unless hardly anybody else can be tested.
+func SplitWithGuests(ratings []Rating, guest func(customer int32) bool, seed uint64) Cut {
 	sorted := slices.Clone(ratings)
 	slices.SortFunc(sorted, func(a, b Rating) int {
 		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.RatedAt, b.RatedAt),
@@ -59,7 +67,11 @@ func Split(ratings []Rating, seed uint64) Cut {
 		for end < len(sorted) && sorted[end].Customer == sorted[start].Customer {
 			end++
 		}
-		all = append(all, newTimeline(sorted[start:end]))
+		h := newTimeline(sorted[start:end])
+		if h.kind == oneBasket && guest(sorted[start].Customer) {
+			h.kind = guestBasket
+		}
+		all = append(all, h)
 		start = end
 	}
 	var count [kinds]int
@@ -69,16 +81,21 @@ func Split(ratings []Rating, seed uint64) Cut {
 		timed, tied = timed+h.timed, tied+h.tied
 	}
 	stamps := (fewestOrdered-1)*count[ordered] < count[oneBasket]
+	tested := count[ordered] + count[untimed]
+	if stamps {
+		tested += count[oneBasket]
+	}
+	guests := tested < fewestTested && count[guestBasket] > 0
 	var c Cut
 	for _, h := range all {
 		cut := h.cut
-		if h.kind == untimed || h.kind == oneBasket && stamps {
+		if h.kind == untimed || h.kind == oneBasket && stamps || h.kind == guestBasket && guests {
 			slices.SortStableFunc(h.own, func(a, b Rating) int { return cmp.Compare(draw(seed, a), draw(seed, b)) })
 			cut = len(h.own) - max(len(h.own)/heldOutShare, 1)
 		}
 		c.Train, c.Held = append(c.Train, h.own[:cut]...), append(c.Held, h.own[cut:]...)
 	}
-	if c.Name = splitName(count, stamps); timed > 0 {
+	if c.Name = splitName(count, stamps) + guestsName(count[guestBasket], guests); timed > 0 {
 		c.Ties = float64(tied) / float64(timed)
 	}
 	return c
@@ -91,10 +108,11 @@ func draw(seed uint64, r Rating) uint64 { return Mix(Mix(seed^uint64(r.Customer)
 type kind int
 
 const (
-	untested  kind = iota // nothing
-	ordered               // the last baskets
-	oneBasket             // nothing, as long as times order anything
-	untimed               // a part drawn by seed
+	untested    kind = iota // nothing
+	ordered                 // the last baskets
+	oneBasket               // nothing, as long as times order anything
+	untimed                 // a part drawn by seed
+	guestBasket             // nothing, as long as others can be tested
 	kinds
 )
 
@@ -137,6 +155,17 @@ func newTimeline(own []Rating) timeline {
 		h.kind, h.cut = ordered, cut
 	}
 	return h
+}
+
+// guestsName says in words what becomes of guests.
+func guestsName(baskets int, tested bool) string {
+	switch {
+	case baskets == 0:
+		return ""
+	case tested:
+		return fmt.Sprintf("; 20 %% of the only basket of each of %d guests, drawn by seed", baskets)
+	}
+	return fmt.Sprintf("; %d guests with a single basket are not tested", baskets)
 }
 
 // splitName says in words what was held out.
