@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-PROGRAMS := seed etl train publish serve replay feedback verify
+PROGRAMS := connect seed etl train publish serve replay feedback verify
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
@@ -50,6 +50,7 @@ deploy: build ## Create buckets, streams and the two Lambda functions; needed af
 ##- one program each (ARGS=--help shows its flags; a variable that you set wins over the stack's)
 
 .PHONY: $(PROGRAMS)
+connect: build ## Bring your shop live: MYSQL_DSN=… recognises its system, maps it, runs etl, train and publish
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation

@@ -47,15 +47,21 @@ func (p Preset) check(mappingFile string) error {
 
 // find recognises the shop and writes its mapping. found names the system.
 func (p Preset) find(ctx context.Context, dsn string) (m mapping.Mapping, found string, err error) {
-	made, err := preset.Of(ctx, dsn, preset.Choice{System: p.Preset, Prefix: p.Prefix}, p.given())
-	for _, mend := range []error{preset.ErrUnknownShop, preset.ErrSeveralShops, preset.ErrVariable, shopdb.ErrDSN} {
-		if errors.Is(err, mend) {
-			err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-		}
-	}
+	made, err := p.Map(ctx, dsn)
 	if err != nil {
 		return m, "", err
 	}
 	m, err = mapping.Parse(made.SQL)
 	return m, made.Found.String(), err
+}
+
+// Map recognises the shop and writes its mapping. program.ErrConfig marks what other flags mend.
+func (p Preset) Map(ctx context.Context, dsn string) (preset.Mapping, error) {
+	m, err := preset.Of(ctx, dsn, preset.Choice{System: p.Preset, Prefix: p.Prefix}, p.given())
+	for _, mend := range []error{preset.ErrUnknownShop, preset.ErrSeveralShops, preset.ErrVariable, shopdb.ErrDSN} {
+		if errors.Is(err, mend) {
+			return m, fmt.Errorf("%w: %w", program.ErrConfig, err)
+		}
+	}
+	return m, err
 }

@@ -38,8 +38,8 @@ func places(v reflect.Value) []string {
 	return nil
 }
 
-// onLocalStack says whether the AWS calls of this process go to this machine.
-func onLocalStack() bool {
+// OnLocalStack says whether the AWS calls of this process go to this machine.
+func OnLocalStack() bool {
 	u, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
 	if err != nil {
 		return false

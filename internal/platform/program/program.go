@@ -92,7 +92,7 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(out); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
-		if hint := hint(err, onLocalStack()); hint != "" {
+		if hint := hint(err, OnLocalStack()); hint != "" {
 			fmt.Fprintln(stderr, hint)
 		}
 		if errors.Is(err, ErrConfig) {

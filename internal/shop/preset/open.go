@@ -21,3 +21,13 @@ func Of(ctx context.Context, dsn string, choice Choice, given map[string]string)
 	}
 	return Map(ctx, db.SQL(), found, given)
 }
+
+// DescribeAt is Describe for the database that dsn names.
+func DescribeAt(ctx context.Context, dsn string, m Mapping) (d Description, err error) {
+	db, err := shopdb.Open(ctx, dsn)
+	if err != nil {
+		return Description{}, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return Describe(ctx, db.SQL(), m)
+}

@@ -36,18 +36,9 @@ type DB struct {
 // Open connects to the database that dsn names, in the format of go-sql-driver:
 // user:password@tcp(host:port)/database. Errors never show the password.
 func Open(ctx context.Context, dsn string) (*DB, error) {
-	if dsn == "" {
-		return nil, fmt.Errorf("%w: %w", ErrDSN, envconfig.NotSetError{Variable: "MYSQL_DSN", Want: wantDSN})
-	}
-	cfg, err := mysql.ParseDSN(dsn)
-	if err != nil { // the driver's own message may quote the address, never the password
-		return nil, fmt.Errorf("%w: want %s", ErrDSN, wantDSN)
-	}
-	if cfg.DBName == "" {
-		return nil, fmt.Errorf("%w: it names no database, want %s", ErrDSN, wantDSN)
-	}
-	if slices.Contains(systemDatabases[:], strings.ToLower(cfg.DBName)) {
-		return nil, fmt.Errorf("%w: %s is the server's own database, name the shop's", ErrDSN, cfg.DBName)
+	cfg, err := parse(dsn)
+	if err != nil {
+		return nil, err
 	}
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
@@ -74,6 +65,33 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 		return nil, fmt.Errorf("connect to MySQL at %s: %w", cfg.Addr, err)
 	}
 	return db, nil
+}
+
+// parse reads a DSN that names a shop's database.
+func parse(dsn string) (*mysql.Config, error) {
+	if dsn == "" {
+		return nil, fmt.Errorf("%w: %w", ErrDSN, envconfig.NotSetError{Variable: "MYSQL_DSN", Want: wantDSN})
+	}
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil { // the driver's own message may quote the address, never the password
+		return nil, fmt.Errorf("%w: want %s", ErrDSN, wantDSN)
+	}
+	if cfg.DBName == "" {
+		return nil, fmt.Errorf("%w: it names no database, want %s", ErrDSN, wantDSN)
+	}
+	if slices.Contains(systemDatabases[:], strings.ToLower(cfg.DBName)) {
+		return nil, fmt.Errorf("%w: %s is the server's own database, name the shop's", ErrDSN, cfg.DBName)
+	}
+	return cfg, nil
+}
+
+// Database is the name of the database in a DSN. ErrDSN as from Open.
+func Database(dsn string) (string, error) {
+	cfg, err := parse(dsn)
+	if err != nil {
+		return "", err
+	}
+	return cfg.DBName, nil
 }
 
 // login makes the first connection, within the limit from the dialling on.
