@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kindred/internal/job/etl"
+	"kindred/internal/lab/shopsystem"
+	"kindred/internal/shop/preset"
 )
 
 // sparkVersion is Spark's in AWS Glue 5.0.
@@ -171,4 +173,41 @@ if [ -n "$part" ]; then touch "$marks/hangs"; sleep 60; exit 1; fi`)
 	}
 	l.mustEtl(t, shop, "commit-parts", "--job", "killed")
 	l.wantWhole(t, "killed")
+}
+
+// TestSparkReadsAShopOfOrdersWhole gives the launcher a preset, and the same as a mapping file: both
+// give the set of a single run.
+func TestSparkReadsAShopOfOrdersWhole(t *testing.T) {
+	t.Parallel()
+	mustSpark(t)
+	stack := mustStack(t)
+	dsn := stack.mustDatabase(t)
+	mustLoadSystem(t, mustOpen(t, dsn), shopsystem.Config{System: "opencart", Version: shopsystem.Versions("opencart")[0],
+		Prefix: shopsystem.DefaultPrefix("opencart"), Seed: 3, Orders: 120})
+	mapping, err := preset.Of(t.Context(), dsn, preset.Choice{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "shop.sql")
+	if err := os.WriteFile(file, []byte(mapping.SQL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	single := stack.mustLake(t)
+	single.mustEtl(t, dsn, "--preset", "auto")
+	want, err := single.repo.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{{"--preset", "auto", "--language", "1"}, {"--mapping", file}} {
+		l := single.another()
+		cmd := l.launch(t, dsn, mustProgram(t, "etl"), "whole", 2)
+		cmd.Args = append(cmd.Args, flags...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("launcher %v: %v\n%s", flags, err, out)
+		}
+		got, err := l.repo.Current(t.Context())
+		if err != nil || got.ContentHash != want.ContentHash {
+			t.Errorf("launcher %v: set %s, %v, want %s", flags, got.ContentHash, err, want.ContentHash)
+		}
+	}
 }

@@ -101,6 +101,7 @@ module "etl" {
   launcher_path          = "${var.package_dir}/glue/launcher.py"
   program_path           = "${var.package_dir}/glue/etl"
   ca_path                = "${var.package_dir}/glue/rds-ca.pem"
+  shop                   = var.shop
   workers                = var.etl_workers
   encrypt_catalog        = var.own_account_settings
 }

@@ -67,6 +67,31 @@ variable "existing_source_database" {
   default = null
 }
 
+variable "shop" {
+  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without both, the shop has the tables customers, products and ratings."
+  type = object({
+    mapping_path = optional(string)
+    preset       = optional(string)
+    prefix       = optional(string)
+    store        = optional(string)
+    language     = optional(string)
+    currency     = optional(string)
+    paid         = optional(string)
+    live_version = optional(string)
+  })
+  default = {}
+
+  validation {
+    condition     = var.shop.mapping_path == null || var.shop.preset == null
+    error_message = "shop has mapping_path or preset, not both."
+  }
+
+  validation {
+    condition     = var.shop.preset != null || alltrue([for name, value in var.shop : value == null || name == "mapping_path"])
+    error_message = "shop.prefix, store, language, currency, paid and live_version need shop.preset."
+  }
+}
+
 variable "source_instance_class" {
   description = "Instance class of the source database, if it is created here."
   type        = string

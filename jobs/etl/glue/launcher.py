@@ -1,7 +1,9 @@
 """Runs etl on Spark 3.5: AWS Glue 5.0, or spark-submit anywhere. Spark spreads the partitions and repeats failed ones;
 the Go program reads, writes and commits. Nothing is current before the one commit at the end, in the driver.
 
-    spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql]
+A shop of orders and clicks (a mapping with interactions, or a preset) is read whole by one process, in the driver.
+
+    spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql | --preset auto [--store ID …]]
                  [--job NAME] [--lake BUCKET] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
                  [--commit-flags "--max-spread 2h"]
 """
@@ -9,6 +11,7 @@ import argparse
 import datetime
 import json
 import os
+import re
 import shlex
 import subprocess
 import uuid
@@ -17,12 +20,18 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 
+PRESET = ("preset", "prefix", "store", "language", "currency", "paid", "live-version")
+INTERACTIONS = re.compile(r"^\s*-- kindred:\s*interactions\s*$", re.MULTILINE)
+
+
 def arguments():
     parser = argparse.ArgumentParser(description="etl on Spark, one partition a task")
     parser.add_argument("--etl", required=True, help="the compiled program, for Linux and the workers' processor")
     parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--job", default=f"etl-{datetime.datetime.utcnow():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
     parser.add_argument("--mapping", help="SQL file of a shop with other tables")
+    for variable in PRESET:
+        parser.add_argument(f"--{variable}", help=f"etl's flag --{variable}")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
     parser.add_argument("--mysql-secret", help="Secrets Manager's secret with username and password, as RDS keeps them, or with a whole DSN; default: the variable MYSQL_DSN")
     parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
@@ -64,9 +73,15 @@ def main():
     for file in filter(None, (args.mapping, args.mysql_ca)):
         sc.addFile(file)
 
-    def read_flags():
-        return ["--mapping", SparkFiles.get(mapping)] if mapping else []
+    given = [(f"--{v}", getattr(args, v.replace("-", "_"))) for v in PRESET]
+    preset = [word for flag, value in given if value is not None for word in (flag, value)]
 
+    def read_flags():
+        return ["--mapping", SparkFiles.get(mapping)] if mapping else preset
+
+    if args.preset or mapping and INTERACTIONS.search(open(SparkFiles.get(mapping), encoding="utf-8").read()):
+        print(json.dumps(etl(name, env, *read_flags())))
+        return
     etl(name, env, "plan", "--job", job, "--partitions", str(partitions), *read_flags())
     parts = sc.parallelize(range(partitions), partitions).map(
         lambda i: etl(name, env, "--job", job, "--partition", f"{i}/{partitions}", *read_flags())).collect()

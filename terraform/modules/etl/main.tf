@@ -194,7 +194,10 @@ resource "aws_glue_connection" "source" {
 # The key contains the hash of the content, so that a running job keeps the files with which it
 # started.
 resource "aws_s3_object" "code" {
-  for_each = { launcher = var.launcher_path, program = var.program_path, ca = var.ca_path }
+  for_each = merge(
+    { launcher = var.launcher_path, program = var.program_path, ca = var.ca_path },
+    var.shop.mapping_path == null ? {} : { mapping = var.shop.mapping_path },
+  )
 
   bucket      = var.code_bucket.name
   key         = "glue/${filesha256(each.value)}/${basename(each.value)}"
@@ -322,6 +325,17 @@ resource "aws_cloudwatch_log_group" "job" {
   kms_key_id        = var.kms_key_arn
 }
 
+locals {
+  # How the shop is read: by a mapping file, by a preset with its variables, or by its tables as they are.
+  preset_arguments = {
+    for name, value in var.shop : "--${replace(name, "_", "-")}" => value
+    if name != "mapping_path" && value != null
+  }
+  shop_arguments = var.shop.mapping_path == null ? local.preset_arguments : {
+    "--mapping" = "s3://${var.code_bucket.name}/${aws_s3_object.code["mapping"].key}"
+  }
+}
+
 resource "aws_glue_job" "etl" {
   name                   = "${var.name}-etl"
   description            = "The shop from MySQL to a training set"
@@ -342,7 +356,7 @@ resource "aws_glue_job" "etl" {
   }
 
   # Arguments of jobs/etl/glue/launcher.py. They contain the secret's name, but never its value.
-  default_arguments = {
+  default_arguments = merge({
     "--etl"                          = "s3://${var.code_bucket.name}/${aws_s3_object.code["program"].key}"
     "--partitions"                   = tostring(var.partitions)
     "--mysql-secret"                 = var.source_database.secret_arn
@@ -352,7 +366,7 @@ resource "aws_glue_job" "etl" {
     "--enable-metrics"               = "true"
     "--enable-observability-metrics" = "true"
     "--job-bookmark-option"          = "job-bookmark-disable"
-  }
+  }, local.shop_arguments)
 
   execution_property {
     max_concurrent_runs = 1

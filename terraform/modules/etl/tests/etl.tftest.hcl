@@ -75,3 +75,63 @@ run "refuses_a_bad_port" {
 
   expect_failures = [var.source_database]
 }
+
+run "mapping" {
+  command = plan
+
+  variables {
+    shop = { mapping_path = "tests/etl.tftest.hcl" }
+  }
+
+  assert {
+    condition     = aws_glue_job.etl.default_arguments["--mapping"] == "s3://code/${aws_s3_object.code["mapping"].key}"
+    error_message = "the job reads the mapping file's object"
+  }
+}
+
+run "preset" {
+  command = plan
+
+  variables {
+    shop = { preset = "magento2", store = "2", live_version = "x" }
+  }
+
+  assert {
+    condition     = [for name in ["--preset", "--store", "--live-version"] : aws_glue_job.etl.default_arguments[name]] == ["magento2", "2", "x"]
+    error_message = "the job gets the preset's variables"
+  }
+
+  assert {
+    condition     = !contains(keys(aws_glue_job.etl.default_arguments), "--mapping") && !contains(keys(aws_glue_job.etl.default_arguments), "--language")
+    error_message = "what is not given is not passed"
+  }
+}
+
+run "plain_tables" {
+  command = plan
+
+  assert {
+    condition     = length([for name in keys(aws_glue_job.etl.default_arguments) : name if contains(["--mapping", "--preset"], name)]) == 0
+    error_message = "a shop of plain tables needs neither"
+  }
+}
+
+run "refuses_both" {
+  command = plan
+
+  variables {
+    shop = { mapping_path = "main.tf", preset = "auto" }
+  }
+
+  expect_failures = [var.shop]
+}
+
+run "refuses_a_store_without_a_preset" {
+  command = plan
+
+  variables {
+    shop = { store = "1" }
+  }
+
+  expect_failures = [var.shop]
+}
