@@ -114,7 +114,7 @@ func (s *Snapshot) customerIDs(ctx context.Context) ([]string, keyForms, error) 
 	t.columns = t.columns[:1]
 	r := row{table: t, faults: &shop.Faults{}} // Customers counts those that are none
 	err = s.streamRows(ctx, t, s.mapping.Customers, &r, func() {
-		if id, ok := r.key(0, shop.CustomerKey, "customer"); ok {
+		if id, ok := r.key(shop.CustomerKey, "customer"); ok {
 			s.sampled.add(id)
 		}
 	})

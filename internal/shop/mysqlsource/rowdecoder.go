@@ -38,7 +38,7 @@ func (r *row) setFields(fields []*mysql.Field) {
 
 // customer decodes a row of customersTable. ok is false for a row without a usable key.
 func (r *row) customer() (c shop.Customer, ok bool) {
-	if c.ID, ok = r.key(0, shop.CustomerKey, "customer"); !ok {
+	if c.ID, ok = r.key(shop.CustomerKey, "customer"); !ok {
 		return c, false
 	}
 	r.name, r.broken = shop.CustomerName(c.ID), r.broken[:0]
@@ -50,7 +50,7 @@ func (r *row) customer() (c shop.Customer, ok bool) {
 
 // product decodes a row of productsTable. ok is false for a row without a usable key.
 func (r *row) product() (p shop.Product, ok bool) {
-	if p.Code, ok = r.key(0, shop.ProductKey, "product"); !ok {
+	if p.Code, ok = r.key(shop.ProductKey, "product"); !ok {
 		return p, false
 	}
 	r.name, r.broken = shop.ProductName(p.Code), r.broken[:0]
@@ -80,8 +80,9 @@ func (r *row) missing(i int) bool {
 	return true
 }
 
-// key reads the id of a customer or a product. ok is false for what can be none, which breaks rule.
-func (r *row) key(i int, rule shop.Rule, what string) (id string, ok bool) {
+// key reads the id of a customer or a product, the first column. ok is false for what can be none, which breaks rule.
+func (r *row) key(rule shop.Rule, what string) (id string, ok bool) {
+	const i = 0
 	column := r.table.columns[i].name
 	if r.isNull(i) {
 		r.faults.Add(rule, func() string { return "a " + what + " whose " + column + " is NULL" })

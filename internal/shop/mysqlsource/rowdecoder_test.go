@@ -40,7 +40,7 @@ func TestValuesAreExact(t *testing.T) {
 		}
 	}
 	for _, v := range []mysql.FieldValue{signed(-3), str("-3")} {
-		if got, ok := oneValue(key, false, v).key(0, shop.CustomerKey, "customer"); got != "-3" || !ok {
+		if got, ok := oneValue(key, false, v).key(shop.CustomerKey, "customer"); got != "-3" || !ok {
 			t.Errorf("id = %q, %v, want -3", got, ok)
 		}
 	}
@@ -105,8 +105,8 @@ func TestValueThatBreaksARuleIsReplacedAndCounted(t *testing.T) {
 
 func TestRowWithoutAUsableKeyIsLeftOutAndNamed(t *testing.T) {
 	t.Parallel()
-	customer := func(r *row) bool { _, ok := r.key(0, shop.CustomerKey, "customer"); return ok }
-	product := func(r *row) bool { _, ok := r.key(0, shop.ProductKey, "product"); return ok }
+	customer := func(r *row) bool { _, ok := r.key(shop.CustomerKey, "customer"); return ok }
+	product := func(r *row) bool { _, ok := r.key(shop.ProductKey, "product"); return ok }
 	tests := []struct {
 		value mysql.FieldValue
 		read  func(*row) bool
@@ -129,13 +129,13 @@ func TestRowWithoutAUsableKeyIsLeftOutAndNamed(t *testing.T) {
 		}
 	}
 	for _, id := range []string{strings.Repeat("é", 64), "007", " ", "a@b.example"} {
-		if got, ok := oneValue(text, false, str(id)).key(0, shop.ProductKey, "product"); !ok || got != id {
+		if got, ok := oneValue(text, false, str(id)).key(shop.ProductKey, "product"); !ok || got != id {
 			t.Errorf("%q: %q, %v", id, got, ok)
 		}
 	}
 	r := oneValue(key, false, str("\x01\xab\x00\xff\x01\xab\x00\xff\x01\xab\x00\xff\x01\xab\x00\xff"))
 	r.setFields([]*mysql.Field{{Type: mysql.MYSQL_TYPE_STRING, Charset: binaryCharset, ColumnLength: binaryKeyBytes}})
-	if got, ok := r.key(0, shop.ProductKey, "product"); !ok || got != strings.Repeat("01ab00ff", 4) {
+	if got, ok := r.key(shop.ProductKey, "product"); !ok || got != strings.Repeat("01ab00ff", 4) {
 		t.Errorf("BINARY(16): %q, %v", got, ok)
 	}
 }
