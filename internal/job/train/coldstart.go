@@ -1,86 +1,201 @@
 package train
 
 import (
-	"context"
-	"fmt"
+	"math"
 	"slices"
+	"strconv"
 
-	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 )
 
 const (
-	// coldShare: one product in ten is taken for new.
-	coldShare = 10
-	coldSeed  = 10 // of the draw
-	// fewestCold products and customers; fewer tell nothing.
-	fewestCold = 5
+	// buckets is how many quantile classes an amount of money is cut into.
+	buckets = 5
+	// featureRidge shrinks a feature's weight as though that many further rows had the feature and
+	// deviated by nothing.
+	featureRidge = 10
+	// ridgeSweeps and ridgeTolerance end the solution of the ridge: no weight moved by more than the
+	// tolerance, or enough is enough.
+	ridgeSweeps    = 200
+	ridgeTolerance = 1e-5
 )
 
-// coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones
-// among themselves by the vectors that their features give them. nil where there is too little to
-// measure.
-func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg ials.Config) (*modelversion.Part, error) {
-	place := make(map[int32]int32) // product → its place among the cold ones
-	var cold []int32
-	for p := range data.Products {
-		if evaluation.Mix(uint64(p)+coldSeed)%coldShare == 0 {
-			place[int32(p)] = int32(len(cold))
-			cold = append(cold, int32(p))
-		}
-	}
-	var rest, held []evaluation.Rating
-	for _, r := range data.Ratings {
-		if at, ok := place[r.Product]; ok {
-			r.Product = at
-			held = append(held, r)
-		} else {
-			rest = append(rest, r)
-		}
-	}
-	task := evaluation.NewTask(len(cold), nil, held, t.Config.MinStars).Sample(mostReported)
-	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(rest))
-	task.Cases = slices.DeleteFunc(task.Cases, func(c evaluation.Case) bool { return len(likes.Of[c.Customer]) == 0 })
-	if len(cold) < fewestCold || len(task.Cases) < fewestCold {
-		return nil, nil
-	}
-	f, err := fit(ctx, data, signal.cells(rest, nil), cfg, t.epochs("fit without some products"))
-	if err != nil {
-		return nil, err
-	}
-	vectors := make([]float32, 0, len(cold)*cfg.Dim)
-	for _, p := range cold {
-		vectors = append(vectors, f.model.Item(int(p))...)
-	}
-	part := &modelversion.Part{What: fmt.Sprintf("%d products held out entirely, ranked among themselves; their popularity is that of their line",
-		len(cold)), Customers: len(task.Cases)}
-	return part, t.measure(ctx, part, task, []contestant{
-		{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)},
-		{modelversion.RowPopularity, linePopularity(data, likes, cold).Each},
-		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},
-	})
+// ridge maps one-hot features to vectors: v ≈ bias + Σ weight[feature].
+type ridge struct {
+	dim     int
+	bias    []float64
+	weights map[string][]float64
 }
 
-// linePopularity ranks the cold products by how many customers like the average product of their line.
-func linePopularity(data *Data, likes *evaluation.Pairs, cold []int32) evaluation.Ranker {
-	sum, count := make(map[string]float64), make(map[string]float64)
-	for p, who := range likes.Transposed().Of {
-		if len(who) > 0 {
-			for _, line := range data.Products[p].Categories {
-				sum[line] += float64(len(who))
-				count[line]++
+// fitRidge minimises Σ |v − bias − Σ weight|² + featureRidge·Σ|weight|² over rows with their
+// features, one feature after the other until nothing moves (Gauss-Seidel): the matrix of a shop
+// with thousands of cities is never built.
+func fitRidge(dim int, vectors [][]float32, features [][]string) *ridge {
+	r := &ridge{dim: dim, bias: make([]float64, dim), weights: make(map[string][]float64)}
+	rows := make(map[string][]int)
+	var names []string // in the order in which they first come: how they are spelled must not matter
+	residual := make([][]float64, len(vectors))
+	for i, v := range vectors {
+		residual[i] = make([]float64, dim)
+		for j, x := range v {
+			residual[i][j] = float64(x)
+		}
+		for _, f := range features[i] {
+			if r.weights[f] == nil {
+				r.weights[f] = make([]float64, dim)
+				names = append(names, f)
 			}
+			rows[f] = append(rows[f], i)
 		}
 	}
-	return func(_ int32, scores []float32) {
-		for i, p := range cold {
-			lines := data.Products[p].Categories
-			mean := 0.0
-			for _, line := range lines {
-				mean += sum[line] / max(count[line], 1)
-			}
-			scores[i] = float32(mean / max(float64(len(lines)), 1))
+	everyone := make([]int, len(vectors))
+	for i := range everyone {
+		everyone[i] = i
+	}
+	for range ridgeSweeps {
+		moved := settle(r.bias, everyone, residual, 0)
+		for _, f := range names {
+			moved = max(moved, settle(r.weights[f], rows[f], residual, featureRidge))
+		}
+		if moved < ridgeTolerance {
+			break
 		}
 	}
+	return r
+}
+
+// settle sets w to its best value while all other weights stay, updates the residuals of its rows,
+// and returns the largest change.
+func settle(w []float64, rows []int, residual [][]float64, shrink float64) (moved float64) {
+	if len(rows) == 0 {
+		return 0
+	}
+	sum := make([]float64, len(w))
+	for _, i := range rows {
+		for j, x := range residual[i] {
+			sum[j] += x
+		}
+	}
+	for j, old := range w {
+		sum[j] = (sum[j] - shrink*old) / (float64(len(rows)) + shrink)
+		w[j] += sum[j]
+		moved = max(moved, math.Abs(sum[j]))
+	}
+	for _, i := range rows {
+		for j, change := range sum {
+			residual[i][j] -= change
+		}
+	}
+	return moved
+}
+
+// vector is what the features say; unknown ones say nothing.
+func (r *ridge) vector(features []string) []float32 {
+	sum := slices.Clone(r.bias)
+	for _, f := range features {
+		for j, x := range r.weights[f] {
+			sum[j] += x
+		}
+	}
+	return narrow(sum)
+}
+
+// fill puts the bias and the weights into e.
+func (r *ridge) fill(e *modelversion.Encoder) {
+	e.Bias, e.Weights = narrow(r.bias), make(map[string][]float32, len(r.weights))
+	for f, w := range r.weights {
+		e.Weights[f] = narrow(w)
+	}
+}
+
+func narrow(x []float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// quantileEdges are the ascending, distinct upper bounds of the buckets but the last, which has none.
+func quantileEdges(values []float64) []float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	var edges []float64
+	for b := 1; b < buckets && len(sorted) > 0; b++ {
+		edges = append(edges, sorted[min(b*len(sorted)/buckets, len(sorted)-1)])
+	}
+	return slices.Compact(edges)
+}
+
+func creditEdges(customers []Customer) []float64 {
+	var limits []float64
+	for i := range customers {
+		if credit := customers[i].Credit; credit != nil {
+			limits = append(limits, *credit)
+		}
+	}
+	return quantileEdges(limits)
+}
+
+func customerFeatures(c *Customer, e *modelversion.Encoder) []string {
+	return append(e.Features(c.Country, c.City, c.Credit), named(c.Features)...)
+}
+
+func productFeatures(products []Product) [][]string {
+	numbers := numberFeatures(len(products), func(i int) []Number { return products[i].Numbers })
+	features := make([][]string, len(products))
+	for i := range products {
+		features[i] = append(named(products[i].Features), numbers[i]...)
+	}
+	return features
+}
+
+func named(features []Feature) []string {
+	names := make([]string, 0, len(features)+1)
+	for _, f := range features {
+		names = append(names, f.Name+"="+f.Value)
+	}
+	return names
+}
+
+// numberFeatures cuts each kind of number into buckets: "price=3".
+func numberFeatures(rows int, of func(int) []Number) [][]string {
+	values := map[string][]float64{}
+	for i := range rows {
+		for _, n := range of(i) {
+			values[n.Name] = append(values[n.Name], n.Value)
+		}
+	}
+	edges := make(map[string][]float64, len(values))
+	for name, all := range values {
+		edges[name] = quantileEdges(all)
+	}
+	features := make([][]string, rows)
+	for i := range rows {
+		for _, n := range of(i) {
+			bucket, _ := slices.BinarySearch(edges[n.Name], n.Value)
+			features[i] = append(features[i], n.Name+"="+strconv.Itoa(bucket))
+		}
+	}
+	return features
+}
+
+// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors.
+// It says which those are.
+func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
+	var known [][]float32
+	var knownFeatures [][]string
+	filled = make([]bool, m.Rows)
+	for i := range m.Rows {
+		if filled[i] = m.Start[i] == m.Start[i+1]; !filled[i] {
+			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
+		}
+	}
+	r = fitRidge(dim, known, knownFeatures)
+	for i := range m.Rows {
+		if filled[i] {
+			copy(vector(i), r.vector(features[i]))
+		}
+	}
+	return filled, r
 }
