@@ -45,7 +45,7 @@ func mustConnectEnv(t *testing.T, stack Stack, dsn string) map[string]string {
 	folder := t.TempDir()
 	return map[string]string{"MYSQL_DSN": dsn, "PGVECTOR_DSN": stack.mustVectorDatabase(t),
 		"LAKE_BUCKET": "file://" + folder + "/lake", "ARTIFACTS_BUCKET": "file://" + folder + "/artifacts",
-		"KINDRED_STATE": folder + "/state", "MYSQL_SECRET_ARN": "", "ETL_MAPPING": "", "AWS_ENDPOINT_URL": ""}
+		"KINDRED_STATE": folder + "/state", "MYSQL_SECRET_ARN": "", "ETL_MAPPING": "", "ETL_PRESET": "auto", "AWS_ENDPOINT_URL": ""}
 }
 
 // TestConnectBringsKnownShopsLive gives connect nothing but a DSN. What is live then recommends what

@@ -18,7 +18,7 @@ var nightly = []string{"etl", "train", "publish"}
 func (r *run) schedule() error {
 	variables := map[string]string{"ETL_MAPPING": absolute(r.result.Mapping)}
 	for _, line := range r.environment() {
-		if name, value, _ := strings.Cut(line, "="); value != "" && name != "ETL_MAPPING" {
+		if name, value, _ := strings.Cut(line, "="); value != "" {
 			variables[name] = value
 		}
 	}

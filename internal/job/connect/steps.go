@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,8 @@ func (r *run) step(ctx context.Context, words string, v any, flags ...string) er
 	cmd := exec.CommandContext(ctx, filepath.Join(r.programs, args[0]), args[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopTime
-	cmd.Env = append(os.Environ(), r.environment()...)
+	ofEtl := func(line string) bool { return strings.HasPrefix(line, "ETL_") } // the mapping holds what they say
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), ofEtl), r.environment()...)
 	var printed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &printed, &withoutPlace{to: r.progress, place: args[0] + " works on: "}
 	runErr := cmd.Run()
@@ -112,5 +114,5 @@ func (w *withoutPlace) Write(p []byte) (int, error) {
 func (r *run) environment() []string {
 	return []string{"MYSQL_DSN=" + r.MySQL.DSN, "MYSQL_SECRET_ARN=" + r.MySQLSecret, "PGVECTOR_DSN=" + r.PGVector.DSN,
 		fmt.Sprintf("PGVECTOR_IAM_AUTH=%t", r.PGVector.IAM), "LAKE_BUCKET=" + r.Lake.Bucket,
-		"ARTIFACTS_BUCKET=" + r.Artifacts.Bucket, "ETL_MAPPING="}
+		"ARTIFACTS_BUCKET=" + r.Artifacts.Bucket}
 }
