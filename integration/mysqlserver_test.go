@@ -119,6 +119,11 @@ func mustMariaDBProcess(t *testing.T, cfg *driver.Config, more []string) (addres
 		server = "/usr/sbin/mariadbd"
 	}
 	folder := t.TempDir()
+	temporary := filepath.Join(folder, "tmp") // of its own: a server that starts deletes tables that others keep in a shared one
+	if err := os.Mkdir(temporary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	env = append(env, "TMPDIR="+temporary)
 	data, init, port := filepath.Join(folder, "data"), filepath.Join(folder, "init.sql"), freePort(t)
 	options = append(options, "--datadir="+data)
 	if os.Geteuid() == 0 {
