@@ -134,11 +134,7 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 		if err != nil {
 			return err
 		}
-		draft.Source, draft.Details, draft.Base = from.Position(), out.Details, &base.Run
-		if out.Manifest, out.Changed, err = repo.Commit(ctx, draft); err != nil {
-			return fmt.Errorf("commit training set: %w", err)
-		}
-		return nil
+		return out.commit(ctx, repo, draft, from.Position(), base)
 	})
 	if err == nil && out.Changed {
 		out.prune(ctx, repo, o)
@@ -173,6 +169,16 @@ func current(ctx context.Context, repo *commit.Repository) (commit.Manifest, err
 		return m, fmt.Errorf("read current training set: %w", err)
 	}
 	return m, nil
+}
+
+// commit makes a draft the current set. base is the one that was current when the reading began.
+func (out *Outcome) commit(ctx context.Context, repo *commit.Repository, draft commit.Draft, at mysqlsource.Position,
+	base commit.Manifest) (err error) {
+	draft.Source, draft.Details, draft.Base = at, out.Details, &base.Run
+	if out.Manifest, out.Changed, err = repo.Commit(ctx, draft); err != nil {
+		return fmt.Errorf("commit training set: %w", err)
+	}
+	return nil
 }
 
 // prune collects what killed runs left, after a commit. The set is current by then, so a failure is

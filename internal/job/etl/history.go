@@ -54,11 +54,7 @@ func RunHistory(ctx context.Context, from historySource, repo *commit.Repository
 		if err != nil {
 			return err
 		}
-		draft.Source, draft.Details, draft.Base = from.Position(), out.Details, &base.Run
-		if out.Manifest, out.Changed, err = repo.Commit(ctx, draft); err != nil {
-			return fmt.Errorf("commit training set: %w", err)
-		}
-		return nil
+		return out.commit(ctx, repo, draft, from.Position(), base)
 	})
 	if err == nil && out.Changed {
 		out.prune(ctx, repo, o)

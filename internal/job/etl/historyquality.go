@@ -121,13 +121,8 @@ func historyRules(c HistoryCounts, l Limits) []rule {
 }
 
 // broken lists every rule that is broken beyond its limit.
-func (c HistoryCounts) broken(l Limits, examples shop.Examples) (sentences []string) {
-	for _, r := range historyRules(c, l) {
-		if r.exceeded() {
-			sentences = append(sentences, r.sentence(examples))
-		}
-	}
-	return sentences
+func (c HistoryCounts) broken(l Limits, examples shop.Examples) []string {
+	return exceeded(historyRules(c, l), examples)
 }
 
 // check reports, in one sentence, every rule that is broken beyond its limit.

@@ -198,8 +198,13 @@ func (r rule) examples(all shop.Examples) (texts []string) {
 }
 
 // broken lists every rule that is broken beyond its limit.
-func (c Counts) broken(l Limits, examples shop.Examples) (sentences []string) {
-	for _, r := range rules(c, l) {
+func (c Counts) broken(l Limits, examples shop.Examples) []string {
+	return exceeded(rules(c, l), examples)
+}
+
+// exceeded says of each rule that is broken beyond its limit what was found.
+func exceeded(all []rule, examples shop.Examples) (sentences []string) {
+	for _, r := range all {
 		if r.exceeded() {
 			sentences = append(sentences, r.sentence(examples))
 		}
