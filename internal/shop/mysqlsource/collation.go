@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	driver "github.com/go-sql-driver/mysql"
+
+	"kindred/internal/shop/mapping"
 )
 
 // batchSpellings is how many codes one query asks for. Each makes a column of the answer.
@@ -57,6 +59,7 @@ func (s *Snapshot) openLookup() (*sql.DB, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	cfg.InterpolateParams = true // one round trip
+	cfg.Params = mapping.Session
 	cfg.TLS, cfg.AllowFallbackToPlaintext = s.dialled, false
 	limits := s.limits
 	limits.Login, limits.Note = false, s.witness.Note // the driver does not say when the login is done

@@ -24,6 +24,7 @@ import (
 
 	"kindred/internal/platform/patience"
 	"kindred/internal/shop"
+	"kindred/internal/shop/mapping"
 )
 
 // netTimeoutSeconds is how long the server may wait for us while we compress or write: MySQL's
@@ -155,12 +156,13 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		}
 		settings := []string{
 			fmt.Sprintf("SET SESSION net_write_timeout = %d", netTimeoutSeconds),
-			"SET SESSION time_zone = '+00:00'",            // a TIMESTAMP column reads as UTC
-			"SET SESSION group_concat_max_len = 16777216", // a list of categories is not cut at 1,024 bytes
 			"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
 			// With a binary log, MariaDB frees no table at ROLLBACK TO SAVEPOINT (unlocked) unless the
 			// session is not logged. A read-only session has nothing to log.
 			"SET SESSION sql_log_bin = 0",
+		}
+		for variable, value := range mapping.Session {
+			settings = append(settings, "SET SESSION "+variable+" = "+value)
 		}
 		if limit := s.options.StatementLimit; limit != nil {
 			settings = append(settings,

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"kindred/internal/shop/mapping"
 	"kindred/internal/shop/shopdb"
 )
 
 // Of recognises the shop in the database that dsn names, and writes its mapping. given are variables
 // by name, as in Map. Detect's, Map's and shopdb.Open's errors.
 func Of(ctx context.Context, dsn string, choice Choice, given map[string]string) (m Mapping, err error) {
-	db, err := shopdb.Open(ctx, dsn)
+	db, err := shopdb.OpenSession(ctx, dsn, mapping.Session)
 	if err != nil {
 		return Mapping{}, err
 	}
@@ -24,7 +25,7 @@ func Of(ctx context.Context, dsn string, choice Choice, given map[string]string)
 
 // DescribeAt is Describe for the database that dsn names.
 func DescribeAt(ctx context.Context, dsn string, m Mapping) (d Description, err error) {
-	db, err := shopdb.Open(ctx, dsn)
+	db, err := shopdb.OpenSession(ctx, dsn, mapping.Session)
 	if err != nil {
 		return Description{}, err
 	}

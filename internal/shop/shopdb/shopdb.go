@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,10 +37,20 @@ type DB struct {
 // Open connects to the database that dsn names, in the format of go-sql-driver:
 // user:password@tcp(host:port)/database. Errors never show the password.
 func Open(ctx context.Context, dsn string) (*DB, error) {
+	return OpenSession(ctx, dsn, nil)
+}
+
+// OpenSession is Open with sessions that have the given variables, values written as SQL. They win
+// over those of the DSN.
+func OpenSession(ctx context.Context, dsn string, variables map[string]string) (*DB, error) {
 	cfg, err := parse(dsn)
 	if err != nil {
 		return nil, err
 	}
+	if len(variables) > 0 && cfg.Params == nil {
+		cfg.Params = map[string]string{}
+	}
+	maps.Copy(cfg.Params, variables)
 	cfg.ParseTime = true
 	cfg.Loc = time.UTC
 	cfg.InterpolateParams = true // multi-row inserts in one round trip

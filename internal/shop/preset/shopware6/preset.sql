@@ -103,7 +103,7 @@ WHERE o.version_id = {{$live}}
 {{- if ne (get "store") "all"}}
   AND o.sales_channel_id = {{v "store"}}
 {{- end}}
-GROUP BY o.id, c.id{{if has "customer" "guest"}}, c.guest{{end}}, COALESCE(p.parent_id, p.id)
+GROUP BY o.id, c.id{{if has "customer" "guest"}}, c.guest{{end}}, LOWER(HEX(COALESCE(p.parent_id, p.id)))
 HAVING SUM(d.quantity) > 0
 {{- if has "product_review" "id" "product_id" "customer_id" "points" "status"}}
 UNION ALL
