@@ -70,8 +70,8 @@ func (f folder) deleteData(parts []string) error {
 		made = append(made, f.data(part), f.data(part)+".partial", f.log(part), f.run(part+".json"),
 			f.run(part+".json.partial"))
 	}
-	made = append(made, f.run("mysql-accounts.sql"), f.run("postgres-password"), f.env(), f.secrets(), f.mode(),
-		f.composeEnv())
+	made = append(made, f.run("mysql-accounts.sql"), f.run("mysql-tmp"), f.run("postgres-password"), f.env(), f.secrets(),
+		f.mode(), f.composeEnv())
 	for _, path := range made {
 		if err := errors.Join(os.RemoveAll(path), os.RemoveAll(path+".partial")); err != nil {
 			return fmt.Errorf("delete data: %w", err)

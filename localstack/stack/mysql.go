@@ -155,6 +155,9 @@ func (s server) base(data string) []string {
 // there when complete. A server of the machine can fail: Ubuntu's AppArmor lets mysqld write below
 // /var/lib/mysql only.
 func (m *mysqlServer) prepare(ctx context.Context) error {
+	if err := m.makeTemporary(); err != nil {
+		return err
+	}
 	if _, err := os.Stat(m.choice()); err == nil {
 		if _, err := m.chosen(ctx); err != nil {
 			return fmt.Errorf("%w; its data are in %s: `make local-reset` starts afresh", err, m.folder.data(mysqlName))
@@ -182,6 +185,24 @@ func (m *mysqlServer) prepare(ctx context.Context) error {
 	return m.writeAccounts()
 }
 
+// temporary is the server's own folder for temporary tables: a server that starts deletes those that
+// another one keeps in a shared folder.
+func (m *mysqlServer) temporary() string { return m.folder.run("mysql-tmp") }
+
+func (m *mysqlServer) makeTemporary() error {
+	owner, err := m.databaseAccount()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(m.temporary(), 0o700); err != nil {
+		return fmt.Errorf("make folder of temporary tables: %w", err)
+	}
+	return giveAway(m.temporary(), owner)
+}
+
+// env is the environment of a server's programs that may make temporary tables.
+func (m *mysqlServer) env(s server) []string { return append(s.env(), "TMPDIR="+m.temporary()) }
+
 func (m *mysqlServer) initialise(ctx context.Context, s server) error {
 	dir := m.folder.data(mysqlName)
 	partial := dir + ".partial"
@@ -198,7 +219,7 @@ func (m *mysqlServer) initialise(ctx context.Context, s server) error {
 	if err := giveAway(partial, owner); err != nil {
 		return err
 	}
-	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: s.env(), dir: "/", as: owner}
+	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: m.env(s), dir: "/", as: owner}
 	if s.mariadb {
 		if c.path, err = s.installer(); err != nil {
 			return err
@@ -287,7 +308,7 @@ func (m *mysqlServer) command(ctx context.Context) (command, error) {
 		args = append(args, "--plugin-dir="+plugins)
 	}
 	as, err := m.databaseAccount()
-	return command{path: s.program, args: args, env: s.env(), dir: "/", as: as}, err
+	return command{path: s.program, args: args, env: m.env(s), dir: "/", as: as}, err
 }
 
 func (m *mysqlServer) ready(ctx context.Context) (string, error) {

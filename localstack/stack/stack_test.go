@@ -336,7 +336,7 @@ func TestResetDeletesOnlyWhatKindredMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := []string{"data/mine", "log/mine.log", "notes", "opt/program", "bin/etl"}
-	made := []string{"data/mysql/x", "data/postgres.partial/x", "data/localstack/tmp/y", "log/mysql.log", "run/mysql-accounts.sql",
+	made := []string{"data/mysql/x", "data/postgres.partial/x", "data/localstack/tmp/y", "log/mysql.log", "run/mysql-accounts.sql", "run/mysql-tmp/x",
 		"env", "secrets.json"}
 	for _, name := range append(slices.Clone(kept), made...) {
 		path := filepath.Join(s.folder.state, name)
