@@ -110,7 +110,7 @@ conformance: local-up ## Write docs/parity.md: where emulators differ from AWS (
 .PHONY: bench-etl bench-publish bench-retrieve
 bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB and Spark (15 minutes)
 	@$(WITH_STACK) python3 benchmarks/etl/bench.py $(ARGS)
-bench-publish: build ## Loading embeddings: ways to copy, column types, the steps of a publish (5 minutes)
+bench-publish: build ## Loading embeddings: ways to copy, column types, the steps of a publish, long ids (10 minutes)
 	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)
 bench-retrieve: build ## Searching embeddings: exact scan and index, single and in batches (20 minutes)
 	@$(WITH_STACK) go run ./benchmarks/retrieve $(ARGS)

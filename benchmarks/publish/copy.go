@@ -53,23 +53,28 @@ func compareLoads(ctx context.Context, dsn string, c *command, out io.Writer) er
 				if err != nil {
 					return fmt.Errorf("%s into a %s table: %w", w.name, table, err)
 				}
-				if was, ok := best[w.name]; !ok || r.wall < was.wall {
+				if was, ok := best[w.name]; !ok || r.Wall < was.Wall {
 					best[w.name] = r
 				}
 			}
 		}
+		c.keep("copy to a "+table+" table", best)
 		for _, w := range ways() {
 			b := best[w.name]
-			printf(out, "%-46s %-9s %10.0f %12.1f %13.2f %13.2f\n", w.name, table, float64(c.Rows)/b.wall.Seconds(),
-				float64(best["COPY TEXT"].wall)/float64(b.wall), float64(b.server.Microseconds())/float64(c.Rows), float64(
-					b.client.Microseconds())/float64(c.Rows))
+			printf(out, "%-46s %-9s %10.0f %12.1f %13.2f %13.2f\n", w.name, table, float64(c.Rows)/b.Wall.Seconds(),
+				float64(best["COPY TEXT"].Wall)/float64(b.Wall), float64(b.Server.Microseconds())/float64(c.Rows), float64(
+					b.Client.Microseconds())/float64(c.Rows))
 		}
 	}
 	return nil
 }
 
 // result is what a load took: time, and the time that the server's process and this one had a CPU.
-type result struct{ wall, server, client time.Duration }
+type result struct {
+	Wall   time.Duration `json:"wall_ns"`
+	Server time.Duration `json:"server_ns"`
+	Client time.Duration `json:"client_ns"`
+}
 
 func timeLoad(ctx context.Context, dsn string, w way, table string, dim int,
 	vectors [][]float32) (r result, err error) {

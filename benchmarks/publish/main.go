@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	pgxvector "github.com/pgvector/pgvector-go/pgx"
 
+	"kindred/benchmarks/results"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
@@ -27,7 +28,23 @@ type command struct {
 	Dim   int    `default:"64" help:"Components of a vector."`
 	Sizes []int  `default:"41000,100000" help:"Numbers of products to publish, one publish each."`
 	Runs  int    `default:"3" help:"How often each way of loading is measured. The best run counts."`
-	Part  string `enum:"all,copy,storage,steps" default:"all" help:"What to measure: ways to copy, storage, the steps of a publish, or all three."`
+	Part  string `enum:"all,copy,storage,steps,ids" default:"all" help:"What to measure: ways to copy, storage, the steps of a publish, ids (short ones against 36 characters), or all."`
+
+	Items     int `default:"20000" help:"Products of the version that ids are compared with."`
+	Customers int `default:"100000" help:"Its customers."`
+	RatedEach int `default:"50" help:"How many products each of them has rated at most."`
+
+	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. results.json is written to its folder bench/publish."`
+
+	results map[string]any
+}
+
+// keep adds to what is written as JSON.
+func (c *command) keep(part string, measured any) {
+	if c.results == nil {
+		c.results = map[string]any{}
+	}
+	c.results[part] = measured
 }
 
 // Run measures and prints.
@@ -56,12 +73,17 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	}
 	if c.Part == "all" || c.Part == "steps" {
 		for _, n := range c.Sizes {
-			if err := timeSteps(ctx, dsn, n, c.Dim, out.Stdout); err != nil {
+			if err := c.timeSteps(ctx, dsn, n, out.Stdout); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if c.Part == "all" || c.Part == "ids" {
+		if err := c.compareIDs(ctx, out.Stdout); err != nil {
+			return err
+		}
+	}
+	return results.Write(c.State, "publish", c.results)
 }
 
 func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {

@@ -13,7 +13,7 @@ import (
 )
 
 // timeSteps loads a version as publish does, index and recall included, makes it live and takes it back.
-func timeSteps(ctx context.Context, dsn string, items, dim int, out io.Writer) error {
+func (c *command) timeSteps(ctx context.Context, dsn string, items int, out io.Writer) error {
 	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn})
 	if err != nil {
 		return err
@@ -23,8 +23,8 @@ func timeSteps(ctx context.Context, dsn string, items, dim int, out io.Writer) e
 		return err
 	}
 	v := vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1,
-		vectorstoretest.Shape{Items: items, Customers: items, RatedEach: 20, Dim: dim})
-	printf(out, "\n%d items and %d customers of %d, 20 rated products each: load, index, swap\n", items, items, dim)
+		vectorstoretest.Shape{Items: items, Customers: items, RatedEach: 20, Dim: c.Dim})
+	printf(out, "\n%d items and %d customers of %d, 20 rated products each: load, index, swap\n", items, items, c.Dim)
 	start := time.Now()
 	steps, err := store.Load(ctx, v)
 	if err != nil {
@@ -39,6 +39,7 @@ func timeSteps(ctx context.Context, dsn string, items, dim int, out io.Writer) e
 	for _, s := range steps {
 		printf(out, "%-20s %8.3f s\n", s.Name, s.Seconds)
 	}
+	c.keep(fmt.Sprintf("steps of %d items", items), steps)
 	versions, err := store.Versions(ctx)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func compareStorage(ctx context.Context, dsn string, c *command, out io.Writer) 
 		"scan ms", "scan recall", "HNSW ms", "HNSW recall")
 	want := map[int][]int32{}
 	for _, kind := range []string{"vector", "halfvec"} {
-		if err := storageRow(ctx, conn, kind, c.Dim, v, want, out); err != nil {
+		if err := c.storageRow(ctx, conn, kind, v, want, out); err != nil {
 			return fmt.Errorf("measure %s: %w", kind, err)
 		}
 	}
@@ -74,26 +74,27 @@ func compareSetLogged(ctx context.Context, conn *pgx.Conn, c *command, vectors [
 			}
 			best = min(best, time.Since(start))
 		}
-		printf(out, "%-28s %6.0f ms\n", test.name, float64(best.Microseconds())/1000)
+		printf(out, "%-28s %6.0f ms\n", test.name, ms(best))
+		c.keep(test.name, map[string]float64{"ms": ms(best)})
 	}
 	return nil
 }
 
-func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *modelversion.Version,
+func (c *command) storageRow(ctx context.Context, conn *pgx.Conn, kind string, v *modelversion.Version,
 	want map[int][]int32, out io.Writer) error {
 	vectors := make([][]float32, len(v.Items))
 	for i := range v.Items {
 		vectors[i] = v.Items[i].Vector
 	}
 	err := execAll(ctx, conn, `DROP TABLE IF EXISTS bench`, `BEGIN`,
-		fmt.Sprintf(`CREATE TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, dim))
+		fmt.Sprintf(`CREATE TABLE bench (id integer NOT NULL, embedding vector(%d) NOT NULL)`, c.Dim))
 	if err != nil {
 		return err
 	}
 	if err := copyBinary(ctx, conn, vectors); err != nil {
 		return err
 	}
-	err = execAll(ctx, conn, `COMMIT`, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, dim),
+	err = execAll(ctx, conn, `COMMIT`, fmt.Sprintf(`ALTER TABLE bench ALTER embedding TYPE %s(%d)`, kind, c.Dim),
 		`VACUUM ANALYZE bench`,
 		`SET maintenance_work_mem = '256MB'`, `SET max_parallel_workers_per_gather = 0`, `SET hnsw.ef_search = 200`)
 	if err != nil {
@@ -126,6 +127,9 @@ func storageRow(ctx context.Context, conn *pgx.Conn, kind string, dim int, v *mo
 	printf(out, "%-9s %9.1f %9.1f %12.1f %9.1f %12.2f %12.3f %8.2f %12.3f\n", kind, table, index, builds[0].Seconds(),
 		builds[1].Seconds(),
 		ms(scan), scanRecall, ms(found), recall)
+	c.keep(kind, map[string]float64{"table_mb": table, "index_mb": index, "build_seconds": builds[0].Seconds(),
+		"build_seconds_2_workers": builds[1].Seconds(), "scan_ms": ms(scan), "scan_recall": scanRecall,
+		"hnsw_ms": ms(found), "hnsw_recall": recall})
 	return nil
 }
 

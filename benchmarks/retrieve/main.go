@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"kindred/benchmarks/results"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -33,6 +34,31 @@ type command struct {
 	Dim      int           `default:"64" help:"Components of a vector."`
 	Batch    int           `default:"100" help:"Searches in a batch."`
 	Duration time.Duration `default:"3s" help:"How long each measurement runs."`
+	State    string        `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. results.json is written to its folder bench/retrieve."`
+
+	measured struct {
+		Latency   []latency `json:"latency"`
+		Crossover int       `json:"crossover_items"`
+		Rates     []rates   `json:"rates"`
+	}
+}
+
+// latency is how long one search takes, alone.
+type latency struct {
+	Items int     `json:"items"`
+	Scan  float64 `json:"scan_ms"`
+	HNSW  float64 `json:"hnsw_ms"`
+}
+
+// rates are searches a second.
+type rates struct {
+	Items   int     `json:"items"`
+	Search  string  `json:"search"` // scan or hnsw
+	Clients int     `json:"clients"`
+	Conns   int     `json:"connections"`
+	Single  float64 `json:"single"`
+	Batched float64 `json:"batched"`
+	Recall  float64 `json:"recall"`
 }
 
 // Run measures and prints.
@@ -58,13 +84,13 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 		"ratio", "recall")
 	for _, n := range c.Sizes {
 		if n == 0 {
-			return nil
+			break
 		}
 		if err := c.throughput(ctx, dsn, n, out.Stdout); err != nil {
 			return fmt.Errorf("measure %d items: %w", n, err)
 		}
 	}
-	return nil
+	return results.Write(c.State, "retrieve", c.measured)
 }
 
 // crossover finds the number of products from which on the index answers sooner than a scan, one
@@ -89,7 +115,9 @@ func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) erro
 				return err
 			}
 		}
-		printf(out, "%9d %10.3f %10.3f\n", n, ms(times[scan]), ms(times[hnsw]))
+		one := latency{n, ms(times[scan]), ms(times[hnsw])}
+		c.measured.Latency = append(c.measured.Latency, one)
+		printf(out, "%9d %10.3f %10.3f\n", n, one.Scan, one.HNSW)
 		if times[hnsw] > times[scan] {
 			found = 0
 		} else if found == 0 {
@@ -97,6 +125,7 @@ func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) erro
 		}
 		s.close()
 	}
+	c.measured.Crossover = found
 	printf(out, "crossover: %d items; the code scans below %d\n", found, vectorstore.ExactBelow)
 	return nil
 }
@@ -124,8 +153,10 @@ func (c *command) throughput(ctx context.Context, dsn string, n int, out io.Writ
 			if right == nil {
 				right = got
 			}
+			r := rates{n, way, load.clients, load.conns, single, batched, recall(right, got)}
+			c.measured.Rates = append(c.measured.Rates, r)
 			printf(out, "%9d %-6s %7d %9d %9.0f %9.0f %8.2f %8.3f\n", n, way, load.clients, load.conns, single, batched,
-				batched/single, recall(right, got))
+				batched/single, r.Recall)
 		}
 	}
 	return nil

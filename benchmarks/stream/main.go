@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"kindred/benchmarks/results"
 	"kindred/integration/lambdaruntime"
 	"kindred/internal/platform/artifact"
 	"kindred/internal/platform/envconfig"
@@ -373,12 +374,8 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	for _, r := range ratios {
 		printf(out, "%-60s %6.2f   want %s\n", r.Name, r.Value, r.Want)
 	}
-	data, err := json.MarshalIndent(map[string]any{"config": c, "rows": rows, "starts_ms": starts, "zip_bytes": zips,
-		"event": allocations, "ratios": ratios}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(c.folder(), "results.json"), data, 0o644)
+	return results.Write(c.State, "stream", map[string]any{"config": c, "rows": rows, "starts_ms": starts,
+		"zip_bytes": zips, "event": allocations, "ratios": ratios})
 }
 
 // ratioOfRounds is the median ratio of a's rate to b's in the same round.
