@@ -14,8 +14,8 @@ import (
 	"kindred/internal/platform/envconfig"
 )
 
-// TestForeignReadersAgreeOnInteractions reads a training set of contract 2 with two libraries that
-// know nothing of kindred.
+// TestForeignReadersAgreeOnInteractions reads a training set of interactions with two libraries
+// that know nothing of kindred.
 func TestForeignReadersAgreeOnInteractions(t *testing.T) {
 	t.Parallel()
 	readers := mustPython(t, "parquet-readers-1", "duckdb==1.5.5", "pyarrow==26.0.1")

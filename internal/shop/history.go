@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Limits of contract 2.
+// Limits of a shop with interactions.
 const (
 	// MaxIDBytes bounds an id of a product, customer, session or order.
 	MaxIDBytes = 128
@@ -68,7 +68,7 @@ type Attribute struct {
 	Flag   *bool
 }
 
-// Listing is a product of contract 2, as the shop's catalogue lists it.
+// Listing is a product of a shop with interactions, as the shop's catalogue lists it.
 type Listing struct {
 	ID         string
 	Name       string
@@ -83,7 +83,7 @@ type Listing struct {
 	Attributes []Attribute // sorted by name
 }
 
-// Shopper is a customer of contract 2.
+// Shopper is a customer of a shop with interactions.
 type Shopper struct {
 	ID         string
 	Country    string
@@ -117,7 +117,7 @@ func InteractionName(product, order []byte) string {
 // NoMoment is the At of an interaction whose time is not known.
 const NoMoment = math.MinInt64
 
-// The rules of contract 2, beside those of products and customers.
+// The rules of a shop with interactions, besides those of products and customers.
 const (
 	InteractionKey      Rule = "interactions.missing_key"      // no product, or neither customer nor session; left out
 	InteractionID       Rule = "interactions.bad_id"           // an id that is too long or no text; left out
@@ -135,5 +135,5 @@ const (
 	CustomerAttribute Rule = "customers.bad_attribute" // likewise
 )
 
-// CustomerID names a customer of contract 2 in a message.
+// CustomerID names a customer of a shop with interactions in a message.
 func CustomerID(id string) string { return "customer " + strconv.Quote(id) }

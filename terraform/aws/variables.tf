@@ -68,7 +68,7 @@ variable "existing_source_database" {
 }
 
 variable "shop" {
-  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without both, the shop has the tables customers, products and ratings."
+  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. If neither is set, the shop has the tables customers, products and ratings."
   type = object({
     mapping_path = optional(string)
     preset       = optional(string)

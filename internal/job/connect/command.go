@@ -35,9 +35,9 @@ type Command struct {
 	Artifacts   envconfig.Artifacts `embed:""`
 	Preset      etl.Preset          `embed:""`
 	Name        string              `placeholder:"NAME" help:"The shop's name, for its files. Default: the database's."`
-	Mapping     string              `placeholder:"FILE" type:"path" help:"Mapping file. It is written if it is not there; one that is there is used as it is. Default: shops/<name>/mapping.sql in the state folder."`
-	Renew       bool                `help:"Write the mapping file again, even if it is there."`
-	State       string              `default:".kindred" type:"path" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. What connect writes is in its folder shops/<name>."`
+	Mapping     string              `placeholder:"FILE" type:"path" help:"Mapping file. connect writes it if it does not exist, and otherwise uses it unchanged. Default: shops/<name>/mapping.sql in the state folder."`
+	Renew       bool                `help:"Write the mapping file again, even if it exists."`
+	State       string              `default:".kindred" type:"path" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. connect writes all its files to its folder shops/<name>."`
 	DryRun      bool                `help:"Recognise the shop, write the mapping file, check it against the shop, and stop."`
 }
 

@@ -35,7 +35,7 @@ type Command struct {
 type Reading struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions for any shop (example: testdata/order-mapping), or the tables of kindred's own that have other names or columns (example: testdata/shop-mapping)."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions (example: testdata/order-mapping), or customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
 	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`

@@ -92,7 +92,8 @@ func jobError(job string, err error) error {
 	return configured(err)
 }
 
-// inOne refuses to cut a shop of contract 2 into partitions: one process sorts its interactions.
+// inOne refuses to cut a shop with interactions into partitions: one process sorts its
+// interactions.
 func (s shopAt) inOne() error {
 	if s.options.Mapping.HasInteractions() {
 		return fmt.Errorf("%w: a mapping with interactions is read whole by one process; leave partitions out",

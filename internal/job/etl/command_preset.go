@@ -14,13 +14,13 @@ import (
 // Preset chooses one of the mappings that kindred brings along, and its variables. A variable that
 // is not given is looked up in the shop.
 type Preset struct {
-	Preset      string  `env:"ETL_PRESET" placeholder:"NAME" help:"Read a shop system that kindred knows: auto, woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto, classicmodels or ratings. auto recognises it by its tables."`
+	Preset      string  `env:"ETL_PRESET" placeholder:"NAME" help:"Read a shop system that kindred knows: auto, woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto, classicmodels, or ratings (kindred's own tables). auto recognises the system by its tables."`
 	Prefix      *string `env:"ETL_PREFIX" placeholder:"TEXT" help:"With --preset: what the names of the shop's tables begin with. Needed only if one database holds several shops."`
 	Store       string  `env:"ETL_STORE" placeholder:"ID" help:"With --preset: the store, channel or website whose orders are read, or all."`
 	Language    string  `env:"ETL_LANGUAGE" placeholder:"ID" help:"With --preset: the language of the products' names."`
 	Currency    string  `env:"ETL_CURRENCY" placeholder:"CODE" help:"With --preset: the currency of the prices."`
-	Paid        string  `env:"ETL_PAID" placeholder:"STATES" help:"With --preset: the states of an order that was really sold, separated by commas."`
-	LiveVersion string  `env:"ETL_LIVE_VERSION" placeholder:"ID" help:"With --preset shopware6: the version of rows that the storefront shows."`
+	Paid        string  `env:"ETL_PAID" placeholder:"STATES" help:"With --preset: the states of orders that count as sold, separated by commas."`
+	LiveVersion string  `env:"ETL_LIVE_VERSION" placeholder:"ID" help:"With --preset shopware6: the id of the row version that the storefront shows."`
 }
 
 // given are the variables that have a value.

@@ -101,7 +101,7 @@ const progressRows = 50_000
 // Details is what a training set's manifest remembers of its making.
 type Details struct {
 	Counts     Counts             `json:"rules,omitzero"`
-	History    *HistoryCounts     `json:"interactions,omitempty"` // of a set of contract 2, which has no Counts
+	History    *HistoryCounts     `json:"interactions,omitempty"` // of a set of interactions, which has no Counts
 	Examples   shop.Examples      `json:"examples,omitempty"`     // of broken rules
 	Limits     Limits             `json:"limits"`
 	Schema     mysqlsource.Schema `json:"schema"` // the source's columns

@@ -15,7 +15,7 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// historySource is one consistent view of a shop of contract 2.
+// historySource is one consistent view of a shop with interactions.
 type historySource interface {
 	// HistorySchema asks for the columns, and reports those that cannot be read.
 	HistorySchema(ctx context.Context) (mysqlsource.Schema, error)
@@ -29,8 +29,8 @@ type historySource interface {
 	Position() mysqlsource.Position
 }
 
-// RunHistory is Run for a shop of contract 2. All of its interactions are held in memory, 40 bytes
-// each and every id once, because their order must not depend on the server's.
+// RunHistory is Run for a shop with interactions. All of its interactions are held in memory, 40
+// bytes each and every id once, because their order must not depend on the server's.
 func RunHistory(ctx context.Context, from historySource, repo *commit.Repository, o Options) (out Outcome, err error) {
 	base, err := current(ctx, repo)
 	if err != nil {
@@ -62,7 +62,7 @@ func RunHistory(ctx context.Context, from historySource, repo *commit.Repository
 	return out, err
 }
 
-// prepareHistory is prepare for contract 2.
+// prepareHistory is prepare for a shop with interactions.
 func prepareHistory(ctx context.Context, from historySource, base commit.Manifest, o Options) (mysqlsource.Schema,
 	error) {
 	now, err := from.HistorySchema(ctx)

@@ -21,7 +21,7 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// orderTable is a shop of contract 2 in memory.
+// orderTable is a shop with interactions in memory.
 type orderTable struct {
 	listings     []shop.Listing
 	shoppers     []shop.Shopper

@@ -11,7 +11,7 @@ import (
 	"kindred/internal/shop/mysqlsource"
 )
 
-// inspectHistory is inspect for a shop of contract 2.
+// inspectHistory is inspect for a shop with interactions.
 func inspectHistory(ctx context.Context, snapshot *mysqlsource.Snapshot, base commit.Manifest, o Options) (Inspection,
 	error) {
 	var found Inspection

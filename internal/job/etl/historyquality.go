@@ -10,7 +10,7 @@ import (
 	"kindred/internal/shop"
 )
 
-// HistoryCounts is what the rows of a shop of contract 2 were measured by.
+// HistoryCounts is what the rows of a shop with interactions were measured by.
 type HistoryCounts struct {
 	Interactions int64               `json:"interactions"` // rows of the source
 	Customers    int64               `json:"customers"`
@@ -25,15 +25,15 @@ type HistoryCounts struct {
 type HistoryLimits struct {
 	Kinds      float64 `name:"max-bad-kinds" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have no usable kind. Otherwise they are left out." json:"bad_kinds"`
 	Quantities float64 `name:"max-bad-quantities" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have a quantity of 0 or beyond 1,000,000,000. Otherwise they are left out." json:"bad_quantities"`
-	Strangers  float64 `name:"max-unknown-customers" default:"1" help:"Refuse the set if more than this share (0 to 1) of the interactions name a customer who is not among the customers. Otherwise they are kept, and nothing else is known of that customer." json:"unknown_customers"`
-	Attributes float64 `name:"max-bad-attributes" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products or customers have categories that are no list of texts, or an attribute that is too long or no text. Otherwise the value is left out." json:"bad_attributes"`
+	Strangers  float64 `name:"max-unknown-customers" default:"1" help:"Refuse the set if more than this share (0 to 1) of the interactions name a customer who is not among the customers. Otherwise they are kept, and the customer is added without country, city and attributes." json:"unknown_customers"`
+	Attributes float64 `name:"max-bad-attributes" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products or customers have categories that are not a list of texts, or an attribute that is too long or not valid text. Otherwise the value is left out." json:"bad_attributes"`
 }
 
 // leftOut are the rules that keep an interaction out of the set.
 var leftOut = []shop.Rule{shop.InteractionKey, shop.InteractionID, shop.InteractionKind, shop.InteractionValue,
 	shop.InteractionQuantity, shop.InteractionProduct}
 
-// historyRules are all rules of contract 2, and those that only inform.
+// historyRules are all rules of a shop with interactions, and those that only inform.
 var historyFaults = append(slices.Clone(leftOut), shop.InteractionCustomer, shop.InteractionOrder, shop.InteractionTime,
 	shop.InteractionFuture, shop.ProductKey, shop.ProductTwice, shop.ProductValue, shop.ProductText, shop.ProductAmount,
 	shop.ProductStock, shop.ProductCategories, shop.ProductAttribute, shop.CustomerKey, shop.CustomerTwice,

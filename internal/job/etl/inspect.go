@@ -26,7 +26,7 @@ type Inspection struct {
 	Sampled  Rows                    `json:"sampled"`                // rows that were read
 	Whole    bool                    `json:"whole"`                  // they are all customers and products, so orphans were looked for
 	Rules    Counts                  `json:"rules,omitzero"`         // of the sample
-	History  *HistoryCounts          `json:"interactions,omitempty"` // likewise, of a shop of contract 2
+	History  *HistoryCounts          `json:"interactions,omitempty"` // of the sample, for a shop with interactions
 	Examples shop.Examples           `json:"examples"`               // of broken rules
 	Refusals []string                `json:"refusals"`               // what etl would refuse the shop for
 	Remarks  []Remark                `json:"remarks"`                // what may go wrong, or be slow

@@ -20,7 +20,7 @@ import (
 // Rows counts the rows of a training set.
 type Rows struct {
 	Ratings      int64 `json:"ratings"`
-	Interactions int64 `json:"interactions,omitempty"` // of contract 2, instead of ratings
+	Interactions int64 `json:"interactions,omitempty"` // of a set of interactions, which has no ratings
 	Customers    int64 `json:"customers"`
 	Products     int64 `json:"products"`
 }
@@ -32,7 +32,7 @@ type Result struct {
 	NoOp        bool   `json:"-"` // the current set was the same already
 	Rows        Rows   `json:"rows"`
 	Rules       Counts `json:"rules,omitzero"` // what the rows were measured by
-	// History is Rules for a shop of contract 2.
+	// History is Rules for a shop with interactions.
 	History     *HistoryCounts `json:"interactions,omitempty"`
 	Examples    shop.Examples  `json:"examples,omitempty"` // of broken rules
 	Bytes       int64          `json:"bytes"`              // of all files

@@ -38,9 +38,9 @@ type RunCommand struct {
 	FeedbackView     float64             `default:"0" help:"Training weight of a product that a customer viewed but did not rate. A like has weight 1; 0 ignores views."`
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
-	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. A like has weight 1, and so has a purchase: rating=0 and purchase=0 leave those out. Default: tuning chooses for view and cart; a kind of the shop's own counts nothing."`
-	Repeat           *float64            `placeholder:"WEIGHT" help:"What each doubling of the times that a customer bought a product adds to its training weight. Default: 0 for ratings; for interactions tuning chooses."`
-	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days in which what a customer did comes to weigh half in training. 0 lets nothing fade."`
+	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1, like every like; purchase=0 or rating=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
+	Repeat           *float64            `placeholder:"WEIGHT" help:"Training weight that a product gains each time a customer's number of purchases of it doubles. Default: 0 for ratings; for interactions tuning chooses."`
+	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
 	Dim              int                 `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`

@@ -16,7 +16,8 @@ type Data struct {
 	// no stars and somebody bought it.
 	Ratings  []evaluation.Rating
 	Feedback []Feedback
-	// Counted says that the set is of contract 2: Feedback has the purchases after a pair's first.
+	// Counted says that the set is one of interactions: Feedback has the purchases after a pair's
+	// first.
 	Counted bool
 }
 
@@ -87,7 +88,7 @@ func fromSet(set *trainingset.Set) *Data {
 	return NewData(set.Customers, set.Products, ratings)
 }
 
-// NewData is what a shop of contract 1 gives to learn from. ratings point into customers and
+// NewData is what a shop with ratings gives to learn from. ratings point into customers and
 // products.
 func NewData(customers []shop.Customer, products []shop.Product, ratings []evaluation.Rating) *Data {
 	data := &Data{Customers: make([]Customer, len(customers)), Products: make([]Product, len(products)), Ratings: ratings}

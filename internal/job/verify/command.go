@@ -33,7 +33,7 @@ type Command struct {
 	Wait       time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
 	Since      string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
 	Until      string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
-	MaxUnknown float64             `default:"0.05" help:"Fail if the models that answered do not know more than this share (0 to 1) of the products that events name. Events with another kind of product id are answered, but by popularity only. 1 sets no limit."`
+	MaxUnknown float64             `default:"0.05" help:"Fail if more than this share (0 to 1) of the products that events name are unknown to the models that answered. An event whose products are all unknown is still answered, but without its session. 1 sets no limit."`
 	Scratch    string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 

@@ -17,10 +17,10 @@ import (
 	"kindred/internal/shop"
 )
 
-// Interactions is the data set that a training set of contract 2 has instead of ratings.
+// Interactions is the data set that a training set of interactions has instead of ratings.
 const Interactions = "interactions"
 
-// History is a training set of contract 2 in memory: what people did with products. Ids are kept
+// History is a training set of interactions in memory: what people did with products. Ids are kept
 // once, and an entry points to them.
 type History struct {
 	Run         string
@@ -91,24 +91,25 @@ type attributeRow struct {
 	Flag   *bool    `parquet:"flag,optional"`
 }
 
-// HistorySchema is the columns of contract 2 as text, in the notation of Parquet's own tools.
+// HistorySchema is the columns of a set of interactions as text, in the notation of Parquet's own
+// tools.
 func HistorySchema() string {
 	return parquet.NewSchema(Interactions, parquet.SchemaOf(historyRow{})).String() + "\n" +
 		parquet.NewSchema(Customers, parquet.SchemaOf(shopperRow{})).String() + "\n" +
 		parquet.NewSchema(Products, parquet.SchemaOf(listingRow{})).String() + "\n"
 }
 
-// HistoryFingerprint identifies the columns of contract 2.
+// HistoryFingerprint identifies the columns of a set of interactions.
 func HistoryFingerprint() string { return checksum.Bytes([]byte(HistorySchema())) }
 
-// IsHistory reports whether a training set is of contract 2.
+// IsHistory reports whether a training set is one of interactions.
 func IsHistory(m commit.Manifest) bool { return m.SchemaFingerprint == HistoryFingerprint() }
 
 // groupsInFile is how many row groups a file of interactions has at most: some 100 MB.
 const groupsInFile = 16
 
-// WriteHistory writes a training set of contract 2 into dir, an empty folder, and returns its files
-// as a draft without Run, Source and Details. Equal rows in equal order give equal bytes.
+// WriteHistory writes a training set of interactions into dir, an empty folder, and returns its
+// files as a draft without Run, Source and Details. Equal rows in equal order give equal bytes.
 func WriteHistory(dir string, h *History) (commit.Draft, error) {
 	if err := h.check(); err != nil {
 		return commit.Draft{}, err
@@ -207,7 +208,7 @@ func (h *History) check() error {
 	return nil
 }
 
-// ReadHistory loads a training set of contract 2 whole, as Read does.
+// ReadHistory loads a training set of interactions whole, as Read does.
 func ReadHistory(ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string) (_ *History,
 	err error) {
 	if m.Kind != Kind || !IsHistory(m) {

@@ -67,7 +67,7 @@ func TestHistoryThatIsWrittenIsRead(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff[:min(len(diff), 4000)])
 			}
 			if _, err := trainingset.Read(t.Context(), repo, m, t.TempDir()); err == nil {
-				t.Error("a reader of contract 1 read contract 2")
+				t.Error("a reader of ratings read interactions")
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 // Heading begins a query of a mapping file.
 const Heading = "-- kindred:"
 
-// The data sets that a mapping file may have a query for. A file with Interactions is of contract 2,
-// and one with Ratings of contract 1.
+// The data sets that a mapping file may have a query for. A file has either Interactions or
+// Ratings.
 const (
 	Customers    = "customers"
 	Products     = "products"
@@ -32,7 +32,7 @@ type Mapping struct {
 	Interactions string `json:"interactions,omitempty"`
 }
 
-// HasInteractions reports whether the mapping is of contract 2.
+// HasInteractions reports whether the mapping has interactions.
 func (m Mapping) HasInteractions() bool { return m.Interactions != "" }
 
 func (m *Mapping) of(dataSet string) *string {

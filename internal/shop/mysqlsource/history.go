@@ -12,7 +12,7 @@ import (
 	"kindred/internal/shop/mapping"
 )
 
-// HistorySchema asks for the columns of a mapping of contract 2, and reports every one that is
+// HistorySchema asks for the columns of a mapping with interactions, and reports every one that is
 // missing or of another type (ErrSchema) with those that are there. It reads no row.
 func (s *Snapshot) HistorySchema(ctx context.Context) (schema Schema, err error) {
 	var problems []error
@@ -26,7 +26,7 @@ func (s *Snapshot) HistorySchema(ctx context.Context) (schema Schema, err error)
 	return schema, errors.Join(problems...)
 }
 
-// HistoryPlans explains the queries of a mapping of contract 2. It reads no row.
+// HistoryPlans explains the queries of a mapping with interactions. It reads no row.
 func (s *Snapshot) HistoryPlans(ctx context.Context) (plans []QueryPlan, err error) {
 	for _, q := range s.history() {
 		plan, err := s.explainQuery(ctx, q.form.name, q.query)
@@ -38,7 +38,7 @@ func (s *Snapshot) HistoryPlans(ctx context.Context) (plans []QueryPlan, err err
 	return plans, nil
 }
 
-// historyQuery is one of the queries of contract 2.
+// historyQuery is one of the queries of a mapping with interactions.
 type historyQuery struct {
 	form  form
 	query string
@@ -76,8 +76,8 @@ func (s *Snapshot) layout(ctx context.Context, q historyQuery) (l *layout, err e
 	return l, err
 }
 
-// Listings reads all products of a mapping of contract 2, in any order. One without a usable id is
-// left out; Faults counts it, and every value that was replaced.
+// Listings reads all products of a mapping with interactions, in any order. One without a usable id
+// is left out; Faults counts it, and every value that was replaced.
 func (s *Snapshot) Listings(ctx context.Context) (all []shop.Listing, err error) {
 	err = s.streamHistory(ctx, mapping.Products, func(r *historyRow) {
 		if p, ok := r.listing(); ok {
@@ -87,8 +87,8 @@ func (s *Snapshot) Listings(ctx context.Context) (all []shop.Listing, err error)
 	return all, err
 }
 
-// Shoppers reads all customers of a mapping of contract 2, in any order; none where it has no query
-// for them.
+// Shoppers reads all customers of a mapping with interactions, in any order; none where it has no
+// query for them.
 func (s *Snapshot) Shoppers(ctx context.Context) (all []shop.Shopper, err error) {
 	if s.mapping.Customers == "" {
 		return nil, nil

@@ -16,8 +16,9 @@ import (
 	"kindred/internal/shop"
 )
 
-// historyRow decodes one row of contract 2, whose values are valid until the next row. What breaks a
-// rule is counted in faults under the row's key. No message shows a customer's values.
+// historyRow decodes one row of a shop with interactions, whose values are valid until the next
+// row. What breaks a rule is counted in faults under the row's key. No message shows a customer's
+// values.
 type historyRow struct {
 	layout *layout
 	values []mysql.FieldValue

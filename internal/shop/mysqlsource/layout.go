@@ -11,7 +11,8 @@ import (
 	"kindred/internal/shop/mapping"
 )
 
-// use is what a column of contract 2 is for, in words that continue "column x is a BLOB, want".
+// use is what a column of a mapping with interactions is for, in words that continue "column x is a
+// BLOB, want".
 type use string
 
 const (
@@ -23,14 +24,15 @@ const (
 	forMoment use = "a DATETIME or DATE"
 )
 
-// wanted is a column of contract 2. It may be at any place, and its name in any case.
+// wanted is a column of a mapping with interactions. It may be at any place, and its name in any
+// case.
 type wanted struct {
 	name     string
 	use      use
 	required bool
 }
 
-// form is what a data set of contract 2 consists of.
+// form is what a data set of interactions consists of.
 type form struct {
 	name       string
 	columns    []wanted

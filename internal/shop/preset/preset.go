@@ -8,7 +8,7 @@
 //
 //   - A product's id is what the storefront's pages and events know. Variants count as the product
 //     that the storefront shows.
-//   - An interaction of kind purchase is one product of one order that was really sold. Its quantity
+//   - An interaction of kind purchase is one product of one order that counts as sold. Its quantity
 //     is what is left after cancellations and refunds. One of kind rating has 1 to 5 stars as value.
 //   - A guest has no customer. The session is then the shop's own key of the guest ("guest-12"), else
 //     the order ("order-12") or the review ("review-12").

@@ -6,7 +6,7 @@ const (
 	helpChannel  = "the channel whose orders, names and prices are read; all: every order"
 	helpLanguage = "the language of names"
 	helpCurrency = "the currency of prices"
-	helpPaid     = "the states of an order that was really sold"
+	helpPaid     = "the states of orders that count as sold"
 )
 
 // systems lists every system, each with what its real schema has in the versions that it names.
@@ -125,7 +125,7 @@ func opencart() System {
 			{name: "store", help: helpStore, kind: number, all: true, fallback: "0"},
 			{name: "language", help: helpLanguage, kind: number, fallback: "1"},
 			{name: "currency", help: helpCurrency, kind: word},
-			{name: "paid", help: "the states of an order that was really sold: those that the shop's settings call processing " +
+			{name: "paid", help: "the states of orders that count as sold: those that the shop's settings call processing " +
 				"or complete, without the state of new orders and Reversed (12)", kind: number, list: true, fallback: "2,3,5,15"},
 		},
 	}
@@ -151,7 +151,7 @@ func shopware6() System {
 				fallback: Everything},
 			{name: "language", help: helpLanguage, kind: hex, fallback: "2fbb5fe2e29a4d70aa5854ce7ce3e20b"},
 			{name: "currency", help: helpCurrency, kind: word},
-			{name: "live_version", help: "the version of rows that the storefront shows", kind: hex,
+			{name: "live_version", help: "the id of the row version that the storefront shows", kind: hex,
 				fallback: "0fa91ce3e96a4bc2be4bd9ce752c3425"},
 		},
 	}
@@ -175,7 +175,7 @@ func sylius() System {
 			{name: "store", help: helpChannel, kind: number, all: true, fallback: "1"},
 			{name: "language", help: helpLanguage, kind: word, fallback: "en_US"},
 			{name: "currency", help: helpCurrency, kind: word},
-			{name: "paid", help: "the states of an order's payment with which it was really sold", kind: word, list: true,
+			{name: "paid", help: "the payment states of orders that count as sold", kind: word, list: true,
 				fallback: "paid,partially_paid,authorized,partially_authorized,partially_refunded"},
 		},
 	}
@@ -218,12 +218,12 @@ func classicmodels() System {
 
 func ratings() System {
 	return System{
-		Name: "ratings", Title: "kindred's ratings", key: "ratings", fixed: true,
+		Name: "ratings", Title: "kindred's own tables", key: "ratings", fixed: true,
 		needs: tables("ratings customerNumber productCode productRating",
 			"products productCode productName productLine productScale productVendor quantityInStock MSRP",
 			"customers customerNumber country city"),
 		without:  []string{"orderdetails"},
-		versions: []release{{"(contract 1)", nil}},
+		versions: []release{{"(customers, products, ratings)", nil}},
 		variables: []variable{
 			{name: "currency", help: "the currency of prices, which the tables do not say", kind: word},
 		},

@@ -34,7 +34,7 @@ variable "vector_secret_arn" {
 }
 
 variable "force_delete" {
-  description = "Delete the images with the repository."
+  description = "When the repository is destroyed, delete its images too."
   type        = bool
   default     = false
 }

@@ -38,7 +38,7 @@ variable "expire_days" {
 }
 
 variable "force_destroy" {
-  description = "Delete the objects with the bucket. Keep it false where data matter."
+  description = "When the bucket is destroyed, delete its objects too. Keep it false if you need the data."
   type        = bool
   default     = false
 }

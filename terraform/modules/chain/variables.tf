@@ -80,7 +80,7 @@ variable "timezone" {
 }
 
 variable "schedule_enabled" {
-  description = "Start the chain by the schedule. false leaves it to people."
+  description = "Start the chain by the schedule. With false, somebody must start it by hand."
   type        = bool
   default     = true
 }

@@ -29,7 +29,7 @@ variable "code_bucket" {
 }
 
 variable "source_database" {
-  description = "MySQL source. The secret contains the DSN or {username, password}. secret_kms_key_arn is its key, if it is not kms_key_arn."
+  description = "MySQL source. The secret contains the DSN or {username, password}. secret_kms_key_arn is the key that encrypts the secret, if that is another key than kms_key_arn."
   type = object({
     host               = string
     port               = number
@@ -45,7 +45,7 @@ variable "source_database" {
 }
 
 variable "shop" {
-  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without both, the shop has the tables customers, products and ratings."
+  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. If neither is set, the shop has the tables customers, products and ratings."
   type = object({
     mapping_path = optional(string)
     preset       = optional(string)

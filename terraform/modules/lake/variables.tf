@@ -29,7 +29,7 @@ variable "kms_key_arn" {
 }
 
 variable "force_destroy" {
-  description = "Delete the objects with the buckets. Keep it false where data matter."
+  description = "When the buckets are destroyed, delete their objects too. Keep it false if you need the data."
   type        = bool
   default     = false
 }

@@ -1,4 +1,4 @@
--- A shop in the tables of contract 1, such as `seed` makes.
+-- A shop in the tables customers, products and ratings, such as `seed` makes.
 
 -- kindred: products
 SELECT p.productCode AS id, COALESCE(NULLIF(TRIM(p.productName), ''), p.productCode) AS name,
