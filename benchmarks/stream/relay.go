@@ -134,7 +134,7 @@ func (r *relay) serve(ctx context.Context, client net.Conn) error {
 	}
 }
 
-// greet lets the client in, whoever it is.
+// greet accepts the login of any client.
 func greet(client io.Writer, in io.Reader, parameters map[string]string) error {
 	var length [4]byte
 	if _, err := io.ReadFull(in, length[:]); err != nil {

@@ -36,7 +36,7 @@ type Process struct {
 	ended   chan struct{} // closed at its end
 }
 
-// invocation is an event and until when its answer may take.
+// invocation is an event and the deadline of its answer.
 type invocation struct {
 	event    []byte
 	deadline time.Time
@@ -50,7 +50,7 @@ type answer struct {
 	fault bool
 }
 
-// Start starts command. To its environment comes where the Runtime API is.
+// Start starts command. It adds the address of the Runtime API to its environment.
 func Start(command *exec.Cmd) (*Process, error) {
 	p := &Process{Cmd: command, work: make(chan invocation), answers: make(chan answer), ready: make(chan struct{}),
 		ended: make(chan struct{})}
@@ -75,8 +75,8 @@ func (p *Process) Ready() <-chan struct{} { return p.ready }
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Invoke hands the process an event, which it has timeout for, and returns its answer. began is
-// called when it has asked for the event, before it gets it; nil: nothing is.
+// Invoke hands the process an event, which it has timeout for, and returns its answer. began, if it
+// is not nil, is called after the process has asked for the event and before it gets it.
 func (p *Process) Invoke(event []byte, timeout time.Duration, began func(*os.Process)) ([]byte, error) {
 	deadline := time.Now().Add(timeout)
 	over := time.After(timeout)

@@ -101,8 +101,8 @@ type Interaction struct {
 	At                int64    // milliseconds since 1970 UTC, or NoMoment
 }
 
-// InteractionName names an interaction in a message: by its product and order, which are nobody's
-// secret.
+// InteractionName names an interaction in a message, by its product and order. Neither says who the
+// customer is.
 func InteractionName(product, order []byte) string {
 	name := "an interaction"
 	if len(product) > 0 {

@@ -1,5 +1,5 @@
-// Connect brings a shop live in one command: it recognises the shop's system, writes a mapping file,
-// and runs etl, train and publish, which lie beside it.
+// Connect brings a shop live in one command: it recognises the shop's system, writes a mapping
+// file, and runs etl, train and publish, which are in the same folder.
 package main
 
 import (

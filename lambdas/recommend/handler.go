@@ -74,7 +74,8 @@ func (h *handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		jsontext.AllowDuplicateNames(true)); err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
-	// The console's test event, or one of another service, would get an answer that nobody asked for.
+	// Such a batch is the console's test event, or comes from another service: it must not be
+	// answered.
 	for i, r := range batch.Records {
 		if err := deadletter.CheckPosition(position(r)); err != nil {
 			return nil, fmt.Errorf("record %d of the batch %w", i, err)

@@ -25,7 +25,8 @@ type summary struct {
 	parse, recommend, deliver, quarantine     time.Duration
 }
 
-// versionCount is how many events a model version answered; there are two versions at most, beside a change.
+// versionCount is how many events a model version answered; there are at most two versions, and
+// more only while they change.
 type versionCount struct {
 	version string
 	events  int

@@ -67,8 +67,9 @@ func (s *server) routes() []route {
 	}
 }
 
-// newHandler makes the HTTP interface. /health asks c. Errors are application/problem+json (RFC 9457).
-// Answers must not be stored: the next click, another model version or an empty shelf changes them.
+// newHandler makes the HTTP interface. /health asks c. Errors are application/problem+json (RFC
+// 9457). Answers must not be stored: the next click, another model version or a sold-out product
+// changes them.
 func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time) http.Handler {
 	s := &server{recommender: r, health: health{checker: c, now: now}, log: log,
 		sample: sample{kinds: map[string]*sampled{}}, now: now}

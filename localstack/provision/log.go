@@ -10,8 +10,8 @@ import (
 	"kindred/localstack/settings"
 )
 
-// logGroup makes the function's log group, or mends how long it keeps lines. Lambda would make one
-// that keeps them for ever.
+// logGroup creates the function's log group, or corrects its retention. Lambda itself would create
+// a log group without a limit.
 func (p *provisioner) logGroup(ctx context.Context, f settings.Function) error {
 	name := logGroup(f)
 	pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(p.logs,

@@ -3,10 +3,11 @@
 // changed only where it differs. It owns no endpoint and no value of a setting, and it refuses
 // everything but the emulator's account: on AWS, Terraform makes the same resources.
 //
-// LocalStack keeps nothing over a restart: Apply must run again and then makes everything anew,
-// with empty buckets and an empty stream. Nor does it keep the mapping's checkpoint: after the
-// mapping was changed or made anew, it reads the stream from its starting position, so the function
-// sees old records again. Recommendation ids are the same both times, and readers dedupe by them.
+// LocalStack keeps nothing over a restart: Apply must run again, and then creates everything, with
+// empty buckets and an empty stream. LocalStack does not keep the mapping's checkpoint either.
+// After the mapping was changed or created again, it reads the stream from its starting position,
+// so the function sees old records again. Recommendation ids are the same both times, and readers
+// dedupe by them.
 package provision
 
 import (
@@ -32,9 +33,9 @@ import (
 	"kindred/localstack/settings"
 )
 
-// Function is what the function recommend runs: a zip with `bootstrap`, and its environment beside
-// what Apply adds (AWS_ENDPOINT_URL, RECOMMENDATIONS_DELIVERY_STREAM, RECOMMENDATIONS_BUCKET). A
-// value given here wins.
+// Function is what the function recommend runs: a zip with `bootstrap`, and its environment,
+// without what Apply adds (AWS_ENDPOINT_URL, RECOMMENDATIONS_DELIVERY_STREAM,
+// RECOMMENDATIONS_BUCKET). A value given here wins.
 type Function struct {
 	Zip []byte
 	Env map[string]string

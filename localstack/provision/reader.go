@@ -8,8 +8,8 @@ import (
 	"kindred/internal/serving/vectorstore/migration"
 )
 
-// AdmitReader brings the vector database at dsn up to date and lets the role, by which the functions
-// log in, read every model version, those to come too, and write nothing.
+// AdmitReader brings the vector database at dsn up to date. The functions log in as the role. It
+// gets the right to read every model version, including later ones, and no right to write.
 func AdmitReader(ctx context.Context, dsn, role string) error {
 	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn})
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 // policyName is the one inline policy that each role has.
 const policyName = "kindred"
 
-// role is one IAM role: who may take it, and what it may do. LocalStack enforces neither; both are
-// here because a role without them would be one that nobody could take over to AWS.
+// role is one IAM role: who may take it, and what it may do. LocalStack enforces neither. Both are
+// here so that the role is the same as on AWS.
 type role struct {
 	name       string
 	service    string
@@ -141,8 +141,8 @@ func document(statements ...statement) (string, error) {
 }
 
 // sameDocument compares what IAM answered (URL-encoded by AWS) with what we would write, by
-// meaning: whoever made the role may write one action or resource without a list, and in another
-// order, as Terraform does.
+// meaning. The document may have another order, and may have a single action or resource without a
+// list, as Terraform writes it.
 func sameDocument(answered, ours string) bool {
 	if decoded, err := url.PathUnescape(answered); err == nil {
 		answered = decoded

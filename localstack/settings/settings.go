@@ -19,7 +19,7 @@ var file []byte
 
 // Settings is settings.json. Units are in the key names.
 type Settings struct {
-	AccountID string         `json:"account_id"` // of LocalStack; whoever provisions refuses any other account
+	AccountID string         `json:"account_id"` // of LocalStack; the provisioner refuses any other account
 	Region    string         `json:"region"`
 	Buckets   Buckets        `json:"buckets"`
 	Stream    Stream         `json:"stream"`
@@ -105,9 +105,10 @@ type Mapping struct {
 	BatchSize             int32  `json:"batch_size"`
 	BatchingWindowSeconds int32  `json:"batching_window_seconds"`
 	ParallelizationFactor int32  `json:"parallelization_factor"`
-	// then the batch goes to OnFailure; on AWS its age decides alone, which LocalStack ignores
+	// After so many attempts, or when a record is so old, the batch goes to OnFailure. On AWS only the
+	// age counts. LocalStack ignores the age, and only the attempts count.
 	MaximumRetryAttempts    int32    `json:"maximum_retry_attempts"`
-	MaximumRecordAgeSeconds int32    `json:"maximum_record_age_seconds"` // likewise
+	MaximumRecordAgeSeconds int32    `json:"maximum_record_age_seconds"`
 	BisectBatch             bool     `json:"bisect_batch_on_function_error"`
 	FunctionResponseTypes   []string `json:"function_response_types"`
 }

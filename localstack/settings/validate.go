@@ -104,7 +104,8 @@ func (s Settings) Validate() error {
 	between("mapping.batch_size", m.BatchSize, 1, 10000)
 	between("mapping.batching_window_seconds", m.BatchingWindowSeconds, 0, 300)
 	between("mapping.parallelization_factor", m.ParallelizationFactor, 1, 10)
-	// not -1 as on AWS: LocalStack knows no age, so one fault would block a shard for ever
+	// not -1 as on AWS: LocalStack does not enforce the age, so one fault would block a shard
+	// without a limit
 	between("mapping.maximum_retry_attempts", m.MaximumRetryAttempts, 0, 10000)
 	between("mapping.maximum_record_age_seconds", m.MaximumRecordAgeSeconds, 60, 604800)
 	if !slices.Equal(m.FunctionResponseTypes, []string{"ReportBatchItemFailures"}) {

@@ -45,7 +45,7 @@ func (f folder) create() error {
 	return nil
 }
 
-// makeFolder is MkdirAll whose last folder anyone may pass, whatever the umask.
+// makeFolder is MkdirAll. Every user may enter the last folder, independently of the umask.
 func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -66,7 +66,7 @@ type secrets struct {
 	Reader   string `json:"reader"` // of PostgreSQL's role for the functions; "" in a folder of an earlier version
 }
 
-// loadSecrets reads them. It makes those that are missing and writes a damaged file anew.
+// loadSecrets reads the secrets. It creates missing ones, and rebuilds a damaged file.
 func (f folder) loadSecrets() (secrets, error) {
 	s, err := f.readSecrets()
 	if errors.Is(err, os.ErrNotExist) {

@@ -11,8 +11,8 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
-// ExamineLive asks whether the live version can answer, as the serving role whose address is given
-// and by the questions of serving. A database in which nothing was ever published is well.
+// ExamineLive checks whether the live version can answer: it runs the queries of serving under the
+// functions' role. A database in which nothing was published yet is healthy.
 func ExamineLive(ctx context.Context, readerDSN string) Finding {
 	return finding(ctx, "the live version answers", "`make batch` publishes again, which loads what is damaged and repeats grants; "+
 		"`make deploy` migrates the vector database", func(ctx context.Context) (string, error) { return askLive(ctx, readerDSN) })

@@ -96,6 +96,6 @@ func (f folder) deletePrograms() error {
 // deleteEmpty deletes folders that are empty; others stay.
 func (folder) deleteEmpty(dirs ...string) {
 	for _, dir := range dirs {
-		_ = os.Remove(dir) // what is in it is somebody else's
+		_ = os.Remove(dir) // fails if the folder has files, which are not ours
 	}
 }

@@ -54,7 +54,8 @@ type server struct {
 	packages string // the folder it was unpacked into, "" for one that the machine has
 }
 
-// choice is the file beside the data that names the program which made them: another one might not read them.
+// choice is the file in the data folder that names the program that created the data. Another
+// program may not be able to read them.
 func (m *mysqlServer) choice() string {
 	return filepath.Join(m.folder.data(mysqlName), "made-by")
 }
@@ -151,9 +152,9 @@ func (s server) base(data string) []string {
 	return append(args, "--datadir="+data)
 }
 
-// prepare makes the data folder with the first server that can, beside its place, and moves it
-// there when complete. A server of the machine can fail: Ubuntu's AppArmor lets mysqld write below
-// /var/lib/mysql only.
+// prepare creates the data folder under a temporary name, with the first server that can do so, and
+// renames it when it is complete. A server of the machine can fail: Ubuntu's AppArmor lets mysqld
+// write below /var/lib/mysql only.
 func (m *mysqlServer) prepare(ctx context.Context) error {
 	if err := m.makeTemporary(); err != nil {
 		return err
@@ -258,9 +259,9 @@ func isFile(path string) bool {
 }
 
 // accounts is the file of statements that the server runs before it lets anybody in: they make the
-// shop and the user with the password of this state folder, whatever was there before. One
-// statement a line. It belongs to the server's user, often nobody, as whom other daemons run too: so
-// it is there only while the server starts.
+// shop and the user with the password of this state folder, in place of earlier ones. It has one
+// statement per line. It belongs to the server's user, often `nobody`, under which other daemons
+// run too. So it exists only while the server starts.
 func (m *mysqlServer) accounts() string { return m.folder.run("mysql-accounts.sql") }
 
 func (m *mysqlServer) writeAccounts() error {

@@ -236,8 +236,8 @@ func (s native) probe(ctx context.Context, p part, r record) (version string, er
 	return p.ready(ctx)
 }
 
-// checkPort finds out who has the part's port. It waits a little for one whose owner is not to be
-// seen: that may be a process that is ending.
+// checkPort finds out who has the part's port. If the owner of the port cannot be found, it waits a
+// little, because that may be a process that is ending.
 func (s *Stack) checkPort(ctx context.Context, p part) error {
 	const patience = 3 * time.Second
 	port := s.ports[p.name()]

@@ -70,7 +70,7 @@ func (p *postgres) program(name string, args ...string) (command, error) {
 	}, nil
 }
 
-// prepare makes the database cluster beside its place and moves it there when it is complete.
+// prepare creates the database cluster under a temporary name and renames it when it is complete.
 func (p *postgres) prepare(ctx context.Context) error {
 	dir := p.folder.data(postgresName)
 	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {

@@ -18,8 +18,8 @@ func (s *Stack) venvFolder(name string, requirements []byte) string {
 }
 
 // Venv returns the folder of a Python environment that holds the packages of requirements, a list
-// with hashes, and no others. It is made at the first call. Its stamp is written last, so half an
-// installation is begun anew.
+// with hashes, and no others. It is made at the first call. Its stamp is written last, so an
+// interrupted installation is repeated.
 func (s *Stack) Venv(ctx context.Context, name string, requirements []byte) (folder string, err error) {
 	folder = s.venvFolder(name, requirements)
 	stamp := filepath.Join(folder, "complete")

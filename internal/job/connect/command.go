@@ -1,7 +1,7 @@
 // Package connect is the logic of the connect job: it brings a shop live in one command. It
 // recognises the shop's system, writes a mapping file for a person to edit, runs etl check, etl,
-// train and publish, and shows what a few customers would see. It owns their order and the account
-// that it gives of them. What a system's tables mean belongs to package preset.
+// train and publish, and shows what a few customers would see. It owns their order and what it
+// prints about them. What a system's tables mean belongs to package preset.
 package connect
 
 import (

@@ -79,8 +79,8 @@ func prepareHistory(ctx context.Context, from historySource, base commit.Manifes
 	return now, errDrift(append(gone(before, now), narrowed(before, now)...))
 }
 
-// sameContract refuses to let a set of ratings follow one of interactions, or the other way round,
-// unasked: more often than not it is another shop.
+// sameContract refuses a set of ratings after one of interactions, and the other way round. In most
+// cases it is the database of another shop.
 func sameContract(base commit.Manifest, history bool) error {
 	if base.Run == "" || trainingset.IsHistory(base) == history {
 		return nil

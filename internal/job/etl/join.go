@@ -222,8 +222,8 @@ func (j *join) meet(ctx context.Context, id string) error {
 	return nil
 }
 
-// alike finds the customer whose id the database holds equal to one that no customer has byte by
-// byte, as its foreign key does.
+// alike finds the customer whose id is equal to id under the column's collation. It is for an id
+// that no customer has byte by byte. A foreign key of the database compares in the same way.
 func (j *join) alike(ctx context.Context, id string) (customer int32, known bool, err error) {
 	if j.orphan = ""; id == "" {
 		return 0, false, nil

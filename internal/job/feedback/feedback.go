@@ -50,7 +50,7 @@ type Result struct {
 // Unchanged reports whether the run was a no-op.
 func (r *Result) Unchanged() bool { return r.NoOp }
 
-// details is what the manifest says beside the file.
+// details is the manifest's field details.
 type details struct {
 	HitRates []HitRate `json:"hit_rates"`
 }

@@ -55,7 +55,7 @@ type Number struct {
 	Value float64
 }
 
-// Feedback is what a customer did with a product, beside the ratings.
+// Feedback is something that a customer did with a product, other than a rating.
 type Feedback struct {
 	Customer, Product int32
 	Action            interaction.Action

@@ -22,8 +22,9 @@ const (
 	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200
 	// neighbours of 8 bytes.
 	rowBytes = 2000
-	// fits of a training beside the tuning: for the report, for the served version, without the cold
-	// items, and without what is newer than the version before.
+	// fits is how often a training fits a model, in addition to tuning: for the report, for the
+	// served version, without the products of the cold-start test, and without the ratings that are
+	// newer than the version before.
 	fits = 4
 )
 

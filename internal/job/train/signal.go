@@ -16,35 +16,35 @@ import (
 //
 // Of one person and one product:
 //
-//   - Stars decide where there are any: MinStars or more are a like, fewer are none, whatever else
-//     the person did.
-//   - Without stars a purchase is a like. Purchases that were taken back never happened.
+//   - If there are stars, they decide: MinStars or more are a like, and fewer are not, even if the
+//     person did other things with the product.
+//   - Without stars a purchase is a like. Returned purchases are ignored.
 //   - A product that was bought n times has the confidence 1 + Repeat·log2(n), at most 4: the second
 //     purchase says more than the twentieth.
-//   - Where there is neither, the strongest thing that the person did counts with its own weight, n
-//     times as above. In a shop that knows neither stars nor purchases it is a like.
-//   - With a HalfLife the confidence halves with each such time that lies between the person's last
-//     deed with the product and the newest one of all.
+//   - Without stars and purchases, the strongest thing that the person did counts with its own
+//     weight, repeated as above. In a shop that records neither stars nor purchases it is a like.
+//   - With a HalfLife the confidence halves with each such period between the person's last
+//     interaction with the product and the newest interaction of all.
 type Signal struct {
-	// MinStars is the fewest stars that say "likes it". Everything below is no positive: a dislike is
-	// not evidence of taste, and neither is it pulled to zero harder than a product that the customer
-	// never met. It still counts as seen, so it is not recommended. Defaults to 4.
+	// MinStars is the smallest number of stars that is a like. Fewer stars are no like, and
+	// training treats such a product like one that the customer does not know. It still counts as
+	// seen, so it is not recommended. Defaults to 4.
 	MinStars int8 `json:"min_stars"`
-	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did with
-	// a product that they have not rated; a like has 1, and 0 leaves the action out. Stars are the
-	// customer's last word: feedback on a rated product adds nothing, so that a disliked product stays
-	// no positive.
+	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did
+	// with a product that they have not rated; a like has 1, and 0 leaves the action out. Stars
+	// overrule them: feedback on a rated product adds nothing, so that a disliked product does not
+	// become a like.
 	FeedbackView     float64 `json:"feedback_view"`
 	FeedbackCart     float64 `json:"feedback_cart"`
 	FeedbackPurchase float64 `json:"feedback_purchase"`
-	// Kinds are the confidences of kinds of interactions, before those above. A shop's own kind that
-	// is not among them counts nothing. Of rating and purchase it is 1, or 0: then those are seen and
-	// no likes.
+	// Kinds are the confidences of kinds of interactions. They take precedence over those above. A
+	// kind of the shop that is not among them has 0. Rating and purchase have 1, or 0: then their
+	// products are seen and not liked.
 	Kinds map[string]float64 `json:"kinds,omitempty"`
 	// Repeat is what doubling the purchases of a product adds to its confidence. nil: tuned for a set
 	// of interactions, and 0 for a set of ratings.
 	Repeat *float64 `json:"repeat,omitempty"`
-	// HalfLife is in days; 0, the default, lets nothing fade.
+	// HalfLife is in days. With 0, the default, a confidence does not depend on age.
 	HalfLife float64 `json:"half_life_days,omitempty"`
 }
 
@@ -244,8 +244,8 @@ func (s Signal) learn(d *Data, steps []step, kinds []string) {
 	}
 }
 
-// likes is the kind that is a like, beside stars: purchase, or where nobody rated or bought anything
-// the strongest that there is.
+// likes is the kind that is a like, in addition to stars: purchase. If nobody rated or bought
+// anything, it is the strongest kind that occurs.
 func (s Signal) likes(steps []step, kinds []string) string {
 	var has [shop.MaxKinds]bool
 	for _, step := range steps {

@@ -55,7 +55,8 @@ func (s Signal) fill(repeat float64, kinds map[string]float64) Signal {
 }
 
 // signal tries other weights than those that the search began with, one after the other, with the
-// search's best configuration. What was given stays. known is what was done beside the likes.
+// search's best configuration. It does not change given weights. known is all feedback, which does
+// not contain the likes.
 func (t *tuner) signal(ctx context.Context, given, chosen Signal, best Candidate,
 	cells func(Signal) *ials.Matrix, known []Feedback) (Signal, error) {
 	if len(t.task.Cases) == 0 {

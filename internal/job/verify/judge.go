@@ -23,8 +23,8 @@ type judgement struct {
 	labels    []label
 	latency   histogram
 	answers   int64
-	first     int64                // generated_at; Unix nanoseconds
-	last      int64                // likewise
+	first     int64                // the oldest generated_at; Unix nanoseconds
+	last      int64                // the newest generated_at
 	reached   []uint64             // of each shard the ordinal of the last record with an outcome
 	entries   *spool[entry]        // by event
 	steps     *spool[step]         // by session

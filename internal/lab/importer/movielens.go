@@ -54,7 +54,8 @@ func opinion(user, film, stars, at string, ids codes) (shop.Rating, error) {
 	return r, err
 }
 
-// readLatest reads ratings.csv and movies.csv. Users have no file of their own: whoever rated is one.
+// readLatest reads ratings.csv and movies.csv. There is no file of users: every user who has rated
+// something is one.
 func readLatest(folder string, s *Shop) error {
 	s.Kind = KindMovieLens
 	films := firstLines{}

@@ -37,7 +37,7 @@ const (
 	firstVariantSold = 0.5
 )
 
-// periodEnd is fixed so that the same Config gives the same times for ever.
+// periodEnd is fixed, so that the same Config always gives the same times.
 var periodEnd = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // traits is what a system can express. A plan has nothing else.

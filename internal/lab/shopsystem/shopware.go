@@ -67,7 +67,7 @@ type sw struct {
 	others int
 }
 
-// other is an id of what nobody asks for.
+// other is a new id for a row that the preset does not read.
 func (s *sw) other() binary {
 	s.others++
 	return swID(swOther, s.others)

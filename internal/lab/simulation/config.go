@@ -33,8 +33,8 @@ type Config struct {
 	Drift float64 `json:"drift"`
 }
 
-// The calendar of every generated shop. The end is fixed so that the same Config gives the same
-// times for ever.
+// The calendar of every generated shop. The end is fixed, so that the same Config always gives the
+// same times.
 const (
 	periodEndUnix = 1_767_225_600 // 2026-01-01T00:00:00Z, exclusive
 	periodDays    = 730           // two years

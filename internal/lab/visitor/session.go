@@ -201,9 +201,9 @@ func (s *Session) Visitor() string {
 	return s.customer.ID
 }
 
-// Ceiling ranks the n products in stock that the visitor would look at most likely, from those
-// neither rated nor looked at: by the planted taste, which nobody who recommends may know. nil
-// where no taste was planted.
+// Ceiling ranks the n products in stock that the visitor is most likely to look at, without those
+// that the visitor has rated or looked at. It uses the planted taste, which a recommender must not
+// know. It is nil if no taste was planted.
 func (s *Session) Ceiling(n int) []string {
 	if t, ok := s.taste.(*plantedTaste); ok {
 		return t.best(n)

@@ -136,8 +136,8 @@ func (c *Crowd) Next(now time.Time) (click Click, clicked bool, err error) {
 	return click, true, nil
 }
 
-// Show tells the visitor of an event what is recommended, best first. What comes too late is not
-// seen, and neither is what nobody waits for.
+// Show tells the visitor of an event what is recommended, best first. An answer is not seen if it
+// comes too late, or if no visitor waits for it.
 func (c *Crowd) Show(eventID string, products []string) (seen bool) {
 	s, seen := c.waiting[eventID]
 	if seen {

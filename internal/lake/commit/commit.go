@@ -50,9 +50,9 @@ type Draft struct {
 	Source, Details   any    // anything JSON; nil: none
 	Dir               string // local folder that holds the files
 	Files             []File // Bytes and SHA256 may be empty; if not, they must agree with the local files
-	// Base is the run that was current when the writer began, empty: none. If another one has become
-	// current since, the commit is an ErrConflict: a slow writer shall not replace what is newer than
-	// its reading. Nil: whatever is current.
+	// Base is the run that was current when the writer began, empty: none. If another one has
+	// become current since, the commit is an ErrConflict: a slow writer must not replace a run that
+	// was read later. With nil, the draft replaces any run.
 	Base *string
 }
 

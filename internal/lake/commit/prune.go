@@ -29,8 +29,8 @@ type Pruned struct {
 
 // Prune deletes folders of runs that were never completed (killed writers leave them) and whose
 // objects are all older than age. Complete runs stay, current or not: they are the history. The
-// order makes it safe beside writers that use the same folder, which happens because equal content
-// has an equal name:
+// order makes it safe while writers use the same folder. This happens because equal content has an
+// equal name:
 //
 //  1. the tombstone takes the manifest's place, if that is still absent. Whoever writes manifest.json first owns the
 //     folder: a writer that comes second starts over under another name, a Prune that comes second leaves the folder alone
@@ -57,8 +57,8 @@ func (r *Repository) Prune(ctx context.Context, age time.Duration) (Pruned, erro
 	return pruned, nil
 }
 
-// Discard collects the folder of a run that was staged and shall not be committed, whatever its
-// age. A complete run stays.
+// Discard deletes the folder of a run that was staged and will not be committed, at any age. It
+// does not delete a complete run.
 func (r *Repository) Discard(ctx context.Context, run string) (Pruned, error) {
 	folders, err := r.folders(ctx)
 	if err != nil {

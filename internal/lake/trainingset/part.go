@@ -17,11 +17,12 @@ const (
 	// groupRows is the rows of a row group. It bounds the writer's memory (20 bytes a row), and half a
 	// million rows are enough for dictionaries to pay.
 	groupRows = 512 * 1024
-	// partBytes is the size from which a new file is begun: large enough that S3 requests cost nothing
-	// beside their bytes, small enough for one Spark task each. Files are cut between row groups.
+	// partBytes is the size from which a new file is begun: large enough that the transfer costs
+	// far more than the request to S3, small enough for one Spark task per file. Files are cut
+	// between row groups.
 	partBytes = 128 << 20
-	// createdBy is fixed, because the library's own text changes with the build, and equal rows shall
-	// be equal bytes.
+	// createdBy is fixed, because the library's own text changes with the build, and equal rows
+	// must give equal bytes.
 	createdBy = "kindred version 1"
 )
 

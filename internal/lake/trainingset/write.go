@@ -158,7 +158,7 @@ func (w *Writer) Close() (commit.Draft, error) {
 	return commit.Draft{Kind: Kind, SchemaFingerprint: Fingerprint(w.keys), Dir: w.dir, Files: append(files, w.others...)}, nil
 }
 
-// Abandon closes what is open. The files are then incomplete and for nobody.
+// Abandon closes the open files. They are incomplete and must not be used.
 func (w *Writer) Abandon() error {
 	if w.ratings == nil {
 		return nil

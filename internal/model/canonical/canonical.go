@@ -8,9 +8,9 @@
 // singled out one after the other, as McKay and Piperno's canonical labelling does
 // (https://arxiv.org/abs/1301.1493), looking one step ahead instead of searching to the end.
 //
-// Nodes that look alike are nearly always interchangeable, and then it makes no difference which
-// comes first. Only graphs that are as regular as a mathematical design can hold nodes that look
-// alike after a look ahead and are not interchangeable; for those the order is not canonical.
+// Nodes of equal colour are nearly always interchangeable, and then it makes no difference which
+// comes first. Only highly regular graphs, such as block designs, have nodes of equal colour that
+// are not interchangeable even after the step ahead. Their order is not canonical.
 //
 // It owns the order. What nodes, edges and labels mean belongs to its caller.
 package canonical

@@ -53,7 +53,8 @@ func (e *edges) twins() []uint64 {
 	return marks
 }
 
-// partition is nodes in cells. A cell is named by its place: nobody's number matters.
+// partition is nodes in cells. A cell is named by its place, which does not depend on the numbers
+// of its nodes.
 type partition struct {
 	order []int32 // nodes, cell after cell
 	place []int32 // of each node in order

@@ -53,8 +53,9 @@ func Split(ratings []Rating, seed uint64) Cut {
 	return SplitWithGuests(ratings, func(int32) bool { return false }, seed)
 }
 
-// SplitWithGuests is Split where some rows are guests, who have but one basket by their nature. It is
-// not held out, and tells nothing of the times, unless hardly anybody else can be tested.
+// SplitWithGuests is Split where some rows are guests. A guest always has a single basket. It is
+// not held out, and does not count in the decision whether times order anything. If fewer than
+// fewestTested other rows can be tested, a fifth of it is held out, drawn by seed.
 func SplitWithGuests(ratings []Rating, guest func(customer int32) bool, seed uint64) Cut {
 	sorted := slices.Clone(ratings)
 	slices.SortFunc(sorted, func(a, b Rating) int {

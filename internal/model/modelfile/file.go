@@ -27,7 +27,7 @@ const (
 )
 
 // createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows
-// shall be equal bytes.
+// must give equal bytes.
 const createdBy = "kindred version 1"
 
 // The versions of this layout. A reader refuses others.
@@ -58,8 +58,8 @@ type itemRow struct {
 	Vector          []float32 `parquet:"vector,list"`
 }
 
-// customerRow is a customer whose id is text, or a number of 32 bits: the column's type is that of
-// the ids, so that a version whose ids are numbers is read by programs that know no others.
+// customerRow is a customer whose id is text, or a number of 32 bits: the column has the type of
+// the ids, so that older programs, which know only numbers, can read a version with numbers.
 type customerRow[ID string | int32] struct {
 	ID     ID        `parquet:"customer_number"`
 	Origin string    `parquet:"origin,dict"`

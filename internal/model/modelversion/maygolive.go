@@ -4,8 +4,8 @@ package modelversion
 // the verdict on the version that it would replace; nil: nothing is live.
 //
 // A version that passed may, and one that was refused may not. Of the uncompared ones, a version
-// that beats the baselines may: few ratings are newer than the live version, so there is little that
-// could have made it worse. One that could not even be compared with the baselines may go live
+// that beats the baselines may: only a few ratings are newer than the live version, so it can
+// hardly have become worse. One that could not even be compared with the baselines may go live
 // where nothing better is known: as the first version, or in place of one that was not judged
 // either. A small shop would never have a live version otherwise.
 func (v Verdict) MayReplace(live *Verdict) (whyNot string, ok bool) {

@@ -109,8 +109,8 @@ func (l Limits) Dial(ctx context.Context, network, address string) (net.Conn, er
 	return own, nil
 }
 
-// Transport lets an HTTP client keep the limits. Its own transport waits for ever for a service that
-// accepts a connection and answers nothing.
+// Transport lets an HTTP client keep the limits. By default, its transport waits without a limit
+// for a service that accepts a connection and answers nothing.
 func (l Limits) Transport(t *http.Transport) {
 	t.DialContext, t.TLSHandshakeTimeout = l.Dial, l.Connect
 }

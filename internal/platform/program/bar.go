@@ -50,7 +50,7 @@ func (b *Bar) Show(stage string, done, total int64) {
 	if done >= b.shown.GetMax64() && done > total {
 		b.shown.ChangeMax64(done + done/10 + 1)
 	}
-	_ = b.shown.Set64(done) // a bar that cannot be drawn hurts nobody
+	_ = b.shown.Set64(done) // an error only means that the bar is not drawn
 }
 
 // Close removes the bar.

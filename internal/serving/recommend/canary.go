@@ -8,8 +8,8 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// CanaryErrors is how many requests the canary may fail to answer within CanaryPeriod: the last of them
-// ends it. A store counts them.
+// CanaryErrors is the number of failed requests within CanaryPeriod that ends a canary. A store
+// counts them.
 const (
 	CanaryErrors = 10
 	CanaryPeriod = 10 * time.Minute

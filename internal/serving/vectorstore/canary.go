@@ -9,9 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// StartCanary lets the version answer for a share of the sessions while the live version answers the
-// others. It replaces an earlier canary, or changes the share of the same one. The gate is asked, and
-// the version's questions are tried, as for a promotion. Errors: as Promote, ErrNoLiveVersion.
+// StartCanary lets the version answer for a share of the sessions while the live version answers
+// the others. It replaces an earlier canary, or changes the share of the same one. As before a
+// promotion, the gate must allow the version, and the queries of serving are tried on it. Errors:
+// as Promote, ErrNoLiveVersion.
 func (s *Store) StartCanary(ctx context.Context, version string, share float64, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	switch {

@@ -167,8 +167,8 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	return nil
 }
 
-// mayConnect looks whether the current role could log in anew: one that is connected stays so
-// whatever is taken from it.
+// mayConnect checks whether the current role could log in again. A connected session stays
+// connected even if the role has lost this right.
 func mayConnect(ctx context.Context, db querier) error {
 	var login, connect bool
 	err := db.QueryRow(ctx, `SELECT rolcanlogin, has_database_privilege(current_database(), 'CONNECT') FROM pg_roles
@@ -213,11 +213,11 @@ func asReaders(ctx context.Context, tx pgx.Tx, roles []string, ask func(querier)
 	return nil
 }
 
-// asReader lets ask ask as the role. One that may make roles but is no superuser, as on RDS, is no
-// member of the role, and must not become one: the role is a member of rds_iam there, and so the
-// user could no longer log in by password. So the membership lasts as long as the question, inside
-// a transaction that nobody else sees. Where the current user may not even give itself that, it asks
-// as itself and looks at the role's rights.
+// asReader runs ask as the role. On RDS the current user may create roles, but is not a superuser,
+// and so is not a member of the role. It must not become one permanently: the role is a member of
+// rds_iam, and members of rds_iam cannot log in by password. So the membership exists only inside a
+// transaction that is rolled back. If the current user may not give itself the membership, asReader
+// runs ask as the current user, and checks the role's rights.
 func asReader(ctx context.Context, tx pgx.Tx, role string, ask func(querier) error) error {
 	name := pgx.Identifier{role}.Sanitize()
 	for _, become := range [][]string{{`SET LOCAL ROLE ` + name}, {`GRANT ` + name + ` TO CURRENT_USER`, `SET LOCAL ROLE ` + name}} {

@@ -42,9 +42,9 @@ func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelv
 	return all, err
 }
 
-// rollbackOf tells of the rollback by which somebody moved away from the version, if nobody moved
-// to it since. A version with the same factors counts as the version, unless the rollback led from
-// one of them to another.
+// rollbackOf describes the last rollback from the version, if the version has not been promoted
+// again since. A version with the same factors counts as the same version, unless the rollback led
+// from one of them to another.
 func rollbackOf(ctx context.Context, tx pgx.Tx, version string, verdict modelversion.Verdict) (string, error) {
 	origin := version
 	if verdict.CarriedFrom != "" {

@@ -45,9 +45,10 @@ const (
 //   - Generic plans: the many equal searches are planned once. Vectors are bound in binary, so such a
 //     plan does not parse them for each row.
 //   - No JIT and no parallel workers: they cost more than such short queries take.
-//   - Idle connections end: the process of a function may vanish with its machine, and nobody tells
-//     PostgreSQL. The pool of a process that comes back notices before it asks.
-//   - The wait for a lock ends: PostgreSQL itself would wait for ever.
+//   - Idle connections end: Lambda may remove a function's process without closing its
+//     connections. If the process continues after a pause, its pool notices closed connections
+//     before it uses them.
+//   - The wait for a lock ends. By default PostgreSQL waits without a limit.
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
 	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),

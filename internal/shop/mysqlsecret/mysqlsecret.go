@@ -17,8 +17,8 @@ import (
 	"kindred/internal/platform/awsclient"
 )
 
-// ErrForm says that the secret or the address beside it is not as DSN wants it. Its text holds
-// nothing of either.
+// ErrForm says that the secret, or the address that belongs to it, has a form that DSN cannot read.
+// Its text contains no part of either.
 var ErrForm = errors.New("the secret holds neither a DSN nor {username, password}")
 
 // DSN returns address, a DSN, with the login of the secret; without a secret it is the address as

@@ -14,11 +14,11 @@ import (
 // batchSpellings is how many codes one query asks for. Each makes a column of the answer.
 const batchSpellings = 100
 
-// SameProducts asks which products' codes the column's collation holds equal to each of codes:
-// "s10" and "S10 " may be S10. It returns, by code, the products' codes; a code without any is not
-// there. The question goes over a connection of its own, outside the snapshot, because the
-// snapshot's is busy sending ratings: whoever asks checks that the snapshot has the product. Keys
-// that are no text have one spelling.
+// SameProducts asks the server which products' codes are equal to each of codes under the column's
+// collation: "s10" and "S10 " may be equal to "S10". It returns the products' codes by code, and
+// leaves out a code without any. It uses a second connection, because the snapshot's connection is
+// busy sending ratings. That connection is outside the snapshot, so the caller must check that the
+// snapshot has the product. If keys are not text, there is nothing to ask.
 func (s *Snapshot) SameProducts(ctx context.Context, codes []string) (same map[string][]string, err error) {
 	if s.keys == nil || s.keys.products != formText {
 		return nil, nil

@@ -111,7 +111,8 @@ func (s *Snapshot) Interactions(ctx context.Context, next func(shop.Interaction)
 	})
 }
 
-// streamHistory sends a query as the mapping has it, without an order: whoever needs one sorts.
+// streamHistory sends a query as it is in the mapping, without an order. The caller sorts if it
+// needs an order.
 func (s *Snapshot) streamHistory(ctx context.Context, dataSet string, next func(*historyRow)) error {
 	for _, q := range s.history() {
 		if q.form.name != dataSet {

@@ -1,7 +1,7 @@
 // Package mysqlsource reads a shop's customers, products and ratings from MySQL or MariaDB: one
 // connection, one consistent snapshot for all three, ratings streamed in bounded memory. It owns
-// the queries, the column contract, the exact conversion of values and the manners in somebody
-// else's database. It does not join and does not write; package etl does.
+// the queries, the column contract, the exact conversion of values, and the limits on how it uses
+// the shop's database. It does not join and does not write; package etl does.
 //
 // The client is go-mysql, which logs in and reuses one row's memory, where database/sql allocates
 // for every value. This package decodes the rows of ratings itself, because there may be a hundred

@@ -41,8 +41,8 @@ const (
 )
 
 // decode reads a row. ok is false when err is set, or when the row has no usable key or stars,
-// which is counted. The ids are in memory that the next row uses again, and may be no text: whoever
-// finds that no customer or product has one checks it.
+// which is counted. The ids are in memory that the next row uses again. They may be invalid text:
+// if no customer or product has the id, the caller must check it.
 func (d *ratingDecoder) decode(packet []byte) (r shop.Rating, ok bool) {
 	d.number++
 	const nulls, values = 1, 2 // after the header; the NULLs of four columns begin at the third bit

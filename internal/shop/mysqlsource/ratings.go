@@ -9,11 +9,11 @@ import (
 )
 
 // RatingsIn calls rating for each rating of these customers in primary-key order, all stars in
-// range. The ids and what RatedAt points to are valid during the call: whoever keeps an id
-// clones it. The ids are the server's bytes, unchecked. An error of rating ends the reading and
-// is returned as it is. A rating without a usable key or stars is left out; Faults counts it. The
-// first of several ranges, and the only one, has those without customer. When the reading ends, the
-// lock that an ALTER TABLE waits for is free again, except where KeepsLocks.
+// range. The ids and what RatedAt points to are valid during the call. To keep an id, clone it. The
+// ids are the server's bytes, unchecked. An error of rating ends the reading and is returned as it
+// is. A rating without a usable key or stars is left out; Faults counts it. The first of several
+// ranges, and the only one, has those without customer. When the reading ends, the lock that an
+// ALTER TABLE waits for is free again, except where KeepsLocks.
 func (s *Snapshot) RatingsIn(ctx context.Context, customers Range, rating func(shop.Rating) error) error {
 	t := ratingsTable()
 	d := ratingDecoder{faults: &s.faults}

@@ -33,8 +33,8 @@ type Browse struct {
 // Quantity is written as a number and read from a number or a string of digits.
 type Quantity int32
 
-// Position says where on the stream an event was read. It identifies the event for ever: the record
-// by stream, shard and sequence number, and the event among those of its record.
+// Position says where on the stream an event was read. It identifies the event permanently: the
+// record by stream, shard and sequence number, and the event among those of its record.
 type Position struct {
 	Stream         string    `json:"stream"`
 	Shard          string    `json:"shard"`
@@ -111,7 +111,7 @@ const (
 	ReasonNotUTF8       Reason = "not_utf8"
 	ReasonSchema        Reason = "schema"
 	ReasonTooLarge      Reason = "too_large"
-	ReasonNotIJSON      Reason = "not_ijson"      // JSON that not every reader reads alike (RFC 7493)
+	ReasonNotIJSON      Reason = "not_ijson"      // JSON that two readers may understand differently (RFC 7493)
 	ReasonKPLAggregated Reason = "kpl_aggregated" // a KPL record that is damaged; until 0.3 each KPL record
 	ReasonDamaged       Reason = "damaged"        // compressed, and cannot be unpacked
 	ReasonRefused       Reason = "refused"        // sound by our rules, but the database can never store its values

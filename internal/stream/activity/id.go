@@ -6,9 +6,9 @@ import (
 	"kindred/internal/platform/checksum"
 )
 
-// EventID gives the event's own id, or one derived from where on the stream it was read: the same
-// for ever, and different for every event. e may be nil, for an event that cannot be parsed. The
-// first event of a record has the id that it has as its only event.
+// EventID gives the event's own id, or one derived from its position on the stream. The derived id
+// never changes and is different for every event. e may be nil, for an event that cannot be parsed.
+// The first event of a record has the id that it has as its only event.
 func EventID(e *Event, p Position) string {
 	if e != nil && e.EventID != "" {
 		return e.EventID

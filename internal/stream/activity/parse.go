@@ -27,11 +27,12 @@ const (
 	MaxID = 256
 )
 
-// Parse reads one event: a JSON object by the rules of I-JSON (RFC 7493), so that every reader of
-// every later program reads it alike. That is UTF-8 without a half of a surrogate pair, no name twice
-// in an object, and numbers that a double holds; kindred adds no NUL and at most MaxNesting levels.
-// Names count exactly as they are written. A quantity may be a string of digits; no other number may
-// be a string. The ids of customers and products may be whole numbers; see ID.
+// Parse reads one event: a JSON object by the rules of I-JSON (RFC 7493), so that every later
+// program understands it in the same way. That is UTF-8 without a half of a surrogate pair, no name
+// twice in an object, and numbers that a double can hold. In addition, kindred allows no NUL and at
+// most MaxNesting levels. Names count exactly as they are written. A quantity may be a string of
+// digits; no other number may be a string. The ids of customers and products may be whole numbers;
+// see ID.
 //
 // The error is always a *Fault. Fields that Parse does not know are legal; the three that the
 // recommendation record adds are not. browse_history must be there and may be empty.

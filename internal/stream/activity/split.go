@@ -138,7 +138,8 @@ func gunzip(data []byte) ([]byte, *Fault) {
 	return plain, nil
 }
 
-// whileSyntax lets a value be cut out of its array whatever else is wrong with it: its own Parse says.
+// whileSyntax checks only the syntax when a value is cut out of its array. Parse finds the other
+// faults of the value later.
 var whileSyntax = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // array cuts a JSON array into its elements; nil when data is none.

@@ -23,8 +23,8 @@ const (
 )
 
 // Defaults of Config. Together the pauses of one batch come to 3 s on average: long enough for a
-// throttle to pass, short beside the time limit of the function. The stream keeps the events for a
-// later try.
+// throttle to pass, and short compared with the time limit of the function. The stream keeps the
+// events for a later try.
 const (
 	defaultAttempts  = 6
 	defaultBasePause = 100 * time.Millisecond

@@ -47,7 +47,7 @@ func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outco
 			Type    string `json:"__type"`
 			Message string `json:"message"`
 		}
-		_ = json.Unmarshal(answer.Body, &fault) // whoever answers else is named by the status
+		_ = json.Unmarshal(answer.Body, &fault) // without such a body, the error names the status
 		return nil, &retry.StatusError{Code: answer.Code, Status: answer.Status, Message: fault.Message,
 			Service: cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype"))}
 	}

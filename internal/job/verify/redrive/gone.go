@@ -27,14 +27,14 @@ type reader interface {
 	ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error
 }
 
-// Gone is a range of records that were never answered and that nobody has any more: their dead letter
-// does not hold them, and the stream has dropped them.
+// Gone is a range of records that were never answered and that are lost: their dead letter does not
+// contain them, and the stream no longer has them.
 type Gone struct {
 	Key    string `json:"key"`    // the dead letter
 	Stream string `json:"stream"` // "": it does not say
 	Shard  string `json:"shard"`
 	First  string `json:"first"` // sequence number
-	Last   string `json:"last"`  // likewise
+	Last   string `json:"last"`  // sequence number
 	// the first record of the range that the stream still had; it and the later ones were sent. "": none
 	KeptFrom  string    `json:"kept_from,omitempty"`
 	ArrivedBy time.Time `json:"arrived_by,omitzero"` // when the last record of the range arrived
@@ -54,8 +54,9 @@ func (g Gone) String() string {
 		to, at, g.Key)
 }
 
-// lacksRecords says whether a batch that Lambda gave up does not hold the bytes of its records.
-// Lambda sends them to a bucket only: what other destinations got, and somebody copied, has none.
+// lacksRecords says whether the dead letter of a failed batch lacks the bytes of its records.
+// Lambda sends them to a bucket only. A dead letter that was copied from a queue or a topic has
+// none.
 func lacksRecords(letter deadletter.Letter) bool {
 	return letter.Quarantined == nil && (len(letter.Batch.Records) == 0 ||
 		slices.ContainsFunc(letter.Batch.Records, func(r deadletter.Record) bool { return r.Data == nil }))

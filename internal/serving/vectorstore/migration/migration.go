@@ -21,7 +21,7 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// canaryFailed is a function of the database. It is made anew at each run, so that a lost one comes back.
+// canaryFailed is a function of the database. Each run creates it again, in case it was dropped.
 //
 //go:embed repeated/canary_failed.sql
 var canaryFailed string
@@ -41,8 +41,8 @@ const (
 )
 
 // Up brings the database's schema up to date, makes the vector extension, and grants again what
-// admitted readers need. Where the registry's schema was dropped, it is made anew, empty. Several
-// may run at once: one works, the others wait. Errors: vectorstore.ErrDamaged when a part of the
+// admitted readers need. If the registry's schema was dropped, Up creates an empty one. Several may
+// run at once: one works, the others wait. Errors: vectorstore.ErrDamaged when a part of the
 // registry is missing.
 func Up(ctx context.Context, s *vectorstore.Store) error {
 	if err := migrate(ctx, s); err != nil {
