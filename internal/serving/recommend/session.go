@@ -118,20 +118,6 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 	return items
 }
 
-// because names the browsed product that contributes most to the item's score, or "" when none
-// contributes anything.
-func (s *session) because(item []float32) string {
-	var room [SessionItems]float32
-	_, each := s.query.Contributions(item, room[:0])
-	code, most := "", float32(0)
-	for i, x := range each {
-		if x > most {
-			code, most = s.folded[i], x
-		}
-	}
-	return code
-}
-
 func popular(found []Candidate) []activity.RecommendedItem {
 	items := make([]activity.RecommendedItem, len(found))
 	for i, c := range found {
