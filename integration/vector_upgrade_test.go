@@ -15,7 +15,8 @@ import (
 const beforeAnswering = `
 	DROP FUNCTION kindred.canary_failed(text, text);
 	DROP TABLE kindred.canary_error, kindred.reader;
-	DELETE FROM public.kindred_migration WHERE version_id = 3;
+	DELETE FROM public.kindred_migration WHERE version_id > 2;
+	ALTER TABLE kindred.model_version DROP COLUMN shop;
 	COMMENT ON TABLE model_m310000000000001.item IS NULL;
 	COMMENT ON TABLE model_m310000000000001.customer IS NULL;
 	COMMENT ON TABLE model_m310000000000001.rated IS NULL`

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -48,6 +50,9 @@ func (c *execIt) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
+		if environment, err = ofShop(environment, local.State()); err != nil {
+			return err
+		}
 		var overruled []string
 		environment, overruled = envconfig.Under(environment, written)
 		if len(overruled) > 0 {
@@ -58,6 +63,24 @@ func (c *execIt) Run(ctx context.Context, out *program.Output) error {
 		}
 	}
 	return syscall.Exec(path, args, environment)
+}
+
+// ofShop adds the variables that connect wrote for the shop that SHOP_NAME names, where it has written
+// some: its lake, its artifacts, its databases. What the caller sets wins.
+func ofShop(environment []string, state string) ([]string, error) {
+	shop := envconfig.Shop{Name: os.Getenv("SHOP_NAME")}
+	if err := shop.Check(); err != nil || shop.Name == "" {
+		return environment, err
+	}
+	variables, err := envconfig.ReadFile(filepath.Join(state, "shops", shop.Name, "env"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return environment, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	environment, _ = envconfig.Under(environment, variables)
+	return environment, nil
 }
 
 // reach dials the stack's servers that the program may use: those that the caller did not replace by

@@ -22,6 +22,7 @@ import (
 // config is the function's configuration; every variable without a default is required.
 type config struct {
 	PGVector        envconfig.PGVector
+	Shop            envconfig.OnlyShop
 	Delivery        envconfig.Delivery
 	Recommendations envconfig.Recommendations
 	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
@@ -51,6 +52,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	if err != nil {
 		return nil, err
 	}
+	store.OnlyShop(cfg.Shop.Name)
 	h = &handler{
 		recommender: recommend.New(store),
 		delivery:    firehose,

@@ -21,8 +21,9 @@ const description = "Answer over HTTP from the live model version: recommendatio
 // has no authentication of its own.
 type command struct {
 	envconfig.PGVector
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
-	AllowHost []string `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
+	Shop      envconfig.OnlyShop `embed:""`
+	Listen    string             `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
+	AllowHost []string           `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
 }
 
 // Run serves until ctx ends.
@@ -31,7 +32,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: PGVECTOR_DSN is not set: it names the vector database", program.ErrConfig)
 	}
 	log := slog.New(slog.NewJSONHandler(out.Stderr, nil))
-	handler, closeStore, err := build(ctx, c.PGVector, log)
+	handler, closeStore, err := build(ctx, c.PGVector, c.Shop, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}

@@ -29,6 +29,7 @@ func main() {
 // config is the function's environment; every variable without a default is required.
 type config struct {
 	PGVector envconfig.PGVector
+	Shop     envconfig.OnlyShop
 }
 
 // function serves the function URL until Lambda ends the process.
@@ -37,7 +38,7 @@ func function(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(context.Background(), cfg.PGVector, log)
+	handler, closeStore, err := build(context.Background(), cfg.PGVector, cfg.Shop, log)
 	if err != nil {
 		return err
 	}

@@ -25,11 +25,12 @@ const (
 )
 
 // build makes the handler. Nothing is requested yet.
-func build(ctx context.Context, cfg envconfig.PGVector, log *slog.Logger) (http.Handler, func(), error) {
+func build(ctx context.Context, cfg envconfig.PGVector, shop envconfig.OnlyShop, log *slog.Logger) (http.Handler, func(), error) {
 	store, err := vectorstore.Open(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
+	store.OnlyShop(shop.Name)
 	limited := admitted{recommend.New(store), newQueue(store.Connections(), answerTime, time.Now)}
 	return newHandler(limited, store, log, time.Now), store.Close, nil
 }

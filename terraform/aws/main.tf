@@ -18,6 +18,9 @@ locals {
     iam = { resource_id = local.vector_database.resource_id, user = var.reader_user }
   }
 
+  # The functions answer for this shop only.
+  functions_environment = var.shop.name == null ? {} : { SHOP_NAME = var.shop.name }
+
   functions_vpc = {
     subnet_ids         = module.network.private_subnet_ids
     security_group_ids = [module.network.security_group_ids["workload"]]
@@ -187,6 +190,7 @@ module "recommend" {
   alias                  = "live"
   function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
   mapping                = var.mapping
+  environment            = local.functions_environment
 }
 
 module "serve" {
@@ -199,6 +203,7 @@ module "serve" {
   alias           = "live"
   function        = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency }
   callers         = var.serve_callers
+  environment     = local.functions_environment
 }
 
 module "verify" {

@@ -68,8 +68,9 @@ variable "existing_source_database" {
 }
 
 variable "shop" {
-  description = "How etl reads the shop: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. If neither is set, the shop has the tables customers, products and ratings."
+  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. If neither is set, the shop has the tables customers, products and ratings."
   type = object({
+    name         = optional(string)
     mapping_path = optional(string)
     preset       = optional(string)
     prefix       = optional(string)
@@ -87,8 +88,13 @@ variable "shop" {
   }
 
   validation {
-    condition     = var.shop.preset != null || alltrue([for name, value in var.shop : value == null || name == "mapping_path"])
+    condition     = var.shop.preset != null || alltrue([for name, value in var.shop : value == null || contains(["mapping_path", "name"], name)])
     error_message = "shop.prefix, store, language, currency, paid and live_version need shop.preset."
+  }
+
+  validation {
+    condition     = var.shop.name == null || can(regex("^[A-Za-z0-9_-]{1,40}$", var.shop.name))
+    error_message = "shop.name must consist of at most 40 letters, digits, _ and -."
   }
 }
 

@@ -34,7 +34,7 @@ type Command struct {
 	Lake        envconfig.Lake      `embed:""`
 	Artifacts   envconfig.Artifacts `embed:""`
 	Preset      etl.Preset          `embed:""`
-	Name        string              `placeholder:"NAME" help:"The shop's name, for its files. Default: the database's."`
+	Shop        envconfig.Shop      `embed:""`
 	Mapping     string              `placeholder:"FILE" type:"path" help:"Mapping file. connect writes it if it does not exist, and otherwise uses it unchanged. Default: shops/<name>/mapping.sql in the state folder."`
 	Renew       bool                `help:"Write the mapping file again, even if it exists."`
 	State       string              `default:".kindred" type:"path" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. connect writes all its files to its folder shops/<name>."`
@@ -52,6 +52,7 @@ type Result struct {
 	Report       modelversion.Report `json:"report,omitzero"`
 	Live         bool                `json:"live"`
 	Samples      []Sample            `json:"samples,omitempty"`
+	Beside       string              `json:"beside,omitempty"` // another shop in the given places: this one has its own
 	Steps        []Step              `json:"steps"`
 }
 
@@ -64,6 +65,9 @@ type Step struct {
 
 // Run brings the shop live. Every step can be run again: what is done already is not done twice.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	if err := c.Shop.Check(); err != nil {
+		return err
+	}
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the programs: %w", err)
@@ -87,6 +91,8 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 // run is one run of the command.
 type run struct {
 	*Command
+	Name     string // of the shop
+	database string
 	dsn      string
 	programs string // folder of etl, train and publish
 	account  io.Writer
@@ -96,6 +102,9 @@ type run struct {
 
 func (r *run) all(ctx context.Context) error {
 	if err := r.recognise(ctx); err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	if err := r.check(ctx); err != nil || r.DryRun {

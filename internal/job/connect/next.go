@@ -71,7 +71,11 @@ func (r *run) timer() string {
 func (r *run) next() string {
 	folder := absolute(r.folder())
 	var b strings.Builder
-	b.WriteString("Next:\n  Ask for recommendations:  make serve\n")
+	serve := "make serve"
+	if r.result.Beside != "" {
+		serve += " SHOP_NAME=" + r.Name // localstack exec reads the shop's variables then
+	}
+	b.WriteString("Next:\n  Ask for recommendations:  " + serve + "\n")
 	for _, s := range r.result.Samples {
 		if s.Customer != "" {
 			fmt.Fprintf(&b, "                            curl 127.0.0.1:8080/customers/%s/recommendations\n", url.PathEscape(s.Customer))

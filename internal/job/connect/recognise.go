@@ -21,7 +21,7 @@ func (r *run) recognise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	r.Name = cmp.Or(r.Name, fileName(database))
+	r.Name, r.database = shopsName(r.Shop, database), database
 	file := cmp.Or(r.Mapping, filepath.Join(r.folder(), "mapping.sql"))
 	r.result.Mapping = file
 	text, err := os.ReadFile(file)
@@ -66,17 +66,6 @@ func write(file, text string, mode fs.FileMode) error {
 		return err
 	}
 	return os.Rename(next, file)
-}
-
-// fileName is a database's name with nothing in it that a path or a shell would take otherwise.
-func fileName(database string) string {
-	return strings.Map(func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.ContainsRune("_-", c):
-			return c
-		}
-		return '_'
-	}, database)
 }
 
 func firstLine(text string) string {

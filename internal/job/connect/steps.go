@@ -114,5 +114,5 @@ func (w *withoutPlace) Write(p []byte) (int, error) {
 func (r *run) environment() []string {
 	return []string{"MYSQL_DSN=" + r.MySQL.DSN, "MYSQL_SECRET_ARN=" + r.MySQLSecret, "PGVECTOR_DSN=" + r.PGVector.DSN,
 		fmt.Sprintf("PGVECTOR_IAM_AUTH=%t", r.PGVector.IAM), "LAKE_BUCKET=" + r.Lake.Bucket,
-		"ARTIFACTS_BUCKET=" + r.Artifacts.Bucket}
+		"ARTIFACTS_BUCKET=" + r.Artifacts.Bucket, "SHOP_NAME=" + r.Name}
 }

@@ -37,6 +37,8 @@ type Reading struct {
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
 	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions (example: testdata/order-mapping), or customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
+	Shop           envconfig.Shop  `embed:""`
+	ReplaceShop    bool            `help:"Give up, this once, the other shop whose training set is current in this lake: this shop takes its place."`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
 	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
@@ -84,7 +86,7 @@ type shopAt struct {
 // find reads the mapping and the secret.
 func (r Reading) find(ctx context.Context) (shopAt, error) {
 	mapping, err := readMapping(r.Mapping)
-	if err = cmp.Or(r.Preset.check(r.Mapping), err); err != nil {
+	if err = cmp.Or(r.Shop.Check(), r.Preset.check(r.Mapping), err); err != nil {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	dsn, err := mysqlsecret.DSN(ctx, r.MySQL.DSN, r.MySQLSecret)
@@ -97,6 +99,11 @@ func (r Reading) find(ctx context.Context) (shopAt, error) {
 	}
 	o := mysqlsource.Options{Mapping: mapping, StatementLimit: r.StatementLimit, RangeRows: r.RangeRows}
 	return shopAt{dsn, preset, o}, err
+}
+
+// accepting are the options of a look at the shop.
+func (r Reading) accepting(limits Limits) Options {
+	return Options{Limits: limits, AcceptSchema: r.AcceptSchema, Shop: r.Shop.Name, ReplaceShop: r.ReplaceShop}
 }
 
 // read opens the shop for work. Where a table is altered meanwhile, or its collation mixes the
@@ -193,8 +200,8 @@ func (c *RunCommand) options(ctx context.Context, out *program.Output) (o Option
 		}
 	}
 	return Options{ScratchDir: c.ScratchDir, Limits: c.Limits, MaxShrink: c.Shrinking.MaxShrink,
-		AcceptShrink: c.Shrinking.AcceptShrink, AcceptSchema: c.AcceptSchema, PruneAge: c.PruneAfter,
-		Progress: progress}, bar.Close
+		AcceptShrink: c.Shrinking.AcceptShrink, AcceptSchema: c.AcceptSchema, Shop: c.Shop.Name,
+		ReplaceShop: c.ReplaceShop, PruneAge: c.PruneAfter, Progress: progress}, bar.Close
 }
 
 func openRepository(ctx context.Context, lake envconfig.Lake) (*commit.Repository, error) {

@@ -56,7 +56,7 @@ func (c *CheckCommand) Run(ctx context.Context, out *program.Output) error {
 	var found Checked
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
 		found.Source = snapshot.Position()
-		found.Inspection, err = inspect(ctx, snapshot, base, Options{Limits: c.Limits, AcceptSchema: c.AcceptSchema})
+		found.Inspection, err = inspect(ctx, snapshot, base, c.accepting(c.Limits))
 		return err
 	})
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *RunCommand) dryRun(ctx context.Context, snapshot *mysqlsource.Snapshot,
 	}
 	plan := DryRun{Source: snapshot.Position(), Lake: c.Lake.Bucket, CurrentRun: base.Run, CurrentRows: rowsOf(base),
 		Limits: c.Limits}
-	o := Options{Limits: c.Limits, AcceptSchema: c.AcceptSchema}
+	o := c.accepting(c.Limits)
 	if plan.Inspection, err = inspect(ctx, snapshot, base, o); err != nil {
 		return err
 	}

@@ -131,7 +131,8 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 	var made bool
 	job := Job{Name: c.Job, Partitions: c.Partitions, Mapping: shop.options.Mapping}
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
-		o := Options{ScratchDir: c.ScratchDir, AcceptSchema: c.AcceptSchema}
+		o := c.accepting(Limits{})
+		o.ScratchDir = c.ScratchDir
 		plan, made, err = MakePlan(ctx, snapshot, repo, job, o)
 		return err
 	})

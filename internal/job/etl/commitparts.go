@@ -53,7 +53,7 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 	}
 	draft := commit.Draft{Kind: trainingset.Kind, Run: job, SchemaFingerprint: plan.SchemaFingerprint, Source: plan.Source,
 		Base: &plan.Base, Files: plan.Files}
-	out.Details = Details{Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts), Counts: plan.Counts}
+	out.Details = Details{Shop: plan.Shop, Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts), Counts: plan.Counts}
 	out.Details.Examples.Add(plan.Examples)
 	for _, part := range parts {
 		draft.Files = append(draft.Files, part.Files...)
@@ -61,6 +61,11 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 		out.Details.Examples.Add(part.Examples)
 	}
 	base, err := current(ctx, repo)
+	if err != nil {
+		return out, err
+	}
+	o.Shop, o.ReplaceShop = plan.Shop, true // the plan was allowed to, and base is its own
+	base, err = predecessor(base, plan.Source.Database, o)
 	if err != nil {
 		return out, err
 	}

@@ -76,6 +76,10 @@ type Options struct {
 	AcceptShrink bool
 	// AcceptSchema lets columns be renamed or narrowed since the current set.
 	AcceptSchema bool
+	// Shop is the shop's name; empty: its database's. ReplaceShop lets the set take the place of
+	// another shop's.
+	Shop        string
+	ReplaceShop bool
 	// PruneAge is the age from which folders of runs that were never completed are deleted after a
 	// commit. 0: never.
 	PruneAge time.Duration
@@ -100,6 +104,7 @@ const progressRows = 50_000
 
 // Details is what a training set's manifest remembers of its making.
 type Details struct {
+	Shop       string             `json:"shop,omitempty"` // its name; none in the sets of earlier programs
 	Counts     Counts             `json:"rules,omitzero"`
 	History    *HistoryCounts     `json:"interactions,omitempty"` // of a set of interactions, which has no Counts
 	Examples   shop.Examples      `json:"examples,omitempty"`     // of broken rules
@@ -125,12 +130,16 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 	if err != nil {
 		return out, err
 	}
-	if out.Details.Schema, err = prepare(ctx, from, base, o); err != nil {
+	before, err := predecessor(base, from.Position().Database, o)
+	if err != nil {
 		return out, err
 	}
-	out.Details.Limits = o.Limits
+	if out.Details.Schema, err = prepare(ctx, from, before, o); err != nil {
+		return out, err
+	}
+	out.Details.Shop, out.Details.Limits = o.name(from.Position().Database), o.Limits
 	err = withScratch(o, func(dir string) error {
-		draft, err := write(ctx, from, dir, base, o, &out.Details)
+		draft, err := write(ctx, from, dir, before, o, &out.Details)
 		if err != nil {
 			return err
 		}
@@ -142,8 +151,8 @@ func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (
 	return out, err
 }
 
-// write writes the three data sets into dir. base is the current set.
-func write(ctx context.Context, from source, dir string, base commit.Manifest, o Options,
+// write writes the three data sets into dir. before is the predecessor.
+func write(ctx context.Context, from source, dir string, before commit.Manifest, o Options,
 	d *Details) (draft commit.Draft, err error) {
 	j, tables, err := dimensions(ctx, from)
 	if err != nil {
@@ -159,7 +168,7 @@ func write(ctx context.Context, from source, dir string, base commit.Manifest, o
 	}
 	d.Counts.Customers, d.Counts.Products = tables.Customers, tables.Products
 	d.Examples = from.Faults().Examples()
-	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(base, rowsOfFiles(draft.Files), *d, o)))
+	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(before, rowsOfFiles(draft.Files), *d, o)))
 }
 
 // current is the manifest of the current set, or an empty one.

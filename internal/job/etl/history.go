@@ -36,16 +36,20 @@ func RunHistory(ctx context.Context, from historySource, repo *commit.Repository
 	if err != nil {
 		return out, err
 	}
-	if out.Details.Schema, err = prepareHistory(ctx, from, base, o); err != nil {
+	before, err := predecessor(base, from.Position().Database, o)
+	if err != nil {
 		return out, err
 	}
-	out.Details.Limits, out.Details.Preset = o.Limits, o.Preset
+	if out.Details.Schema, err = prepareHistory(ctx, from, before, o); err != nil {
+		return out, err
+	}
+	out.Details.Shop, out.Details.Limits, out.Details.Preset = o.name(from.Position().Database), o.Limits, o.Preset
 	h, counts, err := readHistory(ctx, from, o)
 	if err != nil {
 		return out, err
 	}
 	out.Details.History, out.Details.Examples = &counts, from.Faults().Examples()
-	err = oneLine(errors.Join(counts.check(o.Limits, out.Details.Examples), shrunk(base, counts.rows(h), out.Details, o)))
+	err = oneLine(errors.Join(counts.check(o.Limits, out.Details.Examples), shrunk(before, counts.rows(h), out.Details, o)))
 	if err != nil {
 		return out, err
 	}

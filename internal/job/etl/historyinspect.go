@@ -16,8 +16,10 @@ func inspectHistory(ctx context.Context, snapshot *mysqlsource.Snapshot, base co
 	error) {
 	var found Inspection
 	var err error
-	found.Schema, err = prepareHistory(ctx, snapshot, base, o)
-	if errors.Is(err, mysqlsource.ErrSchema) || errors.Is(err, ErrDrift) {
+	if base, err = predecessor(base, snapshot.Position().Database, o); err == nil {
+		found.Schema, err = prepareHistory(ctx, snapshot, base, o)
+	}
+	if errors.Is(err, mysqlsource.ErrSchema) || errors.Is(err, ErrDrift) || errors.Is(err, ErrOtherShop) {
 		found.Refusals = []string{err.Error()}
 		return found, nil
 	}

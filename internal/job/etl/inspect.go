@@ -46,7 +46,10 @@ func inspect(ctx context.Context, snapshot *mysqlsource.Snapshot, base commit.Ma
 	}
 	var found Inspection
 	var err error
-	if found.Schema, err = prepare(ctx, snapshot, base, o); errors.Is(err, mysqlsource.ErrSchema) || errors.Is(err, ErrDrift) {
+	if base, err = predecessor(base, snapshot.Position().Database, o); err == nil {
+		found.Schema, err = prepare(ctx, snapshot, base, o)
+	}
+	if errors.Is(err, mysqlsource.ErrSchema) || errors.Is(err, ErrDrift) || errors.Is(err, ErrOtherShop) {
 		found.Refusals = []string{err.Error()}
 		return found, nil
 	}

@@ -52,7 +52,8 @@ type Plan struct {
 	Ranges            []mysqlsource.Range  `json:"ranges"`
 	Mapping           string               `json:"mapping"`
 	SchemaFingerprint string               `json:"schema_fingerprint"`
-	Base              string               `json:"base"` // the run that was current
+	Shop              string               `json:"shop,omitempty"` // its name
+	Base              string               `json:"base"`           // the run that was current
 	Source            mysqlsource.Position `json:"source"`
 	ReadAt            time.Time            `json:"read_at"`
 	Schema            mysqlsource.Schema   `json:"schema"`
@@ -89,10 +90,14 @@ func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job
 	if err != nil {
 		return plan, false, err
 	}
+	before, err := predecessor(base, from.Position().Database, o)
+	if err != nil {
+		return plan, false, err
+	}
 	plan = Plan{Format: planFormat, Job: job.Name, Partitions: job.Partitions, Mapping: fingerprint(job.Mapping),
-		Base:   base.Run,
+		Shop: o.name(from.Position().Database), Base: base.Run,
 		Source: from.Position(), ReadAt: o.now().UTC().Truncate(time.Millisecond)}
-	if plan.Schema, err = prepare(ctx, from, base, o); err != nil {
+	if plan.Schema, err = prepare(ctx, from, before, o); err != nil {
 		return plan, false, err
 	}
 	keys := keysOf(plan.Schema)
@@ -163,6 +168,9 @@ func RunPartition(ctx context.Context, from source, repo *commit.Repository, job
 	plan, _, err := MakePlan(ctx, from, repo, job, o)
 	if err != nil {
 		return part, false, err
+	}
+	if name := o.name(from.Position().Database); plan.Shop != "" && plan.Shop != name {
+		return part, false, fmt.Errorf("%w: job %s is of the shop %s, and this is the shop %s", ErrPartition, job.Name, plan.Shop, name)
 	}
 	if part, err = readPart(ctx, repo, job.Name, index); err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return part, err == nil, err

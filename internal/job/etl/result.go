@@ -161,6 +161,9 @@ func describe(m commit.Manifest) string {
 		m.CreatedAt.Format(time.DateTime+" UTC"), rowsOf(m),
 		float64(m.Bytes())/1e6, len(m.Files))
 	fmt.Fprintf(&b, "content %s\nschema  %s\n", m.ContentHash, m.SchemaFingerprint)
+	if name := trainingset.ShopOf(m); name != "" {
+		fmt.Fprintf(&b, "shop    %s\n", name)
+	}
 	if m.Parent != "" {
 		fmt.Fprintf(&b, "parent  %s\n", m.Parent)
 	}

@@ -49,6 +49,12 @@ type runCommand struct {
 	move
 	Version string `arg:"" optional:"" help:"Version to make live. Default: the newest one."`
 	Force   bool   `help:"Make the version live even if the gate refuses it, or if the live version has a better verdict. Needs --reason."`
+	replacing
+}
+
+// replacing is for every command that lets a version answer.
+type replacing struct {
+	ReplaceShop bool `help:"Let the version answer, this once, in the place of another shop's. publish rollback brings that one back."`
 }
 
 // Run takes a version live.
@@ -62,7 +68,7 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 			return err
 		}
 		result, err := Run(ctx, Database{s}, from, c.Version,
-			vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force})
+			vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force, ReplaceShop: c.ReplaceShop})
 		if err != nil {
 			return advise(err)
 		}
@@ -102,11 +108,12 @@ type canaryCommand struct {
 	Share   float64 `default:"0.1" help:"Share of the sessions that the canary answers, between 0 and 1."`
 	Off     bool    `help:"End the canary: the live version answers all sessions again."`
 	Force   bool    `help:"Start the canary even if the gate refuses the version. Needs --reason."`
+	replacing
 }
 
 // Run starts or ends a canary.
 func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
-	opts := vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force}
+	opts := vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force, ReplaceShop: c.ReplaceShop}
 	switch {
 	case c.Force && c.Reason == "":
 		return fmt.Errorf("%w: --force needs --reason", program.ErrConfig)

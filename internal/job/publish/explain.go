@@ -12,7 +12,11 @@ import (
 // as it did, and which steps of the pointer's history concern the version.
 func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Version %s knows %d products and %d customers and %s.\n", v.ID, v.Items, v.Customers, standing(v))
+	of := ""
+	if v.Shop != "" {
+		of = " of the shop " + v.Shop
+	}
+	fmt.Fprintf(&b, "Version %s%s knows %d products and %d customers and %s.\n", v.ID, of, v.Items, v.Customers, standing(v))
 	b.WriteString(decision(v.Report.Verdict) + "\n")
 	for _, reason := range v.Report.Verdict.Reasons {
 		fmt.Fprintf(&b, "- %s\n", reason)

@@ -65,7 +65,7 @@ func (r Result) Unchanged() bool { return r.NoOp }
 func Run(ctx context.Context, s store, from artifacts, version string,
 	opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
-	loaded, done, err := prepare(ctx, s, from, version)
+	loaded, done, err := prepare(ctx, s, from, version, opts)
 	if err != nil {
 		return Result{}, err
 	}
@@ -104,7 +104,7 @@ type CanaryResult struct {
 // is loaded first when it is not loaded. Errors: as Run, and vectorstore.ErrNoLiveVersion.
 func Canary(ctx context.Context, s store, from artifacts, version string, share float64,
 	opts vectorstore.PromoteOptions) (CanaryResult, error) {
-	loaded, _, err := prepare(ctx, s, from, version)
+	loaded, _, err := prepare(ctx, s, from, version, opts)
 	if err != nil {
 		return CanaryResult{}, err
 	}
@@ -122,7 +122,9 @@ type work struct {
 
 // prepare migrates the database and makes sure that the version, or the newest one when it is
 // empty, is loaded and undamaged.
-func prepare(ctx context.Context, s store, from artifacts, version string) (loaded vectorstore.Version, did work, err error) {
+// A version of another shop than the live one's is not loaded.
+func prepare(ctx context.Context, s store, from artifacts, version string, opts vectorstore.PromoteOptions) (
+	loaded vectorstore.Version, did work, err error) {
 	did = work{steps: []vectorstore.Step{}, repaired: []string{}}
 	if err := s.Migrate(ctx); err != nil {
 		return loaded, did, err
@@ -132,7 +134,8 @@ func prepare(ctx context.Context, s store, from artifacts, version string) (load
 			return loaded, did, fmt.Errorf("find the newest model version: %w", err)
 		}
 	}
-	if loaded, err = find(ctx, s, version); err != nil {
+	loaded, live, err := find(ctx, s, version)
+	if err != nil {
 		return loaded, did, err
 	}
 	faults, err := s.Damage(ctx, loaded)
@@ -148,25 +151,31 @@ func prepare(ctx context.Context, s store, from artifacts, version string) (load
 		return loaded, did, fmt.Errorf("read model version %s: %w", version, err)
 	}
 	did.steps = append(did.steps, vectorstore.Step{Name: "read", Seconds: time.Since(start).Seconds()})
+	if vectorstore.OtherShop(live.Shop, v.Shop) && !opts.ReplaceShop {
+		return loaded, did, vectorstore.ErrOther(live.Shop, v.Shop)
+	}
 	loading, err := s.Load(ctx, v)
 	if err != nil {
 		return loaded, did, err
 	}
 	did.steps, did.repaired = append(did.steps, loading...), append(did.repaired, faults...)
-	loaded, err = find(ctx, s, version)
+	loaded, _, err = find(ctx, s, version)
 	return loaded, did, err
 }
 
-// find returns the version's row of the registry, or a zero one.
-func find(ctx context.Context, s store, version string) (vectorstore.Version, error) {
+// find returns the version's row of the registry and the live version's, or zero ones.
+func find(ctx context.Context, s store, version string) (found, live vectorstore.Version, err error) {
 	versions, err := s.Versions(ctx)
 	if err != nil {
-		return vectorstore.Version{}, err
+		return found, live, err
 	}
 	for _, v := range versions {
 		if v.ID == version {
-			return v, nil
+			found = v
+		}
+		if v.Live {
+			live = v
 		}
 	}
-	return vectorstore.Version{}, nil
+	return found, live, nil
 }

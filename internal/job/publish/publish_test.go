@@ -20,6 +20,7 @@ type memory struct {
 	refuse   bool
 	damage   []string // of versions that are ready, until they are loaded again
 	broken   error    // of CheckVersion
+	shop     string   // of the versions in the artifacts
 }
 
 func (m *memory) note(call string) { m.calls = append(m.calls, call) }
@@ -71,7 +72,7 @@ func (m *memory) Current(context.Context) (string, error) { return "m2", nil }
 
 func (m *memory) Read(_ context.Context, id string) (*modelversion.Version, error) {
 	m.note("read " + id)
-	return &modelversion.Version{ID: id, Items: make([]modelversion.Item, 7)}, nil
+	return &modelversion.Version{ID: id, Shop: m.shop, Items: make([]modelversion.Item, 7)}, nil
 }
 
 func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
@@ -114,6 +115,33 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 				t.Errorf("result %+v", result)
 			}
 		})
+	}
+}
+
+// TestAnotherShopsVersionIsNotLoaded: it is refused by both names before anything of it is written,
+// unless it is meant.
+func TestAnotherShopsVersionIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		live, shop string
+		replace    bool
+		refused    bool
+	}{
+		{live: "a", shop: "b", refused: true}, {live: "a", shop: "b", replace: true}, {live: "a", shop: "a"},
+		{live: "", shop: "b"}, {live: "a", shop: ""},
+	} {
+		m := &memory{shop: test.shop,
+			versions: []vectorstore.Version{{ID: "m1", State: vectorstore.StateReady, Live: true, Shop: test.live}}}
+		_, err := Run(t.Context(), m, m, "m2", vectorstore.PromoteOptions{ReplaceShop: test.replace})
+		if errors.Is(err, vectorstore.ErrOtherShop) != test.refused || (err != nil) != test.refused {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if loaded := strings.Contains(strings.Join(m.calls, " "), "load"); loaded == test.refused {
+			t.Errorf("%+v: it did %v", test, m.calls)
+		}
+		if test.refused && (!strings.Contains(err.Error(), "shop a") || !strings.Contains(err.Error(), "shop b")) {
+			t.Errorf("%v does not name both shops", err)
+		}
 	}
 }
 

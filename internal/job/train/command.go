@@ -49,6 +49,7 @@ type RunCommand struct {
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
+	ReplaceShop      bool                `help:"Train, this once, although the newest model version is another shop's. The version is not compared with those."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
 }
@@ -78,7 +79,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	bar := out.Bar()
 	defer bar.Close()
 	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
-		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted,
+		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted, ReplaceShop: c.ReplaceShop,
 		Estimated: func(e Estimate) {
 			out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
 			if bar.Visible() {

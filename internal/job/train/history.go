@@ -18,6 +18,7 @@ import (
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/checksum"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/text"
 	"kindred/internal/shop"
 )
@@ -32,12 +33,35 @@ type past struct {
 	versions []modelfile.Ancestor // latest first
 }
 
-// history looks among the earlier versions. train takes past.previous for the live version, because
-// it does not ask the vector database.
-func (j Job) history(ctx context.Context, models *commit.Repository, input string) (p past, err error) {
+// OtherShop names the shop whose model versions are in the artifacts, if it is not the named one. It is
+// empty for artifacts that are this shop's, or nobody's yet.
+func OtherShop(ctx context.Context, artifacts objectstore.Store, shop string) (string, error) {
+	for a, err := range modelfile.Ancestors(ctx, commit.NewRepository(artifacts, envconfig.ModelPrefix), 1) {
+		if err != nil || ofShop(a, shop) {
+			return "", err
+		}
+		return a.Shop, nil
+	}
+	return "", nil
+}
+
+// history looks among the earlier versions of the shop. train takes past.previous for the live
+// version, because it does not ask the vector database. Errors: ErrOtherShop.
+func (j Job) history(ctx context.Context, models *commit.Repository, input, shop string) (p past, err error) {
+	first := true
 	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
 		if err != nil {
 			return p, err
+		}
+		newest := first
+		first = false
+		if !ofShop(a, shop) {
+			if j.ReplaceShop || !newest {
+				continue
+			}
+			return p, fmt.Errorf("%w: the model versions in %s are of the shop %s, and the training set is of the shop %s; to keep "+
+				"both, give %s artifacts of its own (such as ARTIFACTS_BUCKET=s3://bucket/%s); to give %s up, run once with "+
+				"--replace-shop", ErrOtherShop, j.Artifacts, a.Shop, shop, shop, shop, a.Shop)
 		}
 		p.versions = append(p.versions, a)
 		if a.Input == input { // what it was compared with was current before it
@@ -59,6 +83,12 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input strin
 		}
 	}
 	return p, nil
+}
+
+// ofShop reports whether a version is the shop's. One of earlier programs has no name, and neither
+// has a version of their training set: both are anybody's.
+func ofShop(a modelfile.Ancestor, shop string) bool {
+	return a.Shop == "" || shop == "" || a.Shop == shop
 }
 
 // isLost says that a version cannot be read, now or later.
@@ -93,7 +123,7 @@ func (j Job) carry(ctx context.Context, models *commit.Repository, past past, pr
 		if v.Report.Verdict.CarriedFrom == "" {
 			v.Report.Verdict.CarriedFrom = a.ID
 		}
-		v.ID, v.Input, v.TrainingRun = identity.ID, identity.Input, identity.TrainingRun
+		v.ID, v.Input, v.TrainingRun, v.Shop = identity.ID, identity.Input, identity.TrainingRun, identity.Shop
 		return v, nil
 	}
 	return nil, nil

@@ -37,6 +37,7 @@ type Job struct {
 	Progress        func(stage string, done, total int64)
 	Estimated       func(Estimate)
 	Planted         Planted // nil: no ceiling is known
+	ReplaceShop     bool    // the artifacts may hold another shop's versions, which are left alone
 }
 
 // Result is what a run achieved.
@@ -86,7 +87,8 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	past, err := j.history(ctx, models, input)
+	shop := trainingset.ShopOf(m)
+	past, err := j.history(ctx, models, input, shop)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +107,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	// training again puts a lost file back
 	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
 		v, err = j.make(ctx, sources{sets, m, done, feedbackSet, planted}, models, past,
-			modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run})
+			modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run, Shop: shop})
 	}
 	if err != nil {
 		return nil, err
@@ -198,6 +200,6 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
 	}
 	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
-	v.Previous, v.TrainingRun = identity.Previous, identity.TrainingRun
+	v.Previous, v.TrainingRun, v.Shop = identity.Previous, identity.TrainingRun, identity.Shop
 	return v, nil
 }

@@ -29,6 +29,12 @@ func mustSeed(t *testing.T, lake objectstore.Store, seed uint64) {
 // mustSeedStock is mustSeed with changed products.
 func mustSeedStock(t *testing.T, lake objectstore.Store, seed uint64, change func(p *shop.Product)) {
 	t.Helper()
+	mustSeedShop(t, lake, seed, "", change)
+}
+
+// mustSeedShop is mustSeedStock of a shop that has a name.
+func mustSeedShop(t *testing.T, lake objectstore.Store, seed uint64, name string, change func(p *shop.Product)) {
+	t.Helper()
 	cfg := simulation.DefaultConfig(0.02)
 	cfg.Seed = seed
 	s, err := simulation.New(cfg)
@@ -57,6 +63,9 @@ func mustSeedStock(t *testing.T, lake objectstore.Store, seed uint64, change fun
 	truth, jsonErr := json.Marshal(cfg)
 	if err = errors.Join(err, closeErr, jsonErr); err != nil {
 		t.Fatal(err)
+	}
+	if name != "" {
+		draft.Details = map[string]string{"shop": name}
 	}
 	if _, _, err := commit.NewRepository(lake, envconfig.TrainingSetPrefix).Commit(t.Context(), draft); err != nil {
 		t.Fatal(err)
@@ -105,6 +114,47 @@ func TestAShopThatComesBackNeedsNoSecondTraining(t *testing.T) {
 	}
 	if _, err := modelfile.Read(t.Context(), models, b.ModelVersion, t.TempDir()); err != nil {
 		t.Errorf("after training again: %v", err)
+	}
+}
+
+// TestArtifactsHoldOneShop: another shop's set is refused by both names, nothing is trained, and with
+// ReplaceShop its version is compared with none of the other shop's, then and later.
+func TestArtifactsHoldOneShop(t *testing.T) {
+	t.Parallel()
+	lakes := map[string]objectstore.Store{}
+	artifacts := objectstore.NewFolder(t.TempDir())
+	models := commit.NewRepository(artifacts, envconfig.ModelPrefix)
+	run := func(shopName string, seed uint64, replace bool) (*Result, error) {
+		t.Helper()
+		if lakes[shopName] == nil {
+			lakes[shopName] = objectstore.NewFolder(t.TempDir())
+		}
+		mustSeedShop(t, lakes[shopName], seed, shopName, func(*shop.Product) {})
+		return Job{Lake: lakes[shopName], Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(), ReplaceShop: replace}.Run(t.Context())
+	}
+	first, err := run("one", 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := modelfile.Read(t.Context(), models, "", t.TempDir()); err != nil || v.Shop != "one" {
+		t.Fatalf("the version is of the shop %v, %v", v, err)
+	}
+	_, err = run("two", 2, false)
+	if !errors.Is(err, ErrOtherShop) || !strings.Contains(err.Error(), "shop one") || !strings.Contains(err.Error(), "shop two") {
+		t.Fatalf("another shop: %v", err)
+	}
+	if now, err := models.Current(t.Context()); err != nil || now.Run != first.ModelVersion {
+		t.Fatalf("after the refusal %s is current, %v", now.Run, err)
+	}
+	if _, err := run("two", 2, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run("two", 3, false); err != nil {
+		t.Fatalf("the night after: %v", err)
+	}
+	v, _, _, err := modelfile.ReadSummary(t.Context(), models, "", t.TempDir())
+	if err != nil || v.Shop != "two" || v.Previous == first.ModelVersion {
+		t.Errorf("of the shop %s, compared with %s, %v", v.Shop, v.Previous, err)
 	}
 }
 

@@ -31,6 +31,7 @@ type source struct {
 	TrainerVersion string `json:"trainer_version"`
 	Input          string `json:"input"`
 	Learned        string `json:"learned,omitempty"`
+	Shop           string `json:"shop,omitempty"` // only here: the files of a version do not depend on its shop's name
 }
 
 // Write commits v as the current version, under its ID. changed is false when it is current
@@ -66,7 +67,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 		return false, fmt.Errorf("write version %s: %w", v.ID, err)
 	}
 	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint(format), Dir: dir,
-		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned},
+		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned, v.Shop},
 		Files: []commit.File{
 			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
 			{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
@@ -101,6 +102,11 @@ func Read(ctx context.Context, repo *commit.Repository, id, scratchDir string) (
 		return nil, fmt.Errorf("read version %s: %w", m.Run, err)
 	}
 	v.TrainedAt = m.CreatedAt
+	from, err := sourceOf(m)
+	if err != nil {
+		return nil, err
+	}
+	v.Shop = from.Shop
 	if v.ID != m.Run {
 		return nil, fmt.Errorf("read version %s: its files say %s: %w", m.Run, v.ID, modelversion.ErrInvalid)
 	}
@@ -135,6 +141,11 @@ func ReadSummary(ctx context.Context, repo *commit.Repository, id,
 		return nil, 0, 0, fmt.Errorf("read version %s: %w", m.Run, err)
 	}
 	v.TrainedAt = m.CreatedAt
+	from, err := sourceOf(m)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	v.Shop = from.Shop
 	return v, m.Rows("items"), m.Rows("customers"), nil
 }
 
@@ -143,6 +154,18 @@ type Ancestor struct {
 	ID      string
 	Input   string // see modelversion.Version
 	Learned string // see modelversion.Version
+	Shop    string // see modelversion.Version
+}
+
+// sourceOf reads what a manifest says of its version's origin.
+func sourceOf(m commit.Manifest) (from source, err error) {
+	if len(m.Source) == 0 {
+		return from, nil
+	}
+	if err := json.Unmarshal(m.Source, &from); err != nil {
+		return from, fmt.Errorf("read the manifest of version %s: %w", m.Run, err)
+	}
+	return from, nil
 }
 
 // Ancestors goes from the current version to the one that was current before it, and so on, at most
@@ -158,14 +181,12 @@ func Ancestors(ctx context.Context, repo *commit.Repository, limit int) iter.Seq
 				yield(Ancestor{}, fmt.Errorf("find earlier versions: %w", err))
 				return
 			}
-			var from source
-			if len(m.Source) > 0 {
-				if err := json.Unmarshal(m.Source, &from); err != nil {
-					yield(Ancestor{}, fmt.Errorf("read the manifest of version %s: %w", m.Run, err))
-					return
-				}
+			from, fault := sourceOf(m)
+			if fault != nil {
+				yield(Ancestor{}, fault)
+				return
 			}
-			if !yield(Ancestor{m.Run, from.Input, from.Learned}, nil) || m.Parent == "" {
+			if !yield(Ancestor{m.Run, from.Input, from.Learned, from.Shop}, nil) || m.Parent == "" {
 				return
 			}
 			m, err = repo.Manifest(ctx, m.Parent)

@@ -21,6 +21,7 @@ const (
 type Version struct {
 	ID          string // content-derived: training set, configuration, trainer's version
 	TrainingRun string // run id of the training set
+	Shop        string // name of the shop; empty in versions of earlier programs
 	Input       string // hash of all it was made from, but for the version before
 	// Learned is the hash of that part of Input which training reads: not the products' names and
 	// stock. Empty in versions written before there was one.

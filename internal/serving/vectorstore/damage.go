@@ -17,7 +17,7 @@ type columns map[string][]string
 // added columns at the end.
 var registry = columns{
 	"model_version": {"version", "state", "training_run", "trainer_version", "trained_at", "dim", "solver", "gram", "encoder",
-		"report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search", "recall", "similar_recall"},
+		"report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search", "recall", "similar_recall", "shop"},
 	"live":         {"one", "version", "previous", "moved_at", "canary", "canary_share", "moves"},
 	"promotion":    {"id", "at", "actor", "action", "from_version", "to_version", "reason", "share"},
 	"reader":       {"role", "admitted_at"},

@@ -123,15 +123,15 @@ type executor interface {
 func (r row) write(ctx context.Context, db executor, state State) error {
 	v := r.version
 	_, err := db.Exec(ctx, `INSERT INTO kindred.model_version AS old (version, state, training_run, trainer_version, trained_at, dim,
-			solver, encoder, report, gram, items, customers, rated, index_kind)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+			solver, encoder, report, gram, items, customers, rated, index_kind, shop)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, nullif($15, ''))
 		ON CONFLICT (version) DO UPDATE SET (state, training_run, trainer_version, trained_at, dim, solver, encoder, report, gram,
-				items, customers, rated, index_kind, started_at, loaded_at, ef_search, recall, similar_recall)
+				items, customers, rated, index_kind, shop, started_at, loaded_at, ef_search, recall, similar_recall)
 			= (excluded.state, excluded.training_run, excluded.trainer_version, excluded.trained_at, excluded.dim, excluded.solver,
 				excluded.encoder, excluded.report, excluded.gram, excluded.items, excluded.customers, excluded.rated,
-				excluded.index_kind, now(), NULL, NULL, NULL, NULL)`,
+				excluded.index_kind, excluded.shop, now(), NULL, NULL, NULL, NULL)`,
 		v.ID, state, v.TrainingRun, v.TrainerVersion, v.TrainedAt, v.Solver.Dim, r.solver, r.encoder, r.report,
-		encodeFloats(v.Solver.Gram), len(v.Items), len(v.Customers), countRated(v), r.index)
+		encodeFloats(v.Solver.Gram), len(v.Items), len(v.Customers), countRated(v), r.index, v.Shop)
 	return err
 }
 

@@ -65,6 +65,9 @@ func (s *Store) model(ctx context.Context, version string) (*model, error) {
 		return m, nil
 	}
 	m, err := readModel(ctx, s.pool, version)
+	if err == nil {
+		err = s.owns(ctx, s.pool, version)
+	}
 	if err != nil {
 		return nil, err
 	}

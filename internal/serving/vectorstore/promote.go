@@ -26,7 +26,7 @@ type pointer struct {
 // serving role, moves the pointer from where it is now, shows the version in the views and writes the
 // history, all in one transaction. Readers see the old version or the new one. Promoting what is live
 // already changes nothing. A canary that goes live is no longer a canary. Errors: ErrRefused (as
-// *Refusal, recorded in the history), ErrCannotAnswer, ErrUnknownVersion, ErrConflict, ErrNameTaken.
+// *Refusal, recorded in the history), ErrOtherShop, ErrCannotAnswer, ErrUnknownVersion, ErrConflict, ErrNameTaken.
 func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions) error {
 	at, err := s.pointer(ctx)
 	if err == nil && at.live == version {
@@ -46,7 +46,6 @@ func (s *Store) Promote(ctx context.Context, version string, opts PromoteOptions
 // each reader, in one transaction that keeps the version from being dropped. A refusal is recorded
 // and returned.
 func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
-
 	do func(tx pgx.Tx, move Promotion) error) error {
 	if opts.Force && opts.Reason == "" {
 		return errors.New("force needs a reason")
@@ -60,6 +59,11 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 		verdict, err := lockVersion(ctx, tx, move.To)
 		if err != nil {
 			return err
+		}
+		if !opts.ReplaceShop {
+			if err := sameShop(ctx, tx, move); err != nil {
+				return err
+			}
 		}
 		objections, err := objectionsTo(ctx, tx, move, verdict)
 		if err != nil {

@@ -58,6 +58,7 @@ const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false)
 // It is safe for concurrent use.
 type Store struct {
 	pool   *pgxpool.Pool
+	shop   string // it answers for this one only; empty: for whichever is live
 	mu     sync.Mutex
 	models map[string]*model // by version, at most cachedModels
 }

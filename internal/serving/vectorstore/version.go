@@ -31,6 +31,7 @@ const (
 // Version is a row of the registry.
 type Version struct {
 	ID        string  `json:"model_version"`
+	Shop      string  `json:"shop,omitempty"` // whose it is; empty: an earlier program loaded it
 	State     State   `json:"state"`
 	Live      bool    `json:"live"`
 	Previous  bool    `json:"previous"`
@@ -50,7 +51,7 @@ type Version struct {
 }
 
 // versionSQL reads rows as Version has its fields; it needs a condition or an order.
-const versionSQL = `SELECT v.version, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
+const versionSQL = `SELECT v.version, coalesce(v.shop, ''), v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
 		CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
 		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report
 	FROM kindred.model_version v CROSS JOIN kindred.live l `
@@ -84,6 +85,8 @@ type PromoteOptions struct {
 	Actor  string
 	Reason string
 	Force  bool // although the gate refused
+	// ReplaceShop lets the version take the place of another shop's.
+	ReplaceShop bool
 }
 
 // Versions lists the registry, newest load first, dropped versions included.

@@ -4,7 +4,7 @@ the Go program reads, writes and commits. Nothing is current before the one comm
 A shop of orders and clicks (a mapping with interactions, or a preset) is read whole by one process, in the driver.
 
     spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql | --preset auto [--store ID …]]
-                 [--job NAME] [--lake BUCKET] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
+                 [--job NAME] [--name SHOP] [--lake BUCKET] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
                  [--commit-flags "--max-spread 2h"]
 """
 import argparse
@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--mapping", help="SQL file of a shop with other tables")
     for variable in PRESET:
         parser.add_argument(f"--{variable}", help=f"etl's flag --{variable}")
+    parser.add_argument("--name", help="the shop's name; default: that of its database")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
     parser.add_argument("--mysql-secret", help="Secrets Manager's secret with username and password, as RDS keeps them, or with a whole DSN; default: the variable MYSQL_DSN")
     parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
@@ -43,6 +44,8 @@ def arguments():
 def environment(args):
     """What the program needs on every machine. It travels with the tasks."""
     env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_")}
+    if args.name:
+        env["SHOP_NAME"] = args.name
     if args.lake:
         env["LAKE_BUCKET"] = args.lake
     if args.mysql_secret:

@@ -326,12 +326,12 @@ resource "aws_cloudwatch_log_group" "job" {
 }
 
 locals {
-  # How the shop is read: by a mapping file, by a preset with its variables, or by its tables as they are.
+  # Which shop it is, and how it is read: by a mapping file, by a preset with its variables, or by its tables as they are.
   preset_arguments = {
     for name, value in var.shop : "--${replace(name, "_", "-")}" => value
     if name != "mapping_path" && value != null
   }
-  shop_arguments = var.shop.mapping_path == null ? local.preset_arguments : {
+  mapping_arguments = var.shop.mapping_path == null ? {} : {
     "--mapping" = "s3://${var.code_bucket.name}/${aws_s3_object.code["mapping"].key}"
   }
 }
@@ -366,7 +366,7 @@ resource "aws_glue_job" "etl" {
     "--enable-metrics"               = "true"
     "--enable-observability-metrics" = "true"
     "--job-bookmark-option"          = "job-bookmark-disable"
-  }, local.shop_arguments)
+  }, local.preset_arguments, local.mapping_arguments)
 
   execution_property {
     max_concurrent_runs = 1

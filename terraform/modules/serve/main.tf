@@ -21,6 +21,7 @@ module "function" {
   vector_database      = var.vector_database
   vpc                  = var.vpc
   alias                = var.alias
+  environment          = var.environment
 }
 
 resource "aws_lambda_function_url" "this" {

@@ -17,6 +17,12 @@ variable "vector_database" {
   })
 }
 
+variable "environment" {
+  description = "Environment variables of the function, in addition to those of the vector database."
+  type        = map(string)
+  default     = {}
+}
+
 variable "vpc" {
   description = "Subnets and security groups of the function. null keeps it outside a VPC."
   type        = object({ subnet_ids = list(string), security_group_ids = list(string) })

@@ -80,7 +80,12 @@ run "mapping" {
   command = plan
 
   variables {
-    shop = { mapping_path = "tests/etl.tftest.hcl" }
+    shop = { name = "books", mapping_path = "tests/etl.tftest.hcl" }
+  }
+
+  assert {
+    condition     = aws_glue_job.etl.default_arguments["--name"] == "books"
+    error_message = "the job gets the shop's name"
   }
 
   assert {
@@ -121,6 +126,16 @@ run "refuses_both" {
 
   variables {
     shop = { mapping_path = "main.tf", preset = "auto" }
+  }
+
+  expect_failures = [var.shop]
+}
+
+run "refuses_a_name_that_is_none" {
+  command = plan
+
+  variables {
+    shop = { name = "my shop" }
   }
 
   expect_failures = [var.shop]

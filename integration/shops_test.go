@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"kindred/internal/job/connect"
+	"kindred/internal/lab/shopsystem"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
+)
+
+// TestASecondShopLivesBesideTheFirst connects two shops with the same lake, artifacts and vector
+// database. The second gets places of its own, and the first stays live as it was. A program that is
+// led into the other shop's places refuses, and names both.
+func TestASecondShopLivesBesideTheFirst(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	var shops [2]connect.Result
+	var dsns [2]string
+	for i := range dsns {
+		dsns[i] = stack.mustDatabase(t)
+		mustLoadSystem(t, mustOpen(t, dsns[i]), shopsystem.Config{System: "woocommerce", Version: shopsystem.Versions("woocommerce")[0],
+			Prefix: shopsystem.DefaultPrefix("woocommerce"), Seed: uint64(i + 11), Orders: *connectOrders})
+	}
+	env := mustConnectEnv(t, stack, dsns[0])
+	p := mustPrograms(t, env, "connect", "etl", "train", "publish")
+	own, err := vectorstore.Beside(envconfig.PGVector{DSN: env["PGVECTOR_DSN"]}, "second")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustDropDatabase(t, env["PGVECTOR_DSN"], own.DSN) })
+	p.mustRun(t, &shops[0], "connect", "--name", "first")
+	p.mustRun(t, &shops[1], "connect", "--name", "second", "--mysql-dsn", dsns[1])
+	if shops[0].Beside != "" || shops[1].Beside != "first" || shops[0].ModelVersion == shops[1].ModelVersion {
+		t.Fatalf("first %q, second %q beside %q", shops[0].ModelVersion, shops[1].ModelVersion, shops[1].Beside)
+	}
+	at := [2]string{env["PGVECTOR_DSN"], own.DSN}
+	wantShop(t, at[0], "first", shops[0].ModelVersion)
+	wantShop(t, at[1], "second", shops[1].ModelVersion)
+	var again connect.Result
+	if p.mustRun(t, &again, "connect", "--name", "second", "--mysql-dsn", dsns[1]); again.ModelVersion != shops[1].ModelVersion {
+		t.Errorf("connected again: version %s, was %s", again.ModelVersion, shops[1].ModelVersion)
+	}
+
+	artifacts := env["ARTIFACTS_BUCKET"] + "/shop=second"
+	for _, c := range [][]string{
+		{"etl", "--name", "second", "--mysql-dsn", dsns[1]},
+		{"etl", "check", "--name", "second", "--mysql-dsn", dsns[1]},
+		{"train", "--lake", env["LAKE_BUCKET"] + "/shop=second"},
+		{"publish", "--artifacts", artifacts},
+		{"publish", "canary", "--artifacts", artifacts},
+	} {
+		code, stderr := p.run(t, nil, c[0], c[1:]...)
+		if code == 0 || !strings.Contains(stderr, "shop first") || !strings.Contains(stderr, "shop second") ||
+			strings.Contains(stderr, "columns changed") {
+			t.Errorf("%v in the places of the first shop: exit %d: %s", c, code, stderr)
+		}
+	}
+	wantShop(t, at[0], "first", shops[0].ModelVersion)
+	p.mustRun(t, nil, "publish", "--artifacts", artifacts, "--replace-shop")
+	wantShop(t, at[0], "second", shops[1].ModelVersion)
+	p.mustRun(t, nil, "publish", "rollback")
+	wantShop(t, at[0], "first", shops[0].ModelVersion)
+}
+
+// wantShop asks a vector database as a program that answers for one shop, and as one of another shop.
+func wantShop(t *testing.T, dsn, shop, version string) {
+	t.Helper()
+	event := []*activity.Event{{SessionID: "s"}}
+	store := mustVectorStore(t, dsn)
+	store.OnlyShop(shop)
+	answers, err := recommend.New(store).Batch(t.Context(), event)
+	if err != nil || answers[0].ModelVersion != version {
+		t.Errorf("the shop %s: %+v, %v, want version %s", shop, answers, err, version)
+	}
+	if _, err := store.Check(t.Context()); err != nil {
+		t.Errorf("the shop %s: check: %v", shop, err)
+	}
+	other := mustVectorStore(t, dsn)
+	other.OnlyShop("other")
+	_, err = recommend.New(other).Batch(t.Context(), event)
+	_, unhealthy := other.Check(t.Context())
+	if !errors.Is(err, vectorstore.ErrOtherShop) || !errors.Is(unhealthy, vectorstore.ErrOtherShop) {
+		t.Errorf("a program of another shop: %v, check: %v", err, unhealthy)
+	}
+}
+
+// mustDropDatabase drops the database of dsn, by a connection to another one.
+func mustDropDatabase(t *testing.T, admin, dsn string) {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Error("the address of the database is no URL")
+		return
+	}
+	execPostgres(t, context.WithoutCancel(t.Context()), admin, `DROP DATABASE IF EXISTS "`+strings.TrimPrefix(u.Path, "/")+`" WITH (FORCE)`)
+}

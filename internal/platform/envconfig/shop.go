@@ -1,0 +1,42 @@
+package envconfig
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Shop names the shop. One place (a lake, a store of model versions, a vector database) holds one
+// shop, and every program that writes there refuses another one by its name.
+type Shop struct {
+	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"Name of the shop. Default: the name of its MySQL database. A lake, a store of model versions and a vector database hold one shop, and refuse another."`
+}
+
+// OnlyShop is the shop that a program answers for.
+type OnlyShop struct {
+	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"Answer for this shop only: if another shop is live, no request is answered. Default: answer for the shop that is live."`
+}
+
+// maxShopName is the longest name: it is part of a database's name, of which PostgreSQL keeps 63 bytes.
+const maxShopName = 40
+
+// Check reports a name that cannot be part of a key, a file's name and a database's name.
+func (s Shop) Check() error {
+	if s.Name != "" && (s.Name != ShopName(s.Name) || len(s.Name) > maxShopName) {
+		return fmt.Errorf("%w: the shop's name has to consist of at most %d letters (a to z, A to Z), digits, _ and -",
+			ErrConfig, maxShopName)
+	}
+	return nil
+}
+
+// ShopName is the name of a shop that was given none: that of its database, with nothing in it that
+// a path, a shell or a database would take otherwise.
+func ShopName(database string) string {
+	name := strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+			return c
+		}
+		return '_'
+	}, database)
+	return name[:min(len(name), maxShopName)]
+}
