@@ -1,13 +1,13 @@
--- Which recommended products were looked at, put into the cart, bought. One file for two engines: Athena runs it statement by statement on the
--- Glue table `recommendations`; DuckDB on a table of the same columns made from the same objects. It is Trino's dialect without what DuckDB
--- lacks; DuckDB gets Trino's names of two functions, sequence and cardinality. Only the objects below `recommendations` are read: every record
--- carries its event, so the records are the activity too.
+-- This file finds out which recommended products were viewed, put into the cart, or bought. Two engines run it. Athena runs it statement by
+-- statement on the Glue table `recommendations`. DuckDB runs it on a table with the same columns, made from the same objects. It uses only the
+-- parts of Trino's dialect that DuckDB has too; macros give DuckDB the functions sequence and cardinality. It reads only the objects below
+-- `recommendations`: every record contains its event, so the records are the activity too.
 --
--- A product counts as an effect of the recommendation that showed it to the same visitor last, at most 7 days before the visitor first looked
--- at it in a session. A visitor is the customer, or the session of somebody who never says who they are. 7 days are time to come back; later
--- looks say more about the visitor than about the page.
+-- If a visitor views a product in a session, the last recommendation that showed the product to the visitor gets the credit, if it was made at
+-- most 7 days before. A visitor is a customer, or a session without a customer. 7 days are enough time to come back. Later views say more about
+-- the visitor than about the recommendation.
 
--- Every answered event once: events and records may be delivered twice, their recommendation's id is then the same.
+-- Every answered event once. Events and records may be delivered twice; the copies have the same recommendation id.
 CREATE OR REPLACE VIEW feedback_answered AS
 SELECT session_id,
        max(customer_number) OVER (PARTITION BY session_id) AS customer_number,
@@ -17,7 +17,7 @@ FROM (
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
            recommendation.source AS source,
-           CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds: Trino keeps no more
+           CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds, the precision of Trino
            row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
     FROM recommendations
 ) AS records
@@ -33,7 +33,7 @@ SELECT recommendation_id, model_version, source, session_id,
 FROM (SELECT * FROM feedback_answered WHERE cardinality(recommended_items) > 0) AS answered
 CROSS JOIN UNNEST(sequence(1, cardinality(recommended_items))) AS item (place);
 
--- Every product that was looked at in a session, once.
+-- Every product that was viewed in a session, once.
 CREATE OR REPLACE VIEW feedback_looked AS
 SELECT session_id, visitor, customer_number, product_code,
        min(arrived_at) AS viewed_at,
@@ -50,7 +50,7 @@ FROM (
 ) AS history
 GROUP BY session_id, visitor, customer_number, product_code;
 
--- The same with the recommendation that it is an effect of; NULL when the visitor came to the product alone.
+-- The same, with the recommendation that gets the credit; NULL if no recommendation does.
 CREATE OR REPLACE VIEW feedback_credited AS
 SELECT session_id, customer_number, product_code, viewed_at, carted_at, bought_at,
        recommendation_id, model_version, source, place
@@ -68,7 +68,7 @@ FROM (
 ) AS touches
 WHERE touch = 1;
 
--- Hit rates: of the products shown, how many were looked at, put into the cart, bought.
+-- Hit rates: how many of the products shown were viewed, put into the cart, or bought.
 CREATE OR REPLACE VIEW feedback_hit_rate AS
 SELECT shown.model_version, shown.source, shown.place,
        count(*) AS shown,
@@ -86,8 +86,8 @@ LEFT JOIN (
        ON hits.recommendation_id = shown.recommendation_id AND hits.product_code = shown.product_code
 GROUP BY shown.model_version, shown.source, shown.place;
 
--- What `train` takes beside the ratings: what a known customer did with a product in a session, the strongest of view, cart, purchase, and when,
--- in milliseconds since 1970 UTC.
+-- What `train` reads in addition to the ratings: the strongest thing that a known customer did with a product in a session (view, cart or
+-- purchase), and its time in milliseconds since 1970 UTC.
 CREATE OR REPLACE VIEW feedback_interaction AS
 SELECT customer_number, product_code,
        CASE WHEN bought_at IS NOT NULL THEN 'purchase' WHEN carted_at IS NOT NULL THEN 'cart' ELSE 'view' END AS action,

@@ -1,5 +1,5 @@
 -- The id of a product is products.id, which the storefront's API has; a variant counts as its parent.
--- A guest keeps the order as the key.
+-- The order is the key of a guest.
 {{- $managed := and (has "product_attribute_values" "product_id" "attribute_id" "boolean_value") (has "attributes" "id" "code")}}
 
 -- kindred: products

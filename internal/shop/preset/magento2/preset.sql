@@ -1,7 +1,7 @@
--- The id of a product is its entity_id, which the storefront's pages have; the simple product that
--- was chosen of a configurable one counts as the configurable. A guest keeps the order as the key.
--- Names and prices are those of store view {{get "store"}}, else the default scope's; orders are those of all
--- store views of its website.
+-- The id of a product is its entity_id, which the storefront's pages have; a variant (simple
+-- product) counts as its configurable product. The order is the key of a guest.
+-- Names and prices are those of store view {{get "store"}}, or of the default scope if the store view has none.
+-- Orders are those of all store views of its website.
 {{- $row := "entity_id"}}{{if has "catalog_product_entity" "row_id"}}{{$row = "row_id"}}{{end}}
 {{- $category := "entity_id"}}{{if has "catalog_category_entity" "row_id"}}{{$category = "row_id"}}{{end}}
 

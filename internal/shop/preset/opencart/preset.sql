@@ -1,5 +1,5 @@
 -- The id of a product is product_id, which the storefront's pages have; since OpenCart 4 a variant is
--- a product with a master, and counts as the master. A guest keeps the order as the key.
+-- a product with a master, and counts as the master. The order is the key of a guest.
 {{- $master := has "product" "master_id"}}
 
 -- kindred: products

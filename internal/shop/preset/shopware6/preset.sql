@@ -1,5 +1,5 @@
--- Ids are lower-case hexadecimal, as the Store API prints them. A variant counts as its parent. A
--- guest keeps the order as the key: Shopware makes a customer of each guest order.
+-- Ids are lower-case hexadecimal, as the Store API prints them. A variant counts as its parent. The
+-- order is the key of a guest, because Shopware creates a customer for each guest order.
 -- An order is a sale unless it was cancelled, or its payment failed, was cancelled or was refunded; one
 -- that is still open is a sale when it has been paid, or when Shopware knows of no payment.
 {{- $live := v "live_version"}}
