@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -103,6 +104,35 @@ func TestNoChangeIsToldTwice(t *testing.T) {
 			t.Errorf("%s tells twice: %.70s…", changes, entry)
 		}
 		told[entry] = true
+	}
+}
+
+// TestEachDecisionHasItsNumber keeps two pages from having one number, which a merge of both sides may
+// bring, and the list of decisions from lacking one.
+func TestEachDecisionHasItsNumber(t *testing.T) {
+	t.Parallel()
+	const folder = "docs/decisions/"
+	all, first := pages(t), map[string]string{}
+	list := all[folder+"README.md"]
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		file, decision := strings.CutPrefix(name, folder)
+		if !decision || file == "README.md" {
+			continue
+		}
+		number, _, _ := strings.Cut(file, "-")
+		if first[number] != "" {
+			t.Errorf("%s and %s have the number %s", first[number], file, number)
+		}
+		first[number] = file
+		if !strings.HasPrefix(all[name], "# "+number+". ") {
+			t.Errorf("the title of %s does not begin with its number", file)
+		}
+		if !strings.Contains(list, "| ["+number+"]("+file+") | ") {
+			t.Errorf("%sREADME.md does not list %s", folder, file)
+		}
+	}
+	if len(first) < 10 {
+		t.Errorf("found %d decisions only", len(first))
 	}
 }
 
