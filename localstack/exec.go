@@ -95,7 +95,7 @@ func reach(ctx context.Context, written map[string]string, overruled []string) e
 		}
 		address, err := addressOf(written[server.variable])
 		if err != nil {
-			return fmt.Errorf("%w: %s in the environment file: %w; `make local-up` writes it anew", program.ErrConfig, server.variable, err)
+			return fmt.Errorf("%w: %s in the environment file: %w; `make local-up` writes it again", program.ErrConfig, server.variable, err)
 		}
 		dialer := net.Dialer{Timeout: dialTime}
 		conn, err := dialer.DialContext(ctx, "tcp", address)

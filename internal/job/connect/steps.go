@@ -42,7 +42,7 @@ func (r *run) check(ctx context.Context) error {
 		}
 	}
 	if err != nil && len(r.result.Check.Refusals) > 0 {
-		return fmt.Errorf("etl would refuse this shop; mend it, or edit %s and run connect again: %w", r.result.Mapping, err)
+		return fmt.Errorf("etl would refuse this shop; correct its data, or edit %s and run connect again: %w", r.result.Mapping, err)
 	}
 	return err
 }
@@ -76,7 +76,7 @@ func (r *run) step(ctx context.Context, words string, v any, flags ...string) er
 		return ctx.Err()
 	}
 	if errors.Is(runErr, fs.ErrNotExist) {
-		return fmt.Errorf("find program %s beside connect: %w", args[0], runErr)
+		return fmt.Errorf("find program %s in the folder of connect: %w", args[0], runErr)
 	}
 	if runErr != nil {
 		return fmt.Errorf("%s failed after %.1f s (%w); its message is above", words, s.Seconds, runErr)

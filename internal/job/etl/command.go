@@ -38,7 +38,7 @@ type Reading struct {
 	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions (example: testdata/order-mapping), or customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
 	Shop           envconfig.Shop  `embed:""`
-	ReplaceShop    bool            `help:"Give up, this once, the other shop whose training set is current in this lake: this shop takes its place."`
+	ReplaceShop    bool            `help:"Replace, this once, the current training set of this lake, even if it belongs to another shop."`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
 	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
 	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
@@ -115,7 +115,7 @@ func (s shopAt) read(ctx context.Context, out *program.Output, work func(*mysqls
 		err = s.once(ctx, work)
 	}
 	if errors.Is(err, errOrder) && !s.options.ByBytes && ctx.Err() == nil {
-		out.Log.WarnContext(ctx, "the collation of ratings.customerNumber mixes different customers; reading in the order of bytes")
+		out.Log.WarnContext(ctx, "the collation of ratings.customerNumber treats different customers as equal; reading again, sorted by bytes")
 		s.options.ByBytes = true
 		err = s.once(ctx, work)
 	}

@@ -54,7 +54,7 @@ type runCommand struct {
 
 // replacing is for every command that lets a version answer.
 type replacing struct {
-	ReplaceShop bool `help:"Let the version answer, this once, in the place of another shop's. publish rollback brings that one back."`
+	ReplaceShop bool `help:"Make the version live, this once, even if the live version belongs to another shop. To return to the other shop, use publish rollback."`
 }
 
 // Run takes a version live.

@@ -49,7 +49,7 @@ type RunCommand struct {
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
-	ReplaceShop      bool                `help:"Train, this once, although the newest model version is another shop's. The version is not compared with those."`
+	ReplaceShop      bool                `help:"Train, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
 }

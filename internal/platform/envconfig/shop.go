@@ -8,7 +8,7 @@ import (
 // Shop names the shop. One place (a lake, a store of model versions, a vector database) holds one
 // shop, and every program that writes there refuses another one by its name.
 type Shop struct {
-	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"Name of the shop. Default: the name of its MySQL database. A lake, a store of model versions and a vector database hold one shop, and refuse another."`
+	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"Name of the shop. Default: the name of its MySQL database. A lake, a store of model versions and a vector database belong to one shop, and other shops are refused."`
 }
 
 // OnlyShop is the shop that a program answers for.

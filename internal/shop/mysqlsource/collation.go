@@ -46,7 +46,7 @@ func (s *Snapshot) sameKeys(ctx context.Context, t table, column, mapped string,
 		batch := ids[:min(len(ids), batchSpellings)]
 		ids = ids[len(batch):]
 		if err := s.askSpellings(ctx, t, column, mapped, batch, same); err != nil {
-			return nil, fmt.Errorf("ask which keys of %s are spelled alike: %w", t.name,
+			return nil, fmt.Errorf("ask which keys of %s are equal under the column's collation: %w", t.name,
 				s.witness.Explain(cause(ctx, err)))
 		}
 	}
