@@ -53,6 +53,8 @@ func TestAWSRootOnMoto(t *testing.T) {
 	dev := newEnvironment(t, w, moto, "dev")
 	step := time.Now()
 	registry := mustRegistry(t)
+	mapping := filepath.Join(w.Repository, "testdata", "order-mapping", "shop.sql")
+	dev.setShop(t, map[string]any{"mapping_path": mapping})
 	first := dev.promotion(cfg, registry, "dev\n")
 	var smoked []string
 	first.Smoke = func(_ context.Context, env []string) error { smoked = env; return nil }
@@ -84,6 +86,9 @@ func TestAWSRootOnMoto(t *testing.T) {
 			sum(held)-sum(before), managed)
 	}
 
+	t.Run("etl reads the promoted mapping file", func(t *testing.T) { checkMapping(t, cfg, dev, mustRead(t, mapping)) })
+	dev.setShop(t, map[string]any{"preset": "magento2", "store": "2", "live_version": "x"})
+	t.Run("a promoted preset takes its place", func(t *testing.T) { checkPreset(t, cfg, dev, registry) })
 	t.Run("the second plan is empty", func(t *testing.T) {
 		for _, c := range dev.mustPlan(t) {
 			t.Errorf("it would %s", c)
@@ -150,15 +155,26 @@ func (e environment) promotion(cfg aws.Config, registry *registry, typed string)
 func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) environment {
 	t.Helper()
 	packages := mustPackages(t)
-	file := mustVariables(t, variables(name, packages))
 	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(m.endpoint, awsRegion)...), name: name,
-		file: file, vars: "-var-file=" + file,
 		plan: filepath.Join(t.TempDir(), "plan"), packages: packages, tag: imageTag}
+	e.setShop(t, nil)
 	if err := e.root.Init(t.Context(), "-backend-config=bucket="+stateBucket, "-backend-config=key="+name+".tfstate",
 		"-backend-config=region="+awsRegion, "-backend-config=use_path_style=true"); err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// setShop writes the environment's variables, with this value of the variable shop if there is one, to
+// a file that stays until the end of t.
+func (e *environment) setShop(t *testing.T, shop map[string]any) {
+	t.Helper()
+	vars := variables(e.name, e.packages)
+	if shop != nil {
+		vars["shop"] = shop
+	}
+	e.file = mustVariables(t, vars)
+	e.vars = "-var-file=" + e.file
 }
 
 // imageTag is the tag of the image in every environment.

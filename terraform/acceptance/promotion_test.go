@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -136,6 +137,51 @@ func checkRolledBack(t *testing.T, cfg aws.Config, dev environment, r *registry)
 	if len(again) != len(before) {
 		t.Errorf("an apply would change %d aliases, want %d", len(again), len(before))
 	}
+}
+
+// checkMapping looks whether the job reads the shop by the mapping file, whose bytes it must find in S3.
+func checkMapping(t *testing.T, cfg aws.Config, dev environment, mapping []byte) {
+	arguments := jobArguments(t, dev)
+	location, _ := arguments["--mapping"].(string)
+	bucket, key, ok := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
+	if !ok {
+		t.Fatalf("the job has no mapping: %v", arguments)
+	}
+	object, err := awsclient.S3(cfg).GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Body.Close()
+	if got, err := io.ReadAll(object.Body); err != nil || !bytes.Equal(got, mapping) {
+		t.Errorf("the job would read %d bytes (%v), want the file's %d", len(got), err, len(mapping))
+	}
+}
+
+// checkPreset promotes the preset that dev's variables name by now.
+func checkPreset(t *testing.T, cfg aws.Config, dev environment, r *registry) {
+	p := dev.promotion(cfg, r, "dev\n")
+	p.Smoke = func(context.Context, []string) error { return nil }
+	changes, err := p.Run(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.Out)
+	}
+	t.Logf("the preset changes %v", changes)
+	got := jobArguments(t, dev)
+	if _, kept := got["--mapping"]; kept || got["--preset"] != "magento2" || got["--store"] != "2" ||
+		got["--live-version"] != "x" {
+		t.Errorf("the job's arguments are %v", got)
+	}
+}
+
+// jobArguments are those of the Glue job.
+func jobArguments(t *testing.T, e environment) map[string]any {
+	t.Helper()
+	resources, err := promotion.Resources(e.mustRun(t, "show", "-json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	arguments, _ := resources["module.etl.aws_glue_job.etl"].Values["default_arguments"].(map[string]any)
+	return arguments
 }
 
 // aliases returns the version that the alias calls, by function.

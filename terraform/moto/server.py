@@ -11,7 +11,7 @@ patches:
  3. CloudWatch: smithy rpc-v2-cbor, the only protocol of the Go SDK; PutCompositeAlarm
  4. Step Functions: ValidateStateMachineDefinition and ListStateMachineVersions, which the provider
     repeats until they succeed; an execution's end
- 5. Glue: the type of a connection; DeleteConnection
+ 5. Glue: the type of a connection; DeleteConnection; UpdateJob
  6. Lambda: the logging configuration of a function; the alias in a mapping's function
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
  8. EC2: descriptions of rules that name a group or a prefix list
@@ -21,6 +21,7 @@ GET /kindred/held counts what the server holds, so that a test sees what a destr
 MOTO_IAM_LOAD_MANAGED_POLICIES=true loads AWS's managed policies.
 """
 import datetime
+import inspect
 import io
 import json
 import secrets
@@ -94,7 +95,7 @@ StepFunctionBackend.describe_execution = _ended_execution
 # --- Attributes that moto does not store or not return. Each would be a change in the second plan.
 
 
-# Glue connections: type and deletion
+# Glue: type and deletion of connections, update of jobs
 _connection = glue_models.FakeConnection.as_dict
 glue_models.FakeConnection.as_dict = lambda self, *a, **k: {**_connection(self, *a, **k), "ConnectionType": self.connection_input.get("ConnectionType")}
 
@@ -105,6 +106,20 @@ def _delete_connection(self):
 
 
 GlueResponse.delete_connection = _delete_connection
+
+
+def _update_job(self):
+    """As AWS: what the update does not give goes back to its default."""
+    name, backend = self._get_param("JobName"), self.glue_backend
+    old, given = backend.get_job(name), self._get_param("JobUpdate")
+    parameters = [p for p in inspect.signature(glue_models.FakeJob.__init__).parameters if p not in ("self", "name", "tags", "backend")]
+    new = glue_models.FakeJob(name=name, tags=None, backend=backend, **{p: given.get("".join(map(str.capitalize, p.split("_")))) for p in parameters})
+    new.created_on, new.job_runs = old.created_on, old.job_runs
+    backend.jobs[name] = new
+    return ActionResult({"JobName": name})
+
+
+GlueResponse.update_job = _update_job
 
 # Lambda: logging configuration
 _lambda_init, _lambda_config = lambda_models.LambdaFunction.__init__, lambda_models.LambdaFunction.get_configuration

@@ -115,6 +115,13 @@ def glue_delete_connection():
     return glue.get_connections()["ConnectionList"] == []
 
 
+def glue_update_job():
+    glue = client("glue")
+    glue.create_job(Name="j", Role="r", Command={"Name": "glueetl"}, DefaultArguments={"--a": "1"}, Timeout=5)
+    glue.update_job(JobName="j", JobUpdate={"Role": "r", "Command": {"Name": "glueetl"}, "DefaultArguments": {"--b": "2"}})
+    return glue.get_job(JobName="j")["Job"]["DefaultArguments"] == {"--b": "2"}
+
+
 def function(**more):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as z:
@@ -167,7 +174,7 @@ def ecs_fargate_task():
 
 PROBES = [rds_resource_ids, rds_performance_insights, rds_user_parameters, s3_conditional_deny, s3_tags_of_a_new_bucket, cloudwatch_cbor,
           cloudwatch_composite_alarm, stepfunctions_validation, stepfunctions_versions, stepfunctions_end, glue_connection_type, glue_delete_connection,
-          lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description, ecs_fargate_task]
+          glue_update_job, lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description, ecs_fargate_task]
 
 
 def outcome(probe):

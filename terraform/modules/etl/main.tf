@@ -191,8 +191,8 @@ resource "aws_glue_connection" "source" {
   }
 }
 
-# The key contains the hash of the content, so that a running job keeps the files with which it
-# started.
+# The key contains the hash of the content. A file is deleted after the job has been updated, so that
+# the job never names a file that is gone.
 resource "aws_s3_object" "code" {
   for_each = merge(
     { launcher = var.launcher_path, program = var.program_path, ca = var.ca_path },
@@ -204,6 +204,10 @@ resource "aws_s3_object" "code" {
   source      = each.value
   source_hash = filemd5(each.value)
   kms_key_id  = var.kms_key_arn
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "assume" {
