@@ -66,12 +66,7 @@ func TestAWSRootOnMoto(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	managed := 0
-	for _, r := range resources {
-		if r.Mode == "managed" {
-			managed++
-		}
-	}
+	managed := countManaged(resources)
 	t.Logf("first promotion: %d changes, %d resources, %v", len(changes), managed, time.Since(step).Round(time.Second))
 	registry.wantImage(t, dev.tag)
 	for _, want := range []string{"AWS_REGION=" + awsRegion, "ACTIVITY_STREAM=kindred-dev-activity",
@@ -120,6 +115,16 @@ func TestAWSRootOnMoto(t *testing.T) {
 			t.Logf("destroy leaves %d of %s: %s", n-before[kind], kind, reason)
 		}
 	}
+}
+
+// countManaged is how many of the resources Terraform creates, without the data that it only reads.
+func countManaged(resources map[string]promotion.Resource) (n int) {
+	for _, r := range resources {
+		if r.Mode == "managed" {
+			n++
+		}
+	}
+	return n
 }
 
 // leftovers are what a destroy may leave, with the reason.
