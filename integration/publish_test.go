@@ -31,7 +31,9 @@ var byTest = vectorstore.PromoteOptions{Actor: "test"}
 // trained holds model versions in memory; the last one is the newest.
 type trained []*modelversion.Version
 
-func (a trained) Current(context.Context) (string, error) { return a[len(a)-1].ID, nil }
+func (a trained) Current(context.Context) (string, modelversion.Verdict, error) {
+	return a[len(a)-1].ID, a[len(a)-1].Report.Verdict, nil
+}
 
 func (a trained) Read(_ context.Context, id string) (*modelversion.Version, error) {
 	for _, v := range a {

@@ -40,7 +40,11 @@ func askLive(ctx context.Context, readerDSN string) (string, error) {
 		return "", fmt.Errorf("the live version %s answers, but its canary %s does not: %w",
 			traffic.Live.Version, traffic.Canary.Version, traffic.CanaryFault)
 	}
-	return "version " + traffic.Live.Version + " answers as the serving role asks", nil
+	how := ""
+	if traffic.Live.ByPopularity() {
+		how = ", by popularity, because no model has passed the gate"
+	}
+	return "version " + traffic.Live.Version + " answers as the serving role asks" + how, nil
 }
 
 // leftVersions counts the model versions whose tables are there, whatever the registry says.

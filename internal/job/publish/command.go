@@ -202,10 +202,11 @@ func table(versions []listed, history []vectorstore.Promotion) string {
 		case v.Previous:
 			standing = "previous"
 		}
-		for _, row := range v.Report.Rows {
-			if row.Name == modelversion.RowModel {
-				ndcg = fmt.Sprintf("%.3f", row.NDCG10)
-			}
+		if own := v.Report.Own(); own != nil {
+			ndcg = fmt.Sprintf("%.3f", own.NDCG10)
+		}
+		if v.Report.Verdict.Popularity {
+			gate = "popularity"
 		}
 		state := string(v.State)
 		if len(v.Damage) > 0 {

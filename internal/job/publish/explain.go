@@ -38,6 +38,9 @@ func decision(v modelversion.Verdict) string {
 	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. " +
 		"What is live stays live."
 	switch {
+	case v.Popularity:
+		return "No model has passed the gate: popularity answers. Everybody sees what most customers like, without what they " +
+			"have. The next model that the gate does not refuse replaces it."
 	case v.Decision() == modelversion.OutcomePassed:
 		text = "The gate lets it go live: against each simpler way to recommend, it puts what customers like further to the front, " +
 			"by more than chance explains."
@@ -80,12 +83,7 @@ func standing(v vectorstore.Version) string {
 
 // compare says how the model measured against each other ranker, in the report's order.
 func compare(r modelversion.Report) []string {
-	var model *modelversion.Row
-	for i := range r.Rows {
-		if r.Rows[i].Name == modelversion.RowModel {
-			model = &r.Rows[i]
-		}
-	}
+	model := r.Own()
 	if model == nil {
 		return nil
 	}
@@ -94,7 +92,7 @@ func compare(r modelversion.Report) []string {
 		r.TestCustomers, r.Split, model.NDCG10, model.Low, model.High, 100*model.Recall10)}
 	for _, row := range r.Rows {
 		switch {
-		case row.Name == modelversion.RowModel:
+		case row.Name == model.Name:
 		case row.NDCG10 <= 0:
 			sentences = append(sentences, fmt.Sprintf("Against %s: that found nothing.", row.Name))
 		case row.Name == modelversion.RowCeiling:

@@ -24,13 +24,20 @@ func openModels(ctx context.Context, cfg envconfig.Artifacts) (models, error) {
 	return models{repo: commit.NewRepository(store, envconfig.ModelPrefix)}, nil
 }
 
-// Current names the newest version.
-func (m models) Current(ctx context.Context) (string, error) {
+// Current returns the newest version's id and verdict.
+func (m models) Current(ctx context.Context) (string, modelversion.Verdict, error) {
 	manifest, err := m.repo.Current(ctx)
 	if errors.Is(err, commit.ErrNoCurrent) {
-		return "", fmt.Errorf("%w: train a model first", err)
+		return "", modelversion.Verdict{}, fmt.Errorf("%w: train a model first", err)
 	}
-	return manifest.Run, err
+	if err != nil {
+		return "", modelversion.Verdict{}, err
+	}
+	v, _, _, err := modelfile.ReadSummary(ctx, m.repo, manifest.Run, "")
+	if err != nil {
+		return "", modelversion.Verdict{}, err
+	}
+	return v.ID, v.Report.Verdict, nil
 }
 
 // Read returns a version, its hashes verified.

@@ -35,8 +35,8 @@ type store interface {
 
 // artifacts is where trained versions are kept.
 type artifacts interface {
-	// Current names the newest version without reading it.
-	Current(ctx context.Context) (id string, err error)
+	// Current returns the newest version's id and verdict, without reading the rest.
+	Current(ctx context.Context) (id string, verdict modelversion.Verdict, err error)
 	// Read returns a version, its hashes verified.
 	Read(ctx context.Context, id string) (*modelversion.Version, error)
 }
@@ -130,8 +130,8 @@ func prepare(ctx context.Context, s store, from artifacts, version string, opts 
 		return loaded, did, err
 	}
 	if version == "" {
-		if version, err = from.Current(ctx); err != nil {
-			return loaded, did, fmt.Errorf("find the newest model version: %w", err)
+		if version, err = newest(ctx, s, from, opts); err != nil {
+			return loaded, did, err
 		}
 	}
 	loaded, live, err := find(ctx, s, version)
@@ -161,6 +161,26 @@ func prepare(ctx context.Context, s store, from artifacts, version string, opts 
 	did.steps, did.repaired = append(did.steps, loading...), append(did.repaired, faults...)
 	loaded, _, err = find(ctx, s, version)
 	return loaded, did, err
+}
+
+// newest is the version that publish takes by default. Where a model is live whose place popularity
+// may not take, it is the model that popularity answers instead of: the gate judges that one.
+func newest(ctx context.Context, s store, from artifacts, opts vectorstore.PromoteOptions) (string, error) {
+	version, verdict, err := from.Current(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find the newest model version: %w", err)
+	}
+	if !verdict.Popularity || verdict.InsteadOf == "" {
+		return version, nil
+	}
+	_, live, err := find(ctx, s, version)
+	if err != nil {
+		return "", err
+	}
+	if _, ok := verdict.MayReplace(&live.Report.Verdict); !ok && live.Live && !opts.ReplaceShop {
+		return verdict.InsteadOf, nil
+	}
+	return version, nil
 }
 
 // find returns the version's row of the registry and the live version's, or zero ones.

@@ -18,9 +18,10 @@ type memory struct {
 	calls    []string
 	versions []vectorstore.Version
 	refuse   bool
-	damage   []string // of versions that are ready, until they are loaded again
-	broken   error    // of CheckVersion
-	shop     string   // of the versions in the artifacts
+	damage   []string             // of versions that are ready, until they are loaded again
+	broken   error                // of CheckVersion
+	shop     string               // of the versions in the artifacts
+	verdict  modelversion.Verdict // of the newest version
 }
 
 func (m *memory) note(call string) { m.calls = append(m.calls, call) }
@@ -68,7 +69,9 @@ func (m *memory) StartCanary(_ context.Context, version string, share float64, _
 
 func (m *memory) Prune(context.Context, int) ([]string, error) { m.note("prune"); return nil, nil }
 
-func (m *memory) Current(context.Context) (string, error) { return "m2", nil }
+func (m *memory) Current(context.Context) (string, modelversion.Verdict, error) {
+	return "m2", m.verdict, nil
+}
 
 func (m *memory) Read(_ context.Context, id string) (*modelversion.Version, error) {
 	m.note("read " + id)
@@ -141,6 +144,54 @@ func TestAnotherShopsVersionIsNotLoaded(t *testing.T) {
 		}
 		if test.refused && (!strings.Contains(err.Error(), "shop a") || !strings.Contains(err.Error(), "shop b")) {
 			t.Errorf("%v does not name both shops", err)
+		}
+	}
+}
+
+// TestPopularityLeavesModelsLive: the newest version answers by popularity. Where a model is live that it
+// may not replace, the model that it answers instead of is judged.
+func TestPopularityLeavesModelsLive(t *testing.T) {
+	t.Parallel()
+	live := func(v modelversion.Verdict) []vectorstore.Version {
+		return []vectorstore.Version{{ID: "m0", State: vectorstore.StateReady, Live: true,
+			Report: modelversion.Report{Verdict: v}}}
+	}
+	newest := modelversion.PopularityVerdict("m1")
+	for name, test := range map[string]struct {
+		versions []vectorstore.Version
+		want     string
+	}{
+		"nothing":    {nil, "m2"},
+		"popularity": {live(modelversion.PopularityVerdict("m8")), "m2"},
+		"unjudged":   {live(modelversion.NewVerdict(modelversion.OutcomeUncompared, modelversion.WithBaselines)), "m2"},
+		"passed":     {live(modelversion.NewVerdict(modelversion.OutcomePassed, modelversion.WithBaselines)), "m1"},
+		"forced":     {live(modelversion.NewVerdict(modelversion.OutcomeRefused, modelversion.WithBaselines)), "m1"},
+	} {
+		m := &memory{versions: test.versions, verdict: newest}
+		result, err := Run(t.Context(), m, m, "", vectorstore.PromoteOptions{})
+		if err != nil || result.ModelVersion != test.want {
+			t.Errorf("%s is live: published %s, %v, want %s", name, result.ModelVersion, err, test.want)
+		}
+		if _, err := Run(t.Context(), m, m, "m2", vectorstore.PromoteOptions{}); err != nil ||
+			!strings.Contains(strings.Join(m.calls, ", "), "promote m2") {
+			t.Errorf("%s is live: did %v, %v", name, m.calls, err)
+		}
+	}
+}
+
+func TestPopularityIsListedAndExplained(t *testing.T) {
+	t.Parallel()
+	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Live: true, Report: modelversion.Report{
+		Rows:    []modelversion.Row{{Name: "popularity", NDCG10: 0.15}, {Name: "random", NDCG10: 0.1}},
+		Verdict: modelversion.PopularityVerdict("m0", "The gate refused version m0:", "too close")}}
+	if text := table([]listed{{Version: v}}, nil); !strings.Contains(text, "popularity") || !strings.Contains(text, "0.150") {
+		t.Errorf("listed as %s", text)
+	}
+	text := Explain(v, nil)
+	for _, want := range []string{"is live", "No model has passed the gate: popularity answers", "- too close",
+		"NDCG@10, is 0.150", "Against random: 1.5 times"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
 		}
 	}
 }

@@ -24,12 +24,9 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		CartWeight: weights.cart,
 		Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
 	}}
-	positives := make([]int32, len(data.Products))
+	positives := data.popularity(signal)
 	rated := make([][]int32, len(data.Customers))
 	for _, r := range data.Ratings {
-		if signal.Preference(r.Stars) > 0 {
-			positives[r.Product]++
-		}
 		rated[r.Customer] = append(rated[r.Customer], r.Product)
 	}
 	for _, f := range data.Feedback {

@@ -23,7 +23,7 @@ const Description = "Train a model version from the current training set, compar
 
 // Command is the command line of the train job.
 type Command struct {
-	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If no model has passed the gate yet, a version that answers by popularity becomes current."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.
@@ -120,22 +120,39 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 }
 
 func (r *Result) sentence() string {
-	if from := r.Report.Verdict.CarriedFrom; from != "" && !r.NoOp {
-		return fmt.Sprintf("Made model version %s of version %s without training: only names or stock have changed.\n%s",
-			r.ModelVersion, from, r.table())
+	id, report, table := r.ModelVersion, r.Report, r.table()
+	if r.Refused != nil {
+		refused := Result{Report: r.Refused.Report, Config: r.Refused.Config}
+		id, report, table = r.Refused.ModelVersion, r.Refused.Report, refused.table()
 	}
-	if r.NoOp {
-		return fmt.Sprintf("Model version %s was trained already and is current: same training set, same configuration.\n%s",
-			r.ModelVersion, r.table())
+	var text string
+	switch from := report.Verdict.CarriedFrom; {
+	case r.Report.Verdict.Popularity && r.Refused == nil:
+		return fmt.Sprintf("Made version %s of %d customers and %d products.\n%s", id, r.Customers, r.Items, table)
+	case from != "" && !r.NoOp:
+		text = fmt.Sprintf("Made model version %s of version %s without training: only names or stock have changed.\n%s",
+			id, from, table)
+	case r.NoOp:
+		current := " and is current"
+		if r.Refused != nil {
+			current = ""
+		}
+		text = fmt.Sprintf("Model version %s was trained already%s: same training set, same configuration.\n%s", id,
+			current, table)
+	default:
+		text = fmt.Sprintf("Trained model version %s on %d %s of %d customers and %d products in %.1f s.\n%s",
+			id, r.Interactions, r.what(), r.Customers, r.Items, r.Seconds, table)
 	}
-	return fmt.Sprintf("Trained model version %s on %d %s of %d customers and %d products in %.1f s.\n%s",
-		r.ModelVersion, r.Interactions, r.what(),
-		r.Customers, r.Items, r.Seconds, r.table())
+	if r.Refused != nil {
+		text += fmt.Sprintf("\nNo model has passed the gate, so version %s, which answers by popularity, is current.",
+			r.ModelVersion)
+	}
+	return text
 }
 
 // what the rows are that it was trained on.
 func (r *Result) what() string {
-	if r.Config.Signal != nil {
+	if r.Config.Signal != nil || r.Refused != nil && r.Refused.Config.Signal != nil {
 		return "interactions"
 	}
 	return "ratings"
@@ -144,23 +161,19 @@ func (r *Result) what() string {
 // table is the report for people.
 func (r *Result) table() string {
 	var b strings.Builder
-	used := r.Config.Used
-	fmt.Fprintf(&b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
-		used.Dim, used.Alpha0, used.Lambda,
-		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
-	if s := r.Config.Signal; s != nil {
-		b.WriteString("A purchase and a like weigh 1")
-		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
-			fmt.Fprintf(&b, ", %s %g", kind, s.Kinds[kind])
-		}
-		fmt.Fprintf(&b, "; each doubling of purchases adds %g.\n", s.Repeat)
+	if r.Report.Verdict.Popularity {
+		b.WriteString("It answers by popularity: everybody sees what most customers like, without what they have.\n")
+	} else {
+		r.configuration(&b)
 	}
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)
 	if r.Report.Ties > 0 {
 		fmt.Fprintf(&b, "%.1f %% of the ratings with a time share it with another rating of the same customer.\n", 100*r.Report.Ties)
 	}
-	fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
+	if len(r.Report.Rows) > 0 {
+		fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")
+	}
 	for _, row := range r.Report.Rows {
 		fmt.Fprintf(&b, "  %-14s %8.4f  %.4f to %.4f  %9.4f\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10)
 	}
@@ -181,8 +194,26 @@ func (r *Result) table() string {
 	return b.String()
 }
 
+// configuration is what tuning chose.
+func (r *Result) configuration(b *strings.Builder) {
+	used := r.Config.Used
+	fmt.Fprintf(b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
+		used.Dim, used.Alpha0, used.Lambda,
+		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
+	if s := r.Config.Signal; s != nil {
+		b.WriteString("A purchase and a like weigh 1")
+		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {
+			fmt.Fprintf(b, ", %s %g", kind, s.Kinds[kind])
+		}
+		fmt.Fprintf(b, "; each doubling of purchases adds %g.\n", s.Repeat)
+	}
+}
+
 // outcome is the gate's decision in a sentence, and what it means for publishing.
 func outcome(v modelversion.Verdict) string {
+	if v.Popularity {
+		return "Publish makes it live unless a model is live. The next model that the gate does not refuse replaces it."
+	}
 	var text string
 	switch v.Decision() {
 	case modelversion.OutcomePassed:

@@ -30,8 +30,12 @@ const longestHistory = 30
 type past struct {
 	same     string               // made from the same input; empty: none
 	previous string               // the last version that the gate did not refuse, and that was made from another input
+	judged   bool                 // previous beats the baselines: a model has passed
 	versions []modelfile.Ancestor // latest first
 }
+
+// current says whether the version is the current one.
+func (p past) current(id string) bool { return len(p.versions) > 0 && p.versions[0].ID == id }
 
 // OtherShop names the shop whose model versions are in the artifacts, if it is not the named one. It is
 // empty for artifacts that are this shop's, or nobody's yet.
@@ -48,7 +52,7 @@ func OtherShop(ctx context.Context, artifacts objectstore.Store, shop string) (s
 // history looks among the earlier versions of the shop. train takes past.previous for the live
 // version, because it does not ask the vector database. Errors: ErrOtherShop.
 func (j Job) history(ctx context.Context, models *commit.Repository, input, shop string) (p past, err error) {
-	first := true
+	first, earlier := true, ""
 	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
 		if err != nil {
 			return p, err
@@ -65,7 +69,7 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input, shop
 		}
 		p.versions = append(p.versions, a)
 		if a.Input == input { // what it was compared with was current before it
-			p.same, p.previous = a.ID, ""
+			p.same, p.previous, p.judged, earlier = a.ID, "", false, ""
 			continue
 		}
 		if p.previous != "" {
@@ -78,10 +82,23 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input, shop
 		if err != nil {
 			return p, fmt.Errorf("read an earlier version: %w", err)
 		}
+		earlier = v.Previous
 		if v.Report.Verdict.Decision() != modelversion.OutcomeRefused {
-			p.previous = a.ID
+			p.previous, p.judged = a.ID, v.Report.Verdict.Judged()
 		}
 	}
+	if p.previous != "" || earlier == "" {
+		return p, nil
+	}
+	// All of the latest versions were refused. They remember the last one that was not.
+	v, _, _, err := modelfile.ReadSummary(ctx, models, earlier, j.ScratchDir)
+	if isLost(err) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read an earlier version: %w", err)
+	}
+	p.previous, p.judged = earlier, v.Report.Verdict.Judged()
 	return p, nil
 }
 

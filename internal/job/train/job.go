@@ -11,6 +11,7 @@ import (
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/trainingset"
+	"kindred/internal/model/ials"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
@@ -46,10 +47,20 @@ type Result struct {
 	TrainingRun  string              `json:"training_run"`
 	NoOp         bool                `json:"-"` // nothing was made: the version was there, and is current now
 	Report       modelversion.Report `json:"report"`
-	Seconds      float64             `json:"seconds"`
-	Customers    int64               `json:"customers"`
-	Items        int64               `json:"items"`
-	Interactions int64               `json:"interactions"` // ratings, whatever the stars
+	// Refused is the model that the gate refused, where popularity answers instead: then ModelVersion
+	// and Report are those of popularity.
+	Refused      *Refused `json:"refused,omitempty"`
+	Seconds      float64  `json:"seconds"`
+	Customers    int64    `json:"customers"`
+	Items        int64    `json:"items"`
+	Interactions int64    `json:"interactions"` // ratings, whatever the stars
+	Config       Notes    `json:"config"`
+}
+
+// Refused is a model that does not go live.
+type Refused struct {
+	ModelVersion string              `json:"model_version"`
+	Report       modelversion.Report `json:"report"`
 	Config       Notes               `json:"config"`
 }
 
@@ -60,34 +71,20 @@ func (r *Result) Unchanged() bool { return r.NoOp }
 // known before anything is trained: it derives from the training set's content, the configuration,
 // the trainer's version, its arithmetic, the planted truth and the version before. Where only what
 // training does not read has changed (names and stock), the new version carries the factors, the
-// report and the verdict of the earlier one. ErrNoTrainingSet before the first etl.
+// report and the verdict of the earlier one. Where no model has passed the gate, a version that
+// answers by popularity becomes current. ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
-	sets, models := commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix), commit.NewRepository(j.Artifacts,
-		envconfig.ModelPrefix)
-	m, err := sets.Current(ctx)
-	if errors.Is(err, commit.ErrNoCurrent) {
-		return nil, fmt.Errorf("find training set in %s: %w", j.Lake, ErrNoTrainingSet)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find training set: %w", err)
-	}
-	done := commit.NewRepository(j.Lake, envconfig.FeedbackPrefix)
-	feedbackSet, err := done.Current(ctx)
-	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
-		return nil, fmt.Errorf("find feedback: %w", err)
-	}
-	var planted []byte
-	if j.Planted != nil {
-		if planted, err = j.Planted.Read(ctx, j.Lake); err != nil {
-			return nil, err
-		}
-	}
-	input, err := inputHash(m.ContentHash, feedbackSet.ContentHash, j.Config, planted)
+	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
+	from, err := j.sources(ctx)
 	if err != nil {
 		return nil, err
 	}
-	shop := trainingset.ShopOf(m)
+	input, err := inputHash(from.set.ContentHash, from.feedback.ContentHash, j.Config, from.planted)
+	if err != nil {
+		return nil, err
+	}
+	shop := trainingset.ShopOf(from.set)
 	past, err := j.history(ctx, models, input, shop)
 	if err != nil {
 		return nil, err
@@ -96,27 +93,51 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if past.same != "" {
 		id = past.same
 	}
+	m := from.set
 	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
-	var v *modelversion.Version
-	switch _, _, err = models.Restore(ctx, id); {
-	case err == nil:
-		result.NoOp = true
-		v, _, _, err = modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
-	// training again puts a lost file back
-	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
-		v, err = j.make(ctx, sources{sets, m, done, feedbackSet, planted}, models, past,
-			modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run, Shop: shop})
-	}
-	if err != nil {
+	identity := modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run, Shop: shop}
+	v, err := j.model(ctx, from, models, past, identity, result)
+	noLikes := errors.Is(err, ials.ErrNoInteractions)
+	if err != nil && (!noLikes || past.judged) {
 		return nil, err
 	}
-	result.Report, result.Seconds = v.Report, time.Since(start).Seconds()
+	if noLikes || v.Report.Verdict.Decision() == modelversion.OutcomeRefused && !past.judged {
+		if v, err = j.standIn(ctx, from, models, identity, v, result); err != nil {
+			return nil, err
+		}
+	}
+	result.ModelVersion, result.Report, result.Seconds = v.ID, v.Report, time.Since(start).Seconds()
 	if err := json.Unmarshal(v.Training, &result.Config); err != nil {
-		return nil, fmt.Errorf("read the notes of version %s: %w", id, err)
+		return nil, fmt.Errorf("read the notes of version %s: %w", v.ID, err)
 	}
 	return result, nil
+}
+
+// model makes the model, or finds it made and makes it current. What popularity answers instead of
+// stays where it is.
+func (j Job) model(ctx context.Context, from *sources, models *commit.Repository, past past,
+	identity modelversion.Version, result *Result) (*modelversion.Version, error) {
+	find := func() (err error) {
+		if past.current(standInID(identity.Input, identity.ID)) {
+			_, err = models.Manifest(ctx, identity.ID)
+		} else {
+			_, _, err = models.Restore(ctx, identity.ID)
+		}
+		return err
+	}
+	switch err := find(); {
+	case err == nil:
+		result.NoOp = true
+		v, _, _, err := modelfile.ReadSummary(ctx, models, identity.ID, j.ScratchDir)
+		return v, err
+	// training again puts a lost file back
+	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
+		return j.make(ctx, from, models, past, identity)
+	default:
+		return nil, err
+	}
 }
 
 // sources are what a version is made from.
@@ -126,21 +147,46 @@ type sources struct {
 	feedbacks *commit.Repository
 	feedback  commit.Manifest // without Run: there is none
 	planted   []byte
+	input     *input // nil until it is read
+}
+
+// sources finds them. It reads no rows.
+func (j Job) sources(ctx context.Context) (*sources, error) {
+	from := &sources{sets: commit.NewRepository(j.Lake, envconfig.TrainingSetPrefix),
+		feedbacks: commit.NewRepository(j.Lake, envconfig.FeedbackPrefix)}
+	var err error
+	from.set, err = from.sets.Current(ctx)
+	if errors.Is(err, commit.ErrNoCurrent) {
+		return nil, fmt.Errorf("find training set in %s: %w", j.Lake, ErrNoTrainingSet)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find training set: %w", err)
+	}
+	from.feedback, err = from.feedbacks.Current(ctx)
+	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+		return nil, fmt.Errorf("find feedback: %w", err)
+	}
+	if j.Planted != nil {
+		if from.planted, err = j.Planted.Read(ctx, j.Lake); err != nil {
+			return nil, err
+		}
+	}
+	return from, nil
 }
 
 // make reads the training set and makes the version, by carrying an earlier one over if that can be.
-func (j Job) make(ctx context.Context, sources sources, models *commit.Repository, past past,
+func (j Job) make(ctx context.Context, from *sources, models *commit.Repository, past past,
 	identity modelversion.Version) (*modelversion.Version, error) {
-	data, err := j.read(ctx, sources)
+	data, err := j.read(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	if identity.Learned, err = inputHash(data.rows, sources.feedback.ContentHash, j.Config, sources.planted); err != nil {
+	if identity.Learned, err = inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted); err != nil {
 		return nil, err
 	}
 	v, err := j.carry(ctx, models, past, data.Products, identity)
 	if err == nil && v == nil {
-		v, err = j.train(ctx, sources, models, data, identity)
+		v, err = j.train(ctx, from, models, data, identity)
 	}
 	if err != nil {
 		return nil, err
@@ -151,30 +197,45 @@ func (j Job) make(ctx context.Context, sources sources, models *commit.Repositor
 	return v, nil
 }
 
-// input is a training set as it was read.
+// input is a training set as it was read, with what customers did since.
 type input struct {
 	*Data
 	listed []shop.Product // of a set of ratings, in the order of their codes
-	rows   string         // hash of what training reads
+	rows   string         // hash of what training reads of the set
 }
 
-func (j Job) read(ctx context.Context, sources sources) (input, error) {
-	if trainingset.IsHistory(sources.set) {
-		h, err := trainingset.ReadHistory(ctx, sources.sets, sources.set, j.ScratchDir)
+// read reads the training set and the feedback, once.
+func (j Job) read(ctx context.Context, from *sources) (*input, error) {
+	if from.input != nil {
+		return from.input, nil
+	}
+	var in input
+	if trainingset.IsHistory(from.set) {
+		h, err := trainingset.ReadHistory(ctx, from.sets, from.set, j.ScratchDir)
 		if err != nil {
-			return input{}, err
+			return nil, err
 		}
 		data := fromHistory(h, j.Config.Signal)
-		return input{Data: data, rows: historyHash(h, data)}, nil
+		in = input{Data: data, rows: historyHash(h, data)}
+	} else {
+		set, err := trainingset.Read(ctx, from.sets, from.set, j.ScratchDir)
+		if err != nil {
+			return nil, err
+		}
+		in = input{fromSet(set), set.Products, setHash(set)}
 	}
-	set, err := trainingset.Read(ctx, sources.sets, sources.set, j.ScratchDir)
-	if err != nil {
-		return input{}, err
+	if from.feedback.Run != "" {
+		interactions, err := interaction.Read(ctx, from.feedbacks, from.feedback, j.ScratchDir)
+		if err != nil {
+			return nil, fmt.Errorf("read feedback: %w", err)
+		}
+		in.addFeedback(interactions)
 	}
-	return input{fromSet(set), set.Products, setHash(set)}, nil
+	from.input = &in
+	return &in, nil
 }
 
-func (j Job) train(ctx context.Context, sources sources, models *commit.Repository, data input,
+func (j Job) train(ctx context.Context, from *sources, models *commit.Repository, data *input,
 	identity modelversion.Version) (*modelversion.Version, error) {
 	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
 	var err error
@@ -184,20 +245,13 @@ func (j Job) train(ctx context.Context, sources sources, models *commit.Reposito
 		}
 	}
 	if j.Planted != nil && data.listed != nil {
-		if t.Truth, err = j.Planted.Truth(sources.planted, data.listed); err != nil {
+		if t.Truth, err = j.Planted.Truth(from.planted, data.listed); err != nil {
 			return nil, err
 		}
 	}
-	if sources.feedback.Run != "" {
-		interactions, err := interaction.Read(ctx, sources.feedbacks, sources.feedback, j.ScratchDir)
-		if err != nil {
-			return nil, fmt.Errorf("read feedback: %w", err)
-		}
-		data.addFeedback(interactions)
-	}
 	v, err := t.Train(ctx, data.Data)
 	if err != nil {
-		return nil, fmt.Errorf("train on run %s: %w", sources.set.Run, err)
+		return nil, fmt.Errorf("train on run %s: %w", from.set.Run, err)
 	}
 	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
 	v.Previous, v.TrainingRun, v.Shop = identity.Previous, identity.TrainingRun, identity.Shop

@@ -35,7 +35,7 @@ func mustSeedStock(t *testing.T, lake objectstore.Store, seed uint64, change fun
 // mustSeedShop is mustSeedStock of a shop that has a name.
 func mustSeedShop(t *testing.T, lake objectstore.Store, seed uint64, name string, change func(p *shop.Product)) {
 	t.Helper()
-	cfg := simulation.DefaultConfig(0.02)
+	cfg := simulation.DefaultConfig(0.05) // large enough for a model that passes
 	cfg.Seed = seed
 	s, err := simulation.New(cfg)
 	if err != nil {

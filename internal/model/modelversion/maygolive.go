@@ -8,10 +8,18 @@ package modelversion
 // hardly have become worse. One that could not even be compared with the baselines may go live
 // where nothing better is known: as the first version, or in place of one that was not judged
 // either. A small shop would never have a live version otherwise.
+//
+// Popularity is such an uncompared version. So it goes live where nothing is, or in place of a model
+// that nobody could judge, and every model that is not refused takes its place. It never replaces a
+// model that is known to be good, or that somebody forced.
 func (v Verdict) MayReplace(live *Verdict) (whyNot string, ok bool) {
 	switch {
 	case v.Decision() == OutcomeRefused:
 		return "the gate refuses it", false
+	case v.Popularity && live != nil && live.Decision() == OutcomeRefused:
+		return "somebody made a model live against the gate's verdict, and popularity does not take its place", false
+	case v.Popularity && live != nil && live.Judged():
+		return "a model that passed the gate is live, and popularity does not take its place", false
 	case v.Judged() || live == nil || !live.Judged():
 		return "", true
 	}

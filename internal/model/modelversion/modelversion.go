@@ -17,6 +17,17 @@ const (
 	OriginFeatures Origin = "features" // mapped from its features, for want of interactions
 )
 
+// Kind says how a version answers.
+type Kind string
+
+// The kinds of versions.
+const (
+	KindModel Kind = "" // by inner products: of the session, the customer, or their features
+	// KindPopularity puts the products that most customers like first, for everybody. Its vectors say
+	// which products have the same features, for similar products.
+	KindPopularity Kind = "popularity"
+)
+
 // Version is one model, whole, in memory. Every vector has Solver.Dim components, all finite.
 type Version struct {
 	ID          string // content-derived: training set, configuration, trainer's version
@@ -69,7 +80,8 @@ type Solver struct {
 	ViewWeight float64   `json:"view_weight"` // confidence of a viewed item
 	CartWeight float64   `json:"cart_weight"` // confidence of an item in the cart
 	Items      int       `json:"items"`       // rows that Gram sums over
-	Gram       []float32 `json:"-"`           // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
+	Kind       Kind      `json:"kind,omitempty"`
+	Gram       []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
 }
 
 // Encoder maps a customer's features into the factor space: vector = Bias + Σ Weights[feature]. A feature is
@@ -88,13 +100,29 @@ type Report struct {
 	Ties          float64 `json:"ties"`
 	TestCustomers int     `json:"test_customers"`
 	TestPositives int     `json:"test_positives"`
-	Rows          []Row   `json:"rows"` // the model first, then the baselines, then the ceiling where it is known
-	Verdict       Verdict `json:"verdict"`
+	// Rows are the model first, then the baselines, then the ceiling where it is known. Of a version that
+	// answers by popularity there is no model.
+	Rows    []Row   `json:"rows"`
+	Verdict Verdict `json:"verdict"`
 	// Further parts, each on customers and products of its own; nil where there was too little to measure.
 	// Live is compared with the last version that the gate did not refuse, on ratings that neither was trained on.
 	Live      *Part `json:"live,omitempty"`
 	ColdStart *Part `json:"cold_start,omitempty"` // products that nobody rated yet
 	Sessions  *Part `json:"sessions,omitempty"`   // the next product of a session
+}
+
+// Own is the row of the version itself, whatever its kind; nil where it was not measured.
+func (r Report) Own() *Row {
+	name := RowModel
+	if r.Verdict.Popularity {
+		name = RowPopularity
+	}
+	for i := range r.Rows {
+		if r.Rows[i].Name == name {
+			return &r.Rows[i]
+		}
+	}
+	return nil
 }
 
 // Part is a measurement of something else than the whole ranking.

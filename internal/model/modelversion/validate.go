@@ -31,6 +31,12 @@ func (v *Version) Validate() error {
 	if d <= 0 || len(v.Solver.Gram) != d*d || v.Solver.Items != len(v.Items) {
 		return fault("dimension %d, %d Gram values, %d of %d items", d, len(v.Solver.Gram), v.Solver.Items, len(v.Items))
 	}
+	if v.Solver.Kind != KindModel && v.Solver.Kind != KindPopularity {
+		return fault("it is of the kind %q, which this program does not know", v.Solver.Kind)
+	}
+	if v.Report.Verdict.Popularity != (v.Solver.Kind == KindPopularity) {
+		return fault("the verdict and the solver disagree on whether popularity answers")
+	}
 	for i, item := range v.Items {
 		if !isVector(item.Vector, d) {
 			return fault("item %s has no finite vector of %d components", item.Code, d)

@@ -37,6 +37,9 @@ func TestValidateFindsEachFault(t *testing.T) {
 		"customer twice":            func(v *Version) { v.Customers[1].ID = "7" },
 		"bias missing":              func(v *Version) { v.Encoder.Bias = nil },
 		"feature not finite":        func(v *Version) { v.Encoder.Weights["country=France"][0] = nan },
+		"kind that is not known":    func(v *Version) { v.Solver.Kind = "oracle" },
+		"kind without its verdict":  func(v *Version) { v.Solver.Kind = KindPopularity },
+		"verdict without its kind":  func(v *Version) { v.Report.Verdict = PopularityVerdict("") },
 		"training no JSON":          func(v *Version) { v.Training = json.RawMessage("{") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,8 +33,21 @@ type Verdict struct {
 	Missing []Comparison `json:"uncompared_with,omitempty"`
 	// CarriedFrom is the version whose factors, report and verdict this one carries, because only
 	// names or stock have changed since. Empty: it was trained.
-	CarriedFrom string   `json:"carried_from,omitempty"`
-	Reasons     []string `json:"reasons"`
+	CarriedFrom string `json:"carried_from,omitempty"`
+	// Popularity says that the version is of KindPopularity: no model has passed.
+	Popularity bool `json:"popularity,omitempty"`
+	// InsteadOf is the refused version that popularity answers instead of. Empty: there is no model.
+	InsteadOf string   `json:"instead_of,omitempty"`
+	Reasons   []string `json:"reasons"`
+}
+
+// PopularityVerdict is the verdict on a version of KindPopularity. It was compared with nothing: it
+// is what models are compared with.
+func PopularityVerdict(insteadOf string, reasons ...string) Verdict {
+	v := NewVerdict(OutcomeUncompared, WithBaselines,
+		slices.Concat([]string{"No model has passed the gate, so popularity answers."}, reasons)...)
+	v.Popularity, v.InsteadOf = true, insteadOf
+	return v
 }
 
 // NewVerdict is the verdict on one comparison.

@@ -33,6 +33,7 @@ func TestMayReplace(t *testing.T) {
 	unknown := NewVerdict(OutcomeUncompared, WithBaselines)
 	noNews := passed.And(NewVerdict(OutcomeUncompared, WithLive))
 	yesterday := Verdict{Pass: true}
+	popular := PopularityVerdict("m1")
 	tests := map[string]struct {
 		v    Verdict
 		live *Verdict
@@ -51,6 +52,15 @@ func TestMayReplace(t *testing.T) {
 		"unknown, in place of one that passed":     {unknown, &passed, false},
 		"unknown, in place of yesterday's":         {unknown, &yesterday, false},
 		"unknown, in place of a judged one":        {unknown, &noNews, false},
+		"popularity, the first":                    {popular, nil, true},
+		"popularity, in place of popularity":       {popular, &popular, true},
+		"popularity, in place of unknown":          {popular, &unknown, true},
+		"popularity, in place of one that passed":  {popular, &passed, false},
+		"popularity, in place of a judged one":     {popular, &noNews, false},
+		"popularity, in place of a forced one":     {popular, &refused, false},
+		"passed, in place of popularity":           {passed, &popular, true},
+		"unknown, in place of popularity":          {unknown, &popular, true},
+		"refused, in place of popularity":          {refused, &popular, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -102,6 +102,39 @@ func TestFallbackChain(t *testing.T) {
 	}
 }
 
+// TestPopularityVersionAnswersByPopularity: whoever asks, and whatever the session has.
+func TestPopularityVersionAnswersByPopularity(t *testing.T) {
+	t.Parallel()
+	v := recommendtest.Version("m1")
+	v.Solver.Kind, v.Report.Verdict = modelversion.KindPopularity, modelversion.PopularityVerdict("")
+	events := []*activity.Event{event("", ""), event("", "France"), event("", "France", "nothing", "L2_03", "L1_02+", "gone"),
+		event(recommendtest.CustomerOfLine1, "Peru", "L3_05"), event("999", ""), event(recommendtest.CustomerOfAll, "")}
+	answers, err := recommend.New(recommendtest.NewStore(v)).Batch(t.Context(), events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range answers {
+		if a.Source != activity.SourcePopularity || len(a.Items) != 10 || a.Items[0].Because != "" {
+			t.Errorf("event %d: %+v", i, a)
+		}
+		for j := 1; j < len(a.Items); j++ {
+			if a.Items[j].Score > a.Items[j-1].Score {
+				t.Errorf("event %d: item %d is more popular than the one before", i, j)
+			}
+		}
+	}
+	if a := answers[2]; a.UnknownProducts != 2 || a.Similar == nil || a.Similar.ProductCode != "L1_02" ||
+		slices.Contains(codes(a), "L2_03") || slices.Contains(codes(a), "L1_02") {
+		t.Errorf("a session: %+v", a)
+	}
+	if a := answers[3]; a.Similar.ProductCode != "L3_05" || slices.Contains(codes(a), "L1_00") || a.UnknownCustomer {
+		t.Errorf("a customer with a session: %+v", a)
+	}
+	if !answers[4].UnknownCustomer || answers[0].Similar != nil {
+		t.Errorf("nobody: %+v", answers[4])
+	}
+}
+
 func TestBecauseNamesTheProductBehindAnItem(t *testing.T) {
 	t.Parallel()
 	a := mustBatch(t, event("", "", "L2_03", "L3_05", "L3_06+"))[0]

@@ -53,6 +53,10 @@ func newSession(e *activity.Event) session {
 // resolve goes down the fallback chain and makes the query vector.
 func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 	prior, source := s.prior(m, found)
+	if m.ByPopularity() {
+		s.popular(found)
+		return nil
+	}
 	var observations []ials.Observation
 	for _, b := range s.browsed {
 		vector, ok := found.Items[b.code]
@@ -82,6 +86,19 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		s.telling = s.folded[0]
 	}
 	return nil
+}
+
+// popular lets popularity answer. The telling product is the newest one that is known.
+func (s *session) popular(found Lookup) {
+	s.vector, s.source = nil, activity.SourcePopularity
+	for _, b := range s.browsed {
+		switch _, known := found.Items[b.code]; {
+		case !known:
+			s.unknown++
+		case s.telling == "":
+			s.telling = b.code
+		}
+	}
 }
 
 // prior returns what is known about the visitor apart from this session: the customer's trained

@@ -19,6 +19,9 @@ type Model struct {
 	Encoder modelversion.Encoder
 }
 
+// ByPopularity says that the version answers by popularity, for want of a model that is good enough.
+func (m *Model) ByPopularity() bool { return m.Solver.Kind == modelversion.KindPopularity }
+
 // Customer is a customer that the model knows.
 type Customer struct {
 	Origin modelversion.Origin

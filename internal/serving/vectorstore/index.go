@@ -2,6 +2,7 @@ package vectorstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -54,6 +55,24 @@ func createIndexes(ctx context.Context, tx pgx.Tx, schema string) error {
 type recall struct {
 	efSearch          int
 	products, similar float64
+}
+
+// recordRecall measures the recall of a version and records it. A version that answers by popularity
+// has many equal vectors; where its index misses too many of them, its products are scanned.
+func recordRecall(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
+	r, err := measureRecall(ctx, tx, schema, v)
+	if errors.Is(err, ErrRecall) && v.Solver.Kind == modelversion.KindPopularity {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("measure recall: %w", err)
+	}
+	_, err = tx.Exec(ctx, `UPDATE kindred.model_version SET ef_search = $2, recall = $3, similar_recall = $4 WHERE version = $1`,
+		v.ID, r.efSearch, r.products, r.similar)
+	if err != nil {
+		return fmt.Errorf("record recall: %w", err)
+	}
+	return nil
 }
 
 // measureRecall asks the fresh indexes the questions that serving will ask, wider and wider until

@@ -193,14 +193,8 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	}
 	did.end("analyze and count")
 	if index == indexHNSW {
-		r, err := measureRecall(ctx, tx, schema, v)
-		if err != nil {
-			return fmt.Errorf("measure recall: %w", err)
-		}
-		_, err = tx.Exec(ctx, `UPDATE kindred.model_version SET ef_search = $2, recall = $3, similar_recall = $4 WHERE version = $1`,
-			v.ID, r.efSearch, r.products, r.similar)
-		if err != nil {
-			return fmt.Errorf("record recall: %w", err)
+		if err := recordRecall(ctx, tx, schema, v); err != nil {
+			return err
 		}
 		did.end("recall")
 	}

@@ -63,6 +63,10 @@ func (r *Report) printQuality(w io.Writer) {
 	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
 	fmt.Fprintf(w, "\n  Measured on held-out ratings of %s customers: %s.\n", count(int64(r.Train.Report.TestCustomers)),
 		r.Train.Report.Split)
+	if r.Train.Report.Verdict.Popularity {
+		fmt.Fprintf(w, "  No model has passed the gate: popularity answers.\n")
+		return
+	}
 	if popularity.NDCG10 > 0 {
 		fmt.Fprintf(w, "  The model ranks %.1f times as well as popularity.\n", model.NDCG10/popularity.NDCG10)
 	}

@@ -1,5 +1,6 @@
 # The chain etl → train → publish and its nightly schedule. A program that runs again on the same
-# input changes nothing, so retries and second runs are harmless.
+# input changes nothing, so retries and second runs are harmless. Where no model has passed the gate
+# yet, train and publish end well: a version that answers by popularity goes live.
 
 data "aws_caller_identity" "current" {}
 
@@ -133,7 +134,7 @@ locals {
     }
     # A task that could not be placed, or whose image could not be pulled, is retried. A failed
     # program is retried too: often it only lost a connection. A retry does not help when the
-    # program refused (the gate, a bad training set), but it costs little.
+    # program refused (a model that would replace a good one, a bad training set), but it costs little.
     Retry      = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException", "States.TaskFailed"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
     Catch      = local.caught
     ResultPath = null
