@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -40,7 +41,17 @@ func (s Sample) text() string {
 	if s.Customer == "" {
 		who = "A visitor looks at"
 	}
-	return fmt.Sprintf("%s %s\n  and sees %s\n", who, strings.Join(has, "; "), strings.Join(s.Shown, "; "))
+	return fmt.Sprintf("%s %s\n  and sees %s\n", who, listed(has), listed(s.Shown))
+}
+
+// listed writes names in one line, whatever line breaks and control characters the shop has in them.
+func listed(names []string) string {
+	var all []string
+	for _, name := range names {
+		words := strings.FieldsFunc(name, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) })
+		all = append(all, strings.Join(words, " "))
+	}
+	return strings.Join(all, "; ")
 }
 
 // sample asks the live version for some customers, as a page would. A shop without customers is asked

@@ -16,13 +16,17 @@ const (
 	magentoCountry      = 27
 
 	magentoVariant  = 500_000
+	magentoRow      = 30_000 // what a row's number is ahead of its product's, in magentoCommerce
 	magentoProduct  = 10
 	magentoCustomer = 100
 	magentoOrder    = 5_000
 )
 
+// magentoCommerce keeps several rows of a product, each for a time.
+const magentoCommerce = "2.4-commerce"
+
 func magento2() system {
-	return magento("magento2", []string{"2.2", "2.3", "2.4"}, &magentoNames{website: "store_website",
+	return magento("magento2", []string{"2.2", "2.3", magentoCommerce, "2.4"}, &magentoNames{website: "store_website",
 		group: "store_group", store: "store",
 		order: "sales_order", item: "sales_order_item"})
 }
@@ -102,16 +106,58 @@ func (m *mage) values(table string, entityType int) func(attribute, store, entit
 		add := m.once(table, "entity_type_id attribute_id store_id entity_id value")
 		return func(attribute, store, entity int, value any) { add(entityType, attribute, store, entity, value) }
 	}
-	add := m.once(table, "attribute_id store_id entity_id value")
-	return func(attribute, store, entity int, value any) { add(attribute, store, entity, value) }
+	column := "entity_id"
+	if entityType == 4 {
+		column = m.rowColumn()
+	}
+	add := m.once(table, "attribute_id store_id "+column+" value")
+	return func(attribute, store, entity int, value any) {
+		if column == "entity_id" {
+			add(attribute, store, entity, value)
+			return
+		}
+		add(attribute, store, m.row(entity), value)
+		if attribute == magentoName || attribute == magentoPrice { // what it was before
+			add(attribute, store, m.row(entity)+magentoRow*100, "1")
+		}
+	}
+}
+
+// row is the number of a product's row that is valid now.
+func (m *mage) row(product int) int {
+	if m.Config.Version == magentoCommerce {
+		return product + magentoRow
+	}
+	return product
+}
+
+// rowColumn names the column of that number.
+func (m *mage) rowColumn() string {
+	if m.Config.Version == magentoCommerce {
+		return "row_id"
+	}
+	return "entity_id"
+}
+
+// product writes the rows of a product: one, or what it was, is and will be.
+func (m *mage) product(id int, kind, sku string) {
+	if m.Config.Version != magentoCommerce {
+		m.once("catalog_product_entity", "entity_id type_id sku")(id, kind, sku)
+		return
+	}
+	add := m.once("catalog_product_entity", "row_id entity_id created_in updated_in type_id sku")
+	const past, future, end = 1_500_000_000, 2_147_000_000, 2_147_483_647
+	add(m.row(id)+magentoRow*100, id, 1, past, kind, sku)
+	add(m.row(id), id, past, future, kind, sku)
+	add(m.row(id)+magentoRow*200, id, future, end, kind, sku)
 }
 
 func (m *mage) catalogue() {
-	product := m.into("catalog_product_entity", "entity_id type_id sku")
 	text := m.values("catalog_product_entity_varchar", 4)
 	number := m.values("catalog_product_entity_int", 4)
 	money := m.values("catalog_product_entity_decimal", 4)
-	link := m.into("catalog_product_super_link", "product_id parent_id")
+	chosen := m.into("catalog_product_super_link", "product_id parent_id")
+	grouped := m.into("catalog_product_link", "product_id linked_product_id link_type_id")
 	sold := m.into("catalog_product_website", "product_id website_id")
 	in := m.into("catalog_category_product", "category_id product_id")
 	stock := m.into("cataloginventory_stock_item",
@@ -136,28 +182,33 @@ func (m *mage) catalogue() {
 		id := magentoProduct + 1 + i
 		kind, status := "simple", 1
 		if p.Variants > 0 {
-			kind = "configurable"
+			kind = magentoParent(i)
 		}
 		if !p.Enabled {
 			status = 2
 		}
-		product(id, kind, "SKU-"+strconv.Itoa(id))
+		m.product(id, kind, "SKU-"+strconv.Itoa(id))
 		text(magentoName, 0, id, p.Names[0])
 		text(magentoName, 2, id, p.Names[1])
 		number(magentoStatus, 0, id, status)
 		number(magentoVisibility, 0, id, 4)
 		number(magentoManufacturer, 0, id, byBrand[p.Brand])
-		if p.Variants == 0 { // a configurable product has no price of its own
+		if p.Variants == 0 { // what is chosen from has no price of its own
 			money(magentoPrice, 0, id, amount(p.Cents))
 		}
 		for n := range p.Variants {
 			variant := magentoVariant + 100*i + n
-			product(variant, "simple", "SKU-"+strconv.Itoa(variant))
+			m.product(variant, "simple", "SKU-"+strconv.Itoa(variant))
 			text(magentoName, 0, variant, p.Names[0]+" size "+strconv.Itoa(n))
 			number(magentoStatus, 0, variant, 1)
 			number(magentoVisibility, 0, variant, 1)
 			money(magentoPrice, 0, variant, amount(p.Cents+int64(n)*100))
-			link(variant, id)
+			if kind == "grouped" {
+				grouped(m.row(id), variant, 3)
+			} else {
+				chosen(variant, m.row(id))
+			}
+			grouped(m.row(variant), id, 4) // it is only sold with the other
 		}
 		for website := 1; website <= 2; website++ {
 			if p.Store < 0 || p.Store == website-1 {
@@ -174,6 +225,14 @@ func (m *mage) catalogue() {
 			stock(id, 1, 0, false, 0, false)
 		}
 	}
+}
+
+// magentoParent is the sort of a product that has variants.
+func magentoParent(product int) string {
+	if product%3 == 1 {
+		return "grouped"
+	}
+	return "configurable"
 }
 
 func (m *mage) people() {
@@ -213,9 +272,12 @@ func (m *mage) orders() {
 		if o.Customer >= 0 {
 			customer = magentoCustomer + 1 + o.Customer
 		}
-		store := 1 + i%2 // the two languages of the first website
-		if o.Store == 1 {
+		store := any(1 + i%2) // the two languages of the first website
+		switch {
+		case o.Store == 1:
 			store = 3
+		case i%23 == 7: // a store view that is gone
+			store = nil
 		}
 		order(id, state, state, store, customer, o.Customer < 0, "x@example.org", "EUR", o.At)
 		for n, l := range o.Lines {
@@ -233,7 +295,10 @@ func (m *mage) orders() {
 			parent := next
 			kind := "simple"
 			if m.Products[l.Product].Variants > 0 {
-				kind = "configurable"
+				kind = magentoParent(l.Product)
+			}
+			if kind == "grouped" { // the line is the simple product's
+				product = magentoVariant + 100*l.Product + l.Variant
 			}
 			item(parent, id, nil, store, product, kind, "x", l.Quantity, cancelled, refunded)
 			if kind == "configurable" {

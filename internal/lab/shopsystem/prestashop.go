@@ -106,8 +106,10 @@ func (p *presta) catalogue() {
 			}
 		}
 		for shop := 1; shop <= 2; shop++ {
-			here := q.Store < 0 || q.Store == shop-1
-			of(id, shop, amount(q.Cents), active && here, sold, visibility, periodEnd, periodEnd)
+			if q.Store >= 0 && q.Store != shop-1 { // a shop has no row of what it does not sell
+				continue
+			}
+			of(id, shop, amount(q.Cents), active, sold, visibility, periodEnd, periodEnd)
 			for language := 1; language <= 2; language++ {
 				name(id, shop, language, "p", q.Names[language-1])
 			}

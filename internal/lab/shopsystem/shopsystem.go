@@ -148,6 +148,7 @@ func (b *builder) makeTables() error {
 	t, err := template.New(b.system.name).Funcs(template.FuncMap{
 		"p":     func() string { return b.Config.Prefix },
 		"since": b.since,
+		"is":    func(version string) bool { return b.Config.Version == version },
 	}).Parse(string(text))
 	if err != nil {
 		return fmt.Errorf("parse the tables of %s: %w", b.system.name, err)

@@ -1,9 +1,11 @@
 package preset
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,9 +24,12 @@ type Description struct {
 	Guests float64 `json:"guests"`
 	// share of the pairs of a buyer and a product that were bought in more than one order
 	Repeats float64 `json:"repeats"`
+	// LeftOut is what the mapping does not read: orders that are no sale, orders of other stores, lines
+	// of products that are gone. The most first.
+	LeftOut []Kind `json:"left_out,omitempty"`
 }
 
-// Kind is how many interactions there are of one kind.
+// Kind is how many rows there are of one kind.
 type Kind struct {
 	Name string `json:"name"`
 	Rows int64  `json:"rows"`
@@ -83,7 +88,37 @@ func Describe(ctx context.Context, db *sql.DB, m Mapping) (Description, error) {
 		return fail(err)
 	}
 	d.Repeats = share(again, pairs)
+	if d.LeftOut, err = leftOut(ctx, db, m); err != nil {
+		return fail(err)
+	}
 	return d, nil
+}
+
+// leftOut counts what a mapping does not read.
+func leftOut(ctx context.Context, db *sql.DB, m Mapping) (all []Kind, err error) {
+	if m.leftOut == "" {
+		return nil, nil
+	}
+	rows, err := db.QueryContext(ctx, m.leftOut)
+	if err != nil {
+		return nil, fmt.Errorf("count what is left out: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name sql.NullString
+		var k Kind
+		if err := rows.Scan(&name, &k.Rows); err != nil {
+			return nil, fmt.Errorf("count what is left out: %w", err)
+		}
+		if k.Name = name.String; k.Name != "" && k.Rows > 0 {
+			all = append(all, k)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("count what is left out: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b Kind) int { return cmp.Compare(b.Rows, a.Rows) })
+	return all, nil
 }
 
 func share(part, whole int64) float64 {
@@ -108,6 +143,13 @@ func (m Mapping) Sentence(d Description) string {
 	}
 	fmt.Fprintf(&b, "  %.0f %% of the purchases are guests', %.0f %% of what somebody bought was bought again\n",
 		100*d.Guests, 100*d.Repeats)
+	if len(d.LeftOut) > 0 {
+		var parts []string
+		for _, k := range d.LeftOut {
+			parts = append(parts, fmt.Sprintf("%s (%s)", k.Name, count(k.Rows)))
+		}
+		fmt.Fprintf(&b, "  left out: %s\n", strings.Join(parts, ", "))
+	}
 	for _, v := range m.Values {
 		if v.Value == "" && len(v.Choices) == 0 {
 			continue // this shop has nothing of the kind

@@ -44,6 +44,8 @@ type Mapping struct {
 	SQL string `json:"sql"`
 	// Queries is the same by data set: products, customers, interactions.
 	Queries map[string]string `json:"-"`
+
+	leftOut string // a query of what the mapping does not read, and how much it is; "": not known
 }
 
 // Map writes the mapping of a shop. given are variables by name, such as store; those without a value
@@ -90,6 +92,11 @@ func Map(ctx context.Context, db *sql.DB, found Found, given map[string]string) 
 		return Mapping{}, err
 	}
 	m.SQL = m.heading() + body + "\n"
+	if query := queries["left out"]; query != "" {
+		if m.leftOut, err = p.render("left out", append(texts, query)...); err != nil { // it uses the preset's parts
+			return Mapping{}, err
+		}
+	}
 	parsed, err := mapping.Parse(m.SQL)
 	if err != nil {
 		return Mapping{}, fmt.Errorf("read the mapping of preset %s: %w", found.System, err)
@@ -112,7 +119,7 @@ func (m Mapping) heading() string {
 }
 
 // variableQueries gives the templates that find a variable's default and choices, such as
-// "default store". A system may have none.
+// "default store", and the one of what is left out. A system may have none.
 func variableQueries(folder string) (map[string]string, error) {
 	text, err := files.ReadFile(folder + "/variables.sql")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -34,9 +34,13 @@ func woocommerce() System {
 			{"3.x or earlier", nil},
 		},
 		variables: []variable{
-			{name: "language", help: "the language of names, where WPML translates the shop", kind: word},
+			// whether Polylang translates the shop: yes
+			{name: "polylang", kind: word, hidden: true},
+			{name: "language", help: "the language of names, where WPML or Polylang translates the shop", kind: word},
 			{name: "currency", help: helpCurrency, kind: word},
 			{name: "paid", help: helpPaid, kind: word, list: true, fallback: "wc-completed,wc-processing"},
+			// which of the places that keep orders is read
+			{name: "source", kind: word, hidden: true, fallback: "posts"},
 		},
 	}
 }
@@ -116,7 +120,7 @@ func opencart() System {
 			"product_description product_id language_id name", "product_to_category product_id category_id",
 			"customer customer_id"),
 		versions: []release{
-			{"4.1", tables("product_code product_id")},
+			{"4.1 or later", tables("product_code product_id")},
 			{"4.0", tables("product master_id")},
 			{"3.0", tables("seo_url seo_url_id")},
 			{"2.x or 3.0", nil},

@@ -37,7 +37,11 @@ CREATE TABLE `{{p}}woocommerce_order_items` (
 CREATE TABLE `{{p}}woocommerce_order_itemmeta` (
   meta_id bigint unsigned NOT NULL AUTO_INCREMENT, order_item_id bigint unsigned NOT NULL, meta_key varchar(255), meta_value longtext,
   PRIMARY KEY (meta_id), KEY order_item_id (order_item_id), KEY meta_key (meta_key(32))) ENGINE=InnoDB;
-{{if since "4"}}CREATE TABLE `{{p}}wc_product_meta_lookup` (
+{{if is "9-wpml"}}CREATE TABLE `{{p}}icl_translations` (
+  translation_id bigint NOT NULL AUTO_INCREMENT, element_type varchar(60) NOT NULL DEFAULT 'post_post', element_id bigint, trid bigint NOT NULL,
+  language_code varchar(7) NOT NULL, source_language_code varchar(7), PRIMARY KEY (translation_id), UNIQUE KEY el_type_id (element_type, element_id),
+  UNIQUE KEY trid_lang (trid, language_code)) ENGINE=InnoDB;
+{{end}}{{if since "4"}}CREATE TABLE `{{p}}wc_product_meta_lookup` (
   product_id bigint NOT NULL, sku varchar(100) DEFAULT '', {{if since "10"}}global_unique_id varchar(100) DEFAULT '', {{end}}
   `virtual` tinyint(1) DEFAULT 0, min_price decimal(19,4), max_price decimal(19,4), stock_quantity double, stock_status varchar(100) DEFAULT 'instock',
   PRIMARY KEY (product_id), KEY stock_status (stock_status)) ENGINE=InnoDB;
@@ -60,4 +64,7 @@ CREATE TABLE `{{p}}wc_order_product_lookup` (
   id bigint unsigned NOT NULL, status varchar(20), currency varchar(10), type varchar(20), customer_id bigint unsigned, billing_email varchar(320),
   date_created_gmt datetime, parent_order_id bigint unsigned,
   PRIMARY KEY (id), KEY status (status), KEY type_status_date (type, status, date_created_gmt), KEY parent_order_id (parent_order_id)) ENGINE=InnoDB;
+CREATE TABLE `{{p}}wc_order_operational_data` (
+  id bigint unsigned NOT NULL AUTO_INCREMENT, order_id bigint unsigned, date_paid_gmt datetime, date_completed_gmt datetime,
+  PRIMARY KEY (id), UNIQUE KEY order_id (order_id)) ENGINE=InnoDB;
 {{end}}

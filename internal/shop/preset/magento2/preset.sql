@@ -1,9 +1,11 @@
 -- The id of a product is its entity_id, which the storefront's pages have; a variant (simple
--- product) counts as its configurable product. The order is the key of a guest.
+-- product) counts as its configurable or grouped product. The order is the key of a guest.
 -- Names and prices are those of store view {{get "store"}}, or of the default scope if the store view has none.
--- Orders are those of all store views of its website.
+-- Orders are those of all store views of its website. An order of a deleted store view belongs to the
+-- default website.
 {{- $row := "entity_id"}}{{if has "catalog_product_entity" "row_id"}}{{$row = "row_id"}}{{end}}
 {{- $category := "entity_id"}}{{if has "catalog_category_entity" "row_id"}}{{$category = "row_id"}}{{end}}
+{{- $parents := or (has "catalog_product_super_link" "product_id" "parent_id") (has "catalog_product_link" "product_id" "linked_product_id" "link_type_id")}}
 
 -- kindred: products
 SELECT p.entity_id AS id,
@@ -14,7 +16,7 @@ SELECT p.entity_id AS id,
 {{- if has "eav_attribute_option_value" "option_id" "store_id" "value"}}
        b.name AS brand,
 {{- end}}
-       CAST(COALESCE(rs.value, r0.value{{if has "catalog_product_super_link" "product_id" "parent_id"}}, rc.value{{end}}){{template "rate" .}} AS DECIMAL(12, 4)) AS price,
+       CAST(COALESCE(rs.value, r0.value{{if $parents}}, rc.value{{end}}){{template "rate" .}} AS DECIMAL(12, 4)) AS price,
        {{v "currency"}} AS currency,
        CASE WHEN COALESCE(ss.value, s0.value, 1) <> 1 THEN 0
 {{- if has "cataloginventory_stock_item" "product_id" "is_in_stock"}}
@@ -36,11 +38,11 @@ LEFT JOIN {{t "catalog_product_entity_int"}} ss ON ss.{{$row}} = p.{{$row}} AND 
 LEFT JOIN {{t "catalog_product_entity_int"}} v0 ON v0.{{$row}} = p.{{$row}} AND v0.store_id = 0 AND v0.attribute_id = {{template "attribute-visibility" .}}
 LEFT JOIN {{t "catalog_product_entity_decimal"}} r0 ON r0.{{$row}} = p.{{$row}} AND r0.store_id = 0 AND r0.attribute_id = {{template "attribute-price" .}}
 LEFT JOIN {{t "catalog_product_entity_decimal"}} rs ON rs.{{$row}} = p.{{$row}} AND rs.store_id = {{view "store"}} AND rs.store_id > 0 AND rs.attribute_id = {{template "attribute-price" .}}
-{{- if has "catalog_product_super_link" "product_id" "parent_id"}}
+{{- if $parents}}
 LEFT JOIN (SELECT l.parent_id, MIN(d.value) AS value
-           FROM {{t "catalog_product_super_link"}} l
+           FROM ({{template "parents" .}}) l
            {{- if eq $row "row_id"}}
-           JOIN {{t "catalog_product_entity"}} c ON c.entity_id = l.product_id
+           JOIN {{t "catalog_product_entity"}} c ON c.entity_id = l.product_id AND c.created_in <= UNIX_TIMESTAMP() AND c.updated_in > UNIX_TIMESTAMP()
            JOIN {{t "catalog_product_entity_decimal"}} d ON d.row_id = c.row_id AND d.store_id = 0
            {{- else}}
            JOIN {{t "catalog_product_entity_decimal"}} d ON d.entity_id = l.product_id AND d.store_id = 0
@@ -99,10 +101,7 @@ JOIN {{t "sales_order_item"}} i ON i.order_id = o.entity_id AND i.parent_item_id
 {{- template "rolled" "i.product_id"}}
 WHERE o.state IN ({{in "paid"}}) AND {{template "quantity" .}} > 0
   AND {{template "shown" .}}
-{{- if filled "store" "store_id" "website_id"}}
-{{- if ne (get "store") "all"}}
-  AND o.store_id IN (SELECT z.store_id FROM {{t "store"}} z WHERE z.website_id = ({{template "website" .}}))
-{{- end}}{{end}}
+{{- template "in-store" .}}
 GROUP BY o.entity_id, o.customer_id, {{template "product" .}}
 {{- if and (has "review" "review_id" "status_id" "entity_id") (has "rating_option_vote" "review_id" "value" "entity_pk_value" "customer_id")}}
 UNION ALL
@@ -128,19 +127,32 @@ GROUP BY r.review_id, {{template "product" .}}
 {{- end}}
 {{- define "website"}}{{if has "store" "store_id" "website_id"}}SELECT MAX(u.website_id) FROM {{t "store"}} u WHERE u.store_id = {{view "store"}}{{else}}0{{end}}{{end}}
 {{- define "quantity"}}(i.qty_ordered - COALESCE(i.qty_canceled, 0) - COALESCE(i.qty_refunded, 0)){{end}}
-{{- define "product"}}{{if has "catalog_product_super_link" "product_id" "parent_id"}}CASE WHEN COALESCE(v.value, 4) > 1 THEN p.entity_id ELSE j.entity_id END{{else}}p.entity_id{{end}}{{end}}
+{{- define "in-store"}}
+{{- if filled "store" "store_id" "website_id"}}{{if ne (get "store") "all"}}
+  AND (o.store_id IN (SELECT z.store_id FROM {{t "store"}} z WHERE z.website_id = ({{template "website" .}}))
+  {{- if has "store_website" "website_id" "is_default"}}
+       OR o.store_id IS NULL AND ({{template "website" .}}) = (SELECT MIN(f.website_id) FROM {{t "store_website"}} f WHERE f.is_default = 1)
+  {{- end}})
+{{- end}}{{end}}{{end}}
+{{- define "parents"}}
+{{- $super := has "catalog_product_super_link" "product_id" "parent_id"}}
+{{- if $super}}SELECT s.product_id, s.parent_id FROM {{t "catalog_product_super_link"}} s{{end}}
+{{- if has "catalog_product_link" "product_id" "linked_product_id" "link_type_id"}}{{if $super}} UNION {{end -}}
+SELECT g.linked_product_id AS product_id, g.product_id AS parent_id FROM {{t "catalog_product_link"}} g WHERE g.link_type_id = 3{{end}}
+{{- end}}
+{{- define "product"}}{{if or (has "catalog_product_super_link" "product_id" "parent_id") (has "catalog_product_link" "product_id" "linked_product_id" "link_type_id")}}CASE WHEN COALESCE(v.value, 4) > 1 THEN p.entity_id ELSE j.entity_id END{{else}}p.entity_id{{end}}{{end}}
 {{- define "rolled"}}
 {{- $row := "entity_id"}}{{if has "catalog_product_entity" "row_id"}}{{$row = "row_id"}}{{end}}
 JOIN {{t "catalog_product_entity"}} p ON p.entity_id = {{.}}{{if eq $row "row_id"}} AND p.created_in <= UNIX_TIMESTAMP() AND p.updated_in > UNIX_TIMESTAMP(){{end}}
 LEFT JOIN {{t "catalog_product_entity_int"}} v ON v.{{$row}} = p.{{$row}} AND v.store_id = 0 AND v.attribute_id = {{template "attribute-visibility" .}}
-{{- if has "catalog_product_super_link" "product_id" "parent_id"}}
+{{- if or (has "catalog_product_super_link" "product_id" "parent_id") (has "catalog_product_link" "product_id" "linked_product_id" "link_type_id")}}
 LEFT JOIN (SELECT l.product_id, MIN(q.entity_id) AS entity_id
-           FROM {{t "catalog_product_super_link"}} l JOIN {{t "catalog_product_entity"}} q ON q.{{$row}} = l.parent_id
+           FROM ({{template "parents" .}}) l JOIN {{t "catalog_product_entity"}} q ON q.{{$row}} = l.parent_id
            LEFT JOIN {{t "catalog_product_entity_int"}} y ON y.{{$row}} = q.{{$row}} AND y.store_id = 0 AND y.attribute_id = {{template "attribute-visibility" .}}
            WHERE COALESCE(y.value, 4) > 1
            GROUP BY l.product_id) j ON j.product_id = p.entity_id AND COALESCE(v.value, 4) = 1
 {{- end}}
 {{- end}}
-{{- define "shown"}}(COALESCE(v.value, 4) > 1{{if has "catalog_product_super_link" "product_id" "parent_id"}} OR j.entity_id IS NOT NULL{{end}}){{end}}
+{{- define "shown"}}(COALESCE(v.value, 4) > 1{{if or (has "catalog_product_super_link" "product_id" "parent_id") (has "catalog_product_link" "product_id" "linked_product_id" "link_type_id")}} OR j.entity_id IS NOT NULL{{end}}){{end}}
 {{- define "rate"}}{{if and (has "directory_currency_rate" "currency_from" "currency_to" "rate") (ne (get "currency") (get "base_currency"))}} * (SELECT x.rate FROM {{t "directory_currency_rate"}} x
             WHERE x.currency_from = {{v "base_currency"}} AND x.currency_to = {{v "currency"}}){{end}}{{end}}

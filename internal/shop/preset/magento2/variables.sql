@@ -28,3 +28,17 @@ GROUP BY base_currency_code ORDER BY COUNT(*) DESC, base_currency_code LIMIT 1{{
 -- look up: choices currency
 SELECT {{v "base_currency"}}{{if has "directory_currency_rate" "currency_from" "currency_to" "rate"}}
 UNION SELECT currency_to FROM {{t "directory_currency_rate"}} WHERE currency_from = {{v "base_currency"}} AND rate > 0{{end}}
+
+-- look up: left out
+SELECT CONCAT('orders in state ', o.state), COUNT(*) FROM {{t "sales_order"}} o WHERE o.state NOT IN ({{in "paid"}}) GROUP BY o.state
+UNION ALL
+SELECT 'lines of products that are gone', COUNT(*) FROM {{t "sales_order"}} o
+JOIN {{t "sales_order_item"}} i ON i.order_id = o.entity_id AND i.parent_item_id IS NULL
+LEFT JOIN {{t "catalog_product_entity"}} p ON p.entity_id = i.product_id
+WHERE o.state IN ({{in "paid"}}) AND p.entity_id IS NULL
+{{- template "in-store" .}}
+{{- if and (filled "store" "store_id" "website_id") (ne (get "store") "all")}}
+UNION ALL
+SELECT 'orders of other websites', SUM(CASE WHEN 1 = 1{{template "in-store" .}} THEN 0 ELSE 1 END) FROM {{t "sales_order"}} o
+WHERE o.state IN ({{in "paid"}})
+{{- end}}

@@ -28,3 +28,22 @@ FROM {{t "order_status"}} s JOIN {{t "setting"}} g ON g.store_id = 0
  AND g.`key` IN ('config_processing_status', 'config_complete_status') AND g.value LIKE CONCAT('%"', s.order_status_id, '"%')
 WHERE s.order_status_id <> 12 AND s.order_status_id <> COALESCE((SELECT MAX(n.value) FROM {{t "setting"}} n
   WHERE n.store_id = 0 AND n.`key` = 'config_order_status_id'), '1'){{end}}
+
+
+-- look up: left out
+{{- $name := has "order_status" "order_status_id" "language_id" "name"}}
+SELECT CASE WHEN o.order_status_id = 0 THEN 'orders that were never confirmed' ELSE CONCAT('orders with the status ', {{if $name}}COALESCE(n.name, o.order_status_id){{else}}o.order_status_id{{end}}) END, COUNT(*)
+FROM {{t "order"}} o
+{{- if $name}}
+LEFT JOIN (SELECT s.order_status_id, COALESCE(MAX(CASE WHEN s.language_id = {{v "language"}} THEN s.name END), MAX(s.name)) AS name
+           FROM {{t "order_status"}} s GROUP BY s.order_status_id) n ON n.order_status_id = o.order_status_id
+{{- end}}
+WHERE o.order_status_id NOT IN ({{in "paid"}}) GROUP BY 1
+UNION ALL
+SELECT 'lines of products that are gone', COUNT(*) FROM {{t "order"}} o JOIN {{t "order_product"}} d ON d.order_id = o.order_id
+LEFT JOIN {{t "product"}} p ON p.product_id = d.product_id
+WHERE o.order_status_id IN ({{in "paid"}}) AND p.product_id IS NULL
+{{- if and (has "order" "store_id") (ne (get "store") "all")}} AND o.store_id = {{v "store"}}
+UNION ALL
+SELECT 'orders of other stores', COUNT(*) FROM {{t "order"}} o WHERE o.order_status_id IN ({{in "paid"}}) AND o.store_id <> {{v "store"}}
+{{- end}}

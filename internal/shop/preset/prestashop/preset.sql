@@ -11,9 +11,10 @@ SELECT p.id_product AS id,
 {{- if and (has "manufacturer" "id_manufacturer" "name") (has "product" "id_manufacturer")}}
        NULLIF(m.name, '') AS brand,
 {{- end}}
-       CAST(h.price{{if and (has "currency" "iso_code" "conversion_rate") (ne (get "currency") "")}} * COALESCE((SELECT MAX(u.conversion_rate) FROM {{t "currency"}} u WHERE u.iso_code = {{v "currency"}}{{if has "currency" "deleted"}} AND u.deleted = 0{{end}}), 1){{end}} AS DECIMAL(20, 6)) AS price,
+       CAST({{if has "product" "price"}}COALESCE(h.price, p.price){{else}}h.price{{end}}{{if and (has "currency" "iso_code" "conversion_rate") (ne (get "currency") "")}} * COALESCE((SELECT MAX(u.conversion_rate) FROM {{t "currency"}} u WHERE u.iso_code = {{v "currency"}}{{if has "currency" "deleted"}} AND u.deleted = 0{{end}}), 1){{end}} AS DECIMAL(20, 6)) AS price,
        {{v "currency"}} AS currency,
-       CASE WHEN h.active <> 1{{if has "product_shop" "visibility"}} OR h.visibility = 'none'{{end}}{{if has "product_shop" "available_for_order"}} OR h.available_for_order <> 1{{end}} THEN 0
+       CASE WHEN h.id_product IS NULL THEN 0 -- not in this shop
+            WHEN h.active <> 1{{if has "product" "state"}} OR p.state = 0{{end}}{{if has "product_shop" "visibility"}} OR h.visibility = 'none'{{end}}{{if has "product_shop" "available_for_order"}} OR h.available_for_order <> 1{{end}} THEN 0
 {{- if has "stock_available" "id_product" "id_product_attribute" "quantity"}}
             WHEN s.id_product IS NULL OR s.quantity > 0 THEN 1
 {{- if $config}}
@@ -30,9 +31,10 @@ SELECT p.id_product AS id,
 {{- end}}
        CONCAT('/index.php?controller=product&id_product=', p.id_product) AS url
 FROM {{t "product"}} p
-JOIN {{t "product_shop"}} h ON h.id_product = p.id_product AND h.id_shop = {{template "shop" .}}
+LEFT JOIN {{t "product_shop"}} h ON h.id_product = p.id_product AND h.id_shop = {{template "shop" .}}
 LEFT JOIN {{t "product_lang"}} l ON l.id_product = p.id_product AND l.id_shop = h.id_shop AND l.id_lang = {{v "language"}}
-LEFT JOIN (SELECT a.id_product, MIN(NULLIF(a.name, '')) AS name FROM {{t "product_lang"}} a GROUP BY a.id_product) y ON y.id_product = p.id_product
+LEFT JOIN (SELECT a.id_product, COALESCE(MIN(CASE WHEN a.id_lang = {{v "language"}} THEN NULLIF(a.name, '') END), MIN(NULLIF(a.name, ''))) AS name
+           FROM {{t "product_lang"}} a GROUP BY a.id_product) y ON y.id_product = p.id_product
 {{- if and (has "manufacturer" "id_manufacturer" "name") (has "product" "id_manufacturer")}}
 LEFT JOIN {{t "manufacturer"}} m ON m.id_manufacturer = p.id_manufacturer
 {{- end}}
@@ -75,26 +77,26 @@ SELECT {{template "customer" "o"}}, d.product_id AS product, 'purchase' AS kind,
        SUM({{template "quantity" .}}) AS quantity, MIN(o.date_add) AS at, o.id_order AS order_id
 FROM {{t "orders"}} o
 JOIN {{t "order_detail"}} d ON d.id_order = o.id_order
-JOIN {{t "product_shop"}} h ON h.id_product = d.product_id AND h.id_shop = {{template "shop" .}}
+JOIN {{t "product"}} p ON p.id_product = d.product_id
 LEFT JOIN {{t "customer"}} c ON c.id_customer = o.id_customer
-WHERE o.valid = 1 AND {{template "quantity" .}} > 0
-{{- if and $config (has "orders" "current_state")}}
-  AND o.current_state NOT IN (SELECT CAST(g.value AS UNSIGNED) FROM {{t "configuration"}} g
-                              WHERE g.name IN ('PS_OS_CANCELED', 'PS_OS_REFUND', 'PS_OS_ERROR') AND g.value IS NOT NULL)
-{{- end}}
-{{- if and (has "orders" "id_shop") (ne (get "store") "all")}}
-  AND o.id_shop = {{v "store"}}
-{{- end}}
+WHERE {{template "sold" .}} AND {{template "quantity" .}} > 0{{template "in-shop" .}}
 GROUP BY o.id_order, o.id_customer{{if has "customer" "is_guest"}}, c.is_guest{{end}}, d.product_id
 {{- if has "product_comment" "id_product" "id_customer" "grade" "validate" "date_add"}}
 UNION ALL
 SELECT {{template "customer" "r"}}, r.id_product, 'rating', CAST(r.grade AS DECIMAL(5, 2)), CAST(NULL AS DECIMAL(12, 4)), r.date_add, NULL
 FROM {{t "product_comment"}} r
-JOIN {{t "product_shop"}} h ON h.id_product = r.id_product AND h.id_shop = {{template "shop" .}}
+JOIN {{t "product"}} p ON p.id_product = r.id_product
 LEFT JOIN {{t "customer"}} c ON c.id_customer = r.id_customer
 WHERE r.validate = 1{{if has "product_comment" "deleted"}} AND r.deleted = 0{{end}} AND r.grade BETWEEN 1 AND 5
 {{- end}};
 
+{{- define "sold"}}(o.valid = 1
+{{- if and (has "configuration" "name" "value") (has "orders" "current_state")}}
+  AND o.current_state NOT IN (SELECT CAST(g.value AS UNSIGNED) FROM {{t "configuration"}} g
+                              WHERE g.name IN ('PS_OS_CANCELED', 'PS_OS_REFUND', 'PS_OS_ERROR') AND g.value IS NOT NULL)
+{{- end}}){{end}}
+{{- define "in-shop"}}{{if and (has "orders" "id_shop") (ne (get "store") "all")}}
+  AND o.id_shop = {{v "store"}}{{end}}{{end}}
 {{- define "shop"}}{{view "store"}}{{end}}
 {{- define "quantity"}}(CAST(d.product_quantity AS SIGNED) - CAST(GREATEST(COALESCE(d.product_quantity_refunded, 0), {{if has "order_detail" "product_quantity_return"}}COALESCE(d.product_quantity_return, 0){{else}}0{{end}}) AS SIGNED)){{end}}
 {{- define "customer"}}

@@ -24,3 +24,19 @@ WHERE g.name = 'PS_CURRENCY_DEFAULT' ORDER BY {{if has "configuration" "id_shop"
 
 -- look up: choices currency
 {{if has "currency" "id_currency" "iso_code"}}SELECT iso_code FROM {{t "currency"}} ORDER BY id_currency{{end}}
+
+
+-- look up: left out
+{{- $state := and (has "orders" "current_state") (has "order_state_lang" "id_order_state" "id_lang" "name")}}
+SELECT {{if $state}}CONCAT('orders in state ', COALESCE(n.name, o.current_state)){{else}}'orders that are not valid'{{end}}, COUNT(*) FROM {{t "orders"}} o
+{{- if $state}}
+LEFT JOIN {{t "order_state_lang"}} n ON n.id_order_state = o.current_state AND n.id_lang = {{v "language"}}
+{{- end}}
+WHERE NOT {{template "sold" .}} GROUP BY 1
+UNION ALL
+SELECT 'lines of products that are gone', COUNT(*) FROM {{t "orders"}} o JOIN {{t "order_detail"}} d ON d.id_order = o.id_order
+LEFT JOIN {{t "product"}} p ON p.id_product = d.product_id WHERE {{template "sold" .}} AND p.id_product IS NULL{{template "in-shop" .}}
+{{- if and (has "orders" "id_shop") (ne (get "store") "all")}}
+UNION ALL
+SELECT 'orders of other shops', COUNT(*) FROM {{t "orders"}} o WHERE {{template "sold" .}} AND o.id_shop <> {{v "store"}}
+{{- end}}

@@ -20,8 +20,8 @@ SELECT LOWER(HEX(p.id)) AS id,
 {{- end}}
        {{v "currency"}} AS currency,
        CASE WHEN p.active = 0 OR p.active IS NULL THEN 0
-{{- if and (filled "product_visibility" "product_id" "sales_channel_id") (ne (get "store") "all")}}
-            WHEN h.product_id IS NULL THEN 0 -- not in this sales channel
+{{- if filled "product_visibility" "product_id" "sales_channel_id"}}
+            WHEN h.product_id IS NULL THEN 0 -- not in {{if eq (get "store") "all"}}any{{else}}this{{end}} sales channel
 {{- end}}
 {{- if has "product" "is_closeout"}}
             WHEN c.variants > 0 THEN c.available
@@ -52,8 +52,8 @@ LEFT JOIN (SELECT a.product_manufacturer_id, COALESCE(MAX(CASE WHEN a.language_i
 {{- if and (has "product" "price") (has "currency" "id" "iso_code" "factor")}}
 LEFT JOIN (SELECT a.id, a.factor FROM {{t "currency"}} a WHERE a.iso_code = {{v "currency"}} ORDER BY a.id LIMIT 1) u ON u.factor > 0
 {{- end}}
-{{- if and (filled "product_visibility" "product_id" "sales_channel_id") (ne (get "store") "all")}}
-LEFT JOIN (SELECT DISTINCT a.product_id FROM {{t "product_visibility"}} a WHERE a.sales_channel_id = {{v "store"}}) h ON h.product_id = p.id
+{{- if filled "product_visibility" "product_id" "sales_channel_id"}}
+LEFT JOIN (SELECT DISTINCT a.product_id FROM {{t "product_visibility"}} a{{if ne (get "store") "all"}} WHERE a.sales_channel_id = {{v "store"}}{{end}}) h ON h.product_id = p.id
 {{- end}}
 {{- if and (has "product_category" "product_id" "category_id") (has "category_translation" "category_id" "language_id" "name")}}
 LEFT JOIN (SELECT d.product_id, {{jsonlist "d.name"}} AS names
@@ -90,15 +90,11 @@ JOIN {{t "product"}} p ON p.id = d.product_id AND p.version_id = {{$live}}
 LEFT JOIN {{t "order_customer"}} w ON w.order_id = o.id AND w.order_version_id = o.version_id AND w.version_id = o.version_id
 LEFT JOIN {{t "customer"}} c ON c.id = w.customer_id
 {{- if $paid}}
-LEFT JOIN (SELECT b.order_id,
-                  MAX(CASE WHEN e.technical_name IN ('paid', 'paid_partially', 'authorized', 'refunded_partially') THEN 1 ELSE 0 END) AS paid,
-                  MAX(CASE WHEN e.technical_name IN ('open', 'in_progress', 'reminded', 'unconfirmed') THEN 1 ELSE 0 END) AS waiting
-           FROM {{t "order_transaction"}} b JOIN {{t "state_machine_state"}} e ON e.id = b.state_id
-           WHERE b.version_id = {{$live}} GROUP BY b.order_id) f ON f.order_id = o.id
+LEFT JOIN ({{template "payments" .}}) f ON f.order_id = o.id
 {{- end}}
 WHERE o.version_id = {{$live}}
 {{- if $paid}}
-  AND (f.order_id IS NULL OR f.paid = 1 OR f.waiting = 1 AND z.technical_name <> 'open')
+  AND {{template "paid" .}}
 {{- end}}
 {{- if ne (get "store") "all"}}
   AND o.sales_channel_id = {{v "store"}}
@@ -124,3 +120,9 @@ WHERE r.status = 1 AND r.points BETWEEN 1 AND 5
 {{- if has "customer" "guest"}}CASE WHEN c.guest = 0 THEN LOWER(HEX(c.id)) END AS customer, CASE WHEN c.guest = 0 THEN NULL ELSE {{$key}} END AS session
 {{- else}}LOWER(HEX(c.id)) AS customer, CASE WHEN c.id IS NOT NULL THEN NULL ELSE {{$key}} END AS session{{end}}
 {{- end}}
+{{- define "paid"}}(f.order_id IS NULL OR f.paid = 1 OR f.waiting = 1 AND z.technical_name <> 'open'){{end}}
+{{- define "payments"}}SELECT b.order_id, GROUP_CONCAT(DISTINCT e.technical_name ORDER BY e.technical_name SEPARATOR ' and ') AS states,
+                  MAX(CASE WHEN e.technical_name IN ('paid', 'paid_partially', 'authorized', 'refunded_partially') THEN 1 ELSE 0 END) AS paid,
+                  MAX(CASE WHEN e.technical_name IN ('open', 'in_progress', 'reminded', 'unconfirmed') THEN 1 ELSE 0 END) AS waiting
+           FROM {{t "order_transaction"}} b JOIN {{t "state_machine_state"}} e ON e.id = b.state_id
+           WHERE b.version_id = {{v "live_version"}} GROUP BY b.order_id{{end}}

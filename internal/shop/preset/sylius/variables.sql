@@ -21,3 +21,13 @@ SELECT u.code FROM {{t "sylius_channel"}} c JOIN {{t "sylius_currency"}} u ON u.
 -- look up: choices currency
 {{if and (has "sylius_channel" "base_currency_id") (has "sylius_currency" "id" "code")}}
 SELECT u.code FROM {{t "sylius_channel"}} c JOIN {{t "sylius_currency"}} u ON u.id = c.base_currency_id WHERE c.id = {{view "store"}}{{end}}
+
+
+-- look up: left out
+SELECT CONCAT('orders in state ', o.state, ' with payment ', o.payment_state), COUNT(*) FROM {{t "sylius_order"}} o
+WHERE o.state <> 'cart' AND NOT (o.state IN ('new', 'fulfilled') AND o.payment_state IN ({{in "paid"}})) GROUP BY o.state, o.payment_state
+{{- if ne (get "store") "all"}}
+UNION ALL
+SELECT 'orders of other channels', COUNT(*) FROM {{t "sylius_order"}} o
+WHERE o.state IN ('new', 'fulfilled') AND o.payment_state IN ({{in "paid"}}) AND o.channel_id <> {{v "store"}}
+{{- end}}

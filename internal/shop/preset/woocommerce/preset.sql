@@ -1,11 +1,14 @@
 -- The id of a product is its post ID, which every page and event of the storefront has; a variation
 -- counts as its product. A customer is the WordPress user; a guest keeps the key of the shop's
--- customer table (one e-mail address) or, without it, the order.
-{{- $lookup := and (filled "wc_order_product_lookup" "order_id" "product_id" "product_qty") (has "wc_order_stats" "order_id" "status") -}}
+-- customer table (one e-mail address) or, without it, the order. Orders are read from {{template "source" .}},
+-- which has the most sales.
+{{- $lookup := eq (get "source") "analytics" -}}
 {{- $people := filled "wc_customer_lookup" "customer_id" "user_id" -}}
-{{- $hpos := filled "wc_orders" "id" "status" "customer_id" -}}
+{{- $hpos := eq (get "source") "orders" -}}
+{{- $meta := has "usermeta" "user_id" "meta_key" "meta_value" -}}
+{{- $guests := and $people (filled "wc_order_stats" "order_id" "customer_id") -}}
 {{- $terms := and (has "term_relationships" "object_id" "term_taxonomy_id") (has "term_taxonomy" "term_id" "taxonomy") (has "terms" "name") -}}
-{{- $wpml := has "icl_translations" "element_type" "element_id" "trid" "language_code" }}
+{{- $translated := or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes") }}
 
 -- kindred: products
 SELECT p.ID AS id,
@@ -14,7 +17,7 @@ SELECT p.ID AS id,
        k.names AS categories,
        b.name AS brand,
 {{- end}}
-{{- if has "wc_product_meta_lookup" "product_id" "min_price"}}
+{{- if filled "wc_product_meta_lookup" "product_id" "min_price"}}
        CAST(l.min_price AS DECIMAL(12, 4)) AS price,
 {{- else if has "postmeta" "post_id" "meta_key" "meta_value"}}
        CAST(NULLIF(l.price, '') AS DECIMAL(12, 4)) AS price,
@@ -24,7 +27,7 @@ SELECT p.ID AS id,
 {{- if $terms}}
             WHEN h.object_id IS NOT NULL THEN 0 -- hidden from the catalogue
 {{- end}}
-{{- if or (has "wc_product_meta_lookup" "product_id" "stock_status") (has "postmeta" "post_id" "meta_key" "meta_value")}}
+{{- if or (filled "wc_product_meta_lookup" "product_id" "stock_status") (has "postmeta" "post_id" "meta_key" "meta_value")}}
             WHEN l.stock_status = 'outofstock' THEN 0
 {{- end}}
             ELSE 1 END AS available,
@@ -33,7 +36,7 @@ SELECT p.ID AS id,
 {{- end}}
        CONCAT('/?p=', p.ID) AS url
 FROM {{t "posts"}} p
-{{- if has "wc_product_meta_lookup" "product_id"}}
+{{- if filled "wc_product_meta_lookup" "product_id"}}
 LEFT JOIN {{t "wc_product_meta_lookup"}} l ON l.product_id = p.ID
 {{- else if has "postmeta" "post_id" "meta_key" "meta_value"}}
 LEFT JOIN (SELECT m.post_id, MAX(CASE WHEN m.meta_key = '_stock_status' THEN m.meta_value END) AS stock_status,
@@ -68,18 +71,21 @@ LEFT JOIN (SELECT m.post_id, MAX(CONCAT('/wp-content/uploads/', f.meta_value)) A
            JOIN {{t "postmeta"}} f ON f.post_id = CAST(m.meta_value AS UNSIGNED) AND f.meta_key = '_wp_attached_file'
            WHERE m.meta_key = '_thumbnail_id' GROUP BY m.post_id) i ON i.post_id = p.ID
 {{- end}}
-{{- if $wpml}}
-JOIN {{t "icl_translations"}} w ON w.element_id = p.ID AND w.element_type = 'post_product'
- AND w.language_code = {{v "language"}}
+{{- if $translated}}
+LEFT JOIN ({{template "translations" .}}) e ON e.element_id = p.ID
+LEFT JOIN ({{template "translations" .}}) w ON w.trid = e.trid AND w.language_code = {{v "language"}}
 {{- end}}
-WHERE p.post_type = 'product' AND p.post_status IN ('publish', 'private', 'draft', 'pending', 'future');
-{{- if $people}}
+WHERE p.post_type = 'product' AND p.post_status IN ('publish', 'private', 'draft', 'pending', 'future')
+{{- if $translated}}
+  AND (w.element_id IS NULL OR w.element_id = p.ID) -- its translations count as it
+{{- end}};
+{{- if and $people (or $lookup (not $meta))}}
 
 -- kindred: customers
 SELECT c.user_id AS id, NULLIF(c.country, '') AS country, NULLIF(c.city, '') AS city
 FROM {{t "wc_customer_lookup"}} c
 WHERE c.user_id > 0;
-{{- else if has "usermeta" "user_id" "meta_key" "meta_value"}}
+{{- else if $meta}}
 
 -- kindred: customers
 SELECT m.user_id AS id, NULLIF(MAX(CASE WHEN m.meta_key = 'billing_country' THEN m.meta_value END), '') AS country,
@@ -111,7 +117,11 @@ LEFT JOIN {{t "wc_customer_lookup"}} c ON c.customer_id = s.customer_id
 {{- end}}
 {{- else}}
 SELECT NULLIF(s.customer_id, 0) AS customer,
-       CASE WHEN s.customer_id > 0 THEN NULL ELSE CONCAT('order-', s.order_id) END AS session,
+       CASE WHEN s.customer_id > 0 THEN NULL
+{{- if $guests}}
+            WHEN g.customer_id > 0 THEN CONCAT('guest-', g.customer_id)
+{{- end}}
+            ELSE CONCAT('order-', s.order_id) END AS session,
        s.product, 'purchase' AS kind, CAST(NULL AS DECIMAL(5, 2)) AS value, s.quantity, s.at, s.order_id
 FROM (SELECT h.id AS order_id, MAX(h.customer_id) AS customer_id, {{template "product" .}} AS product,
              SUM(CAST(y.meta_value AS DECIMAL(12, 4))) AS quantity, MIN(h.at) AS at
@@ -143,6 +153,9 @@ FROM (SELECT h.id AS order_id, MAX(h.customer_id) AS customer_id, {{template "pr
       GROUP BY h.id, {{template "product" .}}
       HAVING SUM(CAST(y.meta_value AS DECIMAL(12, 4))) > 0) s
 JOIN {{t "posts"}} q ON q.ID = s.product AND q.post_type = 'product' AND q.post_status IN ('publish', 'private', 'draft', 'pending', 'future')
+{{- if $guests}}
+LEFT JOIN {{t "wc_order_stats"}} g ON g.order_id = s.order_id
+{{- end}}
 {{- end}}
 {{- if and (has "comments" "comment_ID" "comment_post_ID" "comment_approved" "comment_type" "user_id") (has "commentmeta" "comment_id" "meta_key" "meta_value")}}
 UNION ALL
@@ -157,13 +170,22 @@ WHERE m.comment_approved = '1' AND m.comment_type IN ('review', '')
 {{- end}};
 
 {{- define "product"}}
-{{- if has "icl_translations" "element_type" "element_id" "trid" "language_code"}}COALESCE(w.element_id, CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END)
+{{- if or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes")}}COALESCE(w.element_id, CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END)
 {{- else}}CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END{{end}}
 {{- end}}
 {{- define "translated"}}
-{{- if has "icl_translations" "element_type" "element_id" "trid" "language_code"}}
-      LEFT JOIN {{t "icl_translations"}} e ON e.element_id = CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END
-       AND e.element_type = 'post_product'
-      LEFT JOIN {{t "icl_translations"}} w ON w.trid = e.trid AND w.element_type = 'post_product' AND w.language_code = {{v "language"}}
+{{- if or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes")}}
+      LEFT JOIN ({{template "translations" .}}) e ON e.element_id = CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END
+      LEFT JOIN ({{template "translations" .}}) w ON w.trid = e.trid AND w.language_code = {{v "language"}}
 {{- end}}
 {{- end}}
+{{- define "translations"}}
+{{- if has "icl_translations" "element_type" "element_id" "trid" "language_code"}}SELECT a.element_id, a.trid, a.language_code FROM {{t "icl_translations"}} a WHERE a.element_type = 'post_product'
+{{- else}}SELECT a.object_id AS element_id, c.term_taxonomy_id AS trid, d.slug AS language_code
+           FROM {{t "term_relationships"}} a
+           JOIN {{t "term_taxonomy"}} b ON b.term_taxonomy_id = a.term_taxonomy_id AND b.taxonomy = 'language'
+           JOIN {{t "terms"}} d ON d.term_id = b.term_id
+           JOIN {{t "term_relationships"}} c ON c.object_id = a.object_id
+           JOIN {{t "term_taxonomy"}} g ON g.term_taxonomy_id = c.term_taxonomy_id AND g.taxonomy = 'post_translations'
+{{- end}}{{end}}
+{{- define "source"}}{{if eq (get "source") "analytics"}}the analytics tables{{else if eq (get "source") "orders"}}the order tables{{else}}the posts{{end}}{{end}}
