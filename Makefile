@@ -20,7 +20,7 @@ help:
 ##- the whole loop
 
 .PHONY: demo
-demo: build ## Run the whole loop on this machine; DATA=<folder> uses its MovieLens or CSV files
+demo: build ## Run the whole loop on this machine; DATA=<file or folder> uses your ratings, orders or events (docs/files.md)
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
@@ -51,7 +51,7 @@ deploy: build ## Create buckets, streams and the two Lambda functions; needed af
 
 .PHONY: $(PROGRAMS)
 connect: build ## Bring your shop live: MYSQL_DSN=… recognises its system, maps it, runs etl, train and publish
-seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import FOLDER"
+seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import PATH"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate passes it: ARGS="list", "rollback", …

@@ -35,6 +35,7 @@ func newSeeding(t *testing.T) seeding {
 // seedResult is the part of seed's JSON that others rely on.
 type seedResult struct {
 	Customers, Products, Ratings int
+	Interactions                 int
 	NoOp                         bool   `json:"no_op"`
 	Kind                         string `json:"kind"`
 	ContentHash                  string `json:"content_hash"`

@@ -4,15 +4,22 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"kindred/internal/platform/program"
 	"kindred/localstack/demo/loop"
 )
 
 type command struct {
-	Data   string  `placeholder:"FOLDER" type:"existingdir" help:"Folder with MovieLens or CSV files to use. Default: a generated shop."`
+	Data string `placeholder:"PATH" type:"path" help:"File or folder to use: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines or Parquet (docs/files.md). Default: a generated shop."`
+	// as of seed import
+	Column   map[string]string `placeholder:"ROLE=NAME" help:"With --data: name a column of the files, such as product=sku. Repeat it for several columns."`
+	Kind     string            `placeholder:"KIND" help:"With --data: what every line is, such as view or purchase, if no column says so."`
+	DayFirst bool              `help:"With --data: read 1/12/2010 as the first of December."`
+
 	Scale  float64 `default:"1" help:"Size of the generated shop: 1 is 2,000 customers and 100,000 ratings."`
 	Events int     `default:"2000" help:"Number of clicks to send."`
 	Poison int     `default:"20" help:"Number of unreadable records to send between the clicks."`
@@ -28,6 +35,15 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	d := loop.Demo{
 		Programs: filepath.Dir(executable), State: c.State, Data: c.Data, Scale: c.Scale,
 		Events: c.Events, Poison: c.Poison, Rate: c.Rate, Out: out.Stdout, Progress: out.Stderr,
+	}
+	for _, role := range slices.Sorted(maps.Keys(c.Column)) {
+		d.ImportFlags = append(d.ImportFlags, "--column", role+"="+c.Column[role])
+	}
+	if c.Kind != "" {
+		d.ImportFlags = append(d.ImportFlags, "--kind", c.Kind)
+	}
+	if c.DayFirst {
+		d.ImportFlags = append(d.ImportFlags, "--day-first")
 	}
 	return d.Run(ctx)
 }

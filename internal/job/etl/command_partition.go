@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,13 +49,16 @@ func (r PartResult) Unchanged() bool { return r.NoOp }
 func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Repository, out *program.Output,
 	start time.Time) error {
 	index, partitions, err := parsePartition(c.Partition)
-	if err = cmp.Or(err, shop.inOne()); err != nil {
+	if err != nil {
 		return err
 	}
 	var part Part
 	var done bool
 	job := Job{Name: c.Job, Partitions: partitions, Mapping: shop.options.Mapping}
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
+		if err := inOne(snapshot); err != nil {
+			return err
+		}
 		o, close := c.options(ctx, out)
 		defer close()
 		part, done, err = RunPartition(ctx, snapshot, repo, job, index, o)
@@ -94,9 +96,9 @@ func jobError(job string, err error) error {
 
 // inOne refuses to cut a shop with interactions into partitions: one process sorts its
 // interactions.
-func (s shopAt) inOne() error {
-	if s.options.Mapping.HasInteractions() {
-		return fmt.Errorf("%w: a mapping with interactions is read whole by one process; leave partitions out",
+func inOne(snapshot *mysqlsource.Snapshot) error {
+	if snapshot.Mapped().HasInteractions() {
+		return fmt.Errorf("%w: a shop of interactions is read whole by one process; leave partitions out",
 			program.ErrConfig)
 	}
 	return nil
@@ -124,13 +126,13 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	if err := shop.inOne(); err != nil {
-		return err
-	}
 	var plan Plan
 	var made bool
 	job := Job{Name: c.Job, Partitions: c.Partitions, Mapping: shop.options.Mapping}
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
+		if err := inOne(snapshot); err != nil {
+			return err
+		}
 		o := c.accepting(Limits{})
 		o.ScratchDir = c.ScratchDir
 		plan, made, err = MakePlan(ctx, snapshot, repo, job, o)

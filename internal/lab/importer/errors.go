@@ -3,7 +3,7 @@ package importer
 import "errors"
 
 var (
-	// ErrUnknownFolder says that a folder holds no set of files that can be imported.
+	// ErrUnknownFolder says that a path holds no files that can be imported.
 	ErrUnknownFolder = errors.New("nothing to import")
 	// ErrNothing says that the files hold no row that can be imported. Such an import never replaces a
 	// shop.

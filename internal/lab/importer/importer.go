@@ -1,5 +1,7 @@
-// Package importer reads published rating data and CSV files into the shop's rows. It owns the file
-// formats and how their columns map to ours; it does not store anything.
+// Package importer reads published data, and files of orders and events, into the shop's rows. It
+// owns the file formats and how their columns map to ours; it does not store anything. MovieLens and
+// CSV files with the columns of kindred's ratings become a shop of contract 1 (Read), all else one of
+// contract 2 (History).
 //
 // What MovieLens files lack stays plainly empty: no prices (0.00), no countries and cities, one
 // piece in stock so that every film can be recommended. A film's line is its first genre, its scale
@@ -48,6 +50,7 @@ func formats() []format {
 	return []format{
 		{"MovieLens 100K", []string{"u.data", "u.item"}, read100K},
 		{"MovieLens (ml-latest, ml-20m, …)", []string{"ratings.csv", "movies.csv"}, readLatest},
+		{"MovieLens 1M or 10M", []string{"ratings.dat", "movies.dat"}, readColons},
 		{"CSV", []string{"customers.csv", "products.csv", "ratings.csv"}, readCSV},
 	}
 }
@@ -82,8 +85,12 @@ func Read(folder string) (*Shop, error) {
 
 func holds(folder string, files []string) bool {
 	return !slices.ContainsFunc(files, func(name string) bool {
-		info, err := os.Stat(filepath.Join(folder, name))
-		return err != nil || info.IsDir()
+		for _, name := range []string{name, name + packed} {
+			if info, err := os.Stat(filepath.Join(folder, name)); err == nil && !info.IsDir() {
+				return false
+			}
+		}
+		return true
 	})
 }
 

@@ -117,28 +117,37 @@ func read100K(folder string, s *Shop) error {
 	}
 	seen := map[string]bool{}
 	if holds(folder, []string{"u.user"}) {
-		err := eachLine(folder, "u.user", "|", 5, func(f []string) error {
-			number, err := integer("user", f[0], 32)
-			if err != nil {
-				return err
-			}
-			c := viewer(strconv.FormatInt(number, 10))
-			if seen[c.ID] {
-				return fmt.Errorf("user %s is there twice", c.ID)
-			}
-			if zip := f[4]; zip != "" {
-				c.PostalCode = &zip
-			}
-			seen[c.ID] = true
-			s.Customers = append(s.Customers, c)
-			return nil
-		})
-		if err != nil {
+		if err := s.eachViewer(folder, "u.user", "|", seen); err != nil {
 			return err
 		}
 	}
+	return s.eachOpinion(folder, "u.data", "\t", seen)
+}
+
+// eachViewer reads the users of a file without header, whose fifth field is the zip code.
+func (s *Shop) eachViewer(folder, file, separator string, seen map[string]bool) error {
+	return eachLine(folder, file, separator, 5, func(f []string) error {
+		number, err := integer("user", f[0], 32)
+		if err != nil {
+			return err
+		}
+		c := viewer(strconv.FormatInt(number, 10))
+		if seen[c.ID] {
+			return fmt.Errorf("user %s is there twice", c.ID)
+		}
+		if zip := f[4]; zip != "" && len(zip) <= maxPostalCode {
+			c.PostalCode = &zip
+		}
+		seen[c.ID] = true
+		s.Customers = append(s.Customers, c)
+		return nil
+	})
+}
+
+// eachOpinion reads the ratings of a file without header. seen are the users who are known already.
+func (s *Shop) eachOpinion(folder, file, separator string, seen map[string]bool) error {
 	codes, ids := s.codes(), codes{}
-	return eachLine(folder, "u.data", "\t", 4, func(f []string) error {
+	return eachLine(folder, file, separator, 4, func(f []string) error {
 		r, err := opinion(f[0], codes.of(f[1]), f[2], f[3], ids)
 		if err != nil {
 			return err
@@ -150,6 +159,34 @@ func read100K(folder string, s *Shop) error {
 		s.Ratings = append(s.Ratings, r)
 		return nil
 	})
+}
+
+// readColons reads ratings.dat and movies.dat, whose fields are divided by two colons, and, where it
+// is there, users.dat for the zip codes. They are in Latin-1 or in UTF-8.
+func readColons(folder string, s *Shop) error {
+	s.Kind = KindMovieLens
+	const colons = "::"
+	films := map[string]bool{}
+	err := eachLine(folder, "movies.dat", colons, 3, func(f []string) error {
+		genre, _, _ := strings.Cut(f[2], "|")
+		p := film(f[0], f[1], truncate(strings.Trim(genre, "()"), maxLine))
+		if films[p.Code] {
+			return fmt.Errorf("film %s is there twice", p.Code)
+		}
+		films[p.Code] = true
+		s.Products = append(s.Products, p)
+		return checkProduct(p)
+	})
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{}
+	if holds(folder, []string{"users.dat"}) {
+		if err := s.eachViewer(folder, "users.dat", colons, seen); err != nil {
+			return err
+		}
+	}
+	return s.eachOpinion(folder, "ratings.dat", colons, seen)
 }
 
 // eachLine splits every line of a file without header into exactly columns fields. Errors name file and line.

@@ -12,22 +12,26 @@ import (
 // headBytes is how much of a file is looked at to tell what it is.
 const headBytes = 4096
 
-// openText opens a text file after its byte order mark, and refuses what is no UTF-8 at first sight.
+// openText opens a text file after its byte order mark, gzipped or not, and refuses what is no UTF-8
+// at first sight. The file may have the name with .gz behind it.
 func openText(folder, file string) (in *bufio.Reader, closeFile func(), err error) {
-	f, err := os.Open(filepath.Join(folder, file))
-	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", file, err)
+	path := filepath.Join(folder, file)
+	if _, err := os.Stat(path); err != nil {
+		path += packed
 	}
-	in = bufio.NewReaderSize(f, 1<<16)
-	head, _ := in.Peek(headBytes) // a fault shows again when the file is read
+	f, err := openFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	head, _ := f.Peek(headBytes) // a fault shows again when the file is read
 	if problem := foreign(head); problem != "" {
 		return nil, nil, errors.Join(fmt.Errorf("read %s: the file is %s; save it as CSV in UTF-8", file, problem), f.Close())
 	}
-	if bytes.HasPrefix(head, []byte("\ufeff")) { // Excel's byte order mark
-		_, _ = in.Discard(len("\ufeff"))
-	}
-	return in, func() { _ = f.Close() }, nil
+	return f.Reader, func() { _ = f.Close() }, nil
 }
+
+// packed ends the name of a gzipped file.
+const packed = ".gz"
 
 // foreign says what a file is that is not in UTF-8; "" when nothing shows.
 func foreign(head []byte) string {
@@ -46,8 +50,6 @@ func foreign(head []byte) string {
 		return "UTF-16 (big-endian)"
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return "a ZIP archive or an Excel workbook"
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		return "compressed with gzip"
 	}
 	return ""
 }

@@ -40,6 +40,9 @@ const mostRate = 1e9
 // likedStars is what a rating must have for its product to draw a visitor of an imported shop.
 const likedStars = 4
 
+// mostWanted bounds how many interactions of an imported shop guide its visitors.
+const mostWanted = 500_000
+
 // Command is the command line.
 type Command struct {
 	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated visitors (the default command)."`
@@ -201,7 +204,15 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.C
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	products, err := db.Products(ctx)
+	history, err := db.HasHistory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := db.Products
+	if history {
+		read = db.Listed
+	}
+	products, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -217,6 +228,13 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.C
 	if c.React {
 		cfg.Patience = c.Patience
 		cfg.Active = mostActive // most of them wait
+	}
+	if history {
+		customers, wanted, err := db.Wanted(ctx, likedStars, mostWanted)
+		if err != nil {
+			return nil, err
+		}
+		return visitor.New(cfg, products, visitor.NewLikes(customers, products, wanted))
 	}
 	planted, err := c.planted(ctx, products)
 	if err != nil {

@@ -8,8 +8,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
+	"kindred/internal/lab/importer"
 	"kindred/internal/lab/plantedshop"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
@@ -24,7 +28,7 @@ const Description = "Fill the shop's MySQL database: with a generated shop, whos
 // Command is the command line.
 type Command struct {
 	Generate Generate `cmd:"" help:"Generate a shop whose customers' tastes are known, so that the best possible ranking is known too."`
-	Import   Import   `cmd:"" help:"Import MovieLens files or CSV files."`
+	Import   Import   `cmd:"" help:"Import files of ratings, orders or events: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines or Parquet (docs/files.md)."`
 	System   System   `cmd:"" help:"Generate a shop in the tables of another shop system, such as WooCommerce, to try kindred with that system."`
 }
 
@@ -38,9 +42,13 @@ type target struct {
 // result is what a command prints.
 type result struct {
 	shopdb.Result
-	Duplicates int     `json:"duplicates"` // earlier ratings of a pair, dropped
-	Orphans    int     `json:"orphans"`    // ratings of unknown customers or products, dropped
-	Seconds    float64 `json:"seconds"`
+	Duplicates int `json:"duplicates"` // earlier ratings of a pair, dropped
+	Orphans    int `json:"orphans"`    // ratings of unknown customers or products, dropped
+	// Format is which files they were, for people, and Files what became of the lines of orders and
+	// events.
+	Format  string            `json:"format,omitempty"`
+	Files   *importer.Account `json:"files,omitempty"`
+	Seconds float64           `json:"seconds"`
 }
 
 // sentence tells it to a person.
@@ -48,6 +56,9 @@ func (r result) sentence(what string) string {
 	verb := "Loaded"
 	if r.NoOp {
 		verb = "Nothing to do: the database already holds"
+	}
+	if r.Kinds != nil {
+		return fmt.Sprintf("%s %s: %s (%.1f s).%s", verb, what, r.history(), r.Seconds, r.account())
 	}
 	s := fmt.Sprintf("%s %s: %d customers, %d products, %d ratings (%.1f s).", verb, what, r.Customers, r.Products,
 		r.Ratings, r.Seconds)
@@ -58,10 +69,54 @@ func (r result) sentence(what string) string {
 	return s
 }
 
+// history says what a shop of orders and events holds.
+func (r result) history() string {
+	parts := []string{fmt.Sprintf("%d customers", r.Customers)}
+	if r.Guests > 0 {
+		parts = append(parts, fmt.Sprintf("%d guests", r.Guests))
+	}
+	parts = append(parts, fmt.Sprintf("%d products", r.Products))
+	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
+		parts = append(parts, fmt.Sprintf("%d of kind %s", r.Kinds[kind], kind))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// account says what became of the files' lines.
+func (r result) account() string {
+	if r.Files == nil {
+		return ""
+	}
+	var b strings.Builder
+	if r.Files.Lines > 0 {
+		fmt.Fprintf(&b, "\n%d lines read, %d kept.", r.Files.Lines, r.Files.Kept)
+	}
+	for _, why := range slices.Sorted(maps.Keys(r.Files.LeftOut)) {
+		fmt.Fprintf(&b, "\nLeft out: %d lines %s.", r.Files.LeftOut[why], why)
+	}
+	for _, note := range r.Files.Notes {
+		b.WriteString("\n" + note)
+	}
+	if len(r.Files.Unused) > 0 {
+		b.WriteString("\nNot used: " + strings.Join(r.Files.Unused, ", ") + ".")
+	}
+	return b.String()
+}
+
+// filling loads a shop into the database.
+type filling func(ctx context.Context, db *shopdb.DB, o shopdb.Options) (shopdb.Result, error)
+
+// ratings is the filling of a shop of contract 1.
+func ratings(content shopdb.Content) filling {
+	return func(ctx context.Context, db *shopdb.DB, o shopdb.Options) (shopdb.Result, error) {
+		return db.Load(ctx, content, o)
+	}
+}
+
 // load fills the database and brings the planted truth in the lake in line: planted is its content,
 // nil for none. A truth that differs is removed before the database changes and written after, so
 // that it is never another shop's.
-func (t *target) load(ctx context.Context, out *program.Output, content shopdb.Content, planted []byte,
+func (t *target) load(ctx context.Context, out *program.Output, fill filling, planted []byte,
 	expectedRows int) (result, error) {
 	start := time.Now()
 	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", t.Bucket)
@@ -79,13 +134,13 @@ func (t *target) load(ctx context.Context, out *program.Output, content shopdb.C
 	truth := plantedTruth{lake: lake, content: planted}
 	bar, done := out.Bar(), 0
 	defer bar.Close()
-	loaded, err := db.Load(ctx, content, shopdb.Options{
+	loaded, err := fill(ctx, db, shopdb.Options{
 		Force:  t.Force,
 		Before: truth.removeOther,
 		After:  truth.write,
 		Progress: func(rows int) {
 			done += rows
-			bar.Show("loading rows", int64(done), int64(expectedRows))
+			bar.Show("loading rows", int64(done), int64(max(expectedRows, done)))
 		},
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func (g *Generate) Run(ctx context.Context, out *program.Output) error {
 	content := shopdb.Content{Kind: "generated", Customers: shop.Customers(), Products: shop.Products(),
 		Ratings: shop.Ratings()}
 	expected := int(float64(cfg.Customers)*(1-cfg.SilentCustomers)*cfg.RatingsPerCustomer) + cfg.Customers + cfg.Products
-	r, err := g.load(ctx, out, content, planted, expected)
+	r, err := g.load(ctx, out, ratings(content), planted, expected)
 	if err != nil {
 		return err
 	}

@@ -33,12 +33,16 @@ func NewLikes(customers []shop.Customer, products []shop.Product, liked []shop.R
 
 func (l *Likes) customers() []shop.Customer { return l.known }
 
-// newcomer has a number after the last, the home of some customer, and the likes of another.
+// newcomer has a number after the last, the home of some customer, and the likes of another. Where
+// ids are no numbers it has one that no customer has.
 func (l *Likes) newcomer(r *rand.Rand, index int) (shop.Customer, taste) {
 	c := shop.Customer{ID: strconv.Itoa(index + 1)}
 	if n := len(l.known); n > 0 {
 		home := l.known[r.IntN(n)]
-		last, _ := text.Integer(l.known[n-1].ID)
+		last, whole := text.Integer(l.known[n-1].ID)
+		if !whole {
+			return shop.Customer{ID: "newcomer-" + c.ID, City: home.City, Country: home.Country}, &likesTaste{Likes: l}
+		}
 		c = shop.Customer{ID: strconv.FormatInt(last+int64(index)+1, 10), City: home.City, Country: home.Country,
 			CreditLimit: home.CreditLimit}
 	}

@@ -53,7 +53,8 @@ type Snapshot struct {
 
 // Options is how a shop is read.
 type Options struct {
-	// Mapping presents tables with other names or columns as ours.
+	// Mapping presents tables with other names or columns as ours. Without one the tables are our own:
+	// those of contract 2 if there are any, else those of contract 1.
 	Mapping Mapping
 	// StatementLimit is how long the server may work on one query. Nil: as the server has it for
 	// the user. 0: as long as it takes.
@@ -177,6 +178,9 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		if err := s.findLocking(); err != nil {
 			return err
 		}
+		if err := s.findOwn(); err != nil {
+			return err
+		}
 		before := s.binlogStatus()
 		if _, err := s.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return err
@@ -224,6 +228,24 @@ func (s *Snapshot) findLocking() error {
 		return err
 	}
 	s.keeper = keep(result.GetString(0, 1))
+	return nil
+}
+
+// findOwn asks for our own tables of contract 2 where no mapping says what to read.
+func (s *Snapshot) findOwn() error {
+	if s.mapping != (Mapping{}) {
+		return nil
+	}
+	result, err := s.conn.Execute("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() " +
+		"AND TABLE_NAME = '" + mapping.OwnInteractions + "'")
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	if found, err := result.GetInt(0, 0); err != nil || found == 0 {
+		return err
+	}
+	s.mapping = mapping.Own()
 	return nil
 }
 

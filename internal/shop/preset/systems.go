@@ -1,5 +1,7 @@
 package preset
 
+import "kindred/internal/shop/mapping"
+
 // What several systems' variables are called in --help and in a mapping's heading.
 const (
 	helpStore    = "the store whose orders, names and prices are read; all: every order"
@@ -12,7 +14,7 @@ const (
 // systems lists every system, each with what its real schema has in the versions that it names.
 func systems() []System {
 	return []System{woocommerce(), magento2(), openmage(), prestashop(), opencart(), shopware6(), sylius(), bagisto(),
-		classicmodels(), ratings()}
+		classicmodels(), ratings(), interactions()}
 }
 
 func woocommerce() System {
@@ -230,6 +232,18 @@ func ratings() System {
 		versions: []release{{"(customers, products, ratings)", nil}},
 		variables: []variable{
 			{name: "currency", help: "the currency of prices, which the tables do not say", kind: word},
+		},
+	}
+}
+
+func interactions() System {
+	return System{
+		Name: "interactions", Title: "kindred's interactions", key: mapping.OwnInteractions, fixed: true,
+		needs: tables(mapping.OwnInteractions+" customer session product kind value quantity at order_id",
+			"kindred_products id name categories brand price currency available", "kindred_customers id country city"),
+		versions: []release{{"(contract 2)", nil}},
+		variables: []variable{
+			{name: "currency", help: "the currency of prices, if another than the products have", kind: word},
 		},
 	}
 }

@@ -23,21 +23,21 @@ const timeLayout = "2006-01-02 15:04:05"
 
 // insertAll fills the shadow tables.
 func (l *loader) insertAll(ctx context.Context, content Content) error {
-	err := insertRows(ctx, l, "customers", 7, slices.Values(content.Customers), func(args []any, c shop.Customer) []any {
+	err := insertRows(ctx, l, "customers", "", 7, slices.Values(content.Customers), func(args []any, c shop.Customer) []any {
 		return append(args, c.ID, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
 			nullable(c.CreditLimit))
 	})
 	if err != nil {
 		return err
 	}
-	err = insertRows(ctx, l, "products", 8, slices.Values(content.Products), func(args []any, p shop.Product) []any {
+	err = insertRows(ctx, l, "products", "", 8, slices.Values(content.Products), func(args []any, p shop.Product) []any {
 		return append(args, p.Code, p.Name, p.Line, p.Scale, p.Vendor, p.QuantityInStock, p.BuyPrice.String(),
 			p.MSRP.String())
 	})
 	if err != nil {
 		return err
 	}
-	return insertRows(ctx, l, "ratings", 4, content.Ratings, func(args []any, r shop.Rating) []any {
+	return insertRows(ctx, l, "ratings", "", 4, content.Ratings, func(args []any, r shop.Rating) []any {
 		var at any
 		if r.RatedAt != nil {
 			at = r.RatedAt.UTC().Format(timeLayout)
@@ -57,10 +57,11 @@ func nullable[T any](v *T) any {
 	return *v
 }
 
-// insertRows writes rows to a shadow table in multi-row inserts; appendArgs adds the columns of one row.
-func insertRows[T any](ctx context.Context, l *loader, table string, columns int, rows iter.Seq[T],
+// insertRows writes rows to a shadow table in multi-row inserts, to the columns that names lists;
+// without names to all. appendArgs adds the columns of one row.
+func insertRows[T any](ctx context.Context, l *loader, table, names string, columns int, rows iter.Seq[T],
 	appendArgs func([]any, T) []any) error {
-	insert := "INSERT INTO " + shadow(table) + " VALUES "
+	insert := "INSERT INTO " + shadow(table) + names + " VALUES "
 	row := "(" + strings.TrimSuffix(strings.Repeat("?,", columns), ",") + ")"
 	full := insert + strings.TrimSuffix(strings.Repeat(row+",", batchRows), ",")
 	var args []any

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,10 +21,11 @@ import (
 //go:embed schema/*.sql
 var schema embed.FS
 
-// The tables, in the order in which they are made. seedTable says what the others hold.
+// seedTable says what the shop's tables hold.
 const seedTable = "kindred_seed"
 
-var tables = [...]string{"customers", "products", "ratings", seedTable}
+// ratingTables are those of contract 1.
+var ratingTables = []string{"customers", "products", "ratings"}
 
 // shadow is the name under which a table is filled before it takes its place.
 func shadow(table string) string { return "kindred_new_" + table }
@@ -52,12 +54,16 @@ type Options struct {
 
 // Result says what the database holds now.
 type Result struct {
-	Customers   int    `json:"customers"`
-	Products    int    `json:"products"`
-	Ratings     int    `json:"ratings"`
-	NoOp        bool   `json:"-"` // the same content was there already
-	Kind        string `json:"kind"`
-	ContentHash string `json:"content_hash"`
+	Customers int `json:"customers"`
+	Products  int `json:"products"`
+	Ratings   int `json:"ratings"`
+	// A shop of contract 2 has interactions instead of ratings. Guests are sessions without a customer.
+	Interactions int            `json:"interactions,omitempty"`
+	Kinds        map[string]int `json:"kinds,omitempty"`
+	Guests       int            `json:"guests,omitempty"`
+	NoOp         bool           `json:"-"` // the same content was there already
+	Kind         string         `json:"kind"`
+	ContentHash  string         `json:"content_hash"`
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -69,40 +75,43 @@ func (r Result) Unchanged() bool { return r.NoOp }
 // is there already is left alone, with whatever has been added to it since. ErrForeignShop protects
 // a shop that seed did not fill.
 func (db *DB) Load(ctx context.Context, content Content, opts Options) (Result, error) {
-	result, err := db.load(ctx, content, opts)
-	return result, db.witness.Explain(err)
-}
-
-func (db *DB) load(ctx context.Context, content Content, opts Options) (Result, error) {
 	result := Result{Customers: len(content.Customers), Products: len(content.Products), Kind: content.Kind}
 	var err error
 	if result.ContentHash, result.Ratings, err = fingerprint(content); err != nil {
 		return Result{}, err
 	}
+	l := &loader{tables: ratingTables, others: historyTables, progress: opts.Progress}
+	err = db.load(ctx, l, opts, &result, func(ctx context.Context) error { return l.insertAll(ctx, content) })
+	return result, db.witness.Explain(err)
+}
+
+// load brings the content of result into the database, whose rows insert puts into shadow tables.
+func (db *DB) load(ctx context.Context, l *loader, opts Options, result *Result,
+	insert func(context.Context) error) error {
 	conn, err := db.sql.Conn(ctx)
 	if err != nil {
-		return Result{}, fmt.Errorf("connect to database %s: %w", db.name, err)
+		return fmt.Errorf("connect to database %s: %w", db.name, err)
 	}
 	defer func() { _ = conn.Close() }()
-	l := &loader{conn: conn, progress: opts.Progress}
+	l.conn = conn
 	if err := l.lock(ctx); err != nil {
-		return Result{}, err
+		return err
 	}
 	defer l.unlock(ctx)
 	held, seeded, err := l.state(ctx)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	if !opts.Force {
-		if !seeded && l.filled {
-			return Result{}, fmt.Errorf("%w: database %s has customers, products or ratings; use an empty one, or --force to replace them",
-				ErrForeignShop, db.name)
+		if !seeded && (l.filled || l.othersFilled) || l.filled && l.othersFilled {
+			return fmt.Errorf("%w: database %s has rows in %s; use an empty one, or --force to replace them",
+				ErrForeignShop, db.name, strings.Join(l.found, ", "))
 		}
 		result.NoOp = held == result.ContentHash && l.filled
 	}
 	var steps []func(context.Context) error
 	if !result.NoOp {
-		fill := func(ctx context.Context) error { return l.fill(ctx, content, result.ContentHash) }
+		fill := func(ctx context.Context) error { return l.fill(ctx, *result, insert) }
 		steps = append(steps, fill, opts.Before, l.swap)
 	}
 	for _, step := range append(steps, opts.After) {
@@ -110,10 +119,10 @@ func (db *DB) load(ctx context.Context, content Content, opts Options) (Result, 
 			continue
 		}
 		if err := step(ctx); err != nil {
-			return Result{}, err
+			return err
 		}
 	}
-	return result, nil
+	return nil
 }
 
 // fingerprint hashes every row, so that equal content is recognised, and counts the ratings.
@@ -169,9 +178,14 @@ func idOf(id string) any {
 // loader is one load over one connection.
 type loader struct {
 	conn     *sql.Conn
+	tables   []string // that it fills
+	others   []string // of the other contract, which it drops
 	progress func(rows int)
 	existing map[string]bool // tables of the database
-	filled   bool            // at least one of the shop's tables has a row
+	found    []string        // of both contracts, those with a row
+	filled   bool            // at least one of tables has a row
+
+	othersFilled bool // likewise
 }
 
 // lockName is per database: GET_LOCK names are shared by the whole server. MySQL 9.7 has no MD5 any more.
@@ -219,14 +233,16 @@ func (l *loader) state(ctx context.Context) (hash string, seeded bool, err error
 	if err := rows.Err(); err != nil {
 		return "", false, fmt.Errorf("list tables: %w", err)
 	}
-	for _, table := range tables[:3] {
+	for _, table := range slices.Concat(l.tables, l.others) {
 		if !l.existing[table] {
 			continue
 		}
 		var one int
 		switch err := l.conn.QueryRowContext(ctx, "SELECT 1 FROM "+table+" LIMIT 1").Scan(&one); {
 		case err == nil:
-			l.filled = true
+			l.found = append(l.found, table)
+			l.filled = l.filled || slices.Contains(l.tables, table)
+			l.othersFilled = l.othersFilled || slices.Contains(l.others, table)
 		case !errors.Is(err, sql.ErrNoRows):
 			return "", false, fmt.Errorf("look into table %s: %w", table, err)
 		}
@@ -244,11 +260,14 @@ func (l *loader) state(ctx context.Context) (hash string, seeded bool, err error
 }
 
 // fill makes the shadow tables and puts all rows in.
-func (l *loader) fill(ctx context.Context, content Content, hash string) error {
-	for _, table := range tables {
+func (l *loader) fill(ctx context.Context, what Result, insert func(context.Context) error) error {
+	filled := append(slices.Clone(l.tables), seedTable)
+	for _, table := range slices.Concat(filled, l.others) {
 		if err := l.exec(ctx, "DROP TABLE IF EXISTS "+shadow(table)+", "+outgoing(table)); err != nil {
 			return fmt.Errorf("drop what an earlier run left: %w", err)
 		}
+	}
+	for _, table := range filled {
 		ddl, err := schema.ReadFile("schema/" + table + ".sql")
 		if err != nil {
 			return fmt.Errorf("read schema of %s: %w", table, err)
@@ -258,24 +277,28 @@ func (l *loader) fill(ctx context.Context, content Content, hash string) error {
 			return fmt.Errorf("make table %s: %w", table, err)
 		}
 	}
-	if err := l.insertAll(ctx, content); err != nil {
+	if err := insert(ctx); err != nil {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", hash, content.Kind, now); err != nil {
+	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", what.ContentHash, what.Kind, now); err != nil {
 		return fmt.Errorf("note what was seeded: %w", err)
 	}
 	return nil
 }
 
-// swap puts the shadow tables in their places, all in one statement, and drops the old ones.
+// swap puts the shadow tables in their places, all in one statement, and drops the old ones with
+// those of the other contract.
 func (l *loader) swap(ctx context.Context) error {
 	var moves, drops []string
-	for _, table := range tables {
+	filled := append(slices.Clone(l.tables), seedTable)
+	for _, table := range slices.Concat(filled, l.others) {
 		if l.existing[table] {
 			moves = append(moves, table+" TO "+outgoing(table))
 			drops = append(drops, outgoing(table))
 		}
+	}
+	for _, table := range filled {
 		moves = append(moves, shadow(table)+" TO "+table)
 	}
 	if err := l.exec(ctx, "RENAME TABLE "+strings.Join(moves, ", ")); err != nil {

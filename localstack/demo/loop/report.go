@@ -32,6 +32,17 @@ type SeedResult struct {
 	Customers int64 `json:"customers"`
 	Products  int64 `json:"products"`
 	Ratings   int64 `json:"ratings"`
+	// of orders and events
+	Kinds  map[string]int64 `json:"kinds"`
+	Guests int64            `json:"guests"`
+	Format string           `json:"format"`
+	Files  *struct {
+		Lines   int64            `json:"lines"`
+		Kept    int64            `json:"kept"`
+		LeftOut map[string]int64 `json:"left_out"`
+		Notes   []string         `json:"notes"`
+		Unused  []string         `json:"unused"`
+	} `json:"files"`
 }
 
 // ETLResult is the part of etl's result that the demo shows.
@@ -39,9 +50,10 @@ type ETLResult struct {
 	RunID       string `json:"run_id"`
 	ContentHash string `json:"content_hash"`
 	Rows        struct {
-		Ratings   int64 `json:"ratings"`
-		Customers int64 `json:"customers"`
-		Products  int64 `json:"products"`
+		Ratings      int64 `json:"ratings"`
+		Interactions int64 `json:"interactions,omitempty"`
+		Customers    int64 `json:"customers"`
+		Products     int64 `json:"products"`
 	} `json:"rows"`
 }
 

@@ -61,7 +61,7 @@ func (r *Report) printQuality(w io.Writer) {
 		fmt.Fprintf(w, "  %-14s %7.4f  %.4f–%.4f   %9.4f  %s\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10, bar)
 	}
 	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
-	fmt.Fprintf(w, "\n  Measured on held-out ratings of %s customers: %s.\n", count(int64(r.Train.Report.TestCustomers)),
+	fmt.Fprintf(w, "\n  Measured on held-out %s of %s customers: %s.\n", r.what(), count(int64(r.Train.Report.TestCustomers)),
 		r.Train.Report.Split)
 	if r.Train.Report.Verdict.Popularity {
 		fmt.Fprintf(w, "  No model has passed the gate: popularity answers.\n")
@@ -73,6 +73,14 @@ func (r *Report) printQuality(w io.Writer) {
 	if ceiling.NDCG10 > 0 {
 		fmt.Fprintf(w, "  It reaches %.0f %% of the ceiling: the best that anyone who knew the planted tastes could do.\n",
 			100*model.NDCG10/ceiling.NDCG10)
+	}
+	v := r.Train.Report.Verdict
+	if v.Decision() == modelversion.OutcomePassed {
+		return
+	}
+	fmt.Fprintf(w, "\n  A nightly publish would not make this version live; the demo does, so that you see what it recommends.\n")
+	for _, reason := range v.Reasons {
+		fmt.Fprintf(w, "  - %s\n", reason)
 	}
 }
 

@@ -85,11 +85,21 @@ func productNames(ctx context.Context, lake string) (map[string]string, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(scratch) //nolint:errcheck // a leftover in the temporary folder harms nobody
+	names := map[string]string{}
+	if trainingset.IsHistory(manifest) {
+		history, err := trainingset.ReadHistory(ctx, repository, manifest, scratch)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range history.Products {
+			names[p.ID] = p.Name
+		}
+		return names, nil
+	}
 	set, err := trainingset.Read(ctx, repository, manifest, scratch)
 	if err != nil {
 		return nil, err
 	}
-	names := make(map[string]string, len(set.Products))
 	for _, p := range set.Products {
 		names[p.Code] = p.Name
 	}
