@@ -48,6 +48,7 @@ type Result struct {
 	Mapping      string              `json:"mapping"`               // file
 	Check        CheckResult         `json:"check"`
 	TrainingRun  string              `json:"training_run,omitempty"`
+	Unknown      *Unknown            `json:"unknown,omitempty"` // absent for a shop of ratings
 	ModelVersion string              `json:"model_version,omitempty"`
 	Report       modelversion.Report `json:"report,omitzero"`
 	Live         bool                `json:"live"`
@@ -110,13 +111,18 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.check(ctx); err != nil || r.DryRun {
 		return err
 	}
-	var etl struct {
-		RunID string `json:"run_id"`
+	var extracted struct {
+		RunID   string             `json:"run_id"`
+		History *etl.HistoryCounts `json:"interactions"`
 	}
-	if err := r.step(ctx, "etl", &etl, "--mapping", r.result.Mapping); err != nil {
+	if err := r.step(ctx, "etl", &extracted, "--mapping", r.result.Mapping); err != nil {
 		return err
 	}
-	r.result.TrainingRun = etl.RunID
+	r.result.TrainingRun = extracted.RunID
+	if extracted.History != nil {
+		r.result.Unknown = newUnknown(*extracted.History)
+		r.say("%s", r.result.Unknown.text())
+	}
 	var train struct {
 		ModelVersion string              `json:"model_version"`
 		Report       modelversion.Report `json:"report"`

@@ -64,44 +64,9 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := d.readEnvironment(); err != nil {
 		return err
 	}
-	seed := []string{"generate", "--scale", strconv.FormatFloat(d.Scale, 'g', -1, 64)}
-	origin := "fill MySQL with a generated shop whose customers have planted tastes"
-	if d.Data != "" {
-		seed, origin = append([]string{"import", d.Data}, d.ImportFlags...), "fill MySQL from "+d.Data
-	}
-	// The buckets come before the seed: it leaves the planted tastes in the lake.
-	if err := d.step(ctx, "deploy", "create buckets, streams and the recommend function",
-		d.program("localstack", "provision"), nil); err != nil {
+	if err := d.batch(ctx, &r); err != nil {
 		return err
 	}
-	if err := d.step(ctx, "seed", origin, d.program("seed", seed...), &r.Seed); err != nil {
-		return err
-	}
-	d.result("%s%s", r.Seed.sentence(), d.unchanged())
-	for _, line := range r.Seed.account() {
-		fmt.Fprintf(d.Out, "         %s\n", line)
-	}
-	etl := d.program("etl")
-	if !d.steps[len(d.steps)-1].NoOp { // another shop than before was asked for
-		etl = d.program("etl", "--accept-schema", "--accept-shrink")
-	}
-	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", etl, &r.ETL); err != nil {
-		return err
-	}
-	d.result("%s %s in training set %s%s", count(r.ETL.Rows.Ratings+r.ETL.Rows.Interactions), r.what(), r.ETL.RunID,
-		d.unchanged())
-	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"),
-		&r.Train); err != nil {
-		return err
-	}
-	d.result("model %s%s", r.Train.ModelVersion, d.unchanged())
-	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction",
-		d.program("publish", d.overrule(r.Train.Report.Verdict)...), &r.Publish); err != nil {
-		return err
-	}
-	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers),
-		d.unchanged())
-
 	since := time.Now().UTC()
 	replay := d.program("replay", "--events", strconv.Itoa(d.Events), "--poison", strconv.Itoa(d.Poison), "--rate",
 		strconv.Itoa(d.Rate))
@@ -133,14 +98,61 @@ func (d *Demo) Run(ctx context.Context) error {
 	return err
 }
 
-// overrule is what publish needs to make a version live that the gate refuses. The demo is to show
-// what such a version recommends, if the data are somebody's own, or if nothing but the shop before
-// is there to compare with. Its summary says so.
-func (d *Demo) overrule(v modelversion.Verdict) []string {
-	if v.Decision() == modelversion.OutcomePassed || d.Data == "" && v.Decision() == modelversion.OutcomeRefused {
+// batch fills the shop, and brings a model of it live.
+func (d *Demo) batch(ctx context.Context, r *Report) error {
+	seed := []string{"generate", "--scale", strconv.FormatFloat(d.Scale, 'g', -1, 64)}
+	origin := "fill MySQL with a generated shop whose customers have planted tastes"
+	if d.Data != "" {
+		seed, origin = append([]string{"import", d.Data}, d.ImportFlags...), "fill MySQL from "+d.Data
+	}
+	// The buckets come before the seed: it leaves the planted tastes in the lake.
+	if err := d.step(ctx, "deploy", "create buckets, streams and the recommend function",
+		d.program("localstack", "provision"), nil); err != nil {
+		return err
+	}
+	if err := d.step(ctx, "seed", origin, d.program("seed", seed...), &r.Seed); err != nil {
+		return err
+	}
+	d.result("%s%s", r.Seed.sentence(), d.unchanged())
+	for _, line := range r.Seed.account() {
+		fmt.Fprintf(d.Out, "         %s\n", line)
+	}
+	etl := d.program("etl")
+	if !d.steps[len(d.steps)-1].NoOp { // another shop than before was asked for
+		etl = d.program("etl", "--accept-schema", "--accept-shrink")
+	}
+	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", etl, &r.ETL); err != nil {
+		return err
+	}
+	d.result("%s %s in training set %s%s", count(r.ETL.Rows.Ratings+r.ETL.Rows.Interactions), r.what(), r.ETL.RunID,
+		d.unchanged())
+	if err := d.step(ctx, "train", "training set → embeddings, tuned, evaluated, judged", d.program("train"),
+		&r.Train); err != nil {
+		return err
+	}
+	d.result("model %s%s", r.Train.ModelVersion, d.unchanged())
+	overrule := d.overrule(r.Train.Report.Verdict)
+	r.overruled = len(overrule) > 0
+	if err := d.step(ctx, "publish", "embeddings → pgvector, live in one transaction",
+		d.program("publish", overrule...), &r.Publish); err != nil {
+		return err
+	}
+	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers),
+		d.unchanged())
+	return nil
+}
+
+// overrule is what publish needs to make a model live that the gate refuses. The demo is to show what
+// such a model recommends, if the data are somebody's own, or if nothing but the shop before is there
+// to compare with. Its summary says so.
+func (d *Demo) overrule(v modelversion.Verdict) (args []string) {
+	if v.Decision() == modelversion.OutcomePassed || d.Data == "" && (v.Popularity || v.Decision() == modelversion.OutcomeRefused) {
 		return nil
 	}
-	return []string{"--force", "--reason", "make demo shows every version"}
+	if v.InsteadOf != "" {
+		args = append(args, v.InsteadOf)
+	}
+	return append(args, "--force", "--reason", "make demo shows every model")
 }
 
 // program is the command of one compiled program with JSON output.

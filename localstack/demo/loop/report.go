@@ -18,6 +18,8 @@ type Report struct {
 	Replay  ReplayResult
 	Audit   AuditResult
 	Steps   []Step
+
+	overruled bool // the demo made a model live that the gate refuses
 }
 
 // Step is one program's run.

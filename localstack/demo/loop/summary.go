@@ -62,8 +62,8 @@ func (r *Report) printQuality(w io.Writer) {
 	}
 	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
 	fmt.Fprintf(w, "\n  Measured on held-out %s of %s customers: %s.\n", r.what(), count(int64(r.Train.Report.TestCustomers)),
-		r.Train.Report.Split)
-	if r.Train.Report.Verdict.Popularity {
+		strings.ReplaceAll(r.Train.Report.Split, "ratings", r.what()))
+	if r.Train.Report.Verdict.Popularity && !r.overruled {
 		fmt.Fprintf(w, "  No model has passed the gate: popularity answers.\n")
 		return
 	}
@@ -74,12 +74,11 @@ func (r *Report) printQuality(w io.Writer) {
 		fmt.Fprintf(w, "  It reaches %.0f %% of the ceiling: the best that anyone who knew the planted tastes could do.\n",
 			100*model.NDCG10/ceiling.NDCG10)
 	}
-	v := r.Train.Report.Verdict
-	if v.Decision() == modelversion.OutcomePassed {
+	if !r.overruled {
 		return
 	}
 	fmt.Fprintf(w, "\n  A nightly publish would not make this version live; the demo does, so that you see what it recommends.\n")
-	for _, reason := range v.Reasons {
+	for _, reason := range r.Train.Report.Verdict.Reasons {
 		fmt.Fprintf(w, "  - %s\n", reason)
 	}
 }
