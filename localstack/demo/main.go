@@ -14,7 +14,7 @@ import (
 )
 
 type command struct {
-	Data string `placeholder:"PATH" type:"path" help:"File or folder to use: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines or Parquet (docs/files.md). Default: a generated shop."`
+	Data string `placeholder:"PATH" type:"path" help:"File or folder to use: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines, Parquet or Excel workbook (docs/files.md). Default: a generated shop."`
 	// as of seed import
 	Column   map[string]string `placeholder:"ROLE=NAME" help:"With --data: name a column of the files, such as product=sku. Repeat it for several columns."`
 	Kind     string            `placeholder:"KIND" help:"With --data: what every line is, such as view or purchase, if no column says so."`

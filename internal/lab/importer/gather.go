@@ -283,10 +283,20 @@ func (r *row) number(column int) *float64 {
 	}
 	n, err := parseAmount(v)
 	if err != nil {
-		r.fail(column, "is %q, want a number", v)
+		r.fail(column, "is %s, want a number", shown(v))
 		return nil
 	}
 	return &n
+}
+
+// shown is a value for a message. What may be an e-mail address is not shown, nor a long text: the
+// wrong column may have been named.
+func shown(v string) string {
+	const most = 40
+	if len(v) > most || strings.Contains(v, "@") {
+		return fmt.Sprintf("a text of %d bytes", len(v))
+	}
+	return strconv.Quote(v)
 }
 
 // parseAmount reads a number with a comma or a point, thousands and a currency's sign or without.
@@ -342,13 +352,16 @@ func (r *row) moment(column int, d dates) int64 {
 	if v == "" || strings.HasPrefix(v, "0000-00-00") {
 		return shop.NoMoment
 	}
+	if ms, ok := serial(v); ok && r.sheet.form == workbook {
+		return ms
+	}
 	at, err := d.parse(v)
 	if err != nil {
 		hint := ""
 		if _, _, ok := threeNumbers(v); ok {
 			hint = "; the day or the month may be first (--day-first)"
 		}
-		r.fail(column, "is %q, which %v%s", v, err, hint)
+		r.fail(column, "is %s, which %v%s", shown(v), err, hint)
 		return shop.NoMoment
 	}
 	return at

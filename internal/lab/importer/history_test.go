@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
 
 	"kindred/internal/shop"
 )
@@ -306,5 +307,41 @@ func TestMissingQuoteIsFoundInBoundedMemory(t *testing.T) {
 	folder := mustWrite(t, map[string]string{"e.csv": "user,item,event\n1,\"a,view\n" + strings.Repeat("1,b,view\n", mostLine/8)})
 	if _, err := gather(folder, Options{}); err == nil || !strings.Contains(err.Error(), "a quote is missing") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A workbook as the UCI repository has it: two sheets of the same columns, with dates as Excel keeps
+// them, and one of something else.
+func TestWorkbookIsRead(t *testing.T) {
+	t.Parallel()
+	book := excelize.NewFile()
+	put := func(sheet string, rows ...[]any) {
+		if _, err := book.NewSheet(sheet); err != nil {
+			t.Fatal(err)
+		}
+		for i, values := range rows {
+			if err := book.SetSheetRow(sheet, fmt.Sprintf("A%d", i+1), &values); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	header := []any{"Invoice", "StockCode", "Description", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"}
+	put("Year 2009-2010", header, []any{489434, 85048, "15CM GLASS BALL", 12, time.Date(2009, 12, 1, 7, 45, 0, 0, time.UTC), 6.95, 13085,
+		"United Kingdom"}, []any{489435, "22041A", "RECORD FRAME", 2, time.Date(2009, 12, 1, 7, 46, 0, 0, time.UTC), 2.1})
+	put("Notes", []any{"something else"})
+	put("Year 2010-2011", header, []any{"C536379", 85048, "15CM GLASS BALL", -1, time.Date(2010, 12, 1, 9, 41, 0, 0, time.UTC), 6.95, 13085,
+		"United Kingdom"})
+	if err := book.DeleteSheet("Sheet1"); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "online_retail_II.xlsx")
+	if err := book.SaveAs(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := gather(path, Options{})
+	want := []string{"13085||489434|85048|purchase||12|2009-12-01 07:45:00", "|order-489435|489435|22041A|purchase||2|2009-12-01 07:46:00",
+		"13085||C536379|85048|purchase||-1|2010-12-01 09:41:00"}
+	if diff := cmp.Diff(want, got.deeds); err != nil || diff != "" || got.format != "Online Retail" {
+		t.Errorf("%v %s %s", err, got.format, diff)
 	}
 }

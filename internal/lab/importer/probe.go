@@ -29,6 +29,7 @@ var (
 	gzipMagic    = []byte{0x1f, 0x8b}
 	parquetMagic = []byte("PAR1")
 	utf8Mark     = []byte("\ufeff")
+	zipMagic     = []byte("PK\x03\x04")
 )
 
 // openFile opens a file, and unpacks it if its first bytes say that it is gzipped.
@@ -86,6 +87,13 @@ func (s *sheet) look(in inFile) (why string) {
 		var names []string
 		if names, err = parquetColumns(in.file); err == nil {
 			s.setColumns(names)
+		}
+	case bytes.HasPrefix(head, zipMagic) && strings.EqualFold(filepath.Ext(s.path), ".xlsx"):
+		s.form = workbook
+		var w *workbookRows
+		if w, err = newWorkbookRows(s.path); err == nil {
+			s.setColumns(w.header)
+			err = w.Close()
 		}
 	case problem != "":
 		return "is " + problem + ": unpack it, or save it as CSV in UTF-8"

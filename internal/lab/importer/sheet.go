@@ -18,6 +18,7 @@ const (
 	delimited form = iota // CSV, TSV and the like, with a header
 	jsonLines             // one JSON object a line
 	parquetFile
+	workbook // Excel
 )
 
 // sheet is one file of rows with named columns, whatever its form.
@@ -127,6 +128,12 @@ func (s *sheet) each(western bool, fn func(*row) error) (converted int, err erro
 	switch s.form {
 	case parquetFile:
 		rows, err = newParquetRows(s, in.file)
+	case workbook:
+		var w *workbookRows
+		if w, err = newWorkbookRows(s.path); err == nil {
+			defer func() { _ = w.Close() }()
+		}
+		rows = w
 	case jsonLines:
 		rows = newJSONRows(s, in)
 	default:

@@ -28,7 +28,7 @@ const Description = "Fill the shop's MySQL database: with a generated shop, whos
 // Command is the command line.
 type Command struct {
 	Generate Generate `cmd:"" help:"Generate a shop whose customers' tastes are known, so that the best possible ranking is known too."`
-	Import   Import   `cmd:"" help:"Import files of ratings, orders or events: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines or Parquet (docs/files.md)."`
+	Import   Import   `cmd:"" help:"Import files of ratings, orders or events: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines, Parquet or Excel workbook (docs/files.md)."`
 	System   System   `cmd:"" help:"Generate a shop in the tables of another shop system, such as WooCommerce, to try kindred with that system."`
 }
 
