@@ -131,6 +131,7 @@ module "train" {
   execution_role_arn = module.batch.execution_role_arn
   lake_bucket        = module.lake.buckets["lake"]
   artifacts_bucket   = module.lake.buckets["artifacts"]
+  repeat             = var.shop.repeat
   size               = var.train
 }
 

@@ -68,7 +68,7 @@ variable "existing_source_database" {
 }
 
 variable "shop" {
-  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. If neither is set, the shop has the tables customers, products and ratings."
+  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables; and train's rules for products that a customer has bought before (repeat). If neither is set, the shop has the tables customers, products and ratings."
   type = object({
     name         = optional(string)
     mapping_path = optional(string)
@@ -79,6 +79,7 @@ variable "shop" {
     currency     = optional(string)
     paid         = optional(string)
     live_version = optional(string)
+    repeat       = optional(list(string), [])
   })
   default = {}
 
@@ -88,7 +89,7 @@ variable "shop" {
   }
 
   validation {
-    condition     = var.shop.preset != null || alltrue([for name, value in var.shop : value == null || contains(["mapping_path", "name"], name)])
+    condition     = var.shop.preset != null || alltrue([for name, value in var.shop : value == null || contains(["mapping_path", "name", "repeat"], name)])
     error_message = "shop.prefix, store, language, currency, paid and live_version need shop.preset."
   }
 

@@ -22,7 +22,7 @@ func (r *run) schedule() error {
 			variables[name] = value
 		}
 	}
-	names := []string{"AWS_REGION"}
+	names := []string{"AWS_REGION", "TRAIN_REPEAT"}
 	if program.OnLocalStack() { // the local stack's keys are no secret; AWS's own belong where the AWS SDK keeps them
 		names = append(names, "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 	}

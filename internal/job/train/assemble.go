@@ -11,7 +11,8 @@ import (
 )
 
 // assemble puts a fitted model into the form that is stored and served.
-func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights weights) *modelversion.Version {
+func assemble(data *Data, f *fitted, chosen choice) *modelversion.Version {
+	used, weights := chosen.solver, chosen.weights
 	origin := func(featured bool) modelversion.Origin {
 		if featured {
 			return modelversion.OriginFeatures
@@ -24,35 +25,62 @@ func assemble(data *Data, f *fitted, signal Signal, used ials.Config, weights we
 		CartWeight: weights.cart,
 		Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
 	}}
-	positives := data.popularity(signal)
-	rated := make([][]int32, len(data.Customers))
+	positives := data.popularity(chosen.signal)
+	owned := make([]map[int32]purchase, len(data.Customers))
+	own := func(customer, product int32, at int64) {
+		if owned[customer] == nil {
+			owned[customer] = map[int32]purchase{}
+		}
+		p := owned[customer][product]
+		owned[customer][product] = purchase{max(p.last, at), p.count + 1}
+	}
 	for _, r := range data.Ratings {
-		rated[r.Customer] = append(rated[r.Customer], r.Product)
+		own(r.Customer, r.Product, r.RatedAt)
 	}
 	for _, f := range data.Feedback {
 		if f.Action == interaction.Purchase {
-			rated[f.Customer] = append(rated[f.Customer], f.Product) // what has been bought is not recommended again either
+			own(f.Customer, f.Product, f.At) // what has been bought counts as rated
 		}
 	}
+	v.Repeats = chosen.repeats
 	for i, p := range data.Products {
 		v.Items = append(v.Items, modelversion.Item{Code: p.ID, Name: p.Name, Line: p.Line,
 			QuantityInStock: p.Stock,
-			Positives:       positives[i], Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
+			Positives:       positives[i], Repeat: chosen.repeats.Of(p.Categories),
+			Origin: origin(f.itemsFeatured[i]), Vector: f.model.Item(i)})
 	}
 	for i, c := range data.Customers {
 		if c.Guest {
 			continue
 		}
-		codes := make([]string, len(rated[i]))
-		for j, p := range rated[i] {
-			codes[j] = data.Products[p].ID
-		}
-		slices.Sort(codes)
-		codes = slices.Compact(codes)
-		v.Customers = append(v.Customers, modelversion.Customer{ID: c.ID, Origin: origin(f.customersFeatured[i]),
-			Vector: f.model.User(i), Rated: codes})
+		customer := modelversion.Customer{ID: c.ID, Origin: origin(f.customersFeatured[i]), Vector: f.model.User(i)}
+		history(&customer, data.Products, owned[i], chosen.repeats != nil)
+		v.Customers = append(v.Customers, customer)
 	}
 	slices.SortFunc(v.Items, func(a, b modelversion.Item) int { return cmp.Compare(a.Code, b.Code) })
 	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return text.CompareIDs(a.ID, b.ID) })
 	return v
+}
+
+// purchase says when a customer last bought or rated a product, in unix seconds (0: not known), and
+// how often.
+type purchase struct {
+	last  int64
+	count int32
+}
+
+// history fills in what a customer has, in the order of the products' ids, with times or without.
+func history(c *modelversion.Customer, products []Product, owned map[int32]purchase, times bool) {
+	codes := make([]int32, 0, len(owned))
+	for p := range owned {
+		codes = append(codes, p)
+	}
+	slices.SortFunc(codes, func(a, b int32) int { return cmp.Compare(products[a].ID, products[b].ID) })
+	c.Rated = make([]string, len(codes))
+	for i, p := range codes {
+		c.Rated[i] = products[p].ID
+		if times {
+			c.Last, c.Count = append(c.Last, owned[p].last), append(c.Count, owned[p].count)
+		}
+	}
 }

@@ -39,7 +39,8 @@ type RunCommand struct {
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
 	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1, like every like; purchase=0 or rating=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
-	Repeat           *float64            `placeholder:"WEIGHT" help:"Training weight that a product gains each time a customer's number of purchases of it doubles. Default: 0 for ratings; for interactions tuning chooses."`
+	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; the variable separates rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
+	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Training weight that a product gains each time a customer's number of purchases of it doubles. Default: 0 for ratings; for interactions tuning chooses."`
 	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
 	Dim              int                 `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
@@ -62,8 +63,16 @@ type ShowCommand struct {
 
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
-	cfg := Config{Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
-		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.Repeat, HalfLife: c.HalfLife}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+	auto := slices.Equal(c.Repeat, []string{"auto"})
+	if auto {
+		c.Repeat = nil
+	}
+	repeats, err := modelversion.ParseRepeats(c.Repeat)
+	if err != nil {
+		return fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight", program.ErrConfig, err)
+	}
+	cfg := Config{Repeats: repeats, TuneRepeats: auto, Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
+		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -165,6 +174,9 @@ func (r *Result) table() string {
 		b.WriteString("It answers by popularity: everybody sees what most customers like, without what they have.\n")
 	} else {
 		r.configuration(&b)
+	}
+	if r.Config.Repeats != nil || r.Config.Config.TuneRepeats {
+		fmt.Fprintf(&b, "What was bought before: %s.\n", r.Config.Repeats)
 	}
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)

@@ -7,15 +7,13 @@ import (
 	"slices"
 
 	"kindred/internal/model/evaluation"
-	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 )
 
 // compare judges the configuration against the version before on what is newer than that one: on
 // the ratings that it does not know. To be fair, the candidate is fitted without them too: both
 // know the same, and are asked for what came after.
-func (t *Trainer) compare(ctx context.Context, data *Data, signal Signal,
-	cfg ials.Config) (*modelversion.Part, modelversion.Verdict, error) {
+func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*modelversion.Part, modelversion.Verdict, error) {
 	live := t.Previous
 	owns := make(map[string]int, len(live.Customers))
 	for i, c := range live.Customers {
@@ -33,11 +31,11 @@ func (t *Trainer) compare(ctx context.Context, data *Data, signal Signal,
 			newer = append(newer, r)
 		}
 	}
-	task := evaluation.NewTask(len(data.Products), known, newer, t.Config.MinStars).Sample(mostReported)
+	task := t.task(data, evaluation.Cut{Train: known, Held: newer}, nil, chosen.repeats, chosen.repeats).Sample(mostReported)
 	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
-	f, err := fit(ctx, data, signal.cells(known, data.feedbackBefore(newer)), cfg, t.epochs("fit for the comparison"))
+	f, err := fit(ctx, data, chosen.signal.cells(known, data.feedbackBefore(newer)), chosen.solver, t.epochs("fit for the comparison"))
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}

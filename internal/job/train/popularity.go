@@ -87,12 +87,20 @@ func popularity(data *Data, cfg Config, threads int, refused *modelversion.Versi
 	f := &fitted{model: model, customersFeatured: everybody(len(data.Customers)),
 		itemsFeatured: everybody(len(data.Products)),
 		encoder:       modelversion.Encoder{Bias: bias, Weights: map[string][]float32{}}}
-	v := assemble(data, f, cfg.Signal, ials.Config{Dim: dim, Alpha0: 1, Lambda: 1, Nu: nu, Threads: threads},
-		weights{view: 1, cart: cartTimes})
+	repeats := cfg.Repeats
+	if refused != nil { // tuning may have chosen its rules
+		var notes Notes
+		if err := json.Unmarshal(refused.Training, &notes); err != nil {
+			return nil, fmt.Errorf("read the notes of version %s: %w", refused.ID, err)
+		}
+		repeats = notes.Repeats
+	}
+	v := assemble(data, f, choice{signal: cfg.Signal, repeats: repeats, weights: weights{view: 1, cart: cartTimes},
+		solver: ials.Config{Dim: dim, Alpha0: 1, Lambda: 1, Nu: nu, Threads: threads}})
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()
 	v.Report = popularityReport(refused)
 	var err error
-	if v.Training, err = json.Marshal(Notes{Config: cfg, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	if v.Training, err = json.Marshal(Notes{Config: cfg, Repeats: repeats, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel()}); err != nil {
 		return nil, fmt.Errorf("encode the notes: %w", err)
 	}

@@ -53,6 +53,11 @@ type Config struct {
 	// is the rarer and clearer sign.
 	ViewWeight float64 `json:"view_weight"`
 	CartWeight float64 `json:"cart_weight"`
+	// Repeats are the rules for what a customer has bought before; nil hides it. The evaluation
+	// follows them: what they show is ranked, and to be found again if it was bought again.
+	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
+	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
+	TuneRepeats bool `json:"tune_repeats,omitempty"`
 }
 
 // DefaultConfig is what the train job uses when nothing is said.
@@ -99,7 +104,9 @@ type Notes struct {
 	Feedback     int `json:"feedback,omitempty"` // what customers did in sessions
 	// Signal is what tuning made of the weights of interactions; nil for a set of ratings.
 	Signal *UsedSignal `json:"signal,omitempty"`
-	Kernel string      `json:"kernel"` // of the arithmetic; other kernels round differently
+	// Repeats are the rules that the version has; nil: what was bought before is hidden.
+	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
+	Kernel  string                `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -177,7 +184,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
-	v := assemble(data, final, t.Config.Signal, chosen.solver, chosen.weights)
+	v := assemble(data, final, chosen)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
 	if v.Training, err = json.Marshal(t.notes(data, chosen)); err != nil {
 		return nil, fmt.Errorf("encode what was tried: %w", err)
@@ -202,6 +209,7 @@ type choice struct {
 	solver  ials.Config
 	weights weights
 	tried   []Candidate
+	repeats *modelversion.Repeats
 }
 
 // tune searches on a validation part that is cut from the training part as the test part is from
@@ -217,7 +225,7 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	known := data.feedbackBefore(validation.Held, test.Held)
 	search := &tuner{
 		matrix: matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known)),
-		task:   evaluation.NewTask(len(data.Products), validation.Train, validation.Held, t.Config.MinStars),
+		task:   t.task(data, validation, firstTimes(test.Held), t.Config.Repeats, t.Config.Repeats),
 		base:   base, first: first, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile,
 		progress: func(done, total int) { t.progress("tune", done, total) },
 	}
@@ -238,7 +246,13 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	if err != nil {
 		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	return choice{signal, base, weights, search.tried}, nil
+	repeats := t.Config.Repeats
+	if t.Config.TuneRepeats {
+		if repeats, err = t.tuneRepeats(ctx, data, signal, base, validation, test); err != nil {
+			return choice{}, fmt.Errorf("tune what becomes of what was bought before: %w", err)
+		}
+	}
+	return choice{signal, base, weights, search.tried, repeats}, nil
 }
 
 // judge fits the training part, and measures it against everything that there is to compare with.
@@ -251,7 +265,7 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 		return report, fmt.Errorf("fit the training part: %w", err)
 	}
 	report, err = t.report(ctx, data, judged, test.Train,
-		evaluation.NewTask(len(data.Products), test.Train, test.Held, t.Config.MinStars).Sample(mostReported))
+		t.task(data, test, nil, chosen.repeats, chosen.repeats).Sample(mostReported))
 	if err != nil {
 		return report, fmt.Errorf("evaluate: %w", err)
 	}
@@ -264,7 +278,7 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 		return report, fmt.Errorf("measure new products: %w", err)
 	}
 	if t.Previous != nil {
-		part, verdict, err := t.compare(ctx, data, chosen.signal, base)
+		part, verdict, err := t.compare(ctx, data, chosen)
 		if err != nil {
 			return report, fmt.Errorf("compare with version %s: %w", t.Previous.ID, err)
 		}
@@ -279,7 +293,7 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if data.Counted {
 		weights = chosen.signal.used()
 	}
-	return Notes{Signal: weights, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	return Notes{Signal: weights, Repeats: chosen.repeats, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

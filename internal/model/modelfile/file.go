@@ -24,6 +24,9 @@ const (
 	encoderFile   = "encoder.json"
 	reportFile    = "report.json"
 	identityFile  = "version.json"
+	// Only in versions with rules for what was bought before:
+	purchasesFile = "purchases.parquet"
+	repeatsFile   = "repeats.json"
 )
 
 // createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows

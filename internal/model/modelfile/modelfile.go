@@ -54,7 +54,19 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	}
 	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion,
 		Input: v.Input, Learned: v.Learned, Previous: v.Previous, Training: v.Training}
-	err = errors.Join(
+	files := []commit.File{
+		{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
+		{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
+		{Path: gramFile, DataSet: "gram"}, {Path: servingFile, DataSet: "serving"}, {Path: encoderFile, DataSet: "encoder"},
+		{Path: reportFile, DataSet: "report"}, {Path: identityFile, DataSet: "identity"},
+	}
+	if v.Repeats != nil { // other versions are as they always were
+		files = append(files, commit.File{Path: purchasesFile, DataSet: "purchases", Rows: int64(len(v.Customers))},
+			commit.File{Path: repeatsFile, DataSet: "repeats"})
+		err = errors.Join(writeRows(local(purchasesFile), "purchaseRow", v.Customers, toPurchaseRow),
+			writeJSON(local(repeatsFile), repeatsOf(v)))
+	}
+	err = errors.Join(err,
 		writeRows(local(itemsFile), "itemRow", v.Items, toItemRow),
 		writeCustomers(local(customersFile), v.Customers),
 		writeFloats(local(gramFile), v.Solver.Gram),
@@ -68,12 +80,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	}
 	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint(format), Dir: dir,
 		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned, v.Shop},
-		Files: []commit.File{
-			{Path: itemsFile, DataSet: "items", Rows: int64(len(v.Items))},
-			{Path: customersFile, DataSet: "customers", Rows: int64(len(v.Customers))},
-			{Path: gramFile, DataSet: "gram"}, {Path: servingFile, DataSet: "serving"}, {Path: encoderFile, DataSet: "encoder"},
-			{Path: reportFile, DataSet: "report"}, {Path: identityFile, DataSet: "identity"},
-		}})
+		Files:  files})
 	if err != nil {
 		return false, fmt.Errorf("commit version %s: %w", v.ID, err)
 	}
@@ -247,5 +254,5 @@ func load(dir string) (*modelversion.Version, error) {
 	if err := errors.Join(itemsErr, customersErr, gramErr, readJSON(local(encoderFile), &v.Encoder)); err != nil {
 		return nil, err
 	}
-	return v, nil
+	return v, readRepeats(v, local(repeatsFile), local(purchasesFile))
 }

@@ -186,3 +186,42 @@ func TestAncestorsGoBackInTime(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestRulesForWhatWasBoughtAreKept: a version with rules has two files more, which hold the times; one
+// without has the files that it always had. The shop's name is in no file.
+func TestRulesForWhatWasBoughtAreKept(t *testing.T) {
+	t.Parallel()
+	plain, want := version(), version()
+	want.Shop = "books"
+	want.Repeats = &modelversion.Repeats{Rule: 30 * 24 * 3600, Categories: map[string]modelversion.Repeat{"Planes": modelversion.RepeatShow}}
+	want.Items[0].Repeat, want.Items[1].Repeat = want.Repeats.Rule, modelversion.RepeatShow
+	want.Customers[0].Last, want.Customers[0].Count = []int64{1_770_000_000, 0}, []int32{2, 1}
+	hashes := map[string]string{}
+	for _, v := range []*modelversion.Version{plain, want} {
+		repo := repository(t)
+		if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		m, err := repo.Current(t.Context())
+		if err != nil || len(m.Files) != 7+2*len(v.Shop)/len("books") {
+			t.Fatalf("%d files, %v", len(m.Files), err)
+		}
+		for _, f := range m.Files {
+			if before, both := hashes[f.Path]; both && before != f.SHA256 {
+				t.Errorf("%s is another file", f.Path)
+			}
+			hashes[f.Path] = f.SHA256
+		}
+		got, err := modelfile.Read(t.Context(), repo, "", t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+			t.Error(diff)
+		}
+	}
+	want.Customers[0].Last = nil
+	if _, err := modelfile.Write(t.Context(), repository(t), want, t.TempDir()); !errors.Is(err, modelversion.ErrInvalid) {
+		t.Errorf("a version that lost its times: %v", err)
+	}
+}

@@ -42,9 +42,12 @@ type Version struct {
 	TrainedAt      time.Time
 	Items          []Item     // sorted by Code
 	Customers      []Customer // sorted by ID (text.CompareIDs)
-	Solver         Solver
-	Encoder        Encoder
-	Report         Report
+	// Repeats are the rules for what a customer has bought before; nil: it is hidden, and nobody knows
+	// when it was bought.
+	Repeats *Repeats
+	Solver  Solver
+	Encoder Encoder
+	Report  Report
 	// what the trainer wants remembered, one JSON object: its configuration, what tuning tried; nil:
 	// nothing
 	Training json.RawMessage
@@ -56,18 +59,23 @@ type Item struct {
 	Name            string
 	Line            string
 	QuantityInStock int16
-	Positives       int32 // customers who like it: the popularity order
+	Positives       int32  // customers who like it: the popularity order
+	Repeat          Repeat // what becomes of it where a customer has bought it; of the version's Repeats
 	Origin          Origin
 	Vector          []float32
 }
 
-// Customer is a customer's embedding and what they have rated already (whatever the stars), which
-// is not recommended again.
+// Customer is a customer's embedding and what they have rated or bought already (whatever the
+// stars), which is recommended again only as the version's Repeats say.
 type Customer struct {
 	ID     string
 	Origin Origin
 	Vector []float32
 	Rated  []string // product codes, sorted
+	// Last and Count say of each of Rated when it was last bought or rated, in unix seconds (0: not
+	// known), and how often. Both are nil in a version without Repeats.
+	Last  []int64
+	Count []int32
 }
 
 // Solver is what the normal equations of a session need: the configuration of training and the Gram

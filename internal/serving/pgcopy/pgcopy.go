@@ -33,6 +33,21 @@ func (r *Row) Int32(n int32) {
 	r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(n))
 }
 
+// Null writes NULL.
+func (r *Row) Null() { r.buf = binary.BigEndian.AppendUint32(r.buf, math.MaxUint32) }
+
+// postgresEpoch is 2000-01-01 in unix seconds, where PostgreSQL's times begin.
+const postgresEpoch = 946_684_800
+
+// Time writes a timestamptz of unix seconds; math.MinInt64 is -infinity.
+func (r *Row) Time(seconds int64) {
+	r.buf = binary.BigEndian.AppendUint32(r.buf, 8)
+	if seconds != math.MinInt64 {
+		seconds = (seconds - postgresEpoch) * 1e6
+	}
+	r.buf = binary.BigEndian.AppendUint64(r.buf, uint64(seconds))
+}
+
 // Vector writes pgvector's vector.
 func (r *Row) Vector(v []float32) {
 	r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(4+4*len(v)))

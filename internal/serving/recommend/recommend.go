@@ -29,12 +29,15 @@ const (
 // Recommender answers from one store. It is safe for concurrent use.
 type Recommender struct {
 	store   store
+	now     func() time.Time
 	mu      sync.Mutex
 	folders map[string]*ials.Folder // by version, at most keptFolders
 }
 
 // New returns a Recommender. It makes no request.
-func New(s store) *Recommender { return &Recommender{store: s, folders: map[string]*ials.Folder{}} }
+func New(s store) *Recommender {
+	return &Recommender{store: s, now: time.Now, folders: map[string]*ials.Folder{}}
+}
 
 // Answer is what is recommended for one event.
 type Answer struct {
@@ -73,8 +76,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // answered. A later try may help, unless it is a *RefusedError.
 //
 // An answer leaves out the products that the session has looked at or put into the cart, those that
-// the customer has rated, and those out of stock: a recommendation shows what the visitor has not
-// seen. (A page that wants to remind of viewed products has them in the event already.)
+// the customer has rated or bought, unless the version's rules show them again, and those out of
+// stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -150,7 +153,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	}
 	faults := make([]error, len(events))
 	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
-	searches := make([]Search, len(sessions))
+	searches, now := make([]Search, len(sessions)), r.now()
 	var neighbours []Neighbours
 	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
 	for i := range sessions {
@@ -158,7 +161,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		if err := faults[i]; err != nil {
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
-		searches[i] = s.search()
+		searches[i] = s.search(now)
 		if _, known := asked[s.telling]; s.telling != "" && !known {
 			asked[s.telling] = len(neighbours)
 			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})

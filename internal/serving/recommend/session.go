@@ -1,6 +1,8 @@
 package recommend
 
 import (
+	"time"
+
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/stream/activity"
@@ -120,8 +122,8 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
 	return nil, activity.SourcePopularity
 }
 
-func (s *session) search() Search {
-	return Search{Vector: s.vector, Customer: (*string)(s.event.CustomerID), Exclude: s.seen, Limit: recommendedItems}
+func (s *session) search(at time.Time) Search {
+	return Search{Vector: s.vector, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen, Limit: recommendedItems}
 }
 
 // items turns what the search found into the answer's list.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"kindred/internal/model/modelversion"
 )
@@ -37,7 +38,8 @@ type Lookup struct {
 // Search asks for the best products for one query.
 type Search struct {
 	Vector   []float32 // query vector; nil asks for the popularity order
-	Customer *string   // leave out what this customer has rated; nil: leave out nobody's ratings
+	Customer *string   // leave out what this customer has rated, as the version's rules say; nil: leave out nobody's ratings
+	At       time.Time // when it is asked: what was bought long enough before comes back
 	Exclude  []string  // product codes to leave out
 	Limit    int
 }

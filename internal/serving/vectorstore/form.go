@@ -89,8 +89,8 @@ func (m *model) customersSQL(ids []string) (sql string, arg any) {
 }
 
 // excludedSQL is the condition that leaves out the products of $1 and, when customer is not nil, what
-// the customer of $2 has rated. It returns the second argument, nil without a customer that the
-// version can know.
+// the customer of $2 has rated, as far as that is hidden at the time $3. It returns the second
+// argument, nil without a customer that the version can know.
 //
 // A scan looks a row's product up in a hash table that is made once (NOT IN): under a generic plan,
 // <> ALL compares one by one, which took 0.2 s for 10,000 products and 800 rows. An index meets few
@@ -101,6 +101,9 @@ func (m *model) excludedSQL(customer *string, indexed bool) (condition string, a
 	}
 	const codes = ` AND i.code NOT IN (SELECT unnest($1::text[]))`
 	rated := m.schema + `.rated r WHERE r.customer = (SELECT c.key FROM ` + m.schema + `.customer c WHERE c.id = $2)`
+	if m.until {
+		rated += ` AND (r.until IS NULL OR r.until > $3)`
+	}
 	switch {
 	case customer == nil && indexed:
 		return ` AND i.code <> ALL ($1)`, nil

@@ -105,7 +105,7 @@ func registryRow(v *modelversion.Version) (r row, err error) {
 	for _, part := range []struct {
 		from any
 		to   *[]byte
-	}{{v.Solver, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
+	}{{served{v.Solver, v.Repeats}, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
 		if *part.to, err = json.Marshal(part.from); err != nil {
 			return r, fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
 		}
@@ -159,7 +159,7 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.customer (key integer NOT NULL, id text COLLATE "C" NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, item integer NOT NULL, last timestamptz,
-			count integer NOT NULL DEFAULT 1)`,
+			count integer NOT NULL DEFAULT 1`+until(v)+`)`,
 		`COMMENT ON TABLE `+schema+`.item IS '`+markOf(v.ID)+`'`,
 		`COMMENT ON TABLE `+schema+`.customer IS '`+markOf(v.ID)+`'`,
 		`COMMENT ON TABLE `+schema+`.rated IS '`+markOf(v.ID)+`'`,
@@ -286,7 +286,11 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 		keys[v.Items[i].Code] = int32(i)
 	}
 	stranger := -1 // a customer who has rated what is no item
-	err = copyTable(ctx, tx, schema+`.rated (customer, item)`, 2, func(row *pgcopy.Row) bool {
+	table, columns := schema+`.rated (customer, item)`, 2
+	if v.Repeats != nil {
+		table, columns = schema+`.rated (customer, item, last, count, until)`, 5
+	}
+	err = copyTable(ctx, tx, table, columns, func(row *pgcopy.Row) bool {
 		for customer < len(v.Customers) && code == len(v.Customers[customer].Rated) {
 			customer, code = customer+1, 0
 		}
@@ -300,6 +304,9 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 		}
 		row.Int32(int32(customer))
 		row.Int32(key)
+		if v.Repeats != nil {
+			bought(row, &v.Customers[customer], code, v.Items[key].Repeat)
+		}
 		code++
 		return true
 	})

@@ -17,6 +17,7 @@ type model struct {
 	recommend.Model
 	schema string // of its tables
 	form   form   // as the tables
+	until  bool   // rated says when a product comes back
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -101,14 +102,16 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
 	var gram []byte
+	var has served
 	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
-		version).Scan(&m.Solver, &m.Encoder, &gram, &m.efSearch)
+		version).Scan(&has, &m.Encoder, &gram, &m.efSearch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
+	m.Solver, m.until = has.Solver, has.Repeats != nil
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}

@@ -218,6 +218,9 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 	left, customer := m.excludedSQL(s.Customer, indexed)
 	if customer != nil {
 		args = append(args, customer)
+		if m.until {
+			args = append(args, s.At)
+		}
 	}
 	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0` + left
 	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))

@@ -41,8 +41,8 @@ module "task" {
   policy             = data.aws_iam_policy_document.this.json
   size               = var.size
 
-  environment = {
+  environment = merge({
     LAKE_BUCKET      = var.lake_bucket.name
     ARTIFACTS_BUCKET = var.artifacts_bucket.name
-  }
+  }, length(var.repeat) == 0 ? {} : { TRAIN_REPEAT = join(";", var.repeat) })
 }

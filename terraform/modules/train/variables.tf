@@ -33,6 +33,12 @@ variable "artifacts_bucket" {
   type        = object({ name = string, arn = string })
 }
 
+variable "repeat" {
+  description = "Rules for products that a customer has bought before: hide, show, after=30d, CATEGORY=RULE, or auto alone. Without any, they are hidden."
+  type        = list(string)
+  default     = []
+}
+
 variable "size" {
   description = "Size of the task: CPU units (1024 is one vCPU), memory in MiB, scratch storage in GiB."
   type = object({

@@ -57,8 +57,12 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 	}
 	if q.Customer != nil {
 		if i, ok := v.customers[*q.Customer]; ok {
-			for _, code := range v.version.Customers[i].Rated {
-				exclude[code] = true
+			c := &v.version.Customers[i]
+			for n, code := range c.Rated {
+				item, known := v.items[code]
+				if v.version.Repeats == nil || !known || v.version.Items[item].Repeat.Hides(c.Last[n], q.At) {
+					exclude[code] = true
+				}
 			}
 		}
 	}

@@ -42,7 +42,7 @@ const gridDim = 3
 
 // gridVersion makes a version of small whole numbers: arithmetic is exact in every store, and many
 // products are equal to others. It has zero vectors, products out of stock and customers without
-// ratings.
+// ratings. All but the first have rules for what was bought before.
 func gridVersion(seed uint64) *modelversion.Version {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	vector := func() []float32 {
@@ -76,7 +76,31 @@ func gridVersion(seed uint64) *modelversion.Version {
 		}
 		v.Customers = append(v.Customers, c)
 	}
+	if seed > 1 {
+		addRepeats(v, rng)
+	}
 	return v
+}
+
+// bought is about when customers of a grid version bought things.
+var bought = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+
+// addRepeats gives products rules of every kind, and customers times.
+func addRepeats(v *modelversion.Version, rng *rand.Rand) {
+	v.Repeats = &modelversion.Repeats{Rule: modelversion.RepeatShow}
+	for i := range v.Items {
+		v.Items[i].Repeat = []modelversion.Repeat{modelversion.RepeatHide, modelversion.RepeatShow, 3600, 24 * 3600}[rng.IntN(4)]
+	}
+	for i := range v.Customers {
+		c := &v.Customers[i]
+		for range c.Rated {
+			last := bought.Unix() + int64(rng.IntN(30))*3600
+			if rng.IntN(5) == 0 {
+				last = 0 // not known
+			}
+			c.Last, c.Count = append(c.Last, last), append(c.Count, int32(1+rng.IntN(3)))
+		}
+	}
 }
 
 func testTraffic(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
@@ -140,7 +164,8 @@ func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversi
 			rapid.SampledFrom([]string{"unknown", ""}))
 		var searches []recommend.Search
 		for range rapid.IntRange(0, 4).Draw(rt, "searches") {
-			search := recommend.Search{Limit: rapid.IntRange(1, 70).Draw(rt, "limit"),
+			at := bought.Add(time.Duration(rapid.IntRange(-2, 60).Draw(rt, "hours")) * time.Hour)
+			search := recommend.Search{Limit: rapid.IntRange(1, 70).Draw(rt, "limit"), At: at,
 				Exclude: rapid.SliceOfN(code, 0, 70).Draw(rt, "exclude")}
 			if rapid.Bool().Draw(rt, "by vector") {
 				for range gridDim {
@@ -190,15 +215,18 @@ func compareNeighbours(t *rapid.T, q recommend.Neighbours, got, want []recommend
 }
 
 func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
-	var rated []string
+	var rated modelversion.Customer
 	for _, c := range v.Customers {
 		if q.Customer != nil && c.ID == *q.Customer {
-			rated = c.Rated
+			rated = c
 		}
 	}
 	found := []recommend.Candidate{}
 	for _, it := range v.Items {
-		if it.QuantityInStock <= 0 || slices.Contains(q.Exclude, it.Code) || slices.Contains(rated, it.Code) {
+		if it.QuantityInStock <= 0 || slices.Contains(q.Exclude, it.Code) {
+			continue
+		}
+		if i := slices.Index(rated.Rated, it.Code); i >= 0 && (v.Repeats == nil || hidden(it.Repeat, rated.Last[i], q.At)) {
 			continue
 		}
 		c := recommend.Candidate{Code: it.Code, Score: float32(it.Positives), Vector: it.Vector}
@@ -211,6 +239,18 @@ func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candi
 		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Code, b.Code))
 	})
 	return found[:min(q.Limit, len(found))]
+}
+
+// hidden is the rule in other words than the stores': what was bought is hidden for a period, for ever
+// or not at all.
+func hidden(rule modelversion.Repeat, last int64, at time.Time) bool {
+	switch rule.String() {
+	case "hide":
+		return true
+	case "show":
+		return false
+	}
+	return last == 0 || at.Before(time.Unix(last, 0).Add(time.Duration(rule)*time.Second))
 }
 
 func sortedNeighbours(v *modelversion.Version, q recommend.Neighbours) []recommend.Similar {
