@@ -67,7 +67,7 @@ func (r *Report) printQuality(w io.Writer) {
 		fmt.Fprintf(w, "  No model has passed the gate: popularity answers.\n")
 		return
 	}
-	if popularity.NDCG10 > 0 {
+	if popularity.NDCG10 > 0 && model.Name != "" { // popularity's own report has no model
 		fmt.Fprintf(w, "  The model ranks %.1f times as well as popularity.\n", model.NDCG10/popularity.NDCG10)
 	}
 	if ceiling.NDCG10 > 0 {
