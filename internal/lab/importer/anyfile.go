@@ -278,7 +278,7 @@ func (g *gathering) anyLine(d deed, r *row, p places) error {
 	}
 	switch {
 	case r.err != nil:
-		return nil
+		return r.err
 	case slices.Contains(unsold, strings.ToLower(r.at(p["state"]))):
 		return g.leave(cancelled)
 	}

@@ -207,7 +207,7 @@ func (s *sheet) order(column int, western bool) (d dates, why string, err error)
 		second, err2 := strconv.Atoi(parts[1])
 		switch unclear = v; {
 		case errors.Join(err1, err2) != nil:
-			return nil // the reading says what is wrong
+			return nil //nolint:nilerr // the reading says what is wrong
 		case first > 12:
 			d.dayFirst = true
 			why = fmt.Sprintf("Dates have the day first, as %q on %s.", day, s.place(r.line))

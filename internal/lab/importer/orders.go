@@ -138,7 +138,7 @@ func orderLines(g *gathering, orders map[string]orderOf, sheets []*sheet) error 
 			paid := r.number(price)
 			switch {
 			case r.err != nil:
-				return nil
+				return r.err
 			case !known:
 				return g.leave(noOrder)
 			case of.why != "":
@@ -275,7 +275,7 @@ func readShopifyFile(g *gathering, s *sheet, orders map[string]orderOf) error {
 		paid := r.number(price)
 		switch {
 		case r.err != nil:
-			return nil
+			return r.err
 		case of.why != "":
 			return g.leave(of.why)
 		}

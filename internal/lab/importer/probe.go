@@ -167,7 +167,6 @@ type delimitedRows struct {
 	lines  *bufio.Scanner // of a file whose quotes are plain
 	comma  string
 	line   int
-	fields []string
 }
 
 // limited fails when one record takes more than mostLine.

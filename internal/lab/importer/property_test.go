@@ -292,7 +292,7 @@ func TestContentHashFollowsFilesAndOptions(t *testing.T) {
 		}
 		seen[h] = name
 	}
-	if hash("1,2,view\n", Options{}) != hash("1,2,view\n", Options{}) {
+	if seen[hash("1,2,view\n", Options{})] == "" {
 		t.Error("the same file has two hashes")
 	}
 }

@@ -42,7 +42,7 @@ func readInvoices(g *gathering, s *sheet) error {
 		paid := r.number(price)
 		switch back := strings.HasPrefix(strings.ToUpper(d.order), "C"); {
 		case r.err != nil:
-			return nil
+			return r.err
 		case slices.Contains(retailServices, strings.ToUpper(d.product)):
 			return g.leave("of postage, discounts, fees and corrections")
 		case paid != nil && *paid <= 0:

@@ -27,7 +27,7 @@ func readRetailRocket(g *gathering, files map[string][]*sheet) error {
 				return g.leave("without an event")
 			}
 			if r.err != nil {
-				return nil
+				return r.err
 			}
 			return g.take(d)
 		})
@@ -90,7 +90,7 @@ func readAmazon(g *gathering, files map[string][]*sheet) error {
 			d := deed{kind: shop.KindRating, customer: r.id(user), product: cmp.Or(r.id(item), r.id(asin)), value: r.stars(stars),
 				at: r.moment(at, dates{})}
 			if r.err != nil {
-				return nil
+				return r.err
 			}
 			if d.value == nil {
 				return g.leave("without stars")
@@ -115,8 +115,8 @@ func readAmazonProducts(g *gathering, s *sheet) error {
 	categories, group, price := s.find("categories|category"), s.find("maincategory|maincat"), s.find("price")
 	_, err := s.each(false, func(r *row) error {
 		p := g.products[cmp.Or(r.id(item), r.id(asin))]
-		if p == nil || r.err != nil {
-			return nil // nobody has reviewed it
+		if p == nil {
+			return r.err // nobody has reviewed it
 		}
 		p.call(r.at(title))
 		p.brand = truncate(strings.Clone(r.at(brand)), maxBrand)
