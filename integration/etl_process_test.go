@@ -44,7 +44,8 @@ func (l lake) another() lake {
 	return l
 }
 
-// env is a process's environment; endpoint, when not empty, stands between it and S3.
+// env is a process's environment; endpoint, when not empty, stands between it and S3. Whatever
+// database a test reads, it is the same shop with other rows.
 func (l lake) env(dsn, endpoint string) []string {
 	if endpoint == "" {
 		endpoint = *l.stack.AWS.BaseEndpoint
@@ -52,13 +53,13 @@ func (l lake) env(dsn, endpoint string) []string {
 	var env []string
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); !strings.HasPrefix(name, "AWS_") && !strings.HasPrefix(name, "ETL_") &&
-			name != "MYSQL_DSN" && name != "LAKE_BUCKET" {
+			name != "MYSQL_DSN" && name != "LAKE_BUCKET" && name != "SHOP_NAME" {
 			env = append(env, pair)
 		}
 	}
 	return append(env, "AWS_ENDPOINT_URL="+endpoint, "AWS_REGION="+l.stack.AWS.Region, "AWS_ACCESS_KEY_ID=test",
 		"AWS_SECRET_ACCESS_KEY=test",
-		"AWS_EC2_METADATA_DISABLED=true", "MYSQL_DSN="+dsn, "LAKE_BUCKET="+l.location)
+		"AWS_EC2_METADATA_DISABLED=true", "MYSQL_DSN="+dsn, "LAKE_BUCKET="+l.location, "SHOP_NAME=shop")
 }
 
 // answer is how a process ended.
