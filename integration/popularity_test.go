@@ -17,7 +17,7 @@ import (
 const noise = `INSERT INTO ratings (customerNumber, productCode, productRating, ratedAt)
 	SELECT customerNumber, productCode, 1 + MOD(CONV(SUBSTRING(hash, 1, 4), 16, 10), 5),
 		DATE_ADD('2026-01-01', INTERVAL MOD(CONV(SUBSTRING(hash, 5, 6), 16, 10), 100000) MINUTE)
-	FROM (SELECT customerNumber, productCode, MD5(CONCAT(customerNumber, ' ', productCode)) hash
+	FROM (SELECT customerNumber, productCode, SHA2(CONCAT(customerNumber, ' ', productCode), 256) hash
 		FROM customers JOIN products) pairs WHERE MOD(CONV(SUBSTRING(hash, 11, 4), 16, 10), 10) = 0`
 
 // TestPopularityIsLiveUntilAModelPasses: a shop of pure noise, of which the gate refuses every model,
