@@ -67,9 +67,9 @@ DUCKDB_FOLDER := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5
 DUCKDB_PROGRAM = $(or $(DUCKDB),$(DUCKDB_FOLDER)/duckdb_cli/duckdb)
 feedback: export DUCKDB := $(DUCKDB_PROGRAM)
 .PHONY: duckdb
-duckdb: build
-	@$(if $(or $(filter --help -h --version,$(ARGS)),$(wildcard $(DUCKDB))),,$(WITH_STACK) true && $(MAKE) $(DUCKDB_FOLDER))
-$(DUCKDB_FOLDER):
+duckdb: build $(if $(or $(filter --help -h --version,$(ARGS)),$(wildcard $(DUCKDB_PROGRAM))),,$(DUCKDB_FOLDER))
+$(DUCKDB_FOLDER): | build
+	@$(WITH_STACK) true
 	@mkdir -p $(@D) && rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
 
 ##- Terraform (1.11 or later; takes minutes, not part of `make test`)
