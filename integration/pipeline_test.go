@@ -61,21 +61,28 @@ func (p programs) mustRun(t *testing.T, v any, name string, args ...string) {
 	}
 }
 
-// TestRatingsInMySQLBecomeRecommendationsOnS3 is the whole loop on small data: every program, both halves.
-func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
-	t.Parallel()
-	stack := mustStack(t)
+// mustPlaces makes buckets, streams, functions and a vector database of the test's own, and returns the
+// variables by which programs find them and the shop.
+func mustPlaces(t *testing.T, stack Stack, shop string) (own settings.Settings, env map[string]string) {
+	t.Helper()
 	own, err := settings.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	own = own.WithSuffix(randomName())
-	env := own.Env()
+	env = own.Env()
 	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "test", "test"
-	env["MYSQL_DSN"] = stack.mustDatabase(t)
-	env["PGVECTOR_DSN"] = stack.mustVectorDatabase(t)
+	env["MYSQL_DSN"], env["PGVECTOR_DSN"] = shop, stack.mustVectorDatabase(t)
 	mustProvision(t, stack, own, env)
+	return own, env
+}
+
+// TestRatingsInMySQLBecomeRecommendationsOnS3 is the whole loop on small data: every program, both halves.
+func TestRatingsInMySQLBecomeRecommendationsOnS3(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	_, env := mustPlaces(t, stack, stack.mustDatabase(t))
 	p := mustPrograms(t, env)
 
 	var seeded struct{ Ratings int }

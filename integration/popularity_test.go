@@ -10,7 +10,6 @@ import (
 	"kindred/internal/job/publish"
 	"kindred/internal/job/train"
 	"kindred/internal/stream/activity"
-	"kindred/localstack/settings"
 )
 
 // noise replaces all ratings by ones that say nothing: who rates what, how and when is a hash.
@@ -26,16 +25,7 @@ const noise = `INSERT INTO ratings (customerNumber, productCode, productRating, 
 func TestPopularityIsLiveUntilAModelPasses(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	own, err := settings.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	own = own.WithSuffix(randomName())
-	env := own.Env()
-	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint
-	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "test", "test"
-	env["MYSQL_DSN"], env["PGVECTOR_DSN"] = stack.mustDatabase(t), stack.mustVectorDatabase(t)
-	mustProvision(t, stack, own, env)
+	_, env := mustPlaces(t, stack, stack.mustDatabase(t))
 	p := mustPrograms(t, env)
 
 	night := func() (trained train.Result, published publish.Result) {

@@ -133,17 +133,8 @@ func TestAnyIDComesThroughUnchanged(t *testing.T) {
 func mustComeThrough(t *testing.T, shop unicodeShop) {
 	t.Helper()
 	stack := mustStack(t)
-	own, err := settings.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	own = own.WithSuffix(randomName())
-	env := own.Env()
-	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint
-	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "test", "test"
-	env["MYSQL_DSN"], env["PGVECTOR_DSN"] = shop.mustLoad(t, stack), stack.mustVectorDatabase(t)
+	own, env := mustPlaces(t, stack, shop.mustLoad(t, stack))
 	env["DUCKDB"] = filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
-	mustProvision(t, stack, own, env)
 	p := mustPrograms(t, env, "etl", "train", "publish", "verify", "feedback")
 
 	p.mustRun(t, nil, "etl")

@@ -66,7 +66,7 @@ func (r *run) other(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask the vector database for its shop: %w", err)
 	}
-	if vectorstore.OtherShop(live, r.Name) {
+	if envconfig.OtherShop(live, r.Name) {
 		return live, nil
 	}
 	return "", nil
@@ -78,12 +78,4 @@ func beside(location, shop string) string {
 		location = "s3://" + location
 	}
 	return strings.TrimSuffix(location, "/") + "/shop=" + shop
-}
-
-// shopsName is the name that was given, or the database's.
-func shopsName(given envconfig.Shop, database string) string {
-	if given.Name != "" {
-		return given.Name
-	}
-	return envconfig.ShopName(database)
 }

@@ -21,7 +21,7 @@ func (r *run) recognise(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	r.Name, r.database = shopsName(r.Shop, database), database
+	r.Name, r.database = r.Shop.Of(database), database
 	file := cmp.Or(r.Mapping, filepath.Join(r.folder(), "mapping.sql"))
 	r.result.Mapping = file
 	text, err := os.ReadFile(file)

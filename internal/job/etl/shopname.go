@@ -1,7 +1,6 @@
 package etl
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,7 +16,7 @@ import (
 var ErrOtherShop = errors.New("the lake is another shop's")
 
 // name is the shop's: the one that was given, else its database's.
-func (o Options) name(database string) string { return cmp.Or(o.Shop, envconfig.ShopName(database)) }
+func (o Options) name(database string) string { return envconfig.Shop{Name: o.Shop}.Of(database) }
 
 // predecessor is the set that a shop's columns and rows are compared with: base, the current one. A
 // set of another shop is refused, or with ReplaceShop it is no predecessor. Errors: ErrOtherShop.

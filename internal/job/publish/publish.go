@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/vectorstore"
 )
 
@@ -121,8 +122,7 @@ type work struct {
 }
 
 // prepare migrates the database and makes sure that the version, or the newest one when it is
-// empty, is loaded and undamaged.
-// A version of another shop than the live one's is not loaded.
+// empty, is loaded and undamaged. A version of another shop than the live one's is not loaded.
 func prepare(ctx context.Context, s store, from artifacts, version string, opts vectorstore.PromoteOptions) (
 	loaded vectorstore.Version, did work, err error) {
 	did = work{steps: []vectorstore.Step{}, repaired: []string{}}
@@ -151,7 +151,7 @@ func prepare(ctx context.Context, s store, from artifacts, version string, opts 
 		return loaded, did, fmt.Errorf("read model version %s: %w", version, err)
 	}
 	did.steps = append(did.steps, vectorstore.Step{Name: "read", Seconds: time.Since(start).Seconds()})
-	if vectorstore.OtherShop(live.Shop, v.Shop) && !opts.ReplaceShop {
+	if envconfig.OtherShop(live.Shop, v.Shop) && !opts.ReplaceShop {
 		return loaded, did, vectorstore.ErrOther(live.Shop, v.Shop)
 	}
 	loading, err := s.Load(ctx, v)

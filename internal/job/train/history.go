@@ -41,7 +41,7 @@ func (p past) current(id string) bool { return len(p.versions) > 0 && p.versions
 // empty for artifacts that are this shop's, or nobody's yet.
 func OtherShop(ctx context.Context, artifacts objectstore.Store, shop string) (string, error) {
 	for a, err := range modelfile.Ancestors(ctx, commit.NewRepository(artifacts, envconfig.ModelPrefix), 1) {
-		if err != nil || ofShop(a, shop) {
+		if err != nil || !envconfig.OtherShop(a.Shop, shop) {
 			return "", err
 		}
 		return a.Shop, nil
@@ -59,7 +59,7 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input, shop
 		}
 		newest := first
 		first = false
-		if !ofShop(a, shop) {
+		if envconfig.OtherShop(a.Shop, shop) {
 			if j.ReplaceShop || !newest {
 				continue
 			}
@@ -100,12 +100,6 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input, shop
 	}
 	p.previous, p.judged = earlier, v.Report.Verdict.Judged()
 	return p, nil
-}
-
-// ofShop reports whether a version is the shop's. One of earlier programs has no name, and neither
-// has a version of their training set: both are anybody's.
-func ofShop(a modelfile.Ancestor, shop string) bool {
-	return a.Shop == "" || shop == "" || a.Shop == shop
 }
 
 // isLost says that a version cannot be read, now or later.

@@ -60,7 +60,11 @@ func (j Job) standIn(ctx context.Context, from *sources, models *commit.Reposito
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	v, err := popularity(data.Data, j.Config, j.Threads, refused)
+	repeats := j.Config.Repeats
+	if refused != nil { // tuning may have chosen its rules
+		repeats = result.Refused.Config.Repeats
+	}
+	v, err := popularity(data.Data, j.Config, repeats, j.Threads, refused)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,8 @@ func (j Job) standIn(ctx context.Context, from *sources, models *commit.Reposito
 }
 
 // popularity makes a version that answers by popularity, without ID and origin.
-func popularity(data *Data, cfg Config, threads int, refused *modelversion.Version) (*modelversion.Version, error) {
+func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads int,
+	refused *modelversion.Version) (*modelversion.Version, error) {
 	data = data.ordered()
 	dim := 1 + featureDims
 	model := &ials.Model{Dim: dim, Items: popularityVectors(data, data.popularity(cfg.Signal)), Users: make([]float32, len(data.Customers)*dim)}
@@ -87,14 +92,6 @@ func popularity(data *Data, cfg Config, threads int, refused *modelversion.Versi
 	f := &fitted{model: model, customersFeatured: everybody(len(data.Customers)),
 		itemsFeatured: everybody(len(data.Products)),
 		encoder:       modelversion.Encoder{Bias: bias, Weights: map[string][]float32{}}}
-	repeats := cfg.Repeats
-	if refused != nil { // tuning may have chosen its rules
-		var notes Notes
-		if err := json.Unmarshal(refused.Training, &notes); err != nil {
-			return nil, fmt.Errorf("read the notes of version %s: %w", refused.ID, err)
-		}
-		repeats = notes.Repeats
-	}
 	v := assemble(data, f, choice{signal: cfg.Signal, repeats: repeats, weights: weights{view: 1, cart: cartTimes},
 		solver: ials.Config{Dim: dim, Alpha0: 1, Lambda: 1, Nu: nu, Threads: threads}})
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()

@@ -1,6 +1,7 @@
 package envconfig
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -27,6 +28,13 @@ func (s Shop) Check() error {
 	}
 	return nil
 }
+
+// Of is the name of the shop that reads that database: the one that was given, else the database's.
+func (s Shop) Of(database string) string { return cmp.Or(s.Name, ShopName(database)) }
+
+// OtherShop reports whether two things belong to different shops, by their shops' names. What earlier
+// programs made has no name, and is anybody's.
+func OtherShop(one, other string) bool { return one != "" && other != "" && one != other }
 
 // ShopName is the name of a shop that was given none: that of its database, with nothing in it that
 // a path, a shell or a database would take otherwise.

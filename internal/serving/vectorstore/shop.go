@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/platform/envconfig"
 )
 
 // ErrOtherShop says that what is live is another shop's.
 var ErrOtherShop = errors.New("the vector database is another shop's")
-
-// OtherShop reports whether two versions belong to different shops. One without a name was loaded by
-// an earlier program, and is anybody's.
-func OtherShop(one, other string) bool { return one != "" && other != "" && one != other }
 
 // ErrOther is the refusal to let a version of a shop take the place of the live one, which is another
 // shop's.
@@ -45,7 +43,7 @@ func (s *Store) owns(ctx context.Context, db querier, version string) error {
 		return nil
 	}
 	of, err := shopOf(ctx, db, version)
-	if err == nil && OtherShop(of, s.shop) {
+	if err == nil && envconfig.OtherShop(of, s.shop) {
 		err = fmt.Errorf("%w: version %s is of the shop %s, and SHOP_NAME is %s", ErrOtherShop, version, of, s.shop)
 	}
 	return err
@@ -81,7 +79,7 @@ func sameShop(ctx context.Context, db querier, move Promotion) error {
 		return err
 	}
 	shop, err := shopOf(ctx, db, move.To)
-	if err == nil && OtherShop(live, shop) {
+	if err == nil && envconfig.OtherShop(live, shop) {
 		err = ErrOther(live, shop)
 	}
 	return err
