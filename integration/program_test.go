@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,27 +49,35 @@ func mustCompile(t *testing.T, names ...string) string {
 		}
 		compiled.folder, compiled.done = folder, map[string]bool{}
 	}
-	var packages []string
+	var packages, withKernels []string
 	for _, name := range names {
-		if compiled.done[name] {
-			continue
+		switch {
+		case compiled.done[name]:
+		case name == "train":
+			withKernels = append(withKernels, "kindred/jobs/train")
+		case name == "serve":
+			packages = append(packages, "kindred/lambdas/serve")
+		default:
+			packages = append(packages, "kindred/jobs/"+name)
 		}
-		wing := "jobs"
-		if name == "serve" {
-			wing = "lambdas"
-		}
-		packages = append(packages, fmt.Sprintf("kindred/%s/%s", wing, name))
 	}
-	if len(packages) == 0 {
-		return compiled.folder
-	}
-	args := append([]string{"build", "-o", compiled.folder + string(filepath.Separator)}, packages...)
-	build := exec.Command("go", args...)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", strings.Join(packages, ", "), err, out)
-	}
+	mustBuild(t, compiled.folder, packages)
+	mustBuild(t, compiled.folder, withKernels, "GOEXPERIMENT=simd") // as `make build` does
 	for _, name := range names {
 		compiled.done[name] = true
 	}
 	return compiled.folder
+}
+
+// mustBuild compiles programs into a folder.
+func mustBuild(t *testing.T, folder string, packages []string, env ...string) {
+	t.Helper()
+	if len(packages) == 0 {
+		return
+	}
+	build := exec.Command("go", append([]string{"build", "-o", folder + string(filepath.Separator)}, packages...)...)
+	build.Env = append(os.Environ(), env...)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", strings.Join(packages, ", "), err, out)
+	}
 }

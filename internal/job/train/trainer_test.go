@@ -20,7 +20,7 @@ import (
 // quick is DefaultConfig with less searching.
 func quick() Config {
 	cfg := DefaultConfig()
-	cfg.TuneBudget = 0.2
+	cfg.TuneBudget, cfg.Dim, cfg.Epochs = 0.05, 24, 6
 	return cfg
 }
 
