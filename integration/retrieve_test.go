@@ -342,7 +342,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Items) != 1 || !slices.Equal(found.Items["S000004"], v.Items[4].Vector) {
+	if len(found.Items) != 1 || !slices.Equal(found.Items["S000004"].Vector, v.Items[4].Vector) {
 		t.Errorf("items: %v", found.Items)
 	}
 	if len(found.Customers) != 2 || found.Customers["101"].Origin != v.Customers[1].Origin ||

@@ -57,10 +57,10 @@ type canned struct {
 func newCanned(v *modelversion.Version) *canned {
 	c := &canned{
 		traffic: recommend.Traffic{Live: &recommend.Model{Version: v.ID, Solver: v.Solver, Encoder: v.Encoder}},
-		lookup:  recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}},
+		lookup:  recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{}},
 	}
 	for i, item := range v.Items {
-		c.lookup.Items[item.Code] = item.Vector
+		c.lookup.Items[item.Code] = recommend.Item{Vector: item.Vector}
 		if i < 10 {
 			c.candidates = append(c.candidates, recommend.Candidate{Code: item.Code, Score: 0.7831123, Vector: item.Vector})
 		}

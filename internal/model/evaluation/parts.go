@@ -14,13 +14,11 @@ func LowPass(ctx context.Context, likes *Pairs, rank, threads int) (Block, error
 	return projected(likes, left, right, d), nil
 }
 
-// Near ranks by the linear filter of GF-CF, kept to the nearest neighbours of each product: a common
-// customer counts one over their number of likes, and the sum is divided by both products' degrees,
-// the neighbour's to the power of rarity and the product's own to what is left of one. It may be a
-// part of a sum.
+// Near ranks by the Neighbours of what a customer likes. It may be a part of a sum.
 func Near(likes *Pairs, most int, rarity float64, threads int) Block {
-	return byNeighbours(likes, nearest(likes, most, threads, func(n int) float64 { return 1 / float64(n) },
-		func(p, q int) float64 { return math.Pow(float64(p), 1-rarity) * math.Pow(float64(q), rarity) })).Each
+	m := likes.Matrix()
+	near := Neighbours(m, most, rarity, threads)
+	return Listed(RowNeighbours(m, near, math.MaxInt, threads, nil)).Each
 }
 
 // Part is a ranker whose scores add up with those of others.

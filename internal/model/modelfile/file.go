@@ -27,6 +27,9 @@ const (
 	// Only in versions with rules for what was bought before:
 	purchasesFile = "purchases.parquet"
 	repeatsFile   = "repeats.json"
+	// Only in versions with neighbours:
+	nearItemsFile     = "near-items.parquet"
+	nearCustomersFile = "near-customers.parquet"
 )
 
 // createdBy is fixed, because the Parquet library's own text changes with the build, and equal rows
@@ -37,7 +40,24 @@ const createdBy = "kindred version 1"
 const (
 	numberedFormat = 1 // customers have numbers of 32 bits
 	textFormat     = 2 // customers' ids are text
+	// The same two with neighbours: a program that does not know these would leave them out.
+	nearNumberedFormat = 3
+	nearTextFormat     = 4
 )
+
+// formatOf is the layout that a version is written in.
+func formatOf(v *modelversion.Version) int {
+	format := textFormat
+	if numbered(v.Customers) {
+		format = numberedFormat
+	}
+	if v.Near != nil {
+		format += nearNumberedFormat - numberedFormat
+	}
+	return format
+}
+
+func knownFormat(format int) bool { return format >= numberedFormat && format <= nearTextFormat }
 
 // identity is what version.json holds.
 type identity struct {
@@ -116,7 +136,7 @@ func writeCustomers(name string, customers []modelversion.Customer) error {
 }
 
 func readCustomers(name string, format int) ([]modelversion.Customer, error) {
-	if format == numberedFormat {
+	if format == numberedFormat || format == nearNumberedFormat {
 		return readRows(name, fromNumberedRow)
 	}
 	return readRows(name, fromCustomerRow)

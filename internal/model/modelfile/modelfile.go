@@ -48,10 +48,7 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	local := func(name string) string { return filepath.Join(dir, name) }
-	format := textFormat
-	if numbered(v.Customers) {
-		format = numberedFormat
-	}
+	format := formatOf(v)
 	id := identity{Format: format, ID: v.ID, TrainingRun: v.TrainingRun, TrainerVersion: v.TrainerVersion,
 		Input: v.Input, Learned: v.Learned, Previous: v.Previous, Training: v.Training}
 	files := []commit.File{
@@ -65,6 +62,11 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 			commit.File{Path: repeatsFile, DataSet: "repeats"})
 		err = errors.Join(writeRows(local(purchasesFile), "purchaseRow", v.Customers, toPurchaseRow),
 			writeJSON(local(repeatsFile), repeatsOf(v)))
+	}
+	if v.Near != nil {
+		files = append(files, commit.File{Path: nearItemsFile, DataSet: "near-items", Rows: int64(len(v.Items))},
+			commit.File{Path: nearCustomersFile, DataSet: "near-customers", Rows: int64(len(v.Customers))})
+		err = errors.Join(err, writeNear(v.Near, local(nearItemsFile), local(nearCustomersFile)))
 	}
 	err = errors.Join(err,
 		writeRows(local(itemsFile), "itemRow", v.Items, toItemRow),
@@ -210,8 +212,11 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 	if err != nil {
 		return m, fmt.Errorf("find model version: %w", err)
 	}
-	if known := m.SchemaFingerprint == schemaFingerprint(numberedFormat) ||
-		m.SchemaFingerprint == schemaFingerprint(textFormat); m.Kind != Kind || !known {
+	known := false
+	for format := numberedFormat; knownFormat(format); format++ {
+		known = known || m.SchemaFingerprint == schemaFingerprint(format)
+	}
+	if m.Kind != Kind || !known {
 		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind,
 			m.SchemaFingerprint, ErrFormat)
 	}
@@ -226,7 +231,7 @@ func loadSummary(dir string) (*modelversion.Version, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if id.Format != numberedFormat && id.Format != textFormat {
+	if !knownFormat(id.Format) {
 		return nil, 0, fmt.Errorf("format %d: %w", id.Format, ErrFormat)
 	}
 	v.ID, v.TrainingRun, v.TrainerVersion = id.ID, id.TrainingRun, id.TrainerVersion
@@ -253,6 +258,11 @@ func load(dir string) (*modelversion.Version, error) {
 	v.Solver.Gram, gramErr = readFloats(local(gramFile))
 	if err := errors.Join(itemsErr, customersErr, gramErr, readJSON(local(encoderFile), &v.Encoder)); err != nil {
 		return nil, err
+	}
+	if format == nearNumberedFormat || format == nearTextFormat {
+		if v.Near, err = readNear(local(nearItemsFile), local(nearCustomersFile)); err != nil {
+			return nil, err
+		}
 	}
 	return v, readRepeats(v, local(repeatsFile), local(purchasesFile))
 }

@@ -225,3 +225,59 @@ func TestRulesForWhatWasBoughtAreKept(t *testing.T) {
 		t.Errorf("a version that lost its times: %v", err)
 	}
 }
+
+// withNeighbours is a version whose first product and second customer have a neighbour.
+func withNeighbours() *modelversion.Version {
+	v := version()
+	v.Solver.Neighbours, v.Solver.NearWeight = 100, 0.5
+	v.Near = &modelversion.Near{Items: [][]modelversion.Neighbour{{{Item: 1, Weight: 0.25}}, nil},
+		Customers: [][]modelversion.Neighbour{nil, {{Item: 0, Weight: 0.125}, {Item: 1, Weight: 2}}}}
+	return v
+}
+
+// TestNeighboursAreKept: a version with neighbours has two files more and a format that earlier
+// programs refuse, because they would leave the neighbours out. Its other files of rows are those of
+// the version without.
+func TestNeighboursAreKept(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{}
+	for _, of := range []struct {
+		v      *modelversion.Version
+		format string
+		files  int
+	}{{version(), "model-version-1", 7}, {withNeighbours(), "model-version-3", 9}} {
+		repo := repository(t)
+		if _, err := modelfile.Write(t.Context(), repo, of.v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		m, err := repo.Current(t.Context())
+		if err != nil || len(m.Files) != of.files || m.SchemaFingerprint != of.format {
+			t.Fatalf("%d files of %s, %v", len(m.Files), m.SchemaFingerprint, err)
+		}
+		for _, f := range m.Files {
+			if before, both := files[f.Path]; both && before != f.SHA256 && strings.HasSuffix(f.Path, ".parquet") {
+				t.Errorf("%s is another file", f.Path)
+			}
+			files[f.Path] = f.SHA256
+		}
+		got, err := modelfile.Read(t.Context(), repo, "", t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(of.v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+			t.Error(diff)
+		}
+	}
+	text := withNeighbours()
+	text.Customers[1].ID = "x"
+	repo := repository(t)
+	if _, err := modelfile.Write(t.Context(), repo, text, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := repo.Current(t.Context()); err != nil || m.SchemaFingerprint != "model-version-4" {
+		t.Errorf("ids that are text have %s, %v", m.SchemaFingerprint, err)
+	}
+	if got, err := modelfile.Read(t.Context(), repo, "", t.TempDir()); err != nil || len(got.Near.Customers[1]) != 2 {
+		t.Errorf("ids that are text: %v", err)
+	}
+}

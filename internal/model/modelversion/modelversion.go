@@ -45,6 +45,8 @@ type Version struct {
 	// Repeats are the rules for what a customer has bought before; nil: it is hidden, and nobody knows
 	// when it was bought.
 	Repeats *Repeats
+	// Near is the sparse part, which adds to the inner products; nil: the vectors are all.
+	Near    *Near
 	Solver  Solver
 	Encoder Encoder
 	Report  Report
@@ -81,14 +83,18 @@ type Customer struct {
 // Solver is what the normal equations of a session need: the configuration of training and the Gram
 // matrix of the item vectors.
 type Solver struct {
-	Dim        int       `json:"dim"`
-	Alpha0     float64   `json:"alpha0"`      // weight of an unobserved pair
-	Lambda     float64   `json:"lambda"`      // regularisation
-	Nu         float64   `json:"nu"`          // exponent of its frequency scaling
-	ViewWeight float64   `json:"view_weight"` // confidence of a viewed item
-	CartWeight float64   `json:"cart_weight"` // confidence of an item in the cart
-	Items      int       `json:"items"`       // rows that Gram sums over
-	Kind       Kind      `json:"kind,omitempty"`
+	Dim        int     `json:"dim"`
+	Alpha0     float64 `json:"alpha0"`      // weight of an unobserved pair
+	Lambda     float64 `json:"lambda"`      // regularisation
+	Nu         float64 `json:"nu"`          // exponent of its frequency scaling
+	ViewWeight float64 `json:"view_weight"` // confidence of a viewed item
+	CartWeight float64 `json:"cart_weight"` // confidence of an item in the cart
+	Items      int     `json:"items"`       // rows that Gram sums over
+	Kind       Kind    `json:"kind,omitempty"`
+	// Neighbours is the most neighbours of an item in the sparse part, 0 where there is none. In a session,
+	// the list of each item counts NearWeight times.
+	Neighbours int       `json:"neighbours,omitempty"`
+	NearWeight float64   `json:"near_weight,omitempty"`
 	Gram       []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
 }
 

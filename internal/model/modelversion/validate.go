@@ -62,6 +62,9 @@ func (v *Version) Validate() error {
 			return fault("a customer (row %d) is out of order or there twice", i)
 		}
 	}
+	if err := v.validateNear(); err != nil {
+		return fault("%v", err)
+	}
 	if !isVector(v.Encoder.Bias, d) {
 		return fault("the encoder's bias is no finite vector of %d components", d)
 	}

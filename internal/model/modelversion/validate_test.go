@@ -22,6 +22,16 @@ func TestValidateFindsEachFault(t *testing.T) {
 	if err := version().Validate(); err != nil {
 		t.Fatal(err)
 	}
+	near := func(v *Version) *Near {
+		v.Solver.Neighbours, v.Solver.NearWeight = 1, 0.5
+		v.Near = &Near{Items: [][]Neighbour{{{Item: 1, Weight: 1}}, nil}, Customers: [][]Neighbour{{{0, 1}, {1, 2}}, nil}}
+		return v.Near
+	}
+	whole := version()
+	near(whole)
+	if err := whole.Validate(); err != nil {
+		t.Fatal(err)
+	}
 	nan := float32(math.NaN())
 	for name, spoil := range map[string]func(v *Version){
 		"id that is no identifier":  func(v *Version) { v.ID = "m1; drop" },
@@ -40,6 +50,16 @@ func TestValidateFindsEachFault(t *testing.T) {
 		"kind that is not known":    func(v *Version) { v.Solver.Kind = "oracle" },
 		"kind without its verdict":  func(v *Version) { v.Solver.Kind = KindPopularity },
 		"verdict without its kind":  func(v *Version) { v.Report.Verdict = PopularityVerdict("") },
+		"neighbours only counted":   func(v *Version) { v.Solver.Neighbours = 1 },
+		"neighbours not counted":    func(v *Version) { near(v); v.Solver.Neighbours = 0 },
+		"neighbours of no weight":   func(v *Version) { near(v); v.Solver.NearWeight = math.NaN() },
+		"neighbours of some items":  func(v *Version) { near(v).Items = nil },
+		"neighbours of nobody":      func(v *Version) { near(v).Customers = nil },
+		"too many neighbours":       func(v *Version) { near(v).Items[0] = []Neighbour{{0, 1}, {1, 1}} },
+		"neighbours out of order":   func(v *Version) { near(v).Customers[0] = []Neighbour{{1, 1}, {0, 1}} },
+		"neighbour that is no item": func(v *Version) { near(v).Items[0][0].Item = 2 },
+		"neighbour below nothing":   func(v *Version) { near(v).Customers[0][1].Weight = -1 },
+		"neighbour not finite":      func(v *Version) { near(v).Customers[0][1].Weight = float32(math.Inf(1)) },
 		"training no JSON":          func(v *Version) { v.Training = json.RawMessage("{") },
 	} {
 		t.Run(name, func(t *testing.T) {

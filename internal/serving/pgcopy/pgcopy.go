@@ -58,6 +58,38 @@ func (r *Row) Vector(v []float32) {
 	}
 }
 
+// The types of arrays' elements, as PostgreSQL numbers them.
+const (
+	typeInt4   = 23
+	typeFloat4 = 700
+)
+
+// array writes the head of an array of n elements of 4 bytes each.
+func (r *Row) array(element uint32, n int) {
+	const dimensions, flags, from = 1, 0, 1
+	r.buf = binary.BigEndian.AppendUint32(r.buf, uint32(5*4+8*n))
+	for _, x := range []uint32{dimensions, flags, element, uint32(n), from} {
+		r.buf = binary.BigEndian.AppendUint32(r.buf, x)
+	}
+}
+
+// Int32s writes an integer[]. It must not be empty.
+func (r *Row) Int32s(all []int32) {
+	r.array(typeInt4, len(all))
+	for _, n := range all {
+		r.Int32(n)
+	}
+}
+
+// Float32s writes a real[]. It must not be empty.
+func (r *Row) Float32s(all []float32) {
+	r.array(typeFloat4, len(all))
+	for _, x := range all {
+		r.buf = binary.BigEndian.AppendUint32(r.buf, 4)
+		r.buf = binary.BigEndian.AppendUint32(r.buf, math.Float32bits(x))
+	}
+}
+
 // NewReader gives the stream of rows of so many columns. next writes one row, and reports false,
 // with nothing written, after the last.
 func NewReader(columns int, next func(*Row) bool) io.Reader {

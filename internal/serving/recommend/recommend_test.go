@@ -458,7 +458,7 @@ func newFixedStore(dim int) *fixedStore {
 		}
 		return v
 	}
-	s := &fixedStore{found: recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}}}
+	s := &fixedStore{found: recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{}}}
 	s.model = recommend.Model{Version: "m1", Solver: modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.01, Nu: 1,
 		ViewWeight: 1, CartWeight: 4, Items: 800, Gram: make([]float32, dim*dim)}}
 	for i := range dim {
@@ -469,7 +469,7 @@ func newFixedStore(dim int) *fixedStore {
 	}
 	for i := range 10 {
 		code := fmt.Sprintf("p%d", i)
-		s.found.Items[code] = vector()
+		s.found.Items[code] = recommend.Item{Vector: vector()}
 		s.candidates = append(s.candidates, recommend.Candidate{Code: code, Score: 1, Vector: vector()})
 		s.similar = append(s.similar, recommend.Similar{Code: code})
 	}

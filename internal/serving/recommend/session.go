@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"slices"
 	"time"
 
 	"kindred/internal/model/ials"
@@ -14,13 +15,16 @@ type session struct {
 	browsed []browsed // distinct products, newest first, at most SessionItems
 	seen    []string  // every distinct product of the session, however old
 	// What resolve finds:
-	source  activity.Source
-	query   *ials.Query // nil unless source is session
-	vector  []float32   // what to search by; nil: the popularity order
-	folded  []string    // codes of query's observations, in their order
-	unknown int         // of browsed, those that the model does not know
-	strange bool        // the model does not know the customer
-	telling string      // the known product that says most about the session; "" without a known one
+	source     activity.Source
+	query      *ials.Query                // nil unless source is session
+	vector     []float32                  // what to search by; nil: the popularity order
+	folded     []string                   // codes of query's observations, in their order
+	near       [][]modelversion.Neighbour // of folded; each list counts nearWeight times
+	nearWeight float32
+	added      []modelversion.Neighbour // what folded and the customer add as neighbours
+	unknown    int                      // of browsed, those that the model does not know
+	strange    bool                     // the model does not know the customer
+	telling    string                   // the known product that says most about the session; "" without a known one
 }
 
 type browsed struct {
@@ -54,14 +58,14 @@ func newSession(e *activity.Event) session {
 
 // resolve goes down the fallback chain and makes the query vector.
 func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
-	prior, source := s.prior(m, found)
+	prior, near, source := s.prior(m, found)
 	if m.ByPopularity() {
 		s.popular(found)
 		return nil
 	}
 	var observations []ials.Observation
 	for _, b := range s.browsed {
-		vector, ok := found.Items[b.code]
+		item, ok := found.Items[b.code]
 		if !ok {
 			s.unknown++
 			continue
@@ -70,11 +74,11 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		if b.inCart {
 			weight = m.Solver.CartWeight
 		}
-		observations = append(observations, ials.Observation{Vector: vector, Weight: float32(weight)})
-		s.folded = append(s.folded, b.code)
+		observations = append(observations, ials.Observation{Vector: item.Vector, Weight: float32(weight)})
+		s.folded, s.near = append(s.folded, b.code), append(s.near, item.Near)
 	}
 	if len(observations) == 0 {
-		s.vector, s.source = prior, source
+		s.vector, s.added, s.source = prior, near, source
 		return nil
 	}
 	query, err := folder.Fold(prior, observations)
@@ -82,9 +86,14 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 		return err
 	}
 	s.query, s.vector, s.source = query, query.Vector(), activity.SourceSession
+	if m.Solver.Neighbours > 0 {
+		s.nearWeight = float32(m.Solver.NearWeight)
+		weights := append(slices.Repeat([]float32{s.nearWeight}, len(s.near)), 1)
+		s.added = add(append(slices.Clone(s.near), near), weights)
+	}
 	// The product that shaped the query most, found by decomposing the product of the query with itself.
 	// That needs no candidates, so the neighbours are fetched in the same round trip as the candidates.
-	if s.telling = s.because(s.vector); s.telling == "" {
+	if s.telling = s.because(s.vector, noItem); s.telling == "" {
 		s.telling = s.folded[0]
 	}
 	return nil
@@ -104,26 +113,27 @@ func (s *session) popular(found Lookup) {
 }
 
 // prior returns what is known about the visitor apart from this session: the customer's trained
-// vector, else one made from features, else nil. A customer without ratings has a vector from features.
-func (s *session) prior(m *Model, found Lookup) ([]float32, activity.Source) {
+// vector and neighbours, else a vector made from features, else nil. A customer without ratings has a
+// vector from features.
+func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neighbour, activity.Source) {
 	e := s.event
 	if e.CustomerID != nil {
 		if c, ok := found.Customers[string(*e.CustomerID)]; ok {
 			if c.Origin == modelversion.OriginTrained {
-				return c.Vector, activity.SourceCustomer
+				return c.Vector, c.Near, activity.SourceCustomer
 			}
-			return c.Vector, activity.SourceFeatures
+			return c.Vector, c.Near, activity.SourceFeatures
 		}
 		s.strange = true
 	}
 	if v := m.Encoder.Vector(m.Encoder.Features(e.Country, e.City, e.CreditLimit)); v != nil {
-		return v, activity.SourceFeatures
+		return v, nil, activity.SourceFeatures
 	}
-	return nil, activity.SourcePopularity
+	return nil, nil, activity.SourcePopularity
 }
 
 func (s *session) search(at time.Time) Search {
-	return Search{Vector: s.vector, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen, Limit: recommendedItems}
+	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen, Limit: recommendedItems}
 }
 
 // items turns what the search found into the answer's list.
@@ -131,7 +141,7 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 	items := popular(found)
 	if s.query != nil {
 		for i, c := range found {
-			items[i].Because = s.because(c.Vector)
+			items[i].Because = s.because(c.Vector, c.Item)
 		}
 	}
 	return items

@@ -23,21 +23,31 @@ type Model struct {
 // ByPopularity says that the version answers by popularity, for want of a model that is good enough.
 func (m *Model) ByPopularity() bool { return m.Solver.Kind == modelversion.KindPopularity }
 
+// Item is a product that the model knows.
+type Item struct {
+	Vector []float32
+	Near   []modelversion.Neighbour // ascending; nil: it has none
+}
+
 // Customer is a customer that the model knows.
 type Customer struct {
 	Origin modelversion.Origin
 	Vector []float32
+	Near   []modelversion.Neighbour // ascending; nil: none
 }
 
 // Lookup holds what was found. Products and customers that the model does not know are absent.
 type Lookup struct {
-	Items     map[string][]float32 // vectors by product code
-	Customers map[string]Customer  // by id
+	Items     map[string]Item     // by product code
+	Customers map[string]Customer // by id
 }
 
 // Search asks for the best products for one query.
 type Search struct {
-	Vector   []float32 // query vector; nil asks for the popularity order
+	Vector []float32 // query vector; nil asks for the popularity order
+	// Added is what the neighbours of the session's products and of the customer add to the scores of
+	// some products, each of them once. The popularity order does without.
+	Added    []modelversion.Neighbour
 	Customer *string   // leave out what this customer has rated, as the version's rules say; nil: leave out nobody's ratings
 	At       time.Time // when it is asked: what was bought long enough before comes back
 	Exclude  []string  // product codes to leave out
@@ -47,8 +57,8 @@ type Search struct {
 // MaxLimit bounds what one question returns, whatever its limit: more than a page ever shows.
 const MaxLimit = 1000
 
-// Check reports a search that no store answers: a limit that is not positive, or a vector that does
-// not have dim finite components.
+// Check reports a search that no store answers: a limit that is not positive, a vector that does not
+// have dim finite components, or something added that is negative or not finite.
 func (s Search) Check(dim int) error {
 	if s.Limit < 1 {
 		return fmt.Errorf("the limit %d is not positive", s.Limit)
@@ -59,12 +69,19 @@ func (s Search) Check(dim int) error {
 	if !modelversion.Finite(s.Vector...) {
 		return errors.New("a component of the vector is not finite")
 	}
+	for _, n := range s.Added {
+		if !(n.Weight >= 0) || !modelversion.Finite(n.Weight) {
+			return errors.New("what is added to a score is negative or not finite")
+		}
+	}
 	return nil
 }
 
-// Candidate is a product that a search found. Score is the inner product of query and item; in the
-// popularity order it is the number of customers who like the product.
+// Candidate is a product that a search found. Score is the inner product of query and item, plus what
+// the search adds to the item; in the popularity order it is the number of customers who like the
+// product.
 type Candidate struct {
+	Item   int32 // its number in the version, which Neighbour.Item names
 	Code   string
 	Score  float32
 	Vector []float32

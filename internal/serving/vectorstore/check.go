@@ -120,7 +120,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	if err != nil {
 		return err
 	}
-	faults, err := lacking(ctx, db, m.schema, m.form.tables(), markOf(version))
+	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil), markOf(version))
 	if err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}
@@ -133,6 +133,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
 			(SELECT `+m.form.customerID()+` FROM `+m.schema+`.customer LIMIT 1),
 			customers > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.customer) OR rated > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.rated)
+				`+m.lostNear()+`
 		FROM kindred.model_version WHERE version = $1`, unnamed, version).Scan(&code, &customer, &lost)
 	switch {
 	case err != nil:
@@ -152,18 +153,19 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}
-	if found.Items[code] == nil || len(found.Customers) != len(customers) {
+	if found.Items[code].Vector == nil || len(found.Customers) != len(customers) {
 		return errors.New("a look-up does not find what the tables hold")
 	}
 	candidates, similar, err := m.retrieve(ctx, db, []recommend.Search{
 		{Limit: 1},
-		{Vector: found.Items[code], Limit: 1},
-		{Vector: found.Items[code], Customer: customer, Exclude: []string{code}, Limit: 1},
+		{Vector: found.Items[code].Vector, Limit: 1},
+		{Vector: found.Items[code].Vector, Customer: customer, Exclude: []string{code}, Limit: 1},
+		{Vector: found.Items[code].Vector, Added: found.Items[code].Near, Limit: 1},
 	}, []recommend.Neighbours{{Code: code, Limit: 1}})
 	if err != nil {
 		return fmt.Errorf("retrieve: %w", err)
 	}
-	if len(candidates[0]) == 0 || len(candidates[1]) == 0 {
+	if len(candidates[0]) == 0 || len(candidates[1]) == 0 || len(candidates[3]) == 0 {
 		return errors.New("a search finds nothing, although products are in stock")
 	}
 	if len(candidates[2]) > 0 && candidates[2][0].Code == code || len(similar[0]) > 0 && similar[0][0].Code == code {

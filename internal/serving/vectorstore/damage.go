@@ -94,15 +94,15 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults, err := lacking(ctx, db, schema, form.tables(), markOf(v.ID))
+	faults, err := lacking(ctx, db, schema, form.tables(v.Near != nil), markOf(v.ID))
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}
-	got, err := countRows(ctx, db, schema)
+	got, err := countRows(ctx, db, schema, v.Near != nil)
 	if err != nil {
 		return nil, fmt.Errorf("look at version %s: %w", v.ID, err)
 	}
-	if want := (rowCounts{v.Items, v.Customers, v.Rated}); got != want {
+	if want := (rowCounts{v.Items, v.Customers, v.Rated, v.Near}); !got.same(want) {
 		faults = append(faults, fmt.Sprintf("it has %v, not %v", got, want))
 	}
 	rows, err := db.Query(ctx, `SELECT c.relname || ' ' || a.amname || ' ' || o.opcname FROM pg_index x
@@ -116,7 +116,7 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the indexes of version %s: %w", v.ID, err)
 	}
-	want := form.keys()
+	want := form.keys(v.Near != nil)
 	if v.Index == indexHNSW {
 		want = append(want, "item hnsw vector_ip_ops", "item hnsw vector_cosine_ops")
 	}
@@ -129,16 +129,34 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 }
 
 // rowCounts is how many rows the tables of a version have.
-type rowCounts struct{ items, customers, rated int }
+type rowCounts struct {
+	items, customers, rated int
+	near                    *nearRows // nil: the version has no neighbours
+}
+
+func (c rowCounts) same(other rowCounts) bool {
+	return c.items == other.items && c.customers == other.customers && c.rated == other.rated && c.near.same(other.near)
+}
 
 // String names the counts.
 func (c rowCounts) String() string {
-	return fmt.Sprintf("%d products, %d customers and %d ratings", c.items, c.customers, c.rated)
+	text := fmt.Sprintf("%d products, %d customers and %d ratings", c.items, c.customers, c.rated)
+	if c.near != nil {
+		text += " with " + c.near.String()
+	}
+	return text
 }
 
-func countRows(ctx context.Context, db querier, schema string) (c rowCounts, err error) {
-	err = db.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+schema+`.item), (SELECT count(*) FROM `+schema+`.customer),
-		(SELECT count(*) FROM `+schema+`.rated)`).Scan(&c.items, &c.customers, &c.rated)
+func countRows(ctx context.Context, db querier, schema string, near bool) (c rowCounts, err error) {
+	into := []any{&c.items, &c.customers, &c.rated}
+	counts := `SELECT (SELECT count(*) FROM ` + schema + `.item), (SELECT count(*) FROM ` + schema + `.customer),
+		(SELECT count(*) FROM ` + schema + `.rated)`
+	if near {
+		c.near = &nearRows{}
+		into = append(into, &c.near.Items, &c.near.Customers)
+		counts += `, (SELECT count(*) FROM ` + schema + `.near_item), (SELECT count(*) FROM ` + schema + `.near_customer)`
+	}
+	err = db.QueryRow(ctx, counts).Scan(into...)
 	if err != nil {
 		return c, fmt.Errorf("count rows: %w", err)
 	}

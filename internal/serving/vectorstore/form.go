@@ -19,8 +19,8 @@ const (
 	formNumbered form = "numbered"
 )
 
-// tables is what the schema of a version must hold.
-func (f form) tables() columns {
+// tables is what the schema of a version must hold; near: it has neighbours.
+func (f form) tables(near bool) columns {
 	if f == formNumbered {
 		return columns{
 			"item":     {"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
@@ -28,19 +28,27 @@ func (f form) tables() columns {
 			"rated":    {"customer", "code"},
 		}
 	}
-	return columns{
+	all := columns{
 		"item":     {"key", "code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
 		"customer": {"key", "id", "origin", "embedding"},
 		"rated":    {"customer", "item", "last", "count"},
 	}
+	if near {
+		all["near_item"], all["near_customer"] = []string{"key", "items", "weights"}, []string{"key", "items", "weights"}
+	}
+	return all
 }
 
 // keys are the indexes that enforce the tables' keys, as damage names them.
-func (f form) keys() []string {
+func (f form) keys(near bool) []string {
 	if f == formNumbered {
 		return []string{"item btree text_ops", "customer btree int4_ops", "rated btree int4_ops"}
 	}
-	return []string{"item btree text_ops", "customer btree text_ops", "rated btree int4_ops"}
+	all := []string{"item btree text_ops", "customer btree text_ops", "rated btree int4_ops"}
+	if near {
+		all = append(all, "item btree int4_ops", "near_item btree int4_ops", "near_customer btree int4_ops")
+	}
+	return all
 }
 
 // customerID is the column of table customer, as text.
@@ -75,7 +83,11 @@ func number(id string) (int32, bool) {
 
 // customersSQL asks for customers by id, with the argument that it takes.
 func (m *model) customersSQL(ids []string) (sql string, arg any) {
-	from := `, origin, embedding FROM ` + m.schema + `.customer WHERE `
+	if m.near != nil {
+		return `SELECT c.id, c.origin, c.embedding, n.items, n.weights FROM ` + m.schema + `.customer c LEFT JOIN ` + m.schema +
+			`.near_customer n ON n.key = c.key WHERE c.id = ANY($1)`, ids
+	}
+	from := `, origin, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema + `.customer WHERE `
 	if m.form != formNumbered {
 		return `SELECT id` + from + `id = ANY($1)`, ids
 	}

@@ -105,7 +105,7 @@ func registryRow(v *modelversion.Version) (r row, err error) {
 	for _, part := range []struct {
 		from any
 		to   *[]byte
-	}{{served{v.Solver, v.Repeats}, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
+	}{{served{v.Solver, v.Repeats, nearOf(v)}, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
 		if *part.to, err = json.Marshal(part.from); err != nil {
 			return r, fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
 		}
@@ -176,6 +176,9 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 		`ALTER TABLE ` + schema + `.rated ADD PRIMARY KEY (customer, item)`,
 	}
 	if err := execAll(ctx, tx, statements...); err != nil {
+		return err
+	}
+	if err := createNear(ctx, tx, schema, v); err != nil {
 		return err
 	}
 	did.end("keys")
@@ -329,11 +332,12 @@ func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next f
 
 // verifyCounts compares what the tables hold with what the version has.
 func verifyCounts(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
-	got, err := countRows(ctx, tx, schema)
+	near := nearOf(v)
+	got, err := countRows(ctx, tx, schema, near != nil)
 	if err != nil {
 		return err
 	}
-	if want := (rowCounts{len(v.Items), len(v.Customers), countRated(v)}); got != want {
+	if want := (rowCounts{len(v.Items), len(v.Customers), countRated(v), near}); !got.same(want) {
 		return fmt.Errorf("loaded %v, but the version has %v", got, want)
 	}
 	return nil

@@ -15,9 +15,10 @@ import (
 // model is a version in memory. It is shared between callers and never changes.
 type model struct {
 	recommend.Model
-	schema string // of its tables
-	form   form   // as the tables
-	until  bool   // rated says when a product comes back
+	schema string    // of its tables
+	form   form      // as the tables
+	until  bool      // rated says when a product comes back
+	near   *nearRows // nil: the version has no neighbours
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -111,7 +112,7 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
-	m.Solver, m.until = has.Solver, has.Repeats != nil
+	m.Solver, m.until, m.near = has.Solver, has.Repeats != nil, has.Near
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}

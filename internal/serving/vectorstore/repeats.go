@@ -5,12 +5,13 @@ import (
 	"kindred/internal/serving/pgcopy"
 )
 
-// served is what the registry's column solver holds: the solver, and the rules for what was bought
-// before, if there are any.
+// served is what the registry's column solver holds: the solver, the rules for what was bought before,
+// if there are any, and how many lists of neighbours there are, if any.
 type served struct {
 	modelversion.Solver
 
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
+	Near    *nearRows             `json:"near,omitempty"`
 }
 
 // until is the definition of a column of table rated: when a product is recommended to a customer

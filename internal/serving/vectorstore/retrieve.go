@@ -40,17 +40,19 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 // lookUp is Lookup on a connection.
 func (m *model) lookUp(ctx context.Context, db querier, codes, customers []string) (recommend.Lookup, error) {
 	found := recommend.Lookup{
-		Items:     make(map[string][]float32, len(codes)),
+		Items:     make(map[string]recommend.Item, len(codes)),
 		Customers: make(map[string]recommend.Customer, len(customers)),
 	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
-		batch.Queue(`SELECT code, embedding FROM `+m.schema+`.item WHERE code = ANY($1)`, codes).Query(
+		batch.Queue(m.itemsSQL(), codes).Query(
 			func(rows pgx.Rows) error {
 				var code string
 				var v pgvector.Vector
-				_, err := pgx.ForEachRow(rows, []any{&code, &v}, func() error {
-					found.Items[code] = v.Slice()
+				var items []int32
+				var weights []float32
+				_, err := pgx.ForEachRow(rows, []any{&code, &v, &items, &weights}, func() error {
+					found.Items[code] = recommend.Item{Vector: v.Slice(), Near: listOf(items, weights)}
 					return nil
 				})
 				return err
@@ -63,8 +65,10 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers []strin
 				var id string
 				var c recommend.Customer
 				var v pgvector.Vector
-				_, err := pgx.ForEachRow(rows, []any{&id, &c.Origin, &v}, func() error {
-					c.Vector = v.Slice()
+				var items []int32
+				var weights []float32
+				_, err := pgx.ForEachRow(rows, []any{&id, &c.Origin, &v, &items, &weights}, func() error {
+					c.Vector, c.Near = v.Slice(), listOf(items, weights)
 					found.Customers[id] = c
 					return nil
 				})
@@ -127,6 +131,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch, again pgx.Batch
+	few := make([]bool, len(searches)) // the index found fewer than asked for
 	if m.efSearch > 0 && len(searches)+len(neighbours) > 0 {
 		batch.Queue(`SELECT set_config('hnsw.ef_search', $1, false)`, strconv.Itoa(m.efSearch))
 	}
@@ -136,7 +141,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 			return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 		}
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			candidates[i], err = readCandidates(rows)
+			candidates[i], few[i], err = readCandidates(rows, search)
 			return err
 		})
 	}
@@ -153,13 +158,13 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 		return candidates, similar, err
 	}
 	for i, search := range searches {
-		if len(candidates[i]) < min(search.Limit, recommend.MaxLimit) && m.byIndex(search) {
+		if few[i] && m.byIndex(search) {
 			sql, args, err := m.searchSQL(search, false)
 			if err != nil {
 				return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 			}
 			again.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-				candidates[i], err = readCandidates(rows)
+				candidates[i], _, err = readCandidates(rows, search)
 				return err
 			})
 		}
@@ -172,16 +177,22 @@ func (m *model) byIndex(s recommend.Search) bool {
 	return m.efSearch > 0 && s.Vector != nil && len(s.Exclude) <= maxCompared
 }
 
-func readCandidates(rows pgx.Rows) ([]recommend.Candidate, error) {
-	found := []recommend.Candidate{}
+// readCandidates reads what a search found, and whether that may be too few because an index gave up.
+func readCandidates(rows pgx.Rows, s recommend.Search) (found []recommend.Candidate, few bool, err error) {
+	found = []recommend.Candidate{}
 	var c recommend.Candidate
 	var v pgvector.Vector
-	_, err := pgx.ForEachRow(rows, []any{&c.Code, &c.Score, &v}, func() error {
+	var indexed *int64 // how many of them an index found, of a search that adds to scores
+	_, err = pgx.ForEachRow(rows, []any{&c.Item, &c.Code, &c.Score, &v, &indexed}, func() error {
 		c.Vector = v.Slice()
 		found = append(found, c)
 		return nil
 	})
-	return found, err
+	n := len(found)
+	if indexed != nil {
+		n = int(*indexed)
+	}
+	return found, n < min(s.Limit, recommend.MaxLimit), err
 }
 
 func readSimilar(rows pgx.Rows) ([]recommend.Similar, error) {
@@ -222,10 +233,18 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 			args = append(args, s.At)
 		}
 	}
+	if s.Vector != nil && len(s.Added) > 0 && m.form == formDense {
+		sql, args = m.addedSQL(s, left, args, indexed)
+		return sql, args, nil
+	}
+	key := `i.key`
+	if m.form == formNumbered {
+		key = `0`
+	}
 	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0` + left
 	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))
 	if s.Vector == nil {
-		return `SELECT i.code, i.positives::real, i.embedding` + from + ` ORDER BY i.positives DESC, i.code` + limit, args, nil
+		return `SELECT ` + key + `, i.code, i.positives::real, i.embedding, NULL::bigint` + from + ` ORDER BY i.positives DESC, i.code` + limit, args, nil
 	}
 	args = append(args, pgvector.NewVector(s.Vector))
 	distance := `i.embedding <#> $` + strconv.Itoa(len(args))
@@ -236,7 +255,7 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 	}
 	// The score is computed outside: inside, next to the distance, it would be a second product for each
 	// row scanned, a tenth of the time at 10,000 x 64. It is subtracted, not negated: no score is -0.
-	return `SELECT code, (0 - distance)::real, embedding FROM (SELECT i.code, i.embedding, ` + distance + ` AS distance` + from +
+	return `SELECT key, code, (0 - distance)::real, embedding, NULL::bigint FROM (SELECT ` + key + ` AS key, i.code, i.embedding, ` + distance + ` AS distance` + from +
 		order + limit + `) found ORDER BY distance, code`, args, nil
 }
 

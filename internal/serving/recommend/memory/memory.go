@@ -34,16 +34,23 @@ func New(v *modelversion.Version) *Version {
 
 // Lookup finds the products and customers that the version knows.
 func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
-	found := recommend.Lookup{Items: map[string][]float32{}, Customers: map[string]recommend.Customer{}}
+	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{}}
 	for _, code := range codes {
 		if i, ok := v.items[code]; ok {
-			found.Items[code] = v.version.Items[i].Vector
+			item := recommend.Item{Vector: v.version.Items[i].Vector}
+			if v.version.Near != nil {
+				item.Near = v.version.Near.Items[i]
+			}
+			found.Items[code] = item
 		}
 	}
 	for _, number := range customers {
 		if i, ok := v.customers[number]; ok {
-			c := v.version.Customers[i]
-			found.Customers[number] = recommend.Customer{Origin: c.Origin, Vector: c.Vector}
+			c := recommend.Customer{Origin: v.version.Customers[i].Origin, Vector: v.version.Customers[i].Vector}
+			if v.version.Near != nil {
+				c.Near = v.version.Near.Customers[i]
+			}
+			found.Customers[number] = c
 		}
 	}
 	return found
@@ -66,16 +73,21 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 			}
 		}
 	}
+	added := make(map[int32]float32, len(q.Added))
+	for _, n := range q.Added {
+		added[n.Item] = n.Weight
+	}
 	var found []recommend.Candidate
-	for _, it := range v.version.Items {
+	for i, it := range v.version.Items {
 		if exclude[it.Code] || it.QuantityInStock <= 0 {
 			continue
 		}
 		score := float32(it.Positives)
 		if q.Vector != nil {
-			score = dot(q.Vector, it.Vector)
+			score = dot(q.Vector, it.Vector) + added[int32(i)]
 		}
-		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Candidate{Code: it.Code, Score: score, Vector: it.Vector},
+		found = keep(found, min(q.Limit, recommend.MaxLimit),
+			recommend.Candidate{Item: int32(i), Code: it.Code, Score: score, Vector: it.Vector},
 			func(a, b recommend.Candidate) bool { return a.Score > b.Score })
 	}
 	return found

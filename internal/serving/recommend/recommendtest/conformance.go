@@ -33,6 +33,7 @@ func Conformance(t *testing.T, open func(t *testing.T, live, canary *modelversio
 	t.Helper()
 	t.Run("traffic", func(t *testing.T) { testTraffic(t, open) })
 	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, gridVersion(1), nil, 0)) })
+	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, gridVersion(3), nil, 0)) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, gridVersion(1), nil, 0)) })
 	t.Run("canary ends", func(t *testing.T) { testCanaryEnds(t, open(t, gridVersion(1), gridVersion(2), 0.25)) })
@@ -42,7 +43,7 @@ const gridDim = 3
 
 // gridVersion makes a version of small whole numbers: arithmetic is exact in every store, and many
 // products are equal to others. It has zero vectors, products out of stock and customers without
-// ratings. All but the first have rules for what was bought before.
+// ratings. All but the first have rules for what was bought before, and all after the second neighbours.
 func gridVersion(seed uint64) *modelversion.Version {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	vector := func() []float32 {
@@ -79,6 +80,9 @@ func gridVersion(seed uint64) *modelversion.Version {
 	if seed > 1 {
 		addRepeats(v, rng)
 	}
+	if seed > 2 {
+		addNear(v, rng)
+	}
 	return v
 }
 
@@ -100,6 +104,59 @@ func addRepeats(v *modelversion.Version, rng *rand.Rand) {
 			}
 			c.Last, c.Count = append(c.Last, last), append(c.Count, int32(1+rng.IntN(3)))
 		}
+	}
+}
+
+// addNear gives most products and customers neighbours.
+func addNear(v *modelversion.Version, rng *rand.Rand) {
+	list := func() (all []modelversion.Neighbour) {
+		for i := rng.IntN(9); i < len(v.Items) && len(all) < 6; i += 1 + rng.IntN(40) {
+			all = append(all, modelversion.Neighbour{Item: int32(i), Weight: float32(1 + rng.IntN(5))})
+		}
+		if rng.IntN(4) == 0 {
+			return nil
+		}
+		return all
+	}
+	v.Solver.Neighbours, v.Solver.NearWeight, v.Near = 6, 2, &modelversion.Near{}
+	for range v.Items {
+		v.Near.Items = append(v.Near.Items, list())
+	}
+	for range v.Customers {
+		v.Near.Customers = append(v.Near.Customers, list())
+	}
+}
+
+// testLookupOfNeighbours asks for everything at once.
+func testLookupOfNeighbours(t *testing.T, s Conformer) {
+	t.Parallel()
+	v, m := gridVersion(3), mustModel(t, s)
+	var codes, ids []string
+	for _, it := range v.Items {
+		codes = append(codes, it.Code)
+	}
+	for _, c := range v.Customers {
+		ids = append(ids, c.ID)
+	}
+	found, err := s.Lookup(t.Context(), m, codes, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := 0
+	for i, code := range codes {
+		if !slices.Equal(found.Items[code].Near, v.Near.Items[i]) || !slices.Equal(found.Items[code].Vector, v.Items[i].Vector) {
+			t.Errorf("product %s: %v, want neighbours %v", code, found.Items[code], v.Near.Items[i])
+		}
+		lists += len(found.Items[code].Near)
+	}
+	for i, id := range ids {
+		if !slices.Equal(found.Customers[id].Near, v.Near.Customers[i]) {
+			t.Errorf("customer %s: %v, want neighbours %v", id, found.Customers[id], v.Near.Customers[i])
+		}
+		lists += len(found.Customers[id].Near)
+	}
+	if lists == 0 {
+		t.Error("there are no neighbours to look up")
 	}
 }
 
@@ -136,7 +193,7 @@ func testLookup(t *testing.T, s Conformer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Items) != 1 || !slices.Equal(found.Items[v.Items[4].Code], v.Items[4].Vector) {
+	if len(found.Items) != 1 || !slices.Equal(found.Items[v.Items[4].Code].Vector, v.Items[4].Vector) {
 		t.Errorf("products: %v", found.Items)
 	}
 	if len(found.Customers) != 2 || found.Customers["3"].Origin != modelversion.OriginTrained ||
@@ -175,6 +232,10 @@ func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversi
 			if rapid.Bool().Draw(rt, "of a customer") {
 				customer := strconv.Itoa(rapid.IntRange(-6, 6).Draw(rt, "customer"))
 				search.Customer = &customer
+			}
+			for item := rapid.IntRange(0, 70).Draw(rt, "first added"); item < len(v.Items); item += rapid.IntRange(1, 70).Draw(rt, "next added") {
+				search.Added = append(search.Added, modelversion.Neighbour{Item: int32(item),
+					Weight: float32(rapid.IntRange(0, 9).Draw(rt, "added"))})
 			}
 			searches = append(searches, search)
 		}
@@ -222,16 +283,21 @@ func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candi
 		}
 	}
 	found := []recommend.Candidate{}
-	for _, it := range v.Items {
+	for number, it := range v.Items {
 		if it.QuantityInStock <= 0 || slices.Contains(q.Exclude, it.Code) {
 			continue
 		}
 		if i := slices.Index(rated.Rated, it.Code); i >= 0 && (v.Repeats == nil || hidden(it.Repeat, rated.Last[i], q.At)) {
 			continue
 		}
-		c := recommend.Candidate{Code: it.Code, Score: float32(it.Positives), Vector: it.Vector}
+		c := recommend.Candidate{Item: int32(number), Code: it.Code, Score: float32(it.Positives), Vector: it.Vector}
 		if q.Vector != nil {
 			c.Score = product(q.Vector, it.Vector)
+			for _, n := range q.Added {
+				if int(n.Item) == number {
+					c.Score += n.Weight
+				}
+			}
 		}
 		found = append(found, c)
 	}
@@ -302,6 +368,8 @@ func testRefusals(t *testing.T, s Conformer) {
 		"wrong dimension": {Vector: make([]float32, gridDim+1), Limit: 1},
 		"empty vector":    {Vector: []float32{}, Limit: 1},
 		"not a number":    {Vector: []float32{0, 0, float32(math.NaN())}, Limit: 1},
+		"added below 0":   {Vector: make([]float32, gridDim), Added: []modelversion.Neighbour{{Weight: -1}}, Limit: 1},
+		"added no number": {Vector: make([]float32, gridDim), Added: []modelversion.Neighbour{{Weight: float32(math.NaN())}}, Limit: 1},
 		"infinite":        {Vector: []float32{0, 0, float32(math.Inf(-1))}, Limit: 1},
 	} {
 		if _, _, err := s.Retrieve(t.Context(), m, []recommend.Search{q}, nil); err == nil {
