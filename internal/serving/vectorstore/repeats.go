@@ -38,3 +38,30 @@ func bought(row *pgcopy.Row, c *modelversion.Customer, i int, rule modelversion.
 		row.Time(at)
 	}
 }
+
+// excludedSQL is the condition that leaves out the products of $1 and, when customer is not nil, what
+// the customer of $2 has rated, as far as that is hidden at the time $3. It returns the second
+// argument, nil without a customer that the version can know.
+//
+// A scan looks a row's product up in a hash table that is made once (NOT IN): under a generic plan,
+// <> ALL compares one by one, which took 0.2 s for 10,000 products and 800 rows. An index meets few
+// rows, and the planner overrates the cost of NOT IN.
+func (m *model) excludedSQL(customer *string, indexed bool) (condition string, arg any) {
+	if m.form == formNumbered {
+		return m.excludedNumbered(customer, indexed)
+	}
+	const codes = ` AND i.code NOT IN (SELECT unnest($1::text[]))`
+	rated := m.schema + `.rated r WHERE r.customer = (SELECT c.key FROM ` + m.schema + `.customer c WHERE c.id = $2)`
+	if m.until {
+		rated += ` AND (r.until IS NULL OR r.until > $3)`
+	}
+	switch {
+	case customer == nil && indexed:
+		return ` AND i.code <> ALL ($1)`, nil
+	case customer == nil:
+		return codes, nil
+	case indexed:
+		return ` AND i.code <> ALL ($1) AND NOT EXISTS (SELECT 1 FROM ` + rated + ` AND r.item = i.key)`, *customer
+	}
+	return codes + ` AND i.key NOT IN (SELECT r.item FROM ` + rated + `)`, *customer
+}
