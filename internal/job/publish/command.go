@@ -49,11 +49,7 @@ type runCommand struct {
 	move
 	Version string `arg:"" optional:"" help:"Version to make live. Default: the newest one."`
 	Force   bool   `help:"Make the version live even if the gate refuses it, or if the live version has a better verdict. Needs --reason."`
-	replacing
-}
 
-// replacing is for every command that lets a version answer.
-type replacing struct {
 	ReplaceShop bool `help:"Make the version live, this once, even if the live version belongs to another shop. To return to the other shop, use publish rollback."`
 }
 
@@ -108,7 +104,8 @@ type canaryCommand struct {
 	Share   float64 `default:"0.1" help:"Share of the sessions that the canary answers, between 0 and 1."`
 	Off     bool    `help:"End the canary: the live version answers all sessions again."`
 	Force   bool    `help:"Start the canary even if the gate refuses the version. Needs --reason."`
-	replacing
+
+	ReplaceShop bool `help:"Start the canary, this once, even if the live version belongs to another shop."`
 }
 
 // Run starts or ends a canary.

@@ -23,7 +23,7 @@ const Description = "Train a model version from the current training set, compar
 
 // Command is the command line of the train job.
 type Command struct {
-	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If no model has passed the gate yet, a version that answers by popularity becomes current."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model and none has passed before, a version that answers by popularity becomes current."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.

@@ -14,7 +14,7 @@ import (
 // Import is `seed import`.
 type Import struct {
 	target
-	Path string `arg:"" name:"path" help:"File, or folder with the unpacked files. What they are is told by their names and headers: docs/files.md lists the columns. Files may be gzipped."`
+	Path string `arg:"" name:"path" help:"File, or folder with the unpacked files. seed recognises them by their names and headers, which docs/files.md lists. Files may be gzipped."`
 	Files
 }
 
@@ -22,7 +22,7 @@ type Import struct {
 type Files struct {
 	Column   map[string]string `placeholder:"ROLE=NAME" help:"Name a column of the files, such as product=sku. Roles: product, customer, email, session, order, at, kind, value, quantity, price, state, name, category, brand, currency, country and city. Repeat it for several columns."`
 	Kind     string            `placeholder:"KIND" help:"What every line is, such as view or purchase, if no column says so."`
-	DayFirst bool              `help:"Read 1/12/2010 as the first of December. Default: what some date of the file proves, else the month first."`
+	DayFirst bool              `help:"Read 1/12/2010 as the first of December. Default: a date such as 31/12/2010 shows the order. Without one, the month comes first."`
 }
 
 // Run loads the data. There is no planted truth then, so an earlier shop's is removed from the lake.
