@@ -115,9 +115,9 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 }
 
 // mustServe starts serve on a free port, until the test ends, and returns its address.
-func mustServe(t *testing.T, dsn string) string {
+func mustServe(t *testing.T, dsn string, env ...string) string {
 	t.Helper()
-	cmd, base := mustStartServe(t, dsn)
+	cmd, base := mustStartServe(t, dsn, env...)
 	t.Cleanup(func() {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Errorf("interrupt serve: %v", err)

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -67,6 +68,40 @@ func TestASecondShopLivesBesideTheFirst(t *testing.T) {
 	wantShop(t, at[0], "second", shops[1].ModelVersion)
 	p.mustRun(t, nil, "publish", "rollback")
 	wantShop(t, at[0], "first", shops[0].ModelVersion)
+	wantOneShopAnswered(t, stack, at[0], "first", "second")
+}
+
+// wantOneShopAnswered starts serve and recommend for the live shop, and for another one that
+// SHOP_NAME names: they answer for the live shop alone, and the other's events stay on the stream.
+func wantOneShopAnswered(t *testing.T, stack Stack, dsn, live, other string) {
+	t.Helper()
+	status := func(base, path string) int {
+		t.Helper()
+		response, err := http.Get(base + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	for _, c := range []struct {
+		shop     string
+		status   int
+		comeBack int
+	}{{live, http.StatusOK, 0}, {other, http.StatusServiceUnavailable, 1}} {
+		name := "SHOP_NAME=" + c.shop
+		base := mustServe(t, dsn, name)
+		for _, path := range []string{"/health", "/customers/nobody/recommendations"} {
+			if got := status(base, path); got != c.status {
+				t.Errorf("%s: serve answers %s with %d, want %d", name, path, got, c.status)
+			}
+		}
+		clicks := newMemoryStream([]click{{"s", []byte(`{"session_id":"s","browse_history":[]}`)}})
+		failures := mustFunction(t, stack, dsn, stack.mustBucket(t), name).mustInvoke(t, clicks.batch(0, 1))
+		if len(failures) != c.comeBack {
+			t.Errorf("%s: recommend gives %d events back, want %d", name, len(failures), c.comeBack)
+		}
+	}
 }
 
 // wantShop asks a vector database as a program that answers for one shop, and as one of another shop.

@@ -93,6 +93,9 @@ func TestADatabaseOf7ca8cf2AnswersAllTheTime(t *testing.T) {
 		}
 	}
 	wantAnswers("before the migration")
+	if listed, err := d.store.Versions(t.Context()); err != nil || len(listed) != 1 || listed[0].ID != old.ID || !listed[0].Live {
+		t.Errorf("listed before the migration: %+v, %v", listed, err)
+	}
 	execPostgres(t, t.Context(), d.owner, `GRANT SELECT ON public.user_emb TO PUBLIC;
 		GRANT SELECT ON public.user_emb TO `+d.role+` WITH GRANT OPTION; COMMENT ON VIEW public.user_emb IS 'theirs: 100 %'`)
 	if err := migration.Up(t.Context(), d.store); err != nil {

@@ -49,21 +49,15 @@ func (s *Store) owns(ctx context.Context, db querier, version string) error {
 	return err
 }
 
-// shopOf reads whose a version is; empty if nobody knows, as in a database that was not migrated
-// since versions have it.
+// shopSQL is whose the version v is; empty if nobody knows, as in a database that was not migrated
+// since versions have it: as JSON, a row lacks that column without an error.
+const shopSQL = `coalesce(to_jsonb(v) ->> 'shop', '')`
+
+// shopOf reads whose a version is; empty if nobody knows.
 func shopOf(ctx context.Context, db querier, version string) (string, error) {
-	var there bool
-	err := db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('kindred.model_version')
-		AND attname = 'shop' AND NOT attisdropped)`, unnamed).Scan(&there)
-	if err != nil {
-		return "", fmt.Errorf("look for the shop of version %s: %w", version, err)
-	}
-	if !there {
-		return "", nil
-	}
 	var shop string
-	err = db.QueryRow(ctx, `SELECT coalesce(shop, '') FROM kindred.model_version WHERE version = $1`, unnamed, version).Scan(&shop)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	err := db.QueryRow(ctx, `SELECT `+shopSQL+` FROM kindred.model_version v WHERE version = $1`, unnamed, version).Scan(&shop)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) && !undefined(err) {
 		return "", fmt.Errorf("read the shop of version %s: %w", version, err)
 	}
 	return shop, nil

@@ -52,7 +52,7 @@ type Version struct {
 }
 
 // versionSQL reads rows as Version has its fields; it needs a condition or an order.
-const versionSQL = `SELECT v.version, coalesce(v.shop, ''), v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
+const versionSQL = `SELECT v.version, ` + shopSQL + `, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
 		CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
 		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report, v.solver -> 'near'
 	FROM kindred.model_version v CROSS JOIN kindred.live l `
