@@ -59,6 +59,9 @@ func assemble(data *Data, f *fitted, chosen choice) *modelversion.Version {
 	}
 	slices.SortFunc(v.Items, func(a, b modelversion.Item) int { return cmp.Compare(a.Code, b.Code) })
 	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return text.CompareIDs(a.ID, b.ID) })
+	if f.near != nil {
+		f.near.assemble(v, chosen.near, data)
+	}
 	return v
 }
 

@@ -50,6 +50,7 @@ type RunCommand struct {
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
+	Parts            string              `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if that ranks the validation data better for certain."`
 	ReplaceShop      bool                `help:"Train, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
@@ -74,6 +75,9 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	cfg := Config{Repeats: repeats, TuneRepeats: auto, Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
 		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
 		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
+	if c.Parts == PartsAuto {
+		cfg.Parts = PartsAuto
+	}
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
@@ -193,7 +197,7 @@ func (r *Result) table() string {
 		title string
 		part  *modelversion.Part
 	}{{"Newer than the version before", r.Report.Live}, {"New products", r.Report.ColdStart},
-		{"Sessions", r.Report.Sessions}} {
+		{"Sessions", r.Report.Sessions}, {"Parts", r.Report.Parts}} {
 		if p.part == nil {
 			continue
 		}
@@ -212,6 +216,9 @@ func (r *Result) configuration(b *strings.Builder) {
 	fmt.Fprintf(b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
 		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
+	if r.Config.Config.Parts == PartsAuto {
+		b.WriteString(r.Config.Near.sentence())
+	}
 	if s := r.Config.Signal; s != nil {
 		b.WriteString("A purchase and a like weigh 1")
 		for _, kind := range slices.Sorted(maps.Keys(s.Kinds)) {

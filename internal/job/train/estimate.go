@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
 )
 
 // ErrMemory says that a training would not fit into memory.
@@ -22,6 +23,8 @@ const (
 	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200
 	// neighbours of 8 bytes.
 	rowBytes = 2000
+	// neighbourBytes is what a neighbour takes. Lists are there twice while a version is put together.
+	neighbourBytes = 8
 	// fits is how often a training fits a model, in addition to tuning: for the report, for the
 	// served version, without the products of the cold-start test, and without the ratings that are
 	// newer than the version before.
@@ -39,7 +42,11 @@ type Estimate struct {
 func (c Config) estimate(m *ials.Matrix, ratings, threads int) Estimate {
 	dim := c.largestDim()
 	seconds := c.TuneBudget + fits*float64(c.Epochs)*epochCost(m, m.Transposed(), dim)/nominalRate
-	return Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads), Seconds: seconds}
+	e := Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads), Seconds: seconds}
+	if c.Parts == PartsAuto {
+		e.Bytes += 2 * neighbourBytes * (int64(m.Rows)*modelversion.CustomerNeighbours + int64(m.Cols)*nearMost)
+	}
+	return e
 }
 
 func (c Config) largestDim() int {

@@ -32,7 +32,7 @@ type Evaluation struct {
 	Valid *evaluation.Pairs
 	// Refit fits and masks Valid too once the tuning is done: more data than the tables' rows had.
 	Refit      bool
-	Rows       []string // the rows to measure; nil: all but RowBlend. RowKindred is always measured.
+	Rows       []string // the rows to measure; nil: all but RowBlend and RowNear. RowKindred is always measured.
 	LargestDim int
 	TuneBudget float64 // as in Config
 	Epochs     int
@@ -62,7 +62,7 @@ type EvaluationRow struct {
 	Seconds  float64        `json:"seconds"`           // tuning, fitting and ranking, by the clock
 	Tuning   float64        `json:"tuning_seconds"`    // of them
 	Options  map[string]any `json:"options,omitempty"` // what tuning chose
-	// OverKindred is what RowBlend gains over RowKindred.
+	// OverKindred is what RowBlend or RowNear gains over RowKindred.
 	OverKindred *EvaluationGain `json:"over_kindred,omitempty"`
 }
 
@@ -188,7 +188,7 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 		switch c.name {
 		case RowKindred:
 			kindred = scores
-		case RowBlend:
+		case RowBlend, RowNear:
 			row.OverKindred = gain(scores, kindred)
 		}
 		result.Rows = append(result.Rows, row)
@@ -241,10 +241,11 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 					Regularising: o["regularisation"].(float64), Seed: e.Seed})
 			}),
 		e.blend(result),
+		e.near(result),
 	}
 	return slices.DeleteFunc(all, func(c contender) bool {
 		if e.Rows == nil {
-			return c.name == RowBlend
+			return c.name == RowBlend || c.name == RowNear
 		}
 		return c.name != RowKindred && !slices.Contains(e.Rows, c.name)
 	})

@@ -16,7 +16,7 @@ type EvaluateCommand struct {
 	Train      string   `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
 	Test       string   `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
 	Valid      string   `placeholder:"FILE" help:"Interactions for tuning only, one line per user. Default: tuning uses a tenth of the training file, and the final fit uses the whole training file."`
-	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-blend," help:"Recommenders to measure next to kindred, separated by commas: random, popularity, co-occurrence, ease, gf-cf, bpr-mf, kindred-blend. Default: all except kindred-blend, an experiment that adds the scores of further models to kindred's."`
+	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-near,kindred-blend," help:"Recommenders to measure next to kindred, separated by commas: random, popularity, co-occurrence, ease, gf-cf, bpr-mf, kindred-near, kindred-blend. kindred-near is the model of train --parts auto. kindred-blend is an experiment that adds the scores of further models to kindred's. Default: all except these two."`
 	Refit      bool     `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without this flag."`
 	TuneBudget float64  `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	LargestDim int      `default:"512" help:"Largest number of components of a vector that tuning may choose."`
@@ -86,8 +86,13 @@ func (r *EvaluationResult) table() string {
 	}
 	for _, row := range r.Rows {
 		if g := row.OverKindred; g != nil {
-			fmt.Fprintf(&b, "%s minus kindred, paired 95 %% intervals: Recall@20 %+.4f to %+.4f, NDCG@20 %+.4f to %+.4f; %v\n",
-				row.Model, g.Recall20.Low, g.Recall20.High, g.NDCG20.Low, g.NDCG20.High, row.Options["parts"])
+			fmt.Fprintf(&b, "%s minus kindred, paired 95 %% intervals: Recall@20 %+.4f to %+.4f, NDCG@20 %+.4f to %+.4f; ",
+				row.Model, g.Recall20.Low, g.Recall20.High, g.NDCG20.Low, g.NDCG20.High)
+			if near, ok := row.Options["near"].(*UsedNear); ok {
+				b.WriteString(near.sentence())
+			} else {
+				fmt.Fprintln(&b, row.Options["parts"])
+			}
 		}
 	}
 	for _, s := range r.Skipped {

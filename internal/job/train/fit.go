@@ -36,6 +36,8 @@ func (d *Data) feedbackBefore(held ...[]evaluation.Rating) []Feedback {
 // fitted is a model with a vector for everyone and everything.
 type fitted struct {
 	model             *ials.Model
+	matrix            *ials.Matrix // that it was fitted to
+	near              *nearLists   // nil: there are none
 	encoder           modelversion.Encoder
 	customersFeatured []bool // made from features, for want of positives
 	itemsFeatured     []bool
@@ -64,7 +66,7 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	if err != nil {
 		return nil, fmt.Errorf("fit %d interactions: %w", len(m.Col), err)
 	}
-	f := &fitted{model: model}
+	f := &fitted{model: model, matrix: m}
 	t := m.Transposed()
 	if f.itemsFeatured, _ = fillIn(cfg.Dim, t, productFeatures(data.Products),
 		model.Item); slices.Contains(f.itemsFeatured, true) {
@@ -85,6 +87,12 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	r.fill(&f.encoder)
 	return f, nil
 }
+
+// addNear gives the model the chosen neighbours.
+func (f *fitted) addNear(used *UsedNear, threads int) { f.near = newNearLists(f.matrix, used, threads) }
+
+// rank scores by all parts.
+func (f *fitted) rank() evaluation.Block { return f.near.with(ranker(f.model)) }
 
 // ranker scores by inner product.
 func ranker(m *ials.Model) evaluation.Block { return evaluation.Factors(m.Users, m.Items, m.Dim) }

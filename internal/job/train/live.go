@@ -39,6 +39,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
+	f.addNear(chosen.near, t.threads())
 	users := make([]float32, len(data.Customers)*live.Solver.Dim)
 	for i, c := range data.Customers {
 		if own, ok := owns[c.ID]; ok {
@@ -47,11 +48,11 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 	}
 	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(newer), live.ID),
 		Customers: len(task.Cases)}
-	model, err := evaluation.Measure(ctx, task, t.threads(), ranker(f.model))
+	model, err := evaluation.Measure(ctx, task, t.threads(), f.rank())
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
-	beside, err := evaluation.Measure(ctx, task, t.threads(), liveBlock(live, data, users))
+	beside, err := evaluation.Measure(ctx, task, t.threads(), liveBlock(live, data, users, owns))
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
@@ -62,8 +63,9 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 	return part, evaluation.NotWorse(model, beside, live.ID), nil
 }
 
-// liveBlock ranks by the live version's vectors; products that it does not have come last.
-func liveBlock(live *modelversion.Version, data *Data, users []float32) evaluation.Block {
+// liveBlock ranks by the live version's vectors and neighbours; products that it does not have come
+// last. owns are its customers by id.
+func liveBlock(live *modelversion.Version, data *Data, users []float32, owns map[string]int) evaluation.Block {
 	d, products := live.Solver.Dim, len(data.Products)
 	items, missing := make([]float32, products*d), []int(nil)
 	has := make(map[string]int, len(live.Items))
@@ -78,6 +80,9 @@ func liveBlock(live *modelversion.Version, data *Data, users []float32) evaluati
 		}
 	}
 	factors := evaluation.Factors(users, items, d)
+	if live.Near != nil {
+		factors = sum(factors, evaluation.Listed(liveNear(live, data, has, owns)).Each)
+	}
 	return func(customers []int32, scores []float32) {
 		factors(customers, scores)
 		for i := range customers {
@@ -86,4 +91,28 @@ func liveBlock(live *modelversion.Version, data *Data, users []float32) evaluati
 			}
 		}
 	}
+}
+
+// liveNear is the live version's neighbours of each customer, as today's numbers of products. has are
+// its items by code, and owns its customers by id.
+func liveNear(live *modelversion.Version, data *Data, has, owns map[string]int) [][]modelversion.Neighbour {
+	product := make(map[int32]int32, len(has))
+	for p := range data.Products {
+		if i, ok := has[data.Products[p].ID]; ok {
+			product[int32(i)] = int32(p)
+		}
+	}
+	lists := make([][]modelversion.Neighbour, len(data.Customers))
+	for i := range data.Customers {
+		own, ok := owns[data.Customers[i].ID]
+		if !ok {
+			continue
+		}
+		for _, n := range live.Near.Customers[own] {
+			if p, there := product[n.Item]; there {
+				lists[i] = append(lists[i], modelversion.Neighbour{Item: p, Weight: n.Weight})
+			}
+		}
+	}
+	return lists
 }

@@ -32,7 +32,7 @@ func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train [
 	customers, products, positives := len(data.Customers), len(data.Products), t.Config.Positives(train)
 	likes := evaluation.NewPairs(customers, products, positives)
 	rankers := []contestant{
-		{modelversion.RowModel, ranker(model.model)},
+		{modelversion.RowModel, model.rank()},
 		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
 		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},
 		{evaluation.RowCustomerMean, evaluation.CustomerMean(customers, products, train).Each},
@@ -58,6 +58,10 @@ func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train [
 		measured = append(measured, evaluation.Named{Name: r.name, Scores: scores})
 		report.Rows = append(report.Rows, measured[i].Row())
 		t.progress("evaluate", i+1, len(rankers))
+	}
+	var err error
+	if report.Parts, err = t.reportParts(ctx, model, task); err != nil {
+		return report, err
 	}
 	report.Verdict = evaluation.Judge(measured[0].Scores, measured[1:baselines])
 	return report, nil

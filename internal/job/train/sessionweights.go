@@ -39,28 +39,40 @@ const (
 type weights struct{ view, cart float64 }
 
 // tuneWeights replays the validation part's sessions.
-func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, fitting, validation,
+func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, near *UsedNear, fitting, validation,
 	held []evaluation.Rating) (weights, error) {
 	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
-	if w.view == 0 {
-		w.view = usualView
+	if w.view == 0 || near != nil {
+		views := viewWeights[:]
+		if w.view > 0 {
+			views = []float64{w.view}
+		} else {
+			w.view = usualView
+		}
 		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
-			model, err := ials.Fit(ctx, matrix(len(data.Customers), len(data.Products),
-				signal.cells(fitting, data.feedbackBefore(validation, held))), cfg, nil)
+			m := matrix(len(data.Customers), len(data.Products), signal.cells(fitting, data.feedbackBefore(validation, held)))
+			model, err := ials.Fit(ctx, m, cfg, nil)
 			if err != nil {
 				return w, err
 			}
+			try := &fitted{model: model, matrix: m}
+			try.addNear(near, t.threads())
 			top := 0.0
-			for i, view := range viewWeights {
-				part, err := t.sessions(ctx, data, model, cfg, view, fitting, validation)
+			for i, view := range views {
+				part, err := t.sessions(ctx, data, try, cfg, view, fitting, validation)
 				if err != nil {
 					return w, err
 				}
 				if q := part.Rows[0].NDCG10; q > top {
 					w.view, top = view, q
 				}
-				t.progress("tune a view's weight", i+1, len(viewWeights))
+				t.progress("tune a view's weight", i+1, len(views))
+			}
+			if near != nil {
+				if err := t.tuneNearSession(ctx, data, try, cfg, w.view, near, fitting, validation); err != nil {
+					return w, err
+				}
 			}
 		}
 	}
@@ -79,12 +91,13 @@ type session struct {
 
 // sessions asks for the next like, given the first half of the held-out ones. nil without times, or
 // with too few customers.
-func (t *Trainer) sessions(ctx context.Context, data *Data, model *ials.Model, cfg ials.Config, view float64,
+func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ials.Config, view float64,
 	train, held []evaluation.Rating) (*modelversion.Part, error) {
 	task, replayed := t.replay(len(data.Products), train, held)
 	if len(task.Cases) < fewestCold {
 		return nil, nil
 	}
+	model := from.model
 	folder, err := ials.NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu,
 		Items: len(data.Products),
 		Gram:  ials.Gram(model.Items, cfg.Dim, cfg.Threads)})
@@ -126,10 +139,16 @@ func (t *Trainer) sessions(ctx context.Context, data *Data, model *ials.Model, c
 	part := &modelversion.Part{Customers: len(task.Cases),
 		What: "the next liked product of a session, given its first half: half of the customer's last ratings"}
 	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(train))
+	session, last, anonymous := evaluation.Factors(folded, model.Items, d), evaluation.Factors(night, model.Items, d),
+		evaluation.Factors(alone, model.Items, d)
+	if near := from.near; near != nil {
+		session, last = sum(session, near.of(replayed, true, near.session)), sum(last, near.of(replayed, true, 0))
+		anonymous = sum(anonymous, near.of(replayed, false, near.session))
+	}
 	return part, t.measure(ctx, part, task, []contestant{
-		{modelversion.RowModel, evaluation.Factors(folded, model.Items, d)},
-		{RowLastNight, evaluation.Factors(night, model.Items, d)},
-		{RowAnonymous, evaluation.Factors(alone, model.Items, d)},
+		{modelversion.RowModel, session},
+		{RowLastNight, last},
+		{RowAnonymous, anonymous},
 		{RowItemToItem, evaluation.Factors(similar, directions(model.Items, d), d)},
 		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
 	})

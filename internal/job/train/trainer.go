@@ -56,6 +56,8 @@ type Config struct {
 	// Repeats are the rules for what a customer has bought before; nil hides it. The evaluation
 	// follows them: what they show is ranked, and to be found again if it was bought again.
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
+	// Parts is PartsAuto, or empty: a version has vectors alone.
+	Parts string `json:"parts,omitempty"`
 	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
 	TuneRepeats bool `json:"tune_repeats,omitempty"`
 }
@@ -84,6 +86,7 @@ func (c Config) Validate() error {
 			"the weight of kind %s is %g, want 1, or 0 to leave it out", kind, weight)
 	}
 	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
+	check(c.Parts == "" || c.Parts == PartsAuto, "the parts are %q, want %s", c.Parts, PartsAuto)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
@@ -106,7 +109,9 @@ type Notes struct {
 	Signal *UsedSignal `json:"signal,omitempty"`
 	// Repeats are the rules that the version has; nil: what was bought before is hidden.
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
-	Kernel  string                `json:"kernel"` // of the arithmetic; other kernels round differently
+	// Near are the neighbours that tuning chose; nil: none.
+	Near   *UsedNear `json:"near,omitempty"`
+	Kernel string    `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -184,6 +189,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
+	final.addNear(chosen.near, t.threads())
 	v := assemble(data, final, chosen)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
 	if v.Training, err = json.Marshal(t.notes(data, chosen)); err != nil {
@@ -210,6 +216,7 @@ type choice struct {
 	weights weights
 	tried   []Candidate
 	repeats *modelversion.Repeats
+	near    *UsedNear // nil: the version has vectors alone
 }
 
 // tune searches on a validation part that is cut from the training part as the test part is from
@@ -242,7 +249,15 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 			return choice{}, fmt.Errorf("tune the weights of interactions: %w", err)
 		}
 	}
-	weights, err := t.tuneWeights(ctx, data, signal, base, validation.Train, validation.Held, test.Held)
+	var near *UsedNear
+	if t.Config.Parts == PartsAuto {
+		near, err = nearSearch{matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known)), search.task, base,
+			func(done, total int) { t.progress("tune neighbours", done, total) }}.search(ctx)
+		if err != nil {
+			return choice{}, fmt.Errorf("tune neighbours: %w", err)
+		}
+	}
+	weights, err := t.tuneWeights(ctx, data, signal, base, near, validation.Train, validation.Held, test.Held)
 	if err != nil {
 		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
@@ -252,7 +267,7 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 			return choice{}, fmt.Errorf("tune what becomes of what was bought before: %w", err)
 		}
 	}
-	return choice{signal, base, weights, search.tried, repeats}, nil
+	return choice{signal, base, weights, search.tried, repeats, near}, nil
 }
 
 // judge fits the training part, and measures it against everything that there is to compare with.
@@ -264,13 +279,14 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 	if err != nil {
 		return report, fmt.Errorf("fit the training part: %w", err)
 	}
+	judged.addNear(chosen.near, t.threads())
 	report, err = t.report(ctx, data, judged, test.Train,
 		t.task(data, test, nil, chosen.repeats, chosen.repeats).Sample(mostReported))
 	if err != nil {
 		return report, fmt.Errorf("evaluate: %w", err)
 	}
 	report.Split, report.Ties = test.Name, test.Ties
-	if report.Sessions, err = t.sessions(ctx, data, judged.model, base, chosen.weights.view, test.Train,
+	if report.Sessions, err = t.sessions(ctx, data, judged, base, chosen.weights.view, test.Train,
 		test.Held); err != nil {
 		return report, fmt.Errorf("replay sessions: %w", err)
 	}
@@ -293,7 +309,7 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if data.Counted {
 		weights = chosen.signal.used()
 	}
-	return Notes{Signal: weights, Repeats: chosen.repeats, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	return Notes{Signal: weights, Repeats: chosen.repeats, Near: chosen.near, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

@@ -123,6 +123,7 @@ type Report struct {
 	Live      *Part `json:"live,omitempty"`
 	ColdStart *Part `json:"cold_start,omitempty"` // products that nobody rated yet
 	Sessions  *Part `json:"sessions,omitempty"`   // the next product of a session
+	Parts     *Part `json:"parts,omitempty"`      // the vectors and the neighbours apart, of a model that has both
 }
 
 // Own is the row of the version itself, whatever its kind; nil where it was not measured.

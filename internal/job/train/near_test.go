@@ -1,0 +1,213 @@
+package train
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"kindred/internal/model/evaluation"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/text"
+	"kindred/internal/serving/recommend"
+	inmemory "kindred/internal/serving/recommend/memory"
+	"kindred/internal/shop"
+)
+
+// setSize is how many products go together in a shop of sets.
+const setSize = 4
+
+// mustSets is a shop whose products are sold in many sets: a customer who likes one product of a set
+// likes the others. Far fewer components than sets cannot tell the sets apart, and neighbours can.
+func mustSets(t *testing.T, customers, sets int) *Data {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 9))
+	var who []shop.Customer
+	var what []shop.Product
+	for i := range customers {
+		who = append(who, shop.Customer{ID: fmt.Sprintf("c%04d", i), Country: "France"})
+	}
+	for i := range sets * setSize {
+		what = append(what, shop.Product{Code: fmt.Sprintf("p%04d", i), Name: "name", Line: "line", QuantityInStock: 5})
+	}
+	data := NewData(who, what, nil)
+	for c := range customers {
+		times := rng.Perm(8 * 3) // the products of a set at different times
+		for s, set := range rng.Perm(sets)[:8] {
+			for i, n := range rng.Perm(setSize)[:3] {
+				at := 1_700_000_000 + int64(times[3*s+i])*1000
+				data.Ratings = append(data.Ratings, evaluation.Rating{Customer: int32(c), Product: int32(set*setSize + n), Stars: 5, RatedAt: at})
+			}
+		}
+	}
+	return data
+}
+
+func setsConfig() Config {
+	cfg := quick()
+	cfg.Dim, cfg.Parts, cfg.TuneBudget, cfg.Epochs = 8, PartsAuto, 0.02, 8
+	return cfg
+}
+
+func TestNeighboursAreChosenWhereTheyHelp(t *testing.T) {
+	t.Parallel()
+	data := mustSets(t, 160, 50)
+	v := mustTrain(t, Trainer{Config: setsConfig()}, data)
+	var notes Notes
+	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Near == nil || v.Near == nil || v.Report.Parts == nil {
+		t.Fatalf("no neighbours were chosen: %s, %v", v.Training, err)
+	}
+	if n := notes.Near; n.Low <= 0 || n.Gain < n.Low || n.Gain > n.High || v.Solver.NearWeight != n.Session || v.Solver.Neighbours != nearMost {
+		t.Errorf("notes are %+v, the solver %+v", n, v.Solver)
+	}
+	rows := v.Report.Parts.Rows
+	if len(rows) != 3 || rows[0] != v.Report.Rows[0] || rows[0].NDCG10 < 1.1*rows[1].NDCG10 || rows[1].Name != RowVectors ||
+		rows[2].Name != RowNeighbours {
+		t.Errorf("the parts are %+v, the model %+v", rows, v.Report.Rows[0])
+	}
+	right := 0
+	for i, list := range v.Near.Items { // the others of the set
+		var near []int
+		for _, n := range slices.SortedFunc(slices.Values(list), func(a, b modelversion.Neighbour) int { return cmp.Compare(b.Weight, a.Weight) }) {
+			near = append(near, int(n.Item)/setSize)
+		}
+		if slices.Equal(near[:min(len(near), setSize-1)], slices.Repeat([]int{i / setSize}, setSize-1)) {
+			right++
+		}
+	}
+	if n := len(v.Near.Items); right < n*9/10 {
+		t.Errorf("of %d products, %d have the others of their set for nearest neighbours", n, right)
+	}
+	rankersAgree(t, v)
+	other := rename(rand.New(rand.NewPCG(1, 2)), data)
+	w := mustTrain(t, Trainer{Config: setsConfig(), Threads: 1}, other.data)
+	if diff := sameFigures(v, w); diff != "" {
+		t.Error(diff)
+	}
+	if diff := gocmp.Diff(listsByCode(v, v.Near.Items, itself, itself), listsByCode(w, w.Near.Items, byMap(other.products), byMap(other.products))); diff != "" {
+		t.Errorf("the neighbours of products depend on names: %s", diff)
+	}
+	ofCustomers := 0
+	for i, c := range w.Customers {
+		at, _ := slices.BinarySearchFunc(v.Customers, other.customers[c.ID],
+			func(x modelversion.Customer, id string) int { return text.CompareIDs(x.ID, id) })
+		want, got := codes(v, v.Near.Customers[at], itself), codes(w, w.Near.Customers[i], byMap(other.products))
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Fatalf("the neighbours of a customer depend on names: %s", diff)
+		}
+		ofCustomers += len(got)
+	}
+	if ofCustomers == 0 {
+		t.Error("no customer has neighbours")
+	}
+}
+
+func itself(code string) string { return code }
+
+func byMap(m map[string]string) func(string) string {
+	return func(code string) string { return m[code] }
+}
+
+// codes is a list by the products' codes.
+func codes(v *modelversion.Version, list []modelversion.Neighbour, name func(string) string) map[string]float32 {
+	all := map[string]float32{}
+	for _, n := range list {
+		all[name(v.Items[n.Item].Code)] = n.Weight
+	}
+	return all
+}
+
+func listsByCode(v *modelversion.Version, lists [][]modelversion.Neighbour, of, name func(string) string) map[string]map[string]float32 {
+	all := map[string]map[string]float32{}
+	for i, list := range lists {
+		all[of(v.Items[i].Code)] = codes(v, list, name)
+	}
+	return all
+}
+
+// rankersAgree compares what serving answers to customers with what the gate measures, for a version
+// that was compared with itself: liveBlock is the gate's ranker of a version.
+func rankersAgree(t *testing.T, v *modelversion.Version) {
+	t.Helper()
+	served := inmemory.New(v)
+	data := &Data{}
+	users, owns := []float32(nil), map[string]int{}
+	for i, c := range v.Customers {
+		data.Customers = append(data.Customers, Customer{ID: c.ID})
+		users, owns[c.ID] = append(users, c.Vector...), i
+	}
+	for _, it := range v.Items {
+		data.Products = append(data.Products, Product{ID: it.Code})
+	}
+	rank := liveBlock(v, data, users, owns)
+	for i := range v.Customers {
+		scores := make([]float32, len(v.Items))
+		rank([]int32{int32(i)}, scores)
+		masked := make([]bool, len(v.Items))
+		for n, it := range v.Items {
+			masked[n] = slices.Contains(v.Customers[i].Rated, it.Code)
+		}
+		top := evaluation.Top(scores, masked, 10)
+		found := served.Search(recommend.Search{Vector: v.Customers[i].Vector, Customer: &v.Customers[i].ID,
+			Added: v.Near.Customers[i], Limit: 10})
+		for n, c := range found {
+			if diff := float64(c.Score - scores[top[n]]); diff > 1e-5 || diff < -1e-5 {
+				t.Fatalf("customer %d, place %d: serving finds %+v, the gate %s of %g", i, n, c, v.Items[top[n]].Code, scores[top[n]])
+			}
+		}
+	}
+}
+
+// TestTheGateKnowsTheLiveVersionsNeighbours: without them the live version looks worse than it is.
+func TestTheGateKnowsTheLiveVersionsNeighbours(t *testing.T) {
+	t.Parallel()
+	data := mustSets(t, 400, 40)
+	whole := data.Ratings
+	var before []evaluation.Rating
+	for i, r := range whole {
+		if i%3 < 2 { // of each set the third is newer
+			before = append(before, r)
+		}
+	}
+	data.Ratings = before
+	live := mustTrain(t, Trainer{Config: setsConfig()}, data)
+	if live.Near == nil {
+		t.Fatal("no neighbours were chosen")
+	}
+	data.Ratings = whole
+	figure := func(live *modelversion.Version) float64 {
+		v := mustTrain(t, Trainer{Config: setsConfig(), Previous: live}, data)
+		if v.Report.Live == nil || v.Report.Live.Rows[1].Name != modelversion.RowLive {
+			t.Fatalf("not compared with the live version: %+v", v.Report.Live)
+		}
+		return v.Report.Live.Rows[1].NDCG10
+	}
+	without := *live
+	without.Near, without.Solver.Neighbours, without.Solver.NearWeight = nil, 0, 0
+	if a, b := figure(live), figure(&without); a < 1.1*b {
+		t.Errorf("NDCG@10 of the live version is %.3f, without its neighbours %.3f", a, b)
+	}
+}
+
+// TestVectorsAloneAreAsTheyWere: where validation asks for no neighbours, the version has the vectors
+// that it has when they are not tried.
+func TestVectorsAloneAreAsTheyWere(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.05)
+	cfg := quick()
+	cfg.TuneBudget = 0.05
+	plain := mustTrain(t, Trainer{Config: cfg}, data)
+	cfg.Parts = PartsAuto
+	tried := mustTrain(t, Trainer{Config: cfg}, data)
+	if tried.Near != nil {
+		t.Fatal("neighbours were chosen for tastes of few dimensions")
+	}
+	plain.TrainedAt, plain.Training = tried.TrainedAt, tried.Training
+	if diff := gocmp.Diff(plain, tried); diff != "" {
+		t.Error(diff)
+	}
+}
