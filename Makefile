@@ -172,7 +172,7 @@ test-integration: ## Run the integration tests in containers, or on the native s
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@unshare -rm sh -c 'mount -t tmpfs tmpfs /tmp' 2>/dev/null || echo "!!! NOT TESTED: etl on a full disk. It needs the right to mount a file system (unshare)"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis, the joins of feedback, foreign Parquet readers, the packages for other platforms. They need Python with pip"
-	@go test -count=1 -timeout 30m -parallel $(PARALLEL) ./integration
+	@go test -count=1 -timeout 60m -parallel $(PARALLEL) ./integration
 test-docker: export STACK = docker
 test-docker: test-integration ## Run the integration tests in containers; needs an engine with Compose
 
