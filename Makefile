@@ -31,6 +31,14 @@ batch: build ## Run etl, feedback, train and publish on the running stack
 	@$(WITH_STACK) $(BIN)/train
 	@$(WITH_STACK) $(BIN)/publish
 
+# A flag of `train import` for each variable that is set.
+IMPORT = --items "$(ITEMS)" $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") $(if $(NAME),--name "$(NAME)") $(if $(LEARNED_UNTIL),--learned-until "$(LEARNED_UNTIL)")
+.PHONY: import
+import: build ## Another system's vectors go live: ITEMS=FILE CUSTOMERS=FILE (docs/models-from-anywhere.md)
+	@[ -n "$(ITEMS)" ] || { echo "make import: ITEMS is not set; name the file of the products' vectors" >&2; exit 2; }
+	@$(WITH_STACK) $(BIN)/train import $(IMPORT) $(ARGS)
+	@$(WITH_STACK) $(BIN)/publish
+
 ##- the local stack
 
 .PHONY: local-up local-down local-status local-reset doctor deploy

@@ -1,4 +1,5 @@
-// Train makes a model version from the current training set, measured and judged: train, train show.
+// Train makes a model version from the current training set, measured and judged: train, train import,
+// train show.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 )
 
 func main() {
-	command := &train.Command{Run: train.RunCommand{Planted: planted()}}
+	flags := train.Flags{Planted: planted()}
+	command := &train.Command{Run: train.RunCommand{Flags: flags}, Import: train.ImportCommand{Flags: flags}}
 	os.Exit(program.Main("train", train.Description, command, os.Args[1:], os.Stdout, os.Stderr))
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
 )
 
@@ -180,19 +179,19 @@ func numberFeatures(rows int, of func(int) []Number) [][]string {
 	return features
 }
 
-// fillIn learns features → vector on the rows of m that have cells, and writes the others' vectors.
+// fillIn learns features → vector on the rows that are not empty, and writes the empty ones' vectors.
 // It says which those are.
-func fillIn(dim int, m *ials.Matrix, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
+func fillIn(dim, rows int, empty func(int) bool, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
 	var known [][]float32
 	var knownFeatures [][]string
-	filled = make([]bool, m.Rows)
-	for i := range m.Rows {
-		if filled[i] = m.Start[i] == m.Start[i+1]; !filled[i] {
+	filled = make([]bool, rows)
+	for i := range rows {
+		if filled[i] = empty(i); !filled[i] {
 			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
 		}
 	}
 	r = fitRidge(dim, known, knownFeatures)
-	for i := range m.Rows {
+	for i := range rows {
 		if filled[i] {
 			copy(vector(i), r.vector(features[i]))
 		}

@@ -24,14 +24,15 @@ const Description = "Train a model version from the current training set, compar
 // Command is the command line of the train job.
 type Command struct {
 	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model and none has passed before, a version that answers by popularity becomes current."`
+	Import   ImportCommand   `cmd:"" help:"Make a model version of vectors that another system has learned, with the same evaluation and gate as train."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.
 	EvaluateSessions EvaluateSessionsCommand `cmd:"" help:"Measure kindred and session-based baselines on the next click of test sessions."`
 }
 
-// RunCommand is `train`. Defaults are those of DefaultConfig.
-type RunCommand struct {
+// Flags are those of every command that makes a version. Defaults are those of DefaultConfig.
+type Flags struct {
 	Lake             envconfig.Lake      `embed:""`
 	Artifacts        envconfig.Artifacts `embed:""`
 	MinStars         int8                `default:"4" help:"Smallest number of stars that counts as liking a product."`
@@ -42,18 +43,23 @@ type RunCommand struct {
 	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; the variable separates rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
 	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Training weight that a product gains each time a customer's number of purchases of it doubles. Default: 0 for ratings; for interactions tuning chooses."`
 	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
-	Dim              int                 `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
-	Epochs           int                 `default:"16" help:"Passes over all customers and products in the final fits."`
-	Seed             uint64              `default:"1" help:"Seed of the random initial vectors."`
 	ViewWeight       float64             `default:"0" help:"Weight that serving gives to a product that was viewed in the current session. A like in training has weight 1. 0 lets tuning choose."`
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
-	Parts            string              `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if that ranks the validation data better for certain."`
-	ReplaceShop      bool                `help:"Train, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
+	ReplaceShop      bool                `help:"Make a version, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
+}
+
+// RunCommand is `train`.
+type RunCommand struct {
+	Flags
+	Dim    int    `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
+	Epochs int    `default:"16" help:"Passes over all customers and products in the final fits."`
+	Seed   uint64 `default:"1" help:"Seed of the random initial vectors."`
+	Parts  string `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if that ranks the validation data better for certain."`
 }
 
 // ShowCommand is `train show`.
@@ -64,20 +70,36 @@ type ShowCommand struct {
 
 // Run trains.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	cfg.Dim, cfg.Epochs, cfg.Seed = c.Dim, c.Epochs, c.Seed
+	if c.Parts == PartsAuto {
+		cfg.Parts = PartsAuto
+	}
+	return c.run(ctx, out, cfg, nil)
+}
+
+// config is what the flags ask for.
+func (c *Flags) config() (Config, error) {
 	auto := slices.Equal(c.Repeat, []string{"auto"})
 	if auto {
 		c.Repeat = nil
 	}
 	repeats, err := modelversion.ParseRepeats(c.Repeat)
 	if err != nil {
-		return fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight", program.ErrConfig, err)
+		return Config{}, fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight", program.ErrConfig, err)
 	}
-	cfg := Config{Repeats: repeats, TuneRepeats: auto, Signal: Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
-		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}, Dim: c.Dim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
-		ViewWeight: c.ViewWeight, CartWeight: c.CartWeight}
-	if c.Parts == PartsAuto {
-		cfg.Parts = PartsAuto
-	}
+	cfg := DefaultConfig()
+	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget, c.ViewWeight, c.CartWeight
+	cfg.Signal = Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
+		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}
+	return cfg, nil
+}
+
+// run makes a version, of given vectors if there are any.
+func (c *Flags) run(ctx context.Context, out *program.Output, cfg Config, given *Given) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
@@ -92,7 +114,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	bar := out.Bar()
 	defer bar.Close()
 	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
-		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted, ReplaceShop: c.ReplaceShop,
+		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted, ReplaceShop: c.ReplaceShop, Given: given,
 		Estimated: func(e Estimate) {
 			out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
 			if bar.Visible() {
@@ -145,6 +167,8 @@ func (r *Result) sentence() string {
 	case from != "" && !r.NoOp:
 		text = fmt.Sprintf("Made model version %s of version %s without training: only names or stock have changed.\n%s",
 			id, from, table)
+	case r.imported() != nil:
+		text = r.importedSentence(id, table)
 	case r.NoOp:
 		current := " and is current"
 		if r.Refused != nil {
@@ -213,6 +237,9 @@ func (r *Result) table() string {
 // configuration is what tuning chose.
 func (r *Result) configuration(b *strings.Builder) {
 	used := r.Config.Used
+	if r.Config.Import != nil {
+		r.Config.Import.describe(b)
+	}
 	fmt.Fprintf(b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
 		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)

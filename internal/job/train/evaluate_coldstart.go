@@ -45,7 +45,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 	if len(cold) < fewestCold || len(task.Cases) < fewestCold {
 		return nil, nil
 	}
-	f, err := fit(ctx, data, signal.cells(rest, nil), cfg, t.epochs("fit without some products"))
+	f, err := t.fit(ctx, data, signal.cells(rest, nil), cfg, "fit without some products", place)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ type fitted struct {
 	encoder           modelversion.Encoder
 	customersFeatured []bool // made from features, for want of positives
 	itemsFeatured     []bool
+	// folded are the customers' vectors by what they did, of a model with given ones; else nil.
+	folded []float32
 }
 
 // matrix has a row for each customer and a column for each product. The cells are in the order of
@@ -68,7 +70,7 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	}
 	f := &fitted{model: model, matrix: m}
 	t := m.Transposed()
-	if f.itemsFeatured, _ = fillIn(cfg.Dim, t, productFeatures(data.Products),
+	if f.itemsFeatured, _ = fillIn(cfg.Dim, t.Rows, t.Empty, productFeatures(data.Products),
 		model.Item); slices.Contains(f.itemsFeatured, true) {
 		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step
 		// makes every customer's vector the exact solution of those equations.
@@ -76,6 +78,22 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 			return nil, fmt.Errorf("settle customers: %w", err)
 		}
 	}
+	f.encode(data, cfg.Dim, m.Empty)
+	return f, nil
+}
+
+// fit fits a model, or puts the given vectors in its place. hidden are products whose given vectors do
+// not count.
+func (t *Trainer) fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, stage string,
+	hidden map[int32]int32) (*fitted, error) {
+	if t.given != nil {
+		return t.given.fit(ctx, data, positives, cfg, hidden)
+	}
+	return fit(ctx, data, positives, cfg, t.epochs(stage))
+}
+
+// encode learns features → vector on the customers that are not empty, and gives the others a vector.
+func (f *fitted) encode(data *Data, dim int, empty func(customer int) bool) {
 	f.encoder.CreditEdges = creditEdges(data.Customers)
 	features := make([][]string, len(data.Customers))
 	further := numberFeatures(len(data.Customers), func(i int) []Number { return data.Customers[i].Numbers })
@@ -83,9 +101,8 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 		features[i] = append(customerFeatures(&data.Customers[i], &f.encoder), further[i]...)
 	}
 	var r *ridge
-	f.customersFeatured, r = fillIn(cfg.Dim, m, features, model.User)
+	f.customersFeatured, r = fillIn(dim, len(features), empty, features, f.model.User)
 	r.fill(&f.encoder)
-	return f, nil
 }
 
 // addNear gives the model the chosen neighbours.

@@ -38,6 +38,7 @@ type Job struct {
 	Progress        func(stage string, done, total int64)
 	Estimated       func(Estimate)
 	Planted         Planted // nil: no ceiling is known
+	Given           *Given  // vectors that take the place of fitting; nil: a model is fitted
 	ReplaceShop     bool    // the artifacts may hold another shop's versions, which are left alone
 }
 
@@ -83,6 +84,9 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	input, err := inputHash(from.set.ContentHash, from.feedback.ContentHash, j.Config, from.planted)
 	if err != nil {
 		return nil, err
+	}
+	if j.Given != nil {
+		input = j.Given.inputHash(input)
 	}
 	shop := trainingset.ShopOf(from.set)
 	past, err := j.history(ctx, models, input, shop)
@@ -181,10 +185,13 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	if identity.Learned, err = inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted); err != nil {
-		return nil, err
+	var v *modelversion.Version
+	if j.Given == nil { // given vectors are cheap to evaluate again
+		if identity.Learned, err = inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted); err != nil {
+			return nil, err
+		}
+		v, err = j.carry(ctx, models, past, data.Products, identity)
 	}
-	v, err := j.carry(ctx, models, past, data.Products, identity)
 	if err == nil && v == nil {
 		v, err = j.train(ctx, from, models, data, identity)
 	}
@@ -237,7 +244,8 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 
 func (j Job) train(ctx context.Context, from *sources, models *commit.Repository, data *input,
 	identity modelversion.Version) (*modelversion.Version, error) {
-	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated}
+	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated,
+		Given: j.Given}
 	var err error
 	if identity.Previous != "" {
 		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {

@@ -25,7 +25,8 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 		if !ok {
 			continue // neither may know them
 		}
-		if _, ok := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].ID); ok {
+		_, owned := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].ID)
+		if owned || t.Given != nil && r.RatedAt <= t.Given.Until {
 			known = append(known, r)
 		} else {
 			newer = append(newer, r)
@@ -35,7 +36,8 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
-	f, err := fit(ctx, data, chosen.signal.cells(known, data.feedbackBefore(newer)), chosen.solver, t.epochs("fit for the comparison"))
+	f, err := t.fit(ctx, data, chosen.signal.cells(known, data.feedbackBefore(newer)), chosen.solver,
+		"fit for the comparison", nil)
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
@@ -60,7 +62,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 		{Name: modelversion.RowLive, Scores: beside}} {
 		part.Rows = append(part.Rows, n.Row())
 	}
-	return part, evaluation.NotWorse(model, beside, live.ID), nil
+	return part, t.Given.compared(evaluation.NotWorse(model, beside, live.ID)), nil
 }
 
 // liveBlock ranks by the live version's vectors and neighbours; products that it does not have come

@@ -76,8 +76,8 @@ func (t *Trainer) task(data *Data, cut evaluation.Cut, limit map[int32]int64,
 // something takes the place of hiding everything only if it is better for certain.
 func (t *Trainer) tuneRepeats(ctx context.Context, data *Data, signal Signal, solver ials.Config, validation,
 	test evaluation.Cut) (best *modelversion.Repeats, err error) {
-	f, err := fit(ctx, data, signal.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held)), solver,
-		t.epochs("fit to choose a rule for repeats"))
+	f, err := t.fit(ctx, data, signal.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held)), solver,
+		"fit to choose a rule for repeats", nil)
 	if err != nil {
 		return nil, err
 	}

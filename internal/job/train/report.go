@@ -7,6 +7,10 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
+// RowFolded is the model with its customers folded in from what they did, instead of the vectors that
+// they were given.
+const RowFolded = "folded-in"
+
 // contestant is a ranker with its row's name.
 type contestant struct {
 	name string
@@ -64,5 +68,12 @@ func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train [
 		return report, err
 	}
 	report.Verdict = evaluation.Judge(measured[0].Scores, measured[1:baselines])
+	if model.folded != nil {
+		scores, err := evaluation.Measure(ctx, task, t.threads(), evaluation.Factors(model.folded, model.model.Items, model.model.Dim))
+		if err != nil {
+			return report, err
+		}
+		report.Rows = append(report.Rows, evaluation.Named{Name: RowFolded, Scores: scores}.Row())
+	}
 	return report, nil
 }

@@ -51,12 +51,11 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cf
 		}
 		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
-			m := matrix(len(data.Customers), len(data.Products), signal.cells(fitting, data.feedbackBefore(validation, held)))
-			model, err := ials.Fit(ctx, m, cfg, nil)
+			cells := signal.cells(fitting, data.feedbackBefore(validation, held))
+			try, err := t.sessionModel(ctx, data, cells, cfg)
 			if err != nil {
 				return w, err
 			}
-			try := &fitted{model: model, matrix: m}
 			try.addNear(near, t.threads())
 			top := 0.0
 			for i, view := range views {
@@ -80,6 +79,16 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cf
 		w.cart = cartTimes * w.view
 	}
 	return w, nil
+}
+
+// sessionModel is the model whose sessions are replayed.
+func (t *Trainer) sessionModel(ctx context.Context, data *Data, positives []cell, cfg ials.Config) (*fitted, error) {
+	if t.given != nil {
+		return t.given.fit(ctx, data, positives, cfg, nil)
+	}
+	m := matrix(len(data.Customers), len(data.Products), positives)
+	model, err := ials.Fit(ctx, m, cfg, nil)
+	return &fitted{model: model, matrix: m}, err
 }
 
 // session is the held-out likes of a customer in the order of their time: some have happened, the

@@ -110,8 +110,10 @@ type Notes struct {
 	// Repeats are the rules that the version has; nil: what was bought before is hidden.
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
 	// Near are the neighbours that tuning chose; nil: none.
-	Near   *UsedNear `json:"near,omitempty"`
-	Kernel string    `json:"kernel"` // of the arithmetic; other kernels round differently
+	Near *UsedNear `json:"near,omitempty"`
+	// Import says which given vectors the version has; nil: it was fitted.
+	Import *Import `json:"import,omitempty"`
+	Kernel string  `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -138,6 +140,8 @@ type Trainer struct {
 	// Tuning tries its configuration first. The gate passes a new version only if it is not worse than
 	// Previous, on ratings that neither model was trained on. nil: there is none.
 	Previous *modelversion.Version
+	// Given are vectors that take the place of fitting; nil: a model is fitted.
+	Given *Given
 	// Memory is how many bytes may be used; a training that would need more is refused before it
 	// starts. 0: nobody knows.
 	Memory int64
@@ -147,6 +151,7 @@ type Trainer struct {
 	// Progress, if not nil, hears what is being done, a stage and how far it is. A fit's stage ends
 	// with ", loss L".
 	Progress func(stage string, done, total int64)
+	given    *given // Given, in the order of the data
 }
 
 // mostReported is how many customers the report ranks all products for, chosen by a hash. The
@@ -165,6 +170,13 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if len(t.Config.Positives(data.Ratings)) == 0 {
 		return nil, fmt.Errorf("train on %d ratings, none with %d stars or more: %w",
 			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
+	}
+	if t.Given != nil {
+		var err error
+		if t.given, err = t.Given.join(data); err != nil {
+			return nil, err
+		}
+		t.Config.Dim = t.given.dim
 	}
 	customers, products := len(data.Customers), len(data.Products)
 	estimate := t.Config.estimate(matrix(customers, products, t.Config.cells(data.Ratings, data.Feedback)),
@@ -185,7 +197,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, err
 	}
-	final, err := fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, t.epochs("fit on everything"))
+	final, err := t.fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, "fit on everything", nil)
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
@@ -198,9 +210,14 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	return v, nil
 }
 
-// split holds a part out, or nothing where all likes would be in that part: there would be nothing to
-// learn from.
+// split holds a part out that given vectors, if their time is known, were not learned from.
 func (t *Trainer) split(data *Data, ratings []evaluation.Rating) evaluation.Cut {
+	return t.Given.later(t.splitAll(data, ratings))
+}
+
+// splitAll holds a part out, or nothing where all likes would be in that part: there would be nothing to
+// learn from.
+func (t *Trainer) splitAll(data *Data, ratings []evaluation.Rating) evaluation.Cut {
 	c := evaluation.SplitWithGuests(ratings, data.guest, splitSeed)
 	if len(t.Config.Positives(c.Train)) == 0 {
 		c.Train, c.Held = ratings, nil
@@ -222,6 +239,9 @@ type choice struct {
 // tune searches on a validation part that is cut from the training part as the test part is from
 // everything.
 func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (choice, error) {
+	if t.given != nil {
+		return t.tuneGiven(ctx, data, test)
+	}
 	validation := t.split(data, test.Train)
 	first, err := usedBy(t.Previous)
 	if err != nil {
@@ -257,25 +277,32 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 			return choice{}, fmt.Errorf("tune neighbours: %w", err)
 		}
 	}
-	weights, err := t.tuneWeights(ctx, data, signal, base, near, validation.Train, validation.Held, test.Held)
+	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near}, validation, test)
+}
+
+// finishTuning chooses what is left: the weights of sessions, and the rule for repeats.
+func (t *Trainer) finishTuning(ctx context.Context, data *Data, chosen choice, validation, test evaluation.Cut) (choice, error) {
+	var err error
+	chosen.weights, err = t.tuneWeights(ctx, data, chosen.signal, chosen.solver, chosen.near, validation.Train, validation.Held,
+		test.Held)
 	if err != nil {
 		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
-	repeats := t.Config.Repeats
+	chosen.repeats = t.Config.Repeats
 	if t.Config.TuneRepeats {
-		if repeats, err = t.tuneRepeats(ctx, data, signal, base, validation, test); err != nil {
+		if chosen.repeats, err = t.tuneRepeats(ctx, data, chosen.signal, chosen.solver, validation, test); err != nil {
 			return choice{}, fmt.Errorf("tune what becomes of what was bought before: %w", err)
 		}
 	}
-	return choice{signal, base, weights, search.tried, repeats, near}, nil
+	return chosen, nil
 }
 
 // judge fits the training part, and measures it against everything that there is to compare with.
 func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 	chosen choice) (report modelversion.Report, err error) {
 	base := chosen.solver
-	judged, err := fit(ctx, data, chosen.signal.cells(test.Train, data.feedbackBefore(test.Held)), base,
-		t.epochs("fit for the report"))
+	judged, err := t.fit(ctx, data, chosen.signal.cells(test.Train, data.feedbackBefore(test.Held)), base,
+		"fit for the report", nil)
 	if err != nil {
 		return report, fmt.Errorf("fit the training part: %w", err)
 	}
@@ -300,6 +327,7 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 		}
 		report.Live, report.Verdict = part, report.Verdict.And(verdict)
 	}
+	report.Verdict = t.Given.caution(report.Verdict)
 	return report, nil
 }
 
@@ -309,7 +337,12 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if data.Counted {
 		weights = chosen.signal.used()
 	}
-	return Notes{Signal: weights, Repeats: chosen.repeats, Near: chosen.near, Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	var imported *Import
+	if t.given != nil {
+		imported = &t.given.notes
+	}
+	return Notes{Import: imported, Signal: weights, Repeats: chosen.repeats, Near: chosen.near, Config: t.Config, Tried: chosen.tried,
+		Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

@@ -37,12 +37,13 @@ var (
 
 // Candidate is one configuration that was tried on the validation part.
 type Candidate struct {
-	Dim      int     `json:"dim"`
-	Alpha0   float64 `json:"alpha0"`
-	Lambda   float64 `json:"lambda"`
-	Sample   uint64  `json:"sample"` // fitted on one customer in so many
-	NDCG20   float64 `json:"ndcg@20"`
-	Recall20 float64 `json:"recall@20"`
+	Dim      int      `json:"dim"`
+	Alpha0   float64  `json:"alpha0"`
+	Lambda   float64  `json:"lambda"`
+	Sample   uint64   `json:"sample"` // fitted on one customer in so many
+	NDCG20   float64  `json:"ndcg@20"`
+	Recall20 float64  `json:"recall@20"`
+	Nu       *float64 `json:"nu,omitempty"` // where tuning tries several; absent: that of Used
 }
 
 // quality is what the search maximises: the mean of the two figures that public tables compare.
@@ -60,6 +61,9 @@ type tuner struct {
 	margin   float64     // the gain that a doubled dimension must bring, as a factor
 	progress func(done, total int)
 	tried    []Candidate
+	// solve takes the place of fitting where the products' vectors are given: it takes half a sweep.
+	solve func(context.Context, *ials.Matrix, ials.Config) (*ials.Model, error)
+	nu    *float64 // what to note for each candidate; nil: nothing
 
 	sample     uint64 // candidates are fitted on one customer in so many
 	part       *ials.Matrix
@@ -184,7 +188,19 @@ func (t *tuner) narrow(n uint64) {
 
 // cost is the operations that a candidate takes.
 func (t *tuner) cost(dim int) float64 {
-	return tuneEpochs*epochCost(t.part, t.transposed, dim) + rankCost(len(t.cases.Cases), t.matrix.Cols, dim)
+	sweeps := float64(tuneEpochs)
+	if t.solve != nil {
+		sweeps = 0.5
+	}
+	return sweeps*epochCost(t.part, t.transposed, dim) + rankCost(len(t.cases.Cases), t.matrix.Cols, dim)
+}
+
+// fit makes a candidate's model.
+func (t *tuner) fit(ctx context.Context, m *ials.Matrix, cfg ials.Config) (*ials.Model, error) {
+	if t.solve != nil {
+		return t.solve(ctx, m, cfg)
+	}
+	return ials.Fit(ctx, m, cfg, nil)
 }
 
 // climb moves to the best of the neighbours, diagonals along the valley included (more weight on
@@ -237,7 +253,7 @@ func (t *tuner) resize(ctx context.Context, best *Candidate) error {
 // one past the budget and one whose equations have no solution, which float32 gives at extreme
 // values, change nothing.
 func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin float64) error {
-	c.Sample = t.sample
+	c.Sample, c.Nu = t.sample, t.nu
 	cost := t.cost(c.Dim)
 	if t.spent+cost > t.budget && len(t.tried) > 0 || t.known(c) {
 		return nil
@@ -245,7 +261,7 @@ func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin
 	t.spent += cost
 	cfg := t.base
 	cfg.Dim, cfg.Alpha0, cfg.Lambda, cfg.Epochs = c.Dim, c.Alpha0, c.Lambda, tuneEpochs
-	model, err := ials.Fit(ctx, t.part, cfg, nil)
+	model, err := t.fit(ctx, t.part, cfg)
 	if errors.Is(err, ials.ErrSingular) {
 		t.tried = append(t.tried, c)
 		return nil

@@ -66,7 +66,7 @@ func (t *tuner) signal(ctx context.Context, given, chosen Signal, best Candidate
 	quality := func(s Signal) (float64, error) {
 		cfg := t.base
 		cfg.Dim, cfg.Alpha0, cfg.Lambda, cfg.Epochs = best.Dim, best.Alpha0, best.Lambda, tuneEpochs
-		model, err := ials.Fit(ctx, cells(s), cfg, nil)
+		model, err := t.fit(ctx, cells(s), cfg)
 		if errors.Is(err, ials.ErrSingular) {
 			return 0, nil
 		}

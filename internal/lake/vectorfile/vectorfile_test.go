@@ -35,18 +35,28 @@ func vectors(ints bool) *rapid.Generator[written] {
 	})
 }
 
+// some is rapid.Check with n cases for each form: files take their time.
+func some(t *testing.T, n int, check func(*rapid.T)) {
+	t.Helper()
+	made, failed := 0, false
+	rapid.Check(t, func(rt *rapid.T) {
+		if made++; made > n && !failed { // a failure is tried again until it is small
+			return
+		}
+		defer func() { failed = failed || rt.Failed() }()
+		check(rt)
+	})
+}
+
 // TestWhatIsWrittenIsRead: all forms give the same vectors back, bit by bit, and one hash.
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	t.Parallel()
 	for _, f := range writers {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			rapid.Check(t, func(rt *rapid.T) {
+			dir := t.TempDir()
+			some(t, 20, func(rt *rapid.T) {
 				w := vectors(f.ints).Draw(rt, "vectors")
-				dir, err := os.MkdirTemp(t.TempDir(), "*")
-				if err != nil {
-					rt.Fatal(err)
-				}
 				v, err := Read(mustWrite(rt, f, dir, w))
 				if err != nil {
 					rt.Fatal(err)
@@ -83,13 +93,9 @@ func TestDamageIsAnError(t *testing.T) {
 	for _, f := range writers {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			refused, read := 0, 0
-			rapid.Check(t, func(rt *rapid.T) {
+			dir, refused, read := t.TempDir(), 0, 0
+			some(t, 40, func(rt *rapid.T) {
 				w := vectors(f.ints).Draw(rt, "vectors")
-				dir, err := os.MkdirTemp(t.TempDir(), "*")
-				if err != nil {
-					rt.Fatal(err)
-				}
 				name, ids := mustWrite(rt, f, dir, w)
 				damaged := name
 				if info, err := os.Stat(name); err == nil && info.IsDir() {

@@ -37,6 +37,9 @@ func (m *Matrix) Row(r int) (cols []int32, weights []float32) {
 	return m.Col[m.Start[r]:m.Start[r+1]], m.Weight[m.Start[r]:m.Start[r+1]]
 }
 
+// Empty says whether a row has no cells.
+func (m *Matrix) Empty(r int) bool { return m.Start[r] == m.Start[r+1] }
+
 func (m *Matrix) validate() error {
 	if m.Rows <= 0 || m.Cols <= 0 || len(m.Col) == 0 {
 		return fmt.Errorf("read %d × %d matrix: %w", m.Rows, m.Cols, ErrNoInteractions)

@@ -1,0 +1,131 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"kindred/internal/lake/vectorfile"
+	"kindred/internal/platform/program"
+)
+
+// ImportCommand is `train import`.
+type ImportCommand struct {
+	Flags
+	Items        string  `required:"" placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
+	ItemIDs      string  `name:"item-ids" placeholder:"FILE" help:"The products' ids, one in each line, for products' vectors in a .npy file."`
+	Customers    string  `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
+	CustomerIDs  string  `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
+	Name         string  `placeholder:"NAME" help:"Name of the model, for train show."`
+	LearnedUntil string  `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. Only what customers did later tests the vectors. Default: the last part of everything tests them, although they may have been learned from it."`
+	MaxUnknown   float64 `default:"0.5" help:"Largest share of a file's ids that may be missing in the training set, 0 to 1. More is refused, because the ids are probably other ones."`
+}
+
+// Run imports.
+func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	given, err := c.read()
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, out, cfg, given)
+}
+
+// read reads the files.
+func (c *ImportCommand) read() (*Given, error) {
+	if !(c.MaxUnknown >= 0 && c.MaxUnknown <= 1) {
+		return nil, fmt.Errorf("%w: --max-unknown is %g, want 0 to 1", program.ErrConfig, c.MaxUnknown)
+	}
+	given := &Given{Name: c.Name, MostUnknown: c.MaxUnknown}
+	if c.LearnedUntil != "" {
+		until, err := moment(c.LearnedUntil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: --learned-until: %w", program.ErrConfig, err)
+		}
+		given.Until = until.Unix()
+	}
+	items, err := readVectors(c.Items, c.ItemIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read the products' vectors: %w", err)
+	}
+	given.Items = *items
+	if c.Customers == "" {
+		if c.CustomerIDs != "" {
+			return nil, fmt.Errorf("%w: --customer-ids needs --customers", program.ErrConfig)
+		}
+		return given, nil
+	}
+	if given.Customers, err = readVectors(c.Customers, c.CustomerIDs); err != nil {
+		return nil, fmt.Errorf("read the customers' vectors: %w", err)
+	}
+	return given, nil
+}
+
+// moment reads a day, which begins at midnight UTC, or a time.
+func moment(text string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if at, err := time.Parse(layout, text); err == nil && at.Unix() > 0 {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time after 1970 such as 2026-11-30 or 2026-11-30T12:00:00Z", text)
+}
+
+func readVectors(file, ids string) (*Named, error) {
+	v, err := vectorfile.Read(file, ids)
+	if err != nil {
+		return nil, err
+	}
+	return &Named{File: file, Dim: v.Dim, IDs: v.IDs, Values: v.Values, Hash: v.Hash()}, nil
+}
+
+// imported says what of the result, or of the model that was refused, was given; nil: nothing.
+func (r *Result) imported() *Import {
+	if r.Refused != nil {
+		return r.Refused.Config.Import
+	}
+	return r.Config.Import
+}
+
+// importedSentence says that given vectors have become the version id.
+func (r *Result) importedSentence(id, table string) string {
+	if r.NoOp {
+		return fmt.Sprintf("Model version %s was imported already: same vectors, same training set.\n%s", id, table)
+	}
+	return fmt.Sprintf("Imported model version %s, with %d %s to evaluate it, in %.1f s.\n%s", id, r.Interactions, r.what(),
+		r.Seconds, table)
+}
+
+// describe says how the vectors and the training set have met.
+func (i *Import) describe(w io.Writer) {
+	if i.Name != "" {
+		fmt.Fprintf(w, "The vectors are those of %s.\n", i.Name)
+	}
+	i.Items.describe(w, "products", "features say what the others are")
+	if i.Customers != nil {
+		i.Customers.describe(w, "customers", "what they did says what the others want")
+	} else {
+		fmt.Fprintf(w, "Customers' vectors are computed from what they did.\n")
+	}
+	if i.LearnedUntil != 0 {
+		fmt.Fprintf(w, "They were learned until %s.\n", time.Unix(i.LearnedUntil, 0).UTC().Format("2006-01-02 15:04 MST"))
+	}
+}
+
+func (j Joined) describe(w io.Writer, what, others string) {
+	fmt.Fprintf(w, "Of %d vectors of %s %d are used", j.Given, what, j.Used)
+	if j.Unknown > 0 {
+		fmt.Fprintf(w, "; %d ids are unknown", j.Unknown)
+	}
+	if j.Zero > 0 {
+		fmt.Fprintf(w, "; %d are zero", j.Zero)
+	}
+	if j.Missing > 0 {
+		fmt.Fprintf(w, "; %d %s have none: %s", j.Missing, what, others)
+	}
+	fmt.Fprintln(w, ".")
+}
