@@ -181,20 +181,22 @@ func numberFeatures(rows int, of func(int) []Number) [][]string {
 
 // fillIn learns features → vector on the rows that are not empty, and writes the empty ones' vectors.
 // It says which those are.
-func fillIn(dim, rows int, empty func(int) bool, features [][]string, vector func(int) []float32) (filled []bool, r *ridge) {
+func fillIn(dim, rows int, empty func(int) bool, features [][]string, embeddings *dense,
+	vector func(int) []float32) (filled []bool, r *ridge) {
+	var places []int
 	var known [][]float32
 	var knownFeatures [][]string
 	filled = make([]bool, rows)
 	for i := range rows {
 		if filled[i] = empty(i); !filled[i] {
-			known, knownFeatures = append(known, vector(i)), append(knownFeatures, features[i])
+			places, known, knownFeatures = append(places, i), append(known, vector(i)), append(knownFeatures, features[i])
 		}
 	}
-	r = fitRidge(dim, known, knownFeatures)
+	m := fitMixed(dim, places, known, knownFeatures, embeddings)
 	for i := range rows {
 		if filled[i] {
-			copy(vector(i), r.vector(features[i]))
+			copy(vector(i), m.vector(i, features[i]))
 		}
 	}
-	return filled, r
+	return filled, m.features
 }

@@ -48,6 +48,9 @@ type Flags struct {
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
+	Embeddings       string              `placeholder:"FILE" help:"Embeddings of the products' texts or images, in the forms of train import: products without history get their vectors from them, besides category, brand, price and so on."`
+	EmbeddingIDs     string              `name:"embedding-ids" placeholder:"FILE" help:"The products' ids, one in each line, for embeddings in a .npy file."`
+	MaxUnknown       float64             `default:"0.5" help:"Largest share of the ids in a file of vectors that the training set may not know, 0 to 1. More is refused, because the ids are probably other ones."`
 	ReplaceShop      bool                `help:"Make a version, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
@@ -103,6 +106,13 @@ func (c *Flags) run(ctx context.Context, out *program.Output, cfg Config, given 
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
+	if !(c.MaxUnknown >= 0 && c.MaxUnknown <= 1) {
+		return fmt.Errorf("%w: --max-unknown is %g, want 0 to 1", program.ErrConfig, c.MaxUnknown)
+	}
+	embeddings, err := c.readEmbeddings()
+	if err != nil {
+		return err
+	}
 	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
 	if err != nil {
 		return err
@@ -115,6 +125,7 @@ func (c *Flags) run(ctx context.Context, out *program.Output, cfg Config, given 
 	defer bar.Close()
 	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
 		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted, ReplaceShop: c.ReplaceShop, Given: given,
+		Embeddings: embeddings, MostUnknown: c.MaxUnknown,
 		Estimated: func(e Estimate) {
 			out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
 			if bar.Visible() {
@@ -245,6 +256,9 @@ func (r *Result) configuration(b *strings.Builder) {
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
 	if r.Config.Config.Parts == PartsAuto {
 		b.WriteString(r.Config.Near.sentence())
+	}
+	if r.Config.Embeddings != nil {
+		r.Config.Embeddings.describe(b, "embeddings", "products", "their other features say what they are")
 	}
 	if s := r.Config.Signal; s != nil {
 		b.WriteString("A purchase and a like weigh 1")

@@ -40,6 +40,7 @@ type Product struct {
 	Stock      int16    // 0: not to be recommended
 	Features   []Feature
 	Numbers    []Number
+	embedding  []float32 // of its text or image; nil: it has none
 	colour     uint64
 }
 

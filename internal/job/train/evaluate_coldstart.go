@@ -55,12 +55,24 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 	}
 	part := &modelversion.Part{What: fmt.Sprintf("%d products held out entirely, ranked among themselves; their popularity is that of their line",
 		len(cold)), Customers: len(task.Cases)}
-	return part, t.measure(ctx, part, task, []contestant{
-		{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)},
+	all := []contestant{{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)}}
+	if data.dense() != nil {
+		_, _ = fillIn(cfg.Dim, len(data.Products), func(p int) bool { return f.itemsFeatured[p] }, productFeatures(data.Products), nil,
+			f.model.Item)
+		without := make([]float32, 0, len(vectors))
+		for _, p := range cold {
+			without = append(without, f.model.Item(int(p))...)
+		}
+		all = append(all, contestant{RowFeatures, evaluation.Factors(f.model.Users, without, cfg.Dim)})
+	}
+	return part, t.measure(ctx, part, task, append(all, []contestant{
 		{modelversion.RowPopularity, linePopularity(data, likes, cold).Each},
 		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},
-	})
+	}...))
 }
+
+// RowFeatures is the model without the embeddings of products.
+const RowFeatures = "features-only"
 
 // linePopularity ranks the cold products by how many customers like the average product of their line.
 func linePopularity(data *Data, likes *evaluation.Pairs, cold []int32) evaluation.Ranker {

@@ -71,7 +71,7 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	f := &fitted{model: model, matrix: m}
 	t := m.Transposed()
 	if f.itemsFeatured, _ = fillIn(cfg.Dim, t.Rows, t.Empty, productFeatures(data.Products),
-		model.Item); slices.Contains(f.itemsFeatured, true) {
+		data.dense(), model.Item); slices.Contains(f.itemsFeatured, true) {
 		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step
 		// makes every customer's vector the exact solution of those equations.
 		if err := ials.Solve(ctx, m, model.Items, model.Users, cfg); err != nil {
@@ -101,7 +101,7 @@ func (f *fitted) encode(data *Data, dim int, empty func(customer int) bool) {
 		features[i] = append(customerFeatures(&data.Customers[i], &f.encoder), further[i]...)
 	}
 	var r *ridge
-	f.customersFeatured, r = fillIn(dim, len(features), empty, features, f.model.User)
+	f.customersFeatured, r = fillIn(dim, len(features), empty, features, nil, f.model.User)
 	r.fill(&f.encoder)
 }
 

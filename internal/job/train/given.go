@@ -78,6 +78,7 @@ type given struct {
 	items, customers []float32
 	hasItem, hasOwn  []bool // by product, and by customer
 	features         [][]string
+	embeddings       *dense
 	notes            Import
 }
 
@@ -87,7 +88,7 @@ func (g *Given) join(data *Data) (*given, error) {
 		return nil, fmt.Errorf("the vectors in %s have %d components, and those in %s have %d: %w", g.Items.File, g.Items.Dim,
 			g.Customers.File, g.Customers.Dim, ErrGiven)
 	}
-	j := &given{dim: g.Items.Dim, features: productFeatures(data.Products),
+	j := &given{dim: g.Items.Dim, features: productFeatures(data.Products), embeddings: data.dense(),
 		notes: Import{Name: g.Name, LearnedUntil: g.Until}}
 	var err error
 	j.items, j.hasItem, j.notes.Items, j.notes.ItemScale, err = g.Items.join("products", len(data.Products), g.MostUnknown,
@@ -171,7 +172,7 @@ func (g *given) itemsOf(hidden map[int32]int32) (items []float32, featured []boo
 	featured, _ = fillIn(g.dim, len(g.hasItem), func(p int) bool {
 		_, hide := hidden[int32(p)]
 		return !g.hasItem[p] || hide
-	}, g.features, func(p int) []float32 { return items[p*g.dim : (p+1)*g.dim] })
+	}, g.features, g.embeddings, func(p int) []float32 { return items[p*g.dim : (p+1)*g.dim] })
 	return items, featured
 }
 

@@ -13,13 +13,12 @@ import (
 // ImportCommand is `train import`.
 type ImportCommand struct {
 	Flags
-	Items        string  `required:"" placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
-	ItemIDs      string  `name:"item-ids" placeholder:"FILE" help:"The products' ids, one in each line, for products' vectors in a .npy file."`
-	Customers    string  `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
-	CustomerIDs  string  `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
-	Name         string  `placeholder:"NAME" help:"Name of the model, for train show."`
-	LearnedUntil string  `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. Only what customers did later tests the vectors. Default: the last part of everything tests them, although they may have been learned from it."`
-	MaxUnknown   float64 `default:"0.5" help:"Largest share of a file's ids that may be missing in the training set, 0 to 1. More is refused, because the ids are probably other ones."`
+	Items        string `required:"" placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
+	ItemIDs      string `name:"item-ids" placeholder:"FILE" help:"The products' ids, one in each line, for products' vectors in a .npy file."`
+	Customers    string `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
+	CustomerIDs  string `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
+	Name         string `placeholder:"NAME" help:"Name of the model, for train show."`
+	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. Only what customers did later tests the vectors. Default: the last part of everything tests them, although they may have been learned from it."`
 }
 
 // Run imports.
@@ -37,9 +36,6 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 
 // read reads the files.
 func (c *ImportCommand) read() (*Given, error) {
-	if !(c.MaxUnknown >= 0 && c.MaxUnknown <= 1) {
-		return nil, fmt.Errorf("%w: --max-unknown is %g, want 0 to 1", program.ErrConfig, c.MaxUnknown)
-	}
 	given := &Given{Name: c.Name, MostUnknown: c.MaxUnknown}
 	if c.LearnedUntil != "" {
 		until, err := moment(c.LearnedUntil)
@@ -75,6 +71,21 @@ func moment(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time after 1970 such as 2026-11-30 or 2026-11-30T12:00:00Z", text)
 }
 
+// readEmbeddings reads the file of embeddings, if there is one.
+func (c *Flags) readEmbeddings() (*Named, error) {
+	if c.Embeddings == "" {
+		if c.EmbeddingIDs != "" {
+			return nil, fmt.Errorf("%w: --embedding-ids needs --embeddings", program.ErrConfig)
+		}
+		return nil, nil
+	}
+	v, err := readVectors(c.Embeddings, c.EmbeddingIDs)
+	if err != nil {
+		return nil, fmt.Errorf("read the embeddings: %w", err)
+	}
+	return v, nil
+}
+
 func readVectors(file, ids string) (*Named, error) {
 	v, err := vectorfile.Read(file, ids)
 	if err != nil {
@@ -105,9 +116,9 @@ func (i *Import) describe(w io.Writer) {
 	if i.Name != "" {
 		fmt.Fprintf(w, "The vectors are those of %s.\n", i.Name)
 	}
-	i.Items.describe(w, "products", "features say what the others are")
+	i.Items.describe(w, "vectors", "products", "features say what the others are")
 	if i.Customers != nil {
-		i.Customers.describe(w, "customers", "what they did says what the others want")
+		i.Customers.describe(w, "vectors", "customers", "what they did says what the others want")
 	} else {
 		fmt.Fprintf(w, "Customers' vectors are computed from what they did.\n")
 	}
@@ -116,8 +127,8 @@ func (i *Import) describe(w io.Writer) {
 	}
 }
 
-func (j Joined) describe(w io.Writer, what, others string) {
-	fmt.Fprintf(w, "Of %d vectors of %s %d are used", j.Given, what, j.Used)
+func (j Joined) describe(w io.Writer, kind, what, others string) {
+	fmt.Fprintf(w, "Of %d %s of %s %d are used", j.Given, kind, what, j.Used)
 	if j.Unknown > 0 {
 		fmt.Fprintf(w, "; %d ids are unknown", j.Unknown)
 	}

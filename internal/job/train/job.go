@@ -14,6 +14,7 @@ import (
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/shop"
 )
@@ -38,6 +39,8 @@ type Job struct {
 	Progress        func(stage string, done, total int64)
 	Estimated       func(Estimate)
 	Planted         Planted // nil: no ceiling is known
+	Embeddings      *Named  // of the products' texts or images; nil: there are none
+	MostUnknown     float64 // largest share of Embeddings' ids that the training set need not know
 	Given           *Given  // vectors that take the place of fitting; nil: a model is fitted
 	ReplaceShop     bool    // the artifacts may hold another shop's versions, which are left alone
 }
@@ -85,9 +88,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.Given != nil {
-		input = j.Given.inputHash(input)
-	}
+	input = j.withFiles(input)
 	shop := trainingset.ShopOf(from.set)
 	past, err := j.history(ctx, models, input, shop)
 	if err != nil {
@@ -178,6 +179,17 @@ func (j Job) sources(ctx context.Context) (*sources, error) {
 	return from, nil
 }
 
+// withFiles is a hash of what a version is made from, and of the files besides the lake's.
+func (j Job) withFiles(hash string) string {
+	if j.Given != nil {
+		hash = j.Given.inputHash(hash)
+	}
+	if j.Embeddings != nil {
+		hash = checksum.Bytes([]byte("embeddings\n" + hash + "\n" + j.Embeddings.Hash))
+	}
+	return hash
+}
+
 // make reads the training set and makes the version, by carrying an earlier one over if that can be.
 func (j Job) make(ctx context.Context, from *sources, models *commit.Repository, past past,
 	identity modelversion.Version) (*modelversion.Version, error) {
@@ -190,6 +202,7 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 		if identity.Learned, err = inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted); err != nil {
 			return nil, err
 		}
+		identity.Learned = j.withFiles(identity.Learned)
 		v, err = j.carry(ctx, models, past, data.Products, identity)
 	}
 	if err == nil && v == nil {
@@ -209,6 +222,8 @@ type input struct {
 	*Data
 	listed []shop.Product // of a set of ratings, in the order of their codes
 	rows   string         // hash of what training reads of the set
+	// embeddings are counted; nil: there are none.
+	embeddings *Joined
 }
 
 // read reads the training set and the feedback, once.
@@ -229,7 +244,7 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		in = input{fromSet(set), set.Products, setHash(set)}
+		in = input{Data: fromSet(set), listed: set.Products, rows: setHash(set)}
 	}
 	if from.feedback.Run != "" {
 		interactions, err := interaction.Read(ctx, from.feedbacks, from.feedback, j.ScratchDir)
@@ -238,6 +253,13 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 		}
 		in.addFeedback(interactions)
 	}
+	if j.Embeddings != nil {
+		counts, err := in.embed(j.Embeddings, j.MostUnknown)
+		if err != nil {
+			return nil, err
+		}
+		in.embeddings = &counts
+	}
 	from.input = &in
 	return &in, nil
 }
@@ -245,7 +267,7 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 func (j Job) train(ctx context.Context, from *sources, models *commit.Repository, data *input,
 	identity modelversion.Version) (*modelversion.Version, error) {
 	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated,
-		Given: j.Given}
+		Given: j.Given, embeddings: data.embeddings}
 	var err error
 	if identity.Previous != "" {
 		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {

@@ -113,7 +113,9 @@ type Notes struct {
 	Near *UsedNear `json:"near,omitempty"`
 	// Import says which given vectors the version has; nil: it was fitted.
 	Import *Import `json:"import,omitempty"`
-	Kernel string  `json:"kernel"` // of the arithmetic; other kernels round differently
+	// Embeddings of products' texts or images, which say what products without history are.
+	Embeddings *Joined `json:"embeddings,omitempty"`
+	Kernel     string  `json:"kernel"` // of the arithmetic; other kernels round differently
 }
 
 // Used are the values that the model was fitted with.
@@ -152,6 +154,8 @@ type Trainer struct {
 	// with ", loss L".
 	Progress func(stage string, done, total int64)
 	given    *given // Given, in the order of the data
+	// embeddings counts those of the data's products, for the notes; nil: there are none.
+	embeddings *Joined
 }
 
 // mostReported is how many customers the report ranks all products for, chosen by a hash. The
@@ -341,8 +345,8 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if t.given != nil {
 		imported = &t.given.notes
 	}
-	return Notes{Import: imported, Signal: weights, Repeats: chosen.repeats, Near: chosen.near, Config: t.Config, Tried: chosen.tried,
-		Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats, Near: chosen.near,
+		Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

@@ -79,6 +79,7 @@ const (
 	streamCustomer
 	streamRatings
 	streamNewcomer
+	streamDescriptions
 )
 
 // random returns the stream of random numbers of one thing: the kind of stream and an index within it.
