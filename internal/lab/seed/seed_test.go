@@ -3,12 +3,15 @@ package seed
 import (
 	"bytes"
 	"fmt"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"kindred/internal/lab/shopsystem"
 	"kindred/internal/lab/simulation"
+	"kindred/internal/lake/vectorfile"
 	"kindred/internal/platform/program"
 )
 
@@ -64,6 +67,29 @@ func TestHelpNamesEverySystem(t *testing.T) {
 	for _, name := range shopsystem.Systems() {
 		if !strings.Contains(help, name) {
 			t.Errorf("%s is not in: %s", name, help)
+		}
+	}
+}
+
+// TestDescriptionsAreAFileOfVectors reads the file as `train --embeddings` does.
+func TestDescriptionsAreAFileOfVectors(t *testing.T) {
+	t.Parallel()
+	shop, err := simulation.New(simulation.DefaultConfig(0.02))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "descriptions.csv")
+	if err := writeDescriptions(name, shop); err != nil {
+		t.Fatal(err)
+	}
+	v, err := vectorfile.Read(name, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := shop.Descriptions(descriptionDims)
+	for i, p := range shop.Products() {
+		if v.IDs[i] != p.Code || !slices.Equal(v.Vector(i), want[i]) {
+			t.Fatalf("product %s has %v, want %v of %s", v.IDs[i], v.Vector(i), want[i], p.Code)
 		}
 	}
 }
