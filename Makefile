@@ -168,7 +168,7 @@ lint: ## Run golangci-lint (the first run compiles it) and check walls and lengt
 	@$(LINT) run --allow-parallel-runners ./...
 
 # How many integration tests run side by side: many of them wait more than they work.
-PARALLEL = $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 4 ? cores : 4)))
+PARALLEL = $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 8 ? cores : 8)))
 
 .PHONY: test-unit test-executor test-integration test-docker
 test-unit: ## Run the unit tests, which need no servers
