@@ -18,7 +18,7 @@ import (
 // delay outweighs all else, measures what serve answers, and then asks twice as much.
 func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	t.Parallel()
-	const measure, load = 6 * time.Second, 15 * time.Second
+	const measure, load, longest = 6 * time.Second, 15 * time.Second, time.Minute
 	stack := mustStack(t)
 	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000011"))
@@ -40,9 +40,9 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 		return answer.StatusCode, answer.Header
 	}
 	const path = "/customers/101/recommendations"
-	for range 4 { // it is connected now, and its statements are prepared
+	for _, path := range []string{path, path, path, path, "/health"} { // it is connected now, and its statements are prepared
 		if status, _ := ask(path); status != http.StatusOK {
-			t.Fatalf("status %d", status)
+			t.Fatalf("%s: status %d", path, status)
 		}
 	}
 	slow := `{"name": "slow", "type": "latency", "attributes": {"latency": 100}}`
@@ -64,8 +64,19 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	callers.Wait()
 	capacity := float64(answered.Swap(0)) / time.Since(start).Seconds()
 
+	var healthy atomic.Bool
 	start = time.Now()
-	for pause := time.Duration(float64(time.Second) / (2 * capacity)); time.Since(start) < load; time.Sleep(pause) {
+	loaded := func() bool { // longer if /health has not answered yet: a slow machine has little time for its questions
+		took := time.Since(start)
+		return took < load || took < longest && !healthy.Load()
+	}
+	callers.Go(func() {
+		for loaded() && !healthy.Load() {
+			status, _ := ask("/health")
+			healthy.Store(status == http.StatusOK)
+		}
+	})
+	for pause := time.Duration(float64(time.Second) / (2 * capacity)); loaded(); time.Sleep(pause) {
 		callers.Go(func() {
 			switch status, header := ask(path); {
 			case status == http.StatusOK:
@@ -77,10 +88,10 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 			}
 		})
 	}
-	if status, _ := ask("/health"); status != http.StatusOK {
-		t.Errorf("/health under load: status %d", status)
-	}
 	callers.Wait() // what was let in is answered
+	if !healthy.Load() {
+		t.Error("/health never answers that all is well while requests are turned away")
+	}
 	got := float64(answered.Load()) / time.Since(start).Seconds()
 	t.Logf("capacity %.1f/s; asked twice as much: %.1f/s answered, %d turned away", capacity, got, shed.Load())
 	if got < 0.9*capacity || shed.Load() == 0 {
