@@ -91,7 +91,7 @@ tf-verify: ## Check Terraform offline: format, validate, the modules' tests, che
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
-tf-calls: local-up ## Check which AWS calls the programs make, by which tf-moto judges the roles; ARGS=-update records them
+tf-calls: local-up ## Check which AWS calls the programs make (tf-moto judges the roles by them); ARGS=-update records them
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Create the stream and its functions with Terraform, instead of `make deploy`; ARGS=--tflocal uses tflocal
 	@$(BIN)/tf local apply $(ARGS)

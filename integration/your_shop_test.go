@@ -95,7 +95,7 @@ func TestYourShopsCommandsRun(t *testing.T) {
 	programs := mustCompile(t, "connect", "etl", "train", "publish")
 	script := strings.NewReplacer(
 		"'kindred:a password@tcp(db.example.com:3306)/shop'", "'"+dsn+"'",
-		"'postgres://kindred:a password@127.0.0.1:5432/kindred'", "'"+stack.mustVectorDatabase(t)+"'",
+		"'postgres://kindred:password@127.0.0.1:5432/kindred'", "'"+stack.mustVectorDatabase(t)+"'",
 		"file:///srv/kindred/", "file://"+folder+"/",
 		".kindred/bin/connect", programs+"/connect --json --mapping "+mapping,
 		".kindred/bin/", programs+"/").Replace(p.block(t, "Without LocalStack", "sh"))

@@ -33,7 +33,7 @@ without retries, and are in ` + "`integration/conformance`" + `.
 
 The last column names the kindred test that covers the rule if an emulator breaks it. It may be
 empty if no emulator breaks the rule.
-` + "`go test ./integration`" + ` checks the quick rows on LocalStack, and fails if a cell differs.
+` + "`go test ./integration`" + ` checks the quick rows on LocalStack, and fails if this page no longer holds.
 
 This table counts the rows by result:
 `

@@ -41,7 +41,7 @@ type Flags struct {
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
 	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1, like every like; purchase=0 or rating=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
 	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; the variable separates rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
-	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Training weight that a product gains each time a customer's number of purchases of it doubles. Default: 0 for ratings; for interactions tuning chooses."`
+	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Training weight that is added each time the number of a customer's purchases of a product doubles. Default: 0 for ratings; for interactions tuning chooses."`
 	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	ViewWeight       float64             `default:"0" help:"Weight that serving gives to a product that was viewed in the current session. A like in training has weight 1. 0 lets tuning choose."`
@@ -50,7 +50,7 @@ type Flags struct {
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
 	Embeddings       string              `placeholder:"FILE" help:"Embeddings of the products' texts or images, in the forms of train import: products without history get their vectors from them, besides category, brand, price and so on."`
 	EmbeddingIDs     string              `name:"embedding-ids" placeholder:"FILE" help:"The products' ids, one in each line, for embeddings in a .npy file."`
-	MaxUnknown       float64             `default:"0.5" help:"Largest share of the ids in a file of vectors that the training set may not know, 0 to 1. More is refused, because the ids are probably other ones."`
+	MaxUnknown       float64             `default:"0.5" help:"Largest share of the ids in a file of vectors that the training set may not know, 0 to 1. A file with more is refused, because its ids are probably not the shop's."`
 	ReplaceShop      bool                `help:"Make a version, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`
@@ -62,7 +62,7 @@ type RunCommand struct {
 	Dim    int    `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	Epochs int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed   uint64 `default:"1" help:"Seed of the random initial vectors."`
-	Parts  string `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if that ranks the validation data better for certain."`
+	Parts  string `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if the ranking of the validation data certainly becomes better."`
 }
 
 // ShowCommand is `train show`.

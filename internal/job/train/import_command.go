@@ -18,7 +18,7 @@ type ImportCommand struct {
 	Customers    string `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
 	CustomerIDs  string `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
 	Name         string `placeholder:"NAME" help:"Name of the model, for train show."`
-	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. Only what customers did later tests the vectors. Default: the last part of everything tests them, although they may have been learned from it."`
+	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. The vectors are tested only on what customers did later. Default: they are tested on the last part of everything, although they may have been learned from it."`
 }
 
 // Run imports.

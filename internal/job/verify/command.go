@@ -29,7 +29,7 @@ type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
 	PGVector   envconfig.PGVector  `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
-	Artifacts  envconfig.Artifacts `embed:"" set:"artifacts_use=optional; verify checks the versions of answers by it if there is no vector database"`
+	Artifacts  envconfig.Artifacts `embed:"" set:"artifacts_use=optional; without a vector database, verify checks here that every answer names a version that exists"`
 	Wait       time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
 	Since      string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
 	Until      string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`

@@ -8,7 +8,7 @@ const (
 )
 
 // Descriptions are embeddings of n components as a language model gives them for texts that describe
-// the products: directions for what customers care for (the style), for as many other topics, and noise.
+// the products: directions for what customers care for (the style), for other topics, and noise.
 // A product without ratings has a description too.
 func (s *Shop) Descriptions(n int) [][]float32 {
 	r := s.random(streamDescriptions, 0)
