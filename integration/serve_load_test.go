@@ -24,21 +24,7 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m700000000000011"))
 	proxy, through := mustProxy(t, stack, dsn)
 	base := mustServe(t, through)
-	ask := func(path string) (int, http.Header) {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
-		if err != nil {
-			t.Error(err)
-			return 0, nil
-		}
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Error(err)
-			return 0, nil
-		}
-		defer answer.Body.Close()
-		_, _ = io.Copy(io.Discard, answer.Body)
-		return answer.StatusCode, answer.Header
-	}
+	ask := func(path string) (int, http.Header) { return askURL(t, base+path) }
 	const path = "/customers/101/recommendations"
 	for _, path := range []string{path, path, path, path, "/health"} { // it is connected now, and its statements are prepared
 		if status, _ := ask(path); status != http.StatusOK {
@@ -67,8 +53,7 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	var healthy atomic.Bool
 	start = time.Now()
 	loaded := func() bool { // longer if /health has not answered yet: a slow machine has little time for its questions
-		took := time.Since(start)
-		return took < load || took < longest && !healthy.Load()
+		return time.Since(start) < load || time.Since(start) < longest && !healthy.Load()
 	}
 	callers.Go(func() {
 		for loaded() && !healthy.Load() {
@@ -99,6 +84,24 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	}
 }
 
+// askURL reads an answer to its end; status 0: there is none.
+func askURL(t *testing.T, url string) (status int, header http.Header) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Error(err)
+		return 0, nil
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Error(err)
+		return 0, nil
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode, answer.Header
+}
+
 // TestServeEndsSoonAfterItsSignal sends SIGTERM to a serve whose database hangs in a question that
 // was broken off, and to which a browser has opened a connection in advance.
 func TestServeEndsSoonAfterItsSignal(t *testing.T) {
@@ -109,16 +112,8 @@ func TestServeEndsSoonAfterItsSignal(t *testing.T) {
 	proxy, through := mustProxy(t, stack, dsn)
 	cmd, base := mustStartServe(t, through)
 	ask := func() int {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/customers/101/recommendations", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer answer.Body.Close()
-		return answer.StatusCode
+		status, _ := askURL(t, base+"/customers/101/recommendations")
+		return status
 	}
 	if status := ask(); status != http.StatusOK {
 		t.Fatalf("status %d", status)
