@@ -1,6 +1,8 @@
 package trainingset
 
 import (
+	"slices"
+
 	"github.com/parquet-go/parquet-go"
 
 	"kindred/internal/lake/commit"
@@ -43,10 +45,10 @@ func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products 
 		ofCustomer: []attribute{
 			codeKeys(keys.Customer, customers, func(c shop.Customer) string { return c.ID }),
 			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.City }),
-			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.State }),
-			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) *string { return c.PostalCode }),
+			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
+			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
 			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.Country }),
-			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) *int64 { return (*int64)(c.CreditLimit) }),
+			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) (int64, bool) { return valueOf((*int64)(c.CreditLimit)) }),
 		},
 		ofProduct: []attribute{
 			codeKeys(keys.Product, products, func(p shop.Product) string { return p.Code }),
@@ -63,6 +65,9 @@ func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products 
 
 func (w *ratingWriter) write(ratings []Rating) error {
 	for _, r := range ratings {
+		if len(w.ratedAt) == cap(w.ratedAt) {
+			w.grow()
+		}
 		customer := w.customers.number(uint32(r.Customer))
 		if last := len(w.runs) - 1; last >= 0 && w.runs[last].Entity == customer {
 			w.runs[last].Length++
@@ -78,6 +83,13 @@ func (w *ratingWriter) write(ratings []Rating) error {
 		}
 	}
 	return nil
+}
+
+// grow makes room for four times as many rows, up to a row group. append would leave more garbage.
+func (w *ratingWriter) grow() {
+	const first, times = 4096, 4
+	more := min(max((times-1)*len(w.ratedAt), first), w.limitRows-len(w.ratedAt))
+	w.rows, w.stars, w.ratedAt = slices.Grow(w.rows, more), slices.Grow(w.stars, more), slices.Grow(w.ratedAt, more)
 }
 
 // flush writes the row group, and ends the file when it is large enough.
@@ -210,19 +222,20 @@ func codeKeys[Entity any](kind KeyType, all []Entity, id func(Entity) string) at
 // code finds the distinct values of an attribute once.
 func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
 	value func(Entity) Value) attribute {
-	return codeOptional(all, dictionary, func(e Entity) *Value { return new(value(e)) })
+	return codeOptional(all, dictionary, func(e Entity) (Value, bool) { return value(e), true })
 }
 
+// codeOptional is code for an attribute that an entity may lack.
 func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
-	value func(Entity) *Value) attribute {
+	value func(Entity) (Value, bool)) attribute {
 	codes, values, known := make([]uint32, len(all)), []Value{}, map[Value]uint32{}
 	for i, e := range all {
 		codes[i] = none
-		if v := value(e); v != nil {
-			n, ok := known[*v]
+		if v, there := value(e); there {
+			n, ok := known[v]
 			if !ok {
 				n = uint32(len(values))
-				known[*v], values = n, append(values, *v)
+				known[v], values = n, append(values, v)
 			}
 			codes[i] = n
 		}
@@ -244,4 +257,12 @@ func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]
 		inGroup.reset()
 		return dictionary(used), table
 	}
+}
+
+// valueOf is what a pointer points to; there is false for nil.
+func valueOf[Value any](v *Value) (value Value, there bool) {
+	if v == nil {
+		return value, false
+	}
+	return *v, true
 }
