@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
@@ -45,6 +46,11 @@ func (d *Data) embed(file *Named, mostUnknown float64) (Joined, error) {
 		}
 	}
 	return counts, nil
+}
+
+// embedded says whether a product has an embedding.
+func (d *Data) embedded() bool {
+	return slices.ContainsFunc(d.Products, func(p Product) bool { return p.embedding != nil })
 }
 
 // dense are the products' embeddings; nil without any.
@@ -128,14 +134,14 @@ func fitMixed(dim int, known []int, vectors [][]float32, features [][]string, al
 		return left
 	}
 	left := rest()
-	share := m.choose(dim, known, left)
-	for range rounds {
-		if math.IsInf(share, 1) {
-			return m
-		}
-		whole := ials.NewRidge(all.dim, dim)
-		for i, row := range known {
-			whole.Add(all.row(row), left[i], 1)
+	whole := m.equations(dim, known, left)
+	share := m.choose(whole, dim, known, left)
+	if math.IsInf(share, 1) {
+		return m
+	}
+	for round := range rounds {
+		if round > 0 {
+			whole = m.equations(dim, known, rest())
 		}
 		var err error
 		if m.weights, err = whole.Solve(share * all.length * float64(len(known)) / float64(all.dim)); err != nil {
@@ -148,17 +154,21 @@ func fitMixed(dim int, known []int, vectors [][]float32, features [][]string, al
 			m.addDense(without[i], known[i], -1)
 		}
 		m.features = fitRidge(dim, without, features)
-		left = rest()
 	}
 	return m
 }
 
-// choose tries the ridges on one part of the known rows after the other.
-func (m *mixed) choose(dim int, known []int, left [][]float32) (share float64) {
+// equations are those of the known rows: from the embedding to what the features leave.
+func (m *mixed) equations(dim int, known []int, left [][]float32) *ials.Ridge {
 	whole := ials.NewRidge(m.dense.dim, dim)
 	for i, row := range known {
 		whole.Add(m.dense.row(row), left[i], 1)
 	}
+	return whole
+}
+
+// choose tries the ridges on one part of the known rows after the other.
+func (m *mixed) choose(whole *ials.Ridge, dim int, known []int, left [][]float32) (share float64) {
 	var errors [len(embeddingRidges)]float64
 	for fold := range uint64(folds) {
 		part := whole.Clone()

@@ -56,7 +56,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 	part := &modelversion.Part{What: fmt.Sprintf("%d products held out entirely, ranked among themselves; their popularity is that of their line",
 		len(cold)), Customers: len(task.Cases)}
 	all := []contestant{{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)}}
-	if data.dense() != nil {
+	if data.embedded() {
 		_, _ = fillIn(cfg.Dim, len(data.Products), func(p int) bool { return f.itemsFeatured[p] }, productFeatures(data.Products), nil,
 			f.model.Item)
 		without := make([]float32, 0, len(vectors))

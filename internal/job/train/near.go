@@ -140,7 +140,7 @@ func (n *nearLists) with(dense evaluation.Block) evaluation.Block {
 	if n == nil {
 		return dense
 	}
-	return evaluation.Sum([]evaluation.Part{{Rank: dense, Weight: 1}, {Rank: evaluation.Listed(n.customers).Each, Weight: 1}})
+	return sum(dense, evaluation.Listed(n.customers).Each)
 }
 
 // of is the neighbours of sessions of customers: those of the customer, and those of the session's

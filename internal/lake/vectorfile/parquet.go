@@ -77,10 +77,11 @@ func findLeaves(name string, schema *parquet.Schema) (found leaves, err error) {
 			}
 		}
 	}
-	for _, all := range []*[]int{&namedIDs, &namedVectors} {
-		if len(*all) == 0 {
-			*all = map[bool][]int{true: ids, false: vectors}[all == &namedIDs]
-		}
+	if len(namedIDs) == 0 {
+		namedIDs = ids
+	}
+	if len(namedVectors) == 0 {
+		namedVectors = vectors
 	}
 	if len(namedIDs) != 1 || len(namedVectors) != 1 {
 		return found, fmt.Errorf("%s has %d columns that may be the id (integers or text) and %d that may be the vector (a list "+

@@ -45,9 +45,6 @@ func (p place) String() string { return fmt.Sprintf("%s, %s %d", p.file, p.unit,
 // Vector is the i-th vector. The caller must not change it.
 func (v *Vectors) Vector(i int) []float32 { return v.Values[i*v.Dim : (i+1)*v.Dim] }
 
-// Where says where the i-th vector stands: "items.csv, line 7".
-func (v *Vectors) Where(i int) string { return v.places[i].String() }
-
 // Hash is of the ids and their vectors. It depends neither on the form of the file nor on the order
 // of its rows.
 func (v *Vectors) Hash() string {

@@ -65,8 +65,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 				if v.Dim != w.dim || !slices.Equal(v.IDs, w.ids) || !slices.EqualFunc(v.Values, w.x, bits) {
 					rt.Fatalf("read %d components, ids %q, %v; want %+v", v.Dim, v.IDs, v.Values, w)
 				}
-				if !bits(v.Vector(1)[0], w.x[w.dim]) || !strings.HasSuffix(v.Where(0), " "+strconv.Itoa(v.places[0].at)) {
-					rt.Fatalf("the second vector is %v, the first one is in %s", v.Vector(1), v.Where(0))
+				if !bits(v.Vector(1)[0], w.x[w.dim]) || !strings.HasSuffix(v.places[0].String(), " "+strconv.Itoa(v.places[0].at)) {
+					rt.Fatalf("the second vector is %v, the first one is in %s", v.Vector(1), v.places[0].String())
 				}
 				turned := written{ids: slices.Clone(w.ids), dim: w.dim}
 				slices.Reverse(turned.ids)
