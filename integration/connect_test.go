@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kindred/internal/job/connect"
 	"kindred/internal/lab/shopsystem"
@@ -62,7 +63,9 @@ func TestConnectBringsKnownShopsLive(t *testing.T) {
 			env := mustConnectEnv(t, stack, dsn)
 			p := mustPrograms(t, env, "connect", "etl", "train", "publish")
 			var r connect.Result
+			start := time.Now()
 			p.mustRun(t, &r, "connect")
+			t.Logf("live after %.1f s: %+v", time.Since(start).Seconds(), r.Steps)
 			if r.Shop.System != c[0] || !r.Live || len(r.Samples) == 0 {
 				t.Fatalf("connect: %+v", r)
 			}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -382,6 +383,56 @@ func TestPositionOutlivesLaterAnswers(t *testing.T) {
 		}
 		if err := snapshot.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestGTIDIsThatOfTheSnapshot: while another session commits, the GTID of a position is the one that
+// the server finds at that place of its binary log. It is left out only where the search is long.
+func TestGTIDIsThatOfTheSnapshot(t *testing.T) {
+	t.Parallel()
+	dsn, db := mustStack(t).mustShop(t, etlShop)
+	done := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				const update = "UPDATE customers SET creditLimit = creditLimit + 1 WHERE customerNumber = 103"
+				if _, err := db.ExecContext(t.Context(), update); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	defer writer.Wait()
+	defer close(done)
+	for range 20 {
+		snapshot, err := mysqlsource.Open(t.Context(), dsn, mysqlsource.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := snapshot.Position()
+		if err := snapshot.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !p.Exact { // a server that does not say where a snapshot is
+			if strings.Contains(p.Server, "MariaDB") {
+				t.Fatalf("position %+v", p)
+			}
+			return
+		}
+		const searched = 64 << 20
+		if p.GTID == "" && p.BinlogPosition > searched {
+			continue
+		}
+		var want string
+		if err := db.QueryRowContext(t.Context(), "SELECT BINLOG_GTID_POS(?, ?)", p.BinlogFile, p.BinlogPosition).
+			Scan(&want); err != nil || p.GTID != want || want == "" {
+			t.Errorf("position %+v, the server says %q, error %v", p, want, err)
 		}
 	}
 }

@@ -181,11 +181,11 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		if err := s.findOwn(); err != nil {
 			return err
 		}
-		before := s.binlogStatus()
+		before, lastGTID := s.binlogStatus(), s.lastGTID()
 		if _, err := s.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return err
 		}
-		s.position = s.snapshotPosition(before)
+		s.position = s.snapshotPosition(before, lastGTID)
 		return nil
 	})
 }

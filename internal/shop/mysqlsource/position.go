@@ -16,6 +16,10 @@ type Position struct {
 	None           string `json:"none,omitempty"` // why there is no position
 }
 
+// maxGTIDSearch is how many bytes of its binary log a MariaDB may read to find a GTID: a fraction
+// of a second's work.
+const maxGTIDSearch = 64 << 20
+
 // binlogStatus asks for the position of this moment. It is read before the snapshot, so that
 // following the binary log from there misses nothing.
 func (s *Snapshot) binlogStatus() Position {
@@ -39,9 +43,19 @@ func (s *Snapshot) binlogStatus() Position {
 	return p
 }
 
+// lastGTID asks a MariaDB for the GTIDs at the end of its binary log. Other servers have none.
+func (s *Snapshot) lastGTID() string {
+	result, err := s.conn.Execute("SELECT @@gtid_binlog_pos")
+	if err != nil {
+		return ""
+	}
+	defer result.Close()
+	return keep(result.GetString(0, 0))
+}
+
 // snapshotPosition asks MariaDB for the position of the snapshot itself, which needs no privilege.
-// MySQL has no such answer.
-func (s *Snapshot) snapshotPosition(before Position) Position {
+// MySQL has no such answer. lastGTID is what the log ended with before the snapshot.
+func (s *Snapshot) snapshotPosition(before Position, lastGTID string) Position {
 	result, err := s.conn.Execute("SHOW STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
 		return before
@@ -61,12 +75,26 @@ func (s *Snapshot) snapshotPosition(before Position) Position {
 		return before
 	}
 	exact.Exact, exact.None = true, ""
-	gtid, err := s.conn.Execute(fmt.Sprintf("SELECT BINLOG_GTID_POS('%s', %d)", exact.BinlogFile, exact.BinlogPosition))
-	if err == nil {
-		defer gtid.Close()
-		exact.GTID = keep(gtid.GetString(0, 0))
-	}
+	exact.GTID = s.snapshotGTID(exact, lastGTID)
 	return exact
+}
+
+// snapshotGTID is the GTID of the snapshot, or "". If the log ends as it did before the snapshot,
+// that is the one. Otherwise the server must read its log from the start of the file, so it is
+// asked only if the position is near.
+func (s *Snapshot) snapshotGTID(at Position, lastGTID string) string {
+	if lastGTID != "" && s.lastGTID() == lastGTID {
+		return lastGTID
+	}
+	if at.BinlogPosition > maxGTIDSearch {
+		return ""
+	}
+	result, err := s.conn.Execute(fmt.Sprintf("SELECT BINLOG_GTID_POS('%s', %d)", at.BinlogFile, at.BinlogPosition))
+	if err != nil {
+		return ""
+	}
+	defer result.Close()
+	return keep(result.GetString(0, 0))
 }
 
 // keep copies a string of an answer, whose memory holds another answer once it is closed. One that
