@@ -116,7 +116,7 @@ conformance: local-up ## Write docs/parity.md: where emulators differ from AWS (
 ##- benchmarks (on the running stack, except bench-train and bench-sessions)
 
 .PHONY: bench-etl bench-publish bench-retrieve
-bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB and Spark (15 minutes)
+bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB, sling and Spark (15 minutes)
 	@$(WITH_STACK) python3 benchmarks/etl/bench.py $(ARGS)
 bench-publish: build ## Loading embeddings: ways to copy, column types, the steps of a publish, long ids (10 minutes)
 	@$(WITH_STACK) go run ./benchmarks/publish $(ARGS)

@@ -30,9 +30,9 @@ type command struct {
 	Runs  int    `default:"3" help:"How often each way of loading is measured. The best run counts."`
 	Part  string `enum:"all,copy,storage,steps,ids" default:"all" help:"What to measure: ways to copy, storage, the steps of a publish, ids (short ones against 36 characters), or all."`
 
-	Items     int `default:"20000" help:"Products of the version that ids are compared with."`
-	Customers int `default:"100000" help:"Its customers."`
-	RatedEach int `default:"50" help:"How many products each of them has rated at most."`
+	Items     int `default:"20000" help:"With ids: number of products of the version that is loaded."`
+	Customers int `default:"100000" help:"With ids: number of customers of the version that is loaded."`
+	RatedEach int `default:"50" help:"With ids: largest number of products that a customer has rated."`
 
 	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. results.json is written to its folder bench/publish."`
 

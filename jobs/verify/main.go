@@ -11,7 +11,7 @@ import (
 )
 
 type command struct {
-	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default command). Exit code 1: an event is lost, an output is wrong or unexplained, or there was no event."`
+	Audit   verify.Command  `cmd:"" default:"withargs" help:"Account for every event (the default command). Exit code 1: an event is lost, an output is wrong or unexplained, the models know too few of the products that events name, or there was no event."`
 	Redrive redrive.Command `cmd:"" help:"After a fix, send the events in quarantine and in failed batches again. Events that an earlier redrive sent are skipped."`
 }
 

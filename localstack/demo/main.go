@@ -17,7 +17,7 @@ type command struct {
 	Data string `placeholder:"PATH" type:"path" help:"File or folder to use: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines, Parquet or Excel workbook (docs/files.md). Default: a generated shop."`
 	// as of seed import
 	Column   map[string]string `placeholder:"ROLE=NAME" help:"With --data: name a column of the files, such as product=sku. Repeat it for several columns."`
-	Kind     string            `placeholder:"KIND" help:"With --data: what every line is, such as view or purchase, if no column says so."`
+	Kind     string            `placeholder:"KIND" help:"With --data: the kind of every line, such as view or purchase, whatever the columns say."`
 	DayFirst bool              `help:"With --data: read 1/12/2010 as the first of December."`
 
 	Scale  float64 `default:"1" help:"Size of the generated shop: 1 is 2,000 customers and 100,000 ratings."`

@@ -17,8 +17,8 @@ import (
 )
 
 // Description is the first line of the job's help.
-const Description = "Extract the shop's database to a training set. The set is one consistent snapshot, " +
-	"and it is committed whole or not at all."
+const Description = "Extract the shop's database to a training set. One run reads one consistent snapshot, and each " +
+	"partition of a job reads its own. The set is committed whole or not at all."
 
 // Command is the command line of the etl job.
 type Command struct {

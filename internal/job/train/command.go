@@ -48,7 +48,7 @@ type Flags struct {
 	CartWeight       float64             `default:"0" help:"Weight that serving gives to a product that was put into the cart in the current session. 0 means three times the weight of a viewed product."`
 	Threads          int                 `default:"0" help:"Number of processors to use. 0 uses all. The model does not depend on it."`
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
-	Embeddings       string              `placeholder:"FILE" help:"Embeddings of the products' texts or images, in the forms of train import: products without history get their vectors from them, besides category, brand, price and so on."`
+	Embeddings       string              `placeholder:"FILE" help:"Embeddings of the products' texts or images, in a file of any form that train import reads. A product without history gets its vector from its embedding, its category, brand, price and so on."`
 	EmbeddingIDs     string              `name:"embedding-ids" placeholder:"FILE" help:"The products' ids, one in each line, for embeddings in a .npy file."`
 	MaxUnknown       float64             `default:"0.5" help:"Largest share of the ids in a file of vectors that the training set may not know, 0 to 1. A file with more is refused, because its ids are probably not the shop's."`
 	ReplaceShop      bool                `help:"Make a version, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
