@@ -159,8 +159,7 @@ fmt: ## Format the Go code
 	@gofmt -w $$(git ls-files '*.go')
 fmt-check: ## Fail if a Go file is not formatted
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not formatted (make fmt):"; echo "$$files"; exit 1; }
-vet: ## Run go vet for Linux and macOS, with the build tags of the deployed programs
-	@go vet ./...
+vet: ## Run go vet for macOS, and with the build tags of the deployed programs; `make lint` runs it for Linux
 	@go vet -tags shipped,onlambda ./jobs/... ./lambdas/...
 	@GOOS=darwin go vet ./localstack/... ./jobs/... ./lambdas/...
 lint: ## Run golangci-lint (the first run compiles it) and check walls and lengths (internal/walls)
