@@ -17,6 +17,7 @@ import (
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 	"kindred/internal/stream/activity"
 )
 
@@ -107,8 +108,11 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=00/one", bytes.TrimRight(bytes.Join(lines[:5], nil), "\n"))
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=01/two", bytes.Join(lines[5:], nil))
 	put(envconfig.QuarantinePrefix+"x.json", []byte("not ours"))
+	// The same visits to another shop: its customers and products have the same ids.
+	elsewhere := bytes.ReplaceAll(w.records.Bytes(), []byte(`"recommendation":{"id":"rec-`), []byte(`"recommendation":{"shop":"toys","id":"rec-toys-`))
+	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=02/toys", elsewhere)
 	duckdb := filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
-	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(), DuckDB: duckdb,
+	job := feedback.Job{Recommendations: recommendations, Lake: lake, Shop: "books", ScratchDir: t.TempDir(), DuckDB: duckdb,
 		Progress: func(string, int64, int64) {}}
 	r, err := job.Run(t.Context())
 	if err != nil {
@@ -186,11 +190,21 @@ for a, d in zip(athena, duckdb):
 
 func TestFeedbackSQLMeansTheSameToAthenaAndDuckDB(t *testing.T) {
 	t.Parallel()
-	command := exec.Command("python3", "-c", dialects)
-	command.Env = append(os.Environ(), "PYTHONPATH="+mustPython(t, "sqlglot-30.30.0", "sqlglot==30.30.0"))
-	command.Stdin = strings.NewReader(feedback.SQL)
-	out, err := command.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "feedback_interaction") {
-		t.Errorf("%v: %s", err, out)
+	for _, shop := range []string{"", "books"} {
+		var sql bytes.Buffer
+		feedbackSQL := feedback.Command{SQL: true, Shop: envconfig.OnlyShop{Name: shop}}
+		if err := feedbackSQL.Run(t.Context(), &program.Output{Stdout: &sql}); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(sql.String(), "'books'") != (shop == "books") {
+			t.Errorf("SQL of the shop %q: %s", shop, &sql)
+		}
+		command := exec.Command("python3", "-c", dialects)
+		command.Env = append(os.Environ(), "PYTHONPATH="+mustPython(t, "sqlglot-30.30.0", "sqlglot==30.30.0"))
+		command.Stdin = &sql
+		out, err := command.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "feedback_interaction") {
+			t.Errorf("%v: %s", err, out)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,12 +71,19 @@ func mustPlaces(t *testing.T, stack Stack, shop string) (own settings.Settings, 
 		t.Fatal(err)
 	}
 	own = own.WithSuffix(randomName())
+	return own, mustPlacesOf(t, stack, shop, own, nil)
+}
+
+// mustPlacesOf is mustPlaces for resources of given names. The variables come on top.
+func mustPlacesOf(t *testing.T, stack Stack, shop string, own settings.Settings, variables map[string]string) (env map[string]string) {
+	t.Helper()
 	env = own.Env()
 	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = "test", "test"
 	env["MYSQL_DSN"], env["PGVECTOR_DSN"] = shop, stack.mustVectorDatabase(t)
+	maps.Copy(env, variables)
 	mustProvision(t, stack, own, env)
-	return own, env
+	return env
 }
 
 // TestRatingsInMySQLBecomeRecommendationsOnS3 is the whole loop on small data: every program, both halves.

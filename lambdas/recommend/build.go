@@ -13,6 +13,7 @@ import (
 	"kindred/internal/platform/s3put"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/delivery"
 
@@ -23,6 +24,7 @@ import (
 type config struct {
 	PGVector        envconfig.PGVector
 	Shop            envconfig.OnlyShop
+	Stream          envconfig.SharedStream
 	Delivery        envconfig.Delivery
 	Recommendations envconfig.Recommendations
 	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
@@ -33,6 +35,10 @@ type config struct {
 // build reads the environment and makes the handler with its clients, none of which makes a request yet.
 func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler, err error) {
 	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
+	if err != nil {
+		return nil, fmt.Errorf("read environment: %w", err)
+	}
+	shops, err := activity.NewShops(cfg.Shop.Name, cfg.Stream.Shops)
 	if err != nil {
 		return nil, fmt.Errorf("read environment: %w", err)
 	}
@@ -52,8 +58,9 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	if err != nil {
 		return nil, err
 	}
-	store.OnlyShop(cfg.Shop.Name)
+	store.OnlyShop(shops.Own())
 	h = &handler{
+		shops:       shops,
 		recommender: recommend.New(store),
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),

@@ -50,6 +50,7 @@ type keeper interface {
 // loudly, is retried and bisected by the mapping, and the event ends in its OnFailure destination,
 // from where it can be sent again after a fix.
 type handler struct {
+	shops       activity.Shops
 	recommender recommender
 	delivery    deliverer
 	quarantine  keeper
@@ -97,8 +98,9 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-h.headRoom))
 		defer cancel()
 	}
-	items := parse(batch)
-	sum := summary{events: len(items)}
+	read := parse(batch)
+	items := h.own(read)
+	sum := summary{events: len(items), otherShop: len(read) - len(items)}
 	h.timed(&sum.parse, start)
 	done, err := h.answer(ctx, items, &sum) // records before this index of the batch are done
 	if err == nil {
@@ -141,6 +143,12 @@ func parse(batch events.KinesisEvent) []*item {
 		}
 	}
 	return items
+}
+
+// own are the items of the function's shop. The others have functions of their own, by the same list of
+// shops.
+func (h *handler) own(items []*item) []*item {
+	return slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return h.shops.Of(&it.Item) != h.shops.Own() })
 }
 
 // sound are the items without a fault.
@@ -193,7 +201,9 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) 
 	lines, faults := make([][]byte, len(chunk)), make([]error, len(chunk))
 	parallel.Each(len(chunk), func(i int) {
 		r := chunk[i]
-		lines[i], faults[i] = answers[i].Record(r.Data, r.Event, r.Position, now).AppendSealed(nil)
+		record := answers[i].Record(r.Data, r.Event, r.Position, now)
+		record.Recommendation.Shop = h.shops.Own()
+		lines[i], faults[i] = record.AppendSealed(nil)
 	})
 	for i, err := range faults {
 		if err != nil {

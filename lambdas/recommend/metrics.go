@@ -18,6 +18,7 @@ import (
 // summary counts what became of a batch. A record that is given back is counted again when it comes again.
 type summary struct {
 	events, recommended, quarantined, retried int
+	otherShop                                 int // events of other shops, which are not among events
 	canaryFailed                              int // events that the live version answered in the canary's place
 	unknownProducts, unknownCustomers         int
 	sources                                   [len(sourceKeys)]int // in the order of sourceKeys
@@ -91,7 +92,7 @@ const (
 // nothing of the events.
 func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
 	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
-		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)},
+		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)}, {logkey.OtherShop, float64(s.otherShop)},
 		{logkey.CanaryFailed, float64(s.canaryFailed)}, {logkey.UnknownProducts, float64(s.unknownProducts)},
 		{logkey.UnknownCustomers, float64(s.unknownCustomers)}}
 	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)},

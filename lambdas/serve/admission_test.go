@@ -17,6 +17,7 @@ import (
 
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/stream/activity"
 
 	"pgregory.net/rapid"
 )
@@ -34,7 +35,7 @@ func TestTwiceTheLoadIsAnsweredAtFullCapacity(t *testing.T) {
 		}
 		return ctx.Err()
 	})
-	handler := newHandler(admitted{recommend.New(store), newQueue(slots, limit, time.Now)}, store,
+	handler := newHandler(admitted{recommend.New(store), newQueue(slots, limit, time.Now)}, store, activity.Shops{},
 		slog.New(slog.NewJSONHandler(io.Discard, nil)), time.Now)
 	ask := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -209,7 +210,7 @@ func TestFailuresAreLoggedInSamples(t *testing.T) {
 func TestHealthAsksOnce(t *testing.T) {
 	t.Parallel()
 	store := recommendtest.NewStore(recommendtest.Version("m1"))
-	handler := newHandler(nil, store, nil, func() time.Time { return time.Unix(0, 0) }) // time stands still
+	handler := newHandler(nil, store, activity.Shops{}, nil, func() time.Time { return time.Unix(0, 0) }) // time stands still
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {

@@ -50,7 +50,7 @@ func (fixed) Check(context.Context) (recommend.Traffic, error) {
 func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	handler := newHandler(fixed{}, fixed{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
+	handler := newHandler(fixed{}, fixed{}, activity.Shops{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
 	event := `{"event_id":"e-1","session_id":"s-1","browse_history":[{"product_code":"S18_1749","quantity":1,"in_shopping_cart":false}]}`
 	for name, call := range map[string]struct {
 		method, path, body string

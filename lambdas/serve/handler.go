@@ -45,6 +45,7 @@ type recommender interface {
 type server struct {
 	recommender recommender
 	health      health
+	shops       activity.Shops
 	log         *slog.Logger
 	sample      sample // of the log's lines about failed requests
 	now         func() time.Time
@@ -67,11 +68,11 @@ func (s *server) routes() []route {
 	}
 }
 
-// newHandler makes the HTTP interface. /health asks c. Errors are application/problem+json (RFC
+// newHandler makes the HTTP interface. /health asks c. An event of another shop is refused. Errors are application/problem+json (RFC
 // 9457). Answers must not be stored: the next click, another model version or a sold-out product
 // changes them.
-func newHandler(r recommender, c checker, log *slog.Logger, now func() time.Time) http.Handler {
-	s := &server{recommender: r, health: health{checker: c, now: now}, log: log,
+func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger, now func() time.Time) http.Handler {
+	s := &server{recommender: r, health: health{checker: c, now: now}, shops: shops, log: log,
 		sample: sample{kinds: map[string]*sampled{}}, now: now}
 	mux, methods := http.NewServeMux(), []string{}
 	for _, route := range s.routes() {
@@ -175,6 +176,11 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	item := activity.Item{Data: data, Event: event}
+	if s.shops.Of(&item); item.Fault != nil {
+		s.refuse(w, r, item.Fault)
+		return
+	}
 	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{event})
 	var refused *recommend.RefusedError
 	if errors.As(err, &refused) {
@@ -188,7 +194,9 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 	// The position in the "stream" is random, so that an event without an id gets a new one.
 	p := activity.Position{Stream: streamHTTP, Shard: streamHTTP, SequenceNumber: rand.Text(),
 		PartitionKey: event.SessionID, ArrivedAt: arrived.UTC()}
-	line, err := answers[0].Record(data, event, p, s.now()).AppendLine(nil)
+	record := answers[0].Record(data, event, p, s.now())
+	record.Recommendation.Shop = s.shops.Own()
+	line, err := record.AppendLine(nil)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -207,7 +215,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch fault.Reason {
 	case activity.ReasonTooLarge:
 		status = http.StatusRequestEntityTooLarge
-	case activity.ReasonSchema, activity.ReasonRefused:
+	case activity.ReasonSchema, activity.ReasonRefused, activity.ReasonUnknownShop:
 		status = http.StatusUnprocessableEntity
 	}
 	s.sendProblem(w, r, problem{Status: status, Detail: fault.Message, Reason: fault.Reason})

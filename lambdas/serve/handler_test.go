@@ -34,7 +34,7 @@ func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}, skip: &atomic.Int64{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(b.skip.Load())) }
-	b.handler = newHandler(recommend.New(b.store), b.store, slog.New(slog.NewJSONHandler(b.log, nil)), now)
+	b.handler = newHandler(recommend.New(b.store), b.store, activity.Shops{}, slog.New(slog.NewJSONHandler(b.log, nil)), now)
 	return b
 }
 

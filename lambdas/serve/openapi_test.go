@@ -128,7 +128,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	canary := func(s *recommendtest.Store) { s.Canary(recommendtest.Version("m2"), 0.25) }
 	etag := func(r *http.Request) {
 		w := httptest.NewRecorder()
-		newHandler(nil, nil, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+		newHandler(nil, nil, activity.Shops{}, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
 	}
 	rebound := func(r *http.Request) { r.Host = "evil.example" }
@@ -259,6 +259,8 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		field(`"customer_number":-9007199254740991`), field(`"customer_number":9007199254740992`), field(`"customer_number":""`),
 		field(`"customer_number":"` + strings.Repeat("x", text.MaxID) + `"`), field(`"customer_number":"` + strings.Repeat("x", text.MaxID+1) + `"`),
 		field(`"customer_number":"a\u0000"`), field(`"customer_number":true`),
+		field(`"shop":"books"`), field(`"shop":7`), field(`"shop":null`), field(`"shop":""`), field(`"shop":{}`),
+		field(`"shop":"` + strings.Repeat("x", text.MaxID) + `"`), field(`"shop":"` + strings.Repeat("x", text.MaxID+1) + `"`),
 		`{"session_id":"s","browse_history":[{"product_code":7}]}`, `{"session_id":"s","browse_history":[{"product_code":7.5}]}`,
 		`{"session_id":"s","browse_history":[{"product_code":9007199254740992}]}`, field(`"customer_number":null`), field(`"customer_number":"7"`),
 		field(`"city":"Nantes"`), field(`"city":null`), field(`"city":[]`), field(`"country":7`), field(`"credit_limit":1.5`), field(`"credit_limit":"1"`),

@@ -14,6 +14,7 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 // Time limits of the local server.
@@ -26,13 +27,17 @@ const (
 
 // build makes the handler. Nothing is requested yet.
 func build(ctx context.Context, cfg envconfig.PGVector, shop envconfig.OnlyShop, log *slog.Logger) (http.Handler, func(), error) {
+	shops, err := activity.NewShops(shop.Name, nil)
+	if err != nil {
+		return nil, nil, err
+	}
 	store, err := vectorstore.Open(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	store.OnlyShop(shop.Name)
+	store.OnlyShop(shops.Own())
 	limited := admitted{recommend.New(store), newQueue(store.Connections(), answerTime, time.Now)}
-	return newHandler(limited, store, log, time.Now), store.Close, nil
+	return newHandler(limited, store, shops, log, time.Now), store.Close, nil
 }
 
 // listen serves on a local port until ctx ends, and then answers the requests under way, for drainTime

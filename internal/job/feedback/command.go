@@ -19,6 +19,7 @@ const Description = "Read the delivered recommendations, and compute hit rates a
 type Command struct {
 	Recommendations envconfig.Recommendations `embed:""`
 	Lake            envconfig.Lake            `embed:""`
+	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Read the records of this shop only, and those without a shop. Default: read all records"`
 	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" placeholder:"PROGRAM" help:"The program duckdb, which runs the joins."`
 	ScratchDir      string                    `placeholder:"FOLDER" help:"Folder for temporary copies of the records. Default: the system's temporary folder."`
 	SQL             bool                      `name:"sql" help:"Print the joins as SQL for Athena, and do nothing else."`
@@ -26,8 +27,11 @@ type Command struct {
 
 // Run joins and reports.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	if err := (envconfig.Shop{Name: c.Shop.Name}).Check(); err != nil {
+		return err
+	}
 	if c.SQL {
-		_, err := fmt.Fprint(out.Stdout, SQL)
+		_, err := fmt.Fprint(out.Stdout, sqlOf(c.Shop.Name))
 		return err
 	}
 	recommendations, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
@@ -40,7 +44,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	r, err := Job{Recommendations: recommendations, Lake: lake, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir,
+	r, err := Job{Recommendations: recommendations, Lake: lake, Shop: c.Shop.Name, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir,
 		Progress: bar.Show}.Run(ctx)
 	bar.Close()
 	if errors.Is(err, ErrNoDuckDB) {

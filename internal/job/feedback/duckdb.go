@@ -28,7 +28,7 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
     customer_number: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
-    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, model_version VARCHAR, source VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
+    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
                             "position" STRUCT(stream VARCHAR, shard VARCHAR, sequence_number VARCHAR, partition_key VARCHAR, arrived_at VARCHAR))'
 });
 `
@@ -43,11 +43,11 @@ COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, place) TO 
 // ErrNoDuckDB says that DuckDB's program is not there.
 var ErrNoDuckDB = errors.New("DuckDB is not installed: install the program duckdb and name it with DUCKDB")
 
-// queryDuckDB runs the joins on the records in dir.
-func queryDuckDB(ctx context.Context, program, dir string) error {
+// queryDuckDB runs the joins, which are SQL or a shop's part of it, on the records in dir.
+func queryDuckDB(ctx context.Context, program, dir, sql string) error {
 	command := exec.CommandContext(ctx, program, "-batch", "-bail", ":memory:")
 	command.Dir = dir
-	command.Stdin = strings.NewReader(table + SQL + results)
+	command.Stdin = strings.NewReader(table + sql + results)
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
 	err := command.Run()

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/interaction"
@@ -23,6 +24,16 @@ import (
 //
 //go:embed feedback.sql
 var SQL string
+
+// sqlOf is SQL for the records of a shop, and for those without a shop; an empty name: for all. The
+// name has passed the check of shops' names, so it needs no quotes in SQL.
+func sqlOf(shop string) string {
+	if shop == "" {
+		return SQL
+	}
+	const records = "    FROM recommendations\n"
+	return strings.Replace(SQL, records, records+"    WHERE coalesce(recommendation.shop, '"+shop+"') = '"+shop+"'\n", 1)
+}
 
 // HitRate says how often the products at one place of the lists, from one version and source, had an effect.
 type HitRate struct {
@@ -58,6 +69,7 @@ type details struct {
 // Job makes the delivered records into the lake's current interactions.
 type Job struct {
 	Recommendations, Lake objectstore.Store
+	Shop                  string // whose records are read, besides those without a shop; empty: all
 	DuckDB                string // its program
 	ScratchDir            string // for copies of the records; empty: the system's
 	Progress              func(stage string, done, total int64)
@@ -77,7 +89,7 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	j.Progress("join", 0, 1)
-	if err := queryDuckDB(ctx, j.DuckDB, dir); err != nil {
+	if err := queryDuckDB(ctx, j.DuckDB, dir, sqlOf(j.Shop)); err != nil {
 		return nil, err
 	}
 	j.Progress("join", 1, 1)

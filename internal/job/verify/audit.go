@@ -77,6 +77,8 @@ type Options struct {
 	// MaxUnknown is the share, 0 to 1, of the products that events name which the models may not know;
 	// nil: all.
 	MaxUnknown *float64
+	// Shops says whose events are audited. The zero value: all.
+	Shops activity.Shops
 	// Versions are the model versions that may have answered; nil: any.
 	Versions map[string]bool
 	// Looked is called after each look but the last; nil is allowed.
@@ -87,6 +89,7 @@ type Options struct {
 type Audit struct {
 	stream stream
 	store  store
+	shops  activity.Shops
 	window window
 	dir    string // for scratch files
 	now    time.Time
@@ -99,6 +102,7 @@ type Audit struct {
 	labels  labels
 	badness []Finding        // malformed outputs and strange objects, the first few of each
 	bad     map[string]int64 // by kind
+	others  map[string]int64 // events in the window by shop, without those of the audited one
 }
 
 // shard is how far a shard has been read.
@@ -124,7 +128,8 @@ func (w window) near(t time.Time) bool {
 
 // New makes an audit of stream against store.
 func New(stream stream, store store) *Audit {
-	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, bad: map[string]int64{}, labels: labels{numbers: map[label]uint32{}}}
+	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, bad: map[string]int64{}, others: map[string]int64{},
+		labels: labels{numbers: map[label]uint32{}}}
 }
 
 // Run audits once. A report that is not clean is no error: see Report.Fault.
@@ -140,7 +145,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 	if horizon := began.Add(trimSoon - retention); o.Since.Before(horizon) {
 		a.window.since = horizon
 	}
-	a.dir = o.Scratch
+	a.dir, a.shops = o.Scratch, o.Shops
 	if a.facts, err = newSpool[fact](a.dir); err != nil {
 		return Report{}, err
 	}
@@ -164,6 +169,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 				r.MaxUnknown = *o.MaxUnknown
 			}
 			r.checkVersions(o.Versions)
+			r.Shop, r.OtherShops = a.shops.Own(), a.others
 			r.Findings, err = a.findings(ctx, r)
 			return r, err
 		}
@@ -261,6 +267,14 @@ func (a *Audit) eventFact(item activity.Item, ordinal uint64) fact {
 	}
 	if item.Event != nil {
 		f.content = contentOf(activity.DigestOf(item.Data))
+	}
+	if of := a.shops.Of(&item); of != a.shops.Own() {
+		f.flags |= otherShop
+		if f.flags&inWindow != 0 {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.others[of]++
+		}
 	}
 	return f
 }

@@ -14,6 +14,7 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/shardreader"
 )
 
@@ -28,13 +29,15 @@ const Description = "Prove that every event on the stream ended as a recommendat
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	PGVector   envconfig.PGVector  `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
-	Artifacts  envconfig.Artifacts `embed:"" set:"artifacts_use=optional; without a vector database, verify checks here that every answer names a version that exists"`
-	Wait       time.Duration       `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
-	Since      string              `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
-	Until      string              `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
-	MaxUnknown float64             `default:"0.05" help:"Fail if more than this share (0 to 1) of the products that events name are unknown to the models that answered. An event whose products are all unknown is still answered, but without its session. 1 sets no limit."`
-	Scratch    string              `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
+	Shop       envconfig.OnlyShop     `embed:"" set:"shop_use=Account for the events of this shop only; other shops share the stream. Default: account for all events"`
+	Shared     envconfig.SharedStream `embed:""`
+	PGVector   envconfig.PGVector     `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
+	Artifacts  envconfig.Artifacts    `embed:"" set:"artifacts_use=optional; without a vector database, verify checks here that every answer names a version that exists"`
+	Wait       time.Duration          `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
+	Since      string                 `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
+	Until      string                 `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
+	MaxUnknown float64                `default:"0.05" help:"Fail if more than this share (0 to 1) of the products that events name are unknown to the models that answered. An event whose products are all unknown is still answered, but without its session. 1 sets no limit."`
+	Scratch    string                 `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.
@@ -42,6 +45,9 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	options, err := c.options(time.Now())
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if options.Shops, err = activity.NewShops(c.Shop.Name, c.Shared.Shops); err != nil {
+		return err
 	}
 	cfg, err := awsclient.Load(ctx)
 	if err != nil {

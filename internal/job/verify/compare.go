@@ -24,6 +24,8 @@ const (
 	repeated    // not answered itself, but another record of the same event is
 	reused      // another event came earlier under the same event id
 	stranger    // a recommendation whose model does not know the customer
+	otherShop   // an event of another shop than the audited one
+	byOther     // a recommendation by the function of another shop
 )
 
 const outcome = recommended | quarantined | failed

@@ -110,6 +110,10 @@ func (j *judgement) join(facts []fact) error {
 		entries[i].add(f)
 	}
 	for _, e := range entries {
+		if e.flags&otherShop != 0 {
+			j.countOther(e)
+			continue
+		}
 		j.total(e)
 		if e.flags&onStream != 0 && e.flags&outcome != 0 {
 			shard := e.ordinal >> shardShift
@@ -120,6 +124,14 @@ func (j *judgement) join(facts []fact) error {
 		}
 	}
 	return nil
+}
+
+// countOther takes note of an event of another shop: only an answer by the audited shop is of interest.
+func (j *judgement) countOther(e entry) {
+	if e.flags&inWindow != 0 && e.flags&recommended != 0 && e.flags&byOther == 0 {
+		j.report.WrongShop++
+		j.keep(kindWrongShop, e)
+	}
 }
 
 // total adds an output in the window to the report's tallies; of several answers the earliest.
@@ -233,6 +245,10 @@ func (j *judgement) count(e entry) {
 	if e.flags&altered != 0 {
 		r.Altered++
 		j.keep(kindAltered, e)
+	}
+	if e.flags&byOther != 0 {
+		r.WrongShop++
+		j.keep(kindWrongShop, e)
 	}
 	if e.flags&reused != 0 {
 		r.ReusedIDs++

@@ -11,6 +11,7 @@ import (
 	"math"
 	"time"
 
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
@@ -68,6 +69,9 @@ func (o outputs) recommendation(where string, line []byte) error {
 	f.unknown = uint8(min(d.UnknownProducts, recommend.SessionItems))
 	if d.UnknownCustomer {
 		f.flags |= stranger
+	}
+	if envconfig.OtherShop(d.Shop, o.audit.shops.Own()) {
+		f.flags |= byOther
 	}
 	return o.output(f, d.Position, label{source: d.Source, version: d.ModelVersion}, where)
 }

@@ -16,13 +16,17 @@ import (
 // Report is what an audit found. Each event on the stream is counted in exactly one of Recommended,
 // Quarantined, OnFailure, InFlight and Lost.
 type Report struct {
-	Events         int64 `json:"events"`          // on the stream; a record may hold several
-	DistinctEvents int64 `json:"distinct_events"` // event ids among them
-	Recommended    int64 `json:"recommended"`     // answered; also under another record of the same event id
-	Quarantined    int64 `json:"quarantined"`
-	OnFailure      int64 `json:"on_failure"` // given up by Lambda; the bytes lie in the bucket
-	InFlight       int64 `json:"in_flight"`  // unanswered, but younger than the patience
-	Lost           int64 `json:"lost"`       // unanswered for longer
+	Shop           string `json:"shop,omitempty"`  // whose events are audited; empty: all
+	Events         int64  `json:"events"`          // on the stream; a record may hold several
+	DistinctEvents int64  `json:"distinct_events"` // event ids among them
+	Recommended    int64  `json:"recommended"`     // answered; also under another record of the same event id
+	Quarantined    int64  `json:"quarantined"`
+	OnFailure      int64  `json:"on_failure"` // given up by Lambda; the bytes lie in the bucket
+	InFlight       int64  `json:"in_flight"`  // unanswered, but younger than the patience
+	Lost           int64  `json:"lost"`       // unanswered for longer
+	// Events of other shops on the stream, by shop. They are not among Events: an audit of their shop
+	// accounts for them.
+	OtherShops map[string]int64 `json:"other_shops,omitempty"`
 	// event ids among Lost: a producer that tries again may put one event on the stream twice
 	DistinctLost int64 `json:"distinct_lost"`
 	// of Lost, those after which events of their shard have an outcome: an object is missing
@@ -40,6 +44,7 @@ type Report struct {
 	Malformed  int64 `json:"malformed"`    // recommendation lines that cannot be read
 	// events whose delivered line has other bytes or another time than the stream, or a wrong checksum
 	Altered      int64 `json:"altered"`
+	WrongShop    int64 `json:"wrong_shop"`    // events of this shop that another one answered, or the other way round
 	ReusedIDs    int64 `json:"reused_ids"`    // events under the id of an earlier, different event: readers drop them
 	EmptyAnswers int64 `json:"empty_answers"` // of Recommended, those without a single product
 	Strange      int64 `json:"strange"`       // objects among the dead letters that are none; passed over
@@ -97,6 +102,7 @@ const (
 	kindMalformed  = "malformed"
 	kindAltered    = "altered"
 	kindReused     = "reused_id"
+	kindWrongShop  = "wrong_shop"
 	kindStrange    = "strange"
 )
 
@@ -132,7 +138,8 @@ func (r Report) Fault() error {
 	}{
 		{r.Lost, lost}, {r.Unknown, "out of nowhere"}, {r.Conflicts, "both recommended and quarantined"},
 		{r.WrongEvent, "answered under another event's id"}, {r.Malformed, "unreadable"},
-		{r.Altered, "delivered otherwise than they came"}, {r.ReusedIDs, "under the id of a different event"},
+		{r.Altered, "delivered otherwise than they came"}, {r.WrongShop, "answered by the function of another shop"},
+		{r.ReusedIDs, "under the id of a different event"},
 		{total(r.UnknownVersions), "answered by a model version that was never published"},
 	} {
 		if f.n > 0 {
@@ -146,7 +153,7 @@ func (r Report) Fault() error {
 		return fmt.Errorf("%w: %d of %d, at most %.3g %% may be (--max-unknown); are they ids of the shop's column productCode?",
 			ErrUnknown, r.UnknownProducts, r.Products, 100*r.MaxUnknown)
 	case r.Events == 0:
-		return fmt.Errorf("%w: none on the stream %s", ErrNoEvents, r.window())
+		return fmt.Errorf("%w: none%s on the stream %s", ErrNoEvents, r.ofShop(), r.window())
 	}
 	return nil
 }
@@ -154,6 +161,14 @@ func (r Report) Fault() error {
 // strangeIDs says whether events name more products that the models do not know than newcomers explain.
 func (r Report) strangeIDs() bool {
 	return float64(r.UnknownProducts) > r.MaxUnknown*float64(r.Products)
+}
+
+// ofShop says whose events are audited.
+func (r Report) ofShop() string {
+	if r.Shop == "" {
+		return ""
+	}
+	return " of the shop " + r.Shop
 }
 
 // window is the audited time, as people read it.
@@ -192,6 +207,7 @@ func (r Report) String() string {
 	row("  lost", r.Lost, distinct(r.DistinctLost, r.Lost))
 	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone or was never written")
 	optional("    not reached", r.NotReached, "at the end of their shard: the function has stopped or is still behind")
+	optional("of other shops", total(r.OtherShops), tally(r.OtherShops)+": an audit of each shop accounts for its own")
 	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")
 	row("out of order", r.OutOfOrder, "within their session")
 	optional("out of nowhere", r.Unknown, "outputs that no record explains")
@@ -199,6 +215,7 @@ func (r Report) String() string {
 	optional("under another id", r.WrongEvent, "the output has another event's id")
 	optional("unreadable", r.Malformed, "recommendation lines")
 	optional("altered", r.Altered, "the delivered line differs from the stream's event, or its checksum is wrong")
+	optional("wrong shop", r.WrongShop, "answered by the function of another shop than the one that the event belongs to")
 	optional("id used twice", r.ReusedIDs, "the event id belongs to an earlier, different event: readers drop one of them")
 	optional("unknown version", total(r.UnknownVersions), tally(r.UnknownVersions)+": never published")
 	optional("empty answers", r.EmptyAnswers, "recommendations without a single product")
@@ -215,15 +232,15 @@ func (r Report) String() string {
 	}
 	switch fault := r.Fault(); {
 	case errors.Is(fault, ErrNoEvents):
-		fmt.Fprintf(&b, "No event %s: nothing is proven.", r.window())
+		fmt.Fprintf(&b, "No event%s %s: nothing is proven.", r.ofShop(), r.window())
 	case errors.Is(fault, ErrUnknown):
-		fmt.Fprintf(&b, "Every event %s is accounted for, but the models do not know the products that events name.", r.window())
+		fmt.Fprintf(&b, "Every event%s %s is accounted for, but the models do not know the products that events name.", r.ofShop(), r.window())
 	case fault != nil:
-		fmt.Fprintf(&b, "Not every event %s is accounted for.", r.window())
+		fmt.Fprintf(&b, "Not every event%s %s is accounted for.", r.ofShop(), r.window())
 	case r.InFlight > 0:
-		fmt.Fprintf(&b, "So far every event %s is accounted for; some are in flight.", r.window())
+		fmt.Fprintf(&b, "So far every event%s %s is accounted for; some are in flight.", r.ofShop(), r.window())
 	default:
-		fmt.Fprintf(&b, "Every event %s is accounted for.", r.window())
+		fmt.Fprintf(&b, "Every event%s %s is accounted for.", r.ofShop(), r.window())
 	}
 	return b.String()
 }

@@ -61,6 +61,7 @@ type RunCommand struct {
 	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
 	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
 	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another one gives other visitors."`
+	Shop            string                    `placeholder:"NAME" help:"Shop that the events name in their field shop. Default: they name none."`
 	RunID           string                    `name:"run" placeholder:"ID" help:"Text that becomes part of every id, so that two replays have different ids. Default: the current time."`
 	React           bool                      `help:"Visitors wait for the recommendations that are delivered to S3, and react to them. Needs --recommendations."`
 	Patience        time.Duration             `default:"10s" help:"With --react: how long a visitor waits for a recommendation. Firehose on AWS buffers for a minute, so use 2m there."`
@@ -181,6 +182,9 @@ func (c *RunCommand) check() error {
 	if c.Events < 0 || c.Poison < 0 || c.Events+c.Poison == 0 {
 		problems = append(problems, errors.New("--events and --poison must not be negative, nor both 0"))
 	}
+	if err := (envconfig.Shop{Name: c.Shop}).Check(); err != nil {
+		problems = append(problems, fmt.Errorf("--shop: %w", err))
+	}
 	if c.React && (c.Recommendations.Bucket == "" || c.Patience <= 0) {
 		problems = append(problems, errors.New("--react needs RECOMMENDATIONS_BUCKET and a --patience above 0"))
 	}
@@ -221,7 +225,7 @@ func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.C
 		codes[i] = p.Code
 	}
 	warn(ctx, out, c.PGVector, codes)
-	cfg := visitor.Config{Seed: c.Seed, Run: c.RunID, Active: mostActive}
+	cfg := visitor.Config{Seed: c.Seed, Shop: c.Shop, Run: c.RunID, Active: mostActive}
 	if c.Rate > 0 {
 		cfg.Active = min(max(int(c.Rate/2), leastActive), mostActive)
 	}

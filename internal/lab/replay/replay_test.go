@@ -330,11 +330,11 @@ func TestCheckRefusesARateThatIsNoRate(t *testing.T) {
 
 func TestCheckReportsEveryProblem(t *testing.T) {
 	t.Parallel()
-	err := (&RunCommand{Events: -1, Rate: -1, React: true}).check()
+	err := (&RunCommand{Events: -1, Rate: -1, React: true, Shop: "a shop"}).check()
 	if !errors.Is(err, program.ErrConfig) {
 		t.Fatalf("error %v", err)
 	}
-	for _, want := range []string{"ACTIVITY_STREAM", "--events", "--rate", "--react"} {
+	for _, want := range []string{"ACTIVITY_STREAM", "--events", "--rate", "--react", "--shop"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}

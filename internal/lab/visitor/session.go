@@ -55,6 +55,7 @@ type Session struct {
 // activity, so that the reader meets what a foreign program writes.
 type event struct {
 	EventID       string      `json:"event_id"`
+	Shop          string      `json:"shop,omitempty"`
 	SessionID     string      `json:"session_id"`
 	CustomerID    any         `json:"customer_number,omitempty"`
 	City          string      `json:"city,omitempty"`
@@ -163,7 +164,7 @@ func (s *Session) Event(now time.Time) (Click, error) {
 	s.events++
 	click := Click{EventID: s.crowd.identifier("event", s.number, s.events), SessionID: s.id}
 	e := event{
-		EventID: click.EventID, SessionID: s.id, City: s.city, Country: s.country, BrowseHistory: s.history,
+		EventID: click.EventID, Shop: s.crowd.cfg.Shop, SessionID: s.id, City: s.city, Country: s.country, BrowseHistory: s.history,
 		OccurredAt: now.UTC().Format(time.RFC3339Nano), extras: s.extra,
 	}
 	if s.customer != nil {

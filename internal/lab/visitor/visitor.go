@@ -53,6 +53,7 @@ const (
 // Config of the crowd.
 type Config struct {
 	Seed   uint64
+	Shop   string // in the events' field shop; empty: they have none
 	Run    string // makes the ids of two runs with the same seed differ; the same Run gives the same ids
 	Active int    // sessions that are open at the same time; at least 1
 	// Patience is how long a visitor waits for the recommendations of a page before going on without.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +192,11 @@ func TestRunAndSeedDecideEverything(t *testing.T) {
 	for i, c := range mustClicks(t, Config{Seed: 1, Run: "a", Active: 5}, products, g, 200) {
 		if c.EventID == again[i].EventID || c.SessionID == again[i].SessionID {
 			t.Fatalf("another run has the same id %s", c.EventID)
+		}
+	}
+	for i, named := range data(Config{Seed: 1, Run: "a", Shop: "books", Active: 5}) {
+		if strings.Replace(named, `"shop":"books",`, "", 1) != first[i] || named == first[i] {
+			t.Fatalf("with a shop, event %d is %s, without %s", i, named, first[i])
 		}
 	}
 	if slices.Equal(first, data(Config{Seed: 2, Run: "a", Active: 5})) {

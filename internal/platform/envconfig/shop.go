@@ -14,7 +14,12 @@ type Shop struct {
 
 // OnlyShop is the shop that a program answers for.
 type OnlyShop struct {
-	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"Answer for this shop only: if another shop is live, no request is answered. Default: answer for the shop that is live."`
+	Name string `name:"name" env:"SHOP_NAME" envDefault:"" placeholder:"NAME" help:"${shop_use=Answer for this shop only: if another shop is live, no request is answered, and events that name another shop are refused. Default: answer for the shop that is live}."`
+}
+
+// SharedStream lists the shops whose events are on one activity stream.
+type SharedStream struct {
+	Shops []string `name:"stream-shops" env:"ACTIVITY_STREAM_SHOPS" envDefault:"" placeholder:"NAME,…" help:"All shops whose events are on the stream, in the same order for all programs. An event belongs to the shop that it names in its field shop. The first shop also has the events that name no shop of the list, and those that cannot be read. Default: only the shop of --name."`
 }
 
 // maxShopName is the longest name: it is part of a database's name, of which PostgreSQL keeps 63 bytes.

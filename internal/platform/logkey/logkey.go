@@ -9,6 +9,8 @@ const (
 	Recommended = "recommended"
 	Quarantined = "quarantined"
 	Retried     = "retried" // given back to the stream: they come again
+	// OtherShop counts events of other shops that share the stream. They are in none of the other counts.
+	OtherShop = "other_shop"
 	// CanaryFailed counts events that the canary was to answer and could not: the live version did.
 	CanaryFailed = "canary_failed"
 	// What the answering model does not know: products of the sessions, and events with such a customer.

@@ -13,6 +13,7 @@ import (
 // wire's. Unknown fields are not dropped: the recommendation record carries the event's own bytes.
 type Event struct {
 	EventID       string   `json:"event_id,omitempty"`
+	Shop          *ID      `json:"shop,omitempty"` // see Shops
 	SessionID     string   `json:"session_id"`
 	CustomerID    *ID      `json:"customer_number,omitempty"` // nil: an anonymous visitor
 	City          string   `json:"city,omitempty"`
@@ -82,6 +83,7 @@ type SimilarItem struct {
 type Recommendation struct {
 	ID           string    `json:"id"`
 	EventID      string    `json:"event_id"`
+	Shop         string    `json:"shop,omitempty"` // that the answering program works for
 	ModelVersion string    `json:"model_version"`
 	Source       Source    `json:"source"`
 	GeneratedAt  time.Time `json:"generated_at"`
@@ -115,6 +117,7 @@ const (
 	ReasonKPLAggregated Reason = "kpl_aggregated" // a KPL record that is damaged; until 0.3 each KPL record
 	ReasonDamaged       Reason = "damaged"        // compressed, and cannot be unpacked
 	ReasonRefused       Reason = "refused"        // sound by our rules, but the database can never store its values
+	ReasonUnknownShop   Reason = "unknown_shop"   // it names none of the shops that share the stream
 )
 
 // Quarantined is the record of an event that no retry would mend: one JSON object on S3.

@@ -65,6 +65,8 @@ func (e *Event) problem() string {
 		return fmt.Sprintf("session_id has more than %d characters", MaxID)
 	case utf8.RuneCountInString(e.EventID) > MaxID:
 		return fmt.Sprintf("event_id has more than %d characters", MaxID)
+	case e.Shop != nil && e.Shop.problem() != "":
+		return "shop " + e.Shop.problem()
 	case e.BrowseHistory == nil:
 		return "browse_history is missing; it may be an empty list"
 	case len(e.BrowseHistory) > MaxBrowseHistory:

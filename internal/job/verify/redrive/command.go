@@ -26,13 +26,19 @@ var ErrGone = errors.New("records are gone")
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	DryRun bool `help:"Say which events would be sent. Send and write nothing."`
+	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=Send the failed events of this shop only; other shops share the stream. Default: send all"`
+	Shared envconfig.SharedStream `embed:""`
+	DryRun bool                   `help:"Say which events would be sent. Send and write nothing."`
 }
 
 // Run sends again and reports.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if c.Name == "" {
 		return fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "ACTIVITY_STREAM"})
+	}
+	shops, err := activity.NewShops(c.Shop.Name, c.Shared.Shops)
+	if err != nil {
+		return err
 	}
 	cfg, err := awsclient.Load(ctx)
 	if err != nil {
@@ -44,7 +50,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	}
 	stream := awsclient.Kinesis(cfg)
 	result, err := Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
-		c.DryRun)
+		shops, c.DryRun)
 	if err != nil {
 		return err
 	}
@@ -77,6 +83,10 @@ func (r Result) String() string {
 	}
 	if r.OtherStreams > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d records are of other streams and were left alone.", r.OtherStreams))
+	}
+	if r.OtherShops > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d events are of other shops, whose functions answer them, and were left alone.",
+			r.OtherShops))
 	}
 	if n := len(r.Strange); n > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects are no dead letters and were passed over, the first is %s.", n,

@@ -57,15 +57,18 @@ type Result struct {
 	Unreadable   int64                     `json:"unreadable"`  // still no event; they are in quarantine
 	Reasons      map[activity.Reason]int64 `json:"reasons"`     // of Unreadable
 	OtherStreams int64                     `json:"other_streams"`
+	OtherShops   int64                     `json:"other_shops"`       // events in failed batches that are not this shop's
 	Strange      []string                  `json:"strange,omitempty"` // objects that are no dead letter, by key; passed over
 	Gone         []Gone                    `json:"gone,omitempty"`    // failed batches whose records nobody has
 	DryRun       bool                      `json:"dry_run"`
 }
 
 // Run sends what has not been sent. stream is the name of the one that w writes to and from reads:
-// records of others are left alone. With dryRun nothing is sent or written.
-func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, dryRun bool) (Result, error) {
-	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream,
+// records of others are left alone. shops says whose function the failed batches are of: it was given
+// the events of other shops too, and passed over them. With dryRun nothing is sent or written.
+func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, shops activity.Shops,
+	dryRun bool) (Result, error) {
+	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops,
 		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{deadletter.Prefixes[0], quarantineGroup},
@@ -89,6 +92,7 @@ type run struct {
 	writer writer
 	reader reader
 	stream string
+	shops  activity.Shops
 
 	mu     sync.Mutex // guards result while objects are read in parallel
 	result Result
@@ -248,6 +252,11 @@ func (r *run) queue(ctx context.Context, s source, o *object) error {
 
 func (r *run) queueItem(ctx context.Context, s source, o *object, item activity.Item) error {
 	quarantined := deadletter.Quarantines(s.prefix)
+	// What lies in quarantine is sent whatever shop it names: the list of shops may be longer than then.
+	if r.shops.Of(&item) != r.shops.Own() && !quarantined {
+		r.result.OtherShops++
+		return nil
+	}
 	data, fault := withEventID(item)
 	if fault != nil {
 		r.result.Unreadable++
@@ -277,7 +286,7 @@ func (r *run) keep(ctx context.Context, item activity.Item, fault *activity.Faul
 		return nil
 	}
 	return deadletter.NewQuarantine(r.store).Write(ctx, activity.Quarantined{Reason: fault.Reason, Message: fault.Message,
-		EventID: activity.EventID(nil, item.Position), Position: item.Position, QuarantinedAt: time.Now().UTC(),
+		EventID: activity.EventID(item.Event, item.Position), Position: item.Position, QuarantinedAt: time.Now().UTC(),
 		Data: item.Data})
 }
 

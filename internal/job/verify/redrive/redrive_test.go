@@ -45,6 +45,7 @@ type bundle struct {
 	fail    func() error
 	taken   []string
 	pending []shardwriter.Record
+	shops   activity.Shops
 	kept    []deadletter.Record // what the stream still has, in its order
 }
 
@@ -79,7 +80,7 @@ func (b *bundle) Flush(context.Context) (int, error) {
 
 func (b *bundle) mustRedrive(t *testing.T) Result {
 	t.Helper()
-	r, err := Run(t.Context(), b, b, b, "clicks", false)
+	r, err := Run(t.Context(), b, b, b, "clicks", b.shops, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	want := b.fill(t)
-	dry, err := Run(t.Context(), b, b, b, "clicks", true)
+	dry, err := Run(t.Context(), b, b, b, "clicks", b.shops, true)
 	if err != nil || dry.Sent != 5 || len(b.taken) > 0 || count(t, b, envconfig.RedrivenPrefix) > 0 ||
 		count(t, b, envconfig.QuarantinePrefix) != 4 {
 		t.Errorf("a dry run: %+v, %v; the stream took %q", dry, err, b.taken)
@@ -201,7 +202,7 @@ func TestARunThatEndsAnywhereLosesNothing(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := Run(t.Context(), b, b, b, "clicks", false)
+		_, err := Run(t.Context(), b, b, b, "clicks", b.shops, false)
 		if err == nil {
 			if at < 8 {
 				t.Fatalf("a whole run has %d writes only", at)
@@ -362,7 +363,7 @@ func TestRedrivePassesOverStrangeKeys(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	b.mustQuarantine(t, position(1), event("e"))
-	r, err := Run(t.Context(), strangeKeys{b}, b, b, "clicks", false)
+	r, err := Run(t.Context(), strangeKeys{b}, b, b, "clicks", b.shops, false)
 	if err != nil || r.Sent != 1 || len(r.Strange) != 2 || !strings.Contains(r.String(), "passed over") {
 		t.Errorf("%+v, %v", r, err)
 	}
