@@ -48,7 +48,7 @@ type result struct {
 	Unseen  nextitem.Figures    `json:"serenade_unseen"`
 	Options options             `json:"serenade_options"`
 	Kindred nextitem.Figures    `json:"kindred"`
-	Times   *train.SessionTimes `json:"kindred_times"`
+	Ratio   *train.SessionRatio `json:"kindred_ratio"`
 	VMIS    nextitem.Figures    `json:"vmis"`
 	// Overlap is the mean share of Serenade's list that our VMIS-kNN shows with the same options.
 	Overlap float64          `json:"overlap"`
@@ -99,8 +99,8 @@ func (r result) sentence() string {
 		"  vmis-knn  HR@20 %.4f MRR@20 %.4f, its lists share %.1f %% with Serenade's\n"+
 		"  kindred / Serenade, 95 %%: HR@20 %.3f (%.3f to %.3f), MRR@20 %.3f (%.3f to %.3f)",
 		r.Name, r.Kindred.Questions, r.Serenade.HitRate, r.Serenade.MRR, r.Options, r.Kindred.HitRate, r.Kindred.MRR,
-		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Times.HitRate, r.Times.Interval.HitRate.Low, r.Times.Interval.HitRate.High,
-		r.Times.MRR, r.Times.Interval.MRR.Low, r.Times.Interval.MRR.High)
+		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Ratio.HitRate, r.Ratio.Interval.HitRate.Low, r.Ratio.Interval.HitRate.High,
+		r.Ratio.MRR, r.Ratio.Interval.MRR.Low, r.Ratio.Interval.MRR.High)
 }
 
 // The splits of a log by time: after a random one in the last third of the sessions follows the test
@@ -154,7 +154,7 @@ func (c *command) compare(ctx context.Context, p part) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Kindred, r.Times, r.Row = row.Figures, train.NewSessionTimes(kindred, answers), row
+	r.Kindred, r.Ratio, r.Row = row.Figures, train.NewSessionRatio(kindred, answers), row
 	return r, nil
 }
 

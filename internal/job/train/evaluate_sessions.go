@@ -45,26 +45,26 @@ type SessionRow struct {
 	// Unseen are the figures of the questions whose item was not clicked before in its session.
 	Unseen     nextitem.Figures    `json:"unseen"`
 	ByPosition []nextitem.Position `json:"by_position"`
-	// Times is how many times this row's figures kindred reaches on the same sessions; nil in kindred's own.
-	Times   *SessionTimes `json:"kindred_times,omitempty"`
+	// Ratio is kindred's figures divided by this row's, on the same sessions; nil in kindred's own.
+	Ratio   *SessionRatio `json:"kindred_ratio,omitempty"`
 	Seconds float64       `json:"seconds"`           // tuning, fitting and ranking, by the clock
 	Tuning  float64       `json:"tuning_seconds"`    // of them
 	Tried   int           `json:"tried,omitempty"`   // options, on the validation part
 	Options any           `json:"options,omitempty"` // what tuning chose
 }
 
-// SessionTimes is a ratio of figures with its paired interval.
-type SessionTimes struct {
+// SessionRatio is a ratio of figures with its paired interval.
+type SessionRatio struct {
 	HitRate  float64         `json:"hr@20"`
 	MRR      float64         `json:"mrr@20"`
 	Interval nextitem.Bounds `json:"interval"`
 }
 
-// NewSessionTimes compares kindred's answers with another ranker's to the same questions.
-func NewSessionTimes(kindred, other []nextitem.Answer) *SessionTimes {
-	t := &SessionTimes{Interval: nextitem.Ratio(kindred, other)}
-	t.HitRate, t.MRR = nextitem.Times(nextitem.NewFigures(kindred), nextitem.NewFigures(other))
-	return t
+// NewSessionRatio compares kindred's answers with another ranker's to the same questions.
+func NewSessionRatio(kindred, other []nextitem.Answer) *SessionRatio {
+	r := &SessionRatio{Interval: nextitem.RatioBounds(kindred, other)}
+	r.HitRate, r.MRR = nextitem.Ratio(nextitem.NewFigures(kindred), nextitem.NewFigures(other))
+	return r
 }
 
 // SessionResult is the table.
@@ -112,7 +112,7 @@ func (e *SessionEvaluation) Run(ctx context.Context) (*SessionResult, error) {
 		if kindred == nil {
 			kindred = answers
 		} else {
-			row.Times = NewSessionTimes(kindred, answers)
+			row.Ratio = NewSessionRatio(kindred, answers)
 		}
 		result.Rows = append(result.Rows, row)
 		e.Measured(row)

@@ -89,7 +89,7 @@ func (r *SessionResult) table() string {
 	}
 	b.WriteString("kindred's figures divided by a row's, with paired 95 % intervals over sessions:\n")
 	for _, row := range r.Rows {
-		if t := row.Times; t != nil {
+		if t := row.Ratio; t != nil {
 			fmt.Fprintf(&b, "  %-16s HR@20 %.3f (%.3f to %.3f)  MRR@20 %.3f (%.3f to %.3f)\n", row.Model, t.HitRate,
 				t.Interval.HitRate.Low, t.Interval.HitRate.High, t.MRR, t.Interval.MRR.Low, t.Interval.MRR.High)
 		}

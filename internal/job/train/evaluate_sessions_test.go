@@ -80,7 +80,7 @@ func TestEvaluateSessionsCommand(t *testing.T) {
 		}
 		if !(row.MRR > 0 && row.MRR <= row.HitRate && row.HitRate <= 1) || asked != result.Questions ||
 			row.Questions != result.Questions || row.Unseen.Questions > asked || row.Interval.MRR.Low > row.MRR ||
-			(row.Times == nil) != (row.Model == RowKindred) {
+			(row.Ratio == nil) != (row.Model == RowKindred) {
 			t.Errorf("row is %+v", row)
 		}
 	}

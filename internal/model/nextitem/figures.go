@@ -110,10 +110,10 @@ func NewBounds(answers []Answer) Bounds {
 	})
 }
 
-// Ratio bounds how many times another ranker's figures a ranker reaches, both having answered the
-// same questions: in each sample both are measured on the same sessions. Where the other one has no
-// hit at all in a sample, the ratio counts as 1 or, if the first one has any, as the largest.
-func Ratio(answers, other []Answer) Bounds {
+// RatioBounds bounds a ranker's figures divided by another one's, both having answered the same
+// questions: in each sample both are measured on the same sessions. Where the other one has no hit at
+// all in a sample, the ratio counts as 1 or, if the first one has any, as the largest.
+func RatioBounds(answers, other []Answer) Bounds {
 	a, b := bySession(answers), bySession(other)
 	return bootstrap(len(a), func(drawn []int) (hit, reciprocal float64) {
 		var x, y sums
@@ -121,15 +121,15 @@ func Ratio(answers, other []Answer) Bounds {
 			x.hit, x.reciprocal = x.hit+a[i].hit, x.reciprocal+a[i].reciprocal
 			y.hit, y.reciprocal = y.hit+b[i].hit, y.reciprocal+b[i].reciprocal
 		}
-		return times(x.hit, y.hit), times(x.reciprocal, y.reciprocal)
+		return divide(x.hit, y.hit), divide(x.reciprocal, y.reciprocal)
 	})
 }
 
 // most is the largest ratio that is told: JSON knows no infinity.
 const most = 1e6
 
-// times is x/y.
-func times(x, y float64) float64 {
+// divide is x/y.
+func divide(x, y float64) float64 {
 	if y == 0 {
 		if x == 0 {
 			return 1
@@ -139,9 +139,9 @@ func times(x, y float64) float64 {
 	return min(x/y, most)
 }
 
-// Times is how many times another ranker's figures a ranker reaches.
-func Times(f, other Figures) (hitRate, mrr float64) {
-	return times(f.HitRate, other.HitRate), times(f.MRR, other.MRR)
+// Ratio is a ranker's figures divided by another one's.
+func Ratio(f, other Figures) (hitRate, mrr float64) {
+	return divide(f.HitRate, other.HitRate), divide(f.MRR, other.MRR)
 }
 
 // bootstrap draws n sessions out of n again and again; zeros of nothing.

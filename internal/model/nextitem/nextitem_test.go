@@ -229,13 +229,13 @@ func TestRatioOfTheSame(t *testing.T) {
 	t.Parallel()
 	answers := []Answer{{Session: 0, Hit: 1, Reciprocal: 0.5}, {Session: 0}, {Session: 3, Hit: 1, Reciprocal: 1}}
 	one := Interval{1, 1}
-	if b := Ratio(answers, answers); b.HitRate != one || b.MRR != one {
+	if b := RatioBounds(answers, answers); b.HitRate != one || b.MRR != one {
 		t.Errorf("ratio to itself is %+v", b)
 	}
-	if b := Ratio(nil, nil); b != (Bounds{}) {
+	if b := RatioBounds(nil, nil); b != (Bounds{}) {
 		t.Errorf("ratio of nothing is %+v", b)
 	}
-	if b := Ratio(answers, []Answer{{Session: 0}, {Session: 0}, {Session: 3}}); b.HitRate.High != most {
+	if b := RatioBounds(answers, []Answer{{Session: 0}, {Session: 0}, {Session: 3}}); b.HitRate.High != most {
 		t.Errorf("ratio to nothing is %+v", b)
 	}
 	if b := NewBounds(answers); !(b.HitRate.Low < NewFigures(answers).HitRate && NewFigures(answers).HitRate < b.HitRate.High) {
