@@ -137,7 +137,7 @@ func ratingRow(t *table, codes, ids codes) (shop.Rating, error) {
 	}
 	r := shop.Rating{CustomerID: ids.share(strconv.FormatInt(number, 10)), ProductCode: codes.of(t.text("productCode")), Stars: stars}
 	if at := t.optional("ratedAt"); at != nil {
-		if r.RatedAt, err = parseTime(*at); err != nil {
+		if r.RatedAt, err = ratedAt("ratedAt", *at); err != nil {
 			return r, err
 		}
 	}

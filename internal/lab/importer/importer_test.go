@@ -155,8 +155,8 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		{"no ratings", customers + "2\n", products, header, "there is nothing to import, and the shop stays as it is"},
 		{"place too long", "customerNumber,city\n1," + strings.Repeat("é", 51) + "\n", products, header,
 			"customers.csv, line 2: city has 51 characters, at most 50 fit"},
-		{"too far in time", customers, products, header + "1,A,3,1735689600000000\n",
-			`ratings.csv, line 2: ratedAt "1735689600000000" is no number of seconds or milliseconds since 1970`},
+		{"too far in time", customers, products, header + "1,A,3,100000000000000000000\n",
+			`ratings.csv, line 2: ratedAt "100000000000000000000" is no time like 2025-12-31 23:59:59`},
 		{"only orphans", customers, products, header + "2,A,3,\n",
 			"of 1 customers, 1 products and 1 ratings not one rating has its customer and product"},
 	}
@@ -187,6 +187,8 @@ func TestOtherProgramsWaysOfWritingAreRead(t *testing.T) {
 			"ratings.csv": "customerNumber\tproductCode\tproductRating\tratedAt\n1\tA\t5\t1735689600\n1\tB\t4\t1735776000000\n"},
 		"pandas": {"customers.csv": "customerNumber,city\n1.0,Bern\n", "products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
 			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n1.0,A,5.0,1735689600.0\n1.0,B,3.5,2025-01-02T00:00:00Z\n"},
+		"other times": {"customers.csv": "customerNumber,city\n1,Bern\n", "products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
+			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n1,A,5,1735689600000000\n1,B,4,2025-01-02 02:00:00.9+02:00\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -52,6 +52,16 @@ func (d dates) parse(v string) (int64, error) {
 	return inRange(at.Add(clock - zone))
 }
 
+// ratedAt reads a time to the second, as the shop's column ratedAt has it.
+func ratedAt(what, v string) (*time.Time, error) {
+	ms, err := dates{}.parse(v)
+	if err != nil {
+		return nil, fmt.Errorf("%s %q %w", what, v, err)
+	}
+	at := time.UnixMilli(ms).UTC().Truncate(time.Second)
+	return &at, nil
+}
+
 // inRange refuses years that MySQL's DATETIME cannot hold.
 func inRange(at time.Time) (int64, error) {
 	if at.UTC().Year() < 1000 || at.UTC().Year() > 9999 {

@@ -50,7 +50,7 @@ func opinion(user, film, stars, at string, ids codes) (shop.Rating, error) {
 	if r.Stars, err = roundedStars("rating", stars); err != nil {
 		return r, err
 	}
-	r.RatedAt, err = unixTime("timestamp", at)
+	r.RatedAt, err = ratedAt("timestamp", at)
 	return r, err
 }
 
