@@ -216,6 +216,13 @@ func (r *Result) table() string {
 	}
 	if r.Config.Repeats != nil || r.Config.Config.TuneRepeats {
 		fmt.Fprintf(&b, "What was bought before: %s.\n", r.Config.Repeats)
+		for i, tried := range r.Config.RepeatsTried {
+			if i == 0 {
+				fmt.Fprintf(&b, "  %-14s %8s  %s\n  %-14s %8.4f\n", "rule tried", "NDCG@10", "gain over hide, 95 %", tried.Rule, tried.NDCG10)
+				continue
+			}
+			fmt.Fprintf(&b, "  %-14s %8.4f  %+.4f to %+.4f\n", tried.Rule, tried.NDCG10, tried.Low, tried.High)
+		}
 	}
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)

@@ -73,13 +73,14 @@ func (t *Trainer) task(data *Data, cut evaluation.Cut, limit map[int32]int64,
 
 // tuneRepeats chooses one rule for the shop on the validation part: the one under which the customers'
 // next purchases, of products old and new to them, stand furthest to the front. A rule that shows
-// something takes the place of hiding everything only if it is better for certain.
+// something takes the place of hiding everything only if it is better for certain. tried are all rules
+// with their figures.
 func (t *Trainer) tuneRepeats(ctx context.Context, data *Data, signal Signal, solver ials.Config, validation,
-	test evaluation.Cut) (best *modelversion.Repeats, err error) {
+	test evaluation.Cut) (best *modelversion.Repeats, tried []TriedRepeat, err error) {
 	f, err := t.fit(ctx, data, signal.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held)), solver,
 		"fit to choose a rule for repeats", nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, limit := &modelversion.Repeats{Rule: modelversion.RepeatShow}, firstTimes(test.Held)
 	measure := func(rules *modelversion.Repeats) ([]float64, error) {
@@ -89,20 +90,34 @@ func (t *Trainer) tuneRepeats(ctx context.Context, data *Data, signal Signal, so
 	}
 	hidden, err := measure(nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	top := evaluation.Mean(hidden)
+	tried = append(tried, TriedRepeat{Rule: modelversion.RepeatHide, NDCG10: top})
 	for _, rule := range []modelversion.Repeat{modelversion.RepeatShow, 7 * daySeconds, 30 * daySeconds, 90 * daySeconds} {
 		rules := &modelversion.Repeats{Rule: rule}
 		scores, err := measure(rules)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if low, _ := evaluation.Difference(scores, hidden); low > 0 && evaluation.Mean(scores) > top {
-			best, top = rules, evaluation.Mean(scores)
+		this := TriedRepeat{Rule: rule, NDCG10: evaluation.Mean(scores)}
+		this.Low, this.High = evaluation.Difference(scores, hidden)
+		tried = append(tried, this)
+		if this.Low > 0 && this.NDCG10 > top {
+			best, top = rules, this.NDCG10
 		}
 	}
-	return best, nil
+	return best, tried, nil
+}
+
+// TriedRepeat is a rule that was tried on the validation part. Customers' next purchases, of products
+// old and new to them, were to be found.
+type TriedRepeat struct {
+	Rule   modelversion.Repeat `json:"rule"`
+	NDCG10 float64             `json:"ndcg@10"`
+	// Low and High bound the gain over hiding everything, the first that is tried: the paired 95 % interval.
+	Low  float64 `json:"gain_low"`
+	High float64 `json:"gain_high"`
 }
 
 const daySeconds = 24 * 60 * 60

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"cmp"
+	"encoding/json"
 	"slices"
 	"testing"
 
@@ -82,4 +84,40 @@ func TestAVersionKnowsWhenThingsWereBought(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAutoShowsWhatIsBoughtAgain lets the validation part choose: a shop whose customers buy again
+// what they liked shows it, and a shop whose customers do not hides it.
+func TestAutoShowsWhatIsBoughtAgain(t *testing.T) {
+	t.Parallel()
+	for _, again := range []bool{true, false} {
+		_, data := mustShop(t, 0.1)
+		if again {
+			of := map[int32][]evaluation.Rating{}
+			for _, r := range data.Ratings {
+				of[r.Customer] = append(of[r.Customer], r)
+			}
+			for _, own := range of {
+				slices.SortFunc(own, func(a, b evaluation.Rating) int { return cmp.Compare(a.RatedAt, b.RatedAt) })
+				for _, r := range own[:len(own)/2] { // between the first rating that validation holds out and the test's
+					data.Feedback = append(data.Feedback, Feedback{r.Customer, r.Product, interaction.Purchase, own[len(own)*7/10].RatedAt})
+				}
+			}
+		}
+		cfg := quick()
+		cfg.TuneRepeats = true
+		v := mustTrain(t, Trainer{Config: cfg}, data)
+		var notes Notes
+		if err := json.Unmarshal(v.Training, &notes); err != nil {
+			t.Fatal(err)
+		}
+		if (v.Repeats != nil) != again || len(notes.RepeatsTried) != 5 || notes.RepeatsTried[0].Rule != modelversion.RepeatHide {
+			t.Errorf("bought again: %t; the rule is %v of %+v", again, v.Repeats, notes.RepeatsTried)
+		}
+		for _, tried := range notes.RepeatsTried {
+			if again && tried.Rule == v.Repeats.Rule && !(tried.Low > 0) || !again && tried.Low > 0 {
+				t.Errorf("bought again: %t; the rule is %v of %+v", again, v.Repeats, notes.RepeatsTried)
+			}
+		}
+	}
 }

@@ -109,6 +109,8 @@ type Notes struct {
 	Signal *UsedSignal `json:"signal,omitempty"`
 	// Repeats are the rules that the version has; nil: what was bought before is hidden.
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
+	// RepeatsTried are the rules that `auto` tried.
+	RepeatsTried []TriedRepeat `json:"repeats_tried,omitempty"`
 	// Near are the neighbours that tuning chose; nil: none.
 	Near *UsedNear `json:"near,omitempty"`
 	// Import says which given vectors the version has; nil: it was fitted.
@@ -237,7 +239,8 @@ type choice struct {
 	weights weights
 	tried   []Candidate
 	repeats *modelversion.Repeats
-	near    *UsedNear // nil: the version has vectors alone
+	rules   []TriedRepeat // for repeats
+	near    *UsedNear     // nil: the version has vectors alone
 }
 
 // tune searches on a validation part that is cut from the training part as the test part is from
@@ -294,7 +297,7 @@ func (t *Trainer) finishTuning(ctx context.Context, data *Data, chosen choice, v
 	}
 	chosen.repeats = t.Config.Repeats
 	if t.Config.TuneRepeats {
-		if chosen.repeats, err = t.tuneRepeats(ctx, data, chosen.signal, chosen.solver, validation, test); err != nil {
+		if chosen.repeats, chosen.rules, err = t.tuneRepeats(ctx, data, chosen.signal, chosen.solver, validation, test); err != nil {
 			return choice{}, fmt.Errorf("tune what becomes of what was bought before: %w", err)
 		}
 	}
@@ -345,7 +348,8 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if t.given != nil {
 		imported = &t.given.notes
 	}
-	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats, Near: chosen.near,
+	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats,
+		RepeatsTried: chosen.rules, Near: chosen.near,
 		Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
