@@ -53,25 +53,22 @@ func Describe(ctx context.Context, db *sql.DB, m Mapping) (Description, error) {
 			return fail(err)
 		}
 	}
-	interactions := " FROM (\n" + m.Queries["interactions"] + "\n) t "
-	rows, err := db.QueryContext(ctx,
-		"SELECT t.kind, COUNT(*), COUNT(*) - COUNT(t.customer), COUNT(DISTINCT t.order_id), "+
-			"CAST(MIN(t.at) AS CHAR), CAST(MAX(t.at) AS CHAR)"+interactions+"GROUP BY t.kind ORDER BY t.kind")
+	rows, err := db.QueryContext(ctx, fmt.Sprintf(ofKinds, m.Queries["interactions"]))
 	if err != nil {
 		return fail(err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var k Kind
-		var orders, anonymous int64
+		var anonymous, orders, pairs, again int64
 		var from, to sql.NullString
-		if err := rows.Scan(&k.Name, &k.Rows, &anonymous, &orders, &from, &to); err != nil {
+		if err := rows.Scan(&k.Name, &k.Rows, &anonymous, &orders, &from, &to, &pairs, &again); err != nil {
 			return fail(err)
 		}
 		d.Kinds = append(d.Kinds, k)
 		d.Interactions += k.Rows
 		if k.Name == "purchase" {
-			d.Orders, d.Guests = orders, share(anonymous, k.Rows)
+			d.Orders, d.Guests, d.Repeats = orders, share(anonymous, k.Rows), share(again, pairs)
 		}
 		if from.Valid && (d.From == "" || from.String < d.From) {
 			d.From = from.String
@@ -81,18 +78,22 @@ func Describe(ctx context.Context, db *sql.DB, m Mapping) (Description, error) {
 	if err := rows.Err(); err != nil {
 		return fail(err)
 	}
-	var pairs, again int64
-	err = db.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(SUM(p.orders > 1), 0) "+
-		"FROM (SELECT COUNT(DISTINCT t.order_id) AS orders"+interactions+"WHERE t.kind = 'purchase' GROUP BY t.customer, t.session, t.product) p").Scan(&pairs, &again)
-	if err != nil {
-		return fail(err)
-	}
-	d.Repeats = share(again, pairs)
 	if d.LeftOut, err = leftOut(ctx, db, m); err != nil {
 		return fail(err)
 	}
 	return d, nil
 }
+
+// ofKinds describes the interactions of a query, which it reads once: a line for each kind. Inside, a
+// line for each pair of a buyer and a product is followed by the kind's own, whose pair is NULL.
+const ofKinds = `SELECT k.kind, SUM(k.n * (k.pair IS NULL)), SUM(k.anonymous * (k.pair IS NULL)), SUM(k.orders * (k.pair IS NULL)),
+  CAST(MIN(k.earliest) AS CHAR), CAST(MAX(k.latest) AS CHAR), SUM(k.pair IS NOT NULL), SUM(k.pair IS NOT NULL AND k.orders > 1)
+FROM (SELECT t.kind, CONCAT_WS('/', IFNULL(HEX(t.customer), ''), IFNULL(HEX(t.session), ''), HEX(t.product)) AS pair, COUNT(*) AS n,
+        COUNT(*) - COUNT(t.customer) AS anonymous, COUNT(DISTINCT t.order_id) AS orders, MIN(t.at) AS earliest, MAX(t.at) AS latest
+      FROM (
+%s
+      ) t GROUP BY t.kind, pair WITH ROLLUP) k
+WHERE k.kind IS NOT NULL GROUP BY k.kind ORDER BY k.kind`
 
 // leftOut counts what a mapping does not read.
 func leftOut(ctx context.Context, db *sql.DB, m Mapping) (all []Kind, err error) {
