@@ -3,7 +3,6 @@ package integration
 import (
 	"testing"
 
-	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend/recommendtest"
 )
 
@@ -11,17 +10,19 @@ import (
 func TestVectorStoreConforms(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	recommendtest.Conformance(t, func(t *testing.T, live, canary *modelversion.Version, share float64) recommendtest.Conformer {
-		store := mustVectorStore(t, stack.mustVectorDatabase(t))
-		mustGoLive(t, store, live)
-		if canary != nil {
-			if _, err := store.Load(t.Context(), canary); err != nil {
+	recommendtest.Conformance(t, func(t *testing.T, s recommendtest.Setup) recommendtest.Conformer {
+		dsn := stack.mustVectorDatabase(t)
+		store := mustVectorStore(t, dsn)
+		mustGoLive(t, store, s.Live)
+		if s.Canary != nil {
+			if _, err := store.Load(t.Context(), s.Canary); err != nil {
 				t.Fatal(err)
 			}
-			if err := store.StartCanary(t.Context(), canary.ID, share, byTest); err != nil {
+			if err := store.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
 				t.Fatal(err)
 			}
 		}
+		mustSay(t, dsn, s.State)
 		return store
 	})
 }

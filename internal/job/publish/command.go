@@ -285,6 +285,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 type migrateCommand struct {
 	envconfig.PGVector
 	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role that may also write the state of products, and nothing else, created like --reader. Default: no role is created."`
 }
 
 // Run migrates.
@@ -295,6 +296,11 @@ func (c *migrateCommand) Run(ctx context.Context, out *program.Output) error {
 		}
 		if c.Reader != "" {
 			if err := migration.AdmitReader(ctx, s, c.Reader); err != nil {
+				return err
+			}
+		}
+		if c.Writer != "" {
+			if err := migration.AdmitWriter(ctx, s, c.Writer); err != nil {
 				return err
 			}
 		}

@@ -69,15 +69,15 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 }
 
 // Batch answers the events in their order. It takes three round trips, however many events there
-// are, and a fourth one when some customer has rated everything that is in stock. All events of a
+// are, and more when some customer has rated everything that can be bought. All events of a
 // session are answered from one model version: the live version or, for its share of the sessions,
 // the canary, which takes its own round trips at the same time. What the canary cannot answer is
 // answered from the live version, and recorded with the store. An error means that no event was
 // answered. A later try may help, unless it is a *RefusedError.
 //
 // An answer leaves out the products that the session has looked at or put into the cart, those that
-// the customer has rated or bought, unless the version's rules show them again, and those out of
-// stock: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the event already.)
+// the customer has rated or bought, unless the version's rules show them again, and those that cannot
+// be bought: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil

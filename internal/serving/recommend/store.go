@@ -115,8 +115,8 @@ type store interface {
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows.
 	Lookup(ctx context.Context, m *Model, codes, customers []string) (Lookup, error)
-	// Retrieve answers every search and every neighbours question, in their order. Products out of
-	// stock are left out.
+	// Retrieve answers every search and every neighbours question, in their order. Products that cannot be
+	// bought are left out: as the shop says now, else as the version says.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
 	// CanaryFailed records that the canary version could not answer what the live version then did.
 	// Enough of these end the canary.

@@ -85,7 +85,7 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 	if err != nil {
 		return recommend.Traffic{}, err
 	}
-	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string) (*model, error) {
+	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string, _ bool) (*model, error) {
 		return readModel(ctx, db, version)
 	})
 	switch {
@@ -130,7 +130,7 @@ func askVersion(ctx context.Context, db querier, version string) error {
 	var code string
 	var customer *string
 	var lost bool // a whole table's rows; counting them would take too long here
-	err = db.QueryRow(ctx, `SELECT coalesce((SELECT code FROM `+m.schema+`.item WHERE quantity_in_stock > 0 LIMIT 1), ''),
+	err = db.QueryRow(ctx, `SELECT coalesce((SELECT i.code FROM `+m.schema+`.item i WHERE `+m.shown(`i`)+` LIMIT 1), ''),
 			(SELECT `+m.form.customerID()+` FROM `+m.schema+`.customer LIMIT 1),
 			customers > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.customer) OR rated > 0 AND NOT EXISTS (SELECT FROM `+m.schema+`.rated)
 				`+m.lostNear()+`
@@ -257,7 +257,7 @@ func asReader(ctx context.Context, tx pgx.Tx, role string, ask func(querier) err
 func mayRead(ctx context.Context, db querier, role string) error {
 	var what *string
 	err := db.QueryRow(ctx, `SELECT min(n.nspname || '.' || c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind = 'r' AND (n.nspname = 'kindred' AND c.relname IN ('live', 'model_version')
+		WHERE c.relkind = 'r' AND (n.nspname = 'kindred' AND c.relname IN ('live', 'model_version', 'product_state')
 			OR n.nspname IN (SELECT 'model_' || version FROM kindred.model_version WHERE state = 'ready'))
 		AND NOT (has_schema_privilege($1, n.oid, 'USAGE') AND has_table_privilege($1, c.oid, 'SELECT'))`, role).Scan(&what)
 	if err == nil && what != nil {

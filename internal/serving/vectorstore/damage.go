@@ -20,8 +20,12 @@ var registry = columns{
 		"report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search", "recall", "similar_recall", "shop"},
 	"live":         {"one", "version", "previous", "moved_at", "canary", "canary_share", "moves"},
 	"promotion":    {"id", "at", "actor", "action", "from_version", "to_version", "reason", "share"},
-	"reader":       {"role", "admitted_at"},
+	"reader":       {"role", "admitted_at", "writes"},
 	"canary_error": {"at", "version", "moves", "reason"},
+	"product_state": {"id", "available", "hidden", "stock", "price", "currency", "categories", "brand", "name", "url", "image",
+		"attributes", "first_seen", "changed", "written"},
+	"catalogue":         {"one", "shop", "read_at", "products", "available"},
+	"catalogue_product": {"id", "digest"},
 }
 
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.

@@ -19,6 +19,8 @@ type model struct {
 	form   form      // as the tables
 	until  bool      // rated says when a product comes back
 	near   *nearRows // nil: the version has no neighbours
+	items  int       // how many products it has
+	state  bool      // product_state has rows
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -27,15 +29,23 @@ type model struct {
 // tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
 // same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	return readTraffic(ctx, s.pool, s.model)
+	return readTraffic(ctx, s.pool, func(ctx context.Context, version string, state bool) (*model, error) {
+		if m, err := s.model(ctx, version); err != nil || m.state == state {
+			return m, err
+		}
+		s.unknow(version)
+		return s.model(ctx, version)
+	})
 }
 
-// readTraffic reads the pointer from db and the versions by read.
+// readTraffic reads the pointer from db and the versions by read, which learns whether there is state.
 func readTraffic(ctx context.Context, db querier,
-	read func(ctx context.Context, version string) (*model, error)) (recommend.Traffic, error) {
+	read func(ctx context.Context, version string, state bool) (*model, error)) (recommend.Traffic, error) {
 	var version, canary *string
 	var traffic recommend.Traffic
-	err := db.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`).Scan(&version, &canary, &traffic.Share)
+	var state bool
+	err := db.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0), `+stateful+` FROM kindred.live`).
+		Scan(&version, &canary, &traffic.Share, &state)
 	switch {
 	case undefined(err):
 		return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
@@ -44,14 +54,14 @@ func readTraffic(ctx context.Context, db querier,
 	case version == nil:
 		return recommend.Traffic{}, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
 	}
-	m, err := read(ctx, *version)
+	m, err := read(ctx, *version, state)
 	if err != nil {
 		return recommend.Traffic{}, err
 	}
 	traffic.Live = &m.Model
 	if canary != nil {
 		traffic.Canary = &recommend.Model{Version: *canary}
-		if m, traffic.CanaryFault = read(ctx, *canary); m != nil {
+		if m, traffic.CanaryFault = read(ctx, *canary, state); m != nil {
 			traffic.Canary = &m.Model
 		}
 	}
@@ -86,10 +96,14 @@ func (s *Store) model(ctx context.Context, version string) (*model, error) {
 // again may have another form.
 func (s *Store) forget(err error, version string) {
 	if errors.Is(err, ErrVersionGone) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.models, version)
+		s.unknow(version)
 	}
+}
+
+func (s *Store) unknow(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.models, version)
 }
 
 // readModel reads a version from the registry.
@@ -104,8 +118,8 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	}
 	var gram []byte
 	var has served
-	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0) FROM kindred.model_version WHERE version = $1`,
-		version).Scan(&has, &m.Encoder, &gram, &m.efSearch)
+	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`
+		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items, &m.state)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}

@@ -124,7 +124,7 @@ func listOf(items []int32, weights []float32) []modelversion.Neighbour {
 // added to: an index finds the former, and the latter are looked up. A scan meets all of them anyway.
 //
 // The last column is how many products the index found: fewer than the limit means that it gave up.
-func (m *model) addedSQL(s recommend.Search, left string, args []any, indexed bool) (string, []any) {
+func (m *model) addedSQL(s recommend.Search, left string, args []any, by way) (string, []any) {
 	items, added := make([]int32, len(s.Added)), make([]float32, len(s.Added))
 	for i, n := range s.Added {
 		items[i], added[i] = n.Item, n.Weight
@@ -133,21 +133,21 @@ func (m *model) addedSQL(s recommend.Search, left string, args []any, indexed bo
 	place := func(fromLast int) string { return `$` + strconv.Itoa(len(args)-fromLast) }
 	distance := `i.embedding <#> ` + place(2)
 	table := `unnest(` + place(1) + `::integer[], ` + place(0) + `::real[]) AS a (key, added)`
-	from, where := ` FROM `+m.schema+`.item i`, ` WHERE i.quantity_in_stock > 0`+left
-	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))
+	bought := m.filter(by, s.Limit)
+	from, where := ` FROM `+m.schema+`.item i`, ` WHERE `+bought.inside+left
 	const columns = `SELECT key, code, (0 - distance)::real, embedding`
-	if !indexed {
+	if by != byIndex {
 		return columns + `, NULL::bigint FROM (SELECT i.key, i.code, i.embedding, (` + distance + `) - coalesce(a.added, 0) AS distance` +
-			from + ` LEFT JOIN ` + table + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` + limit +
-			`) found ORDER BY distance, code`, args
+			bought.column + from + ` LEFT JOIN ` + table + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` + bought.limit +
+			`) found` + bought.outside + ` ORDER BY distance, code` + bought.last, args
 	}
 	return `WITH added AS MATERIALIZED (SELECT a.key, a.added FROM ` + table + `),
 		dense AS MATERIALIZED (SELECT i.key, i.code, i.embedding, ` + distance + ` AS distance` + from + where +
-		` ORDER BY ` + distance + limit + `)
+		` ORDER BY ` + distance + bought.limit + `)
 		` + columns + `, (SELECT count(*) FROM dense) FROM (
 			SELECT * FROM dense d WHERE NOT EXISTS (SELECT FROM added a WHERE a.key = d.key)
 			UNION ALL SELECT i.key, i.code, i.embedding, (` + distance + `) - a.added FROM added a JOIN ` + m.schema +
-		`.item i ON i.key = a.key` + where + `) found ORDER BY distance, code` + limit, args
+		`.item i ON i.key = a.key` + where + `) found ORDER BY distance, code` + bought.limit, args
 }
 
 // lostNear is the condition that a whole table of neighbours has lost its rows, to be added to others.

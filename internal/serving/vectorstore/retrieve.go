@@ -81,8 +81,9 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers []strin
 // Retrieve answers all searches and neighbour questions in one round trip, in their order, each
 // best first; equals are in the order of their codes. A large batch uses two connections at the same
 // time. The query itself leaves out what a search excludes, so that it finds as many products as its
-// limit (at most 1000) whenever so many are left. Where the index gives up earlier, an exact scan
-// follows, in a second round trip for all such searches. An unknown product has no neighbours.
+// limit (at most 1000) whenever so many are left. Where the index gives up earlier, or too many of the
+// best products cannot be bought, an exact scan follows, in a second round trip for all such
+// questions. An unknown product has no neighbours.
 // Errors: ErrVersionGone.
 func (s *Store) Retrieve(ctx context.Context, live *recommend.Model, searches []recommend.Search,
 	neighbours []recommend.Neighbours,
@@ -131,40 +132,55 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch, again pgx.Batch
-	few := make([]bool, len(searches)) // the index found fewer than asked for
+	few := make([]bool, len(searches)) // too few were found
 	if m.efSearch > 0 && len(searches)+len(neighbours) > 0 {
 		batch.Queue(`SELECT set_config('hnsw.ef_search', $1, false)`, strconv.Itoa(m.efSearch))
 	}
 	for i, search := range searches {
-		sql, args, err := m.searchSQL(search, m.byIndex(search))
+		by := m.way(search)
+		sql, args, err := m.searchSQL(search, by)
 		if err != nil {
 			return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 		}
 		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			candidates[i], few[i], err = readCandidates(rows, search)
+			var found int
+			candidates[i], found, err = readCandidates(rows)
+			few[i] = m.again(by, found, search.Limit)
 			return err
 		})
+	}
+	near := byScan // how neighbours are asked
+	if m.efSearch > 0 {
+		near = byIndex
 	}
 	for i, n := range neighbours {
 		if err := n.Check(); err != nil {
 			return nil, nil, fmt.Errorf("build neighbours %d: %w", i, err)
 		}
-		batch.Queue(m.neighboursSQL(n.Limit), n.Code).Query(func(rows pgx.Rows) (err error) {
+		batch.Queue(m.neighboursSQL(n.Limit, near), n.Code).Query(func(rows pgx.Rows) (err error) {
 			similar[i], err = readSimilar(rows)
 			return err
 		})
 	}
-	if err := m.send(ctx, to, &batch); err != nil || m.efSearch == 0 {
+	if err := m.send(ctx, to, &batch); err != nil {
 		return candidates, similar, err
 	}
 	for i, search := range searches {
-		if few[i] && m.byIndex(search) {
-			sql, args, err := m.searchSQL(search, false)
+		if few[i] {
+			sql, args, err := m.searchSQL(search, wholeScan)
 			if err != nil {
 				return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 			}
 			again.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-				candidates[i], _, err = readCandidates(rows, search)
+				candidates[i], _, err = readCandidates(rows)
+				return err
+			})
+		}
+	}
+	for i, n := range neighbours {
+		if near == byScan && m.again(near, len(similar[i]), n.Limit) {
+			again.Queue(m.neighboursSQL(n.Limit, wholeScan), n.Code).Query(func(rows pgx.Rows) (err error) {
+				similar[i], err = readSimilar(rows)
 				return err
 			})
 		}
@@ -172,13 +188,16 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 	return candidates, similar, m.send(ctx, to, &again)
 }
 
-// byIndex says whether the index answers the search.
-func (m *model) byIndex(s recommend.Search) bool {
-	return m.efSearch > 0 && s.Vector != nil && len(s.Exclude) <= maxCompared
+// way is how a search is asked first.
+func (m *model) way(s recommend.Search) way {
+	if m.efSearch > 0 && s.Vector != nil && len(s.Exclude) <= maxCompared {
+		return byIndex
+	}
+	return byScan
 }
 
-// readCandidates reads what a search found, and whether that may be too few because an index gave up.
-func readCandidates(rows pgx.Rows, s recommend.Search) (found []recommend.Candidate, few bool, err error) {
+// readCandidates reads what a search found, and how many of them count against its limit.
+func readCandidates(rows pgx.Rows) (found []recommend.Candidate, n int, err error) {
 	found = []recommend.Candidate{}
 	var c recommend.Candidate
 	var v pgvector.Vector
@@ -188,11 +207,11 @@ func readCandidates(rows pgx.Rows, s recommend.Search) (found []recommend.Candid
 		found = append(found, c)
 		return nil
 	})
-	n := len(found)
+	n = len(found)
 	if indexed != nil {
 		n = int(*indexed)
 	}
-	return found, n < min(s.Limit, recommend.MaxLimit), err
+	return found, n, err
 }
 
 func readSimilar(rows pgx.Rows) ([]recommend.Similar, error) {
@@ -217,7 +236,7 @@ func (m *model) send(ctx context.Context, to querier, batch *pgx.Batch) error {
 
 // searchSQL builds the statement of one search. The limit is part of the text: if it were a parameter,
 // the planner would guess a tenth of the table.
-func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []any, err error) {
+func (m *model) searchSQL(s recommend.Search, by way) (sql string, args []any, err error) {
 	if err := s.Check(m.Solver.Dim); err != nil {
 		return "", nil, err
 	}
@@ -226,7 +245,7 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		exclude = []string{} // nil would be NULL, and <> ALL (NULL) is true of no row
 	}
 	args = []any{exclude}
-	left, customer := m.excludedSQL(s.Customer, indexed)
+	left, customer := m.excludedSQL(s.Customer, by == byIndex)
 	if customer != nil {
 		args = append(args, customer)
 		if m.until {
@@ -234,40 +253,44 @@ func (m *model) searchSQL(s recommend.Search, indexed bool) (sql string, args []
 		}
 	}
 	if s.Vector != nil && len(s.Added) > 0 && m.form == formDense {
-		sql, args = m.addedSQL(s, left, args, indexed)
+		sql, args = m.addedSQL(s, left, args, by)
 		return sql, args, nil
 	}
 	key := `i.key`
 	if m.form == formNumbered {
 		key = `0`
 	}
-	from := ` FROM ` + m.schema + `.item i WHERE i.quantity_in_stock > 0` + left
-	limit := ` LIMIT ` + strconv.Itoa(min(s.Limit, recommend.MaxLimit))
+	bought := m.filter(by, s.Limit)
+	from := ` FROM ` + m.schema + `.item i WHERE ` + bought.inside + left
 	if s.Vector == nil {
-		return `SELECT ` + key + `, i.code, i.positives::real, i.embedding, NULL::bigint` + from + ` ORDER BY i.positives DESC, i.code` + limit, args, nil
+		return `SELECT key, code, positives::real, embedding, NULL::bigint FROM (SELECT ` + key +
+			` AS key, i.code, i.positives, i.embedding` + bought.column + from + ` ORDER BY i.positives DESC, i.code` + bought.limit +
+			`) found` + bought.outside + ` ORDER BY positives DESC, code` + bought.last, args, nil
 	}
 	args = append(args, pgvector.NewVector(s.Vector))
 	distance := `i.embedding <#> $` + strconv.Itoa(len(args))
 	order := ` ORDER BY ` + distance // an index knows this order only
-	if !indexed {
+	if by != byIndex {
 		distance = `(` + distance + `) + 0` // keeps an index out that would give up early
 		order = ` ORDER BY distance, i.code`
 	}
 	// The score is computed outside: inside, next to the distance, it would be a second product for each
 	// row scanned, a tenth of the time at 10,000 x 64. It is subtracted, not negated: no score is -0.
-	return `SELECT key, code, (0 - distance)::real, embedding, NULL::bigint FROM (SELECT ` + key + ` AS key, i.code, i.embedding, ` + distance + ` AS distance` + from +
-		order + limit + `) found ORDER BY distance, code`, args, nil
+	return `SELECT key, code, (0 - distance)::real, embedding, NULL::bigint FROM (SELECT ` + key +
+		` AS key, i.code, i.embedding, ` + distance + ` AS distance` + bought.column + from +
+		order + bought.limit + `) found` + bought.outside + ` ORDER BY distance, code` + bought.last, args, nil
 }
 
-func (m *model) neighboursSQL(limit int) string {
+func (m *model) neighboursSQL(limit int, by way) string {
 	item := m.schema + `.item`
 	distance := `i.embedding <=> (SELECT embedding FROM ` + item + ` WHERE code = $1)`
 	order := distance
-	if m.efSearch == 0 {
+	if by != byIndex {
 		distance = `(` + distance + `) + 0`
 		order = `distance, i.code`
 	}
-	return `SELECT code, distance::real FROM (SELECT i.code, ` + distance + ` AS distance FROM ` + item + ` i
-			WHERE i.quantity_in_stock > 0 AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)
-			ORDER BY ` + order + ` LIMIT ` + strconv.Itoa(min(limit, recommend.MaxLimit)) + `) found ORDER BY distance, code`
+	bought := m.filter(by, limit)
+	return `SELECT code, distance::real FROM (SELECT i.code, ` + distance + ` AS distance` + bought.column + ` FROM ` + item + ` i
+			WHERE ` + bought.inside + ` AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)
+			ORDER BY ` + order + bought.limit + `) found` + bought.outside + ` ORDER BY distance, code` + bought.last
 }

@@ -1,8 +1,9 @@
 // Package vectorstore keeps model versions in PostgreSQL with pgvector, and answers from them. Each
-// version has a schema of its own. There is a registry, one pointer to the live version, and the
-// history of that pointer. The package owns the tables, the swap of the pointer, the queries, and the
-// check that a version can answer. It does not decide what to recommend (package recommend), and it
-// trains nothing.
+// version has a schema of its own. There is a registry, one pointer to the live version, the history
+// of that pointer, and beside all versions the state of the shop's products. The package owns the
+// tables, the swap of the pointer, the order in which state is written, the queries, and the check
+// that a version can answer. It does not decide what to recommend (package recommend), and it trains
+// nothing.
 //
 // Each version has a schema, and no version column, because it is written once and dropped whole:
 // loading is a plain COPY into fresh tables, an index never mixes two versions, and dropping is

@@ -92,11 +92,11 @@ func TestSearchSQLRefusesWhatTheDatabaseWould(t *testing.T) {
 		"empty vector":    {Vector: []float32{}, Limit: 1},
 		"not a number":    {Vector: []float32{1, float32(math.NaN())}, Limit: 1},
 	} {
-		if sql, _, err := m.searchSQL(s, false); err == nil {
+		if sql, _, err := m.searchSQL(s, byScan); err == nil {
 			t.Errorf("%s: %s", name, sql)
 		}
 	}
-	_, args, err := m.searchSQL(recommend.Search{Limit: 1}, false)
+	_, args, err := m.searchSQL(recommend.Search{Limit: 1}, byScan)
 	if exclude, ok := args[0].([]string); err != nil || !ok || exclude == nil {
 		t.Errorf("nothing excluded is bound as %#v: NULL would exclude everything", args[0])
 	}

@@ -57,7 +57,10 @@ func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
 }
 
 // Search finds the best products for one query; equals are in the order of their codes.
-func (v *Version) Search(q recommend.Search) []recommend.Candidate {
+func (v *Version) Search(q recommend.Search) []recommend.Candidate { return v.search(q, nil) }
+
+// search is Search where some products can be bought, or not, whatever the version says.
+func (v *Version) search(q recommend.Search, state map[string]bool) []recommend.Candidate {
 	exclude := make(map[string]bool, len(q.Exclude))
 	for _, code := range q.Exclude {
 		exclude[code] = true
@@ -79,7 +82,7 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 	}
 	var found []recommend.Candidate
 	for i, it := range v.version.Items {
-		if exclude[it.Code] || it.QuantityInStock <= 0 {
+		if exclude[it.Code] || !shown(it, state) {
 			continue
 		}
 		score := float32(it.Positives)
@@ -93,8 +96,8 @@ func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 	return found
 }
 
-// Nearest finds the products nearest to one by cosine; nothing for an unknown product.
-func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
+// nearest finds the products nearest to one by cosine; nothing for an unknown product.
+func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recommend.Similar {
 	at, ok := v.items[q.Code]
 	if !ok {
 		return nil
@@ -102,7 +105,7 @@ func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
 	origin := v.version.Items[at].Vector
 	var found []recommend.Similar
 	for _, it := range v.version.Items {
-		if it.Code == q.Code || it.QuantityInStock <= 0 {
+		if it.Code == q.Code || !shown(it, state) {
 			continue
 		}
 		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
@@ -113,6 +116,14 @@ func (v *Version) Nearest(q recommend.Neighbours) []recommend.Similar {
 			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
 	return found
+}
+
+// shown says whether a product can be bought.
+func shown(it modelversion.Item, state map[string]bool) bool {
+	if can, known := state[it.Code]; known {
+		return can
+	}
+	return it.QuantityInStock > 0
 }
 
 // keep puts x into an ordered list of at most n, after its equals.

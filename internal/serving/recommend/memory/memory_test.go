@@ -3,18 +3,18 @@ package memory_test
 import (
 	"testing"
 
-	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend/memory"
 	"kindred/internal/serving/recommend/recommendtest"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	recommendtest.Conformance(t, func(_ *testing.T, live, canary *modelversion.Version, share float64) recommendtest.Conformer {
-		store := memory.NewStore(memory.New(live))
-		if canary != nil {
-			store.SetCanary(memory.New(canary), share)
+	recommendtest.Conformance(t, func(_ *testing.T, s recommendtest.Setup) recommendtest.Conformer {
+		store := memory.NewStore(memory.New(s.Live))
+		if s.Canary != nil {
+			store.SetCanary(memory.New(s.Canary), s.Share)
 		}
+		store.SetState(s.State)
 		return store
 	})
 }

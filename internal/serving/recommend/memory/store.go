@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +17,8 @@ type Store struct {
 	live   *Version
 	canary *Version // nil: none
 	share  float64
-	faults []time.Time // of the canary, of late
+	faults []time.Time     // of the canary, of late
+	state  map[string]bool // whether a product can be bought, by code; it is replaced, never changed
 }
 
 // NewStore returns a store in which v is live.
@@ -34,6 +36,14 @@ func (s *Store) SetCanary(v *Version, share float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.canary, s.share, s.faults = v, share, nil
+}
+
+// SetState says which products can be bought, and which cannot, whatever a version says. It takes the
+// place of what was said before.
+func (s *Store) SetState(available map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = maps.Clone(available)
 }
 
 // CanaryFailed records a fault of the canary. After recommend.CanaryErrors of them within
@@ -90,6 +100,9 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	v := s.version(m)
+	s.mu.Lock()
+	state := s.state
+	s.mu.Unlock()
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
 		if err := q.Check(v.Model.Solver.Dim); err != nil {
@@ -98,7 +111,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := checkText(q.Exclude...); err != nil {
 			return nil, nil, err
 		}
-		candidates[i] = v.Search(q)
+		candidates[i] = v.search(q, state)
 	}
 	for i, q := range neighbours {
 		if err := q.Check(); err != nil {
@@ -107,7 +120,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := checkText(q.Code); err != nil {
 			return nil, nil, err
 		}
-		similar[i] = v.Nearest(q)
+		similar[i] = v.nearest(q, state)
 	}
 	return candidates, similar, ctx.Err()
 }

@@ -27,16 +27,27 @@ type Conformer interface {
 	CanaryFailed(ctx context.Context, version string, fault error) error
 }
 
-// Conformance holds a store to what package recommend expects of one. open returns a store in which
-// live is live and canary, unless it is nil, answers a share of the sessions.
-func Conformance(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+// Setup is what a store of the suite holds.
+type Setup struct {
+	Live   *modelversion.Version
+	Canary *modelversion.Version // it answers Share of the sessions; nil: none
+	Share  float64
+	// State says of some products, by code, whether they can be bought, whatever the version says. Where it
+	// is nil, nothing was ever said.
+	State map[string]bool
+}
+
+// Conformance holds a store to what package recommend expects of one. open returns a store.
+func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Helper()
 	t.Run("traffic", func(t *testing.T) { testTraffic(t, open) })
-	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, gridVersion(1), nil, 0)) })
-	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, gridVersion(3), nil, 0)) })
+	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, Setup{Live: gridVersion(3)})) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
-	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, gridVersion(1), nil, 0)) })
-	t.Run("canary ends", func(t *testing.T) { testCanaryEnds(t, open(t, gridVersion(1), gridVersion(2), 0.25)) })
+	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("canary ends", func(t *testing.T) {
+		testCanaryEnds(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25}))
+	})
 }
 
 const gridDim = 3
@@ -127,6 +138,18 @@ func addNear(v *modelversion.Version, rng *rand.Rand) {
 	}
 }
 
+// gridState says of half of the products that they can be bought, or cannot.
+func gridState(v *modelversion.Version, seed uint64) map[string]bool {
+	rng := rand.New(rand.NewPCG(seed, 6))
+	state := map[string]bool{"no product of the version": true}
+	for _, it := range v.Items {
+		if rng.IntN(2) == 0 {
+			state[it.Code] = rng.IntN(3) == 0
+		}
+	}
+	return state
+}
+
 // testLookupOfNeighbours asks for everything at once.
 func testLookupOfNeighbours(t *testing.T, s Conformer) {
 	t.Parallel()
@@ -160,7 +183,7 @@ func testLookupOfNeighbours(t *testing.T, s Conformer) {
 	}
 }
 
-func testTraffic(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+func testTraffic(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Parallel()
 	live, canary := gridVersion(1), gridVersion(2)
 	for _, share := range []float64{0, 0.25} {
@@ -168,7 +191,7 @@ func testTraffic(t *testing.T, open func(t *testing.T, live, canary *modelversio
 		if share == 0 {
 			second = nil
 		}
-		traffic, err := open(t, live, second, share).Traffic(t.Context())
+		traffic, err := open(t, Setup{Live: live, Canary: second, Share: share}).Traffic(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,17 +229,21 @@ func testLookup(t *testing.T, s Conformer) {
 }
 
 // testRetrieve compares random questions with an answer found by sorting.
-func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversion.Version, share float64) Conformer) {
+func testRetrieve(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Parallel()
-	versions := map[uint64]*modelversion.Version{}
-	stores := map[uint64]Conformer{}
+	var setups []Setup
+	var stores []Conformer
 	for seed := uint64(1); seed <= 3; seed++ {
-		versions[seed] = gridVersion(seed)
-		stores[seed] = open(t, versions[seed], nil, 0)
+		v := gridVersion(seed)
+		for _, state := range []map[string]bool{nil, gridState(v, seed)} {
+			setups = append(setups, Setup{Live: v, State: state})
+			stores = append(stores, open(t, setups[len(setups)-1]))
+		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		seed := rapid.Uint64Range(1, 3).Draw(rt, "version")
-		v, s := versions[seed], stores[seed]
+		number := rapid.IntRange(0, len(setups)-1).Draw(rt, "setup")
+		setup, s := setups[number], stores[number]
+		v := setup.Live
 		code := rapid.OneOf(rapid.Map(rapid.SampledFrom(v.Items), func(it modelversion.Item) string { return it.Code }),
 			rapid.SampledFrom([]string{"unknown", ""}))
 		var searches []recommend.Search
@@ -253,12 +280,12 @@ func testRetrieve(t *testing.T, open func(t *testing.T, live, canary *modelversi
 			rt.Fatalf("%d and %d answers: %v", len(candidates), len(similar), err)
 		}
 		for i, q := range searches {
-			if got, want := fmt.Sprint(candidates[i]), fmt.Sprint(sortedSearch(v, q)); got != want {
+			if got, want := fmt.Sprint(candidates[i]), fmt.Sprint(sortedSearch(setup, q)); got != want {
 				rt.Errorf("search %+v\nfound %s\nwant  %s", q, got, want)
 			}
 		}
 		for i, q := range neighbours {
-			compareNeighbours(rt, q, similar[i], sortedNeighbours(v, q))
+			compareNeighbours(rt, q, similar[i], sortedNeighbours(setup, q))
 		}
 	})
 }
@@ -275,7 +302,8 @@ func compareNeighbours(t *rapid.T, q recommend.Neighbours, got, want []recommend
 	}
 }
 
-func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candidate {
+func sortedSearch(s Setup, q recommend.Search) []recommend.Candidate {
+	v := s.Live
 	var rated modelversion.Customer
 	for _, c := range v.Customers {
 		if q.Customer != nil && c.ID == *q.Customer {
@@ -284,7 +312,7 @@ func sortedSearch(v *modelversion.Version, q recommend.Search) []recommend.Candi
 	}
 	found := []recommend.Candidate{}
 	for number, it := range v.Items {
-		if it.QuantityInStock <= 0 || slices.Contains(q.Exclude, it.Code) {
+		if !s.sells(it) || slices.Contains(q.Exclude, it.Code) {
 			continue
 		}
 		if i := slices.Index(rated.Rated, it.Code); i >= 0 && (v.Repeats == nil || hidden(it.Repeat, rated.Last[i], q.At)) {
@@ -319,7 +347,14 @@ func hidden(rule modelversion.Repeat, last int64, at time.Time) bool {
 	return last == 0 || at.Before(time.Unix(last, 0).Add(time.Duration(rule)*time.Second))
 }
 
-func sortedNeighbours(v *modelversion.Version, q recommend.Neighbours) []recommend.Similar {
+// sells says whether a product can be bought.
+func (s Setup) sells(it modelversion.Item) bool {
+	said, known := s.State[it.Code]
+	return said || !known && it.QuantityInStock > 0
+}
+
+func sortedNeighbours(s Setup, q recommend.Neighbours) []recommend.Similar {
+	v := s.Live
 	at := slices.IndexFunc(v.Items, func(it modelversion.Item) bool { return it.Code == q.Code })
 	if at < 0 {
 		return nil
@@ -329,7 +364,7 @@ func sortedNeighbours(v *modelversion.Version, q recommend.Neighbours) []recomme
 	for _, it := range v.Items {
 		distance := 1 - float64(product(origin, it.Vector))/
 			math.Sqrt(float64(product(origin, origin))*float64(product(it.Vector, it.Vector)))
-		if it.Code != q.Code && it.QuantityInStock > 0 && !math.IsNaN(distance) {
+		if it.Code != q.Code && s.sells(it) && !math.IsNaN(distance) {
 			found = append(found, recommend.Similar{Code: it.Code, Distance: float32(distance)})
 		}
 	}

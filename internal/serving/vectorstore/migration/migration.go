@@ -1,5 +1,5 @@
 // Package migration owns the vector database's schema: its SQL in numbered files, what is repeated
-// after them, and who may read. It is a package of its own because the functions only read: the
+// after them, and who may read and write. It is a package of its own because the functions only read: the
 // code that migrates would add 160 KB to each of them.
 package migration
 
@@ -25,6 +25,11 @@ var files embed.FS
 //
 //go:embed repeated/canary_failed.sql
 var canaryFailed string
+
+// analyzeState is another one.
+//
+//go:embed repeated/analyze_state.sql
+var analyzeState string
 
 const (
 	// migrationTable is in schema public, because goose writes it before the first migration has made
@@ -141,21 +146,22 @@ func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) er
 // repeat makes again what may have been lost since the migrations ran.
 func repeat(ctx context.Context, tx pgx.Tx) error {
 	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
-		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed)
+		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`,
+		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed, analyzeState)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, `SELECT role FROM kindred.reader JOIN pg_roles ON rolname = role ORDER BY role`)
+	rows, err := tx.Query(ctx, `SELECT role, writes FROM kindred.reader JOIN pg_roles ON rolname = role ORDER BY role`)
 	if err != nil {
 		return err
 	}
-	readers, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	roles, err := pgx.CollectRows(rows, pgx.RowToStructByPos[admitted])
 	if err != nil {
 		return err
 	}
-	for _, role := range readers {
-		if err := grant(ctx, tx, role); err != nil {
-			return fmt.Errorf("grant to reader %s: %w", role, err)
+	for _, a := range roles {
+		if err := a.grant(ctx, tx); err != nil {
+			return fmt.Errorf("grant to %s: %w", a.Role, err)
 		}
 	}
 	return nil

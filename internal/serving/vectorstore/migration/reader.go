@@ -16,7 +16,29 @@ const rdsIAM = "rds_iam"
 // lets it write nothing. It gets no password; on RDS it logs in by IAM. Call Up first, which repeats
 // the grants from then on. A second call changes nothing.
 func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
-	err := locked(ctx, s, func(tx pgx.Tx) error {
+	if err := admit(ctx, s, admitted{Role: role}); err != nil {
+		return fmt.Errorf("admit reader %s: %w", role, err)
+	}
+	return nil
+}
+
+// AdmitWriter is AdmitReader for a role that may also write the state of products, and nothing else.
+func AdmitWriter(ctx context.Context, s *vectorstore.Store, role string) error {
+	if err := admit(ctx, s, admitted{Role: role, Writes: true}); err != nil {
+		return fmt.Errorf("admit writer %s: %w", role, err)
+	}
+	return nil
+}
+
+// admitted is a row of kindred.reader.
+type admitted struct {
+	Role   string
+	Writes bool // the state of products
+}
+
+func admit(ctx context.Context, s *vectorstore.Store, a admitted) error {
+	role := a.Role
+	return locked(ctx, s, func(tx pgx.Tx) error {
 		var there, rds bool
 		err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(rolname = $1), false), coalesce(bool_or(rolname = $2), false) FROM pg_roles`,
 			role, rdsIAM).Scan(&there, &rds)
@@ -34,19 +56,18 @@ func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
 		if err := execAll(ctx, tx, statements...); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO kindred.reader (role) VALUES ($1) ON CONFLICT DO NOTHING`, role); err != nil {
+		err = tx.QueryRow(ctx, `INSERT INTO kindred.reader AS r (role, writes) VALUES ($1, $2)
+			ON CONFLICT (role) DO UPDATE SET writes = r.writes OR excluded.writes RETURNING writes`, role, a.Writes).Scan(&a.Writes)
+		if err != nil {
 			return err
 		}
-		return grant(ctx, tx, role)
+		return a.grant(ctx, tx)
 	})
-	if err != nil {
-		return fmt.Errorf("admit reader %s: %w", role, err)
-	}
-	return nil
 }
 
-// grant gives the role what reading takes.
-func grant(ctx context.Context, tx pgx.Tx, role string) error {
+// grant gives the role what reading takes, and what writing takes if it may write.
+func (a admitted) grant(ctx context.Context, tx pgx.Tx) error {
+	role := a.Role
 	var database string
 	var login, connect, public bool
 	err := tx.QueryRow(ctx, `SELECT current_database(), rolcanlogin, has_database_privilege(rolname, current_database(), 'CONNECT'),
@@ -83,5 +104,10 @@ func grant(ctx context.Context, tx pgx.Tx, role string) error {
 		statements = append(statements, `GRANT USAGE ON SCHEMA `+schema+` TO `+name,
 			`GRANT SELECT ON ALL TABLES IN SCHEMA `+schema+` TO `+name)
 	}
-	return execAll(ctx, tx, append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)...)
+	statements = append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)
+	if a.Writes {
+		statements = append(statements, `GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product TO `+name,
+			`GRANT UPDATE ON kindred.catalogue TO `+name, `GRANT EXECUTE ON FUNCTION kindred.analyze_state() TO `+name)
+	}
+	return execAll(ctx, tx, statements...)
 }
