@@ -63,6 +63,9 @@ seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import 
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, if the gate passes it: ARGS="list", "rollback", …
+.PHONY: catalogue
+catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector, at once (`publish catalogue`)
+	@$(WITH_STACK) $(BIN)/publish catalogue $(ARGS)
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train

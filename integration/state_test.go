@@ -427,6 +427,10 @@ func TestADatabaseWithoutStateAnswersAndIsMigrated(t *testing.T) {
 	if err := d.check(t.Context()); err != nil {
 		t.Errorf("before the migration: check: %v", err)
 	}
+	if _, err := d.store.WriteCatalogue(t.Context(), vectorstore.Catalogue{ReadAt: time.Now()}, vectorstore.CatalogueOptions{}); !errors.Is(err,
+		vectorstore.ErrNotMigrated) {
+		t.Errorf("a catalogue before the migration: %v", err)
+	}
 	if err := migration.Up(t.Context(), d.store); err != nil {
 		t.Fatal(err)
 	}

@@ -37,13 +37,14 @@ func main() {
 
 type command struct {
 	envconfig.PGVector
-	Items    int    `default:"800" help:"Number of products. The default is that of the generated shop."`
-	Dim      int    `default:"64" help:"Components of a vector."`
-	Batch    int    `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
-	Distinct int    `default:"20" help:"Number of different batches."`
-	Rounds   int    `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
-	Starts   int    `default:"41" help:"How often each function is started."`
-	State    string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
+	Items     int    `default:"800" help:"Number of products. The default is that of the generated shop."`
+	Dim       int    `default:"64" help:"Components of a vector."`
+	Catalogue bool   `help:"Write the state of all products, as publish catalogue does: each search then looks it up."`
+	Batch     int    `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
+	Distinct  int    `default:"20" help:"Number of different batches."`
+	Rounds    int    `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
+	Starts    int    `default:"41" help:"How often each function is started."`
+	State     string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
 }
 
 const (
@@ -162,6 +163,16 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 	}
 	for _, customer := range v.Customers {
 		shop.Customers = append(shop.Customers, customer.ID)
+	}
+	if c.Catalogue {
+		read := vectorstore.Catalogue{ReadAt: time.Now(), Products: make([]vectorstore.Product, len(v.Items))}
+		for i, item := range v.Items {
+			stock := int64(item.QuantityInStock)
+			read.Products[i] = vectorstore.Product{ID: item.Code, Name: item.Name, Available: stock > 0, Stock: &stock}
+		}
+		if _, err := store.WriteCatalogue(ctx, read, vectorstore.CatalogueOptions{MaxShrink: 1}); err != nil {
+			return shop, err
+		}
 	}
 	return shop, store.Promote(ctx, v.ID, vectorstore.PromoteOptions{Actor: "bench"})
 }

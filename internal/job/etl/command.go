@@ -31,17 +31,23 @@ type Command struct {
 	Prune       PruneCommand       `cmd:"" help:"Delete the files of runs that were never completed."`
 }
 
-// Reading is how the shop is read.
-type Reading struct {
+// Source is the shop that is read.
+type Source struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
 	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions (example: testdata/order-mapping), or customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
 	Shop           envconfig.Shop  `embed:""`
-	ReplaceShop    bool            `help:"Replace, this once, the current training set of this lake, even if it belongs to another shop."`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
-	RangeRows      int64           `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
-	AcceptSchema   bool            `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
+}
+
+// Reading is how the shop is read for a training set.
+type Reading struct {
+	Source
+
+	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to another shop."`
+	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
+	AcceptSchema bool  `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
 }
 
 // Scratch is where a command keeps files until they are uploaded.
@@ -84,21 +90,27 @@ type shopAt struct {
 }
 
 // find reads the mapping and the secret.
-func (r Reading) find(ctx context.Context) (shopAt, error) {
-	mapping, err := readMapping(r.Mapping)
-	if err = cmp.Or(r.Shop.Check(), r.Preset.check(r.Mapping), err); err != nil {
+func (s Source) find(ctx context.Context) (shopAt, error) {
+	mapping, err := readMapping(s.Mapping)
+	if err = cmp.Or(s.Shop.Check(), s.Preset.check(s.Mapping), err); err != nil {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	dsn, err := mysqlsecret.DSN(ctx, r.MySQL.DSN, r.MySQLSecret)
+	dsn, err := mysqlsecret.DSN(ctx, s.MySQL.DSN, s.MySQLSecret)
 	if errors.Is(err, mysqlsecret.ErrForm) {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	var preset string
-	if err == nil && r.Preset.Preset != "" {
-		mapping, preset, err = r.Preset.find(ctx, dsn)
+	if err == nil && s.Preset.Preset != "" {
+		mapping, preset, err = s.Preset.find(ctx, dsn)
 	}
-	o := mysqlsource.Options{Mapping: mapping, StatementLimit: r.StatementLimit, RangeRows: r.RangeRows}
-	return shopAt{dsn, preset, o}, err
+	return shopAt{dsn, preset, mysqlsource.Options{Mapping: mapping, StatementLimit: s.StatementLimit}}, err
+}
+
+// find is Source's, with the size of a range.
+func (r Reading) find(ctx context.Context) (shopAt, error) {
+	at, err := r.Source.find(ctx)
+	at.options.RangeRows = r.RangeRows
+	return at, err
 }
 
 // accepting are the options of a look at the shop.

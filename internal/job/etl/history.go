@@ -184,10 +184,7 @@ func newCollector(shoppers []shop.Shopper, listings []shop.Listing, faults *shop
 		func(s shop.Shopper) {
 			faults.Add(shop.CustomerTwice, func() string { return shop.CustomerID(s.ID) + ": there more than once" })
 		})
-	c.h.Products = distinct(listings, func(a, b shop.Listing) int { return strings.Compare(a.ID, b.ID) },
-		func(p shop.Listing) {
-			faults.Add(shop.ProductTwice, func() string { return shop.ProductName(p.ID) + ": there more than once" })
-		})
+	c.h.Products = distinctListings(listings, faults)
 	for i, s := range c.h.Customers {
 		c.customers[s.ID] = int32(i)
 	}

@@ -17,16 +17,18 @@ import (
 )
 
 // Description says what the program does, for its help.
-const Description = "Load model versions into the vector database, make one live, or return to an earlier one."
+const Description = "Load model versions into the vector database, make one live, or return to an earlier one. " +
+	"Keep the shop's stock and prices there up to date."
 
 // Command is the program's grammar.
 type Command struct {
-	Run      runCommand      `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
-	List     listCommand     `cmd:"" help:"List the loaded versions, their damage, and the history of the live version."`
-	Show     showCommand     `cmd:"" help:"Explain a version and its verdict in words."`
-	Rollback rollbackCommand `cmd:"" help:"Make the previous version live again."`
-	Canary   canaryCommand   `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the vector database's schema up to date."`
+	Run       runCommand       `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
+	List      listCommand      `cmd:"" help:"List the loaded versions, their damage, and the history of the live version."`
+	Show      showCommand      `cmd:"" help:"Explain a version and its verdict in words."`
+	Rollback  rollbackCommand  `cmd:"" help:"Make the previous version live again."`
+	Canary    canaryCommand    `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
+	Catalogue catalogueCommand `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. It takes effect at once, whichever version is live. Run it every few minutes."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 
 // move is what every command that moves the pointer records.
@@ -285,7 +287,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 type migrateCommand struct {
 	envconfig.PGVector
 	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
-	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role that may also write the state of products, and nothing else, created like --reader. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role that may also write the state of products, and nothing else, created like --reader. publish catalogue may run as this role. Default: no role is created."`
 }
 
 // Run migrates.

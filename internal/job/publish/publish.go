@@ -1,6 +1,7 @@
 // Package publish takes a trained model version live. It migrates the vector database, loads the
-// version, lets the gate's verdict decide, moves the live pointer, and drops old versions. It owns the
-// order of these steps, the command line, and the sentences for people. It knows neither SQL nor S3.
+// version, lets the gate's verdict decide, moves the live pointer, and drops old versions. Between the
+// nights, it writes the shop's catalogue there. It owns the order of these steps, the command line, and
+// the sentences for people. It knows neither SQL nor S3.
 package publish
 
 import (
