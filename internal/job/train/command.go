@@ -25,6 +25,8 @@ const Description = "Train a model version from the current training set, compar
 type Command struct {
 	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model and none has passed before, a version that answers by popularity becomes current."`
 	Import   ImportCommand   `cmd:"" help:"Make a model version of vectors that another system has learned, with the same evaluation and gate as train."`
+	Export   ExportCommand   `cmd:"" help:"Write what another program, such as Spark, is to fit. train import makes a model version of the vectors that it fits."`
+	Size     SizeCommand     `cmd:"" help:"Estimate how much memory and time training takes at most. The exit code is 3 if that is too much."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.
@@ -81,7 +83,11 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.Parts == PartsAuto {
 		cfg.Parts = PartsAuto
 	}
-	return c.run(ctx, out, cfg, nil)
+	job, err := c.job(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return job.run(ctx, out)
 }
 
 // config is what the flags ask for.
@@ -101,41 +107,41 @@ func (c *Flags) config() (Config, error) {
 	return cfg, nil
 }
 
-// run makes a version, of given vectors if there are any.
-func (c *Flags) run(ctx context.Context, out *program.Output, cfg Config, given *Given) error {
+// job is what the flags ask for.
+func (c *Flags) job(ctx context.Context, cfg Config) (job Job, err error) {
 	if err := cfg.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+		return job, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	if !(c.MaxUnknown >= 0 && c.MaxUnknown <= 1) {
-		return fmt.Errorf("%w: --max-unknown is %g, want 0 to 1", program.ErrConfig, c.MaxUnknown)
+		return job, fmt.Errorf("%w: --max-unknown is %g, want 0 to 1", program.ErrConfig, c.MaxUnknown)
 	}
-	embeddings, err := c.readEmbeddings()
-	if err != nil {
-		return err
-	}
-	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
-	if err != nil {
-		return err
-	}
-	artifacts, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
-	if err != nil {
-		return err
-	}
-	bar := out.Bar()
-	defer bar.Close()
-	job := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads,
-		Memory: c.Memory, Progress: bar.Show, Planted: c.Planted, ReplaceShop: c.ReplaceShop, Given: given,
-		Embeddings: embeddings, MostUnknown: c.MaxUnknown,
-		Estimated: func(e Estimate) {
-			out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
-			if bar.Visible() {
-				fmt.Fprintf(out.Stderr, "Training takes up to %d MB and some %.0f s.\n", e.Bytes>>20, e.Seconds)
-			}
-		}}
+	job = Job{Config: cfg, ScratchDir: c.ScratchDir, Threads: c.Threads, Memory: c.Memory, Planted: c.Planted,
+		ReplaceShop: c.ReplaceShop, MostUnknown: c.MaxUnknown}
 	if job.Memory == 0 {
 		job.Memory = AvailableMemory()
 	}
-	result, err := job.Run(ctx)
+	if job.Embeddings, err = c.readEmbeddings(); err != nil {
+		return job, err
+	}
+	if job.Lake, err = objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket); err != nil {
+		return job, err
+	}
+	job.Artifacts, err = objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+	return job, err
+}
+
+// run makes a version.
+func (j Job) run(ctx context.Context, out *program.Output) error {
+	bar := out.Bar()
+	defer bar.Close()
+	j.Progress = bar.Show
+	j.Estimated = func(e Estimate) {
+		out.Log.Info("estimated", logkey.Memory, e.Bytes, logkey.Duration, int64(1000*e.Seconds))
+		if bar.Visible() {
+			fmt.Fprintf(out.Stderr, "Training takes up to %d MB and some %.0f s.\n", e.Bytes>>20, e.Seconds)
+		}
+	}
+	result, err := j.Run(ctx)
 	bar.Close()
 	if err != nil {
 		return err

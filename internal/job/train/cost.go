@@ -11,6 +11,8 @@ const (
 	// second: about what two cores with vector units reach in these loops. A fixed number, so that a
 	// budget allows the same candidates on every machine.
 	nominalRate = 20e9
+	// nominalThreads is the processors of that machine.
+	nominalThreads = 2
 	// dualShare: a row with fewer observations than this share of the dimension costs a system of its own size.
 	dualShare = 0.6
 	// turns is what the eigenbasis of a Gram matrix costs, in cubes of the dimension.
@@ -32,6 +34,17 @@ func epochCost(m, t *ials.Matrix, dim int) float64 {
 				cost += k*d*d + d*d*d/3
 			}
 		}
+	}
+	return cost
+}
+
+// mostEpochCost is the epochCost of the costliest matrix of so many interactions.
+func mostEpochCost(customers, products, interactions, dim int) float64 {
+	d, n := float64(dim), float64(interactions)
+	cost := 2*turns*d*d*d + 4*float64(customers+products)*d*d
+	for _, rows := range []int{customers, products} {
+		long := min(float64(rows), n/(dualShare*d)) // rows of a system of d equations, each of d³/3
+		cost += n*d*d + long*d*d*d/3 + 4*n*d
 	}
 	return cost
 }

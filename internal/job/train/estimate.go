@@ -49,6 +49,13 @@ func (c Config) estimate(m *ials.Matrix, ratings, threads int) Estimate {
 	return e
 }
 
+// estimateRows is estimate where only the numbers of rows are known: whoever did what, it is not more.
+func (c Config) estimateRows(customers, products, interactions, threads int) Estimate {
+	dim := c.largestDim()
+	return Estimate{Bytes: memory(customers, products, interactions, dim, threads),
+		Seconds: c.TuneBudget + fits*float64(c.Epochs)*mostEpochCost(customers, products, interactions, dim)/nominalRate}
+}
+
 func (c Config) largestDim() int {
 	if c.Dim > 0 {
 		return c.Dim

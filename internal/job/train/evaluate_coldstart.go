@@ -18,34 +18,52 @@ const (
 	fewestCold = 5
 )
 
+// coldCut is ratings without one product in ten.
+type coldCut struct {
+	cold  []int32         // the products that are held out
+	place map[int32]int32 // of each of them
+	rest  []evaluation.Rating
+	likes *evaluation.Pairs // in rest
+	task  *evaluation.Task
+}
+
+// coldCut is nil where there is too little to measure.
+func (t *Trainer) coldCut(data *Data) *coldCut {
+	c := &coldCut{place: make(map[int32]int32)}
+	for p := range data.Products {
+		if evaluation.Mix(uint64(p)+coldSeed)%coldShare == 0 {
+			c.place[int32(p)] = int32(len(c.cold))
+			c.cold = append(c.cold, int32(p))
+		}
+	}
+	var held []evaluation.Rating
+	for _, r := range data.Ratings {
+		if at, ok := c.place[r.Product]; ok {
+			r.Product = at
+			held = append(held, r)
+		} else {
+			c.rest = append(c.rest, r)
+		}
+	}
+	c.task = evaluation.NewTask(len(c.cold), nil, held, t.Config.MinStars).Sample(mostReported)
+	c.likes = evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(c.rest))
+	c.task.Cases = slices.DeleteFunc(c.task.Cases, func(k evaluation.Case) bool { return len(c.likes.Of[k.Customer]) == 0 })
+	if len(c.cold) < fewestCold || len(c.task.Cases) < fewestCold {
+		return nil
+	}
+	return c
+}
+
 // coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones
 // among themselves by the vectors that their features give them. nil where there is too little to
 // measure.
 func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg ials.Config) (*modelversion.Part, error) {
-	place := make(map[int32]int32) // product → its place among the cold ones
-	var cold []int32
-	for p := range data.Products {
-		if evaluation.Mix(uint64(p)+coldSeed)%coldShare == 0 {
-			place[int32(p)] = int32(len(cold))
-			cold = append(cold, int32(p))
-		}
-	}
-	var rest, held []evaluation.Rating
-	for _, r := range data.Ratings {
-		if at, ok := place[r.Product]; ok {
-			r.Product = at
-			held = append(held, r)
-		} else {
-			rest = append(rest, r)
-		}
-	}
-	task := evaluation.NewTask(len(cold), nil, held, t.Config.MinStars).Sample(mostReported)
-	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(rest))
-	task.Cases = slices.DeleteFunc(task.Cases, func(c evaluation.Case) bool { return len(likes.Of[c.Customer]) == 0 })
-	if len(cold) < fewestCold || len(task.Cases) < fewestCold {
+	c := t.coldCut(data)
+	if c == nil {
 		return nil, nil
 	}
-	f, err := t.fit(ctx, data, signal.cells(rest, nil), cfg, "fit without some products", place)
+	cold := c.cold
+	f, err := t.fit(ctx, data, signal.cells(c.rest, nil), cfg, partNewProducts, c.place)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +72,7 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 		vectors = append(vectors, f.model.Item(int(p))...)
 	}
 	part := &modelversion.Part{What: fmt.Sprintf("%d products held out entirely, ranked among themselves; their popularity is that of their line",
-		len(cold)), Customers: len(task.Cases)}
+		len(cold)), Customers: len(c.task.Cases)}
 	all := []contestant{{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)}}
 	if data.embedded() {
 		_, _ = fillIn(cfg.Dim, len(data.Products), func(p int) bool { return f.itemsFeatured[p] }, productFeatures(data.Products), nil,
@@ -65,8 +83,8 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 		}
 		all = append(all, contestant{RowFeatures, evaluation.Factors(f.model.Users, without, cfg.Dim)})
 	}
-	return part, t.measure(ctx, part, task, append(all, []contestant{
-		{modelversion.RowPopularity, linePopularity(data, likes, cold).Each},
+	return part, t.measure(ctx, part, c.task, append(all, []contestant{
+		{modelversion.RowPopularity, linePopularity(data, c.likes, cold).Each},
 		{modelversion.RowRandom, evaluation.Random(t.Config.Seed).Each},
 	}...))
 }

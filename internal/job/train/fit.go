@@ -82,14 +82,18 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	return f, nil
 }
 
-// fit fits a model, or puts the given vectors in its place. hidden are products whose given vectors do
-// not count.
-func (t *Trainer) fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, stage string,
+// fit fits a model to a part, or puts the given vectors in its place. hidden are products whose given
+// vectors do not count.
+func (t *Trainer) fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config, to part,
 	hidden map[int32]int32) (*fitted, error) {
-	if t.given != nil {
-		return t.given.fit(ctx, data, positives, cfg, hidden)
+	if t.given == nil {
+		return fit(ctx, data, positives, cfg, t.epochs("fit for "+string(to)))
 	}
-	return fit(ctx, data, positives, cfg, t.epochs(stage))
+	g, err := t.given.of(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return g.fit(ctx, data, positives, cfg, hidden)
 }
 
 // encode learns features → vector on the customers that are not empty, and gives the others a vector.

@@ -29,6 +29,8 @@ type Given struct {
 	Until int64
 	// MostUnknown is the largest share of ids that the training set need not know.
 	MostUnknown float64
+	// Fits, if not nil, take the place of Items and Customers.
+	Fits *Fits
 }
 
 // Named are vectors by id.
@@ -63,8 +65,12 @@ type Joined struct {
 }
 
 // inputHash is of everything that a version of given vectors is made from: what a fitted one would be
-// made from, and the vectors' content, whatever the form of their files.
+// made from, and the vectors' content, whatever the form of their files. That of fits does not depend
+// on their vectors, so that it is known before they are made.
 func (g *Given) inputHash(learned string) string {
+	if g.Fits != nil {
+		return checksum.Bytes([]byte("fits\n" + learned + "\n" + g.Fits.Method))
+	}
 	parts := []string{"given", learned, g.Name, strconv.FormatInt(g.Until, 10), g.Items.Hash, ""}
 	if g.Customers != nil {
 		parts[len(parts)-1] = g.Customers.Hash
@@ -79,34 +85,40 @@ type given struct {
 	hasItem, hasOwn  []bool // by product, and by customer
 	features         [][]string
 	embeddings       *dense
-	notes            Import
+	notes            *Import
+	fits             *Fits // nil: the vectors are the same for every part
+	rows             int   // customers and guests, of fits
 }
 
 // join finds the vectors of the data's products and customers.
-func (g *Given) join(data *Data) (*given, error) {
+func (g *Given) join(ctx context.Context, data *Data) (*given, error) {
+	j := &given{features: productFeatures(data.Products), embeddings: data.dense(),
+		notes: &Import{Name: g.Name, LearnedUntil: g.Until}}
+	if g.Fits != nil {
+		return g.joinFits(ctx, data, j)
+	}
 	if g.Customers != nil && g.Customers.Dim != g.Items.Dim {
 		return nil, fmt.Errorf("the vectors in %s have %d components, and those in %s have %d: %w", g.Items.File, g.Items.Dim,
 			g.Customers.File, g.Customers.Dim, ErrGiven)
 	}
-	j := &given{dim: g.Items.Dim, features: productFeatures(data.Products), embeddings: data.dense(),
-		notes: Import{Name: g.Name, LearnedUntil: g.Until}}
+	j.dim = g.Items.Dim
 	var err error
 	j.items, j.hasItem, j.notes.Items, j.notes.ItemScale, err = g.Items.join("products", len(data.Products), g.MostUnknown,
-		func(i int) (string, bool) { return data.Products[i].ID, true })
+		0, func(i int) (string, bool) { return data.Products[i].ID, true })
 	if err != nil || g.Customers == nil {
 		j.customers, j.hasOwn = make([]float32, len(data.Customers)*j.dim), make([]bool, len(data.Customers))
 		return j, err
 	}
 	j.notes.Customers = &Joined{}
 	j.customers, j.hasOwn, *j.notes.Customers, j.notes.CustomerScale, err = g.Customers.join("customers",
-		len(data.Customers), g.MostUnknown, func(i int) (string, bool) { return data.Customers[i].ID, !data.Customers[i].Guest })
+		len(data.Customers), g.MostUnknown, 0, func(i int) (string, bool) { return data.Customers[i].ID, !data.Customers[i].Guest })
 	return j, err
 }
 
-// join puts the vectors in the order of rows, scaled by a power of two to a mean squared length of
-// about one. of is a row's id; false: the row has none.
-func (n *Named) join(what string, rows int, mostUnknown float64, of func(int) (string, bool)) (vectors []float32,
-	has []bool, counts Joined, scale float64, err error) {
+// join puts the vectors in the order of rows, scaled. scale is a power of two; 0 chooses the one that
+// brings their mean squared length nearest to one. of is a row's id; false: the row has none.
+func (n *Named) join(what string, rows int, mostUnknown, scale float64, of func(int) (string, bool)) (vectors []float32,
+	has []bool, counts Joined, scaledBy float64, err error) {
 	d := n.Dim
 	places := make(map[string]int, len(n.IDs))
 	for i, id := range n.IDs {
@@ -150,7 +162,9 @@ func (n *Named) join(what string, rows int, mostUnknown float64, of func(int) (s
 		return nil, nil, counts, 0, fmt.Errorf("%d of the %d ids in %s are none of the training set's %s, more than --max-unknown %g "+
 			"allows; ids are compared as text: %w", counts.Unknown, counts.Given, n.File, what, mostUnknown, ErrGiven)
 	}
-	scale = powerOfTwo(math.Sqrt(float64(counts.Used) / squares))
+	if scale == 0 {
+		scale = powerOfTwo(math.Sqrt(float64(counts.Used) / squares))
+	}
 	multiply(vectors, scale)
 	return vectors, has, counts, scale, nil
 }
@@ -207,12 +221,18 @@ func (g *given) fit(ctx context.Context, data *Data, positives []cell, cfg ials.
 	return f, nil
 }
 
-// scaleCustomers multiplies the customers' vectors by the power of two with which likes score about
-// one, as serving's equations want: the factor that minimises their error over the given rows. It
-// leaves vectors alone that like nothing of what their customers like.
-func (g *given) scaleCustomers(m *ials.Matrix, items []float32, cfg ials.Config) {
+// scaleCustomers multiplies the customers' vectors.
+func (g *given) scaleCustomers(by float64) {
+	multiply(g.customers, by)
+	g.notes.CustomerScale *= by
+}
+
+// likesScale is the power of two that brings the scores of likes nearest to one, as serving's equations
+// want, if customers' vectors are multiplied by it: the factor that minimises their error over the given
+// rows. It is 1 for vectors that like nothing of what their customers like.
+func (g *given) likesScale(m *ials.Matrix, items []float32, cfg ials.Config) float64 {
 	if g.notes.Customers == nil {
-		return
+		return 1
 	}
 	var likes, squares float64
 	for c, has := range g.hasOwn {
@@ -236,11 +256,9 @@ func (g *given) scaleCustomers(m *ials.Matrix, items []float32, cfg ials.Config)
 		squares += cfg.Alpha0 * float64(x) * float64(all[i])
 	}
 	if likes <= 0 || squares <= 0 {
-		return
+		return 1
 	}
-	by := powerOfTwo(likes / squares)
-	multiply(g.customers, by)
-	g.notes.CustomerScale *= by
+	return powerOfTwo(likes / squares)
 }
 
 // later moves what is held out into the training part if the other system may have learned from it.
@@ -260,10 +278,13 @@ func (g *Given) later(c evaluation.Cut) evaluation.Cut {
 	return cut
 }
 
+// honest says that nothing was learned from what is held out.
+func (g *Given) honest() bool { return g == nil || g.Until != 0 || g.Fits != nil }
+
 // compared is the verdict on given vectors beside the live version: without Until a comparison that
 // they did not lose says nothing.
 func (g *Given) compared(v modelversion.Verdict) modelversion.Verdict {
-	if g == nil || g.Until != 0 || v.Decision() != modelversion.OutcomePassed {
+	if g.honest() || v.Decision() != modelversion.OutcomePassed {
 		return v
 	}
 	return modelversion.NewVerdict(modelversion.OutcomeUncompared, modelversion.WithLive, append(v.Reasons,
@@ -272,7 +293,7 @@ func (g *Given) compared(v modelversion.Verdict) modelversion.Verdict {
 
 // caution says what the figures of given vectors are worth.
 func (g *Given) caution(v modelversion.Verdict) modelversion.Verdict {
-	if g != nil && g.Until == 0 {
+	if !g.honest() {
 		v.Reasons = append(v.Reasons, "The given vectors may have been learned from what is held out: then their figures flatter. "+
 			"--learned-until says up to when they were learned.")
 	}

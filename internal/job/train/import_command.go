@@ -13,12 +13,14 @@ import (
 // ImportCommand is `train import`.
 type ImportCommand struct {
 	Flags
-	Items        string `required:"" placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
+	Items        string `placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
 	ItemIDs      string `name:"item-ids" placeholder:"FILE" help:"The products' ids, one in each line, for products' vectors in a .npy file."`
 	Customers    string `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
 	CustomerIDs  string `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
 	Name         string `placeholder:"NAME" help:"Name of the model, for train show."`
 	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. The vectors are tested only on what customers did later. Default: they are tested on the last part of everything, although they may have been learned from it."`
+	Export       string `placeholder:"VERSION" help:"Instead of --items: the export of train export whose parts were fitted. Give the flags of train export as well."`
+	Attempt      string `placeholder:"NAME" help:"The folder attempt=NAME in the export that has the fitted vectors. The attempt that was imported first stays."`
 }
 
 // Run imports.
@@ -27,11 +29,27 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	given, err := c.read()
+	if (c.Items == "") == (c.Export == "") || (c.Export == "") != (c.Attempt == "") {
+		return fmt.Errorf("%w: want --items, or --export and --attempt", program.ErrConfig)
+	}
+	if c.Export != "" && (c.Customers != "" || c.CustomerIDs != "" || c.ItemIDs != "" || c.LearnedUntil != "") {
+		return fmt.Errorf("%w: --export has the vectors of products and customers, and knows what they were learned from; "+
+			"leave --customers, --customer-ids, --item-ids and --learned-until out", program.ErrConfig)
+	}
+	job, err := c.job(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, out, cfg, given)
+	if c.Export == "" {
+		job.Given, err = c.read()
+	} else {
+		job.Given = &Given{Name: c.Name}
+		job.Given.Fits, err = job.fitsOf(ctx, c.Export, c.Attempt)
+	}
+	if err != nil {
+		return err
+	}
+	return job.run(ctx, out)
 }
 
 // read reads the files.
@@ -91,7 +109,11 @@ func readVectors(file, ids string) (*Named, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Named{File: file, Dim: v.Dim, IDs: v.IDs, Values: v.Values, Hash: v.Hash()}, nil
+	return namedBy(file, v), nil
+}
+
+func namedBy(file string, v *vectorfile.Vectors) *Named {
+	return &Named{File: file, Dim: v.Dim, IDs: v.IDs, Values: v.Values, Hash: v.Hash()}
 }
 
 // imported says what of the result, or of the model that was refused, was given; nil: nothing.

@@ -22,8 +22,18 @@ import (
 	"kindred/internal/shop"
 )
 
-// mustEmbeddings writes vectors as the seed's files have them: id and a list in quotes.
+// mustEmbeddings writes vectors as the seed's files have them.
 func mustEmbeddings(t *testing.T, n Named) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "embeddings.csv")
+	if err := os.WriteFile(name, []byte(csvOf(t, n)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// csvOf has an id and a list in quotes in each line.
+func csvOf(t *testing.T, n Named) string {
 	t.Helper()
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
@@ -40,11 +50,15 @@ func mustEmbeddings(t *testing.T, n Named) string {
 	if w.Flush(); err != nil || w.Error() != nil {
 		t.Fatal(err, w.Error())
 	}
-	name := filepath.Join(t.TempDir(), "embeddings.csv")
-	if err := os.WriteFile(name, out.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return out.String()
+}
+
+// runTrain runs the program.
+func runTrain(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, problems bytes.Buffer
+	code = program.Run(t.Context(), "train", Description, &Command{}, args, &out, &problems)
+	return code, out.String(), problems.String()
 }
 
 // reversed is n in another order.
@@ -66,11 +80,7 @@ func TestImportCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := func(args ...string) (code int, stdout, stderr string) {
-		var out, problems bytes.Buffer
-		code = program.Run(t.Context(), "train", Description, &Command{}, args, &out, &problems)
-		return code, out.String(), problems.String()
-	}
+	run := func(args ...string) (code int, stdout, stderr string) { return runTrain(t, args...) }
 	places := []string{"--lake", folder, "--artifacts", folder, "--tune-budget", "0.03", "--scratch-dir", t.TempDir()}
 	importing := func(args ...string) (r struct {
 		NoOp   bool `json:"no_op"`
@@ -153,11 +163,9 @@ func TestImportCommandRefuses(t *testing.T) {
 		"a rule of nonsense": {2, "--repeat", []string{"--items", items, "--repeat", "never"}},
 		"ids of a CSV":       {1, "ids of its own", []string{"--items", items, "--item-ids", items}},
 	} {
-		var out, problems bytes.Buffer
-		args := slices.Concat([]string{"import", "--lake", folder, "--artifacts", folder}, test.args)
-		code := program.Run(t.Context(), "train", Description, &Command{}, args, &out, &problems)
-		if code != test.code || !strings.Contains(problems.String(), test.want) {
-			t.Errorf("%s: exit %d, %s", name, code, problems.String())
+		code, _, stderr := runTrain(t, slices.Concat([]string{"import", "--lake", folder, "--artifacts", folder}, test.args)...)
+		if code != test.code || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s: exit %d, %s", name, code, stderr)
 		}
 	}
 }

@@ -80,29 +80,19 @@ func (r *Result) Unchanged() bool { return r.NoOp }
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
 	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
-	from, err := j.sources(ctx)
+	from, past, identity, err := j.identify(ctx, models)
 	if err != nil {
 		return nil, err
 	}
-	input, err := inputHash(from.set.ContentHash, from.feedback.ContentHash, j.Config, from.planted)
-	if err != nil {
-		return nil, err
-	}
-	input = j.withFiles(input)
-	shop := trainingset.ShopOf(from.set)
-	past, err := j.history(ctx, models, input, shop)
-	if err != nil {
-		return nil, err
-	}
-	id := versionID(input, past.previous)
-	if past.same != "" {
-		id = past.same
+	if f := j.fits(); f != nil && f.Export != identity.ID {
+		return nil, fmt.Errorf("the export %s is for another training set, other flags, or another version before than there are now, "+
+			"which make the version %s: give train import the flags of train export, or run train export again: %w", f.Export,
+			identity.ID, ErrGiven)
 	}
 	m := from.set
-	result := &Result{ModelVersion: id, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
+	result := &Result{ModelVersion: identity.ID, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
-	identity := modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: m.Run, Shop: shop}
 	v, err := j.model(ctx, from, models, past, identity, result)
 	noLikes := errors.Is(err, ials.ErrNoInteractions)
 	if err != nil && (!noLikes || past.judged) {
@@ -120,29 +110,54 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-// model makes the model, or finds it made and makes it current. What popularity answers instead of
+// identify says which version the run is to make, and from what. It reads no rows.
+func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sources, past past, identity modelversion.Version, err error) {
+	if from, err = j.sources(ctx); err != nil {
+		return nil, past, identity, err
+	}
+	input, err := inputHash(from.set.ContentHash, from.feedback.ContentHash, j.Config, from.planted)
+	if err != nil {
+		return nil, past, identity, err
+	}
+	input = j.withFiles(input)
+	shop := trainingset.ShopOf(from.set)
+	if past, err = j.history(ctx, models, input, shop); err != nil {
+		return nil, past, identity, err
+	}
+	id := versionID(input, past.previous)
+	if past.same != "" {
+		id = past.same
+	}
+	return from, past, modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: from.set.Run, Shop: shop}, nil
+}
+
+// restore makes the version current again, if it is there and whole. What popularity answers instead of
 // stays where it is.
+func restore(ctx context.Context, models *commit.Repository, past past, identity modelversion.Version) (found bool, err error) {
+	if past.current(standInID(identity.Input, identity.ID)) {
+		_, err = models.Manifest(ctx, identity.ID)
+	} else {
+		_, _, err = models.Restore(ctx, identity.ID)
+	}
+	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) {
+		return false, nil // training again puts a lost file back
+	}
+	return err == nil, err
+}
+
+// model makes the model, or finds it made and makes it current.
 func (j Job) model(ctx context.Context, from *sources, models *commit.Repository, past past,
 	identity modelversion.Version, result *Result) (*modelversion.Version, error) {
-	find := func() (err error) {
-		if past.current(standInID(identity.Input, identity.ID)) {
-			_, err = models.Manifest(ctx, identity.ID)
-		} else {
-			_, _, err = models.Restore(ctx, identity.ID)
-		}
-		return err
-	}
-	switch err := find(); {
-	case err == nil:
-		result.NoOp = true
-		v, _, _, err := modelfile.ReadSummary(ctx, models, identity.ID, j.ScratchDir)
-		return v, err
-	// training again puts a lost file back
-	case errors.Is(err, objectstore.ErrNotFound), errors.Is(err, commit.ErrCorrupt):
-		return j.make(ctx, from, models, past, identity)
-	default:
+	found, err := restore(ctx, models, past, identity)
+	if err != nil {
 		return nil, err
 	}
+	if !found {
+		return j.make(ctx, from, models, past, identity)
+	}
+	result.NoOp = true
+	v, _, _, err := modelfile.ReadSummary(ctx, models, identity.ID, j.ScratchDir)
+	return v, err
 }
 
 // sources are what a version is made from.
@@ -197,14 +212,7 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	var v *modelversion.Version
-	if j.Given == nil { // given vectors are cheap to evaluate again
-		if identity.Learned, err = inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted); err != nil {
-			return nil, err
-		}
-		identity.Learned = j.withFiles(identity.Learned)
-		v, err = j.carry(ctx, models, past, data.Products, identity)
-	}
+	v, err := j.carried(ctx, from, models, past, data, &identity)
 	if err == nil && v == nil {
 		v, err = j.train(ctx, from, models, data, identity)
 	}
@@ -215,6 +223,20 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 		return nil, err
 	}
 	return v, nil
+}
+
+// carried is carry, for what may be carried over. It fills in identity's Learned.
+func (j Job) carried(ctx context.Context, from *sources, models *commit.Repository, past past, data *input,
+	identity *modelversion.Version) (*modelversion.Version, error) {
+	if j.Given != nil && j.Given.Fits == nil { // given vectors are cheap to evaluate again
+		return nil, nil
+	}
+	learned, err := inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted)
+	if err != nil {
+		return nil, err
+	}
+	identity.Learned = j.withFiles(learned)
+	return j.carry(ctx, models, past, data.Products, *identity)
 }
 
 // input is a training set as it was read, with what customers did since.

@@ -10,34 +10,44 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// compare judges the configuration against the version before on what is newer than that one: on
-// the ratings that it does not know. To be fair, the candidate is fitted without them too: both
-// know the same, and are asked for what came after.
-func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*modelversion.Part, modelversion.Verdict, error) {
+// liveCut is what the version before knows, and what is newer. task is nil where nothing can be
+// compared. owns are that version's customers by id.
+func (t *Trainer) liveCut(data *Data, repeats *modelversion.Repeats) (cut evaluation.Cut, task *evaluation.Task, owns map[string]int) {
 	live := t.Previous
-	owns := make(map[string]int, len(live.Customers))
+	owns = make(map[string]int, len(live.Customers))
 	for i, c := range live.Customers {
 		owns[c.ID] = i
 	}
-	var known, newer []evaluation.Rating
 	for _, r := range data.Ratings {
 		i, ok := owns[data.Customers[r.Customer].ID]
 		if !ok {
 			continue // neither may know them
 		}
 		_, owned := slices.BinarySearch(live.Customers[i].Rated, data.Products[r.Product].ID)
-		if owned || t.Given != nil && r.RatedAt <= t.Given.Until {
-			known = append(known, r)
+		if owned || t.Given != nil && t.Given.Fits == nil && r.RatedAt <= t.Given.Until {
+			cut.Train = append(cut.Train, r)
 		} else {
-			newer = append(newer, r)
+			cut.Held = append(cut.Held, r)
 		}
 	}
-	task := t.task(data, evaluation.Cut{Train: known, Held: newer}, nil, chosen.repeats, chosen.repeats).Sample(mostReported)
-	if len(task.Cases) == 0 || len(t.Config.Positives(known)) == 0 {
+	task = t.task(data, cut, nil, repeats, repeats).Sample(mostReported)
+	if len(task.Cases) == 0 || len(t.Config.Positives(cut.Train)) == 0 {
+		task = nil
+	}
+	return cut, task, owns
+}
+
+// compare judges the configuration against the version before on what is newer than that one: on
+// the ratings that it does not know. To be fair, the candidate is fitted without them too: both
+// know the same, and are asked for what came after.
+func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*modelversion.Part, modelversion.Verdict, error) {
+	live := t.Previous
+	cut, task, owns := t.liveCut(data, chosen.repeats)
+	if task == nil {
 		return nil, evaluation.NotWorse(evaluation.Scores{}, evaluation.Scores{}, live.ID), nil
 	}
-	f, err := t.fit(ctx, data, chosen.signal.cells(known, data.feedbackBefore(newer)), chosen.solver,
-		"fit for the comparison", nil)
+	f, err := t.fit(ctx, data, chosen.signal.cells(cut.Train, data.feedbackBefore(cut.Held)), chosen.solver,
+		partComparison, nil)
 	if err != nil {
 		return nil, modelversion.Verdict{}, err
 	}
@@ -48,7 +58,7 @@ func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*mode
 			copy(users[i*live.Solver.Dim:], live.Customers[own].Vector)
 		}
 	}
-	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(newer), live.ID),
+	part := &modelversion.Part{What: fmt.Sprintf("%d ratings that version %s does not know", len(cut.Held), live.ID),
 		Customers: len(task.Cases)}
 	model, err := evaluation.Measure(ctx, task, t.threads(), f.rank())
 	if err != nil {

@@ -2,10 +2,14 @@ package train
 
 import (
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
+	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
 )
@@ -94,5 +98,50 @@ func TestTheEstimateGrowsWithTheData(t *testing.T) {
 	small, large := memory(100_000, 20_000, 2_000_000, 64, 2), memory(100_000, 20_000, 20_000_000, 64, 2)
 	if grown := large - small; grown < 18_000_000*100 || grown > 18_000_000*300 {
 		t.Errorf("2 M interactions %d bytes, 20 M %d", small, large)
+	}
+}
+
+// TestTheEstimateByRowsIsNeverBelowThatOfTheData: whoever did what.
+func TestTheEstimateByRowsIsNeverBelowThatOfTheData(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		customers, products := rapid.IntRange(1, 60).Draw(t, "customers"), rapid.IntRange(1, 60).Draw(t, "products")
+		busy := rapid.IntRange(1, customers).Draw(t, "busy customers")
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		var cells []cell
+		for c := range busy {
+			for p := range products {
+				if rng.IntN(2) == 0 {
+					cells = append(cells, cell{int32(c), int32(p), 1})
+				}
+			}
+		}
+		cfg := DefaultConfig()
+		cfg.Dim = rapid.IntRange(2, 80).Draw(t, "dim")
+		known := cfg.estimate(matrix(customers, products, cells), len(cells), 2)
+		guess := cfg.estimateRows(customers, products, len(cells), 2)
+		if guess.Bytes < known.Bytes || guess.Seconds < known.Seconds {
+			t.Fatalf("by rows %+v, by data %+v", guess, known)
+		}
+	})
+}
+
+// TestSizeSaysWhetherThisMachineIsEnough: by memory, and by time if asked.
+func TestSizeSaysWhetherThisMachineIsEnough(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if code, _, stderr := runTrain(t, "size", "--lake", "file://"+folder); code != 1 || !strings.Contains(stderr, "run etl first") {
+		t.Errorf("before etl: exit %d, %s", code, stderr)
+	}
+	mustSeed(t, objectstore.NewFolder(folder), 1)
+	for _, test := range []struct {
+		code int
+		args []string
+	}{{0, nil}, {0, []string{"--memory", "1000000000", "--most-hours", "1"}}, {3, []string{"--memory", "1000"}},
+		{3, []string{"--most-hours", "0.001"}}, {2, []string{"--dim", "1"}}} {
+		code, stdout, stderr := runTrain(t, append([]string{"size", "--lake", "file://" + folder}, test.args...)...)
+		if code != test.code || code != 2 && !strings.Contains(stdout, "takes up to") || (code == 3) != strings.Contains(stderr, "Spark") {
+			t.Errorf("size %v: exit %d, want %d: %s%s", test.args, code, test.code, stdout, stderr)
+		}
 	}
 }

@@ -78,7 +78,7 @@ func (t *Trainer) task(data *Data, cut evaluation.Cut, limit map[int32]int64,
 func (t *Trainer) tuneRepeats(ctx context.Context, data *Data, signal Signal, solver ials.Config, validation,
 	test evaluation.Cut) (best *modelversion.Repeats, tried []TriedRepeat, err error) {
 	f, err := t.fit(ctx, data, signal.cells(validation.Train, data.feedbackBefore(validation.Held, test.Held)), solver,
-		"fit to choose a rule for repeats", nil)
+		partValidation, nil)
 	if err != nil {
 		return nil, nil, err
 	}

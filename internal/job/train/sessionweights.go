@@ -84,7 +84,7 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cf
 // sessionModel is the model whose sessions are replayed.
 func (t *Trainer) sessionModel(ctx context.Context, data *Data, positives []cell, cfg ials.Config) (*fitted, error) {
 	if t.given != nil {
-		return t.given.fit(ctx, data, positives, cfg, nil)
+		return t.fit(ctx, data, positives, cfg, partValidation, nil)
 	}
 	m := matrix(len(data.Customers), len(data.Products), positives)
 	model, err := ials.Fit(ctx, m, cfg, nil)

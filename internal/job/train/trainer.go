@@ -172,14 +172,12 @@ const splitSeed = 1
 // the training part to tune, one on the training part for the report, and one on everything for the
 // version. Neither names nor the order of rows change the outcome (see Data.ordered).
 func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version, error) {
-	data = data.ordered()
-	if len(t.Config.Positives(data.Ratings)) == 0 {
-		return nil, fmt.Errorf("train on %d ratings, none with %d stars or more: %w",
-			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
+	data, err := t.prepare(data)
+	if err != nil {
+		return nil, err
 	}
 	if t.Given != nil {
-		var err error
-		if t.given, err = t.Given.join(data); err != nil {
+		if t.given, err = t.Given.join(ctx, data); err != nil {
 			return nil, err
 		}
 		t.Config.Dim = t.given.dim
@@ -203,7 +201,7 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, err
 	}
-	final, err := t.fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, "fit on everything", nil)
+	final, err := t.fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, partEverything, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
@@ -214,6 +212,16 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		return nil, fmt.Errorf("encode what was tried: %w", err)
 	}
 	return v, nil
+}
+
+// prepare brings the data into canonical order. ials.ErrNoInteractions where nobody likes anything.
+func (t *Trainer) prepare(data *Data) (*Data, error) {
+	data = data.ordered()
+	if len(t.Config.Positives(data.Ratings)) == 0 {
+		return nil, fmt.Errorf("train on %d ratings, none with %d stars or more: %w",
+			len(data.Ratings), t.Config.MinStars, ials.ErrNoInteractions)
+	}
+	return data, nil
 }
 
 // split holds a part out that given vectors, if their time is known, were not learned from.
@@ -308,8 +316,7 @@ func (t *Trainer) finishTuning(ctx context.Context, data *Data, chosen choice, v
 func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 	chosen choice) (report modelversion.Report, err error) {
 	base := chosen.solver
-	judged, err := t.fit(ctx, data, chosen.signal.cells(test.Train, data.feedbackBefore(test.Held)), base,
-		"fit for the report", nil)
+	judged, err := t.fit(ctx, data, chosen.signal.cells(test.Train, data.feedbackBefore(test.Held)), base, partReport, nil)
 	if err != nil {
 		return report, fmt.Errorf("fit the training part: %w", err)
 	}
@@ -346,7 +353,7 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	}
 	var imported *Import
 	if t.given != nil {
-		imported = &t.given.notes
+		imported = t.given.notes
 	}
 	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats,
 		RepeatsTried: chosen.rules, Near: chosen.near,

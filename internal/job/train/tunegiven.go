@@ -19,9 +19,13 @@ func (t *Trainer) tuneGiven(ctx context.Context, data *Data, test evaluation.Cut
 	if len(t.task(data, validation, nil, nil, nil).Cases) < fewestCold { // too little is later than the given vectors
 		validation = t.splitAll(data, test.Train)
 	}
-	items, _ := t.given.itemsOf(nil)
+	g, err := t.given.of(ctx, partValidation)
+	if err != nil {
+		return choice{}, err
+	}
+	items, _ := g.itemsOf(nil)
 	solve := func(ctx context.Context, m *ials.Matrix, cfg ials.Config) (*ials.Model, error) {
-		return t.given.fold(ctx, m, items, cfg)
+		return g.fold(ctx, m, items, cfg)
 	}
 	signal := t.Config.begin(data)
 	known := data.feedbackBefore(validation.Held, test.Held)
@@ -48,12 +52,11 @@ func (t *Trainer) tuneGiven(ctx context.Context, data *Data, test evaluation.Cut
 	}
 	base := winner.base
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
-	var err error
-	if data.Counted {
+	if data.Counted && t.Given.Fits == nil { // fits were made with the weights that the search begins with
 		if signal, err = winner.signal(ctx, t.Config.Signal, signal, best, cells, known); err != nil {
 			return choice{}, fmt.Errorf("tune the weights of interactions: %w", err)
 		}
 	}
-	t.given.scaleCustomers(cells(signal), items, base)
+	t.given.scaleCustomers(g.likesScale(cells(signal), items, base))
 	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: tried}, validation, test)
 }

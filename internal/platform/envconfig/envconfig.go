@@ -49,6 +49,7 @@ const (
 	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT
+	FitsPrefix           = "fits"              // in Artifacts: run=<version>/…, CURRENT
 	RecommendationPrefix = "recommendations/"  // in Recommendations: Firehose's prefix
 	QuarantinePrefix     = "quarantine/"       // in Recommendations: one object per quarantined event
 	FailurePrefix        = "aws/lambda/"       // in Recommendations: the mapping's OnFailure objects

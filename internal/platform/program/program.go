@@ -1,6 +1,6 @@
 // Package program is what every command of kindred shares: it parses flags and environment, ends on
 // SIGINT and SIGTERM, logs to standard error and prints one result to standard output. It owns the
-// exit codes (0 done, 1 failed, 2 bad configuration), --help, --version, the envelope of --json and
+// exit codes (0 done, 1 failed, 2 bad configuration, 3 too large), --help, --version, the envelope of --json and
 // the line that says which shop, lake and vector database a command works on. It does not know what
 // any command does.
 package program
@@ -26,6 +26,10 @@ import (
 // ErrConfig marks an error that the caller mends by other flags or variables; wrap it with %w for
 // exit code 2.
 var ErrConfig = envconfig.ErrConfig
+
+// ErrTooLarge marks an error about work that is too large for this machine and was not begun; wrap it
+// with %w for exit code 3.
+var ErrTooLarge = errors.New("too large for this machine")
 
 // flags are the ones that every command has.
 type flags struct {
@@ -97,6 +101,9 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		}
 		if errors.Is(err, ErrConfig) {
 			return 2
+		}
+		if errors.Is(err, ErrTooLarge) {
+			return 3
 		}
 		return 1
 	}
