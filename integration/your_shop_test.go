@@ -113,4 +113,7 @@ func TestYourShopsCommandsRun(t *testing.T) {
 	if !strings.Contains(string(out), `"live":true`) {
 		t.Errorf("the shop is not live:\n%s", out)
 	}
+	if !strings.Contains(string(out), "too few orders") {
+		t.Errorf("nothing says that the shop is too small to learn from:\n%s", out)
+	}
 }

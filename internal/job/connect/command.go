@@ -131,6 +131,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	r.result.ModelVersion, r.result.Report = train.ModelVersion, train.Report
+	if text := tooFew(train.Report); text != "" {
+		r.say("  %s", text)
+	}
 	for _, reason := range train.Report.Verdict.Reasons {
 		r.say("  %s", reason)
 	}
