@@ -64,7 +64,7 @@ type RunCommand struct {
 	Dim    int    `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	Epochs int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed   uint64 `default:"1" help:"Seed of the random initial vectors."`
-	Parts  string `default:"vectors" enum:"vectors,auto" env:"TRAIN_PARTS" help:"Parts of a model. With vectors, scores are inner products of vectors. With auto, the weights of each product's nearest neighbours are added if the ranking of the validation data certainly becomes better."`
+	Parts  string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, the weights of each product's nearest neighbours are added to the inner products of vectors, if the ranking of the validation data certainly becomes better. With vectors, scores are inner products alone."`
 }
 
 // ShowCommand is `train show`.
@@ -79,10 +79,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	cfg.Dim, cfg.Epochs, cfg.Seed = c.Dim, c.Epochs, c.Seed
-	if c.Parts == PartsAuto {
-		cfg.Parts = PartsAuto
-	}
+	cfg.Dim, cfg.Epochs, cfg.Seed, cfg.Parts = c.Dim, c.Epochs, c.Seed, c.Parts
 	job, err := c.job(ctx, cfg)
 	if err != nil {
 		return err
@@ -101,6 +98,7 @@ func (c *Flags) config() (Config, error) {
 		return Config{}, fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight", program.ErrConfig, err)
 	}
 	cfg := DefaultConfig()
+	cfg.Parts = "" // others' vectors are all that a version of them has; RunCommand says what it may add
 	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget, c.ViewWeight, c.CartWeight
 	cfg.Signal = Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
 		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}
@@ -267,7 +265,7 @@ func (r *Result) configuration(b *strings.Builder) {
 	fmt.Fprintf(b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
 		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
-	if r.Config.Config.Parts == PartsAuto {
+	if r.Config.Near != nil {
 		b.WriteString(r.Config.Near.sentence())
 	}
 	if r.Config.Embeddings != nil {

@@ -17,6 +17,9 @@ const (
 	dualShare = 0.6
 	// turns is what the eigenbasis of a Gram matrix costs, in cubes of the dimension.
 	turns = 10
+	// pairWork is what a pair of products of a customer costs while neighbours are summed up: a read and a
+	// write somewhere in memory.
+	pairWork = 10
 )
 
 // epochCost is the operations of one sweep over both sides of m, whose transposed is t.
@@ -52,6 +55,23 @@ func mostEpochCost(customers, products, interactions, dim int) float64 {
 // rankCost is the operations of ranking all products for so many customers.
 func rankCost(cases, products, dim int) float64 {
 	return 2 * float64(cases) * float64(products) * float64(dim)
+}
+
+// fitsCost is the operations of a training besides tuning.
+func fitsCost(m *ials.Matrix, dim, epochs int) float64 {
+	return float64(fits*epochs) * epochCost(m, m.Transposed(), dim)
+}
+
+// cost is the operations that neighbours take, to choose them for so many customers and in all the fits.
+func (s *nearSearch) cost(cases int) float64 {
+	m, pairs := s.matrix, 0.0
+	for r := range m.Rows {
+		k := float64(m.Start[r+1] - m.Start[r])
+		pairs += k * k
+	}
+	trials := float64(1 + len(nearRarities)*len(nearWeights))
+	return tuneEpochs*epochCost(m, m.Transposed(), s.solver.Dim) + rankCost(cases, m.Cols, s.solver.Dim) +
+		trials*rankCost(cases, m.Cols, 1) + (1+fits)*pairWork*pairs
 }
 
 // sampled is every n-th row of m, chosen by hash; the others are empty.

@@ -23,8 +23,9 @@ const (
 	// rowBytes is what a customer or product takes besides its vectors: names, features, and 200
 	// neighbours of 8 bytes.
 	rowBytes = 2000
-	// neighbourBytes is what a neighbour takes. Lists are there twice while a version is put together.
-	neighbourBytes = 8
+	// neighbourBytes is what a neighbour takes. A customer's list is there twice while a version is put
+	// together, and a product's for each rarity while they are compared.
+	neighbourBytes, nearCopies = 8, 2
 	// fits is how often a training fits a model, in addition to tuning: for the report, for the
 	// served version, without the products of the cold-start test, and without the ratings that are
 	// newer than the version before.
@@ -36,24 +37,41 @@ type Estimate struct {
 	Bytes int64 `json:"bytes"`
 	// Seconds of a nominal machine with 20 Gflop/s; without vector units several times as many.
 	Seconds float64 `json:"seconds"`
+	near    int64   // the part of Bytes that neighbours take, whatever the dimension
 }
 
 // estimate prices a training at its largest dimension.
 func (c Config) estimate(m *ials.Matrix, ratings, threads int) Estimate {
 	dim := c.largestDim()
-	seconds := c.TuneBudget + fits*float64(c.Epochs)*epochCost(m, m.Transposed(), dim)/nominalRate
-	e := Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads), Seconds: seconds}
+	operations := c.TuneBudget*nominalRate + fitsCost(m, dim, c.Epochs)
+	e := Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads)}
 	if c.Parts == PartsAuto {
-		e.Bytes += 2 * neighbourBytes * (int64(m.Rows)*modelversion.CustomerNeighbours + int64(m.Cols)*nearMost)
+		search := nearSearch{matrix: m, solver: ials.Config{Dim: dim}}
+		if more := search.cost(min(mostCases, m.Rows)); more < operations {
+			operations += more
+		}
+		e.near = nearMemory(m.Rows, m.Cols)
+		e.Bytes += e.near
 	}
+	e.Seconds = operations / nominalRate
 	return e
 }
 
 // estimateRows is estimate where only the numbers of rows are known: whoever did what, it is not more.
 func (c Config) estimateRows(customers, products, interactions, threads int) Estimate {
 	dim := c.largestDim()
-	return Estimate{Bytes: memory(customers, products, interactions, dim, threads),
+	e := Estimate{Bytes: memory(customers, products, interactions, dim, threads),
 		Seconds: c.TuneBudget + fits*float64(c.Epochs)*mostEpochCost(customers, products, interactions, dim)/nominalRate}
+	if c.Parts == PartsAuto { // neighbours that would take longer than the rest are not tried
+		e.near = nearMemory(customers, products)
+		e.Bytes, e.Seconds = e.Bytes+e.near, 2*e.Seconds
+	}
+	return e
+}
+
+// nearMemory is what neighbours take.
+func nearMemory(customers, products int) int64 {
+	return neighbourBytes * (nearCopies*int64(customers)*modelversion.CustomerNeighbours + int64(len(nearRarities))*int64(products)*nearMost)
 }
 
 func (c Config) largestDim() int {
@@ -73,7 +91,7 @@ func (e Estimate) fit(available int64, customers, products, ratings, dim, thread
 	if available <= 0 || e.Bytes <= available {
 		return nil
 	}
-	smaller := memory(customers, products, ratings, smallestDim, threads)
+	smaller := memory(customers, products, ratings, smallestDim, threads) + e.near
 	return fmt.Errorf("train %d ratings of %d customers and %d products: dimension %d needs up to %.1f MB (dimension %d: %.1f MB) and %.1f MB are free: %w",
 		ratings, customers, products, dim, float64(e.Bytes)/1e6, smallestDim, float64(smaller)/1e6, float64(available)/1e6, ErrMemory)
 }

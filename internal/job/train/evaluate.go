@@ -41,6 +41,7 @@ type Evaluation struct {
 	Memory     int64 // as in Trainer
 	Progress   func(stage string, done, total int64)
 	Measured   func(EvaluationRow) // hears each row as soon as it is there
+	spent      float64             // operations of kindred's tuning
 }
 
 // estimate is what the largest of the rows takes.
@@ -259,6 +260,7 @@ func (e *Evaluation) tune(ctx context.Context, train *evaluation.Pairs, task *ev
 		budget: e.TuneBudget * nominalRate, largest: e.LargestDim, margin: noticeable,
 		progress: func(done, total int) { e.Progress("tune kindred", int64(done), int64(total)) }}
 	best, err := search.search(ctx, 0)
+	e.spent = search.spent
 	*out = EvaluationConfig{Used: Used{Dim: best.Dim, Alpha0: best.Alpha0, Lambda: best.Lambda, Nu: nu, Epochs: e.Epochs},
 		Seed:       e.Seed,
 		TuneBudget: e.TuneBudget, Refit: e.Refit, Tried: search.tried}

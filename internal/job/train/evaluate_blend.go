@@ -68,7 +68,7 @@ func (e *Evaluation) blend(result *EvaluationResult) contender {
 		if err != nil {
 			return nil, err
 		}
-		unit, chosen := evaluation.Spread(task, dense), []chosenPart(nil)
+		unit, chosen := evaluation.Spread(task, e.Threads, dense), []chosenPart(nil)
 		type candidate struct {
 			kind string
 			part evaluation.Part
@@ -80,7 +80,7 @@ func (e *Evaluation) blend(result *EvaluationResult) contender {
 			if err != nil {
 				return nil, err
 			}
-			if spread := evaluation.Spread(task, rank); spread > 0 {
+			if spread := evaluation.Spread(task, e.Threads, rank); spread > 0 {
 				left = append(left, candidate{p.name[:4], evaluation.Part{Name: p.name, Rank: rank}, unit / spread})
 			}
 		}
@@ -144,9 +144,5 @@ func (e *Evaluation) dense(ctx context.Context, train *evaluation.Pairs, used Us
 // figures is what tuning maximises, by customer.
 func (e *Evaluation) figures(ctx context.Context, task *evaluation.Task, parts []evaluation.Part) ([]float64, error) {
 	scores, err := evaluation.Measure(ctx, task, e.Threads, evaluation.Sum(parts))
-	figures := make([]float64, len(scores.NDCG20))
-	for i := range figures {
-		figures[i] = (scores.NDCG20[i] + scores.Recall20[i]) / 2
-	}
-	return figures, err
+	return figures(scores), err
 }

@@ -7,8 +7,7 @@ import (
 	"kindred/internal/model/ials"
 )
 
-// RowNear is kindred with the neighbours that the validation part asks for, as `train --parts auto`
-// makes it.
+// RowNear is kindred with the neighbours that the validation part asks for, as train makes it.
 const RowNear = "kindred-near"
 
 // near is the contender. It begins with kindred's vectors as tuned.
@@ -20,9 +19,10 @@ func (e *Evaluation) near(result *EvaluationResult) contender {
 	}
 	return contender{name: RowNear, tune: func(ctx context.Context, train *evaluation.Pairs,
 		task *evaluation.Task) (option, error) {
-		near, err := nearSearch{train.Matrix(), task, config(), func(done, total int) {
-			e.Progress("tune "+RowNear, int64(done), int64(total))
-		}}.search(ctx)
+		m := train.Matrix()
+		search := nearSearch{matrix: m, task: task, solver: config(), budget: e.spent + fitsCost(m, result.Config.Dim, result.Config.Epochs),
+			progress: func(done, total int) { e.Progress("tune "+RowNear, int64(done), int64(total)) }}
+		near, err := search.search(ctx)
 		return option{"near": near}, err
 	}, fit: func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
 		m := train.Matrix()

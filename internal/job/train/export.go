@@ -43,18 +43,20 @@ type exportDetails struct {
 // export that is there already is written no more. Errors are those of Run.
 func (j Job) Export(ctx context.Context) (*Exported, error) {
 	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
-	from, past, identity, err := j.identify(ctx, models)
+	from, past, names, err := j.identify(ctx, models)
 	if err != nil {
 		return nil, err
 	}
+	identity := names[len(names)-1]
 	result := &Exported{ModelVersion: identity.ID}
-	if result.NoOp, err = restore(ctx, models, past, identity); err != nil || result.NoOp {
+	there, err := restore(ctx, models, past, names)
+	if result.NoOp = there != ""; err != nil || result.NoOp {
 		return result, err
 	}
 	var details exportDetails
 	export, err := fitfile.Open(ctx, j.Artifacts, identity.ID, &details)
 	if errors.Is(err, objectstore.ErrNotFound) {
-		if result.NoOp, err = j.carryOrExport(ctx, from, models, past, identity); err == nil && !result.NoOp {
+		if result.NoOp, err = j.carryOrExport(ctx, from, models, past, names); err == nil && !result.NoOp {
 			export, err = fitfile.Open(ctx, j.Artifacts, identity.ID, &details)
 		}
 	}
@@ -68,16 +70,16 @@ func (j Job) Export(ctx context.Context) (*Exported, error) {
 
 // carryOrExport makes the version of an earlier one, if that can be, and exports otherwise.
 func (j Job) carryOrExport(ctx context.Context, from *sources, models *commit.Repository, past past,
-	identity modelversion.Version) (carried bool, err error) {
+	names []modelversion.Version) (carried bool, err error) {
 	data, err := j.read(ctx, from)
 	if err != nil {
 		return false, fmt.Errorf("read training set: %w", err)
 	}
-	v, err := j.carried(ctx, from, models, past, data, &identity)
+	v, err := j.carried(ctx, from, models, past, data, names)
 	if err != nil {
 		return false, err
 	}
-	if v == nil {
+	if identity := names[len(names)-1]; v == nil {
 		return false, j.export(ctx, models, data.Data, identity.ID, identity.Previous)
 	}
 	_, err = modelfile.Write(ctx, models, v, j.ScratchDir)

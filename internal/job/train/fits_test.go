@@ -37,6 +37,13 @@ func mustFitElsewhere(t *testing.T, data *Data, cells []cell, cfg ials.Config) (
 	return numbered(m.Cols, m.Transposed().Empty, model.Item), numbered(m.Rows, m.Empty, model.User)
 }
 
+// vectorsAlone is quick without neighbours, which another program does not fit.
+func vectorsAlone() Config {
+	cfg := quick()
+	cfg.Parts = PartsVectors
+	return cfg
+}
+
 // TestFitsOfAnotherProgramAreMeasuredAsOurOwn: if another program fits the exported parts as train does,
 // the report has train's figures, in every part, and the verdict is as certain. Vectors that knew what is
 // held out would reach 0.1 more. Train's own fits take one more half-step, if a product has no likes.
@@ -46,15 +53,15 @@ func TestFitsOfAnotherProgramAreMeasuredAsOurOwn(t *testing.T) {
 	until := data.Ratings[len(data.Ratings)/2].RatedAt
 	old := *data
 	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool { return r.RatedAt > until })
-	live := mustTrain(t, Trainer{Config: quick()}, &old)
-	own := mustTrain(t, Trainer{Config: quick(), Previous: live}, data)
+	live := mustTrain(t, Trainer{Config: vectorsAlone()}, &old)
+	own := mustTrain(t, Trainer{Config: vectorsAlone(), Previous: live}, data)
 	var notes Notes
 	if err := json.Unmarshal(own.Training, &notes); err != nil {
 		t.Fatal(err)
 	}
 	used := ials.Config{Dim: notes.Used.Dim, Alpha0: notes.Used.Alpha0, Lambda: notes.Used.Lambda, Nu: notes.Used.Nu,
 		Epochs: notes.Used.Epochs, Seed: 1, Threads: 1}
-	exporter := Trainer{Config: quick(), Previous: live}
+	exporter := Trainer{Config: vectorsAlone(), Previous: live}
 	ordered, err := exporter.prepare(data)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +80,7 @@ func TestFitsOfAnotherProgramAreMeasuredAsOurOwn(t *testing.T) {
 		products, customers := mustFitElsewhere(t, ordered, cells[part(name)], used)
 		return products, customers, nil
 	}}
-	other := mustTrain(t, Trainer{Config: quick(), Previous: live, Given: &Given{Fits: fits}}, data)
+	other := mustTrain(t, Trainer{Config: vectorsAlone(), Previous: live, Given: &Given{Fits: fits}}, data)
 	if len(asked) != 5 {
 		t.Errorf("the parts %v were asked for", asked)
 	}
@@ -90,7 +97,7 @@ func TestFitsOfAnotherProgramAreMeasuredAsOurOwn(t *testing.T) {
 		t.Errorf("verdict %v %v, train's own %v %v", a.Decision(), a.Reasons, b.Decision(), b.Reasons)
 	}
 	fits.Rows = "another order"
-	if _, err := (&Trainer{Config: quick(), Given: &Given{Fits: fits}}).Train(t.Context(), data); err == nil ||
+	if _, err := (&Trainer{Config: vectorsAlone(), Given: &Given{Fits: fits}}).Train(t.Context(), data); err == nil ||
 		!strings.Contains(err.Error(), "run train export again") {
 		t.Errorf("another order of rows: %v", err)
 	}

@@ -28,7 +28,7 @@ const longestHistory = 30
 
 // past is what the earlier versions have to offer.
 type past struct {
-	same     string               // made from the same input; empty: none
+	same     *modelfile.Ancestor  // made from the same input; nil: none
 	previous string               // the last version that the gate did not refuse, and that was made from another input
 	judged   bool                 // previous beats the baselines: a model has passed
 	versions []modelfile.Ancestor // latest first
@@ -49,9 +49,10 @@ func OtherShop(ctx context.Context, artifacts objectstore.Store, shop string) (s
 	return "", nil
 }
 
-// history looks among the earlier versions of the shop. train takes past.previous for the live
-// version, because it does not ask the vector database. Errors: ErrOtherShop.
-func (j Job) history(ctx context.Context, models *commit.Repository, input, shop string) (p past, err error) {
+// history looks among the earlier versions of the shop for those made from one of the inputs, and for
+// the one before. train takes past.previous for the live version, because it does not ask the vector
+// database. Errors: ErrOtherShop.
+func (j Job) history(ctx context.Context, models *commit.Repository, inputs []string, shop string) (p past, err error) {
 	first, earlier := true, ""
 	for a, err := range modelfile.Ancestors(ctx, models, longestHistory) {
 		if err != nil {
@@ -68,8 +69,8 @@ func (j Job) history(ctx context.Context, models *commit.Repository, input, shop
 				"--replace-shop", ErrOtherShop, j.Artifacts, a.Shop, shop, shop, shop, a.Shop)
 		}
 		p.versions = append(p.versions, a)
-		if a.Input == input { // what it was compared with was current before it
-			p.same, p.previous, p.judged, earlier = a.ID, "", false, ""
+		if slices.Contains(inputs, a.Input) { // what it was compared with was current before it
+			p.same, p.previous, p.judged, earlier = &a, "", false, ""
 			continue
 		}
 		if p.previous != "" {
@@ -112,11 +113,13 @@ func isLost(err error) bool {
 // factors, report and verdict, and the products' names and stock of today. It is nil where there is
 // none that can be read.
 func (j Job) carry(ctx context.Context, models *commit.Repository, past past, products []Product,
-	identity modelversion.Version) (*modelversion.Version, error) {
+	names []modelversion.Version) (*modelversion.Version, error) {
 	for _, a := range past.versions {
-		if a.Learned != identity.Learned || a.ID == identity.ID {
+		at := slices.IndexFunc(names, func(n modelversion.Version) bool { return n.Learned == a.Learned && n.ID != a.ID })
+		if at < 0 {
 			continue
 		}
+		identity := names[at]
 		v, err := modelfile.Read(ctx, models, a.ID, j.ScratchDir)
 		if isLost(err) {
 			continue

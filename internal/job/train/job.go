@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"kindred/internal/lake/commit"
@@ -80,25 +81,29 @@ func (r *Result) Unchanged() bool { return r.NoOp }
 func (j Job) Run(ctx context.Context) (*Result, error) {
 	start := time.Now()
 	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
-	from, past, identity, err := j.identify(ctx, models)
+	from, past, names, err := j.identify(ctx, models)
 	if err != nil {
 		return nil, err
 	}
+	identity := names[len(names)-1]
 	if f := j.fits(); f != nil && f.Export != identity.ID {
 		return nil, fmt.Errorf("the export %s is for another training set, other flags, or another version before than there are now, "+
 			"which make the version %s: give train import the flags of train export, or run train export again: %w", f.Export,
 			identity.ID, ErrGiven)
 	}
 	m := from.set
-	result := &Result{ModelVersion: identity.ID, TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
+	result := &Result{TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
-	v, err := j.model(ctx, from, models, past, identity, result)
+	v, err := j.model(ctx, from, models, past, names, result)
 	noLikes := errors.Is(err, ials.ErrNoInteractions)
 	if err != nil && (!noLikes || past.judged) {
 		return nil, err
 	}
 	if noLikes || v.Report.Verdict.Decision() == modelversion.OutcomeRefused && !past.judged {
+		if v != nil {
+			identity = names[slices.IndexFunc(names, func(n modelversion.Version) bool { return n.ID == v.ID })]
+		}
 		if v, err = j.standIn(ctx, from, models, identity, v, result); err != nil {
 			return nil, err
 		}
@@ -110,53 +115,64 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	return result, nil
 }
 
-// identify says which version the run is to make, and from what. It reads no rows.
-func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sources, past past, identity modelversion.Version, err error) {
+// identify says which version the run is to make, by a name for each of Config.outcomes, and from what. It
+// reads no rows.
+func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sources, past past, names []modelversion.Version, err error) {
 	if from, err = j.sources(ctx); err != nil {
-		return nil, past, identity, err
+		return nil, past, nil, err
 	}
-	input, err := inputHash(from.set.ContentHash, from.feedback.ContentHash, j.Config, from.planted)
+	inputs, err := j.inputs(from, from.set.ContentHash)
 	if err != nil {
-		return nil, past, identity, err
+		return nil, past, nil, err
 	}
-	input = j.withFiles(input)
 	shop := trainingset.ShopOf(from.set)
-	if past, err = j.history(ctx, models, input, shop); err != nil {
-		return nil, past, identity, err
+	if past, err = j.history(ctx, models, inputs, shop); err != nil {
+		return nil, past, nil, err
 	}
-	id := versionID(input, past.previous)
-	if past.same != "" {
-		id = past.same
+	for _, input := range inputs {
+		id := versionID(input, past.previous)
+		if past.same != nil && past.same.Input == input {
+			id = past.same.ID
+		}
+		names = append(names, modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: from.set.Run, Shop: shop})
 	}
-	return from, past, modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: from.set.Run, Shop: shop}, nil
+	return from, past, names, nil
 }
 
-// restore makes the version current again, if it is there and whole. What popularity answers instead of
-// stays where it is.
-func restore(ctx context.Context, models *commit.Repository, past past, identity modelversion.Version) (found bool, err error) {
-	if past.current(standInID(identity.Input, identity.ID)) {
-		_, err = models.Manifest(ctx, identity.ID)
-	} else {
-		_, _, err = models.Restore(ctx, identity.ID)
+// restore makes the version of one of the names current again, if it is there and whole, and returns its
+// id; empty: it is not. What popularity answers instead of stays where it is.
+func restore(ctx context.Context, models *commit.Repository, past past, names []modelversion.Version) (id string, err error) {
+	for _, name := range names {
+		if past.same != nil && name.ID != past.same.ID {
+			continue
+		}
+		if past.current(standInID(name.Input, name.ID)) {
+			_, err = models.Manifest(ctx, name.ID)
+		} else {
+			_, _, err = models.Restore(ctx, name.ID)
+		}
+		if err == nil {
+			return name.ID, nil
+		}
+		if !errors.Is(err, objectstore.ErrNotFound) && !errors.Is(err, commit.ErrCorrupt) {
+			return "", err
+		}
 	}
-	if errors.Is(err, objectstore.ErrNotFound) || errors.Is(err, commit.ErrCorrupt) {
-		return false, nil // training again puts a lost file back
-	}
-	return err == nil, err
+	return "", nil // training again puts a lost file back
 }
 
 // model makes the model, or finds it made and makes it current.
 func (j Job) model(ctx context.Context, from *sources, models *commit.Repository, past past,
-	identity modelversion.Version, result *Result) (*modelversion.Version, error) {
-	found, err := restore(ctx, models, past, identity)
+	names []modelversion.Version, result *Result) (*modelversion.Version, error) {
+	id, err := restore(ctx, models, past, names)
 	if err != nil {
 		return nil, err
 	}
-	if !found {
-		return j.make(ctx, from, models, past, identity)
+	if id == "" {
+		return j.make(ctx, from, models, past, names)
 	}
 	result.NoOp = true
-	v, _, _, err := modelfile.ReadSummary(ctx, models, identity.ID, j.ScratchDir)
+	v, _, _, err := modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
 	return v, err
 }
 
@@ -194,6 +210,20 @@ func (j Job) sources(ctx context.Context) (*sources, error) {
 	return from, nil
 }
 
+// inputs are the hashes of what a version is made from, for each of Config.outcomes. set is the hash of
+// the training set, or of a part of it.
+func (j Job) inputs(from *sources, set string) ([]string, error) {
+	var all []string
+	for _, cfg := range j.Config.outcomes() {
+		input, err := inputHash(set, from.feedback.ContentHash, cfg, from.planted)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, j.withFiles(input))
+	}
+	return all, nil
+}
+
 // withFiles is a hash of what a version is made from, and of the files besides the lake's.
 func (j Job) withFiles(hash string) string {
 	if j.Given != nil {
@@ -205,16 +235,17 @@ func (j Job) withFiles(hash string) string {
 	return hash
 }
 
-// make reads the training set and makes the version, by carrying an earlier one over if that can be.
+// make reads the training set and makes the version under one of the names, by carrying an earlier one
+// over if that can be.
 func (j Job) make(ctx context.Context, from *sources, models *commit.Repository, past past,
-	identity modelversion.Version) (*modelversion.Version, error) {
+	names []modelversion.Version) (*modelversion.Version, error) {
 	data, err := j.read(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
-	v, err := j.carried(ctx, from, models, past, data, &identity)
+	v, err := j.carried(ctx, from, models, past, data, names)
 	if err == nil && v == nil {
-		v, err = j.train(ctx, from, models, data, identity)
+		v, err = j.train(ctx, from, models, data, names)
 	}
 	if err != nil {
 		return nil, err
@@ -225,18 +256,20 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 	return v, nil
 }
 
-// carried is carry, for what may be carried over. It fills in identity's Learned.
+// carried is carry, for what may be carried over. It fills in the names' Learned.
 func (j Job) carried(ctx context.Context, from *sources, models *commit.Repository, past past, data *input,
-	identity *modelversion.Version) (*modelversion.Version, error) {
+	names []modelversion.Version) (*modelversion.Version, error) {
 	if j.Given != nil && j.Given.Fits == nil { // given vectors are cheap to evaluate again
 		return nil, nil
 	}
-	learned, err := inputHash(data.rows, from.feedback.ContentHash, j.Config, from.planted)
+	learned, err := j.inputs(from, data.rows)
 	if err != nil {
 		return nil, err
 	}
-	identity.Learned = j.withFiles(learned)
-	return j.carry(ctx, models, past, data.Products, *identity)
+	for i := range names {
+		names[i].Learned = learned[i]
+	}
+	return j.carry(ctx, models, past, data.Products, names)
 }
 
 // input is a training set as it was read, with what customers did since.
@@ -287,12 +320,12 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 }
 
 func (j Job) train(ctx context.Context, from *sources, models *commit.Repository, data *input,
-	identity modelversion.Version) (*modelversion.Version, error) {
+	names []modelversion.Version) (*modelversion.Version, error) {
 	t := Trainer{Config: j.Config, Threads: j.Threads, Memory: j.Memory, Progress: j.Progress, Estimated: j.Estimated,
 		Given: j.Given, embeddings: data.embeddings}
 	var err error
-	if identity.Previous != "" {
-		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {
+	if previous := names[0].Previous; previous != "" {
+		if t.Previous, err = modelfile.Read(ctx, models, previous, j.ScratchDir); err != nil {
 			return nil, fmt.Errorf("read the version to compare with: %w", err)
 		}
 	}
@@ -304,6 +337,10 @@ func (j Job) train(ctx context.Context, from *sources, models *commit.Repository
 	v, err := t.Train(ctx, data.Data)
 	if err != nil {
 		return nil, fmt.Errorf("train on run %s: %w", from.set.Run, err)
+	}
+	identity := names[0]
+	if v.Near == nil {
+		identity = names[len(names)-1]
 	}
 	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
 	v.Previous, v.TrainingRun, v.Shop = identity.Previous, identity.TrainingRun, identity.Shop

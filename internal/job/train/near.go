@@ -12,8 +12,11 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// PartsAuto lets validation decide whether a version gets neighbours besides its vectors.
-const PartsAuto = "auto"
+// What a version may consist of: its vectors, and neighbours where validation asks for them or never.
+const (
+	PartsAuto    = "auto"
+	PartsVectors = "vectors"
+)
 
 // What tuning chooses from for the neighbours. Weights are in units of the vectors' spread, see
 // evaluation.Spread.
@@ -51,6 +54,7 @@ type nearSearch struct {
 	matrix   *ials.Matrix // the part to fit
 	task     *evaluation.Task
 	solver   ials.Config
+	budget   float64 // operations; neighbours that take more are not tried
 	progress func(done, total int)
 }
 
@@ -58,7 +62,7 @@ type nearSearch struct {
 // improvement is certain: the paired 95 % interval over customers lies above zero. Otherwise it is nil.
 func (s nearSearch) search(ctx context.Context) (*UsedNear, error) {
 	task := s.task.Sample(mostCases)
-	if len(task.Cases) < fewestNear {
+	if len(task.Cases) < fewestNear || s.cost(len(task.Cases)) > s.budget {
 		return nil, nil
 	}
 	s.solver.Epochs = tuneEpochs
@@ -69,48 +73,69 @@ func (s nearSearch) search(ctx context.Context) (*UsedNear, error) {
 	if err != nil {
 		return nil, err
 	}
-	dense := ranker(model)
-	before, err := s.figures(ctx, task, dense)
-	if err != nil {
-		return nil, err
-	}
+	s.progress(1, 3)
+	dense, threads := ranker(model), s.solver.Threads
 	customers := make([]int32, len(task.Cases))
 	for i, c := range task.Cases {
 		customers[i] = c.Customer
 	}
-	var chosen *UsedNear
-	unit := evaluation.Spread(task, dense)
-	for i, rarity := range nearRarities {
-		near := evaluation.Neighbours(s.matrix, nearMost, rarity, s.solver.Threads)
-		lists := evaluation.Listed(evaluation.RowNeighbours(s.matrix, near, modelversion.CustomerNeighbours, s.solver.Threads, customers)).Each
-		spread := evaluation.Spread(task, lists)
+	unit := evaluation.Spread(task, threads, dense)
+	tried, lists := []UsedNear{{}}, [][][]modelversion.Neighbour{nil} // the first is without neighbours
+	for i, products := range evaluation.Neighbours(s.matrix, nearMost, threads, nearRarities...) {
+		own := evaluation.RowNeighbours(s.matrix, products, modelversion.CustomerNeighbours, threads, customers)
+		spread := evaluation.Spread(task, threads, evaluation.Listed(own).Each)
+		if spread == 0 {
+			continue
+		}
 		for _, weight := range nearWeights {
-			if spread == 0 {
-				break
-			}
 			scale := weight * unit / spread
-			after, err := s.figures(ctx, task, evaluation.Sum([]evaluation.Part{{Rank: dense, Weight: 1}, {Rank: lists, Weight: scale}}))
-			if err != nil {
-				return nil, err
-			}
-			low, high := evaluation.Difference(after, before)
-			if gain := evaluation.Mean(after) - evaluation.Mean(before); low > 0 && (chosen == nil || gain > chosen.Gain) {
-				chosen = &UsedNear{nearMost, rarity, weight, scale, scale, gain, low, high}
+			tried = append(tried, UsedNear{Neighbours: nearMost, Rarity: nearRarities[i], Weight: weight, Scale: scale, Session: scale})
+			lists = append(lists, own)
+		}
+	}
+	s.progress(2, 3)
+	measured, err := evaluation.MeasureVariants(ctx, task, threads, dense, len(tried), func(i int, customers []int32, scores []float32) {
+		for row, c := range customers {
+			if i > 0 {
+				addList(scores[row*task.Products:], lists[i][c], float32(tried[i].Scale))
 			}
 		}
-		s.progress(i+1, len(nearRarities))
+	})
+	if err != nil {
+		return nil, err
 	}
-	return chosen, nil
+	s.progress(3, 3)
+	return surest(tried, measured), nil
+}
+
+// addList adds the weights of a list, times scale, to the scores of its products.
+func addList(scores []float32, list []modelversion.Neighbour, scale float32) {
+	for _, n := range list {
+		scores[n.Item] += scale * n.Weight
+	}
+}
+
+// surest is the trial that gains most on the first one, of those that gain for certain; nil: none does.
+func surest(tried []UsedNear, measured []evaluation.Scores) *UsedNear {
+	var chosen *UsedNear
+	before := figures(measured[0])
+	for i := range tried {
+		after, n := figures(measured[i]), &tried[i]
+		n.Gain = evaluation.Mean(after) - evaluation.Mean(before)
+		if n.Low, n.High = evaluation.Difference(after, before); n.Low > 0 && (chosen == nil || n.Gain > chosen.Gain) {
+			chosen = n
+		}
+	}
+	return chosen
 }
 
 // figures is what tuning maximises, by customer.
-func (s nearSearch) figures(ctx context.Context, task *evaluation.Task, rank evaluation.Block) ([]float64, error) {
-	scores, err := evaluation.Measure(ctx, task, s.solver.Threads, rank)
-	figures := make([]float64, len(scores.NDCG20))
-	for i := range figures {
-		figures[i] = (scores.NDCG20[i] + scores.Recall20[i]) / 2
+func figures(scores evaluation.Scores) []float64 {
+	all := make([]float64, len(scores.NDCG20))
+	for i := range all {
+		all[i] = (scores.NDCG20[i] + scores.Recall20[i]) / 2
 	}
-	return figures, err
+	return all
 }
 
 // nearLists are the neighbours of products and of customers, both by their canonical numbers, best
@@ -125,7 +150,7 @@ func newNearLists(m *ials.Matrix, used *UsedNear, threads int) *nearLists {
 	if used == nil {
 		return nil
 	}
-	near := &nearLists{products: evaluation.Neighbours(m, used.Neighbours, used.Rarity, threads), session: float32(used.Session)}
+	near := &nearLists{products: evaluation.Neighbours(m, used.Neighbours, threads, used.Rarity)[0], session: float32(used.Session)}
 	near.customers = evaluation.RowNeighbours(m, near.products, modelversion.CustomerNeighbours, threads, nil)
 	for _, list := range near.customers {
 		for i := range list {

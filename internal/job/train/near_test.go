@@ -3,15 +3,23 @@ package train
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/evaluation"
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	inmemory "kindred/internal/serving/recommend/memory"
@@ -193,21 +201,170 @@ func TestTheGateKnowsTheLiveVersionsNeighbours(t *testing.T) {
 	}
 }
 
-// TestVectorsAloneAreAsTheyWere: where validation asks for no neighbours, the version has the vectors
-// that it has when they are not tried.
+// TestVectorsAloneAreAsTheyWere: where validation asks for no neighbours, the version is the one that
+// is made when they are not tried, with its notes.
 func TestVectorsAloneAreAsTheyWere(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.05)
 	cfg := quick()
-	cfg.TuneBudget = 0.05
+	cfg.TuneBudget, cfg.Parts = 0.05, ""
 	plain := mustTrain(t, Trainer{Config: cfg}, data)
 	cfg.Parts = PartsAuto
 	tried := mustTrain(t, Trainer{Config: cfg}, data)
 	if tried.Near != nil {
 		t.Fatal("neighbours were chosen for tastes of few dimensions")
 	}
-	plain.TrainedAt, plain.Training = tried.TrainedAt, tried.Training
+	plain.TrainedAt = tried.TrainedAt
 	if diff := gocmp.Diff(plain, tried); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// mustSeedSets makes a shop of sets, in which neighbours help, the lake's current training set.
+func mustSeedSets(t *testing.T, lake objectstore.Store, stock int16) {
+	t.Helper()
+	data := mustSets(t, 160, 50)
+	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{Customer: trainingset.Text})
+	var customers []shop.Customer
+	var products []shop.Product
+	for _, c := range data.Customers {
+		customers = append(customers, shop.Customer{ID: c.ID, Country: c.Country})
+	}
+	for _, p := range data.Products {
+		products = append(products, shop.Product{Code: p.ID, Name: p.Name, Line: p.Line, QuantityInStock: stock})
+	}
+	err := errors.Join(w.Customers(customers), w.Products(products))
+	for _, r := range data.Ratings {
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: 1000 * r.RatedAt}))
+	}
+	draft, closeErr := w.Close()
+	if err = errors.Join(err, closeErr); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := commit.NewRepository(lake, envconfig.TrainingSetPrefix).Commit(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// passingConfig is setsConfig with vectors that are long enough for the gate.
+func passingConfig() Config {
+	cfg := setsConfig()
+	cfg.Dim = 24
+	return cfg
+}
+
+// TestTheNameSaysWhetherThereAreNeighbours: what validation chooses decides the name. Without neighbours
+// it is the name, and the version the bytes, of programs that knew none; a run on the same input changes
+// nothing, whatever was chosen.
+func TestTheNameSaysWhetherThereAreNeighbours(t *testing.T) {
+	t.Parallel()
+	for _, shop := range []struct {
+		name string
+		seed func(t *testing.T, lake objectstore.Store)
+		near bool
+	}{
+		{"tastes", func(t *testing.T, lake objectstore.Store) { mustSeed(t, lake, 1) }, false},
+		{"sets", func(t *testing.T, lake objectstore.Store) { mustSeedSets(t, lake, 5) }, true},
+	} {
+		t.Run(shop.name, func(t *testing.T) {
+			t.Parallel()
+			lake := objectstore.NewFolder(t.TempDir())
+			shop.seed(t, lake)
+			run := func(artifacts objectstore.Store, parts string) (*Result, commit.Manifest) {
+				cfg := passingConfig()
+				cfg.Parts = parts
+				r, err := Job{Lake: lake, Artifacts: artifacts, Config: cfg, ScratchDir: t.TempDir()}.Run(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := commit.NewRepository(artifacts, envconfig.ModelPrefix).Current(t.Context())
+				if err != nil || m.Run != r.ModelVersion {
+					t.Fatalf("%s is current, %v, not %s", m.Run, err, r.ModelVersion)
+				}
+				return r, m
+			}
+			once, before := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
+			first, made := run(once, PartsAuto)
+			again, _ := run(once, PartsAuto)
+			if !again.NoOp || again.ModelVersion != first.ModelVersion {
+				t.Errorf("the same input once more: %+v, not %s", again, first.ModelVersion)
+			}
+			old, plain := run(before, "")
+			if shop.near != (first.Config.Near != nil) || shop.near == (old.ModelVersion == first.ModelVersion) {
+				t.Fatalf("neighbours %+v, version %s; without trying them %s", first.Config.Near, first.ModelVersion, old.ModelVersion)
+			}
+			if !shop.near && plain.ContentHash != made.ContentHash {
+				t.Error("without neighbours the files differ from those of earlier programs")
+			}
+			if up, _ := run(before, PartsAuto); !up.NoOp || up.ModelVersion != old.ModelVersion {
+				t.Errorf("an earlier program's version of the same input is not taken: %+v", up)
+			}
+			chosen, _ := run(once, PartsVectors)
+			if chosen.NoOp || chosen.Config.Near != nil || chosen.ModelVersion == first.ModelVersion {
+				t.Errorf("vectors on request: %+v", chosen)
+			}
+			if back, _ := run(once, PartsAuto); !back.NoOp || back.ModelVersion != first.ModelVersion {
+				t.Errorf("back to auto: %s, no-op %t, not %s", back.ModelVersion, back.NoOp, first.ModelVersion)
+			}
+			if err := once.Delete(t.Context(), envconfig.ModelPrefix+"/run="+first.ModelVersion+"/items.parquet"); err != nil {
+				t.Fatal(err)
+			}
+			run(once, PartsVectors) // makes the other one current
+			if repaired, m := run(once, PartsAuto); repaired.NoOp || m.ContentHash != made.ContentHash {
+				t.Errorf("a version that lost a file: %s, no-op %t, not %s", repaired.ModelVersion, repaired.NoOp, first.ModelVersion)
+			}
+		})
+	}
+}
+
+// TestNeighboursAreCarriedOver: where only stock has changed, the neighbours stay, and so does the kind
+// of the name.
+func TestNeighboursAreCarriedOver(t *testing.T) {
+	t.Parallel()
+	lake, artifacts := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
+	run := func(stock int16) (*Result, *modelversion.Version) {
+		mustSeedSets(t, lake, stock)
+		r, err := Job{Lake: lake, Artifacts: artifacts, Config: passingConfig(), ScratchDir: t.TempDir()}.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := modelfile.Read(t.Context(), commit.NewRepository(artifacts, envconfig.ModelPrefix), "", t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, v
+	}
+	_, first := run(5)
+	carried, second := run(6)
+	if carried.NoOp || second.Report.Verdict.CarriedFrom != first.ID || first.Near == nil || !reflect.DeepEqual(first.Near, second.Near) {
+		t.Errorf("carried over from %q of %s: %+v", second.Report.Verdict.CarriedFrom, first.ID, carried)
+	}
+	if again, _ := run(6); !again.NoOp || again.ModelVersion != second.ID {
+		t.Errorf("once more: %s, no-op %t", again.ModelVersion, again.NoOp)
+	}
+}
+
+// TestNeighboursThatTakeTooLongAreNotTried: one visitor who has nearly everything costs more pairs of
+// products than all of the rest does arithmetic.
+func TestNeighboursThatTakeTooLongAreNotTried(t *testing.T) {
+	t.Parallel()
+	data := mustSets(t, 160, 50).ordered()
+	cfg := setsConfig()
+	m := matrix(len(data.Customers), len(data.Products), cfg.cells(data.Ratings, nil))
+	search := nearSearch{matrix: m, solver: ials.Config{Dim: 8}}
+	before, plain := search.cost(160), fitsCost(m, 8, cfg.Epochs)
+	const many = 200_000
+	wide := &ials.Matrix{Rows: m.Rows + 1, Cols: many, Col: slices.Clone(m.Col), Weight: slices.Repeat([]float32{1}, len(m.Col)+many),
+		Start: append(slices.Clone(m.Start), len(m.Col)+many)}
+	for p := range int32(many) {
+		wide.Col = append(wide.Col, p)
+	}
+	search.matrix = wide
+	if after, rest := search.cost(160), fitsCost(wide, 8, cfg.Epochs); before > 2*plain || after < 10*rest {
+		t.Errorf("neighbours cost %g beside %g, and with the visitor %g beside %g", before, plain, after, rest)
+	}
+	search.matrix, search.task = m, &evaluation.Task{Products: m.Cols, Cases: make([]evaluation.Case, fewestNear)}
+	if used, err := search.search(t.Context()); used != nil || err != nil { // its budget is 0
+		t.Errorf("beyond the budget: %+v, %v", used, err)
 	}
 }

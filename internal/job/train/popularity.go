@@ -97,7 +97,7 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()
 	v.Report = popularityReport(refused)
 	var err error
-	if v.Training, err = json.Marshal(Notes{Config: cfg, Repeats: repeats, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+	if v.Training, err = json.Marshal(Notes{Config: cfg.withoutNear(), Repeats: repeats, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel()}); err != nil {
 		return nil, fmt.Errorf("encode the notes: %w", err)
 	}
@@ -179,7 +179,7 @@ func popularityReport(refused *modelversion.Version) modelversion.Report {
 			Verdict: modelversion.PopularityVerdict("", "Nobody likes anything yet: there is nothing to train a model on.")}
 	}
 	report := refused.Report
-	report.Live, report.ColdStart, report.Sessions = nil, nil, nil
+	report.Live, report.ColdStart, report.Sessions, report.Parts = nil, nil, nil, nil
 	report.Rows = slices.DeleteFunc(slices.Clone(report.Rows),
 		func(r modelversion.Row) bool { return r.Name == modelversion.RowModel })
 	report.Verdict = modelversion.PopularityVerdict(refused.ID, slices.Concat(

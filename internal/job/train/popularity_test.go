@@ -201,7 +201,7 @@ func TestAPassedModelIsRememberedBehindManyRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	past, err := Job{Lake: n.lake, Artifacts: n.artifacts, ScratchDir: t.TempDir()}.history(t.Context(), n.models, "another", "")
+	past, err := Job{Lake: n.lake, Artifacts: n.artifacts, ScratchDir: t.TempDir()}.history(t.Context(), n.models, []string{"another"}, "")
 	if err != nil || past.previous != good.ModelVersion || !past.judged {
 		t.Errorf("the last good model is %q (judged %t), %v", past.previous, past.judged, err)
 	}

@@ -56,7 +56,8 @@ type Config struct {
 	// Repeats are the rules for what a customer has bought before; nil hides it. The evaluation
 	// follows them: what they show is ranked, and to be found again if it was bought again.
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
-	// Parts is PartsAuto, or empty: a version has vectors alone.
+	// Parts is PartsAuto or PartsVectors. Empty means vectors alone as well: it is how versions were named
+	// before there were neighbours, and how they still are where validation asks for none.
 	Parts string `json:"parts,omitempty"`
 	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
 	TuneRepeats bool `json:"tune_repeats,omitempty"`
@@ -65,7 +66,25 @@ type Config struct {
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
 	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60,
-		Epochs: 16, Seed: 1}
+		Epochs: 16, Seed: 1, Parts: PartsAuto}
+}
+
+// outcomes are the configurations that a version may be named by: the first if it has neighbours, the
+// last if it has none. Training alone tells which it will be.
+func (c Config) outcomes() []Config {
+	if c.Parts != PartsAuto {
+		return []Config{c}
+	}
+	return []Config{c, c.withoutNear()}
+}
+
+// withoutNear is the configuration by which a version without neighbours is named: where validation
+// asks for none, it has the name and the bytes of a version that was made before there were any.
+func (c Config) withoutNear() Config {
+	if c.Parts == PartsAuto {
+		c.Parts = ""
+	}
+	return c
 }
 
 // Validate reports every broken rule at once.
@@ -86,7 +105,7 @@ func (c Config) Validate() error {
 			"the weight of kind %s is %g, want 1, or 0 to leave it out", kind, weight)
 	}
 	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
-	check(c.Parts == "" || c.Parts == PartsAuto, "the parts are %q, want %s", c.Parts, PartsAuto)
+	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts, PartsAuto, PartsVectors)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
@@ -286,8 +305,9 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	}
 	var near *UsedNear
 	if t.Config.Parts == PartsAuto {
-		near, err = nearSearch{matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known)), search.task, base,
-			func(done, total int) { t.progress("tune neighbours", done, total) }}.search(ctx)
+		m := matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known))
+		near, err = nearSearch{matrix: m, task: search.task, solver: base, budget: search.spent + fitsCost(m, base.Dim, base.Epochs),
+			progress: func(done, total int) { t.progress("tune neighbours", done, total) }}.search(ctx)
 		if err != nil {
 			return choice{}, fmt.Errorf("tune neighbours: %w", err)
 		}
@@ -355,9 +375,13 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if t.given != nil {
 		imported = t.given.notes
 	}
+	config := t.Config
+	if chosen.near == nil {
+		config = config.withoutNear()
+	}
 	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats,
 		RepeatsTried: chosen.rules, Near: chosen.near,
-		Config: t.Config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
+		Config: config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
 }

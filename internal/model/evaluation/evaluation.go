@@ -76,15 +76,30 @@ type Scores struct {
 // performance measures efficiently in the presence of tied scores"). Only Coverage takes equal
 // products by index. The error is the context's.
 func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, error) {
+	all, err := MeasureVariants(ctx, t, threads, rank, 1, func(int, []int32, []float32) {})
+	return all[0], err
+}
+
+// MeasureVariants is Measure of so many rankers whose scores begin alike: rank's. vary makes the scores
+// of ranker i of them, in their place. The time of rank is spent once.
+func MeasureVariants(ctx context.Context, t *Task, threads int, rank Block, variants int,
+	vary func(i int, customers []int32, scores []float32)) ([]Scores, error) {
 	n := len(t.Cases)
-	out := Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n),
-		Recall20: make([]float64, n), Reciprocal: make([]float64, n)}
-	shown := make([]atomic.Bool, t.Products)
+	out, shown := make([]Scores, variants), make([][]atomic.Bool, variants)
+	for i := range out {
+		out[i] = Scores{NDCG10: make([]float64, n), Recall10: make([]float64, n), NDCG20: make([]float64, n),
+			Recall20: make([]float64, n), Reciprocal: make([]float64, n)}
+		shown[i] = make([]atomic.Bool, t.Products)
+	}
 	var next atomic.Int64
 	var group sync.WaitGroup
 	for range max(threads, 1) {
 		group.Go(func() {
 			scores, customers := make([]float32, BlockSize*t.Products), make([]int32, 0, BlockSize)
+			common := scores // of a single ranker nobody needs the common scores any more
+			if variants > 1 {
+				common = make([]float32, len(scores))
+			}
 			masked := make([]bool, t.Products)
 			for ctx.Err() == nil {
 				start := int(next.Add(BlockSize)) - BlockSize
@@ -96,22 +111,29 @@ func Measure(ctx context.Context, t *Task, threads int, rank Block) (Scores, err
 				for _, c := range cases {
 					customers = append(customers, c.Customer)
 				}
-				rank(customers, scores[:len(cases)*t.Products])
-				for j, c := range cases {
-					setAll(masked, c.Seen, true)
-					out.measure(start+j, c, scores[j*t.Products:(j+1)*t.Products], masked, shown)
-					setAll(masked, c.Seen, false)
+				used := len(cases) * t.Products
+				rank(customers, common[:used])
+				for i := range out {
+					copy(scores[:used], common)
+					vary(i, customers, scores[:used])
+					for j, c := range cases {
+						setAll(masked, c.Seen, true)
+						out[i].measure(start+j, c, scores[j*t.Products:(j+1)*t.Products], masked, shown[i])
+						setAll(masked, c.Seen, false)
+					}
 				}
 			}
 		})
 	}
 	group.Wait()
-	for i := range shown {
-		if shown[i].Load() {
-			out.Coverage++
+	for i := range out {
+		for p := range shown[i] {
+			if shown[i][p].Load() {
+				out[i].Coverage++
+			}
 		}
+		out[i].Coverage /= float64(max(t.Products, 1))
 	}
-	out.Coverage /= float64(max(t.Products, 1))
 	return out, ctx.Err()
 }
 

@@ -11,13 +11,16 @@ import (
 )
 
 // Neighbours is the linear filter of GF-CF, kept to the nearest neighbours of each column, at most so
-// many, best first. A common row counts the product of both confidences over the sum of the row's, and
-// the sum is divided by both columns' sums of confidences, the neighbour's to the power of rarity and
-// the column's own to what is left of one. Item is a column.
-func Neighbours(m *ials.Matrix, most int, rarity float64, threads int) [][]modelversion.Neighbour {
+// many, best first: lists by column for each of the rarities. A common row counts the product of both
+// confidences over the sum of the row's, and the sum is divided by both columns' sums of confidences,
+// the neighbour's to the power of rarity and the column's own to what is left of one. Item is a column.
+func Neighbours(m *ials.Matrix, most, threads int, rarities ...float64) [][][]modelversion.Neighbour {
 	t := m.Transposed()
 	rows, columns := sums(m), sums(t)
-	near, scratch := make([][]modelversion.Neighbour, m.Cols), make([][]float64, max(threads, 1))
+	near, scratch := make([][][]modelversion.Neighbour, len(rarities)), make([][]float64, max(threads, 1))
+	for i := range near {
+		near[i] = make([][]modelversion.Neighbour, m.Cols)
+	}
 	parallel.Tasks(threads, m.Cols, func(thread, p int) {
 		if scratch[thread] == nil {
 			scratch[thread] = make([]float64, m.Cols)
@@ -35,13 +38,18 @@ func Neighbours(m *ials.Matrix, most int, rarity float64, threads int) [][]model
 			}
 		}
 		list := make([]modelversion.Neighbour, 0, len(touched))
-		for _, q := range touched {
-			if w := float32(sum[q] / (math.Pow(columns[p], 1-rarity) * math.Pow(columns[q], rarity))); int(q) != p && w > 0 {
-				list = append(list, modelversion.Neighbour{Item: q, Weight: w})
+		for i, rarity := range rarities {
+			list = list[:0]
+			for _, q := range touched {
+				if w := float32(sum[q] / (math.Pow(columns[p], 1-rarity) * math.Pow(columns[q], rarity))); int(q) != p && w > 0 {
+					list = append(list, modelversion.Neighbour{Item: q, Weight: w})
+				}
 			}
+			near[i][p] = best(list, most)
+		}
+		for _, q := range touched {
 			sum[q] = 0
 		}
-		near[p] = best(list, most)
 	})
 	return near
 }

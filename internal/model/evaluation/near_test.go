@@ -46,7 +46,7 @@ func TestNeighboursAreSums(t *testing.T) {
 			}
 			return sum / (math.Pow(column(p), 1-rarity) * math.Pow(column(q), rarity))
 		}
-		near := Neighbours(m, most, rarity, 2)
+		near := Neighbours(m, most, 2, rarity, 0.3)[0]
 		for p := range cols {
 			check(rt, near[p], most, func(q int) float64 { return want(p, q) }, cols)
 		}

@@ -3,6 +3,8 @@ package evaluation
 import (
 	"context"
 	"math"
+
+	"kindred/internal/platform/parallel"
 )
 
 // LowPass ranks by GF-CF's ideal low-pass filter of a rank alone. It may be a part of a sum.
@@ -17,7 +19,7 @@ func LowPass(ctx context.Context, likes *Pairs, rank, threads int) (Block, error
 // Near ranks by the Neighbours of what a customer likes. It may be a part of a sum.
 func Near(likes *Pairs, most int, rarity float64, threads int) Block {
 	m := likes.Matrix()
-	near := Neighbours(m, most, rarity, threads)
+	near := Neighbours(m, most, threads, rarity)[0]
 	return Listed(RowNeighbours(m, near, math.MaxInt, threads, nil)).Each
 }
 
@@ -47,18 +49,28 @@ func Sum(parts []Part) Block {
 
 // Spread is the mean over a task's customers of the standard deviation of a ranker's scores over all
 // products: the unit in which parts are weighed. It looks at no held-out product.
-func Spread(t *Task, rank Block) float64 {
-	var sum float64
-	scores := make([]float32, t.Products)
-	for _, c := range t.Cases {
-		rank([]int32{c.Customer}, scores)
-		var mean, square float64
-		for _, s := range scores {
-			mean += float64(s)
-			square += float64(s) * float64(s)
+func Spread(t *Task, threads int, rank Block) float64 {
+	deviations := make([]float64, len(t.Cases))
+	parallel.Tasks(threads, (len(t.Cases)+BlockSize-1)/BlockSize, func(_, at int) {
+		cases := t.Cases[at*BlockSize : min((at+1)*BlockSize, len(t.Cases))]
+		customers, scores := make([]int32, len(cases)), make([]float32, len(cases)*t.Products)
+		for i, c := range cases {
+			customers[i] = c.Customer
 		}
-		mean /= float64(t.Products)
-		sum += math.Sqrt(max(square/float64(t.Products)-mean*mean, 0))
+		rank(customers, scores)
+		for i := range cases {
+			var mean, square float64
+			for _, s := range scores[i*t.Products : (i+1)*t.Products] {
+				mean += float64(s)
+				square += float64(s) * float64(s)
+			}
+			mean /= float64(t.Products)
+			deviations[at*BlockSize+i] = math.Sqrt(max(square/float64(t.Products)-mean*mean, 0))
+		}
+	})
+	var sum float64
+	for _, d := range deviations {
+		sum += d
 	}
 	return sum / float64(max(len(t.Cases), 1))
 }
