@@ -19,6 +19,7 @@ type Data struct {
 	// Counted says that the set is one of interactions: Feedback has the purchases after a pair's
 	// first.
 	Counted bool
+	centred *dense // see dense; nil until it is asked for
 }
 
 // Customer is a row that is learned.

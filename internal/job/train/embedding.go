@@ -40,6 +40,7 @@ func (d *Data) embed(file *Named, mostUnknown float64) (Joined, error) {
 	if err != nil {
 		return counts, err
 	}
+	d.centred = nil
 	for i := range d.Products {
 		if has[i] {
 			d.Products[i].embedding = x[i*file.Dim : (i+1)*file.Dim]
@@ -53,11 +54,19 @@ func (d *Data) embedded() bool {
 	return slices.ContainsFunc(d.Products, func(p Product) bool { return p.embedding != nil })
 }
 
-// dense are the products' embeddings; nil without any.
+// dense are the products' embeddings; nil without any. They are centred and projected once, for all the
+// fits of a training. Not safe for concurrent use.
 func (d *Data) dense() *dense {
+	if d.centred == nil {
+		d.centred = centred(d.Products)
+	}
+	return d.centred
+}
+
+func centred(products []Product) *dense {
 	var sum []float64
 	count := 0
-	for _, p := range d.Products {
+	for _, p := range products {
 		if p.embedding == nil {
 			continue
 		}
@@ -72,8 +81,8 @@ func (d *Data) dense() *dense {
 	if count == 0 {
 		return nil
 	}
-	all := &dense{dim: len(sum), x: make([]float32, len(d.Products)*len(sum))}
-	for i, p := range d.Products {
+	all := &dense{dim: len(sum), x: make([]float32, len(products)*len(sum))}
+	for i, p := range products {
 		if p.embedding == nil {
 			continue
 		}

@@ -64,6 +64,23 @@ func TestDescriptionsTellNewProducts(t *testing.T) {
 	}
 }
 
+// TestEmbeddingsAreCentredOnce: the fits of a training share them, and other embeddings take their place.
+func TestEmbeddingsAreCentredOnce(t *testing.T) {
+	t.Parallel()
+	shop, data := mustShop(t, 0.05)
+	var ids []string
+	for _, p := range shop.Products() {
+		ids = append(ids, p.Code)
+	}
+	first := describedBy(t, data, shop.Descriptions(2*mostEmbedding), ids)
+	if a, b := first.dense(), first.dense(); a != b || a.dim != mostEmbedding {
+		t.Errorf("they are projected to %d components, once: %t", a.dim, a == b)
+	}
+	if second := describedBy(t, first, shop.Descriptions(8), ids).dense(); second.dim != 8 {
+		t.Errorf("other embeddings have %d components, not 8", second.dim)
+	}
+}
+
 // TestEmbeddingsAreALinearMap: vectors that are a linear map of the embeddings are told exactly, but for
 // the ridge, whatever the length of the embeddings; longer ones are projected.
 func TestEmbeddingsAreALinearMap(t *testing.T) {
