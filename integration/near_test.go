@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
 	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
 	"kindred/internal/serving/vectorstore/migration"
 )
 
@@ -23,14 +25,17 @@ func TestSearchByIndexAddsNeighbours(t *testing.T) {
 	store := mustVectorStore(t, dsn)
 	v := randomVersion("m000000000000006", 3, 600, 12, 8)
 	recommendtest.AddNeighbours(v, 4, 20)
+	v.Solver.SimilarWeight = 3 // up to 1.5, beside a cosine
 	if _, err := store.Load(t.Context(), v); err != nil {
 		t.Fatal(err)
 	}
 	execPostgres(t, t.Context(), dsn, `CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_ip_ops);
+		CREATE INDEX ON model_`+v.ID+`.item USING hnsw (embedding vector_cosine_ops);
 		UPDATE kindred.model_version SET index_kind = 'hnsw', ef_search = 400; ANALYZE`)
 	m := mustGoLive(t, store, v)
 	exact := memory.New(v)
 	for i := range v.Customers {
+		compareSimilar(t, store, m, exact, recommend.Neighbours{Code: v.Items[5*i].Code, Limit: 10})
 		id := v.Customers[i].ID
 		search := recommend.Search{Vector: v.Customers[i].Vector, Customer: &id, Added: v.Near.Customers[i],
 			Exclude: []string{v.Items[3*i].Code}, Limit: 10}
@@ -47,6 +52,21 @@ func TestSearchByIndexAddsNeighbours(t *testing.T) {
 				math.Abs(float64(found[0][n].Score-c.Score)) > 1e-4 {
 				t.Fatalf("customer %s: found %v\nwant %v", id, found[0], want)
 			}
+		}
+	}
+}
+
+// compareSimilar asks for products similar to one, and compares them with a scan of all.
+func compareSimilar(t *testing.T, store *vectorstore.Store, m *recommend.Model, exact *memory.Version, q recommend.Neighbours) {
+	t.Helper()
+	_, found, err := store.Retrieve(t.Context(), m, nil, []recommend.Neighbours{q})
+	_, want, otherErr := memory.NewStore(exact).Retrieve(t.Context(), m, nil, []recommend.Neighbours{q})
+	if err = errors.Join(err, otherErr); err != nil {
+		t.Fatal(err)
+	}
+	for n, s := range want[0] {
+		if len(found[0]) != len(want[0]) || found[0][n].Code != s.Code || math.Abs(float64(found[0][n].Distance-s.Distance)) > 1e-4 {
+			t.Fatalf("similar to %s: found %v\nwant %v", q.Code, found[0], want[0])
 		}
 	}
 }

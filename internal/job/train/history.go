@@ -149,10 +149,14 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 	if planted != nil {
 		plantedHash = checksum.Bytes(planted)
 	}
+	trainer := Version
+	if cfg.Parts == PartsAuto {
+		trainer += "." + nearVersion
+	}
 	data, err := json.Marshal(struct {
 		TrainingSet, Feedback, TrainerVersion, Kernel, Planted string
 		Config                                                 Config
-	}{contentHash, feedbackHash, Version, ials.Kernel(), plantedHash, cfg})
+	}{contentHash, feedbackHash, trainer, ials.Kernel(), plantedHash, cfg})
 	if err != nil {
 		return "", fmt.Errorf("name the version: %w", err)
 	}

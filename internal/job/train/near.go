@@ -26,6 +26,9 @@ var (
 	// nearSessions is how often the neighbours of a session's product count, as a share of how often those
 	// of a customer's history do. The first is what holds without sessions to replay.
 	nearSessions = []float64{1, 0, 0.25, 0.5, 2, 4}
+	// similarWeights are those of neighbours beside the cosine, for similar products, in units of the
+	// cosine's spread. The last lets the neighbours decide.
+	similarWeights = []float64{0.25, 0.5, 1, 2, 4, 16}
 )
 
 // nearMost is how many neighbours of a product a version keeps: 200 ranked no better on any of the
@@ -42,8 +45,21 @@ type UsedNear struct {
 	Weight     float64 `json:"weight"`     // in units of spread, the vectors' being 1
 	Scale      float64 `json:"scale"`      // what a weight is multiplied by, for a customer
 	Session    float64 `json:"session"`    // and for a session
-	// Gain is that of the validation figure, the mean of NDCG@20 and Recall@20, with its paired 95 %
-	// interval over customers.
+	Gained
+	// Similar is what they add for similar products; nil: nothing.
+	Similar *UsedSimilar `json:"similar,omitempty"`
+}
+
+// UsedSimilar is what tuning made of the neighbours of a product for similar products.
+type UsedSimilar struct {
+	Weight float64 `json:"weight"` // in units of spread, the cosine's being 1
+	Scale  float64 `json:"scale"`  // what a weight is multiplied by
+	Gained
+}
+
+// Gained is the gain of the validation figure, the mean of NDCG@20 and Recall@20, with its paired 95 %
+// interval over customers.
+type Gained struct {
 	Gain float64 `json:"gain"`
 	Low  float64 `json:"gain_low"`
 	High float64 `json:"gain_high"`
@@ -105,7 +121,12 @@ func (s nearSearch) search(ctx context.Context) (*UsedNear, error) {
 		return nil, err
 	}
 	s.progress(3, 3)
-	return surest(tried, measured), nil
+	best, gained := surest(measured)
+	if best == 0 {
+		return nil, nil
+	}
+	tried[best].Gained = gained
+	return &tried[best], nil
 }
 
 // addList adds the weights of a list, times scale, to the scores of its products.
@@ -115,18 +136,17 @@ func addList(scores []float32, list []modelversion.Neighbour, scale float32) {
 	}
 }
 
-// surest is the trial that gains most on the first one, of those that gain for certain; nil: none does.
-func surest(tried []UsedNear, measured []evaluation.Scores) *UsedNear {
-	var chosen *UsedNear
+// surest is the trial that gains most on the first one, of those that gain for certain; 0: none does.
+func surest(measured []evaluation.Scores) (best int, most Gained) {
 	before := figures(measured[0])
-	for i := range tried {
-		after, n := figures(measured[i]), &tried[i]
-		n.Gain = evaluation.Mean(after) - evaluation.Mean(before)
-		if n.Low, n.High = evaluation.Difference(after, before); n.Low > 0 && (chosen == nil || n.Gain > chosen.Gain) {
-			chosen = n
+	for i := range measured[1:] {
+		after := figures(measured[1+i])
+		g := Gained{Gain: evaluation.Mean(after) - evaluation.Mean(before)}
+		if g.Low, g.High = evaluation.Difference(after, before); g.Low > 0 && g.Gain > most.Gain {
+			best, most = 1+i, g
 		}
 	}
-	return chosen
+	return best, most
 }
 
 // figures is what tuning maximises, by customer.
@@ -139,10 +159,11 @@ func figures(scores evaluation.Scores) []float64 {
 }
 
 // nearLists are the neighbours of products and of customers, both by their canonical numbers, best
-// first. Those of customers have their scale; those of products count session times.
+// first. Those of customers have their scale; those of products count session times in a session, and
+// similar times for similar products.
 type nearLists struct {
 	products, customers [][]modelversion.Neighbour
-	session             float32
+	session, similar    float32
 }
 
 // newNearLists makes what was chosen; nil for nil.
@@ -151,6 +172,9 @@ func newNearLists(m *ials.Matrix, used *UsedNear, threads int) *nearLists {
 		return nil
 	}
 	near := &nearLists{products: evaluation.Neighbours(m, used.Neighbours, threads, used.Rarity)[0], session: float32(used.Session)}
+	if used.Similar != nil {
+		near.similar = float32(used.Similar.Scale)
+	}
 	near.customers = evaluation.RowNeighbours(m, near.products, modelversion.CustomerNeighbours, threads, nil)
 	for _, list := range near.customers {
 		for i := range list {
@@ -174,15 +198,20 @@ func (n *nearLists) of(sessions []session, known bool, weight float32) evaluatio
 	return evaluation.Ranker(func(i int32, scores []float32) {
 		clear(scores)
 		if known {
-			for _, x := range n.customers[sessions[i].customer] {
-				scores[x.Item] += x.Weight
-			}
+			addList(scores, n.customers[sessions[i].customer], 1)
 		}
 		for _, p := range sessions[i].items {
-			for _, x := range n.products[p] {
-				scores[x.Item] += weight * x.Weight
-			}
+			addList(scores, n.products[p], weight)
 		}
+	}).Each
+}
+
+// ofLast is the neighbours of the last product of each session.
+func (n *nearLists) ofLast(sessions []session, weight float32) evaluation.Block {
+	return evaluation.Ranker(func(i int32, scores []float32) {
+		clear(scores)
+		items := sessions[i].items
+		addList(scores, n.products[items[len(items)-1]], weight)
 	}).Each
 }
 
@@ -190,17 +219,59 @@ func (n *nearLists) of(sessions []session, known bool, weight float32) evaluatio
 // sessions of the validation part.
 func (t *Trainer) tuneNearSession(ctx context.Context, data *Data, model *fitted, cfg ials.Config, view float64, used *UsedNear,
 	fitting, validation []evaluation.Rating) error {
+	f, err := t.fold(ctx, data, model.model, cfg, view, fitting, validation)
+	if f == nil {
+		return err
+	}
+	night := sum(evaluation.Factors(f.known, model.model.Items, cfg.Dim), model.near.of(f.sessions, true, 0))
+	measured, err := evaluation.MeasureVariants(ctx, f.task, t.threads(), night, len(nearSessions), func(i int, cases []int32, scores []float32) {
+		for row, c := range cases {
+			for _, p := range f.sessions[c].items {
+				addList(scores[row*f.task.Products:], model.near.products[p], float32(nearSessions[i]*used.Scale))
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
 	top := 0.0
 	for i, share := range nearSessions {
-		model.near.session = float32(share * used.Scale)
-		part, err := t.sessions(ctx, data, model, cfg, view, fitting, validation)
-		if err != nil {
-			return err
-		}
-		if q := part.Rows[0].NDCG10; q > top {
+		if q := evaluation.Mean(measured[i].NDCG10); q > top {
 			used.Session, top = share*used.Scale, q
 		}
-		t.progress("tune the neighbours of a session", i+1, len(nearSessions))
+	}
+	return nil
+}
+
+// tuneSimilar chooses what the neighbours of a product add to the cosine for similar products: given the
+// last product of a session's first half, the next one is to be found. Nothing, unless that is certainly
+// better than the cosine.
+func (t *Trainer) tuneSimilar(ctx context.Context, data *Data, model *fitted, used *UsedNear,
+	fitting, validation []evaluation.Rating) error {
+	task, sessions := t.replay(len(data.Products), fitting, validation, mostCases)
+	if len(task.Cases) < fewestNear {
+		return nil
+	}
+	cosine, near := cosines(sessions, model.model), model.near.ofLast(sessions, 1)
+	unit, spread := evaluation.Spread(task, t.threads(), cosine), evaluation.Spread(task, t.threads(), near)
+	if spread == 0 {
+		return nil
+	}
+	scales := []float64{0}
+	for _, weight := range similarWeights {
+		scales = append(scales, weight*unit/spread)
+	}
+	measured, err := evaluation.MeasureVariants(ctx, task, t.threads(), cosine, len(scales), func(i int, cases []int32, scores []float32) {
+		for row, c := range cases {
+			items := sessions[c].items
+			addList(scores[row*task.Products:], model.near.products[items[len(items)-1]], float32(scales[i]))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if best, gained := surest(measured); best > 0 {
+		used.Similar = &UsedSimilar{similarWeights[best-1], scales[best], gained}
 	}
 	return nil
 }
@@ -240,7 +311,7 @@ func (n *nearLists) assemble(v *modelversion.Version, used *UsedNear, data *Data
 	for i := range v.Customers {
 		v.Near.Customers = append(v.Near.Customers, renumbered(n.customers[rows[v.Customers[i].ID]]))
 	}
-	v.Solver.Neighbours, v.Solver.NearWeight = used.Neighbours, used.Session
+	v.Solver.Neighbours, v.Solver.NearWeight, v.Solver.SimilarWeight = used.Neighbours, used.Session, float64(n.similar)
 }
 
 // reportParts measures the vectors and the neighbours of a model apart; nil: it has vectors alone.
@@ -262,11 +333,19 @@ const (
 	RowNeighbours = "neighbours"
 )
 
-// nearSentence is what tuning chose, for people.
+// sentence is what tuning chose, for people.
 func (u *UsedNear) sentence() string {
 	if u == nil {
 		return "The validation data ask for no neighbours.\n"
 	}
-	return fmt.Sprintf("It adds the weights of a product's %d nearest neighbours, %.3g of the vectors' spread: on the validation data "+
-		"the mean of NDCG@20 and Recall@20 gains %.4f (%.4f to %.4f).\n", u.Neighbours, u.Weight, u.Gain, u.Low, u.High)
+	text := fmt.Sprintf("It adds the weights of a product's %d nearest neighbours, %.3g of the vectors' spread: on the validation data "+
+		"the mean of NDCG@20 and Recall@20 gains %s.\n", u.Neighbours, u.Weight, u.text())
+	if u.Similar != nil {
+		text += fmt.Sprintf("Similar products are found by neighbours too, %.3g of the cosine's spread: the gain is %s.\n",
+			u.Similar.Weight, u.Similar.text())
+	}
+	return text
 }
+
+// text is the gain with its interval.
+func (g Gained) text() string { return fmt.Sprintf("%.4f (%.4f to %.4f)", g.Gain, g.Low, g.High) }

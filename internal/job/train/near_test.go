@@ -69,7 +69,8 @@ func TestNeighboursAreChosenWhereTheyHelp(t *testing.T) {
 	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Near == nil || v.Near == nil || v.Report.Parts == nil {
 		t.Fatalf("no neighbours were chosen: %s, %v", v.Training, err)
 	}
-	if n := notes.Near; n.Low <= 0 || n.Gain < n.Low || n.Gain > n.High || v.Solver.NearWeight != n.Session || v.Solver.Neighbours != nearMost {
+	if n := notes.Near; n.Low <= 0 || n.Gain < n.Low || n.Gain > n.High || v.Solver.NearWeight != n.Session || v.Solver.Neighbours != nearMost ||
+		(n.Similar != nil) != (v.Solver.SimilarWeight > 0) {
 		t.Errorf("notes are %+v, the solver %+v", n, v.Solver)
 	}
 	rows := v.Report.Parts.Rows
@@ -166,6 +167,43 @@ func rankersAgree(t *testing.T, v *modelversion.Version) {
 			if diff := float64(c.Score - scores[top[n]]); diff > 1e-5 || diff < -1e-5 {
 				t.Fatalf("customer %d, place %d: serving finds %+v, the gate %s of %g", i, n, c, v.Items[top[n]].Code, scores[top[n]])
 			}
+		}
+	}
+}
+
+// TestSimilarProductsAreJudgedByTheNextOne: where customers buy a set at once, the neighbours of a product
+// say what they buy next. Where the next product is any other, they say no more than the cosine.
+func TestSimilarProductsAreJudgedByTheNextOne(t *testing.T) {
+	t.Parallel()
+	for _, atOnce := range []bool{true, false} {
+		data := mustSets(t, 160, 50)
+		for i := range data.Ratings {
+			const each = 8 * 3 // ratings of a customer; two are moved to the front, so that a session's halves share a set
+			if r := &data.Ratings[i]; atOnce {
+				r.RatedAt = 1_700_000_000 + int64((i+2)%each)
+			} else {
+				r.RatedAt = 1_700_000_000 + int64(evaluation.Mix(uint64(i))%1_000_000)
+			}
+		}
+		data = data.ordered()
+		trainer := Trainer{Config: setsConfig()}
+		cut := trainer.split(data, data.Ratings)
+		m := matrix(len(data.Customers), len(data.Products), trainer.Config.cells(cut.Train, nil))
+		model, err := ials.Fit(t.Context(), m, ials.Config{Dim: 8, Alpha0: 0.1, Lambda: 0.01, Nu: 1, Epochs: 4, Seed: 1, Threads: 2}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := &UsedNear{Neighbours: nearMost, Rarity: 0.5, Scale: 1}
+		f := &fitted{model: model, matrix: m}
+		f.addNear(used, 2)
+		if err := trainer.tuneSimilar(t.Context(), data, f, used, cut.Train, cut.Held); err != nil {
+			t.Fatal(err)
+		}
+		if (used.Similar != nil) != atOnce {
+			t.Errorf("sets at once %t: similar products by %+v", atOnce, used.Similar)
+		}
+		if s := used.Similar; s != nil && (s.Low <= 0 || s.Gain < s.Low || s.Scale <= 0) {
+			t.Errorf("neighbours gain %+v", s)
 		}
 	}
 }

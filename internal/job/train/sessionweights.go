@@ -49,7 +49,7 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cf
 		} else {
 			w.view = usualView
 		}
-		if task, _ := t.replay(len(data.Products), fitting, validation); len(task.Cases) >= fewestCold {
+		if task, _ := t.replay(len(data.Products), fitting, validation, mostSessions); len(task.Cases) >= fewestCold {
 			cfg.Epochs = tuneEpochs
 			cells := signal.cells(fitting, data.feedbackBefore(validation, held))
 			try, err := t.sessionModel(ctx, data, cells, cfg)
@@ -69,7 +69,9 @@ func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cf
 				t.progress("tune a view's weight", i+1, len(views))
 			}
 			if near != nil {
-				if err := t.tuneNearSession(ctx, data, try, cfg, w.view, near, fitting, validation); err != nil {
+				err := errors.Join(t.tuneNearSession(ctx, data, try, cfg, w.view, near, fitting, validation),
+					t.tuneSimilar(ctx, data, try, near, fitting, validation))
+				if err != nil {
 					return w, err
 				}
 			}
@@ -98,15 +100,21 @@ type session struct {
 	items    []int32
 }
 
-// sessions asks for the next like, given the first half of the held-out ones. nil without times, or
-// with too few customers.
-func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ials.Config, view float64,
-	train, held []evaluation.Rating) (*modelversion.Part, error) {
-	task, replayed := t.replay(len(data.Products), train, held)
+// folded are sessions with their vectors, a row for each: of the session and its customer, of the session
+// alone, and of the customer alone.
+type folded struct {
+	task                *evaluation.Task // asks for the next like; case i's customer is i
+	sessions            []session
+	known, alone, night []float32
+}
+
+// fold replays the sessions of a held-out part; nil without times, or with too few customers.
+func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg ials.Config, view float64,
+	train, held []evaluation.Rating) (*folded, error) {
+	task, replayed := t.replay(len(data.Products), train, held, mostSessions)
 	if len(task.Cases) < fewestCold {
 		return nil, nil
 	}
-	model := from.model
 	folder, err := ials.NewFolder(modelversion.Solver{Dim: cfg.Dim, Alpha0: cfg.Alpha0, Lambda: cfg.Lambda, Nu: cfg.Nu,
 		Items: len(data.Products),
 		Gram:  ials.Gram(model.Items, cfg.Dim, cfg.Threads)})
@@ -114,12 +122,9 @@ func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ia
 		return nil, err
 	}
 	d := cfg.Dim
-	folded, alone, night := make([]float32, len(replayed)*d), make([]float32, len(replayed)*d), make([]float32, 0,
-		len(replayed)*d)
-	similar := make([]float32, len(replayed)*d)
-	for i, s := range replayed {
-		night = append(night, model.User(int(s.customer))...)
-		copy(similar[i*d:], model.Item(int(s.items[len(s.items)-1])))
+	f := &folded{task: task, sessions: replayed, known: make([]float32, len(replayed)*d), alone: make([]float32, len(replayed)*d)}
+	for _, s := range replayed {
+		f.night = append(f.night, model.User(int(s.customer))...)
 	}
 	group, folding := errgroup.WithContext(ctx)
 	group.SetLimit(max(cfg.Threads, 1))
@@ -132,39 +137,69 @@ func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ia
 			for _, p := range replay.items {
 				seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(view)})
 			}
-			known, err := folder.Fold(night[i*d:(i+1)*d], seen)
+			known, err := folder.Fold(f.night[i*d:(i+1)*d], seen)
 			unknown, otherErr := folder.Fold(nil, seen)
 			if err = errors.Join(err, otherErr); err != nil {
 				return err
 			}
-			copy(folded[i*d:(i+1)*d], known.Vector())
-			copy(alone[i*d:(i+1)*d], unknown.Vector())
+			copy(f.known[i*d:(i+1)*d], known.Vector())
+			copy(f.alone[i*d:(i+1)*d], unknown.Vector())
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, fmt.Errorf("fold sessions in: %w", err)
 	}
-	part := &modelversion.Part{Customers: len(task.Cases),
+	return f, nil
+}
+
+// sessions asks for the next like, given the first half of the held-out ones. nil without times, or
+// with too few customers.
+func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ials.Config, view float64,
+	train, held []evaluation.Rating) (*modelversion.Part, error) {
+	f, err := t.fold(ctx, data, from.model, cfg, view, train, held)
+	if f == nil {
+		return nil, err
+	}
+	items, d := from.model.Items, cfg.Dim
+	part := &modelversion.Part{Customers: len(f.task.Cases),
 		What: "the next liked product of a session, given its first half: half of the customer's last ratings"}
 	likes := evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(train))
-	session, last, anonymous := evaluation.Factors(folded, model.Items, d), evaluation.Factors(night, model.Items, d),
-		evaluation.Factors(alone, model.Items, d)
+	session, last, anonymous := evaluation.Factors(f.known, items, d), evaluation.Factors(f.night, items, d),
+		evaluation.Factors(f.alone, items, d)
+	similar := evaluation.Factors(lastItems(f.sessions, from.model), directions(items, d), d)
 	if near := from.near; near != nil {
-		session, last = sum(session, near.of(replayed, true, near.session)), sum(last, near.of(replayed, true, 0))
-		anonymous = sum(anonymous, near.of(replayed, false, near.session))
+		session, last = sum(session, near.of(f.sessions, true, near.session)), sum(last, near.of(f.sessions, true, 0))
+		anonymous = sum(anonymous, near.of(f.sessions, false, near.session))
+		if near.similar > 0 {
+			similar = sum(cosines(f.sessions, from.model), near.ofLast(f.sessions, near.similar))
+		}
 	}
-	return part, t.measure(ctx, part, task, []contestant{
+	return part, t.measure(ctx, part, f.task, []contestant{
 		{modelversion.RowModel, session},
 		{RowLastNight, last},
 		{RowAnonymous, anonymous},
-		{RowItemToItem, evaluation.Factors(similar, directions(model.Items, d), d)},
+		{RowItemToItem, similar},
 		{modelversion.RowPopularity, evaluation.Popularity(likes).Each},
 	})
 }
 
-// replay makes a case of each customer with two held-out likes whose times are known. Case i's customer is i.
-func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evaluation.Task, []session) {
+// lastItems is the vectors of the sessions' last items.
+func lastItems(sessions []session, model *ials.Model) (vectors []float32) {
+	for _, s := range sessions {
+		vectors = append(vectors, model.Item(int(s.items[len(s.items)-1]))...)
+	}
+	return vectors
+}
+
+// cosines scores by the cosine with the last item of a session.
+func cosines(sessions []session, model *ials.Model) evaluation.Block {
+	return evaluation.Factors(directions(lastItems(sessions, model), model.Dim), directions(model.Items, model.Dim), model.Dim)
+}
+
+// replay makes a case of each customer with two held-out likes whose times are known, at most so many.
+// Case i's customer is i.
+func (t *Trainer) replay(products int, train, held []evaluation.Rating, most int) (*evaluation.Task, []session) {
 	liked := make(map[int32][]evaluation.Rating)
 	for _, r := range held {
 		if t.Config.Preference(r.Stars) > 0 && r.RatedAt != 0 {
@@ -188,7 +223,7 @@ func (t *Trainer) replay(products int, train, held []evaluation.Rating) (*evalua
 		}
 	}
 	slices.SortFunc(all.Cases, func(a, b evaluation.Case) int { return int(a.Customer) - int(b.Customer) })
-	task := all.Sample(mostSessions)
+	task := all.Sample(most)
 	replayed := make([]session, len(task.Cases))
 	for i, c := range task.Cases {
 		own := liked[c.Customer]

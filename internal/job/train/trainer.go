@@ -23,6 +23,10 @@ import (
 // would give another model.
 const Version = "5"
 
+// nearVersion is the same for neighbours: raise it when the same input would give others. Versions
+// without neighbours keep their identity.
+const nearVersion = "2"
+
 const (
 	largestDim = 256
 	// worthwhile is the gain that a doubled dimension must bring: it costs up to four times the

@@ -229,7 +229,7 @@ func TestRulesForWhatWasBoughtAreKept(t *testing.T) {
 // withNeighbours is a version whose first product and second customer have a neighbour.
 func withNeighbours() *modelversion.Version {
 	v := version()
-	v.Solver.Neighbours, v.Solver.NearWeight = 100, 0.5
+	v.Solver.Neighbours, v.Solver.NearWeight, v.Solver.SimilarWeight = 100, 0.5, 0.2
 	v.Near = &modelversion.Near{Items: [][]modelversion.Neighbour{{{Item: 1, Weight: 0.25}}, nil},
 		Customers: [][]modelversion.Neighbour{nil, {{Item: 0, Weight: 0.125}, {Item: 1, Weight: 2}}}}
 	return v
@@ -270,6 +270,7 @@ func TestNeighboursAreKept(t *testing.T) {
 	}
 	text := withNeighbours()
 	text.Customers[1].ID = "x"
+	text.Solver.SimilarWeight = 0 // as in versions of commit dca65ef
 	repo := repository(t)
 	if _, err := modelfile.Write(t.Context(), repo, text, t.TempDir()); err != nil {
 		t.Fatal(err)
@@ -277,7 +278,8 @@ func TestNeighboursAreKept(t *testing.T) {
 	if m, err := repo.Current(t.Context()); err != nil || m.SchemaFingerprint != "model-version-4" {
 		t.Errorf("ids that are text have %s, %v", m.SchemaFingerprint, err)
 	}
-	if got, err := modelfile.Read(t.Context(), repo, "", t.TempDir()); err != nil || len(got.Near.Customers[1]) != 2 {
+	if got, err := modelfile.Read(t.Context(), repo, "", t.TempDir()); err != nil || len(got.Near.Customers[1]) != 2 ||
+		got.Solver.SimilarWeight != 0 {
 		t.Errorf("ids that are text: %v", err)
 	}
 }

@@ -92,10 +92,13 @@ type Solver struct {
 	Items      int     `json:"items"`       // rows that Gram sums over
 	Kind       Kind    `json:"kind,omitempty"`
 	// Neighbours is the most neighbours of an item in the sparse part, 0 where there is none. In a session,
-	// the list of each item counts NearWeight times.
-	Neighbours int       `json:"neighbours,omitempty"`
-	NearWeight float64   `json:"near_weight,omitempty"`
-	Gram       []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
+	// the list of each item counts NearWeight times. Beside the cosine, for similar products, it counts
+	// SimilarWeight times.
+	Neighbours    int     `json:"neighbours,omitempty"`
+	NearWeight    float64 `json:"near_weight,omitempty"`
+	SimilarWeight float64 `json:"similar_weight,omitempty"`
+
+	Gram []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
 }
 
 // Encoder maps a customer's features into the factor space: vector = Bias + Σ Weights[feature]. A feature is

@@ -10,8 +10,9 @@ type Neighbour struct {
 
 // Near is the sparse part of a version (docs/decisions/0032). A list adds its weights to the scores of
 // its items: a customer's list to what is recommended to the customer, and an item's list, times
-// Solver.NearWeight, to what is recommended in a session that has the item. Weights are positive, so
-// a list never lowers a score.
+// Solver.NearWeight, to what is recommended in a session that has the item. An item's list, times
+// Solver.SimilarWeight, adds to the cosine of similar items. Weights are positive, so a list never
+// lowers a score.
 type Near struct {
 	Items     [][]Neighbour // by item, each in ascending order of its items, at most Solver.Neighbours
 	Customers [][]Neighbour // by customer, the same, at most CustomerNeighbours
@@ -24,14 +25,15 @@ const CustomerNeighbours = 200
 // validateNear reports the first fault of the sparse part, without where it is; nil: there is none.
 func (v *Version) validateNear() error {
 	if v.Near == nil {
-		if v.Solver.Neighbours != 0 || v.Solver.NearWeight != 0 {
+		if v.Solver.Neighbours != 0 || v.Solver.NearWeight != 0 || v.Solver.SimilarWeight != 0 {
 			return fmt.Errorf("the solver counts on %d neighbours of an item, and there are none", v.Solver.Neighbours)
 		}
 		return nil
 	}
-	if v.Solver.Kind != KindModel || v.Solver.Neighbours <= 0 || !(v.Solver.NearWeight >= 0) || !Finite(v.Solver.NearWeight) {
-		return fmt.Errorf("it has neighbours, and its solver is of kind %q with %d neighbours of weight %g", v.Solver.Kind,
-			v.Solver.Neighbours, v.Solver.NearWeight)
+	if v.Solver.Kind != KindModel || v.Solver.Neighbours <= 0 || !(v.Solver.NearWeight >= 0) || !(v.Solver.SimilarWeight >= 0) ||
+		!Finite(v.Solver.NearWeight, v.Solver.SimilarWeight) {
+		return fmt.Errorf("it has neighbours, and its solver is of kind %q with %d neighbours of weight %g, and %g for similar items",
+			v.Solver.Kind, v.Solver.Neighbours, v.Solver.NearWeight, v.Solver.SimilarWeight)
 	}
 	if len(v.Near.Items) != len(v.Items) || len(v.Near.Customers) != len(v.Customers) {
 		return fmt.Errorf("it has %d lists of neighbours for %d items, and %d for %d customers", len(v.Near.Items), len(v.Items),

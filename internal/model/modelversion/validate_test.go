@@ -53,6 +53,8 @@ func TestValidateFindsEachFault(t *testing.T) {
 		"neighbours only counted":   func(v *Version) { v.Solver.Neighbours = 1 },
 		"neighbours not counted":    func(v *Version) { near(v); v.Solver.Neighbours = 0 },
 		"neighbours of no weight":   func(v *Version) { near(v); v.Solver.NearWeight = math.NaN() },
+		"similar by nothing":        func(v *Version) { v.Solver.SimilarWeight = 1 },
+		"similar below nothing":     func(v *Version) { near(v); v.Solver.SimilarWeight = -1 },
 		"neighbours of some items":  func(v *Version) { near(v).Items = nil },
 		"neighbours of nobody":      func(v *Version) { near(v).Customers = nil },
 		"too many neighbours":       func(v *Version) { near(v).Items[0] = []Neighbour{{0, 1}, {1, 1}} },

@@ -101,7 +101,8 @@ func (n Neighbours) Check() error {
 	return nil
 }
 
-// Similar is a product near another one; Distance is 1 - cosine.
+// Similar is a product near another one. Distance is 1 - cosine, less the weight that the product has in
+// the other's list of neighbours, times Solver.SimilarWeight.
 type Similar struct {
 	Code     string
 	Distance float32

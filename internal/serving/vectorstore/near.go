@@ -119,9 +119,7 @@ func listOf(items []int32, weights []float32) []modelversion.Neighbour {
 	return list
 }
 
-// addedSQL is searchSQL for a search that adds to the scores of some products. Nothing that is added is
-// negative, so the best products are among the best ones by inner product and those that something is
-// added to: an index finds the former, and the latter are looked up. A scan meets all of them anyway.
+// addedSQL is searchSQL for a search that adds to the scores of some products.
 //
 // The last column is how many products the index found: fewer than the limit means that it gave up.
 func (m *model) addedSQL(s recommend.Search, left string, args []any, by way) (string, []any) {
@@ -131,23 +129,41 @@ func (m *model) addedSQL(s recommend.Search, left string, args []any, by way) (s
 	}
 	args = append(args, pgvector.NewVector(s.Vector), items, added)
 	place := func(fromLast int) string { return `$` + strconv.Itoa(len(args)-fromLast) }
-	distance := `i.embedding <#> ` + place(2)
-	table := `unnest(` + place(1) + `::integer[], ` + place(0) + `::real[]) AS a (key, added)`
-	bought := m.filter(by, s.Limit)
-	from, where := ` FROM `+m.schema+`.item i`, ` WHERE `+bought.inside+left
-	const columns = `SELECT key, code, (0 - distance)::real, embedding`
-	if by != byIndex {
-		return columns + `, NULL::bigint FROM (SELECT i.key, i.code, i.embedding, (` + distance + `) - coalesce(a.added, 0) AS distance` +
-			bought.column + from + ` LEFT JOIN ` + table + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` + bought.limit +
-			`) found` + bought.outside + ` ORDER BY distance, code` + bought.last, args
+	columns := `key, code, (0 - distance)::real, embedding, NULL::bigint`
+	if by == byIndex {
+		columns = `key, code, (0 - distance)::real, embedding, (SELECT count(*) FROM dense)`
 	}
-	return `WITH added AS MATERIALIZED (SELECT a.key, a.added FROM ` + table + `),
+	return m.sumSQL(columns, `i.embedding <#> `+place(2), `unnest(`+place(1)+`::integer[], `+place(0)+`::real[]) AS a (key, added)`,
+		left, s.Limit, by), args
+}
+
+// sumSQL finds the products with the smallest distance, less what the rows of added, a (key, added), say of
+// some; left leaves products out. Nothing that is added is negative, so the best products are among the best
+// ones by distance and those that something is added to: an index finds the former, and the latter are
+// looked up. A scan meets all of them anyway.
+func (m *model) sumSQL(columns, distance, added, left string, limit int, by way) string {
+	bought := m.filter(by, limit)
+	from, where := ` FROM `+m.schema+`.item i`, ` WHERE `+bought.inside+left
+	if by != byIndex {
+		return `SELECT ` + columns + ` FROM (SELECT i.key, i.code, i.embedding, (` + distance + `) - coalesce(a.added, 0) AS distance` +
+			bought.column + from + ` LEFT JOIN ` + added + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` + bought.limit +
+			`) found` + bought.outside + ` ORDER BY distance, code` + bought.last
+	}
+	return `WITH added AS MATERIALIZED (SELECT a.key, a.added FROM ` + added + `),
 		dense AS MATERIALIZED (SELECT i.key, i.code, i.embedding, ` + distance + ` AS distance` + from + where +
 		` ORDER BY ` + distance + bought.limit + `)
-		` + columns + `, (SELECT count(*) FROM dense) FROM (
+		SELECT ` + columns + ` FROM (
 			SELECT * FROM dense d WHERE NOT EXISTS (SELECT FROM added a WHERE a.key = d.key)
 			UNION ALL SELECT i.key, i.code, i.embedding, (` + distance + `) - a.added FROM added a JOIN ` + m.schema +
-		`.item i ON i.key = a.key` + where + `) found ORDER BY distance, code` + bought.limit, args
+		`.item i ON i.key = a.key` + where + `) found ORDER BY distance, code` + bought.limit
+}
+
+// similarSQL is neighboursSQL where neighbours of the product $1 count too.
+func (m *model) similarSQL(distance, left string, limit int, by way) string {
+	weight := strconv.FormatFloat(m.Solver.SimilarWeight, 'g', -1, 32)
+	added := `(SELECT u.key, ` + weight + `::real * u.weight AS added FROM ` + m.schema + `.near_item n, unnest(n.items, n.weights) AS u (key, weight)
+		WHERE n.key = (SELECT key FROM ` + m.schema + `.item WHERE code = $1)) a`
+	return m.sumSQL(`code, distance::real`, distance, added, left, limit, by)
 }
 
 // lostNear is the condition that a whole table of neighbours has lost its rows, to be added to others.

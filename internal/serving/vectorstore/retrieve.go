@@ -284,6 +284,10 @@ func (m *model) searchSQL(s recommend.Search, by way) (sql string, args []any, e
 func (m *model) neighboursSQL(limit int, by way) string {
 	item := m.schema + `.item`
 	distance := `i.embedding <=> (SELECT embedding FROM ` + item + ` WHERE code = $1)`
+	left := ` AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)`
+	if m.near != nil && m.Solver.SimilarWeight > 0 {
+		return m.similarSQL(distance, left, limit, by)
+	}
 	order := distance
 	if by != byIndex {
 		distance = `(` + distance + `) + 0`
@@ -291,6 +295,6 @@ func (m *model) neighboursSQL(limit int, by way) string {
 	}
 	bought := m.filter(by, limit)
 	return `SELECT code, distance::real FROM (SELECT i.code, ` + distance + ` AS distance` + bought.column + ` FROM ` + item + ` i
-			WHERE ` + bought.inside + ` AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)
+			WHERE ` + bought.inside + left + `
 			ORDER BY ` + order + bought.limit + `) found` + bought.outside + ` ORDER BY distance, code` + bought.last
 }

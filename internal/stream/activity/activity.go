@@ -66,13 +66,14 @@ type RecommendedItem struct {
 	Because string  `json:"because,omitempty"`
 }
 
-// SimilarItems lists the nearest products of one browsed product by cosine distance, nearest first.
+// SimilarItems lists the nearest products of one browsed product, nearest first.
 type SimilarItems struct {
 	ProductCode  string        `json:"product_code"`
 	SimilarItems []SimilarItem `json:"similar_items"`
 }
 
-// SimilarItem is one neighbour; Distance is 1 - cosine, 0 to 2.
+// SimilarItem is one neighbour; Distance is 1 - cosine, 0 to 2. Where the model adds neighbours, it is less
+// by what they add, and may be negative.
 type SimilarItem struct {
 	ID       string  `json:"id"`
 	Distance float32 `json:"distance"`

@@ -96,15 +96,20 @@ func (v *Version) search(q recommend.Search, state map[string]bool) []recommend.
 	return found
 }
 
-// nearest finds the products nearest to one by cosine; nothing for an unknown product.
+// nearest finds the products nearest to one by cosine and neighbours; nothing for an unknown product.
 func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recommend.Similar {
 	at, ok := v.items[q.Code]
 	if !ok {
 		return nil
 	}
-	origin := v.version.Items[at].Vector
+	origin, added := v.version.Items[at].Vector, map[int32]float32{}
+	if weight := v.version.Solver.SimilarWeight; weight > 0 {
+		for _, n := range v.version.Near.Items[at] {
+			added[n.Item] = float32(weight) * n.Weight
+		}
+	}
 	var found []recommend.Similar
-	for _, it := range v.version.Items {
+	for i, it := range v.version.Items {
 		if it.Code == q.Code || !shown(it, state) {
 			continue
 		}
@@ -112,7 +117,8 @@ func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recom
 		if math.IsNaN(cosine) { // a zero vector has no direction
 			continue
 		}
-		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)},
+		distance := float32(1 - cosine - float64(added[int32(i)]))
+		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Similar{Code: it.Code, Distance: distance},
 			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
 	return found

@@ -54,7 +54,8 @@ const gridDim = 3
 
 // gridVersion makes a version of small whole numbers: arithmetic is exact in every store, and many
 // products are equal to others. It has zero vectors, products out of stock and customers without
-// ratings. All but the first have rules for what was bought before, and all after the second neighbours.
+// ratings. All but the first have rules for what was bought before, all after the second neighbours, and
+// after the third these count for similar products.
 func gridVersion(seed uint64) *modelversion.Version {
 	rng := rand.New(rand.NewPCG(seed, 5))
 	vector := func() []float32 {
@@ -64,7 +65,7 @@ func gridVersion(seed uint64) *modelversion.Version {
 		}
 		return v
 	}
-	v := &modelversion.Version{ID: fmt.Sprintf("m%015d", seed), TrainingRun: "run", TrainerVersion: "test",
+	v := &modelversion.Version{ID: gridID(seed), TrainingRun: "run", TrainerVersion: "test",
 		TrainedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 		Solver: modelversion.Solver{Dim: gridDim, Alpha0: 0.25, Lambda: 0.5, Nu: 1, ViewWeight: 1, CartWeight: 4,
 			Gram: make([]float32, gridDim*gridDim), Items: 60},
@@ -96,6 +97,8 @@ func gridVersion(seed uint64) *modelversion.Version {
 	}
 	return v
 }
+
+func gridID(seed uint64) string { return fmt.Sprintf("m%015d", seed) }
 
 // bought is about when customers of a grid version bought things.
 var bought = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
@@ -130,6 +133,9 @@ func addNear(v *modelversion.Version, rng *rand.Rand) {
 		return all
 	}
 	v.Solver.Neighbours, v.Solver.NearWeight, v.Near = 6, 2, &modelversion.Near{}
+	if v.ID > gridID(3) {
+		v.Solver.SimilarWeight = 0.25
+	}
 	for range v.Items {
 		v.Near.Items = append(v.Near.Items, list())
 	}
@@ -233,7 +239,7 @@ func testRetrieve(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Parallel()
 	var setups []Setup
 	var stores []Conformer
-	for seed := uint64(1); seed <= 3; seed++ {
+	for seed := uint64(1); seed <= 4; seed++ {
 		v := gridVersion(seed)
 		for _, state := range []map[string]bool{nil, gridState(v, seed)} {
 			setups = append(setups, Setup{Live: v, State: state})
@@ -364,6 +370,13 @@ func sortedNeighbours(s Setup, q recommend.Neighbours) []recommend.Similar {
 	for _, it := range v.Items {
 		distance := 1 - float64(product(origin, it.Vector))/
 			math.Sqrt(float64(product(origin, origin))*float64(product(it.Vector, it.Vector)))
+		if v.Near != nil {
+			for _, n := range v.Near.Items[at] {
+				if v.Items[n.Item].Code == it.Code {
+					distance -= v.Solver.SimilarWeight * float64(n.Weight)
+				}
+			}
+		}
 		if it.Code != q.Code && s.sells(it) && !math.IsNaN(distance) {
 			found = append(found, recommend.Similar{Code: it.Code, Distance: float32(distance)})
 		}
