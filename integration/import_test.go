@@ -20,6 +20,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
@@ -89,13 +90,26 @@ func (b filesForce) compare(customer modelversion.Customer, got []activity.Recom
 	return nil
 }
 
-// TestTheSeedsFilesGoLive takes two files of 32 dimensions live with the commands of `make import`. Then
+// mustUpload puts a file on S3, and returns its name there without the suffix.
+func mustUpload(t *testing.T, store objectstore.Store, key, file, suffix string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err == nil {
+		_, err = store.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.String() + "/" + strings.TrimSuffix(key, suffix)
+}
+
+// TestTheSeedsFilesGoLive takes two files of 32 dimensions on S3 live with the commands of `make import`. Then
 // λ recommend's code and serve answer every customer with the products that brute force over the files
 // finds. Shuffled ids are refused, and what is live stays.
 func TestTheSeedsFilesGoLive(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	_, env := mustPlaces(t, stack, stack.mustDatabase(t))
+	own, env := mustPlaces(t, stack, stack.mustDatabase(t))
 	p := mustPrograms(t, env)
 	p.mustRun(t, nil, "seed", "generate", "--scale", "0.1")
 	p.mustRun(t, nil, "etl")
@@ -119,7 +133,13 @@ func TestTheSeedsFilesGoLive(t *testing.T) {
 
 	var imported train.Result
 	var live publish.Result
-	p.mustRun(t, &imported, "train", "import", "--items", items, "--customers", customers)
+	store := objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Lake.Name, "")
+	none := store.String() + "/none.csv"
+	if code, problems := p.run(t, nil, "train", "import", "--items", none); code != 1 || !strings.Contains(problems, none+" is no object") {
+		t.Errorf("vectors that are not there: exit %d, %s", code, problems)
+	}
+	p.mustRun(t, &imported, "train", "import", "--items", mustUpload(t, store, "vectors/items/part-0.csv", items, "/part-0.csv"),
+		"--customers", mustUpload(t, store, "vectors/customers.csv", customers, ""))
 	p.mustRun(t, &live, "publish")
 	if imported.Refused != nil || !live.Promoted || live.ModelVersion != imported.ModelVersion || imported.Config.Used.Dim != 32 {
 		t.Fatalf("imported %+v, published %+v", imported, live)

@@ -118,7 +118,7 @@ func (c *Flags) job(ctx context.Context, cfg Config) (job Job, err error) {
 	if job.Memory == 0 {
 		job.Memory = AvailableMemory()
 	}
-	if job.Embeddings, err = c.readEmbeddings(); err != nil {
+	if job.Embeddings, err = c.readEmbeddings(ctx); err != nil {
 		return job, err
 	}
 	if job.Lake, err = objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket); err != nil {

@@ -13,7 +13,7 @@ import (
 // ImportCommand is `train import`.
 type ImportCommand struct {
 	Flags
-	Items        string `placeholder:"FILE" help:"The products' vectors: a file (.csv, .parquet, .npy or .npz) or a folder of Parquet or CSV parts, with product ids and lists of numbers."`
+	Items        string `placeholder:"FILE" help:"The products' vectors, with product ids and lists of numbers: a file (.csv, .parquet, .npy or .npz), a folder of Parquet or CSV parts, or either of them on S3 as s3://bucket/key."`
 	ItemIDs      string `name:"item-ids" placeholder:"FILE" help:"The products' ids, one in each line, for products' vectors in a .npy file."`
 	Customers    string `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
 	CustomerIDs  string `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
@@ -41,7 +41,7 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	if c.Export == "" {
-		job.Given, err = c.read()
+		job.Given, err = c.read(ctx)
 	} else {
 		job.Given = &Given{Name: c.Name}
 		job.Given.Fits, err = job.fitsOf(ctx, c.Export, c.Attempt)
@@ -53,7 +53,7 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 }
 
 // read reads the files.
-func (c *ImportCommand) read() (*Given, error) {
+func (c *ImportCommand) read(ctx context.Context) (*Given, error) {
 	given := &Given{Name: c.Name, MostUnknown: c.MaxUnknown}
 	if c.LearnedUntil != "" {
 		until, err := moment(c.LearnedUntil)
@@ -62,7 +62,7 @@ func (c *ImportCommand) read() (*Given, error) {
 		}
 		given.Until = until.Unix()
 	}
-	items, err := readVectors(c.Items, c.ItemIDs)
+	items, err := c.readVectors(ctx, c.Items, c.ItemIDs)
 	if err != nil {
 		return nil, fmt.Errorf("read the products' vectors: %w", err)
 	}
@@ -73,7 +73,7 @@ func (c *ImportCommand) read() (*Given, error) {
 		}
 		return given, nil
 	}
-	if given.Customers, err = readVectors(c.Customers, c.CustomerIDs); err != nil {
+	if given.Customers, err = c.readVectors(ctx, c.Customers, c.CustomerIDs); err != nil {
 		return nil, fmt.Errorf("read the customers' vectors: %w", err)
 	}
 	return given, nil
@@ -90,22 +90,22 @@ func moment(text string) (time.Time, error) {
 }
 
 // readEmbeddings reads the file of embeddings, if there is one.
-func (c *Flags) readEmbeddings() (*Named, error) {
+func (c *Flags) readEmbeddings(ctx context.Context) (*Named, error) {
 	if c.Embeddings == "" {
 		if c.EmbeddingIDs != "" {
 			return nil, fmt.Errorf("%w: --embedding-ids needs --embeddings", program.ErrConfig)
 		}
 		return nil, nil
 	}
-	v, err := readVectors(c.Embeddings, c.EmbeddingIDs)
+	v, err := c.readVectors(ctx, c.Embeddings, c.EmbeddingIDs)
 	if err != nil {
 		return nil, fmt.Errorf("read the embeddings: %w", err)
 	}
 	return v, nil
 }
 
-func readVectors(file, ids string) (*Named, error) {
-	v, err := vectorfile.Read(file, ids)
+func (c *Flags) readVectors(ctx context.Context, file, ids string) (*Named, error) {
+	v, err := vectorfile.ReadFrom(ctx, file, ids, c.ScratchDir)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ type columns struct {
 
 // readCSV reads `id,"[0.1, 0.2]"`, with or without a header, or a column for each component.
 func (c *collector) readCSV(name string) (err error) {
-	file, err := os.Open(name)
+	file, err := os.Open(c.local(name))
 	if err != nil {
 		return err
 	}

@@ -206,7 +206,7 @@ func (c *collector) readNPY(name, ids string) (err error) {
 		return fmt.Errorf("%s has no ids: name the file that has one id in each line, or save an .npz with the arrays ids "+
 			"and vectors: %w", name, ErrVectors)
 	}
-	file, err := os.Open(name)
+	file, err := os.Open(c.local(name))
 	if err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func (c *collector) readNPY(name, ids string) (err error) {
 	if !a.vectors() {
 		return fmt.Errorf("%s has the shape %v, want floats in rows and columns: %w", name, a.shape, ErrVectors)
 	}
-	list, err := os.ReadFile(ids)
+	list, err := os.ReadFile(c.local(ids))
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (c *collector) readNPY(name, ids string) (err error) {
 
 // readNPZ reads an archive with one array of vectors and one of ids, whatever their names.
 func (c *collector) readNPZ(name string) (err error) {
-	archive, err := zip.OpenReader(name)
+	archive, err := zip.OpenReader(c.local(name))
 	if err != nil {
 		return fmt.Errorf("%s is no .npz archive: %w: %w", name, err, ErrVectors)
 	}

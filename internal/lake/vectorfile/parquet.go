@@ -19,7 +19,7 @@ func (c *collector) readParquet(name string) (err error) {
 			err = fmt.Errorf("%s is damaged: it cannot be decoded: %w", name, ErrVectors)
 		}
 	}()
-	file, err := os.Open(name)
+	file, err := os.Open(c.local(name))
 	if err != nil {
 		return err
 	}

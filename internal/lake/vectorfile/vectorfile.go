@@ -4,6 +4,7 @@
 package vectorfile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -77,7 +78,12 @@ func Read(name, ids string) (*Vectors, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{seen: map[string]int{}}
+	return read(name, parts, ids, nil)
+}
+
+// read reads the parts of name. copies are local files by the names of parts and ids that are elsewhere.
+func read(name string, parts []string, ids string, copies map[string]string) (_ *Vectors, err error) {
+	c := &collector{seen: map[string]int{}, copies: copies}
 	for _, part := range parts {
 		extension := strings.ToLower(filepath.Ext(part))
 		if ids != "" && extension != ".npy" {
@@ -114,28 +120,44 @@ func partsOf(name string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{name}, nil
 	}
-	for _, extension := range []string{".parquet", ".csv"} {
-		parts, err := filepath.Glob(filepath.Join(escaped(name), "*"+extension))
-		if err != nil {
-			return nil, err
-		}
-		if slices.Sort(parts); len(parts) > 0 {
-			return parts, nil
-		}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, e := range entries {
+		files = append(files, filepath.Join(name, e.Name()))
+	}
+	if parts := partsAmong(files); len(parts) > 0 {
+		return parts, nil
 	}
 	return nil, fmt.Errorf("the folder %s has no file that ends in .parquet or .csv: %w", name, ErrVectors)
 }
 
-// escaped is a folder's name with nothing that a pattern would take otherwise.
-func escaped(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+// partsAmong is the Parquet files of a folder or, where there are none, its CSV files, in order.
+func partsAmong(files []string) (parts []string) {
+	for _, extension := range []string{".parquet", ".csv"} {
+		for _, file := range files {
+			if strings.HasSuffix(file, extension) {
+				parts = append(parts, file)
+			}
+		}
+		if slices.Sort(parts); len(parts) > 0 {
+			break
+		}
+	}
+	return parts
 }
 
 // collector checks vectors as they come.
 type collector struct {
 	Vectors
-	seen map[string]int // row by id
+	seen   map[string]int    // row by id
+	copies map[string]string // local files by the names of others
 }
+
+// local is where a file is read.
+func (c *collector) local(name string) string { return cmp.Or(c.copies[name], name) }
 
 // add takes a vector in. at is where it stands.
 func (c *collector) add(at place, id string, vector []float32) error {
