@@ -17,6 +17,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/serving/vectorstore/migration"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
@@ -31,6 +32,7 @@ type command struct {
 	envconfig.PGVector
 	Sizes    []int         `default:"3000,41000,300000" help:"Numbers of products at which throughput is measured. 0 skips this part."`
 	Cross    []int         `default:"1000,1500,2000,3000,4000,8000" help:"Numbers of products at which scan and index are compared, to find where the index becomes faster. 0 skips this part."`
+	Near     []int         `default:"2000,41000" help:"Numbers of products at which a search with neighbours is compared with a plain one. 0 skips this part."`
 	Dim      int           `default:"64" help:"Components of a vector."`
 	Batch    int           `default:"100" help:"Searches in a batch."`
 	Duration time.Duration `default:"3s" help:"How long each measurement runs."`
@@ -39,6 +41,7 @@ type command struct {
 	measured struct {
 		Latency   []latency `json:"latency"`
 		Crossover int       `json:"crossover_items"`
+		Near      []near    `json:"near"`
 		Rates     []rates   `json:"rates"`
 	}
 }
@@ -48,6 +51,17 @@ type latency struct {
 	Items int     `json:"items"`
 	Scan  float64 `json:"scan_ms"`
 	HNSW  float64 `json:"hnsw_ms"`
+}
+
+// near is how long a search takes that adds neighbours to the scores, beside a plain one.
+type near struct {
+	Items    int     `json:"items"`
+	Search   string  `json:"search"` // scan or hnsw
+	Added    float64 `json:"added"`  // products that something is added to, on average
+	PlainP50 float64 `json:"plain_p50_ms"`
+	PlainP95 float64 `json:"plain_p95_ms"`
+	NearP50  float64 `json:"near_p50_ms"`
+	NearP95  float64 `json:"near_p95_ms"`
 }
 
 // rates are searches a second.
@@ -78,6 +92,9 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err := c.crossover(ctx, dsn, out.Stdout); err != nil {
 		return err
 	}
+	if err := c.neighbours(ctx, dsn, out.Stdout); err != nil {
+		return err
+	}
 	printf(out.Stdout, "\nqueries/s: a customer's ten best, without 25 products that were rated or seen; batches of %d; "+
 		"recall@10 against the scan\n", c.Batch)
 	printf(out.Stdout, "%9s %-6s %7s %9s %9s %9s %8s %8s\n", "items", "search", "clients", "conns", "single", "batched",
@@ -102,7 +119,7 @@ func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) erro
 		if n == 0 {
 			return nil
 		}
-		s, err := newSubject(ctx, dsn, n, c.Dim, 1)
+		s, err := newSubject(ctx, dsn, n, c.Dim, 1, false)
 		if err != nil {
 			return err
 		}
@@ -130,8 +147,40 @@ func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) erro
 	return nil
 }
 
+// neighbours compares searches that add the neighbours of a customer and of a session's products with the
+// same ones that do not, in turn.
+func (c *command) neighbours(ctx context.Context, dsn string, out io.Writer) error {
+	printf(out, "\nneighbours: 100 of each product and customer, five products in the session; ms of one search at a time\n")
+	printf(out, "%9s %-6s %7s %9s %9s %9s %9s %10s %10s\n", "items", "search", "added", "plain p50", "plain p95", "near p50",
+		"near p95", "ratio p50", "ratio p95")
+	for _, n := range c.Near {
+		if n == 0 {
+			return nil
+		}
+		s, err := newSubject(ctx, dsn, n, c.Dim, 1, true)
+		if err != nil {
+			return err
+		}
+		for _, way := range []string{scan, hnsw} {
+			if err := s.use(ctx, way, 1); err != nil {
+				return err
+			}
+			m, err := s.compareNear(ctx)
+			if err != nil {
+				return err
+			}
+			m.Items, m.Search = n, way
+			c.measured.Near = append(c.measured.Near, m)
+			printf(out, "%9d %-6s %7.0f %9.3f %9.3f %9.3f %9.3f %10.2f %10.2f\n", n, way, m.Added, m.PlainP50, m.PlainP95, m.NearP50,
+				m.NearP95, m.NearP50/m.PlainP50, m.NearP95/m.PlainP95)
+		}
+		s.close()
+	}
+	return nil
+}
+
 func (c *command) throughput(ctx context.Context, dsn string, n int, out io.Writer) error {
-	s, err := newSubject(ctx, dsn, n, c.Dim, 8)
+	s, err := newSubject(ctx, dsn, n, c.Dim, 8, false)
 	if err != nil {
 		return err
 	}
@@ -176,13 +225,18 @@ type subject struct {
 	version  *modelversion.Version
 	efSearch int
 	searches []recommend.Search
+	near     []recommend.Search // the same with neighbours; nil: the version has none
 	store    *vectorstore.Store
 	model    *recommend.Model
 }
 
-func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subject, error) {
+func newSubject(ctx context.Context, dsn string, items, dim, conns int, neighbours bool) (*subject, error) {
 	s := &subject{dsn: dsn, efSearch: efSearch}
-	s.version = vectorstoretest.Version(fmt.Sprintf("m%015d", items), 1,
+	id := fmt.Sprintf("m%015d", items)
+	if neighbours {
+		id = fmt.Sprintf("m1%014d", items)
+	}
+	s.version = vectorstoretest.Version(id, 1,
 		vectorstoretest.Shape{Items: items, Customers: queries, RatedEach: 20, Dim: dim})
 	for i, c := range s.version.Customers {
 		search := recommend.Search{Vector: c.Vector, Customer: &c.ID, Limit: 10}
@@ -190,6 +244,10 @@ func newSubject(ctx context.Context, dsn string, items, dim, conns int) (*subjec
 			search.Exclude = append(search.Exclude, s.version.Items[(i*7+n)%items].Code)
 		}
 		s.searches = append(s.searches, search)
+	}
+	if neighbours {
+		recommendtest.AddNeighbours(s.version, 1, 100)
+		s.addNear()
 	}
 	store, err := open(ctx, dsn, conns)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 )
 
@@ -25,6 +27,53 @@ func (s *subject) latency(ctx context.Context) (time.Duration, error) {
 	}
 	slices.Sort(times)
 	return times[len(times)/10], nil
+}
+
+// addNear makes the searches again with the neighbours of their customers and of what they leave out.
+func (s *subject) addNear() {
+	items := make(map[string]int, len(s.version.Items))
+	for i, it := range s.version.Items {
+		items[it.Code] = i
+	}
+	for i, search := range s.searches {
+		sum := map[int32]float32{}
+		lists := [][]modelversion.Neighbour{s.version.Near.Customers[i]}
+		for _, code := range search.Exclude {
+			lists = append(lists, s.version.Near.Items[items[code]])
+		}
+		for _, list := range lists {
+			for _, n := range list {
+				sum[n.Item] += n.Weight
+			}
+		}
+		for item, weight := range sum {
+			search.Added = append(search.Added, modelversion.Neighbour{Item: item, Weight: weight})
+		}
+		slices.SortFunc(search.Added, func(a, b modelversion.Neighbour) int { return cmp.Compare(a.Item, b.Item) })
+		s.near = append(s.near, search)
+	}
+}
+
+// compareNear asks each search plainly and with neighbours, in turn.
+func (s *subject) compareNear(ctx context.Context) (near, error) {
+	var times [2][]time.Duration
+	added := 0
+	for i := range s.searches {
+		for which, search := range []recommend.Search{s.searches[i], s.near[i]} {
+			start := time.Now()
+			if _, _, err := s.store.Retrieve(ctx, s.model, []recommend.Search{search}, nil); err != nil {
+				return near{}, err
+			}
+			times[which] = append(times[which], time.Since(start))
+		}
+		added += len(s.near[i].Added)
+	}
+	at := func(which, percent int) float64 {
+		slices.Sort(times[which])
+		return ms(times[which][len(times[which])*percent/100])
+	}
+	return near{Added: float64(added) / float64(len(s.near)), PlainP50: at(0, 50), PlainP95: at(0, 95), NearP50: at(1, 50),
+		NearP95: at(1, 95)}, nil
 }
 
 // slice is how long one way is measured before the other one has its turn: what else the machine
