@@ -277,6 +277,39 @@ func TestACatalogueIsRefusedAsASetIs(t *testing.T) {
 	}
 }
 
+// TestACatalogueOfAShopOfRatings reads kindred's own tables of ratings.
+func TestACatalogueOfAShopOfRatings(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	env := mustConnectEnv(t, stack, stack.mustDatabase(t))
+	env["ETL_PRESET"] = ""
+	mustVectorStore(t, env["PGVECTOR_DSN"])
+	p := mustPrograms(t, env, "seed", "publish")
+	p.mustRun(t, nil, "seed", "generate", "--scale", "0.05")
+	var r, again publish.CatalogueResult
+	p.mustRun(t, &r, "publish", "catalogue")
+	p.mustRun(t, &again, "publish", "catalogue")
+	if r.New == 0 || r.New != r.Products || r.Available == 0 || r.Available > r.Products || !again.Unchanged() {
+		t.Errorf("%+v, then %+v", r, again)
+	}
+	var same int // in both databases
+	shop := mustOpen(t, env["MYSQL_DSN"])
+	for id, row := range mustState(t, t.Context(), mustVectorConn(t, env["PGVECTOR_DSN"])) {
+		var stock int64
+		var price, line, vendor, name string
+		err := shop.QueryRowContext(t.Context(), "SELECT quantityInStock, CAST(MSRP AS CHAR), productLine, productVendor, productName FROM products "+
+			"WHERE productCode = ?", id).Scan(&stock, &price, &line, &vendor, &name)
+		if err != nil || *row.Stock != stock || *row.Available != (stock > 0) || *row.Price != price+"00" || row.Categories[0] != line ||
+			*row.Texts[1] != vendor || *row.Texts[2] != name {
+			t.Errorf("%s: %+v, %v", id, row, err)
+		}
+		same++
+	}
+	if same != r.Products {
+		t.Errorf("%d of %d products", same, r.Products)
+	}
+}
+
 // TestACatalogueOfMany times a catalogue in which one product in a hundred has changed, written by the
 // role that may write nothing else:
 // go test ./integration -run TestACatalogueOfMany -v -catalogue-products 100000

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kindred/internal/job/connect"
+	"kindred/internal/job/publish"
 	"kindred/internal/lab/shopsystem"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
@@ -79,6 +80,12 @@ func TestConnectBringsKnownShopsLive(t *testing.T) {
 				t.Errorf("%.3f of the recommended products are in liked categories, want 4 times the chance of %.3f", share, chance)
 			}
 			wantSchedule(t, filepath.Join(env["KINDRED_STATE"], "shops"))
+
+			var catalogue publish.CatalogueResult
+			if p.mustRun(t, &catalogue, "publish", "catalogue"); catalogue.New == 0 || catalogue.Gone > 0 || catalogue.Available == 0 ||
+				catalogue.LeftOut > 0 {
+				t.Errorf("its catalogue: %+v", catalogue)
+			}
 
 			var again connect.Result
 			p.mustRun(t, &again, "connect")
