@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/pgvector/pgvector-go"
 	pgxvector "github.com/pgvector/pgvector-go/pgx"
@@ -137,9 +139,11 @@ func send(ctx context.Context, conn *pgx.Conn, a *arguments) error {
 	var score float32
 	for i, sql := range a.sql {
 		batch.Queue(sql, a.args[i]...).Query(func(rows pgx.Rows) error {
-			columns := make([]any, len(rows.FieldDescriptions())) // those that stay nil are not read
-			if n := len(columns); len(a.sql) > maxShort && n >= 2 {
-				columns[0], columns[1] = &code, &score
+			fields := rows.FieldDescriptions()
+			columns := make([]any, len(fields)) // those that stay nil are not read
+			at := slices.IndexFunc(fields, func(f pgconn.FieldDescription) bool { return f.Name == "code" })
+			if len(a.sql) > maxShort && at >= 0 {
+				columns[at], columns[at+1] = &code, &score // or a distance
 			}
 			for rows.Next() {
 				if err := rows.Scan(columns...); err != nil {
