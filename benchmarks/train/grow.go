@@ -24,10 +24,11 @@ import (
 
 // Grow trains on ever more interactions, each size in a process of its own.
 type Grow struct {
-	Sizes []int `default:"2000000,5000000,10000000,20000000" help:"Numbers of interactions to train on: 50 per user, 400 per item."`
-	Dim   int   `default:"64" help:"Components of a vector."`
-	Whole bool  `help:"Do everything that train does, from tuning to the report. Without this flag, only one epoch is trained."`
-	One   int   `hidden:"" help:"Train on this number of interactions and print the measurement."`
+	Sizes []int    `default:"2000000,5000000,10000000,20000000" help:"Numbers of interactions to train on: 50 per user, 400 per item."`
+	Dim   int      `default:"64" help:"Components of a vector."`
+	Whole bool     `help:"Do everything that train does, from tuning to the report. Without this flag, only one epoch is trained."`
+	Parts []string `default:"vectors,auto" enum:"vectors,auto" help:"Parts of the model, of --whole: with auto, validation chooses whether there are neighbours besides the vectors."`
+	One   int      `hidden:"" help:"Train on this number of interactions and print the measurement."`
 }
 
 // growth is what one size took.
@@ -46,31 +47,35 @@ func (c *Grow) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		out.JSON = true
-		return out.Result("", g)
+		return json.NewEncoder(out.Stdout).Encode(g)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own program: %w", err)
 	}
 	t := tabwriter.NewWriter(out.Stdout, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "interactions\testimate MB\tpeak RSS MB\tof estimate\tbytes each\tCPU s\tµs each\t\n")
+	if !c.Whole {
+		c.Parts = c.Parts[:1]
+	}
+	fmt.Fprintf(t, "interactions\tparts\testimate MB\tpeak RSS MB\tof estimate\tbytes each\tCPU s\tµs each\t\n")
 	for _, n := range c.Sizes {
-		args := []string{"grow", "--one", strconv.Itoa(n), "--dim", strconv.Itoa(c.Dim)}
-		if c.Whole {
-			args = append(args, "--whole")
+		for _, parts := range c.Parts {
+			args := []string{"grow", "--one", strconv.Itoa(n), "--dim", strconv.Itoa(c.Dim), "--parts", parts}
+			if c.Whole {
+				args = append(args, "--whole")
+			}
+			text, err := exec.CommandContext(ctx, self, args...).Output()
+			if err != nil {
+				return fmt.Errorf("train on %d interactions: %w", n, err)
+			}
+			var g growth
+			if err := json.Unmarshal(text, &g); err != nil {
+				return fmt.Errorf("train on %d interactions: %w", n, err)
+			}
+			fmt.Fprintf(t, "%d\t%s\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t\n", n, parts, g.Estimate>>20, g.Peak>>20,
+				float64(g.Peak)/float64(g.Estimate),
+				float64(g.Peak)/float64(n), g.CPU, g.CPU/float64(n)*1e6)
 		}
-		text, err := exec.CommandContext(ctx, self, args...).Output()
-		if err != nil {
-			return fmt.Errorf("train on %d interactions: %w", n, err)
-		}
-		var g growth
-		if err := json.Unmarshal(text, &g); err != nil {
-			return fmt.Errorf("train on %d interactions: %w", n, err)
-		}
-		fmt.Fprintf(t, "%d\t%d\t%d\t%.2f\t%.0f\t%.2f\t%.2f\t\n", n, g.Estimate>>20, g.Peak>>20,
-			float64(g.Peak)/float64(g.Estimate),
-			float64(g.Peak)/float64(n), g.CPU, g.CPU/float64(n)*1e6)
 	}
 	return t.Flush()
 }
@@ -85,7 +90,7 @@ func (c *Grow) one(ctx context.Context) (growth, error) {
 	start, cpu := time.Now(), cpuSeconds()
 	if c.Whole {
 		cfg := train.DefaultConfig()
-		cfg.Dim, cfg.TuneBudget = c.Dim, wholeBudget
+		cfg.Dim, cfg.TuneBudget, cfg.Parts = c.Dim, wholeBudget, c.Parts[0]
 		job := train.Trainer{Config: cfg, Threads: threads,
 			Estimated: func(e train.Estimate) { g.Estimate = program + e.Bytes }}
 		data := shopOf(m)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 
@@ -43,6 +44,5 @@ func (c *FitCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	out.JSON = true
-	return out.Result("", r)
+	return json.NewEncoder(out.Stdout).Encode(r) // as the peers print it
 }
