@@ -190,7 +190,7 @@ func variables(environment, packages string) map[string]any {
 	return map[string]any{
 		"environment": environment, "account_id": awsAccount, "region": awsRegion,
 		"package_dir": packages, "image_tag": imageTag,
-		"protect": false, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
+		"protect": false, "spark": map[string]any{"most_hours": 1}, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
 		"own_account_settings": environment == "dev",
 		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
 		"operators":            []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
@@ -234,7 +234,7 @@ func mustPackages(t *testing.T) string {
 	if err := os.Mkdir(filepath.Join(folder, "glue"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"glue/launcher.py", "glue/etl", "glue/rds-ca.pem"} {
+	for _, name := range []string{"glue/launcher.py", "glue/etl", "glue/als.py", "glue/train", "glue/rds-ca.pem"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(name), 0o644); err != nil {
 			t.Fatal(err)
 		}

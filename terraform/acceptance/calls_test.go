@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -30,7 +31,10 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"kindred/internal/lake/fitfile"
+	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/s3put"
@@ -101,6 +105,8 @@ func TestCalls(t *testing.T) {
 		run("train", r.listen(t, "train"))
 		run("publish", r.listen(t, "publish"))
 	}
+	run("train", r.listen(t, "train-spark"), "export", "--method", "a test") // as jobs/train/spark/als.py runs it
+	run("train", r.listen(t, "train-spark"), "import", "--attempt", "one", "--export", mustFit(t, cfg, s.Buckets.Artifacts.Name, "one"))
 	var sent *kinesis.PutRecordOutput
 	for _, data := range []string{`no event`, clicked} {
 		sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
@@ -176,6 +182,31 @@ func (j *jobs) mustRun(t *testing.T, program, endpoint string, args ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", program, err, out)
 	}
+}
+
+// mustFit stands for Spark: it gives every part of the only export the same few vectors. It returns the
+// version that they are for.
+func mustFit(t *testing.T, cfg aws.Config, bucket, attempt string) (version string) {
+	t.Helper()
+	store := objectstore.NewS3(awsclient.S3(cfg), bucket, "")
+	folders := map[string]bool{}
+	for info, err := range store.List(t.Context(), envconfig.FitsPrefix+"/run=") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if folder, part := path.Split(path.Dir(info.Key)); path.Ext(info.Key) == ".parquet" && part != fitfile.Questions {
+			version = strings.TrimPrefix(path.Base(folder), "run=")
+			folders[folder+"attempt="+attempt+"/"+part+"/"] = true
+		}
+	}
+	for folder := range folders {
+		for _, name := range []string{fitfile.Products + "/part.csv", fitfile.Products + "/_SUCCESS", fitfile.Customers + "/part.csv", fitfile.Customers + "/_SUCCESS"} {
+			if _, err := store.Put(t.Context(), folder+name, strings.NewReader("0,\"[1, 2]\"\n1,\"[2, 1]\"\n"), 22, objectstore.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return version
 }
 
 // clicked is a valid event.

@@ -81,6 +81,11 @@ func platform() map[string]string {
 		"etl DescribeNetwork":                      "Glue attaches the job to the network",
 		"etl AttachToSubnet":                       "Glue attaches the job to the network",
 		"train UseKey":                             "S3 is encrypted",
+		"train-spark ReadCode":                     "Glue reads the launcher and the program",
+		"train-spark ReplaceAttempts":              "Spark deletes its temporary files and checkpoints",
+		"train-spark UseKey":                       "S3 and the logs are encrypted",
+		"train-spark Logs":                         "Glue writes the log",
+		"train-spark Metrics":                      "Glue writes its metrics",
 		"publish UseKey":                           "S3 is encrypted",
 		"verify UseKey":                            "S3 and Kinesis are encrypted",
 	}
@@ -120,7 +125,7 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 		}
 	}
 	listed := map[string]bool{}
-	for _, program := range []string{"etl", "train", "publish", "recommend", "serve", "verify"} {
+	for _, program := range []string{"etl", "train", "train-spark", "publish", "recommend", "serve", "verify"} {
 		if len(policies["kindred-dev-"+program]) == 0 {
 			t.Errorf("role of %s: no policy", program)
 		}

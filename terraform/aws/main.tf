@@ -135,6 +135,21 @@ module "train" {
   size               = var.train
 }
 
+module "spark" {
+  source = "../modules/spark"
+  count  = var.spark == null ? 0 : 1
+
+  name             = local.name
+  kms_key_arn      = module.kms.key_arn
+  lake_bucket      = module.lake.buckets["lake"]
+  artifacts_bucket = module.lake.buckets["artifacts"]
+  code_bucket      = module.lake.buckets["code"]
+  launcher_path    = "${var.package_dir}/glue/als.py"
+  program_path     = "${var.package_dir}/glue/train"
+  repeat           = var.shop.repeat
+  size             = var.spark.size
+}
+
 module "publish" {
   source = "../modules/publish"
 
@@ -161,6 +176,7 @@ module "chain" {
   kms_key_arn        = module.kms.key_arn
   etl_job            = module.etl.job
   tasks              = { train = module.train.task, publish = module.publish.task }
+  spark              = { job = one(module.spark[*].job), most_hours = try(var.spark.most_hours, null), always = try(var.spark.always, null) }
   cluster            = module.batch.cluster
   execution_role_arn = module.batch.execution_role_arn
   subnet_ids         = module.network.private_subnet_ids

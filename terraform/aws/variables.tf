@@ -112,7 +112,7 @@ variable "vector_instance_class" {
 }
 
 variable "package_dir" {
-  description = "Folder that `make package` filled: recommend.zip, serve.zip, glue/launcher.py, glue/etl, glue/rds-ca.pem."
+  description = "Folder that `make package` filled: recommend.zip, serve.zip, glue/launcher.py, glue/etl, glue/als.py, glue/train, glue/rds-ca.pem."
   type        = string
 }
 
@@ -135,6 +135,22 @@ variable "train" {
     storage_gib = optional(number, 30)
   })
   default = {}
+}
+
+variable "spark" {
+  description = "Train on Spark what is too large for train's task: more than its memory, or longer than most_hours by train's own estimate; or, with always, everything. null creates no Spark job."
+  type = object({
+    most_hours = optional(number, 3)
+    always     = optional(bool, false)
+    size = optional(object({
+      worker_type     = optional(string, "G.4X")
+      workers         = optional(number, 5)
+      rank            = optional(number, 64)
+      trials          = optional(number, 16)
+      timeout_minutes = optional(number, 600)
+    }), {})
+  })
+  default = null
 }
 
 variable "schedule_enabled" {

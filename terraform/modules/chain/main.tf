@@ -40,9 +40,9 @@ data "aws_iam_policy_document" "chain" {
   # checkov:skip=CKV_AWS_111:The actions of Step Functions' log delivery take no resource (Step Functions developer guide, logging).
   # checkov:skip=CKV_AWS_356:See CKV_AWS_111; ecs:DescribeTasks and ecs:StopTask are limited to the cluster's tasks.
   statement {
-    sid       = "RunEtl"
+    sid       = "RunGlue"
     actions   = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
-    resources = [var.etl_job.arn]
+    resources = concat([var.etl_job.arn], [for job in [var.spark.job] : job.arn if job != null])
   }
 
   statement {
@@ -141,6 +141,52 @@ locals {
   } }
 }
 
+locals {
+  run_glue = {
+    Type     = "Task"
+    Resource = "${local.arn_prefix}:states:::glue:startJobRun.sync"
+    Retry = [
+      { ErrorEquals = ["Glue.ConcurrentRunsExceededException"], IntervalSeconds = 300, MaxAttempts = 6, BackoffRate = 1 },
+      { ErrorEquals = ["States.TaskFailed"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 },
+    ]
+    Catch      = local.caught
+    ResultPath = null
+  }
+
+  # `train size` ends with exit code 3 if training takes more memory than the task has, or longer than
+  # most_hours. Then Spark trains. Whatever else happens to Size, Train is tried.
+  by_size = { for name, state in {
+    Size = merge(local.run_program["train"], {
+      Parameters = merge(local.run_program["train"].Parameters, {
+        Overrides = { ContainerOverrides = [{ Name = "train", Command = ["/train", "size", "--json", "--most-hours", tostring(var.spark.most_hours)] }] }
+      })
+      Retry = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
+      Catch = [
+        { ErrorEquals = ["States.TaskFailed"], ResultPath = "$.size", Next = "ReadSize" },
+        { ErrorEquals = ["States.ALL"], ResultPath = null, Next = "Train" },
+      ]
+      Next = "Train"
+    })
+    ReadSize = {
+      Type       = "Pass"
+      Parameters = { "task.$" = "States.StringToJson($.size.Cause)" }
+      Next       = "TooLarge"
+    }
+    TooLarge = {
+      Type = "Choice"
+      Choices = [{
+        And = [
+          { Variable = "$.task.Containers[0].ExitCode", IsPresent = true },
+          { Variable = "$.task.Containers[0].ExitCode", NumericEquals = 3 },
+        ]
+        Next = "TrainOnSpark"
+      }]
+      Default = "Train"
+    }
+    TrainOnSpark = merge(local.run_glue, { Parameters = { JobName = try(var.spark.job.name, "") }, Next = "Publish" })
+  } : name => state if var.spark.job != null }
+}
+
 resource "aws_sfn_state_machine" "chain" {
   # checkov:skip=CKV_AWS_285:Logging is on at level ALL; execution data stays out of the logs, because the text of a failure may name customers.
   name     = "${var.name}-batch"
@@ -149,19 +195,8 @@ resource "aws_sfn_state_machine" "chain" {
   definition = jsonencode({
     Comment = "etl, then train, then publish; a failure is reported and fails the execution"
     StartAt = "Etl"
-    States = {
-      Etl = {
-        Type       = "Task"
-        Resource   = "${local.arn_prefix}:states:::glue:startJobRun.sync"
-        Parameters = { JobName = var.etl_job.name }
-        Retry = [
-          { ErrorEquals = ["Glue.ConcurrentRunsExceededException"], IntervalSeconds = 300, MaxAttempts = 6, BackoffRate = 1 },
-          { ErrorEquals = ["States.TaskFailed"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 },
-        ]
-        Catch      = local.caught
-        ResultPath = null
-        Next       = "Train"
-      }
+    States = merge(local.by_size, {
+      Etl     = merge(local.run_glue, { Parameters = { JobName = var.etl_job.name }, Next = var.spark.job == null ? "Train" : var.spark.always ? "TrainOnSpark" : "Size" })
       Train   = merge(local.run_program["train"], { Next = "Publish" })
       Publish = merge(local.run_program["publish"], { End = true })
       TellFailure = {
@@ -175,7 +210,7 @@ resource "aws_sfn_state_machine" "chain" {
         Next = "Failed"
       }
       Failed = { Type = "Fail", Error = "ChainFailed", Cause = "A step failed after its retries" }
-    }
+    })
   })
 
   logging_configuration {

@@ -26,6 +26,16 @@ variable "tasks" {
   })
 }
 
+variable "spark" {
+  description = "The Glue job that trains what is too large for train's task (null: there is none): more than its memory, or longer than most_hours by train's own estimate. With always, the job trains everything."
+  type = object({
+    job        = optional(object({ name = string, arn = string }))
+    most_hours = optional(number, 3)
+    always     = optional(bool, false)
+  })
+  default = {}
+}
+
 variable "cluster" {
   description = "Cluster in which the tasks run."
   type        = object({ name = string, arn = string })

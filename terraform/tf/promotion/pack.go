@@ -19,14 +19,13 @@ import (
 
 // The files of a package folder.
 const (
-	imageFile    = "image.tar"
-	sumsFile     = "SHA256SUMS"
-	launcherFile = "jobs/etl/glue/launcher.py"
-	rdsCAFile    = "rds-ca.pem" // in each package; the DSNs of terraform/aws contain its path
+	imageFile = "image.tar"
+	sumsFile  = "SHA256SUMS"
+	rdsCAFile = "rds-ca.pem" // in each package; the DSNs of terraform/aws contain its path
 )
 
 // Package builds everything that is deployed from the sources in dir into folder: two zips for
-// Lambda, the image of the batch programs, the launcher and the program for Glue, and their hashes.
+// Lambda, the image of the batch programs, the launchers and the programs for Glue, and their hashes.
 // The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities. It may be
 // nil; then terraform/aws does not plan, because nothing could verify its databases.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
@@ -62,11 +61,13 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	if files[imageFile], err = image(entries); err != nil {
 		return fmt.Errorf("package image: %w", err)
 	}
-	if files["glue/etl"], err = artifact.Compile(ctx, dir, "./jobs/etl", "linux", "amd64"); err != nil { // Glue's workers
-		return err
-	}
-	if files["glue/launcher.py"], err = os.ReadFile(filepath.Join(dir, launcherFile)); err != nil {
-		return fmt.Errorf("package Glue's launcher: %w", err)
+	for name, launcher := range map[string]string{"etl": "jobs/etl/glue/launcher.py", "train": "jobs/train/spark/als.py"} {
+		if files["glue/"+name], err = artifact.Compile(ctx, dir, "./jobs/"+name, "linux", "amd64"); err != nil { // Glue's workers
+			return err
+		}
+		if files["glue/"+filepath.Base(launcher)], err = os.ReadFile(filepath.Join(dir, launcher)); err != nil {
+			return fmt.Errorf("package Glue's launcher of %s: %w", name, err)
+		}
 	}
 	if rdsCA != nil {
 		files["glue/"+rdsCAFile] = rdsCA

@@ -41,6 +41,63 @@ run "chain" {
   }
 }
 
+run "without_spark" {
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "Train" && !contains(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), "TrainOnSpark")
+    error_message = "without a job nobody asks for the size"
+  }
+}
+
+run "by_size" {
+
+  variables {
+    spark = { job = { name = "s", arn = "arn:aws:glue:eu-west-1:123456789012:job/s" }, most_hours = 2.5 }
+  }
+
+  assert {
+    condition     = alltrue([for next in concat([jsondecode(aws_sfn_state_machine.chain.definition).StartAt], flatten([for s in values(jsondecode(aws_sfn_state_machine.chain.definition).States) : concat([try(s.Next, [])], [try(s.Default, [])], try(s.Catch[*].Next, []), try(s.Choices[*].Next, []))])) : contains(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), next)])
+    error_message = "every step must lead to one that exists"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "Size" && jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Parameters.Overrides.ContainerOverrides[0].Command == ["/train", "size", "--json", "--most-hours", "2.5"]
+    error_message = "after etl, train must say how large the training is"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Next == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.TooLarge.Default == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Catch[1].Next == "Train"
+    error_message = "whatever happens to Size, but exit code 3, the task trains"
+  }
+
+  assert {
+    condition     = !contains(flatten(jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Retry[*].ErrorEquals), "States.TaskFailed")
+    error_message = "exit code 3 is an answer, and is not retried"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.TooLarge.Choices[0].Next == "TrainOnSpark" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Parameters.JobName == "s" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Next == "Publish" && length(jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Retry) > 0 && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Catch[0].Next == "TellFailure"
+    error_message = "Spark trains what is too large, is retried, and its failure is reported"
+  }
+
+  assert {
+    condition     = contains(flatten([for s in data.aws_iam_policy_document.chain.statement : s.resources if contains(s.actions, "glue:StartJobRun")]), "arn:aws:glue:eu-west-1:123456789012:job/s")
+    error_message = "the chain must be allowed to start the job"
+  }
+}
+
+run "always_spark" {
+
+  variables {
+    spark = { job = { name = "s", arn = "arn:aws:glue:eu-west-1:123456789012:job/s" }, always = true }
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "TrainOnSpark"
+    error_message = "always means that nobody asks for the size"
+  }
+}
+
 run "refuses_a_bad_schedule" {
   command = plan
 
