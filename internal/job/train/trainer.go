@@ -63,6 +63,8 @@ type Config struct {
 	// Parts is PartsAuto or PartsVectors. Empty means vectors alone as well: it is how versions were named
 	// before there were neighbours, and how they still are where validation asks for none.
 	Parts string `json:"parts,omitempty"`
+	// WarmStart lets the fit to everything begin with the vectors of the version before.
+	WarmStart bool `json:"warm_start,omitempty"`
 	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
 	TuneRepeats bool `json:"tune_repeats,omitempty"`
 }
@@ -136,6 +138,8 @@ type Notes struct {
 	RepeatsTried []TriedRepeat `json:"repeats_tried,omitempty"`
 	// Near are the neighbours that tuning chose; nil: none.
 	Near *UsedNear `json:"near,omitempty"`
+	// WarmStart is the version whose vectors the fit began with; empty: none.
+	WarmStart string `json:"warm_start,omitempty"`
 	// Import says which given vectors the version has; nil: it was fitted.
 	Import *Import `json:"import,omitempty"`
 	// Embeddings of products' texts or images, which say what products without history are.
@@ -224,14 +228,17 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	if err != nil {
 		return nil, err
 	}
-	final, err := t.fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), chosen.solver, partEverything, nil)
+	solver, parent := t.warmStart(data, chosen.solver)
+	final, err := t.fit(ctx, data, chosen.signal.cells(data.Ratings, data.Feedback), solver, partEverything, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fit all ratings: %w", err)
 	}
 	final.addNear(chosen.near, t.threads())
 	v := assemble(data, final, chosen)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
-	if v.Training, err = json.Marshal(t.notes(data, chosen)); err != nil {
+	notes := t.notes(data, chosen)
+	notes.WarmStart, notes.Used.Epochs = parent, solver.Epochs
+	if v.Training, err = json.Marshal(notes); err != nil {
 		return nil, fmt.Errorf("encode what was tried: %w", err)
 	}
 	return v, nil

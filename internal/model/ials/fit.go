@@ -18,6 +18,9 @@ type Config struct {
 	Epochs  int     `json:"epochs"`  // sweeps over both sides
 	Seed    uint64  `json:"seed"`    // of the initial vectors
 	Threads int     `json:"threads"` // rows solved at once; the result does not depend on it
+	// Start are the initial vectors of the columns, row-major. With nil, and for a row of zeros, they are
+	// drawn.
+	Start []float32 `json:"-"`
 }
 
 // initialSpread is the standard deviation of a whole initial vector: components are N(0, 0.1/√d),
@@ -68,6 +71,11 @@ func fit(ctx context.Context, k *kernels, m *Matrix, cfg Config,
 	rng := rand.New(rand.NewPCG(cfg.Seed, 0))
 	for i := range model.Items { // users are solved first, so their initial values would never be read
 		model.Items[i] = float32(rng.NormFloat64() * initialSpread / math.Sqrt(float64(cfg.Dim)))
+	}
+	for i, x := range cfg.Start {
+		if x != 0 {
+			model.Items[i] = x
+		}
 	}
 	s := newSweep(k, cfg)
 	for epoch := range cfg.Epochs {
