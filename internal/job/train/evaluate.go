@@ -48,6 +48,9 @@ type Evaluation struct {
 func (e *Evaluation) estimate() Estimate {
 	customers, products, n := len(e.Train.Of), e.Train.Products, e.Train.Count()
 	kindred := memory(customers, products, n, e.LargestDim, e.Threads)
+	if slices.Contains(e.Rows, RowNear) {
+		kindred += nearMemory(customers, products)
+	}
 	return Estimate{Bytes: max(kindred, evaluation.GFCFMemory(customers, products)+int64(n)*ratingBytes)}
 }
 
