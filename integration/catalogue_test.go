@@ -56,11 +56,13 @@ func mustCatalogue(t *testing.T, products int) catalogue {
 	if err := os.WriteFile(mapping, []byte(catalogueMapping), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, c.shop, "CREATE TABLE goods (id varchar(20) PRIMARY KEY, title varchar(80), price decimal(10,2), stock int, colour varchar(20))")
+	mustExec(t, c.shop, "CREATE TABLE goods (id varchar(20) PRIMARY KEY, title varchar(80), price decimal(10,2), stock "+
+		"int, colour varchar(20))")
 	for first := 0; first < products; first += 1000 {
 		var rows []string
 		for i := first; i < min(first+1000, products); i++ {
-			rows = append(rows, fmt.Sprintf("('S%06d', 'Product %d of the shop', %d.50, 5, '%s')", i, i, 10+i%90, []string{"red", "blue"}[i%2]))
+			rows = append(rows, fmt.Sprintf("('S%06d', 'Product %d of the shop', %d.50, 5, '%s')", i, i, 10+i%90,
+				[]string{"red", "blue"}[i%2]))
 		}
 		mustExec(t, c.shop, "INSERT INTO goods VALUES "+strings.Join(rows, ", "))
 	}
@@ -129,7 +131,8 @@ func TestACatalogueCountsWhicheverVersionAnswers(t *testing.T) {
 	a.want(t, "sold out", []string{back}, []string{best, removed})
 	mustGoLive(t, c.store, second)
 	a.want(t, "sold out, after a promotion", []string{back}, []string{best, removed})
-	if _, err := publish.Run(t.Context(), publish.Database{Store: c.store}, trained{refused}, "", byTest); !errors.Is(err, vectorstore.ErrRefused) {
+	if _, err := publish.Run(t.Context(), publish.Database{Store: c.store}, trained{refused}, "", byTest); !errors.Is(err,
+		vectorstore.ErrRefused) {
 		t.Fatal(err)
 	}
 	a.want(t, "sold out, after a refused gate", []string{back}, []string{best, removed})
@@ -161,7 +164,8 @@ func mustAnswerers(t *testing.T, dsn string) answerers {
 	t.Helper()
 	stack := mustStack(t)
 	bucket := stack.mustBucket(t)
-	return answerers{base: mustServe(t, dsn), function: mustFunction(t, stack, dsn, bucket), client: awsclient.S3(stack.AWS), bucket: bucket}
+	return answerers{base: mustServe(t, dsn), function: mustFunction(t, stack, dsn, bucket),
+		client: awsclient.S3(stack.AWS), bucket: bucket}
 }
 
 // want asks both, by popularity, for products that must be recommended and products that must not.
@@ -182,8 +186,8 @@ func (a answerers) want(t *testing.T, when string, shown, hidden []string) {
 	var session, customer httpAnswer
 	mustAskJSON(t, "POST", a.base+"/recommendations", fmt.Sprintf(`{"session_id":%q,"browse_history":[]}`, when), &session)
 	mustGetJSON(t, a.base+"/customers/"+url.PathEscape("nobody "+when)+"/recommendations", &customer)
-	for by, items := range map[string][]activity.RecommendedItem{"recommend": record.RecommendedItems, "serve, of a session": session.RecommendedItems,
-		"serve, of a customer": customer.RecommendedItems} {
+	for by, items := range map[string][]activity.RecommendedItem{"recommend": record.RecommendedItems,
+		"serve, of a session": session.RecommendedItems, "serve, of a customer": customer.RecommendedItems} {
 		found := map[string]bool{}
 		for _, item := range items {
 			found[item.ID] = true
@@ -214,7 +218,8 @@ func TestACatalogueWritesOnlyWhatTheShopChanged(t *testing.T) {
 	conn := mustVectorConn(t, c.vector)
 	state := mustState(t, t.Context(), conn)
 	row := state["S000003"]
-	if row.Price == nil || *row.Price != "13.5000" || row.Stock == nil || *row.Stock != 5 || !*row.Available || *row.Texts[0] != "EUR" || *row.Texts[2] != "Product 3 of the shop" ||
+	if row.Price == nil || *row.Price != "13.5000" || row.Stock == nil || *row.Stock != 5 || !*row.Available ||
+		*row.Texts[0] != "EUR" || *row.Texts[2] != "Product 3 of the shop" ||
 		fmt.Sprint(row.Attributes) != "map[colour:blue]" || row.Hidden || !state["S000050"].Hidden {
 		t.Errorf("the state is %+v", row)
 	}
@@ -244,7 +249,8 @@ func TestACatalogueWritesOnlyWhatTheShopChanged(t *testing.T) {
 		t.Errorf("a new stock of the shop: %+v", row)
 	}
 	late := vectorstore.Catalogue{ReadAt: time.Now().Add(-time.Minute)}
-	if _, err := c.store.WriteCatalogue(t.Context(), late, vectorstore.CatalogueOptions{MaxShrink: 1}); !errors.Is(err, vectorstore.ErrOlderReading) {
+	if _, err := c.store.WriteCatalogue(t.Context(), late, vectorstore.CatalogueOptions{MaxShrink: 1}); !errors.Is(err,
+		vectorstore.ErrOlderReading) {
 		t.Errorf("an older reading that comes late: %v", err)
 	}
 }
@@ -297,9 +303,11 @@ func TestACatalogueOfAShopOfRatings(t *testing.T) {
 	for id, row := range mustState(t, t.Context(), mustVectorConn(t, env["PGVECTOR_DSN"])) {
 		var stock int64
 		var price, line, vendor, name string
-		err := shop.QueryRowContext(t.Context(), "SELECT quantityInStock, CAST(MSRP AS CHAR), productLine, productVendor, productName FROM products "+
-			"WHERE productCode = ?", id).Scan(&stock, &price, &line, &vendor, &name)
-		if err != nil || *row.Stock != stock || *row.Available != (stock > 0) || *row.Price != price+"00" || row.Categories[0] != line ||
+		err := shop.QueryRowContext(t.Context(),
+			"SELECT quantityInStock, CAST(MSRP AS CHAR), productLine, productVendor, productName FROM products "+
+				"WHERE productCode = ?", id).Scan(&stock, &price, &line, &vendor, &name)
+		if err != nil || *row.Stock != stock || *row.Available != (stock > 0) || *row.Price != price+"00" ||
+			row.Categories[0] != line ||
 			*row.Texts[1] != vendor || *row.Texts[2] != name {
 			t.Errorf("%s: %+v, %v", id, row, err)
 		}
@@ -335,21 +343,23 @@ func TestACatalogueOfMany(t *testing.T) {
 	mustGoLive(t, c.store, v)
 	conn := mustVectorConn(t, c.vector)
 	vectors := func() (rows string) { // where each lies, and which transaction wrote it
-		if err := conn.QueryRow(t.Context(), "SELECT md5(string_agg(ctid::text || ' ' || xmin::text, ',' ORDER BY code)) FROM model_"+v.ID+
-			".item").Scan(&rows); err != nil {
+		if err := conn.QueryRow(t.Context(),
+			"SELECT md5(string_agg(ctid::text || ' ' || xmin::text, ',' ORDER BY code)) FROM model_"+v.ID+
+				".item").Scan(&rows); err != nil {
 			t.Fatal(err)
 		}
 		return rows
 	}
 	say := func(when string, r publish.CatalogueResult) {
-		t.Logf("%s: %d products, %d new, %d changed, %d values in %.2f s, of which reading the shop took %.2f s", when, r.Products, r.New,
-			r.Changed, r.Values, r.Seconds, r.ReadSeconds)
+		t.Logf("%s: %d products, %d new, %d changed, %d values in %.2f s, of which reading the shop took %.2f s", when,
+			r.Products, r.New, r.Changed, r.Values, r.Seconds, r.ReadSeconds)
 	}
 	before := vectors()
 	args := []string{"--pgvector-dsn", u.String()}
 	say("first", c.mustRead(t, args...))
 	for round := range 3 {
-		mustExec(t, c.shop, fmt.Sprintf("UPDATE goods SET stock = stock + 1, price = price + 1 WHERE MOD(CAST(SUBSTRING(id, 2) AS UNSIGNED), 100) = %d", round))
+		mustExec(t, c.shop, fmt.Sprintf("UPDATE goods SET stock = stock + 1, price = price + 1 WHERE "+
+			"MOD(CAST(SUBSTRING(id, 2) AS UNSIGNED), 100) = %d", round))
 		r := c.mustRead(t, args...)
 		if say("1 % changed", r); r.Changed != *catalogueProducts/100 || r.Values != 3*r.Changed {
 			t.Errorf("%+v", r)

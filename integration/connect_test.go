@@ -47,7 +47,8 @@ func mustConnectEnv(t *testing.T, stack Stack, dsn string) map[string]string {
 	folder := t.TempDir()
 	return map[string]string{"MYSQL_DSN": dsn, "PGVECTOR_DSN": stack.mustVectorDatabase(t),
 		"LAKE_BUCKET": "file://" + folder + "/lake", "ARTIFACTS_BUCKET": "file://" + folder + "/artifacts",
-		"KINDRED_STATE": folder + "/state", "MYSQL_SECRET_ARN": "", "ETL_MAPPING": "", "ETL_PRESET": "auto", "AWS_ENDPOINT_URL": ""}
+		"KINDRED_STATE": folder + "/state", "MYSQL_SECRET_ARN": "", "ETL_MAPPING": "", "ETL_PRESET": "auto",
+		"AWS_ENDPOINT_URL": ""}
 }
 
 // TestConnectBringsKnownShopsLive gives connect nothing but a DSN. What is live then recommends what
@@ -82,7 +83,8 @@ func TestConnectBringsKnownShopsLive(t *testing.T) {
 			wantSchedule(t, filepath.Join(env["KINDRED_STATE"], "shops"))
 
 			var catalogue publish.CatalogueResult
-			if p.mustRun(t, &catalogue, "publish", "catalogue"); catalogue.New == 0 || catalogue.Gone > 0 || catalogue.Available == 0 ||
+			if p.mustRun(t, &catalogue, "publish", "catalogue"); catalogue.New == 0 || catalogue.Gone > 0 ||
+				catalogue.Available == 0 ||
 				catalogue.LeftOut > 0 {
 				t.Errorf("its catalogue: %+v", catalogue)
 			}
@@ -195,7 +197,8 @@ func TestConnectKeepsAnEditedMapping(t *testing.T) {
 	p := mustPrograms(t, env, "connect", "etl", "train", "publish")
 	var first, second connect.Result
 	p.mustRun(t, &first, "connect", "--dry-run")
-	edited := strings.Replace(mustReadFile(t, "", first.Mapping), "-- kindred: products\n", "-- kindred: products\n-- by hand\n", 1)
+	edited := strings.Replace(mustReadFile(t, "", first.Mapping), "-- kindred: products\n",
+		"-- kindred: products\n-- by hand\n", 1)
 	if err := os.WriteFile(first.Mapping, []byte(edited), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +206,8 @@ func TestConnectKeepsAnEditedMapping(t *testing.T) {
 	if mustReadFile(t, "", first.Mapping) != edited || second.Description != nil {
 		t.Error("connect wrote over an edited mapping")
 	}
-	if p.mustRun(t, &second, "connect", "--dry-run", "--renew"); strings.Contains(mustReadFile(t, "", first.Mapping), "by hand") {
+	if p.mustRun(t, &second, "connect", "--dry-run", "--renew"); strings.Contains(mustReadFile(t, "", first.Mapping),
+		"by hand") {
 		t.Error("--renew kept the mapping")
 	}
 }

@@ -89,7 +89,8 @@ func TestAnAnswerInAnotherCharacterSetIsRefused(t *testing.T) {
 	if err == nil {
 		snapshot.Close()
 	}
-	if !errors.Is(err, mysqlsource.ErrSettings) || !strings.Contains(err.Error(), `character_set_client is "latin1" after SET NAMES utf8mb4`) {
+	if !errors.Is(err, mysqlsource.ErrSettings) || !strings.Contains(err.Error(),
+		`character_set_client is "latin1" after SET NAMES utf8mb4`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -113,7 +114,8 @@ func extractCase(t *testing.T, dsn string, o etl.Options) (set *trainingset.Set,
 
 // defaults are the limits of the command line.
 var defaults = etl.Options{Limits: etl.Limits{MissingKeys: 0.01, StarsRange: 0.01, Orphans: 0.01, Duplicates: 0.01,
-	FutureDates: 0.01, BadDates: 0.5, BadText: 0.01, Customers: 0.01, Products: 0.01, Values: 0.5, Amounts: 0.5, Stock: 0.5},
+	FutureDates: 0.01, BadDates: 0.5, BadText: 0.01, Customers: 0.01, Products: 0.01, Values: 0.5,
+	Amounts: 0.5, Stock: 0.5},
 	MaxShrink: 0.5}
 
 func TestTextIsExactWhateverTheServersCharacterSet(t *testing.T) {
@@ -144,8 +146,9 @@ func TestOddRowsAreKeptOrNamed(t *testing.T) {
 	}{
 		{"codes that the collation holds equal", "UPDATE ratings SET productCode = 's10 ' WHERE productCode = 'S10'", "",
 			shop.RatingSpelling, `rating of customer 1 for product "s10 ": the database holds it equal to product "S10"`, 3},
-		{"a NUL in a rated product's code", "UPDATE products SET productCode = CONCAT('S', CHAR(0), '10') WHERE productCode = 'S10';\n" +
-			"UPDATE ratings SET productCode = CONCAT('S', CHAR(0), '10') WHERE productCode = 'S10'",
+		{"a NUL in a rated product's code",
+			"UPDATE products SET productCode = CONCAT('S', CHAR(0), '10') WHERE productCode = 'S10';\n" +
+				"UPDATE ratings SET productCode = CONCAT('S', CHAR(0), '10') WHERE productCode = 'S10'",
 			`rating of customer 1 for product "S\x0010": productCode holds a NUL at byte 1`, shop.RatingText, "", 0},
 		{"a NUL in cities", "UPDATE customers SET city = CONCAT('P', CHAR(0)) WHERE customerNumber < 3",
 			"customer 1: city holds a NUL at byte 1, customer 2: city holds a NUL at byte 1", shop.CustomerText, "", 0},
@@ -178,7 +181,8 @@ func TestOddRowsAreKeptOrNamed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := out.Details.Examples[test.rule]; len(set.Interactions) != test.ratings || len(got) != 1 || got[0] != test.example {
+			if got := out.Details.Examples[test.rule]; len(set.Interactions) != test.ratings || len(got) != 1 ||
+				got[0] != test.example {
 				t.Errorf("%d ratings, examples %q, want %d and %q", len(set.Interactions), got, test.ratings, test.example)
 			}
 		})
@@ -220,7 +224,8 @@ func mustBlock(t *testing.T, db *sql.DB) {
 	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	for waiting := 0; waiting == 0; time.Sleep(20 * time.Millisecond) {
-		const query = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table%lock'"
+		const query = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE LIKE 'Waiting " +
+			"for table%lock'"
 		if err := db.QueryRowContext(ctx, query).Scan(&waiting); err != nil {
 			t.Fatalf("etl does not wait for the lock: %v", err)
 		}
@@ -267,7 +272,8 @@ func TestCheckReadsFewRows(t *testing.T) {
 	for i := range 15 { // 3 rows, doubled
 		mustExec(t, db, "INSERT INTO ratings SELECT * FROM ratings")
 		if i < 13 {
-			mustExec(t, db, fmt.Sprintf("INSERT INTO customers SELECT customerNumber + %d, customerName, city, state, postalCode, "+
+			mustExec(t, db, fmt.Sprintf("INSERT INTO customers SELECT customerNumber + %d, customerName, city, state, "+
+				"postalCode, "+
 				"country, creditLimit FROM customers", 3<<i))
 		}
 	}

@@ -38,26 +38,31 @@ func TestKeysOfAnyTypeKeepTheirIDs(t *testing.T) {
 		want                                             [][2]string // nil: ratings
 		keys                                             trainingset.Keys
 	}{
-		"wide integers": {customer: "bigint unsigned", product: "int", customers: []string{"1", "3349714808", "9007199254740993"},
+		"wide integers": {customer: "bigint unsigned", product: "int", customers: []string{"1", "3349714808",
+			"9007199254740993"},
 			products: []string{"-5", "7"}, ratings: [][2]string{{"1", "7"}, {"3349714808", "-5"}, {"9007199254740993", "7"}},
 			keys: trainingset.Keys{Customer: trainingset.Int64, Product: trainingset.Int32}},
-		"other forms in ratings": {customer: "smallint", product: "decimal(12,0)", ratingCustomer: "varchar(20)", ratingProduct: "bigint",
-			customers: []string{"1", "2"}, products: []string{"12345678901", "3"},
+		"other forms in ratings": {customer: "smallint", product: "decimal(12,0)", ratingCustomer: "varchar(20)",
+			ratingProduct: "bigint",
+			customers:     []string{"1", "2"}, products: []string{"12345678901", "3"},
 			ratings: [][2]string{{"1", "3"}, {"2", "12345678901"}},
 			keys:    trainingset.Keys{Customer: trainingset.Int32, Product: trainingset.Int64}},
 		"UUIDs in bytes": {customer: "binary(16)", product: "binary(16)", customers: []string{uuid(1), uuid(2), uuid(0xabcd)},
 			products: []string{uuid(3), uuid(4)},
 			ratings:  [][2]string{{uuid(1), uuid(3)}, {uuid(2), uuid(4)}, {uuid(0xabcd), uuid(3)}},
 			keys:     trainingset.Keys{Customer: trainingset.Text, Product: trainingset.Text}},
-		"text in both cases": {customer: bin, product: bin, customers: []string{"anna", "ANNA", "Anna", "007", "7", "7.0", "O'Neil", `a\b`},
+		"text in both cases": {customer: bin, product: bin, customers: []string{"anna", "ANNA", "Anna", "007", "7", "7.0",
+			"O'Neil", `a\b`},
 			products: []string{"x", "X", "é", "E"},
-			ratings: [][2]string{{"anna", "x"}, {"ANNA", "X"}, {"Anna", "é"}, {"007", "E"}, {"7", "x"}, {"7.0", "x"}, {"O'Neil", "x"},
+			ratings: [][2]string{{"anna", "x"}, {"ANNA", "X"}, {"Anna", "é"}, {"007", "E"}, {"7", "x"}, {"7.0", "x"},
+				{"O'Neil", "x"},
 				{`a\b`, "x"}},
 			keys: trainingset.Keys{Customer: trainingset.Text, Product: trainingset.Text}},
-		"spelled otherwise": {customer: ci, product: ci, customers: []string{"Anna", "bert"}, products: []string{"Tram", "Van"},
-			ratings: [][2]string{{"ANNA", "tram"}, {"anna", "VAN"}, {"Bert", "Tram"}},
-			want:    [][2]string{{"Anna", "Tram"}, {"Anna", "Van"}, {"bert", "Tram"}},
-			keys:    trainingset.Keys{Customer: trainingset.Text, Product: trainingset.Text}},
+		"spelled otherwise": {customer: ci, product: ci, customers: []string{"Anna", "bert"},
+			products: []string{"Tram", "Van"},
+			ratings:  [][2]string{{"ANNA", "tram"}, {"anna", "VAN"}, {"Bert", "Tram"}},
+			want:     [][2]string{{"Anna", "Tram"}, {"Anna", "Van"}, {"bert", "Tram"}},
+			keys:     trainingset.Keys{Customer: trainingset.Text, Product: trainingset.Text}},
 		"a collation that mixes customers": {customer: bin, product: bin, ratingCustomer: ci, ratingProduct: ci,
 			customers: []string{"anna", "ANNA", "bert"}, products: []string{"p1", "p2", "p3"},
 			ratings: [][2]string{{"anna", "p1"}, {"ANNA", "p2"}, {"anna", "p3"}, {"ANNA", "p1"}, {"bert", "p1"}},
@@ -115,8 +120,8 @@ func TestKeysOfAnyTypeKeepTheirIDs(t *testing.T) {
 				slices.SortFunc(got, comparePairs)
 				if diff := cmp.Diff(want, got); diff != "" || set.Keys != test.keys || len(set.Customers) != len(test.customers) ||
 					len(set.Products) != len(test.products) {
-					t.Errorf("etl %q: keys %+v, %d customers, %d products, ratings (-want +got):\n%s", args, set.Keys, len(set.Customers),
-						len(set.Products), diff)
+					t.Errorf("etl %q: keys %+v, %d customers, %d products, ratings (-want +got):\n%s", args, set.Keys,
+						len(set.Customers), len(set.Products), diff)
 				}
 			}
 		})

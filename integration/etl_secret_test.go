@@ -46,7 +46,8 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	}
 	t.Run("no form", func(t *testing.T) {
 		t.Parallel()
-		a := run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN="+mustSecret(t, stack, "geheim")), mustProgram(t, "etl"))
+		a := run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN="+mustSecret(t, stack, "geheim")),
+			mustProgram(t, "etl"))
 		a.wantSentence(t, 2, "holds neither a DSN nor {username, password}")
 		if strings.Contains(a.stderr, "geheim") {
 			t.Errorf("the sentence holds the secret: %s", a.stderr)
@@ -54,8 +55,8 @@ func TestEtlReadsItsLoginFromASecret(t *testing.T) {
 	})
 	t.Run("no secret", func(t *testing.T) {
 		t.Parallel()
-		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustProgram(t, "etl")).wantSentence(t, 1,
-			"read secret kindred-absent")
+		run(t, append(all.env(address.FormatDSN(), ""), "MYSQL_SECRET_ARN=kindred-absent"), mustProgram(t, "etl")).
+			wantSentence(t, 1, "read secret kindred-absent")
 	})
 }
 

@@ -109,10 +109,12 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=01/two", bytes.Join(lines[5:], nil))
 	put(envconfig.QuarantinePrefix+"x.json", []byte("not ours"))
 	// The same visits to another shop: its customers and products have the same ids.
-	elsewhere := bytes.ReplaceAll(w.records.Bytes(), []byte(`"recommendation":{"id":"rec-`), []byte(`"recommendation":{"shop":"toys","id":"rec-toys-`))
+	elsewhere := bytes.ReplaceAll(w.records.Bytes(), []byte(`"recommendation":{"id":"rec-`),
+		[]byte(`"recommendation":{"shop":"toys","id":"rec-toys-`))
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=02/toys", elsewhere)
 	duckdb := filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")
-	job := feedback.Job{Recommendations: recommendations, Lake: lake, Shop: "books", ScratchDir: t.TempDir(), DuckDB: duckdb,
+	job := feedback.Job{Recommendations: recommendations, Lake: lake, Shop: "books", ScratchDir: t.TempDir(),
+		DuckDB:   duckdb,
 		Progress: func(string, int64, int64) {}}
 	r, err := job.Run(t.Context())
 	if err != nil {

@@ -111,10 +111,12 @@ func mustEventsFolder(t *testing.T) (folder string, events int) {
 		}
 	}
 	for item := range shelves * shelfProducts {
-		fmt.Fprintf(&properties, "1433000000000,%d,categoryid,%d\n1433000000000,%d,available,1\n", 1000+item, item/shelfProducts, 1000+item)
+		fmt.Fprintf(&properties, "1433000000000,%d,categoryid,%d\n1433000000000,%d,available,1\n", 1000+item,
+			item/shelfProducts, 1000+item)
 	}
 	folder = t.TempDir()
-	for name, content := range map[string]string{"events.csv": text.String(), "item_properties_part1.csv": properties.String()} {
+	for name, content := range map[string]string{"events.csv": text.String(),
+		"item_properties_part1.csv": properties.String()} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +129,8 @@ func mustEventsFolder(t *testing.T) (folder string, events int) {
 func TestFilesOfOrdersAndEventsRunWithoutMapping(t *testing.T) {
 	t.Parallel()
 	s := newSeeding(t)
-	env := map[string]string{"MYSQL_DSN": s.dsn, "LAKE_BUCKET": "file://" + s.lake, "ARTIFACTS_BUCKET": "file://" + t.TempDir(),
+	env := map[string]string{"MYSQL_DSN": s.dsn, "LAKE_BUCKET": "file://" + s.lake,
+		"ARTIFACTS_BUCKET": "file://" + t.TempDir(),
 		"MYSQL_SECRET_ARN": "", "ETL_MAPPING": "", "ETL_PRESET": "", "AWS_ENDPOINT_URL": ""}
 	p := mustPrograms(t, env, "etl", "train")
 	s.mustRun(t, "generate", "--scale", "0.02")

@@ -128,26 +128,45 @@ func TestTheSeedsFilesGoLive(t *testing.T) {
 	for _, c := range learned.Customers {
 		brute.customers[c.ID] = c.Vector
 	}
-	items, customers := mustEmbeddings(t, "item_embeddings.csv", brute.items), mustEmbeddings(t, "user_embeddings.csv", brute.customers)
+	items, customers := mustEmbeddings(t, "item_embeddings.csv", brute.items), mustEmbeddings(t, "user_embeddings.csv",
+		brute.customers)
 	wantImportTarget(t, items, customers)
 
 	var imported train.Result
 	var live publish.Result
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Lake.Name, "")
 	none := store.String() + "/none.csv"
-	if code, problems := p.run(t, nil, "train", "import", "--items", none); code != 1 || !strings.Contains(problems, none+" is no object") {
+	if code, problems := p.run(t, nil, "train", "import", "--items", none); code != 1 || !strings.Contains(problems,
+		none+" is no object") {
 		t.Errorf("vectors that are not there: exit %d, %s", code, problems)
 	}
-	p.mustRun(t, &imported, "train", "import", "--items", mustUpload(t, store, "vectors/items/part-0.csv", items, "/part-0.csv"),
-		"--customers", mustUpload(t, store, "vectors/customers.csv", customers, ""))
+	p.mustRun(t, &imported, "train", "import", "--items", mustUpload(t, store, "vectors/items/part-0.csv", items,
+		"/part-0.csv"), "--customers", mustUpload(t, store, "vectors/customers.csv", customers, ""))
 	p.mustRun(t, &live, "publish")
-	if imported.Refused != nil || !live.Promoted || live.ModelVersion != imported.ModelVersion || imported.Config.Used.Dim != 32 {
+	if imported.Refused != nil || !live.Promoted || live.ModelVersion != imported.ModelVersion ||
+		imported.Config.Used.Dim != 32 {
 		t.Fatalf("imported %+v, published %+v", imported, live)
 	}
-	reader := recommend.New(mustVectorStore(t, env["PGVECTOR_DSN"]))
 	base := mustServe(t, env["PGVECTOR_DSN"])
-	events := make([]*activity.Event, len(learned.Customers))
-	for i, c := range learned.Customers {
+	brute.wantAnswers(t, recommend.New(mustVectorStore(t, env["PGVECTOR_DSN"])), base, live.ModelVersion)
+	p.mustRun(t, &imported, "train", "import", "--items", mustEmbeddings(t, "item_embeddings.csv", shuffled),
+		"--customers", customers)
+	if imported.Report.Verdict.Decision() != modelversion.OutcomeRefused {
+		t.Errorf("shuffled ids: %v", imported.Report.Verdict)
+	}
+	p.wantRefused(t, "publish")
+	var answer httpAnswer
+	if mustGetJSON(t, base+"/customers/103/recommendations", &answer); answer.ModelVersion != live.ModelVersion {
+		t.Errorf("after the refusal %s is live, want %s", answer.ModelVersion, live.ModelVersion)
+	}
+}
+
+// wantAnswers asks λ recommend's code for every customer, and serve at base for every tenth: they find
+// what brute force finds, in this version.
+func (b filesForce) wantAnswers(t *testing.T, reader *recommend.Recommender, base, version string) {
+	t.Helper()
+	events := make([]*activity.Event, len(b.version.Customers))
+	for i, c := range b.version.Customers {
 		id := activity.ID(c.ID)
 		events[i] = &activity.Event{SessionID: "s" + c.ID, CustomerID: &id}
 	}
@@ -156,31 +175,22 @@ func TestTheSeedsFilesGoLive(t *testing.T) {
 		t.Fatalf("%d answers, %v", len(answers), err)
 	}
 	asked := 0
-	for i, c := range learned.Customers {
+	for i, c := range b.version.Customers {
 		a := answers[i]
-		if err := brute.compare(c, a.Items, 10); err != nil || a.ModelVersion != live.ModelVersion || a.Source != activity.SourceCustomer {
+		if err := b.compare(c, a.Items, 10); err != nil || a.ModelVersion != version || a.Source != activity.SourceCustomer {
 			t.Errorf("λ recommend, customer %s, version %s, source %s: %v", c.ID, a.ModelVersion, a.Source, err)
 		}
 		if i%10 == 0 {
 			var answer httpAnswer
 			mustGetJSON(t, base+"/customers/"+c.ID+"/recommendations", &answer)
-			if err := brute.compare(c, answer.RecommendedItems, 10); err != nil || answer.ModelVersion != live.ModelVersion {
+			if err := b.compare(c, answer.RecommendedItems, 10); err != nil || answer.ModelVersion != version {
 				t.Errorf("serve, customer %s, version %s: %v", c.ID, answer.ModelVersion, err)
 			}
 			asked++
 		}
 	}
-	if len(learned.Customers) < 100 || asked < 10 {
-		t.Errorf("asked for %d customers, and %d over HTTP", len(learned.Customers), asked)
-	}
-	p.mustRun(t, &imported, "train", "import", "--items", mustEmbeddings(t, "item_embeddings.csv", shuffled), "--customers", customers)
-	if imported.Report.Verdict.Decision() != modelversion.OutcomeRefused {
-		t.Errorf("shuffled ids: %v", imported.Report.Verdict)
-	}
-	p.wantRefused(t, "publish")
-	var answer httpAnswer
-	if mustGetJSON(t, base+"/customers/103/recommendations", &answer); answer.ModelVersion != live.ModelVersion {
-		t.Errorf("after the refusal %s is live, want %s", answer.ModelVersion, live.ModelVersion)
+	if len(b.version.Customers) < 100 || asked < 10 {
+		t.Errorf("asked for %d customers, and %d over HTTP", len(b.version.Customers), asked)
 	}
 }
 

@@ -31,7 +31,8 @@ func TestForeignReadersAgreeOnInteractions(t *testing.T) {
 	for _, f := range m.Files {
 		file := filepath.Join(folder, envconfig.TrainingSetPrefix, "run="+m.Run, filepath.FromSlash(f.Path))
 		read := func(reader string) (lines []string) {
-			a := run(t, append(os.Environ(), "PYTHONPATH="+readers), "python3", filepath.Join("readers", "read.py"), reader, file)
+			a := run(t, append(os.Environ(), "PYTHONPATH="+readers), "python3", filepath.Join("readers", "read.py"),
+				reader, file)
 			for line := range strings.Lines(a.stdout) {
 				var values []*string
 				if err := json.Unmarshal([]byte(line), &values); err != nil {
@@ -47,7 +48,8 @@ func TestForeignReadersAgreeOnInteractions(t *testing.T) {
 		}
 		one, other := read("duckdb"), read("pyarrow")
 		if diff := cmp.Diff(one, other); diff != "" || len(one) != rows[f.DataSet] {
-			t.Errorf("%s: %d rows, want %d (-duckdb +pyarrow):\n%s", f.Path, len(one), rows[f.DataSet], diff[:min(len(diff), 2000)])
+			t.Errorf("%s: %d rows, want %d (-duckdb +pyarrow):\n%s", f.Path, len(one), rows[f.DataSet],
+				diff[:min(len(diff), 2000)])
 		}
 	}
 }

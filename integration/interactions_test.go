@@ -71,7 +71,8 @@ func rowsOf(h *trainingset.History) (e shopsystem.Expected) {
 }
 
 // oddModes change what a query means, which dates a session reads and which GROUP BY is refused.
-const oddModes = "--sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,ONLY_FULL_GROUP_BY,TRADITIONAL,HIGH_NOT_PRECEDENCE"
+const oddModes = "--sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,ONLY_FULL_GROUP_BY,TRADITIONAL," +
+	"HIGH_NOT_PRECEDENCE"
 
 func TestEtlKeepsEveryRowThatAPresetShows(t *testing.T) {
 	t.Parallel()
@@ -103,7 +104,8 @@ func TestEtlKeepsEveryRowThatAPresetShows(t *testing.T) {
 			}
 			got.Customers = slices.DeleteFunc(got.Customers, func(c shopsystem.CustomerRow) bool { return !listed[c.ID] })
 			wantRows(t, want, got)
-			if again := l.etl(t, dsn, "--preset", system); again.code != 0 || !strings.Contains(again.stdout, "nothing written") {
+			if again := l.etl(t, dsn, "--preset", system); again.code != 0 || !strings.Contains(again.stdout,
+				"nothing written") {
 				t.Errorf("the same shop again: %+v", again)
 			}
 			if show := l.mustEtl(t, dsn, "show"); !strings.Contains(show.stdout, m.Run) {
@@ -161,8 +163,9 @@ func TestMappingWithInteractionsCountsEveryFault(t *testing.T) {
 			}
 		}
 	}
-	loose := []string{"--mapping", mapping, "--max-missing-keys=1", "--max-orphans=1", "--max-bad-kinds=1", "--max-bad-stars=1",
-		"--max-bad-quantities=1", "--max-future-dates=1", "--max-bad-dates=1", "--max-bad-attributes=1", "--max-bad-amounts=1"}
+	loose := []string{"--mapping", mapping, "--max-missing-keys=1", "--max-orphans=1", "--max-bad-kinds=1",
+		"--max-bad-stars=1", "--max-bad-quantities=1", "--max-future-dates=1", "--max-bad-dates=1", "--max-bad-attributes=1",
+		"--max-bad-amounts=1"}
 	l.mustEtl(t, dsn, loose...)
 	h, m := mustReadHistory(t, folder)
 	var details struct {
@@ -174,7 +177,8 @@ func TestMappingWithInteractionsCountsEveryFault(t *testing.T) {
 	if err := json.Unmarshal(m.Details, &details); err != nil {
 		t.Fatal(err)
 	}
-	want := map[shop.Rule]int64{shop.InteractionKey: 2, shop.InteractionID: 1, shop.InteractionKind: 1, shop.InteractionValue: 1,
+	want := map[shop.Rule]int64{shop.InteractionKey: 2, shop.InteractionID: 1, shop.InteractionKind: 1,
+		shop.InteractionValue:    1,
 		shop.InteractionQuantity: 1, shop.InteractionProduct: 1, shop.InteractionCustomer: 1, shop.InteractionTime: 1,
 		shop.InteractionFuture: 1, shop.ProductValue: 1, shop.ProductAmount: 1, shop.ProductCategories: 1}
 	if diff := cmp.Diff(want, details.Interactions.Broken); diff != "" {
@@ -185,14 +189,16 @@ func TestMappingWithInteractionsCountsEveryFault(t *testing.T) {
 	}
 	if diff := cmp.Diff(shop.Listing{ID: "007", Name: "Seven", Categories: []string{"Black", "Tea"}, Brand: "Łoś",
 		Price: new(shop.Money(4_9900)), Currency: "EUR", Available: true, Stock: new(int64(5)), URL: "/ware/007",
-		Attributes: []shop.Attribute{{Name: "grams", Number: new(1.5)}, {Name: "organic", Flag: new(true)}}}, h.Products[0]); diff != "" {
+		Attributes: []shop.Attribute{{Name: "grams", Number: new(1.5)}, {Name: "organic", Flag: new(true)}}},
+		h.Products[0]); diff != "" {
 		t.Errorf("product (-want +got):\n%s", diff)
 	}
 	if c := h.Customers[0]; len(h.Customers) != 3 || c.ID != "0fa91ce3e96a4bc2be4bd9ce752c3425" || c.City != "Łódź" ||
 		len(c.Attributes) != 1 || *c.Attributes[0].Text != "gold" {
 		t.Errorf("customers %+v", h.Customers)
 	}
-	if slices.Sort(h.Kinds); !slices.Contains(h.Orders, "18446744073709551615") || !slices.Equal(h.Kinds, []string{"purchase", "rating", "view", "wishlist"}) {
+	if slices.Sort(h.Kinds); !slices.Contains(h.Orders, "18446744073709551615") ||
+		!slices.Equal(h.Kinds, []string{"purchase", "rating", "view", "wishlist"}) {
 		t.Errorf("orders %q, kinds %q", h.Orders, h.Kinds)
 	}
 	part := l.etl(t, dsn, "--mapping", mapping, "--job", "j", "--partition", "0/2")

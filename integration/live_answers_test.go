@@ -46,13 +46,16 @@ func (s Stack) serving(ctx context.Context, t *testing.T) (d served, drop func()
 		}
 		return u.String()
 	}
-	d.admin, d.owner, d.reader = address("", "", database), address(owner, "x", database), address(d.role, readerPassword, database)
+	d.admin, d.owner, d.reader = address("", "", database), address(owner, "x", database),
+		address(d.role, readerPassword, database)
 	execPostgres(t, ctx, s.PGVectorDSN, "CREATE ROLE "+owner+" LOGIN CREATEROLE PASSWORD 'x'")
 	// Another test makes the role that RDS has; there, the master may grant it.
-	execPostgres(t, ctx, s.PGVectorDSN, `DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$`)
+	execPostgres(t, ctx, s.PGVectorDSN,
+		`DO $$ BEGIN CREATE ROLE rds_iam; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$`)
 	execPostgres(t, ctx, s.PGVectorDSN, "GRANT rds_iam TO "+owner+" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
 	execPostgres(t, ctx, s.PGVectorDSN, "CREATE DATABASE "+database+" OWNER "+owner)
-	execPostgres(t, ctx, d.admin, "CREATE EXTENSION vector; CREATE ROLE "+d.role+" LOGIN PASSWORD '"+readerPassword+"'; GRANT "+
+	execPostgres(t, ctx, d.admin, "CREATE EXTENSION vector; CREATE ROLE "+d.role+" LOGIN PASSWORD '"+
+		readerPassword+"'; GRANT "+
 		d.role+" TO "+owner+" WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
 	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: d.owner})
 	if err != nil {
@@ -94,7 +97,8 @@ func (d *served) answers(ctx context.Context) ([]recommend.Answer, error) {
 	defer reader.Close()
 	known := activity.ID("101")
 	return recommend.New(reader).Batch(ctx, []*activity.Event{
-		{SessionID: "a", BrowseHistory: []activity.Browse{{ProductCode: "S000004"}, {ProductCode: "S000007", InShoppingCart: true}}},
+		{SessionID: "a", BrowseHistory: []activity.Browse{{ProductCode: "S000004"},
+			{ProductCode: "S000007", InShoppingCart: true}}},
 		{SessionID: "b", CustomerID: &known}, {SessionID: "c", Country: "France"}, {SessionID: "d"}})
 }
 
@@ -122,8 +126,8 @@ func TestThePointerMovesOnlyToWhatTheServingRoleCanRead(t *testing.T) {
 	if _, err := d.store.Load(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	for _, taken := range []string{"REVOKE USAGE ON SCHEMA kindred FROM " + d.role, "REVOKE SELECT ON model_" + second.ID + ".rated FROM " + d.role,
-		"REVOKE USAGE ON SCHEMA model_" + second.ID + " FROM " + d.role} {
+	for _, taken := range []string{"REVOKE USAGE ON SCHEMA kindred FROM " + d.role, "REVOKE SELECT ON model_" + second.ID +
+		".rated FROM " + d.role, "REVOKE USAGE ON SCHEMA model_" + second.ID + " FROM " + d.role} {
 		execPostgres(t, t.Context(), d.owner, taken)
 		for name, move := range map[string]func() error{
 			"promote": func() error { return d.store.Promote(t.Context(), second.ID, byTest) },
@@ -206,8 +210,9 @@ func TestWhatIsDamagedIsSeenOrAnswersRight(t *testing.T) {
 		defer conn.Close(ctx)
 		var done []string
 		for range rapid.IntRange(1, 2).Draw(rt, "damages") {
-			rows, err := conn.Query(ctx, `WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = 'kindred' OR nspname LIKE 'model%') `+
-				things, d.role)
+			rows, err := conn.Query(ctx,
+				`WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = 'kindred' OR nspname LIKE 'model%') `+
+					things, d.role)
 			if err != nil {
 				rt.Fatal(err)
 			}

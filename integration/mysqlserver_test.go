@@ -119,7 +119,8 @@ func mustMariaDBProcess(t *testing.T, cfg *driver.Config, more []string) (addres
 		server = "/usr/sbin/mariadbd"
 	}
 	folder := t.TempDir()
-	temporary := filepath.Join(folder, "tmp") // of its own: a server that starts deletes tables that others keep in a shared one
+	// of its own: a server that starts deletes tables that others keep in a shared one
+	temporary := filepath.Join(folder, "tmp")
 	if err := os.Mkdir(temporary, 0o700); err != nil {
 		t.Fatal(err)
 	}

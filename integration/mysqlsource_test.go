@@ -131,7 +131,8 @@ func TestTheServersStatementLimitHoldsUnlessOverridden(t *testing.T) {
 	defer db.Close()
 	none, short := time.Duration(0), 2*time.Second
 	read := func(o mysqlsource.Options) (rows int, err error) {
-		o.Mapping = mysqlsource.Mapping{Ratings: "SELECT * FROM ratings WHERE customerNumber = 1 AND productCode = 'P1' AND SLEEP(5) = 0"}
+		o.Mapping = mysqlsource.Mapping{Ratings: "SELECT * FROM ratings WHERE customerNumber = 1 AND productCode = 'P1' " +
+			"AND SLEEP(5) = 0"}
 		snapshot, err := mysqlsource.Open(t.Context(), cfg.FormatDSN(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +156,8 @@ func TestTheServersStatementLimitHoldsUnlessOverridden(t *testing.T) {
 			mustExec(t, db, limit)
 		}
 		rows, err := read(test.options)
-		if whole := rows == 1 && err == nil; whole != test.whole || err != nil && !errors.Is(err, mysqlsource.ErrStatementLimit) {
+		if whole := rows == 1 && err == nil; whole != test.whole || err != nil &&
+			!errors.Is(err, mysqlsource.ErrStatementLimit) {
 			t.Errorf("%s: %d rows, %v", test.name, rows, err)
 		}
 	}

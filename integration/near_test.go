@@ -57,7 +57,8 @@ func TestSearchByIndexAddsNeighbours(t *testing.T) {
 }
 
 // compareSimilar asks for products similar to one, and compares them with a scan of all.
-func compareSimilar(t *testing.T, store *vectorstore.Store, m *recommend.Model, exact *memory.Version, q recommend.Neighbours) {
+func compareSimilar(t *testing.T, store *vectorstore.Store, m *recommend.Model, exact *memory.Version,
+	q recommend.Neighbours) {
 	t.Helper()
 	_, found, err := store.Retrieve(t.Context(), m, nil, []recommend.Neighbours{q})
 	_, want, otherErr := memory.NewStore(exact).Retrieve(t.Context(), m, nil, []recommend.Neighbours{q})
@@ -65,7 +66,8 @@ func compareSimilar(t *testing.T, store *vectorstore.Store, m *recommend.Model, 
 		t.Fatal(err)
 	}
 	for n, s := range want[0] {
-		if len(found[0]) != len(want[0]) || found[0][n].Code != s.Code || math.Abs(float64(found[0][n].Distance-s.Distance)) > 1e-4 {
+		if len(found[0]) != len(want[0]) || found[0][n].Code != s.Code ||
+			math.Abs(float64(found[0][n].Distance-s.Distance)) > 1e-4 {
 			t.Fatalf("similar to %s: found %v\nwant %v", q.Code, found[0], want[0])
 		}
 	}
@@ -101,8 +103,9 @@ func TestNeighboursAreLoadedWithTheirVersion(t *testing.T) {
 	defer conn.Close(t.Context())
 	for _, of := range []*modelversion.Version{plain, v} {
 		var tables int
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'near%'`,
-			"model_"+of.ID).Scan(&tables); err != nil {
+		if err := conn.QueryRow(t.Context(),
+			`SELECT count(*) FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'near%'`, "model_"+of.ID).
+			Scan(&tables); err != nil {
 			t.Fatal(err)
 		}
 		if of.Near == nil && tables != 0 || of.Near != nil && tables != 2 {

@@ -75,7 +75,8 @@ func mustPlaces(t *testing.T, stack Stack, shop string) (own settings.Settings, 
 }
 
 // mustPlacesOf is mustPlaces for resources of given names. The variables come on top.
-func mustPlacesOf(t *testing.T, stack Stack, shop string, own settings.Settings, variables map[string]string) (env map[string]string) {
+func mustPlacesOf(t *testing.T, stack Stack, shop string, own settings.Settings,
+	variables map[string]string) (env map[string]string) {
 	t.Helper()
 	env = own.Env()
 	env["AWS_ENDPOINT_URL"] = *stack.AWS.BaseEndpoint

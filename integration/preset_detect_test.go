@@ -34,8 +34,8 @@ func TestDatabaseOfSeveralShopsIsRefusedUntilOneIsNamed(t *testing.T) {
 	second.Prefix, second.Orders = "Second_shop_", 50
 	_, db := stack.mustSystem(t, presta)
 	plan := mustLoadSystem(t, db, second)
-	wantUndetected(t, db, preset.Choice{}, preset.ErrSeveralShops, "PrestaShop 1.7.8 to 8 (tables ps_…)", "--prefix 'Second_shop_'",
-		"choose one with --prefix")
+	wantUndetected(t, db, preset.Choice{}, preset.ErrSeveralShops, "PrestaShop 1.7.8 to 8 (tables ps_…)",
+		"--prefix 'Second_shop_'", "choose one with --prefix")
 	m := mustMap(t, db, preset.Choice{Prefix: new("Second_shop_")}, nil)
 	wantRows(t, plan.Expect(shopsystem.View{}), readMapping(t, db, m))
 }
@@ -44,9 +44,10 @@ func TestDatabaseOfTwoSystemsIsRefusedByBothNames(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	_, db := stack.mustSystem(t, shopsystem.Config{System: "prestashop", Version: "8", Prefix: "ps_", Seed: 1, Orders: 40})
-	plan := mustLoadSystem(t, db, shopsystem.Config{System: "opencart", Version: "3.0", Prefix: "oc_", Seed: 1, Orders: 60})
-	wantUndetected(t, db, preset.Choice{System: preset.Auto}, preset.ErrSeveralShops, "PrestaShop 1.7.8 to 8", "OpenCart 3.0",
-		"--preset opencart", "--preset prestashop", "choose one with --preset")
+	plan := mustLoadSystem(t, db, shopsystem.Config{System: "opencart", Version: "3.0", Prefix: "oc_",
+		Seed: 1, Orders: 60})
+	wantUndetected(t, db, preset.Choice{System: preset.Auto}, preset.ErrSeveralShops, "PrestaShop 1.7.8 to 8",
+		"OpenCart 3.0", "--preset opencart", "--preset prestashop", "choose one with --preset")
 	m := mustMap(t, db, preset.Choice{System: "opencart"}, nil)
 	wantRows(t, plan.Expect(shopsystem.View{}), readMapping(t, db, m))
 }
@@ -59,20 +60,23 @@ func TestUnknownShopIsToldWhatItsTablesLookLike(t *testing.T) {
 	mustExec(t, db, "CREATE TABLE my_bestellungen (id int)")
 	mustExec(t, db, "CREATE TABLE my_artikel (id int)")
 	mustExec(t, db, "CREATE TABLE weather (id int)")
-	wantUndetected(t, db, preset.Choice{}, preset.ErrUnknownShop, "3 tables", "orders: my_bestellungen", "products: my_artikel",
+	wantUndetected(t, db, preset.Choice{}, preset.ErrUnknownShop, "3 tables", "orders: my_bestellungen",
+		"products: my_artikel",
 		"-- kindred: interactions")
 	wantUndetected(t, db, preset.Choice{System: "shopify"}, preset.ErrUnknownShop, `no preset "shopify"`, "woocommerce")
 
 	mustLoadSystem(t, db, shopsystem.Config{System: "prestashop", Version: "9", Prefix: "ps_", Seed: 1, Orders: 20})
 	mustExec(t, db, "ALTER TABLE ps_orders DROP COLUMN valid")
-	wantUndetected(t, db, preset.Choice{}, preset.ErrUnknownShop, "PrestaShop lacks ps_orders.valid (or SELECT is not granted on it)")
+	wantUndetected(t, db, preset.Choice{}, preset.ErrUnknownShop,
+		"PrestaShop lacks ps_orders.valid (or SELECT is not granted on it)")
 }
 
 func TestEverySystemIsRecognisedWithAnotherPrefix(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	for _, system := range shopsystem.Systems() {
-		c := shopsystem.Config{System: system, Version: shopsystem.Versions(system)[0], Prefix: "my-shop_2_", Seed: 3, Orders: 60}
+		c := shopsystem.Config{System: system, Version: shopsystem.Versions(system)[0], Prefix: "my-shop_2_",
+			Seed: 3, Orders: 60}
 		if c.Validate() != nil { // its tables have no prefix
 			continue
 		}
@@ -126,8 +130,10 @@ func TestAnotherStoreLanguageAndCurrencyAreChosenByName(t *testing.T) {
 			wantRows(t, plan.Expect(shopsystem.View{Store: shopsystem.AllStores}), readMapping(t, db, everything))
 
 			found := everything.Found
-			for name, value := range map[string]string{"store": "4711", "language": "Klingon", "currency": "XXX", "color": "red"} {
-				if _, err := preset.Map(t.Context(), db, found, map[string]string{name: value}); !errors.Is(err, preset.ErrVariable) {
+			for name, value := range map[string]string{"store": "4711", "language": "Klingon", "currency": "XXX",
+				"color": "red"} {
+				if _, err := preset.Map(t.Context(), db, found, map[string]string{name: value}); !errors.Is(err,
+					preset.ErrVariable) {
 					t.Errorf("%s %q: error %v", name, value, err)
 				}
 			}

@@ -33,12 +33,14 @@ var mutations = map[string][]mutation{
 		{"cancelled", "UPDATE sales_order SET state = 'canceled' WHERE entity_id = ORDER", ""},
 		{"closed", "UPDATE sales_order SET state = 'closed' WHERE entity_id = ORDER", ""},
 		{"fraud", "UPDATE sales_order SET state = 'payment_review' WHERE entity_id = ORDER", ""},
-		{"all came back", "UPDATE sales_order_item SET qty_refunded = qty_ordered, qty_canceled = 0 WHERE order_id = ORDER", ""},
+		{"all came back", "UPDATE sales_order_item SET qty_refunded = qty_ordered, qty_canceled = 0 WHERE order_id = ORDER",
+			""},
 		{"guest", "UPDATE sales_order SET customer_id = NULL WHERE entity_id = ORDER", "order-ORDER"},
 	},
 	"openmage": {
 		{"cancelled", "UPDATE sales_flat_order SET state = 'canceled' WHERE entity_id = ORDER", ""},
-		{"all came back", "UPDATE sales_flat_order_item SET qty_refunded = qty_ordered, qty_canceled = 0 WHERE order_id = ORDER", ""},
+		{"all came back", "UPDATE sales_flat_order_item SET qty_refunded = qty_ordered, qty_canceled = 0 WHERE order_id = " +
+			"ORDER", ""},
 		{"guest", "UPDATE sales_flat_order SET customer_id = NULL WHERE entity_id = ORDER", "order-ORDER"},
 	},
 	"prestashop": {
@@ -57,7 +59,8 @@ var mutations = map[string][]mutation{
 		{"guest", "UPDATE oc_order SET customer_id = 0 WHERE order_id = ORDER", "order-ORDER"},
 	},
 	"shopware6": {
-		{"cancelled", "UPDATE `order` SET state_id = (SELECT id FROM state_machine_state WHERE technical_name = 'cancelled' LIMIT 1) " +
+		{"cancelled", "UPDATE `order` SET state_id = (SELECT id FROM state_machine_state WHERE technical_name = " +
+			"'cancelled' LIMIT 1) " +
 			"WHERE id = 0xORDER", ""},
 		{"refunded", `DELETE FROM order_transaction WHERE order_id = 0xORDER;
 			INSERT INTO order_transaction (id, version_id, order_id, order_version_id, state_id, payment_method_id, created_at)
@@ -90,7 +93,8 @@ func TestOrderThatIsNoSaleOrAGuestsIsReadAsSuch(t *testing.T) {
 	stack := mustStack(t)
 	for system, changes := range mutations {
 		all := shopsystem.Versions(system)
-		c := shopsystem.Config{System: system, Version: all[len(all)-1], Prefix: shopsystem.DefaultPrefix(system), Seed: 9, Orders: 120}
+		c := shopsystem.Config{System: system, Version: all[len(all)-1], Prefix: shopsystem.DefaultPrefix(system),
+			Seed: 9, Orders: 120}
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			_, db := stack.mustSystem(t, c)

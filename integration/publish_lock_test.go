@@ -26,11 +26,13 @@ func TestAHeldLockEndsWithASentence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := mustPrograms(t, map[string]string{"PGVECTOR_DSN": dsn, "ARTIFACTS_BUCKET": "file://" + t.TempDir(), "WAIT_LOCK": "1s"},
-		"publish")
+	p := mustPrograms(t, map[string]string{"PGVECTOR_DSN": dsn, "ARTIFACTS_BUCKET": "file://" + t.TempDir(),
+		"WAIT_LOCK": "1s"}, "publish")
 	for _, held := range []string{"LOCK TABLE kindred.live IN ACCESS EXCLUSIVE MODE",
-		"LOCK TABLE kindred.model_version IN ACCESS EXCLUSIVE MODE", "LOCK TABLE model_" + first + ".item IN ACCESS EXCLUSIVE MODE",
-		"SELECT pg_advisory_lock(x'6b696e6472656401'::bigint)", "LOCK TABLE public.kindred_migration IN ACCESS EXCLUSIVE MODE"} {
+		"LOCK TABLE kindred.model_version IN ACCESS EXCLUSIVE MODE", "LOCK TABLE model_" + first +
+			".item IN ACCESS EXCLUSIVE MODE",
+		"SELECT pg_advisory_lock(x'6b696e6472656401'::bigint)",
+		"LOCK TABLE public.kindred_migration IN ACCESS EXCLUSIVE MODE"} {
 		for _, args := range [][]string{{"list"}, {first}, {"rollback"}, {"canary", first}, {"migrate"}} {
 			t.Run(held+" and "+args[0], func(t *testing.T) {
 				locker, err := pgx.Connect(t.Context(), dsn)

@@ -27,7 +27,8 @@ import (
 func readerSeeds(t *testing.T) (seeds [][]byte) {
 	t.Helper()
 	event := func(more string) string {
-		return `{"session_id":"s","browse_history":[{"product_code":"S10_1678","quantity":"3","in_shopping_cart":true}]` + more + `}`
+		return `{"session_id":"s","browse_history":[{"product_code":"S10_1678","quantity":"3","in_shopping_cart":true}]` +
+			more + `}`
 	}
 	for _, seed := range []string{
 		event(""), event(`,"customer_number":103`), event(`,"customer_number":103.0`), event(`,"customer_number":1e2`),
@@ -40,7 +41,8 @@ func readerSeeds(t *testing.T) (seeds [][]byte) {
 		event(`,"Recommendation":{}`), event(`,"":1`), event(`,"a.b":1,"a b":2,"$":3,"\u0041":4`),
 		event(`,"session\u005fid":"t"`), event(`,"deep":` + strings.Repeat("[", 63) + strings.Repeat("]", 63)),
 		event(`,"deep":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000)), event(`,"crc32c":"00000000"}}`),
-		`{"session\u005fid":"escaped name","browse_history":[]}`, `{"session_id":"` + strings.Repeat("é", 256) + `","browse_history":[]}`,
+		`{"session\u005fid":"escaped name","browse_history":[]}`, `{"session_id":"` + strings.Repeat("é", 256) +
+			`","browse_history":[]}`,
 		`{"session_id":"null entry","browse_history":[{"product_code":"a","quantity":null,"purchased":null}]}`,
 		"\n{ \"session_id\" : \"white\\u0020space\" ,\r\n\t\"browse_history\" : [ ] }\n", "\ufeff" + event(""),
 		"[" + event("") + "," + event(`,"x":"\ud800"`) + "]", event("") + "\n" + event(`,"y":1`), gzipped(event("")),
@@ -48,8 +50,8 @@ func readerSeeds(t *testing.T) (seeds [][]byte) {
 	} {
 		seeds = append(seeds, []byte(seed))
 	}
-	for _, fuzz := range []string{"internal/stream/activity/testdata/fuzz/FuzzParse", "internal/stream/activity/testdata/fuzz/FuzzRead",
-		"lambdas/recommend/testdata/fuzz/FuzzHandle"} {
+	for _, fuzz := range []string{"internal/stream/activity/testdata/fuzz/FuzzParse",
+		"internal/stream/activity/testdata/fuzz/FuzzRead", "lambdas/recommend/testdata/fuzz/FuzzHandle"} {
 		files, err := os.ReadDir(filepath.Join("..", fuzz))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s holds %d seeds: %v", fuzz, len(files), err)
@@ -149,8 +151,8 @@ func TestAcceptedEventsAreReadAlike(t *testing.T) {
 func readByFeedback(t *testing.T, lines []byte) {
 	t.Helper()
 	delivered := objectstore.NewFolder(t.TempDir())
-	if _, err := delivered.Put(t.Context(), envconfig.RecommendationPrefix+"dt=2026-03-01/hour=12/seeds", bytes.NewReader(lines),
-		int64(len(lines)), objectstore.Condition{}); err != nil {
+	if _, err := delivered.Put(t.Context(), envconfig.RecommendationPrefix+"dt=2026-03-01/hour=12/seeds",
+		bytes.NewReader(lines), int64(len(lines)), objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	duckdb := filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb")

@@ -23,8 +23,9 @@ func TestWhatWasBoughtIsShownByTheRule(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	dsn := stack.mustDatabase(t)
-	mustLoadSystem(t, mustOpen(t, dsn), shopsystem.Config{System: "classicmodels", Version: shopsystem.Versions("classicmodels")[0],
-		Prefix: shopsystem.DefaultPrefix("classicmodels"), Seed: 3, Orders: 400})
+	mustLoadSystem(t, mustOpen(t, dsn), shopsystem.Config{System: "classicmodels",
+		Version: shopsystem.Versions("classicmodels")[0],
+		Prefix:  shopsystem.DefaultPrefix("classicmodels"), Seed: 3, Orders: 400})
 	env := mustConnectEnv(t, stack, dsn)
 	p := mustPrograms(t, env, "etl", "train", "publish")
 	p.mustRun(t, nil, "etl")
@@ -48,8 +49,8 @@ func TestWhatWasBoughtIsShownByTheRule(t *testing.T) {
 	err = mustVectorConn(t, env["PGVECTOR_DSN"]).QueryRow(t.Context(), `SELECT count(*), count(last), count(*) FILTER (WHERE count > 1),
 		count(*) FILTER (WHERE until = '-infinity') FROM model_`+v.ID+`.rated`).Scan(&rows, &known, &again, &shown)
 	if err != nil || rows != pairs || known != rows || again != twice || twice == 0 || shown != rows {
-		t.Errorf("%d pairs, of which %d have a time, %d were bought again (want %d) and %d are shown: %v", rows, known, again, twice,
-			shown, err)
+		t.Errorf("%d pairs, of which %d have a time, %d were bought again (want %d) and %d are shown: %v", rows, known,
+			again, twice, shown, err)
 	}
 	var events []*activity.Event
 	owns := map[string]map[string]bool{}

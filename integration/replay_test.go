@@ -30,8 +30,8 @@ func TestReplayedSessionsArriveWholeAndInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := replay.Play(t.Context(), shardwriter.New(client, stream, retry.Sleep), replay.Plan{Events: 1500, Poison: 18, Seed: 1, Run: stream},
-		crowd, func(int) {})
+	sent, err := replay.Play(t.Context(), shardwriter.New(client, stream, retry.Sleep), replay.Plan{Events: 1500,
+		Poison: 18, Seed: 1, Run: stream}, crowd, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}

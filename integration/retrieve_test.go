@@ -338,7 +338,8 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		!slices.Equal(m.Encoder.Bias, v.Encoder.Bias) {
 		t.Error("solver and encoder did not come back as they were loaded")
 	}
-	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"}, []string{"100", "101", "9", "0100"})
+	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"},
+		[]string{"100", "101", "9", "0100"})
 	if err != nil {
 		t.Fatal(err)
 	}

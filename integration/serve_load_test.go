@@ -26,7 +26,8 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 	base := mustServe(t, through)
 	ask := func(path string) (int, http.Header) { return askURL(t, base+path) }
 	const path = "/customers/101/recommendations"
-	for _, path := range []string{path, path, path, path, "/health"} { // it is connected now, and its statements are prepared
+	// it is connected now, and its statements are prepared
+	for _, path := range []string{path, path, path, path, "/health"} {
 		if status, _ := ask(path); status != http.StatusOK {
 			t.Fatalf("%s: status %d", path, status)
 		}
@@ -118,7 +119,8 @@ func TestServeEndsSoonAfterItsSignal(t *testing.T) {
 	if status := ask(); status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
-	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name": "hang", "type": "timeout", "attributes": {"timeout": 0}}`)); err != nil {
+	if _, err := proxy.Toxics.AddToxicJson(
+		strings.NewReader(`{"name": "hang", "type": "timeout", "attributes": {"timeout": 0}}`)); err != nil {
 		t.Fatal(err)
 	}
 	if status := ask(); status != http.StatusServiceUnavailable {

@@ -35,7 +35,8 @@ func TestTwoShopsShareAStream(t *testing.T) {
 	for i, name := range []string{"books", "toys"} {
 		places := own.WithSuffix(randomName())
 		places.Stream.Name = stream
-		s := &sharedShop{name: name, store: objectstore.NewS3(awsclient.S3(stack.AWS), places.Buckets.Recommendations.Name, "")}
+		s := &sharedShop{name: name, store: objectstore.NewS3(awsclient.S3(stack.AWS),
+			places.Buckets.Recommendations.Name, "")}
 		s.programs = mustPrograms(t, mustPlacesOf(t, stack, stack.mustDatabase(t), places,
 			map[string]string{"SHOP_NAME": name, "ACTIVITY_STREAM_SHOPS": "books,toys"}))
 		s.programs.mustRun(t, nil, "seed", "generate", "--scale", "0.1", "--seed", strconv.Itoa(i+1))
@@ -66,7 +67,8 @@ func TestTwoShopsShareAStream(t *testing.T) {
 	}{{books, 150, 11, 7, 90}, {toys, 90, 0, 0, 161}} {
 		var r verify.Report
 		c.shop.programs.mustRun(t, &r, "verify", "--wait", catchUp.String())
-		if r.Shop != c.shop.name || r.Recommended < c.answered || r.Quarantined < c.quarantined || r.Recommended+r.Quarantined != r.Events ||
+		if r.Shop != c.shop.name || r.Recommended < c.answered || r.Quarantined < c.quarantined ||
+			r.Recommended+r.Quarantined != r.Events ||
 			(r.Quarantined > 0) != (c.quarantined > 0) || r.QuarantineReasons[activity.ReasonUnknownShop] < c.unknownShop ||
 			!maps.Equal(r.Versions, map[string]int64{c.shop.version: r.Recommended}) || r.UnknownProducts > r.Products/20 {
 			t.Errorf("%s: %s", c.shop.name, r)

@@ -26,8 +26,9 @@ func TestASecondShopLivesBesideTheFirst(t *testing.T) {
 	var dsns [2]string
 	for i := range dsns {
 		dsns[i] = stack.mustDatabase(t)
-		mustLoadSystem(t, mustOpen(t, dsns[i]), shopsystem.Config{System: "woocommerce", Version: shopsystem.Versions("woocommerce")[0],
-			Prefix: shopsystem.DefaultPrefix("woocommerce"), Seed: uint64(i + 11), Orders: *connectOrders})
+		mustLoadSystem(t, mustOpen(t, dsns[i]), shopsystem.Config{System: "woocommerce",
+			Version: shopsystem.Versions("woocommerce")[0],
+			Prefix:  shopsystem.DefaultPrefix("woocommerce"), Seed: uint64(i + 11), Orders: *connectOrders})
 	}
 	env := mustConnectEnv(t, stack, dsns[0])
 	p := mustPrograms(t, env, "connect", "etl", "train", "publish")
@@ -45,7 +46,8 @@ func TestASecondShopLivesBesideTheFirst(t *testing.T) {
 	wantShop(t, at[0], "first", shops[0].ModelVersion)
 	wantShop(t, at[1], "second", shops[1].ModelVersion)
 	var again connect.Result
-	if p.mustRun(t, &again, "connect", "--name", "second", "--mysql-dsn", dsns[1]); again.ModelVersion != shops[1].ModelVersion {
+	if p.mustRun(t, &again, "connect", "--name", "second", "--mysql-dsn",
+		dsns[1]); again.ModelVersion != shops[1].ModelVersion {
 		t.Errorf("connected again: version %s, was %s", again.ModelVersion, shops[1].ModelVersion)
 	}
 
@@ -134,5 +136,6 @@ func mustDropDatabase(t *testing.T, admin, dsn string) {
 		t.Error("the address of the database is no URL")
 		return
 	}
-	execPostgres(t, context.WithoutCancel(t.Context()), admin, `DROP DATABASE IF EXISTS "`+strings.TrimPrefix(u.Path, "/")+`" WITH (FORCE)`)
+	execPostgres(t, context.WithoutCancel(t.Context()), admin, `DROP DATABASE IF EXISTS "`+strings.TrimPrefix(u.Path, "/")+
+		`" WITH (FORCE)`)
 }

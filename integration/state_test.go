@@ -92,18 +92,22 @@ type require interface {
 func someWrite(t *rapid.T, number int) vectorstore.ProductWrite {
 	sequence := rapid.SampledFrom([]string{"", "9", "49590338271490256608559692538361571095921575989136588898",
 		"149590338271490256608559692538361571095921575989136588898"}).Draw(t, "sequence")
-	w := vectorstore.ProductWrite{ID: rapid.SampledFrom([]string{"a", "B", "é'\"\\"}).Draw(t, "id"), Values: map[vectorstore.Field]any{},
-		Order: vectorstore.Order{At: time.UnixMicro(1_790_000_000_000_000 + int64(rapid.IntRange(0, 3).Draw(t, "time"))).UTC(),
+	w := vectorstore.ProductWrite{ID: rapid.SampledFrom([]string{"a", "B", "é'\"\\"}).Draw(t, "id"),
+		Values: map[vectorstore.Field]any{},
+		Order: vectorstore.Order{At: time.UnixMicro(1_790_000_000_000_000 + int64(rapid.IntRange(0, 3).Draw(t, "time"))).
+			UTC(),
 			Sequence: sequence, Sub: int64(number)}}
 	nothing := rapid.Just[any](nil)
 	flag := rapid.Map(rapid.Bool(), func(b bool) any { return b })
 	values := map[vectorstore.Field]*rapid.Generator[any]{
-		vectorstore.FieldAvailable:  flag,
-		vectorstore.FieldHidden:     flag,
-		vectorstore.FieldStock:      rapid.OneOf(nothing, rapid.Map(rapid.Int64(), func(n int64) any { return n })),
-		vectorstore.FieldPrice:      rapid.OneOf(nothing, rapid.SampledFrom([]any{"0.0000", "12.3400", "99999999999999.9999"})),
+		vectorstore.FieldAvailable: flag,
+		vectorstore.FieldHidden:    flag,
+		vectorstore.FieldStock:     rapid.OneOf(nothing, rapid.Map(rapid.Int64(), func(n int64) any { return n })),
+		vectorstore.FieldPrice: rapid.OneOf(nothing,
+			rapid.SampledFrom([]any{"0.0000", "12.3400", "99999999999999.9999"})),
 		vectorstore.FieldCategories: rapid.OneOf(nothing, rapid.SampledFrom([]any{[]string{}, []string{"a", "b,\"{}"}})),
-		vectorstore.FieldAttributes: rapid.OneOf(nothing, rapid.SampledFrom([]any{map[string]any{"colour": "red", "size": 4.5, "new": true}})),
+		vectorstore.FieldAttributes: rapid.OneOf(nothing,
+			rapid.SampledFrom([]any{map[string]any{"colour": "red", "size": 4.5, "new": true}})),
 	}
 	text := rapid.OneOf(nothing, rapid.Map(rapid.StringMatching(`[ -~é🛒]{0,9}`), func(s string) any { return s }))
 	whole := rapid.Bool().Draw(t, "whole")
@@ -123,9 +127,11 @@ func someWrite(t *rapid.T, number int) vectorstore.ProductWrite {
 func inOrder(writes []vectorstore.ProductWrite) map[string]stateRow {
 	sorted := slices.SortedFunc(slices.Values(writes), func(a, b vectorstore.ProductWrite) int {
 		number := func(w vectorstore.ProductWrite) string { return fmt.Sprintf("%060s", w.Order.Sequence) }
-		return cmp.Or(a.Order.At.Compare(b.Order.At), cmp.Compare(number(a), number(b)), cmp.Compare(a.Order.Sub, b.Order.Sub))
+		return cmp.Or(a.Order.At.Compare(b.Order.At), cmp.Compare(number(a), number(b)),
+			cmp.Compare(a.Order.Sub, b.Order.Sub))
 	})
-	texts := []vectorstore.Field{vectorstore.FieldCurrency, vectorstore.FieldBrand, vectorstore.FieldName, vectorstore.FieldURL, vectorstore.FieldImage}
+	texts := []vectorstore.Field{vectorstore.FieldCurrency, vectorstore.FieldBrand, vectorstore.FieldName,
+		vectorstore.FieldURL, vectorstore.FieldImage}
 	state := map[string]stateRow{}
 	for _, w := range sorted {
 		row, there := state[w.ID]
@@ -209,8 +215,8 @@ func TestStateHoldsWhateverVersionAnswers(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
 	store := mustVectorStore(t, dsn)
-	first, second, refused := randomVersion("m510000000000001", 1, 60, 6, 4), randomVersion("m510000000000002", 2, 60, 6, 4),
-		randomVersion("m510000000000003", 3, 60, 6, 4)
+	first, second, refused := randomVersion("m510000000000001", 1, 60, 6, 4), randomVersion("m510000000000002",
+		2, 60, 6, 4), randomVersion("m510000000000003", 3, 60, 6, 4)
 	refused.Report.Verdict.Pass = false
 	mustGoLive(t, store, first)
 	state := map[string]bool{}
@@ -224,7 +230,8 @@ func TestStateHoldsWhateverVersionAnswers(t *testing.T) {
 	}
 	mustSay(t, dsn, state)
 	r := recommend.New(store)
-	events := []*activity.Event{{SessionID: "a"}, {SessionID: "b", BrowseHistory: []activity.Browse{{ProductCode: "S000007"}}}}
+	events := []*activity.Event{{SessionID: "a"},
+		{SessionID: "b", BrowseHistory: []activity.Browse{{ProductCode: "S000007"}}}}
 	for i := range 40 { // some of them for a canary
 		id := activity.ID(fmt.Sprint(100 + i%7))
 		events = append(events, &activity.Event{SessionID: fmt.Sprint("s", i), CustomerID: &id})
@@ -263,7 +270,8 @@ func TestStateHoldsWhateverVersionAnswers(t *testing.T) {
 	want("after the state was written")
 	mustGoLive(t, store, second)
 	want("after a promotion")
-	if _, err := publish.Run(t.Context(), publish.Database{Store: store}, trained{refused}, "", byTest); !errors.Is(err, vectorstore.ErrRefused) {
+	if _, err := publish.Run(t.Context(), publish.Database{Store: store}, trained{refused}, "", byTest); !errors.Is(err,
+		vectorstore.ErrRefused) {
 		t.Fatal(err)
 	}
 	want("after a refused gate")
@@ -391,8 +399,10 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	version := d.versions[0].ID
 	for _, statement := range []string{"UPDATE kindred.live SET moves = 7", "UPDATE kindred.model_version SET items = 1",
 		"DELETE FROM model_" + version + ".item", "UPDATE model_" + version + ".item SET quantity_in_stock = 0",
-		"INSERT INTO kindred.reader (role) VALUES ('x')", "DROP TABLE kindred.product_state", "TRUNCATE kindred.product_state",
-		"CREATE SCHEMA own", "INSERT INTO kindred.promotion (actor, action, to_version, reason) VALUES ('x', 'promote', 'x', 'x')"} {
+		"INSERT INTO kindred.reader (role) VALUES ('x')", "DROP TABLE kindred.product_state",
+		"TRUNCATE kindred.product_state",
+		"CREATE SCHEMA own", "INSERT INTO kindred.promotion (actor, action, to_version, reason) VALUES ('x', 'promote', " +
+			"'x', 'x')"} {
 		if _, err := conn.Exec(t.Context(), statement); !denied(err) {
 			t.Errorf("a writer: %s: %v", statement, err)
 		}
@@ -427,14 +437,15 @@ func TestADatabaseWithoutStateAnswersAndIsMigrated(t *testing.T) {
 	if err := d.check(t.Context()); err != nil {
 		t.Errorf("before the migration: check: %v", err)
 	}
-	if _, err := d.store.WriteCatalogue(t.Context(), vectorstore.Catalogue{ReadAt: time.Now()}, vectorstore.CatalogueOptions{}); !errors.Is(err,
-		vectorstore.ErrNotMigrated) {
+	if _, err := d.store.WriteCatalogue(t.Context(), vectorstore.Catalogue{ReadAt: time.Now()},
+		vectorstore.CatalogueOptions{}); !errors.Is(err, vectorstore.ErrNotMigrated) {
 		t.Errorf("a catalogue before the migration: %v", err)
 	}
 	if err := migration.Up(t.Context(), d.store); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := running.Batch(t.Context(), event); err != nil || !slices.Equal(codesOf(after[0]), codesOf(before[0])) {
+	if after, err := running.Batch(t.Context(), event); err != nil || !slices.Equal(codesOf(after[0]),
+		codesOf(before[0])) {
 		t.Errorf("after the migration: %+v, %v", after, err)
 	}
 	best := before[0].Items[0].ID

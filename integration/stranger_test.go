@@ -29,7 +29,8 @@ func (n ownStack) testStranger(t *testing.T) {
 	}
 	endpoint := env["AWS_ENDPOINT_URL"]
 	ask := func(uid int, args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), "curl", append([]string{"--silent", "--show-error", "--max-time", "60"}, args...)...)
+		cmd := exec.CommandContext(t.Context(), "curl", append([]string{"--silent", "--show-error", "--max-time",
+			"60"}, args...)...)
 		if uid != 0 {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 		}
@@ -130,7 +131,8 @@ func (n ownStack) wantNoPasswordFor(t *testing.T, uid uint32, env map[string]str
 	places := []string{n.stack.State()}
 	for _, st := range all {
 		for _, pid := range st.Processes {
-			places = append(places, filepath.Join("/proc", strconv.Itoa(pid), "environ"), filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+			places = append(places, filepath.Join("/proc", strconv.Itoa(pid), "environ"),
+				filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 		}
 	}
 	for _, password := range passwords {

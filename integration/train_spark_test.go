@@ -25,7 +25,8 @@ import (
 
 var (
 	sparkFiles  = flag.String("spark-files", "", "files of ratings to train on with Spark, instead of a generated shop")
-	sparkTrials = flag.Int("spark-trials", 2, "configurations that MLlib tries, at most as many as the own solver; 0: as many")
+	sparkTrials = flag.Int("spark-trials", 2, "configurations that MLlib tries, at most as many as the own solver; 0: "+
+		"as many")
 	sparkPasses = flag.Int("spark-iterations", 6, "passes of MLlib's fits; the own solver's are 16")
 	sparkBudget = flag.Float64("spark-tune-budget", 0.02, "tuning budget of the own solver")
 	sparkRank   = flag.Int("spark-rank", 16, "dimension of both")
@@ -46,11 +47,14 @@ func (m mllib) command(t *testing.T, artifacts objectstore.Store) *exec.Cmd {
 		"--master", "local-cluster[2,1,1024]", "--driver-memory", "768m",
 		"--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC", // a short life
 		"--conf", "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-		"--conf", "spark.executor.memory=1024m", "--conf", "spark.sql.shuffle.partitions=2", "--conf", "spark.ui.enabled=false",
-		"--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.local.dir="+folder,
+		"--conf", "spark.executor.memory=1024m", "--conf", "spark.sql.shuffle.partitions=2", "--conf",
+		"spark.ui.enabled=false",
+		"--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", "spark.driver.host=127.0.0.1", "--conf",
+		"spark.local.dir="+folder,
 		filepath.Join("..", "jobs", "train", "spark", "als.py"), "--train", m.program, "--lake", m.lake.String(),
 		"--artifacts", artifacts.String(), "--rank", fmt.Sprint(*sparkRank), "--trials", fmt.Sprint(m.trials),
-		"--iterations", fmt.Sprint(*sparkPasses), "--train-flags", "--tune-budget "+fmt.Sprint(*sparkBudget)+" --scratch-dir "+folder, "--JOB_NAME", "what Glue adds")
+		"--iterations", fmt.Sprint(*sparkPasses), "--train-flags", "--tune-budget "+fmt.Sprint(*sparkBudget)+
+			" --scratch-dir "+folder, "--JOB_NAME", "what Glue adds")
 	cmd.Env = append(os.Environ(), "SPARK_HOME="+filepath.Join(m.home, "pyspark"), "PYTHONPATH="+m.home+":"+m.numpy,
 		"PYSPARK_PYTHON=python3", "SPARK_LOCAL_IP=127.0.0.1", "SPARK_SCALA_VERSION=2.12", "SPARK_WORKER_DIR="+folder)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a group, which the executors are in
@@ -128,8 +132,8 @@ func TestSparkTrainsAVersion(t *testing.T) {
 	m.lake = m.mustLake(t)
 	folder := func() objectstore.Store { return objectstore.NewFolder(t.TempDir()) }
 	var own train.Result
-	programs{folder: filepath.Dir(m.program), env: os.Environ()}.mustRun(t, &own, "train", "--lake", m.lake.String(), "--artifacts",
-		folder().String(), "--dim", fmt.Sprint(*sparkRank), "--tune-budget", fmt.Sprint(*sparkBudget))
+	programs{folder: filepath.Dir(m.program), env: os.Environ()}.mustRun(t, &own, "train", "--lake", m.lake.String(),
+		"--artifacts", folder().String(), "--dim", fmt.Sprint(*sparkRank), "--tune-budget", fmt.Sprint(*sparkBudget))
 	if m.trials = len(own.Config.Tried); *sparkTrials > 0 {
 		m.trials = min(m.trials, *sparkTrials)
 	}
@@ -170,7 +174,8 @@ func TestSparkTrainsAVersion(t *testing.T) {
 	if !killed || !strings.Contains(log, "Lost executor") {
 		t.Errorf("an executor was killed: %t; Spark's log:\n%s", killed, log)
 	}
-	if a, b := figures(after.Result), figures(first.Result); after.Result.ModelVersion != first.Result.ModelVersion || a < 0.99*b || a > 1.01*b {
+	if a, b := figures(after.Result), figures(first.Result); after.Result.ModelVersion != first.Result.ModelVersion ||
+		a < 0.99*b || a > 1.01*b {
 		t.Errorf("after a killed executor NDCG@10 is %.4f, undisturbed %.4f", a, b)
 	}
 	versions := 0

@@ -156,7 +156,8 @@ func mustComeThrough(t *testing.T, shop unicodeShop) {
 // mustLoad writes the shop to MySQL, with ratings of any kind.
 func (s unicodeShop) mustLoad(t *testing.T, stack Stack) (dsn string) {
 	t.Helper()
-	dsn, db := stack.mustShop(t, strings.NewReplacer("KEY_TYPE", s.key, "BINARY", "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").
+	dsn, db := stack.mustShop(t, strings.NewReplacer("KEY_TYPE", s.key, "BINARY",
+		"CHARACTER SET utf8mb4 COLLATE utf8mb4_bin").
 		Replace(`
 CREATE TABLE customers (customerNumber KEY_TYPE PRIMARY KEY, customerName varchar(50) NOT NULL, city varchar(50) NOT NULL,
 	state varchar(50), postalCode varchar(15), country varchar(50) NOT NULL, creditLimit decimal(10,2)) BINARY;
@@ -284,7 +285,8 @@ func (s unicodeShop) mustBeAnswered(t *testing.T, stack Stack, own settings.Sett
 		id := s.cities[i] + fmt.Sprint(i)
 		// The customer has seen the product before, so that it becomes an interaction.
 		event := activity.Event{EventID: id, SessionID: s.names[i], CustomerID: &customer, City: s.cities[i],
-			Country: s.cities[i], BrowseHistory: []activity.Browse{{ProductCode: activity.ID(code), Quantity: 1, InShoppingCart: true}}}
+			Country: s.cities[i], BrowseHistory: []activity.Browse{{ProductCode: activity.ID(code), Quantity: 1,
+				InShoppingCart: true}}}
 		data, err := json.Marshal(event)
 		if err != nil {
 			t.Fatal(err)
@@ -314,7 +316,8 @@ func (s unicodeShop) mustBeAnswered(t *testing.T, stack Stack, own settings.Sett
 			data[1:40]) {
 			t.Errorf("the answer's event %s, %v, differs from %s", r.Event, err, data)
 		}
-		if r.Recommendation.UnknownCustomer || r.Recommendation.UnknownProducts > 0 || r.Recommendation.Source != activity.SourceSession {
+		if r.Recommendation.UnknownCustomer || r.Recommendation.UnknownProducts > 0 ||
+			r.Recommendation.Source != activity.SourceSession {
 			t.Errorf("event %q: %+v", id, r.Recommendation)
 		}
 		for _, item := range r.RecommendedItems {

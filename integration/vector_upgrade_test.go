@@ -53,10 +53,12 @@ func TestADatabaseOfYesterdayServesAndIsMigrated(t *testing.T) {
 	if back, err := d.store.Rollback(t.Context(), byTest); err != nil || back != "m310000000000001" {
 		t.Errorf("roll back before the migration: %s, %v", back, err)
 	}
-	if err := d.store.StartCanary(t.Context(), second.ID, 0.5, vectorstore.PromoteOptions{Actor: "test", Force: true, Reason: "try"}); err != nil {
+	if err := d.store.StartCanary(t.Context(), second.ID, 0.5, vectorstore.PromoteOptions{Actor: "test", Force: true,
+		Reason: "try"}); err != nil {
 		t.Error(err)
 	}
-	execPostgres(t, t.Context(), d.owner, "DROP SCHEMA model_m310000000000002 CASCADE") // no function counts its errors yet
+	// no function counts its errors yet
+	execPostgres(t, t.Context(), d.owner, "DROP SCHEMA model_m310000000000002 CASCADE")
 	for range 2 * recommend.CanaryErrors {
 		if got, err := d.answers(t.Context()); err != nil || len(got) != len(want) {
 			t.Fatalf("a broken canary before the migration: %v, %v", got, err)
@@ -81,7 +83,8 @@ func mustMigrated(t *testing.T, d served, canary string) {
 	}
 	reader := mustVectorConn(t, d.reader)
 	var live string // as the functions of yesterday ask
-	if err := reader.QueryRow(t.Context(), `SELECT version FROM kindred.live`).Scan(&live); err != nil || live != "m310000000000001" {
+	if err := reader.QueryRow(t.Context(), `SELECT version FROM kindred.live`).Scan(&live); err != nil ||
+		live != "m310000000000001" {
 		t.Errorf("live is %s: %v", live, err)
 	}
 	for range recommend.CanaryErrors + 1 { // each asks as the serving role, which may write nothing
@@ -90,8 +93,9 @@ func mustMigrated(t *testing.T, d served, canary string) {
 		}
 	}
 	var reason string
-	err = conn.QueryRow(t.Context(), `SELECT reason FROM kindred.promotion WHERE action = 'canary-off' AND from_version = $1 AND actor = $2`,
-		canary, d.role).Scan(&reason)
+	err = conn.QueryRow(t.Context(),
+		`SELECT reason FROM kindred.promotion WHERE action = 'canary-off' AND from_version = $1 AND actor = $2`, canary,
+		d.role).Scan(&reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		t.Fatal("the canary did not end")
 	}

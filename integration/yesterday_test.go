@@ -57,7 +57,8 @@ func yesterdaysEvents() []*activity.Event {
 	known, other, text := activity.ID("101"), activity.ID("117"), activity.ID("a@b.example")
 	return []*activity.Event{
 		{SessionID: "a", CustomerID: &known}, {SessionID: "b", CustomerID: &text, Country: "France"}, {SessionID: "c"},
-		{SessionID: "d", CustomerID: &other, BrowseHistory: []activity.Browse{{ProductCode: "S18_01005"}, {ProductCode: "7"}}},
+		{SessionID: "d", CustomerID: &other, BrowseHistory: []activity.Browse{{ProductCode: "S18_01005"},
+			{ProductCode: "7"}}},
 	}
 }
 
@@ -68,7 +69,8 @@ func TestADatabaseOf7ca8cf2AnswersAllTheTime(t *testing.T) {
 	t.Parallel()
 	d, drop := mustStack(t).serving(t.Context(), t)
 	defer drop()
-	execPostgres(t, t.Context(), d.owner, strings.ReplaceAll(mustReadFile(t, yesterdaysFolder, "vector.sql"), "READER", d.role))
+	execPostgres(t, t.Context(), d.owner, strings.ReplaceAll(mustReadFile(t, yesterdaysFolder, "vector.sql"),
+		"READER", d.role))
 	lake, artifacts := yesterdaysFiles(t, "lake"), yesterdaysFiles(t, "artifacts")
 	old := mustYesterdaysVersion(t, artifacts)
 	want, err := recommend.New(memory.NewStore(memory.New(old))).Batch(t.Context(), yesterdaysEvents())
@@ -93,7 +95,8 @@ func TestADatabaseOf7ca8cf2AnswersAllTheTime(t *testing.T) {
 		}
 	}
 	wantAnswers("before the migration")
-	if listed, err := d.store.Versions(t.Context()); err != nil || len(listed) != 1 || listed[0].ID != old.ID || !listed[0].Live {
+	if listed, err := d.store.Versions(t.Context()); err != nil || len(listed) != 1 || listed[0].ID != old.ID ||
+		!listed[0].Live {
 		t.Errorf("listed before the migration: %+v, %v", listed, err)
 	}
 	execPostgres(t, t.Context(), d.owner, `GRANT SELECT ON public.user_emb TO PUBLIC;
@@ -102,7 +105,8 @@ func TestADatabaseOf7ca8cf2AnswersAllTheTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAnswers("after the migration")
-	if r, err := publish.Run(t.Context(), publish.Database{Store: d.store}, trained{old}, "", byTest); err != nil || len(r.Steps) > 0 || len(r.Repaired) > 0 {
+	if r, err := publish.Run(t.Context(), publish.Database{Store: d.store}, trained{old}, "", byTest); err != nil ||
+		len(r.Steps) > 0 || len(r.Repaired) > 0 {
 		t.Errorf("publish yesterday's version again: %+v, %v", r, err)
 	}
 	wantAnswers("after yesterday's version was published again")
@@ -173,7 +177,8 @@ func wantTextViews(t *testing.T, d served) {
 		EXISTS (SELECT FROM pg_class, aclexplode(relacl) g WHERE oid = 'public.user_emb'::regclass AND g.grantee = 0),
 		has_table_privilege($1, 'public.user_emb', 'SELECT WITH GRANT OPTION')`, d.role).Scan(&types, &comment, &public, &grantable)
 	if err != nil || types != "text,text" || comment != "theirs: 100 %" || !public || !grantable {
-		t.Errorf("ids of the views are %s, comment %q, public %v, with grant option %v: %v", types, comment, public, grantable, err)
+		t.Errorf("ids of the views are %s, comment %q, public %v, with grant option %v: %v", types, comment, public,
+			grantable, err)
 	}
 }
 
@@ -194,7 +199,8 @@ func wantYesterdaysQuestions(t *testing.T, d served) {
 	if err != nil || customer != 101 || found != 10 {
 		t.Errorf("yesterday's functions find customer %d and %d products: %v", customer, found, err)
 	}
-	const view = `CREATE OR REPLACE VIEW public.user_emb AS SELECT number AS id, embedding::vector AS embedding FROM ` + schema + `.customer`
+	const view = `CREATE OR REPLACE VIEW public.user_emb AS SELECT number AS id, embedding::vector AS embedding FROM ` +
+		schema + `.customer`
 	owner := mustVectorConn(t, d.owner)
 	if _, err := owner.Exec(t.Context(), view, pgx.QueryExecModeSimpleProtocol); err == nil {
 		t.Error("yesterday's publish needs no DROP VIEW, which docs/databases.md asks for")
@@ -210,7 +216,8 @@ func TestAViewOfTheirsIsNamed(t *testing.T) {
 	t.Parallel()
 	d, drop := mustStack(t).serving(t.Context(), t)
 	defer drop()
-	execPostgres(t, t.Context(), d.owner, strings.ReplaceAll(mustReadFile(t, yesterdaysFolder, "vector.sql"), "READER", d.role))
+	execPostgres(t, t.Context(), d.owner, strings.ReplaceAll(mustReadFile(t, yesterdaysFolder, "vector.sql"),
+		"READER", d.role))
 	execPostgres(t, t.Context(), d.owner, "CREATE VIEW public.theirs AS SELECT id FROM public.user_emb")
 	err := d.store.ShowViews(context.WithoutCancel(t.Context()))
 	if err == nil || !strings.Contains(err.Error(), "user_emb") || !strings.Contains(err.Error(), "drop them") {
@@ -231,7 +238,8 @@ func TestATrainingSetOf7ca8cf2IsRead(t *testing.T) {
 	}
 	set, err := trainingset.Read(t.Context(), repo, m, t.TempDir())
 	if err != nil || set.Run != yesterdaysRun || len(set.Customers) != 40 || len(set.Interactions) != 1329 ||
-		set.Customers[0].ID != "101" || set.Keys != (trainingset.Keys{Customer: trainingset.Int32, Product: trainingset.Text}) {
+		set.Customers[0].ID != "101" || set.Keys != (trainingset.Keys{Customer: trainingset.Int32,
+		Product: trainingset.Text}) {
 		t.Fatalf("%+v, %v", set, err)
 	}
 	w := trainingset.NewWriter(t.TempDir(), set.Keys)
@@ -246,7 +254,8 @@ func TestATrainingSetOf7ca8cf2IsRead(t *testing.T) {
 		if i.RatedAt != 0 {
 			at = 1000 * i.RatedAt
 		}
-		if err := w.Rating(trainingset.Rating{Customer: i.Customer, Product: i.Product, Stars: i.Stars, RatedAt: at}); err != nil {
+		if err := w.Rating(trainingset.Rating{Customer: i.Customer, Product: i.Product, Stars: i.Stars,
+			RatedAt: at}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -254,7 +263,8 @@ func TestATrainingSetOf7ca8cf2IsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, err := commit.NewRepository(objectstore.NewFolder(t.TempDir()), envconfig.TrainingSetPrefix).Commit(t.Context(), draft)
+	again, _, err := commit.NewRepository(objectstore.NewFolder(t.TempDir()), envconfig.TrainingSetPrefix).
+		Commit(t.Context(), draft)
 	if err != nil || again.ContentHash != set.ContentHash || again.SchemaFingerprint != m.SchemaFingerprint {
 		t.Errorf("written again: %s with schema %s, was %s with %s: %v", again.ContentHash, again.SchemaFingerprint,
 			set.ContentHash, m.SchemaFingerprint, err)

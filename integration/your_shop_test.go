@@ -58,7 +58,8 @@ func mustOtherShop(t *testing.T, dsn string) {
 			t.Fatal(err)
 		}
 	}
-	exec("CREATE TABLE article (sku varchar(64) PRIMARY KEY, title varchar(200) NOT NULL, brand varchar(40), price decimal(10,2), stock int)")
+	exec("CREATE TABLE article (sku varchar(64) PRIMARY KEY, title varchar(200) NOT NULL, brand varchar(40), price " +
+		"decimal(10,2), stock int)")
 	exec("CREATE TABLE account (account_id bigint PRIMARY KEY, country char(2), city varchar(40))")
 	exec("CREATE TABLE orders (id bigint PRIMARY KEY, account_id bigint, placed_at datetime, state varchar(10))")
 	exec("CREATE TABLE order_line (order_id bigint, sku varchar(64), quantity int, PRIMARY KEY (order_id, sku))")
@@ -74,7 +75,8 @@ func mustOtherShop(t *testing.T, dsn string) {
 			exec("INSERT INTO orders VALUES (?, ?, ADDDATE('2026-01-01', ?), ?)", id, 7_000_000_000_000+i, o*9+i%7,
 				[]string{"paid", "sent"}[o%2])
 			for l := range 3 {
-				exec("INSERT IGNORE INTO order_line VALUES (?, ?, 1)", id, fmt.Sprintf("SKU-%03d", (i%2+2*((i*7+o*5+l*3)%20))%articles))
+				exec("INSERT IGNORE INTO order_line VALUES (?, ?, 1)", id,
+					fmt.Sprintf("SKU-%03d", (i%2+2*((i*7+o*5+l*3)%20))%articles))
 			}
 		}
 	}
@@ -105,7 +107,8 @@ func TestYourShopsCommandsRun(t *testing.T) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euc", script)
-	cmd.Env = append(os.Environ(), "KINDRED_STATE="+folder+"/state", "AWS_ENDPOINT_URL=", "MYSQL_SECRET_ARN=", "ETL_MAPPING=")
+	cmd.Env = append(os.Environ(), "KINDRED_STATE="+folder+"/state", "AWS_ENDPOINT_URL=", "MYSQL_SECRET_ARN=",
+		"ETL_MAPPING=")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

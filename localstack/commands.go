@@ -216,7 +216,8 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	function := provision.Function{Zip: zip, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_READER_DSN"]}}
+	function := provision.Function{Zip: zip, Serve: serve,
+		Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_READER_DSN"]}}
 	made, err := provision.Apply(ctx, local.AWS(s.Region), s, function)
 	if err != nil {
 		return err

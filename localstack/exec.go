@@ -95,7 +95,8 @@ func reach(ctx context.Context, written map[string]string, overruled []string) e
 		}
 		address, err := addressOf(written[server.variable])
 		if err != nil {
-			return fmt.Errorf("%w: %s in the environment file: %w; `make local-up` writes it again", program.ErrConfig, server.variable, err)
+			return fmt.Errorf("%w: %s in the environment file: %w; `make local-up` writes it again", program.ErrConfig,
+				server.variable, err)
 		}
 		dialer := net.Dialer{Timeout: dialTime}
 		conn, err := dialer.DialContext(ctx, "tcp", address)
@@ -106,7 +107,8 @@ func reach(ctx context.Context, written map[string]string, overruled []string) e
 		_ = conn.Close() // nothing was sent
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("%w: the local stack does not answer (%s): run `make local-up`", program.ErrConfig, strings.Join(problems, ", "))
+		return fmt.Errorf("%w: the local stack does not answer (%s): run `make local-up`", program.ErrConfig,
+			strings.Join(problems, ", "))
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-publish", "Measure how fast embeddings are loaded into PostgreSQL.", &command{}, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("bench-publish", "Measure how fast embeddings are loaded into PostgreSQL.", &command{},
+		os.Args[1:], os.Stdout, os.Stderr))
 }
 
 type command struct {

@@ -24,8 +24,8 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-retrieve", "Measure how fast the vector database answers.", &command{}, os.Args[1:], os.Stdout,
-		os.Stderr))
+	os.Exit(program.Main("bench-retrieve", "Measure how fast the vector database answers.", &command{},
+		os.Args[1:], os.Stdout, os.Stderr))
 }
 
 type command struct {
@@ -150,9 +150,10 @@ func (c *command) crossover(ctx context.Context, dsn string, out io.Writer) erro
 // neighbours compares searches that add the neighbours of a customer and of a session's products with the
 // same ones that do not, in turn.
 func (c *command) neighbours(ctx context.Context, dsn string, out io.Writer) error {
-	printf(out, "\nneighbours: 100 of each product and customer, five products in the session; ms of one search at a time\n")
-	printf(out, "%9s %-6s %7s %9s %9s %9s %9s %10s %10s\n", "items", "search", "added", "plain p50", "plain p95", "near p50",
-		"near p95", "ratio p50", "ratio p95")
+	printf(out, "\nneighbours: 100 of each product and customer, five products in the session; ms of one search at a "+
+		"time\n")
+	printf(out, "%9s %-6s %7s %9s %9s %9s %9s %10s %10s\n", "items", "search", "added", "plain p50",
+		"plain p95", "near p50", "near p95", "ratio p50", "ratio p95")
 	for _, n := range c.Near {
 		if n == 0 {
 			return nil
@@ -171,8 +172,8 @@ func (c *command) neighbours(ctx context.Context, dsn string, out io.Writer) err
 			}
 			m.Items, m.Search = n, way
 			c.measured.Near = append(c.measured.Near, m)
-			printf(out, "%9d %-6s %7.0f %9.3f %9.3f %9.3f %9.3f %10.2f %10.2f\n", n, way, m.Added, m.PlainP50, m.PlainP95, m.NearP50,
-				m.NearP95, m.NearP50/m.PlainP50, m.NearP95/m.PlainP95)
+			printf(out, "%9d %-6s %7.0f %9.3f %9.3f %9.3f %9.3f %10.2f %10.2f\n", n, way, m.Added, m.PlainP50,
+				m.PlainP95, m.NearP50, m.NearP95, m.NearP50/m.PlainP50, m.NearP95/m.PlainP95)
 		}
 		s.close()
 	}
@@ -283,7 +284,8 @@ func (s *subject) use(ctx context.Context, way string, conns int) (err error) {
 	if way == hnsw {
 		ef = fmt.Sprint(s.efSearch)
 	}
-	if err := exec(ctx, s.dsn, `UPDATE kindred.model_version SET ef_search = `+ef+` WHERE version = '`+s.version.ID+`'`); err != nil {
+	if err := exec(ctx, s.dsn, `UPDATE kindred.model_version SET ef_search = `+ef+` WHERE version = '`+s.version.ID+
+		`'`); err != nil {
 		return err
 	}
 	s.close()

@@ -99,7 +99,8 @@ func (r result) sentence() string {
 		"  vmis-knn  HR@20 %.4f MRR@20 %.4f, its lists share %.1f %% with Serenade's\n"+
 		"  kindred / Serenade, 95 %%: HR@20 %.3f (%.3f to %.3f), MRR@20 %.3f (%.3f to %.3f)",
 		r.Name, r.Kindred.Questions, r.Serenade.HitRate, r.Serenade.MRR, r.Options, r.Kindred.HitRate, r.Kindred.MRR,
-		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Ratio.HitRate, r.Ratio.Interval.HitRate.Low, r.Ratio.Interval.HitRate.High,
+		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Ratio.HitRate, r.Ratio.Interval.HitRate.Low,
+		r.Ratio.Interval.HitRate.High,
 		r.Ratio.MRR, r.Ratio.Interval.MRR.Low, r.Ratio.Interval.MRR.High)
 }
 
@@ -140,7 +141,8 @@ func (c *command) compare(ctx context.Context, p part) (r result, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.Serenade, r.Unseen, r.Options = nextitem.NewFigures(answers), nextitem.NewFigures(nextitem.Unseen(answers)), s.options
+	r.Serenade, r.Unseen, r.Options = nextitem.NewFigures(answers), nextitem.NewFigures(nextitem.Unseen(answers)),
+		s.options
 	vmis := nextitem.VMIS(p.train, nextitem.VMISOptions{Sessions: r.Options.Sessions, Neighbours: r.Options.Neighbours,
 		Clicks: r.Options.Clicks, IDF: r.Options.IDF > 0})
 	own, err := nextitem.Measure(ctx, p.test, c.Threads, vmis)

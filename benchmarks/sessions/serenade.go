@@ -131,7 +131,8 @@ idf_weighting_range = [0, 5]
 const startLimit = 5 * time.Minute
 
 // measure starts the server, asks it after every click, and stops it.
-func (s *serenade) measure(ctx context.Context, test *nextitem.Log) (answers []nextitem.Answer, lists [][]int32, err error) {
+func (s *serenade) measure(ctx context.Context, test *nextitem.Log) (answers []nextitem.Answer,
+	lists [][]int32, err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
@@ -157,7 +158,8 @@ func (s *serenade) measure(ctx context.Context, test *nextitem.Log) (answers []n
 	}
 	return nextitem.MeasureLists(test, func(session int, click int32) ([]int32, error) {
 		var found []int
-		if err := get(ctx, fmt.Sprintf("%s&session_id=s%d&item_id=%d", base, session, number(test, click)), &found); err != nil {
+		if err := get(ctx, fmt.Sprintf("%s&session_id=s%d&item_id=%d", base, session, number(test, click)),
+			&found); err != nil {
 			return nil, err
 		}
 		list := make([]int32, len(found))
@@ -169,7 +171,8 @@ func (s *serenade) measure(ctx context.Context, test *nextitem.Log) (answers []n
 }
 
 func ready(ctx context.Context, url string) (err error) {
-	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(startLimit); time.Now().Before(deadline) &&
+		ctx.Err() == nil; time.Sleep(200 * time.Millisecond) {
 		var list []int
 		if err = get(ctx, url, &list); err == nil {
 			return nil

@@ -31,8 +31,8 @@ import (
 )
 
 func main() {
-	os.Exit(program.Main("bench-stream", "Measure how λ recommend answers the activity stream.", &command{}, os.Args[1:], os.Stdout,
-		os.Stderr))
+	os.Exit(program.Main("bench-stream", "Measure how λ recommend answers the activity stream.", &command{},
+		os.Args[1:], os.Stdout, os.Stderr))
 }
 
 type command struct {

@@ -315,7 +315,8 @@ func checkExtension(ctx context.Context, p *place) {
 func checkObjectKey(ctx context.Context, p *place) {
 	key := p.key(ctx)
 	p.delivery(ctx, destination(func(d *types.ExtendedS3DestinationConfiguration) {
-		d.EncryptionConfiguration = &types.EncryptionConfiguration{KMSEncryptionConfig: &types.KMSEncryptionConfig{AWSKMSKeyARN: &key}}
+		d.EncryptionConfiguration = &types.EncryptionConfiguration{
+			KMSEncryptionConfig: &types.KMSEncryptionConfig{AWSKMSKeyARN: &key}}
 	}))
 	must(p.deliver(ctx, "a\n"))
 	name, _ := one(p.delivered(ctx, 2))
@@ -328,7 +329,8 @@ func checkObjectKey(ctx context.Context, p *place) {
 func checkInputKey(ctx context.Context, p *place) {
 	key := p.key(ctx)
 	p.delivery(ctx, func(in *firehose.CreateDeliveryStreamInput) {
-		in.DeliveryStreamEncryptionConfigurationInput = &types.DeliveryStreamEncryptionConfigurationInput{KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: &key}
+		in.DeliveryStreamEncryptionConfigurationInput = &types.DeliveryStreamEncryptionConfigurationInput{
+			KeyType: types.KeyTypeCustomerManagedCmk, KeyARN: &key}
 	})
 	switch c := p.deliveryStream(ctx).DeliveryStreamEncryptionConfiguration; {
 	case c == nil:

@@ -264,9 +264,12 @@ func checkMappingLatest(ctx context.Context, p *place) {
 	p.put(ctx, "key", "before")
 	p.bucket(ctx)
 	p.function(ctx)
-	p.mapping(ctx, func(in *lambda.CreateEventSourceMappingInput) { in.StartingPosition = types.EventSourcePositionLatest })
+	p.mapping(ctx, func(in *lambda.CreateEventSourceMappingInput) {
+		in.StartingPosition = types.EventSourcePositionLatest
+	})
 	n := 0
-	p.await(ctx, "the function never received a record", func() bool { // the mapping may begin to read some time after it is enabled
+	// the mapping may begin to read some time after it is enabled
+	p.await(ctx, "the function never received a record", func() bool {
 		n++
 		p.put(ctx, "key", fmt.Sprint("after ", n))
 		return len(p.journal(ctx)) > 0

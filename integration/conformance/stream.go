@@ -88,9 +88,11 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/update-shards", Rule: "UpdateShardCount ends with that many open shards",
 			Source:  kinesisAPI + "API_UpdateShardCount.html",
 			Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
-		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the call for the next page gives the token instead of the stream's name",
+		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the call for the next page gives the token instead of " +
+			"the stream's name",
 			Source: kinesisAPI + "API_ListShards.html", Covered: coverShards, check: checkListPages},
-		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; IncreaseStreamRetentionPeriod refuses a lower value",
+		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; IncreaseStreamRetentionPeriod refuses a " +
+			"lower value",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
 		{ID: "kinesis/names",
 			Rule:   "A second stream of a name fails with ResourceInUseException, a missing one with ResourceNotFoundException",

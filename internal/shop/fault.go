@@ -22,7 +22,8 @@ const (
 	RatingProduct  Rule = "ratings.unknown_product"    // left out
 	RatingTwice    Rule = "ratings.duplicate"          // the pair was rated more than once; the newest is kept
 	RatingFuture   Rule = "ratings.future_date"        // kept
-	RatingSpelling Rule = "ratings.other_spelling"     // the collation holds an id equal to a customer's or product's; kept
+	// the collation holds an id equal to a customer's or product's; kept
+	RatingSpelling Rule = "ratings.other_spelling"
 
 	CustomerKey    Rule = "customers.bad_key"       // left out
 	CustomerTwice  Rule = "customers.duplicate"     // one is kept

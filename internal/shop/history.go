@@ -119,10 +119,11 @@ const NoMoment = math.MinInt64
 
 // The rules of a shop with interactions, besides those of products and customers.
 const (
-	InteractionKey      Rule = "interactions.missing_key"      // no product, or neither customer nor session; left out
-	InteractionID       Rule = "interactions.bad_id"           // an id that is too long or no text; left out
-	InteractionKind     Rule = "interactions.bad_kind"         // none, too long, no text or one too many; left out
-	InteractionValue    Rule = "interactions.bad_value"        // stars not from 1 to 5, or a value beyond MaxValue; left out
+	InteractionKey  Rule = "interactions.missing_key" // no product, or neither customer nor session; left out
+	InteractionID   Rule = "interactions.bad_id"      // an id that is too long or no text; left out
+	InteractionKind Rule = "interactions.bad_kind"    // none, too long, no text or one too many; left out
+	// stars not from 1 to 5, or a value beyond MaxValue; left out
+	InteractionValue    Rule = "interactions.bad_value"
 	InteractionQuantity Rule = "interactions.bad_quantity"     // 0, or beyond MaxQuantity; left out
 	InteractionProduct  Rule = "interactions.unknown_product"  // left out
 	InteractionCustomer Rule = "interactions.unknown_customer" // not among the customers; kept, without country and city

@@ -156,8 +156,8 @@ var libraries = []library{
 	{"github.com/pgvector/pgvector-go", []string{"internal/serving/vectorstore", "benchmarks"}, "vectors in PostgreSQL",
 		true},
 	{"github.com/pressly/goose", []string{"internal/serving/vectorstore/migration"}, "migrations of PostgreSQL", true},
-	{"github.com/parquet-go/parquet-go", []string{"internal/lake", "internal/model/modelfile", "internal/lab/importer", "benchmarks"},
-		"Parquet files", true},
+	{"github.com/parquet-go/parquet-go", []string{"internal/lake", "internal/model/modelfile", "internal/lab/importer",
+		"benchmarks"}, "Parquet files", true},
 	{"github.com/xuri/excelize", []string{"internal/lab/importer"}, "Excel workbooks", true},
 	{"golang.org/x/text/encoding/charmap", []string{"internal/lab/importer"}, "files in Windows-1252", false},
 

@@ -6,15 +6,18 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // Code longer than this is split. A test's table does not count: see tableLines.
 const (
 	maxFileLines     = 600
 	maxFunctionLines = 80
+	maxLineColumns   = 120 // a tab is one
 )
 
 // oversize lists what is too long in a Go file, each as "name:line has N lines".
@@ -77,6 +80,34 @@ func tableLines(files *token.FileSet, function *ast.FuncDecl) (lines int) {
 	return lines
 }
 
+// wideLines lists the lines of a Go file that have too many columns, each as "name:line has N columns".
+// Lines of a raw string do not count: a help text is one line, and SQL and data are not wrapped as
+// code is.
+func wideLines(name, code string) ([]string, error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, name, code, parser.ParseComments)
+	if err != nil {
+		return nil, err
+	}
+	raw := map[int]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if text, ok := n.(*ast.BasicLit); ok && strings.HasPrefix(text.Value, "`") {
+			for line := files.Position(text.Pos()).Line; line <= files.Position(text.End()).Line; line++ {
+				raw[line] = true
+			}
+		}
+		return true
+	})
+	var found []string
+	for i, line := range strings.Split(code, "\n") {
+		if columns := utf8.RuneCountInString(line); columns > maxLineColumns && !raw[i+1] && !ast.IsGenerated(file) {
+			found = append(found, fmt.Sprintf("%s:%d has %d columns, at most %d are allowed", name, i+1, columns,
+				maxLineColumns))
+		}
+	}
+	return found, nil
+}
+
 // eachGoFile visits the Go files of the repository.
 func eachGoFile(t *testing.T, visit func(name string)) {
 	t.Helper()
@@ -105,11 +136,19 @@ func eachGoFile(t *testing.T, visit func(name string)) {
 func TestNothingIsTooLong(t *testing.T) {
 	t.Parallel()
 	eachGoFile(t, func(name string) {
-		found, err := oversize(name, nil)
+		code, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, one := range found {
+		long, err := oversize(name, code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wide, err := wideLines(name, string(code))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range append(long, wide...) {
 			t.Error(one)
 		}
 	})
@@ -139,6 +178,28 @@ func TestOversizeIsFound(t *testing.T) {
 		{"a long test with a table", "a_test.go", function(maxFunctionLines, table("1")), 1},
 	} {
 		found, err := oversize(test.name, test.code)
+		if err != nil || len(found) != test.found {
+			t.Errorf("%s: found %q, error %v; want %d", test.what, found, err, test.found)
+		}
+	}
+}
+
+func TestWideLinesAreFound(t *testing.T) {
+	t.Parallel()
+	const begin = "package p\n\nvar x = "
+	wide := strings.Repeat("x", maxLineColumns)
+	for _, test := range []struct {
+		what, code string
+		found      int
+	}{
+		{"the widest line", begin + `"` + wide[len(`var x = ""`):] + `"`, 0},
+		{"a wider line", begin + `"` + wide + `"`, 1},
+		{"a wide comment", "package p\n\n// " + wide, 1},
+		{"letters of several bytes", "package p\n\n// " + strings.Repeat("λ", maxLineColumns-len("// ")), 0},
+		{"a raw string", begin + "`\n" + wide + wide + "`", 0},
+		{"a tag", "package p\n\ntype t struct {\n\tx int `help:\"" + wide + "\"`\n}", 0},
+	} {
+		found, err := wideLines("a.go", test.code)
 		if err != nil || len(found) != test.found {
 			t.Errorf("%s: found %q, error %v; want %d", test.what, found, err, test.found)
 		}

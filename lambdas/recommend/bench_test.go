@@ -20,8 +20,9 @@ import (
 func BenchmarkHandle(b *testing.B) {
 	version := vectorstoretest.Version("m000000000000001", 1,
 		vectorstoretest.Shape{Items: 800, Customers: 500, RatedEach: 20, Dim: 64})
-	h := &handler{recommender: recommend.New(newCanned(version)), delivery: discard{}, quarantine: deadletter.NewQuarantine(nil),
-		log: slog.New(slog.DiscardHandler), metrics: io.Discard, headRoom: time.Second, now: time.Now}
+	h := &handler{recommender: recommend.New(newCanned(version)), delivery: discard{},
+		quarantine: deadletter.NewQuarantine(nil),
+		log:        slog.New(slog.DiscardHandler), metrics: io.Discard, headRoom: time.Second, now: time.Now}
 	shop := activitytest.Shop{}
 	for _, item := range version.Items {
 		shop.Products = append(shop.Products, item.Code)

@@ -167,7 +167,8 @@ func sound(items []*item) []*item {
 func position(r events.KinesisEventRecord) activity.Position {
 	shard, _, _ := strings.Cut(r.EventID, ":")
 	return activity.Position{
-		Stream: deadletter.StreamOf(r.EventSourceArn), Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber, PartitionKey: r.Kinesis.PartitionKey,
+		Stream: deadletter.StreamOf(r.EventSourceArn), Shard: shard, SequenceNumber: r.Kinesis.SequenceNumber,
+		PartitionKey: r.Kinesis.PartitionKey,
 		// a float on the way, of whole milliseconds
 		ArrivedAt: r.Kinesis.ApproximateArrivalTimestamp.Round(time.Millisecond).UTC(),
 	}

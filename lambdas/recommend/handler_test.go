@@ -83,7 +83,8 @@ type bundle struct {
 func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), delivery: &fakeDelivery{},
-		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[string]activity.Quarantined{}}, log: &bytes.Buffer{}, metrics: &bytes.Buffer{}}
+		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[string]activity.Quarantined{}},
+		log:        &bytes.Buffer{}, metrics: &bytes.Buffer{}}
 	b.handler = &handler{recommender: recommend.New(b.store), delivery: b.delivery, quarantine: b.quarantine,
 		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
 	return b
@@ -138,7 +139,8 @@ func TestInvokeTakesAPartitionKeyThatIsNoUnicode(t *testing.T) {
 	for _, key := range []string{`"\ud800"`, "\"\xff\""} {
 		b := setup(t)
 		strange := bytes.Replace(payload, []byte(`"partitionKey":"s"`), []byte(`"partitionKey":`+key), 1)
-		if answer, err := b.Invoke(t.Context(), strange); err != nil || string(answer) != `{"batchItemFailures":[]}` || len(b.delivery.lines) != 1 {
+		if answer, err := b.Invoke(t.Context(), strange); err != nil || string(answer) != `{"batchItemFailures":[]}` ||
+			len(b.delivery.lines) != 1 {
 			t.Errorf("partition key %s: %s, %v, delivered %q", key, answer, err, b.delivery.lines)
 		}
 	}
@@ -235,7 +237,8 @@ func TestPoisonAmongHundred(t *testing.T) {
 	if got := metrics["model_versions"].(map[string]any)["m1"]; got != 99.0 || metrics["model_version"] != "m1" {
 		t.Errorf("version m1 answered %v", got)
 	}
-	for _, m := range metrics["_aws"].(map[string]any)["CloudWatchMetrics"].([]any)[0].(map[string]any)["Metrics"].([]any) {
+	directive := metrics["_aws"].(map[string]any)["CloudWatchMetrics"].([]any)[0].(map[string]any)
+	for _, m := range directive["Metrics"].([]any) {
 		if name := m.(map[string]any)["Name"].(string); metrics[name] == nil {
 			t.Errorf("metric %s is named and not given", name)
 		}
@@ -263,7 +266,8 @@ func TestEventThatTheDatabaseRefusesHoldsUpNobody(t *testing.T) {
 	batch := batchOf(100, 50)
 	odd := []int{0, 17, 18, 99}
 	for _, i := range odd {
-		batch.Records[i].Kinesis.Data = fmt.Appendf(nil, `{"session_id":"s","event_id":"odd%d","browse_history":[{"product_code":"odd"}]}`, i)
+		batch.Records[i].Kinesis.Data = fmt.Appendf(nil,
+			`{"session_id":"s","event_id":"odd%d","browse_history":[{"product_code":"odd"}]}`, i)
 	}
 	if failed := b.run(t, batch); failed != 100 || len(b.delivery.lines) != 95 || len(b.quarantine.kept) != 5 ||
 		b.delivery.calls != 1 {
@@ -349,7 +353,8 @@ func TestFirehoseRefusesSome(t *testing.T) {
 	if failed := b.run(t, batchOf(12, 3, 8)); failed != 7 || len(b.delivery.lines) != 8 || len(b.quarantine.kept) != 1 {
 		t.Errorf("failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines), len(b.quarantine.kept))
 	}
-	if !strings.Contains(b.log.String(), "ServiceUnavailableException") || !strings.Contains(b.log.String(), `"retried":5`) {
+	if !strings.Contains(b.log.String(), "ServiceUnavailableException") || !strings.Contains(b.log.String(),
+		`"retried":5`) {
 		t.Errorf("log: %s", b.log)
 	}
 }

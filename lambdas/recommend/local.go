@@ -10,13 +10,15 @@ import (
 )
 
 const description = "The Lambda function that answers every event of the activity stream with recommendations. " +
-	"You cannot start it from a command line. `make deploy` installs it in the local stack, and Terraform installs it on AWS."
+	"You cannot start it from a command line. `make deploy` installs it in the local stack, and Terraform installs it " +
+	"on AWS."
 
 type command struct{ program.VersionOnly }
 
 // Run says what to do instead.
 func (command) Run() error {
-	return fmt.Errorf("%w: recommend runs as a Lambda function only; `make deploy` installs it in the local stack", program.ErrConfig)
+	return fmt.Errorf("%w: recommend runs as a Lambda function only; `make deploy` installs it in the local stack",
+		program.ErrConfig)
 }
 
 // local answers --help and --version.

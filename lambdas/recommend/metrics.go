@@ -92,7 +92,8 @@ const (
 // nothing of the events.
 func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summary, start time.Time, err error) {
 	counts := []metric{{logkey.Events, float64(s.events)}, {logkey.Recommended, float64(s.recommended)},
-		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)}, {logkey.OtherShop, float64(s.otherShop)},
+		{logkey.Quarantined, float64(s.quarantined)}, {logkey.Retried, float64(s.retried)},
+		{logkey.OtherShop, float64(s.otherShop)},
 		{logkey.CanaryFailed, float64(s.canaryFailed)}, {logkey.UnknownProducts, float64(s.unknownProducts)},
 		{logkey.UnknownCustomers, float64(s.unknownCustomers)}}
 	times := []metric{{logkey.Duration, ms(h.now().Sub(start))}, {logkey.Parse, ms(s.parse)},
@@ -131,7 +132,8 @@ func writeMetrics(out io.Writer, at time.Time, counts, times []metric, s *summar
 	line := make([]byte, 0, 2<<10)
 	line = append(line, `{"_aws":{"Timestamp":`...)
 	line = strconv.AppendInt(line, at.UnixMilli(), 10)
-	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"kindred","Dimensions":[["`+logkey.Function+`"]],"Metrics":[`...)
+	line = append(line, `,"CloudWatchMetrics":[{"Namespace":"kindred","Dimensions":[["`+logkey.Function+
+		`"]],"Metrics":[`...)
 	line = appendNames(appendNames(line, counts, count), times, milliseconds)
 	line[len(line)-1] = ']' // the last comma
 	line = append(line, `}]},"`+logkey.Function+`":"recommend","`+logkey.ModelVersion+`":`...)

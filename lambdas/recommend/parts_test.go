@@ -28,7 +28,8 @@ func TestARecordWithoutAPlaceOnAStreamIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer, err := b.Invoke(t.Context(), payload)
-		if !errors.Is(err, deadletter.ErrPosition) || !strings.Contains(err.Error(), "record 1") || len(b.delivery.lines) > 0 ||
+		if !errors.Is(err, deadletter.ErrPosition) || !strings.Contains(err.Error(), "record 1") ||
+			len(b.delivery.lines) > 0 ||
 			len(b.quarantine.all) > 0 {
 			t.Errorf("%s: %s, %v; %d delivered, %d quarantined", name, answer, err, len(b.delivery.lines), len(b.quarantine.all))
 		}

@@ -51,7 +51,8 @@ func TestShopsShareAStream(t *testing.T) {
 		var answered, quarantined []string
 		for _, line := range b.delivery.lines {
 			r, err := activity.ParseRecord([]byte(line))
-			if err != nil || r.Recommendation.Shop != c.own || r.Recommendation.ID != activity.RecommendationID(r.Recommendation.EventID) {
+			if err != nil || r.Recommendation.Shop != c.own ||
+				r.Recommendation.ID != activity.RecommendationID(r.Recommendation.EventID) {
 				t.Errorf("%q: %v in %s", c.own, err, line)
 			}
 			answered = append(answered, r.Recommendation.EventID)

@@ -80,7 +80,8 @@ func TestTwiceTheLoadIsAnsweredAtFullCapacity(t *testing.T) {
 		t.Errorf("/health under load: %d %s", w.Code, w.Body)
 	}
 	workers.Wait()
-	t.Logf("capacity %d in %v; offered %d: %d answered, %d turned away", capacity, period, offered, answered.Load(), shed.Load())
+	t.Logf("capacity %d in %v; offered %d: %d answered, %d turned away", capacity, period, offered,
+		answered.Load(), shed.Load())
 	if answered.Load() < capacity*9/10 || shed.Load() == 0 {
 		t.Errorf("offered %d of capacity %d: %d answered, %d turned away", offered, capacity, answered.Load(), shed.Load())
 	}
@@ -158,7 +159,8 @@ func TestQueueKeepsItsSlots(t *testing.T) {
 			settle()
 			q.mu.Lock()
 			if q.taken != len(working) || len(q.waiting) != len(waiting) || q.taken > slots {
-				t.Fatalf("%d slots of %d taken and %d waiting, want %d and %d", q.taken, slots, len(q.waiting), len(working), len(waiting))
+				t.Fatalf("%d slots of %d taken and %d waiting, want %d and %d", q.taken, slots, len(q.waiting), len(working),
+					len(waiting))
 			}
 			q.mu.Unlock()
 		}
@@ -210,11 +212,13 @@ func TestFailuresAreLoggedInSamples(t *testing.T) {
 func TestHealthAsksOnce(t *testing.T) {
 	t.Parallel()
 	store := recommendtest.NewStore(recommendtest.Version("m1"))
-	handler := newHandler(nil, store, activity.Shops{}, nil, func() time.Time { return time.Unix(0, 0) }) // time stands still
+	// time stands still
+	handler := newHandler(nil, store, activity.Shops{}, nil, func() time.Time { return time.Unix(0, 0) })
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/health", nil))
+			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet,
+				"/health", nil))
 		})
 	}
 	all.Wait()

@@ -68,9 +68,9 @@ func (s *server) routes() []route {
 	}
 }
 
-// newHandler makes the HTTP interface. /health asks c. An event of another shop is refused. Errors are application/problem+json (RFC
-// 9457). Answers must not be stored: the next click, another model version or a sold-out product
-// changes them.
+// newHandler makes the HTTP interface. /health asks c. An event of another shop is refused. Errors
+// are application/problem+json (RFC 9457). Answers must not be stored: the next click, another model
+// version or a sold-out product changes them.
 func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger, now func() time.Time) http.Handler {
 	s := &server{recommender: r, health: health{checker: c, now: now}, shops: shops, log: log,
 		sample: sample{kinds: map[string]*sampled{}}, now: now}
@@ -312,7 +312,8 @@ func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) 
 		detail = "no model version is live yet; train and publish one"
 	}
 	if ok, suppressed := s.sample.take(message+r.Pattern, s.now()); ok {
-		s.log.ErrorContext(r.Context(), message, logkey.Route, r.Pattern, logkey.Suppressed, suppressed, logkey.Error, err.Error())
+		s.log.ErrorContext(r.Context(), message, logkey.Route, r.Pattern, logkey.Suppressed, suppressed,
+			logkey.Error, err.Error())
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(retry))
 	s.problem(w, r, http.StatusServiceUnavailable, detail)

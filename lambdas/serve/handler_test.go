@@ -34,7 +34,8 @@ func setup(t *testing.T) bundle {
 	t.Helper()
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}, skip: &atomic.Int64{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(b.skip.Load())) }
-	b.handler = newHandler(recommend.New(b.store), b.store, activity.Shops{}, slog.New(slog.NewJSONHandler(b.log, nil)), now)
+	b.handler = newHandler(recommend.New(b.store), b.store, activity.Shops{}, slog.New(slog.NewJSONHandler(b.log, nil)),
+		now)
 	return b
 }
 
@@ -114,7 +115,8 @@ func TestHealthNamesEveryVersionThatAnswers(t *testing.T) {
 	b.store.Canary(recommendtest.Version("m2"), 0.25)
 	b.skip.Add(int64(healthAge))
 	status, _, body = b.call(t, http.MethodGet, "/health", "")
-	if want := `{"status":"ok","live":{"model_version":"m1","share":0.75},"canary":{"model_version":"m2","share":0.25}}` + "\n"; status != 200 || body != want {
+	if want := `{"status":"ok","live":{"model_version":"m1","share":0.75},"canary":{"model_version":"m2","share":0.25}}` +
+		"\n"; status != 200 || body != want {
 		t.Errorf("%d %s", status, body)
 	}
 	b.store.Break("m2")
@@ -269,7 +271,8 @@ func TestOnlyHosts(t *testing.T) {
 	for host, want := range map[string]int{
 		"127.0.0.1:8080": 200, "localhost": 200, "LOCALHOST.:1": 200, "[::1]:8080": 200, "10.1.2.3": 200, "x.localhost": 200,
 		"shop.example:8080": 200, "Shop.Example": 200,
-		"evil.example": 421, "evil.example:8080": 421, "localhost.evil.example": 421, "127.0.0.1.nip.io": 421, "xlocalhost": 421,
+		"evil.example": 421, "evil.example:8080": 421, "localhost.evil.example": 421, "127.0.0.1.nip.io": 421,
+		"xlocalhost": 421,
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/health", nil)
 		r.Host = host

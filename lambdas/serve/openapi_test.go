@@ -128,7 +128,8 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	canary := func(s *recommendtest.Store) { s.Canary(recommendtest.Version("m2"), 0.25) }
 	etag := func(r *http.Request) {
 		w := httptest.NewRecorder()
-		newHandler(nil, nil, activity.Shops{}, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+		newHandler(nil, nil, activity.Shops{}, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet,
+			"/openapi.json", nil))
 		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
 	}
 	rebound := func(r *http.Request) { r.Host = "evil.example" }
@@ -155,7 +156,8 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations", store: nothing,
 			status: 503},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, status: 200},
-		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`, status: 200},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`,
+			status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: "{", status: 400},
 		{method: "POST", path: "/recommendations", url: "/recommendations",
 			body: strings.Repeat(" ", activity.MaxEventBytes+1), status: 413},
@@ -238,17 +240,23 @@ func TestDocumentAndParseAgree(t *testing.T) {
 	}
 	field := func(fields string) string { return `{"session_id":"s","browse_history":[],` + fields + `}` }
 	history := func(n int) string {
-		return `{"session_id":"s","browse_history":[` + strings.TrimSuffix(strings.Repeat(`{"product_code":"a"},`, n), ",") + `]}`
+		return `{"session_id":"s","browse_history":[` + strings.TrimSuffix(strings.Repeat(`{"product_code":"a"},`, n), ",") +
+			`]}`
 	}
 	session := func(s string) string { return `{"session_id":"` + s + `","browse_history":[]}` }
 	product := func(s string) string { return `{"session_id":"s","browse_history":[{"product_code":"` + s + `"}]}` }
 	for _, body := range []string{
-		`{}`, `[]`, `null`, `{"session_id":"s"}`, `{"browse_history":[]}`, session(""), session(strings.Repeat("é", activity.MaxID)),
-		session(strings.Repeat("é", activity.MaxID+1)), `{"session_id":null,"browse_history":[]}`, `{"session_id":"s","browse_history":null}`,
-		history(0), history(activity.MaxBrowseHistory), history(activity.MaxBrowseHistory + 1), `{"session_id":"s","browse_history":[null]}`,
+		`{}`, `[]`, `null`, `{"session_id":"s"}`, `{"browse_history":[]}`, session(""),
+		session(strings.Repeat("é", activity.MaxID)),
+		session(strings.Repeat("é", activity.MaxID+1)), `{"session_id":null,"browse_history":[]}`,
+		`{"session_id":"s","browse_history":null}`,
+		history(0), history(activity.MaxBrowseHistory), history(activity.MaxBrowseHistory + 1),
+		`{"session_id":"s","browse_history":[null]}`,
 		product(""), product(strings.Repeat("x", text.MaxID)), product(strings.Repeat("x", text.MaxID+1)),
-		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`, `{"session_id":"s","browse_history":[{}]}`,
-		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`), entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
+		product(`a\u0000`), `{"session_id":"s","browse_history":[{"product_code":null}]}`,
+		`{"session_id":"s","browse_history":[{}]}`,
+		entry(`"quantity":0`), entry(`"quantity":2147483647`), entry(`"quantity":2147483648`), entry(`"quantity":-1`),
+		entry(`"quantity":1.5`), entry(`"quantity":3.0`), entry(`"quantity":1e2`),
 		entry(`"quantity":2.2e9`), field(`"customer_number":7`), field(`"customer_number":7.5`),
 		entry(`"quantity":"0"`), entry(`"quantity":"007"`), entry(`"quantity":"2147483647"`), entry(`"quantity":"2147483648"`),
 		entry(`"quantity":"999999999"`), entry(`"quantity":"1999999999"`), entry(`"quantity":"2099999999"`), entry(`"quantity":"2147483599"`),
@@ -261,7 +269,8 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		field(`"customer_number":"a\u0000"`), field(`"customer_number":true`),
 		field(`"shop":"books"`), field(`"shop":7`), field(`"shop":null`), field(`"shop":""`), field(`"shop":{}`),
 		field(`"shop":"` + strings.Repeat("x", text.MaxID) + `"`), field(`"shop":"` + strings.Repeat("x", text.MaxID+1) + `"`),
-		`{"session_id":"s","browse_history":[{"product_code":7}]}`, `{"session_id":"s","browse_history":[{"product_code":7.5}]}`,
+		`{"session_id":"s","browse_history":[{"product_code":7}]}`,
+		`{"session_id":"s","browse_history":[{"product_code":7.5}]}`,
 		`{"session_id":"s","browse_history":[{"product_code":9007199254740992}]}`, field(`"customer_number":null`), field(`"customer_number":"7"`),
 		field(`"city":"Nantes"`), field(`"city":null`), field(`"city":[]`), field(`"country":7`), field(`"credit_limit":1.5`), field(`"credit_limit":"1"`),
 		field(`"occurred_at":"now"`), field(`"occurred_at":0`), field(`"device":{"a":[1]}`),

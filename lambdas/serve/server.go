@@ -26,7 +26,8 @@ const (
 )
 
 // build makes the handler. Nothing is requested yet.
-func build(ctx context.Context, cfg envconfig.PGVector, shop envconfig.OnlyShop, log *slog.Logger) (http.Handler, func(), error) {
+func build(ctx context.Context, cfg envconfig.PGVector, shop envconfig.OnlyShop, log *slog.Logger) (http.Handler,
+	func(), error) {
 	shops, err := activity.NewShops(shop.Name, nil)
 	if err != nil {
 		return nil, nil, err

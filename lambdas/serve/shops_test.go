@@ -21,8 +21,10 @@ func TestEventOfAnotherShopIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := setup(t)
-	b.handler = newHandler(recommend.New(b.store), b.store, shops, slog.New(slog.NewJSONHandler(io.Discard, nil)), time.Now)
-	for shop, want := range map[string]int{"books": http.StatusOK, "": http.StatusOK, "toys": http.StatusUnprocessableEntity} {
+	b.handler = newHandler(recommend.New(b.store), b.store, shops, slog.New(slog.NewJSONHandler(io.Discard, nil)),
+		time.Now)
+	for shop, want := range map[string]int{"books": http.StatusOK, "": http.StatusOK,
+		"toys": http.StatusUnprocessableEntity} {
 		event := `{"session_id":"s","browse_history":[]}`
 		if shop != "" {
 			event = `{"shop":"` + shop + `",` + event[1:]
@@ -33,7 +35,8 @@ func TestEventOfAnotherShopIsRefused(t *testing.T) {
 		}
 		if status != http.StatusOK {
 			var p problem
-			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Reason != activity.ReasonUnknownShop || strings.Contains(body, shop) {
+			if err := json.Unmarshal([]byte(body), &p); err != nil || p.Reason != activity.ReasonUnknownShop ||
+				strings.Contains(body, shop) {
 				t.Errorf("%s: %v %s", event, err, body)
 			}
 			continue

@@ -22,7 +22,8 @@ func (p *provisioner) bucket(ctx context.Context, b settings.Bucket, region stri
 	case errors.As(err, &missing):
 		in := &s3.CreateBucketInput{Bucket: name}
 		if region != "us-east-1" { // the one region that must not be named
-			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
+			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(
+				region)}
 		}
 		if _, err := p.s3.CreateBucket(ctx, in); err != nil {
 			return fmt.Errorf("make bucket %s: %w", b.Name, err)

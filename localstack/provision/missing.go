@@ -40,7 +40,8 @@ func Missing(ctx context.Context, cfg aws.Config, s settings.Settings) ([]string
 			return nil, err
 		}
 	}
-	_, err = p.kinesis.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: aws.String(s.Stream.Name)})
+	_, err = p.kinesis.DescribeStreamSummary(ctx,
+		&kinesis.DescribeStreamSummaryInput{StreamName: aws.String(s.Stream.Name)})
 	if err := note("stream "+s.Stream.Name, err); err != nil {
 		return nil, err
 	}
@@ -49,7 +50,8 @@ func Missing(ctx context.Context, cfg aws.Config, s settings.Settings) ([]string
 		return nil, err
 	}
 	for _, f := range s.Functions.All() {
-		_, err := p.lambda.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(f.Name)})
+		_, err := p.lambda.GetFunctionConfiguration(ctx,
+			&lambda.GetFunctionConfigurationInput{FunctionName: aws.String(f.Name)})
 		if err := note("function "+f.Name, err); err != nil {
 			return nil, err
 		}

@@ -80,7 +80,8 @@ func TestSameDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ordered := strings.Replace(two, `"s3:PutObject","s3:GetObject"`, `"s3:GetObject","s3:PutObject"`, 1); ordered == two || !sameDocument(ordered, two) {
+	if ordered := strings.Replace(two, `"s3:PutObject","s3:GetObject"`, `"s3:GetObject","s3:PutObject"`,
+		1); ordered == two || !sameDocument(ordered, two) {
 		t.Error("the order of actions counts")
 	}
 	other := strings.Replace(ours, "GetObject", "PutObject", 1)

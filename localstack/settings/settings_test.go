@@ -56,7 +56,8 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{"region", "buckets.lake.name", "named twice", "shard_count", "equals prefix",
 		"architecture",
-		"timeout_seconds", "log_retention_days", "function_response_types", "maximum_retry_attempts", "longer than the stream keeps"} {
+		"timeout_seconds", "log_retention_days", "function_response_types", "maximum_retry_attempts",
+		"longer than the stream keeps"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("problem with %q not reported in:\n%v", want, err)
 		}

@@ -55,7 +55,8 @@ func (s *Stack) Doctor(ctx context.Context) ([]Finding, error) {
 		if all[u.part].State == Stopped {
 			continue // said above
 		}
-		findings = append(findings, finding(ctx, u.check, "see "+all[u.part].Log+"; `make local-reset local-up` starts afresh", u.use))
+		findings = append(findings, finding(ctx, u.check, "see "+all[u.part].Log+"; `make local-reset local-up` starts "+
+			"afresh", u.use))
 	}
 	if all[1].State != Stopped {
 		findings = append(findings, ExamineLive(ctx, s.readerDSN()))
@@ -113,7 +114,8 @@ func (s *Stack) examineSockets(all Statuses) Finding {
 	}
 	f.Detail = fmt.Sprintf("%d sockets, all on loopback", len(sockets))
 	if len(open) > 0 {
-		f.OK, f.Detail, f.Advice = false, "the network reaches port "+strings.Join(open, ", "), "`make local-down`, and report this as a bug"
+		f.OK, f.Detail, f.Advice = false, "the network reaches port "+strings.Join(open, ", "),
+			"`make local-down`, and report this as a bug"
 	}
 	return f
 }

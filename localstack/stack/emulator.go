@@ -20,8 +20,8 @@ const (
 	emulatorName    = "localstack"
 	emulatorVersion = "4.14.0"
 	// emulatorServices are those that the project or its Terraform uses; each costs nothing until it is called.
-	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms,ssm," +
-		"stepfunctions,scheduler"
+	emulatorServices = "s3,s3control,kinesis,firehose,lambda,sqs,sns,sts,iam,logs,cloudwatch,events,secretsmanager,kms," +
+		"ssm,stepfunctions,scheduler"
 )
 
 // emulatorSettings are LocalStack's in both modes: compose.yaml has them too.

@@ -67,7 +67,8 @@ func (s *Stack) chooseEngine(ctx context.Context) error {
 	if recorded {
 		s.engine = running
 		if forced := cmp.Or(s.config.Mode, os.Getenv(modeVariable)); forced != "" && forced != running.mode() {
-			return fmt.Errorf("%w: the stack runs in mode %s and %s is %q: `make local-down` first", ErrConfig, running.mode(), modeVariable, forced)
+			return fmt.Errorf("%w: the stack runs in mode %s and %s is %q: `make local-down` first", ErrConfig, running.mode(),
+				modeVariable, forced)
 		}
 		return nil
 	}

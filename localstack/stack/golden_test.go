@@ -35,7 +35,8 @@ func TestGoldenState(t *testing.T) {
 	}
 	compose := docker{s}.composeEnv()
 	compose["COMPOSE_PROJECT_NAME"] = "kindred-(8 hex digits)" // of the folder's name
-	process := record{PID: 4711, Born: "(boot id)/81537", Port: 33306, Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	process := record{PID: 4711, Born: "(boot id)/81537", Port: 33306, Started: time.Date(2026, 3, 1, 12, 0, 0,
+		0, time.UTC)}
 	if err := errors.Join(writeEnv(s.folder.composeEnv(), compose), s.folder.writeRecord(mysqlName, process)); err != nil {
 		t.Fatal(err)
 	}

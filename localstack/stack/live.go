@@ -14,8 +14,11 @@ import (
 // ExamineLive checks whether the live version can answer: it runs the queries of serving under the
 // functions' role. A database in which nothing was published yet is healthy.
 func ExamineLive(ctx context.Context, readerDSN string) Finding {
-	return finding(ctx, "the live version answers", "`make batch` publishes again, which loads what is damaged and repeats grants; "+
-		"`make deploy` migrates the vector database", func(ctx context.Context) (string, error) { return askLive(ctx, readerDSN) })
+	return finding(ctx, "the live version answers",
+		"`make batch` publishes again, which loads what is damaged and repeats grants; "+
+			"`make deploy` migrates the vector database", func(ctx context.Context) (string, error) {
+			return askLive(ctx, readerDSN)
+		})
 }
 
 func askLive(ctx context.Context, readerDSN string) (string, error) {
@@ -54,7 +57,8 @@ func leftVersions(ctx context.Context, dsn string) (versions int, err error) {
 		return 0, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if err := conn.QueryRow(ctx, `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'model\_%'`).Scan(&versions); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'model\_%'`).
+		Scan(&versions); err != nil {
 		return 0, fmt.Errorf("look for model versions: %w", err)
 	}
 	return versions, nil

@@ -11,7 +11,8 @@ import (
 // markerName is the file by which a state folder is known. `reset` deletes nothing where it is not.
 const markerName = "kindred-state"
 
-const markerText = "This folder is the state of a local stack of kindred. `make local-reset` deletes the stack's data in it.\n"
+const markerText = "This folder is the state of a local stack of kindred. `make local-reset` deletes the stack's " +
+	"data in it.\n"
 
 func (f folder) marker() string { return filepath.Join(f.state, markerName) }
 
@@ -59,7 +60,8 @@ func (f folder) owned() error {
 	if isFile(f.marker()) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has no file %s, so kindred deletes nothing there. If it is the state of an earlier version, "+
+	return fmt.Errorf("%w: %s has no file %s, so kindred deletes nothing there. If it is the state of an earlier "+
+		"version, "+
 		"`make local-up` takes it over", ErrConfig, f.state, markerName)
 }
 
@@ -84,7 +86,8 @@ func (f folder) deleteData(parts []string) error {
 // deletePrograms deletes everything else that kindred and its Makefile make in the state folder,
 // and the folder itself when nothing else is in it.
 func (f folder) deletePrograms() error {
-	for _, name := range []string{"bin", "opt", "cache", "bench", "test", "terraform", "demo-report.json", "lock", markerName} {
+	for _, name := range []string{"bin", "opt", "cache", "bench", "test", "terraform", "demo-report.json", "lock",
+		markerName} {
 		if err := os.RemoveAll(filepath.Join(f.state, name)); err != nil {
 			return fmt.Errorf("delete programs: %w", err)
 		}

@@ -220,7 +220,8 @@ func (m *mysqlServer) initialise(ctx context.Context, s server) error {
 	if err := giveAway(partial, owner); err != nil {
 		return err
 	}
-	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: m.env(s), dir: "/", as: owner}
+	c := command{path: s.program, args: append(s.base(partial), "--initialize-insecure"), env: m.env(s),
+		dir: "/", as: owner}
 	if s.mariadb {
 		if c.path, err = s.installer(); err != nil {
 			return err

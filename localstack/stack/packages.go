@@ -24,7 +24,8 @@ func (m *mysqlServer) unpackMariaDB(ctx context.Context) (server, error) {
 	for _, tool := range []string{"apt-get", "apt-cache", "dpkg-deb", "dpkg-query"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return server{}, fmt.Errorf("%w: this machine has no MySQL or MariaDB server and no %s to fetch one: install one "+
-				"(`brew install mariadb`, `dnf install mariadb-server`, `pacman -S mariadb`; it need not run), or use Docker", ErrConfig, tool)
+				"(`brew install mariadb`, `dnf install mariadb-server`, `pacman -S mariadb`; it need not run), or use Docker",
+				ErrConfig, tool)
 		}
 	}
 	unlock, err := lock(ctx, m.folder.opt("mariadb.lock"),
@@ -89,7 +90,8 @@ func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
 		err = m.fetchWith(ctx, dir, own...)
 	}
 	if err != nil {
-		return fmt.Errorf("download MariaDB (are the distribution's package servers reachable? Any MySQL or MariaDB server on "+
+		return fmt.Errorf("download MariaDB (are the distribution's package servers reachable? Any MySQL or MariaDB server "+
+			"on "+
 			"the PATH will do as well): %w", err)
 	}
 	return nil

@@ -152,7 +152,8 @@ func (p *postgres) ready(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	const question = "SELECT current_setting('server_version'), coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), '')"
+	const question = "SELECT current_setting('server_version'), coalesce((SELECT extversion FROM pg_extension WHERE " +
+		"extname = 'vector'), '')"
 	var server, vector string
 	if err := conn.QueryRow(ctx, question).Scan(&server, &vector); err != nil {
 		return "", fmt.Errorf("ask PostgreSQL for its version: %w", err)

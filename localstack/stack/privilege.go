@@ -79,7 +79,8 @@ func startAs(cmd *exec.Cmd, a account, needs ...string) error {
 		return cmd.Start()
 	}
 	if err := startWithPassage(cmd); err != nil {
-		return fmt.Errorf("%w: it does not run as root, and its user may not enter %s: put the state elsewhere with KINDRED_STATE=<folder> (%w)",
+		return fmt.Errorf("%w: it does not run as root, and its user may not enter %s: put the state elsewhere with "+
+			"KINDRED_STATE=<folder> (%w)",
 			ErrConfig, closed, err)
 	}
 	return nil

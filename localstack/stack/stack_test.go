@@ -278,9 +278,11 @@ func TestClaim(t *testing.T) {
 		files map[string]string
 		want  bool
 	}{
-		"empty":                            {nil, true},
-		"an earlier version's":             {map[string]string{"secrets.json": olderSecrets, "run/mysql.json": "{}", "env": olderEnv}, true},
-		"an earlier version's, damaged":    {map[string]string{"secrets.json": "{", "run/mysql.json": "{}", "env": olderEnv}, true},
+		"empty": {nil, true},
+		"an earlier version's": {map[string]string{"secrets.json": olderSecrets, "run/mysql.json": "{}",
+			"env": olderEnv}, true},
+		"an earlier version's, damaged": {map[string]string{"secrets.json": "{", "run/mysql.json": "{}", "env": olderEnv},
+			true},
 		"an earlier version's after reset": {map[string]string{"lock": "", "opt/x": "", "cache/x": "", "bin/etl": ""}, true},
 		"somebody's":                       {map[string]string{"data/mine": "", "log/mine": "", "env": "A=1"}, false},
 		"somebody's programs":              {map[string]string{"bin/mine": ""}, false},
@@ -336,8 +338,8 @@ func TestResetDeletesOnlyWhatKindredMade(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := []string{"data/mine", "log/mine.log", "notes", "opt/program", "bin/etl"}
-	made := []string{"data/mysql/x", "data/postgres.partial/x", "data/localstack/tmp/y", "log/mysql.log", "run/mysql-accounts.sql", "run/mysql-tmp/x",
-		"env", "secrets.json"}
+	made := []string{"data/mysql/x", "data/postgres.partial/x", "data/localstack/tmp/y", "log/mysql.log",
+		"run/mysql-accounts.sql", "run/mysql-tmp/x", "env", "secrets.json"}
 	for _, name := range append(slices.Clone(kept), made...) {
 		path := filepath.Join(s.folder.state, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600)); err != nil {
@@ -366,7 +368,8 @@ func TestResetDeletesOnlyWhatKindredMade(t *testing.T) {
 
 func TestDamagedSecretsComeBackFromTheEnvironmentFile(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"cut": `{"postgres":"P`, "empty": "", "half": `{"postgres":"P"}`, "earlier": olderSecrets} {
+	for name, text := range map[string]string{"cut": `{"postgres":"P`, "empty": "", "half": `{"postgres":"P"}`,
+		"earlier": olderSecrets} {
 		f := older(t, map[string]string{"secrets.json": text, "env": olderEnv}).folder
 		got, err := f.loadSecrets()
 		if err != nil || got.Postgres != "P" || got.MySQL != "M" || len(got.Reader) < 20 {

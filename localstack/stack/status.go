@@ -99,7 +99,8 @@ func (all Statuses) Write(w io.Writer) error {
 	}
 	for _, st := range all {
 		if st.Problem != "" {
-			if _, err := fmt.Fprintf(w, "%s: %s (log: %s); `make local-up` mends it\n", st.Part, st.Problem, st.Log); err != nil {
+			if _, err := fmt.Fprintf(w, "%s: %s (log: %s); `make local-up` mends it\n", st.Part, st.Problem,
+				st.Log); err != nil {
 				return fmt.Errorf("print status: %w", err)
 			}
 		}

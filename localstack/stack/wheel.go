@@ -89,7 +89,8 @@ func (s *Stack) downloadWheel(ctx context.Context, name, version string, hashes 
 		return "", err
 	}
 	if err != nil {
-		return "", fmt.Errorf("download %s %s (is the Python package index reachable, and this platform one of Linux or macOS "+
+		return "", fmt.Errorf("download %s %s (is the Python package index reachable, and this platform one of Linux or "+
+			"macOS "+
 			"with glibc on x64 or arm64?): %w", name, version, err)
 	}
 	file := cachedWheel(pattern, hashes)

@@ -190,7 +190,8 @@ func variables(environment, packages string) map[string]any {
 	return map[string]any{
 		"environment": environment, "account_id": awsAccount, "region": awsRegion,
 		"package_dir": packages, "image_tag": imageTag,
-		"protect": false, "spark": map[string]any{"most_hours": 1}, "max_retries": 2, "alarm_emails": []string{"shop@example.com"},
+		"protect": false, "spark": map[string]any{"most_hours": 1}, "max_retries": 2,
+		"alarm_emails":         []string{"shop@example.com"},
 		"own_account_settings": environment == "dev",
 		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
 		"operators":            []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
@@ -299,7 +300,8 @@ func checkSecrets(t *testing.T, cfg aws.Config, e environment, resources map[str
 			t.Errorf("state, outputs or logs contain the password of %s, or it has none", aws.ToString(s.Name))
 		}
 	}
-	forSecrets := regexp.MustCompile(`(?i)(^|_)(password|secret_string|secret_binary|token|private_key|access_key|secret_key)$`)
+	forSecrets := regexp.MustCompile(
+		`(?i)(^|_)(password|secret_string|secret_binary|token|private_key|access_key|secret_key)$`)
 	for address, r := range resources {
 		for name, value := range r.Values {
 			if text, _ := value.(string); text != "" && forSecrets.MatchString(name) {

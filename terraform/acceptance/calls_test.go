@@ -106,7 +106,8 @@ func TestCalls(t *testing.T) {
 		run("publish", r.listen(t, "publish"))
 	}
 	run("train", r.listen(t, "train-spark"), "export", "--method", "a test") // as jobs/train/spark/als.py runs it
-	run("train", r.listen(t, "train-spark"), "import", "--attempt", "one", "--export", mustFit(t, cfg, s.Buckets.Artifacts.Name, "one"))
+	run("train", r.listen(t, "train-spark"), "import", "--attempt", "one", "--export",
+		mustFit(t, cfg, s.Buckets.Artifacts.Name, "one"))
 	var sent *kinesis.PutRecordOutput
 	for _, data := range []string{`no event`, clicked} {
 		sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
@@ -200,8 +201,10 @@ func mustFit(t *testing.T, cfg aws.Config, bucket, attempt string) (version stri
 		}
 	}
 	for folder := range folders {
-		for _, name := range []string{fitfile.Products + "/part.csv", fitfile.Products + "/_SUCCESS", fitfile.Customers + "/part.csv", fitfile.Customers + "/_SUCCESS"} {
-			if _, err := store.Put(t.Context(), folder+name, strings.NewReader("0,\"[1, 2]\"\n1,\"[2, 1]\"\n"), 22, objectstore.Condition{}); err != nil {
+		for _, name := range []string{fitfile.Products + "/part.csv", fitfile.Products + "/_SUCCESS", fitfile.Customers +
+			"/part.csv", fitfile.Customers + "/_SUCCESS"} {
+			if _, err := store.Put(t.Context(), folder+name, strings.NewReader("0,\"[1, 2]\"\n1,\"[2, 1]\"\n"), 22,
+				objectstore.Condition{}); err != nil {
 				t.Fatal(err)
 			}
 		}

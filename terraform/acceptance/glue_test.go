@@ -17,10 +17,11 @@ import (
 func TestGlueTableHasEveryFieldOfARecord(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	line, err := activity.Record{Event: []byte(`{"session_id":"s","browse_history":[]}`), Recommendation: activity.Recommendation{
-		ID: "i", EventID: "e", ModelVersion: "m", Source: activity.SourceSession, GeneratedAt: at, LatencyMS: 1,
-		Position: activity.Position{Stream: "s", Shard: "h", SequenceNumber: "1", PartitionKey: "k", ArrivedAt: at,
-			SubSequenceNumber: 1}}}.AppendSealed(nil)
+	line, err := activity.Record{Event: []byte(`{"session_id":"s","browse_history":[]}`),
+		Recommendation: activity.Recommendation{
+			ID: "i", EventID: "e", ModelVersion: "m", Source: activity.SourceSession, GeneratedAt: at, LatencyMS: 1,
+			Position: activity.Position{Stream: "s", Shard: "h", SequenceNumber: "1", PartitionKey: "k", ArrivedAt: at,
+				SubSequenceNumber: 1}}}.AppendSealed(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -181,7 +181,8 @@ func compared() []string {
 		"aws_s3_bucket_public_access_block",
 		"aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_versioning", "aws_kinesis_stream",
 		"aws_kinesis_firehose_delivery_stream",
-		"aws_cloudwatch_log_group", "aws_iam_role", "aws_iam_role_policy", "aws_lambda_function", "aws_lambda_function_url", "aws_lambda_event_source_mapping"}
+		"aws_cloudwatch_log_group", "aws_iam_role", "aws_iam_role_policy", "aws_lambda_function", "aws_lambda_function_url",
+		"aws_lambda_event_source_mapping"}
 }
 
 func notMadeByProvisioner() map[string]string {

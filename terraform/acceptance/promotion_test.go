@@ -82,7 +82,8 @@ func (r *registry) wantImage(t *testing.T, tag string) {
 func checkLock(t *testing.T, cfg aws.Config, w *promotion.Workspace, moto moto, dev environment) {
 	lock := &s3.PutObjectInput{Bucket: aws.String(stateBucket), Key: aws.String("dev.tfstate.tflock"),
 		IfNoneMatch: aws.String("*"),
-		Body:        strings.NewReader(`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
+		Body: strings.NewReader(
+			`{"ID":"7e57","Operation":"OperationTypeApply","Info":"","Who":"somebody else","Version":"1.11.4","Created":"2026-01-01T00:00:00Z","Path":"kindred-state/dev.tfstate"}`)}
 	client := awsclient.S3(cfg)
 	if _, err := client.PutObject(t.Context(), lock); err != nil {
 		t.Fatal(err)

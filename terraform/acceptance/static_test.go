@@ -83,7 +83,8 @@ func TestStaticFiles(t *testing.T) {
 				t.Error(err)
 			}
 			for _, found := range block.FindAllStringSubmatch(string(text), -1) {
-				if !strings.Contains(found[3], "description") || found[1] == "variable" && !regexp.MustCompile(`(?m)^ +type +=`).MatchString(found[3]) {
+				if !strings.Contains(found[3], "description") || found[1] == "variable" && !regexp.MustCompile(`(?m)^ +type +=`).
+					MatchString(found[3]) {
 					t.Errorf("%s: %s %s has no description or no type", folder, found[1], found[2])
 				}
 			}

@@ -31,8 +31,8 @@ func (r *run) settle(ctx context.Context) error {
 		}
 	}
 	r.result.Beside = other
-	r.say("The shop %s is there already, and stays as it is. The shop %s has places of its own:\n  %s\n  %s\n  %s", other, r.Name,
-		r.Lake.Place(), r.Artifacts.Place(), r.PGVector.Place())
+	r.say("The shop %s is there already, and stays as it is. The shop %s has places of its own:\n  %s\n  %s\n  %s",
+		other, r.Name, r.Lake.Place(), r.Artifacts.Place(), r.PGVector.Place())
 	return nil
 }
 

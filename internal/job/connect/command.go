@@ -169,7 +169,8 @@ func (r *run) sentence() string {
 	fmt.Fprintf(&b, "Model version %s is live, %s after the start.\n", r.result.ModelVersion,
 		time.Duration(seconds*float64(time.Second)).Round(time.Second))
 	if r.result.Report.Verdict.Popularity {
-		b.WriteString("No model has passed the gate, so this version answers by popularity. Each night trains again, and the\n" +
+		b.WriteString("No model has passed the gate, so this version answers by popularity. Each night trains again, and " +
+			"the\n" +
 			"first model that the gate does not refuse takes its place.\n")
 	}
 	b.WriteString(r.next())

@@ -78,14 +78,16 @@ func (r *run) next() string {
 	b.WriteString("Next:\n  Ask for recommendations:  " + serve + "\n")
 	for _, s := range r.result.Samples {
 		if s.Customer != "" {
-			fmt.Fprintf(&b, "                            curl 127.0.0.1:8080/customers/%s/recommendations\n", url.PathEscape(s.Customer))
+			fmt.Fprintf(&b, "                            curl 127.0.0.1:8080/customers/%s/recommendations\n",
+				url.PathEscape(s.Customer))
 			break
 		}
 	}
 	fmt.Fprintf(&b, "  Every night, by systemd:  cp %s/%s.* /etc/systemd/system/ && systemctl enable --now %s.timer\n",
 		folder, r.unit(), r.unit())
 	fmt.Fprintf(&b, "  or by cron:               15 3 * * * set -a; . %s/env; %s\n", folder, r.chain())
-	fmt.Fprintf(&b, "  Stock and prices by cron: */5 * * * * set -a; . %s/env; %s catalogue\n", folder, filepath.Join(r.programs, "publish"))
+	fmt.Fprintf(&b, "  Stock and prices by cron: */5 * * * * set -a; . %s/env; %s catalogue\n", folder,
+		filepath.Join(r.programs, "publish"))
 	if program.OnLocalStack() && (!isFolder(r.Lake.Bucket) || !isFolder(r.Artifacts.Bucket)) {
 		b.WriteString("LocalStack forgets its buckets when it stops. For nights that last, run connect with\n" +
 			"LAKE_BUCKET=file:///a/folder and ARTIFACTS_BUCKET=file:///another.\n")

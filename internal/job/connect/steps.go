@@ -42,7 +42,8 @@ func (r *run) check(ctx context.Context) error {
 		}
 	}
 	if err != nil && len(r.result.Check.Refusals) > 0 {
-		return fmt.Errorf("etl would refuse this shop; correct its data, or edit %s and run connect again: %w", r.result.Mapping, err)
+		return fmt.Errorf("etl would refuse this shop; correct its data, or edit %s and run connect again: %w",
+			r.result.Mapping, err)
 	}
 	return err
 }

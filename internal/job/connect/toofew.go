@@ -16,6 +16,7 @@ func tooFew(r modelversion.Report) string {
 	if r.Verdict.Pass || r.TestCustomers >= enoughCustomers {
 		return ""
 	}
-	return fmt.Sprintf("There are too few orders or ratings to learn from: a model can be tested with %d customers, and the gate needs "+
+	return fmt.Sprintf("There are too few orders or ratings to learn from: a model can be tested with %d customers, and "+
+		"the gate needs "+
 		"about %d to tell a good one from simpler ways to recommend.", r.TestCustomers, enoughCustomers)
 }

@@ -16,7 +16,8 @@ func TestASmallShopIsToldThatItIsSmall(t *testing.T) {
 		customers int
 		verdict   modelversion.Verdict
 		small     bool
-	}{{50, passed, false}, {50, refused, true}, {3, few, true}, {50, modelversion.PopularityVerdict("m1"), true}, {0, few, true},
+	}{{50, passed, false}, {50, refused, true}, {3, few, true}, {50, modelversion.PopularityVerdict("m1"), true},
+		{0, few, true},
 		{enoughCustomers, refused, false}, {enoughCustomers, modelversion.PopularityVerdict("m1"), false}} {
 		text := tooFew(modelversion.Report{TestCustomers: c.customers, Verdict: c.verdict})
 		if small := strings.Contains(text, "too few orders"); small != c.small || small != (text != "") {

@@ -28,7 +28,8 @@ func (u Unknown) share(n int64) float64 { return float64(n) / float64(max(u.Inte
 
 // text is a line for a person, with what to look at where too much is unknown.
 func (u Unknown) text() string {
-	s := fmt.Sprintf("  %.1f %% of the interactions name a product that the shop does not list, and %.1f %% a customer whom it does not list",
+	s := fmt.Sprintf("  %.1f %% of the interactions name a product that the shop does not list, and %.1f %% a customer "+
+		"whom it does not list",
 		100*u.share(u.Products), 100*u.share(u.Customers))
 	if u.share(u.Products) > fewUnknown {
 		s += "\n  Check the mapping: does product in its query of interactions have the ids of its query of products?"

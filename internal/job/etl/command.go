@@ -127,7 +127,8 @@ func (s shopAt) read(ctx context.Context, out *program.Output, work func(*mysqls
 		err = s.once(ctx, work)
 	}
 	if errors.Is(err, errOrder) && !s.options.ByBytes && ctx.Err() == nil {
-		out.Log.WarnContext(ctx, "the collation of ratings.customerNumber treats different customers as equal; reading again, sorted by bytes")
+		out.Log.WarnContext(ctx, "the collation of ratings.customerNumber treats different customers as equal; reading "+
+			"again, sorted by bytes")
 		s.options.ByBytes = true
 		err = s.once(ctx, work)
 	}

@@ -53,7 +53,8 @@ func CommitParts(ctx context.Context, repo *commit.Repository, job string, o Opt
 	}
 	draft := commit.Draft{Kind: trainingset.Kind, Run: job, SchemaFingerprint: plan.SchemaFingerprint, Source: plan.Source,
 		Base: &plan.Base, Files: plan.Files}
-	out.Details = Details{Shop: plan.Shop, Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts), Counts: plan.Counts}
+	out.Details = Details{Shop: plan.Shop, Limits: o.Limits, Schema: plan.Schema, Partitions: consistency(plan, parts),
+		Counts: plan.Counts}
 	out.Details.Examples.Add(plan.Examples)
 	for _, part := range parts {
 		draft.Files = append(draft.Files, part.Files...)

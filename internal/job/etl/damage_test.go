@@ -96,13 +96,15 @@ func (s *table) oddCodes() (noText, spelled int64) {
 func damagedShop(r *rapid.T) *table {
 	s := &table{same: map[string][]string{"P0": {"p0"}, "p0 ": {"p0"}, "p1 ": {"gone"}}}
 	for i := range rapid.IntRange(1, 6).Draw(r, "customers") {
-		s.customers = append(s.customers, shop.Customer{ID: fmt.Sprint(rapid.IntRange(0, 4).Draw(r, "number")), Name: fmt.Sprint(i)})
+		s.customers = append(s.customers, shop.Customer{ID: fmt.Sprint(rapid.IntRange(0, 4).Draw(r, "number")),
+			Name: fmt.Sprint(i)})
 	}
 	for i := range rapid.IntRange(1, 6).Draw(r, "products") {
 		s.products = append(s.products, shop.Product{Code: fmt.Sprint("p", rapid.IntRange(0, 4).Draw(r, "product")),
 			Name: fmt.Sprint(i), QuantityInStock: 1})
 	}
-	codes := rapid.SampledFrom([]string{"p0", "p1", "p2", "p3", "p4", "P0", "p0 ", "p1 ", "p\x00", "p\xff", "\xed\xa0\x80", "gone"})
+	codes := rapid.SampledFrom([]string{"p0", "p1", "p2", "p3", "p4", "P0", "p0 ", "p1 ", "p\x00", "p\xff",
+		"\xed\xa0\x80", "gone"})
 	for customer := range 6 {
 		for range rapid.IntRange(0, 8).Draw(r, "ratings of a customer") {
 			rating := shop.Rating{CustomerID: fmt.Sprint(customer), ProductCode: codes.Draw(r, "code"),
@@ -126,7 +128,8 @@ func wantNewest(t *testing.T, r *rapid.T, s *table, repo *commit.Repository, m c
 		customer, product := set.Customers[got.Customer].ID, set.Products[got.Product].Code
 		newest := int64(0)
 		for _, rating := range s.ratings {
-			same := rating.ProductCode == product || len(s.same[rating.ProductCode]) > 0 && s.same[rating.ProductCode][0] == product
+			same := rating.ProductCode == product || len(s.same[rating.ProductCode]) > 0 &&
+				s.same[rating.ProductCode][0] == product
 			if rating.CustomerID == customer && same && rating.RatedAt != nil {
 				newest = max(newest, rating.RatedAt.Unix())
 			}

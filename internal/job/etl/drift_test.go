@@ -99,7 +99,8 @@ func TestColumnsOfAnOlderManifestAreRead(t *testing.T) {
 	if s := schemaOf(m); len(s.Customers) != 1 || s.Customers[0].Length != 50 {
 		t.Errorf("schema %+v", s)
 	}
-	if err := shrunk(m, Rows{}, Details{Counts: Counts{Products: TableCounts{Read: 3, InStock: 1}}}, Options{MaxShrink: 0.5}); err != nil {
+	if err := shrunk(m, Rows{}, Details{Counts: Counts{Products: TableCounts{Read: 3, InStock: 1}}},
+		Options{MaxShrink: 0.5}); err != nil {
 		t.Error(err)
 	}
 }

@@ -168,7 +168,8 @@ func write(ctx context.Context, from source, dir string, before commit.Manifest,
 	}
 	d.Counts.Customers, d.Counts.Products = tables.Customers, tables.Products
 	d.Examples = from.Faults().Examples()
-	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples), shrunk(before, rowsOfFiles(draft.Files), *d, o)))
+	return draft, oneLine(errors.Join(d.Counts.check(o.Limits, d.Examples),
+		shrunk(before, rowsOfFiles(draft.Files), *d, o)))
 }
 
 // current is the manifest of the current set, or an empty one.

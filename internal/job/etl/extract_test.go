@@ -335,7 +335,8 @@ func TestSentences(t *testing.T) {
 	t.Parallel()
 	r := Result{RunID: "217b4523da6d487a", Rows: Rows{Ratings: 1234567, Customers: 999, Products: 1000}, Bytes: 7835979,
 		WallSeconds: 2.44}
-	const current = "Training set 217b4523da6d487a is now current: 1,234,567 ratings, 999 customers, 1,000 products; 7.8 MB in 2.4 s."
+	const current = "Training set 217b4523da6d487a is now current: 1,234,567 ratings, 999 customers, 1,000 products; " +
+		"7.8 MB in 2.4 s."
 	if got := r.sentence(); got != current {
 		t.Errorf("sentence %q, want %q", got, current)
 	}

@@ -49,7 +49,8 @@ func RunHistory(ctx context.Context, from historySource, repo *commit.Repository
 		return out, err
 	}
 	out.Details.History, out.Details.Examples = &counts, from.Faults().Examples()
-	err = oneLine(errors.Join(counts.check(o.Limits, out.Details.Examples), shrunk(before, counts.rows(h), out.Details, o)))
+	err = oneLine(errors.Join(counts.check(o.Limits, out.Details.Examples), shrunk(before, counts.rows(h),
+		out.Details, o)))
 	if err != nil {
 		return out, err
 	}

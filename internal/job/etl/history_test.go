@@ -52,7 +52,8 @@ func (s *orderTable) Interactions(_ context.Context, next func(shop.Interaction)
 // someOrders is a shop of one listed customer, one guest and a hundred purchases.
 func someOrders() *orderTable {
 	s := &orderTable{
-		listings: []shop.Listing{{ID: "b", Name: "Bee", Available: true, Categories: []string{"Insects"}}, {ID: "a", Name: "Ant"}},
+		listings: []shop.Listing{{ID: "b", Name: "Bee", Available: true, Categories: []string{"Insects"}},
+			{ID: "a", Name: "Ant"}},
 		shoppers: []shop.Shopper{{ID: "7", Country: "FR"}},
 	}
 	for i := range 100 {
@@ -109,7 +110,8 @@ func TestGoldenSetOfInteractions(t *testing.T) {
 		Interactions: []mysqlsource.Column{{Name: "product", Type: "text", Length: 128, Contract: true}}}
 	s.interactions[0].Product = []byte("gone")
 	store := objectstore.NewFolder(t.TempDir())
-	out := mustRunHistory(t, s, commit.NewRepository(store, "training-set"), Options{Preset: "WooCommerce 9.2 or later (tables wp_…)"})
+	out := mustRunHistory(t, s, commit.NewRepository(store, "training-set"),
+		Options{Preset: "WooCommerce 9.2 or later (tables wp_…)"})
 	data, _, err := objectstore.ReadAll(t.Context(), store, "training-set/run="+out.Manifest.Run+"/manifest.json")
 	if err != nil {
 		t.Fatal(err)
@@ -125,11 +127,17 @@ func TestRunsOfInteractionsThatAreRefused(t *testing.T) {
 		want  error
 		says  string
 	}{
-		"no products":        {func(s *orderTable) { s.listings = nil }, ErrEmpty, "no product with a usable id"},
-		"no interactions":    {func(s *orderTable) { s.interactions = nil }, ErrEmpty, "there are no interactions"},
-		"unknown products":   {func(s *orderTable) { s.listings = s.listings[:1] }, ErrQuality, `50 of 100 interactions name a product that is missing, at most 1 % may (--max-orphans), such as an interaction with product "a" of order "o0": no such product, `},
-		"nothing available":  {func(s *orderTable) { s.listings[0].Available = false }, ErrShrink, "nothing could be recommended"},
-		"a column of dates":  {func(s *orderTable) { s.schemaErr = fmt.Errorf("%w: x", mysqlsource.ErrSchema) }, mysqlsource.ErrSchema, "x"},
+		"no products":     {func(s *orderTable) { s.listings = nil }, ErrEmpty, "no product with a usable id"},
+		"no interactions": {func(s *orderTable) { s.interactions = nil }, ErrEmpty, "there are no interactions"},
+		"unknown products": {func(s *orderTable) {
+			s.listings = s.listings[:1]
+		}, ErrQuality, `50 of 100 interactions name a product that is missing, at most 1 % may (--max-orphans), such as an interaction with product "a" of order "o0": no such product, `},
+		"nothing available": {func(s *orderTable) {
+			s.listings[0].Available = false
+		}, ErrShrink, "nothing could be recommended"},
+		"a column of dates": {func(s *orderTable) {
+			s.schemaErr = fmt.Errorf("%w: x", mysqlsource.ErrSchema)
+		}, mysqlsource.ErrSchema, "x"},
 		"far too many kinds": {tooManyKinds, ErrQuality, "have no usable kind"},
 		"two faults at once": {func(s *orderTable) {
 			s.listings = s.listings[:1]
@@ -175,7 +183,8 @@ func TestInteractionsAfterRatingsMustBeAccepted(t *testing.T) {
 	if _, err := RunHistory(t.Context(), someOrders(), repo, o); err != nil {
 		t.Error(err)
 	}
-	if _, err := Run(t.Context(), small(), repo, Options{ScratchDir: t.TempDir(), Limits: few}); !errors.Is(err, ErrDrift) ||
+	if _, err := Run(t.Context(), small(), repo, Options{ScratchDir: t.TempDir(), Limits: few}); !errors.Is(
+		err, ErrDrift) ||
 		!strings.Contains(err.Error(), "holds interactions, and this shop gives ratings") {
 		t.Errorf("error %v", err)
 	}
@@ -200,9 +209,11 @@ func TestNoInteractionIsLostWithoutACount(t *testing.T) {
 		}
 		n := rapid.IntRange(1, 60).Draw(r, "interactions")
 		for range n {
-			in := shop.Interaction{Customer: []byte(pick("who")), Session: []byte(pick("session")), Product: []byte(pick("what")),
-				Kind:  []byte(rapid.SampledFrom([]string{"purchase", "view", "ü"}).Draw(r, "kind")),
-				Order: []byte(pick("order")), At: rapid.SampledFrom([]int64{shop.NoMoment, 0, 1_700_000_000_000, 9e15}).Draw(r, "at")}
+			in := shop.Interaction{Customer: []byte(pick("who")), Session: []byte(pick("session")),
+				Product: []byte(pick("what")),
+				Kind:    []byte(rapid.SampledFrom([]string{"purchase", "view", "ü"}).Draw(r, "kind")),
+				Order:   []byte(pick("order")), At: rapid.SampledFrom([]int64{shop.NoMoment, 0, 1_700_000_000_000, 9e15}).
+						Draw(r, "at")}
 			if len(in.Customer)+len(in.Session) == 0 {
 				in.Session = []byte("s") // the reading leaves it out
 			}
@@ -213,7 +224,9 @@ func TestNoInteractionIsLostWithoutACount(t *testing.T) {
 		}
 		loose := Limits{MissingKeys: 1, StarsRange: 1, Orphans: 1, Duplicates: 1, FutureDates: 1, BadDates: 1, BadText: 1,
 			Customers: 1, Products: 1, Values: 1, Amounts: 1, Stock: 1, History: HistoryLimits{1, 1, 1, 1}}
-		h, counts, err := readHistory(t.Context(), s, Options{Limits: loose, Now: func() time.Time { return time.UnixMilli(1_700_000_000_000) }})
+		h, counts, err := readHistory(t.Context(), s, Options{Limits: loose, Now: func() time.Time {
+			return time.UnixMilli(1_700_000_000_000)
+		}})
 		if len(s.listings) == 0 {
 			if !errors.Is(err, ErrEmpty) {
 				r.Fatalf("no product: %v", err)
@@ -256,7 +269,8 @@ func wantEntries(t *rapid.T, s *orderTable, h *trainingset.History) {
 			if in.Quantity != nil {
 				quantity = float32(*in.Quantity)
 			}
-			want = append(want, fmt.Sprintf("%s|%s|%s|%s|%s|%d|%g", in.Customer, in.Session, in.Product, in.Kind, in.Order, in.At, quantity))
+			want = append(want, fmt.Sprintf("%s|%s|%s|%s|%s|%d|%g", in.Customer, in.Session, in.Product, in.Kind, in.Order,
+				in.At, quantity))
 		}
 	}
 	for _, e := range h.Entries {

@@ -82,7 +82,8 @@ func (c HistoryCounts) kept() (n int64) {
 func historyRules(c HistoryCounts, l Limits) []rule {
 	make := func(table string, of int64) func(string, string, float64, ...shop.Rule) rule {
 		return func(flag, what string, limit float64, broken ...shop.Rule) rule {
-			r := rule{flag: flag, table: table, what: what, of: of, limit: limit, broken: broken, oneMay: table != "interactions"}
+			r := rule{flag: flag, table: table, what: what, of: of, limit: limit, broken: broken,
+				oneMay: table != "interactions"}
 			for _, b := range broken {
 				r.count += c.Broken[b]
 			}
@@ -116,7 +117,8 @@ func historyRules(c HistoryCounts, l Limits) []rule {
 		customers("max-bad-customers", "have no id that can be used, or another row's", l.Customers, shop.CustomerKey,
 			shop.CustomerTwice),
 		customers("max-bad-text", "have text that is not UTF-8 or holds a NUL", l.BadText, shop.CustomerText),
-		customers("max-bad-attributes", "have an attribute that cannot be kept", l.History.Attributes, shop.CustomerAttribute),
+		customers("max-bad-attributes", "have an attribute that cannot be kept", l.History.Attributes,
+			shop.CustomerAttribute),
 	}
 }
 
@@ -147,8 +149,8 @@ func (c HistoryCounts) sentence(examples shop.Examples) string {
 	for _, kind := range slices.Sorted(maps.Keys(c.Kinds)) {
 		kinds = append(kinds, group(c.Kinds[kind])+" of kind "+kind)
 	}
-	fmt.Fprintf(&b, "\n%s; %s of them by guests. %s products can be bought now.", strings.Join(kinds, ", "), group(c.Guests),
-		group(c.Available))
+	fmt.Fprintf(&b, "\n%s; %s of them by guests. %s products can be bought now.", strings.Join(kinds, ", "),
+		group(c.Guests), group(c.Available))
 	for _, r := range historyRules(c, Limits{}) {
 		if r.count == 0 {
 			continue

@@ -106,9 +106,10 @@ func (f *Inspection) sample(ctx context.Context, snapshot *mysqlsource.Snapshot,
 		}
 	}
 	if n := f.Rules.OtherSpelling; n > 0 {
-		f.Remarks = append(f.Remarks, Remark{Text: fmt.Sprintf("%d of %d ratings name a customer or a product that differs only by case, "+
-			"accents or trailing space; they are joined as the column's collation does, such as %s", n, f.Rules.Read,
-			strings.Join(f.Examples[shop.RatingSpelling], ", "))})
+		f.Remarks = append(f.Remarks,
+			Remark{Text: fmt.Sprintf("%d of %d ratings name a customer or a product that differs only by case, "+
+				"accents or trailing space; they are joined as the column's collation does, such as %s", n, f.Rules.Read,
+				strings.Join(f.Examples[shop.RatingSpelling], ", "))})
 	}
 	return nil
 }
@@ -220,16 +221,19 @@ func planRemarks(plans []mysqlsource.QueryPlan, mapped mysqlsource.Mapping) (rem
 	for _, p := range plans {
 		switch {
 		case p.Hidden:
-			remarks = append(remarks, Remark{Text: "the query of " + p.DataSet + " reads a view, and the user may not see how: " +
+			remarks = append(remarks, Remark{Text: "the query of " + p.DataSet +
+				" reads a view, and the user may not see how: " +
 				"GRANT SHOW VIEW to know its cost"})
 		case p.Sorts && p.DataSet == "ratings" && mapped.Ratings == "":
-			remarks = append(remarks, Remark{Text: fmt.Sprintf("ratings has no index on (customerNumber, productCode): the server "+
-				"sorts about %s rows before it sends the first, and reads them by one query, for which an ALTER TABLE waits",
+			remarks = append(remarks, Remark{Text: fmt.Sprintf(
+				"ratings has no index on (customerNumber, productCode): the server "+
+					"sorts about %s rows before it sends the first, and reads them by one query, for which an ALTER TABLE waits",
 				group(p.Rows)),
 				SQL: "CREATE INDEX kindred ON ratings (customerNumber, productCode)"})
 		case p.Sorts && p.DataSet == "ratings":
-			remarks = append(remarks, Remark{Text: fmt.Sprintf("the mapping's query of ratings is sorted, about %s rows, before the "+
-				"first is sent: an index on the table's customer and product columns may spare that", group(p.Rows))})
+			remarks = append(remarks, Remark{Text: fmt.Sprintf(
+				"the mapping's query of ratings is sorted, about %s rows, before the "+
+					"first is sent: an index on the table's customer and product columns may spare that", group(p.Rows))})
 		}
 	}
 	return remarks
@@ -242,7 +246,8 @@ func lockRemark(account string) Remark {
 		name, host = account[:at], account[at+1:]
 	}
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-	return Remark{Text: "an ALTER TABLE of customers, products or ratings waits until etl ends, because this MariaDB has a " +
+	return Remark{Text: "an ALTER TABLE of customers, products or ratings waits until etl ends, because this MariaDB " +
+		"has a " +
 		"binary log and the user may not set sql_log_bin; with that right it waits for one query at most",
 		SQL: "GRANT BINLOG ADMIN ON *.* TO " + quote(name) + "@" + quote(host)}
 }

@@ -133,7 +133,8 @@ func newJoin(customers []shop.Customer, products []shop.Product, faults *shop.Fa
 			len(products))
 	}
 	j := &join{customers: customers, customer: nobody, customerIDs: newIDTable(idsOf(customers)), codes: products,
-		products: newIDTable(codesOf(products)), met: make([]bool, len(customers)), faults: faults, last: make([]lastRating, len(products)), spelled: map[string]int32{}}
+		products: newIDTable(codesOf(products)), met: make([]bool, len(customers)), faults: faults,
+		last: make([]lastRating, len(products)), spelled: map[string]int32{}}
 	for i := range j.last {
 		j.last[i].customer = nobody
 	}

@@ -55,7 +55,8 @@ func listings(ctx context.Context, from *mysqlsource.Snapshot) ([]shop.Listing, 
 
 // listingOf is a product of a shop with ratings in the form of other shops.
 func listingOf(p shop.Product) shop.Listing {
-	l := shop.Listing{ID: p.Code, Name: p.Name, Brand: p.Vendor, Stock: new(int64(p.QuantityInStock)), Available: p.QuantityInStock > 0}
+	l := shop.Listing{ID: p.Code, Name: p.Name, Brand: p.Vendor, Stock: new(int64(p.QuantityInStock)),
+		Available: p.QuantityInStock > 0}
 	if p.Line != "" {
 		l.Categories = []string{p.Line}
 	}

@@ -23,9 +23,11 @@ import (
 // Several workers write one training set. They share a job, which is a run's folder that is not
 // committed yet:
 //
-//	run=<job>/plan.json            the ranges, and customers and products as one snapshot saw them; the first worker makes it
+//	run=<job>/plan.json            the ranges, and customers and products as one snapshot saw them; the first
+//	                               worker makes it
 //	run=<job>/parts/00000.json …   what each partition wrote; the first finisher of a partition wins
-//	run=<job>/ratings/part-…       files that have their content's hash in their names: a task that runs twice never collides
+//	run=<job>/ratings/part-…       files that have their content's hash in their names: a task that runs twice
+//	                               never collides
 //
 // CommitParts makes it the current set. Each partition reads its ratings in a snapshot of its own:
 // a rating that changes while the workers start may be seen as it was or as it is, but never twice
@@ -170,7 +172,8 @@ func RunPartition(ctx context.Context, from source, repo *commit.Repository, job
 		return part, false, err
 	}
 	if name := o.name(from.Position().Database); plan.Shop != "" && plan.Shop != name {
-		return part, false, fmt.Errorf("%w: job %s is of the shop %s, and this is the shop %s", ErrPartition, job.Name, plan.Shop, name)
+		return part, false, fmt.Errorf("%w: job %s is of the shop %s, and this is the shop %s", ErrPartition, job.Name,
+			plan.Shop, name)
 	}
 	if part, err = readPart(ctx, repo, job.Name, index); err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return part, err == nil, err

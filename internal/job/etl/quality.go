@@ -142,21 +142,24 @@ func rules(c Counts, l Limits) []rule {
 		ratings("max-duplicates", "repeat a customer and product", c.Duplicate, l.Duplicates, shop.RatingTwice),
 		ratings("max-future-dates", "are dated in the future", c.FutureDate, l.FutureDates, shop.RatingFuture),
 		ratings("max-bad-dates", "have a date that does not exist", c.BadDate, l.BadDates, shop.RatingDate),
-		ratings("max-bad-text", "have a customer or product id that is not text of at most 128 bytes", c.BadText, l.BadText, shop.RatingText),
+		ratings("max-bad-text", "have a customer or product id that is not text of at most 128 bytes", c.BadText, l.BadText,
+			shop.RatingText),
 	}
 	all = append(all, tableRules("customers", c.Customers, l, l.Customers, "max-bad-customers", [...]shop.Rule{
 		shop.CustomerKey, shop.CustomerTwice, shop.CustomerValue, shop.CustomerText, shop.CustomerAmount})...)
 	all = append(all, tableRules("products", c.Products, l, l.Products, "max-bad-products", [...]shop.Rule{
 		shop.ProductKey, shop.ProductTwice, shop.ProductValue, shop.ProductText, shop.ProductAmount})...)
 	return append(all, rule{flag: "max-bad-stock", table: "products", what: "have a stock that does not fit",
-		count: c.Products.BadStock, of: c.Products.Read, limit: l.Stock, oneMay: true, broken: []shop.Rule{shop.ProductStock}})
+		count: c.Products.BadStock, of: c.Products.Read, limit: l.Stock, oneMay: true,
+		broken: []shop.Rule{shop.ProductStock}})
 }
 
 // tableRules are those that customers and products share. names are theirs: key, twice, value,
 // text, amount.
 func tableRules(table string, c TableCounts, l Limits, rows float64, flag string, names [5]shop.Rule) []rule {
 	share := func(flag, what string, count int64, limit float64, broken ...shop.Rule) rule {
-		return rule{flag: flag, table: table, what: what, count: count, of: c.Read, limit: limit, oneMay: true, broken: broken}
+		return rule{flag: flag, table: table, what: what, count: count, of: c.Read, limit: limit, oneMay: true,
+			broken: broken}
 	}
 	return []rule{
 		share(flag, "have no key that can be used, or another row's", c.BadKey+c.Duplicate, rows, names[0], names[1]),

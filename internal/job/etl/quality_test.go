@@ -22,7 +22,8 @@ func TestRuleThatIsBrokenTooOftenIsNamedInOneSentence(t *testing.T) {
 		{"all good", Counts{Read: 10}, Limits{}, ""},
 		{"at the limit", Counts{Read: 100, UnknownCustomer: 1, Duplicate: 2}, Limits{Orphans: 0.01, Duplicates: 0.02}, ""},
 		{"beyond it", Counts{Read: 100, UnknownCustomer: 1, UnknownProduct: 1}, Limits{Orphans: 0.01},
-			"2 of 100 ratings have no customer or no product (1 customer unknown, 1 product unknown), at most 1 % may (--max-orphans)"},
+			"2 of 100 ratings have no customer or no product (1 customer unknown, 1 product unknown), at most 1 % may " +
+				"(--max-orphans)"},
 		{"a key", Counts{Read: 5, MissingKey: 1}, Limits{},
 			"1 of 5 ratings lack a customer or a product id, at most 0 % may (--max-missing-keys), " +
 				"such as rating 1, rating 2, rating 3"},

@@ -76,8 +76,9 @@ func cost(start time.Time) (wallSeconds, cpuSeconds float64, maxRSSBytes int64) 
 }
 
 func rowsOf(m commit.Manifest) Rows {
-	return Rows{Ratings: m.Rows(trainingset.Ratings), Interactions: m.Rows(trainingset.Interactions), Customers: m.Rows(trainingset.Customers),
-		Products: m.Rows(trainingset.Products)}
+	return Rows{Ratings: m.Rows(trainingset.Ratings), Interactions: m.Rows(trainingset.Interactions),
+		Customers: m.Rows(trainingset.Customers),
+		Products:  m.Rows(trainingset.Products)}
 }
 
 func rowsOfFiles(files []commit.File) Rows { return rowsOf(commit.Manifest{Files: files}) }

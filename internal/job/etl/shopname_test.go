@@ -60,7 +60,8 @@ func TestALakeHoldsOneShop(t *testing.T) {
 			t.Fatalf("after the refusal %s is current: %v", now.Run, err)
 		}
 		o.ReplaceShop = true
-		if replaced, err := Run(t.Context(), of(secondDB, 1), repo, o); err != nil || trainingset.ShopOf(replaced.Manifest) != is {
+		if replaced, err := Run(t.Context(), of(secondDB, 1), repo, o); err != nil ||
+			trainingset.ShopOf(replaced.Manifest) != is {
 			t.Fatalf("replaced: %v", err)
 		}
 	})
@@ -99,7 +100,8 @@ func TestASetWithoutANameIsAdopted(t *testing.T) {
 			if (err == nil) != test.adopted {
 				t.Errorf("%v", err)
 			}
-			again, err := Run(t.Context(), of("other", 0), commit.NewRepository(objectstore.NewFolder(t.TempDir()), "training-set"),
+			again, err := Run(t.Context(), of("other", 0), commit.NewRepository(objectstore.NewFolder(t.TempDir()),
+				"training-set"),
 				Options{ScratchDir: t.TempDir(), Shop: "another"})
 			if err != nil || again.Manifest.Run != before.Run || again.Manifest.ContentHash != before.ContentHash {
 				t.Errorf("the name changed the set's id: %s, %s, %v", again.Manifest.Run, before.Run, err)
@@ -117,7 +119,8 @@ func TestPartitionsAreOfOneShop(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := RunPartition(t.Context(), of("b", 0), repo, job, 1, o)
-	if !errors.Is(err, ErrPartition) || !strings.Contains(err.Error(), "shop a") || !strings.Contains(err.Error(), "shop b") {
+	if !errors.Is(err, ErrPartition) || !strings.Contains(err.Error(), "shop a") ||
+		!strings.Contains(err.Error(), "shop b") {
 		t.Errorf("a worker of another shop: %v", err)
 	}
 	if _, _, err := RunPartition(t.Context(), of("a", 0), repo, job, 1, o); err != nil {
@@ -127,7 +130,8 @@ func TestPartitionsAreOfOneShop(t *testing.T) {
 	if err != nil || trainingset.ShopOf(out.Manifest) != "a" {
 		t.Errorf("committed set of the shop %q: %v", trainingset.ShopOf(out.Manifest), err)
 	}
-	if _, _, err := MakePlan(t.Context(), of("b", 0), repo, Job{Name: "other", Partitions: 2}, o); !errors.Is(err, ErrOtherShop) {
+	if _, _, err := MakePlan(t.Context(), of("b", 0), repo, Job{Name: "other", Partitions: 2}, o); !errors.Is(err,
+		ErrOtherShop) {
 		t.Errorf("a job of another shop: %v", err)
 	}
 }

@@ -30,7 +30,8 @@ func shrunk(base commit.Manifest, now Rows, d Details, o Options) error {
 		what        string
 		before, now int64
 	}{
-		{"ratings", was.Ratings, now.Ratings}, {"interactions", was.Interactions, now.Interactions}, {"customers", was.Customers, now.Customers},
+		{"ratings", was.Ratings, now.Ratings}, {"interactions", was.Interactions, now.Interactions},
+		{"customers", was.Customers, now.Customers},
 		{"products", was.Products, now.Products}, {"products in stock", before, inStock},
 	} {
 		if float64(of.now) < (1-o.MaxShrink)*float64(of.before) {
@@ -43,8 +44,8 @@ func shrunk(base commit.Manifest, now Rows, d Details, o Options) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; the old training set stays; look at the data, then run once with --accept-shrink", ErrShrink,
-		strings.Join(problems, "; "))
+	return fmt.Errorf("%w: %s; the old training set stays; look at the data, then run once with --accept-shrink",
+		ErrShrink, strings.Join(problems, "; "))
 }
 
 // available is how many products were read, and how many of them can be bought now.

@@ -44,8 +44,9 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	}
 	bar := out.Bar()
 	defer bar.Close()
-	r, err := Job{Recommendations: recommendations, Lake: lake, Shop: c.Shop.Name, DuckDB: c.DuckDB, ScratchDir: c.ScratchDir,
-		Progress: bar.Show}.Run(ctx)
+	r, err := Job{Recommendations: recommendations, Lake: lake, Shop: c.Shop.Name, DuckDB: c.DuckDB,
+		ScratchDir: c.ScratchDir,
+		Progress:   bar.Show}.Run(ctx)
 	bar.Close()
 	if errors.Is(err, ErrNoDuckDB) {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
@@ -65,7 +66,8 @@ func (r *Result) table() string {
 	} else {
 		b.WriteString("now current")
 	}
-	fmt.Fprintf(&b, " in the lake (run %s).\nA hit is a look at a recommended product by the same visitor within 7 days; per page, a hit of any product.\n", r.Run)
+	fmt.Fprintf(&b, " in the lake (run %s).\nA hit is a look at a recommended product by the same visitor within 7 "+
+		"days; per page, a hit of any product.\n", r.Run)
 	if n := r.Unreadable.Count; n > 0 {
 		fmt.Fprintf(&b, "  %d lines could not be read and were left out:\n", n)
 		for _, example := range r.Unreadable.Examples {

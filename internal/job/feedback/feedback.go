@@ -108,7 +108,8 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)
 	}
-	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Unreadable: bad, Interactions: rows[0].Interactions, HitRates: rates}, nil
+	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Unreadable: bad, Interactions: rows[0].Interactions,
+		HitRates: rates}, nil
 }
 
 // fileBytes is where a file of records ends: DuckDB reads few large files far faster than many small objects.

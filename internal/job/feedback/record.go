@@ -113,7 +113,8 @@ func (c *counter) Read(p []byte) (int, error) {
 
 // copyObject appends the lines of an object to w. What cannot be read is counted and passed over; an
 // error is of the store or of w.
-func (j Job) copyObject(ctx context.Context, info objectstore.Info, w io.Writer, bad *unreadable) (size int64, err error) {
+func (j Job) copyObject(ctx context.Context, info objectstore.Info, w io.Writer,
+	bad *unreadable) (size int64, err error) {
 	if err := objectkey.Check(info.Key); err != nil {
 		bad.add("an object", err)
 		return 0, nil

@@ -30,7 +30,8 @@ func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
 	store := objectstore.NewFolder(t.TempDir())
 	put := func(key string, data []byte) {
 		t.Helper()
-		if _, err := store.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)), objectstore.Condition{}); err != nil {
+		if _, err := store.Put(t.Context(), key, bytes.NewReader(data), int64(len(data)),
+			objectstore.Condition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,15 +63,16 @@ func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := strings.Count(out.String(), `{"session_id":"good","customer_number":"7",`); n < 4 || n != strings.Count(out.String(), "\n") {
+	if n := strings.Count(out.String(), `{"session_id":"good","customer_number":"7",`); n < 4 ||
+		n != strings.Count(out.String(), "\n") {
 		t.Errorf("%d good lines in\n%s", n, out.String())
 	}
 	if bad.Count != 10 || len(bad.Examples) != maxExamples {
 		t.Errorf("%+v", bad)
 	}
 	said := strings.Join(bad.Examples, "\n")
-	for _, want := range []string{"recommendations/1 line 2: ", "recommendations/1 line 4: ", "recommendations/1 line 10: ",
-		"recommendations/3.gz", "recommendations/4.gz"} {
+	for _, want := range []string{"recommendations/1 line 2: ", "recommendations/1 line 4: ",
+		"recommendations/1 line 10: ", "recommendations/3.gz", "recommendations/4.gz"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}

@@ -45,7 +45,8 @@ func (r CatalogueResult) sentence() string {
 		fmt.Fprintf(&b, "%d are new, %d have changed, %d are gone.", r.New, r.Changed, r.Gone)
 	}
 	if r.LeftOut > 0 {
-		fmt.Fprintf(&b, "\n%d rows were left out: they have no usable id, or that of another row; `etl check` shows some.", r.LeftOut)
+		fmt.Fprintf(&b, "\n%d rows were left out: they have no usable id, or that of another row; `etl check` shows some.",
+			r.LeftOut)
 	}
 	return b.String()
 }
@@ -67,7 +68,8 @@ func (c *catalogueCommand) Run(ctx context.Context, out *program.Output) error {
 		}
 		result := CatalogueResult{Shop: listed.Shop, ReadAt: listed.ReadAt.UTC(), LeftOut: listed.LeftOut,
 			ReadSeconds: time.Since(start).Seconds()}
-		read := vectorstore.Catalogue{Shop: listed.Shop, ReadAt: listed.ReadAt, Products: make([]vectorstore.Product, len(listed.Products))}
+		read := vectorstore.Catalogue{Shop: listed.Shop, ReadAt: listed.ReadAt, Products: make([]vectorstore.Product,
+			len(listed.Products))}
 		for i := range listed.Products {
 			read.Products[i] = productOf(&listed.Products[i])
 		}
@@ -81,8 +83,9 @@ func (c *catalogueCommand) Run(ctx context.Context, out *program.Output) error {
 
 // productOf is a listing as the vector database keeps it.
 func productOf(l *shop.Listing) vectorstore.Product {
-	p := vectorstore.Product{ID: l.ID, Available: l.Available, Stock: l.Stock, Currency: l.Currency, Categories: l.Categories,
-		Brand: l.Brand, Name: l.Name, URL: l.URL, Image: l.Image}
+	p := vectorstore.Product{ID: l.ID, Available: l.Available, Stock: l.Stock, Currency: l.Currency,
+		Categories: l.Categories,
+		Brand:      l.Brand, Name: l.Name, URL: l.URL, Image: l.Image}
 	if l.Price != nil {
 		p.Price = l.Price.String()
 	}

@@ -90,7 +90,8 @@ func advise(err error) error {
 	var refusal *vectorstore.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err, refusal.Version)
+		return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err,
+			refusal.Version)
 	case errors.Is(err, vectorstore.ErrCannotAnswer):
 		return fmt.Errorf("%w. The pointer has not moved. `publish VERSION` loads a damaged version again, "+
 			"`publish migrate --reader ROLE` admits the role that serves", err)
@@ -119,7 +120,8 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 	case c.Off && c.Version != "":
 		return fmt.Errorf("%w: --off takes no version: there is one canary at most", program.ErrConfig)
 	case !(c.Share > 0 && c.Share < 1):
-		return fmt.Errorf("%w: --share is between 0 and 1; `publish VERSION` makes a version live for all sessions", program.ErrConfig)
+		return fmt.Errorf("%w: --share is between 0 and 1; `publish VERSION` makes a version live for all sessions",
+			program.ErrConfig)
 	}
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
 		if c.Off {
@@ -138,7 +140,8 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return advise(err)
 		}
-		return out.Result(fmt.Sprintf("Version %s answers %g %% of the sessions; `publish canary --off` ends that, and so do %d requests that it cannot answer within %v.",
+		return out.Result(fmt.Sprintf("Version %s answers %g %% of the sessions; `publish canary --off` ends that, and so "+
+			"do %d requests that it cannot answer within %v.",
 			result.ModelVersion, 100*result.Share, recommend.CanaryErrors, recommend.CanaryPeriod), result)
 	})
 }

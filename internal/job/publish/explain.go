@@ -16,7 +16,8 @@ func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	if v.Shop != "" {
 		of = " of the shop " + v.Shop
 	}
-	fmt.Fprintf(&b, "Version %s%s knows %d products and %d customers and %s.\n", v.ID, of, v.Items, v.Customers, standing(v))
+	fmt.Fprintf(&b, "Version %s%s knows %d products and %d customers and %s.\n", v.ID, of, v.Items,
+		v.Customers, standing(v))
 	b.WriteString(decision(v.Report.Verdict) + "\n")
 	for _, reason := range v.Report.Verdict.Reasons {
 		fmt.Fprintf(&b, "- %s\n", reason)
@@ -35,24 +36,30 @@ func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 
 // decision is the gate's, and what it means.
 func decision(v modelversion.Verdict) string {
-	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. " +
+	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to " +
+		"recommend. " +
 		"What is live stays live."
 	switch {
 	case v.Popularity:
-		return "No model has passed the gate: popularity answers. Everybody sees what most customers like, without what they " +
+		return "No model has passed the gate: popularity answers. Everybody sees what most customers like, without what " +
+			"they " +
 			"have. The next model that the gate does not refuse replaces it."
 	case v.Decision() == modelversion.OutcomePassed:
-		text = "The gate lets it go live: against each simpler way to recommend, it puts what customers like further to the front, " +
+		text = "The gate lets it go live: against each simpler way to recommend, it puts what customers like further to " +
+			"the front, " +
 			"by more than chance explains."
 	case v.Decision() == modelversion.OutcomeUncompared && v.Judged():
-		text = "The gate could not compare it with the version that was live when it was trained: too few ratings are newer. " +
+		text = "The gate could not compare it with the version that was live when it was trained: too few ratings are " +
+			"newer. " +
 			"It lets it go live all the same, because it beats each simpler way to recommend."
 	case v.Decision() == modelversion.OutcomeUncompared:
-		text = "UNCOMPARED: too few customers could be tested, so nobody knows how good it is. It may go live where nothing is live, " +
+		text = "UNCOMPARED: too few customers could be tested, so nobody knows how good it is. It may go live where " +
+			"nothing is live, " +
 			"or where the live version is no better known. It replaces a version that was judged good only with --force."
 	}
 	if v.CarriedFrom != "" {
-		text += " Its factors and this verdict are those of version " + v.CarriedFrom + ": only names or stock have changed since."
+		text += " Its factors and this verdict are those of version " + v.CarriedFrom +
+			": only names or stock have changed since."
 	}
 	return text
 }
@@ -62,7 +69,8 @@ func search(v vectorstore.Version) string {
 	if v.Recall == nil || v.Similar == nil {
 		return "A search compares all products: it misses none."
 	}
-	return fmt.Sprintf("A search uses an index, which finds %.1f of the 10 best products and %.1f of the 10 most similar ones.", 10**v.Recall, 10**v.Similar)
+	return fmt.Sprintf("A search uses an index, which finds %.1f of the 10 best products and %.1f of the 10 most "+
+		"similar ones.", 10**v.Recall, 10**v.Similar)
 }
 
 func standing(v vectorstore.Version) string {
@@ -88,7 +96,8 @@ func compare(r modelversion.Report) []string {
 		return nil
 	}
 	sentences := []string{fmt.Sprintf("It was tried on what %d customers liked and it had not seen (%s). "+
-		"Its ranking quality, NDCG@10, is %.3f (likely %.3f to %.3f), and %.0f %% of what they liked was among its first ten.",
+		"Its ranking quality, NDCG@10, is %.3f (likely %.3f to %.3f), and %.0f %% of what they liked was among its first "+
+		"ten.",
 		r.TestCustomers, r.Split, model.NDCG10, model.Low, model.High, 100*model.Recall10)}
 	for _, row := range r.Rows {
 		switch {

@@ -95,7 +95,8 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 			calls: "migrate, views, check m2"},
 		"live, but damaged": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
 			damage: []string{"table item is missing"}, calls: "migrate, read m2, load m2, views, check m2"},
-		"live, but nobody may read it": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
+		"live, but nobody may read it": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady,
+			Live: true}},
 			broken: vectorstore.ErrCannotAnswer, calls: "migrate, views, check m2"},
 		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
 			calls: "migrate, promote m2, prune", promoted: true},
@@ -184,7 +185,8 @@ func TestPopularityIsListedAndExplained(t *testing.T) {
 	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Live: true, Report: modelversion.Report{
 		Rows:    []modelversion.Row{{Name: "popularity", NDCG10: 0.15}, {Name: "random", NDCG10: 0.1}},
 		Verdict: modelversion.PopularityVerdict("m0", "The gate refused version m0:", "too close")}}
-	if text := table([]listed{{Version: v}}, nil); !strings.Contains(text, "popularity") || !strings.Contains(text, "0.150") {
+	if text := table([]listed{{Version: v}}, nil); !strings.Contains(text, "popularity") ||
+		!strings.Contains(text, "0.150") {
 		t.Errorf("listed as %s", text)
 	}
 	text := Explain(v, nil)
@@ -221,9 +223,11 @@ func TestExplain(t *testing.T) {
 		}}
 	want := []string{
 		"Version m1 knows 800 products and 2000 customers and was live before: `publish rollback` brings it back.",
-		"The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to recommend. What is live stays live.",
+		"The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to " +
+			"recommend. What is live stays live.",
 		"- popularity is too close",
-		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking quality, NDCG@10, is 0.300 " +
+		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking " +
+			"quality, NDCG@10, is 0.300 " +
 			"(likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
 		"Against popularity: 2.0 times as good (0.150).",
 		"Against random: that found nothing.",

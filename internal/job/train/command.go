@@ -96,11 +96,13 @@ func (c *Flags) config() (Config, error) {
 	}
 	repeats, err := modelversion.ParseRepeats(c.Repeat)
 	if err != nil {
-		return Config{}, fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight", program.ErrConfig, err)
+		return Config{}, fmt.Errorf("%w: --repeat: %w; the weight of repeated purchases is --repeat-weight",
+			program.ErrConfig, err)
 	}
 	cfg := DefaultConfig()
 	cfg.Parts = "" // others' vectors are all that a version of them has; RunCommand says what it may add
-	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget, c.ViewWeight, c.CartWeight
+	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget,
+		c.ViewWeight, c.CartWeight
 	cfg.Signal = Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
 		FeedbackPurchase: c.FeedbackPurchase, Kinds: c.Kind, Repeat: c.RepeatWeight, HalfLife: c.HalfLife}
 	return cfg, nil
@@ -223,7 +225,8 @@ func (r *Result) table() string {
 		fmt.Fprintf(&b, "What was bought before: %s.\n", r.Config.Repeats)
 		for i, tried := range r.Config.RepeatsTried {
 			if i == 0 {
-				fmt.Fprintf(&b, "  %-14s %8s  %s\n  %-14s %8.4f\n", "rule tried", "NDCG@10", "gain over hide, 95 %", tried.Rule, tried.NDCG10)
+				fmt.Fprintf(&b, "  %-14s %8s  %s\n  %-14s %8.4f\n", "rule tried", "NDCG@10", "gain over hide, 95 %", tried.Rule,
+					tried.NDCG10)
 				continue
 			}
 			fmt.Fprintf(&b, "  %-14s %8.4f  %+.4f to %+.4f\n", tried.Rule, tried.NDCG10, tried.Low, tried.High)
@@ -232,7 +235,8 @@ func (r *Result) table() string {
 	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
 		r.Report.TestCustomers)
 	if r.Report.Ties > 0 {
-		fmt.Fprintf(&b, "%.1f %% of the ratings with a time share it with another rating of the same customer.\n", 100*r.Report.Ties)
+		fmt.Fprintf(&b, "%.1f %% of the ratings with a time share it with another rating of the same customer.\n",
+			100*r.Report.Ties)
 	}
 	if len(r.Report.Rows) > 0 {
 		fmt.Fprintf(&b, "  %-14s %8s  %-17s %9s\n", "", "NDCG@10", "95 % interval", "Recall@10")

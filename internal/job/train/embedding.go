@@ -36,7 +36,9 @@ func (d *dense) row(i int) []float32 { return d.x[i*d.dim : (i+1)*d.dim] }
 
 // embed gives products the embeddings of a file, found by id.
 func (d *Data) embed(file *Named, mostUnknown float64) (Joined, error) {
-	x, has, counts, _, err := file.join("products", len(d.Products), mostUnknown, 0, func(i int) (string, bool) { return d.Products[i].ID, true })
+	x, has, counts, _, err := file.join("products", len(d.Products), mostUnknown, 0, func(i int) (string, bool) {
+		return d.Products[i].ID, true
+	})
 	if err != nil {
 		return counts, err
 	}

@@ -71,7 +71,8 @@ func (c Config) estimateRows(customers, products, interactions, threads int) Est
 
 // nearMemory is what neighbours take.
 func nearMemory(customers, products int) int64 {
-	return neighbourBytes * (nearCopies*int64(customers)*modelversion.CustomerNeighbours + int64(len(nearRarities))*int64(products)*nearMost)
+	return neighbourBytes * (nearCopies*int64(customers)*modelversion.CustomerNeighbours +
+		int64(len(nearRarities))*int64(products)*nearMost)
 }
 
 func (c Config) largestDim() int {
@@ -92,8 +93,10 @@ func (e Estimate) fit(available int64, customers, products, ratings, dim, thread
 		return nil
 	}
 	smaller := memory(customers, products, ratings, smallestDim, threads) + e.near
-	return fmt.Errorf("train %d ratings of %d customers and %d products: dimension %d needs up to %.1f MB (dimension %d: %.1f MB) and %.1f MB are free: %w",
-		ratings, customers, products, dim, float64(e.Bytes)/1e6, smallestDim, float64(smaller)/1e6, float64(available)/1e6, ErrMemory)
+	return fmt.Errorf("train %d ratings of %d customers and %d products: dimension %d needs up to %.1f MB (dimension "+
+		"%d: %.1f MB) and %.1f MB are free: %w",
+		ratings, customers, products, dim, float64(e.Bytes)/1e6, smallestDim, float64(smaller)/1e6,
+		float64(available)/1e6, ErrMemory)
 }
 
 // AvailableMemory is how many bytes this process may still take: the least of what the machine and

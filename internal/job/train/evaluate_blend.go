@@ -132,7 +132,8 @@ func (e *Evaluation) blend(result *EvaluationResult) contender {
 }
 
 // dense is kindred's own part.
-func (e *Evaluation) dense(ctx context.Context, train *evaluation.Pairs, used Used, epochs int) (evaluation.Block, error) {
+func (e *Evaluation) dense(ctx context.Context, train *evaluation.Pairs, used Used,
+	epochs int) (evaluation.Block, error) {
 	model, err := ials.Fit(ctx, train.Matrix(), ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda,
 		Nu: used.Nu, Epochs: epochs, Seed: e.Seed, Threads: e.Threads}, nil)
 	if err != nil {

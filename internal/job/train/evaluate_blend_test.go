@@ -12,8 +12,9 @@ func TestBlendIsMeasuredNextToKindred(t *testing.T) {
 	t.Parallel()
 	train, test := mustSplit(t)
 	var out, problems bytes.Buffer
-	code := program.Run(t.Context(), "train", Description, &Command{}, []string{"evaluate", "--train", train, "--test", test,
-		"--tune-budget", "0.5", "--largest-dim", "16", "--epochs", "4", "--rows", RowBlend + "," + RowNear, "--json"}, &out, &problems)
+	code := program.Run(t.Context(), "train", Description, &Command{}, []string{"evaluate", "--train", train,
+		"--test", test, "--tune-budget", "0.5", "--largest-dim", "16", "--epochs", "4", "--rows", RowBlend + "," + RowNear,
+		"--json"}, &out, &problems)
 	var result EvaluationResult
 	if _, err := program.ReadResult(out.Bytes(), &result); err != nil || code != 0 {
 		t.Fatalf("exit %d, %v, %s", code, err, &problems)

@@ -47,7 +47,9 @@ func (t *Trainer) coldCut(data *Data) *coldCut {
 	}
 	c.task = evaluation.NewTask(len(c.cold), nil, held, t.Config.MinStars).Sample(mostReported)
 	c.likes = evaluation.NewPairs(len(data.Customers), len(data.Products), t.Config.Positives(c.rest))
-	c.task.Cases = slices.DeleteFunc(c.task.Cases, func(k evaluation.Case) bool { return len(c.likes.Of[k.Customer]) == 0 })
+	c.task.Cases = slices.DeleteFunc(c.task.Cases, func(k evaluation.Case) bool {
+		return len(c.likes.Of[k.Customer]) == 0
+	})
 	if len(c.cold) < fewestCold || len(c.task.Cases) < fewestCold {
 		return nil
 	}
@@ -57,7 +59,8 @@ func (t *Trainer) coldCut(data *Data) *coldCut {
 // coldStart holds one product in ten out entirely, fits the others, and ranks the held-out ones
 // among themselves by the vectors that their features give them. nil where there is too little to
 // measure.
-func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg ials.Config) (*modelversion.Part, error) {
+func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal,
+	cfg ials.Config) (*modelversion.Part, error) {
 	c := t.coldCut(data)
 	if c == nil {
 		return nil, nil
@@ -71,11 +74,14 @@ func (t *Trainer) coldStart(ctx context.Context, data *Data, signal Signal, cfg 
 	for _, p := range cold {
 		vectors = append(vectors, f.model.Item(int(p))...)
 	}
-	part := &modelversion.Part{What: fmt.Sprintf("%d products held out entirely, ranked among themselves; their popularity is that of their line",
-		len(cold)), Customers: len(c.task.Cases)}
+	part := &modelversion.Part{What: fmt.Sprintf(
+		"%d products held out entirely, ranked among themselves; their popularity is that of their line", len(cold)),
+		Customers: len(c.task.Cases)}
 	all := []contestant{{modelversion.RowModel, evaluation.Factors(f.model.Users, vectors, cfg.Dim)}}
 	if data.embedded() {
-		_, _ = fillIn(cfg.Dim, len(data.Products), func(p int) bool { return f.itemsFeatured[p] }, productFeatures(data.Products), nil,
+		_, _ = fillIn(cfg.Dim, len(data.Products), func(p int) bool {
+			return f.itemsFeatured[p]
+		}, productFeatures(data.Products), nil,
 			f.model.Item)
 		without := make([]float32, 0, len(vectors))
 		for _, p := range cold {

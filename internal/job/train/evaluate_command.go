@@ -29,10 +29,12 @@ type EvaluateCommand struct {
 // Run measures every row.
 func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.LargestDim < smallestDim || c.LargestDim > 2048 || c.Epochs < 1 || !(c.TuneBudget >= 0) {
-		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning budget is %g seconds (want 0 or more)",
+		return fmt.Errorf("%w: largest dimension is %d (want %d to 2048), epochs are %d (want 1 or more), the tuning "+
+			"budget is %g seconds (want 0 or more)",
 			program.ErrConfig, c.LargestDim, smallestDim, c.Epochs, c.TuneBudget)
 	}
-	e := &Evaluation{Refit: c.Refit, Rows: c.Rows, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs, Seed: c.Seed,
+	e := &Evaluation{Refit: c.Refit, Rows: c.Rows, LargestDim: c.LargestDim, TuneBudget: c.TuneBudget, Epochs: c.Epochs,
+		Seed:    c.Seed,
 		Threads: c.Threads, Memory: c.Memory}
 	if e.Threads <= 0 {
 		e.Threads = runtime.GOMAXPROCS(0)

@@ -14,13 +14,15 @@ const RowNear = "kindred-near"
 func (e *Evaluation) near(result *EvaluationResult) contender {
 	config := func() ials.Config {
 		used := result.Config.Used
-		return ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, Epochs: used.Epochs, Seed: e.Seed,
+		return ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, Epochs: used.Epochs,
+			Seed:    e.Seed,
 			Threads: e.Threads}
 	}
 	return contender{name: RowNear, tune: func(ctx context.Context, train *evaluation.Pairs,
 		task *evaluation.Task) (option, error) {
 		m := train.Matrix()
-		search := nearSearch{matrix: m, task: task, solver: config(), budget: e.spent + fitsCost(m, result.Config.Dim, result.Config.Epochs),
+		search := nearSearch{matrix: m, task: task, solver: config(), budget: e.spent + fitsCost(m, result.Config.Dim,
+			result.Config.Epochs),
 			progress: func(done, total int) { e.Progress("tune "+RowNear, int64(done), int64(total)) }}
 		near, err := search.search(ctx)
 		return option{"near": near}, err

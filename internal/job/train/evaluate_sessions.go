@@ -122,7 +122,8 @@ func (e *SessionEvaluation) Run(ctx context.Context) (*SessionResult, error) {
 
 // Kindred makes kindred's row alone, with its answers in Measure's order. The logs are of one
 // catalogue and in order, as Ordered and On make them.
-func (e *SessionEvaluation) Kindred(ctx context.Context, train, test *nextitem.Log) (SessionRow, []nextitem.Answer, error) {
+func (e *SessionEvaluation) Kindred(ctx context.Context, train, test *nextitem.Log) (SessionRow,
+	[]nextitem.Answer, error) {
 	fitting, valid := validation(train)
 	return e.row(ctx, e.contenders()[0], train, fitting, valid, test)
 }
@@ -171,7 +172,8 @@ func validation(train *nextitem.Log) (fitting, valid *nextitem.Log) {
 
 func (e *SessionEvaluation) contenders() []sessionContender {
 	plain := func(name string, make func(*nextitem.Log) nextitem.Ranker) sessionContender {
-		return sessionContender{name: name, fit: func(_ context.Context, train *nextitem.Log, _ any) (nextitem.Ranker, error) {
+		return sessionContender{name: name, fit: func(_ context.Context, train *nextitem.Log,
+			_ any) (nextitem.Ranker, error) {
 			return make(train), nil
 		}}
 	}
@@ -203,7 +205,9 @@ func (e *SessionEvaluation) contenders() []sessionContender {
 		}},
 		plain(modelversion.RowPopularity, nextitem.Popularity),
 		plain(modelversion.RowRandom, func(*nextitem.Log) nextitem.Ranker {
-			return nextitem.Each(func(clicks []int32, scores []float32) { evaluation.Random(e.Seed)(clicks[len(clicks)-1], scores) })
+			return nextitem.Each(func(clicks []int32, scores []float32) {
+				evaluation.Random(e.Seed)(clicks[len(clicks)-1], scores)
+			})
 		}),
 	}
 }

@@ -69,7 +69,8 @@ func TestEvaluateSessionsCommand(t *testing.T) {
 	t.Parallel()
 	plain := func(kind string, n int) string { return fmt.Sprintf("%s %d", kind, n) }
 	train := mustWriteClicks(t, mustClicks(1, 400, 0), plain)
-	test := mustWriteClicks(t, append(mustClicks(2, 60, 100_000), click{1000, 7, 200_000}, click{1000, 99, 200_001}), plain)
+	test := mustWriteClicks(t, append(mustClicks(2, 60, 100_000), click{1000, 7, 200_000}, click{1000, 99, 200_001}),
+		plain)
 	result := mustEvaluateSessions(t, train, test)
 	var names []string
 	for _, row := range result.Rows {

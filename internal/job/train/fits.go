@@ -61,7 +61,8 @@ func rowsHash(d *Data) string {
 // joinFits takes the vectors of everything.
 func (g *Given) joinFits(ctx context.Context, data *Data, j *given) (*given, error) {
 	if rows := rowsHash(data); rows != g.Fits.Rows {
-		return nil, fmt.Errorf("the export %s numbers the customers and products in another order; run train export again: %w",
+		return nil, fmt.Errorf("the export %s numbers the customers and products in another order; run train export again: "+
+			"%w",
 			g.Fits.Export, ErrGiven)
 	}
 	j.fits, j.rows, j.notes.Customers = g.Fits, len(data.Customers), &Joined{}
@@ -88,11 +89,13 @@ func (g *given) read(ctx context.Context, of part, items, customers *Joined) (*g
 	p := *g
 	p.dim = given.Dim
 	number := func(i int) (string, bool) { return strconv.Itoa(i), true }
-	p.items, p.hasItem, *items, g.notes.ItemScale, err = given.join("products", len(g.features), 0, g.notes.ItemScale, number)
+	p.items, p.hasItem, *items, g.notes.ItemScale, err = given.join("products", len(g.features), 0,
+		g.notes.ItemScale, number)
 	if err != nil {
 		return nil, err
 	}
-	p.customers, p.hasOwn, *customers, g.notes.CustomerScale, err = own.join("customers", g.rows, 0, g.notes.CustomerScale, number)
+	p.customers, p.hasOwn, *customers, g.notes.CustomerScale, err = own.join("customers", g.rows, 0,
+		g.notes.CustomerScale, number)
 	return &p, err
 }
 

@@ -52,7 +52,9 @@ func TestFitsOfAnotherProgramAreMeasuredAsOurOwn(t *testing.T) {
 	_, data := mustShop(t, 0.1)
 	until := data.Ratings[len(data.Ratings)/2].RatedAt
 	old := *data
-	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool { return r.RatedAt > until })
+	old.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool {
+		return r.RatedAt > until
+	})
 	live := mustTrain(t, Trainer{Config: vectorsAlone()}, &old)
 	own := mustTrain(t, Trainer{Config: vectorsAlone(), Previous: live}, data)
 	var notes Notes
@@ -119,8 +121,8 @@ func TestExportAndImport(t *testing.T) {
 		}
 	}, stderr string) {
 		t.Helper()
-		code, stdout, stderr := runTrain(t, append(words, "--json", "--lake", "file://"+folder, "--artifacts", "file://"+folder,
-			"--tune-budget", "0.03", "--scratch-dir", t.TempDir())...)
+		code, stdout, stderr := runTrain(t, append(words, "--json", "--lake", "file://"+folder, "--artifacts",
+			"file://"+folder, "--tune-budget", "0.03", "--scratch-dir", t.TempDir())...)
 		if code == 0 {
 			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 				t.Fatal(err)
@@ -131,7 +133,8 @@ func TestExportAndImport(t *testing.T) {
 	export := []string{"export", "--method", "a solver"}
 	code, exported, stderr := run(export...)
 	id := exported.Result.ModelVersion
-	if code != 0 || exported.NoOp || len(exported.Result.Files) != 5 || exported.Result.Attempt != "" { // no version before
+	// no version before
+	if code != 0 || exported.NoOp || len(exported.Result.Files) != 5 || exported.Result.Attempt != "" {
 		t.Fatalf("export: exit %d, %+v, %s", code, exported, stderr)
 	}
 	if _, other, _ := run("export", "--method", "another solver"); other.Result.ModelVersion == id {
@@ -139,7 +142,8 @@ func TestExportAndImport(t *testing.T) {
 	}
 	importing := []string{"import", "--export", id, "--attempt", "first", "--name", "a solver, tuned"}
 	for _, test := range [][]string{
-		{"is not whole", "1"}, {"want --items, or --export", "2", "--items", "x.csv"}, {"--learned-until", "2", "--learned-until", "2026-01-01"},
+		{"is not whole", "1"}, {"want --items, or --export", "2", "--items", "x.csv"},
+		{"--learned-until", "2", "--learned-until", "2026-01-01"},
 	} {
 		code, _, stderr := run(append(importing, test[2:]...)...)
 		if strconv.Itoa(code) != test[1] || !strings.Contains(stderr, test[0]) {
@@ -149,7 +153,8 @@ func TestExportAndImport(t *testing.T) {
 	for _, attempt := range []string{"first", "second"} {
 		mustAttempt(t, store, id, attempt)
 	}
-	if code, _, stderr := run(append(importing, "--min-stars", "5")...); code != 1 || !strings.Contains(stderr, "the flags of train export") {
+	if code, _, stderr := run(append(importing, "--min-stars", "5")...); code != 1 || !strings.Contains(stderr,
+		"the flags of train export") {
 		t.Errorf("other flags: exit %d, %s", code, stderr)
 	}
 	_, again, _ := run(export...)
@@ -157,11 +162,13 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("export after an import that failed: %+v", again)
 	}
 	code, imported, stderr := run(importing...)
-	if notes := imported.Result.Config; code != 0 || imported.NoOp || imported.Result.ModelVersion != id || notes.Import == nil ||
+	if notes := imported.Result.Config; code != 0 || imported.NoOp || imported.Result.ModelVersion != id ||
+		notes.Import == nil ||
 		notes.Import.Name != "a solver, tuned" || notes.Used.Dim != 16 {
 		t.Fatalf("import: exit %d, %+v, %s", code, imported, stderr)
 	}
-	if v := imported.Result.Report.Verdict; v.Decision() != modelversion.OutcomePassed || strings.Contains(strings.Join(v.Reasons, " "), "flatter") {
+	if v := imported.Result.Report.Verdict; v.Decision() != modelversion.OutcomePassed ||
+		strings.Contains(strings.Join(v.Reasons, " "), "flatter") {
 		t.Errorf("the verdict is %+v", v)
 	}
 	for _, words := range [][]string{export, importing, {"import", "--export", id, "--attempt", "second"}} {
@@ -198,11 +205,13 @@ func mustAttempt(t *testing.T, store objectstore.Store, run, attempt string) {
 	}
 	parts, _ := trainer.exported(data)
 	for name, cells := range parts {
-		products, customers := mustFitElsewhere(t, data, cells, ials.Config{Dim: 16, Alpha0: 1.2, Lambda: 0.025, Nu: nu, Epochs: 6, Threads: 1})
+		products, customers := mustFitElsewhere(t, data, cells, ials.Config{Dim: 16, Alpha0: 1.2, Lambda: 0.025, Nu: nu,
+			Epochs: 6, Threads: 1})
 		for kind, vectors := range map[string]*Named{fitfile.Products: products, fitfile.Customers: customers} {
 			key := path.Join("fits", "run="+run, "attempt="+attempt, string(name), kind)
 			for file, content := range map[string]string{"part-00000.csv": csvOf(t, *vectors), "_SUCCESS": ""} {
-				_, err := store.Put(t.Context(), path.Join(key, file), strings.NewReader(content), int64(len(content)), objectstore.Condition{})
+				_, err := store.Put(t.Context(), path.Join(key, file), strings.NewReader(content), int64(len(content)),
+					objectstore.Condition{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -111,7 +111,9 @@ func (g *Given) join(ctx context.Context, data *Data) (*given, error) {
 	}
 	j.notes.Customers = &Joined{}
 	j.customers, j.hasOwn, *j.notes.Customers, j.notes.CustomerScale, err = g.Customers.join("customers",
-		len(data.Customers), g.MostUnknown, 0, func(i int) (string, bool) { return data.Customers[i].ID, !data.Customers[i].Guest })
+		len(data.Customers), g.MostUnknown, 0, func(i int) (string, bool) {
+			return data.Customers[i].ID, !data.Customers[i].Guest
+		})
 	return j, err
 }
 
@@ -156,11 +158,13 @@ func (n *Named) join(what string, rows int, mostUnknown, scale float64, of func(
 	case counts.Used == 0 && counts.Zero > 0:
 		return nil, nil, counts, 0, fmt.Errorf("all vectors in %s are zero: %w", n.File, ErrGiven)
 	case counts.Used == 0:
-		return nil, nil, counts, 0, fmt.Errorf("none of the %d ids in %s is one of the training set's %s; ids are compared as text: %w",
+		return nil, nil, counts, 0, fmt.Errorf("none of the %d ids in %s is one of the training set's %s; ids are compared "+
+			"as text: %w",
 			counts.Given, n.File, what, ErrGiven)
 	case share > mostUnknown:
-		return nil, nil, counts, 0, fmt.Errorf("%d of the %d ids in %s are none of the training set's %s, more than --max-unknown %g "+
-			"allows; ids are compared as text: %w", counts.Unknown, counts.Given, n.File, what, mostUnknown, ErrGiven)
+		return nil, nil, counts, 0, fmt.Errorf(
+			"%d of the %d ids in %s are none of the training set's %s, more than --max-unknown %g "+
+				"allows; ids are compared as text: %w", counts.Unknown, counts.Given, n.File, what, mostUnknown, ErrGiven)
 	}
 	if scale == 0 {
 		scale = powerOfTwo(math.Sqrt(float64(counts.Used) / squares))
@@ -294,8 +298,9 @@ func (g *Given) compared(v modelversion.Verdict) modelversion.Verdict {
 // caution says what the figures of given vectors are worth.
 func (g *Given) caution(v modelversion.Verdict) modelversion.Verdict {
 	if !g.honest() {
-		v.Reasons = append(v.Reasons, "The given vectors may have been learned from what is held out: then their figures flatter. "+
-			"--learned-until says up to when they were learned.")
+		v.Reasons = append(v.Reasons,
+			"The given vectors may have been learned from what is held out: then their figures flatter. "+
+				"--learned-until says up to when they were learned.")
 	}
 	return v
 }

@@ -88,9 +88,10 @@ func TestTheGateJudgesGivenVectors(t *testing.T) {
 		given *Given
 		want  modelversion.Outcome
 	}{
-		"items and customers":   {whole, modelversion.OutcomePassed},
-		"items alone":           {givenBy(learned, false), modelversion.OutcomePassed},
-		"items shuffled":        {&Given{Items: shuffled(whole.Items), Customers: whole.Customers}, modelversion.OutcomeRefused},
+		"items and customers": {whole, modelversion.OutcomePassed},
+		"items alone":         {givenBy(learned, false), modelversion.OutcomePassed},
+		"items shuffled": {&Given{Items: shuffled(whole.Items), Customers: whole.Customers},
+			modelversion.OutcomeRefused},
 		"customers shuffled":    {&Given{Items: whole.Items, Customers: &users}, modelversion.OutcomeRefused},
 		"both shuffled":         {&Given{Items: shuffled(whole.Items), Customers: &users}, modelversion.OutcomeRefused},
 		"items alone, shuffled": {&Given{Items: shuffled(whole.Items)}, modelversion.OutcomeRefused},
@@ -128,7 +129,8 @@ func TestGivenVectorsAreKept(t *testing.T) {
 		for c := range customers {
 			for p := range products {
 				if rng.IntN(3) == 0 {
-					ratings = append(ratings, evaluation.Rating{Customer: int32(c), Product: int32(p), Stars: int8(3 + rng.IntN(3)), RatedAt: rng.Int64N(3)})
+					ratings = append(ratings, evaluation.Rating{Customer: int32(c), Product: int32(p), Stars: int8(3 + rng.IntN(3)),
+						RatedAt: rng.Int64N(3)})
 				}
 			}
 		}
@@ -239,8 +241,10 @@ func TestOnlyWhatCameLaterIsHeldOut(t *testing.T) {
 		slices.ContainsFunc(cut.Held, func(r evaluation.Rating) bool { return r.RatedAt <= given.Until }) {
 		t.Errorf("%d held out of %d, some before %v", len(cut.Held), len(ordered.Ratings), until)
 	}
-	if honest.Report.TestPositives > len(cut.Held) || !strings.Contains(honest.Report.Split, "after the given vectors were learned") ||
-		strings.Contains(strings.Join(honest.Report.Verdict.Reasons, " "), "flatter") || importNotes(t, honest).Import.LearnedUntil != given.Until {
+	if honest.Report.TestPositives > len(cut.Held) || !strings.Contains(honest.Report.Split,
+		"after the given vectors were learned") ||
+		strings.Contains(strings.Join(honest.Report.Verdict.Reasons, " "), "flatter") ||
+		importNotes(t, honest).Import.LearnedUntil != given.Until {
 		t.Errorf("the report is %+v", honest.Report)
 	}
 	_, all := mustLearn(t, 0.1, time.Time{})
@@ -272,7 +276,8 @@ func TestGivenVectorsBesideTheLiveVersion(t *testing.T) {
 		if verdict.Decision() != test.want || v.Report.Live == nil {
 			t.Errorf("%s: %+v", name, verdict)
 		}
-		if test.want == modelversion.OutcomeUncompared && (!verdict.Judged() || !slices.Equal(verdict.Missing, []modelversion.Comparison{modelversion.WithLive})) {
+		if test.want == modelversion.OutcomeUncompared && (!verdict.Judged() || !slices.Equal(verdict.Missing,
+			[]modelversion.Comparison{modelversion.WithLive})) {
 			t.Errorf("%s: %+v", name, verdict)
 		}
 	}
@@ -304,10 +309,12 @@ func TestVectorsThatDoNotFit(t *testing.T) {
 		given Given
 		want  string
 	}{
-		"other dimensions":  {Given{Items: named("items.csv", 2, code), Customers: &other}, "users.csv have 3"},
-		"unknown products":  {Given{Items: named("items.csv", 2, "x", "y")}, "none of the 2 ids in items.csv"},
-		"too many unknown":  {Given{Items: named("items.csv", 2, "x", "y", code), MostUnknown: 0.5}, "2 of the 3 ids in items.csv"},
-		"unknown customers": {Given{Items: named("items.csv", 2, code), Customers: &stranger, MostUnknown: 1}, "none of the 2 ids in users.csv"},
+		"other dimensions": {Given{Items: named("items.csv", 2, code), Customers: &other}, "users.csv have 3"},
+		"unknown products": {Given{Items: named("items.csv", 2, "x", "y")}, "none of the 2 ids in items.csv"},
+		"too many unknown": {Given{Items: named("items.csv", 2, "x", "y", code), MostUnknown: 0.5},
+			"2 of the 3 ids in items.csv"},
+		"unknown customers": {Given{Items: named("items.csv", 2, code), Customers: &stranger, MostUnknown: 1},
+			"none of the 2 ids in users.csv"},
 		"nothing but zeros": {Given{Items: zero}, "all vectors in items.csv are zero"},
 	} {
 		_, err := (&Trainer{Config: hasty(), Given: &test.given}).Train(t.Context(), data)

@@ -64,7 +64,8 @@ func (j Job) history(ctx context.Context, models *commit.Repository, inputs []st
 			if j.ReplaceShop || !newest {
 				continue
 			}
-			return p, fmt.Errorf("%w: the model versions in %s are of the shop %s, and the training set is of the shop %s; to keep "+
+			return p, fmt.Errorf("%w: the model versions in %s are of the shop %s, and the training set is of the shop %s; to "+
+				"keep "+
 				"both, give %s artifacts of its own (such as ARTIFACTS_BUCKET=s3://bucket/%s); to give %s up, run once with "+
 				"--replace-shop", ErrOtherShop, j.Artifacts, a.Shop, shop, shop, shop, a.Shop)
 		}
@@ -230,7 +231,8 @@ func historyHash(h *trainingset.History, d *Data) string {
 	for i := range h.Entries {
 		e := &h.Entries[i]
 		row = row[:0]
-		for _, n := range []int64{int64(e.Customer), int64(e.Session), int64(e.Product), int64(e.Order), int64(e.Kind), e.At} {
+		for _, n := range []int64{int64(e.Customer), int64(e.Session), int64(e.Product), int64(e.Order),
+			int64(e.Kind), e.At} {
 			row = binary.AppendVarint(row, n)
 		}
 		row = binary.AppendUvarint(row, uint64(math.Float32bits(e.Value)))

@@ -129,8 +129,8 @@ func (r *Result) importedSentence(id, table string) string {
 	if r.NoOp {
 		return fmt.Sprintf("Model version %s was imported already: same vectors, same training set.\n%s", id, table)
 	}
-	return fmt.Sprintf("Imported model version %s, with %d %s to evaluate it, in %.1f s.\n%s", id, r.Interactions, r.what(),
-		r.Seconds, table)
+	return fmt.Sprintf("Imported model version %s, with %d %s to evaluate it, in %.1f s.\n%s", id,
+		r.Interactions, r.what(), r.Seconds, table)
 }
 
 // describe says how the vectors and the training set have met.

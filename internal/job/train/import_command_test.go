@@ -98,7 +98,8 @@ func TestImportCommand(t *testing.T) {
 	items, users := mustEmbeddings(t, given.Items), mustEmbeddings(t, *given.Customers)
 	wrong := mustEmbeddings(t, shuffled(given.Items))
 
-	if code, _, stderr := run(slices.Concat([]string{"import"}, places, []string{"--items", items})...); code != 1 || !strings.Contains(stderr, "run etl first") {
+	if code, _, stderr := run(slices.Concat([]string{"import"}, places, []string{"--items", items})...); code != 1 ||
+		!strings.Contains(stderr, "run etl first") {
 		t.Errorf("before etl: exit %d, %s", code, stderr)
 	}
 	mustSeedStock(t, lake, 1, func(*shop.Product) {})
@@ -107,18 +108,21 @@ func TestImportCommand(t *testing.T) {
 		t.Fatalf("shuffled ids: %+v", r)
 	}
 	first := importing("--items", items, "--customers", users, "--name", "matrix of 2026")
-	if r := first.Result; r.Refused != nil || first.NoOp || r.Config.Import.Name != "matrix of 2026" || r.Config.Used.Dim != 16 {
+	if r := first.Result; r.Refused != nil || first.NoOp || r.Config.Import.Name != "matrix of 2026" ||
+		r.Config.Used.Dim != 16 {
 		t.Fatalf("imported %+v", r)
 	}
 	models := commit.NewRepository(lake, envconfig.ModelPrefix)
 	v, err := modelfile.Read(t.Context(), models, "", t.TempDir())
-	if err != nil || v.ID != first.Result.ModelVersion || v.Learned != "" || v.Report.Verdict.Decision() == modelversion.OutcomeRefused {
+	if err != nil || v.ID != first.Result.ModelVersion || v.Learned != "" ||
+		v.Report.Verdict.Decision() == modelversion.OutcomeRefused {
 		t.Fatalf("current is %+v, %v", v, err)
 	}
-	again := importing("--items", mustEmbeddings(t, reversed(given.Items)), "--customers", mustEmbeddings(t, reversed(*given.Customers)),
-		"--name", "matrix of 2026")
+	again := importing("--items", mustEmbeddings(t, reversed(given.Items)), "--customers",
+		mustEmbeddings(t, reversed(*given.Customers)), "--name", "matrix of 2026")
 	if !again.NoOp || again.Result.ModelVersion != v.ID {
-		t.Errorf("the same vectors in another order: no-op %t, version %s, want %s", again.NoOp, again.Result.ModelVersion, v.ID)
+		t.Errorf("the same vectors in another order: no-op %t, version %s, want %s", again.NoOp,
+			again.Result.ModelVersion, v.ID)
 	}
 	seen := map[string]bool{v.ID: true}
 	for _, args := range [][]string{{"--items", items}, {"--items", items, "--customers", users},
@@ -129,11 +133,13 @@ func TestImportCommand(t *testing.T) {
 		}
 		seen[other] = true
 	}
-	if code, stdout, _ := run("show", "--artifacts", folder, v.ID); code != 0 || !strings.Contains(stdout, "matrix of 2026") {
+	if code, stdout, _ := run("show", "--artifacts", folder, v.ID); code != 0 || !strings.Contains(stdout,
+		"matrix of 2026") {
 		t.Errorf("show: exit %d, %s", code, stdout)
 	}
 	if code, stdout, stderr := run(slices.Concat([]string{"import"}, places, []string{"--items", items})...); code != 0 ||
-		!strings.Contains(stdout, "imported already") || !strings.Contains(stdout, fmt.Sprintf("Of %d vectors of products", len(given.Items.IDs))) {
+		!strings.Contains(stdout, "imported already") || !strings.Contains(stdout, fmt.Sprintf("Of %d vectors of products",
+		len(given.Items.IDs))) {
 		t.Errorf("once more: exit %d, %s%s", code, stdout, stderr)
 	}
 	code, stdout, stderr := run(append(places, "--dim", "16", "--json")...)
@@ -163,7 +169,8 @@ func TestImportCommandRefuses(t *testing.T) {
 		"a rule of nonsense": {2, "--repeat", []string{"--items", items, "--repeat", "never"}},
 		"ids of a CSV":       {1, "ids of its own", []string{"--items", items, "--item-ids", items}},
 	} {
-		code, _, stderr := runTrain(t, slices.Concat([]string{"import", "--lake", folder, "--artifacts", folder}, test.args)...)
+		code, _, stderr := runTrain(t, slices.Concat([]string{"import", "--lake", folder, "--artifacts", folder},
+			test.args)...)
 		if code != test.code || !strings.Contains(stderr, test.want) {
 			t.Errorf("%s: exit %d, %s", name, code, stderr)
 		}

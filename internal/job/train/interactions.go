@@ -93,7 +93,9 @@ func purchases(steps []step) (times []int64) {
 			back = append(back, s)
 			continue
 		}
-		if i := slices.IndexFunc(all, func(b bought) bool { return s.order != trainingset.None && b.order == s.order }); i >= 0 {
+		if i := slices.IndexFunc(all, func(b bought) bool {
+			return s.order != trainingset.None && b.order == s.order
+		}); i >= 0 {
 			all[i].quantity += n // two lines of an order are one purchase
 			continue
 		}

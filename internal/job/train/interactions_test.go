@@ -37,25 +37,37 @@ func TestInteractionsBecomeLikesAsDocumented(t *testing.T) {
 		weight  float32 // 0: no positive
 		seen    bool    // there is a rating, so that it is not recommended
 	}{
-		"a purchase":            {entries: []trainingset.Entry{did(bought, 1000, 0, none, none)}, weight: 1, seen: true},
-		"two lines of an order": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(bought, 2000, 0, none, 2)}, weight: 1, seen: true},
-		"two orders":            {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(bought, 2000, 1, none, 1)}, weight: 1.5, seen: true},
+		"a purchase": {entries: []trainingset.Entry{did(bought, 1000, 0, none, none)}, weight: 1, seen: true},
+		"two lines of an order": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(bought, 2000, 0, none, 2)},
+			weight: 1, seen: true},
+		"two orders": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(bought, 2000, 1, none, 1)},
+			weight: 1.5, seen: true},
 		"64 orders": {entries: slices.Repeat([]trainingset.Entry{did(bought, 1000, noOrder, none, none)}, 64),
 			signal: func(s *Signal) { s.Repeat = new(1.0) }, weight: mostConfidence, seen: true},
-		"bought and taken back": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 2), did(bought, 2000, 0, none, -2)}},
-		"partly taken back":     {entries: []trainingset.Entry{did(bought, 1000, 0, none, 2), did(bought, 2000, 0, none, -1)}, weight: 1, seen: true},
-		"taken back by value":   {entries: []trainingset.Entry{did(bought, 1000, noOrder, 9.99, none), did(bought, 2000, noOrder, -9.99, none)}},
-		"the later of two orders taken back": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(bought, 2000, 1, none, 1),
-			did(bought, 3000, noOrder, none, -1)}, weight: 1, seen: true},
-		"taken back before it was bought": {entries: []trainingset.Entry{did(bought, 1000, noOrder, none, -1), did(bought, 2000, 1, none, 1)}, weight: 1, seen: true},
-		"stars":                           {entries: []trainingset.Entry{did(starred, 1000, noOrder, 4, none)}, weight: 1, seen: true},
-		"four and a half stars":           {entries: []trainingset.Entry{did(starred, 1000, noOrder, 4.5, none)}, weight: 1, seen: true},
-		"few stars":                       {entries: []trainingset.Entry{did(starred, 1000, noOrder, 3.5, none)}, seen: true},
-		"bought and disliked":             {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(starred, 9000, noOrder, 1, none)}, seen: true},
-		"disliked, then liked":            {entries: []trainingset.Entry{did(starred, 1000, noOrder, 1, none), did(starred, 9000, noOrder, 5, none)}, weight: 1, seen: true},
-		"cart and view":                   {entries: []trainingset.Entry{did(viewed, 1000, noOrder, none, none), did(carted, 2000, noOrder, none, none)}, weight: 0.5},
-		"four views":                      {entries: slices.Repeat([]trainingset.Entry{did(viewed, 1000, noOrder, none, none)}, 4), weight: 0.2},
-		"a kind of the shop's own":        {entries: []trainingset.Entry{did(wished, 1000, noOrder, none, none)}},
+		"bought and taken back": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 2),
+			did(bought, 2000, 0, none, -2)}},
+		"partly taken back": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 2), did(bought, 2000, 0, none, -1)},
+			weight: 1, seen: true},
+		"taken back by value": {entries: []trainingset.Entry{did(bought, 1000, noOrder, 9.99, none),
+			did(bought, 2000, noOrder, -9.99, none)}},
+		"the later of two orders taken back": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1),
+			did(bought, 2000, 1, none, 1), did(bought, 3000, noOrder, none, -1)}, weight: 1, seen: true},
+		"taken back before it was bought": {entries: []trainingset.Entry{did(bought, 1000, noOrder, none, -1),
+			did(bought, 2000, 1, none, 1)}, weight: 1, seen: true},
+		"stars": {entries: []trainingset.Entry{did(starred, 1000, noOrder, 4, none)},
+			weight: 1, seen: true},
+		"four and a half stars": {entries: []trainingset.Entry{did(starred, 1000, noOrder, 4.5, none)},
+			weight: 1, seen: true},
+		"few stars": {entries: []trainingset.Entry{did(starred, 1000, noOrder, 3.5, none)}, seen: true},
+		"bought and disliked": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1), did(starred, 9000, noOrder,
+			1, none)}, seen: true},
+		"disliked, then liked": {entries: []trainingset.Entry{did(starred, 1000, noOrder, 1, none),
+			did(starred, 9000, noOrder, 5, none)}, weight: 1, seen: true},
+		"cart and view": {entries: []trainingset.Entry{did(viewed, 1000, noOrder, none, none),
+			did(carted, 2000, noOrder, none, none)}, weight: 0.5},
+		"four views": {entries: slices.Repeat([]trainingset.Entry{did(viewed, 1000, noOrder, none, none)}, 4),
+			weight: 0.2},
+		"a kind of the shop's own": {entries: []trainingset.Entry{did(wished, 1000, noOrder, none, none)}},
 		"with a weight": {entries: []trainingset.Entry{did(wished, 1000, noOrder, none, none)},
 			signal: func(s *Signal) { s.Kinds = map[string]float64{"wishlist": 0.7} }, weight: 0.7},
 		"no purchases wanted": {entries: []trainingset.Entry{did(bought, 1000, 0, none, 1)},
@@ -114,13 +126,16 @@ func orders(rng *rand.Rand) *trainingset.History {
 	h := &trainingset.History{Kinds: fiveKinds}
 	const categories, each, customers, guests = 4, 12, 120, 40
 	for i := range categories * each {
-		h.Products = append(h.Products, shop.Listing{ID: fmt.Sprintf("p%03d", i), Name: fmt.Sprint("product ", i), Available: i%5 != 0,
+		h.Products = append(h.Products, shop.Listing{ID: fmt.Sprintf("p%03d", i), Name: fmt.Sprint("product ", i),
+			Available:  i%5 != 0,
 			Categories: []string{fmt.Sprint("all ", i%2), fmt.Sprint("category ", i/each)}, Brand: fmt.Sprint("brand ", i%7),
 			Price: new(shop.Money(100 * (i + 1))), Attributes: []shop.Attribute{{Name: "colour", Text: new(fmt.Sprint(i % 3))},
-				{Name: "new", Flag: new(i%2 == 0)}, {Name: "note", Text: new(fmt.Sprint("only ", i))}, {Name: "weight", Number: new(float64(i % 11))}}})
+				{Name: "new", Flag: new(i%2 == 0)}, {Name: "note", Text: new(fmt.Sprint("only ", i))},
+				{Name: "weight", Number: new(float64(i % 11))}}})
 	}
 	for i := range customers {
-		h.Customers = append(h.Customers, shop.Shopper{ID: fmt.Sprintf("c%03d", i), Country: fmt.Sprint("country ", i%categories)})
+		h.Customers = append(h.Customers, shop.Shopper{ID: fmt.Sprintf("c%03d", i), Country: fmt.Sprint("country ",
+			i%categories)})
 	}
 	buy := func(customer, session int32, taste, lines int, at int64) {
 		order := int32(len(h.Orders))

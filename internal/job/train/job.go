@@ -87,7 +87,8 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	}
 	identity := names[len(names)-1]
 	if f := j.fits(); f != nil && f.Export != identity.ID {
-		return nil, fmt.Errorf("the export %s is for another training set, other flags, or another version before than there are now, "+
+		return nil, fmt.Errorf("the export %s is for another training set, other flags, or another version before than "+
+			"there are now, "+
 			"which make the version %s: give train import the flags of train export, or run train export again: %w", f.Export,
 			identity.ID, ErrGiven)
 	}
@@ -117,7 +118,8 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 
 // identify says which version the run is to make, by a name for each of Config.outcomes, and from what. It
 // reads no rows.
-func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sources, past past, names []modelversion.Version, err error) {
+func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sources, past past,
+	names []modelversion.Version, err error) {
 	if from, err = j.sources(ctx); err != nil {
 		return nil, past, nil, err
 	}
@@ -134,14 +136,16 @@ func (j Job) identify(ctx context.Context, models *commit.Repository) (from *sou
 		if past.same != nil && past.same.Input == input {
 			id = past.same.ID
 		}
-		names = append(names, modelversion.Version{ID: id, Input: input, Previous: past.previous, TrainingRun: from.set.Run, Shop: shop})
+		names = append(names, modelversion.Version{ID: id, Input: input, Previous: past.previous,
+			TrainingRun: from.set.Run, Shop: shop})
 	}
 	return from, past, names, nil
 }
 
 // restore makes the version of one of the names current again, if it is there and whole, and returns its
 // id; empty: it is not. What popularity answers instead of stays where it is.
-func restore(ctx context.Context, models *commit.Repository, past past, names []modelversion.Version) (id string, err error) {
+func restore(ctx context.Context, models *commit.Repository, past past, names []modelversion.Version) (id string,
+	err error) {
 	for _, name := range names {
 		if past.same != nil && name.ID != past.same.ID {
 			continue

@@ -130,7 +130,8 @@ func TestArtifactsHoldOneShop(t *testing.T) {
 			lakes[shopName] = objectstore.NewFolder(t.TempDir())
 		}
 		mustSeedShop(t, lakes[shopName], seed, shopName, func(*shop.Product) {})
-		return Job{Lake: lakes[shopName], Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(), ReplaceShop: replace}.Run(t.Context())
+		return Job{Lake: lakes[shopName], Artifacts: artifacts, Config: quick(), ScratchDir: t.TempDir(),
+			ReplaceShop: replace}.Run(t.Context())
 	}
 	first, err := run("one", 1, false)
 	if err != nil {
@@ -140,7 +141,8 @@ func TestArtifactsHoldOneShop(t *testing.T) {
 		t.Fatalf("the version is of the shop %v, %v", v, err)
 	}
 	_, err = run("two", 2, false)
-	if !errors.Is(err, ErrOtherShop) || !strings.Contains(err.Error(), "shop one") || !strings.Contains(err.Error(), "shop two") {
+	if !errors.Is(err, ErrOtherShop) || !strings.Contains(err.Error(), "shop one") || !strings.Contains(err.Error(),
+		"shop two") {
 		t.Fatalf("another shop: %v", err)
 	}
 	if now, err := models.Current(t.Context()); err != nil || now.Run != first.ModelVersion {

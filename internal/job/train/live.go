@@ -12,7 +12,8 @@ import (
 
 // liveCut is what the version before knows, and what is newer. task is nil where nothing can be
 // compared. owns are that version's customers by id.
-func (t *Trainer) liveCut(data *Data, repeats *modelversion.Repeats) (cut evaluation.Cut, task *evaluation.Task, owns map[string]int) {
+func (t *Trainer) liveCut(data *Data, repeats *modelversion.Repeats) (cut evaluation.Cut, task *evaluation.Task,
+	owns map[string]int) {
 	live := t.Previous
 	owns = make(map[string]int, len(live.Customers))
 	for i, c := range live.Customers {
@@ -40,7 +41,8 @@ func (t *Trainer) liveCut(data *Data, repeats *modelversion.Repeats) (cut evalua
 // compare judges the configuration against the version before on what is newer than that one: on
 // the ratings that it does not know. To be fair, the candidate is fitted without them too: both
 // know the same, and are asked for what came after.
-func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*modelversion.Part, modelversion.Verdict, error) {
+func (t *Trainer) compare(ctx context.Context, data *Data, chosen choice) (*modelversion.Part,
+	modelversion.Verdict, error) {
 	live := t.Previous
 	cut, task, owns := t.liveCut(data, chosen.repeats)
 	if task == nil {

@@ -130,7 +130,8 @@ func TestTheEstimateByRowsIsNeverBelowThatOfTheData(t *testing.T) {
 func TestSizeSaysWhetherThisMachineIsEnough(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	if code, _, stderr := runTrain(t, "size", "--lake", "file://"+folder); code != 1 || !strings.Contains(stderr, "run etl first") {
+	if code, _, stderr := runTrain(t, "size", "--lake", "file://"+folder); code != 1 || !strings.Contains(stderr,
+		"run etl first") {
 		t.Errorf("before etl: exit %d, %s", code, stderr)
 	}
 	mustSeed(t, objectstore.NewFolder(folder), 1)
@@ -140,7 +141,8 @@ func TestSizeSaysWhetherThisMachineIsEnough(t *testing.T) {
 	}{{0, nil}, {0, []string{"--memory", "1000000000", "--most-hours", "1"}}, {3, []string{"--memory", "1000"}},
 		{3, []string{"--most-hours", "0.001"}}, {2, []string{"--dim", "1"}}} {
 		code, stdout, stderr := runTrain(t, append([]string{"size", "--lake", "file://" + folder}, test.args...)...)
-		if code != test.code || code != 2 && !strings.Contains(stdout, "takes up to") || (code == 3) != strings.Contains(stderr, "Spark") {
+		if code != test.code || code != 2 && !strings.Contains(stdout, "takes up to") ||
+			(code == 3) != strings.Contains(stderr, "Spark") {
 			t.Errorf("size %v: exit %d, want %d: %s%s", test.args, code, test.code, stdout, stderr)
 		}
 	}

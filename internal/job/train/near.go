@@ -105,12 +105,14 @@ func (s nearSearch) search(ctx context.Context) (*UsedNear, error) {
 		}
 		for _, weight := range nearWeights {
 			scale := weight * unit / spread
-			tried = append(tried, UsedNear{Neighbours: nearMost, Rarity: nearRarities[i], Weight: weight, Scale: scale, Session: scale})
+			tried = append(tried, UsedNear{Neighbours: nearMost, Rarity: nearRarities[i], Weight: weight, Scale: scale,
+				Session: scale})
 			lists = append(lists, own)
 		}
 	}
 	s.progress(2, 3)
-	measured, err := evaluation.MeasureVariants(ctx, task, threads, dense, len(tried), func(i int, customers []int32, scores []float32) {
+	measured, err := evaluation.MeasureVariants(ctx, task, threads, dense, len(tried), func(i int, customers []int32,
+		scores []float32) {
 		for row, c := range customers {
 			if i > 0 {
 				addList(scores[row*task.Products:], lists[i][c], float32(tried[i].Scale))
@@ -171,7 +173,8 @@ func newNearLists(m *ials.Matrix, used *UsedNear, threads int) *nearLists {
 	if used == nil {
 		return nil
 	}
-	near := &nearLists{products: evaluation.Neighbours(m, used.Neighbours, threads, used.Rarity)[0], session: float32(used.Session)}
+	near := &nearLists{products: evaluation.Neighbours(m, used.Neighbours, threads, used.Rarity)[0],
+		session: float32(used.Session)}
 	if used.Similar != nil {
 		near.similar = float32(used.Similar.Scale)
 	}
@@ -217,20 +220,21 @@ func (n *nearLists) ofLast(sessions []session, weight float32) evaluation.Block 
 
 // tuneNearSession chooses how often the neighbours of a session's products count, by replaying the
 // sessions of the validation part.
-func (t *Trainer) tuneNearSession(ctx context.Context, data *Data, model *fitted, cfg ials.Config, view float64, used *UsedNear,
-	fitting, validation []evaluation.Rating) error {
+func (t *Trainer) tuneNearSession(ctx context.Context, data *Data, model *fitted, cfg ials.Config, view float64,
+	used *UsedNear, fitting, validation []evaluation.Rating) error {
 	f, err := t.fold(ctx, data, model.model, cfg, view, fitting, validation)
 	if f == nil {
 		return err
 	}
 	night := sum(evaluation.Factors(f.known, model.model.Items, cfg.Dim), model.near.of(f.sessions, true, 0))
-	measured, err := evaluation.MeasureVariants(ctx, f.task, t.threads(), night, len(nearSessions), func(i int, cases []int32, scores []float32) {
-		for row, c := range cases {
-			for _, p := range f.sessions[c].items {
-				addList(scores[row*f.task.Products:], model.near.products[p], float32(nearSessions[i]*used.Scale))
+	measured, err := evaluation.MeasureVariants(ctx, f.task, t.threads(), night, len(nearSessions),
+		func(i int, cases []int32, scores []float32) {
+			for row, c := range cases {
+				for _, p := range f.sessions[c].items {
+					addList(scores[row*f.task.Products:], model.near.products[p], float32(nearSessions[i]*used.Scale))
+				}
 			}
-		}
-	})
+		})
 	if err != nil {
 		return err
 	}
@@ -261,7 +265,8 @@ func (t *Trainer) tuneSimilar(ctx context.Context, data *Data, model *fitted, us
 	for _, weight := range similarWeights {
 		scales = append(scales, weight*unit/spread)
 	}
-	measured, err := evaluation.MeasureVariants(ctx, task, t.threads(), cosine, len(scales), func(i int, cases []int32, scores []float32) {
+	measured, err := evaluation.MeasureVariants(ctx, task, t.threads(), cosine, len(scales), func(i int, cases []int32,
+		scores []float32) {
 		for row, c := range cases {
 			items := sessions[c].items
 			addList(scores[row*task.Products:], model.near.products[items[len(items)-1]], float32(scales[i]))
@@ -338,7 +343,8 @@ func (u *UsedNear) sentence() string {
 	if u == nil {
 		return "The validation data ask for no neighbours.\n"
 	}
-	text := fmt.Sprintf("It adds the weights of a product's %d nearest neighbours, %.3g of the vectors' spread: on the validation data "+
+	text := fmt.Sprintf("It adds the weights of a product's %d nearest neighbours, %.3g of the vectors' spread: on the "+
+		"validation data "+
 		"the mean of NDCG@20 and Recall@20 gains %s.\n", u.Neighbours, u.Weight, u.text())
 	if u.Similar != nil {
 		text += fmt.Sprintf("Similar products are found by neighbours too, %.3g of the cosine's spread: the gain is %s.\n",

@@ -48,7 +48,8 @@ func mustSets(t *testing.T, customers, sets int) *Data {
 		for s, set := range rng.Perm(sets)[:8] {
 			for i, n := range rng.Perm(setSize)[:3] {
 				at := 1_700_000_000 + int64(times[3*s+i])*1000
-				data.Ratings = append(data.Ratings, evaluation.Rating{Customer: int32(c), Product: int32(set*setSize + n), Stars: 5, RatedAt: at})
+				data.Ratings = append(data.Ratings, evaluation.Rating{Customer: int32(c), Product: int32(set*setSize + n), Stars: 5,
+					RatedAt: at})
 			}
 		}
 	}
@@ -66,22 +67,27 @@ func TestNeighboursAreChosenWhereTheyHelp(t *testing.T) {
 	data := mustSets(t, 160, 50)
 	v := mustTrain(t, Trainer{Config: setsConfig()}, data)
 	var notes Notes
-	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Near == nil || v.Near == nil || v.Report.Parts == nil {
+	if err := json.Unmarshal(v.Training, &notes); err != nil || notes.Near == nil || v.Near == nil ||
+		v.Report.Parts == nil {
 		t.Fatalf("no neighbours were chosen: %s, %v", v.Training, err)
 	}
-	if n := notes.Near; n.Low <= 0 || n.Gain < n.Low || n.Gain > n.High || v.Solver.NearWeight != n.Session || v.Solver.Neighbours != nearMost ||
+	if n := notes.Near; n.Low <= 0 || n.Gain < n.Low || n.Gain > n.High || v.Solver.NearWeight != n.Session ||
+		v.Solver.Neighbours != nearMost ||
 		(n.Similar != nil) != (v.Solver.SimilarWeight > 0) {
 		t.Errorf("notes are %+v, the solver %+v", n, v.Solver)
 	}
 	rows := v.Report.Parts.Rows
-	if len(rows) != 3 || rows[0] != v.Report.Rows[0] || rows[0].NDCG10 < 1.1*rows[1].NDCG10 || rows[1].Name != RowVectors ||
+	if len(rows) != 3 || rows[0] != v.Report.Rows[0] || rows[0].NDCG10 < 1.1*rows[1].NDCG10 ||
+		rows[1].Name != RowVectors ||
 		rows[2].Name != RowNeighbours {
 		t.Errorf("the parts are %+v, the model %+v", rows, v.Report.Rows[0])
 	}
 	right := 0
 	for i, list := range v.Near.Items { // the others of the set
 		var near []int
-		for _, n := range slices.SortedFunc(slices.Values(list), func(a, b modelversion.Neighbour) int { return cmp.Compare(b.Weight, a.Weight) }) {
+		for _, n := range slices.SortedFunc(slices.Values(list), func(a, b modelversion.Neighbour) int {
+			return cmp.Compare(b.Weight, a.Weight)
+		}) {
 			near = append(near, int(n.Item)/setSize)
 		}
 		if slices.Equal(near[:min(len(near), setSize-1)], slices.Repeat([]int{i / setSize}, setSize-1)) {
@@ -97,7 +103,8 @@ func TestNeighboursAreChosenWhereTheyHelp(t *testing.T) {
 	if diff := sameFigures(v, w); diff != "" {
 		t.Error(diff)
 	}
-	if diff := gocmp.Diff(listsByCode(v, v.Near.Items, itself, itself), listsByCode(w, w.Near.Items, byMap(other.products), byMap(other.products))); diff != "" {
+	if diff := gocmp.Diff(listsByCode(v, v.Near.Items, itself, itself), listsByCode(w, w.Near.Items, byMap(other.products),
+		byMap(other.products))); diff != "" {
 		t.Errorf("the neighbours of products depend on names: %s", diff)
 	}
 	ofCustomers := 0
@@ -130,7 +137,8 @@ func codes(v *modelversion.Version, list []modelversion.Neighbour, name func(str
 	return all
 }
 
-func listsByCode(v *modelversion.Version, lists [][]modelversion.Neighbour, of, name func(string) string) map[string]map[string]float32 {
+func listsByCode(v *modelversion.Version, lists [][]modelversion.Neighbour, of,
+	name func(string) string) map[string]map[string]float32 {
 	all := map[string]map[string]float32{}
 	for i, list := range lists {
 		all[of(v.Items[i].Code)] = codes(v, list, name)
@@ -165,7 +173,8 @@ func rankersAgree(t *testing.T, v *modelversion.Version) {
 			Added: v.Near.Customers[i], Limit: 10})
 		for n, c := range found {
 			if diff := float64(c.Score - scores[top[n]]); diff > 1e-5 || diff < -1e-5 {
-				t.Fatalf("customer %d, place %d: serving finds %+v, the gate %s of %g", i, n, c, v.Items[top[n]].Code, scores[top[n]])
+				t.Fatalf("customer %d, place %d: serving finds %+v, the gate %s of %g", i, n, c, v.Items[top[n]].Code,
+					scores[top[n]])
 			}
 		}
 	}
@@ -189,7 +198,8 @@ func TestSimilarProductsAreJudgedByTheNextOne(t *testing.T) {
 		trainer := Trainer{Config: setsConfig()}
 		cut := trainer.split(data, data.Ratings)
 		m := matrix(len(data.Customers), len(data.Products), trainer.Config.cells(cut.Train, nil))
-		model, err := ials.Fit(t.Context(), m, ials.Config{Dim: 8, Alpha0: 0.1, Lambda: 0.01, Nu: 1, Epochs: 4, Seed: 1, Threads: 2}, nil)
+		model, err := ials.Fit(t.Context(), m, ials.Config{Dim: 8, Alpha0: 0.1, Lambda: 0.01, Nu: 1, Epochs: 4, Seed: 1,
+			Threads: 2}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +283,8 @@ func mustSeedSets(t *testing.T, lake objectstore.Store, stock int16) {
 	}
 	err := errors.Join(w.Customers(customers), w.Products(products))
 	for _, r := range data.Ratings {
-		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars, RatedAt: 1000 * r.RatedAt}))
+		err = errors.Join(err, w.Rating(trainingset.Rating{Customer: r.Customer, Product: r.Product, Stars: r.Stars,
+			RatedAt: 1000 * r.RatedAt}))
 	}
 	draft, closeErr := w.Close()
 	if err = errors.Join(err, closeErr); err != nil {
@@ -329,7 +340,8 @@ func TestTheNameSaysWhetherThereAreNeighbours(t *testing.T) {
 			}
 			old, plain := run(before, "")
 			if shop.near != (first.Config.Near != nil) || shop.near == (old.ModelVersion == first.ModelVersion) {
-				t.Fatalf("neighbours %+v, version %s; without trying them %s", first.Config.Near, first.ModelVersion, old.ModelVersion)
+				t.Fatalf("neighbours %+v, version %s; without trying them %s", first.Config.Near, first.ModelVersion,
+					old.ModelVersion)
 			}
 			if !shop.near && plain.ContentHash != made.ContentHash {
 				t.Error("without neighbours the files differ from those of earlier programs")
@@ -349,7 +361,8 @@ func TestTheNameSaysWhetherThereAreNeighbours(t *testing.T) {
 			}
 			run(once, PartsVectors) // makes the other one current
 			if repaired, m := run(once, PartsAuto); repaired.NoOp || m.ContentHash != made.ContentHash {
-				t.Errorf("a version that lost a file: %s, no-op %t, not %s", repaired.ModelVersion, repaired.NoOp, first.ModelVersion)
+				t.Errorf("a version that lost a file: %s, no-op %t, not %s", repaired.ModelVersion, repaired.NoOp,
+					first.ModelVersion)
 			}
 		})
 	}
@@ -374,7 +387,8 @@ func TestNeighboursAreCarriedOver(t *testing.T) {
 	}
 	_, first := run(5)
 	carried, second := run(6)
-	if carried.NoOp || second.Report.Verdict.CarriedFrom != first.ID || first.Near == nil || !reflect.DeepEqual(first.Near, second.Near) {
+	if carried.NoOp || second.Report.Verdict.CarriedFrom != first.ID || first.Near == nil || !reflect.DeepEqual(first.Near,
+		second.Near) {
 		t.Errorf("carried over from %q of %s: %+v", second.Report.Verdict.CarriedFrom, first.ID, carried)
 	}
 	if again, _ := run(6); !again.NoOp || again.ModelVersion != second.ID {
@@ -392,7 +406,8 @@ func TestNeighboursThatTakeTooLongAreNotTried(t *testing.T) {
 	search := nearSearch{matrix: m, solver: ials.Config{Dim: 8}}
 	before, plain := search.cost(160), fitsCost(m, 8, cfg.Epochs)
 	const many = 200_000
-	wide := &ials.Matrix{Rows: m.Rows + 1, Cols: many, Col: slices.Clone(m.Col), Weight: slices.Repeat([]float32{1}, len(m.Col)+many),
+	wide := &ials.Matrix{Rows: m.Rows + 1, Cols: many, Col: slices.Clone(m.Col), Weight: slices.Repeat([]float32{1},
+		len(m.Col)+many),
 		Start: append(slices.Clone(m.Start), len(m.Col)+many)}
 	for p := range int32(many) {
 		wide.Col = append(wide.Col, p)

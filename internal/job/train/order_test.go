@@ -189,7 +189,8 @@ func TestNoFigureOfAnOddShopDependsOnNames(t *testing.T) {
 		var customers []shop.Customer
 		var products []shop.Product
 		for i := range rapid.Int32Range(1, 40).Draw(t, "customers") {
-			customers = append(customers, shop.Customer{ID: strconv.Itoa(int(i)), Country: rapid.SampledFrom([]string{"", "FR"}).Draw(t, "country")})
+			customers = append(customers, shop.Customer{ID: strconv.Itoa(int(i)), Country: rapid.SampledFrom([]string{"", "FR"}).
+				Draw(t, "country")})
 		}
 		for i := range rapid.IntRange(1, 20).Draw(t, "products") {
 			products = append(products, shop.Product{Code: fmt.Sprintf("%02d", i), Line: "Cars"})

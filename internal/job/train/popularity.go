@@ -82,7 +82,8 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	refused *modelversion.Version) (*modelversion.Version, error) {
 	data = data.ordered()
 	dim := 1 + featureDims
-	model := &ials.Model{Dim: dim, Items: popularityVectors(data, data.popularity(cfg.Signal)), Users: make([]float32, len(data.Customers)*dim)}
+	model := &ials.Model{Dim: dim, Items: popularityVectors(data, data.popularity(cfg.Signal)),
+		Users: make([]float32, len(data.Customers)*dim)}
 	for i := range data.Customers {
 		model.User(i)[0] = 1
 	}
@@ -97,8 +98,9 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()
 	v.Report = popularityReport(refused)
 	var err error
-	if v.Training, err = json.Marshal(Notes{Config: cfg.withoutNear(), Repeats: repeats, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
-		Kernel: ials.Kernel()}); err != nil {
+	if v.Training, err = json.Marshal(Notes{Config: cfg.withoutNear(), Repeats: repeats, Interactions: len(data.Ratings),
+		Feedback: len(data.Feedback),
+		Kernel:   ials.Kernel()}); err != nil {
 		return nil, fmt.Errorf("encode the notes: %w", err)
 	}
 	return v, nil

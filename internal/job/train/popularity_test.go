@@ -95,7 +95,8 @@ func TestPopularityAnswersUntilAModelPasses(t *testing.T) {
 		t.Fatalf("a shop of noise: %+v", first)
 	}
 	verdict := v.Report.Verdict
-	if v.Solver.Kind != modelversion.KindPopularity || !verdict.Popularity || verdict.InsteadOf != first.Refused.ModelVersion ||
+	if v.Solver.Kind != modelversion.KindPopularity || !verdict.Popularity ||
+		verdict.InsteadOf != first.Refused.ModelVersion ||
 		verdict.Judged() || v.Report.Own().Name != modelversion.RowPopularity ||
 		!strings.HasPrefix(verdict.Reasons[0], "No model has passed the gate") {
 		t.Errorf("its version is %+v, %+v", v.Solver, v.Report)
@@ -107,7 +108,8 @@ func TestPopularityAnswersUntilAModelPasses(t *testing.T) {
 			t.Errorf("%q is not in: %s", want, first.sentence())
 		}
 	}
-	if shown := (&Result{ModelVersion: v.ID, Report: v.Report}).table(); !strings.Contains(shown, "answers by popularity") {
+	if shown := (&Result{ModelVersion: v.ID, Report: v.Report}).table(); !strings.Contains(shown,
+		"answers by popularity") {
 		t.Errorf("train show: %s", shown)
 	}
 	if again, _ := n.run(t); !again.NoOp || again.ModelVersion != first.ModelVersion ||
@@ -201,7 +203,8 @@ func TestAPassedModelIsRememberedBehindManyRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	past, err := Job{Lake: n.lake, Artifacts: n.artifacts, ScratchDir: t.TempDir()}.history(t.Context(), n.models, []string{"another"}, "")
+	past, err := Job{Lake: n.lake, Artifacts: n.artifacts, ScratchDir: t.TempDir()}.history(t.Context(), n.models,
+		[]string{"another"}, "")
 	if err != nil || past.previous != good.ModelVersion || !past.judged {
 		t.Errorf("the last good model is %q (judged %t), %v", past.previous, past.judged, err)
 	}

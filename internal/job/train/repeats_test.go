@@ -26,7 +26,8 @@ func TestTheEvaluationFollowsTheRules(t *testing.T) {
 	t.Parallel()
 	data := &Data{Customers: make([]Customer, 1), Products: shelf(), Counted: true, Feedback: []Feedback{
 		{0, 0, interaction.Purchase, 20 * day}, {0, 1, interaction.Purchase, 50 * day}, {0, 3, interaction.View, 50 * day}}}
-	train := []evaluation.Rating{{Product: 0, Stars: fiveStars, RatedAt: day}, {Product: 1, Stars: fiveStars, RatedAt: 2 * day},
+	train := []evaluation.Rating{{Product: 0, Stars: fiveStars, RatedAt: day}, {Product: 1, Stars: fiveStars,
+		RatedAt: 2 * day},
 		{Product: 3, Stars: 1, RatedAt: 3 * day}}
 	held := []evaluation.Rating{{Product: 2, Stars: fiveStars, RatedAt: 40 * day}}
 	for name, test := range map[string]struct {
@@ -49,13 +50,15 @@ func TestTheEvaluationFollowsTheRules(t *testing.T) {
 		}
 		trainer := Trainer{Config: DefaultConfig()}
 		task := trainer.task(data, evaluation.Cut{Train: train, Held: held}, test.limit, repeats, repeats)
-		if len(task.Cases) != 1 || !slices.Equal(task.Cases[0].Seen, test.seen) || !slices.Equal(task.Cases[0].Relevant, test.relevant) {
+		if len(task.Cases) != 1 || !slices.Equal(task.Cases[0].Seen, test.seen) || !slices.Equal(task.Cases[0].Relevant,
+			test.relevant) {
 			t.Errorf("%s: %+v, want seen %v and relevant %v", name, task.Cases, test.seen, test.relevant)
 		}
 	}
 	held[0].RatedAt = 0
 	trainer, show := Trainer{Config: DefaultConfig()}, &modelversion.Repeats{Rule: modelversion.RepeatShow}
-	if task := trainer.task(data, evaluation.Cut{Train: train, Held: held}, nil, show, show); !slices.Equal(task.Cases[0].Seen, []int32{0, 1, 3}) {
+	if task := trainer.task(data, evaluation.Cut{Train: train, Held: held}, nil, show,
+		show); !slices.Equal(task.Cases[0].Seen, []int32{0, 1, 3}) {
 		t.Errorf("without times: %+v", task.Cases)
 	}
 }
@@ -100,7 +103,8 @@ func TestAutoShowsWhatIsBoughtAgain(t *testing.T) {
 			for _, own := range of {
 				slices.SortFunc(own, func(a, b evaluation.Rating) int { return cmp.Compare(a.RatedAt, b.RatedAt) })
 				for _, r := range own[:len(own)/2] { // between the first rating that validation holds out and the test's
-					data.Feedback = append(data.Feedback, Feedback{r.Customer, r.Product, interaction.Purchase, own[len(own)*7/10].RatedAt})
+					data.Feedback = append(data.Feedback, Feedback{r.Customer, r.Product, interaction.Purchase,
+						own[len(own)*7/10].RatedAt})
 				}
 			}
 		}
@@ -111,7 +115,8 @@ func TestAutoShowsWhatIsBoughtAgain(t *testing.T) {
 		if err := json.Unmarshal(v.Training, &notes); err != nil {
 			t.Fatal(err)
 		}
-		if (v.Repeats != nil) != again || len(notes.RepeatsTried) != 5 || notes.RepeatsTried[0].Rule != modelversion.RepeatHide {
+		if (v.Repeats != nil) != again || len(notes.RepeatsTried) != 5 ||
+			notes.RepeatsTried[0].Rule != modelversion.RepeatHide {
 			t.Errorf("bought again: %t; the rule is %v of %+v", again, v.Repeats, notes.RepeatsTried)
 		}
 		for _, tried := range notes.RepeatsTried {

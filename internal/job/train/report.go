@@ -69,7 +69,8 @@ func (t *Trainer) report(ctx context.Context, data *Data, model *fitted, train [
 	}
 	report.Verdict = evaluation.Judge(measured[0].Scores, measured[1:baselines])
 	if model.folded != nil {
-		scores, err := evaluation.Measure(ctx, task, t.threads(), evaluation.Factors(model.folded, model.model.Items, model.model.Dim))
+		scores, err := evaluation.Measure(ctx, task, t.threads(), evaluation.Factors(model.folded, model.model.Items,
+			model.model.Dim))
 		if err != nil {
 			return report, err
 		}

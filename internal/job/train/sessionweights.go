@@ -39,8 +39,8 @@ const (
 type weights struct{ view, cart float64 }
 
 // tuneWeights replays the validation part's sessions.
-func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, near *UsedNear, fitting, validation,
-	held []evaluation.Rating) (weights, error) {
+func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, near *UsedNear,
+	fitting, validation, held []evaluation.Rating) (weights, error) {
 	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
 	if w.view == 0 || near != nil {
 		views := viewWeights[:]
@@ -122,7 +122,8 @@ func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg i
 		return nil, err
 	}
 	d := cfg.Dim
-	f := &folded{task: task, sessions: replayed, known: make([]float32, len(replayed)*d), alone: make([]float32, len(replayed)*d)}
+	f := &folded{task: task, sessions: replayed, known: make([]float32, len(replayed)*d),
+		alone: make([]float32, len(replayed)*d)}
 	for _, s := range replayed {
 		f.night = append(f.night, model.User(int(s.customer))...)
 	}
@@ -194,7 +195,8 @@ func lastItems(sessions []session, model *ials.Model) (vectors []float32) {
 
 // cosines scores by the cosine with the last item of a session.
 func cosines(sessions []session, model *ials.Model) evaluation.Block {
-	return evaluation.Factors(directions(lastItems(sessions, model), model.Dim), directions(model.Items, model.Dim), model.Dim)
+	return evaluation.Factors(directions(lastItems(sessions, model), model.Dim),
+		directions(model.Items, model.Dim), model.Dim)
 }
 
 // replay makes a case of each customer with two held-out likes whose times are known, at most so many.

@@ -54,7 +54,8 @@ func (c *SizeCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	s := &Size{TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
-		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions), Memory: c.Memory, MostHours: c.MostHours}
+		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions), Memory: c.Memory,
+		MostHours: c.MostHours}
 	threads := c.Threads
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -68,14 +69,16 @@ func (c *SizeCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	if s.Memory > 0 && s.Bytes > s.Memory || s.MostHours > 0 && s.Hours > s.MostHours {
-		return fmt.Errorf("%w: train on Spark instead (docs/models-from-anywhere.md), on a larger machine, or with a smaller --dim",
+		return fmt.Errorf("%w: train on Spark instead (docs/models-from-anywhere.md), on a larger machine, or with a "+
+			"smaller --dim",
 			program.ErrTooLarge)
 	}
 	return nil
 }
 
 func (s *Size) sentence() string {
-	text := fmt.Sprintf("Training on %d interactions of %d customers and %d products takes up to %.1f GB and %.1f hours. %.1f GB are allowed",
+	text := fmt.Sprintf("Training on %d interactions of %d customers and %d products takes up to %.1f GB and %.1f "+
+		"hours. %.1f GB are allowed",
 		s.Interactions, s.Customers, s.Items, float64(s.Bytes)/1e9, s.Hours, float64(s.Memory)/1e9)
 	if s.MostHours > 0 {
 		text += fmt.Sprintf(", and %.1f hours", s.MostHours)

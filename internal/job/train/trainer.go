@@ -111,7 +111,8 @@ func (c Config) Validate() error {
 			"the weight of kind %s is %g, want 1, or 0 to leave it out", kind, weight)
 	}
 	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
-	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts, PartsAuto, PartsVectors)
+	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts,
+		PartsAuto, PartsVectors)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
@@ -317,26 +318,30 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	var near *UsedNear
 	if t.Config.Parts == PartsAuto {
 		m := matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known))
-		near, err = nearSearch{matrix: m, task: search.task, solver: base, budget: search.spent + fitsCost(m, base.Dim, base.Epochs),
+		near, err = nearSearch{matrix: m, task: search.task, solver: base, budget: search.spent + fitsCost(m, base.Dim,
+			base.Epochs),
 			progress: func(done, total int) { t.progress("tune neighbours", done, total) }}.search(ctx)
 		if err != nil {
 			return choice{}, fmt.Errorf("tune neighbours: %w", err)
 		}
 	}
-	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near}, validation, test)
+	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near},
+		validation, test)
 }
 
 // finishTuning chooses what is left: the weights of sessions, and the rule for repeats.
-func (t *Trainer) finishTuning(ctx context.Context, data *Data, chosen choice, validation, test evaluation.Cut) (choice, error) {
+func (t *Trainer) finishTuning(ctx context.Context, data *Data, chosen choice, validation,
+	test evaluation.Cut) (choice, error) {
 	var err error
-	chosen.weights, err = t.tuneWeights(ctx, data, chosen.signal, chosen.solver, chosen.near, validation.Train, validation.Held,
-		test.Held)
+	chosen.weights, err = t.tuneWeights(ctx, data, chosen.signal, chosen.solver, chosen.near, validation.Train,
+		validation.Held, test.Held)
 	if err != nil {
 		return choice{}, fmt.Errorf("tune a view's weight: %w", err)
 	}
 	chosen.repeats = t.Config.Repeats
 	if t.Config.TuneRepeats {
-		if chosen.repeats, chosen.rules, err = t.tuneRepeats(ctx, data, chosen.signal, chosen.solver, validation, test); err != nil {
+		if chosen.repeats, chosen.rules, err = t.tuneRepeats(ctx, data, chosen.signal, chosen.solver, validation,
+			test); err != nil {
 			return choice{}, fmt.Errorf("tune what becomes of what was bought before: %w", err)
 		}
 	}

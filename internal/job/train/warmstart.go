@@ -16,7 +16,8 @@ const warmEpochs = 4
 // Only the fit to everything may begin there: the version before knows what the other fits must not know.
 func (t *Trainer) warmStart(data *Data, cfg ials.Config) (_ ials.Config, parent string) {
 	before := t.Previous
-	if !t.Config.WarmStart || before == nil || before.Solver.Dim != cfg.Dim || before.Solver.Kind == modelversion.KindPopularity {
+	if !t.Config.WarmStart || before == nil || before.Solver.Dim != cfg.Dim ||
+		before.Solver.Kind == modelversion.KindPopularity {
 		return cfg, ""
 	}
 	places := make(map[string]int, len(data.Products))

@@ -19,7 +19,9 @@ func until(data *Data, share float64) *Data {
 	}
 	slices.Sort(times)
 	last, known := times[int(share*float64(len(times)-1))], *data
-	known.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool { return r.RatedAt > last })
+	known.Ratings = slices.DeleteFunc(slices.Clone(data.Ratings), func(r evaluation.Rating) bool {
+		return r.RatedAt > last
+	})
 	return &known
 }
 
@@ -47,7 +49,8 @@ func TestAWarmStartNeedsFewerSweeps(t *testing.T) {
 	short.Start = yesterday.Items
 	warm, warmLoss := learn(today, short)
 	if warmLoss > coldLoss || shortLoss < coldLoss {
-		t.Errorf("loss from yesterday's vectors %.2f, from random ones %.2f, with as few sweeps %.2f", warmLoss, coldLoss, shortLoss)
+		t.Errorf("loss from yesterday's vectors %.2f, from random ones %.2f, with as few sweeps %.2f", warmLoss,
+			coldLoss, shortLoss)
 	}
 	var later []evaluation.Rating
 	for _, r := range data.Ratings {
@@ -64,8 +67,8 @@ func TestAWarmStartNeedsFewerSweeps(t *testing.T) {
 		return scores.NDCG10
 	}
 	low, high := evaluation.Difference(ndcg(warm), ndcg(cold))
-	t.Logf("%d customers: NDCG@10 %.4f, cold %.4f, difference %+.4f to %+.4f", len(task.Cases), evaluation.Mean(ndcg(warm)),
-		evaluation.Mean(ndcg(cold)), low, high)
+	t.Logf("%d customers: NDCG@10 %.4f, cold %.4f, difference %+.4f to %+.4f", len(task.Cases),
+		evaluation.Mean(ndcg(warm)), evaluation.Mean(ndcg(cold)), low, high)
 	if high < 0 || low < -0.005 {
 		t.Errorf("a warm start changes NDCG@10 by %+.4f to %+.4f", low, high)
 	}

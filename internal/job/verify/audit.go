@@ -128,7 +128,8 @@ func (w window) near(t time.Time) bool {
 
 // New makes an audit of stream against store.
 func New(stream stream, store store) *Audit {
-	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, bad: map[string]int64{}, others: map[string]int64{},
+	return &Audit{stream: stream, store: store, seen: map[hash]struct{}{}, bad: map[string]int64{},
+		others: map[string]int64{},
 		labels: labels{numbers: map[label]uint32{}}}
 }
 

@@ -262,8 +262,9 @@ func TestAuditReadsFailedBatches(t *testing.T) {
 		damageCase{name: "a failed batch that names its first and last record only",
 			damage: func(h *history, _ []sent) {
 				first, _, last := h.click("shard-0", "a"), h.click("shard-0", "a"), h.click("shard-0", "a")
-				h.write("aws/lambda/", fmt.Appendf(nil, `{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
-					`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
+				h.write("aws/lambda/", fmt.Appendf(nil,
+					`{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
+						`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
 					first.position.SequenceNumber, last.position.SequenceNumber, last.position.ArrivedAt.Format(time.RFC3339Nano)))
 			},
 			change: func(f *figures) { f.Events += 3; f.Distinct += 3; f.OnFailure += 3 }, healthy: true},
@@ -318,8 +319,9 @@ func (h *history) failBatch(asText bool, batch ...sent) {
 		payload = fmt.Sprintf("%q", payload)
 	}
 	last := batch[len(batch)-1].position
-	h.write("aws/lambda/", fmt.Appendf(nil, `{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
-		`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"},"payload":%s}`,
+	h.write("aws/lambda/", fmt.Appendf(nil,
+		`{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%q,"endSequenceNumber":%q,`+
+			`"approximateArrivalOfLastRecord":%q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"},"payload":%s}`,
 		batch[0].position.SequenceNumber, last.SequenceNumber, last.ArrivedAt.Format(time.RFC3339Nano), payload))
 }
 
@@ -404,7 +406,8 @@ func TestUntilLeavesOutInputAndOutputAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, DistinctLost: 4, NotReached: 4}); figuresOf(r) != want {
+	if want := (figures{Events: 5, Distinct: 5, Recommended: 1, Lost: 4, DistinctLost: 4,
+		NotReached: 4}); figuresOf(r) != want {
 		t.Errorf("figures = %+v, want %+v", figuresOf(r), want)
 	}
 	if want := " until " + second.position.ArrivedAt.UTC().Format(time.RFC3339) +

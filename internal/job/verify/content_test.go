@@ -92,7 +92,8 @@ func TestAuditComparesVersionsWithTheRegistry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bad := known["m2"]; bad != (r.Fault() != nil) || bad != (r.UnknownVersions["m1"] == 1) || r.VersionsChecked != (known != nil) {
+		if bad := known["m2"]; bad != (r.Fault() != nil) || bad != (r.UnknownVersions["m1"] == 1) ||
+			r.VersionsChecked != (known != nil) {
 			t.Errorf("with versions %v: %v\n%s", known, r.Fault(), r)
 		}
 	}
@@ -148,7 +149,8 @@ func TestAuditAccountsForEachEventOfARecord(t *testing.T) {
 		}
 	}
 	r := h.audit()
-	if want := (figures{Events: 4, Distinct: 4, Recommended: 2, Quarantined: 1, Lost: 1, DistinctLost: 1, NotReached: 1}); figuresOf(r) != want {
+	if want := (figures{Events: 4, Distinct: 4, Recommended: 2, Quarantined: 1, Lost: 1, DistinctLost: 1,
+		NotReached: 1}); figuresOf(r) != want {
 		t.Errorf("%+v\n%s", figuresOf(r), r)
 	}
 	if !strings.Contains(r.String(), "lost: shard-0 1000 event 3") {
@@ -158,8 +160,9 @@ func TestAuditAccountsForEachEventOfARecord(t *testing.T) {
 	for _, end := range []func(h *history, s sent){
 		(*history).quarantine,
 		func(h *history, s sent) {
-			h.write("aws/lambda/", fmt.Appendf(nil, `{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%[1]q,"endSequenceNumber":%[1]q,`+
-				`"approximateArrivalOfLastRecord":%[2]q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
+			h.write("aws/lambda/", fmt.Appendf(nil,
+				`{"KinesisBatchInfo":{"shardId":"shard-0","startSequenceNumber":%[1]q,"endSequenceNumber":%[1]q,`+
+					`"approximateArrivalOfLastRecord":%[2]q,"streamArn":"arn:aws:kinesis:eu-west-1:000000000000:stream/activity"}}`,
 				s.position.SequenceNumber, s.position.ArrivedAt.Format(time.RFC3339Nano)))
 		},
 	} {

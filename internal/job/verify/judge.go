@@ -48,7 +48,8 @@ type example struct {
 // judge counts what is known. A record that is unanswered and arrived by lostBy is lost.
 func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 	j := judgement{
-		report: Report{Malformed: a.bad[kindMalformed], Strange: a.bad[kindStrange], Sources: map[activity.Source]int64{}, Versions: map[string]int64{},
+		report: Report{Malformed: a.bad[kindMalformed], Strange: a.bad[kindStrange], Sources: map[activity.Source]int64{},
+			Versions:          map[string]int64{},
 			QuarantineReasons: map[activity.Reason]int64{}},
 		lostBy: lostBy.UnixNano(), firstLook: firstLook.UnixNano(), labels: a.labels.list, reached: make([]uint64,
 			len(a.shards)),

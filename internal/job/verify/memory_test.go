@@ -145,7 +145,8 @@ func (g generated) line(to *bytes.Buffer, i int) {
 	fmt.Fprintf(to, `]},"recommendation":{"id":%q,"event_id":%q,"model_version":"m0123456789abcde","source":"session","generated_at":%q,"latency_ms":%g,`+
 		`"position":{"stream":"activity","shard":%q,"sequence_number":%q,"partition_key":%q,"arrived_at":%q}}}`+"\n",
 		activity.RecommendationID(id), id, answered.Format(time.RFC3339Nano),
-		float64(answered.Sub(p.ArrivedAt))/float64(time.Millisecond), p.Shard, p.SequenceNumber, p.PartitionKey, p.ArrivedAt.Format(time.RFC3339Nano))
+		float64(answered.Sub(p.ArrivedAt))/float64(time.Millisecond), p.Shard, p.SequenceNumber, p.PartitionKey,
+		p.ArrivedAt.Format(time.RFC3339Nano))
 }
 
 // TestMain fails when a test leaves a goroutine behind. As a process of its own it audits instead.
@@ -182,7 +183,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	g, events := generated{n: *manyEvents}, int64(*manyEvents)
 	bad := (events + eventsPerObject - 8) / eventsPerObject
-	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1, DistinctLost: 1, Missing: 1,
+	want := figures{Events: events, Distinct: events, Recommended: events - bad - 1, Quarantined: bad, Lost: 1,
+		DistinctLost: 1, Missing: 1,
 		Duplicates: 1, OutOfOrder: 1}
 	if got := figuresOf(r); got != want {
 		t.Errorf("figures\n got %+v\nwant %+v", got, want)

@@ -150,7 +150,8 @@ func (r Report) Fault() error {
 	case len(faults) > 0:
 		return fmt.Errorf("%w: %s", ErrUnaccounted, strings.Join(faults, ", "))
 	case r.strangeIDs():
-		return fmt.Errorf("%w: %d of %d, at most %.3g %% may be (--max-unknown); are they ids of the shop's column productCode?",
+		return fmt.Errorf("%w: %d of %d, at most %.3g %% may be (--max-unknown); are they ids of the shop's column "+
+			"productCode?",
 			ErrUnknown, r.UnknownProducts, r.Products, 100*r.MaxUnknown)
 	case r.Events == 0:
 		return fmt.Errorf("%w: none%s on the stream %s", ErrNoEvents, r.ofShop(), r.window())
@@ -205,7 +206,8 @@ func (r Report) String() string {
 	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
 	row("  in flight", r.InFlight, "")
 	row("  lost", r.Lost, distinct(r.DistinctLost, r.Lost))
-	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone or was never written")
+	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone "+
+		"or was never written")
 	optional("    not reached", r.NotReached, "at the end of their shard: the function has stopped or is still behind")
 	optional("of other shops", total(r.OtherShops), tally(r.OtherShops)+": an audit of each shop accounts for its own")
 	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")
@@ -219,7 +221,8 @@ func (r Report) String() string {
 	optional("id used twice", r.ReusedIDs, "the event id belongs to an earlier, different event: readers drop one of them")
 	optional("unknown version", total(r.UnknownVersions), tally(r.UnknownVersions)+": never published")
 	optional("empty answers", r.EmptyAnswers, "recommendations without a single product")
-	optional("unknown products", r.UnknownProducts, fmt.Sprintf("of %d that events name, to the model that answered", r.Products))
+	optional("unknown products", r.UnknownProducts, fmt.Sprintf("of %d that events name, to the model that answered",
+		r.Products))
 	optional("unknown customers", r.UnknownCustomers, "answers for a customer whom the model does not know")
 	optional("strange objects", r.Strange, "among the dead letters, and none of them; passed over")
 	_ = w.Flush() // a strings.Builder takes everything
@@ -234,7 +237,8 @@ func (r Report) String() string {
 	case errors.Is(fault, ErrNoEvents):
 		fmt.Fprintf(&b, "No event%s %s: nothing is proven.", r.ofShop(), r.window())
 	case errors.Is(fault, ErrUnknown):
-		fmt.Fprintf(&b, "Every event%s %s is accounted for, but the models do not know the products that events name.", r.ofShop(), r.window())
+		fmt.Fprintf(&b, "Every event%s %s is accounted for, but the models do not know the products that events name.",
+			r.ofShop(), r.window())
 	case fault != nil:
 		fmt.Fprintf(&b, "Not every event%s %s is accounted for.", r.ofShop(), r.window())
 	case r.InFlight > 0:

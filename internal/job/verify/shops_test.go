@@ -60,11 +60,13 @@ func TestAuditAccountsForOneShop(t *testing.T) {
 	toy.failBatch(true, named, first, unreadable) // its function passes over those of others
 
 	r := book.auditOf("books", all...)
-	if r.Fault() != nil || r.Events != 4 || r.Recommended != 2 || r.Quarantined != 2 || r.DistinctEvents != 4 || r.ReusedIDs != 0 {
+	if r.Fault() != nil || r.Events != 4 || r.Recommended != 2 || r.Quarantined != 2 || r.DistinctEvents != 4 ||
+		r.ReusedIDs != 0 {
 		t.Errorf("books: %v\n%s", r.Fault(), r)
 	}
 	if want := map[string]int64{"toys": 3, "garden": 1}; r.Shop != "books" || !maps.Equal(r.OtherShops, want) ||
-		!strings.Contains(r.String(), "toys 3, garden 1") || !strings.Contains(r.String(), "Every event of the shop books since") {
+		!strings.Contains(r.String(), "toys 3, garden 1") || !strings.Contains(r.String(),
+		"Every event of the shop books since") {
 		t.Errorf("books: %+v\n%s", r.OtherShops, r)
 	}
 	r = toy.auditOf("toys", all...)
@@ -78,7 +80,8 @@ func TestAuditAccountsForOneShop(t *testing.T) {
 	if r = book.auditOf("", []string{}...); r.Events != 8 || len(r.OtherShops) > 0 || r.ReusedIDs == 0 {
 		t.Errorf("without a shop: %+v\n%s", r.OtherShops, r)
 	}
-	if r = newHistory(t).auditOf("books", all...); !errors.Is(r.Fault(), ErrNoEvents) || !strings.Contains(r.String(), "No event of the shop books") {
+	if r = newHistory(t).auditOf("books", all...); !errors.Is(r.Fault(), ErrNoEvents) || !strings.Contains(r.String(),
+		"No event of the shop books") {
 		t.Errorf("an empty stream: %v\n%s", r.Fault(), r)
 	}
 }

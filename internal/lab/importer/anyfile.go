@@ -9,26 +9,28 @@ import (
 )
 
 // unsold are the states of an order that was not sold in the end.
-var unsold = []string{"cancelled", "canceled", "refunded", "voided", "void", "failed", "expired", "returned", "unavailable", "rejected"}
+var unsold = []string{"cancelled", "canceled", "refunded", "voided", "void", "failed", "expired", "returned",
+	"unavailable", "rejected"}
 
 // anyFile is any files of orders or events: with a product, and a customer, a session or an order on
 // each line. A file of orders without products gives its lines in another file their customer and
 // time, and a file of products gives names.
 func anyFile(o Options) layout {
-	return layout{kind: "orders-or-events", name: "orders or events", read: func(g *gathering, files map[string][]*sheet) error {
-		return readAny(g, o, files)
-	}, pick: func(s *sheet) string {
-		p := o.places(s)
-		switch {
-		case p.has("product") && (p.person() || p.has("order")):
-			return "lines"
-		case p.has("product") && (p.has("name") || p.has("category")):
-			return "products"
-		case p.has("order") && p.person():
-			return "orders"
-		}
-		return ""
-	}, roles: []role{{name: "lines", many: true}}}
+	return layout{kind: "orders-or-events", name: "orders or events",
+		read: func(g *gathering, files map[string][]*sheet) error {
+			return readAny(g, o, files)
+		}, pick: func(s *sheet) string {
+			p := o.places(s)
+			switch {
+			case p.has("product") && (p.person() || p.has("order")):
+				return "lines"
+			case p.has("product") && (p.has("name") || p.has("category")):
+				return "products"
+			case p.has("order") && p.person():
+				return "orders"
+			}
+			return ""
+		}, roles: []role{{name: "lines", many: true}}}
 }
 
 func readAny(g *gathering, o Options, files map[string][]*sheet) error {

@@ -7,24 +7,25 @@ import (
 
 // aliases are the columns that are taken for a role where none is named, the likeliest first.
 var aliases = []struct{ role, columns string }{
-	{"product", "productid|itemid|sku|asin|stockcode|productcode|productsku|articleid|articleno|articlenumber|variantid|movieid|" +
-		"songid|trackid|bookid|isbn|gtin|ean|lineitemsku|product|item|article|productname|itemname"},
+	{"product", "productid|itemid|sku|asin|stockcode|productcode|productsku|articleid|articleno|articlenumber|variantid|" +
+		"movieid|songid|trackid|bookid|isbn|gtin|ean|lineitemsku|product|item|article|productname|itemname"},
 	{"customer", "customerid|customernumber|customerno|userid|visitorid|clientid|reviewerid|memberid|shopperid|buyerid|" +
 		"accountid|userpseudoid|anonymousid|customer|user|visitor|client|buyer|member"},
 	{"email", "email|emailaddress|customeremail|useremail|buyeremail"},
 	{"session", "sessionid|usersession|session|visitid|gasessionid"},
-	{"order", "orderid|ordernumber|orderno|invoiceno|invoicenumber|invoiceid|transactionid|basketid|receiptid|order|invoice|" +
-		"transaction|basket|receipt"},
-	{"at", "timestamp|eventtime|eventtimestamp|datetime|createdat|orderedat|purchasedat|placedat|paidat|orderdate|invoicedate|" +
-		"purchasedate|transactiondate|orderpurchasetimestamp|ratedat|eventdate|tdat|date|time|at|ts|unixreviewtime"},
+	{"order", "orderid|ordernumber|orderno|invoiceno|invoicenumber|invoiceid|transactionid|basketid|receiptid|order|" +
+		"invoice|transaction|basket|receipt"},
+	{"at", "timestamp|eventtime|eventtimestamp|datetime|createdat|orderedat|purchasedat|placedat|paidat|orderdate|" +
+		"invoicedate|purchasedate|transactiondate|orderpurchasetimestamp|ratedat|eventdate|tdat|" +
+		"date|time|at|ts|unixreviewtime"},
 	{"kind", "eventtype|event|eventname|kind|action|behavior|behaviour|behaviortype|interactiontype|interaction"},
 	{"value", "rating|stars|overall|reviewscore|productrating|bookrating"},
 	{"quantity", "quantity|qty|units|quantityordered|itemquantity|lineitemquantity"},
 	{"price", "price|unitprice|itemprice|priceeach|saleprice|lineitemprice"},
 	{"state", "orderstatus|financialstatus|paymentstatus|status|state"},
 	{"name", "productname|itemname|prodname|producttitle|itemtitle|title|name|description|lineitemname"},
-	{"category", "categories|categorycode|categoryname|category|productcategory|itemcategory|producttypename|producttype|" +
-		"productline|department|genres|genre|categoryid"},
+	{"category", "categories|categorycode|categoryname|category|productcategory|itemcategory|producttypename|" +
+		"producttype|productline|department|genres|genre|categoryid"},
 	{"brand", "brand|brandname|manufacturer|vendor|productvendor"},
 	{"currency", "currency|currencycode"},
 	{"country", "country|countrycode|customercountry|shippingcountry"},

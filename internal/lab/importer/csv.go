@@ -66,7 +66,8 @@ func customerRow(t *table) (shop.Customer, error) {
 	if err != nil {
 		return shop.Customer{}, err
 	}
-	c := shop.Customer{ID: strconv.FormatInt(number, 10), Name: strings.Clone(truncate(t.text("customerName"), shop.MaxCustomerName)),
+	c := shop.Customer{ID: strconv.FormatInt(number, 10), Name: strings.Clone(truncate(t.text("customerName"),
+		shop.MaxCustomerName)),
 		State: t.optional("state"), PostalCode: t.optional("postalCode")}
 	_, stateErr := t.short("state", maxPlace)
 	_, postalErr := t.short("postalCode", maxPostalCode)
@@ -135,7 +136,8 @@ func ratingRow(t *table, codes, ids codes) (shop.Rating, error) {
 	if err != nil {
 		return shop.Rating{}, err
 	}
-	r := shop.Rating{CustomerID: ids.share(strconv.FormatInt(number, 10)), ProductCode: codes.of(t.text("productCode")), Stars: stars}
+	r := shop.Rating{CustomerID: ids.share(strconv.FormatInt(number, 10)), ProductCode: codes.of(t.text("productCode")),
+		Stars: stars}
 	if at := t.optional("ratedAt"); at != nil {
 		if r.RatedAt, err = ratedAt("ratedAt", *at); err != nil {
 			return r, err

@@ -62,7 +62,8 @@ type Account struct {
 
 // Account says what became of the lines that Interactions has read.
 func (h *History) Account() Account {
-	return Account{Lines: h.gather.seen, Kept: h.gather.kept, LeftOut: h.gather.left, Notes: h.gather.notes, Unused: h.Unused}
+	return Account{Lines: h.gather.seen, Kept: h.gather.kept, LeftOut: h.gather.left, Notes: h.gather.notes,
+		Unused: h.Unused}
 }
 
 // Products are those that the files list or name, by id.
@@ -89,7 +90,8 @@ func (h *History) Products() []shop.Listing {
 		all = append(all, l)
 	}
 	if nameless > 0 {
-		h.gather.note("%d of %d products have no name in the files, and are called by their category and id.", nameless, len(all))
+		h.gather.note("%d of %d products have no name in the files, and are called by their category and id.",
+			nameless, len(all))
 	}
 	return all
 }
@@ -137,8 +139,9 @@ type gathering struct {
 }
 
 func newGathering(o Options) *gathering {
-	return &gathering{options: o, products: map[string]*product{}, customers: map[string]shop.Shopper{}, kinds: map[string]string{},
-		left: map[string]int64{}}
+	return &gathering{options: o, products: map[string]*product{}, customers: map[string]shop.Shopper{},
+		kinds: map[string]string{},
+		left:  map[string]int64{}}
 }
 
 func (g *gathering) lines() string { return fmt.Sprintf("%d lines", g.seen) }
@@ -309,7 +312,8 @@ func parseAmount(v string) (float64, error) {
 	}, v)
 	comma, point := strings.LastIndexByte(v, ','), strings.LastIndexByte(v, '.')
 	switch {
-	case comma >= 0 && point > comma, comma >= 0 && point < 0 && (strings.Count(v, ",") > 1 || len(v)-comma == len(",000")):
+	case comma >= 0 && point > comma, comma >= 0 && point < 0 && (strings.Count(v, ",") > 1 ||
+		len(v)-comma == len(",000")):
 		v = strings.ReplaceAll(v, ",", "")
 	case comma >= 0:
 		v = strings.Replace(strings.ReplaceAll(v, ".", ""), ",", ".", 1)
@@ -369,13 +373,18 @@ func (r *row) moment(column int, d dates) int64 {
 
 // usual are the names of kinds that other programs have.
 var usual = map[string]string{
-	"view": shop.KindView, "views": shop.KindView, "viewed": shop.KindView, "pageview": shop.KindView, "pv": shop.KindView, "productview": shop.KindView,
-	"viewitem": shop.KindView, "productviewed": shop.KindView, "detail": shop.KindView, "detailview": shop.KindView, "click": shop.KindView, "clicks": shop.KindView,
+	"view": shop.KindView, "views": shop.KindView, "viewed": shop.KindView, "pageview": shop.KindView, "pv": shop.KindView,
+	"productview": shop.KindView,
+	"viewitem":    shop.KindView, "productviewed": shop.KindView, "detail": shop.KindView, "detailview": shop.KindView,
+	"click": shop.KindView, "clicks": shop.KindView,
 	"clicked": shop.KindView,
-	"cart":    shop.KindCart, "addtocart": shop.KindCart, "addedtocart": shop.KindCart, "productadded": shop.KindCart, "basket": shop.KindCart, "addtobasket": shop.KindCart,
-	"purchase": shop.KindPurchase, "purchased": shop.KindPurchase, "buy": shop.KindPurchase, "bought": shop.KindPurchase, "transaction": shop.KindPurchase,
-	"order": shop.KindPurchase, "ordered": shop.KindPurchase, "sale": shop.KindPurchase, "ordercompleted": shop.KindPurchase,
-	"rating": shop.KindRating, "rate": shop.KindRating, "rated": shop.KindRating, "review": shop.KindRating,
+	"cart":    shop.KindCart, "addtocart": shop.KindCart, "addedtocart": shop.KindCart, "productadded": shop.KindCart,
+	"basket": shop.KindCart, "addtobasket": shop.KindCart,
+	"purchase": shop.KindPurchase, "purchased": shop.KindPurchase, "buy": shop.KindPurchase, "bought": shop.KindPurchase,
+	"transaction": shop.KindPurchase,
+	"order":       shop.KindPurchase, "ordered": shop.KindPurchase, "sale": shop.KindPurchase,
+	"ordercompleted": shop.KindPurchase,
+	"rating":         shop.KindRating, "rate": shop.KindRating, "rated": shop.KindRating, "review": shop.KindRating,
 }
 
 // kind reads what somebody did.
@@ -390,10 +399,12 @@ func (g *gathering) kind(r *row, column int) string {
 	}
 	switch {
 	case len(known) > shop.MaxKindBytes:
-		r.fail(column, "has %d bytes, at most %d may be a kind of event; --column names another column", len(known), shop.MaxKindBytes)
+		r.fail(column, "has %d bytes, at most %d may be a kind of event; --column names another column", len(known),
+			shop.MaxKindBytes)
 		return ""
 	case len(g.kinds) == shop.MaxKinds:
-		r.fail(column, "has more than %d different values, which are no kinds of events; --column names another column", shop.MaxKinds)
+		r.fail(column, "has more than %d different values, which are no kinds of events; --column names another column",
+			shop.MaxKinds)
 		return ""
 	}
 	g.kinds[strings.Clone(v)] = known

@@ -130,7 +130,9 @@ func (l layout) match(sheets []*sheet) (taken map[string][]*sheet, unused []stri
 		}
 		taken[name] = append(taken[name], s)
 	}
-	return taken, unused, !slices.ContainsFunc(l.roles, func(r role) bool { return !r.optional && len(taken[r.name]) == 0 })
+	return taken, unused, !slices.ContainsFunc(l.roles, func(r role) bool {
+		return !r.optional && len(taken[r.name]) == 0
+	})
 }
 
 // roleOf is the first role that a file can have; "" for none.
@@ -189,7 +191,8 @@ func unknown(path string, sheets []*sheet, others map[string]string, o Options) 
 	}
 	wanted = append(wanted, "a file with a product and a customer, session or order: name its columns, such as "+
 		"--column product=sku --column customer=client")
-	return fmt.Errorf("%w in %s: %s; looked for %s", ErrUnknownFolder, path, strings.Join(there, "; "), strings.Join(wanted, "; "))
+	return fmt.Errorf("%w in %s: %s; looked for %s", ErrUnknownFolder, path, strings.Join(there, "; "),
+		strings.Join(wanted, "; "))
 }
 
 // isShop reports whether a folder holds a set of files that is known by its names.

@@ -181,14 +181,21 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 func TestOtherProgramsWaysOfWritingAreRead(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]map[string]string{
-		"semicolons": {"customers.csv": "customerNumber;city\n1;Bern\n", "products.csv": "productCode;productName\nA;Apple\nB;Bee\n",
-			"ratings.csv": "customerNumber;productCode;productRating;ratedAt\n1;A;5;2025-01-01 00:00:00\n1;B;4;2025-01-02\n"},
-		"tabs": {"customers.csv": "customerNumber\tcity\n1\tBern\n", "products.csv": "productCode\tproductName\nA\tApple\nB\tBee\n",
-			"ratings.csv": "customerNumber\tproductCode\tproductRating\tratedAt\n1\tA\t5\t1735689600\n1\tB\t4\t1735776000000\n"},
-		"pandas": {"customers.csv": "customerNumber,city\n1.0,Bern\n", "products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
-			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n1.0,A,5.0,1735689600.0\n1.0,B,3.5,2025-01-02T00:00:00Z\n"},
-		"other times": {"customers.csv": "customerNumber,city\n1,Bern\n", "products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
-			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n1,A,5,1735689600000000\n1,B,4,2025-01-02 02:00:00.9+02:00\n"},
+		"semicolons": {"customers.csv": "customerNumber;city\n1;Bern\n",
+			"products.csv": "productCode;productName\nA;Apple\nB;Bee\n",
+			"ratings.csv":  "customerNumber;productCode;productRating;ratedAt\n1;A;5;2025-01-01 00:00:00\n1;B;4;2025-01-02\n"},
+		"tabs": {"customers.csv": "customerNumber\tcity\n1\tBern\n",
+			"products.csv": "productCode\tproductName\nA\tApple\nB\tBee\n",
+			"ratings.csv": "customerNumber\tproductCode\tproductRating\tratedAt\n" +
+				"1\tA\t5\t1735689600\n1\tB\t4\t1735776000000\n"},
+		"pandas": {"customers.csv": "customerNumber,city\n1.0,Bern\n",
+			"products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
+			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n" +
+				"1.0,A,5.0,1735689600.0\n1.0,B,3.5,2025-01-02T00:00:00Z\n"},
+		"other times": {"customers.csv": "customerNumber,city\n1,Bern\n",
+			"products.csv": "productCode,productName\nA,Apple\nB,Bee\n",
+			"ratings.csv": "customerNumber,productCode,productRating,ratedAt\n" +
+				"1,A,5,1735689600000000\n1,B,4,2025-01-02 02:00:00.9+02:00\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,10 +229,11 @@ func TestMovieLensOfOtherProgramsIsReadOrRefusedInOneSentence(t *testing.T) {
 	}{
 		{"milliseconds", map[string]string{"movies.csv": movies, "ratings.csv": header + "1,1,4.0,964982703000\n"}, ""},
 		{"pandas", map[string]string{"movies.csv": movies, "ratings.csv": header + "1.0,1.0,4.0,964982703.0\n"}, ""},
-		{"byte order mark", map[string]string{"u.data": "\ufeff1\t1\t4\t964982703\n", "u.item": "\ufeff1|X (1995)|||" + flags + "\n"}, ""},
+		{"byte order mark", map[string]string{"u.data": "\ufeff1\t1\t4\t964982703\n", "u.item": "\ufeff1|X (1995)|||" +
+			flags + "\n"}, ""},
 		{"header only", map[string]string{"movies.csv": movies, "ratings.csv": header}, "there is nothing to import"},
-		{"Latin-1", map[string]string{"movies.csv": movies + "2,Mis\xe9rables,Drama\n", "ratings.csv": header + "1,1,4.0,1\n"},
-			"read movies.csv, line 3: field 2 is not valid UTF-8 at byte 3 (0xE9)"},
+		{"Latin-1", map[string]string{"movies.csv": movies + "2,Mis\xe9rables,Drama\n", "ratings.csv": header +
+			"1,1,4.0,1\n"}, "read movies.csv, line 3: field 2 is not valid UTF-8 at byte 3 (0xE9)"},
 		{"film twice", map[string]string{"movies.csv": movies + "1,Another,Drama\n", "ratings.csv": header + "1,1,4.0,1\n"},
 			"read movies.csv, line 3: film 1 is there twice, first on line 2"},
 	}

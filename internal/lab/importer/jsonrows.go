@@ -25,7 +25,8 @@ type jsonRowsReader struct {
 }
 
 func newJSONRows(s *sheet, in io.Reader) *jsonRowsReader {
-	j := &jsonRowsReader{sheet: s, lines: bufio.NewScanner(in), values: make([]string, len(s.columns)), places: map[string]int{}}
+	j := &jsonRowsReader{sheet: s, lines: bufio.NewScanner(in), values: make([]string, len(s.columns)),
+		places: map[string]int{}}
 	j.lines.Buffer(make([]byte, 0, 1<<16), mostLine)
 	for i, name := range s.columns {
 		j.places[name] = i

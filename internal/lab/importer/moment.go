@@ -23,8 +23,9 @@ const (
 var errMoment = errors.New("is no time like 2025-12-31 23:59:59, and no number of seconds since 1970")
 
 // longDates are other ways to write a time.
-var longDates = [...]string{"2-Jan-2006 15:04:05", "2-Jan-2006", "2 Jan 2006 15:04:05", "2 Jan 2006", "January 2, 2006 15:04:05",
-	"January 2, 2006", "Jan 2, 2006 15:04:05", "Jan 2, 2006", "01 2, 2006", time.RFC1123, time.RFC1123Z, time.UnixDate, time.ANSIC}
+var longDates = [...]string{"2-Jan-2006 15:04:05", "2-Jan-2006", "2 Jan 2006 15:04:05", "2 Jan 2006",
+	"January 2, 2006 15:04:05", "January 2, 2006", "Jan 2, 2006 15:04:05", "Jan 2, 2006", "01 2, 2006", time.RFC1123,
+	time.RFC1123Z, time.UnixDate, time.ANSIC}
 
 // parse reads a time, in milliseconds since 1970 UTC. Without a zone it is UTC.
 func (d dates) parse(v string) (int64, error) {

@@ -11,7 +11,8 @@ import (
 
 // whole takes the zeros off that pandas puts after a whole number: "103.0" is 103.
 func whole(v string) string {
-	if number, zeros, found := strings.Cut(v, "."); found && number != "" && zeros != "" && strings.Trim(zeros, "0") == "" {
+	if number, zeros, found := strings.Cut(v, "."); found && number != "" && zeros != "" &&
+		strings.Trim(zeros, "0") == "" {
 		return number
 	}
 	return v

@@ -94,8 +94,8 @@ func instacartOrders(g *gathering, s *sheet) (map[string]orderOf, error) {
 		number, days float64
 		hour         float64
 	}
-	id, user, number, days, hour := s.find("orderid"), s.find("userid"), s.find("ordernumber"), s.find("dayssincepriororder"),
-		s.find("orderhourofday")
+	id, user, number, days, hour := s.find("orderid"), s.find("userid"), s.find("ordernumber"),
+		s.find("dayssincepriororder"), s.find("orderhourofday")
 	share := g.shared()
 	var all []order
 	_, err := s.each(false, func(r *row) error {
@@ -122,7 +122,8 @@ func instacartOrders(g *gathering, s *sheet) (map[string]orderOf, error) {
 			passed += o.days
 		}
 		const day = 24 * 60 * 60 * 1000
-		orders[o.id] = orderOf{customer: o.customer, at: instacartBegin.UnixMilli() + int64(passed)*day + int64(o.hour)*day/24}
+		orders[o.id] = orderOf{customer: o.customer, at: instacartBegin.UnixMilli() + int64(passed)*day +
+			int64(o.hour)*day/24}
 	}
 	return orders, nil
 }
@@ -186,7 +187,8 @@ func readOlist(g *gathering, files map[string][]*sheet) error {
 		g.note("Without the file of customers each order is of another customer.")
 	}
 	s := files["orders"][0]
-	id, customer, status, at := s.find("orderid"), s.find("customerid"), s.find("orderstatus"), s.find("orderpurchasetimestamp")
+	id, customer, status, at := s.find("orderid"), s.find("customerid"), s.find("orderstatus"),
+		s.find("orderpurchasetimestamp")
 	orders := map[string]orderOf{}
 	_, err := s.each(false, func(r *row) error {
 		o := orderOf{customer: cmp.Or(people[r.id(customer)], strings.Clone(r.id(customer))), at: r.moment(at, dates{})}
@@ -228,8 +230,9 @@ func readOlist(g *gathering, files map[string][]*sheet) error {
 // shopify is the orders that Shopify exports as CSV. What belongs to a whole order stands on its
 // first line only.
 func shopify() layout {
-	return layout{kind: "shopify-orders", name: "Shopify orders", read: readShopify, roles: []role{{name: "orders", many: true,
-		columns: []string{"Name", "Created at", "Lineitem quantity", "Lineitem name"}}}}
+	return layout{kind: "shopify-orders", name: "Shopify orders", read: readShopify,
+		roles: []role{{name: "orders", many: true,
+			columns: []string{"Name", "Created at", "Lineitem quantity", "Lineitem name"}}}}
 }
 
 // shopifyUnpaid are the financial states of an order that was not sold in the end.
@@ -248,7 +251,8 @@ func readShopify(g *gathering, files map[string][]*sheet) error {
 func readShopifyFile(g *gathering, s *sheet, orders map[string]orderOf) error {
 	number, email, state, stopped := s.find("name"), s.find("email"), s.find("financialstatus"), s.find("cancelledat")
 	created, currency, vendor := s.find("createdat"), s.find("currency"), s.find("vendor")
-	quantity, name, sku, price := s.find("lineitemquantity"), s.find("lineitemname"), s.find("lineitemsku"), s.find("lineitemprice")
+	quantity, name, sku, price := s.find("lineitemquantity"), s.find("lineitemname"), s.find("lineitemsku"),
+		s.find("lineitemprice")
 	country, city := s.find("shippingcountry"), s.find("shippingcity")
 	otherCountry, otherCity := s.find("billingcountry"), s.find("billingcity")
 	dates, err := g.datesOf(s, created, false)

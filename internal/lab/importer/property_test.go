@@ -32,7 +32,8 @@ type event struct {
 var eventColumns = []string{"user_id", "product_id", "event", "product_name", "quantity", "timestamp", "extra"}
 
 func (e event) values() []string {
-	return []string{e.Customer, e.Product, e.Kind, e.Name, strconv.FormatInt(e.Quantity, 10), e.At.Format(time.RFC3339), e.Extra}
+	return []string{e.Customer, e.Product, e.Kind, e.Name, strconv.FormatInt(e.Quantity, 10),
+		e.At.Format(time.RFC3339), e.Extra}
 }
 
 // deed is what the row should become.
@@ -51,7 +52,8 @@ func anyEvents() *rapid.Generator[[]event] {
 	one := rapid.Custom(func(t *rapid.T) event {
 		return event{Customer: anyText("c").Draw(t, "customer"), Product: anyText("p").Draw(t, "product"),
 			Kind: rapid.SampledFrom([]string{"view", "cart", "purchase"}).Draw(t, "kind"), Name: anyText("n").Draw(t, "name"),
-			Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"), Extra: rapid.OneOf(anyText("x"), rapid.Just("")).Draw(t, "extra"),
+			Quantity: rapid.Int64Range(1, 5).Draw(t, "quantity"), Extra: rapid.OneOf(anyText("x"), rapid.Just("")).
+					Draw(t, "extra"),
 			At: time.Unix(rapid.Int64Range(0, 2_000_000_000).Draw(t, "at"), 0).UTC()}
 	})
 	return rapid.SliceOfN(one, 1, 20)
@@ -159,8 +161,8 @@ func TestEveryLineIsAccountedFor(t *testing.T) {
 		}
 		for range lines {
 			text += strings.Join([]string{value("1", "2", "C3").Draw(t, "order"), value("A", "POST", "B").Draw(t, "product"),
-				value("1", "-2", "0").Draw(t, "quantity"), value("2024-01-02 03:04").Draw(t, "at"), value("0", "1.50").Draw(t, "price"),
-				value("7", "8.0").Draw(t, "customer")}, ",")
+				value("1", "-2", "0").Draw(t, "quantity"), value("2024-01-02 03:04").Draw(t, "at"), value("0", "1.50").
+					Draw(t, "price"), value("7", "8.0").Draw(t, "customer")}, ",")
 			if !retailer {
 				text += "," + value("view", "buy", "rating").Draw(t, "kind") + "," + value("paid", "Refunded").Draw(t, "state")
 			}
@@ -218,8 +220,10 @@ func FuzzOpen(f *testing.F) {
 func TestTimesOfOtherPrograms(t *testing.T) {
 	t.Parallel()
 	const want = "2010-12-01 08:26:00"
-	for _, v := range []string{"12/1/2010 8:26", "12/01/2010 08:26:00", "12/1/10 8:26", "01.12.2010 08:26", "2010-12-01T08:26:00Z",
-		"2010-12-01 08:26", "2010/12/01 8:26", "2010-12-01 10:26:00 +0200", "2010-12-01T10:26:00+02:00", "2010-12-01 08:26:00 UTC",
+	for _, v := range []string{"12/1/2010 8:26", "12/01/2010 08:26:00", "12/1/10 8:26", "01.12.2010 08:26",
+		"2010-12-01T08:26:00Z",
+		"2010-12-01 08:26", "2010/12/01 8:26", "2010-12-01 10:26:00 +0200", "2010-12-01T10:26:00+02:00",
+		"2010-12-01 08:26:00 UTC",
 		"2010-12-01 08:26:00.000", "12/1/2010 8:26 AM", "1291191960", "1291191960000", "1291191960000000", "1.29119196e9",
 		"1-Dec-2010 08:26:00", "December 1, 2010 08:26:00"} {
 		at, err := dates{}.parse(v)
@@ -227,8 +231,9 @@ func TestTimesOfOtherPrograms(t *testing.T) {
 			t.Errorf("%q is %s, %v", v, got, err)
 		}
 	}
-	for v, want := range map[string]string{"12/1/2010 12:05 PM": "2010-12-01 12:05:00", "12/1/2010 12:05 am": "2010-12-01 00:05:00",
-		"20101201": "2010-12-01 00:00:00", "31.12.69": "1969-12-31 00:00:00"} {
+	for v, want := range map[string]string{"12/1/2010 12:05 PM": "2010-12-01 12:05:00",
+		"12/1/2010 12:05 am": "2010-12-01 00:05:00",
+		"20101201":           "2010-12-01 00:00:00", "31.12.69": "1969-12-31 00:00:00"} {
 		at, err := dates{}.parse(v)
 		if got := time.UnixMilli(at).UTC().Format(time.DateTime); err != nil || got != want {
 			t.Errorf("%q is %s, %v", v, got, err)
@@ -237,7 +242,8 @@ func TestTimesOfOtherPrograms(t *testing.T) {
 	if at, err := (dates{dayFirst: true}).parse("1/12/2010 8:26"); err != nil || at != 1291191960000 {
 		t.Errorf("day first: %d, %v", at, err)
 	}
-	for _, v := range []string{"", "yesterday", "13/13/2010", "2010-02-30", "2010-12-01 25:00", "-5", "1e30", "12/1/2010 13:00 PM",
+	for _, v := range []string{"", "yesterday", "13/13/2010", "2010-02-30", "2010-12-01 25:00", "-5", "1e30",
+		"12/1/2010 13:00 PM",
 		"12/1/2010 8:26 CEST", "1/2", "0001-01-01", "2010-12-01 8"} {
 		if at, err := (dates{}).parse(v); err == nil {
 			t.Errorf("%q is %d", v, at)
@@ -247,8 +253,8 @@ func TestTimesOfOtherPrograms(t *testing.T) {
 
 func TestAmountsOfOtherPrograms(t *testing.T) {
 	t.Parallel()
-	for v, want := range map[string]float64{"2.55": 2.55, "2,55": 2.55, "1,234.5": 1234.5, "1.234,5": 1234.5, "1,234,567": 1234567,
-		"12,345": 12345, "$12.99": 12.99, "£ 1 000": 1000, "-3": -3, "1e3": 1000} {
+	for v, want := range map[string]float64{"2.55": 2.55, "2,55": 2.55, "1,234.5": 1234.5, "1.234,5": 1234.5,
+		"1,234,567": 1234567, "12,345": 12345, "$12.99": 12.99, "£ 1 000": 1000, "-3": -3, "1e3": 1000} {
 		if got, err := parseAmount(v); err != nil || math.Abs(got-want) > 1e-9 {
 			t.Errorf("%q is %v, %v", v, got, err)
 		}
@@ -263,13 +269,15 @@ func TestAmountsOfOtherPrograms(t *testing.T) {
 func TestColumnsCanBeNamed(t *testing.T) {
 	t.Parallel()
 	folder := mustWrite(t, map[string]string{"a.csv": "who;what;when;stars\nJo;X;1/2/2024;9\n"})
-	got, err := gather(folder, Options{Columns: map[string]string{"customer": "Who", "product": "what", "at": "when"}, Kind: "view",
+	got, err := gather(folder, Options{Columns: map[string]string{"customer": "Who", "product": "what", "at": "when"},
+		Kind:     "view",
 		DayFirst: true})
 	want := []string{"Jo|||X|view|||2024-02-01 00:00:00"}
 	if diff := cmp.Diff(want, got.deeds); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
-	if _, err := Open(folder, Options{}); err == nil || !strings.Contains(err.Error(), "a.csv has the columns who, what, when, stars") {
+	if _, err := Open(folder, Options{}); err == nil || !strings.Contains(err.Error(),
+		"a.csv has the columns who, what, when, stars") {
 		t.Errorf("without names: %v", err)
 	}
 }

@@ -10,13 +10,14 @@ import (
 // retail is the Online Retail data of the UCI repository, and files of the same columns: one line an
 // order line, a C before the number of an invoice that takes goods back, no customer for guests.
 func retail() layout {
-	return layout{kind: "online-retail", name: "Online Retail", read: readRetail, roles: []role{{name: "invoices", many: true,
-		columns: []string{"InvoiceNo|Invoice", "StockCode", "Quantity", "InvoiceDate"}}}}
+	return layout{kind: "online-retail", name: "Online Retail", read: readRetail,
+		roles: []role{{name: "invoices", many: true,
+			columns: []string{"InvoiceNo|Invoice", "StockCode", "Quantity", "InvoiceDate"}}}}
 }
 
 // retailServices are the codes of what is no product: postage, discounts, fees, corrections, tests.
-var retailServices = []string{"POST", "DOT", "D", "M", "S", "B", "C2", "C3", "BANK CHARGES", "CRUK", "AMAZONFEE", "ADJUST", "ADJUST2",
-	"TEST001", "TEST002"}
+var retailServices = []string{"POST", "DOT", "D", "M", "S", "B", "C2", "C3", "BANK CHARGES", "CRUK", "AMAZONFEE",
+	"ADJUST", "ADJUST2", "TEST001", "TEST002"}
 
 func readRetail(g *gathering, files map[string][]*sheet) error {
 	for _, s := range files["invoices"] {
@@ -28,8 +29,10 @@ func readRetail(g *gathering, files map[string][]*sheet) error {
 }
 
 func readInvoices(g *gathering, s *sheet) error {
-	invoice, code, quantity, date := s.find("invoiceno|invoice"), s.find("stockcode"), s.find("quantity"), s.find("invoicedate")
-	name, price, customer, country := s.find("description"), s.find("unitprice|price"), s.find("customerid"), s.find("country")
+	invoice, code, quantity, date := s.find("invoiceno|invoice"), s.find("stockcode"), s.find("quantity"),
+		s.find("invoicedate")
+	name, price, customer, country := s.find("description"), s.find("unitprice|price"), s.find("customerid"),
+		s.find("country")
 	dates, err := g.datesOf(s, date, true)
 	if err != nil {
 		return err

@@ -75,7 +75,8 @@ func readProperties(g *gathering, sheets []*sheet) error {
 // amazon is the reviews of Amazon's products, of 2018 and of 2023, and what is known of the products.
 func amazon() layout {
 	return layout{kind: "amazon-reviews", name: "Amazon reviews", read: readAmazon, roles: []role{
-		{name: "reviews", columns: []string{"overall|rating", "reviewerID|user_id", "asin|parent_asin", "unixReviewTime|timestamp"},
+		{name: "reviews", columns: []string{"overall|rating", "reviewerID|user_id", "asin|parent_asin",
+			"unixReviewTime|timestamp"},
 			many: true},
 		{name: "products", columns: []string{"parent_asin|asin", "title"}, optional: true, many: true},
 	}}
@@ -87,8 +88,9 @@ func readAmazon(g *gathering, files map[string][]*sheet) error {
 		asin, at := s.find("asin"), s.find("unixreviewtime|timestamp")
 		_, err := s.each(false, func(r *row) error {
 			g.seen++
-			d := deed{kind: shop.KindRating, customer: r.id(user), product: cmp.Or(r.id(item), r.id(asin)), value: r.stars(stars),
-				at: r.moment(at, dates{})}
+			d := deed{kind: shop.KindRating, customer: r.id(user), product: cmp.Or(r.id(item), r.id(asin)),
+				value: r.stars(stars),
+				at:    r.moment(at, dates{})}
 			if r.err != nil {
 				return r.err
 			}

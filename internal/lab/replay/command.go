@@ -150,13 +150,16 @@ func play(ctx context.Context, out *program.Output, stream string, plan Plan, g 
 }
 
 func (r Result) sentence(react bool) string {
-	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent again after a refusal)."
+	const shape = "Sent %d events of %d sessions and %d bad records in %.1f s (%.0f events/s; %d records were sent " +
+		"again after a refusal)."
 	s := fmt.Sprintf(shape, r.EventsSent, r.Sessions, r.PoisonSent, r.Seconds, r.EventsPerSecond, r.PutRetries)
 	if r.NoEvents > 0 {
-		s += fmt.Sprintf("\n%d more lines hold no event and were sent as they are; the function quarantines them.", r.NoEvents)
+		s += fmt.Sprintf("\n%d more lines hold no event and were sent as they are; the function quarantines them.",
+			r.NoEvents)
 	}
 	if react {
-		s += fmt.Sprintf("\nVisitors saw recommendations on %d pages and looked at a recommended product after %d of them (%.1f %%).", r.Shown, r.Hits,
+		s += fmt.Sprintf("\nVisitors saw recommendations on %d pages and looked at a recommended product after %d of them "+
+			"(%.1f %%).", r.Shown, r.Hits,
 			100*float64(r.Hits)/float64(max(r.Shown, 1)))
 	}
 	return s

@@ -352,21 +352,24 @@ func TestRecordedFilesAreCountedByTheirEvents(t *testing.T) {
 		return name
 	}
 	click := func(session string) string { return `{"session_id":"` + session + `","browse_history":[]}` }
-	for name, data := range map[string]string{"empty": "", "blank": "\n\n", "CSV": "timestamp,visitorid\n1433221332117,257597\n",
+	for name, data := range map[string]string{"empty": "", "blank": "\n\n",
+		"CSV":        "timestamp,visitorid\n1433221332117,257597\n",
 		"other JSON": `{"user":1}`, "a byte order mark": "\xEF\xBB\xBF"} {
 		err := checkFiles([]string{write(data)})
 		if !errors.Is(err, ErrNoEvents) {
 			t.Errorf("%s: %v", name, err)
 		}
 		command := FileCommand{Stream: envconfig.Stream{Name: "clicks"}, Files: []string{write(data)}}
-		if err := command.Run(t.Context(), &program.Output{}); !errors.Is(err, ErrNoEvents) || !errors.Is(err, program.ErrConfig) {
+		if err := command.Run(t.Context(), &program.Output{}); !errors.Is(err, ErrNoEvents) ||
+			!errors.Is(err, program.ErrConfig) {
 			t.Errorf("%s: replay file: %v", name, err)
 		}
 	}
 	if err := checkFiles([]string{write("timestamp\n"), write(click("a"))}); err != nil {
 		t.Errorf("one of two files holds an event: %v", err)
 	}
-	recording := newRecorded([]string{write("\xEF\xBB\xBF" + click("a") + "\n" + click("b") + "\r\n{\"session_id\"\n[1,2]\n[" +
+	recording := newRecorded([]string{write("\xEF\xBB\xBF" + click("a") + "\n" + click("b") +
+		"\r\n{\"session_id\"\n[1,2]\n[" +
 		click("a") + "," + click("c") + "]")})
 	defer recording.stop()
 	s := &stream{}

@@ -22,8 +22,8 @@ import (
 )
 
 // Description is the first line of the command's help.
-const Description = "Fill the shop's MySQL database. seed generates a shop in kindred's tables or in those of another " +
-	"shop system, or imports files."
+const Description = "Fill the shop's MySQL database. seed generates a shop in kindred's tables or in those of " +
+	"another shop system, or imports files."
 
 // Command is the command line.
 type Command struct {

@@ -38,7 +38,8 @@ func (i *Import) Run(ctx context.Context, out *program.Output) error {
 		return i.history(ctx, out, data.History)
 	}
 	s := data.Shop
-	content := shopdb.Content{Kind: s.Kind, Customers: s.Customers, Products: s.Products, Ratings: slices.Values(s.Ratings)}
+	content := shopdb.Content{Kind: s.Kind, Customers: s.Customers, Products: s.Products,
+		Ratings: slices.Values(s.Ratings)}
 	r, err := i.load(ctx, out, ratings(content), nil, len(s.Customers)+len(s.Products)+len(s.Ratings))
 	if err != nil {
 		return err

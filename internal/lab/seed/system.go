@@ -61,7 +61,8 @@ func (s *System) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	defer func() { _ = db.Close() }()
-	r := systemResult{Config: cfg, Products: len(plan.Products), Customers: len(plan.Customers), Reviews: len(plan.Reviews)}
+	r := systemResult{Config: cfg, Products: len(plan.Products), Customers: len(plan.Customers),
+		Reviews: len(plan.Reviews)}
 	bar := out.Bar()
 	defer bar.Close()
 	err = shopsystem.Load(ctx, db.SQL(), plan, func(rows int) {
@@ -80,7 +81,8 @@ func (s *System) Run(ctx context.Context, out *program.Output) error {
 		}
 	}
 	r.Seconds = time.Since(start).Seconds()
-	return out.Result(fmt.Sprintf("Loaded a shop of %s %s: %d customers, %d products, %d orders, %d reviews in %d rows (%.1f s).",
+	return out.Result(fmt.Sprintf("Loaded a shop of %s %s: %d customers, %d products, %d orders, %d reviews in %d rows "+
+		"(%.1f s).",
 		r.System, r.Version, r.Customers, r.Products, r.Orders, r.Reviews, r.Rows, r.Seconds), r)
 }
 

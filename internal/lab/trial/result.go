@@ -134,8 +134,10 @@ func pairs(arms []arm) (all [][2]string) {
 // Table is the result for people.
 func (r *Result) Table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Model version %s, %d sessions of simulated visitors (seed %d), the same ones with each recommender.\n", r.ModelVersion, r.Sessions, r.Seed)
-	b.WriteString("Hit rate: after how many of the pages a visitor looked at a recommended product. 95 % intervals over visitors.\n")
+	fmt.Fprintf(&b, "Model version %s, %d sessions of simulated visitors (seed %d), the same ones with each "+
+		"recommender.\n", r.ModelVersion, r.Sessions, r.Seed)
+	b.WriteString("Hit rate: after how many of the pages a visitor looked at a recommended product. 95 % intervals over " +
+		"visitors.\n")
 	for _, g := range r.Groups {
 		fmt.Fprintf(&b, "\n%s: %d sessions of %d visitors\n  %-28s %8s  %-16s %6s %6s %7s\n", g.Who, g.Sessions, g.Visitors,
 			"", "hit rate", "", "pages",

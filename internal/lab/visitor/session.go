@@ -164,8 +164,9 @@ func (s *Session) Event(now time.Time) (Click, error) {
 	s.events++
 	click := Click{EventID: s.crowd.identifier("event", s.number, s.events), SessionID: s.id}
 	e := event{
-		EventID: click.EventID, Shop: s.crowd.cfg.Shop, SessionID: s.id, City: s.city, Country: s.country, BrowseHistory: s.history,
-		OccurredAt: now.UTC().Format(time.RFC3339Nano), extras: s.extra,
+		EventID: click.EventID, Shop: s.crowd.cfg.Shop, SessionID: s.id, City: s.city, Country: s.country,
+		BrowseHistory: s.history,
+		OccurredAt:    now.UTC().Format(time.RFC3339Nano), extras: s.extra,
 	}
 	if s.customer != nil {
 		e.CustomerID = s.customer.ID

@@ -97,7 +97,8 @@ func TestSessionsGrowClickByClick(t *testing.T) {
 					if bought = bought || b.Purchased; b.Purchased && !b.InShoppingCart {
 						t.Fatalf("%s was bought from outside the cart", b.ProductCode)
 					}
-					history = append(history, activity.Browse{ProductCode: activity.ID(b.ProductCode), InShoppingCart: b.InShoppingCart})
+					history = append(history, activity.Browse{ProductCode: activity.ID(b.ProductCode),
+						InShoppingCart: b.InShoppingCart})
 				}
 				before, known := seen[c.SessionID]
 				if !known && len(history) == 0 { // the front page

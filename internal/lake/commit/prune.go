@@ -32,10 +32,12 @@ type Pruned struct {
 // order makes it safe while writers use the same folder. This happens because equal content has an
 // equal name:
 //
-//  1. the tombstone takes the manifest's place, if that is still absent. Whoever writes manifest.json first owns the
-//     folder: a writer that comes second starts over under another name, a Prune that comes second leaves the folder alone
+//  1. the tombstone takes the manifest's place, if that is still absent. Whoever writes manifest.json
+//     first owns the folder: a writer that comes second starts over under another name, a Prune that
+//     comes second leaves the folder alone
 //  2. the files go
-//  3. the tombstone goes in a later Prune, when it has the age itself: until then it stops every writer that saw the old files
+//  3. the tombstone goes in a later Prune, when it has the age itself: until then it stops every
+//     writer that saw the old files
 func (r *Repository) Prune(ctx context.Context, age time.Duration) (Pruned, error) {
 	if age < MinPruneAge {
 		return Pruned{}, fmt.Errorf("prune: age %v is less than %v", age, MinPruneAge)

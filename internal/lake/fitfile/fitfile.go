@@ -147,8 +147,9 @@ func (w *Writer) Commit(ctx context.Context, store objectstore.Store, run string
 		return err
 	}
 	w.files = append(w.files, commit.File{Path: detailsFile, DataSet: detailsFile, Rows: 1})
-	_, _, err = Repository(store).Commit(ctx, commit.Draft{Kind: Kind, Run: run, SchemaFingerprint: format, Details: details,
-		Dir: w.dir, Files: w.files})
+	_, _, err = Repository(store).Commit(ctx, commit.Draft{Kind: Kind, Run: run, SchemaFingerprint: format,
+		Details: details,
+		Dir:     w.dir, Files: w.files})
 	return err
 }
 
@@ -218,7 +219,8 @@ func (e *Export) Choose(ctx context.Context, attempt string) (chosen string, err
 		for _, kind := range []string{Products, Customers} {
 			body, _, err := e.store.Get(ctx, path.Join(e.vectors(attempt, part, kind), success))
 			if errors.Is(err, objectstore.ErrNotFound) {
-				return "", fmt.Errorf("the attempt %s at the export %s is not whole: the folder of its part %s, %s, has no file %s: %w",
+				return "", fmt.Errorf("the attempt %s at the export %s is not whole: the folder of its part %s, %s, has no file "+
+					"%s: %w",
 					attempt, e.Run, part, kind, success, ErrFits)
 			}
 			if err != nil {
@@ -229,7 +231,8 @@ func (e *Export) Choose(ctx context.Context, attempt string) (chosen string, err
 			}
 		}
 	}
-	if err := Repository(e.store).PutRecord(ctx, e.Run, attemptRecord, []byte(attempt)); err != nil && !errors.Is(err, commit.ErrRunTaken) {
+	if err := Repository(e.store).PutRecord(ctx, e.Run, attemptRecord, []byte(attempt)); err != nil &&
+		!errors.Is(err, commit.ErrRunTaken) {
 		return "", err
 	}
 	return e.Attempt(ctx)
@@ -242,7 +245,8 @@ func (e *Export) vectors(attempt, part, kind string) string {
 
 // Vectors reads what an attempt has fitted to a part, by the numbers of products and of customers, as
 // text. Its copies of files are in scratchDir (empty: the system's) meanwhile.
-func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (products, customers *vectorfile.Vectors, err error) {
+func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (products,
+	customers *vectorfile.Vectors, err error) {
 	if products, err = e.read(ctx, e.vectors(attempt, part, Products), scratchDir); err != nil {
 		return nil, nil, err
 	}
@@ -260,7 +264,8 @@ func (e *Export) read(ctx context.Context, folder, scratchDir string) (_ *vector
 		if err != nil {
 			return nil, err
 		}
-		if name := path.Base(info.Key); !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") { // Spark's marks and checksums
+		// Spark's marks and checksums
+		if name := path.Base(info.Key); !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") {
 			if err := e.fetch(ctx, info.Key, filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}

@@ -74,7 +74,8 @@ func (w *Writer) endPage(c *chunk, encoding format.Encoding, body []byte) error 
 	c.nulls += nulls
 	header := format.PageHeader{Type: format.DataPage}
 	header.DataPageHeader.Set(format.DataPageHeader{NumValues: int32(rows), Encoding: encoding,
-		DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE, Statistics: format.Statistics{NullCount: nulls}})
+		DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		Statistics: format.Statistics{NullCount: nulls}})
 	return w.writePage(c, &header, w.page)
 }
 

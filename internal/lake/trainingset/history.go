@@ -316,7 +316,8 @@ func given(s *string) string {
 }
 
 func toShopperRow(c shop.Shopper) shopperRow {
-	return shopperRow{ID: c.ID, Country: optional(c.Country), City: optional(c.City), Attributes: toAttributes(c.Attributes)}
+	return shopperRow{ID: c.ID, Country: optional(c.Country), City: optional(c.City),
+		Attributes: toAttributes(c.Attributes)}
 }
 
 func (r shopperRow) shopper() shop.Shopper {

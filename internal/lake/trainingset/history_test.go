@@ -21,7 +21,8 @@ func history(n int) *trainingset.History {
 			{Name: "tier", Text: new("gold")}}}},
 		Products: []shop.Listing{
 			{ID: "0fa91ce3e96a4bc2be4bd9ce752c3425", Name: "Nothing but a name"},
-			{ID: "😀", Name: "All", Categories: []string{"A", "B"}, Brand: "Łoś", Price: new(shop.Money(19_9900)), Currency: "EUR",
+			{ID: "😀", Name: "All", Categories: []string{"A", "B"}, Brand: "Łoś", Price: new(shop.Money(19_9900)),
+				Currency:  "EUR",
 				Available: true, Stock: new(int64(-3)), URL: "/p", Image: "/i", Attributes: []shop.Attribute{
 					{Name: "colour", Text: new("red")}, {Name: "new", Flag: new(true)}, {Name: "weight", Number: new(1.5)}}},
 		},

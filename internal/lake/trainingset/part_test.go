@@ -88,12 +88,14 @@ func TestCodedColumnsAreTheJoinedRows(t *testing.T) {
 	reader := parquet.NewGenericReader[ratingRow[int32, string]](file)
 	defer reader.Close()
 	got := make([]ratingRow[int32, string], len(ratings)+1)
-	if n, err := reader.Read(got); n != len(ratings) || err != nil && err != io.EOF { //nolint:errorlint // as the library returns it
+	n, err := reader.Read(got)
+	if n != len(ratings) || err != nil && err != io.EOF { //nolint:errorlint // as the library returns it
 		t.Fatalf("%d rows, error %v", n, err)
 	}
 	for i, r := range ratings {
 		c, p := customers[r.Customer], products[r.Product]
-		want := ratingRow[int32, string]{CustomerNumber: fromID[int32](c.ID), City: c.City, State: c.State, PostalCode: c.PostalCode,
+		want := ratingRow[int32, string]{CustomerNumber: fromID[int32](c.ID), City: c.City, State: c.State,
+			PostalCode:  c.PostalCode,
 			Country:     c.Country,
 			CreditLimit: (*int64)(c.CreditLimit), ProductCode: p.Code, ProductLine: p.Line, ProductScale: p.Scale,
 			QuantityInStock: p.QuantityInStock, BuyPrice: int64(p.BuyPrice), MSRP: int64(p.MSRP), ProductRating: r.Stars}

@@ -48,7 +48,9 @@ func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products 
 			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
 			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
 			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.Country }),
-			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) (int64, bool) { return valueOf((*int64)(c.CreditLimit)) }),
+			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) (int64, bool) {
+				return valueOf((*int64)(c.CreditLimit))
+			}),
 		},
 		ofProduct: []attribute{
 			codeKeys(keys.Product, products, func(p shop.Product) string { return p.Code }),

@@ -60,8 +60,10 @@ func TestReadRefusesWhatIsNotText(t *testing.T) {
 		}
 		_, err = Read(t.Context(), repo, m, t.TempDir())
 		var fault *text.Error
-		if !errors.As(err, &fault) || !strings.Contains(err.Error(), fmt.Sprintf("read %s of run %s: row %d: ", name, m.Run, at+1)) ||
-			!strings.Contains(err.Error(), column+" "+fault.Error()) || column != "productCode" && column != "customerNumber" && strings.Contains(err.Error(), "geheim") {
+		if !errors.As(err, &fault) || !strings.Contains(err.Error(), fmt.Sprintf("read %s of run %s: row %d: ", name,
+			m.Run, at+1)) ||
+			!strings.Contains(err.Error(), column+" "+fault.Error()) || column != "productCode" && column != "customerNumber" &&
+			strings.Contains(err.Error(), "geheim") {
 			rt.Errorf("%q in %s: %v", bad, column, err)
 		}
 	})
@@ -87,7 +89,8 @@ func spoil(rt *rapid.T, row any, bad string) string {
 }
 
 // mustDraft is a set of so many customers, products and ratings.
-func mustDraft(t *testing.T, rows int) (draft commit.Draft, customers []textCustomerRow, products []productRow[string]) {
+func mustDraft(t *testing.T, rows int) (draft commit.Draft, customers []textCustomerRow,
+	products []productRow[string]) {
 	t.Helper()
 	w := NewWriter(t.TempDir(), Keys{Customer: Text})
 	var people []shop.Customer
@@ -95,7 +98,8 @@ func mustDraft(t *testing.T, rows int) (draft commit.Draft, customers []textCust
 	for i := range rows {
 		people = append(people, shop.Customer{ID: fmt.Sprint(i + 1), Name: "Ann", City: "Łódź", Country: "Poland"})
 		goods = append(goods, shop.Product{Code: fmt.Sprint("P", i), Name: "東京", Line: "Cars", Scale: "1:10", Vendor: "V"})
-		customers, products = append(customers, toTextCustomerRow(people[i])), append(products, toProductRow[string](goods[i]))
+		customers, products = append(customers, toTextCustomerRow(people[i])),
+			append(products, toProductRow[string](goods[i]))
 	}
 	err := errors.Join(w.Customers(people), w.Products(goods))
 	for i := range rows {

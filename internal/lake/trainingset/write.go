@@ -155,7 +155,8 @@ func (w *Writer) Close() (commit.Draft, error) {
 	if err != nil {
 		return commit.Draft{}, errors.Join(err, w.Abandon())
 	}
-	return commit.Draft{Kind: Kind, SchemaFingerprint: Fingerprint(w.keys), Dir: w.dir, Files: append(files, w.others...)}, nil
+	return commit.Draft{Kind: Kind, SchemaFingerprint: Fingerprint(w.keys), Dir: w.dir, Files: append(files, w.others...)},
+		nil
 }
 
 // Abandon closes the open files. They are incomplete and must not be used.

@@ -59,7 +59,8 @@ func readArray(name string, r io.Reader) (*array, error) {
 	if _, err := io.ReadFull(r, header); err != nil {
 		return nil, fault("its header is cut off")
 	}
-	kind, order, shape := headerType.FindSubmatch(header), headerOrder.FindSubmatch(header), headerShape.FindSubmatch(header)
+	kind, order, shape := headerType.FindSubmatch(header), headerOrder.FindSubmatch(header),
+		headerShape.FindSubmatch(header)
 	if headerObject.Match(header) {
 		return nil, fault("its elements are Python objects; save text with array.astype(str), and numbers as float32")
 	}
@@ -257,7 +258,8 @@ func (c *collector) readNPZ(name string) (err error) {
 		}
 	}
 	if len(vectors) != 1 || len(ids) != 1 {
-		return fmt.Errorf("%s has %d arrays of vectors and %d of ids, want one each: %w", name, len(vectors), len(ids), ErrVectors)
+		return fmt.Errorf("%s has %d arrays of vectors and %d of ids, want one each: %w", name, len(vectors),
+			len(ids), ErrVectors)
 	}
 	if vectors[0].shape[0] != ids[0].shape[0] {
 		return fmt.Errorf("%s has %d vectors and %d ids: %w", name, vectors[0].shape[0], ids[0].shape[0], ErrVectors)

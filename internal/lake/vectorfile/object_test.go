@@ -27,7 +27,8 @@ func TestObjectsAreReadAsFiles(t *testing.T) {
 		"in/x.npy":            string(npy("<f4", "(1, 2)", false, make([]byte, 8))),
 		"in/ids":              "a\n",
 	} {
-		if _, err := store.Put(t.Context(), key, bytes.NewReader([]byte(content)), int64(len(content)), objectstore.Condition{}); err != nil {
+		if _, err := store.Put(t.Context(), key, bytes.NewReader([]byte(content)), int64(len(content)),
+			objectstore.Condition{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,7 +64,8 @@ func TestObjectsAreReadAsFiles(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"s3://", "s3://shop", "s3://shop/", "s3:///key", "s3://shop/a//b"} {
-		if _, err := ReadFrom(t.Context(), name, "", t.TempDir()); !errors.Is(err, ErrVectors) || !strings.Contains(err.Error(), "s3://bucket/key") {
+		if _, err := ReadFrom(t.Context(), name, "", t.TempDir()); !errors.Is(err, ErrVectors) ||
+			!strings.Contains(err.Error(), "s3://bucket/key") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

@@ -168,7 +168,8 @@ func (c *collector) add(at place, id string, vector []float32) error {
 		c.Dim = len(vector)
 	}
 	if len(vector) != c.Dim {
-		return fmt.Errorf("%v: the vector has %d components, and the one before it %d: %w", at, len(vector), c.Dim, ErrVectors)
+		return fmt.Errorf("%v: the vector has %d components, and the one before it %d: %w", at, len(vector),
+			c.Dim, ErrVectors)
 	}
 	for i, x := range vector {
 		if x-x != 0 { // NaN, or infinite

@@ -23,11 +23,13 @@ func vectors(ints bool) *rapid.Generator[written] {
 		if !ints {
 			id = rapid.StringN(1, 20, text.MaxID).Filter(func(s string) bool {
 				// a CSV file and a file of lines cannot hold all texts: no line breaks, no space in front
-				return text.CheckID(s) == nil && !strings.ContainsAny(s, "\r\n\v\f\u0085\u2028\u2029") && strings.TrimSpace(s) == s &&
+				return text.CheckID(s) == nil && !strings.ContainsAny(s, "\r\n\v\f\u0085\u2028\u2029") &&
+					strings.TrimSpace(s) == s &&
 					!strings.HasPrefix(s, byteOrderMark)
 			})
 		}
-		w := written{ids: rapid.SliceOfNDistinct(id, 2, 12, rapid.ID[string]).Draw(t, "ids"), dim: rapid.IntRange(2, 6).Draw(t, "dim")}
+		w := written{ids: rapid.SliceOfNDistinct(id, 2, 12, rapid.ID[string]).Draw(t, "ids"), dim: rapid.IntRange(2, 6).
+			Draw(t, "dim")}
 		for range len(w.ids) * w.dim {
 			w.x = append(w.x, rapid.Float32().Draw(t, "component"))
 		}
@@ -150,24 +152,26 @@ func TestFaultsAreNamed(t *testing.T) {
 		file, content string
 		want          []string
 	}{
-		"empty":                 {"a.csv", "", []string{"a.csv holds no vector"}},
-		"a header alone":        {"a.csv", "id,embedding\n", []string{"a.csv holds no vector"}},
-		"one column":            {"a.csv", "id\n1\n", []string{"line 1", "one column"}},
-		"no vector in header":   {"a.csv", "id,name\n1,x\n", []string{"line 1", "id and embedding"}},
-		"NaN":                   {"a.csv", "id,embedding\n1,\"[1, 2]\"\n2,\"[1, NaN]\"\n", []string{"line 3", "component 2", "finite"}},
-		"infinite":              {"a.csv", "1,\"[1, 2]\"\n2,\"[-inf, 0]\"\n", []string{"line 2", "component 1", "finite"}},
-		"too large":             {"a.csv", "1,\"[1e39, 2]\"\n", []string{"line 1", "component 1", "no number"}},
-		"no number":             {"a.csv", "1,\"[1, x]\"\n", []string{"line 1", "component 2", "no number"}},
-		"an empty component":    {"a.csv", "1,\"[1,,2]\"\n", []string{"line 1", "component 2", "no number"}},
-		"a missing component":   {"a.csv", "id,a,b\n1,1,2\n2,1\n", []string{"line 3", "2 columns, want 3"}},
-		"an empty cell":         {"a.csv", "id,a,b\n1,1,2\n2,1,\n", []string{"line 3", "component 2"}},
-		"other dimensions":      {"a.csv", "1,\"[1, 2]\"\n2,\"[1, 2, 3]\"\n", []string{"line 2", "3 components", "2"}},
-		"one component":         {"a.csv", "1,[1]\n", []string{"line 1", "1 components"}},
-		"no component":          {"a.csv", "1,[]\n", []string{"line 1", "0 components"}},
-		"printed shortened":     {"a.csv", "1,\"[1 2 ... 3]\"\n", []string{"line 1", "..."}},
-		"no brackets":           {"a.csv", "id,embedding\n1,1 2 3\n", []string{"line 2", "brackets"}},
-		"cut off":               {"a.csv", "1,\"[1, 2]\"\n2,\"[1, ", []string{"line 2", "CSV"}},
-		"twice":                 {"a.csv", "7,\"[1, 2]\"\n8,\"[1, 2]\"\n7,\"[3, 4]\"\n", []string{"line 3", "already", "line 1"}},
+		"empty":               {"a.csv", "", []string{"a.csv holds no vector"}},
+		"a header alone":      {"a.csv", "id,embedding\n", []string{"a.csv holds no vector"}},
+		"one column":          {"a.csv", "id\n1\n", []string{"line 1", "one column"}},
+		"no vector in header": {"a.csv", "id,name\n1,x\n", []string{"line 1", "id and embedding"}},
+		"NaN": {"a.csv", "id,embedding\n1,\"[1, 2]\"\n2,\"[1, NaN]\"\n",
+			[]string{"line 3", "component 2", "finite"}},
+		"infinite":            {"a.csv", "1,\"[1, 2]\"\n2,\"[-inf, 0]\"\n", []string{"line 2", "component 1", "finite"}},
+		"too large":           {"a.csv", "1,\"[1e39, 2]\"\n", []string{"line 1", "component 1", "no number"}},
+		"no number":           {"a.csv", "1,\"[1, x]\"\n", []string{"line 1", "component 2", "no number"}},
+		"an empty component":  {"a.csv", "1,\"[1,,2]\"\n", []string{"line 1", "component 2", "no number"}},
+		"a missing component": {"a.csv", "id,a,b\n1,1,2\n2,1\n", []string{"line 3", "2 columns, want 3"}},
+		"an empty cell":       {"a.csv", "id,a,b\n1,1,2\n2,1,\n", []string{"line 3", "component 2"}},
+		"other dimensions":    {"a.csv", "1,\"[1, 2]\"\n2,\"[1, 2, 3]\"\n", []string{"line 2", "3 components", "2"}},
+		"one component":       {"a.csv", "1,[1]\n", []string{"line 1", "1 components"}},
+		"no component":        {"a.csv", "1,[]\n", []string{"line 1", "0 components"}},
+		"printed shortened":   {"a.csv", "1,\"[1 2 ... 3]\"\n", []string{"line 1", "..."}},
+		"no brackets":         {"a.csv", "id,embedding\n1,1 2 3\n", []string{"line 2", "brackets"}},
+		"cut off":             {"a.csv", "1,\"[1, 2]\"\n2,\"[1, ", []string{"line 2", "CSV"}},
+		"twice": {"a.csv", "7,\"[1, 2]\"\n8,\"[1, 2]\"\n7,\"[3, 4]\"\n",
+			[]string{"line 3", "already", "line 1"}},
 		"an empty id":           {"a.csv", "1,\"[1, 2]\"\n,\"[1, 2]\"\n", []string{"line 2", "the id is empty"}},
 		"an id that is long":    {"a.csv", long + ",\"[1, 2]\"\n", []string{"line 1", "the id"}},
 		"an id with NUL":        {"a.csv", "a\x00b,\"[1, 2]\"\n", []string{"line 1", "the id"}},
@@ -175,7 +179,8 @@ func TestFaultsAreNamed(t *testing.T) {
 		"a JSON file":           {"a.json", "{}", []string{"a.json", ".parquet"}},
 		"no Parquet":            {"a.parquet", "id,embedding", []string{"a.parquet", "no Parquet"}},
 		"no archive":            {"a.npz", "PK", []string{"a.npz", ".npz"}},
-		"no ids":                {"a.npy", string(vectorsNPY(written{ids: []string{"1", "2"}, dim: 2, x: make([]float32, 4)}, 0)), []string{"no ids", ".npz"}},
+		"no ids": {"a.npy", string(vectorsNPY(written{ids: []string{"1", "2"}, dim: 2, x: make([]float32, 4)},
+			0)), []string{"no ids", ".npz"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,24 +240,28 @@ func TestNumPyFaults(t *testing.T) {
 		file, ids string
 		want      string
 	}{
-		"fewer ids":       {mustFile(t, "a.npy", good), ids("1\n"), "2 rows"},
-		"more ids":        {mustFile(t, "a.npy", good), ids("1\n2\n3"), "3 lines"},
-		"ids of a CSV":    {mustFile(t, "a.csv", []byte("1,\"[1, 2]\"\n")), ids("1\n"), "ids of its own"},
-		"integers":        {mustFile(t, "a.npy", integersNPY(w)), ids("1\n2\n"), "want floats"},
-		"pickled ids":     {archive(map[string][]byte{"v": good, "ids": npy("|O", "(2,)", false, []byte("x"))}), "", "astype(str)"},
-		"no ids":          {archive(map[string][]byte{"v": good}), "", "0 of ids"},
-		"two matrices":    {archive(map[string][]byte{"v": good, "u": good, "ids": idsNPY(w)}), "", "2 arrays of vectors"},
-		"a bias":          {archive(map[string][]byte{"v": good, "ids": idsNPY(w), "bias": npy("<f4", "(2,)", false, make([]byte, 8))}), "", "bias"},
-		"a cut array":     {mustFile(t, "a.npy", good[:len(good)-1]), ids("1\n2\n"), "needs 16 bytes"},
-		"a longer array":  {mustFile(t, "a.npy", append(slices.Clone(good), 0)), ids("1\n2\n"), "needs 16 bytes"},
-		"a broken letter": {archive(map[string][]byte{"v": good, "ids": npy("<U1", "(2,)", false, []byte{0, 0xd8, 0, 0, 1, 0, 0, 0})}), "", "row 1"},
+		"fewer ids":    {mustFile(t, "a.npy", good), ids("1\n"), "2 rows"},
+		"more ids":     {mustFile(t, "a.npy", good), ids("1\n2\n3"), "3 lines"},
+		"ids of a CSV": {mustFile(t, "a.csv", []byte("1,\"[1, 2]\"\n")), ids("1\n"), "ids of its own"},
+		"integers":     {mustFile(t, "a.npy", integersNPY(w)), ids("1\n2\n"), "want floats"},
+		"pickled ids": {archive(map[string][]byte{"v": good, "ids": npy("|O", "(2,)", false, []byte("x"))}), "",
+			"astype(str)"},
+		"no ids":       {archive(map[string][]byte{"v": good}), "", "0 of ids"},
+		"two matrices": {archive(map[string][]byte{"v": good, "u": good, "ids": idsNPY(w)}), "", "2 arrays of vectors"},
+		"a bias": {archive(map[string][]byte{"v": good, "ids": idsNPY(w), "bias": npy("<f4", "(2,)", false,
+			make([]byte, 8))}), "", "bias"},
+		"a cut array":    {mustFile(t, "a.npy", good[:len(good)-1]), ids("1\n2\n"), "needs 16 bytes"},
+		"a longer array": {mustFile(t, "a.npy", append(slices.Clone(good), 0)), ids("1\n2\n"), "needs 16 bytes"},
+		"a broken letter": {archive(map[string][]byte{"v": good, "ids": npy("<U1", "(2,)", false, []byte{0, 0xd8, 0, 0, 1, 0,
+			0, 0})}), "", "row 1"},
 	} {
 		_, err := Read(test.file, test.ids)
 		if !errors.Is(err, ErrVectors) || !strings.Contains(fmt.Sprint(err), test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	v, err := Read(mustFile(t, "a.npy", npy("<f2", "(2, 2)", false, []byte{0, 0x3c, 0, 0xc0, 1, 0, 0xff, 0x7b})), ids("1\r\n2\r\n"))
+	v, err := Read(mustFile(t, "a.npy", npy("<f2", "(2, 2)", false, []byte{0, 0x3c, 0, 0xc0, 1, 0, 0xff, 0x7b})),
+		ids("1\r\n2\r\n"))
 	if want := []float32{1, -2, 5.9604645e-8, 65504}; err != nil || !slices.Equal(v.Values, want) {
 		t.Errorf("half precision: %v, %v, want %v", v, err, want)
 	}
@@ -274,7 +283,9 @@ func TestParquetFaults(t *testing.T) {
 	name := func(n string) string { return filepath.Join(dir, n+".parquet") }
 	err := errors.Join(
 		writeParquet(name("two"), func(int) twoLists { return twoLists{1, []float32{1, 2}, []float32{1, 2}} }, 0, 1),
-		writeParquet(name("missing"), func(i int) missing { return missing{1, [][]*float32{{&one, nil}, {nil, &one}}[i]} }, 0, 1),
+		writeParquet(name("missing"), func(i int) missing {
+			return missing{1, [][]*float32{{&one, nil}, {nil, &one}}[i]}
+		}, 0, 1),
 		writeParquet(name("first"), func(int) missing { return missing{1, []*float32{nil, &one, &one}} }, 0, 1),
 		writeParquet(name("empty"), func(int) missing { return missing{1, nil} }, 0, 1),
 		writeParquet(name("large"), func(int) missing { return missing{math.MaxUint64, []*float32{&one, &one}} }, 0, 1),

@@ -244,7 +244,8 @@ var writers = []form{
 			return sparkRow{int32(id), w.vector(i)}
 		}
 		half := (len(w.ids) + 1) / 2
-		return folder, "", errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(filepath.Join(folder, "_SUCCESS"), nil, 0o600),
+		return folder, "", errors.Join(os.MkdirAll(folder, 0o700),
+			os.WriteFile(filepath.Join(folder, "_SUCCESS"), nil, 0o600),
 			writeParquet(filepath.Join(folder, "part-00000-c000.snappy.parquet"), row, 0, half),
 			writeParquet(filepath.Join(folder, "part-00001-c000.snappy.parquet"), row, half, len(w.ids)))
 	}},

@@ -30,12 +30,15 @@ func TestMetricsByHand(t *testing.T) {
 		"nothing found":             {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{6}, 3, 0, 0, 1.0 / 7},
 		"both tied, two places":     {[]float32{5, 5, 1, 1, 1, 1, 1, 99}, []int32{0, 1}, 2, 1, 1, 1},
 		"one of a tie of two":       {[]float32{5, 5, 1, 1, 1, 1, 1, 99}, []int32{1}, 2, (1 + second) / 2, 1, 0.75},
-		"a tie across the cutoff":   {[]float32{9, 5, 5, 5, 1, 1, 1, 99}, []int32{2}, 2, second / 3, 1.0 / 3, (1.0/2 + 1.0/3 + 1.0/4) / 3},
-		"two of a tie of three":     {[]float32{5, 5, 5, 1, 1, 1, 1, 5}, []int32{0, 1}, 1, 2.0 / 3, 1.0 / 3, (1 + 1 + 0.5) / 3},
-		"no number is last":         {[]float32{nan, nan, 5, 1, 1, 1, 1, 99}, []int32{0}, 7, (1/math.Log2(7) + 1/math.Log2(8)) / 2, 1, (1.0/6 + 1.0/7) / 2},
-		"relevant but seen":         {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{7}, 3, 0, 0, 0},
-		"one of two seen":           {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{0, 7}, 3, 1 / (1 + second), 0.5, 1},
-		"all alike":                 {make([]float32, 8), []int32{4}, 1, 1.0 / 7, 1.0 / 7, (1 + 1.0/2 + 1.0/3 + 1.0/4 + 1.0/5 + 1.0/6 + 1.0/7) / 7},
+		"a tie across the cutoff": {[]float32{9, 5, 5, 5, 1, 1, 1, 99}, []int32{2}, 2, second / 3, 1.0 / 3,
+			(1.0/2 + 1.0/3 + 1.0/4) / 3},
+		"two of a tie of three": {[]float32{5, 5, 5, 1, 1, 1, 1, 5}, []int32{0, 1}, 1, 2.0 / 3, 1.0 / 3, (1 + 1 + 0.5) / 3},
+		"no number is last": {[]float32{nan, nan, 5, 1, 1, 1, 1, 99}, []int32{0}, 7,
+			(1/math.Log2(7) + 1/math.Log2(8)) / 2, 1, (1.0/6 + 1.0/7) / 2},
+		"relevant but seen": {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{7}, 3, 0, 0, 0},
+		"one of two seen":   {[]float32{9, 8, 7, 6, 5, 4, 3, 99}, []int32{0, 7}, 3, 1 / (1 + second), 0.5, 1},
+		"all alike": {make([]float32, 8), []int32{4}, 1, 1.0 / 7, 1.0 / 7,
+			(1 + 1.0/2 + 1.0/3 + 1.0/4 + 1.0/5 + 1.0/6 + 1.0/7) / 7},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

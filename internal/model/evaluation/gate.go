@@ -29,7 +29,8 @@ func (n Named) Row() modelversion.Row {
 	low, high := Interval(n.Scores.NDCG10)
 	return modelversion.Row{Name: n.Name, NDCG10: Mean(n.Scores.NDCG10), Recall10: Mean(n.Scores.Recall10), Low: low,
 		High:   high,
-		NDCG20: Mean(n.Scores.NDCG20), Recall20: Mean(n.Scores.Recall20), MRR: Mean(n.Scores.Reciprocal), Coverage: n.Scores.Coverage}
+		NDCG20: Mean(n.Scores.NDCG20), Recall20: Mean(n.Scores.Recall20), MRR: Mean(n.Scores.Reciprocal),
+		Coverage: n.Scores.Coverage}
 }
 
 // Judge compares a model with the baselines. It passes only if its NDCG@10 beats every baseline's

@@ -76,7 +76,8 @@ func best(list []modelversion.Neighbour, most int) []modelversion.Neighbour {
 
 // RowNeighbours sums up the neighbours of what each of the rows has, without what it has, and keeps the
 // best ones, at most so many, best first. The lists of other rows are nil. A nil rows is all.
-func RowNeighbours(m *ials.Matrix, near [][]modelversion.Neighbour, most, threads int, rows []int32) [][]modelversion.Neighbour {
+func RowNeighbours(m *ials.Matrix, near [][]modelversion.Neighbour, most, threads int,
+	rows []int32) [][]modelversion.Neighbour {
 	if rows == nil {
 		for r := range m.Rows {
 			rows = append(rows, int32(r))

@@ -42,7 +42,8 @@ func TestSplitByTime(t *testing.T) {
 	)
 	before := slices.Clone(ratings)
 	c := Split(ratings, 1)
-	for customer, want := range map[int32][]int32{1: {1, 7}, 2: nil, 3: nil, 4: {0}, 5: {2, 3, 4}, 6: nil, 7: {9}, 8: {8, 9}} {
+	for customer, want := range map[int32][]int32{1: {1, 7}, 2: nil, 3: nil, 4: {0}, 5: {2, 3, 4}, 6: nil,
+		7: {9}, 8: {8, 9}} {
 		if got := products(c.Held, customer); !slices.Equal(got, want) {
 			t.Errorf("customer %d: held out %v, want %v", customer, got, want)
 		}

@@ -41,7 +41,8 @@ func (m *Model) User(u int) []float32 { return m.Users[u*m.Dim : (u+1)*m.Dim] }
 func (m *Model) Item(i int) []float32 { return m.Items[i*m.Dim : (i+1)*m.Dim] }
 
 func (c Config) validate() error {
-	if c.Dim <= 0 || c.Epochs <= 0 || !(c.Alpha0 > 0) || !(c.Lambda > 0) || !modelversion.Finite(c.Alpha0, c.Lambda, c.Nu) {
+	if c.Dim <= 0 || c.Epochs <= 0 || !(c.Alpha0 > 0) || !(c.Lambda > 0) || !modelversion.Finite(c.Alpha0,
+		c.Lambda, c.Nu) {
 		return fmt.Errorf("train with dim %d, %d epochs, alpha0 %g, lambda %g, nu %g: %w", c.Dim, c.Epochs, c.Alpha0,
 			c.Lambda, c.Nu, ErrInvalid)
 	}
@@ -52,8 +53,8 @@ func (c Config) validate() error {
 // bits on every machine with the same Kernel, whatever Threads is. Fit chooses the basis of the
 // vectors, so only their inner products have a meaning. Rows and columns without interactions
 // get zero vectors. progress, if not nil, is called after each epoch. Its argument loss computes
-// Loss at that moment, and costs nothing unless it is called. An error is ErrNoInteractions, ErrInvalid, ErrSingular or the
-// context's.
+// Loss at that moment, and costs nothing unless it is called. An error is ErrNoInteractions,
+// ErrInvalid, ErrSingular or the context's.
 func Fit(ctx context.Context, m *Matrix, cfg Config, progress func(epoch int, loss func() float64)) (*Model, error) {
 	return fit(ctx, chooseKernels(), m, cfg, progress)
 }

@@ -6,7 +6,8 @@ import "runtime"
 func goKernels() *kernels {
 	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale,
 		combine: goCombine,
-		columns: goColumns, finish: goFinish, settle: goSettle, dot64: dot[float64], axpy64: axpy[float64], rotate64: goRotate64}
+		columns: goColumns, finish: goFinish, settle: goSettle, dot64: dot[float64], axpy64: axpy[float64],
+		rotate64: goRotate64}
 }
 
 func goTile(c, a []lane, o int, b []lane, subtract bool) {

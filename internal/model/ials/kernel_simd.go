@@ -106,7 +106,8 @@ func columnsAVX(out *lane, rows []lane, x *lane) {
 func finishAVX(u []lane, stride, count int, l *lane) {
 	l00 := archsimd.BroadcastFloat32x8(l[0])
 	l10, l11 := archsimd.BroadcastFloat32x8(l[4]), archsimd.BroadcastFloat32x8(l[5])
-	l20, l21, l22 := archsimd.BroadcastFloat32x8(l[8]), archsimd.BroadcastFloat32x8(l[9]), archsimd.BroadcastFloat32x8(l[10])
+	l20, l21, l22 := archsimd.BroadcastFloat32x8(l[8]), archsimd.BroadcastFloat32x8(l[9]),
+		archsimd.BroadcastFloat32x8(l[10])
 	l30, l31 := archsimd.BroadcastFloat32x8(l[12]), archsimd.BroadcastFloat32x8(l[13])
 	l32, l33 := archsimd.BroadcastFloat32x8(l[14]), archsimd.BroadcastFloat32x8(l[15])
 	for q := range count {

@@ -35,7 +35,8 @@ func (r *Ridge) Add(x, y []float32, weight float64) {
 
 // Clone is r with rows of its own.
 func (r *Ridge) Clone() *Ridge {
-	return &Ridge{from: r.from, to: r.to, gram: append([]float64(nil), r.gram...), right: append([]float64(nil), r.right...)}
+	return &Ridge{from: r.from, to: r.to, gram: append([]float64(nil), r.gram...),
+		right: append([]float64(nil), r.right...)}
 }
 
 // Solve returns E, from × to. lambda is above 0. An error is ErrSingular.

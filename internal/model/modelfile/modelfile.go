@@ -80,7 +80,8 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 	if err != nil {
 		return false, fmt.Errorf("write version %s: %w", v.ID, err)
 	}
-	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint(format), Dir: dir,
+	_, changed, err = repo.Commit(ctx, commit.Draft{Kind: Kind, Run: v.ID, SchemaFingerprint: schemaFingerprint(format),
+		Dir:    dir,
 		Source: source{v.TrainingRun, v.TrainerVersion, v.Input, v.Learned, v.Shop},
 		Files:  files})
 	if err != nil {

@@ -21,8 +21,9 @@ import (
 
 func version() *modelversion.Version {
 	return &modelversion.Version{
-		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Learned: "cd34", Previous: "m0123456789abcdd", TrainerVersion: "7",
-		TrainedAt: time.Now(),
+		ID: "m0123456789abcde", TrainingRun: "run1", Input: "ab12", Learned: "cd34", Previous: "m0123456789abcdd",
+		TrainerVersion: "7",
+		TrainedAt:      time.Now(),
 		Items: []modelversion.Item{
 			{Code: "S10", Name: "Ford", Line: "Cars", QuantityInStock: 12, Positives: 3, Origin: modelversion.OriginTrained,
 				Vector: []float32{1, 2}},
@@ -193,7 +194,8 @@ func TestRulesForWhatWasBoughtAreKept(t *testing.T) {
 	t.Parallel()
 	plain, want := version(), version()
 	want.Shop = "books"
-	want.Repeats = &modelversion.Repeats{Rule: 30 * 24 * 3600, Categories: map[string]modelversion.Repeat{"Planes": modelversion.RepeatShow}}
+	want.Repeats = &modelversion.Repeats{Rule: 30 * 24 * 3600,
+		Categories: map[string]modelversion.Repeat{"Planes": modelversion.RepeatShow}}
 	want.Items[0].Repeat, want.Items[1].Repeat = want.Repeats.Rule, modelversion.RepeatShow
 	want.Customers[0].Last, want.Customers[0].Count = []int64{1_770_000_000, 0}, []int32{2, 1}
 	hashes := map[string]string{}
@@ -216,7 +218,8 @@ func TestRulesForWhatWasBoughtAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+		if diff := cmp.Diff(v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{},
+			"TrainedAt")); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -264,7 +267,8 @@ func TestNeighboursAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(of.v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{}, "TrainedAt")); diff != "" {
+		if diff := cmp.Diff(of.v, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{},
+			"TrainedAt")); diff != "" {
 			t.Error(diff)
 		}
 	}

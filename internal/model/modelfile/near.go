@@ -45,7 +45,8 @@ func readLists(name string) ([][]modelversion.Neighbour, error) {
 	lists := make([][]modelversion.Neighbour, len(rows))
 	for i, r := range rows {
 		if len(r.Items) != len(r.Weights) {
-			return nil, fmt.Errorf("row %d has %d neighbours with %d weights: %w", i, len(r.Items), len(r.Weights), modelversion.ErrInvalid)
+			return nil, fmt.Errorf("row %d has %d neighbours with %d weights: %w", i, len(r.Items), len(r.Weights),
+				modelversion.ErrInvalid)
 		}
 		for j, item := range r.Items {
 			lists[i] = append(lists[i], modelversion.Neighbour{Item: item, Weight: r.Weights[j]})

@@ -46,7 +46,8 @@ func readRepeats(v *modelversion.Version, rules, purchases string) error {
 	}
 	rows, err := readRows(purchases, fromPurchaseRow)
 	if err == nil && len(rows) != len(v.Customers) {
-		err = fmt.Errorf("it has %d rows, not one for each of %d customers: %w", len(rows), len(v.Customers), modelversion.ErrInvalid)
+		err = fmt.Errorf("it has %d rows, not one for each of %d customers: %w", len(rows), len(v.Customers),
+			modelversion.ErrInvalid)
 	}
 	if err != nil {
 		return fmt.Errorf("read purchases: %w", err)

@@ -30,14 +30,16 @@ func (v *Version) validateNear() error {
 		}
 		return nil
 	}
-	if v.Solver.Kind != KindModel || v.Solver.Neighbours <= 0 || !(v.Solver.NearWeight >= 0) || !(v.Solver.SimilarWeight >= 0) ||
+	if v.Solver.Kind != KindModel || v.Solver.Neighbours <= 0 || !(v.Solver.NearWeight >= 0) ||
+		!(v.Solver.SimilarWeight >= 0) ||
 		!Finite(v.Solver.NearWeight, v.Solver.SimilarWeight) {
-		return fmt.Errorf("it has neighbours, and its solver is of kind %q with %d neighbours of weight %g, and %g for similar items",
+		return fmt.Errorf("it has neighbours, and its solver is of kind %q with %d neighbours of weight %g, and %g for "+
+			"similar items",
 			v.Solver.Kind, v.Solver.Neighbours, v.Solver.NearWeight, v.Solver.SimilarWeight)
 	}
 	if len(v.Near.Items) != len(v.Items) || len(v.Near.Customers) != len(v.Customers) {
-		return fmt.Errorf("it has %d lists of neighbours for %d items, and %d for %d customers", len(v.Near.Items), len(v.Items),
-			len(v.Near.Customers), len(v.Customers))
+		return fmt.Errorf("it has %d lists of neighbours for %d items, and %d for %d customers", len(v.Near.Items),
+			len(v.Items), len(v.Near.Customers), len(v.Customers))
 	}
 	for _, of := range []struct {
 		what  string

@@ -13,7 +13,8 @@ import (
 func anyRepeat() *rapid.Generator[Repeat] {
 	return rapid.Custom(func(t *rapid.T) Repeat {
 		hours := rapid.Int64Range(1, 24*365*3).Draw(t, "hours")
-		return rapid.SampledFrom([]Repeat{RepeatHide, RepeatShow, Repeat(hours * 3600), Repeat(hours * 24 * 3600)}).Draw(t, "rule")
+		return rapid.SampledFrom([]Repeat{RepeatHide, RepeatShow, Repeat(hours * 3600), Repeat(hours * 24 * 3600)}).
+			Draw(t, "rule")
 	})
 }
 
@@ -26,12 +27,14 @@ func TestARuleIsItsText(t *testing.T) {
 			t.Fatalf("%s is read as %s, %v", rule, back, err)
 		}
 	})
-	for text, want := range map[string]Repeat{"after=36h": 36 * 3600, "after=2w": 14 * 24 * 3600, "after=30d": 30 * 24 * 3600} {
+	for text, want := range map[string]Repeat{"after=36h": 36 * 3600, "after=2w": 14 * 24 * 3600,
+		"after=30d": 30 * 24 * 3600} {
 		if got, err := ParseRepeat(text); err != nil || got != want {
 			t.Errorf("%s: %d, %v", text, got, err)
 		}
 	}
-	for _, bad := range []string{"", "after", "after=", "after=d", "after=0d", "after=-1d", "after=30", "after=30m", "after=999999w", "0.5", "Hide"} {
+	for _, bad := range []string{"", "after", "after=", "after=d", "after=0d", "after=-1d", "after=30", "after=30m",
+		"after=999999w", "0.5", "Hide"} {
 		if rule, err := ParseRepeat(bad); err == nil {
 			t.Errorf("%q is read as %s", bad, rule)
 		}
@@ -59,11 +62,13 @@ func TestRulesOfAShop(t *testing.T) {
 		want  *Repeats
 		fails bool
 	}{
-		"none":               {nil, nil, false},
-		"hide":               {[]string{"hide"}, nil, false},
-		"show":               {[]string{"show"}, &Repeats{Rule: RepeatShow}, false},
-		"a category":         {[]string{"Tea=after=2w"}, &Repeats{Categories: map[string]Repeat{"Tea": 14 * 24 * 3600}}, false},
-		"odd categories":     {[]string{"after=show", "a=b=hide", "show"}, &Repeats{Rule: RepeatShow, Categories: map[string]Repeat{"after": RepeatShow, "a=b": RepeatHide}}, false},
+		"none": {nil, nil, false},
+		"hide": {[]string{"hide"}, nil, false},
+		"show": {[]string{"show"}, &Repeats{Rule: RepeatShow}, false},
+		"a category": {[]string{"Tea=after=2w"}, &Repeats{Categories: map[string]Repeat{"Tea": 14 * 24 * 3600}},
+			false},
+		"odd categories": {[]string{"after=show", "a=b=hide", "show"}, &Repeats{Rule: RepeatShow,
+			Categories: map[string]Repeat{"after": RepeatShow, "a=b": RepeatHide}}, false},
 		"two for the shop":   {[]string{"show", "after=1d"}, nil, true},
 		"two for a category": {[]string{"Tea=show", "Tea=hide"}, nil, true},
 		"a weight":           {[]string{"0.5"}, nil, true},
@@ -82,7 +87,8 @@ func TestRulesOfAShop(t *testing.T) {
 		}
 	}
 	rules := Repeats{Rule: RepeatShow, Categories: map[string]Repeat{"Tea": RepeatHide, "Cups": 3600}}
-	if a, b, c := rules.Of([]string{"new", "Cups", "Tea"}), rules.Of(nil), (*Repeats)(nil).Of([]string{"Tea"}); a != 3600 || b != RepeatShow || c != RepeatHide {
+	if a, b, c := rules.Of([]string{"new", "Cups", "Tea"}), rules.Of(nil), (*Repeats)(nil).
+		Of([]string{"Tea"}); a != 3600 || b != RepeatShow || c != RepeatHide {
 		t.Errorf("%s, %s, %s", a, b, c)
 	}
 }

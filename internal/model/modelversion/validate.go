@@ -56,7 +56,8 @@ func (v *Version) Validate() error {
 			return fault("the id of a customer (row %d) %v", i, err)
 		}
 		if n := len(customer.Rated); v.Repeats != nil && (len(customer.Last) != n || len(customer.Count) != n) {
-			return fault("a customer (row %d) has %d products with %d times and %d counts", i, n, len(customer.Last), len(customer.Count))
+			return fault("a customer (row %d) has %d products with %d times and %d counts", i, n, len(customer.Last),
+				len(customer.Count))
 		}
 		if i > 0 && text.CompareIDs(customer.ID, v.Customers[i-1].ID) <= 0 {
 			return fault("a customer (row %d) is out of order or there twice", i)

@@ -43,7 +43,8 @@ func TestMeasureListsAsMeasureDoes(t *testing.T) {
 // TestClickedKeepsWhatIsClicked drops the items that nobody clicked, and Unknown stays unknown.
 func TestClickedKeepsWhatIsClicked(t *testing.T) {
 	t.Parallel()
-	l := &Log{Items: []string{"a", "b", "c"}, Sessions: []Session{{Items: []int32{2, Unknown, 0, 2}, Times: []float64{1, 2, 3, 4}}}}
+	l := &Log{Items: []string{"a", "b", "c"}, Sessions: []Session{{Items: []int32{2, Unknown, 0, 2},
+		Times: []float64{1, 2, 3, 4}}}}
 	c := l.Clicked()
 	if !slices.Equal(c.Items, []string{"c", "a"}) || !slices.Equal(c.Sessions[0].Items, []int32{0, Unknown, 1, 0}) {
 		t.Errorf("got %+v", c)

@@ -107,7 +107,9 @@ func ItemToItem(train *Log, threads int) Ranker {
 		sessions[i] = distinct(own)
 	}
 	return byLast(pairing{longest: everyPair, most: allNeighbours, weight: func(int) float64 { return 1 },
-		scale: func(from, to float64) float64 { return math.Sqrt(from * to) }}.neighbours(sessions, len(train.Items), threads))
+		scale: func(from, to float64) float64 {
+			return math.Sqrt(from * to)
+		}}.neighbours(sessions, len(train.Items), threads))
 }
 
 // RuleOptions are the hyperparameters of SequentialRules.

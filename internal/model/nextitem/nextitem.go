@@ -97,14 +97,15 @@ func (l *Log) Clicked() *Log {
 // package canonical. No item of l may be Unknown.
 func (l *Log) Ordered() *Log {
 	items := len(l.Items)
-	g := &canonical.Graph{Colours: make([]uint64, items+len(l.Sessions)), Edges: func(edge func(a, b int32, label uint64)) {
-		for s, session := range l.Sessions {
-			for i, item := range session.Items {
-				label := evaluation.Mix(evaluation.Mix(uint64(i)+1) + uint64(int64(session.Times[i]*1000)))
-				edge(item, int32(items+s), label)
+	g := &canonical.Graph{Colours: make([]uint64, items+len(l.Sessions)),
+		Edges: func(edge func(a, b int32, label uint64)) {
+			for s, session := range l.Sessions {
+				for i, item := range session.Items {
+					label := evaluation.Mix(evaluation.Mix(uint64(i)+1) + uint64(int64(session.Times[i]*1000)))
+					edge(item, int32(items+s), label)
+				}
 			}
-		}
-	}}
+		}}
 	for i := range g.Colours {
 		if i >= items {
 			g.Colours[i] = 1

@@ -39,7 +39,8 @@ func mustLog(t *testing.T, items, sessions int, seed uint64) *Log {
 
 func mustBlend(t *testing.T, train *Log, pairs PairOptions, w Weights) *Blend {
 	t.Helper()
-	f, err := NewFactors(t.Context(), train, FactorOptions{Dim: 8, Alpha0: 0.05, Lambda: 0.02, Epochs: 4}, 1, 2, func(int) {})
+	f, err := NewFactors(t.Context(), train, FactorOptions{Dim: 8, Alpha0: 0.05, Lambda: 0.02, Epochs: 4}, 1, 2,
+		func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +239,8 @@ func TestRatioOfTheSame(t *testing.T) {
 	if b := RatioBounds(answers, []Answer{{Session: 0}, {Session: 0}, {Session: 3}}); b.HitRate.High != most {
 		t.Errorf("ratio to nothing is %+v", b)
 	}
-	if b := NewBounds(answers); !(b.HitRate.Low < NewFigures(answers).HitRate && NewFigures(answers).HitRate < b.HitRate.High) {
+	if b := NewBounds(answers); !(b.HitRate.Low < NewFigures(answers).HitRate &&
+		NewFigures(answers).HitRate < b.HitRate.High) {
 		t.Errorf("bounds are %+v", b)
 	}
 }

@@ -50,7 +50,9 @@ var (
 		{of: func(o *BlendOptions) *float64 { return &o.Weights.Again }, values: amounts},
 		{of: func(o *BlendOptions) *float64 { return &o.Weights.Memory }, values: shares},
 		{of: func(o *BlendOptions) *float64 { return &o.Weights.Last }, values: append([]float64{-1}, amounts...)},
-		{of: func(o *BlendOptions) *float64 { return &o.Weights.View }, values: []float64{0.25, 0.5, 1, 2, 4, 8, 16}, dense: true},
+		{of: func(o *BlendOptions) *float64 {
+			return &o.Weights.View
+		}, values: []float64{0.25, 0.5, 1, 2, 4, 8, 16}, dense: true},
 		{of: func(o *BlendOptions) *float64 { return &o.Weights.Recency }, values: shares, dense: true},
 		{of: func(o *BlendOptions) *float64 { return &o.Pairs.Gap }, values: shares, pairs: true},
 		{of: func(o *BlendOptions) *float64 { return &o.Pairs.Earlier }, values: []float64{0, 0.25, 0.5, 1}, pairs: true},

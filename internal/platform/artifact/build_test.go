@@ -81,7 +81,8 @@ func TestVetKnowsTheTags(t *testing.T) {
 			t.Errorf("what is deployed is built without the tag %s", tag)
 		}
 	}
-	if want := "go vet -tags " + strings.Join(ours, ",") + " ./jobs/... ./lambdas/...\n"; !strings.Contains(string(makefile), want) {
+	if want := "go vet -tags " + strings.Join(ours, ",") + " ./jobs/... ./lambdas/...\n"; !strings.Contains(
+		string(makefile), want) {
 		t.Errorf("the Makefile lacks %q", want)
 	}
 }

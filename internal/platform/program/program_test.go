@@ -64,7 +64,8 @@ func TestHelpOfVersionOnly(t *testing.T) {
 	t.Parallel()
 	var out, problems bytes.Buffer
 	code := program.Run(t.Context(), "thing", "Does a thing.", &versionOnly{}, []string{"--help"}, &out, &problems)
-	if help := out.String(); code != 0 || !strings.Contains(help, "--version") || !strings.Contains(help, "Show this help.") ||
+	if help := out.String(); code != 0 || !strings.Contains(help, "--version") ||
+		!strings.Contains(help, "Show this help.") ||
 		strings.Contains(help, "--json") || strings.Contains(help, "--verbose") {
 		t.Errorf("exit code %d, help %q, stderr %q", code, help, problems.String())
 	}

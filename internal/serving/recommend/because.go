@@ -28,7 +28,9 @@ const noItem = -1
 
 // weightOf is what a list says of an item, 0 if nothing.
 func weightOf(list []modelversion.Neighbour, item int32) float32 {
-	at, ok := slices.BinarySearchFunc(list, item, func(n modelversion.Neighbour, item int32) int { return cmp.Compare(n.Item, item) })
+	at, ok := slices.BinarySearchFunc(list, item, func(n modelversion.Neighbour, item int32) int {
+		return cmp.Compare(n.Item, item)
+	})
 	if !ok {
 		return 0
 	}

@@ -77,7 +77,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 //
 // An answer leaves out the products that the session has looked at or put into the cart, those that
 // the customer has rated or bought, unless the version's rules show them again, and those that cannot
-// be bought: a recommendation shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the event already.)
+// be bought: a recommendation shows what the visitor has not seen. (A page that wants to remind of
+// viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil

@@ -27,7 +27,8 @@ func event(customer, country string, history ...string) *activity.Event {
 	}
 	for _, code := range history { // a trailing + puts it into the cart
 		bare, inCart := strings.CutSuffix(code, "+")
-		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(bare), Quantity: 1, InShoppingCart: inCart})
+		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(bare), Quantity: 1,
+			InShoppingCart: inCart})
 	}
 	return e
 }
@@ -107,8 +108,9 @@ func TestPopularityVersionAnswersByPopularity(t *testing.T) {
 	t.Parallel()
 	v := recommendtest.Version("m1")
 	v.Solver.Kind, v.Report.Verdict = modelversion.KindPopularity, modelversion.PopularityVerdict("")
-	events := []*activity.Event{event("", ""), event("", "France"), event("", "France", "nothing", "L2_03", "L1_02+", "gone"),
-		event(recommendtest.CustomerOfLine1, "Peru", "L3_05"), event("999", ""), event(recommendtest.CustomerOfAll, "")}
+	events := []*activity.Event{event("", ""), event("", "France"), event("", "France", "nothing", "L2_03",
+		"L1_02+", "gone"), event(recommendtest.CustomerOfLine1, "Peru", "L3_05"), event("999", ""),
+		event(recommendtest.CustomerOfAll, "")}
 	answers, err := recommend.New(recommendtest.NewStore(v)).Batch(t.Context(), events)
 	if err != nil {
 		t.Fatal(err)
@@ -458,7 +460,8 @@ func newFixedStore(dim int) *fixedStore {
 		}
 		return v
 	}
-	s := &fixedStore{found: recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{}}}
+	s := &fixedStore{found: recommend.Lookup{Items: map[string]recommend.Item{},
+		Customers: map[string]recommend.Customer{}}}
 	s.model = recommend.Model{Version: "m1", Solver: modelversion.Solver{Dim: dim, Alpha0: 0.1, Lambda: 0.01, Nu: 1,
 		ViewWeight: 1, CartWeight: 4, Items: 800, Gram: make([]float32, dim*dim)}}
 	for i := range dim {

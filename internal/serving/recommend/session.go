@@ -133,7 +133,8 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neigh
 }
 
 func (s *session) search(at time.Time) Search {
-	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen, Limit: recommendedItems}
+	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen,
+		Limit: recommendedItems}
 }
 
 // items turns what the search found into the answer's list.

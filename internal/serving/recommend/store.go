@@ -47,8 +47,9 @@ type Search struct {
 	Vector []float32 // query vector; nil asks for the popularity order
 	// Added is what the neighbours of the session's products and of the customer add to the scores of
 	// some products, each of them once. The popularity order does without.
-	Added    []modelversion.Neighbour
-	Customer *string   // leave out what this customer has rated, as the version's rules say; nil: leave out nobody's ratings
+	Added []modelversion.Neighbour
+	// leave out what this customer has rated, as the version's rules say; nil: leave out nobody's ratings
+	Customer *string
 	At       time.Time // when it is asked: what was bought long enough before comes back
 	Exclude  []string  // product codes to leave out
 	Limit    int

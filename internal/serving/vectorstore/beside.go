@@ -25,7 +25,8 @@ func Beside(cfg envconfig.PGVector, shop string) (envconfig.PGVector, error) {
 	name := at.Database + "_" + shop
 	const longest = 63 // PostgreSQL cuts longer names off
 	if len(name) > longest {
-		return cfg, fmt.Errorf("the database %s would have a name of more than %d bytes; set PGVECTOR_DSN to a database of the shop's own",
+		return cfg, fmt.Errorf("the database %s would have a name of more than %d bytes; set PGVECTOR_DSN to a database of "+
+			"the shop's own",
 			name, longest)
 	}
 	switch u, err := url.Parse(cfg.DSN); {
@@ -52,7 +53,8 @@ func CreateDatabase(ctx context.Context, cfg, other envconfig.PGVector) error {
 	}
 	defer s.Close()
 	var there bool
-	if err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, at.Database).Scan(&there); err != nil {
+	if err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, at.Database).
+		Scan(&there); err != nil {
 		return fmt.Errorf("look for database %s: %w", at.Database, err)
 	}
 	if there {
@@ -65,7 +67,8 @@ func CreateDatabase(ctx context.Context, cfg, other envconfig.PGVector) error {
 	case errors.As(err, &state) && state.Code == "42P04": // somebody else was first
 		return nil
 	case denied(err):
-		return fmt.Errorf("the user of PGVECTOR_DSN may not make the shop's database; run `%s` as one who may: %w", create, err)
+		return fmt.Errorf("the user of PGVECTOR_DSN may not make the shop's database; run `%s` as one who may: %w", create,
+			err)
 	case err != nil:
 		return fmt.Errorf("make database %s: %w", at.Database, err)
 	}

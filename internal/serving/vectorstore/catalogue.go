@@ -142,7 +142,8 @@ type CatalogueResult struct {
 // the time, and hides the products that are gone: those of that catalogue and those of the loaded
 // versions. What a later write has said of a field stays. All of it is one transaction, which may be
 // repeated. Errors: ErrShrink, ErrOtherShop and ErrOlderReading, with nothing written.
-func (s *Store) WriteCatalogue(ctx context.Context, c Catalogue, o CatalogueOptions) (result CatalogueResult, err error) {
+func (s *Store) WriteCatalogue(ctx context.Context, c Catalogue, o CatalogueOptions) (result CatalogueResult,
+	err error) {
 	c.ReadAt = c.ReadAt.Truncate(time.Microsecond)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		before, err := readCatalogue(ctx, tx, c, o)
@@ -181,14 +182,17 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 	if err != nil {
 		return before, unmigrated(err)
 	}
-	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT `+shopSQL+` FROM kindred.model_version v JOIN kindred.live USING (version)), '')`).Scan(&live)
+	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT `+shopSQL+
+		` FROM kindred.model_version v JOIN kindred.live USING (version)), '')`).Scan(&live)
 	switch {
 	case err != nil:
 		return before, err
 	case envconfig.OtherShop(live, c.Shop):
-		return before, fmt.Errorf("%w: the shop %s is live there, and these are the products of the shop %s", ErrOtherShop, live, c.Shop)
+		return before, fmt.Errorf("%w: the shop %s is live there, and these are the products of the shop %s", ErrOtherShop,
+			live, c.Shop)
 	case envconfig.OtherShop(shop, c.Shop) && !o.ReplaceShop:
-		return before, fmt.Errorf("%w: it has the products of the shop %s, and these are of the shop %s; to give up the former, run once "+
+		return before, fmt.Errorf("%w: it has the products of the shop %s, and these are of the shop %s; to give up the "+
+			"former, run once "+
 			"with --replace-shop", ErrOtherShop, shop, c.Shop)
 	case envconfig.OtherShop(shop, c.Shop):
 		before.products, before.available = 0, 0
@@ -234,7 +238,8 @@ func publishedOnly(ctx context.Context, tx pgx.Tx) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, `SELECT code FROM `+schema+`.item i WHERE NOT EXISTS (SELECT FROM kindred.catalogue_product c WHERE c.id = i.code)`)
+		items = append(items, `SELECT code FROM `+schema+
+			`.item i WHERE NOT EXISTS (SELECT FROM kindred.catalogue_product c WHERE c.id = i.code)`)
 	}
 	if len(items) == 0 {
 		return nil, nil
@@ -321,7 +326,8 @@ func (before catalogued) shrunk(now CatalogueResult, most float64) error {
 		problems = append(problems, fmt.Sprintf("it lacks %d of the %d products that were known", now.Gone, known))
 	}
 	if float64(now.Available) < (1-most)*float64(before.available) {
-		problems = append(problems, fmt.Sprintf("%d products can be bought, and %d could be before", now.Available, before.available))
+		problems = append(problems, fmt.Sprintf("%d products can be bought, and %d could be before", now.Available,
+			before.available))
 	}
 	if now.Available == 0 && most < 1 {
 		problems = append(problems, "no product can be bought, so nothing could be recommended")
@@ -329,7 +335,8 @@ func (before catalogued) shrunk(now CatalogueResult, most float64) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s; nothing was written; look at the shop, then run once with --accept-shrink", ErrShrink, strings.Join(problems, "; "))
+	return fmt.Errorf("%w: %s; nothing was written; look at the shop, then run once with --accept-shrink", ErrShrink,
+		strings.Join(problems, "; "))
 }
 
 // manyRows is from how many products that come or go on the planner's statistics are renewed at once.
@@ -346,8 +353,8 @@ func (d difference) write(ctx context.Context, tx pgx.Tx, c Catalogue) error {
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, `UPDATE kindred.catalogue SET shop = $1, read_at = $2, products = $3, available = $4`, c.Shop, c.ReadAt,
-		d.result.Products, d.result.Available)
+	_, err := tx.Exec(ctx, `UPDATE kindred.catalogue SET shop = $1, read_at = $2, products = $3, available = $4`,
+		c.Shop, c.ReadAt, d.result.Products, d.result.Available)
 	if err == nil && d.result.New+d.result.Gone >= manyRows {
 		_, err = tx.Exec(ctx, `SELECT kindred.analyze_state()`)
 	}

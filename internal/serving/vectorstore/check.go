@@ -227,7 +227,8 @@ func asReaders(ctx context.Context, tx pgx.Tx, roles []string, ask func(querier)
 // runs ask as the current user, and checks the role's rights.
 func asReader(ctx context.Context, tx pgx.Tx, role string, ask func(querier) error) error {
 	name := pgx.Identifier{role}.Sanitize()
-	for _, become := range [][]string{{`SET LOCAL ROLE ` + name}, {`GRANT ` + name + ` TO CURRENT_USER`, `SET LOCAL ROLE ` + name}} {
+	for _, become := range [][]string{{`SET LOCAL ROLE ` + name}, {`GRANT ` + name + ` TO CURRENT_USER`,
+		`SET LOCAL ROLE ` + name}} {
 		became := false
 		err := undone(ctx, tx, func(tx pgx.Tx) error {
 			if err := execAll(ctx, tx, become...); err != nil {

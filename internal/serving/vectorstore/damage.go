@@ -16,14 +16,15 @@ type columns map[string][]string
 // registry is what schema kindred must hold. A migration that is newer than this program may have
 // added columns at the end.
 var registry = columns{
-	"model_version": {"version", "state", "training_run", "trainer_version", "trained_at", "dim", "solver", "gram", "encoder",
-		"report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search", "recall", "similar_recall", "shop"},
+	"model_version": {"version", "state", "training_run", "trainer_version", "trained_at", "dim", "solver",
+		"gram", "encoder", "report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search",
+		"recall", "similar_recall", "shop"},
 	"live":         {"one", "version", "previous", "moved_at", "canary", "canary_share", "moves"},
 	"promotion":    {"id", "at", "actor", "action", "from_version", "to_version", "reason", "share"},
 	"reader":       {"role", "admitted_at", "writes"},
 	"canary_error": {"at", "version", "moves", "reason"},
-	"product_state": {"id", "available", "hidden", "stock", "price", "currency", "categories", "brand", "name", "url", "image",
-		"attributes", "first_seen", "changed", "written"},
+	"product_state": {"id", "available", "hidden", "stock", "price", "currency", "categories", "brand", "name",
+		"url", "image", "attributes", "first_seen", "changed", "written"},
 	"catalogue":         {"one", "shop", "read_at", "products", "available"},
 	"catalogue_product": {"id", "digest"},
 }

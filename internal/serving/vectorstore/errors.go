@@ -14,7 +14,8 @@ var (
 	// ErrNoLiveVersion says that no version was ever promoted: there is nothing to answer from.
 	ErrNoLiveVersion = errors.New("no model version is live")
 	// ErrNotMigrated says that the database does not have all tables of this package: run package migration.
-	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run `publish migrate`")
+	ErrNotMigrated = errors.New("the vector database was never migrated, or not since this program was updated: run " +
+		"`publish migrate`")
 	// ErrVersionGone says that the version's tables were dropped since the caller read the pointer.
 	// Ask Live again.
 	ErrVersionGone = errors.New("model version is gone from the database")

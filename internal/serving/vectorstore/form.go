@@ -84,7 +84,8 @@ func number(id string) (int32, bool) {
 // customersSQL asks for customers by id, with the argument that it takes.
 func (m *model) customersSQL(ids []string) (sql string, arg any) {
 	if m.near != nil {
-		return `SELECT c.id, c.origin, c.embedding, n.items, n.weights FROM ` + m.schema + `.customer c LEFT JOIN ` + m.schema +
+		return `SELECT c.id, c.origin, c.embedding, n.items, n.weights FROM ` + m.schema +
+			`.customer c LEFT JOIN ` + m.schema +
 			`.near_customer n ON n.key = c.key WHERE c.id = ANY($1)`, ids
 	}
 	from := `, origin, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema + `.customer WHERE `

@@ -25,7 +25,8 @@ func loginByIAM(own *pgx.ConnConfig) (func(context.Context, *pgx.ConnConfig) err
 		return nil, fmt.Errorf("log in by IAM: %w", err)
 	}
 	if own.TLSConfig == nil || own.TLSConfig.InsecureSkipVerify || len(own.Fallbacks) > 0 {
-		return nil, errors.New("log in by IAM: PGVECTOR_DSN has no sslmode=verify-full, and another server could take the token")
+		return nil, errors.New("log in by IAM: PGVECTOR_DSN has no sslmode=verify-full, and another server could take the " +
+			"token")
 	}
 	return func(ctx context.Context, c *pgx.ConnConfig) error {
 		server := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))

@@ -188,7 +188,8 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 		}
 		did.end("index")
 	}
-	if err := execAll(ctx, tx, `ANALYZE `+schema+`.item`, `ANALYZE `+schema+`.customer`, `ANALYZE `+schema+`.rated`); err != nil {
+	if err := execAll(ctx, tx, `ANALYZE `+schema+`.item`, `ANALYZE `+schema+`.customer`, `ANALYZE `+schema+
+		`.rated`); err != nil {
 		return err
 	}
 	if err := verifyCounts(ctx, tx, schema, v); err != nil {
@@ -247,22 +248,23 @@ func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 // copyRows sends the rows by COPY in PostgreSQL's binary form.
 func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
 	item := 0
-	err := copyTable(ctx, tx, schema+`.item (key, code, name, line, quantity_in_stock, positives, origin, embedding)`, 8, func(row *pgcopy.Row) bool {
-		if item == len(v.Items) {
-			return false
-		}
-		it := &v.Items[item]
-		row.Int32(int32(item))
-		row.Text(it.Code)
-		row.Text(it.Name)
-		row.Text(it.Line)
-		row.Int16(it.QuantityInStock)
-		row.Int32(it.Positives)
-		row.Text(string(it.Origin))
-		row.Vector(it.Vector)
-		item++
-		return true
-	})
+	err := copyTable(ctx, tx, schema+`.item (key, code, name, line, quantity_in_stock, positives, origin, embedding)`, 8,
+		func(row *pgcopy.Row) bool {
+			if item == len(v.Items) {
+				return false
+			}
+			it := &v.Items[item]
+			row.Int32(int32(item))
+			row.Text(it.Code)
+			row.Text(it.Name)
+			row.Text(it.Line)
+			row.Int16(it.QuantityInStock)
+			row.Int32(it.Positives)
+			row.Text(string(it.Origin))
+			row.Vector(it.Vector)
+			item++
+			return true
+		})
 	if err != nil {
 		return fmt.Errorf("copy items: %w", err)
 	}
@@ -317,7 +319,8 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 		return fmt.Errorf("copy rated products: %w", err)
 	}
 	if stranger >= 0 {
-		return fmt.Errorf("copy rated products: a customer (row %d) has rated a product that is no item: %w", stranger, ErrInvalid)
+		return fmt.Errorf("copy rated products: a customer (row %d) has rated a product that is no item: %w",
+			stranger, ErrInvalid)
 	}
 	return nil
 }
@@ -326,7 +329,8 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 // need not look up whether that transaction has ended, and index-only scans need not look at the
 // table.
 func copyTable(ctx context.Context, tx pgx.Tx, table string, columns int, next func(*pgcopy.Row) bool) error {
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, pgcopy.NewReader(columns, next), `COPY `+table+` FROM STDIN (FORMAT binary, FREEZE)`)
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, pgcopy.NewReader(columns, next),
+		`COPY `+table+` FROM STDIN (FORMAT binary, FREEZE)`)
 	return err
 }
 

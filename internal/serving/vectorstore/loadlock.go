@@ -22,7 +22,8 @@ const (
 // lock waits until no other publish loads, at most loadLockTime.
 func lock(ctx context.Context, conn *pgxpool.Conn) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { // the lock outlives the transaction, its time limit does not
-		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(loadLockTime.Milliseconds(), 10)); err != nil {
+		if _, err := tx.Exec(ctx, `SELECT set_config('lock_timeout', $1, true)`,
+			strconv.FormatInt(loadLockTime.Milliseconds(), 10)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock($1)`, int64(loadLock))
@@ -30,7 +31,8 @@ func lock(ctx context.Context, conn *pgxpool.Conn) error {
 	})
 	var state *pgconn.PgError
 	if errors.As(err, &state) && state.Code == "55P03" { // lock_not_available
-		return fmt.Errorf("another publish has been loading a version into this database for %v: wait for it, or end it", loadLockTime)
+		return fmt.Errorf("another publish has been loading a version into this database for %v: wait for it, or end it",
+			loadLockTime)
 	}
 	if err != nil {
 		return fmt.Errorf("wait for another publish: %w", err)

@@ -60,7 +60,8 @@ func createNear(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.V
 		name  string
 		lists [][]modelversion.Neighbour
 	}{{schema + `.near_item`, v.Near.Items}, {schema + `.near_customer`, v.Near.Customers}} {
-		err := execAll(ctx, tx, `CREATE TABLE `+table.name+` (key integer NOT NULL, items integer[] NOT NULL, weights real[] NOT NULL)`,
+		err := execAll(ctx, tx, `CREATE TABLE `+table.name+
+			` (key integer NOT NULL, items integer[] NOT NULL, weights real[] NOT NULL)`,
 			`COMMENT ON TABLE `+table.name+` IS '`+markOf(v.ID)+`'`)
 		if err != nil {
 			return err
@@ -133,8 +134,8 @@ func (m *model) addedSQL(s recommend.Search, left string, args []any, by way) (s
 	if by == byIndex {
 		columns = `key, code, (0 - distance)::real, embedding, (SELECT count(*) FROM dense)`
 	}
-	return m.sumSQL(columns, `i.embedding <#> `+place(2), `unnest(`+place(1)+`::integer[], `+place(0)+`::real[]) AS a (key, added)`,
-		left, s.Limit, by), args
+	return m.sumSQL(columns, `i.embedding <#> `+place(2), `unnest(`+place(1)+`::integer[], `+place(0)+
+		`::real[]) AS a (key, added)`, left, s.Limit, by), args
 }
 
 // sumSQL finds the products with the smallest distance, less what the rows of added, a (key, added), say of
@@ -145,8 +146,10 @@ func (m *model) sumSQL(columns, distance, added, left string, limit int, by way)
 	bought := m.filter(by, limit)
 	from, where := ` FROM `+m.schema+`.item i`, ` WHERE `+bought.inside+left
 	if by != byIndex {
-		return `SELECT ` + columns + ` FROM (SELECT i.key, i.code, i.embedding, (` + distance + `) - coalesce(a.added, 0) AS distance` +
-			bought.column + from + ` LEFT JOIN ` + added + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` + bought.limit +
+		return `SELECT ` + columns + ` FROM (SELECT i.key, i.code, i.embedding, (` + distance +
+			`) - coalesce(a.added, 0) AS distance` +
+			bought.column + from + ` LEFT JOIN ` + added + ` ON a.key = i.key` + where + ` ORDER BY distance, i.code` +
+			bought.limit +
 			`) found` + bought.outside + ` ORDER BY distance, code` + bought.last
 	}
 	return `WITH added AS MATERIALIZED (SELECT a.key, a.added FROM ` + added + `),

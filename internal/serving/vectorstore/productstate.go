@@ -151,7 +151,8 @@ func rowsOf(writes []ProductWrite) []productRow {
 
 // writeProductsSQL merges rows, a JSON list, into the table.
 func writeProductsSQL() string {
-	types := map[Field]string{FieldAvailable: "boolean", FieldStock: "bigint", FieldHidden: "boolean", FieldPrice: "numeric",
+	types := map[Field]string{FieldAvailable: "boolean", FieldStock: "bigint", FieldHidden: "boolean",
+		FieldPrice:      "numeric",
 		FieldCategories: "text[]", FieldAttributes: "jsonb"}
 	// The order of a field, which f names as SQL, in the row that is written and in the one that is there.
 	order := func(row, f string) string {
@@ -168,7 +169,8 @@ func writeProductsSQL() string {
 		}
 		names, quoted, values = append(names, name), append(quoted, "'"+name+"'"), append(values, value)
 		columns = append(columns, name+" "+cmp.Or(types[f], "text"))
-		updates = append(updates, fmt.Sprintf(`%[1]s = CASE WHEN %[2]s THEN excluded.%[1]s ELSE s.%[1]s END`, name, later("'"+name+"'")))
+		updates = append(updates, fmt.Sprintf(`%[1]s = CASE WHEN %[2]s THEN excluded.%[1]s ELSE s.%[1]s END`, name,
+			later("'"+name+"'")))
 	}
 	list := func(parts []string) string { return strings.Join(parts, ", ") }
 	laterOnes := `FROM unnest(ARRAY[` + list(quoted) + `]) f WHERE ` + later("f")

@@ -136,7 +136,8 @@ func lockVersion(ctx context.Context, tx pgx.Tx, version string) (modelversion.V
 	}
 	var state State
 	var report modelversion.Report
-	err := tx.QueryRow(ctx, `SELECT state, report FROM kindred.model_version WHERE version = $1 FOR SHARE`, version).Scan(&state, &report)
+	err := tx.QueryRow(ctx, `SELECT state, report FROM kindred.model_version WHERE version = $1 FOR SHARE`, version).
+		Scan(&state, &report)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return modelversion.Verdict{}, ErrUnknownVersion
 	}
@@ -169,7 +170,8 @@ func swap(ctx context.Context, tx pgx.Tx, at pointer, set string, args ...any) e
 	if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 		return err
 	}
-	tag, err := tx.Exec(ctx, `UPDATE kindred.live SET moves = moves + 1, `+set+` WHERE moves = $1`, append([]any{at.moves}, args...)...)
+	tag, err := tx.Exec(ctx, `UPDATE kindred.live SET moves = moves + 1, `+set+` WHERE moves = $1`,
+		append([]any{at.moves}, args...)...)
 	if err != nil {
 		return fmt.Errorf("move pointer: %w", err)
 	}

@@ -15,7 +15,8 @@ import (
 // objectionsTo says why the version must not answer in the place of the live one: the gate's rule
 // forbids it, or somebody rolled it back. None: it may. A version that differs from the live one in
 // names and stock alone needs no verdict.
-func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelversion.Verdict) (all []string, err error) {
+func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelversion.Verdict) (all []string,
+	err error) {
 	var live *modelversion.Verdict
 	if move.From != "" {
 		var report modelversion.Report

@@ -128,7 +128,8 @@ type querier interface {
 }
 
 // retrieve is Retrieve on one connection.
-func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.Search, neighbours []recommend.Neighbours,
+func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	var batch, again pgx.Batch
@@ -264,7 +265,8 @@ func (m *model) searchSQL(s recommend.Search, by way) (sql string, args []any, e
 	from := ` FROM ` + m.schema + `.item i WHERE ` + bought.inside + left
 	if s.Vector == nil {
 		return `SELECT key, code, positives::real, embedding, NULL::bigint FROM (SELECT ` + key +
-			` AS key, i.code, i.positives, i.embedding` + bought.column + from + ` ORDER BY i.positives DESC, i.code` + bought.limit +
+			` AS key, i.code, i.positives, i.embedding` + bought.column + from + ` ORDER BY i.positives DESC, i.code` +
+			bought.limit +
 			`) found` + bought.outside + ` ORDER BY positives DESC, code` + bought.last, args, nil
 	}
 	args = append(args, pgvector.NewVector(s.Vector))

@@ -38,7 +38,8 @@ func retypeView(ctx context.Context, tx pgx.Tx) error {
 	err = execAll(ctx, tx, statements...)
 	var state *pgconn.PgError
 	if errors.As(err, &state) && state.Code == "2BP01" { // something depends on it
-		return fmt.Errorf("%w: public.user_emb is to show ids as text, but other views were made from it; drop them, publish, "+
+		return fmt.Errorf("%w: public.user_emb is to show ids as text, but other views were made from it; drop them, "+
+			"publish, "+
 			"and make them again", ErrNameTaken)
 	}
 	return err

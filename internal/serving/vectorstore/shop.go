@@ -16,7 +16,8 @@ var ErrOtherShop = errors.New("the vector database is another shop's")
 // ErrOther is the refusal to let a version of a shop take the place of the live one, which is another
 // shop's.
 func ErrOther(live, shop string) error {
-	return fmt.Errorf("%w: the shop %s is live there, and this version is of the shop %s; to keep both, give %s a vector database "+
+	return fmt.Errorf("%w: the shop %s is live there, and this version is of the shop %s; to keep both, give %s a "+
+		"vector database "+
 		"of its own (PGVECTOR_DSN; connect does so by itself); to give %s up, run once with --replace-shop",
 		ErrOtherShop, live, shop, shop, live)
 }
@@ -56,7 +57,8 @@ const shopSQL = `coalesce(to_jsonb(v) ->> 'shop', '')`
 // shopOf reads whose a version is; empty if nobody knows.
 func shopOf(ctx context.Context, db querier, version string) (string, error) {
 	var shop string
-	err := db.QueryRow(ctx, `SELECT `+shopSQL+` FROM kindred.model_version v WHERE version = $1`, unnamed, version).Scan(&shop)
+	err := db.QueryRow(ctx, `SELECT `+shopSQL+` FROM kindred.model_version v WHERE version = $1`, unnamed,
+		version).Scan(&shop)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) && !undefined(err) {
 		return "", fmt.Errorf("read the shop of version %s: %w", version, err)
 	}

@@ -32,7 +32,8 @@ func (m *model) shown(row string) string {
 	if !m.state {
 		return stock
 	}
-	return `coalesce((SELECT s.available AND NOT s.hidden FROM kindred.product_state s WHERE s.id = ` + row + `.code), ` + stock + `)`
+	return `coalesce((SELECT s.available AND NOT s.hidden FROM kindred.product_state s WHERE s.id = ` + row +
+		`.code), ` + stock + `)`
 }
 
 // filter is where a statement leaves out what cannot be bought: inside, where products are ordered, or

@@ -57,7 +57,8 @@ func TestOpenKeepsWhatTheDSNSays(t *testing.T) {
 		}
 		cfg := store.pool.Config()
 		store.Close()
-		if cfg.MaxConns != test.conns || cfg.ConnConfig.ConnectTimeout != test.timeout+time.Second { // the limit's own sentence comes first
+		// the limit's own sentence comes first
+		if cfg.MaxConns != test.conns || cfg.ConnConfig.ConnectTimeout != test.timeout+time.Second {
 			t.Errorf("%s: %d connections, %v", name, cfg.MaxConns, cfg.ConnConfig.ConnectTimeout)
 		}
 	}

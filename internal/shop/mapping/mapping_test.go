@@ -9,8 +9,10 @@ import (
 
 func TestParseMapping(t *testing.T) {
 	t.Parallel()
-	got, err := mapping.Parse("-- a shop\n\n-- kindred: ratings\nSELECT 'a;b' AS x -- no; end\n  FROM r;\n\n-- kindred: products\n(WITH q AS (SELECT 1) SELECT `;` FROM q)\n")
-	want := mapping.Mapping{Ratings: "SELECT 'a;b' AS x -- no; end\n  FROM r", Products: "(WITH q AS (SELECT 1) SELECT `;` FROM q)"}
+	got, err := mapping.Parse("-- a shop\n\n-- kindred: ratings\nSELECT 'a;b' AS x -- no; end\n  FROM r;\n\n-- kindred: " +
+		"products\n(WITH q AS (SELECT 1) SELECT `;` FROM q)\n")
+	want := mapping.Mapping{Ratings: "SELECT 'a;b' AS x -- no; end\n  FROM r",
+		Products: "(WITH q AS (SELECT 1) SELECT `;` FROM q)"}
 	if err != nil || got != want {
 		t.Errorf("%+v, error %v, want %+v", got, err, want)
 	}
@@ -24,8 +26,10 @@ func TestBadMappingNamesEveryProblemAtOnce(t *testing.T) {
 	}{
 		{"", []string{`line 1: there is no heading, want "-- kindred: products"`}},
 		{"SELECT 1", []string{`line 1: a query has no heading`}},
-		{"-- kindred: orders\nSELECT 1\n-- kindred: ratings\n-- none\n-- kindred: products\nDELETE FROM products\n-- kindred: products\nSELECT 1\n-- kindred: customers\nSELECT 1; DROP TABLE x;",
-			[]string{`line 1: there is no data set "orders"`, "line 3: the query of ratings is empty", "line 5: the query of products does not begin with SELECT",
+		{"-- kindred: orders\nSELECT 1\n-- kindred: ratings\n-- none\n-- kindred: products\nDELETE FROM products\n-- " +
+			"kindred: products\nSELECT 1\n-- kindred: customers\nSELECT 1; DROP TABLE x;",
+			[]string{`line 1: there is no data set "orders"`, "line 3: the query of ratings is empty",
+				"line 5: the query of products does not begin with SELECT",
 				"line 7: products has a query already, on line 5", "line 9: the query of customers is more than one statement"}},
 		{"-- kindred: ratings\n/* SELECT */", []string{"is empty"}},
 		{"-- kindred: ratings\nSELECT 'open; DROP", nil},

@@ -34,7 +34,8 @@ func TestEveryRowIsARowOrACount(t *testing.T) {
 			row := row{table: customersTable(), faults: customers, values: rapid.SliceOfN(value, 7, 7).Draw(r, "customer")}
 			before := customers.Count(shop.CustomerKey)
 			c, ok := row.customer()
-			checkRow(r, ok, customers.Count(shop.CustomerKey)-before, c.Name, c.City, c.Country, deref(c.State), deref(c.PostalCode))
+			checkRow(r, ok, customers.Count(shop.CustomerKey)-before, c.Name, c.City, c.Country, deref(c.State),
+				deref(c.PostalCode))
 			row.table, row.faults, row.values = productsTable(), products, rapid.SliceOfN(value, 8, 8).Draw(r, "product")
 			before = products.Count(shop.ProductKey)
 			p, ok := row.product()

@@ -22,7 +22,8 @@ func (s *Snapshot) Plans(ctx context.Context) (plans []QueryPlan, err error) {
 	for _, q := range []struct {
 		table  table
 		mapped string
-	}{{customersTable(), s.mapping.Customers}, {productsTable(), s.mapping.Products}, {ratingsTable(), s.mapping.Ratings}} {
+	}{{customersTable(), s.mapping.Customers}, {productsTable(), s.mapping.Products},
+		{ratingsTable(), s.mapping.Ratings}} {
 		plan, err := s.explain(ctx, q.table, q.mapped, "")
 		if err != nil {
 			return nil, err

@@ -357,7 +357,8 @@ func (r *historyRow) amounts(i *shop.Interaction) bool {
 		r.quantity, i.Quantity = n, &r.quantity
 	}
 	switch {
-	case string(i.Kind) == shop.KindRating && (i.Value == nil || !(*i.Value >= shop.MinStars && *i.Value <= shop.MaxStars)):
+	case string(i.Kind) == shop.KindRating &&
+		(i.Value == nil || !(*i.Value >= shop.MinStars && *i.Value <= shop.MaxStars)):
 		r.fault(shop.InteractionValue, "value", fmt.Sprintf("of a rating is not from %d to %d", shop.MinStars, shop.MaxStars))
 		return false
 	case i.Value != nil && !(math.Abs(*i.Value) <= shop.MaxValue):

@@ -171,7 +171,8 @@ func (s *Snapshot) begin(ctx context.Context) error {
 				fmt.Sprintf("SET SESSION max_execution_time = %d", limit.Milliseconds())) // MySQL
 		}
 		for _, statement := range settings {
-			if _, err := s.conn.Execute(statement); err != nil && !isCode(err, codeUnknownVariable) && !isCode(err, codeRightMissing) {
+			if _, err := s.conn.Execute(statement); err != nil && !isCode(err, codeUnknownVariable) &&
+				!isCode(err, codeRightMissing) {
 				return err
 			}
 		}

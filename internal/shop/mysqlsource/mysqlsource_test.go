@@ -64,7 +64,8 @@ func TestExplain(t *testing.T) {
 
 func TestQueryNamesItsColumns(t *testing.T) {
 	t.Parallel()
-	const want = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings ORDER BY customerNumber, productCode"
+	const want = "SELECT customerNumber, productCode, productRating, ratedAt FROM ratings ORDER BY customerNumber, " +
+		"productCode"
 	if got := ratingsTable().query("", Range{}.where()); got != want {
 		t.Errorf("query %q, want %q", got, want)
 	}

@@ -78,7 +78,9 @@ func TestValueThatBreaksARuleIsReplacedAndCounted(t *testing.T) {
 			shop.ProductText, "thing 7: thing is not valid UTF-8 at byte 3 (0xE9)"},
 		{"NUL in a repeated text", oneValue(text, false, str("a\x00")), func(r *row) any { return *r.repeated(0) }, "",
 			shop.ProductText, "thing 7: thing holds a NUL at byte 1"},
-		{"surrogate", oneValue(text, true, str("\xed\xa0\x80")), func(r *row) any { return r.optionalText(0) }, (*string)(nil),
+		{"surrogate", oneValue(text, true, str("\xed\xa0\x80")), func(r *row) any {
+			return r.optionalText(0)
+		}, (*string)(nil),
 			shop.ProductText, "thing 7: thing holds a surrogate, which is not valid UTF-8, at byte 0 (0xEDA080)"},
 		{"much stock", oneValue(stock, false, signed(40_000)), func(r *row) any { return r.stock(0) }, int16(math.MaxInt16),
 			shop.ProductStock, "thing 7: thing is 40000, taken as 32767"},

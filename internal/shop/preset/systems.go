@@ -213,7 +213,8 @@ func classicmodels() System {
 	return System{
 		Name: "classicmodels", Title: "classicmodels", key: "orderdetails", fixed: true,
 		needs: tables("orders orderNumber orderDate status customerNumber",
-			"orderdetails orderNumber productCode quantityOrdered", "products productCode productName", "customers customerNumber"),
+			"orderdetails orderNumber productCode quantityOrdered", "products productCode productName",
+			"customers customerNumber"),
 		versions: []release{{"(any)", nil}},
 		variables: []variable{
 			{name: "currency", help: "the currency of prices, which the tables do not say", kind: word},

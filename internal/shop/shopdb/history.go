@@ -44,8 +44,9 @@ func (db *DB) LoadHistory(ctx context.Context, content History, opts Options) (R
 // countHistory says what the database holds.
 func countHistory(ctx context.Context, db *sql.DB, r *Result) error {
 	fail := func(err error) error { return fmt.Errorf("count what the shop holds: %w", err) }
-	err := db.QueryRowContext(ctx, "SELECT COUNT(DISTINCT customer), COUNT(DISTINCT CASE WHEN customer IS NULL THEN session END) "+
-		"FROM "+historyTables[0]).Scan(&r.Customers, &r.Guests)
+	err := db.QueryRowContext(ctx,
+		"SELECT COUNT(DISTINCT customer), COUNT(DISTINCT CASE WHEN customer IS NULL THEN session END) "+
+			"FROM "+historyTables[0]).Scan(&r.Customers, &r.Guests)
 	if err != nil {
 		return fail(err)
 	}

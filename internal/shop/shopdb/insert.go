@@ -23,10 +23,11 @@ const timeLayout = "2006-01-02 15:04:05"
 
 // insertAll fills the shadow tables.
 func (l *loader) insertAll(ctx context.Context, content Content) error {
-	err := insertRows(ctx, l, "customers", "", 7, slices.Values(content.Customers), func(args []any, c shop.Customer) []any {
-		return append(args, c.ID, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
-			nullable(c.CreditLimit))
-	})
+	err := insertRows(ctx, l, "customers", "", 7, slices.Values(content.Customers),
+		func(args []any, c shop.Customer) []any {
+			return append(args, c.ID, c.Name, c.City, nullable(c.State), nullable(c.PostalCode), c.Country,
+				nullable(c.CreditLimit))
+		})
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,8 @@ func fingerprint(content Content) (hash string, ratings int, err error) {
 	h := sha256.New()
 	encoder := json.NewEncoder(h)
 	for _, c := range content.Customers {
-		if err := encoder.Encode(hashed{idOf(c.ID), c.Name, c.City, c.State, c.PostalCode, c.Country, c.CreditLimit}); err != nil {
+		if err := encoder.Encode(hashed{idOf(c.ID), c.Name, c.City, c.State, c.PostalCode, c.Country,
+			c.CreditLimit}); err != nil {
 			return "", 0, fmt.Errorf("hash %s: %w", shop.CustomerName(c.ID), err)
 		}
 	}
@@ -281,7 +282,8 @@ func (l *loader) fill(ctx context.Context, what Result, insert func(context.Cont
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", what.ContentHash, what.Kind, now); err != nil {
+	if err := l.exec(ctx, "INSERT INTO "+shadow(seedTable)+" VALUES (1, ?, ?, ?)", what.ContentHash, what.Kind,
+		now); err != nil {
 		return fmt.Errorf("note what was seeded: %w", err)
 	}
 	return nil

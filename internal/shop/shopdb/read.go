@@ -10,7 +10,8 @@ import (
 
 // Customers reads all customers by number.
 func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
-	const query = "SELECT customerNumber, customerName, city, state, postalCode, country, creditLimit FROM customers ORDER BY customerNumber"
+	const query = "SELECT customerNumber, customerName, city, state, postalCode, country, creditLimit FROM customers " +
+		"ORDER BY customerNumber"
 	return readAll(ctx, db, "customers", query, func(rows *sql.Rows) (c shop.Customer, err error) {
 		var credit *string
 		if err := rows.Scan(&c.ID, &c.Name, &c.City, &c.State, &c.PostalCode, &c.Country, &credit); err != nil ||
@@ -25,7 +26,8 @@ func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
 
 // Products reads all products by code.
 func (db *DB) Products(ctx context.Context) ([]shop.Product, error) {
-	const query = "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, buyPrice, MSRP " +
+	const query = "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, " +
+		"buyPrice, MSRP " +
 		"FROM products ORDER BY productCode"
 	return readAll(ctx, db, "products", query, func(rows *sql.Rows) (p shop.Product, err error) {
 		var buy, msrp string

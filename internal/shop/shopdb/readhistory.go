@@ -37,7 +37,8 @@ func (db *DB) Listed(ctx context.Context) ([]shop.Product, error) {
 // Wanted reads the newest interactions of contract 2, at most most, as if they were likes: what was
 // taken back and low stars are left out. Who did them is a customer or a session. customers are the
 // customers among them, by id.
-func (db *DB) Wanted(ctx context.Context, minStars int8, most int) (customers []shop.Customer, liked []shop.Rating, err error) {
+func (db *DB) Wanted(ctx context.Context, minStars int8, most int) (customers []shop.Customer,
+	liked []shop.Rating, err error) {
 	type deed struct {
 		shop.Rating
 		customer bool
@@ -50,8 +51,11 @@ func (db *DB) Wanted(ctx context.Context, minStars int8, most int) (customers []
 	if err != nil {
 		return nil, nil, err
 	}
-	places, err := readAll(ctx, db, "customers", "SELECT id, COALESCE(country, ''), COALESCE(city, '') FROM kindred_customers",
-		func(rows *sql.Rows) (c shop.Customer, err error) { return c, rows.Scan(&c.ID, &c.Country, &c.City) })
+	places, err := readAll(ctx, db, "customers",
+		"SELECT id, COALESCE(country, ''), COALESCE(city, '') FROM kindred_customers", func(rows *sql.Rows) (c shop.Customer,
+			err error) {
+			return c, rows.Scan(&c.ID, &c.Country, &c.City)
+		})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -112,7 +112,8 @@ func decodingFault(data []byte, err error) *Fault {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return &Fault{ReasonNotIJSON, fmt.Sprintf("a name stands twice in one object, the second time near byte %d", at)}
 	case sound:
-		return &Fault{ReasonNotIJSON, fmt.Sprintf("the text near byte %d holds half of a surrogate pair, which is no character", at)}
+		return &Fault{ReasonNotIJSON, fmt.Sprintf("the text near byte %d holds half of a surrogate pair, which is no "+
+			"character", at)}
 	}
 	return &Fault{ReasonNotJSON, fmt.Sprintf("the JSON is broken or cut off at byte %d", at)}
 }

@@ -71,7 +71,8 @@ func TestEveryEventHasOneShop(t *testing.T) {
 		data := rapid.OneOf(
 			rapid.Just(fmt.Appendf(nil, `{"shop":%q,"session_id":"s","browse_history":[]}`, named)),
 			rapid.SliceOf(rapid.Byte()),
-			rapid.Just([]byte(gzipped(fmt.Sprintf("{\"shop\":%q,\"session_id\":\"s\"}\n{\"session_id\":\"s\",\"browse_history\":[]}", named)))),
+			rapid.Just([]byte(gzipped(fmt.Sprintf(
+				"{\"shop\":%q,\"session_id\":\"s\"}\n{\"session_id\":\"s\",\"browse_history\":[]}", named)))),
 		).Draw(t, "data")
 		cut := data[:rapid.IntRange(0, len(data)).Draw(t, "cut")]
 		for _, item := range append(Read(nil, Position{}, data), Read(nil, Position{}, cut)...) {

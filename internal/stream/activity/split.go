@@ -133,7 +133,8 @@ func gunzip(data []byte) ([]byte, *Fault) {
 		return nil, &Fault{ReasonDamaged, "the gzipped record is damaged or cut off"}
 	}
 	if len(plain) > maxUnpacked {
-		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the gzipped record has more than %d bytes once unpacked", maxUnpacked)}
+		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the gzipped record has more than %d bytes once unpacked",
+			maxUnpacked)}
 	}
 	return plain, nil
 }
@@ -197,7 +198,8 @@ type kplRecord struct {
 // disaggregate reads an aggregate of the KPL: the magic bytes, a protobuf message AggregatedRecord,
 // and its MD5.
 func disaggregate(data []byte) ([]kplRecord, *Fault) {
-	damaged := &Fault{ReasonKPLAggregated, "the record begins as an aggregate of the Kinesis Producer Library and is damaged"}
+	damaged := &Fault{ReasonKPLAggregated, "the record begins as an aggregate of the Kinesis Producer Library and is " +
+		"damaged"}
 	body := data[len(kplMagic):]
 	if len(body) < md5.Size {
 		return nil, damaged

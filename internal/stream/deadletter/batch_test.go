@@ -40,7 +40,8 @@ func record() Record {
 
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
-	for _, data := range []string{"", "{}", `{"KinesisBatchInfo":{"shardId":"shard-0"}}`, fmt.Sprintf(info, `,"payload":"cut off {"`),
+	for _, data := range []string{"", "{}", `{"KinesisBatchInfo":{"shardId":"shard-0"}}`,
+		fmt.Sprintf(info, `,"payload":"cut off {"`),
 		fmt.Sprintf(info, `,"payload":{"Records":[{"kinesis":{}}]}`)} {
 		if b, err := parseBatch([]byte(data)); !errors.Is(err, ErrStrange) {
 			t.Errorf("%s: %+v, %v", data, b, err)

@@ -19,7 +19,8 @@ func TestGoldenQuarantine(t *testing.T) {
 	p := activity.Position{Stream: "activity", Shard: "shardId-000000000000",
 		SequenceNumber: "49660000000000000000000000000000000000000000000000000002", PartitionKey: "s-2", ArrivedAt: at}
 	q := activity.Quarantined{Reason: activity.ReasonNotUTF8, Message: "the event is not valid UTF-8",
-		EventID: activity.EventID(nil, p), Position: p, QuarantinedAt: at.Add(time.Second), Data: []byte("{\"session_id\":\"\xff\"}")}
+		EventID: activity.EventID(nil, p), Position: p, QuarantinedAt: at.Add(time.Second),
+		Data: []byte("{\"session_id\":\"\xff\"}")}
 	store := &memory{objects: map[string][]byte{}}
 	if err := NewQuarantine(store).Write(t.Context(), q); err != nil {
 		t.Fatal(err)

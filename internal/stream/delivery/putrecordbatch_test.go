@@ -95,7 +95,8 @@ func TestPutRecordBatchTellsFaults(t *testing.T) {
 		status       int
 		answer, want string
 	}{
-		"no such stream":    {400, `{"__type":"ResourceNotFoundException","message":"Firehose s not found"}`, "400 Bad Request: ResourceNotFoundException Firehose s not found"},
+		"no such stream": {400, `{"__type":"ResourceNotFoundException","message":"Firehose s not found"}`,
+			"400 Bad Request: ResourceNotFoundException Firehose s not found"},
 		"a proxy's page":    {502, `<html>`, "502 Bad Gateway"},
 		"no JSON":           {200, `<html>`, "read answer"},
 		"another answer":    {200, `{}`, "not PutRecordBatch's"},

@@ -94,7 +94,8 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := r.write(path); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.Out, "\nThe same as JSON: %s\nThe stack still runs: `make local-status`, `make serve`, `make local-down`.\n", path)
+	_, err = fmt.Fprintf(d.Out, "\nThe same as JSON: %s\nThe stack still runs: `make local-status`, `make serve`, `make "+
+		"local-down`.\n", path)
 	return err
 }
 
@@ -146,7 +147,8 @@ func (d *Demo) batch(ctx context.Context, r *Report) error {
 // such a model recommends, if the data are somebody's own, or if nothing but the shop before is there
 // to compare with. Its summary says so.
 func (d *Demo) overrule(v modelversion.Verdict) (args []string) {
-	if v.Decision() == modelversion.OutcomePassed || d.Data == "" && (v.Popularity || v.Decision() == modelversion.OutcomeRefused) {
+	if v.Decision() == modelversion.OutcomePassed || d.Data == "" &&
+		(v.Popularity || v.Decision() == modelversion.OutcomeRefused) {
 		return nil
 	}
 	if v.InsteadOf != "" {

@@ -117,7 +117,8 @@ func TestCountSeparatesThousands(t *testing.T) {
 func TestCallersEnvironmentWins(t *testing.T) {
 	t.Setenv("MYSQL_DSN", "mine")
 	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "env"), []byte("MYSQL_DSN='stack'\nLAKE_BUCKET='stack'\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "env"), []byte("MYSQL_DSN='stack'\nLAKE_BUCKET='stack'\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := Demo{State: folder}

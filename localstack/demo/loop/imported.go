@@ -39,7 +39,8 @@ func (s SeedResult) account() (lines []string) {
 		return lines
 	}
 	for _, why := range slices.Sorted(maps.Keys(s.Files.LeftOut)) {
-		lines = append(lines, fmt.Sprintf("left out: %s of %s lines, %s", count(s.Files.LeftOut[why]), count(s.Files.Lines), why))
+		lines = append(lines, fmt.Sprintf("left out: %s of %s lines, %s", count(s.Files.LeftOut[why]),
+			count(s.Files.Lines), why))
 	}
 	lines = append(lines, s.Files.Notes...)
 	if len(s.Files.Unused) > 0 {

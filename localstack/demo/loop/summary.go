@@ -26,7 +26,8 @@ func (r *Report) summarise(w io.Writer, visitors []Visitor) {
 	heading(w, "Is anything lost?")
 	a := r.Audit
 	fmt.Fprintf(w, "  %s records sent = %s recommended + %s quarantined, %s lost, %s duplicated\n",
-		count(r.Replay.EventsSent+r.Replay.PoisonSent), count(a.Recommended), count(a.Quarantined), count(a.Lost), count(a.Duplicates))
+		count(r.Replay.EventsSent+r.Replay.PoisonSent), count(a.Recommended), count(a.Quarantined), count(a.Lost),
+		count(a.Duplicates))
 	fmt.Fprintf(w, "  %.0f events/s; from stream to recommendation %.0f ms (median), %.0f ms (99th percentile)\n",
 		a.EventsPerSecond, a.LatencyMS.P50, a.LatencyMS.P99)
 	var sources []string
@@ -60,9 +61,10 @@ func (r *Report) printQuality(w io.Writer) {
 		bar := strings.Repeat("█", int(row.NDCG10/best*barWidth+0.5))
 		fmt.Fprintf(w, "  %-14s %7.4f  %.4f–%.4f   %9.4f  %s\n", row.Name, row.NDCG10, row.Low, row.High, row.Recall10, bar)
 	}
-	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity], byName[modelversion.RowCeiling]
-	fmt.Fprintf(w, "\n  Measured on held-out %s of %s customers: %s.\n", r.what(), count(int64(r.Train.Report.TestCustomers)),
-		strings.ReplaceAll(r.Train.Report.Split, "ratings", r.what()))
+	model, popularity, ceiling := byName[modelversion.RowModel], byName[modelversion.RowPopularity],
+		byName[modelversion.RowCeiling]
+	fmt.Fprintf(w, "\n  Measured on held-out %s of %s customers: %s.\n", r.what(),
+		count(int64(r.Train.Report.TestCustomers)), strings.ReplaceAll(r.Train.Report.Split, "ratings", r.what()))
 	if r.Train.Report.Verdict.Popularity && !r.overruled {
 		fmt.Fprintf(w, "  No model has passed the gate: popularity answers.\n")
 		return
@@ -77,7 +79,8 @@ func (r *Report) printQuality(w io.Writer) {
 	if !r.overruled {
 		return
 	}
-	fmt.Fprintf(w, "\n  A nightly publish would not make this version live; the demo does, so that you see what it recommends.\n")
+	fmt.Fprintf(w, "\n  A nightly publish would not make this version live; the demo does, so that you see what it "+
+		"recommends.\n")
 	for _, reason := range r.Train.Report.Verdict.Reasons {
 		fmt.Fprintf(w, "  - %s\n", reason)
 	}

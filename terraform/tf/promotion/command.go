@@ -17,7 +17,8 @@ import (
 )
 
 // Description is the first line of the program's help.
-const Description = "Run Terraform for kindred: create the local stack's resources, build packages, promote a commit to AWS."
+const Description = "Run Terraform for kindred: create the local stack's resources, build packages, promote a commit " +
+	"to AWS."
 
 // Command is the program's grammar.
 type Command struct {

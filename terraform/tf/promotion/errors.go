@@ -10,7 +10,8 @@ var (
 	// ErrNotConfirmed says that the environment's name was not typed.
 	ErrNotConfirmed = errors.New("not confirmed: nothing was changed")
 	// ErrUncommitted says that the working tree differs from its commit.
-	ErrUncommitted = errors.New("the clone has uncommitted changes: commit them first, so that what runs can be found later")
+	ErrUncommitted = errors.New("the clone has uncommitted changes: commit them first, so that what runs can be found " +
+		"later")
 	// ErrRolledBack says that a promotion failed after its apply, and that the functions' alias calls
 	// the previous versions again.
 	ErrRolledBack = errors.New("the promotion was rolled back")

@@ -84,7 +84,8 @@ func image(files []entry) ([]byte, error) {
 		return nil, err
 	}
 	return tarOf([]entry{
-		{"oci-layout", 0o644, []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", 0o644, index}, {"manifest.json", 0o644, docker},
+		{"oci-layout", 0o644, []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", 0o644, index},
+		{"manifest.json", 0o644, docker},
 		{blob(manifest), 0o644, manifest}, {blob(config), 0o644, config}, {blob(packed.Bytes()), 0o644, packed.Bytes()},
 	}, nil)
 }

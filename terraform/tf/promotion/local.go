@@ -52,7 +52,8 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 	}
 	shop, err := mysql.ParseDSN(c.MySQLDSN)
 	if err != nil {
-		return nil, errors.New("prepare terraform/local: MYSQL_DSN is not a valid DSN") // the driver's error contains the password
+		// the driver's error contains the password
+		return nil, errors.New("prepare terraform/local: MYSQL_DSN is not a valid DSN")
 	}
 	zips, files := map[string]string{}, map[string][]byte{}
 	for name, zip := range c.Functions {

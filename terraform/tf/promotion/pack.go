@@ -62,7 +62,8 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 		return fmt.Errorf("package image: %w", err)
 	}
 	for name, launcher := range map[string]string{"etl": "jobs/etl/glue/launcher.py", "train": "jobs/train/spark/als.py"} {
-		if files["glue/"+name], err = artifact.Compile(ctx, dir, "./jobs/"+name, "linux", "amd64"); err != nil { // Glue's workers
+		// Glue's workers
+		if files["glue/"+name], err = artifact.Compile(ctx, dir, "./jobs/"+name, "linux", "amd64"); err != nil {
 			return err
 		}
 		if files["glue/"+filepath.Base(launcher)], err = os.ReadFile(filepath.Join(dir, launcher)); err != nil {

@@ -52,13 +52,18 @@ func TestTaskMustEndWell(t *testing.T) {
 		run, seen []string
 		want      string // "" wants no error
 	}{
-		"well":          {[]string{started}, []string{running, `{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 0}]}]}`}, ""},
-		"exit code":     {[]string{started}, []string{running, `{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "Essential container in task exited", "containers": [{"name": "publish", "exitCode": 1}]}]}`}, "publish ended with 1"},
-		"never began":   {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "CannotPullContainerError: not found", "containers": [{"name": "publish"}]}]}`}, "CannotPullContainerError"},
-		"out of memory": {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 137, "reason": "OutOfMemoryError"}]}]}`}, "OutOfMemoryError"},
-		"no place":      {[]string{`{"tasks": [], "failures": [{"reason": "RESOURCE:ENI"}]}`}, nil, "RESOURCE:ENI"},
-		"gone":          {[]string{started}, []string{`{"tasks": [], "failures": [{"reason": "MISSING"}]}`}, "MISSING"},
-		"no container":  {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": []}]}`}, "see its log group"},
+		"well": {[]string{started},
+			[]string{running, `{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 0}]}]}`}, ""},
+		"exit code": {[]string{started},
+			[]string{running, `{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "Essential container in task exited", "containers": [{"name": "publish", "exitCode": 1}]}]}`}, "publish ended with 1"},
+		"never began": {[]string{started},
+			[]string{`{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "CannotPullContainerError: not found", "containers": [{"name": "publish"}]}]}`}, "CannotPullContainerError"},
+		"out of memory": {[]string{started},
+			[]string{`{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 137, "reason": "OutOfMemoryError"}]}]}`}, "OutOfMemoryError"},
+		"no place": {[]string{`{"tasks": [], "failures": [{"reason": "RESOURCE:ENI"}]}`}, nil, "RESOURCE:ENI"},
+		"gone":     {[]string{started}, []string{`{"tasks": [], "failures": [{"reason": "MISSING"}]}`}, "MISSING"},
+		"no container": {[]string{started}, []string{`{"tasks": [{"lastStatus": "STOPPED", "containers": []}]}`},
+			"see its log group"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,8 +84,9 @@ func TestTaskMustEndWell(t *testing.T) {
 func TestChainMustSucceed(t *testing.T) {
 	t.Parallel()
 	for status, ok := range map[string]bool{"SUCCEEDED": true, "FAILED": false, "TIMED_OUT": false, "ABORTED": false} {
-		p := Promotion{Probe: time.Millisecond, AWS: answering(t, map[string][]string{"StartExecution": {`{"executionArn": "e"}`},
-			"DescribeExecution": {`{"status": "RUNNING"}`, `{"status": "` + status + `", "cause": "A step failed"}`}})}
+		p := Promotion{Probe: time.Millisecond,
+			AWS: answering(t, map[string][]string{"StartExecution": {`{"executionArn": "e"}`},
+				"DescribeExecution": {`{"status": "RUNNING"}`, `{"status": "` + status + `", "cause": "A step failed"}`}})}
 		if err := p.runChain(t.Context(), "machine"); ok != (err == nil) || !ok &&
 			(!errors.Is(err, ErrChain) || !strings.Contains(err.Error(), "A step failed")) {
 			t.Errorf("%s: %v", status, err)
@@ -117,7 +123,8 @@ func TestPushIsOnceAndNeverOverAnotherImage(t *testing.T) {
 	if err := promotion("one", token).push(t.Context(), repository); !errors.Is(err, ErrOtherImage) || len(puts) != 4 {
 		t.Errorf("another image under the same tag: %v", err)
 	}
-	for _, bad := range []string{`{"authorizationData": []}`, `{"authorizationData": [{"authorizationToken": "` + base64.StdEncoding.EncodeToString([]byte("AWS:s3cret"))[:5] + `"}]}`} {
+	for _, bad := range []string{`{"authorizationData": []}`, `{"authorizationData": [{"authorizationToken": "` +
+		base64.StdEncoding.EncodeToString([]byte("AWS:s3cret"))[:5] + `"}]}`} {
 		if err := promotion("two", bad).push(t.Context(), repository); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("token %s: %v", bad, err)
 		}

@@ -85,8 +85,8 @@ func (r Result) String() string {
 		sentences = append(sentences, fmt.Sprintf("%d records are of other streams and were left alone.", r.OtherStreams))
 	}
 	if r.OtherShops > 0 {
-		sentences = append(sentences, fmt.Sprintf("%d events are of other shops, whose functions answer them, and were left alone.",
-			r.OtherShops))
+		sentences = append(sentences,
+			fmt.Sprintf("%d events are of other shops, whose functions answer them, and were left alone.", r.OtherShops))
 	}
 	if n := len(r.Strange); n > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects are no dead letters and were passed over, the first is %s.", n,

@@ -50,8 +50,8 @@ func (g Gone) String() string {
 	if g.KeptFrom != "" {
 		to = "to the one before " + g.KeptFrom
 	}
-	return fmt.Sprintf("stream %s, shard %s, sequence number %s %s%s (%s)", cmp.Or(g.Stream, "not named"), g.Shard, g.First,
-		to, at, g.Key)
+	return fmt.Sprintf("stream %s, shard %s, sequence number %s %s%s (%s)", cmp.Or(g.Stream, "not named"),
+		g.Shard, g.First, to, at, g.Key)
 }
 
 // lacksRecords says whether the dead letter of a failed batch lacks the bytes of its records.
@@ -109,7 +109,8 @@ func compareSequence(a, b string) int {
 
 // sayGone names what is gone, and what to do.
 func sayGone(gone []Gone) string {
-	lines := []string{fmt.Sprintf("The records of %d failed batches are gone: neither the dead letter nor the stream has them.",
+	lines := []string{fmt.Sprintf("The records of %d failed batches are gone: neither the dead letter nor the stream "+
+		"has them.",
 		len(gone))}
 	for _, g := range gone[:min(len(gone), namedGone)] {
 		lines = append(lines, "  "+g.String())

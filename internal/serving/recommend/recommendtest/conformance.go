@@ -73,7 +73,8 @@ func gridVersion(seed uint64) *modelversion.Version {
 		Report:  modelversion.Report{Verdict: modelversion.Verdict{Pass: true}},
 	}
 	for i := range v.Solver.Items {
-		it := modelversion.Item{Code: fmt.Sprintf("S%02d ü\"'", i), Name: "name", Line: "line", Origin: modelversion.OriginTrained,
+		it := modelversion.Item{Code: fmt.Sprintf("S%02d ü\"'", i), Name: "name", Line: "line",
+			Origin:          modelversion.OriginTrained,
 			QuantityInStock: int16(rng.IntN(4)), Positives: int32(rng.IntN(5)), Vector: vector()}
 		v.Items = append(v.Items, it)
 		for r, a := range it.Vector {
@@ -107,7 +108,8 @@ var bought = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
 func addRepeats(v *modelversion.Version, rng *rand.Rand) {
 	v.Repeats = &modelversion.Repeats{Rule: modelversion.RepeatShow}
 	for i := range v.Items {
-		v.Items[i].Repeat = []modelversion.Repeat{modelversion.RepeatHide, modelversion.RepeatShow, 3600, 24 * 3600}[rng.IntN(4)]
+		v.Items[i].Repeat = []modelversion.Repeat{modelversion.RepeatHide, modelversion.RepeatShow, 3600,
+			24 * 3600}[rng.IntN(4)]
 	}
 	for i := range v.Customers {
 		c := &v.Customers[i]
@@ -173,7 +175,8 @@ func testLookupOfNeighbours(t *testing.T, s Conformer) {
 	}
 	lists := 0
 	for i, code := range codes {
-		if !slices.Equal(found.Items[code].Near, v.Near.Items[i]) || !slices.Equal(found.Items[code].Vector, v.Items[i].Vector) {
+		if !slices.Equal(found.Items[code].Near, v.Near.Items[i]) || !slices.Equal(found.Items[code].Vector,
+			v.Items[i].Vector) {
 			t.Errorf("product %s: %v, want neighbours %v", code, found.Items[code], v.Near.Items[i])
 		}
 		lists += len(found.Items[code].Near)
@@ -218,7 +221,8 @@ func testLookup(t *testing.T, s Conformer) {
 	t.Parallel()
 	v := gridVersion(1)
 	m := mustModel(t, s)
-	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""}, []string{"-4", "3", "99", "03"})
+	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""},
+		[]string{"-4", "3", "99", "03"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +270,8 @@ func testRetrieve(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 				customer := strconv.Itoa(rapid.IntRange(-6, 6).Draw(rt, "customer"))
 				search.Customer = &customer
 			}
-			for item := rapid.IntRange(0, 70).Draw(rt, "first added"); item < len(v.Items); item += rapid.IntRange(1, 70).Draw(rt, "next added") {
+			for item := rapid.IntRange(0, 70).Draw(rt, "first added"); item < len(v.Items); item += rapid.IntRange(1, 70).
+				Draw(rt, "next added") {
 				search.Added = append(search.Added, modelversion.Neighbour{Item: int32(item),
 					Weight: float32(rapid.IntRange(0, 9).Draw(rt, "added"))})
 			}
@@ -417,8 +422,9 @@ func testRefusals(t *testing.T, s Conformer) {
 		"empty vector":    {Vector: []float32{}, Limit: 1},
 		"not a number":    {Vector: []float32{0, 0, float32(math.NaN())}, Limit: 1},
 		"added below 0":   {Vector: make([]float32, gridDim), Added: []modelversion.Neighbour{{Weight: -1}}, Limit: 1},
-		"added no number": {Vector: make([]float32, gridDim), Added: []modelversion.Neighbour{{Weight: float32(math.NaN())}}, Limit: 1},
-		"infinite":        {Vector: []float32{0, 0, float32(math.Inf(-1))}, Limit: 1},
+		"added no number": {Vector: make([]float32, gridDim), Added: []modelversion.Neighbour{{Weight: float32(math.NaN())}},
+			Limit: 1},
+		"infinite": {Vector: []float32{0, 0, float32(math.Inf(-1))}, Limit: 1},
 	} {
 		if _, _, err := s.Retrieve(t.Context(), m, []recommend.Search{q}, nil); err == nil {
 			t.Errorf("%s: answered", name)

@@ -93,7 +93,8 @@ func migrate(ctx context.Context, s *vectorstore.Store) (err error) {
 		return err
 	}
 	if noted {
-		if _, err := db.ExecContext(ctx, `DELETE FROM `+migrationTable+` WHERE version_id > 0 AND to_regnamespace('kindred') IS NULL`); err != nil {
+		if _, err := db.ExecContext(ctx, `DELETE FROM `+migrationTable+
+			` WHERE version_id > 0 AND to_regnamespace('kindred') IS NULL`); err != nil {
 			return err
 		}
 	}

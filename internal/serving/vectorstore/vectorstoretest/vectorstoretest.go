@@ -94,7 +94,8 @@ func Version(id string, seed uint64, shape Shape) *modelversion.Version {
 		}
 		v.Items = append(v.Items, modelversion.Item{Code: fmt.Sprintf("S%07d", i), Name: fmt.Sprintf("Product %d", i),
 			Line:   "Line",
-			Origin: modelversion.OriginTrained, QuantityInStock: stock, Positives: int32(float32(shape.Items) * length), Vector: vector})
+			Origin: modelversion.OriginTrained, QuantityInStock: stock, Positives: int32(float32(shape.Items) * length),
+			Vector: vector})
 	}
 	for n := range shape.Customers {
 		vector := gauss(0.3)

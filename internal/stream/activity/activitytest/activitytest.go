@@ -33,13 +33,15 @@ func (s Shop) Event(i int) []byte {
 		Campaign   string         `json:"campaign"`
 		Experiment map[string]int `json:"experiment"`
 	}{activity.Event{
-		EventID: EventID(i), SessionID: Session(i), CustomerID: (*activity.ID)(&s.Customers[i%len(s.Customers)]), City: "Nantes",
+		EventID: EventID(i), SessionID: Session(i), CustomerID: (*activity.ID)(&s.Customers[i%len(s.Customers)]),
+		City:       "Nantes",
 		Country:    "France",
 		OccurredAt: "2026-03-01T12:00:00.123456789Z",
 	}, "Mozilla/5.0 (X11; Linux x86_64)", "spring", map[string]int{"price": 1}}
 	for k := range 1 + i%9 {
 		code := s.Products[(i*31+k*7)%len(s.Products)]
-		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(code), Quantity: 1, InShoppingCart: k%4 == 1})
+		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(code), Quantity: 1,
+			InShoppingCart: k%4 == 1})
 	}
 	data, err := json.Marshal(e)
 	if err != nil {
