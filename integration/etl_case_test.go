@@ -273,8 +273,7 @@ func TestCheckReadsFewRows(t *testing.T) {
 		mustExec(t, db, "INSERT INTO ratings SELECT * FROM ratings")
 		if i < 13 {
 			mustExec(t, db, fmt.Sprintf("INSERT INTO customers SELECT customerNumber + %d, customerName, city, state, "+
-				"postalCode, "+
-				"country, creditLimit FROM customers", 3<<i))
+				"postalCode, country, creditLimit FROM customers", 3<<i))
 		}
 	}
 	var found etl.Inspection

@@ -60,8 +60,7 @@ var mutations = map[string][]mutation{
 	},
 	"shopware6": {
 		{"cancelled", "UPDATE `order` SET state_id = (SELECT id FROM state_machine_state WHERE technical_name = " +
-			"'cancelled' LIMIT 1) " +
-			"WHERE id = 0xORDER", ""},
+			"'cancelled' LIMIT 1) WHERE id = 0xORDER", ""},
 		{"refunded", `DELETE FROM order_transaction WHERE order_id = 0xORDER;
 			INSERT INTO order_transaction (id, version_id, order_id, order_version_id, state_id, payment_method_id, created_at)
 			SELECT 0x11111111111111111111111111111111, version_id, id, version_id,

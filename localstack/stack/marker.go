@@ -61,8 +61,7 @@ func (f folder) owned() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s has no file %s, so kindred deletes nothing there. If it is the state of an earlier "+
-		"version, "+
-		"`make local-up` takes it over", ErrConfig, f.state, markerName)
+		"version, `make local-up` takes it over", ErrConfig, f.state, markerName)
 }
 
 // deleteData deletes what the stack made when it ran, and the folders that are empty then.

@@ -91,8 +91,7 @@ func (m *mysqlServer) fetchPackages(ctx context.Context, dir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("download MariaDB (are the distribution's package servers reachable? Any MySQL or MariaDB server "+
-			"on "+
-			"the PATH will do as well): %w", err)
+			"on the PATH will do as well): %w", err)
 	}
 	return nil
 }

@@ -18,8 +18,7 @@ const pythonVersion = "3.13"
 
 // errNoPython is a sentence for the person at the keyboard.
 var errNoPython = fmt.Errorf("%w: LocalStack needs Python %s with pip, and none was found: install it with `pyenv "+
-	"install %s`, "+
-	"`brew install python@%s`, `apt install python%s-venv` or `uv python install %s`, and run this again",
+	"install %s`, `brew install python@%s`, `apt install python%s-venv` or `uv python install %s`, and run this again",
 	ErrConfig, pythonVersion, pythonVersion, pythonVersion, pythonVersion, pythonVersion)
 
 // oncePython looks for Python at the first call. Two parts need it at the same time.

@@ -90,8 +90,7 @@ func (s *Stack) downloadWheel(ctx context.Context, name, version string, hashes 
 	}
 	if err != nil {
 		return "", fmt.Errorf("download %s %s (is the Python package index reachable, and this platform one of Linux or "+
-			"macOS "+
-			"with glibc on x64 or arm64?): %w", name, version, err)
+			"macOS with glibc on x64 or arm64?): %w", name, version, err)
 	}
 	file := cachedWheel(pattern, hashes)
 	if file == "" {

@@ -17,6 +17,5 @@ func tooFew(r modelversion.Report) string {
 		return ""
 	}
 	return fmt.Sprintf("There are too few orders or ratings to learn from: a model can be tested with %d customers, and "+
-		"the gate needs "+
-		"about %d to tell a good one from simpler ways to recommend.", r.TestCustomers, enoughCustomers)
+		"the gate needs about %d to tell a good one from simpler ways to recommend.", r.TestCustomers, enoughCustomers)
 }

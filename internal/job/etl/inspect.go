@@ -247,8 +247,7 @@ func lockRemark(account string) Remark {
 	}
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	return Remark{Text: "an ALTER TABLE of customers, products or ratings waits until etl ends, because this MariaDB " +
-		"has a " +
-		"binary log and the user may not set sql_log_bin; with that right it waits for one query at most",
+		"has a binary log and the user may not set sql_log_bin; with that right it waits for one query at most",
 		SQL: "GRANT BINLOG ADMIN ON *.* TO " + quote(name) + "@" + quote(host)}
 }
 

@@ -30,10 +30,8 @@ func predecessor(base commit.Manifest, database string, o Options) (commit.Manif
 	}
 	name := o.name(database)
 	return base, fmt.Errorf("%w: its current training set is of the shop %s, and this is the shop %s; to keep both, "+
-		"give %s "+
-		"a lake, artifacts and a vector database of its own (such as LAKE_BUCKET=s3://bucket/%s; connect does so by "+
-		"itself); "+
-		"if both are one shop, run with --name %s; to give %s up, run once with --replace-shop",
+		"give %s a lake, artifacts and a vector database of its own (such as LAKE_BUCKET=s3://bucket/%s; connect does so by "+
+		"itself); if both are one shop, run with --name %s; to give %s up, run once with --replace-shop",
 		ErrOtherShop, other, name, name, name, other, other)
 }
 

@@ -37,21 +37,17 @@ func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 // decision is the gate's, and what it means.
 func decision(v modelversion.Verdict) string {
 	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to " +
-		"recommend. " +
-		"What is live stays live."
+		"recommend. What is live stays live."
 	switch {
 	case v.Popularity:
 		return "No model has passed the gate: popularity answers. Everybody sees what most customers like, without what " +
-			"they " +
-			"have. The next model that the gate does not refuse replaces it."
+			"they have. The next model that the gate does not refuse replaces it."
 	case v.Decision() == modelversion.OutcomePassed:
 		text = "The gate lets it go live: against each simpler way to recommend, it puts what customers like further to " +
-			"the front, " +
-			"by more than chance explains."
+			"the front, by more than chance explains."
 	case v.Decision() == modelversion.OutcomeUncompared && v.Judged():
 		text = "The gate could not compare it with the version that was live when it was trained: too few ratings are " +
-			"newer. " +
-			"It lets it go live all the same, because it beats each simpler way to recommend."
+			"newer. It lets it go live all the same, because it beats each simpler way to recommend."
 	case v.Decision() == modelversion.OutcomeUncompared:
 		text = "UNCOMPARED: too few customers could be tested, so nobody knows how good it is. It may go live where " +
 			"nothing is live, " +

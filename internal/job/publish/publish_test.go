@@ -227,8 +227,7 @@ func TestExplain(t *testing.T) {
 			"recommend. What is live stays live.",
 		"- popularity is too close",
 		"It was tried on what 500 customers liked and it had not seen (each customer's last purchases). Its ranking " +
-			"quality, NDCG@10, is 0.300 " +
-			"(likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
+			"quality, NDCG@10, is 0.300 (likely 0.280 to 0.320), and 25 % of what they liked was among its first ten.",
 		"Against popularity: 2.0 times as good (0.150).",
 		"Against random: that found nothing.",
 		"It reaches 75 % of the best that is possible on this shop (0.400).",

@@ -65,8 +65,7 @@ func (j Job) history(ctx context.Context, models *commit.Repository, inputs []st
 				continue
 			}
 			return p, fmt.Errorf("%w: the model versions in %s are of the shop %s, and the training set is of the shop %s; to "+
-				"keep "+
-				"both, give %s artifacts of its own (such as ARTIFACTS_BUCKET=s3://bucket/%s); to give %s up, run once with "+
+				"keep both, give %s artifacts of its own (such as ARTIFACTS_BUCKET=s3://bucket/%s); to give %s up, run once with "+
 				"--replace-shop", ErrOtherShop, j.Artifacts, a.Shop, shop, shop, shop, a.Shop)
 		}
 		p.versions = append(p.versions, a)

@@ -344,8 +344,7 @@ func (u *UsedNear) sentence() string {
 		return "The validation data ask for no neighbours.\n"
 	}
 	text := fmt.Sprintf("It adds the weights of a product's %d nearest neighbours, %.3g of the vectors' spread: on the "+
-		"validation data "+
-		"the mean of NDCG@20 and Recall@20 gains %s.\n", u.Neighbours, u.Weight, u.text())
+		"validation data the mean of NDCG@20 and Recall@20 gains %s.\n", u.Neighbours, u.Weight, u.text())
 	if u.Similar != nil {
 		text += fmt.Sprintf("Similar products are found by neighbours too, %.3g of the cosine's spread: the gain is %s.\n",
 			u.Similar.Weight, u.Similar.text())

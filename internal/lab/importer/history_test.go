@@ -92,8 +92,7 @@ func gather(path string, o Options) (g gathered, err error) {
 const (
 	retailHeader = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\r\n"
 	shopifyHead  = "Name,Email,Financial Status,Cancelled at,Currency,Created at,Lineitem quantity,Lineitem " +
-		"name,Lineitem price," +
-		"Lineitem sku,Billing Country,Vendor\n"
+		"name,Lineitem price,Lineitem sku,Billing Country,Vendor\n"
 )
 
 var knownFiles = []struct {

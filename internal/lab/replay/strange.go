@@ -31,8 +31,7 @@ func warn(ctx context.Context, out *program.Output, db envconfig.PGVector, produ
 	}
 	if float64(unknown) > fewStrange*float64(len(products)) {
 		out.Log.WarnContext(ctx, fmt.Sprintf("the live model knows only %d of %d products that the events name: other "+
-			"events are "+
-			"answered by popularity; are their ids those of the shop's column productCode?", len(products)-unknown,
+			"events are answered by popularity; are their ids those of the shop's column productCode?", len(products)-unknown,
 			len(products)),
 			logkey.ModelVersion, version)
 	}

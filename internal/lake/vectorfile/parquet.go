@@ -85,8 +85,7 @@ func findLeaves(name string, schema *parquet.Schema) (found leaves, err error) {
 	}
 	if len(namedIDs) != 1 || len(namedVectors) != 1 {
 		return found, fmt.Errorf("%s has %d columns that may be the id (integers or text) and %d that may be the vector (a "+
-			"list "+
-			"of floats), want one each; name them id and embedding: %w", name, len(namedIDs), len(namedVectors), ErrVectors)
+			"list of floats), want one each; name them id and embedding: %w", name, len(namedIDs), len(namedVectors), ErrVectors)
 	}
 	return leaves{namedIDs[0], namedVectors[0], unsigned[namedIDs[0]]}, nil
 }

@@ -192,8 +192,7 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 			live, c.Shop)
 	case envconfig.OtherShop(shop, c.Shop) && !o.ReplaceShop:
 		return before, fmt.Errorf("%w: it has the products of the shop %s, and these are of the shop %s; to give up the "+
-			"former, run once "+
-			"with --replace-shop", ErrOtherShop, shop, c.Shop)
+			"former, run once with --replace-shop", ErrOtherShop, shop, c.Shop)
 	case envconfig.OtherShop(shop, c.Shop):
 		before.products, before.available = 0, 0
 		for _, table := range []string{"product_state", "catalogue_product"} {

@@ -39,8 +39,7 @@ func retypeView(ctx context.Context, tx pgx.Tx) error {
 	var state *pgconn.PgError
 	if errors.As(err, &state) && state.Code == "2BP01" { // something depends on it
 		return fmt.Errorf("%w: public.user_emb is to show ids as text, but other views were made from it; drop them, "+
-			"publish, "+
-			"and make them again", ErrNameTaken)
+			"publish, and make them again", ErrNameTaken)
 	}
 	return err
 }

@@ -17,8 +17,7 @@ var ErrOtherShop = errors.New("the vector database is another shop's")
 // shop's.
 func ErrOther(live, shop string) error {
 	return fmt.Errorf("%w: the shop %s is live there, and this version is of the shop %s; to keep both, give %s a "+
-		"vector database "+
-		"of its own (PGVECTOR_DSN; connect does so by itself); to give %s up, run once with --replace-shop",
+		"vector database of its own (PGVECTOR_DSN; connect does so by itself); to give %s up, run once with --replace-shop",
 		ErrOtherShop, live, shop, shop, live)
 }
 

@@ -27,8 +27,7 @@ func (db *DB) Customers(ctx context.Context) ([]shop.Customer, error) {
 // Products reads all products by code.
 func (db *DB) Products(ctx context.Context) ([]shop.Product, error) {
 	const query = "SELECT productCode, productName, productLine, productScale, productVendor, quantityInStock, " +
-		"buyPrice, MSRP " +
-		"FROM products ORDER BY productCode"
+		"buyPrice, MSRP FROM products ORDER BY productCode"
 	return readAll(ctx, db, "products", query, func(rows *sql.Rows) (p shop.Product, err error) {
 		var buy, msrp string
 		if err := rows.Scan(&p.Code, &p.Name, &p.Line, &p.Scale, &p.Vendor, &p.QuantityInStock, &buy, &msrp); err != nil {

@@ -32,8 +32,7 @@ func (id *ID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 			break
 		}
 		return idFault(dec, "is a number that is no id: write it as a string, or as digits without point and exponent, up "+
-			"to "+
-			"9007199254740991")
+			"to 9007199254740991")
 	default:
 		return idFault(dec, "is "+kind(token.Kind())+", want a string or a whole number")
 	}
