@@ -124,11 +124,14 @@ func TestEachDecisionHasItsNumber(t *testing.T) {
 			t.Errorf("%s and %s have the number %s", first[number], file, number)
 		}
 		first[number] = file
-		if !strings.HasPrefix(all[name], "# "+number+". ") {
+		heading, _, _ := strings.Cut(all[name], "\n")
+		title, numbered := strings.CutPrefix(heading, "# "+number+". ")
+		if !numbered {
 			t.Errorf("the title of %s does not begin with its number", file)
 		}
-		if !strings.Contains(list, "| ["+number+"]("+file+") | ") {
-			t.Errorf("%sREADME.md does not list %s", folder, file)
+		row := "| [" + number + "](" + file + ") | " + title + " |\n"
+		if strings.Count(list, row) != 1 || strings.Count(list, "]("+file+")") != 1 {
+			t.Errorf("%sREADME.md does not list %s once, by its title", folder, file)
 		}
 	}
 	if len(first) < 10 {
