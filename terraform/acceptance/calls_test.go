@@ -201,8 +201,7 @@ func mustFit(t *testing.T, cfg aws.Config, bucket, attempt string) (version stri
 		}
 	}
 	for folder := range folders {
-		for _, name := range []string{fitfile.Products + "/part.csv", fitfile.Products + "/_SUCCESS", fitfile.Customers +
-			"/part.csv", fitfile.Customers + "/_SUCCESS"} {
+		for _, name := range []string{fitfile.Products + "/part.csv", fitfile.Products + "/_SUCCESS"} {
 			if _, err := store.Put(t.Context(), folder+name, strings.NewReader("0,\"[1, 2]\"\n1,\"[2, 1]\"\n"), 22,
 				objectstore.Condition{}); err != nil {
 				t.Fatal(err)

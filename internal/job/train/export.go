@@ -154,12 +154,11 @@ func (j Job) fitsOf(ctx context.Context, run, attempt string) (*Fits, error) {
 		return nil, err
 	}
 	return &Fits{Export: run, Method: details.Method, Rows: details.Rows,
-		Read: func(ctx context.Context, part string) (products, customers *Named, err error) {
-			p, c, err := export.Vectors(ctx, attempt, part, j.ScratchDir)
+		Read: func(ctx context.Context, part string) (*Named, error) {
+			v, err := export.Vectors(ctx, attempt, part, j.ScratchDir)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			file := export.URL() + "/attempt=" + attempt + "/" + part
-			return namedBy(file+"/"+fitfile.Products, p), namedBy(file+"/"+fitfile.Customers, c), nil
+			return namedBy(export.URL()+"/attempt="+attempt+"/"+part, v), nil
 		}}, nil
 }

@@ -29,8 +29,8 @@ type Fits struct {
 	Export string // the version that it was exported for
 	Method string // how they are fitted: part of the version's identity
 	Rows   string // rowsHash of the data whose rows the export numbers
-	// Read reads the vectors of a part. Their ids are the export's numbers, as text.
-	Read func(ctx context.Context, part string) (products, customers *Named, err error)
+	// Read reads the products' vectors of a part. Their ids are the export's numbers, as text.
+	Read func(ctx context.Context, part string) (*Named, error)
 }
 
 // fits are those that take the place of fitting; nil: none do.
@@ -65,8 +65,8 @@ func (g *Given) joinFits(ctx context.Context, data *Data, j *given) (*given, err
 			"%w",
 			g.Fits.Export, ErrGiven)
 	}
-	j.fits, j.rows, j.notes.Customers = g.Fits, len(data.Customers), &Joined{}
-	return j.read(ctx, partEverything, &j.notes.Items, j.notes.Customers)
+	j.fits, j.hasOwn = g.Fits, make([]bool, len(data.Customers))
+	return j.read(ctx, partEverything, &j.notes.Items)
 }
 
 // of are the vectors of a part: of fits its own, else always the same.
@@ -74,28 +74,23 @@ func (g *given) of(ctx context.Context, to part) (*given, error) {
 	if g.fits == nil || to == partEverything {
 		return g, nil
 	}
-	return g.read(ctx, to, &Joined{}, &Joined{})
+	return g.read(ctx, to, &Joined{})
 }
 
 // read reads a part's vectors. They are scaled as those of everything are.
-func (g *given) read(ctx context.Context, of part, items, customers *Joined) (*given, error) {
-	given, own, err := g.fits.Read(ctx, string(of))
+func (g *given) read(ctx context.Context, of part, counts *Joined) (*given, error) {
+	fitted, err := g.fits.Read(ctx, string(of))
 	if err != nil {
 		return nil, err
 	}
-	if given.Dim != own.Dim || g.dim > 0 && g.dim != given.Dim {
-		return nil, fmt.Errorf("the vectors of the part %s have %d and %d components: %w", of, given.Dim, own.Dim, ErrGiven)
+	if g.dim > 0 && g.dim != fitted.Dim {
+		return nil, fmt.Errorf("the vectors of the part %s have %d components, and those of everything %d: %w",
+			of, fitted.Dim, g.dim, ErrGiven)
 	}
 	p := *g
-	p.dim = given.Dim
-	number := func(i int) (string, bool) { return strconv.Itoa(i), true }
-	p.items, p.hasItem, *items, g.notes.ItemScale, err = given.join("products", len(g.features), 0,
-		g.notes.ItemScale, number)
-	if err != nil {
-		return nil, err
-	}
-	p.customers, p.hasOwn, *customers, g.notes.CustomerScale, err = own.join("customers", g.rows, 0,
-		g.notes.CustomerScale, number)
+	p.dim = fitted.Dim
+	p.items, p.hasItem, *counts, g.notes.ItemScale, err = fitted.join("products", len(g.features), 0, g.notes.ItemScale,
+		func(i int) (string, bool) { return strconv.Itoa(i), true })
 	return &p, err
 }
 

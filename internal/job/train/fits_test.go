@@ -17,24 +17,22 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
-// mustFitElsewhere fits a part with the solver, as another program would, and gives the vectors by number.
-func mustFitElsewhere(t *testing.T, data *Data, cells []cell, cfg ials.Config) (products, customers *Named) {
+// mustFitElsewhere fits a part with the solver, as another program would, and gives the products' vectors by
+// number.
+func mustFitElsewhere(t *testing.T, data *Data, cells []cell, cfg ials.Config) *Named {
 	t.Helper()
 	m := matrix(len(data.Customers), len(data.Products), cells)
 	model, err := ials.Fit(t.Context(), m, cfg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	numbered := func(rows int, empty func(int) bool, vector func(int) []float32) *Named {
-		n := &Named{Dim: cfg.Dim}
-		for i := range rows {
-			if !empty(i) {
-				n.IDs, n.Values = append(n.IDs, strconv.Itoa(i)), append(n.Values, vector(i)...)
-			}
+	n, columns := &Named{Dim: cfg.Dim}, m.Transposed()
+	for i := range m.Cols {
+		if !columns.Empty(i) {
+			n.IDs, n.Values = append(n.IDs, strconv.Itoa(i)), append(n.Values, model.Item(i)...)
 		}
-		return n
 	}
-	return numbered(m.Cols, m.Transposed().Empty, model.Item), numbered(m.Rows, m.Empty, model.User)
+	return n
 }
 
 // vectorsAlone is quick without neighbours, which another program does not fit.
@@ -77,10 +75,9 @@ func TestFitsOfAnotherProgramAreMeasuredAsOurOwn(t *testing.T) {
 		t.Fatalf("%d parts and %d questions were exported", len(cells), len(questions.Cases))
 	}
 	asked := map[string]int{}
-	fits := &Fits{Rows: rowsHash(ordered), Read: func(_ context.Context, name string) (*Named, *Named, error) {
+	fits := &Fits{Rows: rowsHash(ordered), Read: func(_ context.Context, name string) (*Named, error) {
 		asked[name]++
-		products, customers := mustFitElsewhere(t, ordered, cells[part(name)], used)
-		return products, customers, nil
+		return mustFitElsewhere(t, ordered, cells[part(name)], used), nil
 	}}
 	other := mustTrain(t, Trainer{Config: vectorsAlone(), Previous: live, Given: &Given{Fits: fits}}, data)
 	if len(asked) != 5 {
@@ -122,7 +119,7 @@ func TestExportAndImport(t *testing.T) {
 	}, stderr string) {
 		t.Helper()
 		code, stdout, stderr := runTrain(t, append(words, "--json", "--lake", "file://"+folder, "--artifacts",
-			"file://"+folder, "--tune-budget", "0.03", "--scratch-dir", t.TempDir())...)
+			"file://"+folder, "--tune-budget", "1", "--scratch-dir", t.TempDir())...)
 		if code == 0 {
 			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 				t.Fatal(err)
@@ -164,7 +161,7 @@ func TestExportAndImport(t *testing.T) {
 	code, imported, stderr := run(importing...)
 	if notes := imported.Result.Config; code != 0 || imported.NoOp || imported.Result.ModelVersion != id ||
 		notes.Import == nil ||
-		notes.Import.Name != "a solver, tuned" || notes.Used.Dim != 16 {
+		notes.Import.Name != "a solver, tuned" || notes.Used.Dim != 24 {
 		t.Fatalf("import: exit %d, %+v, %s", code, imported, stderr)
 	}
 	if v := imported.Result.Report.Verdict; v.Decision() != modelversion.OutcomePassed ||
@@ -205,16 +202,14 @@ func mustAttempt(t *testing.T, store objectstore.Store, run, attempt string) {
 	}
 	parts, _ := trainer.exported(data)
 	for name, cells := range parts {
-		products, customers := mustFitElsewhere(t, data, cells, ials.Config{Dim: 16, Alpha0: 1.2, Lambda: 0.025, Nu: nu,
+		vectors := mustFitElsewhere(t, data, cells, ials.Config{Dim: 24, Alpha0: 1.2, Lambda: 0.025, Nu: nu, Seed: 1,
 			Epochs: 6, Threads: 1})
-		for kind, vectors := range map[string]*Named{fitfile.Products: products, fitfile.Customers: customers} {
-			key := path.Join("fits", "run="+run, "attempt="+attempt, string(name), kind)
-			for file, content := range map[string]string{"part-00000.csv": csvOf(t, *vectors), "_SUCCESS": ""} {
-				_, err := store.Put(t.Context(), path.Join(key, file), strings.NewReader(content), int64(len(content)),
-					objectstore.Condition{})
-				if err != nil {
-					t.Fatal(err)
-				}
+		key := path.Join("fits", "run="+run, "attempt="+attempt, string(name), fitfile.Products)
+		for file, content := range map[string]string{"part-00000.csv": csvOf(t, *vectors), "_SUCCESS": ""} {
+			_, err := store.Put(t.Context(), path.Join(key, file), strings.NewReader(content), int64(len(content)),
+				objectstore.Condition{})
+			if err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

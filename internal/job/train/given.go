@@ -87,7 +87,6 @@ type given struct {
 	embeddings       *dense
 	notes            *Import
 	fits             *Fits // nil: the vectors are the same for every part
-	rows             int   // customers and guests, of fits
 }
 
 // join finds the vectors of the data's products and customers.

@@ -33,10 +33,8 @@ const (
 	Questions = "questions"
 	// detailsFile is the only file of the data set of that name. All other data sets are parts.
 	detailsFile = "export.json"
-	// Products is the folder of a part's vectors of products.
+	// Products is the folder of a part's vectors.
 	Products = "products"
-	// Customers is the folder of a part's vectors of customers.
-	Customers = "customers"
 	// fileRows is the rows of a file: some 50 MB, a task of Spark.
 	fileRows = 8 << 20
 	// createdBy is fixed, because equal rows must give equal bytes.
@@ -216,19 +214,16 @@ func (e *Export) Choose(ctx context.Context, attempt string) (chosen string, err
 	parts := e.DataSets()
 	delete(parts, Questions)
 	for part := range parts {
-		for _, kind := range []string{Products, Customers} {
-			body, _, err := e.store.Get(ctx, path.Join(e.vectors(attempt, part, kind), success))
-			if errors.Is(err, objectstore.ErrNotFound) {
-				return "", fmt.Errorf("the attempt %s at the export %s is not whole: the folder of its part %s, %s, has no file "+
-					"%s: %w",
-					attempt, e.Run, part, kind, success, ErrFits)
-			}
-			if err != nil {
-				return "", err
-			}
-			if err := body.Close(); err != nil {
-				return "", err
-			}
+		body, _, err := e.store.Get(ctx, path.Join(e.vectors(attempt, part), success))
+		if errors.Is(err, objectstore.ErrNotFound) {
+			return "", fmt.Errorf("the attempt %s at the export %s is not whole: the folder of its part %s has no file %s: %w",
+				attempt, e.Run, part, success, ErrFits)
+		}
+		if err != nil {
+			return "", err
+		}
+		if err := body.Close(); err != nil {
+			return "", err
 		}
 	}
 	if err := Repository(e.store).PutRecord(ctx, e.Run, attemptRecord, []byte(attempt)); err != nil &&
@@ -239,22 +234,14 @@ func (e *Export) Choose(ctx context.Context, attempt string) (chosen string, err
 }
 
 // vectors is the folder of a part's vectors.
-func (e *Export) vectors(attempt, part, kind string) string {
-	return path.Join(e.folder(), "attempt="+attempt, part, kind)
+func (e *Export) vectors(attempt, part string) string {
+	return path.Join(e.folder(), "attempt="+attempt, part, Products)
 }
 
-// Vectors reads what an attempt has fitted to a part, by the numbers of products and of customers, as
-// text. Its copies of files are in scratchDir (empty: the system's) meanwhile.
-func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (products,
-	customers *vectorfile.Vectors, err error) {
-	if products, err = e.read(ctx, e.vectors(attempt, part, Products), scratchDir); err != nil {
-		return nil, nil, err
-	}
-	customers, err = e.read(ctx, e.vectors(attempt, part, Customers), scratchDir)
-	return products, customers, err
-}
-
-func (e *Export) read(ctx context.Context, folder, scratchDir string) (_ *vectorfile.Vectors, err error) {
+// Vectors reads the products' vectors that an attempt has fitted to a part, by their numbers, as text.
+// Its copies of files are in scratchDir (empty: the system's) meanwhile.
+func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (_ *vectorfile.Vectors, err error) {
+	folder := e.vectors(attempt, part)
 	dir, err := os.MkdirTemp(scratchDir, "kindred-vectors-*")
 	if err != nil {
 		return nil, fmt.Errorf("create scratch folder: %w", err)

@@ -104,7 +104,7 @@ func TestTheFirstWholeAttemptIsChosen(t *testing.T) {
 		mustPut(t, store, path.Join(export.folder(), "attempt="+attempt, name), content)
 	}
 	for _, attempt := range []string{"a", "b"} {
-		for _, folder := range []string{"one/products", "one/customers", "two/products", "two/customers"} {
+		for _, folder := range []string{"one/products", "two/products"} {
 			if chosen, err := export.Choose(t.Context(), attempt); attempt == "a" && (!errors.Is(err, ErrFits) || chosen != "") {
 				t.Errorf("without %s: chosen %q, %v", folder, chosen, err)
 			}
@@ -136,9 +136,9 @@ func TestTheFirstWholeAttemptIsChosen(t *testing.T) {
 		}
 	}
 	scratch := t.TempDir()
-	products, customers, err := export.Vectors(t.Context(), "a", "one", scratch)
-	if err != nil || !slices.Equal(products.IDs, []string{"7"}) || !slices.Equal(customers.Values, []float32{1, 0.5}) {
-		t.Errorf("vectors %v, %v, %v", products, customers, err)
+	vectors, err := export.Vectors(t.Context(), "a", "one", scratch)
+	if err != nil || !slices.Equal(vectors.IDs, []string{"7"}) || !slices.Equal(vectors.Values, []float32{1, 0.5}) {
+		t.Errorf("vectors %v, %v", vectors, err)
 	}
 	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -96,8 +96,7 @@ class Fitter:
             say(f"fit {name}")
             part = self.read(name).persist()
             model = self.fit(part, self.args.iterations, alpha, reg)
-            for vectors, kind in ((model.itemFactors, "products"), (model.userFactors, "customers")):
-                vectors.write.mode("overwrite").parquet(f"{self.url}/attempt={attempt}/{name}/{kind}")
+            model.itemFactors.write.mode("overwrite").parquet(f"{self.url}/attempt={attempt}/{name}/products")
             part.unpersist()
         return f"alpha {alpha:.4g}, regParam {reg:.4g}"
 
