@@ -89,7 +89,7 @@ func (r *run) next() string {
 	fmt.Fprintf(&b, "  Stock and prices by cron: */5 * * * * set -a; . %s/env; %s catalogue\n", folder,
 		filepath.Join(r.programs, "publish"))
 	if program.OnLocalStack() && (!isFolder(r.Lake.Bucket) || !isFolder(r.Artifacts.Bucket)) {
-		b.WriteString("LocalStack forgets its buckets when it stops. For nights that last, run connect with\n" +
+		b.WriteString("LocalStack forgets its buckets when it stops. To keep the data all the same, run connect with\n" +
 			"LAKE_BUCKET=file:///a/folder and ARTIFACTS_BUCKET=file:///another.\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")

@@ -154,7 +154,7 @@ func readAnyLines(g *gathering, o Options, s *sheet, orders map[string]orderOf) 
 	}
 	usually := o.usually(p)
 	if !p.has("kind") && !p.has("value") && o.Kind == "" {
-		g.note("%s does not say what happened: each line is taken as a %s (--kind says otherwise).", s.name, usually)
+		g.note("%s does not say what happened: each line is taken as a %s (--kind sets another kind).", s.name, usually)
 	}
 	dates, err := g.datesOf(s, p["at"], false)
 	if err != nil {

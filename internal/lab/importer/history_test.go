@@ -206,8 +206,8 @@ var knownFiles = []struct {
 		gathered{format: "orders or events", deeds: []string{"A||1|S1|purchase||2|2024-01-13 00:00:00"},
 			products: []string{`S1: 12" pipe`},
 			account: Account{Lines: 3, Kept: 1, LeftOut: map[string]int64{cancelled: 1, noOrder: 1},
-				Notes: []string{"order_lines.csv does not say what happened: each line is taken as a purchase (--kind says " +
-					"otherwise)."}}}},
+				Notes: []string{
+					"order_lines.csv does not say what happened: each line is taken as a purchase (--kind sets another kind)."}}}},
 }
 
 func TestKnownFilesAreRead(t *testing.T) {
