@@ -32,7 +32,7 @@ func TestServeKeepsItsCapacityWhenTwiceAsMuchIsAsked(t *testing.T) {
 			t.Fatalf("%s: status %d", path, status)
 		}
 	}
-	slow := `{"name": "slow", "type": "latency", "attributes": {"latency": 100}}`
+	slow := `{"name": "slow", "type": "latency", "attributes": {"latency": 50}}` // /health has 3.5 s for 30 round trips
 	if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(slow)); err != nil {
 		t.Fatal(err)
 	}

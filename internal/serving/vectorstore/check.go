@@ -85,8 +85,11 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 	if err != nil {
 		return recommend.Traffic{}, err
 	}
-	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string, _ bool) (*model, error) {
-		return readModel(ctx, db, version)
+	models := map[string]*model{}
+	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string, _ bool) (m *model, err error) {
+		m, err = readModel(ctx, db, version)
+		models[version] = m
+		return m, err
 	})
 	switch {
 	case err != nil:
@@ -94,32 +97,38 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 	case len(faults) > 0:
 		return recommend.Traffic{}, fmt.Errorf("%w: %s", ErrCannotAnswer, strings.Join(faults, "; "))
 	}
-	if err := checkVersion(ctx, db, traffic.Live.Version); err != nil {
+	if err := models[traffic.Live.Version].check(ctx, db); err != nil {
 		return recommend.Traffic{}, err
 	}
 	if traffic.Canary != nil && traffic.CanaryFault == nil {
-		traffic.CanaryFault = checkVersion(ctx, db, traffic.Canary.Version)
+		traffic.CanaryFault = models[traffic.Canary.Version].check(ctx, db)
 	}
 	return traffic, ctx.Err()
 }
 
-// checkVersion asks a version one question of each kind, by the statements of serving, and looks at
-// the answers. Errors: ErrCannotAnswer, joined with the cause.
+// checkVersion is check of a version.
 func checkVersion(ctx context.Context, db querier, version string) error {
-	if err := askVersion(ctx, db, version); err != nil {
+	m, err := readModel(ctx, db, version)
+	if err != nil {
 		return fmt.Errorf("%w: version %s: %w", ErrCannotAnswer, version, err)
+	}
+	return m.check(ctx, db)
+}
+
+// check asks a version one question of each kind, by the statements of serving, and looks at the
+// answers. Errors: ErrCannotAnswer, joined with the cause.
+func (m *model) check(ctx context.Context, db querier) error {
+	if err := m.ask(ctx, db); err != nil {
+		return fmt.Errorf("%w: version %s: %w", ErrCannotAnswer, m.Version, err)
 	}
 	return nil
 }
 
-func askVersion(ctx context.Context, db querier, version string) error {
+func (m *model) ask(ctx context.Context, db querier) error {
 	if err := mayConnect(ctx, db); err != nil {
 		return err
 	}
-	m, err := readModel(ctx, db, version)
-	if err != nil {
-		return err
-	}
+	version := m.Version
 	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil), markOf(version))
 	if err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
