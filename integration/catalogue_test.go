@@ -370,3 +370,48 @@ func TestACatalogueOfMany(t *testing.T) {
 		t.Error("vectors were rewritten")
 	}
 }
+
+// TestStateGoesWithItsShop makes another shop live in the place of one whose catalogue says that nothing
+// can be bought, and goes back.
+func TestStateGoesWithItsShop(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	first, second := goodVersion("m520000000000001", 1, 0, 1), goodVersion("m520000000000002", 2, 0, 1)
+	first.Shop, second.Shop = "books", "toys"
+	catalogueOf := func(v *modelversion.Version, available bool) (vectorstore.CatalogueResult, error) {
+		c := vectorstore.Catalogue{Shop: v.Shop, ReadAt: time.Now()}
+		for _, item := range v.Items {
+			c.Products = append(c.Products, vectorstore.Product{ID: item.Code, Available: available})
+		}
+		return store.WriteCatalogue(t.Context(), c, vectorstore.CatalogueOptions{MaxShrink: 1})
+	}
+	answers := func(when string) {
+		t.Helper()
+		if _, err := store.Check(t.Context()); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	mustGoLive(t, store, first)
+	if _, err := catalogueOf(first, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	o := vectorstore.PromoteOptions{Actor: "test", Force: true, Reason: "test", ReplaceShop: true}
+	if err := store.Promote(t.Context(), second.ID, o); err != nil {
+		t.Fatal(err)
+	}
+	answers("the second shop")
+	result, err := catalogueOf(second, false)
+	if err != nil || result.New != len(second.Items) || result.Gone != 0 {
+		t.Errorf("the second shop's catalogue: %+v, %v", result, err)
+	}
+	if version, err := store.Rollback(t.Context(), o); err != nil || version != first.ID {
+		t.Fatalf("back to the first shop: %s, %v", version, err)
+	}
+	answers("the first shop again")
+	if result, err = catalogueOf(first, true); err != nil || result.New != len(first.Items) {
+		t.Errorf("the first shop's catalogue again: %+v, %v", result, err)
+	}
+}

@@ -13,7 +13,7 @@ const enoughCustomers = 400
 
 // tooFew says that the shop is too small for a model to pass; empty: it is not, or one has passed.
 func tooFew(r modelversion.Report) string {
-	if r.Verdict.Pass || r.TestCustomers >= enoughCustomers {
+	if r.Verdict.Judged() || r.TestCustomers >= enoughCustomers {
 		return ""
 	}
 	return fmt.Sprintf("There are too few orders or ratings to learn from: a model can be tested with %d customers, and "+

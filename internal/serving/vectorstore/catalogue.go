@@ -168,19 +168,22 @@ func (s *Store) WriteCatalogue(ctx context.Context, c Catalogue, o CatalogueOpti
 
 // catalogued is what was known before a catalogue.
 type catalogued struct {
-	products, available int               // of the catalogue before
-	digests             map[string]string // of its products; empty: of products that are gone
-	published           []string          // ids in the loaded versions of which no catalogue knew
+	available int               // products of the catalogue before that could be bought
+	digests   map[string]string // of its products; empty: of products that are gone
+	published []string          // ids in the loaded versions of the shop of which no catalogue knew
 }
 
 // readCatalogue reads it, and locks out other catalogues until the transaction ends.
 func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptions) (before catalogued, err error) {
 	var shop, live string
 	var at *time.Time
-	err = tx.QueryRow(ctx, `SELECT coalesce(shop, ''), read_at, products, available FROM kindred.catalogue FOR UPDATE`).
-		Scan(&shop, &at, &before.products, &before.available)
+	err = tx.QueryRow(ctx, `SELECT coalesce(shop, ''), read_at, available FROM kindred.catalogue FOR UPDATE`).
+		Scan(&shop, &at, &before.available)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotMigrated // migrating makes the row again
+	}
 	if err != nil {
-		return before, unmigrated(err)
+		return before, fmt.Errorf("read the last catalogue: %w", unmigrated(err))
 	}
 	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT `+shopSQL+
 		` FROM kindred.model_version v JOIN kindred.live USING (version)), '')`).Scan(&live)
@@ -194,11 +197,9 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 		return before, fmt.Errorf("%w: it has the products of the shop %s, and these are of the shop %s; to give up the "+
 			"former, run once with --replace-shop", ErrOtherShop, shop, c.Shop)
 	case envconfig.OtherShop(shop, c.Shop):
-		before.products, before.available = 0, 0
-		for _, table := range []string{"product_state", "catalogue_product"} {
-			if _, err := tx.Exec(ctx, `DELETE FROM kindred.`+table); err != nil {
-				return before, err
-			}
+		before.available = 0
+		if err := forgetState(ctx, tx); err != nil {
+			return before, err
 		}
 	case at != nil && !at.Before(c.ReadAt):
 		return before, fmt.Errorf("%w: it began at %s, this one at %s", ErrOlderReading, at.UTC().Format(time.RFC3339Nano),
@@ -216,14 +217,43 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 		return nil
 	})
 	if err == nil {
-		before.published, err = publishedOnly(ctx, tx)
+		err = undone(ctx, tx, func(tx pgx.Tx) (err error) { // which gives back the locks on the versions' tables
+			before.published, err = publishedOnly(ctx, tx, c.Shop)
+			return err
+		})
 	}
 	return before, err
 }
 
-// publishedOnly lists the products of the loaded versions that no catalogue has known.
-func publishedOnly(ctx context.Context, tx pgx.Tx) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'`)
+// forgetState forgets the products of the shop of the last catalogue, whose row is locked.
+func forgetState(ctx context.Context, tx pgx.Tx) error {
+	return execAll(ctx, tx, `UPDATE kindred.catalogue SET shop = NULL, read_at = NULL, products = 0, available = 0`,
+		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`)
+}
+
+// forgetOtherShop forgets the products of another shop than that of the version, which goes live.
+func forgetOtherShop(ctx context.Context, tx pgx.Tx, version string) error {
+	shop, err := shopOf(ctx, tx, version)
+	if err != nil || shop == "" {
+		return err
+	}
+	var migrated, other bool
+	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.catalogue') IS NOT NULL`).Scan(&migrated)
+	if err != nil || !migrated {
+		return err
+	}
+	if err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(shop <> $1), false) FROM kindred.catalogue`, shop).
+		Scan(&other); err != nil || !other {
+		return err
+	}
+	return forgetState(ctx, tx)
+}
+
+// publishedOnly lists the products of the shop's loaded versions that no catalogue has known. It leaves
+// out a version whose table is gone.
+func publishedOnly(ctx context.Context, tx pgx.Tx, shop string) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT version FROM kindred.model_version v WHERE state = 'ready'
+		AND `+shopSQL+` IN ('', $1) AND to_regclass('model_' || version || '.item') IS NOT NULL`, shop)
 	if err != nil {
 		return nil, err
 	}

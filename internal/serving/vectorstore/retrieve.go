@@ -179,7 +179,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 		}
 	}
 	for i, n := range neighbours {
-		if near == byScan && m.again(near, len(similar[i]), n.Limit) {
+		if m.again(near, len(similar[i]), n.Limit) {
 			again.Queue(m.neighboursSQL(n.Limit, wholeScan), n.Code).Query(func(rows pgx.Rows) (err error) {
 				similar[i], err = readSimilar(rows)
 				return err

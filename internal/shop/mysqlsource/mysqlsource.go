@@ -182,7 +182,8 @@ func (s *Snapshot) begin(ctx context.Context) error {
 		if err := s.findOwn(); err != nil {
 			return err
 		}
-		before, lastGTID := s.binlogStatus(), s.lastGTID()
+		lastGTID := s.lastGTID() // first: the status then covers every transaction in it
+		before := s.binlogStatus()
 		if _, err := s.conn.Execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"); err != nil {
 			return err
 		}

@@ -74,14 +74,17 @@ func (s *Snapshot) snapshotPosition(before Position, lastGTID string) Position {
 	if result.RowNumber() == 0 || exact.BinlogFile == "" {
 		return before
 	}
+	if exact.BinlogFile != before.BinlogFile || exact.BinlogPosition != before.BinlogPosition {
+		lastGTID = "" // the log has more than the snapshot: a transaction is logged before it is visible
+	}
 	exact.Exact, exact.None = true, ""
 	exact.GTID = s.snapshotGTID(exact, lastGTID)
 	return exact
 }
 
-// snapshotGTID is the GTID of the snapshot, or "". If the log ends as it did before the snapshot,
-// that is the one. Otherwise the server must read its log from the start of the file, so it is
-// asked only if the position is near.
+// snapshotGTID is the GTID of the snapshot, or "". If the snapshot is at the log's end, and the log
+// ends as it did before, that is the last one. Otherwise the server must read its log from the start
+// of the file, so it is asked only if the position is near.
 func (s *Snapshot) snapshotGTID(at Position, lastGTID string) string {
 	if lastGTID != "" && s.lastGTID() == lastGTID {
 		return lastGTID

@@ -27,7 +27,7 @@ func NewShops(own string, all []string) (Shops, error) {
 	}
 	for i, name := range all {
 		if err := (envconfig.Shop{Name: name}).Check(); err != nil {
-			return Shops{}, err
+			return Shops{}, fmt.Errorf("%q in SHOP_NAME or ACTIVITY_STREAM_SHOPS: %w", name, err)
 		}
 		if slices.Contains(all[:i], name) {
 			return Shops{}, fmt.Errorf("%w: ACTIVITY_STREAM_SHOPS has %s twice", envconfig.ErrConfig, name)

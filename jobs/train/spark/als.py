@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 VERSION = 1  # part of a version's id: raise it when the same input would give other vectors
 CUT = 20  # length of the lists that configurations are compared by
-BLOCK_ROWS = 4_000_000  # interactions of a block; with at least FEWEST_BLOCKS the result does not depend on the cluster
+BLOCK_ROWS = 4_000_000  # interactions of a block; the number of blocks does not depend on the cluster
 FEWEST_BLOCKS = 4
 # alpha and regParam where the search begins, and by which factors it moves: first far, then near.
 START = (10.0, 1.0)

@@ -162,11 +162,17 @@ locals {
       })
       Retry = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
       Catch = [
-        { ErrorEquals = ["States.TaskFailed"], ResultPath = "$.size", Next = "ReadSize" },
+        { ErrorEquals = ["States.TaskFailed"], ResultPath = "$.size", Next = "Answered" },
         { ErrorEquals = ["States.ALL"], ResultPath = null, Next = "Train" },
       ]
       Next = "Train"
     })
+    # Errors of ECS itself are States.TaskFailed too. Their cause is no JSON.
+    Answered = {
+      Type    = "Choice"
+      Choices = [{ Variable = "$.size.Cause", StringMatches = "{*", Next = "ReadSize" }]
+      Default = "Train"
+    }
     ReadSize = {
       Type       = "Pass"
       Parameters = { "task.$" = "States.StringToJson($.size.Cause)" }
@@ -184,7 +190,11 @@ locals {
       Default = "Train"
     }
     TrainOnSpark = merge(local.run_glue, { Parameters = { JobName = try(var.spark.job.name, "") }, Next = "Publish" })
-  } : name => state if var.spark.job != null }
+  } : name => state if var.spark.job != null && (name == "TrainOnSpark" || !var.spark.always) }
+
+  # Step Functions refuses a state that no other leads to.
+  train = { for name, state in { Train = merge(local.run_program["train"], { Next = "Publish" }) } :
+  name => state if var.spark.job == null || !var.spark.always }
 }
 
 resource "aws_sfn_state_machine" "chain" {
@@ -195,9 +205,8 @@ resource "aws_sfn_state_machine" "chain" {
   definition = jsonencode({
     Comment = "etl, then train, then publish; a failure is reported and fails the execution"
     StartAt = "Etl"
-    States = merge(local.by_size, {
+    States = merge(local.by_size, local.train, {
       Etl     = merge(local.run_glue, { Parameters = { JobName = var.etl_job.name }, Next = var.spark.job == null ? "Train" : var.spark.always ? "TrainOnSpark" : "Size" })
-      Train   = merge(local.run_program["train"], { Next = "Publish" })
       Publish = merge(local.run_program["publish"], { End = true })
       TellFailure = {
         Type     = "Task"

@@ -79,7 +79,7 @@ data "aws_iam_policy_document" "job" {
   # Spark writes vectors under temporary names, checkpoints and marks of folders.
   statement {
     sid       = "ReplaceAttempts"
-    actions   = ["s3:DeleteObject"]
+    actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject"]
     resources = ["${var.artifacts_bucket.arn}/fits/run=*/attempt=*"]
   }
 

@@ -47,6 +47,11 @@ run "without_spark" {
     condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "Train" && !contains(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), "TrainOnSpark")
     error_message = "without a job nobody asks for the size"
   }
+
+  assert {
+    condition     = length(setsubtract(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), flatten(regexall("\"(?:StartAt|Next|Default)\":\"(\\w+)\"", aws_sfn_state_machine.chain.definition)))) == 0
+    error_message = "Step Functions refuses a step that none leads to"
+  }
 }
 
 run "by_size" {
@@ -84,6 +89,11 @@ run "by_size" {
     condition     = contains(flatten([for s in data.aws_iam_policy_document.chain.statement : s.resources if contains(s.actions, "glue:StartJobRun")]), "arn:aws:glue:eu-west-1:123456789012:job/s")
     error_message = "the chain must be allowed to start the job"
   }
+
+  assert {
+    condition     = length(setsubtract(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), flatten(regexall("\"(?:StartAt|Next|Default)\":\"(\\w+)\"", aws_sfn_state_machine.chain.definition)))) == 0
+    error_message = "Step Functions refuses a step that none leads to"
+  }
 }
 
 run "always_spark" {
@@ -95,6 +105,11 @@ run "always_spark" {
   assert {
     condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "TrainOnSpark"
     error_message = "always means that nobody asks for the size"
+  }
+
+  assert {
+    condition     = length(setsubtract(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), flatten(regexall("\"(?:StartAt|Next|Default)\":\"(\\w+)\"", aws_sfn_state_machine.chain.definition)))) == 0
+    error_message = "Step Functions refuses a step that none leads to"
   }
 }
 
