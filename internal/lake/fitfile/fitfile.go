@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 	"path"
@@ -240,42 +239,6 @@ func (e *Export) vectors(attempt, part string) string {
 
 // Vectors reads the products' vectors that an attempt has fitted to a part, by their numbers, as text.
 // Its copies of files are in scratchDir (empty: the system's) meanwhile.
-func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (_ *vectorfile.Vectors, err error) {
-	folder := e.vectors(attempt, part)
-	dir, err := os.MkdirTemp(scratchDir, "kindred-vectors-*")
-	if err != nil {
-		return nil, fmt.Errorf("create scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	for info, err := range e.store.List(ctx, folder+"/") {
-		if err != nil {
-			return nil, err
-		}
-		// Spark's marks and checksums
-		if name := path.Base(info.Key); !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".") {
-			if err := e.fetch(ctx, info.Key, filepath.Join(dir, name)); err != nil {
-				return nil, err
-			}
-		}
-	}
-	v, err := vectorfile.Read(dir, "")
-	if err != nil {
-		return nil, fmt.Errorf("read %s/%s: %w", e.store, folder, err)
-	}
-	return v, nil
-}
-
-func (e *Export) fetch(ctx context.Context, key, name string) (err error) {
-	body, _, err := e.store.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = io.Copy(file, body)
-	return err
+func (e *Export) Vectors(ctx context.Context, attempt, part, scratchDir string) (*vectorfile.Vectors, error) {
+	return vectorfile.ReadStored(ctx, e.store, e.vectors(attempt, part), scratchDir)
 }

@@ -18,27 +18,45 @@ const s3Scheme = "s3://"
 
 // ReadFrom is Read of files that may be on S3: a name s3://bucket/key is an object, or a folder of them. It
 // copies objects to scratchDir first, empty: the system's folder. Errors name the objects.
-func ReadFrom(ctx context.Context, name, ids, scratchDir string) (_ *Vectors, err error) {
-	dir, err := os.MkdirTemp(scratchDir, "vectors-*")
+func ReadFrom(ctx context.Context, name, ids, scratchDir string) (*Vectors, error) {
+	return withCopies(scratchDir, name, func(c *copies) (*Vectors, error) {
+		parts, err := c.partsOf(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(ids, s3Scheme) {
+			store, key, err := open(ctx, ids)
+			if err != nil {
+				return nil, err
+			}
+			if err := c.add(ctx, store, key, ids); err != nil {
+				return nil, fmt.Errorf("read %s: %w", ids, err)
+			}
+		}
+		return read(name, parts, ids, c.files)
+	})
+}
+
+// ReadStored is ReadFrom of an object of a store, or of a folder of them.
+func ReadStored(ctx context.Context, store objectstore.Store, key, scratchDir string) (*Vectors, error) {
+	name := fmt.Sprintf("%s/%s", store, key)
+	return withCopies(scratchDir, name, func(c *copies) (*Vectors, error) {
+		parts, err := c.objects(ctx, store, key, name)
+		if err != nil {
+			return nil, err
+		}
+		return read(name, parts, "", c.files)
+	})
+}
+
+// withCopies gives work a folder for copies, which is removed afterwards.
+func withCopies(scratchDir, name string, work func(*copies) (*Vectors, error)) (_ *Vectors, err error) {
+	dir, err := os.MkdirTemp(scratchDir, "kindred-vectors-*")
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	copied := copies{dir: dir, files: map[string]string{}}
-	parts, err := copied.partsOf(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(ids, s3Scheme) {
-		store, key, err := open(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		if err := copied.add(ctx, store, key, ids); err != nil {
-			return nil, fmt.Errorf("read %s: %w", ids, err)
-		}
-	}
-	return read(name, parts, ids, copied.files)
+	return work(&copies{dir: dir, files: map[string]string{}})
 }
 
 // copies are local files by the names of their objects.
