@@ -72,12 +72,11 @@ LEFT JOIN (SELECT m.post_id, MAX(CONCAT('/wp-content/uploads/', f.meta_value)) A
            WHERE m.meta_key = '_thumbnail_id' GROUP BY m.post_id) i ON i.post_id = p.ID
 {{- end}}
 {{- if $translated}}
-LEFT JOIN ({{template "translations" .}}) e ON e.element_id = p.ID
-LEFT JOIN ({{template "translations" .}}) w ON w.trid = e.trid AND w.language_code = {{v "language"}}
+LEFT JOIN ({{template "originals" .}}) w ON w.translation = p.ID
 {{- end}}
 WHERE p.post_type = 'product' AND p.post_status IN ('publish', 'private', 'draft', 'pending', 'future')
 {{- if $translated}}
-  AND (w.element_id IS NULL OR w.element_id = p.ID) -- its translations count as it
+  AND (w.original IS NULL OR w.original = p.ID) -- its translations count as it
 {{- end}};
 {{- if and $people (or $lookup (not $meta))}}
 
@@ -170,22 +169,27 @@ WHERE m.comment_approved = '1' AND m.comment_type IN ('review', '')
 {{- end}};
 
 {{- define "product"}}
-{{- if or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes")}}COALESCE(w.element_id, CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END)
+{{- if or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes")}}COALESCE(w.original, CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END)
 {{- else}}CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END{{end}}
 {{- end}}
 {{- define "translated"}}
 {{- if or (has "icl_translations" "element_type" "element_id" "trid" "language_code") (eq (get "polylang") "yes")}}
-      LEFT JOIN ({{template "translations" .}}) e ON e.element_id = CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END
-      LEFT JOIN ({{template "translations" .}}) w ON w.trid = e.trid AND w.language_code = {{v "language"}}
+      LEFT JOIN ({{template "originals" .}}) w ON w.translation = CASE WHEN p.post_type = 'product_variation' THEN p.post_parent ELSE p.ID END
 {{- end}}
 {{- end}}
-{{- define "translations"}}
-{{- if has "icl_translations" "element_type" "element_id" "trid" "language_code"}}SELECT a.element_id, a.trid, a.language_code FROM {{t "icl_translations"}} a WHERE a.element_type = 'post_product'
-{{- else}}SELECT a.object_id AS element_id, c.term_taxonomy_id AS trid, d.slug AS language_code
-           FROM {{t "term_relationships"}} a
-           JOIN {{t "term_taxonomy"}} b ON b.term_taxonomy_id = a.term_taxonomy_id AND b.taxonomy = 'language'
-           JOIN {{t "terms"}} d ON d.term_id = b.term_id
-           JOIN {{t "term_relationships"}} c ON c.object_id = a.object_id
-           JOIN {{t "term_taxonomy"}} g ON g.term_taxonomy_id = c.term_taxonomy_id AND g.taxonomy = 'post_translations'
+{{- /* each product with the one of its translations that is in the shop's language; grouped, so that it is made once */ -}}
+{{- define "originals"}}
+{{- if has "icl_translations" "element_type" "element_id" "trid" "language_code"}}SELECT a.element_id AS translation, MIN(o.element_id) AS original
+           FROM {{t "icl_translations"}} a
+           JOIN {{t "icl_translations"}} o ON o.trid = a.trid AND o.element_type = 'post_product' AND o.language_code = {{v "language"}}
+           WHERE a.element_type = 'post_product' GROUP BY a.element_id
+{{- else}}SELECT a.object_id AS translation, MIN(o.object_id) AS original
+           FROM {{t "term_taxonomy"}} g
+           JOIN {{t "term_relationships"}} a ON a.term_taxonomy_id = g.term_taxonomy_id
+           JOIN {{t "term_relationships"}} o ON o.term_taxonomy_id = g.term_taxonomy_id
+           JOIN {{t "term_relationships"}} r ON r.object_id = o.object_id
+           JOIN {{t "term_taxonomy"}} x ON x.term_taxonomy_id = r.term_taxonomy_id AND x.taxonomy = 'language'
+           JOIN {{t "terms"}} d ON d.term_id = x.term_id AND d.slug = {{v "language"}}
+           WHERE g.taxonomy = 'post_translations' GROUP BY a.object_id
 {{- end}}{{end}}
 {{- define "source"}}{{if eq (get "source") "analytics"}}the analytics tables{{else if eq (get "source") "orders"}}the order tables{{else}}the posts{{end}}{{end}}
