@@ -34,7 +34,7 @@ batch: build ## Run etl, feedback, train and publish on the running stack
 # A flag of `train import` for each variable that is set.
 IMPORT = --items "$(ITEMS)" $(if $(CUSTOMERS),--customers "$(CUSTOMERS)") $(if $(NAME),--name "$(NAME)") $(if $(LEARNED_UNTIL),--learned-until "$(LEARNED_UNTIL)")
 .PHONY: import
-import: build ## Another system's vectors go live: ITEMS=FILE CUSTOMERS=FILE (docs/models-from-anywhere.md)
+import: build ## Make another system's vectors live: ITEMS=FILE CUSTOMERS=FILE (docs/models-from-anywhere.md)
 	@[ -n "$(ITEMS)" ] || { echo "make import: ITEMS is not set; name the file of the products' vectors" >&2; exit 2; }
 	@$(WITH_STACK) $(BIN)/train import $(IMPORT) $(ARGS)
 	@$(WITH_STACK) $(BIN)/publish
@@ -86,7 +86,7 @@ $(DUCKDB_FOLDER): | build
 ##- Terraform (1.11 or later; takes minutes, not part of `make test`)
 
 .PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
-package: build ## Build the packages for AWS: two Lambda zips, the image, Glue's program; needs neither Docker nor network
+package: build ## Build the packages for AWS: two Lambda zips, the image, the Glue jobs' programs; needs neither Docker nor network
 	@$(BIN)/tf package $(ARGS)
 promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
@@ -94,7 +94,7 @@ tf-verify: ## Check Terraform offline: format, validate, the modules' tests, che
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
-tf-calls: local-up ## Check which AWS calls the programs make (tf-moto judges the roles by them); ARGS=-update records them
+tf-calls: local-up ## Check that the programs make exactly the recorded AWS calls (tf-moto checks the roles against them); ARGS=-update records them
 	@$(WITH_STACK) go test -count=1 -timeout 30m -v -run TestCalls ./terraform/acceptance $(ARGS)
 tf-local: build ## Create the stream and its functions with Terraform, instead of `make deploy`; ARGS=--tflocal uses tflocal
 	@$(BIN)/tf local apply $(ARGS)
@@ -192,5 +192,5 @@ golden: ## Rewrite the golden files and the examples in docs/formats.md, after a
 	@go test ./docs -run TestFormats -update
 
 .PHONY: clean
-clean: build ## Stop the stack; delete its data, its programs and its downloads
+clean: build ## Stop the stack, and delete its data, its programs and its downloads
 	@$(BIN)/localstack reset --programs

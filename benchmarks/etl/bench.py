@@ -111,7 +111,7 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--customers", type=int, default=100_000)
     a.add_argument("--products", type=int, default=20_000)
-    a.add_argument("--each", type=int, default=50, help="ratings a customer")
+    a.add_argument("--each", type=int, default=50, help="ratings per customer")
     a.add_argument("--ids", choices=IDS, default="seed", help="keys of customers and products: the seed's, or text of 36 characters")
     a.add_argument("--rounds", type=int, default=5)
     a.add_argument("--slow-rounds", type=int, default=2, help="rounds in which Spark takes part")

@@ -39,7 +39,7 @@ type command struct {
 	envconfig.PGVector
 	Items     int    `default:"800" help:"Number of products. The default is that of the generated shop."`
 	Dim       int    `default:"64" help:"Components of a vector."`
-	Catalogue bool   `help:"Write the state of all products, as publish catalogue does: each search then looks it up."`
+	Catalogue bool   `help:"Write the state of all products, as publish catalogue does. Each search then looks up this state."`
 	Batch     int    `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
 	Distinct  int    `default:"20" help:"Number of different batches."`
 	Rounds    int    `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`

@@ -68,7 +68,7 @@ variable "existing_source_database" {
 }
 
 variable "shop" {
-  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables; and train's rules for products that a customer has bought before (repeat). If neither is set, the shop has the tables customers, products and ratings."
+  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without mapping_path and preset, the shop has the tables customers, products and ratings. repeat: train's rules for products that a customer has bought before."
   type = object({
     name         = optional(string)
     mapping_path = optional(string)
@@ -138,7 +138,7 @@ variable "train" {
 }
 
 variable "spark" {
-  description = "Train on Spark what is too large for train's task: more than its memory, or longer than most_hours by train's own estimate; or, with always, everything. null creates no Spark job."
+  description = "Train on Spark what is too large for train's task: more than its memory, or longer than most_hours by train's own estimate. With always, train everything on Spark. null creates no Spark job."
   type = object({
     most_hours = optional(number, 3)
     always     = optional(bool, false)
@@ -181,7 +181,7 @@ variable "mapping" {
 }
 
 variable "function_concurrency" {
-  description = "The most instances of each function at once. This also limits the vector database's connections. -1 reserves none: a new account may run only 10 at once, and AWS does not let it reserve any."
+  description = "Largest number of instances of each function at once. This also limits the vector database's connections. -1 reserves none: a new account may run only 10 instances, and AWS does not let it reserve any of them."
   type        = number
   default     = 20
 }

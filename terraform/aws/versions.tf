@@ -31,7 +31,7 @@ provider "aws" {
 }
 
 variable "max_retries" {
-  description = "How often a failed request is retried. Use few for an emulator: a call that it does not support would hang."
+  description = "How often a failed request is retried. Set it low for an emulator: a call that the emulator does not support is repeated this often."
   type        = number
   default     = 25
 }

@@ -20,13 +20,13 @@ variable "host_architecture" {
 }
 
 variable "pgvector_dsn" {
-  description = "DSN of the local vector database. The state contains its password. Both exist on this machine only."
+  description = "DSN of the local vector database. Terraform's state contains the DSN's password. State and database exist on this machine only."
   type        = string
   sensitive   = true
 }
 
 variable "shop_login" {
-  description = "Login of the shop's MySQL. It is written to the secret. No plan and no state contains it."
+  description = "Login of the shop's MySQL. It is written to the secret, and is in no plan and no state."
   type        = object({ username = string, password = string })
   sensitive   = true
   ephemeral   = true

@@ -46,7 +46,7 @@ type Reading struct {
 	Source
 
 	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to another shop."`
-	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of that table waits. On some servers it waits until etl ends: etl check says so."`
+	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends: etl check says so."`
 	AcceptSchema bool  `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
 }
 

@@ -17,9 +17,9 @@ type catalogueCommand struct {
 	envconfig.PGVector
 	etl.Source
 
-	MaxShrink    float64 `default:"0.5" help:"Refuse the catalogue if more than this share (0 to 1) of the known products are gone, or of those that could be bought cannot be bought. 1 turns the check off."`
+	MaxShrink    float64 `default:"0.5" help:"Refuse the catalogue if more than this share (0 to 1) of the known products are gone, or if more than this share of the available products are no longer available. 1 turns the check off."`
 	AcceptShrink bool    `help:"Accept, this once, a catalogue that shrank by more than --max-shrink, or in which nothing can be bought."`
-	ReplaceShop  bool    `help:"Forget, this once, the state of another shop's products, and write that of this shop's."`
+	ReplaceShop  bool    `help:"Forget, this once, the state of another shop's products, and write the state of this shop's products."`
 }
 
 // CatalogueResult is what a catalogue changed.

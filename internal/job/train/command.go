@@ -24,8 +24,8 @@ const Description = "Train a model version from the current training set, compar
 // Command is the command line of the train job.
 type Command struct {
 	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model and none has passed before, a version that answers by popularity becomes current."`
-	Import   ImportCommand   `cmd:"" help:"Make a model version of vectors that another system has learned, with the same evaluation and gate as train."`
-	Export   ExportCommand   `cmd:"" help:"Write what another program, such as Spark, is to fit. train import makes a model version of the vectors that it fits."`
+	Import   ImportCommand   `cmd:"" help:"Make a model version of vectors that another system learned. Evaluation and gate are those of train."`
+	Export   ExportCommand   `cmd:"" help:"Write the data to which another program, such as Spark, fits vectors. train import --export makes a model version of these vectors."`
 	Size     SizeCommand     `cmd:"" help:"Estimate how much memory and time training takes at most. The exit code is 3 if that is too much."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
@@ -64,7 +64,7 @@ type RunCommand struct {
 	Dim       int    `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	Epochs    int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
-	WarmStart bool   `help:"Begin the last fit, that of the version itself, with the vectors of the version before, if it has the same dimension. Then 4 passes are enough. The fits that measure begin as usual."`
+	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the version before, and make 4 passes. This needs a version before that is a model of the same dimension. The fits that measure begin as usual."`
 	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, the weights of each product's nearest neighbours are added to the inner products of vectors, if the ranking of the validation data certainly becomes better. With vectors, scores are inner products alone."`
 }
 

@@ -165,7 +165,7 @@ func TestExportAndImport(t *testing.T) {
 		t.Fatalf("import: exit %d, %+v, %s", code, imported, stderr)
 	}
 	if v := imported.Result.Report.Verdict; v.Decision() != modelversion.OutcomePassed ||
-		strings.Contains(strings.Join(v.Reasons, " "), "flatter") {
+		strings.Contains(strings.Join(v.Reasons, " "), "too high") {
 		t.Errorf("the verdict is %+v", v)
 	}
 	for _, words := range [][]string{export, importing, {"import", "--export", id, "--attempt", "second"}} {

@@ -298,7 +298,7 @@ func (g *Given) compared(v modelversion.Verdict) modelversion.Verdict {
 func (g *Given) caution(v modelversion.Verdict) modelversion.Verdict {
 	if !g.honest() {
 		v.Reasons = append(v.Reasons,
-			"The given vectors may have been learned from what is held out: then their figures flatter. "+
+			"The given vectors may have been learned from what is held out: then their figures are too high.  "+
 				"--learned-until says up to when they were learned.")
 	}
 	return v

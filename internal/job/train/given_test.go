@@ -243,7 +243,7 @@ func TestOnlyWhatCameLaterIsHeldOut(t *testing.T) {
 	}
 	if honest.Report.TestPositives > len(cut.Held) || !strings.Contains(honest.Report.Split,
 		"after the given vectors were learned") ||
-		strings.Contains(strings.Join(honest.Report.Verdict.Reasons, " "), "flatter") ||
+		strings.Contains(strings.Join(honest.Report.Verdict.Reasons, " "), "too high") ||
 		importNotes(t, honest).Import.LearnedUntil != given.Until {
 		t.Errorf("the report is %+v", honest.Report)
 	}

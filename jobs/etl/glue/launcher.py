@@ -25,16 +25,16 @@ INTERACTIONS = re.compile(r"^\s*-- kindred:\s*interactions\s*$", re.MULTILINE)
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description="etl on Spark, one partition a task")
+    parser = argparse.ArgumentParser(description="Run etl on Spark, one partition per task.")
     parser.add_argument("--etl", required=True, help="the compiled program, for Linux and the workers' processor")
-    parser.add_argument("--partitions", type=int, required=True)
+    parser.add_argument("--partitions", type=int, required=True, help="number of partitions, each of which is one Spark task")
     parser.add_argument("--job", default=f"etl-{datetime.datetime.utcnow():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}")
-    parser.add_argument("--mapping", help="SQL file of a shop with other tables")
+    parser.add_argument("--mapping", help="mapping file: SQL queries that read a shop with other tables")
     for variable in PRESET:
         parser.add_argument(f"--{variable}", help=f"etl's flag --{variable}")
     parser.add_argument("--name", help="the shop's name; default: that of its database")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
-    parser.add_argument("--mysql-secret", help="Secrets Manager's secret with username and password, as RDS keeps them, or with a whole DSN; default: the variable MYSQL_DSN")
+    parser.add_argument("--mysql-secret", help="Secrets Manager secret: either {username, password}, or a complete DSN; default: the variable MYSQL_DSN holds the DSN")
     parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
     parser.add_argument("--mysql-ca", help="PEM file that the server's certificate is verified with, such as RDS's global-bundle.pem")
     parser.add_argument("--commit-flags", default="", help="more flags of etl commit-parts")

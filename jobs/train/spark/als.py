@@ -32,7 +32,7 @@ def arguments():
     parser.add_argument("--train", required=True, help="the compiled program, for Linux and the driver's processor")
     parser.add_argument("--rank", type=int, default=64, help="components of a vector")
     parser.add_argument("--trials", type=int, default=16, help="configurations that are tried on the validation part")
-    parser.add_argument("--iterations", type=int, default=16, help="passes over customers and products; a trial takes half as many")
+    parser.add_argument("--iterations", type=int, default=16, help="passes over customers and products; a trial makes half as many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
     parser.add_argument("--artifacts", help="default: the variable ARTIFACTS_BUCKET")

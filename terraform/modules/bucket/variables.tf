@@ -15,7 +15,7 @@ variable "kms_key_arn" {
 }
 
 variable "access_log" {
-  description = "Bucket that receives the access logs, or null. It is an object, so that null is known during a plan."
+  description = "Bucket that receives the access logs, or null. It is an object, so that a plan knows whether it is null."
   type        = object({ bucket = string })
   default     = null
 }

@@ -27,7 +27,7 @@ variable "tasks" {
 }
 
 variable "spark" {
-  description = "The Glue job that trains what is too large for train's task (null: there is none): more than its memory, or longer than most_hours by train's own estimate. With always, the job trains everything."
+  description = "Glue job that trains in place of train's task if, by train's own estimate, training needs more than the task's memory or takes longer than most_hours. With always, the job trains everything. null: there is no such job."
   type = object({
     job        = optional(object({ name = string, arn = string }))
     most_hours = optional(number, 3)

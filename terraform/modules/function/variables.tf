@@ -80,7 +80,7 @@ variable "timeout_seconds" {
 }
 
 variable "reserved_concurrency" {
-  description = "The most instances at once. -1 sets no limit of its own."
+  description = "Largest number of instances at once. -1 sets no limit of its own."
   type        = number
 }
 

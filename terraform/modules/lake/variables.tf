@@ -35,7 +35,7 @@ variable "force_destroy" {
 }
 
 variable "lifecycle_rules" {
-  description = "Set the lifecycle rules. The provider waits 55 s for them, so local buckets have none."
+  description = "Set the lifecycle rules. The provider waits 55 s for each bucket's rules, so local buckets have none."
   type        = bool
   default     = true
 }

@@ -30,7 +30,7 @@ variable "delivery_stream_name" {
 }
 
 variable "chain" {
-  description = "State machine that runs etl, train and publish, or null. It is an object, so that null is known during a plan."
+  description = "State machine that runs etl, train and publish, or null. It is an object, so that a plan knows whether it is null."
   type        = object({ arn = string })
   default     = null
 }
@@ -47,13 +47,13 @@ variable "model_age_days" {
 }
 
 variable "iterator_age_seconds" {
-  description = "Age in seconds of the oldest unread record, from which an alarm is raised."
+  description = "An alarm is raised if the oldest unread record is this old, in seconds."
   type        = number
   default     = 60
 }
 
 variable "delivery_age_seconds" {
-  description = "Age in seconds of the oldest undelivered record, from which an alarm is raised. It must be well above Firehose's buffering."
+  description = "An alarm is raised if the oldest undelivered record is this old, in seconds. The age must be well above Firehose's buffering."
   type        = number
   default     = 900
 }

@@ -51,7 +51,7 @@ variable "alias" {
 }
 
 variable "function" {
-  description = "The function: name, its role's name (null: the same), zip with bootstrap, architecture, memory in MiB, time limit in seconds, the most instances at once (-1: no limit of its own), tracing (Active or PassThrough), days to keep the log."
+  description = "The function: name, its role's name (null: the same), zip with bootstrap, architecture, memory in MiB, time limit in seconds, largest number of instances at once (-1: no limit of its own), tracing (Active or PassThrough), days to keep the log."
   type = object({
     name                 = string
     role_name            = optional(string)
@@ -68,7 +68,7 @@ variable "function" {
 }
 
 variable "mapping" {
-  description = "Event source mapping, with every limit spelled out. maximum_retry_attempts -1 means that only the record's age ends the retries: an outage would use up a number of attempts. Then the batch is kept in the bucket."
+  description = "Event source mapping, with every limit spelled out. maximum_retry_attempts -1 means that only the record's age ends the retries, because an outage would use up a limited number of attempts. When the retries end, the batch is written to the bucket."
   type = object({
     starting_position              = optional(string, "TRIM_HORIZON")
     batch_size                     = optional(number, 500)

@@ -36,7 +36,7 @@ variable "alias" {
 }
 
 variable "function" {
-  description = "The function: name, its role's name (null: the same), zip with bootstrap, architecture, memory in MiB, time limit in seconds (a request ends after 5), the most instances at once (-1: no limit of its own), tracing (Active or PassThrough), days to keep the log."
+  description = "The function: name, its role's name (null: the same), zip with bootstrap, architecture, memory in MiB, time limit in seconds (a request ends after 5), largest number of instances at once (-1: no limit of its own), tracing (Active or PassThrough), days to keep the log."
   type = object({
     name                 = string
     role_name            = optional(string)

@@ -14,7 +14,7 @@ variable "lake_bucket" {
 }
 
 variable "artifacts_bucket" {
-  description = "Bucket of the model versions, and of what Spark is to fit and has fitted."
+  description = "Bucket of the model versions, and of the data and vectors that train and Spark exchange."
   type        = object({ name = string, arn = string })
 }
 
@@ -45,7 +45,7 @@ variable "repeat" {
 }
 
 variable "size" {
-  description = "Glue workers (their type, and their number with the driver), components of a vector, configurations to try, minutes after which the job is stopped. The driver evaluates, so a worker must have the memory that `train size --dim RANK` says."
+  description = "Glue workers (their type, and their number with the driver), components of a vector, configurations to try, minutes after which the job is stopped. The driver evaluates, so a worker must have as much memory as `train size --dim RANK` says."
   type = object({
     worker_type     = optional(string, "G.4X")
     workers         = optional(number, 5)
