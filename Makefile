@@ -58,7 +58,7 @@ deploy: build ## Create buckets, streams and the two Lambda functions; needed af
 ##- one program each (ARGS=--help shows its flags; a variable that you set wins over the stack's)
 
 .PHONY: $(PROGRAMS)
-connect: build ## Bring your shop live: MYSQL_DSN=… recognises its system, maps it, runs etl, train and publish
+connect: build ## Bring the shop at MYSQL_DSN=… live: recognise its system, map it, run etl, train and publish
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import PATH"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation

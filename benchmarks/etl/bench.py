@@ -1,11 +1,11 @@
-"""How fast a shop leaves MySQL: kindred's etl compared with the C client, plain Go, DuckDB, sling and Spark, one run, interleaved.
+"""Measure how fast a shop is read from MySQL: kindred's etl, the C client, plain Go, DuckDB, sling and Spark take turns in one run.
 
 make bench-etl                                  5 million ratings on the running stack, about 15 minutes
 make bench-etl ARGS="--customers 2000 --rounds 1 --slow-rounds 1"        a quick look
 make bench-etl ARGS="--ids text --only 'kindred$|C client'"              keys of 36 characters
 
-Peers are installed from their packages into the state folder, below bench. The client's CPU seconds are those of all its processes, the
-server's its own. Peak RSS is the sum over the client's processes.
+Competitors are installed from their packages into the folder bench of the state folder. A client's CPU seconds are the sum over all its
+processes. Peak RSS is the sum over the client's processes.
 """
 import argparse
 import glob

@@ -27,7 +27,7 @@ type Grow struct {
 	Sizes []int    `default:"2000000,5000000,10000000,20000000" help:"Numbers of interactions to train on: 50 per user, 400 per item."`
 	Dim   int      `default:"64" help:"Components of a vector."`
 	Whole bool     `help:"Do everything that train does, from tuning to the report. Without this flag, only one epoch is trained."`
-	Parts []string `default:"vectors,auto" enum:"vectors,auto" help:"Parts of the model, of --whole: with auto, validation chooses whether there are neighbours besides the vectors."`
+	Parts []string `default:"vectors,auto" enum:"vectors,auto" help:"With --whole: parts of the model. vectors has vectors alone; auto adds neighbours if validation chooses them."`
 	One   int      `hidden:"" help:"Train on this number of interactions and print the measurement."`
 }
 

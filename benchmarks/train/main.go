@@ -17,7 +17,7 @@ func main() {
 }
 
 type commands struct {
-	Run   Run        `cmd:"" default:"withargs" help:"Install the peers, measure every contender and print the table. This is the default command."`
+	Run   Run        `cmd:"" default:"withargs" help:"Install the competitors, measure every program and print the table (the default command)."`
 	Fit   FitCommand `cmd:"" help:"Train with the vector kernels of this program. The benchmark starts this command to measure kindred."`
 	Reach Reach      `cmd:"" help:"Measure the time until kindred and implicit rank equally well. Each is tuned on a validation part first."`
 	Grow  Grow       `cmd:"" help:"Train on 2 to 20 million interactions. Print memory next to the estimate, and the time of each size."`
@@ -25,7 +25,7 @@ type commands struct {
 
 // state is the folder of data, peers and results.
 type state struct {
-	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. Data, peers and results are kept in its folder bench/train."`
+	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. Data, competitors and results are kept in its folder bench/train."`
 }
 
 // file is the path of a file of the benchmark.

@@ -20,7 +20,7 @@ import (
 // that of the epochs alone.
 type Reach struct {
 	state
-	Source string  `default:"benchmarks/train/peers" help:"Folder that holds the peers' source code." type:"existingdir"`
+	Source string  `default:"benchmarks/train/peers" help:"Folder that holds the source code of the competitors' programs." type:"existingdir"`
 	Data   string  `default:"sparse" help:"Data set: dense, sparse (both are generated), or a file in the adjacency format. A tenth of it is held out for the ranking to find."`
 	Dim    int     `default:"64" help:"Components of a vector."`
 	Epochs int     `default:"15" help:"Largest number of epochs. The default is that of implicit."`

@@ -20,13 +20,13 @@ import (
 // Run is the whole benchmark.
 type Run struct {
 	state
-	Source string   `default:"benchmarks/train/peers" help:"Folder that holds the peers' source code." type:"existingdir"`
-	Pure   string   `placeholder:"FILE" help:"This program, built without GOEXPERIMENT=simd. Default: bench-train-pure in the benchmark's folder."`
-	Dims   []int    `default:"64,128,256" help:"Components of a vector. Each number is measured."`
+	Source string   `default:"benchmarks/train/peers" help:"Folder that holds the source code of the competitors' programs." type:"existingdir"`
+	Pure   string   `placeholder:"FILE" help:"The program of this benchmark, built without GOEXPERIMENT=simd. Default: bench-train-pure in the benchmark's folder."`
+	Dims   []int    `default:"64,128,256" help:"Numbers of components of a vector to measure."`
 	Data   []string `default:"dense,sparse" help:"Data sets. dense and sparse are generated; any other name is a file in the adjacency format."`
-	Rounds int      `default:"3" help:"How often each contender is measured. The best turn counts."`
-	Epochs int      `default:"3" help:"Epochs in a turn. The first turn, and every turn of a contender that needs ten CPU seconds for an epoch, has one epoch."`
-	Only   []string `placeholder:"NAME" help:"Contenders to measure. Default: all."`
+	Rounds int      `default:"3" help:"How often each program is measured. The best measurement counts."`
+	Epochs int      `default:"3" help:"Epochs per measurement. The first measurement has one epoch. So has each one of a program that needs at least ten CPU seconds per epoch."`
+	Only   []string `placeholder:"NAME" help:"Programs to measure, by name. Default: all."`
 }
 
 // implicitVersion is the release that was measured.

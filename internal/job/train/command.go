@@ -41,7 +41,7 @@ type Flags struct {
 	FeedbackView     float64             `default:"0" help:"Training weight of a product that a customer viewed but did not rate. A like has weight 1; 0 ignores views."`
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
-	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1, like every like; purchase=0 or rating=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
+	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1; rating=0 or purchase=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
 	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; the variable separates rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
 	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Training weight that is added each time the number of a customer's purchases of a product doubles. Default: 0 for ratings; for interactions tuning chooses."`
 	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
@@ -52,7 +52,7 @@ type Flags struct {
 	Memory           int64               `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left. Training that needs more is refused before it starts."`
 	Embeddings       string              `placeholder:"FILE" help:"Embeddings of the products' texts or images, in a file of any form that train import reads. A product without history gets its vector from its embedding, its category, brand, price and so on."`
 	EmbeddingIDs     string              `name:"embedding-ids" placeholder:"FILE" help:"The products' ids, one in each line, for embeddings in a .npy file."`
-	MaxUnknown       float64             `default:"0.5" help:"Largest share of the ids in a file of vectors that the training set may not know, 0 to 1. A file with more is refused, because its ids are probably not the shop's."`
+	MaxUnknown       float64             `default:"0.5" help:"Refuse a file of vectors if more than this share (0 to 1) of its ids are not in the training set, because the ids are probably not the shop's."`
 	ReplaceShop      bool                `help:"Make a version, this once, even if the newest model version belongs to another shop. The new version is not compared with versions of other shops."`
 	Planted          Planted             `kong:"-"` // the program hands it in
 	ScratchDir       string              `placeholder:"FOLDER" help:"Folder for temporary files. Default: the system's temporary folder."`

@@ -19,7 +19,7 @@ import (
 // promoteCommand packages this commit and promotes it to one environment on AWS.
 type promoteCommand struct {
 	Environment string `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
-	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"The environment's variables as terraform.tfvars.json. It must contain account_id and region."`
+	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
 	State       string `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
 	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem)."`
 	PlanOnly    bool   `help:"Show what would change, and stop."`
