@@ -5,7 +5,7 @@ make bench-etl ARGS="--customers 2000 --rounds 1 --slow-rounds 1"        a quick
 make bench-etl ARGS="--ids text --only 'kindred$|C client'"              keys of 36 characters
 
 Competitors are installed from their packages into the folder bench of the state folder. A client's CPU seconds are the sum over all its
-processes. Peak RSS is the sum over the client's processes.
+processes; those of the server are counted separately. Peak RSS is the sum over the client's processes.
 """
 import argparse
 import glob

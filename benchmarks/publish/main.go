@@ -29,7 +29,7 @@ type command struct {
 	Dim   int    `default:"64" help:"Components of a vector."`
 	Sizes []int  `default:"41000,100000" help:"Numbers of products to publish, one publish each."`
 	Runs  int    `default:"3" help:"How often each way of loading is measured. The best run counts."`
-	Part  string `enum:"all,copy,storage,steps,ids" default:"all" help:"What to measure: ways to copy, storage, the steps of a publish, ids (short ones against 36 characters), or all."`
+	Part  string `enum:"all,copy,storage,steps,ids" default:"all" help:"What to measure: copy (ways to copy), storage, steps (of a publish), ids (short ids compared with ids of 36 characters), or all."`
 
 	Items     int `default:"20000" help:"With ids: number of products of the version that is loaded."`
 	Customers int `default:"100000" help:"With ids: number of customers of the version that is loaded."`

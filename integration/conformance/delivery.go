@@ -34,7 +34,7 @@ func deliveryRows() []Behaviour {
 		{ID: "firehose/put-results", Rule: "PutRecordBatch answers each record with an id of its own",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverPerItem, check: checkBatchResults},
 		{ID: "firehose/put-partial",
-			Rule: "Above the delivery stream's throughput records are refused, one by one or the call whole", Slow: true,
+			Rule: "Above the delivery stream's throughput, single records or whole calls are refused", Slow: true,
 			Source: firehoseGuide + "limits.html", Covered: coverPerItem, check: checkBatchPartial},
 		{ID: "firehose/put-501", Rule: "PutRecordBatch refuses more than 500 records",
 			Source: firehoseAPI + "API_PutRecordBatch.html", Covered: coverBatch, check: checkBatchLimit(501, 1)},
@@ -46,7 +46,8 @@ func deliveryRows() []Behaviour {
 			check: checkBatchLimit(1, 1000<<10+1)},
 		{ID: "firehose/joined", Rule: "Records are joined as they are, without a newline between them",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverLines, check: checkJoined},
-		{ID: "firehose/buffer-time", Rule: "What several calls put within the buffering interval becomes one object",
+		{ID: "firehose/buffer-time", Rule: "Records that several calls put within the buffering interval " +
+			"become one object",
 			Source: firehoseGuide + "basic-deliver.html", Covered: coverManyLines, check: checkBufferTime},
 		{ID: "firehose/buffer-size",
 			Rule:   "An object is delivered when the buffering size is reached, before the interval ends",
@@ -72,14 +73,15 @@ func deliveryRows() []Behaviour {
 		{ID: "firehose/object-key", Rule: "With a KMS key in the destination, objects are encrypted with it",
 			Source: firehoseAPI + "API_EncryptionConfiguration.html", Covered: coverDelivery, check: checkObjectKey},
 		{ID: "firehose/input-key",
-			Rule: "Encryption of what waits in the delivery stream, with a KMS key, is reported as enabled",
+			Rule: "If a KMS key encrypts records that wait in the delivery stream, the encryption is reported " +
+				"as enabled",
 			Source: firehoseAPI +
 				"API_DeliveryStreamEncryptionConfigurationInput.html", Covered: coverDelivery, check: checkInputKey},
 		{ID: "firehose/update-version", Rule: "UpdateDestination with an older version id is refused",
 			Source: firehoseAPI +
 				"API_UpdateDestination.html", Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll",
 			check: checkUpdateVersion},
-		{ID: "firehose/missing", Rule: "A missing delivery stream is ResourceNotFoundException",
+		{ID: "firehose/missing", Rule: "A missing delivery stream gives ResourceNotFoundException",
 			Source: firehoseAPI +
 				"API_PutRecordBatch.html", Covered: "internal/stream/delivery TestPutSurvivesCallsThatFailWhole",
 			check: checkMissingDelivery},

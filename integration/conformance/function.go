@@ -38,7 +38,8 @@ func functionRows() []Behaviour {
 		{ID: "lambda/panic", Rule: "A panic is answered as an error with its text, and the next call succeeds", Slow: true,
 			Source: lambdaGuide + "golang-exceptions.html", Covered: coverPanic, check: checkFunctionError("panic",
 				"told to panic")},
-		{ID: "lambda/exit", Rule: "A process that ends is answered as Runtime.ExitError, and the next call gets a new one",
+		{ID: "lambda/exit", Rule: "If the process ends, the call fails with Runtime.ExitError, and the " +
+			"next call gets a new process",
 			Source: lambdaGuide +
 				"lambda-runtime-environment.html", Covered: "integration TestKilledFunctionLosesNothingAndKeepsOrder",
 			check: checkFunctionError("exit", "Runtime exited with error: exit status 7")},
@@ -51,11 +52,11 @@ func functionRows() []Behaviour {
 			Source: lambdaGuide +
 				"configuration-envvars.html", Covered: "integration TestRatingsInMySQLBecomeRecommendationsOnS3",
 			check: checkEnvironment},
-		{ID: "lambda/warm", Rule: "A process serves call after call; what was made at its start is kept", Slow: true,
+		{ID: "lambda/warm", Rule: "A process serves many calls, and keeps what it made at its start", Slow: true,
 			Source: lambdaGuide + "lambda-runtime-environment.html", check: checkWarm},
 		{ID: "lambda/concurrent", Rule: "Calls at the same time get processes of their own", Slow: true,
 			Source: lambdaGuide + "lambda-concurrency.html", check: checkConcurrent},
-		{ID: "lambda/init", Rule: "A process that ends before it asks for work fails the call", Slow: true,
+		{ID: "lambda/init", Rule: "If a process ends before it asks for work, the call fails", Slow: true,
 			Source: lambdaGuide + "lambda-runtime-environment.html", check: checkInit},
 		{ID: "lambda/large-answer", Rule: "An answer above 6 MB is refused as Function.ResponseSizeTooLarge", Slow: true,
 			Source: lambdaGuide + "gettingstarted-limits.html", Covered: noTest +
@@ -69,15 +70,17 @@ func functionRows() []Behaviour {
 		{ID: "lambda/code-hash", Rule: "CodeSha256 is the base64 SHA-256 of the zip", Slow: true,
 			Source: lambdaAPI + "API_FunctionConfiguration.html", Covered: coverProvide, check: checkCodeHash},
 		{ID: "lambda/update",
-			Rule: "After UpdateFunctionConfiguration and LastUpdateStatus Successful, calls see the new variables", Slow: true,
+			Rule: "When LastUpdateStatus is Successful after UpdateFunctionConfiguration, calls see the new " +
+				"variables", Slow: true,
 			Source: lambdaGuide + "functions-states.html", Covered: coverProvide, check: checkUpdate},
-		{ID: "lambda/version", Rule: "A published version keeps its configuration; an alias leads to its version", Slow: true,
+		{ID: "lambda/version", Rule: "A published version keeps its configuration; an alias invokes its " +
+			"version", Slow: true,
 			Source: lambdaGuide + "configuration-aliases.html", Covered: coverAlias, check: checkVersion},
 		{ID: "lambda/reserved-zero", Rule: "With a reserved concurrency of 0 calls are refused with TooManyRequestsException",
 			Slow:   true,
 			Source: lambdaGuide + "configuration-concurrency.html", check: checkReservedZero},
-		{ID: "lambda/names", Rule: "A second function of a name fails with ResourceConflictException, " +
-			"a missing one with ResourceNotFoundException",
+		{ID: "lambda/names", Rule: "Creating a function whose name exists fails with " +
+			"ResourceConflictException; a missing function gives ResourceNotFoundException",
 			Source: lambdaAPI + "API_CreateFunction.html", Covered: coverProvide, check: checkFunctionNames},
 	}
 }

@@ -36,7 +36,7 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/event",
 			Rule:   "A record comes with shard and sequence number in eventID, the stream's ARN, key, data and arrival time",
 			Source: lambdaGuide + "with-kinesis.html", Covered: coverFixture, check: checkEvent},
-		{ID: "mapping/batch-size", Rule: "A batch has BatchSize records at most",
+		{ID: "mapping/batch-size", Rule: "A batch has at most BatchSize records",
 			Source: mappingAPI, Covered: "lambdas/recommend TestChunksBeforeARefusalAreDone", check: checkBatchSize},
 		{ID: "mapping/window", Rule: "With a batching window a batch waits for more records", Slow: true,
 			Source: mappingAPI, Covered: noTest + "a batch of any size is answered", check: checkWindow},
@@ -51,11 +51,13 @@ func mappingRows() []Behaviour {
 		{ID: "mapping/partial",
 			Rule:   "With ReportBatchItemFailures only the reported record and those after it are sent again",
 			Source: partialPage, Covered: coverPartial, check: checkPartial},
-		{ID: "mapping/partial-lowest", Rule: "Of several reported records the first one of the shard counts", Slow: true,
+		{ID: "mapping/partial-lowest", Rule: "If several records are reported, the first of them in the " +
+			"shard counts", Slow: true,
 			Source: partialPage, Covered: coverPartial, check: checkPartialLowest},
 		{ID: "mapping/partial-empty", Rule: "An empty list of failures is success: nothing is sent again", Slow: true,
 			Source: partialPage, Covered: "lambdas/recommend TestEmptyBatch", check: checkPartialEmpty},
-		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures what the function reports is ignored",
+		{ID: "mapping/partial-off", Rule: "Without ReportBatchItemFailures, the records that the function " +
+			"reports are ignored",
 			Source: partialPage, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl " +
 				"refuses_all_or_nothing_batches", check: checkPartialOff},
 		{ID: "mapping/retry-limit",
@@ -63,7 +65,8 @@ func mappingRows() []Behaviour {
 			Source: mappingAPI, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl refuses_endless_retries",
 			check: checkRetryLimit},
 		{ID: "mapping/record-age",
-			Rule:   "With MaximumRecordAgeInSeconds a failing batch is given up when it is that old, then the shard continues",
+			Rule: "With MaximumRecordAgeInSeconds, a failing batch of that age is given up, and the shard " +
+				"continues",
 			Slow:   true,
 			Source: mappingAPI, Covered: "terraform/modules/recommend/tests/recommend.tftest.hcl " +
 				"refuses_an_age_beyond_the_stream", check: checkRecordAge},
@@ -72,21 +75,23 @@ func mappingRows() []Behaviour {
 			Source: mappingAPI, Covered: "integration TestPoisonRecordAmongHundredBlocksNobodyAndKeepsItsBytes",
 			check: checkBisect},
 		{ID: "mapping/on-failure",
-			Rule: "What is given up becomes an object in the OnFailure bucket: aws/lambda/UUID/SHARD/YYYY/MM/DD/…", Slow: true,
+			Rule: "A batch that is given up becomes an object in the OnFailure bucket: " +
+				"aws/lambda/UUID/SHARD/YYYY/MM/DD/…", Slow: true,
 			Source: failurePage, Covered: coverGiven, check: checkOnFailure},
 		{ID: "mapping/on-failure-content",
-			Rule:   "That object names shard, range, size and condition, and its payload holds the records",
+			Rule: "The OnFailure object names shard, range, size and condition, and its payload holds the " +
+				"records",
 			Source: failurePage, Covered: coverGiven, check: checkOnFailureContent},
 		{ID: "mapping/parallel", Rule: "With a ParallelizationFactor batches of one shard run at the same time", Slow: true,
 			Source: lambdaGuide + "with-kinesis.html", Covered: noTest +
 				"kindred asks for 1; sessions are ordered by key", check: checkParallel},
 		{ID: "mapping/split", Rule: "A parent's records come before its children's",
 			Source: lambdaGuide + "with-kinesis.html", Covered: noReshard, check: checkMappingSplit},
-		{ID: "mapping/new-shards", Rule: "Shards that a split makes are read by the mapping that runs",
+		{ID: "mapping/new-shards", Rule: "A running mapping also reads the shards that a split creates",
 			Source: lambdaGuide + "with-kinesis.html", Covered: noReshard, check: checkNewShards},
 		{ID: "mapping/resume", Rule: "A mapping that was disabled resumes where it stopped",
 			Source: lambdaGuide + "invocation-eventsourcemapping.html", Covered: coverRetry, check: checkResume},
-		{ID: "mapping/alias", Rule: "A mapping of an alias invokes its version", Slow: true,
+		{ID: "mapping/alias", Rule: "A mapping of an alias invokes the alias's version", Slow: true,
 			Source: lambdaGuide + "configuration-aliases.html", Covered: coverAlias, check: checkMappingAlias},
 	}
 }

@@ -33,7 +33,8 @@ func objectRows() []Behaviour {
 		{ID: "s3/if-none-match",
 			Rule:   "PutObject with If-None-Match: * writes an absent key and answers 412 for one that exists",
 			Source: s3Guide + "conditional-writes.html", Covered: coverStore, check: checkIfNoneMatch},
-		{ID: "s3/if-match", Rule: "PutObject with If-Match writes over that ETag and answers 412 for another",
+		{ID: "s3/if-match", Rule: "PutObject with If-Match replaces an object that has this ETag, and " +
+			"answers 412 if it has another",
 			Source: s3Guide + "conditional-writes.html", Covered: coverStore, check: checkIfMatch},
 		{ID: "s3/if-match-absent", Rule: "PutObject with If-Match answers 404 when the key is absent",
 			Source: s3Guide + "conditional-writes.html", Covered: coverStore, check: checkIfMatchAbsent},
@@ -44,7 +45,7 @@ func objectRows() []Behaviour {
 		{ID: "s3/multipart-condition",
 			Rule:   "CompleteMultipartUpload with If-None-Match answers 412 when the key was written meanwhile",
 			Source: s3API + "API_CompleteMultipartUpload.html", check: checkMultipartCondition},
-		{ID: "s3/multipart", Rule: "A multipart object appears whole with its completion, and not before",
+		{ID: "s3/multipart", Rule: "A multipart object appears whole when it is completed, and not before",
 			Source: s3Guide + "mpuoverview.html", check: checkMultipart},
 		{ID: "s3/multipart-small", Rule: "A part below 5 MiB that is not the last is refused",
 			Source: s3Guide + "qfacts.html", Covered: noTest +
@@ -53,17 +54,19 @@ func objectRows() []Behaviour {
 			Source: s3Guide + "Welcome.html", Covered: coverStore, check: checkReadAfterWrite},
 		{ID: "s3/list-order", Rule: "ListObjectsV2 lists keys in the order of their UTF-8 bytes",
 			Source: s3API + "API_ListObjectsV2.html", Covered: coverStore, check: checkListOrder},
-		{ID: "s3/list-pages", Rule: "ListObjectsV2 gives pages of MaxKeys that together hold each key once",
+		{ID: "s3/list-pages", Rule: "ListObjectsV2 gives pages of at most MaxKeys keys; together the pages " +
+			"hold each key once",
 			Source: s3API + "API_ListObjectsV2.html", Covered: coverStore, check: checkListKeys},
 		{ID: "s3/etag", Rule: "The ETag of an object written by one PutObject, unencrypted or with S3's key, is its MD5",
 			Source: s3API + "API_Object.html", check: checkETag},
-		{ID: "s3/checksum", Rule: "A body that does not have the SHA-256 that came with it is refused; the right one is " +
-			"kept and given back",
+		{ID: "s3/checksum", Rule: "A body is refused if it does not match the SHA-256 sent with it; a " +
+			"matching SHA-256 is kept and given back",
 			Source: s3Guide + "checking-object-integrity.html", Covered: "internal/lake/commit TestDamageIsErrCorrupt",
 			check: checkChecksum},
 		{ID: "s3/range", Rule: "GetObject gives the bytes of a Range",
 			Source: s3API + "API_GetObject.html", check: checkRange},
-		{ID: "s3/missing", Rule: "A missing key is NoSuchKey, a missing bucket NoSuchBucket; deleting a missing key succeeds",
+		{ID: "s3/missing", Rule: "A missing key gives NoSuchKey, and a missing bucket NoSuchBucket; " +
+			"deleting a missing key succeeds",
 			Source: s3API + "ErrorResponses.html", Covered: "integration TestMissingBucketIsOneSentence", check: checkMissing},
 		{ID: "s3/versions", Rule: "A versioned bucket keeps what was overwritten and deleted",
 			Source: s3Guide + "versioning-workflows.html", Covered: coverBucketTest, check: checkVersions},

@@ -34,13 +34,15 @@ const (
 
 func otherRows() []Behaviour {
 	return []Behaviour{
-		{ID: "kms/round-trip", Rule: "Decrypt gives what Encrypt got, and refuses another encryption context",
+		{ID: "kms/round-trip", Rule: "Decrypt gives the text that Encrypt was given, and refuses another " +
+			"encryption context",
 			Source: "kms/latest/developerguide/encrypt_context.html", Covered: coverKey, check: checkKey},
 		{ID: "kms/rotation", Rule: "EnableKeyRotation is reported by GetKeyRotationStatus",
 			Source: "kms/latest/developerguide/rotate-keys.html", Covered: coverKey, check: checkRotation},
 		{ID: "kms/deleted", Rule: "A key that is scheduled for deletion no longer encrypts",
 			Source: "kms/latest/developerguide/deleting-keys.html", Covered: coverKey, check: checkDeletedKey},
-		{ID: "secrets/versions", Rule: "GetSecretValue gives the newest value; AWSPREVIOUS the one before",
+		{ID: "secrets/versions", Rule: "GetSecretValue gives the newest value, and with AWSPREVIOUS the " +
+			"value before",
 			Source: "secretsmanager/latest/userguide/whats-in-a-secret.html", Covered: coverRoot, check: checkSecret},
 		{ID: "secrets/deleted", Rule: "A secret that is scheduled for deletion cannot be read",
 			Source: "secretsmanager/latest/userguide/manage_delete-secret.html", Covered: coverRoot, check: checkDeletedSecret},

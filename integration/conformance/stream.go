@@ -34,8 +34,8 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/put-results",
 			Rule:   "PutRecords answers each entry in the order of the request, with shard and sequence number",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: coverRefused, check: checkPutResults},
-		{ID: "kinesis/put-partial", Rule: "A shard takes 1 MiB/s; PutRecords answers 200 and refuses the entries above it " +
-			"one by one, counted in FailedRecordCount",
+		{ID: "kinesis/put-partial", Rule: "A shard accepts 1 MiB/s. Above it, PutRecords answers 200, " +
+			"refuses single entries, and counts them in FailedRecordCount",
 			Source: kinesisAPI + "API_PutRecords.html", Covered: "integration TestRefusedRecordsAreSentAgainAndOnlyThose",
 			check: checkPutPartial},
 		{ID: "kinesis/put-501", Rule: "PutRecords refuses more than 500 entries",
@@ -55,23 +55,25 @@ func streamRows() []Behaviour {
 			Source: streamsGuide + "key-concepts.html", check: checkKeyToShard},
 		{ID: "kinesis/explicit-hash", Rule: "ExplicitHashKey overrides the key's hash",
 			Source: kinesisAPI + "API_PutRecord.html", check: checkExplicitHash},
-		{ID: "kinesis/hash-ends", Rule: "The hash ranges of the open shards leave no gap: a range's last hash belongs to it",
+		{ID: "kinesis/hash-ends", Rule: "The hash ranges of the open shards leave no gap, and each range " +
+			"includes its last hash",
 			Source: kinesisAPI + "API_HashKeyRange.html", Covered: noTest +
 				"a key meets a range's last hash once in 2^126", check: checkHashEnds},
 		{ID: "kinesis/trim-horizon", Rule: "TRIM_HORIZON begins at the oldest record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeTrimHorizon, 0, "abc")},
-		{ID: "kinesis/at-sequence", Rule: "AT_SEQUENCE_NUMBER begins with that record",
+		{ID: "kinesis/at-sequence", Rule: "AT_SEQUENCE_NUMBER begins with the record of that number",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeAtSequenceNumber, 1, "bc")},
-		{ID: "kinesis/after-sequence", Rule: "AFTER_SEQUENCE_NUMBER begins after that record",
+		{ID: "kinesis/after-sequence", Rule: "AFTER_SEQUENCE_NUMBER begins after the record of that number",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeAfterSequenceNumber, 1, "c")},
 		{ID: "kinesis/at-timestamp", Rule: "AT_TIMESTAMP begins with the first record at or after that time",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkAtTimestamp},
 		{ID: "kinesis/latest", Rule: "LATEST begins after the newest record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip, check: checkLatest},
-		{ID: "kinesis/get-limit", Rule: "GetRecords gives Limit records at most; the next iterator continues after them",
+		{ID: "kinesis/get-limit", Rule: "GetRecords gives at most Limit records; the next iterator " +
+			"continues after them",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkGetLimit},
 		{ID: "kinesis/millis-behind", Rule: "MillisBehindLatest is above 0 while records remain, and 0 at the tip",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkMillisBehind},
@@ -81,21 +83,23 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/merge-parents", Rule: "The child of a merge names both parents",
 			Source: kinesisAPI + "API_MergeShards.html", Covered: coverShards, check: checkMerge},
 		{ID: "kinesis/split-data",
-			Rule:   "After a split new records go to the children, the old ones stay readable in the parent",
+			Rule: "After a split, new records go to the children, and the old ones can still be read from " +
+				"the parent",
 			Source: streamsGuide + "kinesis-using-sdk-java-after-resharding.html", Covered: coverShards, check: checkSplitData},
 		{ID: "kinesis/closed-shard", Rule: "A closed shard that is read to its end gives no next iterator",
 			Source: kinesisAPI + "API_GetRecords.html", Covered: coverTip, check: checkClosedShard},
 		{ID: "kinesis/update-shards", Rule: "UpdateShardCount ends with that many open shards",
 			Source:  kinesisAPI + "API_UpdateShardCount.html",
 			Covered: "integration TestProvisionMakesAllThenNothingThenDestroysAll", check: checkUpdateShards},
-		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the call for the next page gives the token instead of " +
-			"the stream's name",
+		{ID: "kinesis/list-pages", Rule: "ListShards gives pages; the call for the next page passes the " +
+			"token instead of the stream's name",
 			Source: kinesisAPI + "API_ListShards.html", Covered: coverShards, check: checkListPages},
 		{ID: "kinesis/retention", Rule: "The retention of a stream can be raised; IncreaseStreamRetentionPeriod refuses a " +
 			"lower value",
 			Source: kinesisAPI + "API_IncreaseStreamRetentionPeriod.html", check: checkRetention},
 		{ID: "kinesis/names",
-			Rule:   "A second stream of a name fails with ResourceInUseException, a missing one with ResourceNotFoundException",
+			Rule: "Creating a stream whose name exists fails with ResourceInUseException; a missing stream " +
+				"gives ResourceNotFoundException",
 			Source: kinesisAPI + "API_CreateStream.html", Covered: "internal/lab/replay TestMissingStreamAndCancellation",
 			check: checkStreamNames},
 	}

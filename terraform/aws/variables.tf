@@ -138,7 +138,7 @@ variable "train" {
 }
 
 variable "spark" {
-  description = "Train on Spark what is too large for train's task: more than its memory, or longer than most_hours by train's own estimate. With always, train everything on Spark. null creates no Spark job."
+  description = "Train on Spark if, by train's own estimate, training needs more than the memory of train's task or takes longer than most_hours. With always, train everything on Spark. null creates no Spark job."
   type = object({
     most_hours = optional(number, 3)
     always     = optional(bool, false)
