@@ -64,7 +64,7 @@ type RunCommand struct {
 	Dim       int    `default:"0" help:"Number of components of a vector, 2 to 1024. 0 lets tuning choose."`
 	Epochs    int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
-	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the version before, and make 4 passes. This needs a version before that is a model of the same dimension. The fits that measure begin as usual."`
+	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the previous version, and make 4 passes. The fits that measure begin as usual. So does the last one if the previous version is not a model of the same dimension."`
 	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, the weights of each product's nearest neighbours are added to the inner products of vectors, if the ranking of the validation data certainly becomes better. With vectors, scores are inner products alone."`
 }
 
