@@ -48,8 +48,8 @@ func TestSmoke(t *testing.T) {
 	id, start := "smoke-"+randomName(), time.Now()
 	_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
 		&kinesis.PutRecordInput{StreamName: aws.String(getenv("ACTIVITY_STREAM")),
-			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,"browse_history":[]}`, id,
-				id, start.UTC().Format(time.RFC3339))})
+			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,%s"browse_history":[]}`, id,
+				id, start.UTC().Format(time.RFC3339), smokeShop(getenv("SHOP_NAME")))})
 	if err != nil {
 		t.Fatalf("send an event: %v", err)
 	}
@@ -68,6 +68,14 @@ func TestSmoke(t *testing.T) {
 	}
 	t.Logf("version %s answered from %s, %v after the event was sent", record.Recommendation.ModelVersion,
 		record.Recommendation.Source, time.Since(start).Round(time.Second))
+}
+
+// smokeShop is the field of the event that names its shop: other shops may share the stream.
+func smokeShop(name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(`"shop":%q,`, name)
 }
 
 // mustDeploy builds the streaming half on the local stack, with a small model live, and returns its

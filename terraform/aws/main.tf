@@ -20,6 +20,9 @@ locals {
 
   # The functions answer for this shop only.
   functions_environment = var.shop.name == null ? {} : { SHOP_NAME = var.shop.name }
+  shared_stream         = length(var.stream_shops) == 0 ? {} : { ACTIVITY_STREAM_SHOPS = join(",", var.stream_shops) }
+
+  stream_key_arns = concat([module.kms.key_arn], compact([try(var.existing_stream.kms_key_arn, null)]))
 
   functions_vpc = {
     subnet_ids         = module.network.private_subnet_ids
@@ -191,6 +194,7 @@ module "stream" {
   kms_key_arn            = module.kms.key_arn
   recommendations_bucket = module.lake.buckets["recommendations"]
   stream                 = merge(var.stream, { name = "${local.name}-activity" })
+  existing_stream        = var.existing_stream
   delivery               = { name = "${local.name}-recommendations", role_name = "${local.name}-firehose" }
 }
 
@@ -207,7 +211,7 @@ module "recommend" {
   alias                  = "live"
   function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
   mapping                = var.mapping
-  environment            = local.functions_environment
+  environment            = merge(local.functions_environment, local.shared_stream)
 }
 
 module "serve" {
@@ -228,7 +232,7 @@ module "verify" {
   count  = length(var.operators) == 0 ? 0 : 1
 
   name                       = "${local.name}-verify"
-  kms_key_arn                = module.kms.key_arn
+  kms_key_arns               = local.stream_key_arns
   stream_arn                 = module.stream.stream.arn
   recommendations_bucket_arn = module.lake.buckets["recommendations"].arn
   operators                  = var.operators

@@ -1,13 +1,13 @@
 output "environment" {
   description = "Environment variables of the programs and of the smoke test."
-  value = {
+  value = merge(local.functions_environment, local.shared_stream, {
     AWS_REGION                      = var.region
     LAKE_BUCKET                     = module.lake.buckets["lake"].name
     ARTIFACTS_BUCKET                = module.lake.buckets["artifacts"].name
     RECOMMENDATIONS_BUCKET          = module.lake.buckets["recommendations"].name
     ACTIVITY_STREAM                 = module.stream.stream.name
     RECOMMENDATIONS_DELIVERY_STREAM = module.stream.delivery_stream.name
-  }
+  })
 }
 
 output "functions" {

@@ -168,6 +168,38 @@ variable "stream" {
   default = {}
 }
 
+variable "existing_stream" {
+  description = "The activity stream of another shop's environment in this account and region, which this shop shares: name, ARN, the key that encrypts it (null: Kinesis's own) and hours to keep records. null creates a stream."
+  type = object({
+    name            = string
+    arn             = string
+    kms_key_arn     = optional(string)
+    retention_hours = optional(number, 24)
+  })
+  default = null
+
+  validation {
+    condition     = var.existing_stream == null || length(var.stream_shops) > 1
+    error_message = "With existing_stream, stream_shops must name all shops that share the stream."
+  }
+}
+
+variable "stream_shops" {
+  description = "Names of all shops whose events are on the stream, in the same order for each of them. The first shop also has the events that name no shop of the list. Empty: the stream is this shop's alone."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.stream_shops) == 0 ? true : var.shop.name != null && contains(var.stream_shops, var.shop.name) && length(distinct(var.stream_shops)) == length(var.stream_shops)
+    error_message = "stream_shops must contain shop.name, and each shop once."
+  }
+
+  validation {
+    condition     = alltrue([for name in var.stream_shops : can(regex("^[A-Za-z0-9_-]{1,40}$", name))])
+    error_message = "The names in stream_shops must consist of at most 40 letters, digits, _ and -."
+  }
+}
+
 variable "mapping" {
   description = "Limits of the mapping from the stream to the function. maximum_retry_attempts -1 means that only the record's age ends the retries."
   type = object({

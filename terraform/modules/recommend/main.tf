@@ -37,6 +37,16 @@ data "aws_iam_policy_document" "this" {
       resources = [var.kms_key_arn]
     }
   }
+
+  dynamic "statement" {
+    for_each = var.stream.kms_key_arn == null ? [] : [var.stream.kms_key_arn]
+
+    content {
+      sid       = "UseStreamsKey"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
+  }
 }
 
 module "function" {

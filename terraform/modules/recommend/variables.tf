@@ -10,8 +10,8 @@ variable "kms_key_arn" {
 }
 
 variable "stream" {
-  description = "Activity stream, and the hours it keeps records."
-  type        = object({ arn = string, retention_hours = number })
+  description = "Activity stream, the hours it keeps records, and the key that encrypts it, if that is not kms_key_arn."
+  type        = object({ arn = string, retention_hours = number, kms_key_arn = optional(string) })
 }
 
 variable "delivery_stream" {

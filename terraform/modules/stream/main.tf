@@ -1,6 +1,9 @@
-# The activity stream, and the delivery stream that carries recommendations to S3.
+# The activity stream, unless the shop shares one that exists, and the delivery stream that carries
+# recommendations to S3.
 
 resource "aws_kinesis_stream" "activity" {
+  count = var.existing_stream == null ? 1 : 0
+
   name                      = var.stream.name
   shard_count               = var.stream.shard_count
   retention_period          = var.stream.retention_hours
@@ -11,6 +14,11 @@ resource "aws_kinesis_stream" "activity" {
   stream_mode_details {
     stream_mode = var.stream.shard_count == null ? "ON_DEMAND" : "PROVISIONED"
   }
+}
+
+moved {
+  from = aws_kinesis_stream.activity
+  to   = aws_kinesis_stream.activity[0]
 }
 
 resource "aws_cloudwatch_log_group" "delivery" {

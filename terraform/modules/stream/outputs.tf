@@ -1,8 +1,9 @@
 output "stream" {
-  description = "Activity stream."
-  value = {
-    name            = aws_kinesis_stream.activity.name
-    arn             = aws_kinesis_stream.activity.arn
+  description = "Activity stream, and the key that encrypts it if that is another environment's."
+  value = var.existing_stream != null ? var.existing_stream : {
+    name            = aws_kinesis_stream.activity[0].name
+    arn             = aws_kinesis_stream.activity[0].arn
+    kms_key_arn     = null # kms_key_arn of all modules
     retention_hours = var.stream.retention_hours
   }
 }

@@ -28,6 +28,12 @@ variable "stream" {
   }
 }
 
+variable "existing_stream" {
+  description = "Activity stream of another environment that this one shares, with the key that encrypts it. null creates a stream."
+  type        = object({ name = string, arn = string, kms_key_arn = optional(string), retention_hours = number })
+  default     = null
+}
+
 variable "delivery" {
   description = "Firehose to S3: names, folders, buffering in MiB and seconds, compression, encryption of the records that wait for delivery, and an error log. The first part of prefix is fixed, because readers look there."
   type = object({

@@ -41,7 +41,7 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [var.kms_key_arn]
+    resources = var.kms_key_arns
   }
 }
 

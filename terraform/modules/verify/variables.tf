@@ -3,9 +3,9 @@ variable "name" {
   type        = string
 }
 
-variable "kms_key_arn" {
-  description = "Key that encrypts the stream and the bucket."
-  type        = string
+variable "kms_key_arns" {
+  description = "Keys that encrypt the stream and the bucket."
+  type        = list(string)
 }
 
 variable "stream_arn" {

@@ -41,6 +41,19 @@ run "nothing_blocks_a_shard" {
   }
 }
 
+run "reads_another_environments_stream" {
+  command = plan
+
+  variables {
+    stream = { arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/books", retention_hours = 24, kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-1111-1111-111111111111" }
+  }
+
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.this.statement : s if s.sid == "UseStreamsKey"]).resources == toset([var.stream.kms_key_arn])
+    error_message = "the function must be allowed to decrypt the stream"
+  }
+}
+
 run "refuses_endless_retries" {
   command = plan
 

@@ -13,7 +13,7 @@ run "delivers_compressed_and_encrypted" {
   command = plan
 
   assert {
-    condition     = aws_kinesis_stream.activity.encryption_type == "KMS"
+    condition     = aws_kinesis_stream.activity[0].encryption_type == "KMS"
     error_message = "the stream must be encrypted"
   }
 
@@ -42,8 +42,21 @@ run "bare" {
   }
 
   assert {
-    condition     = aws_kinesis_stream.activity.encryption_type == "NONE" && length(aws_cloudwatch_log_group.delivery) == 0
+    condition     = aws_kinesis_stream.activity[0].encryption_type == "NONE" && length(aws_cloudwatch_log_group.delivery) == 0
     error_message = "an emulator gets the streams without encryption and without an error log"
+  }
+}
+
+run "shares_a_stream" {
+  command = plan
+
+  variables {
+    existing_stream = { name = "books-activity", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/books-activity", retention_hours = 48 }
+  }
+
+  assert {
+    condition     = length(aws_kinesis_stream.activity) == 0 && output.stream.name == "books-activity" && output.stream.retention_hours == 48
+    error_message = "a stream that exists must be used, and none created"
   }
 }
 

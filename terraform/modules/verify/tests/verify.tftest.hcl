@@ -4,7 +4,7 @@ mock_provider "aws" {
 
 variables {
   name                       = "kindred-test-verify"
-  kms_key_arn                = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  kms_key_arns               = ["arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"]
   stream_arn                 = "arn:aws:kinesis:eu-west-1:123456789012:stream/activity"
   recommendations_bucket_arn = "arn:aws:s3:::recommendations"
   operators                  = ["arn:aws:iam::123456789012:role/operator"]
