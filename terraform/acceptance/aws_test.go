@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -54,7 +55,8 @@ func TestAWSRootOnMoto(t *testing.T) {
 	step := time.Now()
 	registry := mustRegistry(t)
 	mapping := filepath.Join(w.Repository, "testdata", "order-mapping", "shop.sql")
-	dev.setShop(t, map[string]any{"mapping_path": mapping})
+	shops := []string{"books", "toys"} // they share the stream
+	dev.set(t, map[string]any{"shop": map[string]any{"name": "books", "mapping_path": mapping}, "stream_shops": shops})
 	first := dev.promotion(cfg, registry, "dev\n")
 	var smoked []string
 	first.Smoke = func(_ context.Context, env []string) error { smoked = env; return nil }
@@ -70,7 +72,7 @@ func TestAWSRootOnMoto(t *testing.T) {
 	t.Logf("first promotion: %d changes, %d resources, %v", len(changes), managed, time.Since(step).Round(time.Second))
 	registry.wantImage(t, dev.tag)
 	for _, want := range []string{"AWS_REGION=" + awsRegion, "ACTIVITY_STREAM=kindred-dev-activity",
-		"SERVE_FUNCTION=kindred-dev-serve:live"} {
+		"SERVE_FUNCTION=kindred-dev-serve:live", "SHOP_NAME=books", "ACTIVITY_STREAM_SHOPS=books,toys"} {
 		if !slices.Contains(smoked, want) {
 			t.Errorf("the smoke test's variables lack %s: %v", want, smoked)
 		}
@@ -82,7 +84,8 @@ func TestAWSRootOnMoto(t *testing.T) {
 	}
 
 	t.Run("etl reads the promoted mapping file", func(t *testing.T) { checkMapping(t, cfg, dev, mustRead(t, mapping)) })
-	dev.setShop(t, map[string]any{"preset": "magento2", "store": "2", "live_version": "x"})
+	dev.set(t, map[string]any{"shop": map[string]any{"name": "books", "preset": "magento2", "store": "2",
+		"live_version": "x"}, "stream_shops": shops})
 	t.Run("a promoted preset takes its place", func(t *testing.T) { checkPreset(t, cfg, dev, registry) })
 	t.Run("the second plan is empty", func(t *testing.T) {
 		for _, c := range dev.mustPlan(t) {
@@ -98,6 +101,9 @@ func TestAWSRootOnMoto(t *testing.T) {
 	t.Run("a second environment shares no name", func(t *testing.T) {
 		stage := newEnvironment(t, w, moto, "stage")
 		checkNames(t, resources, stage.mustPlanned(t))
+		stage.set(t, map[string]any{"shop": map[string]any{"name": "toys"}, "stream_shops": shops,
+			"existing_stream": sharedStream(t, resources)})
+		checkShared(t, resources, stage.mustPlanned(t))
 	})
 
 	t.Run("a promotion whose smoke test fails is rolled back", func(t *testing.T) {
@@ -162,7 +168,7 @@ func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) e
 	packages := mustPackages(t)
 	e := environment{root: w.Root("aws", "moto-"+name, promotion.Emulator(m.endpoint, awsRegion)...), name: name,
 		plan: filepath.Join(t.TempDir(), "plan"), packages: packages, tag: imageTag}
-	e.setShop(t, nil)
+	e.set(t, nil)
 	if err := e.root.Init(t.Context(), "-backend-config=bucket="+stateBucket, "-backend-config=key="+name+".tfstate",
 		"-backend-config=region="+awsRegion, "-backend-config=use_path_style=true"); err != nil {
 		t.Fatal(err)
@@ -170,14 +176,11 @@ func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) e
 	return e
 }
 
-// setShop writes the environment's variables, with this value of the variable shop if there is one, to
-// a file that stays until the end of t.
-func (e *environment) setShop(t *testing.T, shop map[string]any) {
+// set writes the environment's variables, and these besides, to a file that stays until the end of t.
+func (e *environment) set(t *testing.T, more map[string]any) {
 	t.Helper()
 	vars := variables(e.name, e.packages)
-	if shop != nil {
-		vars["shop"] = shop
-	}
+	maps.Copy(vars, more)
 	e.file = mustVariables(t, vars)
 	e.vars = "-var-file=" + e.file
 }
@@ -338,6 +341,32 @@ func checkNames(t *testing.T, first, second map[string]promotion.Resource) {
 				t.Errorf("%s and the other environment's %s are both named %s", address, other, name)
 			}
 		}
+	}
+}
+
+const (
+	activityStream = "module.stream.aws_kinesis_stream.activity[0]"
+	activitySource = "module.recommend.aws_lambda_event_source_mapping.activity"
+)
+
+// sharedStream is the stream of these resources, as another environment's variables name it.
+func sharedStream(t *testing.T, of map[string]promotion.Resource) map[string]any {
+	t.Helper()
+	stream, found := of[activityStream]
+	if !found {
+		t.Fatalf("there is no %s", activityStream)
+	}
+	return map[string]any{"name": stream.Values["name"], "arn": stream.Values["arn"],
+		"kms_key_arn": stream.Values["kms_key_id"]}
+}
+
+// checkShared checks that the second environment reads the first one's stream, and makes none.
+func checkShared(t *testing.T, first, second map[string]promotion.Resource) {
+	if _, made := second[activityStream]; made {
+		t.Error("an environment that shares a stream makes one too")
+	}
+	if arn := second[activitySource].Values["event_source_arn"]; arn != first[activityStream].Values["arn"] {
+		t.Errorf("the function reads %v", arn)
 	}
 }
 
