@@ -44,7 +44,7 @@ import: build ## Make another system's vectors live: ITEMS=FILE CUSTOMERS=FILE (
 .PHONY: local-up local-down local-status local-reset doctor deploy
 local-up: build ## Start LocalStack, PostgreSQL with pgvector and MySQL on 127.0.0.1; STACK=docker or native chooses how
 	@$(BIN)/localstack up
-local-down: build ## Stop the stack; the databases keep their data, LocalStack needs `make deploy` again
+local-down: build ## Stop the stack; the databases keep their data, LocalStack's buckets and streams are lost
 	@$(BIN)/localstack down
 local-status: build ## Show what is running, where and since when
 	@$(BIN)/localstack status
@@ -62,7 +62,7 @@ connect: build ## Bring the shop at MYSQL_DSN=… live: recognise its system, ma
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import PATH"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
-publish: build ## Model version → pgvector, if the gate passes it: ARGS="list", "rollback", …
+publish: build ## Model version → pgvector, unless the gate refuses it: ARGS="list", "rollback", …
 .PHONY: catalogue
 catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector, at once (`publish catalogue`)
 	@$(WITH_STACK) $(BIN)/publish catalogue $(ARGS)

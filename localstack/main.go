@@ -10,7 +10,7 @@ import (
 
 type grammar struct {
 	Up          up          `cmd:"" help:"Install missing parts, start stopped ones, and write the environment file."`
-	Down        down        `cmd:"" help:"Stop every process. The databases keep their data."`
+	Down        down        `cmd:"" help:"Stop every process. The databases keep their data; LocalStack's buckets and streams are lost."`
 	Status      status      `cmd:"" help:"Show what is running. Exit code 1: a part is not healthy."`
 	Reset       reset       `cmd:"" help:"Stop the stack and delete its data. Downloads and programs stay."`
 	Doctor      doctor      `cmd:"" help:"Check this machine and every part of the stack, and say what to do."`

@@ -35,7 +35,7 @@ type Command struct {
 type Source struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with a query for each data set: products, customers and interactions (example: testdata/order-mapping), or customers, products and ratings (example: testdata/shop-mapping)."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with queries for products, interactions and, optionally, customers (example: testdata/order-mapping), or for customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
 	Shop           envconfig.Shop  `embed:""`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
@@ -45,9 +45,9 @@ type Source struct {
 type Reading struct {
 	Source
 
-	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to another shop."`
+	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
 	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends: etl check says so."`
-	AcceptSchema bool  `help:"Accept, this once, that columns were renamed or narrowed since the current training set."`
+	AcceptSchema bool  `help:"Accept, this once, that since the current training set columns were renamed or narrowed, or that the shop changed between ratings and interactions."`
 }
 
 // Scratch is where a command keeps files until they are uploaded.
@@ -57,7 +57,7 @@ type Scratch struct {
 
 // Shrinking is how much of itself a shop may lose.
 type Shrinking struct {
-	MaxShrink    float64 `default:"0.5" help:"Refuse the set if the shop has lost more than this share (0 to 1) of its ratings, customers, products or products in stock since the current training set. Unlike the other shares, 0 turns the check off."`
+	MaxShrink    float64 `default:"0.5" help:"Refuse the set if the shop has lost more than this share (0 to 1) of its ratings, customers, products or products in stock since the current training set. 0 or 1 turns the check off."`
 	AcceptShrink bool    `help:"Accept, this once, a shop that shrank by more than --max-shrink, or has nothing in stock."`
 }
 

@@ -71,7 +71,7 @@ type Options struct {
 	// Limits are the shares of bad rows beyond which the set is refused.
 	Limits Limits
 	// MaxShrink is the share of its ratings, customers, products or products in stock that the shop
-	// may have lost since the current set. 0: no limit, as is AcceptShrink for this time.
+	// may have lost since the current set. 0 or 1: no limit, as is AcceptShrink for this time.
 	MaxShrink    float64
 	AcceptShrink bool
 	// AcceptSchema lets columns be renamed or narrowed since the current set.

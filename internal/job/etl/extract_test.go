@@ -316,6 +316,10 @@ func TestStockThatFellIsRefused(t *testing.T) {
 	if out, err := Run(t.Context(), stocked(49), repo, o); err != nil || !out.Changed {
 		t.Errorf("accepted: %+v, %v", out.Changed, err)
 	}
+	o.AcceptShrink, o.MaxShrink = false, 1
+	if out, err := Run(t.Context(), stocked(0), repo, o); err != nil || !out.Changed {
+		t.Errorf("--max-shrink 1: %+v, %v", out.Changed, err)
+	}
 }
 
 func TestOrphansAloneAreNeverASet(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // shrunk refuses a shop that lost most of its rows since the current set, base, or that has nothing
 // to recommend: more often than not a table was emptied, or a mapping reads the wrong one.
 func shrunk(base commit.Manifest, now Rows, d Details, o Options) error {
-	if o.AcceptShrink || o.MaxShrink == 0 {
+	if o.AcceptShrink || o.MaxShrink == 0 || o.MaxShrink >= 1 {
 		return nil
 	}
 	var old Details

@@ -20,7 +20,7 @@ type ImportCommand struct {
 	Name         string `placeholder:"NAME" help:"Name of the model, for train show."`
 	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. The vectors are tested only on what customers did later. Default: they are tested on the last part of everything, although they may have been learned from it."`
 	Export       string `placeholder:"VERSION" help:"Instead of --items: the version id that train export printed, if another program has fitted vectors to the export. Needs --attempt, and the flags that train export had."`
-	Attempt      string `placeholder:"NAME" help:"With --export: the fitted vectors are in the export's folder attempt=NAME. If another attempt was imported first, its vectors are used."`
+	Attempt      string `placeholder:"NAME" help:"With --export: the fitted vectors are in the export's folder attempt=NAME. Only the first attempt that is imported counts: a later --attempt with another name still uses the vectors of the first."`
 }
 
 // Run imports.

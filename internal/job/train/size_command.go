@@ -16,7 +16,7 @@ import (
 // SizeCommand is `train size`.
 type SizeCommand struct {
 	Lake      envconfig.Lake `embed:""`
-	Dim       int            `default:"0" help:"Number of components of a vector, 2 to 1024. 0 means that tuning may choose 256."`
+	Dim       int            `default:"0" help:"Number of components of a vector, 2 to 1024. With 0 the estimate is for 256, the largest number that tuning chooses."`
 	Epochs    int            `default:"16" help:"Passes over all customers and products in the final fits."`
 	Threads   int            `default:"0" help:"Number of processors to use. 0 uses all."`
 	Memory    int64          `default:"0" help:"Largest number of bytes to use. 0 uses all the memory that the system has left."`

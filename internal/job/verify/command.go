@@ -37,7 +37,7 @@ type Command struct {
 	Since      string                 `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
 	Until      string                 `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
 	MaxUnknown float64                `default:"0.05" help:"Fail if more than this share (0 to 1) of the products that events name are unknown to the models that answered. An event whose products are all unknown is still answered, but without its session. 1 sets no limit."`
-	Scratch    string                 `placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
+	ScratchDir string                 `aliases:"scratch" placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 
 // Run audits, reports, and fails when an event is unaccounted for.
@@ -122,7 +122,7 @@ func (c *Command) versions(ctx context.Context, out *program.Output) (map[string
 
 // options reads the flags and reports every problem at once.
 func (c *Command) options(now time.Time) (Options, error) {
-	o := Options{Wait: c.Wait, Scratch: c.Scratch, MaxUnknown: &c.MaxUnknown}
+	o := Options{Wait: c.Wait, Scratch: c.ScratchDir, MaxUnknown: &c.MaxUnknown}
 	var problems []error
 	var err error
 	if o.Since, err = parseTime(c.Since, now); err != nil {

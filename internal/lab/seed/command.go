@@ -36,7 +36,7 @@ type Command struct {
 type target struct {
 	envconfig.MySQL `embed:""`
 	envconfig.Lake  `embed:"" set:"lake_use=seed keeps planted/shop.json there, which describes a generated shop"`
-	Force           bool `help:"Replace any shop that the database holds, even one that seed did not fill. Load the rows again even if the database already holds the same ones."`
+	Force           bool `help:"Replace all rows of kindred's tables in the database, even those that seed did not write. Load the rows again even if the database already holds the same ones."`
 }
 
 // result is what a command prints.

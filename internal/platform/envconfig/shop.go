@@ -19,7 +19,7 @@ type OnlyShop struct {
 
 // SharedStream lists the shops whose events are on one activity stream.
 type SharedStream struct {
-	Shops []string `name:"stream-shops" env:"ACTIVITY_STREAM_SHOPS" envDefault:"" placeholder:"NAME,…" help:"All shops whose events are on the stream, in the same order for all programs. An event belongs to the shop that it names in its field shop. The first shop also has the events that name no shop of the list, and those that cannot be read. Default: only the shop of --name."`
+	Shops []string `name:"stream-shops" env:"ACTIVITY_STREAM_SHOPS" envDefault:"" placeholder:"NAME" help:"All shops whose events are on the stream, in the same order for all programs. An event belongs to the shop that it names in its field shop, even if the rest of it cannot be read. Events that name no shop of the list belong to the first shop. Default: only the shop of --name."`
 }
 
 // maxShopName is the longest name: it is part of a database's name, of which PostgreSQL keeps 63 bytes.

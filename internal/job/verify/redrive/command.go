@@ -26,7 +26,7 @@ var ErrGone = errors.New("records are gone")
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=Send the failed events of this shop only; other shops share the stream. Default: send all"`
+	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=Of failed batches, send only the events of this shop; other shops share the stream. Events in quarantine are sent whatever shop they name. Default: send all"`
 	Shared envconfig.SharedStream `embed:""`
 	DryRun bool                   `help:"Say which events would be sent. Send and write nothing."`
 }
