@@ -69,7 +69,7 @@ catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector,
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
-verify: build ## Prove that every event is accounted for; ARGS=redrive sends failed events again
+verify: build ## Check that every event is accounted for; ARGS=redrive sends failed events again
 $(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 

@@ -47,7 +47,7 @@ const mostWanted = 500_000
 type Command struct {
 	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated visitors (the default command)."`
 	File    FileCommand   `cmd:"" help:"Send recorded events, or the events of recommendation records, in the order of the file."`
-	Compare trial.Command `cmd:"" help:"Let the same simulated visitors shop with kindred, with kindred without the session, with popularity and with the true tastes. Compare the hit rates."`
+	Compare trial.Command `cmd:"" help:"Let the same simulated visitors use four recommenders in turn: kindred, kindred without the session, popularity and the true tastes. Compare the hit rates."`
 }
 
 // RunCommand is `replay`.

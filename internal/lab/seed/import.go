@@ -14,7 +14,7 @@ import (
 // Import is `seed import`.
 type Import struct {
 	target
-	Path string `arg:"" name:"path" help:"File, or folder with the unpacked files. seed recognises them by their names and headers, which docs/files.md lists. Files may be gzipped."`
+	Path string `arg:"" name:"path" help:"File, or folder with the unpacked files. seed recognises them by their names and headers, which docs/files.md lists. Text files may be gzipped."`
 	Files
 }
 
