@@ -12,13 +12,15 @@ import (
 
 // HistoryCounts is what the rows of a shop with interactions were measured by.
 type HistoryCounts struct {
-	Interactions int64               `json:"interactions"` // rows of the source
-	Customers    int64               `json:"customers"`
-	Products     int64               `json:"products"`
-	Available    int64               `json:"available"`        // products that can be bought now
-	Guests       int64               `json:"guests"`           // kept interactions without a customer
-	Kinds        map[string]int64    `json:"kinds"`            // kept interactions
-	Broken       map[shop.Rule]int64 `json:"broken,omitempty"` // how often a rule was broken
+	Interactions int64 `json:"interactions"` // rows of the source
+	Customers    int64 `json:"customers"`
+	Products     int64 `json:"products"`
+	Available    int64 `json:"available"` // products that can be bought now
+	Guests       int64 `json:"guests"`    // kept interactions without a customer
+	// GuestSessions are the sessions of Guests: train learns each like a customer (trainingset.Guests).
+	GuestSessions int64               `json:"guest_sessions"`
+	Kinds         map[string]int64    `json:"kinds"`            // kept interactions
+	Broken        map[shop.Rule]int64 `json:"broken,omitempty"` // how often a rule was broken
 }
 
 // HistoryLimits are the limits that only interactions have.
@@ -58,11 +60,16 @@ func (c *HistoryCounts) take(from *collector) {
 			c.Available++
 		}
 	}
+	counted := make([]bool, len(from.h.Sessions))
 	for i := range from.h.Entries {
 		e := &from.h.Entries[i]
 		c.Kinds[from.h.Kinds[e.Kind]]++
-		if e.Customer == trainingset.None {
-			c.Guests++
+		if e.Customer != trainingset.None {
+			continue
+		}
+		if c.Guests++; !counted[e.Session] {
+			counted[e.Session] = true
+			c.GuestSessions++
 		}
 	}
 }

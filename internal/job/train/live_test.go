@@ -1,7 +1,9 @@
 package train
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -9,9 +11,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/shop"
 )
 
 // TestGateAsksTheLiveVersion trains a version on the older ratings, and then candidates on all: one
@@ -124,6 +130,69 @@ func TestTheEstimateByRowsIsNeverBelowThatOfTheData(t *testing.T) {
 			t.Fatalf("by rows %+v, by data %+v", guess, known)
 		}
 	})
+}
+
+// mustSeedGuests makes a shop current in which customers and so many guests each buy two products. details
+// are those of its manifest.
+func mustSeedGuests(t *testing.T, lake objectstore.Store, guests int, details any) {
+	t.Helper()
+	h := &trainingset.History{Kinds: []string{shop.KindPurchase}}
+	none := trainingset.NoNumber()
+	for i := range 20 {
+		h.Customers = append(h.Customers, shop.Shopper{ID: fmt.Sprintf("c%02d", i)})
+		h.Products = append(h.Products, shop.Listing{ID: fmt.Sprintf("p%02d", i), Name: "Product", Available: true})
+	}
+	for i := range len(h.Customers) + guests {
+		who := trainingset.Entry{Customer: int32(i), Session: trainingset.None}
+		if i >= len(h.Customers) {
+			who = trainingset.Entry{Customer: trainingset.None, Session: int32(len(h.Sessions))}
+			h.Sessions = append(h.Sessions, fmt.Sprintf("s%06d", i))
+		}
+		for j := range 2 {
+			who.At, who.Product, who.Order = int64(1e12+i*1000+j), int32((i+7*j)%len(h.Products)), trainingset.None
+			who.Value, who.Quantity = none, none
+			h.Entries = append(h.Entries, who)
+		}
+	}
+	draft, err := trainingset.WriteHistory(t.TempDir(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft.Details = details
+	if _, _, err := commit.NewRepository(lake, envconfig.TrainingSetPrefix).Commit(t.Context(), draft); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSizeCountsGuests: what train size says of a set of guests is not below what training then says. Where
+// etl did not count the sessions, their interactions count.
+func TestSizeCountsGuests(t *testing.T) {
+	t.Parallel()
+	const guests = 3000
+	for _, test := range []struct {
+		details string
+		guests  int64
+	}{{`{"interactions": {"guests": 6000, "guest_sessions": 3000}}`, guests},
+		{`{"interactions": {"guests": 6000}}`, 2 * guests}, {`{}`, 0}} {
+		folder := t.TempDir()
+		store := objectstore.NewFolder(folder)
+		mustSeedGuests(t, store, guests, json.RawMessage(test.details))
+		code, stdout, stderr := runTrain(t, "size", "--json", "--lake", "file://"+folder, "--dim", "24", "--epochs", "6",
+			"--threads", "2")
+		var size struct{ Result Size }
+		if err := json.Unmarshal([]byte(stdout), &size); err != nil || code != 0 || size.Result.Guests != test.guests {
+			t.Fatalf("size with %s: exit %d, %v, %s%s", test.details, code, err, stdout, stderr)
+		}
+		var estimate Estimate
+		job := Job{Lake: store, Artifacts: store, Config: vectorsAlone(), ScratchDir: t.TempDir(), Threads: 2,
+			Estimated: func(e Estimate) { estimate = e }}
+		if _, err := job.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if enough := size.Result.Bytes >= estimate.Bytes; enough != (test.guests > 0) {
+			t.Errorf("with %s, size says %d bytes and training %d", test.details, size.Result.Bytes, estimate.Bytes)
+		}
+	}
 }
 
 // TestSizeSaysWhetherThisMachineIsEnough: by memory, and by time if asked.

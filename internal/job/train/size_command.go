@@ -27,6 +27,7 @@ type SizeCommand struct {
 type Size struct {
 	TrainingRun  string `json:"training_run"`
 	Customers    int64  `json:"customers"`
+	Guests       int64  `json:"guests"` // sessions without a customer
 	Items        int64  `json:"items"`
 	Interactions int64  `json:"interactions"`
 	Estimate
@@ -53,18 +54,10 @@ func (c *SizeCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	s := &Size{TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Items: m.Rows(trainingset.Products),
-		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions), Memory: c.Memory,
-		MostHours: c.MostHours}
-	threads := c.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	if s.Memory == 0 {
+	s := cfg.size(m, c.Threads)
+	if s.Memory, s.MostHours = c.Memory, c.MostHours; s.Memory == 0 {
 		s.Memory = AvailableMemory()
 	}
-	s.Estimate = cfg.estimateRows(int(s.Customers), int(s.Items), int(s.Interactions), threads)
-	s.Hours = s.Seconds / 3600 * nominalThreads / float64(threads)
 	if err := out.Result(s.sentence(), s); err != nil {
 		return err
 	}
@@ -76,10 +69,27 @@ func (c *SizeCommand) Run(ctx context.Context, out *program.Output) error {
 	return nil
 }
 
+// size is that of training on a set, on so many processors (0: all).
+func (c Config) size(m commit.Manifest, threads int) *Size {
+	s := &Size{TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers), Guests: trainingset.Guests(m),
+		Items: m.Rows(trainingset.Products), Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	s.Estimate = c.estimateRows(int(s.Customers+s.Guests), int(s.Items), int(s.Interactions), threads)
+	s.Hours = s.Seconds / 3600 * nominalThreads / float64(threads)
+	return s
+}
+
+// rows says what is learned from.
+func (s *Size) rows() string {
+	return fmt.Sprintf("%d interactions of %d customers, %d guests and %d products", s.Interactions, s.Customers, s.Guests,
+		s.Items)
+}
+
 func (s *Size) sentence() string {
-	text := fmt.Sprintf("Training on %d interactions of %d customers and %d products takes up to %.1f GB and %.1f "+
-		"hours. %.1f GB are allowed",
-		s.Interactions, s.Customers, s.Items, float64(s.Bytes)/1e9, s.Hours, float64(s.Memory)/1e9)
+	text := fmt.Sprintf("Training on %s takes up to %.1f GB and %.1f hours. %.1f GB are allowed", s.rows(),
+		float64(s.Bytes)/1e9, s.Hours, float64(s.Memory)/1e9)
 	if s.MostHours > 0 {
 		text += fmt.Sprintf(", and %.1f hours", s.MostHours)
 	}

@@ -1,7 +1,9 @@
 package trainingset
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +33,21 @@ type History struct {
 	Orders      []string
 	Kinds       []string
 	Entries     []Entry
+}
+
+// Guests is how many sessions without a customer a set has: training learns each like a customer. Where
+// earlier programs did not count the sessions, it is the number of their interactions, which is not less.
+func Guests(m commit.Manifest) int64 {
+	var details struct {
+		Interactions struct {
+			Guests        int64 `json:"guests"`
+			GuestSessions int64 `json:"guest_sessions"`
+		} `json:"interactions"`
+	}
+	if len(m.Details) == 0 || json.Unmarshal(m.Details, &details) != nil {
+		return 0
+	}
+	return cmp.Or(details.Interactions.GuestSessions, details.Interactions.Guests)
 }
 
 // Entry is one interaction. An index is None where there is nothing to point to.
