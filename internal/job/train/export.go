@@ -13,24 +13,19 @@ import (
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
-	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 )
 
-// Exported is what another program is to fit, or the version that needs no fitting.
+// Exported is what another program is to fit.
 type Exported struct {
 	ModelVersion string `json:"model_version"`
-	// NoOp says that the version is there, and current: nothing is to be fitted.
-	NoOp bool `json:"-"`
 	// URL is the export's folder; vectors go to attempt=NAME in it.
-	URL string `json:"url,omitempty"`
+	URL string `json:"url"`
 	// Files are the paths in it, by part, and of the questions.
-	Files map[string][]string `json:"files,omitempty"`
+	Files map[string][]string `json:"files"`
 	// Attempt has all vectors already, and is the one that is imported; empty: there is none.
 	Attempt string `json:"attempt,omitempty"`
 }
-
-// Unchanged reports whether there is nothing to do.
-func (e *Exported) Unchanged() bool { return e.NoOp }
 
 // exportDetails are what the import has to know of an export.
 type exportDetails struct {
@@ -38,78 +33,78 @@ type exportDetails struct {
 	Rows   string `json:"rows"` // rowsHash
 }
 
-// Export writes what another program has to fit, in place of Run: j.Given.Fits has the method alone.
-// Where the version is there already, or carries an earlier one over, it becomes current instead. An
-// export that is there already is written no more. Errors are those of Run.
-func (j Job) Export(ctx context.Context) (*Exported, error) {
-	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
-	from, past, names, err := j.identify(ctx, models)
+// Export is Run where another program fits: j.Given.Fits has the method alone. What needs no fitting is
+// settled as Run settles it: a version that is there or is carried over, and popularity where a model was
+// refused or nobody likes anything. Else the result is nil, and what is to be fitted is exported, unless it
+// is there already. Errors are those of Run, and program.ErrTooLarge if an import of the vectors, of
+// j.Given.Fits.Dim components, would need more memory than j.Memory.
+func (j Job) Export(ctx context.Context) (exported *Exported, settled *Result, err error) {
+	settled, err = j.settle(ctx, func(ctx context.Context, from *sources, models *commit.Repository, past past,
+		names []modelversion.Version) (*modelversion.Version, error) {
+		if err := j.importFits(from.set); err != nil {
+			return nil, err
+		}
+		id := names[len(names)-1].ID
+		var details exportDetails
+		export, err := fitfile.Open(ctx, j.Artifacts, id, &details)
+		if errors.Is(err, objectstore.ErrNotFound) {
+			var v *modelversion.Version
+			if v, err = j.make(ctx, from, models, past, names, j.export); err != nil || v != nil {
+				return v, err
+			}
+			export, err = fitfile.Open(ctx, j.Artifacts, id, &details)
+		}
+		if err != nil {
+			return nil, err
+		}
+		exported = &Exported{ModelVersion: id, URL: export.URL(), Files: export.DataSets()}
+		exported.Attempt, err = export.Attempt(ctx)
+		return nil, err
+	})
+	return exported, settled, err
+}
+
+// importFits says whether there is memory to import what will be fitted: after hours of fitting it would be
+// too late.
+func (j Job) importFits(set commit.Manifest) error {
+	cfg := j.Config
+	cfg.Dim = j.Given.Fits.Dim
+	size := cfg.size(set, j.Threads)
+	if j.Memory <= 0 || size.Bytes <= j.Memory {
+		return nil
+	}
+	return fmt.Errorf("train import would need up to %.1f MB for %s at dimension %d, and %.1f MB are free; use a driver "+
+		"with more memory, or fewer components: %w", float64(size.Bytes)/1e6, size.rows(), cfg.largestDim(),
+		float64(j.Memory)/1e6, program.ErrTooLarge)
+}
+
+// export writes and commits the parts, in train's place.
+func (j Job) export(ctx context.Context, _ *sources, models *commit.Repository, in *input,
+	names []modelversion.Version) (_ *modelversion.Version, err error) {
+	identity := names[len(names)-1]
+	t := Trainer{Config: j.Config, Threads: j.Threads}
+	if identity.Previous != "" {
+		if t.Previous, err = modelfile.Read(ctx, models, identity.Previous, j.ScratchDir); err != nil {
+			return nil, fmt.Errorf("read the version to compare with: %w", err)
+		}
+	}
+	data, err := t.prepare(in.Data)
 	if err != nil {
 		return nil, err
 	}
-	identity := names[len(names)-1]
-	result := &Exported{ModelVersion: identity.ID}
-	there, err := restore(ctx, models, past, names)
-	if result.NoOp = there != ""; err != nil || result.NoOp {
-		return result, err
-	}
-	var details exportDetails
-	export, err := fitfile.Open(ctx, j.Artifacts, identity.ID, &details)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		if result.NoOp, err = j.carryOrExport(ctx, from, models, past, names); err == nil && !result.NoOp {
-			export, err = fitfile.Open(ctx, j.Artifacts, identity.ID, &details)
-		}
-	}
-	if err != nil || result.NoOp {
-		return result, err
-	}
-	result.URL, result.Files = export.URL(), export.DataSets()
-	result.Attempt, err = export.Attempt(ctx)
-	return result, err
-}
-
-// carryOrExport makes the version of an earlier one, if that can be, and exports otherwise.
-func (j Job) carryOrExport(ctx context.Context, from *sources, models *commit.Repository, past past,
-	names []modelversion.Version) (carried bool, err error) {
-	data, err := j.read(ctx, from)
-	if err != nil {
-		return false, fmt.Errorf("read training set: %w", err)
-	}
-	v, err := j.carried(ctx, from, models, past, data, names)
-	if err != nil {
-		return false, err
-	}
-	if identity := names[len(names)-1]; v == nil {
-		return false, j.export(ctx, models, data.Data, identity.ID, identity.Previous)
-	}
-	_, err = modelfile.Write(ctx, models, v, j.ScratchDir)
-	return true, err
-}
-
-// export writes and commits the parts.
-func (j Job) export(ctx context.Context, models *commit.Repository, data *Data, id, previous string) (err error) {
-	t := Trainer{Config: j.Config, Threads: j.Threads}
-	if previous != "" {
-		if t.Previous, err = modelfile.Read(ctx, models, previous, j.ScratchDir); err != nil {
-			return fmt.Errorf("read the version to compare with: %w", err)
-		}
-	}
 	dir, err := os.MkdirTemp(j.ScratchDir, "kindred-export-*")
 	if err != nil {
-		return fmt.Errorf("create scratch folder: %w", err)
+		return nil, fmt.Errorf("create scratch folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if data, err = t.prepare(data); err != nil {
-		return err
-	}
 	w := fitfile.NewWriter(dir)
 	parts, questions := t.exported(data)
 	if err := w.Questions(rowsOf(questions)); err != nil {
-		return err
+		return nil, err
 	}
 	for name, cells := range parts {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		err := w.Part(string(name), func(yield func(fitfile.Interaction) bool) {
 			for _, c := range cells {
@@ -119,10 +114,11 @@ func (j Job) export(ctx context.Context, models *commit.Repository, data *Data, 
 			}
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return w.Commit(ctx, j.Artifacts, id, exportDetails{Method: j.Given.Fits.Method, Rows: rowsHash(data)})
+	return nil, w.Commit(ctx, j.Artifacts, identity.ID,
+		exportDetails{Method: j.Given.Fits.Method, Rows: rowsHash(data)})
 }
 
 // rowsOf is a task as rows.

@@ -11,6 +11,7 @@ import (
 // ExportCommand is `train export`.
 type ExportCommand struct {
 	Flags
+	Dim    int    `default:"64" help:"Number of components, 2 to 1024, of the vectors that the other program will fit. If there is too little memory to import so many, nothing is exported and the exit code is 3."`
 	Method string `required:"" placeholder:"TEXT" help:"How the other program fits: its name and its options, such as dimension and trials. It is part of the version's id, so that the same method is not run twice."`
 }
 
@@ -20,22 +21,25 @@ func (c *ExportCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
+	if c.Dim < 2 || c.Dim > mostDim {
+		return fmt.Errorf("%w: --dim is %d, want 2 to %d", program.ErrConfig, c.Dim, mostDim)
+	}
 	job, err := c.job(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	job.Given = &Given{Fits: &Fits{Method: c.Method}}
-	result, err := job.Export(ctx)
+	job.Given = &Given{Fits: &Fits{Method: c.Method, Dim: c.Dim}}
+	exported, settled, err := job.Export(ctx)
 	if err != nil {
 		return err
 	}
-	return out.Result(result.sentence(), result)
+	if settled != nil {
+		return out.Result("Nothing is to be fitted. "+settled.sentence(), settled)
+	}
+	return out.Result(exported.sentence(), exported)
 }
 
 func (e *Exported) sentence() string {
-	if e.NoOp {
-		return fmt.Sprintf("Model version %s is there, and is current: nothing is to be fitted.", e.ModelVersion)
-	}
 	text := fmt.Sprintf("Exported what to fit for model version %s to %s", e.ModelVersion, e.URL)
 	var parts []string
 	for part := range e.Files {

@@ -26,8 +26,9 @@ const (
 
 // Fits are the vectors that another program fits to each part of an export.
 type Fits struct {
-	Export string // the version that it was exported for
+	Export string // the version that it was exported for; empty before that
 	Method string // how they are fitted: part of the version's identity
+	Dim    int    // components that the vectors will have; 0: nobody knows. Once they are there, they tell
 	Rows   string // rowsHash of the data whose rows the export numbers
 	// Read reads the products' vectors of a part. Their ids are the export's numbers, as text.
 	Read func(ctx context.Context, part string) (*Named, error)

@@ -3,18 +3,25 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
+	"math/rand/v2"
+	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"kindred/internal/lake/commit"
 	"kindred/internal/lake/fitfile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
+	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/envconfig"
 )
 
 // mustFitElsewhere fits a part with the solver, as another program would, and gives the products' vectors by
@@ -154,7 +161,7 @@ func TestExportAndImport(t *testing.T) {
 		"the flags of train export") {
 		t.Errorf("other flags: exit %d, %s", code, stderr)
 	}
-	_, again, _ := run(export...)
+	_, again, _ := run(append(export, "--dim", "2")...) // which is for the estimate alone
 	if again.NoOp || again.Result.Attempt != "first" {
 		t.Errorf("export after an import that failed: %+v", again)
 	}
@@ -180,6 +187,107 @@ func TestExportAndImport(t *testing.T) {
 	_, next, _ := run(export...)
 	if next.NoOp || next.Result.ModelVersion == id || next.Result.Files[string(partComparison)] == nil {
 		t.Errorf("export of another set: %+v", next)
+	}
+}
+
+// TestExportAsksForTheMemoryOfTheImport: before it writes anything.
+func TestExportAsksForTheMemoryOfTheImport(t *testing.T) {
+	t.Parallel()
+	lake, artifacts := t.TempDir(), t.TempDir()
+	mustSeed(t, objectstore.NewFolder(lake), 1)
+	const enough = "20000000"
+	for _, test := range []struct {
+		code    int
+		problem string
+		args    []string
+	}{{3, "train import would need up to", []string{"--memory", "1000000"}},
+		{3, "at dimension 1024", []string{"--memory", enough, "--dim", "1024"}},
+		{2, "--dim is 1,", []string{"--dim", "1"}}, {0, "", []string{"--memory", enough, "--dim", "24"}}} {
+		if left, err := os.ReadDir(artifacts); err != nil || len(left) > 0 {
+			t.Fatalf("before %v there is %v, %v", test.args, left, err)
+		}
+		code, _, stderr := runTrain(t, append([]string{"export", "--method", "a solver", "--lake", "file://" + lake,
+			"--artifacts", "file://" + artifacts, "--threads", "2"}, test.args...)...)
+		if code != test.code || !strings.Contains(stderr, test.problem) {
+			t.Errorf("export %v: exit %d, %s", test.args, code, stderr)
+		}
+	}
+}
+
+// stopping is a store whose Put fails for keys with this text.
+type stopping struct {
+	objectstore.Store
+	at string
+}
+
+var errStopped = errors.New("stopped")
+
+func (s stopping) Put(ctx context.Context, key string, body io.ReadSeeker, size int64,
+	cond objectstore.Condition) (objectstore.Info, error) {
+	if strings.Contains(key, s.at) {
+		return objectstore.Info{}, errStopped
+	}
+	return s.Store.Put(ctx, key, body, size, cond)
+}
+
+// TestExportMakesPopularityWhereTrainWould: without likes, after an import that died before popularity was
+// there, and where a refusal is carried over. It does so once.
+func TestExportMakesPopularityWhereTrainWould(t *testing.T) {
+	t.Parallel()
+	store := objectstore.NewFolder(t.TempDir())
+	job := func() Job {
+		return Job{Lake: store, Artifacts: store, Config: vectorsAlone(), ScratchDir: t.TempDir(),
+			Given: &Given{Fits: &Fits{Method: "a solver"}}}
+	}
+	mustSettle := func(what string) *Result {
+		t.Helper()
+		var results [2]*Result
+		for i := range results {
+			exported, settled, err := job().Export(t.Context())
+			if err != nil || exported != nil || settled == nil || settled.NoOp != (i > 0) {
+				t.Fatalf("%s, export %d: exported %+v, settled %+v, %v", what, i, exported, settled, err)
+			}
+			results[i] = settled
+		}
+		current, err := modelfile.Read(t.Context(), commit.NewRepository(store, envconfig.ModelPrefix), "", t.TempDir())
+		if err != nil || current.ID != results[0].ModelVersion || current.ID != results[1].ModelVersion ||
+			!current.Report.Verdict.Popularity {
+			t.Fatalf("%s: current is %+v, %v", what, current, err)
+		}
+		return results[0]
+	}
+	mustSeedNoise(t, store, 1, func(*rand.Rand) int8 { return 2 })
+	if r := mustSettle("nobody likes anything"); r.Refused != nil {
+		t.Errorf("without likes: %+v", r)
+	}
+
+	store = objectstore.NewFolder(t.TempDir()) // a shop without a version before
+	mustSeedNoise(t, store, 1, anyStars)
+	exported, settled, err := job().Export(t.Context())
+	if err != nil || settled != nil {
+		t.Fatalf("a shop of noise: settled %+v, %v", settled, err)
+	}
+	mustAttempt(t, store, exported.ModelVersion, "one")
+	importing := job()
+	_, _, names, err := importing.identify(t.Context(), commit.NewRepository(store, envconfig.ModelPrefix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if importing.Given.Fits, err = importing.fitsOf(t.Context(), exported.ModelVersion, "one"); err != nil {
+		t.Fatal(err)
+	}
+	importing.Artifacts = stopping{store, standInID(names[0].Input, names[0].ID)}
+	if _, err := importing.Run(t.Context()); !errors.Is(err, errStopped) {
+		t.Fatalf("the import did not die before popularity was there: %v", err)
+	}
+	if r := mustSettle("the import died"); r.Refused == nil || r.Refused.ModelVersion != exported.ModelVersion {
+		t.Errorf("after the import died: %+v", r)
+	}
+
+	mustSeedNoiseStock(t, store, 1, 6, anyStars)
+	if r := mustSettle("a refusal is carried over"); r.Refused == nil ||
+		r.Refused.Report.Verdict.CarriedFrom != exported.ModelVersion {
+		t.Errorf("carried over: %+v", r)
 	}
 }
 

@@ -79,6 +79,18 @@ func (r *Result) Unchanged() bool { return r.NoOp }
 // report and the verdict of the earlier one. Where no model has passed the gate, a version that
 // answers by popularity becomes current. ErrNoTrainingSet before the first etl.
 func (j Job) Run(ctx context.Context) (*Result, error) {
+	return j.settle(ctx, func(ctx context.Context, from *sources, models *commit.Repository, past past,
+		names []modelversion.Version) (*modelversion.Version, error) {
+		return j.make(ctx, from, models, past, names, j.train)
+	})
+}
+
+// maker makes the model under one of the names. The model is nil if it is made elsewhere.
+type maker func(ctx context.Context, from *sources, models *commit.Repository, past past,
+	names []modelversion.Version) (*modelversion.Version, error)
+
+// settle is Run with another maker than Run's. The result is nil where the maker makes no model.
+func (j Job) settle(ctx context.Context, make maker) (*Result, error) {
 	start := time.Now()
 	models := commit.NewRepository(j.Artifacts, envconfig.ModelPrefix)
 	from, past, names, err := j.identify(ctx, models)
@@ -86,7 +98,7 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	identity := names[len(names)-1]
-	if f := j.fits(); f != nil && f.Export != identity.ID {
+	if f := j.fits(); f != nil && f.Export != "" && f.Export != identity.ID {
 		return nil, fmt.Errorf("the export %s is for another training set, other flags, or another version before than "+
 			"there are now, "+
 			"which make the version %s: give train import the flags of train export, or run train export again: %w", f.Export,
@@ -96,9 +108,9 @@ func (j Job) Run(ctx context.Context) (*Result, error) {
 	result := &Result{TrainingRun: m.Run, Customers: m.Rows(trainingset.Customers),
 		Items:        m.Rows(trainingset.Products),
 		Interactions: m.Rows(trainingset.Ratings) + m.Rows(trainingset.Interactions)}
-	v, err := j.model(ctx, from, models, past, names, result)
+	v, err := j.model(ctx, from, models, past, names, make, result)
 	noLikes := errors.Is(err, ials.ErrNoInteractions)
-	if err != nil && (!noLikes || past.judged) {
+	if err != nil && (!noLikes || past.judged) || err == nil && v == nil {
 		return nil, err
 	}
 	if noLikes || v.Report.Verdict.Decision() == modelversion.OutcomeRefused && !past.judged {
@@ -165,15 +177,15 @@ func restore(ctx context.Context, models *commit.Repository, past past, names []
 	return "", nil // training again puts a lost file back
 }
 
-// model makes the model, or finds it made and makes it current.
+// model lets the maker make the model, or finds it made and makes it current.
 func (j Job) model(ctx context.Context, from *sources, models *commit.Repository, past past,
-	names []modelversion.Version, result *Result) (*modelversion.Version, error) {
+	names []modelversion.Version, make maker, result *Result) (*modelversion.Version, error) {
 	id, err := restore(ctx, models, past, names)
 	if err != nil {
 		return nil, err
 	}
 	if id == "" {
-		return j.make(ctx, from, models, past, names)
+		return make(ctx, from, models, past, names)
 	}
 	result.NoOp = true
 	v, _, _, err := modelfile.ReadSummary(ctx, models, id, j.ScratchDir)
@@ -240,18 +252,19 @@ func (j Job) withFiles(hash string) string {
 }
 
 // make reads the training set and makes the version under one of the names, by carrying an earlier one
-// over if that can be.
+// over if that can be, and by learning otherwise. It is nil if that is done elsewhere.
 func (j Job) make(ctx context.Context, from *sources, models *commit.Repository, past past,
-	names []modelversion.Version) (*modelversion.Version, error) {
+	names []modelversion.Version, learn func(context.Context, *sources, *commit.Repository, *input,
+		[]modelversion.Version) (*modelversion.Version, error)) (*modelversion.Version, error) {
 	data, err := j.read(ctx, from)
 	if err != nil {
 		return nil, fmt.Errorf("read training set: %w", err)
 	}
 	v, err := j.carried(ctx, from, models, past, data, names)
 	if err == nil && v == nil {
-		v, err = j.train(ctx, from, models, data, names)
+		v, err = learn(ctx, from, models, data, names)
 	}
-	if err != nil {
+	if err != nil || v == nil {
 		return nil, err
 	}
 	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {

@@ -23,6 +23,12 @@ import (
 // mustSeedNoise makes a shop current whose customers rate products at random, with these stars.
 func mustSeedNoise(t *testing.T, lake objectstore.Store, seed uint64, stars func(*rand.Rand) int8) {
 	t.Helper()
+	mustSeedNoiseStock(t, lake, seed, 5, stars)
+}
+
+// mustSeedNoiseStock is mustSeedNoise with so many pieces of each product.
+func mustSeedNoiseStock(t *testing.T, lake objectstore.Store, seed uint64, stock int16, stars func(*rand.Rand) int8) {
+	t.Helper()
 	const customers, products, each = 80, 30, 8
 	draw := rand.New(rand.NewPCG(seed, 1))
 	var people []shop.Customer
@@ -32,7 +38,7 @@ func mustSeedNoise(t *testing.T, lake objectstore.Store, seed uint64, stars func
 	}
 	for i := range products {
 		goods = append(goods, shop.Product{Code: fmt.Sprintf("P%02d", i), Name: "Product", Line: fmt.Sprintf("Line %d", i%3),
-			Scale: "1:10", Vendor: "V", QuantityInStock: 5, MSRP: 100})
+			Scale: "1:10", Vendor: "V", QuantityInStock: stock, MSRP: 100})
 	}
 	w := trainingset.NewWriter(t.TempDir(), trainingset.Keys{})
 	err := errors.Join(w.Customers(people), w.Products(goods))

@@ -28,7 +28,8 @@ const Version = "5"
 const nearVersion = "2"
 
 const (
-	largestDim = 256
+	largestDim = 256  // that tuning chooses
+	mostDim    = 1024 // that may be asked for
 	// worthwhile is the gain that a doubled dimension must bring: it costs up to four times the
 	// training and twice the index.
 	worthwhile = 1.01
@@ -114,7 +115,7 @@ func (c Config) Validate() error {
 	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts,
 		PartsAuto, PartsVectors)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
-	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= 1024, "dimension is %d, want 2 to 1024, or 0 to tune it", c.Dim)
+	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= mostDim, "dimension is %d, want 2 to %d, or 0 to tune it", c.Dim, mostDim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
 	check(c.Epochs >= 1 && c.Epochs <= 1000, "epochs are %d, want 1 to 1000", c.Epochs)
 	check(c.ViewWeight >= 0 && c.CartWeight >= 0, "weights of a view and of the cart are %g and %g, want 0 or more",

@@ -177,11 +177,11 @@ def main():
     spark.sparkContext.addFile(args.train)
     method = (f"Spark MLlib's implicit ALS ({VERSION}): dimension {args.rank}, {args.iterations} iterations, "
               f"the best of {args.trials} trials, seed {args.seed}")
-    exported = train(args, "export", "--method", method)
-    if exported["no_op"]:
+    exported = train(args, "export", "--method", method, "--dim", str(args.rank))
+    export = exported["result"]
+    if "url" not in export:  # a version became current, and nothing is to be fitted
         print(json.dumps(exported))
         return
-    export = exported["result"]
     attempt, name = export.get("attempt"), method
     if not attempt:
         attempt = uuid.uuid4().hex[:12]
