@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -35,6 +36,9 @@ func (p *provisioner) bucket(ctx context.Context, b settings.Bucket, region stri
 	if err := p.bucketVersioning(ctx, b); err != nil {
 		return err
 	}
+	if err := p.bucketExpiry(ctx, b); err != nil {
+		return err
+	}
 	return p.bucketPrivate(ctx, b)
 }
 
@@ -57,6 +61,36 @@ func (p *provisioner) bucketVersioning(ctx context.Context, b settings.Bucket) e
 		return fmt.Errorf("set versioning of bucket %s: %w", b.Name, err)
 	}
 	p.changed("bucket %s: versioning %s", b.Name, want)
+	return nil
+}
+
+// bucketExpiry sets the lifecycle rule. A bucket without one in the settings may have any.
+func (p *provisioner) bucketExpiry(ctx context.Context, b settings.Bucket) error {
+	if b.Expire == nil {
+		return nil
+	}
+	current, err := p.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{
+		Bucket: aws.String(b.Name)})
+	var apiErr smithy.APIError
+	if err != nil && (!errors.As(err, &apiErr) || apiErr.ErrorCode() != "NoSuchLifecycleConfiguration") {
+		return fmt.Errorf("read the lifecycle of bucket %s: %w", b.Name, err)
+	}
+	if err == nil && slices.ContainsFunc(current.Rules, func(r types.LifecycleRule) bool {
+		return r.Status == types.ExpirationStatusEnabled && r.Filter != nil && r.Expiration != nil &&
+			aws.ToString(r.Filter.Prefix) == b.Expire.Prefix && aws.ToInt32(r.Expiration.Days) == b.Expire.Days
+	}) {
+		return nil
+	}
+	_, err = p.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
+		Bucket: aws.String(b.Name), LifecycleConfiguration: &types.BucketLifecycleConfiguration{
+			Rules: []types.LifecycleRule{{ID: aws.String("expire"), Status: types.ExpirationStatusEnabled,
+				Filter:     &types.LifecycleRuleFilter{Prefix: aws.String(b.Expire.Prefix)},
+				Expiration: &types.LifecycleExpiration{Days: aws.Int32(b.Expire.Days)}}}},
+	})
+	if err != nil {
+		return fmt.Errorf("set the lifecycle of bucket %s: %w", b.Name, err)
+	}
+	p.changed("bucket %s: %s expires after %d days", b.Name, b.Expire.Prefix, b.Expire.Days)
 	return nil
 }
 

@@ -3,12 +3,16 @@ package provision
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"kindred/localstack/settings"
 )
@@ -87,6 +91,50 @@ func TestSameDocument(t *testing.T) {
 	other := strings.Replace(ours, "GetObject", "PutObject", 1)
 	if sameDocument(other, ours) || sameDocument("", ours) {
 		t.Error("other documents are equal")
+	}
+}
+
+// TestBucketExpiryIsSetOnce: also where there is another rule. A bucket that has none in the settings is left
+// alone.
+func TestBucketExpiryIsSetOnce(t *testing.T) {
+	t.Parallel()
+	s, err := settings.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const other = `<LifecycleConfiguration><Rule><ID>x</ID><Filter><Prefix>model/</Prefix></Filter><Status>Enabled</Status>` +
+		`<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
+	for _, kept := range []string{"", other} {
+		puts := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch body, _ := io.ReadAll(r.Body); {
+			case !r.URL.Query().Has("lifecycle"):
+				w.WriteHeader(http.StatusBadRequest)
+			case r.Method == http.MethodPut:
+				puts++
+				kept = string(body)
+			case kept == "":
+				w.WriteHeader(http.StatusNotFound)
+				_, _ = io.WriteString(w, `<Error><Code>NoSuchLifecycleConfiguration</Code></Error>`)
+			default:
+				_, _ = io.WriteString(w, kept)
+			}
+		}))
+		t.Cleanup(server.Close)
+		p := &provisioner{s3: s3.New(s3.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL), UsePathStyle: true,
+			Credentials: aws.AnonymousCredentials{}, HTTPClient: server.Client()})}
+		for range 2 {
+			if err := p.bucketExpiry(t.Context(), s.Buckets.Artifacts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.bucketExpiry(t.Context(), s.Buckets.Lake); err != nil {
+			t.Fatal(err)
+		}
+		if puts != 1 || len(p.changes) != 1 || !strings.Contains(kept, "<Prefix>fits/run=</Prefix>") ||
+			!strings.Contains(kept, "<Days>28</Days>") {
+			t.Errorf("%d rules were set, %v, the last %s", puts, p.changes, kept)
+		}
 	}
 }
 

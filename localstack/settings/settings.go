@@ -40,8 +40,16 @@ func (b Buckets) All() []Bucket { return []Bucket{b.Lake, b.Artifacts, b.Recomme
 
 // Bucket is one S3 bucket; none is ever public.
 type Bucket struct {
-	Name      string `json:"name"`
-	Versioned bool   `json:"versioned"`
+	Name      string  `json:"name"`
+	Versioned bool    `json:"versioned"`
+	Expire    *Expire `json:"expire"` // null: objects stay
+}
+
+// Expire is a lifecycle rule: objects whose keys have the prefix are deleted after so many days. terraform/aws
+// reads it too.
+type Expire struct {
+	Prefix string `json:"prefix"`
+	Days   int32  `json:"days"`
 }
 
 // Stream is the Kinesis data stream of activity.

@@ -42,6 +42,7 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	s.Region = "nowhere"
 	s.Buckets.Lake.Name = "Not_A_Bucket"
 	s.Buckets.Artifacts.Name = s.Buckets.Recommendations.Name
+	s.Buckets.Artifacts.Expire = &Expire{Prefix: "model/", Days: 1}
 	s.Stream.ShardCount = 0
 	s.Delivery.ErrorPrefix = s.Delivery.Prefix
 	s.Functions.Recommend.Architecture = "mips"
@@ -54,10 +55,9 @@ func TestValidateReportsEveryProblemAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("no problem reported")
 	}
-	for _, want := range []string{"region", "buckets.lake.name", "named twice", "shard_count", "equals prefix",
-		"architecture",
-		"timeout_seconds", "log_retention_days", "function_response_types", "maximum_retry_attempts",
-		"longer than the stream keeps"} {
+	for _, want := range []string{"region", "buckets.lake.name", "named twice", "artifacts.expire", "shard_count",
+		"equals prefix", "architecture", "timeout_seconds", "log_retention_days", "function_response_types",
+		"maximum_retry_attempts", "longer than the stream keeps"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("problem with %q not reported in:\n%v", want, err)
 		}

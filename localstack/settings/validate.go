@@ -75,6 +75,11 @@ func (s Settings) Validate() error {
 	between("stream.shard_count", s.Stream.ShardCount, 1, 500)
 	between("stream.retention_hours", s.Stream.RetentionHours, 24, 8760)
 
+	if want := (Expire{envconfig.FitsPrefix + "/run=", 2 * envconfig.FitsDays}); s.Buckets.Artifacts.Expire == nil ||
+		*s.Buckets.Artifacts.Expire != want {
+		problems = append(problems, fmt.Errorf("buckets.artifacts.expire: is not %+v, by which train goes", want))
+	}
+
 	d := s.Delivery
 	oneOf("delivery_stream.prefix", d.Prefix, envconfig.RecommendationPrefix) // where readers look
 	match("delivery_stream.error_prefix", d.ErrorPrefix, keyPrefix)

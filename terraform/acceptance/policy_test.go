@@ -82,7 +82,7 @@ func platform() map[string]string {
 		"etl AttachToSubnet":                       "Glue attaches the job to the network",
 		"train UseKey":                             "S3 is encrypted",
 		"train-spark ReadCode":                     "Glue reads the launcher and the program",
-		"train-spark ReplaceAttempts":              "Spark deletes its temporary files and checkpoints",
+		"train-spark DeleteFits":                   "Spark deletes its temporary files, and train old exports",
 		"train-spark UseKey":                       "S3 and the logs are encrypted",
 		"train-spark Logs":                         "Glue writes the log",
 		"train-spark Metrics":                      "Glue writes its metrics",

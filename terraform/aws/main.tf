@@ -5,6 +5,9 @@ locals {
   name    = "${var.name}-${var.environment}"
   buckets = "${local.name}-${var.account_id}" # bucket names must be unique among all accounts
 
+  # How long exports for Spark stay (envconfig.FitsDays) is written once, for the local stack too.
+  fits = jsondecode(file("${path.module}/../../localstack/settings/settings.json")).buckets.artifacts.expire
+
   source_database = var.existing_source_database != null ? var.existing_source_database : merge(module.source_database[0].database, { secret_kms_key_arn = null })
   vector_database = module.vector_database.database
 
@@ -54,7 +57,7 @@ module "lake" {
 
   buckets = {
     lake            = { name = "${local.buckets}-lake" }
-    artifacts       = { name = "${local.buckets}-artifacts" }
+    artifacts       = { name = "${local.buckets}-artifacts", expire_days = local.fits.days, expire_prefix = local.fits.prefix }
     recommendations = { name = "${local.buckets}-recommendations", expire_days = var.recommendations_expire_days }
     code            = { name = "${local.buckets}-code" }
   }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"kindred/internal/lake/fitfile"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 )
 
@@ -29,6 +32,7 @@ func (c *ExportCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	job.Given = &Given{Fits: &Fits{Method: c.Method, Dim: c.Dim}}
+	pruneFits(ctx, out, job.Artifacts)
 	exported, settled, err := job.Export(ctx)
 	if err != nil {
 		return err
@@ -37,6 +41,17 @@ func (c *ExportCommand) Run(ctx context.Context, out *program.Output) error {
 		return out.Result("Nothing is to be fitted. "+settled.sentence(), settled)
 	}
 	return out.Result(exported.sentence(), exported)
+}
+
+// pruneFits deletes old exports. If that fails, the next run tries again.
+func pruneFits(ctx context.Context, out *program.Output, artifacts objectstore.Store) {
+	pruned, err := fitfile.Prune(ctx, artifacts)
+	if err != nil {
+		out.Log.WarnContext(ctx, "old exports could not be deleted", logkey.Error, err.Error())
+	}
+	for _, run := range pruned.Runs {
+		out.Log.InfoContext(ctx, "deleted an old export", logkey.ModelVersion, run)
+	}
 }
 
 func (e *Exported) sentence() string {

@@ -9,10 +9,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/fitfile"
@@ -211,6 +213,49 @@ func TestExportAsksForTheMemoryOfTheImport(t *testing.T) {
 		if code != test.code || !strings.Contains(stderr, test.problem) {
 			t.Errorf("export %v: exit %d, %s", test.args, code, stderr)
 		}
+	}
+}
+
+// TestOldExportsAreDeleted: by the next export, whether they were imported or not. The same is exported again
+// afterwards.
+func TestOldExportsAreDeleted(t *testing.T) {
+	t.Parallel()
+	lake, artifacts := t.TempDir(), t.TempDir()
+	export := func(method string) string {
+		t.Helper()
+		code, stdout, stderr := runTrain(t, "export", "--json", "--method", method, "--lake", "file://"+lake, "--artifacts",
+			"file://"+artifacts)
+		var r struct{ Result Exported }
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 || r.Result.Attempt != "" {
+			t.Fatalf("export: exit %d, %v, %s%s", code, err, stdout, stderr)
+		}
+		return r.Result.ModelVersion
+	}
+	runs := func() (names []string) {
+		found, err := filepath.Glob(filepath.Join(artifacts, "fits", "run=*", "*", "part-00000.parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range found {
+			names = append(names, strings.TrimPrefix(filepath.Base(filepath.Dir(filepath.Dir(file))), "run="))
+		}
+		return slices.Compact(names)
+	}
+	mustSeed(t, objectstore.NewFolder(lake), 1)
+	old := export("old")
+	at := time.Now().Add(-(envconfig.FitsDays*24 + 1) * time.Hour)
+	if err := os.Chtimes(filepath.Join(artifacts, "fits", "run="+old, "manifest.json"), at, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := fitfile.Repository(objectstore.NewFolder(artifacts)).PutRecord(t.Context(), old, "attempt",
+		[]byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if young := export("young"); !slices.Equal(runs(), []string{young}) {
+		t.Errorf("exports %v, want %s", runs(), young)
+	}
+	if again := export("old"); again != old || len(runs()) != 2 {
+		t.Errorf("exported %s again, want %s, among %v", again, old, runs())
 	}
 }
 

@@ -49,7 +49,13 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	return job.run(ctx, out)
+	if err := job.run(ctx, out); err != nil {
+		return err
+	}
+	if c.Export != "" {
+		pruneFits(ctx, out, job.Artifacts)
+	}
+	return nil
 }
 
 // read reads the files.

@@ -96,6 +96,17 @@ func (r *Repository) Commit(ctx context.Context, draft Draft) (m Manifest, chang
 	})
 }
 
+// Keep is Commit for a run that is read by its name alone: CURRENT is neither read nor written. A run of the
+// same content that is complete already stays.
+func (r *Repository) Keep(ctx context.Context, draft Draft) (Manifest, error) {
+	m, err := r.draftManifest(draft)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, _, err = r.write(ctx, m, draft.Dir)
+	return m, err
+}
+
 // succeed makes m follow the current run, unless that has the same content already. bring sees to
 // it that m's files and its manifest are in place, and returns the manifest that is stored, with
 // its hash. The pointer moves only if nobody moved it meanwhile.

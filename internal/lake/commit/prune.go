@@ -75,11 +75,42 @@ func (r *Repository) Discard(ctx context.Context, run string) (Pruned, error) {
 	return pruned, err
 }
 
+// Expire deletes the folders of all runs that are older than age, complete or not, by the time of their
+// manifests, or of their youngest object where there is none. It is for runs that Keep wrote: it looks at no
+// CURRENT, and leaves no tombstone, so no run of that age may be written or used meanwhile. The manifest
+// goes first, so that what a killed Expire leaves is not taken for a run, and then the others by their names.
+func (r *Repository) Expire(ctx context.Context, age time.Duration) (Pruned, error) {
+	if age < MinPruneAge {
+		return Pruned{}, fmt.Errorf("expire: age %v is less than %v", age, MinPruneAge)
+	}
+	folders, err := r.folders(ctx)
+	if err != nil {
+		return Pruned{}, err
+	}
+	var pruned Pruned
+	limit := r.now().Add(-age)
+	for _, f := range folders {
+		if f.manifest && f.made.After(limit) || !f.manifest && f.youngest.After(limit) {
+			continue
+		}
+		if f.manifest {
+			if err := r.store.Delete(ctx, r.key(f.run, manifestName)); err != nil {
+				return pruned, fmt.Errorf("expire run %s: %w", f.run, err)
+			}
+		}
+		if err := r.remove(ctx, f, &pruned); err != nil {
+			return pruned, err
+		}
+	}
+	return pruned, nil
+}
+
 // folder is what lies in one run's folder.
 type folder struct {
 	run      string
 	files    []objectstore.Info // without the manifest
 	manifest bool
+	made     time.Time // of the manifest
 	youngest time.Time
 }
 
@@ -98,7 +129,9 @@ func (r *Repository) folders(ctx context.Context) ([]folder, error) {
 			all = append(all, folder{run: run})
 		}
 		f := &all[len(all)-1]
-		if f.manifest = f.manifest || name == manifestName; name != manifestName {
+		if name == manifestName {
+			f.manifest, f.made = true, info.Modified
+		} else {
 			f.files = append(f.files, info)
 		}
 		if info.Modified.After(f.youngest) {
@@ -124,21 +157,26 @@ func (r *Repository) collect(ctx context.Context, f folder, old bool, pruned *Pr
 	} else if err != nil {
 		return err
 	}
+	if err := r.remove(ctx, f, pruned); err != nil || !buried || !old {
+		return err
+	}
+	if err := r.store.Delete(ctx, r.key(f.run, manifestName)); err != nil {
+		return fmt.Errorf("collect run %s: %w", f.run, err)
+	}
+	return nil
+}
+
+// remove deletes the folder's files, but for the manifest.
+func (r *Repository) remove(ctx context.Context, f folder, pruned *Pruned) error {
 	for _, info := range f.files {
 		if err := r.store.Delete(ctx, info.Key); err != nil {
-			return fmt.Errorf("collect run %s: %w", f.run, err)
+			return fmt.Errorf("delete the files of run %s: %w", f.run, err)
 		}
 		pruned.Objects++
 		pruned.Bytes += info.Size
 	}
 	if len(f.files) > 0 {
 		pruned.Runs = append(pruned.Runs, f.run)
-	}
-	if !buried || !old {
-		return nil
-	}
-	if err := r.store.Delete(ctx, r.key(f.run, manifestName)); err != nil {
-		return fmt.Errorf("collect run %s: %w", f.run, err)
 	}
 	return nil
 }

@@ -101,6 +101,82 @@ func TestPruneCollectsOldOrphansAndNeverACompleteOrYoungRun(t *testing.T) {
 	}
 }
 
+// TestExpireDeletesWhatKeepWroteByItsAge: complete or not, and nothing younger. A killed Expire leaves no run
+// that looks complete, and the same content can be kept again.
+func TestExpireDeletesWhatKeepWroteByItsAge(t *testing.T) {
+	t.Parallel()
+	named := func(run string) commit.Draft {
+		d := draft(t, run)
+		d.Run = run
+		return d
+	}
+	for deletes := range 5 { // a manifest, and two files and one file
+		dir := t.TempDir()
+		store := objectstore.NewFolder(dir)
+		repo := commit.NewRepository(store, prefix)
+		keep := func(run string) {
+			t.Helper()
+			if _, err := repo.Keep(t.Context(), named(run)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keep("old")
+		broken := commit.NewRepository(&stopping{Store: store, puts: 1}, prefix)
+		if _, err := broken.Keep(t.Context(), named("left-behind")); !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		age(t, dir)
+		if err := repo.PutRecord(t.Context(), "old", "record", []byte("which makes it no younger")); err != nil {
+			t.Fatal(err)
+		}
+		keep("young")
+		_, err := commit.NewRepository(&deleting{store, deletes}, prefix).Expire(t.Context(), week)
+		if !errors.Is(err, errStopped) {
+			t.Fatalf("after %d deletes: %v", deletes, err)
+		}
+		m, err := repo.Manifest(t.Context(), "old")
+		if err == nil {
+			err = repo.Verify(t.Context(), m)
+		}
+		if whole := err == nil; !whole && !errors.Is(err, objectstore.ErrNotFound) || whole && deletes > 1 {
+			t.Errorf("after %d deletes the old run: %v", deletes, err)
+		}
+		if _, err := repo.Expire(t.Context(), week); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = repo.Manifest(t.Context(), "young"); err == nil {
+			err = repo.Verify(t.Context(), m)
+		}
+		if err != nil {
+			t.Errorf("the young run: %v", err)
+		}
+		for _, run := range []string{"old", "left-behind"} {
+			left, _ := filepath.Glob(filepath.Join(dir, prefix, "run="+run, "manifest.json"))
+			if len(left) > 0 {
+				t.Errorf("there is %q", left)
+			}
+			keep(run)
+		}
+	}
+	if _, err := commit.NewRepository(objectstore.NewFolder(t.TempDir()), prefix).Expire(t.Context(),
+		time.Minute); err == nil {
+		t.Error("an age of a minute was accepted")
+	}
+}
+
+// deleting is a store that only deletes n times.
+type deleting struct {
+	objectstore.Store
+	n int
+}
+
+func (d *deleting) Delete(ctx context.Context, key string) error {
+	if d.n--; d.n < 0 {
+		return errStopped
+	}
+	return d.Store.Delete(ctx, key)
+}
+
 // stepping calls step before its n-th operation.
 type stepping struct {
 	objectstore.Store

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -144,10 +145,15 @@ func (w *Writer) Commit(ctx context.Context, store objectstore.Store, run string
 		return err
 	}
 	w.files = append(w.files, commit.File{Path: detailsFile, DataSet: detailsFile, Rows: 1})
-	_, _, err = Repository(store).Commit(ctx, commit.Draft{Kind: Kind, Run: run, SchemaFingerprint: format,
-		Details: details,
-		Dir:     w.dir, Files: w.files})
+	_, err = Repository(store).Keep(ctx, commit.Draft{Kind: Kind, Run: run, SchemaFingerprint: format, Details: details,
+		Dir: w.dir, Files: w.files})
 	return err
+}
+
+// Prune deletes the exports that are older than envconfig.FitsDays, with all that was fitted to them: whoever
+// needs one writes it again.
+func Prune(ctx context.Context, store objectstore.Store) (commit.Pruned, error) {
+	return Repository(store).Expire(ctx, envconfig.FitsDays*24*time.Hour)
 }
 
 // Repository holds the exports of a store.

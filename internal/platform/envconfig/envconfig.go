@@ -43,13 +43,18 @@ type Delivery struct {
 	Stream string `name:"delivery-stream" env:"RECOMMENDATIONS_DELIVERY_STREAM" placeholder:"NAME" help:"Firehose delivery stream of recommendations."`
 }
 
+// FitsDays is after how many days train deletes what another program was to fit, under FitsPrefix. The bucket's
+// lifecycle rule allows twice as many, so that it takes nothing away that is in use, and ends what is left
+// where train runs no more.
+const FitsDays = 14
+
 // Prefixes inside the buckets: what several programs agree on.
 const (
 	TrainingSetPrefix    = "training-set"      // in Lake: run=<id>/…, CURRENT
 	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT
-	FitsPrefix           = "fits"              // in Artifacts: run=<version>/…, CURRENT
+	FitsPrefix           = "fits"              // in Artifacts: run=<version>/…
 	RecommendationPrefix = "recommendations/"  // in Recommendations: Firehose's prefix
 	QuarantinePrefix     = "quarantine/"       // in Recommendations: one object per quarantined event
 	FailurePrefix        = "aws/lambda/"       // in Recommendations: the mapping's OnFailure objects

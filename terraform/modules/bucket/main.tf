@@ -69,7 +69,9 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     id     = "expire"
     status = var.expire_days == null ? "Disabled" : "Enabled"
 
-    filter {}
+    filter {
+      prefix = var.expire_prefix
+    }
 
     expiration {
       days = coalesce(var.expire_days, 3650)

@@ -37,6 +37,12 @@ variable "expire_days" {
   }
 }
 
+variable "expire_prefix" {
+  description = "Objects with this prefix expire after expire_days. null means all objects."
+  type        = string
+  default     = null
+}
+
 variable "force_destroy" {
   description = "When the bucket is destroyed, delete its objects too. Keep it false if you need the data."
   type        = bool

@@ -20,6 +20,7 @@ module "bucket" {
   kms_key_arn     = var.kms_key_arn
   access_log      = var.access_log_bucket == null ? null : { bucket = module.access_logs[0].name }
   expire_days     = each.value.expire_days
+  expire_prefix   = each.value.expire_prefix
   force_destroy   = var.force_destroy
   lifecycle_rules = var.lifecycle_rules
 }

@@ -1,8 +1,9 @@
 variable "buckets" {
-  description = "Buckets by role: lake (training sets), artifacts (model versions), recommendations (delivered records, the quarantine, failed batches) and, on AWS, code. expire_days null keeps objects."
+  description = "Buckets by role: lake (training sets), artifacts (model versions), recommendations (delivered records, the quarantine, failed batches) and, on AWS, code. expire_days null keeps objects. With expire_prefix only those with the prefix expire."
   type = map(object({
-    name        = string
-    expire_days = optional(number)
+    name          = string
+    expire_days   = optional(number)
+    expire_prefix = optional(string)
   }))
 
   validation {

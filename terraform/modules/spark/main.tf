@@ -73,14 +73,14 @@ data "aws_iam_policy_document" "job" {
   statement {
     sid       = "WriteModel"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${var.artifacts_bucket.arn}/model/*", "${var.artifacts_bucket.arn}/fits/*"]
+    resources = ["${var.artifacts_bucket.arn}/model/*", "${var.artifacts_bucket.arn}/fits/run=*"]
   }
 
-  # Spark writes vectors under temporary names, checkpoints and marks of folders.
+  # Spark writes vectors under temporary names, checkpoints and marks of folders. train deletes old exports.
   statement {
-    sid       = "ReplaceAttempts"
+    sid       = "DeleteFits"
     actions   = ["s3:AbortMultipartUpload", "s3:DeleteObject"]
-    resources = ["${var.artifacts_bucket.arn}/fits/run=*/attempt=*"]
+    resources = ["${var.artifacts_bucket.arn}/fits/run=*"]
   }
 
   # The whole buckets: without this right, S3 answers 403 instead of 404 for an object that does not

@@ -51,6 +51,20 @@ run "refuses_a_bad_name" {
   expect_failures = [var.name]
 }
 
+run "expires_a_prefix" {
+  command = plan
+
+  variables {
+    expire_days   = 28
+    expire_prefix = "fits/run="
+  }
+
+  assert {
+    condition     = [for r in aws_s3_bucket_lifecycle_configuration.this[0].rule : [r.filter[0].prefix, r.expiration[0].days] if r.id == "expire" && r.status == "Enabled"] == [["fits/run=", 28]]
+    error_message = "only what has the prefix may expire"
+  }
+}
+
 run "refuses_no_days" {
   command = plan
 

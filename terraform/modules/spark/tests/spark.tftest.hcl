@@ -21,13 +21,13 @@ run "job" {
   }
 
   assert {
-    condition     = toset(flatten([for s in data.aws_iam_policy_document.job.statement : s.resources if contains(s.actions, "s3:PutObject")])) == toset(["arn:aws:s3:::artifacts/model/*", "arn:aws:s3:::artifacts/fits/*"])
+    condition     = toset(flatten([for s in data.aws_iam_policy_document.job.statement : s.resources if contains(s.actions, "s3:PutObject")])) == toset(["arn:aws:s3:::artifacts/model/*", "arn:aws:s3:::artifacts/fits/run=*"])
     error_message = "the job writes model versions and fits, and nothing else"
   }
 
   assert {
-    condition     = [for s in data.aws_iam_policy_document.job.statement : s.resources if contains(s.actions, "s3:DeleteObject")] == [toset(["arn:aws:s3:::artifacts/fits/run=*/attempt=*"])]
-    error_message = "only what Spark has fitted may be deleted, never an export or a version"
+    condition     = [for s in data.aws_iam_policy_document.job.statement : s.resources if contains(s.actions, "s3:DeleteObject")] == [toset(["arn:aws:s3:::artifacts/fits/run=*"])]
+    error_message = "only exports and what was fitted to them may be deleted, never a version"
   }
 
   assert {
