@@ -1,0 +1,167 @@
+// Package scan answers from the products of a model version in memory, exactly: it compares every
+// product. The questions of a batch share their passes over the vectors. It owns the form in which
+// products lie in memory. It knows no customers, and does not say what can be bought: its caller
+// does, with each question.
+package scan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+)
+
+// Index holds the products of one version. It is filled row by row, by one goroutine, and then safe
+// for concurrent use.
+type Index struct {
+	solver    modelversion.Solver
+	codes     []string
+	numbers   map[string]int32 // by code
+	positives []int32
+	stocked   []bool                    // as the version says
+	popular   []int32                   // by popularity, then by code
+	vectors   *ials.Panels              // 16 products a panel
+	lengths   [][ials.PanelRows]float32 // one over the length of each vector; NaN: it has none
+	near      lists
+}
+
+// lists are the neighbours of all products, one after the other.
+type lists struct {
+	start []int64 // of each product, and the end of the last one; empty: the version has no neighbours
+	all   []modelversion.Neighbour
+}
+
+func (l *lists) of(i int32) []modelversion.Neighbour {
+	if len(l.start) == 0 || l.start[i] == l.start[i+1] {
+		return nil
+	}
+	return l.all[l.start[i]:l.start[i+1]:l.start[i+1]]
+}
+
+// What an index takes, in bytes, beside the vectors.
+const (
+	itemBytes      = 160 // a code, its place in the map, and the other columns
+	neighbourBytes = 8
+)
+
+// Bytes is about what an index takes: of so many products, of dim components and with at most so many
+// neighbours each.
+func Bytes(items, dim, neighbours int) int64 {
+	return int64(items) * int64(4*dim+itemBytes+neighbourBytes*neighbours)
+}
+
+// New makes room for the products of a version.
+func New(solver modelversion.Solver, items int) *Index {
+	x := &Index{solver: solver, codes: make([]string, 0, items), numbers: make(map[string]int32, items),
+		positives: make([]int32, 0, items), stocked: make([]bool, 0, items), vectors: ials.NewPanels(items, solver.Dim)}
+	x.lengths = make([][ials.PanelRows]float32, x.vectors.Len())
+	for i := range x.lengths {
+		for k := range x.lengths[i] {
+			x.lengths[i][k] = float32(math.NaN())
+		}
+	}
+	return x
+}
+
+// Add adds the next product, in the order of the version.
+func (x *Index) Add(code string, positives int32, stocked bool, vector []float32) error {
+	i := len(x.codes)
+	switch {
+	case i == cap(x.codes):
+		return fmt.Errorf("there are more products than %d", i)
+	case len(vector) != x.solver.Dim || !modelversion.Finite(vector...):
+		return fmt.Errorf("the vector of product %d does not have %d finite components", i, x.solver.Dim)
+	case i > 0 && code <= x.codes[i-1]:
+		return fmt.Errorf("product %d is not in the order of the codes", i)
+	}
+	x.codes, x.positives, x.stocked = append(x.codes, code), append(x.positives, positives), append(x.stocked, stocked)
+	x.numbers[code] = int32(i)
+	x.vectors.Set(i, vector)
+	if length := lengthOf(vector); length > 0 {
+		x.lengths[i/ials.PanelRows][i%ials.PanelRows] = float32(1 / length)
+	}
+	return nil
+}
+
+// AddNear adds the neighbours of the next product, in the order of the version. A version has lists for
+// all of its products or for none.
+func (x *Index) AddNear(list []modelversion.Neighbour) error {
+	before := int32(-1)
+	for _, n := range list {
+		if n.Item <= before || int(n.Item) >= len(x.codes) || !(n.Weight >= 0) || !modelversion.Finite(n.Weight) {
+			return fmt.Errorf("the neighbour %d of weight %g is not one of %d products, in order", n.Item, n.Weight,
+				len(x.codes))
+		}
+		before = n.Item
+	}
+	x.near.start = append(x.near.start, int64(len(x.near.all)))
+	x.near.all = append(x.near.all, list...)
+	return nil
+}
+
+// Finish ends the filling.
+func (x *Index) Finish() error {
+	if len(x.codes) < cap(x.codes) {
+		return fmt.Errorf("there are %d products, not %d", len(x.codes), cap(x.codes))
+	}
+	if with := x.solver.Neighbours > 0; with && len(x.near.start) != len(x.codes) || !with && len(x.near.start) > 0 {
+		return errors.New("the neighbours are not those of the products")
+	}
+	if len(x.near.start) > 0 {
+		x.near.start = append(x.near.start, int64(len(x.near.all)))
+		x.near.all = slices.Clip(x.near.all)
+	}
+	x.popular = make([]int32, len(x.codes))
+	for i := range x.popular {
+		x.popular[i] = int32(i)
+	}
+	slices.SortStableFunc(x.popular, func(a, b int32) int { return cmp.Compare(x.positives[b], x.positives[a]) })
+	return nil
+}
+
+// Shown says of each product whether it can be bought: as state says, by code, else as the version
+// does. The caller may change what it gets.
+func (x *Index) Shown(state map[string]bool) []bool {
+	shown := slices.Clone(x.stocked)
+	for code, can := range state {
+		x.Show(shown, code, can)
+	}
+	return shown
+}
+
+// Show changes what Shown returned for one product, which the version need not have.
+func (x *Index) Show(shown []bool, code string, can bool) {
+	if i, ok := x.numbers[code]; ok {
+		shown[i] = can
+	}
+}
+
+// Stock is what the version says of a product, and whether it has it.
+func (x *Index) Stock(code string) (stocked, known bool) {
+	i, known := x.numbers[code]
+	return known && x.stocked[i], known
+}
+
+// Lookup finds products by code.
+func (x *Index) Lookup(codes []string) map[string]recommend.Item {
+	found := make(map[string]recommend.Item, len(codes))
+	for _, code := range codes {
+		if i, ok := x.numbers[code]; ok {
+			found[code] = recommend.Item{Vector: x.vectors.AppendVector(nil, int(i)), Near: x.near.of(i)}
+		}
+	}
+	return found
+}
+
+func lengthOf(vector []float32) float64 {
+	sum := 0.0
+	for _, v := range vector {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}
