@@ -37,14 +37,18 @@ func main() {
 
 type command struct {
 	envconfig.PGVector
-	Items     int    `default:"800" help:"Number of products. The default is that of the generated shop."`
-	Dim       int    `default:"64" help:"Components of a vector."`
-	Catalogue bool   `help:"Write the state of all products, as publish catalogue does. Each search then looks up this state."`
-	Batch     int    `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
-	Distinct  int    `default:"20" help:"Number of different batches."`
-	Rounds    int    `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
-	Starts    int    `default:"41" help:"How often each function is started."`
-	State     string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
+	Items     int  `default:"800" help:"Number of products. The default is that of the generated shop."`
+	Dim       int  `default:"64" help:"Components of a vector."`
+	Catalogue bool `help:"Write the state of all products, as publish catalogue does. Each search then looks up this state."`
+	Batch     int  `default:"500" help:"Events in a batch. The default is the batch size of the event source mapping."`
+	Distinct  int  `default:"20" help:"Number of different batches."`
+	Rounds    int  `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
+	Starts    int  `default:"41" help:"How often each function is started."`
+
+	Large       []string `default:"41000x64" help:"Larger catalogues, PRODUCTSxCOMPONENTS, for which the answers of the memory are compared with those of the database. An index takes minutes: 41000x64,41000x128,100000x64,100000x128 takes half an hour. none: no such catalogue."`
+	LargeRounds int      `default:"3" help:"Number of rounds for each of them, of 5 batches."`
+
+	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
 }
 
 const (
@@ -55,10 +59,11 @@ const (
 
 // The subjects.
 const (
-	empty   = "empty function"
-	loopRow = "bare pgx loop"
-	kindred = "kindred"
-	stubbed = "kindred, database stubbed"
+	empty    = "empty function"
+	loopRow  = "bare pgx loop"
+	kindred  = "kindred"
+	inMemory = "kindred, in memory"
+	stubbed  = "kindred, database stubbed"
 )
 
 // row is what was measured of a subject.
@@ -104,6 +109,10 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err != nil {
 		return err
 	}
+	large, err := c.large(ctx, out.Stdout, functions)
+	if err != nil {
+		return err
+	}
 	starts, err := c.starts(ctx, functions)
 	if err != nil {
 		return err
@@ -112,7 +121,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.report(out.Stdout, rows, starts, zips, allocations)
+	return c.report(out.Stdout, rows, large, starts, zips, allocations)
 }
 
 // build compiles the functions for this machine, as they are deployed, and tells the sizes of the
@@ -158,6 +167,9 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 	if _, err := store.Load(ctx, v); err != nil {
 		return shop, err
 	}
+	if err := c.keep(ctx, v); err != nil {
+		return shop, err
+	}
 	for _, item := range v.Items {
 		shop.Products = append(shop.Products, item.Code)
 	}
@@ -187,20 +199,19 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 	defer func() { _ = relay.listener.Close() }() // ends with the process
 	taker := newFirehose()
 	defer taker.Close()
-	processes := map[string]*lambdaruntime.Process{}
+	artifacts := c.artifacts()
+	defer artifacts.Close()
+	held, commands := &watched{}, map[string]*exec.Cmd{}
 	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn},
-		stubbed: {kindred, relay.dsn()}} {
-		process, err := lambdaruntime.Start(newCommand(ctx, functions[way.function], way.dsn, taker.URL))
-		if err != nil {
-			return nil, err
-		}
-		defer func() {
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-			defer cancel()
-			_ = process.Stop(stop) // it is killed then
-		}()
-		processes[subject] = process
+		inMemory: {kindred, dsn}, stubbed: {kindred, relay.dsn()}} {
+		commands[subject] = newCommand(ctx, functions[way.function], way.dsn, taker.URL)
 	}
+	holding(commands[inMemory], artifacts.URL, held)
+	processes, stop, err := start(ctx, commands)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
 	batches := make([][]byte, c.Distinct)
 	asked := make([][]question, c.Distinct)
 	for i := range batches {
@@ -211,13 +222,16 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 	// Warm: prepare statements, let the relay learn all answers on both connections, note the queries.
 	for range 3 {
 		for i, batch := range batches {
-			for _, subject := range []string{empty, kindred, stubbed} {
+			for _, subject := range []string{empty, kindred, inMemory, stubbed} {
 				if err := invoke(processes[subject], batch); err != nil {
 					return nil, fmt.Errorf("%s: %w", subject, err)
 				}
 			}
 			asked[i] = relay.take()
 		}
+	}
+	if err := held.wait(func() error { return invoke(processes[inMemory], batches[0]) }); err != nil {
+		return nil, err
 	}
 	bare, err := newLoop(ctx, dsn, asked)
 	if err != nil {
@@ -234,38 +248,46 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 		if subject == loopRow {
 			return bare.run(ctx, i)
 		}
-		before := taker.taken.Load()
-		if err := invoke(processes[subject], batches[i]); err != nil {
-			return err
-		}
-		// An answer may be lost and its records sent again, so more is no fault.
-		if delivered := int(taker.taken.Load() - before); subject != empty && delivered < c.Batch {
-			return fmt.Errorf("it delivered %d of %d events", delivered, c.Batch)
-		}
-		return nil
+		return c.delivered(taker, subject, func() error { return invoke(processes[subject], batches[i]) })
 	})
-	if err != nil {
-		return nil, err
-	}
-	if left := relay.take(); len(left) > 0 {
+	if left := relay.take(); err == nil && len(left) > 0 {
 		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
 	}
-	return rows, nil
+	return rows, err
+}
+
+// delivered answers a batch, and checks that all of it was delivered. An answer may be lost and its records
+// sent again, so more is no fault.
+func (c *command) delivered(taker *firehose, subject string, answer func() error) error {
+	before := taker.taken.Load()
+	if err := answer(); err != nil {
+		return err
+	}
+	if n := int(taker.taken.Load() - before); subject != empty && n < c.Batch {
+		return fmt.Errorf("it delivered %d of %d events", n, c.Batch)
+	}
+	return nil
 }
 
 // rounds gives every subject every batch, as often as there are rounds. The subjects take turns from
 // batch to batch, so that what slows the machine for a second slows them all, and each comes at each
 // place.
 func (c *command) rounds(out io.Writer, batches int, answer func(subject string, batch int) error) ([]*row, error) {
-	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: stubbed}}
-	for round := range c.Rounds {
+	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: inMemory}, {Subject: stubbed}}
+	return rows, c.turns(out, rows, c.Rounds, batches, answer)
+}
+
+// turns is rounds of some subjects.
+func (c *command) turns(out io.Writer, rows []*row, rounds, batches int,
+	answer func(subject string, batch int) error) error {
+	for round := range rounds {
 		took := make([]time.Duration, len(rows))
 		for i := range batches {
 			for n := range rows {
 				n = (n + i + round) % len(rows)
 				r, start := rows[n], time.Now()
 				if err := answer(r.Subject, i); err != nil {
-					return nil, fmt.Errorf("%s: %w", r.Subject, err)
+					return fmt.Errorf("%s: %w", r.Subject, err)
 				}
 				elapsed := time.Since(start)
 				took[n] += elapsed
@@ -275,7 +297,7 @@ func (c *command) rounds(out io.Writer, batches int, answer func(subject string,
 		for n, r := range rows {
 			r.EventsPerSecond = append(r.EventsPerSecond, float64(c.Batch*batches)/took[n].Seconds())
 		}
-		printf(out, "round %d of %d\n", round+1, c.Rounds)
+		printf(out, "round %d of %d\n", round+1, rounds)
 	}
 	for _, r := range rows {
 		slices.Sort(r.BatchMS)
@@ -283,7 +305,7 @@ func (c *command) rounds(out io.Writer, batches int, answer func(subject string,
 		sorted := slices.Sorted(slices.Values(r.EventsPerSecond))
 		r.Best, r.Median = sorted[len(sorted)-1], quantile(sorted, 0.5)
 	}
-	return rows, nil
+	return nil
 }
 
 // invoke hands over a batch that must be answered whole.
@@ -353,8 +375,8 @@ func allocations(ctx context.Context) (string, error) {
 }
 
 // report prints the table, its ratios last, and leaves it as JSON.
-func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64, zips map[string]int,
-	allocations string) error {
+func (c *command) report(out io.Writer, rows []*row, large []*catalogue, starts map[string][]float64,
+	zips map[string]int, allocations string) error {
 	printf(out, "\n%d products of %d components, batches of %d events, %d rounds of %d events\n", c.Items, c.Dim, c.Batch,
 		c.Rounds, c.Batch*c.Distinct)
 	printf(out, "%-26s %12s %12s %12s %12s\n", "", "events/s", "median", "batch p50 ms", "p99 ms")
@@ -370,23 +392,31 @@ func (c *command) report(out io.Writer, rows []*row, starts map[string][]float64
 	}
 	printf(out, "\nan event, without database and runtime (go test -bench BenchmarkHandle ./lambdas/recommend): %s\n\n",
 		allocations)
-	ratios := []struct {
-		Name  string  `json:"name"`
-		Value float64 `json:"value"`
-		Want  string  `json:"want"`
-	}{
+	ratios := []ratio{
 		{"kindred / bare pgx loop, events/s, median of the rounds", ratioOfRounds(by[kindred], by[loopRow]), ">= 0.8"},
+		{"kindred in memory / bare pgx loop, events/s, median of the rounds", ratioOfRounds(by[inMemory], by[loopRow]),
+			">= 2.4"},
 		{"kindred with the database stubbed / one shard's records/s", by[stubbed].Median / oneShard, ">= 10"},
 		{"kindred / hello, world, start, medians",
 			quantile(starts[kindred], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
 		{"serve / hello, world, start, medians",
 			quantile(starts["serve"], 0.5) / quantile(starts["hello, world"], 0.5), "<= 1.5"},
 	}
-	for _, r := range ratios {
-		printf(out, "%-60s %6.2f   want %s\n", r.Name, r.Value, r.Want)
+	for _, l := range large {
+		ratios = append(ratios, l.print(out))
 	}
-	return results.Write(c.State, "stream", map[string]any{"config": c, "rows": rows, "starts_ms": starts,
+	for _, r := range ratios {
+		printf(out, "%-72s %6.2f   want %s\n", r.Name, r.Value, r.Want)
+	}
+	return results.Write(c.State, "stream", map[string]any{"config": c, "rows": rows, "large": large, "starts_ms": starts,
 		"zip_bytes": zips, "event": allocations, "ratios": ratios})
+}
+
+// ratio is one of the last lines.
+type ratio struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Want  string  `json:"want"`
 }
 
 // ratioOfRounds is the median ratio of a's rate to b's in the same round.

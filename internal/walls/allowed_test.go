@@ -95,6 +95,7 @@ var edges = []edge{
 
 	{"benchmarks", "internal/shop", "measured"},
 	{"benchmarks", "internal/stream", "example events"},
+	{"benchmarks", "internal/lake", "the files of the measured versions"},
 	{"benchmarks", "internal/model", "measured"},
 	{"benchmarks", "internal/serving", "measured"},
 	{"benchmarks", "internal/job", "measured"},
@@ -112,6 +113,7 @@ var unshippedEdges = []edge{
 var testEdges = []edge{
 	{"internal/job", "internal/lab", "a generated shop has known tastes to be measured against"},
 	{"internal/lab", "internal/job", "a trial of a version that was just trained"},
+	{"internal/serving", "internal/lake", "a test writes the files of a version"},
 	{"lambdas", "internal/model", "a handler's test serves a small version"},
 	{"terraform/acceptance", "*", "it compares Terraform with everything that it configures"},
 	{"integration", "*", "it runs everything together"},
@@ -132,7 +134,7 @@ var libraries = []library{
 		"internal/stream/shardwriter", "localstack", "localstack/provision", "terraform/tf", "integration/conformance",
 	}, "adapters of AWS services, and the tools that manage them", true},
 	{"github.com/aws/smithy-go", []string{
-		"internal/lake/objectstore", "internal/platform/s3put", "localstack/provision",
+		"internal/lake/objectstore", "internal/platform/s3object", "localstack/provision",
 		"integration/conformance",
 	}, "the error types of the AWS SDK", true},
 	{"github.com/aws/aws-lambda-go", []string{

@@ -10,7 +10,8 @@ import (
 
 	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
-	"kindred/internal/platform/s3put"
+	"kindred/internal/platform/s3object"
+	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/activity"
@@ -27,6 +28,7 @@ type config struct {
 	Stream          envconfig.SharedStream
 	Delivery        envconfig.Delivery
 	Recommendations envconfig.Recommendations
+	Memory          envconfig.Memory
 	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
 	// Default 1 s.
 	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
@@ -46,7 +48,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	if err != nil {
 		return nil, fmt.Errorf("read environment: %w", err)
 	}
-	bucket, err := s3put.New(aws, cfg.Recommendations.Bucket)
+	bucket, err := s3object.New(aws, cfg.Recommendations.Bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +61,18 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		return nil, err
 	}
 	store.OnlyShop(shops.Own())
+	memory, err := inmemory.Open(store, aws, cfg.Memory, log)
+	if err != nil {
+		return nil, fmt.Errorf("read environment: %w", err)
+	}
+	recommender, load := recommend.New(store), func(context.Context) {}
+	if memory != nil {
+		recommender, load = recommend.New(memory), func(ctx context.Context) { memory.Step(ctx) }
+	}
 	h = &handler{
 		shops:       shops,
-		recommender: recommend.New(store),
+		recommender: recommender,
+		load:        load,
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,

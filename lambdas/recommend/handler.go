@@ -52,6 +52,7 @@ type keeper interface {
 type handler struct {
 	shops       activity.Shops
 	recommender recommender
+	load        func(ctx context.Context) // does a little of what makes later answers faster
 	delivery    deliverer
 	quarantine  keeper
 	log         *slog.Logger
@@ -122,6 +123,9 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.
 		}
 	}
 	h.report(ctx, batch, &sum, start, err)
+	if err == nil {
+		h.load(ctx)
+	}
 	return response
 }
 

@@ -86,7 +86,8 @@ func setup(t *testing.T) bundle {
 		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[string]activity.Quarantined{}},
 		log:        &bytes.Buffer{}, metrics: &bytes.Buffer{}}
 	b.handler = &handler{recommender: recommend.New(b.store), delivery: b.delivery, quarantine: b.quarantine,
-		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
+		load: func(context.Context) {},
+		log:  slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
 	return b
 }
 
@@ -555,5 +556,19 @@ func TestPositionOfAConsumer(t *testing.T) {
 		EventSourceArn: "arn:aws:kinesis:eu-west-1:000000000000:stream/activity/consumer/fast:1457"})
 	if p.Stream != "activity" || p.Shard != "shardId-000000000007" {
 		t.Errorf("got %+v", p)
+	}
+}
+
+// TestItLoadsAfterTheAnswers keeps what makes later answers faster out of the way of this one.
+func TestItLoadsAfterTheAnswers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	delivered := []int{} // at each load
+	b.load = func(context.Context) { delivered = append(delivered, len(b.delivery.lines)) }
+	b.run(t, batchOf(3))
+	b.delivery.refuse = func(string) bool { return true }
+	b.run(t, batchOf(3))
+	if !slices.Equal(delivered, []int{3}) {
+		t.Errorf("it loaded when so many were delivered: %v", delivered)
 	}
 }

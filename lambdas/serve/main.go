@@ -26,19 +26,21 @@ func main() {
 	}
 }
 
-// config is the function's environment; every variable without a default is required.
-type config struct {
+// answering is what answering takes. It is the function's environment; every variable without a default
+// is required.
+type answering struct {
 	PGVector envconfig.PGVector
 	Shop     envconfig.OnlyShop
+	Memory   envconfig.Memory
 }
 
 // function serves the function URL until Lambda ends the process.
 func function(log *slog.Logger) error {
-	cfg, err := env.ParseAsWithOptions[config](env.Options{RequiredIfNoDef: true})
+	cfg, err := env.ParseAsWithOptions[answering](env.Options{RequiredIfNoDef: true})
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(context.Background(), cfg.PGVector, cfg.Shop, log)
+	handler, closeStore, err := build(context.Background(), cfg, log)
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/activity"
@@ -25,20 +28,50 @@ const (
 	drainProbe  = 10 * time.Millisecond    // how often it looks whether any is left
 )
 
-// build makes the handler. Nothing is requested yet.
-func build(ctx context.Context, cfg envconfig.PGVector, shop envconfig.OnlyShop, log *slog.Logger) (http.Handler,
-	func(), error) {
-	shops, err := activity.NewShops(shop.Name, nil)
+// build makes the handler, and what ends all that it needs. Nothing is requested yet.
+func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, func(), error) {
+	shops, err := activity.NewShops(cfg.Shop.Name, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := vectorstore.Open(ctx, cfg)
+	store, err := vectorstore.Open(ctx, cfg.PGVector)
 	if err != nil {
 		return nil, nil, err
 	}
 	store.OnlyShop(shops.Own())
-	limited := admitted{recommend.New(store), newQueue(store.Connections(), answerTime, time.Now)}
-	return newHandler(limited, store, shops, log, time.Now), store.Close, nil
+	recommender, end := recommend.New(store), store.Close
+	memory, err := openMemory(ctx, store, cfg.Memory, log)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	if memory != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		var loading sync.WaitGroup
+		loading.Go(func() { memory.Run(ctx) })
+		recommender, end = recommend.New(memory), func() {
+			cancel()
+			loading.Wait()
+			store.Close()
+		}
+	}
+	limited := admitted{recommender, newQueue(store.Connections(), answerTime, time.Now)}
+	return newHandler(limited, store, shops, log, time.Now), end, nil
+}
+
+// openMemory is nil where the vector database answers everything, as it does where the environment has
+// no credentials for the versions' files.
+func openMemory(ctx context.Context, store *vectorstore.Store, cfg envconfig.Memory, log *slog.Logger) (*inmemory.Store,
+	error) {
+	if cfg.Artifacts == "" {
+		return nil, nil
+	}
+	aws, err := awsenv.Load(os.Getenv)
+	if err != nil {
+		log.InfoContext(ctx, "the vector database answers, not the memory", logkey.Error, err.Error())
+		return nil, nil
+	}
+	return inmemory.Open(store, aws, cfg, log)
 }
 
 // listen serves on a local port until ctx ends, and then answers the requests under way, for drainTime

@@ -13,6 +13,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"sort"
 	"strings"
@@ -34,12 +35,12 @@ import (
 )
 
 // Function is what the function recommend runs: a zip with `bootstrap`, and its environment,
-// without what Apply adds (AWS_ENDPOINT_URL, RECOMMENDATIONS_DELIVERY_STREAM,
-// RECOMMENDATIONS_BUCKET). A value given here wins.
+// without what Apply adds (AWS_ENDPOINT_URL, ARTIFACTS_BUCKET, MEMORY_SHARE,
+// RECOMMENDATIONS_DELIVERY_STREAM, RECOMMENDATIONS_BUCKET). A value given here wins.
 type Function struct {
 	Zip []byte
 	Env map[string]string
-	// Serve is the zip of the function serve, with Env alone; empty: that function is not made.
+	// Serve is the zip of the function serve, with the first three of these; empty: that function is not made.
 	Serve []byte
 }
 
@@ -112,7 +113,7 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 		return err
 	})
 	if len(f.Serve) > 0 {
-		group.Go(func() (err error) { r.ServeURL, err = p.serve(groupCtx, f.Serve, f.Env); return err })
+		group.Go(func() (err error) { r.ServeURL, err = p.serve(groupCtx, f.Serve, serveEnv(cfg, s, f.Env)); return err })
 	}
 	if err := group.Wait(); err != nil {
 		return Resources{}, err
@@ -144,15 +145,22 @@ func (p *provisioner) serve(ctx context.Context, zip []byte, env map[string]stri
 
 func functionEnv(cfg aws.Config, s settings.Settings, given map[string]string) map[string]string {
 	env := map[string]string{
-		"AWS_ENDPOINT_URL":                aws.ToString(cfg.BaseEndpoint),
 		"RECOMMENDATIONS_DELIVERY_STREAM": s.Delivery.Name,
 		"RECOMMENDATIONS_BUCKET":          s.Buckets.Recommendations.Name,
 	}
-	for name, value := range given {
-		env[name] = value
-	}
+	maps.Copy(env, serveEnv(cfg, s, given))
 	return env
 }
+
+func serveEnv(cfg aws.Config, s settings.Settings, given map[string]string) map[string]string {
+	env := map[string]string{"AWS_ENDPOINT_URL": aws.ToString(cfg.BaseEndpoint),
+		"ARTIFACTS_BUCKET": s.Buckets.Artifacts.Name, "MEMORY_SHARE": memoryShare}
+	maps.Copy(env, given)
+	return env
+}
+
+// memoryShare is the default of the Terraform modules.
+const memoryShare = "0.5"
 
 // open checks that cfg leads to the emulator, and nowhere else, and makes the clients.
 func open(ctx context.Context, cfg aws.Config, s settings.Settings) (*provisioner, error) {

@@ -39,6 +39,7 @@ func TestFunctionEnvOfTheCallerWins(t *testing.T) {
 	got := functionEnv(aws.Config{BaseEndpoint: aws.String("http://host:1")}, s,
 		map[string]string{"AWS_ENDPOINT_URL": "http://container:2", "PGVECTOR_DSN": "postgres://x"})
 	want := map[string]string{"AWS_ENDPOINT_URL": "http://container:2", "PGVECTOR_DSN": "postgres://x",
+		"ARTIFACTS_BUCKET": "kindred-artifacts", "MEMORY_SHARE": "0.5",
 		"RECOMMENDATIONS_DELIVERY_STREAM": "kindred-recommendations", "RECOMMENDATIONS_BUCKET": "kindred-recommendations"}
 	if !maps.Equal(got, want) {
 		t.Errorf("environment = %v, want %v", got, want)

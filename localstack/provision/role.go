@@ -41,8 +41,8 @@ func allow(sid string, actions, resources []string) statement {
 	return statement{Sid: sid, Effect: "Allow", Action: actions, Resource: resources}
 }
 
-// functionRoleOf is what the function recommend and its mapping do: read the stream, write the
-// delivery stream, the quarantine, failed batches and logs.
+// functionRoleOf is what the function recommend and its mapping do: read the stream and
+// model versions, write the delivery stream, the quarantine, failed batches and logs.
 func functionRoleOf(s settings.Settings) role {
 	bucket := "arn:aws:s3:::" + s.Buckets.Recommendations.Name
 	return role{name: s.Functions.Recommend.RoleName, service: "lambda.amazonaws.com", statements: []statement{
@@ -54,15 +54,22 @@ func functionRoleOf(s settings.Settings) role {
 		allow("KeepQuarantineAndFailedBatches", []string{"s3:PutObject"},
 			[]string{bucket + "/" + envconfig.QuarantinePrefix + "*", bucket + "/" + envconfig.FailurePrefix + "*"}),
 		allow("FailedBatchesBucket", []string{"s3:ListBucket"}, []string{bucket}),
+		readModelVersions(s),
 		writeLogs(s, s.Functions.Recommend),
 	}}
 }
 
-// serveRoleOf is what the function serve does: it writes its log. The database asks for a password
-// of its own.
+// readModelVersions lets a function keep products in memory.
+func readModelVersions(s settings.Settings) statement {
+	return allow("ReadModelVersions", []string{"s3:GetObject"},
+		[]string{"arn:aws:s3:::" + s.Buckets.Artifacts.Name + "/" + envconfig.ModelPrefix + "/*"})
+}
+
+// serveRoleOf is what the function serve does: it reads model versions and writes its log. The database
+// asks for a password of its own.
 func serveRoleOf(s settings.Settings) role {
 	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com",
-		statements: []statement{writeLogs(s, s.Functions.Serve)}}
+		statements: []statement{readModelVersions(s), writeLogs(s, s.Functions.Serve)}}
 }
 
 func writeLogs(s settings.Settings, f settings.Function) statement {

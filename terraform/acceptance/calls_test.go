@@ -37,7 +37,7 @@ import (
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
-	"kindred/internal/platform/s3put"
+	"kindred/internal/platform/s3object"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
 	"kindred/localstack/provision"
@@ -117,7 +117,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
-	for !r.has("recommend", "firehose:PutRecordBatch") || !r.has("recommend", "s3:PutObject") {
+	for !r.has("recommend", "firehose:PutRecordBatch", "s3:PutObject", "s3:GetObject") {
 		if time.Now().After(deadline) {
 			t.Fatalf("the function made %v only", r.all())
 		}
@@ -222,7 +222,7 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	bucket, err := s3put.New(env, s.Buckets.Recommendations.Name)
+	bucket, err := s3object.New(env, s.Buckets.Recommendations.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,8 +346,11 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 	}
 }
 
-func (r *recorder) has(program, action string) bool {
-	return slices.ContainsFunc(r.all(), func(c call) bool { return c.Program == program && c.Action == action })
+func (r *recorder) has(program string, actions ...string) bool {
+	made := r.all()
+	return !slices.ContainsFunc(actions, func(action string) bool {
+		return !slices.ContainsFunc(made, func(c call) bool { return c.Program == program && c.Action == action })
+	})
 }
 
 // all returns the calls, sorted.

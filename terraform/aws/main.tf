@@ -209,6 +209,8 @@ module "recommend" {
   stream                 = module.stream.stream
   delivery_stream        = module.stream.delivery_stream
   recommendations_bucket = module.lake.buckets["recommendations"]
+  artifacts_bucket       = module.lake.buckets["artifacts"]
+  memory_share           = var.memory_share
   vector_database        = local.functions_database
   vpc                    = local.functions_vpc
   alias                  = "live"
@@ -220,14 +222,16 @@ module "recommend" {
 module "serve" {
   source = "../modules/serve"
 
-  region          = var.region
-  kms_key_arn     = module.kms.key_arn
-  vector_database = local.functions_database
-  vpc             = local.functions_vpc
-  alias           = "live"
-  function        = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency }
-  callers         = var.serve_callers
-  environment     = local.functions_environment
+  region           = var.region
+  kms_key_arn      = module.kms.key_arn
+  artifacts_bucket = module.lake.buckets["artifacts"]
+  memory_share     = var.memory_share
+  vector_database  = local.functions_database
+  vpc              = local.functions_vpc
+  alias            = "live"
+  function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency }
+  callers          = var.serve_callers
+  environment      = local.functions_environment
 }
 
 module "verify" {

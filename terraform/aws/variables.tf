@@ -218,6 +218,12 @@ variable "function_concurrency" {
   default     = 20
 }
 
+variable "memory_share" {
+  description = "How much of its memory each function may fill with the products of the live model version, from 0 to 0.9. 0: the vector database answers everything."
+  type        = number
+  default     = 0.5
+}
+
 variable "reader_user" {
   description = "PostgreSQL role as which the functions log in. It has rds_iam and only reads."
   type        = string

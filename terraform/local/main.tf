@@ -69,6 +69,7 @@ module "recommend" {
   stream                 = module.stream.stream
   delivery_stream        = module.stream.delivery_stream
   recommendations_bucket = module.lake.buckets["recommendations"]
+  artifacts_bucket       = module.lake.buckets["artifacts"]
   vector_database        = { dsn = var.pgvector_dsn }
   environment            = { AWS_ENDPOINT_URL = var.endpoint }
   function               = local.functions["recommend"]
@@ -78,9 +79,11 @@ module "recommend" {
 module "serve" {
   source = "../modules/serve"
 
-  region          = local.settings.region
-  vector_database = { dsn = var.pgvector_dsn }
-  function        = local.functions["serve"]
+  region           = local.settings.region
+  artifacts_bucket = module.lake.buckets["artifacts"]
+  vector_database  = { dsn = var.pgvector_dsn }
+  environment      = { AWS_ENDPOINT_URL = var.endpoint }
+  function         = local.functions["serve"]
 }
 
 module "observability" {

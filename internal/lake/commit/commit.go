@@ -215,7 +215,7 @@ func (r *Repository) putManifest(ctx context.Context, m Manifest) (stored Manife
 	if err != nil {
 		return Manifest{}, "", fmt.Errorf("encode manifest of run %s: %w", m.Run, err)
 	}
-	err = r.put(ctx, r.key(m.Run, manifestName), data, objectstore.Condition{IfNoneMatch: true})
+	err = r.put(ctx, r.key(m.Run, ManifestName), data, objectstore.Condition{IfNoneMatch: true})
 	if err == nil {
 		return m, checksum.Bytes(data), nil
 	}
@@ -286,11 +286,11 @@ func (r *Repository) manifest(ctx context.Context, run string) (Manifest, string
 	if err := checkRun(run); err != nil {
 		return Manifest{}, "", err
 	}
-	data, _, err := objectstore.ReadAll(ctx, r.store, r.key(run, manifestName))
+	data, _, err := objectstore.ReadAll(ctx, r.store, r.key(run, ManifestName))
 	if err != nil {
 		return Manifest{}, "", err
 	}
-	m, err := decodeManifest(data, run)
+	m, err := DecodeManifest(data, run)
 	if err == nil && m.Kind == kindCollected {
 		err = fmt.Errorf("read manifest of run %s: %w", run, ErrCollected)
 	}

@@ -16,7 +16,7 @@ func TestGoldenTombstone(t *testing.T) {
 	if err := r.bury(t.Context(), "89a5950a401f7084"); err != nil {
 		t.Fatal(err)
 	}
-	data, _, err := objectstore.ReadAll(t.Context(), store, "training-set/run=89a5950a401f7084/"+manifestName)
+	data, _, err := objectstore.ReadAll(t.Context(), store, "training-set/run=89a5950a401f7084/"+ManifestName)
 	if err != nil {
 		t.Fatal(err)
 	}

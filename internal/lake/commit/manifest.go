@@ -16,9 +16,11 @@ import (
 // Format is the version of the manifest's own layout. A reader refuses a later one.
 const Format = 1
 
+// ManifestName is the manifest's name in the folder of its run.
+const ManifestName = "manifest.json"
+
 const (
-	currentName  = "CURRENT"
-	manifestName = "manifest.json"
+	currentName = "CURRENT"
 	// shortHash is how many hex digits of the content hash name a run: 64 bits, no two sets of one shop collide.
 	shortHash = 16
 )
@@ -87,7 +89,7 @@ func checkFiles(files []File) error {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	var problems []error
 	for i, f := range files {
-		if f.Path == "" || f.Path == manifestName || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path ||
+		if f.Path == "" || f.Path == ManifestName || path.IsAbs(f.Path) || path.Clean(f.Path) != f.Path ||
 			strings.HasPrefix(f.Path, "..") {
 			problems = append(problems, fmt.Errorf("path %q cannot be a file of a run", f.Path))
 		}
@@ -106,9 +108,9 @@ func checkRun(run string) error {
 	return nil
 }
 
-// decodeManifest reads a manifest and checks that it speaks of run and agrees with itself. Damage
-// is ErrCorrupt.
-func decodeManifest(data []byte, run string) (Manifest, error) {
+// DecodeManifest reads a manifest and checks that it speaks of run and agrees with itself. Damage
+// is ErrCorrupt. It is for a reader who has no Repository.
+func DecodeManifest(data []byte, run string) (Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Manifest{}, fmt.Errorf("%w: manifest of run %s is no JSON: %w", ErrCorrupt, run, err)

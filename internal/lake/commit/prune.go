@@ -94,7 +94,7 @@ func (r *Repository) Expire(ctx context.Context, age time.Duration) (Pruned, err
 			continue
 		}
 		if f.manifest {
-			if err := r.store.Delete(ctx, r.key(f.run, manifestName)); err != nil {
+			if err := r.store.Delete(ctx, r.key(f.run, ManifestName)); err != nil {
 				return pruned, fmt.Errorf("expire run %s: %w", f.run, err)
 			}
 		}
@@ -129,7 +129,7 @@ func (r *Repository) folders(ctx context.Context) ([]folder, error) {
 			all = append(all, folder{run: run})
 		}
 		f := &all[len(all)-1]
-		if name == manifestName {
+		if name == ManifestName {
 			f.manifest, f.made = true, info.Modified
 		} else {
 			f.files = append(f.files, info)
@@ -160,7 +160,7 @@ func (r *Repository) collect(ctx context.Context, f folder, old bool, pruned *Pr
 	if err := r.remove(ctx, f, pruned); err != nil || !buried || !old {
 		return err
 	}
-	if err := r.store.Delete(ctx, r.key(f.run, manifestName)); err != nil {
+	if err := r.store.Delete(ctx, r.key(f.run, ManifestName)); err != nil {
 		return fmt.Errorf("collect run %s: %w", f.run, err)
 	}
 	return nil
@@ -188,7 +188,7 @@ func (r *Repository) bury(ctx context.Context, run string) error {
 	if err != nil {
 		return fmt.Errorf("encode tombstone of run %s: %w", run, err)
 	}
-	err = r.put(ctx, r.key(run, manifestName), data, objectstore.Condition{IfNoneMatch: true})
+	err = r.put(ctx, r.key(run, ManifestName), data, objectstore.Condition{IfNoneMatch: true})
 	if err != nil {
 		return fmt.Errorf("collect run %s: %w", run, err)
 	}

@@ -213,15 +213,22 @@ func manifest(ctx context.Context, repo *commit.Repository, id string) (m commit
 	if err != nil {
 		return m, fmt.Errorf("find model version: %w", err)
 	}
+	if err := checkKind(m); err != nil {
+		return m, fmt.Errorf("find model version: %w", err)
+	}
+	return m, nil
+}
+
+// checkKind refuses what is no model version in a known format.
+func checkKind(m commit.Manifest) error {
 	known := false
 	for format := numberedFormat; knownFormat(format); format++ {
 		known = known || m.SchemaFingerprint == schemaFingerprint(format)
 	}
 	if m.Kind != Kind || !known {
-		return m, fmt.Errorf("find model version: run %s is a %q with schema %q: %w", m.Run, m.Kind,
-			m.SchemaFingerprint, ErrFormat)
+		return fmt.Errorf("run %s is a %q with schema %q: %w", m.Run, m.Kind, m.SchemaFingerprint, ErrFormat)
 	}
-	return m, nil
+	return nil
 }
 
 func loadSummary(dir string) (*modelversion.Version, int, error) {

@@ -21,8 +21,6 @@ func toNearRow(list []modelversion.Neighbour) (r nearRow) {
 	return r
 }
 
-func fromNearRow(r nearRow) nearRow { return r }
-
 func writeNear(near *modelversion.Near, ofItems, ofCustomers string) error {
 	return errors.Join(writeRows(ofItems, "nearRow", near.Items, toNearRow),
 		writeRows(ofCustomers, "nearRow", near.Customers, toNearRow))
@@ -37,20 +35,27 @@ func readNear(ofItems, ofCustomers string) (*modelversion.Near, error) {
 	return &modelversion.Near{Items: items, Customers: customers}, nil
 }
 
-func readLists(name string) ([][]modelversion.Neighbour, error) {
-	rows, err := readRows(name, fromNearRow)
+func readLists(name string) (lists [][]modelversion.Neighbour, err error) {
+	rows, err := readRows(name, func(r nearRow) nearRow { return r })
 	if err != nil {
 		return nil, err
 	}
-	lists := make([][]modelversion.Neighbour, len(rows))
+	lists = make([][]modelversion.Neighbour, len(rows))
 	for i, r := range rows {
-		if len(r.Items) != len(r.Weights) {
-			return nil, fmt.Errorf("row %d has %d neighbours with %d weights: %w", i, len(r.Items), len(r.Weights),
-				modelversion.ErrInvalid)
-		}
-		for j, item := range r.Items {
-			lists[i] = append(lists[i], modelversion.Neighbour{Item: item, Weight: r.Weights[j]})
+		if lists[i], err = listOf(r); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
 	}
 	return lists, nil
+}
+
+// listOf is the list of a row; nil where it is empty.
+func listOf(r nearRow) (list []modelversion.Neighbour, err error) {
+	if len(r.Items) != len(r.Weights) {
+		return nil, fmt.Errorf("%d neighbours have %d weights: %w", len(r.Items), len(r.Weights), modelversion.ErrInvalid)
+	}
+	for j, item := range r.Items {
+		list = append(list, modelversion.Neighbour{Item: item, Weight: r.Weights[j]})
+	}
+	return list, nil
 }

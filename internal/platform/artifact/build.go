@@ -81,7 +81,8 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags",
 		link, "-o", out, program)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=",
+		"GOEXPERIMENT="+experiment(program, goarch))
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build %s for %s/%s: %w: %s", program, goos, goarch, err, strings.TrimSpace(string(said)))
 	}
@@ -90,6 +91,15 @@ func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, er
 		return nil, fmt.Errorf("build %s: %w", program, err)
 	}
 	return data, nil
+}
+
+// experiment is what a program is built with: a function with the vector kernels that compare products in
+// memory. Go has them for amd64 only.
+func experiment(program, goarch string) string {
+	if strings.HasPrefix(program, "./lambdas/") && goarch == "amd64" {
+		return "simd"
+	}
+	return ""
 }
 
 // stamp is the linker's flags that name the commit of dir in package program; none outside version

@@ -47,7 +47,7 @@ func TestPack(t *testing.T) {
 // A function starts sooner the smaller it is. What breaks this is most often an import: `go tool nm
 // -size -sort size` on a build without -s says which package is large, `go list -deps` who brings
 // it. The SDK's configuration and S3 client, and goose, are why there are the packages awsenv,
-// s3put and migration.
+// s3object and migration.
 func TestFunctionsAreSmall(t *testing.T) {
 	t.Parallel()
 	const limit = 4_000_000 // bytes

@@ -19,8 +19,9 @@ import (
 	"kindred/internal/platform/patience"
 )
 
-// maxAnswer bounds what is read of an answer: PutRecordBatch's has 500 entries of some 300 bytes.
-const maxAnswer = 1 << 20
+// MaxAnswer bounds what is read of an answer: PutRecordBatch's has 500 entries of some 300 bytes, and a
+// part of an object is as long as was asked for.
+const MaxAnswer = 4 << 20
 
 // Client sends signed requests to one service. It is safe for concurrent use.
 type Client struct {
@@ -89,7 +90,7 @@ func (c *Client) Send(ctx context.Context, method string, target *url.URL, heade
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // read whole, or given up
-	said, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	said, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}

@@ -24,8 +24,8 @@ var registry = columns{
 	"reader":       {"role", "admitted_at", "writes"},
 	"canary_error": {"at", "version", "moves", "reason"},
 	"product_state": {"id", "available", "hidden", "stock", "price", "currency", "categories", "brand", "name",
-		"url", "image", "attributes", "first_seen", "changed", "written"},
-	"catalogue":         {"one", "shop", "read_at", "products", "available"},
+		"url", "image", "attributes", "first_seen", "changed", "written", "transaction"},
+	"catalogue":         {"one", "shop", "read_at", "products", "available", "generation"},
 	"catalogue_product": {"id", "digest"},
 }
 

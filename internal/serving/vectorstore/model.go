@@ -29,43 +29,74 @@ type model struct {
 // tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
 // same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	return readTraffic(ctx, s.pool, func(ctx context.Context, version string, state bool) (*model, error) {
-		if m, err := s.model(ctx, version); err != nil || m.state == state {
-			return m, err
-		}
-		s.unknow(version)
-		return s.model(ctx, version)
-	})
+	return readTraffic(ctx, s.pool, s.current)
 }
 
-// readTraffic reads the pointer from db and the versions by read, which learns whether there is state.
-func readTraffic(ctx context.Context, db querier,
-	read func(ctx context.Context, version string, state bool) (*model, error)) (recommend.Traffic, error) {
-	var version, canary *string
-	var traffic recommend.Traffic
-	var state bool
-	err := db.QueryRow(ctx, `SELECT version, canary, coalesce(canary_share, 0), `+stateful+` FROM kindred.live`).
-		Scan(&version, &canary, &traffic.Share, &state)
-	switch {
-	case undefined(err):
-		return recommend.Traffic{}, fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
-	case err != nil && !errors.Is(err, pgx.ErrNoRows):
-		return recommend.Traffic{}, fmt.Errorf("read live version: %w", err)
-	case version == nil:
-		return recommend.Traffic{}, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
+// current is the version with what is known of the state now.
+func (s *Store) current(ctx context.Context, version string, state bool) (*model, error) {
+	if m, err := s.model(ctx, version); err != nil || m.state == state {
+		return m, err
 	}
-	m, err := read(ctx, *version, state)
-	if err != nil {
+	s.unknow(version)
+	return s.model(ctx, version)
+}
+
+// modelReader reads a version, and learns whether there is state.
+type modelReader func(ctx context.Context, version string, state bool) (*model, error)
+
+// readTraffic reads the pointer from db and the versions by read.
+func readTraffic(ctx context.Context, db querier, read modelReader) (recommend.Traffic, error) {
+	var p traffic
+	if err := p.scan(db.QueryRow(ctx, trafficSQL)); err != nil {
 		return recommend.Traffic{}, err
 	}
-	traffic.Live = &m.Model
-	if canary != nil {
-		traffic.Canary = &recommend.Model{Version: *canary}
-		if m, traffic.CanaryFault = read(ctx, *canary, state); m != nil {
-			traffic.Canary = &m.Model
+	return p.models(ctx, read)
+}
+
+// traffic is the pointer.
+type traffic struct {
+	version, canary *string
+	share           float64
+	state           bool // product_state has rows
+}
+
+const trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + ` FROM kindred.live`
+
+func (p *traffic) scan(row pgx.Row) error {
+	err := row.Scan(&p.version, &p.canary, &p.share, &p.state)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return trafficFault(err)
+}
+
+// trafficFault names what is special about an error of reading the pointer.
+func trafficFault(err error) error {
+	switch {
+	case undefined(err):
+		return fmt.Errorf("read live version: %w: %w", ErrNoLiveVersion, ErrNotMigrated)
+	case err != nil:
+		return fmt.Errorf("read live version: %w", err)
+	}
+	return nil
+}
+
+func (p *traffic) models(ctx context.Context, read modelReader) (found recommend.Traffic, err error) {
+	if p.version == nil {
+		return found, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
+	}
+	m, err := read(ctx, *p.version, p.state)
+	if err != nil {
+		return found, err
+	}
+	found.Live = &m.Model
+	if p.canary != nil {
+		found.Canary, found.Share = &recommend.Model{Version: *p.canary}, p.share
+		if m, found.CanaryFault = read(ctx, *p.canary, p.state); m != nil {
+			found.Canary = &m.Model
 		}
 	}
-	return traffic, nil
+	return found, nil
 }
 
 // model returns the version from memory, or from the registry when it was not asked for lately.

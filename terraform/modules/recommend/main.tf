@@ -1,6 +1,13 @@
 # The program recommend: a function that reads the activity stream and writes recommendations to the
 # delivery stream.
 
+locals {
+  memory = var.artifacts_bucket == null ? {} : {
+    ARTIFACTS_BUCKET = var.artifacts_bucket.name
+    MEMORY_SHARE     = tostring(var.memory_share)
+  }
+}
+
 data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadStream"
@@ -26,6 +33,16 @@ data "aws_iam_policy_document" "this" {
     sid       = "FailedBatchesBucket"
     actions   = ["s3:ListBucket"]
     resources = [var.recommendations_bucket.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.artifacts_bucket == null ? [] : [var.artifacts_bucket]
+
+    content {
+      sid       = "ReadModelVersions"
+      actions   = ["s3:GetObject"]
+      resources = ["${statement.value.arn}/model/*"]
+    }
   }
 
   dynamic "statement" {
@@ -71,7 +88,7 @@ module "function" {
   vpc                  = var.vpc
   alias                = var.alias
 
-  environment = merge(var.environment, {
+  environment = merge(var.environment, local.memory, {
     RECOMMENDATIONS_DELIVERY_STREAM = var.delivery_stream.name
     RECOMMENDATIONS_BUCKET          = var.recommendations_bucket.name
   })

@@ -24,6 +24,23 @@ variable "recommendations_bucket" {
   type        = object({ name = string, arn = string })
 }
 
+variable "artifacts_bucket" {
+  description = "Bucket of the model versions, whose products the function keeps in memory while they fit. null: the vector database answers everything."
+  type        = object({ name = string, arn = string })
+  default     = null
+}
+
+variable "memory_share" {
+  description = "How much of the function's memory these products may take, from 0 to 0.9. 0 keeps none."
+  type        = number
+  default     = 0.5
+
+  validation {
+    condition     = var.memory_share >= 0 && var.memory_share <= 0.9
+    error_message = "memory_share must be 0 to 0.9: something must be left for the answers."
+  }
+}
+
 variable "vector_database" {
   description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
   type = object({

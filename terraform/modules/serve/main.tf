@@ -1,6 +1,33 @@
 # The program serve: the same answers as recommend over HTTP. Only signed requests of the named
 # callers reach its function URL.
 
+locals {
+  memory = var.artifacts_bucket == null ? {} : {
+    ARTIFACTS_BUCKET = var.artifacts_bucket.name
+    MEMORY_SHARE     = tostring(var.memory_share)
+  }
+}
+
+data "aws_iam_policy_document" "this" {
+  count = var.artifacts_bucket == null ? 0 : 1
+
+  statement {
+    sid       = "ReadModelVersions"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.artifacts_bucket.arn}/model/*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [1]
+
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+    }
+  }
+}
+
 module "function" {
   source = "../function"
 
@@ -9,6 +36,7 @@ module "function" {
   description          = "Recommendations over HTTP"
   region               = var.region
   kms_key_arn          = var.kms_key_arn
+  policies             = data.aws_iam_policy_document.this[*].json
   package_path         = var.function.package_path
   runtime              = var.function.runtime
   handler              = var.function.handler
@@ -21,7 +49,7 @@ module "function" {
   vector_database      = var.vector_database
   vpc                  = var.vpc
   alias                = var.alias
-  environment          = var.environment
+  environment          = merge(var.environment, local.memory)
 }
 
 resource "aws_lambda_function_url" "this" {

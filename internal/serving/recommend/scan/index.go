@@ -99,6 +99,10 @@ func (x *Index) AddNear(list []modelversion.Neighbour) error {
 		}
 		before = n.Item
 	}
+	if x.near.start == nil {
+		x.near.start = make([]int64, 0, len(x.codes)+1)
+		x.near.all = make([]modelversion.Neighbour, 0, len(x.codes)*x.solver.Neighbours)
+	}
 	x.near.start = append(x.near.start, int64(len(x.near.all)))
 	x.near.all = append(x.near.all, list...)
 	return nil
@@ -114,7 +118,6 @@ func (x *Index) Finish() error {
 	}
 	if len(x.near.start) > 0 {
 		x.near.start = append(x.near.start, int64(len(x.near.all)))
-		x.near.all = slices.Clip(x.near.all)
 	}
 	x.popular = make([]int32, len(x.codes))
 	for i := range x.popular {

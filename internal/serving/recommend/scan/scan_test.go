@@ -40,7 +40,7 @@ func mustIndex(t interface{ Fatal(...any) }, v *modelversion.Version) *Index {
 func randomVersion(rng *rand.Rand, items, dim int, whole, near bool) *modelversion.Version {
 	v := &modelversion.Version{ID: "m1", Solver: modelversion.Solver{Dim: dim, Items: items}}
 	for i := range items {
-		it := modelversion.Item{Code: fmt.Sprintf("S%04d", i), Positives: rng.Int32N(9),
+		it := modelversion.Item{Code: fmt.Sprintf("S%06d", i), Positives: rng.Int32N(9),
 			QuantityInStock: int16(rng.IntN(4)), Vector: make([]float32, dim)}
 		for c := range it.Vector {
 			if it.Vector[c] = float32(rng.NormFloat64() / 4); whole {

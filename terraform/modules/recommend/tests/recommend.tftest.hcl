@@ -93,3 +93,37 @@ run "refuses_all_or_nothing_batches" {
 
   expect_failures = [var.mapping]
 }
+
+run "reads_versions_where_it_is_told_to" {
+  variables {
+    artifacts_bucket = { name = "artifacts", arn = "arn:aws:s3:::artifacts" }
+    memory_share     = 0.25
+  }
+
+  assert {
+    condition     = contains(flatten([for s in data.aws_iam_policy_document.this.statement : s.resources]), "arn:aws:s3:::artifacts/model/*")
+    error_message = "it must be allowed to read the model versions, and nothing else of their bucket"
+  }
+
+  assert {
+    condition     = local.memory == { ARTIFACTS_BUCKET = "artifacts", MEMORY_SHARE = "0.25" }
+    error_message = "the function must learn where the versions are, and how much of them it may hold"
+  }
+}
+
+run "holds_nothing_by_itself" {
+  assert {
+    condition     = length(local.memory) == 0
+    error_message = "without the bucket, the vector database answers everything"
+  }
+}
+
+run "refuses_to_fill_the_memory" {
+  command = plan
+
+  variables {
+    memory_share = 1
+  }
+
+  expect_failures = [var.memory_share]
+}

@@ -1,4 +1,4 @@
-package s3put
+package s3object
 
 import (
 	"io"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"kindred/internal/platform/awsenv"
 )
@@ -93,6 +94,44 @@ func TestPutNew(t *testing.T) {
 			}
 			if test.fault != "" && test.statuses[0] < 500 && calls.Load() != 1 {
 				t.Errorf("sent again after %v", err)
+			}
+		})
+	}
+}
+
+func TestReadRange(t *testing.T) {
+	t.Parallel()
+	const object = "0123456789"
+	for name, test := range map[string]struct {
+		statuses []int // before the answer
+		from, n  int64
+		want     string // "": an error
+	}{
+		"the start":            {nil, 0, 4, "0123"},
+		"the middle":           {nil, 3, 4, "3456"},
+		"the end":              {nil, 8, 4, "89"},
+		"beyond the end":       {nil, 10, 4, ""},
+		"throttled, then well": {[]int{503, 500}, 0, 4, "0123"},
+		"not there":            {[]int{404}, 0, 4, ""},
+		"not allowed":          {[]int{403}, 0, 4, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.EscapedPath() != "/b/p/run%3D1/x" || !strings.Contains(r.Header.Get("Authorization"), "/s3/aws4_request") {
+					t.Errorf("%s %v", r.URL.EscapedPath(), r.Header)
+				}
+				if n := int(calls.Add(1)); n <= len(test.statuses) {
+					w.WriteHeader(test.statuses[n-1])
+					return
+				}
+				http.ServeContent(w, r, "", time.Time{}, strings.NewReader(object))
+			}))
+			defer server.Close()
+			got, err := mustBucket(t, server.URL, "eu-west-1", "s3://b/p").ReadRange(t.Context(), "run=1/x", test.from, test.n)
+			if string(got) != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("got %q, %v, want %q", got, err, test.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
-// Package s3put writes single new objects to S3, for functions: one request an object, sent again
-// while a retry may help. It owns that request and nothing else. Programs use package objectstore.
-package s3put
+// Package s3object writes single new objects to S3 and reads parts of others, for functions: one request
+// each, sent again while a retry may help. It owns these requests and nothing else. Programs use
+// package objectstore.
+package s3object
 
 import (
 	"bytes"
@@ -33,14 +34,14 @@ type Bucket struct {
 func New(e awsenv.Environment, location string) (*Bucket, error) {
 	name, prefix, _ := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
 	if name == "" || strings.ContainsAny(location, "?#") || strings.Contains(name, ":") {
-		return nil, fmt.Errorf("write to %q: neither a bucket nor s3://bucket/prefix", location)
+		return nil, fmt.Errorf("use %q: neither a bucket nor s3://bucket/prefix", location)
 	}
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		prefix += "/"
 	}
 	client, err := awsenv.NewClient(e, "s3")
 	if err != nil {
-		return nil, fmt.Errorf("write to bucket %s: %w", name, err)
+		return nil, fmt.Errorf("use bucket %s: %w", name, err)
 	}
 	b := &Bucket{client: client, name: name,
 		base: url.URL{Scheme: "https", Host: name + "." + client.Host(), Path: "/" + prefix}}
@@ -65,16 +66,48 @@ func (b *Bucket) PutNew(ctx context.Context, key string, data []byte) error {
 }
 
 func (b *Bucket) put(ctx context.Context, key string, data []byte) error {
-	target := b.base
-	target.Path += key
-	target.RawPath = httpbinding.EscapePath(target.Path, false)
-	answer, err := b.client.Send(ctx, http.MethodPut, &target, http.Header{"If-None-Match": {"*"}}, data)
+	answer, err := b.client.Send(ctx, http.MethodPut, b.at(key), http.Header{"If-None-Match": {"*"}}, data)
 	if err != nil {
 		return err
 	}
 	if answer.Code < 300 || answer.Code == http.StatusPreconditionFailed {
 		return nil
 	}
+	return fault(answer)
+}
+
+// MaxRange is the longest range that ReadRange reads, in bytes.
+const MaxRange = awsenv.MaxAnswer
+
+// ReadRange reads n bytes of an object from an offset on: fewer only if the object ends there.
+func (b *Bucket) ReadRange(ctx context.Context, key string, from, n int64) (data []byte, err error) {
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", from, from+n-1)}}
+	err = policy.Do(ctx, func(ctx context.Context) error {
+		answer, err := b.client.Send(ctx, http.MethodGet, b.at(key), header, nil)
+		switch {
+		case err != nil:
+			return err
+		case answer.Code != http.StatusPartialContent:
+			return fault(answer)
+		}
+		data = answer.Body
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read %s of bucket %s from byte %d: %w", key, b.name, from, err)
+	}
+	return data, nil
+}
+
+// at is an object's address.
+func (b *Bucket) at(key string) *url.URL {
+	target := b.base
+	target.Path += key
+	target.RawPath = httpbinding.EscapePath(target.Path, false)
+	return &target
+}
+
+func fault(answer *awsenv.Answer) error {
 	return &retry.StatusError{Code: answer.Code, Status: answer.Status, Service: codeOf(answer.Body)}
 }
 

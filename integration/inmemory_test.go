@@ -1,0 +1,277 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/inmemory"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
+)
+
+// artifactFolder is a store of model versions.
+type artifactFolder string
+
+// ReadRange reads a part of a file.
+func (f artifactFolder) ReadRange(_ context.Context, key string, from, n int64) ([]byte, error) {
+	file, err := os.Open(filepath.Join(string(f), filepath.FromSlash(key)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was read only
+	return io.ReadAll(io.NewSectionReader(file, from, n))
+}
+
+// mustKeep writes versions as train does.
+func mustKeep(t *testing.T, versions ...*modelversion.Version) artifactFolder {
+	t.Helper()
+	folder := t.TempDir()
+	repo := commit.NewRepository(objectstore.NewFolder(folder), "model")
+	for _, v := range versions {
+		if v == nil {
+			continue
+		}
+		if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return artifactFolder(folder)
+}
+
+// mustBringIn brings the versions that answer into memory.
+func mustBringIn(t *testing.T, s *inmemory.Store, want ...string) {
+	t.Helper()
+	if _, err := s.Traffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for s.Step(t.Context()) {
+	}
+	if slices.Sort(want); !slices.Equal(s.Held(), want) {
+		t.Fatalf("in memory: %v, want %v", s.Held(), want)
+	}
+}
+
+// TestMemoryConforms holds the memory to the answers that every store of package recommend gives.
+func TestMemoryConforms(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	recommendtest.Conformance(t, func(t *testing.T, s recommendtest.Setup) recommendtest.Conformer {
+		dsn := stack.mustVectorDatabase(t)
+		db := mustVectorStore(t, dsn)
+		mustGoLive(t, db, s.Live)
+		want := []string{s.Live.ID}
+		if s.Canary != nil {
+			want = append(want, s.Canary.ID)
+			if _, err := db.Load(t.Context(), s.Canary); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustSay(t, dsn, s.State)
+		store := inmemory.New(db, mustKeep(t, s.Live, s.Canary), math.MaxInt64, slog.New(slog.DiscardHandler))
+		mustBringIn(t, store, want...)
+		return store
+	})
+}
+
+// TestMemoryFollowsTheDatabase takes random steps: transactions that write the state overlap and end in
+// any order, the state is forgotten, versions go live, become a canary and go. After each step the
+// memory answers what the database answers at that moment.
+func TestMemoryFollowsTheDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	db := mustVectorStore(t, dsn)
+	rng := rand.New(rand.NewPCG(18, 5))
+	versions := []*modelversion.Version{randomVersion("m770000000000001", 1, 80, 12, 6),
+		randomVersion("m770000000000002", 2, 70, 12, 9)}
+	recommendtest.AddNeighbours(versions[1], 3, 9)
+	versions[1].Solver.SimilarWeight = 0.2
+	for _, v := range versions {
+		if _, err := db.Load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := walk{t: t, rng: rng, db: db, versions: versions, conn: mustVectorConn(t, dsn)}
+	for range 3 {
+		w.writers = append(w.writers, &writer{conn: mustVectorConn(t, dsn)})
+	}
+	if err := db.Promote(t.Context(), versions[0].ID, byTest); err != nil {
+		t.Fatal(err)
+	}
+	w.memory = inmemory.New(db, mustKeep(t, versions...), math.MaxInt64, slog.New(slog.DiscardHandler))
+	for n := range 150 {
+		did := w.step(n)
+		w.compare(fmt.Sprintf("step %d: %s", n, did))
+	}
+	if w.fromMemory < 100 {
+		t.Errorf("the memory answered %d times only", w.fromMemory)
+	}
+}
+
+// writer writes state in a transaction that stays open.
+type writer struct {
+	conn   *pgx.Conn
+	tx     pgx.Tx
+	locked []string
+}
+
+type walk struct {
+	t          *testing.T
+	rng        *rand.Rand
+	db         *vectorstore.Store
+	memory     *inmemory.Store
+	versions   []*modelversion.Version
+	conn       *pgx.Conn
+	writers    []*writer
+	fromMemory int
+}
+
+func (w *walk) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// step changes something.
+func (w *walk) step(n int) string {
+	t, ctx := w.t, w.t.Context()
+	by := w.writers[w.rng.IntN(len(w.writers))]
+	switch w.rng.IntN(12) {
+	case 0:
+		if slices.ContainsFunc(w.writers, func(o *writer) bool { return o.tx != nil }) {
+			return "nothing: somebody writes"
+		}
+		_, err := w.conn.Exec(ctx, []string{`DELETE FROM kindred.product_state`, `TRUNCATE kindred.product_state`}[n%2])
+		w.must(err)
+		return "forgot the state"
+	case 1:
+		if err := w.db.Promote(ctx, w.versions[n%2].ID, byTest); err != nil {
+			return "no promotion: " + err.Error()
+		}
+		return "promoted"
+	case 2:
+		if err := w.db.StartCanary(ctx, w.versions[n%2].ID, 0.5, byTest); err != nil {
+			return "no canary: " + err.Error()
+		}
+		return "a canary"
+	case 3, 4, 5:
+		if by.tx == nil {
+			return "nothing: nobody writes"
+		}
+		w.must(by.tx.Commit(ctx))
+		by.tx, by.locked = nil, nil
+		return "committed"
+	case 6, 7:
+		for w.memory.Step(ctx) {
+		}
+		return "loaded"
+	}
+	code := w.versions[0].Items[w.rng.IntN(80)].Code
+	for _, other := range w.writers {
+		if other != by && slices.Contains(other.locked, code) {
+			return "nothing: it is locked"
+		}
+	}
+	if by.tx == nil {
+		tx, err := by.conn.Begin(ctx)
+		w.must(err)
+		by.tx = tx
+	}
+	by.locked = append(by.locked, code)
+	values := map[vectorstore.Field]any{vectorstore.FieldAvailable: w.rng.IntN(2) == 0}
+	switch w.rng.IntN(4) {
+	case 0:
+		values[vectorstore.FieldAvailable] = nil
+	case 1:
+		values[vectorstore.FieldHidden] = w.rng.IntN(2) == 0
+	}
+	_, err := vectorstore.WriteProducts(ctx, by.tx, []vectorstore.ProductWrite{{ID: code,
+		Order: vectorstore.Order{At: time.UnixMicro(int64(n))}, Values: values}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "wrote " + code
+}
+
+// compare asks both.
+func (w *walk) compare(did string) {
+	t, ctx := w.t, w.t.Context()
+	t.Helper()
+	traffic, err := w.memory.Traffic(ctx)
+	w.must(err)
+	now := time.Now()
+	for _, m := range []*recommend.Model{traffic.Live, traffic.Canary} {
+		if m == nil {
+			continue
+		}
+		if slices.Contains(w.memory.Held(), m.Version) {
+			w.fromMemory++
+		}
+		v := w.versions[slices.IndexFunc(w.versions, func(v *modelversion.Version) bool { return v.ID == m.Version })]
+		customer := v.Customers[w.rng.IntN(len(v.Customers))].ID
+		searches := []recommend.Search{{Limit: 100, At: now}, {Limit: 12, At: now, Customer: &customer,
+			Vector: v.Customers[0].Vector, Exclude: []string{v.Items[3].Code}}}
+		if v.Near != nil {
+			searches[1].Added = v.Near.Customers[w.rng.IntN(len(v.Customers))]
+		}
+		neighbours := []recommend.Neighbours{{Code: v.Items[w.rng.IntN(len(v.Items))].Code, Limit: 7}}
+		candidates, similar, err := w.memory.Retrieve(ctx, m, searches, neighbours)
+		w.must(err)
+		wantCandidates, wantSimilar, err := w.db.Retrieve(ctx, m, searches, neighbours)
+		w.must(err)
+		if diff := unlike(candidates, wantCandidates, func(c recommend.Candidate) (string, float32) {
+			return c.Code, c.Score
+		}); diff != "" {
+			t.Fatalf("%s: %s", did, diff)
+		}
+		if diff := unlike(similar, wantSimilar, func(s recommend.Similar) (string, float32) {
+			return s.Code, s.Distance
+		}); diff != "" {
+			t.Fatalf("%s: similar products: %s", did, diff)
+		}
+		codes := []string{v.Items[1].Code, "unknown"}
+		got, err := w.memory.Lookup(ctx, m, codes, []string{customer})
+		w.must(err)
+		want, err := w.db.Lookup(ctx, m, codes, []string{customer})
+		w.must(err)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%s: found %v\nwant %v", did, got, want)
+		}
+	}
+}
+
+// unlike is the first difference of lists, but for rounding.
+func unlike[T any](got, want [][]T, of func(T) (string, float32)) string {
+	for i := range want {
+		if len(got[i]) != len(want[i]) {
+			return fmt.Sprintf("%d found, want %d", len(got[i]), len(want[i]))
+		}
+		for k := range want[i] {
+			code, score := of(got[i][k])
+			wantCode, wantScore := of(want[i][k])
+			if math.Abs(float64(score-wantScore)) > 1e-5 || code != wantCode && math.Abs(float64(score-wantScore)) > 1e-6 {
+				return fmt.Sprintf("at %d %s %g, want %s %g", k, code, score, wantCode, wantScore)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,303 @@
+// Package inmemory keeps the products of the versions that answer in the memory of the process, and
+// answers from there; customers and the state of products stay in the vector database. It owns the
+// choice between memory and database, the loading of a version's files, and the memory that they may
+// take. What it does not have in memory, or not yet, the vector database answers as ever. It decides
+// nothing of what is recommended (package recommend), and compares no vectors (package scan).
+package inmemory
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"kindred/internal/platform/text"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/scan"
+	"kindred/internal/serving/vectorstore"
+)
+
+// database is the vector database. Package vectorstore documents the methods.
+type database interface {
+	Traffic(ctx context.Context) (recommend.Traffic, error)
+	TrafficSince(ctx context.Context, since vectorstore.Since) (recommend.Traffic, vectorstore.Changes, error)
+	State(ctx context.Context, since vectorstore.Since) (vectorstore.Changes, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error)
+	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
+	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
+	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
+	CanaryFailed(ctx context.Context, version string, fault error) error
+}
+
+var _ database = (*vectorstore.Store)(nil)
+
+// files are those of model versions. A read may return fewer bytes only at the end of a file.
+type files interface {
+	ReadRange(ctx context.Context, key string, from, n int64) ([]byte, error)
+}
+
+// trafficTime bounds a question that several callers wait for, none of whom may end it.
+const trafficTime = 5 * time.Second
+
+// Store is the store that package recommend answers from. It is safe for concurrent use. Somebody must
+// call Step or Run, or nothing comes into memory.
+type Store struct {
+	database database
+	loader   *loader
+	wake     chan struct{} // asks Run to look again
+
+	reading sync.Mutex // is held while the state is read: readings are noted in their order
+
+	mu      sync.Mutex
+	held    map[string]*held   // the versions in memory; an entry is replaced, never changed
+	wanted  []*recommend.Model // the versions that answer: live, canary
+	refused map[string]bool    // of these, the ones that do not fit
+	next    *turn              // the question that callers wait for which come now; nil: none
+	// Which products can be bought, where it was said, while anything is held.
+	since vectorstore.Since
+	state map[string]bool
+}
+
+// held is a version in memory.
+type held struct {
+	index *scan.Index
+	shown []bool // which products can be bought
+	bytes int64
+}
+
+// New makes a store that holds versions of up to budget bytes in all.
+func New(db *vectorstore.Store, from files, budget int64, log *slog.Logger) *Store {
+	return newStore(db, from, budget, log, time.Now)
+}
+
+func newStore(db database, from files, budget int64, log *slog.Logger, now func() time.Time) *Store {
+	return &Store{database: db, wake: make(chan struct{}, 1), held: map[string]*held{}, refused: map[string]bool{},
+		loader: newLoader(db, from, budget, log, now)}
+}
+
+// turn is one reading of traffic and state, for everybody who asks before it begins.
+type turn struct {
+	done    chan struct{}
+	traffic recommend.Traffic
+	err     error
+}
+
+// Traffic returns the versions that answer. While anything is held, it also reads what has changed in
+// the state of products. Callers that come together share a question.
+func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	s.mu.Lock()
+	if len(s.held) == 0 {
+		s.mu.Unlock()
+		traffic, err := s.database.Traffic(ctx)
+		if err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.note(traffic)
+		}
+		return traffic, err
+	}
+	t := s.next
+	if t == nil {
+		t = &turn{done: make(chan struct{})}
+		s.next = t
+		go s.read(context.WithoutCancel(ctx), t)
+	}
+	s.mu.Unlock()
+	select {
+	case <-t.done:
+		return t.traffic, t.err
+	case <-ctx.Done():
+		return recommend.Traffic{}, ctx.Err()
+	}
+}
+
+// read takes a turn when the one before has ended.
+func (s *Store) read(ctx context.Context, t *turn) {
+	defer close(t.done)
+	ctx, cancel := context.WithTimeout(ctx, trafficTime)
+	defer cancel()
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.mu.Lock()
+	s.next = nil // who comes from now on asks again
+	since := s.since
+	s.mu.Unlock()
+	var changes vectorstore.Changes
+	t.traffic, changes, t.err = s.database.TrafficSince(ctx, since)
+	if t.err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apply(changes)
+	s.note(t.traffic)
+}
+
+// note remembers which versions answer, and lets go of the others.
+func (s *Store) note(traffic recommend.Traffic) {
+	wanted := []*recommend.Model{traffic.Live}
+	if traffic.Canary != nil && traffic.CanaryFault == nil {
+		wanted = append(wanted, traffic.Canary)
+	}
+	if !slices.EqualFunc(wanted, s.wanted, func(a, b *recommend.Model) bool { return a.Version == b.Version }) {
+		clear(s.refused)
+	}
+	s.wanted = wanted
+	maps.DeleteFunc(s.held, func(version string, _ *held) bool {
+		return !slices.ContainsFunc(s.wanted, func(m *recommend.Model) bool { return m.Version == version })
+	})
+	if len(s.held) == 0 {
+		s.since, s.state = vectorstore.Since{}, nil
+	}
+}
+
+// apply brings what is known of the products up to date.
+func (s *Store) apply(c vectorstore.Changes) {
+	if len(s.held) == 0 { // nothing is known any more
+		return
+	}
+	s.since = c.Next
+	if c.Whole {
+		s.state = make(map[string]bool, len(c.Shown))
+	}
+	for code, shown := range c.Shown {
+		if shown == nil {
+			delete(s.state, code)
+		} else {
+			s.state[code] = *shown
+		}
+	}
+	if len(c.Shown) == 0 && !c.Whole {
+		return
+	}
+	for version, h := range s.held {
+		changed := &held{index: h.index, bytes: h.bytes}
+		if c.Whole {
+			changed.shown = h.index.Shown(s.state)
+		} else {
+			changed.shown = slices.Clone(h.shown)
+			for code, shown := range c.Shown {
+				can, known := h.index.Stock(code)
+				if shown != nil {
+					can = *shown
+				}
+				if known {
+					h.index.Show(changed.shown, code, can)
+				}
+			}
+		}
+		s.held[version] = changed
+	}
+}
+
+// Held lists the versions in memory, sorted.
+func (s *Store) Held() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.held))
+}
+
+func (s *Store) of(m *recommend.Model) *held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held[m.Version]
+}
+
+// Lookup finds products in memory and customers in the database.
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error) {
+	h := s.of(m)
+	if h == nil {
+		return s.database.Lookup(ctx, m, codes, customers)
+	}
+	if err := checkText(codes...); err != nil {
+		return recommend.Lookup{}, err
+	}
+	found := recommend.Lookup{}
+	if len(customers) > 0 {
+		var err error
+		if found, err = s.database.Lookup(ctx, m, nil, customers); err != nil {
+			return found, err
+		}
+	}
+	found.Items = h.index.Lookup(codes)
+	return found, ctx.Err()
+}
+
+// Retrieve compares the products in memory. What customers have rated comes from the database.
+func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	h := s.of(m)
+	if h == nil {
+		candidates, similar, err := s.database.Retrieve(ctx, m, searches, neighbours)
+		s.rouse()
+		return candidates, similar, err
+	}
+	var customers []string
+	asked := map[string]bool{}
+	for i := range searches {
+		q := &searches[i]
+		if err := q.Check(m.Solver.Dim); err != nil {
+			return nil, nil, err
+		}
+		if err := checkText(q.Exclude...); err != nil {
+			return nil, nil, err
+		}
+		if q.Customer != nil && !asked[*q.Customer] {
+			asked[*q.Customer] = true
+			customers = append(customers, *q.Customer)
+		}
+	}
+	for _, q := range neighbours {
+		if err := q.Check(); err != nil {
+			return nil, nil, err
+		}
+		if err := checkText(q.Code); err != nil {
+			return nil, nil, err
+		}
+	}
+	var rated map[string][]vectorstore.Rated
+	if len(customers) > 0 {
+		var err error
+		if rated, err = s.database.Rated(ctx, m, customers); err != nil {
+			return nil, nil, err
+		}
+	}
+	hidden := make([][]int32, len(searches))
+	for i := range searches {
+		if searches[i].Customer != nil {
+			hidden[i] = hides(rated[*searches[i].Customer], searches[i].At)
+		}
+	}
+	candidates, similar := h.index.Retrieve(searches, hidden, neighbours, h.shown)
+	return candidates, similar, ctx.Err()
+}
+
+// hides are the products that stay hidden at a time.
+func hides(rated []vectorstore.Rated, at time.Time) []int32 {
+	items, now := make([]int32, 0, len(rated)), at.UnixMicro()
+	for _, r := range rated {
+		if r.Until > now {
+			items = append(items, r.Item)
+		}
+	}
+	return items
+}
+
+// CanaryFailed tells the database.
+func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) error {
+	return s.database.CanaryFailed(ctx, version, fault)
+}
+
+// checkText refuses what the database refuses as text.
+func checkText(texts ...string) error {
+	for _, t := range texts {
+		if text.Check(t, text.NoLimit) != nil {
+			return &recommend.RefusedError{Reason: "SQLSTATE 22021"}
+		}
+	}
+	return nil
+}

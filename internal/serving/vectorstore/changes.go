@@ -1,0 +1,137 @@
+package vectorstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"kindred/internal/serving/recommend"
+)
+
+// Since is how far a reader of product_state has come. The zero value is the beginning.
+type Since struct {
+	generation  string // the transaction that last deleted rows
+	transaction string // the oldest one that was running: a number
+}
+
+// Changes are what was written to product_state since a reader looked last.
+type Changes struct {
+	// Whole says that this is all there is: what the reader knew before is forgotten.
+	Whole bool
+	// Shown says of products whether they can be bought; nil: only a version's own stock says it. A reader
+	// may be told again what it knows already.
+	Shown map[string]*bool
+	Next  Since
+}
+
+// changesSQL has two bounds, because the planner takes one alone for a third of the table, and reads all
+// of it. No row that can be seen lies beyond the second one.
+const changesSQL = `SELECT k.generation::text, pg_snapshot_xmin(pg_current_snapshot())::text, c.ids, c.shown
+	FROM kindred.catalogue k, LATERAL (
+		SELECT array_agg(s.id) AS ids, array_agg(s.available AND NOT s.hidden) AS shown FROM kindred.product_state s
+		WHERE s.transaction >= CASE WHEN k.generation::text = $1 THEN $2::text::xid8 ELSE '0' END
+			AND s.transaction < pg_snapshot_xmax(pg_current_snapshot())) c`
+
+// TrafficSince is Traffic, with what has changed in the state of products, in one round trip. Calls that
+// overlap see the database at different moments: what the earlier one tells must not be noted after what
+// the later one does. Errors: ErrNotMigrated too.
+func (s *Store) TrafficSince(ctx context.Context, since Since) (recommend.Traffic, Changes, error) {
+	var p traffic
+	var c Changes
+	var batch pgx.Batch
+	batch.Queue(trafficSQL).QueryRow(p.scan)
+	batch.Queue(changesSQL, since.generation, since.from()).QueryRow(func(row pgx.Row) error { return c.scan(row, since) })
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return recommend.Traffic{}, c, trafficFault(err)
+	}
+	found, err := p.models(ctx, s.current)
+	return found, c, err
+}
+
+// State is all of TrafficSince but the traffic.
+func (s *Store) State(ctx context.Context, since Since) (c Changes, err error) {
+	err = c.scan(s.pool.QueryRow(ctx, changesSQL, since.generation, since.from()), since)
+	if err != nil {
+		return c, fmt.Errorf("read the state of products: %w", unmigrated(err))
+	}
+	return c, nil
+}
+
+func (since Since) from() string {
+	if since.transaction == "" {
+		return "0"
+	}
+	return since.transaction
+}
+
+func (c *Changes) scan(row pgx.Row, since Since) error {
+	var ids []string
+	var shown []*bool
+	if err := row.Scan(&c.Next.generation, &c.Next.transaction, &ids, &shown); err != nil {
+		return err
+	}
+	c.Whole = c.Next.generation != since.generation
+	c.Shown = make(map[string]*bool, len(ids))
+	for i, id := range ids {
+		c.Shown[id] = shown[i]
+	}
+	return nil
+}
+
+// Rated is a product that a customer has rated or bought, by its number, and until when that hides it, in
+// unix microseconds.
+type Rated struct {
+	Item  int32
+	Until int64
+}
+
+// Numbered says whether the version's products have numbers: whether Rated can tell what it knows.
+// Products is how many there are.
+func (s *Store) Numbered(ctx context.Context, version string) (products int, numbered bool, err error) {
+	m, err := s.model(ctx, version)
+	if err != nil {
+		return 0, false, err
+	}
+	return m.items, m.form == formDense, nil
+}
+
+// Rated reads what customers have rated, those that the version knows, in one round trip. It is for
+// versions that are Numbered. Errors: ErrVersionGone.
+func (s *Store) Rated(ctx context.Context, live *recommend.Model, customers []string) (map[string][]Rated, error) {
+	m, err := s.model(ctx, live.Version)
+	if err != nil {
+		return nil, err
+	}
+	until := `NULL::bigint[]`
+	if m.until {
+		until = `ARRAY(SELECT CASE WHEN isfinite(r.until) THEN (extract(epoch FROM r.until) * 1000000)::bigint
+			WHEN r.until < now() THEN 0 END FROM ` + m.schema + `.rated r WHERE r.customer = c.key ORDER BY r.item)`
+	}
+	var batch pgx.Batch
+	found := make(map[string][]Rated, len(customers))
+	batch.Queue(`SELECT c.id, ARRAY(SELECT r.item FROM `+m.schema+`.rated r WHERE r.customer = c.key ORDER BY r.item), `+
+		until+` FROM `+m.schema+`.customer c WHERE c.id = ANY($1)`, customers).Query(func(rows pgx.Rows) error {
+		var id string
+		var items []int32
+		var untils []*int64
+		_, err := pgx.ForEachRow(rows, []any{&id, &items, &untils}, func() error {
+			rated := make([]Rated, len(items))
+			for i, item := range items {
+				rated[i] = Rated{item, math.MaxInt64}
+				if m.until && untils[i] != nil {
+					rated[i].Until = *untils[i]
+				}
+			}
+			found[id] = rated
+			return nil
+		})
+		return err
+	})
+	if err := m.send(ctx, s.pool, &batch); err != nil {
+		s.forget(err, live.Version)
+		return nil, fmt.Errorf("look up what %d customers have rated: %w", len(customers), err)
+	}
+	return found, nil
+}
