@@ -8,6 +8,8 @@ locals {
   # How long exports for Spark stay (envconfig.FitsDays) is written once, for the local stack too.
   fits = jsondecode(file("${path.module}/../../localstack/settings/settings.json")).buckets.artifacts.expire
 
+  zip_suffix = var.function_architecture == "arm64" ? "" : "-${var.function_architecture}" # terraform/tf/promotion/pack.go
+
   source_database = var.existing_source_database != null ? var.existing_source_database : merge(module.source_database[0].database, { secret_kms_key_arn = null })
   vector_database = module.vector_database.database
 
@@ -214,7 +216,7 @@ module "recommend" {
   vector_database        = local.functions_database
   vpc                    = local.functions_vpc
   alias                  = "live"
-  function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend.zip", reserved_concurrency = var.function_concurrency }
+  function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
   mapping                = var.mapping
   environment            = merge(local.functions_environment, local.shared_stream)
 }
@@ -229,7 +231,7 @@ module "serve" {
   vector_database  = local.functions_database
   vpc              = local.functions_vpc
   alias            = "live"
-  function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve.zip", reserved_concurrency = var.function_concurrency }
+  function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
   callers          = var.serve_callers
   environment      = local.functions_environment
 }

@@ -112,7 +112,7 @@ variable "vector_instance_class" {
 }
 
 variable "package_dir" {
-  description = "Folder that `make package` filled: recommend.zip, serve.zip, glue/launcher.py, glue/etl, glue/als.py, glue/train, glue/rds-ca.pem."
+  description = "Folder that `make package` filled: recommend.zip, serve.zip, the same for x86_64 (recommend-x86_64.zip, serve-x86_64.zip), glue/launcher.py, glue/etl, glue/als.py, glue/train, glue/rds-ca.pem."
   type        = string
 }
 
@@ -216,6 +216,17 @@ variable "function_concurrency" {
   description = "Largest number of instances of each function at once. This also limits the vector database's connections. -1 reserves none: a new account may run only 10 instances, and AWS does not let it reserve any of them."
   type        = number
   default     = 20
+}
+
+variable "function_architecture" {
+  description = "Processors of the functions: arm64, or x86_64, which has vector instructions to compare a large catalogue in memory."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.function_architecture)
+    error_message = "function_architecture must be arm64 or x86_64."
+  }
 }
 
 variable "memory_share" {

@@ -24,8 +24,11 @@ const (
 	rdsCAFile = "rds-ca.pem" // in each package; the DSNs of terraform/aws contain its path
 )
 
+// architectures are the processors that functions are built for, with what their zips' names have for it.
+var architectures = map[string]string{"arm64": "", "amd64": "-x86_64"}
+
 // Package builds everything that is deployed from the sources in dir into folder: two zips for
-// Lambda, the image of the batch programs, the launchers and the programs for Glue, and their hashes.
+// Lambda and each architecture, the image of the batch programs, the launchers and the programs for Glue, and their hashes.
 // The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities. It may be
 // nil; then terraform/aws does not plan, because nothing could verify its databases.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
@@ -39,12 +42,14 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	files := map[string][]byte{}
 	var err error
 	for _, name := range []string{"recommend", "serve"} {
-		program, err := artifact.Compile(ctx, dir, "./lambdas/"+name, "linux", "arm64")
-		if err != nil {
-			return err
-		}
-		if files[name+".zip"], err = artifact.Pack(program, more); err != nil {
-			return fmt.Errorf("package %s: %w", name, err)
+		for processor, suffix := range architectures {
+			program, err := artifact.Compile(ctx, dir, "./lambdas/"+name, "linux", processor)
+			if err != nil {
+				return err
+			}
+			if files[name+suffix+".zip"], err = artifact.Pack(program, more); err != nil {
+				return fmt.Errorf("package %s: %w", name, err)
+			}
 		}
 	}
 	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}

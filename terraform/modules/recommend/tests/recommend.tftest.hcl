@@ -106,7 +106,7 @@ run "reads_versions_where_it_is_told_to" {
   }
 
   assert {
-    condition     = local.memory == { ARTIFACTS_BUCKET = "artifacts", MEMORY_SHARE = "0.25" }
+    condition     = local.memory["ARTIFACTS_BUCKET"] == "artifacts" && local.memory["MEMORY_SHARE"] == "0.25"
     error_message = "the function must learn where the versions are, and how much of them it may hold"
   }
 }
