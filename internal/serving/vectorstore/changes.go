@@ -1,9 +1,11 @@
 package vectorstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -66,6 +68,9 @@ func (since Since) from() string {
 	return since.transaction
 }
 
+// before compares transactions: decimal numbers without leading zeros.
+func before(a, b string) bool { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) < 0 }
+
 func (c *Changes) scan(row pgx.Row, since Since) error {
 	var ids []string
 	var shown []*bool
@@ -73,6 +78,9 @@ func (c *Changes) scan(row pgx.Row, since Since) error {
 		return err
 	}
 	c.Whole = c.Next.generation != since.generation
+	if before(c.Next.transaction, since.from()) { // the database was restored: look at everything next time
+		c.Next = Since{}
+	}
 	c.Shown = make(map[string]*bool, len(ids))
 	for i, id := range ids {
 		c.Shown[id] = shown[i]

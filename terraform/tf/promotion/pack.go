@@ -28,9 +28,10 @@ const (
 var architectures = map[string]string{"arm64": "", "amd64": "-x86_64"}
 
 // Package builds everything that is deployed from the sources in dir into folder: two zips for
-// Lambda and each architecture, the image of the batch programs, the launchers and the programs for Glue, and their hashes.
-// The same sources give the same bytes. rdsCA is RDS's bundle of certificate authorities. It may be
-// nil; then terraform/aws does not plan, because nothing could verify its databases.
+// Lambda and each architecture, the image of the batch programs, the launchers and the programs for
+// Glue, and their hashes. The same sources give the same bytes. rdsCA is RDS's bundle of certificate
+// authorities. It may be nil; then terraform/aws does not plan, because nothing could verify its
+// databases.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
