@@ -134,6 +134,10 @@ func (b *builder) exec(statement string) error {
 	return err
 }
 
+// collations are those of the tables in turn, and others in each version: a shop that was upgraded for
+// years has several.
+var collations = []string{"utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb4_general_ci"}
+
 func (b *builder) makeTables() error {
 	// Some systems declare zero dates as defaults, and ours must read as the literals that we write.
 	err := b.exec("SET SESSION sql_mode = 'NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', foreign_key_checks = 0, " +
@@ -157,11 +161,12 @@ func (b *builder) makeTables() error {
 	if err := t.Execute(&out, nil); err != nil {
 		return fmt.Errorf("write the tables of %s: %w", b.system.name, err)
 	}
-	for statement := range strings.SplitSeq(out.String(), ";\n") {
+	for i, statement := range strings.Split(out.String(), ";\n") {
 		if statement = strings.TrimSpace(statement); statement == "" {
 			continue
 		}
-		if err := b.exec(statement + " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"); err != nil {
+		collation := collations[(i+b.at)%len(collations)]
+		if err := b.exec(statement + " DEFAULT CHARACTER SET utf8mb4 COLLATE " + collation); err != nil {
 			if strings.Contains(err.Error(), "already exists") {
 				return fmt.Errorf("%w: %w", ErrNotEmpty, err)
 			}

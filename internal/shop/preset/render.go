@@ -376,6 +376,8 @@ func (p *page) functions() template.FuncMap {
 			}
 			return expr
 		},
+		// text can be compared with a column of any other collation: a shop's tables may have several
+		"text":     func(expr string) string { return "CONVERT(" + expr + " USING utf8mb4) COLLATE utf8mb4_unicode_ci" },
 		"jsonone":  func(expr string) string { return "CAST(JSON_ARRAY(" + expr + ") AS CHAR)" },
 		"jsonlist": p.found.schema.jsonList,
 		"pair":     func(a, b string) []string { return []string{a, b} },

@@ -83,7 +83,7 @@ JOIN {{t "products"}} p ON p.id = r.product_id
 WHERE r.status = 'approved' AND r.rating BETWEEN 1 AND 5
 {{- end}};
 
-{{- define "channel"}}(SELECT w.code FROM {{t "channels"}} w WHERE w.id = {{view "store"}}){{end}}
+{{- define "channel"}}(SELECT {{text "w.code"}} FROM {{t "channels"}} w WHERE w.id = {{view "store"}}){{end}}
 {{- define "quantity"}}(i.qty_ordered - COALESCE(i.qty_canceled, 0) - COALESCE(i.qty_refunded, 0)){{end}}
 {{- define "managed"}}(SELECT a.product_id, MAX(a.boolean_value) AS managed FROM {{t "product_attribute_values"}} a
            WHERE a.attribute_id = (SELECT MIN(e.id) FROM {{t "attributes"}} e WHERE e.code = 'manage_stock') GROUP BY a.product_id){{end}}

@@ -29,7 +29,7 @@ LEFT JOIN {{t "sylius_product_channels"}} h ON h.product_id = p.id AND h.channel
 {{- if has "sylius_channel_pricing" "product_variant_id" "channel_code" "price"}}
 LEFT JOIN (SELECT a.product_id, MIN(b.price) AS price
            FROM {{t "sylius_product_variant"}} a JOIN {{t "sylius_channel_pricing"}} b ON b.product_variant_id = a.id
-           WHERE b.channel_code = (SELECT q.code FROM {{t "sylius_channel"}} q WHERE q.id = {{view "store"}})
+           WHERE b.channel_code = (SELECT {{text "q.code"}} FROM {{t "sylius_channel"}} q WHERE q.id = {{view "store"}})
            GROUP BY a.product_id) r ON r.product_id = p.id
 {{- end}}
 {{- if and (has "sylius_product_taxon" "product_id" "taxon_id") (has "sylius_taxon_translation" "translatable_id" "locale" "name")}}
