@@ -176,9 +176,12 @@ func whole(t *testing.T, s string) int {
 	return int(f)
 }
 
-// money reads a decimal with two places.
+// money reads a decimal with two places; "" is none.
 func money(t *testing.T, s string) string {
 	t.Helper()
+	if s == "" {
+		return ""
+	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil {
 		t.Fatalf("%q is no price", s)

@@ -21,7 +21,7 @@ type ProductRow struct {
 	ID, Name   string
 	Categories []string // sorted; nil: none
 	Brand      string
-	Price      string // two decimals
+	Price      string // two decimals; "": none
 	Available  bool
 }
 
@@ -52,6 +52,9 @@ func (p *Plan) Expect(v View) Expected {
 		row := ProductRow{ID: ids.product(i), Name: q.Names[v.Language], Price: fmt.Sprintf("%d.%02d", q.Cents/100,
 			q.Cents%100),
 			Available: q.Enabled && (!q.Counted || q.Stock > 0)}
+		if q.Unpriced {
+			row.Price = ""
+		}
 		if system.brands {
 			row.Brand = q.Brand
 		}

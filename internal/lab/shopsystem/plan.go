@@ -47,6 +47,7 @@ type traits struct {
 	stores    bool // two stores in one database
 	languages bool // names in two languages
 	disabled  bool
+	unpriced  bool // products that nobody can buy, because they have no price
 	uncounted bool // products whose stock is not counted
 	refunds   bool // of single lines
 	reviews   bool
@@ -60,6 +61,7 @@ type Product struct {
 	Brand      string
 	Cents      int64
 	Enabled    bool
+	Unpriced   bool
 	Counted    bool // its stock is counted
 	Stock      int
 	Variants   int // 0: it is sold as it is
@@ -184,6 +186,7 @@ func (p *Plan) product(r *rand.Rand, i int) Product {
 		q.Categories = append(q.Categories, second)
 	}
 	q.Enabled = !p.traits.disabled || disabled > 0.05
+	q.Unpriced = !q.Enabled && i%2 == 0 && p.traits.unpriced
 	if empty < 0.05 {
 		q.Stock = 0
 	}

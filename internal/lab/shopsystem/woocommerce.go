@@ -10,7 +10,7 @@ const (
 	wooLookup    = "4"
 	wooOrders    = "8"
 	wooNoLookups = "9-no-analytics" // the analytics tables are there and empty
-	// the analytics tables were filled from the middle of the orders on
+	// the analytics tables lack the first orders
 	wooLate = "9-late-analytics"
 	// the order tables were filled up to the middle of the orders, and are not in use
 	wooPosts = "9-posts"
@@ -33,8 +33,8 @@ func woocommerce() system {
 		name: "woocommerce", versions: []string{"3", wooLookup, wooOrders, wooNoLookups, wooLate, wooPosts, wooWPML,
 			wooPolylang, "10"}, prefix: "wp_",
 		prefixed: true, brands: true,
-		traits: traits{guests: true, variants: true, disabled: true, uncounted: true, refunds: true, reviews: true,
-			several: true},
+		traits: traits{guests: true, variants: true, disabled: true, unpriced: true, uncounted: true, refunds: true,
+			reviews: true, several: true},
 		ids: func(p *Plan) identity {
 			session := func(i int) string {
 				if !wooAnalysed(p, i) {
@@ -66,7 +66,7 @@ func wooAnalysed(p *Plan, order int) bool {
 	case "3", wooNoLookups, wooPosts:
 		return false
 	case wooLate:
-		return order >= len(p.Orders)/2
+		return order >= len(p.Orders)/40 // with the refunds, they hold more orders than there are
 	}
 	return true
 }
@@ -92,7 +92,7 @@ func (w *woo) catalogue() {
 	hidden := 0
 	for i, p := range w.Products {
 		id, status := 1+i, "publish"
-		if !p.Enabled {
+		if !p.Enabled && !p.Unpriced {
 			if hidden++; hidden%2 == 0 {
 				status = "draft"
 			} else {
@@ -124,12 +124,28 @@ func (w *woo) catalogue() {
 		case p.Stock == 0:
 			stock = "outofstock"
 		}
+		w.prices(id, p)
 		if w.since(wooLookup) {
-			w.lookup()(id, fmt.Sprintf("SKU-%d", id), amount(p.Cents), amount(p.Cents), quantity, stock)
+			price := amount(p.Cents)
+			if p.Unpriced {
+				price = 0
+			}
+			w.lookup()(id, fmt.Sprintf("SKU-%d", id), price, price, quantity, stock)
 		} else {
 			w.postmeta(id, "_stock_status", stock)
-			w.postmeta(id, "_price", fmt.Sprintf("%d.%02d", p.Cents/100, p.Cents%100))
 		}
+	}
+}
+
+// prices writes a product's price. One with variations has the lowest and the highest of theirs.
+func (w *woo) prices(id int, p Product) {
+	if p.Unpriced {
+		w.postmeta(id, "_price", "")
+		return
+	}
+	w.postmeta(id, "_price", fmt.Sprintf("%d.%02d", p.Cents/100, p.Cents%100))
+	if p.Variants > 0 {
+		w.postmeta(id, "_price", fmt.Sprintf("%d", 99+p.Cents/10))
 	}
 }
 
@@ -315,8 +331,8 @@ func (w *woo) reviews() {
 			"comment_type user_id")
 	meta := w.into("commentmeta", "comment_id meta_key meta_value")
 	for i, r := range w.Reviews {
-		comments(1+i, 1+r.Product, "A", r.At, "", strconv.Itoa(map[bool]int{true: 1}[r.Approved]), "review",
-			wooUser+1+r.Customer)
+		kind := []string{"review", "comment", ""}[i%3] // what it was called over the years
+		comments(1+i, 1+r.Product, "A", r.At, "", strconv.Itoa(map[bool]int{true: 1}[r.Approved]), kind, wooUser+1+r.Customer)
 		meta(1+i, "rating", strconv.Itoa(r.Stars))
 	}
 }

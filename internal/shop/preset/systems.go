@@ -36,6 +36,8 @@ func woocommerce() System {
 			{"3.x or earlier", nil},
 		},
 		variables: []variable{
+			// whether products have their prices in postmeta, where WooCommerce itself reads them: yes
+			{name: "priced", kind: word, hidden: true},
 			// whether Polylang translates the shop: yes
 			{name: "polylang", kind: word, hidden: true},
 			{name: "language", help: "the language of names, where WPML or Polylang translates the shop", kind: word},
@@ -125,7 +127,7 @@ func opencart() System {
 			{"4.1 or later", tables("product_code product_id")},
 			{"4.0", tables("product master_id")},
 			{"3.0", tables("seo_url seo_url_id")},
-			{"2.x or 3.0", nil},
+			{"1.5 to 2.3", nil},
 		},
 		variables: []variable{
 			{name: "store", help: helpStore, kind: number, all: true, fallback: "0"},

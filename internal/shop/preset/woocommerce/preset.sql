@@ -17,13 +17,16 @@ SELECT p.ID AS id,
        k.names AS categories,
        b.name AS brand,
 {{- end}}
-{{- if filled "wc_product_meta_lookup" "product_id" "min_price"}}
+{{- if eq (get "priced") "yes"}}
+       e.price,
+{{- else if filled "wc_product_meta_lookup" "product_id" "min_price"}}
        CAST(l.min_price AS DECIMAL(12, 4)) AS price,
-{{- else if has "postmeta" "post_id" "meta_key" "meta_value"}}
-       CAST(NULLIF(l.price, '') AS DECIMAL(12, 4)) AS price,
 {{- end}}
        {{v "currency"}} AS currency,
        CASE WHEN p.post_status <> 'publish' THEN 0
+{{- if eq (get "priced") "yes"}}
+            WHEN e.price IS NULL THEN 0 -- WooCommerce sells nothing without a price
+{{- end}}
 {{- if $terms}}
             WHEN h.object_id IS NOT NULL THEN 0 -- hidden from the catalogue
 {{- end}}
@@ -39,9 +42,13 @@ FROM {{t "posts"}} p
 {{- if filled "wc_product_meta_lookup" "product_id"}}
 LEFT JOIN {{t "wc_product_meta_lookup"}} l ON l.product_id = p.ID
 {{- else if has "postmeta" "post_id" "meta_key" "meta_value"}}
-LEFT JOIN (SELECT m.post_id, MAX(CASE WHEN m.meta_key = '_stock_status' THEN m.meta_value END) AS stock_status,
-                  MAX(CASE WHEN m.meta_key = '_price' THEN m.meta_value END) AS price
-           FROM {{t "postmeta"}} m WHERE m.meta_key IN ('_stock_status', '_price') GROUP BY m.post_id) l ON l.post_id = p.ID
+LEFT JOIN (SELECT m.post_id, MAX(m.meta_value) AS stock_status
+           FROM {{t "postmeta"}} m WHERE m.meta_key = '_stock_status' GROUP BY m.post_id) l ON l.post_id = p.ID
+{{- end}}
+{{- if eq (get "priced") "yes"}}
+-- a product with variations has the prices of several
+LEFT JOIN (SELECT m.post_id, MIN(CAST(m.meta_value AS DECIMAL(12, 4))) AS price
+           FROM {{t "postmeta"}} m WHERE m.meta_key = '_price' AND m.meta_value <> '' GROUP BY m.post_id) e ON e.post_id = p.ID
 {{- end}}
 {{- if $terms}}
 LEFT JOIN (SELECT d.object_id, {{jsonlist "d.name"}} AS names
@@ -165,7 +172,7 @@ JOIN {{t "commentmeta"}} r ON r.comment_id = m.comment_ID AND r.meta_key = 'rati
 JOIN {{t "posts"}} p ON p.ID = m.comment_post_ID
 {{- template "translated" .}}
 JOIN {{t "posts"}} q ON q.ID = {{template "product" .}} AND q.post_type = 'product' AND q.post_status IN ('publish', 'private', 'draft', 'pending', 'future')
-WHERE m.comment_approved = '1' AND m.comment_type IN ('review', '')
+WHERE m.comment_approved = '1' AND m.comment_type IN ('review', 'comment', '') -- as WooCommerce and WordPress have called a review
 {{- end}};
 
 {{- define "product"}}

@@ -4,13 +4,17 @@
 {{if and (has "term_relationships" "object_id" "term_taxonomy_id") (has "term_taxonomy" "term_taxonomy_id" "term_id" "taxonomy") (has "terms" "term_id" "slug")}}
 SELECT 'yes' FROM {{t "term_taxonomy"}} WHERE taxonomy = 'post_translations' LIMIT 1{{end}}
 
+-- look up: default priced
+{{if has "postmeta" "post_id" "meta_key" "meta_value"}}
+SELECT 'yes' FROM {{t "postmeta"}} WHERE meta_key = '_price' AND meta_value <> '' LIMIT 1{{end}}
+
 -- look up: default language
 {{if has "icl_translations" "element_type" "language_code" "source_language_code"}}
 SELECT language_code FROM {{t "icl_translations"}} WHERE element_type = 'post_product' AND source_language_code IS NULL
 GROUP BY language_code ORDER BY COUNT(*) DESC, language_code LIMIT 1
 {{- else if eq (get "polylang") "yes"}}
 SELECT l.slug FROM {{template "languages" .}}
-ORDER BY {{if has "options" "option_name" "option_value"}}COALESCE((SELECT MAX(o.option_value LIKE CONCAT('%"default_lang";s:', LENGTH(l.slug), ':"', l.slug, '"%'))
+ORDER BY {{if has "options" "option_name" "option_value"}}COALESCE((SELECT MAX({{text "o.option_value"}} LIKE CONCAT('%"default_lang";s:', LENGTH(l.slug), ':"', l.slug, '"%'))
   FROM {{t "options"}} o WHERE o.option_name = 'polylang'), 0) DESC, {{end}}COUNT(*) DESC, l.slug LIMIT 1{{end}}
 {{- define "languages"}}{{t "terms"}} l JOIN {{t "term_taxonomy"}} x ON x.term_id = l.term_id AND x.taxonomy = 'language'
 JOIN {{t "term_relationships"}} r ON r.term_taxonomy_id = x.term_taxonomy_id
@@ -37,11 +41,11 @@ SELECT option_value FROM {{t "options"}} WHERE option_name = 'woocommerce_curren
 SELECT CONCAT('wc-completed,wc-processing,', GROUP_CONCAT(s.status ORDER BY s.status)) FROM (
 SELECT a.status FROM (
 {{- if and $items (has "wc_orders" "id" "type" "status")}}
-SELECT o.status, COUNT(*) AS orders, COUNT(d.date_paid_gmt) AS paid FROM {{t "wc_orders"}} o
+SELECT {{text "o.status"}} AS status, COUNT(*) AS orders, COUNT(d.date_paid_gmt) AS paid FROM {{t "wc_orders"}} o
 LEFT JOIN {{t "wc_order_operational_data"}} d ON d.order_id = o.id WHERE o.type = 'shop_order' GROUP BY o.status
 {{- if has "postmeta" "post_id" "meta_key" "meta_value"}} UNION ALL{{end}}{{end}}
 {{- if has "postmeta" "post_id" "meta_key" "meta_value"}}
-SELECT o.post_status AS status, COUNT(DISTINCT o.ID) AS orders, COUNT(DISTINCT m.post_id) AS paid FROM {{t "posts"}} o
+SELECT {{text "o.post_status"}} AS status, COUNT(DISTINCT o.ID) AS orders, COUNT(DISTINCT m.post_id) AS paid FROM {{t "posts"}} o
 LEFT JOIN {{t "postmeta"}} m ON m.post_id = o.ID AND m.meta_key IN ('_date_paid', '_paid_date') AND m.meta_value <> ''
 WHERE o.post_type = 'shop_order' GROUP BY o.post_status
 {{- end}}) a
@@ -52,9 +56,9 @@ GROUP BY a.status HAVING SUM(a.paid) * 2 > SUM(a.orders)) s{{end}}
 -- look up: default source
 {{- $items := and (has "woocommerce_order_items" "order_item_id" "order_id" "order_item_type") (has "woocommerce_order_itemmeta" "order_item_id" "meta_key" "meta_value")}}
 SELECT s.name FROM (
-{{- if and (has "wc_order_product_lookup" "order_id" "product_id" "product_qty") (has "wc_order_stats" "order_id" "status")}}
+{{- if and (has "wc_order_product_lookup" "order_id" "product_id" "product_qty") (has "wc_order_stats" "order_id" "parent_id" "status")}}
 SELECT 'analytics' AS name, 1 AS place, (SELECT COUNT(DISTINCT l.order_id) FROM {{t "wc_order_product_lookup"}} l
-  JOIN {{t "wc_order_stats"}} h ON h.order_id = l.order_id WHERE h.status IN ({{in "paid"}})) AS orders
+  JOIN {{t "wc_order_stats"}} h ON h.order_id = l.order_id WHERE h.status IN ({{in "paid"}}) AND h.parent_id = 0) AS orders
 UNION ALL{{end}}
 {{- if and $items (has "wc_orders" "id" "type" "status" "customer_id" "parent_order_id" "date_created_gmt")}}
 SELECT 'orders' AS name, {{if has "options" "option_name" "option_value"}}CASE WHEN (SELECT MAX(o.option_value) FROM {{t "options"}} o
