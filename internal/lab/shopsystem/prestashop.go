@@ -2,19 +2,23 @@ package shopsystem
 
 import "strconv"
 
+// prestaStates is the first version in which a product is there before it is saved.
+const prestaStates = "1.7"
+
 // Numbers of PrestaShop's states of an order, and where its own numbers begin.
 const (
 	prestaPaid      = 2
 	prestaDelivered = 5
 	prestaCancelled = 6
 	prestaRefunded  = 7
+	prestaBackorder = 9 // paid, and not valid yet
 	prestaWaiting   = 10
 	prestaGuest     = 700_000
 )
 
 func prestashop() system {
 	return system{
-		name: "prestashop", versions: []string{"1.7", "8", "9"}, prefix: "ps_", prefixed: true, brands: true,
+		name: "prestashop", versions: []string{"1.6", prestaStates, "8", "9"}, prefix: "ps_", prefixed: true, brands: true,
 		traits: traits{guests: true, variants: true, stores: true, languages: true, disabled: true, uncounted: true,
 			refunds: true, reviews: true, several: true},
 		ids: func(*Plan) identity {
@@ -24,6 +28,7 @@ func prestashop() system {
 		write: func(b *builder) {
 			p := &presta{b}
 			p.settings()
+			p.states()
 			p.catalogue()
 			p.people()
 			p.orders()
@@ -64,8 +69,23 @@ func (p *presta) settings() {
 	}
 }
 
+func (p *presta) states() {
+	state := p.into("order_state", "id_order_state logable paid")
+	for _, id := range []int{prestaPaid, prestaDelivered} {
+		state(id, true, true)
+	}
+	for _, id := range []int{prestaCancelled, prestaRefunded, prestaWaiting} {
+		state(id, false, false)
+	}
+	state(prestaBackorder, false, true)
+}
+
 func (p *presta) catalogue() {
-	product := p.into("product", "id_product id_manufacturer reference price active date_add date_upd")
+	columns := "id_product id_manufacturer reference price active date_add date_upd"
+	if p.since(prestaStates) {
+		columns += " state"
+	}
+	product := p.into("product", columns)
 	of := p.into("product_shop", "id_product id_shop price active available_for_order visibility date_add date_upd")
 	name := p.into("product_lang", "id_product id_shop id_lang link_rewrite name")
 	stock := p.into("stock_available", "id_product id_product_attribute id_shop id_shop_group quantity out_of_stock")
@@ -93,18 +113,24 @@ func (p *presta) catalogue() {
 	}
 	for i, q := range p.Products {
 		id := 1 + i
-		product(id, byBrand[q.Brand], "R"+strconv.Itoa(id), amount(q.Cents), q.Enabled, periodEnd, periodEnd)
 		allowed, visibility := 0, "both"
 		if !q.Counted {
 			allowed = 1
 		}
 		active, sold := q.Enabled, true
-		if !q.Enabled { // each of the three ways
+		if !q.Enabled { // each of the ways
 			active, sold = i%3 == 0, i%3 != 1
 			if active {
 				visibility, sold = []string{"none", "both"}[i/3%2], i/3%2 == 0
 			}
 		}
+		values := []any{id, byBrand[q.Brand], "R" + strconv.Itoa(id), amount(q.Cents), q.Enabled, periodEnd, periodEnd}
+		if p.since(prestaStates) {
+			saved := q.Enabled || i%3 != 2
+			active = active || !saved
+			values = append(values, saved)
+		}
+		product(values...)
 		for shop := 1; shop <= 2; shop++ {
 			if q.Store >= 0 && q.Store != shop-1 { // a shop has no row of what it does not sell
 				continue
@@ -164,7 +190,8 @@ func (p *presta) orders() {
 		state, valid := map[State]int{Open: prestaWaiting, Cancelled: prestaCancelled, Refunded: prestaRefunded}[o.State],
 			o.State == Sold
 		if valid {
-			state = []int{prestaPaid, prestaDelivered}[i%2]
+			state = []int{prestaPaid, prestaDelivered, prestaBackorder}[i%3]
+			valid = state != prestaBackorder
 		}
 		order(1+i, 1+o.Store, 1, customer, 1, 1, state, "card", "0000-00-00 00:00:00", "0000-00-00 00:00:00", valid, o.At,
 			o.At)
@@ -173,11 +200,8 @@ func (p *presta) orders() {
 			if p.Products[l.Product].Variants > 0 {
 				attribute = 1 + 100*l.Product + l.Variant
 			}
-			refunded, returned := l.Back, 0
-			if n%2 == 1 {
-				refunded, returned = 0, l.Back
-			}
-			detail(1+i, 1+o.Store, 1+l.Product, attribute, "x", l.Quantity, refunded, returned)
+			returned := []int{0, l.Back, l.Back / 2}[n%3] // after the delivery
+			detail(1+i, 1+o.Store, 1+l.Product, attribute, "x", l.Quantity, l.Back-returned, returned)
 		}
 	}
 }

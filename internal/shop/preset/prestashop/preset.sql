@@ -90,7 +90,11 @@ LEFT JOIN {{t "customer"}} c ON c.id_customer = r.id_customer
 WHERE r.validate = 1{{if has "product_comment" "deleted"}} AND r.deleted = 0{{end}} AND r.grade BETWEEN 1 AND 5
 {{- end}};
 
-{{- define "sold"}}(o.valid = 1
+{{- /* an order that is paid and on backorder is not valid yet */ -}}
+{{- define "sold"}}((o.valid = 1
+{{- if and (has "order_state" "id_order_state" "paid") (has "orders" "current_state")}} OR o.current_state IN (
+  SELECT w.id_order_state FROM {{t "order_state"}} w WHERE w.paid = 1)
+{{- end}})
 {{- if and (has "configuration" "name" "value") (has "orders" "current_state")}}
   AND o.current_state NOT IN (SELECT CAST(g.value AS UNSIGNED) FROM {{t "configuration"}} g
                               WHERE g.name IN ('PS_OS_CANCELED', 'PS_OS_REFUND', 'PS_OS_ERROR') AND g.value IS NOT NULL)
@@ -98,7 +102,8 @@ WHERE r.validate = 1{{if has "product_comment" "deleted"}} AND r.deleted = 0{{en
 {{- define "in-shop"}}{{if and (has "orders" "id_shop") (ne (get "store") "all")}}
   AND o.id_shop = {{v "store"}}{{end}}{{end}}
 {{- define "shop"}}{{view "store"}}{{end}}
-{{- define "quantity"}}(CAST(d.product_quantity AS SIGNED) - CAST(GREATEST(COALESCE(d.product_quantity_refunded, 0), {{if has "order_detail" "product_quantity_return"}}COALESCE(d.product_quantity_return, 0){{else}}0{{end}}) AS SIGNED)){{end}}
+{{- /* a unit that comes back counts as refunded before the delivery and as returned after it, never as both */ -}}
+{{- define "quantity"}}(CAST(d.product_quantity AS SIGNED) - CAST(COALESCE(d.product_quantity_refunded, 0) AS SIGNED){{if has "order_detail" "product_quantity_return"}} - CAST(COALESCE(d.product_quantity_return, 0) AS SIGNED){{end}}){{end}}
 {{- define "customer"}}
 {{- $key := "CONCAT('review-', r.id_product_comment)"}}{{if eq . "o"}}{{$key = "CONCAT('order-', o.id_order)"}}{{end}}
 {{- if has "customer" "is_guest"}}CASE WHEN c.is_guest = 0 THEN c.id_customer END AS customer,
