@@ -7,12 +7,23 @@ import (
 // openVariant is where products begin that are variants of another.
 const openVariant = 500_000
 
+// openOne calls a setting's group so, and names one state of complete orders. openReturned is the first
+// version in which a customer's return has the product's id.
+const (
+	openOne      = "1.5"
+	openReturned = "3.0"
+)
+
+// openPicked is a state of the shop's own.
+const openPicked = 21
+
 // openMaster is the first version in which variants are products.
 const openMaster = "4.0"
 
 func opencart() system {
 	return system{
-		name: "opencart", versions: []string{"2.3", "3.0", openMaster, "4.1"}, prefix: "oc_", prefixed: true, brands: true,
+		name: "opencart", versions: []string{openOne, "2.3", openReturned, openMaster, "4.1"}, prefix: "oc_",
+		prefixed: true, brands: true,
 		traits: traits{guests: true, variants: true, stores: true, languages: true, disabled: true, uncounted: true,
 			refunds: true, reviews: true, several: true},
 		ids: func(*Plan) identity {
@@ -33,14 +44,18 @@ func opencart() system {
 type open struct{ *builder }
 
 func (o *open) settings() {
-	set := o.into("setting", "store_id code key value serialized")
+	group, states := "code", [][2]string{{"config_processing_status", `["5","1","2","12","3"]`},
+		{"config_complete_status", `["5","3"]`}}
+	if !o.since("2.3") {
+		group, states = "group", [][2]string{{"config_complete_status_id", strconv.Itoa(openPicked)}}
+	}
+	set := o.into("setting", "store_id "+group+" key value serialized")
 	language := "config_language"
 	if o.since("4.1") {
 		language = "config_language_catalog"
 	}
-	for _, s := range [][2]string{{language, "en-gb"}, {"config_currency", "EUR"}, {"config_order_status_id", "1"},
-		{"config_stock_checkout", "0"},
-		{"config_processing_status", `["5","1","2","12","3"]`}, {"config_complete_status", `["5","3"]`}} {
+	for _, s := range append(states, [][2]string{{language, "en-gb"}, {"config_currency", "EUR"},
+		{"config_order_status_id", "1"}, {"config_stock_checkout", "0"}}...) {
 		set(0, "config", s[0], s[1], s[1][0] == '[')
 	}
 	o.into("store", "store_id name url")(1, "B2B", "https://b2b.example.org/")
@@ -52,7 +67,7 @@ func (o *open) settings() {
 	currency(2, "Dollar", "USD", "2.0", true)
 	status := o.into("order_status", "order_status_id language_id name")
 	for id, name := range map[int]string{1: "Pending", 2: "Processing", 3: "Shipped", 5: "Complete", 7: "Canceled",
-		11: "Refunded", 12: "Reversed"} {
+		11: "Refunded", 12: "Reversed", openPicked: "Picked up"} {
 		status(id, 1, name)
 		status(id, 2, name)
 	}
@@ -80,7 +95,7 @@ func (o *open) catalogue() {
 		}
 		product(values...)
 	}
-	name := o.into("product_description", "product_id language_id name description tag meta_title")
+	name := o.into("product_description", "product_id language_id name description tag")
 	in := o.into("product_to_category", "product_id category_id")
 	sold := o.into("product_to_store", "product_id store_id")
 	label := o.into("category_description", "category_id language_id name description")
@@ -98,8 +113,8 @@ func (o *open) catalogue() {
 	for i, p := range o.Products {
 		id := 1 + i
 		add(id, 0, p.Stock, byBrand[p.Brand], p)
-		name(id, 1, escaped(p.Names[0]), "", "", "")
-		name(id, 2, escaped(p.Names[1]), "", "", "")
+		name(id, 1, escaped(p.Names[0]), "", "")
+		name(id, 2, escaped(p.Names[1]), "", "")
 		for store := range 2 {
 			if p.Store < 0 || p.Store == store {
 				sold(id, store)
@@ -112,7 +127,7 @@ func (o *open) catalogue() {
 			if o.since(openMaster) {
 				variant := openVariant + 100*i + n
 				add(variant, id, p.Stock, byBrand[p.Brand], p)
-				name(variant, 1, escaped(p.Names[0])+" size "+strconv.Itoa(n), "", "", "")
+				name(variant, 1, escaped(p.Names[0])+" size "+strconv.Itoa(n), "", "")
 				sold(variant, 0)
 			}
 		}
@@ -124,17 +139,25 @@ func (o *open) people() {
 	for i, c := range places {
 		country[c.Country] = 1 + i
 	}
-	customer := o.into("customer",
-		"customer_id customer_group_id language_id firstname lastname email telephone password status date_added")
+	columns := "customer_id customer_group_id firstname lastname email telephone password status date_added"
+	if !o.since(openMaster) {
+		columns += " address_id" // the default one
+	}
+	customer := o.into("customer", columns)
 	for i, c := range o.Customers {
-		customer(1+i, 1, 1, "A", "B", "c@example.org", "1", "", true, periodEnd)
+		values := []any{1 + i, 1, "A", "B", "c@example.org", "1", "", true, periodEnd}
+		if !o.since(openMaster) {
+			values = append(values, 2+2*i)
+		}
+		customer(values...)
 		if o.since(openMaster) {
 			address := o.once("address", "customer_id firstname lastname address_1 city country_id default")
 			address(1+i, "A", "B", "C", "Nowhere", country[c.Country], false)
 			address(1+i, "A", "B", "C", c.City, country[c.Country], true)
 		} else {
-			o.once("address",
-				"customer_id firstname lastname address_1 city country_id")(1+i, "A", "B", "C", c.City, country[c.Country])
+			address := o.once("address", "address_id customer_id firstname lastname address_1 city country_id")
+			address(1+2*i, 1+i, "A", "B", "C", "Nowhere", country[c.Country])
+			address(2+2*i, 1+i, "A", "B", "C", c.City, country[c.Country])
 		}
 	}
 }
@@ -149,29 +172,36 @@ func (o *open) orders() {
 	}
 	line := o.into("order_product", columns)
 	back := o.into("return",
-		"order_id product_id customer_id product quantity return_reason_id return_action_id return_status_id "+
+		"order_id product_id customer_id product model quantity return_reason_id return_action_id return_status_id "+
 			"date_added")
 	for i, q := range o.Orders {
 		id, status := 1+i, map[State]int{Open: i % 2, Cancelled: 7, Refunded: 11}[q.State] // 0: never confirmed
 		if q.State == Sold {
 			status = []int{2, 3, 5}[i%3]
+			if status == 5 && !o.since("2.3") {
+				status = openPicked
+			}
 		}
 		order(id, q.Store, 1+q.Customer, "A", "x@example.org", status, 1, 1, "EUR", q.At, q.At)
 		for _, l := range q.Lines {
 			product := 1 + l.Product
-			values := []any{id, product, "x", "M", l.Quantity}
+			model := "M" + strconv.Itoa(product)
+			values := []any{id, product, "x", model, l.Quantity}
 			if o.since(openMaster) {
 				master := 0
 				if o.Products[l.Product].Variants > 0 {
 					product, master = openVariant+100*l.Product+l.Variant, product
 				}
-				values = []any{id, product, "x", "M", l.Quantity, master}
+				values = []any{id, product, "x", model, l.Quantity, master}
 			}
 			line(values...)
+			if !o.since(openReturned) && i%2 == 0 { // the customer asked for it, not the shop
+				product = 0
+			}
 			if l.Back > 0 {
-				back(id, product, 1+q.Customer, "x", l.Back, 1, 1+i%2, 3, q.At)
+				back(id, product, 1+q.Customer, "x", model, l.Back, 1, 1+i%2, 3, q.At)
 			} else if i%20 == 0 {
-				back(id, product, 1+q.Customer, "x", 1, 1, 3, 3, q.At) // replaced, so it was sold all the same
+				back(id, product, 1+q.Customer, "x", model, 1, 1, 3, 3, q.At) // replaced, so it was sold all the same
 			}
 		}
 	}

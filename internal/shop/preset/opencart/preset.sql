@@ -66,7 +66,7 @@ FROM {{t "customer"}} c
 {{- if $address}}
 LEFT JOIN (SELECT b.customer_id, {{if has "address" "default"}}COALESCE(MAX(CASE WHEN b.`default` = 1 THEN b.address_id END), MIN(b.address_id)){{else}}MIN(b.address_id){{end}} AS address_id
            FROM {{t "address"}} b GROUP BY b.customer_id) f ON f.customer_id = c.customer_id
-LEFT JOIN {{t "address"}} a ON a.address_id = f.address_id
+LEFT JOIN {{t "address"}} a ON a.address_id = {{if has "customer" "address_id"}}COALESCE(NULLIF(c.address_id, 0), f.address_id){{else}}f.address_id{{end}}
 LEFT JOIN {{t "country"}} n ON n.country_id = a.country_id
 {{- end}};
 
@@ -79,7 +79,7 @@ JOIN {{t "order_product"}} d ON d.order_id = o.order_id
 JOIN {{t "product"}} p ON p.product_id = d.product_id
 {{- if has "return" "order_id" "product_id" "quantity" "return_action_id"}}
 LEFT JOIN (SELECT b.order_id, {{if $master}}CASE WHEN a.master_id > 0 THEN a.master_id ELSE a.product_id END{{else}}a.product_id{{end}} AS product_id, SUM(b.quantity) AS quantity
-           FROM {{t "return"}} b JOIN {{t "product"}} a ON a.product_id = b.product_id
+           FROM {{t "return"}} b JOIN {{t "product"}} a ON a.product_id = {{template "came back" .}}
            WHERE b.return_action_id IN (1, 2) -- refunded, or a credit
            GROUP BY 1, 2) r ON r.order_id = o.order_id AND r.product_id = {{template "product" .}}
 {{- end}}
@@ -99,4 +99,10 @@ WHERE d.status = 1 AND d.rating BETWEEN 1 AND 5
 {{- end}};
 
 {{- define "product"}}{{if has "product" "master_id"}}CASE WHEN p.master_id > 0 THEN p.master_id ELSE p.product_id END{{else}}p.product_id{{end}}{{end}}
+{{- /* before OpenCart 3 a customer's return has the product's name and model, but not its id */ -}}
+{{- define "came back"}}
+{{- if and (has "return" "model") (has "order_product" "model")}}CASE WHEN b.product_id > 0 THEN b.product_id ELSE (
+             SELECT MIN(e.product_id) FROM {{t "order_product"}} e
+             WHERE e.order_id = b.order_id AND e.model = {{text "b.model"}}) END
+{{- else}}b.product_id{{end}}{{end}}
 {{- define "returned"}}{{if has "return" "order_id" "product_id" "quantity" "return_action_id"}} - COALESCE(MAX(r.quantity), 0){{end}}{{end}}

@@ -5,7 +5,7 @@ SELECT 0, 'default'{{if has "store" "store_id" "name"}} UNION ALL SELECT store_i
 
 -- look up: default language
 {{if and (has "setting" "key" "value" "store_id") (has "language" "language_id" "code")}}
-SELECT l.language_id FROM {{t "setting"}} g JOIN {{t "language"}} l ON l.code = g.value
+SELECT l.language_id FROM {{t "setting"}} g JOIN {{t "language"}} l ON l.code = {{text "g.value"}}
 WHERE g.store_id = 0 AND g.`key` IN ('config_language_catalog', 'config_language') ORDER BY g.`key` DESC LIMIT 1
 {{- else}}SELECT MIN(language_id) FROM {{t "product_description"}}{{end}}
 
@@ -25,7 +25,9 @@ SELECT value FROM {{t "setting"}} WHERE store_id = 0 AND `key` = 'config_currenc
 {{if and (has "setting" "key" "value" "store_id") (has "order_status" "order_status_id")}}
 SELECT GROUP_CONCAT(DISTINCT s.order_status_id ORDER BY s.order_status_id)
 FROM {{t "order_status"}} s JOIN {{t "setting"}} g ON g.store_id = 0
- AND g.`key` IN ('config_processing_status', 'config_complete_status') AND g.value LIKE CONCAT('%"', s.order_status_id, '"%')
+ AND (g.`key` IN ('config_processing_status', 'config_complete_status') AND g.value LIKE CONCAT('%"', s.order_status_id, '"%')
+      -- OpenCart 1.5 names one state
+      OR g.`key` = 'config_complete_status_id' AND (g.value = s.order_status_id OR s.order_status_id IN (2, 3, 5, 15)))
 WHERE s.order_status_id <> 12 AND s.order_status_id <> COALESCE((SELECT MAX(n.value) FROM {{t "setting"}} n
   WHERE n.store_id = 0 AND n.`key` = 'config_order_status_id'), '1'){{end}}
 
