@@ -121,6 +121,11 @@ func TestPresetsShowExactlyWhatEachVersionsTablesMean(t *testing.T) {
 					store = shopsystem.AllStores
 				}
 				wantRows(t, plan.Expect(shopsystem.View{Store: store}), readMapping(t, db, m))
+				for _, v := range m.Values {
+					if v.Name == "currency" && v.Value != "EUR" && system != "classicmodels" {
+						t.Errorf("the currency is %q", v.Value)
+					}
+				}
 				d, err := preset.Describe(t.Context(), db, m)
 				if err != nil {
 					t.Fatal(err)

@@ -82,7 +82,11 @@ func (m *mage) stores() {
 	store(1, "default", 1, 1, "Default", true)
 	store(2, "german", 1, 1, "German", true)
 	store(3, "b2b", 2, 2, "B2B", true)
-	m.into("core_config_data", "scope scope_id path value")("default", 0, "currency/options/base", "EUR")
+	set := m.into("core_config_data", "scope scope_id path value")
+	set("default", 0, "web/secure/use_in_frontend", "1")
+	if m.Config.Version != "2.3" { // installed without a choice, and its orders tell
+		set("default", 0, "currency/options/base", "EUR")
+	}
 	m.into("directory_currency_rate", "currency_from currency_to rate")("EUR", "USD", "2.000000000000")
 	kind := m.into("eav_entity_type", "entity_type_id entity_type_code")
 	for i, code := range []string{"customer", "customer_address", "catalog_category", "catalog_product"} {
@@ -162,6 +166,7 @@ func (m *mage) catalogue() {
 	in := m.into("catalog_category_product", "category_id product_id")
 	stock := m.into("cataloginventory_stock_item",
 		"product_id stock_id qty is_in_stock manage_stock use_config_manage_stock")
+	index := m.into("cataloginventory_stock_status", "product_id website_id stock_id stock_status")
 	category := m.into("catalog_category_entity", "entity_id parent_id path level")
 	label := m.values("catalog_category_entity_varchar", 3)
 	category(1, 0, "1", 0)
@@ -219,11 +224,15 @@ func (m *mage) catalogue() {
 		for _, k := range p.Categories {
 			in(3+k, id)
 		}
-		if p.Counted {
-			stock(id, 1, p.Stock, p.Stock > 0, 1, true)
-		} else {
+		switch {
+		case !p.Counted:
 			stock(id, 1, 0, false, 0, false)
+		case p.Variants > 0: // its own stock says nothing of its variants'
+			stock(id, 1, 0, true, 1, true)
+		default:
+			stock(id, 1, p.Stock, p.Stock > 0, 1, true)
 		}
+		index(id, 0, 1, !p.Counted || p.Stock > 0)
 	}
 }
 

@@ -23,6 +23,9 @@ SELECT p.entity_id AS id,
             WHEN {{if has "cataloginventory_stock_item" "manage_stock" "use_config_manage_stock"}}CASE WHEN i.use_config_manage_stock = 0 THEN i.manage_stock ELSE {{if has "core_config_data" "path" "value"}}COALESCE((SELECT CAST(MAX(g.value) AS SIGNED) FROM {{t "core_config_data"}} g
                        WHERE g.path = 'cataloginventory/item_options/manage_stock' AND g.scope = 'default'), 1){{else}}1{{end}} END = 1 AND {{end}}i.is_in_stock = 0 THEN 0
 {{- end}}
+{{- if has "cataloginventory_stock_status" "product_id" "stock_id" "stock_status"}}
+            WHEN x.stock_status = 0 THEN 0 -- such as all that it is chosen from is sold out
+{{- end}}
 {{- if filled "catalog_product_website" "product_id" "website_id"}}
             WHEN ({{template "website" .}}) > 0 AND w.product_id IS NULL THEN 0 -- not sold on this website
 {{- end}}
@@ -51,6 +54,10 @@ LEFT JOIN (SELECT l.parent_id, MIN(d.value) AS value
 {{- end}}
 {{- if has "cataloginventory_stock_item" "product_id" "is_in_stock"}}
 LEFT JOIN {{t "cataloginventory_stock_item"}} i ON i.product_id = p.entity_id AND i.stock_id = 1
+{{- end}}
+{{- if has "cataloginventory_stock_status" "product_id" "stock_id" "stock_status"}}
+LEFT JOIN (SELECT a.product_id, MAX(a.stock_status) AS stock_status FROM {{t "cataloginventory_stock_status"}} a
+           WHERE a.stock_id = 1 GROUP BY a.product_id) x ON x.product_id = p.entity_id
 {{- end}}
 {{- if filled "catalog_product_website" "product_id" "website_id"}}
 LEFT JOIN {{t "catalog_product_website"}} w ON w.product_id = p.entity_id AND w.website_id = ({{template "website" .}})

@@ -12,18 +12,20 @@ SELECT MIN(store_id) FROM {{t "store"}} WHERE store_id > 0{{end}}
 SELECT store_id, name FROM {{t "store"}} WHERE store_id > 0 ORDER BY store_id{{end}}
 
 -- look up: default base_currency
-{{if has "core_config_data" "path" "scope" "value"}}
-SELECT value FROM {{t "core_config_data"}} WHERE path = 'currency/options/base' AND scope = 'default' AND value <> ''
-{{- else if has "sales_order" "base_currency_code"}}
-SELECT base_currency_code FROM {{t "sales_order"}} WHERE base_currency_code <> ''
-GROUP BY base_currency_code ORDER BY COUNT(*) DESC, base_currency_code LIMIT 1{{end}}
+{{/* an installation that was given no currency keeps none, and has US dollars */ -}}
+SELECT c.code FROM (
+{{- if has "core_config_data" "path" "scope" "value"}}
+SELECT {{text "g.value"}} AS code, 1 AS place, 0 AS orders FROM {{t "core_config_data"}} g
+WHERE g.path = 'currency/options/base' AND g.scope = 'default' AND g.value <> ''
+UNION ALL{{end}}
+{{- if has "sales_order" "base_currency_code"}}
+SELECT {{text "o.base_currency_code"}} AS code, 2 AS place, COUNT(*) AS orders FROM {{t "sales_order"}} o
+WHERE o.base_currency_code <> '' GROUP BY o.base_currency_code
+UNION ALL{{end}}
+SELECT 'USD' AS code, 3 AS place, 0 AS orders) c ORDER BY c.place, c.orders DESC, c.code LIMIT 1
 
 -- look up: default currency
-{{if has "core_config_data" "path" "scope" "value"}}
-SELECT value FROM {{t "core_config_data"}} WHERE path = 'currency/options/base' AND scope = 'default' AND value <> ''
-{{- else if has "sales_order" "base_currency_code"}}
-SELECT base_currency_code FROM {{t "sales_order"}} WHERE base_currency_code <> ''
-GROUP BY base_currency_code ORDER BY COUNT(*) DESC, base_currency_code LIMIT 1{{end}}
+SELECT {{v "base_currency"}}
 
 -- look up: choices currency
 SELECT {{v "base_currency"}}{{if has "directory_currency_rate" "currency_from" "currency_to" "rate"}}
