@@ -92,8 +92,8 @@ WHERE r.validate = 1{{if has "product_comment" "deleted"}} AND r.deleted = 0{{en
 
 {{- /* an order that is paid and on backorder is not valid yet */ -}}
 {{- define "sold"}}((o.valid = 1
-{{- if and (has "order_state" "id_order_state" "paid") (has "orders" "current_state")}} OR o.current_state IN (
-  SELECT w.id_order_state FROM {{t "order_state"}} w WHERE w.paid = 1)
+{{- if and (has "order_state" "id_order_state" "paid" "logable") (has "orders" "current_state")}} OR o.current_state IN (
+  SELECT w.id_order_state FROM {{t "order_state"}} w WHERE w.paid = 1 AND w.logable = 0)
 {{- end}})
 {{- if and (has "configuration" "name" "value") (has "orders" "current_state")}}
   AND o.current_state NOT IN (SELECT CAST(g.value AS UNSIGNED) FROM {{t "configuration"}} g
