@@ -42,7 +42,7 @@ func TestBadConfigurationIsOneSentence(t *testing.T) {
 		{"bad lake", []string{"generate", "--scale", "0.01", "--lake", "ftp://x", "--mysql-dsn", dsn}, "ftp://x"},
 		{"system", []string{"system", "oscommerce"}, `there is no system "oscommerce", want one of [woocommerce magento2`},
 		{"release", []string{"system", "prestashop", "--release", "1.4"},
-			`prestashop has no version "1.4", want one of [1.7 8 9]`},
+			`prestashop has no version "1.4", want one of [1.6 1.7 8 9]`},
 		{"prefix", []string{"system", "sylius", "--prefix", "x_"}, "the tables of sylius have no prefix"},
 		{"orders", []string{"system", "sylius", "--orders", "0"}, "orders is 0"},
 		{"folder", []string{"import", t.TempDir()}, "u.data + u.item"},
