@@ -25,7 +25,8 @@ const keptInverses = 50
 // instead of d × d equations, exactly (Woodbury). A visitor looks at about five products, not at d.
 type Folder struct {
 	solver   modelversion.Solver
-	base     []float64 // α0·G
+	base     []float64                    // α0·G
+	dot      func(x, y []float64) float64 // of the kernels
 	mu       sync.Mutex
 	inverses map[int][]float64 // A0⁻¹ by the number of observations, at most keptInverses
 }
@@ -40,7 +41,7 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w",
 			s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
 	}
-	f := &Folder{solver: s, base: make([]float64, d*d), inverses: map[int][]float64{}}
+	f := &Folder{solver: s, base: make([]float64, d*d), dot: chooseKernels().dot64, inverses: map[int][]float64{}}
 	for i, g := range s.Gram {
 		f.base[i] = s.Alpha0 * float64(g)
 	}
@@ -86,10 +87,10 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 			v[j] = root * float64(x)
 		}
 		for j := range part {
-			part[j] = dot(inverse[j*d:(j+1)*d], v)
+			part[j] = f.dot(inverse[j*d:(j+1)*d], v)
 		}
 		for j := range i + 1 {
-			s[i*k+j] = dot(part, vectors[j*d:(j+1)*d])
+			s[i*k+j] = f.dot(part, vectors[j*d:(j+1)*d])
 		}
 		s[i*k+i]++
 	}

@@ -33,6 +33,9 @@ type kernels struct {
 	// settle sets dst to src∘w without its padding, negligible values to zero; w nil is all ones.
 	// False when a value is not finite.
 	settle func(dst []float32, src, w []lane) bool
+	// above sets bit k of masks[i] where component k of rows[16·i] exceeds floor. If scale is not nil, it
+	// first multiplies that row by scale[i].
+	above func(masks []uint16, rows, scale []lane, floor float32)
 
 	dot64 func(x, y []float64) float64
 	// axpy64 adds f·x to y.

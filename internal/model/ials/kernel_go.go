@@ -6,7 +6,7 @@ import "runtime"
 func goKernels() *kernels {
 	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale,
 		combine: goCombine,
-		columns: goColumns, finish: goFinish, settle: goSettle, dot64: dot[float64], axpy64: axpy[float64],
+		columns: goColumns, finish: goFinish, settle: goSettle, above: goAbove, dot64: dot[float64], axpy64: axpy[float64],
 		rotate64: goRotate64}
 }
 
@@ -139,6 +139,23 @@ func goSettle(dst []float32, src, w []lane) bool {
 		dst = dst[copy(dst, x[:]):]
 	}
 	return sum == 0
+}
+
+func goAbove(masks []uint16, rows, scale []lane, floor float32) {
+	for i := range masks {
+		row, mask := &rows[16*i], uint16(0)
+		if scale != nil {
+			for k, f := range &scale[i] {
+				row[k] *= f
+			}
+		}
+		for k, v := range row {
+			if v > floor {
+				mask |= 1 << k
+			}
+		}
+		masks[i] = mask
+	}
 }
 
 func goRotate64(c, s float64, x, y []float64) {

@@ -23,7 +23,7 @@ func chooseKernels() *kernels {
 
 func avx2Kernels() *kernels {
 	return &kernels{name: "avx", tile: tileAVX2, tile2: tile2AVX2, dots: dotsAVX2, scale: scaleAVX, combine: combineAVX,
-		columns: columnsAVX, finish: finishAVX, settle: settleAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
+		columns: columnsAVX, finish: finishAVX, settle: settleAVX, above: aboveAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
 }
 
 func avx512Kernels() *kernels {
@@ -147,6 +147,21 @@ func settleAVX(dst []float32, src, w []lane) bool {
 		return goSettle(dst, src[l:], w) && total == 0
 	}
 	return total == 0
+}
+
+func aboveAVX(masks []uint16, rows, scale []lane, floor float32) {
+	bound := archsimd.BroadcastFloat32x8(floor)
+	for i := range masks {
+		row := &rows[16*i]
+		a, b := archsimd.LoadFloat32x8(low(row)), archsimd.LoadFloat32x8(high(row))
+		if scale != nil {
+			a, b = a.Mul(archsimd.LoadFloat32x8(low(&scale[i]))), b.Mul(archsimd.LoadFloat32x8(high(&scale[i])))
+			a.Store(low(row))
+			b.Store(high(row))
+		}
+		masks[i] = uint16(a.Greater(bound).ToBits()) | uint16(b.Greater(bound).ToBits())<<8
+	}
+	archsimd.ClearAVXUpperBits()
 }
 
 func dot64AVX(x, y []float64) float64 {

@@ -57,3 +57,10 @@ func (p *Panels) Products(queries *Panels, query, count, from, to int, out [][Pa
 		}
 	}
 }
+
+// Above looks at the scores of one query, as Products has set them, from its first one on: bit k of masks[i]
+// tells whether the score of vector k of panel i exceeds the floor. If scale is not nil, each score is first
+// multiplied by that of its vector. NaN exceeds nothing.
+func (p *Panels) Above(masks []uint16, scores, scale [][PanelRows]float32, floor float32) {
+	p.kernels.above(masks, scores, scale, floor)
+}

@@ -3,6 +3,7 @@ package ials
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,6 +48,51 @@ func TestProducts(t *testing.T) {
 		}
 		if i := rapid.IntRange(0, n-1).Draw(t, "read"); dot(items.AppendVector(nil, i), x[i]) != dot(x[i], x[i]) {
 			t.Fatalf("vector %d is %v, want %v", i, items.AppendVector(nil, i), x[i])
+		}
+	})
+}
+
+// Above finds what exceeds the floor, with every set of kernels.
+func TestAbove(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		n, scaled := rapid.IntRange(0, 9).Draw(t, "panels"), rapid.Bool().Draw(t, "scaled")
+		floor := []float32{float32(math.Inf(-1)), -1, 0, 1}[rng.IntN(4)]
+		value := func() float32 {
+			return []float32{float32(math.NaN()), -2, -1, 0, 1, 2}[rng.IntN(6)]
+		}
+		rows, want := make([]lane, n*PanelRows), make([]uint16, n)
+		var scale []lane
+		if scaled {
+			scale = make([]lane, n)
+		}
+		for i := range n {
+			for k := range PanelRows {
+				v := value()
+				rows[i*PanelRows][k] = v
+				if scaled {
+					scale[i][k] = value()
+					v *= scale[i][k]
+				}
+				if v > floor {
+					want[i] |= 1 << k
+				}
+			}
+		}
+		for _, k := range []*kernels{chooseKernels(), goKernels()} {
+			masks, own := make([]uint16, n), slices.Clone(rows)
+			k.above(masks, own, scale, floor)
+			if !slices.Equal(masks, want) {
+				t.Fatalf("%s: above %g %b, want %b", k.name, floor, masks, want)
+			}
+			for i := range n {
+				for c, v := range own[i*PanelRows] {
+					if scaled && want[i]>>c&1 == 1 && v != rows[i*PanelRows][c]*scale[i][c] {
+						t.Fatalf("%s: %g, want %g times %g", k.name, v, rows[i*PanelRows][c], scale[i][c])
+					}
+				}
+			}
 		}
 	})
 }

@@ -72,6 +72,7 @@ type loading struct {
 	model *recommend.Model
 	index *scan.Index
 	bytes int64 // that the index will take
+	whole bool  // only the state of products is missing
 	files modelfile.Products
 	file  *file
 	rows  *modelfile.Rows[modelversion.Item]
@@ -116,7 +117,9 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 		l.log.LogAttrs(ctx, slog.LevelInfo, "the vector database answers, not the memory", version,
 			slog.String(logkey.Error, err.Error()))
 	case err != nil:
-		l.current, l.pause = nil, l.now().Add(l.pauses.Next())
+		if l.pause = l.now().Add(l.pauses.Next()); !l.current.whole {
+			l.current = nil
+		}
 		if !l.failing && !errors.Is(err, context.Canceled) {
 			l.failing = true
 			l.log.LogAttrs(ctx, slog.LevelWarn, "not loaded into memory: the vector database answers", version,
@@ -159,6 +162,7 @@ func (s *Store) step(ctx context.Context, l *loading, used int64) (done bool, er
 	switch {
 	case l.index == nil:
 		return false, s.loader.begin(ctx, l, used)
+	case l.whole:
 	case l.file.hash != nil:
 		return false, s.loader.read(ctx, l)
 	case l.rows != nil:
@@ -166,8 +170,11 @@ func (s *Store) step(ctx context.Context, l *loading, used int64) (done bool, er
 	case l.near != nil:
 		return false, s.loader.decodeNear(l)
 	}
-	if err := l.index.Finish(); err != nil {
-		return false, err
+	if !l.whole {
+		if err := l.index.Finish(); err != nil {
+			return false, err
+		}
+		l.whole, l.file = true, nil
 	}
 	return true, s.hold(ctx, l)
 }

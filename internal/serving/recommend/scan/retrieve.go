@@ -3,6 +3,7 @@ package scan
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sort"
@@ -133,36 +134,38 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 			vectors.Set(g*ials.PanelRows+i, q.vector)
 		}
 	}
-	scores := make([][ials.PanelRows]float32, block*ials.PanelRows)
+	scores, masks := make([][ials.PanelRows]float32, block*ials.PanelRows), make([]uint16, block)
 	for from := 0; from < x.vectors.Len(); from += block {
 		to := min(from+block, x.vectors.Len())
 		for g, group := range groups {
 			x.vectors.Products(vectors, g, len(group), from, to, scores)
 			for i, q := range group {
-				for panel := from; panel < to; panel++ {
-					x.take(q, panel, &scores[(panel-from)*ials.PanelRows+i], shown)
-				}
+				x.take(q, from, scores[i:], masks[:to-from], shown)
 			}
 		}
 	}
 }
 
-// take looks at the scores of a panel's products.
-func (x *Index) take(q *query, panel int, scores *[ials.PanelRows]float32, shown []bool) {
+// take looks at a query's scores of the panels from on: the first one is scores[0], the next ones follow
+// with those of the other queries between them.
+func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks []uint16, shown []bool) {
+	var scale [][ials.PanelRows]float32
 	if q.cosine {
-		lengths := &x.lengths[panel]
-		for k := range scores {
-			scores[k] *= lengths[k]
-		}
+		scale = x.lengths[from : from+len(masks)]
 	}
-	first := int32(panel * ials.PanelRows)
-	for len(q.added) > 0 && q.added[0].Item < first+ials.PanelRows {
-		scores[q.added[0].Item-first] += q.added[0].Weight
-		q.added = q.added[1:]
+	x.vectors.Above(masks, scores, scale, q.floor)
+	first := int32(from * ials.PanelRows)
+	for ; len(q.added) > 0 && q.added[0].Item < first+int32(len(masks)*ials.PanelRows); q.added = q.added[1:] {
+		panel, row := (q.added[0].Item-first)/ials.PanelRows, (q.added[0].Item-first)%ials.PanelRows
+		scores[panel*ials.PanelRows][row] += q.added[0].Weight
+		masks[panel] |= 1 << row
 	}
-	for k, score := range scores {
-		if score > q.floor {
-			q.keep(first+int32(k), score, shown)
+	for panel, mask := range masks {
+		for ; mask != 0; mask &= mask - 1 {
+			row := bits.TrailingZeros16(mask)
+			if score := scores[panel*ials.PanelRows][row]; score > q.floor {
+				q.keep(first+int32(panel*ials.PanelRows+row), score, shown)
+			}
 		}
 	}
 }
