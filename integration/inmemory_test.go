@@ -19,10 +19,12 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity/activitytest"
 )
 
 // artifactFolder is a store of model versions.
@@ -274,4 +276,44 @@ func unlike[T any](got, want [][]T, of func(T) (string, float32)) string {
 		}
 	}
 	return ""
+}
+
+// TestTheFunctionAnswersFromMemory runs the program: after some batches it answers although the
+// database has lost the products' table.
+func TestTheFunctionAnswersFromMemory(t *testing.T) {
+	t.Parallel()
+	stack := mustStack(t)
+	dsn, artifacts := stack.mustVectorDatabase(t), stack.mustBucket(t)
+	v := randomVersion("m770000000000003", 3, 200, 20, 8)
+	mustGoLive(t, mustVectorStore(t, dsn), v)
+	repo := commit.NewRepository(objectstore.NewS3(awsclient.S3(stack.AWS), artifacts, ""), "model")
+	if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	shop := activitytest.Shop{}
+	for _, item := range v.Items {
+		shop.Products = append(shop.Products, item.Code)
+	}
+	for _, customer := range v.Customers {
+		shop.Customers = append(shop.Customers, customer.ID)
+	}
+	answer := func(f *function, n int) (failed int) {
+		t.Helper()
+		for i := range n {
+			failed += len(f.mustInvoke(t, shop.Batch(20*i, 20)))
+		}
+		return failed
+	}
+	inMemory := mustFunction(t, stack, dsn, stack.mustBucket(t), "ARTIFACTS_BUCKET="+artifacts)
+	without := mustFunction(t, stack, dsn, stack.mustBucket(t), "ARTIFACTS_BUCKET="+artifacts, "MEMORY_SHARE=0")
+	if failed := answer(inMemory, 12) + answer(without, 2); failed > 0 {
+		t.Errorf("%d batches failed", failed)
+	}
+	execPostgres(t, t.Context(), dsn, "ALTER TABLE model_m770000000000003.item RENAME TO gone")
+	if failed := answer(inMemory, 2); failed > 0 {
+		t.Errorf("%d batches failed: the memory does not answer", failed)
+	}
+	if failed := answer(without, 1); failed == 0 {
+		t.Error("without memory, it answers from a table that is gone")
+	}
 }

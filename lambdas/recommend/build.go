@@ -61,7 +61,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		return nil, err
 	}
 	store.OnlyShop(shops.Own())
-	memory, err := inmemory.Open(store, aws, cfg.Memory, log)
+	memory, err := inmemory.Open(store, cfg.Memory, log)
 	if err != nil {
 		return nil, fmt.Errorf("read environment: %w", err)
 	}

@@ -6,13 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"kindred/internal/platform/awsenv"
-	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
@@ -40,7 +37,7 @@ func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, 
 	}
 	store.OnlyShop(shops.Own())
 	recommender, end := recommend.New(store), store.Close
-	memory, err := openMemory(ctx, store, cfg.Memory, log)
+	memory, err := inmemory.Open(store, cfg.Memory, log)
 	if err != nil {
 		store.Close()
 		return nil, nil, err
@@ -57,21 +54,6 @@ func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, 
 	}
 	limited := admitted{recommender, newQueue(store.Connections(), answerTime, time.Now)}
 	return newHandler(limited, store, shops, log, time.Now), end, nil
-}
-
-// openMemory is nil where the vector database answers everything, as it does where the environment has
-// no credentials for the versions' files.
-func openMemory(ctx context.Context, store *vectorstore.Store, cfg envconfig.Memory, log *slog.Logger) (*inmemory.Store,
-	error) {
-	if cfg.Artifacts == "" {
-		return nil, nil
-	}
-	aws, err := awsenv.Load(os.Getenv)
-	if err != nil {
-		log.InfoContext(ctx, "the vector database answers, not the memory", logkey.Error, err.Error())
-		return nil, nil
-	}
-	return inmemory.Open(store, aws, cfg, log)
 }
 
 // listen serves on a local port until ctx ends, and then answers the requests under way, for drainTime

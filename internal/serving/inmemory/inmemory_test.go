@@ -63,30 +63,24 @@ func (d *fakeDatabase) Numbered(context.Context, string) (int, bool, error) {
 	return d.products, d.numbered, nil
 }
 
-// fakeFiles are in a folder.
+// fakeFiles are in a folder, and fail on demand.
 type fakeFiles struct {
-	folder  string
-	longest int
-	fail    func(key string, from int64) error
-	damage  string // a file whose bytes are wrong
+	folder
+	fail   func(key string) error
+	damage string // a file whose bytes are wrong
 }
 
-func (f *fakeFiles) ReadRange(_ context.Context, key string, from, n int64) ([]byte, error) {
+func (f *fakeFiles) ReadRange(ctx context.Context, key string, from, n int64) ([]byte, error) {
 	if f.fail != nil {
-		if err := f.fail(key, from); err != nil {
+		if err := f.fail(key); err != nil {
 			return nil, err
 		}
 	}
-	data, err := os.ReadFile(filepath.Join(f.folder, filepath.FromSlash(key)))
-	if err != nil {
-		return nil, err
-	}
-	data = slices.Clone(data[from:min(from+n, int64(len(data)))])
-	f.longest = max(f.longest, len(data))
+	data, err := f.folder.ReadRange(ctx, key, from, n)
 	if f.damage != "" && strings.HasSuffix(key, f.damage) {
 		data[len(data)/2] ^= 1
 	}
-	return data, nil
+	return data, err
 }
 
 type bundle struct {
@@ -102,9 +96,9 @@ const first, second = "m000000000000001", "m000000000000002"
 // setup has a version live, and the files of two.
 func setup(t *testing.T, budget int64) *bundle {
 	t.Helper()
-	b := &bundle{db: &fakeDatabase{products: 80, numbered: true}, files: &fakeFiles{folder: t.TempDir()},
+	b := &bundle{db: &fakeDatabase{products: 80, numbered: true}, files: &fakeFiles{folder: folder(t.TempDir())},
 		log: &bytes.Buffer{}}
-	repo := commit.NewRepository(objectstore.NewFolder(b.files.folder), envconfig.ModelPrefix)
+	repo := commit.NewRepository(objectstore.NewFolder(string(b.files.folder)), envconfig.ModelPrefix)
 	for _, id := range []string{second, first} {
 		if _, err := modelfile.Write(t.Context(), repo, version(id), t.TempDir()); err != nil {
 			t.Fatal(err)
@@ -242,7 +236,7 @@ func TestFailuresAreOvercome(t *testing.T) {
 
 func failing(file string) func(b *bundle, on bool) {
 	return func(b *bundle, on bool) {
-		b.files.fail = func(key string, _ int64) error {
+		b.files.fail = func(key string) error {
 			if on && strings.HasSuffix(key, "/"+file) {
 				return fmt.Errorf("read %s: no answer", file)
 			}
@@ -313,6 +307,36 @@ func TestRun(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// TestOpen takes what can be a store of versions, and needs none.
+func TestOpen(t *testing.T) {
+	for _, name := range []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		t.Setenv(name, "")
+	}
+	for _, test := range []struct {
+		artifacts string
+		share     float64
+		store, ok bool
+	}{
+		{"", 0.5, false, true}, {"b", 0, false, true}, {"b", 0.5, false, true}, {"file:///f", 0.5, true, true},
+		{"b", -0.1, false, false}, {"b", 1, false, false}, {"b", math.NaN(), false, false},
+	} {
+		store, err := Open(nil, envconfig.Memory{Artifacts: test.artifacts, Share: test.share}, slog.New(slog.DiscardHandler))
+		if (store != nil) != test.store || (err == nil) != test.ok {
+			t.Errorf("%+v: %v, %v", test, store, err)
+		}
+	}
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "a")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "a")
+	if store, err := Open(nil, envconfig.Memory{Artifacts: "s3://b/p", Share: 0.5}, slog.New(slog.DiscardHandler)); err != nil ||
+		store == nil {
+		t.Errorf("%v, %v", store, err)
+	}
+	if _, err := Open(nil, envconfig.Memory{Artifacts: "s3://", Share: 0.5}, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("s3:// was taken")
+	}
 }
 
 // TestAvailable is what a process is told of its memory.

@@ -1,34 +1,61 @@
 package inmemory
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
 
 	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/s3object"
 	"kindred/internal/serving/vectorstore"
 )
 
-// Open makes a store as the environment says; nil: versions are not to come into memory.
-func Open(db *vectorstore.Store, e awsenv.Environment, cfg envconfig.Memory, log *slog.Logger) (*Store, error) {
+// Open makes a store as the environment says; nil: versions are not to come into memory, or the
+// environment has no credentials for their files, which is logged.
+func Open(db *vectorstore.Store, cfg envconfig.Memory, log *slog.Logger) (*Store, error) {
 	if !(cfg.Share >= 0 && cfg.Share <= 0.9) { // something must be left for the answers
 		return nil, fmt.Errorf("MEMORY_SHARE is %g, want 0 to 0.9", cfg.Share)
 	}
 	if cfg.Share == 0 || cfg.Artifacts == "" {
 		return nil, nil
 	}
-	bucket, err := s3object.New(e, cfg.Artifacts)
+	memory := available(os.Getenv, debug.SetMemoryLimit(-1), "/sys/fs/cgroup/memory.max")
+	budget := int64(cfg.Share * float64(memory))
+	if name, ok := strings.CutPrefix(cfg.Artifacts, "file://"); ok {
+		return New(db, folder(name), budget, log), nil
+	}
+	aws, err := awsenv.Load(os.Getenv)
+	if err != nil {
+		log.Info("the vector database answers, not the memory", logkey.Error, err.Error())
+		return nil, nil
+	}
+	bucket, err := s3object.New(aws, cfg.Artifacts)
 	if err != nil {
 		return nil, fmt.Errorf("open ARTIFACTS_BUCKET: %w", err)
 	}
-	memory := available(os.Getenv, debug.SetMemoryLimit(-1), "/sys/fs/cgroup/memory.max")
-	return New(db, bucket, int64(cfg.Share*float64(memory)), log), nil
+	return New(db, bucket, budget, log), nil
+}
+
+// folder has the files of model versions, for a server on the machine that trained them.
+type folder string
+
+// ReadRange reads a part of a file.
+func (f folder) ReadRange(_ context.Context, key string, from, n int64) (data []byte, err error) {
+	file, err := os.Open(filepath.Join(string(f), filepath.FromSlash(key)))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was read only
+	return io.ReadAll(io.NewSectionReader(file, from, n))
 }
 
 // assumed is the memory of a process for which nothing sets a limit.
