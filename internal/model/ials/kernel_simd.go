@@ -23,7 +23,8 @@ func chooseKernels() *kernels {
 
 func avx2Kernels() *kernels {
 	return &kernels{name: "avx", tile: tileAVX2, tile2: tile2AVX2, dots: dotsAVX2, scale: scaleAVX, combine: combineAVX,
-		columns: columnsAVX, finish: finishAVX, settle: settleAVX, above: aboveAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
+		columns: columnsAVX, finish: finishAVX, settle: settleAVX, above: aboveAVX,
+		dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
 }
 
 func avx512Kernels() *kernels {
