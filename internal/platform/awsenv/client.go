@@ -90,9 +90,10 @@ func (c *Client) Send(ctx context.Context, method string, target *url.URL, heade
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }() // read whole, or given up
-	said, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswer))
-	if err != nil {
+	var said bytes.Buffer
+	said.Grow(int(min(max(response.ContentLength, 0), MaxAnswer)) + bytes.MinRead) // in one piece: it may be long
+	if _, err := said.ReadFrom(io.LimitReader(response.Body, MaxAnswer)); err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	return &Answer{response.StatusCode, response.Status, response.Header, said}, nil
+	return &Answer{response.StatusCode, response.Status, response.Header, said.Bytes()}, nil
 }

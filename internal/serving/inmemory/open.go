@@ -28,7 +28,11 @@ func Open(db *vectorstore.Store, cfg envconfig.Memory, log *slog.Logger) (*Store
 	if cfg.Share == 0 || cfg.Artifacts == "" {
 		return nil, nil
 	}
-	memory := available(os.Getenv, debug.SetMemoryLimit(-1), "/sys/fs/cgroup/memory.max")
+	limit := debug.SetMemoryLimit(-1)
+	memory := available(os.Getenv, limit, "/sys/fs/cgroup/memory.max")
+	if limit == math.MaxInt64 && os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") != "" {
+		debug.SetMemoryLimit(memory / 10 * 8) // Lambda ends a process that takes more than it has
+	}
 	budget := int64(cfg.Share * float64(memory))
 	if name, ok := strings.CutPrefix(cfg.Artifacts, "file://"); ok {
 		return New(db, folder(name), budget, log), nil
