@@ -231,8 +231,8 @@ func TestACatalogueWritesOnlyWhatTheShopChanged(t *testing.T) {
 	if diff := cmp.Diff(state, mustState(t, t.Context(), conn)); diff != "" {
 		t.Errorf("a re-run changed the state: %s", diff)
 	}
-	sold := vectorstore.ProductWrite{ID: "S000003", Order: vectorstore.Order{At: time.Now(), Sequence: "7"},
-		Values: map[vectorstore.Field]any{vectorstore.FieldAvailable: false, vectorstore.FieldStock: int64(0)}}
+	sold := activity.ProductWrite{ID: "S000003", Order: activity.Order{At: time.Now(), Sequence: "7"},
+		Values: map[activity.Field]any{activity.FieldAvailable: false, activity.FieldStock: int64(0)}}
 	if err := write(t.Context(), c.vector, sold); err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +252,11 @@ func TestACatalogueWritesOnlyWhatTheShopChanged(t *testing.T) {
 	if _, err := c.store.WriteCatalogue(t.Context(), late, vectorstore.CatalogueOptions{MaxShrink: 1}); !errors.Is(err,
 		vectorstore.ErrOlderReading) {
 		t.Errorf("an older reading that comes late: %v", err)
+	}
+	late.ReadAt = time.Now().Add(activity.MaxAhead + time.Minute)
+	if _, err := c.store.WriteCatalogue(t.Context(), late, vectorstore.CatalogueOptions{MaxShrink: 1}); !errors.Is(err,
+		vectorstore.ErrAhead) {
+		t.Errorf("a reading by a clock that is ahead: %v", err)
 	}
 }
 

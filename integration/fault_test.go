@@ -77,11 +77,11 @@ func mustHold(t *testing.T, r verify.Report, events, quarantined int) {
 }
 
 // TestKilledFunctionLosesNothingAndKeepsOrder kills the function's process at random moments of its
-// batches, or tells it to end.
+// batches, or tells it to end. The state is the same as if nothing had been killed.
 func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	const events, poison, batch = 120, 5, 40
+	const events, products, poison, batch = 120, 30, 5, 40
 	kills, repeated := 0, int64(0)
 	for seed := range uint64(*functionKills) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -108,15 +108,17 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 				// the process may have ended
 				time.AfterFunc(time.Duration(rng.Int64N(int64(whole))), func() { _ = p.Signal(signal) })
 			}
-			stream := newMemoryStream(withPoison(seed, clicksOf(seed, events), poison))
+			clicks := withProducts(seed, clicksOf(seed, events), products)
+			stream := newMemoryStream(withPoison(seed, clicks, poison))
 			killed := stream.mustDrain(t, s.function, batch)
 			if kills += killed; killed == 0 {
 				t.Error("the function was killed and the batch did not come back")
 			}
+			wantStateOfReplay(t, stack, s, stream)
 			report := stream.mustAudit(t, s.store)
 			repeated += report.Duplicates
 			report.Unknown -= batch // the other stream's
-			mustHold(t, report, events+poison, poison)
+			mustHold(t, report, events+products+poison, poison)
 		})
 	}
 	t.Logf("%d seeds: %d batches were killed, %d lines are there twice", *functionKills, kills, repeated)

@@ -24,6 +24,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/activity/activitytest"
 )
 
@@ -90,8 +91,20 @@ func TestMemoryConforms(t *testing.T) {
 		mustSay(t, dsn, s.State)
 		store := inmemory.New(db, mustKeep(t, s.Live, s.Canary), math.MaxInt64, slog.New(slog.DiscardHandler))
 		mustBringIn(t, store, want...)
-		return store
+		return written{store, db}
 	})
+}
+
+// written is a memory, and the database in which its state is written.
+type written struct {
+	*inmemory.Store
+
+	db *vectorstore.Store
+}
+
+func (w written) WriteState(ctx context.Context, purchases []recommend.Purchase,
+	products []activity.ProductWrite) error {
+	return w.db.WriteState(ctx, purchases, products)
 }
 
 // TestMemoryFollowsTheDatabase takes random steps: transactions that write the state overlap and end in
@@ -199,15 +212,15 @@ func (w *walk) step(n int) string {
 		by.tx = tx
 	}
 	by.locked = append(by.locked, code)
-	values := map[vectorstore.Field]any{vectorstore.FieldAvailable: w.rng.IntN(2) == 0}
+	values := map[activity.Field]any{activity.FieldAvailable: w.rng.IntN(2) == 0}
 	switch w.rng.IntN(4) {
 	case 0:
-		values[vectorstore.FieldAvailable] = nil
+		values[activity.FieldAvailable] = nil
 	case 1:
-		values[vectorstore.FieldHidden] = w.rng.IntN(2) == 0
+		values[activity.FieldHidden] = w.rng.IntN(2) == 0
 	}
-	_, err := vectorstore.WriteProducts(ctx, by.tx, []vectorstore.ProductWrite{{ID: code,
-		Order: vectorstore.Order{At: time.UnixMicro(int64(n))}, Values: values}})
+	_, err := vectorstore.WriteProducts(ctx, by.tx, []activity.ProductWrite{{ID: code,
+		Order: activity.Order{At: time.UnixMicro(int64(n))}, Values: values}})
 	if err != nil {
 		t.Fatal(err)
 	}

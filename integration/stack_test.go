@@ -130,7 +130,7 @@ func (n ownStack) testPasswords(t *testing.T) {
 		t.Fatal("parse MySQL address")
 	}
 	passwords := []string{shop.Passwd}
-	for _, name := range []string{"PGVECTOR_DSN", "PGVECTOR_READER_DSN"} {
+	for _, name := range []string{"PGVECTOR_DSN", "PGVECTOR_READER_DSN", "PGVECTOR_WRITER_DSN"} {
 		u, err := url.Parse(env[name])
 		if err != nil {
 			t.Fatal("parse PostgreSQL address")

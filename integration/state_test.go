@@ -24,7 +24,7 @@ import (
 )
 
 // write writes the state of products as one transaction.
-func write(ctx context.Context, dsn string, writes ...vectorstore.ProductWrite) error {
+func write(ctx context.Context, dsn string, writes ...activity.ProductWrite) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err
@@ -39,10 +39,10 @@ func write(ctx context.Context, dsn string, writes ...vectorstore.ProductWrite) 
 // mustSay says of some products whether they can be bought.
 func mustSay(t *testing.T, dsn string, available map[string]bool) {
 	t.Helper()
-	var writes []vectorstore.ProductWrite
+	var writes []activity.ProductWrite
 	for id, can := range available {
-		writes = append(writes, vectorstore.ProductWrite{ID: id, Order: vectorstore.Order{At: time.Now()},
-			Values: map[vectorstore.Field]any{vectorstore.FieldAvailable: can}})
+		writes = append(writes, activity.ProductWrite{ID: id, Order: activity.Order{At: time.Now()},
+			Values: map[activity.Field]any{activity.FieldAvailable: can}})
 	}
 	if err := write(t.Context(), dsn, writes...); err != nil {
 		t.Fatal(err)
@@ -89,29 +89,29 @@ type require interface {
 }
 
 // someWrite draws a write of some fields with an order that no other write of the test has.
-func someWrite(t *rapid.T, number int) vectorstore.ProductWrite {
+func someWrite(t *rapid.T, number int) activity.ProductWrite {
 	sequence := rapid.SampledFrom([]string{"", "9", "49590338271490256608559692538361571095921575989136588898",
 		"149590338271490256608559692538361571095921575989136588898"}).Draw(t, "sequence")
-	w := vectorstore.ProductWrite{ID: rapid.SampledFrom([]string{"a", "B", "é'\"\\"}).Draw(t, "id"),
-		Values: map[vectorstore.Field]any{},
-		Order: vectorstore.Order{At: time.UnixMicro(1_790_000_000_000_000 + int64(rapid.IntRange(0, 3).Draw(t, "time"))).
+	w := activity.ProductWrite{ID: rapid.SampledFrom([]string{"a", "B", "é'\"\\"}).Draw(t, "id"),
+		Values: map[activity.Field]any{},
+		Order: activity.Order{At: time.UnixMicro(1_790_000_000_000_000 + int64(rapid.IntRange(0, 3).Draw(t, "time"))).
 			UTC(),
 			Sequence: sequence, Sub: int64(number)}}
 	nothing := rapid.Just[any](nil)
 	flag := rapid.Map(rapid.Bool(), func(b bool) any { return b })
-	values := map[vectorstore.Field]*rapid.Generator[any]{
-		vectorstore.FieldAvailable: flag,
-		vectorstore.FieldHidden:    flag,
-		vectorstore.FieldStock:     rapid.OneOf(nothing, rapid.Map(rapid.Int64(), func(n int64) any { return n })),
-		vectorstore.FieldPrice: rapid.OneOf(nothing,
+	values := map[activity.Field]*rapid.Generator[any]{
+		activity.FieldAvailable: flag,
+		activity.FieldHidden:    flag,
+		activity.FieldStock:     rapid.OneOf(nothing, rapid.Map(rapid.Int64(), func(n int64) any { return n })),
+		activity.FieldPrice: rapid.OneOf(nothing,
 			rapid.SampledFrom([]any{"0.0000", "12.3400", "99999999999999.9999"})),
-		vectorstore.FieldCategories: rapid.OneOf(nothing, rapid.SampledFrom([]any{[]string{}, []string{"a", "b,\"{}"}})),
-		vectorstore.FieldAttributes: rapid.OneOf(nothing,
+		activity.FieldCategories: rapid.OneOf(nothing, rapid.SampledFrom([]any{[]string{}, []string{"a", "b,\"{}"}})),
+		activity.FieldAttributes: rapid.OneOf(nothing,
 			rapid.SampledFrom([]any{map[string]any{"colour": "red", "size": 4.5, "new": true}})),
 	}
 	text := rapid.OneOf(nothing, rapid.Map(rapid.StringMatching(`[ -~é🛒]{0,9}`), func(s string) any { return s }))
 	whole := rapid.Bool().Draw(t, "whole")
-	for _, f := range vectorstore.Fields() {
+	for _, f := range activity.Fields() {
 		value, own := values[f]
 		if !own {
 			value = text
@@ -124,14 +124,14 @@ func someWrite(t *rapid.T, number int) vectorstore.ProductWrite {
 }
 
 // inOrder is the state after writes in the order of each field.
-func inOrder(writes []vectorstore.ProductWrite) map[string]stateRow {
-	sorted := slices.SortedFunc(slices.Values(writes), func(a, b vectorstore.ProductWrite) int {
-		number := func(w vectorstore.ProductWrite) string { return fmt.Sprintf("%060s", w.Order.Sequence) }
+func inOrder(writes []activity.ProductWrite) map[string]stateRow {
+	sorted := slices.SortedFunc(slices.Values(writes), func(a, b activity.ProductWrite) int {
+		number := func(w activity.ProductWrite) string { return fmt.Sprintf("%060s", w.Order.Sequence) }
 		return cmp.Or(a.Order.At.Compare(b.Order.At), cmp.Compare(number(a), number(b)),
 			cmp.Compare(a.Order.Sub, b.Order.Sub))
 	})
-	texts := []vectorstore.Field{vectorstore.FieldCurrency, vectorstore.FieldBrand, vectorstore.FieldName,
-		vectorstore.FieldURL, vectorstore.FieldImage}
+	texts := []activity.Field{activity.FieldCurrency, activity.FieldBrand, activity.FieldName,
+		activity.FieldURL, activity.FieldImage}
 	state := map[string]stateRow{}
 	for _, w := range sorted {
 		row, there := state[w.ID]
@@ -141,17 +141,17 @@ func inOrder(writes []vectorstore.ProductWrite) map[string]stateRow {
 		row.Changed = w.Order.At
 		for f, value := range w.Values {
 			switch f {
-			case vectorstore.FieldAvailable:
+			case activity.FieldAvailable:
 				row.Available = new(value.(bool))
-			case vectorstore.FieldHidden:
+			case activity.FieldHidden:
 				row.Hidden = value.(bool)
-			case vectorstore.FieldStock:
+			case activity.FieldStock:
 				row.Stock = known[int64](value)
-			case vectorstore.FieldPrice:
+			case activity.FieldPrice:
 				row.Price = known[string](value)
-			case vectorstore.FieldCategories:
+			case activity.FieldCategories:
 				row.Categories, _ = value.([]string)
-			case vectorstore.FieldAttributes:
+			case activity.FieldAttributes:
 				row.Attributes, _ = value.(map[string]any)
 			default:
 				row.Texts[slices.Index(texts, f)] = known[string](value)
@@ -180,7 +180,7 @@ func TestStateIsTheSameInAnyOrder(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), `DELETE FROM kindred.product_state`); err != nil {
 			rt.Fatal(err)
 		}
-		var writes []vectorstore.ProductWrite
+		var writes []activity.ProductWrite
 		for i := range rapid.IntRange(1, 12).Draw(rt, "writes") {
 			writes = append(writes, someWrite(rt, i))
 		}
@@ -368,14 +368,18 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	if err := d.goLive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	said := vectorstore.ProductWrite{ID: "S000001", Order: vectorstore.Order{At: time.Now()},
-		Values: map[vectorstore.Field]any{vectorstore.FieldHidden: true}}
+	said := activity.ProductWrite{ID: "S000001", Order: activity.Order{At: time.Now()},
+		Values: map[activity.Field]any{activity.FieldHidden: true}}
 	denied := func(err error) bool {
 		var state *pgconn.PgError
 		return errors.As(err, &state) && state.Code == "42501"
 	}
 	if err := write(t.Context(), d.reader, said); !denied(err) {
 		t.Errorf("a reader wrote the state: %v", err)
+	}
+	purchase := []recommend.Purchase{{Customer: "7", Event: "e", Product: "S000001", Order: said.Order}}
+	if err := mustReader(t, d).WriteState(t.Context(), purchase, nil); !errors.Is(err, vectorstore.ErrMayNotWrite) {
+		t.Errorf("a reader wrote a purchase: %v", err)
 	}
 	for range 2 {
 		if err := migration.AdmitWriter(t.Context(), d.store, d.role); err != nil {
@@ -385,12 +389,15 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	if err := migration.AdmitReader(t.Context(), d.store, d.role); err != nil { // it stays a writer
 		t.Fatal(err)
 	}
-	execPostgres(t, t.Context(), d.owner, "REVOKE ALL ON kindred.product_state FROM "+d.role)
+	execPostgres(t, t.Context(), d.owner, "REVOKE ALL ON kindred.product_state, kindred.interaction FROM "+d.role)
 	if _, err := d.publish(t.Context()); err != nil { // renews the grants
 		t.Fatal(err)
 	}
 	if err := write(t.Context(), d.reader, said); err != nil {
 		t.Errorf("a writer: %v", err)
+	}
+	if err := mustReader(t, d).WriteState(t.Context(), purchase, nil); err != nil {
+		t.Errorf("a writer: a purchase: %v", err)
 	}
 	conn := mustVectorConn(t, d.reader)
 	if _, err := conn.Exec(t.Context(), "SELECT kindred.analyze_state()"); err != nil {
@@ -413,7 +420,7 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 }
 
 // beforeState takes a database back to what the programs of commit 4f913f0 made.
-const beforeState = `DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product;
+const beforeState = `DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction;
 	DROP FUNCTION kindred.analyze_state();
 	ALTER TABLE kindred.reader DROP COLUMN writes;
 	DELETE FROM public.kindred_migration WHERE version_id > 4`

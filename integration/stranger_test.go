@@ -117,7 +117,7 @@ func (n ownStack) wantNoRights(t *testing.T) {
 func (n ownStack) wantNoPasswordFor(t *testing.T, uid uint32, env map[string]string) {
 	t.Helper()
 	var passwords []string
-	for _, name := range []string{"PGVECTOR_DSN", "PGVECTOR_READER_DSN"} {
+	for _, name := range []string{"PGVECTOR_DSN", "PGVECTOR_READER_DSN", "PGVECTOR_WRITER_DSN"} {
 		c, err := pgx.ParseConfig(env[name])
 		if err != nil {
 			t.Fatal(err)

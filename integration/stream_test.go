@@ -162,14 +162,28 @@ func clicksOf(seed uint64, n int) []click {
 	for i := range clicks {
 		e := &sessions[rng.IntN(len(sessions))]
 		e.EventID = fmt.Sprintf("click-%d-%d", seed, i)
-		e.BrowseHistory = append(e.BrowseHistory,
-			activity.Browse{ProductCode: activity.ID(fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20))),
-				Quantity: 1, InShoppingCart: rng.IntN(4) == 0})
+		b := activity.Browse{ProductCode: activity.ID(fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20))), Quantity: 1,
+			InShoppingCart: rng.IntN(4) == 0}
+		b.Purchased = b.InShoppingCart && i%2 == 0
+		e.BrowseHistory = append(e.BrowseHistory, b)
 		data, err := json.Marshal(e)
 		if err != nil {
 			panic(err) // an event is always JSON
 		}
 		clicks[i] = click{e.SessionID, data}
+	}
+	return clicks
+}
+
+// withProducts puts n events among the clicks that say something of products.
+func withProducts(seed uint64, clicks []click, n int) []click {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	for i := range n {
+		code := fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(3))
+		at := rng.IntN(len(clicks) + 1)
+		clicks = slices.Insert(clicks, at, click{code, fmt.Appendf(nil,
+			`{"type":"product","event_id":"product-%d-%d","product_code":%q,"stock":%d,"hidden":%t,"name":"Name %d"}`, seed, i, code,
+			rng.IntN(3), rng.IntN(4) == 0, i)})
 	}
 	return clicks
 }

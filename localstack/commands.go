@@ -205,7 +205,7 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	if err := provision.AdmitReader(ctx, values["PGVECTOR_DSN"], stack.Reader); err != nil {
+	if err := provision.AdmitFunctions(ctx, values["PGVECTOR_DSN"], stack.Reader, stack.Writer); err != nil {
 		return err
 	}
 	zip, err := artifact.BuildFunction(ctx, local.Repository(), "recommend", local.FunctionOS())
@@ -217,7 +217,8 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	function := provision.Function{Zip: zip, Serve: serve,
-		Env: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_READER_DSN"]}}
+		Env:      map[string]string{"PGVECTOR_DSN": values["PGVECTOR_WRITER_DSN"]},
+		ServeEnv: map[string]string{"PGVECTOR_DSN": values["PGVECTOR_READER_DSN"]}}
 	made, err := provision.Apply(ctx, local.AWS(s.Region), s, function)
 	if err != nil {
 		return err

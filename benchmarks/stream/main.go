@@ -55,6 +55,8 @@ const (
 	timeLimit = time.Minute
 	// oneShard is how many records a second one Kinesis shard takes.
 	oneShard = 1000
+	// warmRounds come before the measured ones.
+	warmRounds = 3
 )
 
 // The subjects.
@@ -64,6 +66,7 @@ const (
 	kindred  = "kindred"
 	inMemory = "kindred, in memory"
 	stubbed  = "kindred, database stubbed"
+	writing  = "kindred, each event buys" // in a database of its own, as the others know no state
 )
 
 // row is what was measured of a subject.
@@ -92,20 +95,24 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := drop(); err == nil {
-			err = e
+	var dsns [2]string
+	var shop activitytest.Shop
+	for i := range dsns {
+		dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
+		if err != nil {
+			return err
 		}
-	}()
-	shop, err := c.fill(ctx, dsn)
-	if err != nil {
-		return err
+		defer func() {
+			if e := drop(); err == nil {
+				err = e
+			}
+		}()
+		if shop, err = c.fill(ctx, dsn); err != nil {
+			return err
+		}
+		dsns[i] = dsn
 	}
-	rows, err := c.throughput(ctx, out.Stdout, dsn, shop, functions)
+	rows, err := c.throughput(ctx, out.Stdout, dsns[0], dsns[1], shop, functions)
 	if err != nil {
 		return err
 	}
@@ -190,7 +197,7 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 }
 
 // throughput runs every subject on every batch, by turns, round by round.
-func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, shop activitytest.Shop,
+func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written string, shop activitytest.Shop,
 	functions map[string]string) ([]*row, error) {
 	relay, err := newRelay(ctx, dsn)
 	if err != nil {
@@ -203,7 +210,7 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 	defer artifacts.Close()
 	held, commands := &watched{}, map[string]*exec.Cmd{}
 	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn},
-		inMemory: {kindred, dsn}, stubbed: {kindred, relay.dsn()}} {
+		inMemory: {kindred, dsn}, stubbed: {kindred, relay.dsn()}, writing: {kindred, written}} {
 		commands[subject] = newCommand(ctx, functions[way.function], way.dsn, taker.URL)
 	}
 	holding(commands[inMemory], artifacts.URL, held)
@@ -212,15 +219,19 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 		return nil, err
 	}
 	defer stop()
-	batches := make([][]byte, c.Distinct)
 	asked := make([][]question, c.Distinct)
-	for i := range batches {
-		if batches[i], err = json.Marshal(shop.Batch(i*c.Batch, c.Batch)); err != nil {
-			return nil, err
-		}
+	batches, err := c.batches(shop, c.Distinct)
+	if err != nil {
+		return nil, err
 	}
+	shop.Purchases = true // no event of these comes twice, so that each writes a row
+	fresh, err := c.batches(shop, (c.Rounds+warmRounds)*c.Distinct)
+	if err != nil {
+		return nil, err
+	}
+	purchases := func() (batch []byte) { batch, fresh = fresh[0], fresh[1:]; return batch }
 	// Warm: prepare statements, let the relay learn all answers on both connections, note the queries.
-	for range 3 {
+	for range warmRounds {
 		for i, batch := range batches {
 			for _, subject := range []string{empty, kindred, inMemory, stubbed} {
 				if err := invoke(processes[subject], batch); err != nil {
@@ -228,6 +239,9 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 				}
 			}
 			asked[i] = relay.take()
+			if err := invoke(processes[writing], purchases()); err != nil {
+				return nil, fmt.Errorf("%s: %w", writing, err)
+			}
 		}
 	}
 	if err := held.wait(func() error { return invoke(processes[inMemory], batches[0]) }); err != nil {
@@ -248,7 +262,11 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn string, sho
 		if subject == loopRow {
 			return bare.run(ctx, i)
 		}
-		return c.delivered(taker, subject, func() error { return invoke(processes[subject], batches[i]) })
+		batch := batches[i]
+		if subject == writing {
+			batch = purchases()
+		}
+		return c.delivered(taker, subject, func() error { return invoke(processes[subject], batch) })
 	})
 	if left := relay.take(); err == nil && len(left) > 0 {
 		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
@@ -269,11 +287,23 @@ func (c *command) delivered(taker *firehose, subject string, answer func() error
 	return nil
 }
 
+// batches makes n batches that differ.
+func (c *command) batches(shop activitytest.Shop, n int) (all [][]byte, err error) {
+	all = make([][]byte, n)
+	for i := range all {
+		if all[i], err = json.Marshal(shop.Batch(i*c.Batch, c.Batch)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // rounds gives every subject every batch, as often as there are rounds. The subjects take turns from
 // batch to batch, so that what slows the machine for a second slows them all, and each comes at each
 // place.
 func (c *command) rounds(out io.Writer, batches int, answer func(subject string, batch int) error) ([]*row, error) {
-	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: inMemory}, {Subject: stubbed}}
+	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: inMemory}, {Subject: stubbed},
+		{Subject: writing}}
 	return rows, c.turns(out, rows, c.Rounds, batches, answer)
 }
 

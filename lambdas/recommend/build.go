@@ -73,6 +73,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		shops:       shops,
 		recommender: recommender,
 		load:        load,
+		state:       store,
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,

@@ -34,6 +34,12 @@ type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 }
 
+// stateWriter writes what customers bought and what is said of products, together or not at all; what was
+// written before changes nothing. A retry may help, unless the error is a *recommend.RefusedError.
+type stateWriter interface {
+	WriteState(ctx context.Context, purchases []recommend.Purchase, products []activity.ProductWrite) error
+}
+
 // deliverer takes records; it returns the indexes of those it did not take, ascending, with a reason.
 type deliverer interface {
 	Put(ctx context.Context, records [][]byte) (failed []int, err error)
@@ -52,6 +58,7 @@ type keeper interface {
 type handler struct {
 	shops       activity.Shops
 	recommender recommender
+	state       stateWriter
 	load        func(ctx context.Context) // does a little of what makes later answers faster
 	delivery    deliverer
 	quarantine  keeper
@@ -231,18 +238,16 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) 
 	return chunk[missing[0]], err
 }
 
-// recommend answers the events in their order. An event whose values the store can never accept gets
-// a fault and no answer: it is found by splitting the batch in half, and the others are answered
-// without it. Every other error is transient, and of all events.
+// recommend writes what the events say of products, and what their customers bought. Then it answers the
+// activity events in their order: each without the purchases behind its own place, so that a retry gives
+// the same answers. An event whose values the store can never accept gets a fault and no answer: it is
+// found by splitting the batch in half, and the others are answered without it. Every other error is
+// transient, and of all events.
 func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("begin the next %d events: %w", len(items), err)
 	}
-	list := make([]*activity.Event, len(items))
-	for i, it := range items {
-		list[i] = it.Event
-	}
-	answers, err := h.recommender.Batch(ctx, list)
+	answers, err := h.writeAndAnswer(ctx, items)
 	var refused *recommend.RefusedError
 	switch {
 	case err == nil:
@@ -259,6 +264,33 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 	}
 	rest, err := h.recommend(ctx, items[half:])
 	return append(answers, rest...), err
+}
+
+// writeAndAnswer is recommend for events that are all accepted.
+func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommend.Answer, error) {
+	list, at := make([]*activity.Event, 0, len(items)), make([]int, 0, len(items)) // the activity events
+	var purchases []recommend.Purchase
+	var products []activity.ProductWrite
+	answers := make([]recommend.Answer, len(items))
+	for i, it := range items {
+		if it.Event.Product != nil {
+			products = append(products, *it.Event.Product)
+			answers[i].Source = activity.SourceState
+			continue
+		}
+		list, at = append(list, it.Event), append(at, i)
+		purchases = recommend.Purchases(purchases, it.Event, it.Position)
+	}
+	if len(purchases)+len(products) > 0 {
+		if err := h.state.WriteState(ctx, purchases, products); err != nil {
+			return nil, err
+		}
+	}
+	answered, err := h.recommender.Batch(ctx, list)
+	for n, a := range answered {
+		answers[at[n]] = a
+	}
+	return answers, err
 }
 
 // keep brings the faulty items of the first done records into quarantine. With an error it returns

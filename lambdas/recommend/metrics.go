@@ -40,6 +40,7 @@ var sourceKeys = [...]struct {
 }{
 	{activity.SourceSession, logkey.SourceSession}, {activity.SourceCustomer, logkey.SourceCustomer},
 	{activity.SourceFeatures, logkey.SourceFeatures}, {activity.SourcePopularity, logkey.SourcePopularity},
+	{activity.SourceState, logkey.SourceState},
 }
 
 func (s *summary) delivered(a recommend.Answer) {
@@ -55,6 +56,9 @@ func (s *summary) delivered(a recommend.Answer) {
 		if sourceKeys[i].source == a.Source {
 			s.sources[i]++
 		}
+	}
+	if a.Source == activity.SourceState {
+		return // no version has answered
 	}
 	for i := range s.versions {
 		if s.versions[i].version == a.ModelVersion {

@@ -176,6 +176,11 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	if event.Type != activity.TypeActivity {
+		s.refuse(w, r, &activity.Fault{Reason: activity.ReasonSchema,
+			Message: "an event with a type says something and is not answered: send it to the stream"})
+		return
+	}
 	item := activity.Item{Data: data, Event: event}
 	if s.shops.Of(&item); item.Fault != nil {
 		s.refuse(w, r, item.Fault)

@@ -155,6 +155,7 @@ func TestProblems(t *testing.T) {
 		"no text":           {"GET", "/customers/%ff/recommendations", "", 400},
 		"no JSON":           {"POST", "/recommendations", "hello", 400},
 		"schema":            {"POST", "/recommendations", `{"browse_history":[]}`, 422},
+		"a typed event":     {"POST", "/recommendations", `{"type":"product","product_code":"a","stock":0}`, 422},
 		"too large":         {"POST", "/recommendations", strings.Repeat(" ", activity.MaxEventBytes+10), 413},
 		"limit":             {"GET", "/products/L2_03/similar?limit=0", "", 400},
 		"unknown product":   {"GET", "/products/nothing/similar", "", 404},

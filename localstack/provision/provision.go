@@ -40,8 +40,10 @@ import (
 type Function struct {
 	Zip []byte
 	Env map[string]string
-	// Serve is the zip of the function serve, with the first three of these; empty: that function is not made.
-	Serve []byte
+	// Serve is the zip of the function serve, with ServeEnv and what every function has; empty: that function is
+	// not made.
+	Serve    []byte
+	ServeEnv map[string]string
 }
 
 // Resources is what exists after Apply.
@@ -113,7 +115,10 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 		return err
 	})
 	if len(f.Serve) > 0 {
-		group.Go(func() (err error) { r.ServeURL, err = p.serve(groupCtx, f.Serve, serveEnv(cfg, s, f.Env)); return err })
+		group.Go(func() (err error) {
+			r.ServeURL, err = p.serve(groupCtx, f.Serve, serveEnv(cfg, s, f.ServeEnv))
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return Resources{}, err

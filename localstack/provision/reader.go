@@ -8,9 +8,10 @@ import (
 	"kindred/internal/serving/vectorstore/migration"
 )
 
-// AdmitReader brings the vector database at dsn up to date. The functions log in as the role. It
-// gets the right to read every model version, including later ones, and no right to write.
-func AdmitReader(ctx context.Context, dsn, role string) error {
+// AdmitFunctions brings the vector database at dsn up to date, and admits the roles that the functions
+// log in as. Both get the right to read every model version, including later ones. The writer, which is
+// recommend's, may also write the state beside the versions.
+func AdmitFunctions(ctx context.Context, dsn, reader, writer string) error {
 	store, err := vectorstore.Open(ctx, envconfig.PGVector{DSN: dsn})
 	if err != nil {
 		return err
@@ -19,5 +20,8 @@ func AdmitReader(ctx context.Context, dsn, role string) error {
 	if err := migration.Up(ctx, store); err != nil {
 		return err
 	}
-	return migration.AdmitReader(ctx, store, role)
+	if err := migration.AdmitReader(ctx, store, reader); err != nil {
+		return err
+	}
+	return migration.AdmitWriter(ctx, store, writer)
 }

@@ -63,7 +63,9 @@ func makeFolder(dir string) error {
 type secrets struct {
 	Postgres string `json:"postgres"`
 	MySQL    string `json:"mysql"`
-	Reader   string `json:"reader"` // of PostgreSQL's role for the functions; "" in a folder of an earlier version
+	// of PostgreSQL's roles for the functions; "" in a folder of an earlier version
+	Reader string `json:"reader"`
+	Writer string `json:"writer"`
 }
 
 // loadSecrets reads the secrets. It creates missing ones, and rebuilds a damaged file.
@@ -75,8 +77,10 @@ func (f folder) loadSecrets() (secrets, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Reader == "" {
-		s.Reader = rand.Text() // `up` gives it to the role
+	for _, role := range []*string{&s.Reader, &s.Writer} {
+		if *role == "" {
+			*role = rand.Text() // `up` gives it to the role
+		}
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -125,8 +129,10 @@ func (f folder) secretsOfEnv() (secrets, bool) {
 	}
 	password, _ := u.User.Password()
 	s := secrets{Postgres: password, MySQL: my.Passwd}
-	if u, err := url.Parse(env[readerVariable]); err == nil {
-		s.Reader, _ = u.User.Password()
+	for variable, role := range map[string]*string{readerVariable: &s.Reader, writerVariable: &s.Writer} {
+		if u, err := url.Parse(env[variable]); err == nil {
+			*role, _ = u.User.Password()
+		}
 	}
 	return s, s.Postgres != "" && s.MySQL != ""
 }
@@ -164,8 +170,12 @@ func (s *Stack) ReadEnv() (map[string]string, error) {
 	return env, err
 }
 
-// readerVariable names the vector database as the functions see it: by a role that only reads.
-const readerVariable = "PGVECTOR_READER_DSN"
+// These name the vector database as the functions see it: serve by a role that only reads, recommend by
+// one that also writes the state beside the model versions.
+const (
+	readerVariable = "PGVECTOR_READER_DSN"
+	writerVariable = "PGVECTOR_WRITER_DSN"
+)
 
 // env is what the environment file holds.
 func (s *Stack) env() map[string]string {
@@ -176,6 +186,7 @@ func (s *Stack) env() map[string]string {
 		"AWS_SECRET_ACCESS_KEY": "test",
 		"PGVECTOR_DSN":          s.postgresDSN(postgresDatabase),
 		readerVariable:          s.readerDSN(),
+		writerVariable:          s.writerDSN(),
 		"MYSQL_DSN":             s.mysqlDSN(mysqlDatabase),
 	}
 	maps.Copy(env, s.config.Resources)

@@ -22,8 +22,12 @@ const (
 	postgresDatabase = "kindred"
 )
 
-// Reader is PostgreSQL's role that the functions log in as.
-const Reader = "kindred_reader"
+// PostgreSQL's roles that the functions log in as: serve reads, and recommend also writes the state
+// beside the model versions.
+const (
+	Reader = "kindred_reader"
+	Writer = "kindred_writer"
+)
 
 // What PostgreSQL gets in both modes: compose.yaml has them too.
 var (
@@ -188,26 +192,30 @@ func (p *postgres) createDatabase(ctx context.Context) error {
 	return nil
 }
 
-// admitReader makes the role that the functions log in as, and gives it its password. It may log in
-// and no more: `deploy` grants it what it reads (package migration).
-func (s *Stack) admitReader(ctx context.Context) error {
+// admitFunctions makes the roles that the functions log in as, and gives them their passwords. They may
+// log in and no more: `deploy` grants them what they need (package migration).
+func (s *Stack) admitFunctions(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.postgresDSN(postgresDatabase))
 	if err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	// The password holds letters and digits only.
-	_, err = conn.Exec(ctx, `DO $$ BEGIN
-		IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+Reader+`') THEN CREATE ROLE `+Reader+`; END IF;
-	END $$;
-	ALTER ROLE `+Reader+` LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '`+s.secrets.Reader+`'`)
-	if err != nil {
-		return fmt.Errorf("make role %s: %w", Reader, err)
+	for role, password := range map[string]string{Reader: s.secrets.Reader, Writer: s.secrets.Writer} {
+		// The password holds letters and digits only.
+		_, err = conn.Exec(ctx, `DO $$ BEGIN
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+role+`') THEN CREATE ROLE `+role+`; END IF;
+		END $$;
+		ALTER ROLE `+role+` LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '`+password+`'`)
+		if err != nil {
+			return fmt.Errorf("make role %s: %w", role, err)
+		}
 	}
 	return nil
 }
 
 func (s *Stack) readerDSN() string { return s.dsn(Reader, s.secrets.Reader, postgresDatabase) }
+
+func (s *Stack) writerDSN() string { return s.dsn(Writer, s.secrets.Writer, postgresDatabase) }
 
 func (s *Stack) postgresDSN(database string) string {
 	return s.dsn(postgresUser, s.secrets.Postgres, database)

@@ -158,7 +158,7 @@ func (s *Stack) Up(ctx context.Context) error {
 	if err := s.engine.up(ctx); err != nil {
 		return err
 	}
-	if err := s.admitReader(ctx); err != nil {
+	if err := s.admitFunctions(ctx); err != nil {
 		return err
 	}
 	return writeEnv(s.folder.env(), s.env())

@@ -33,7 +33,8 @@ func TestStaticStateIsKept(t *testing.T) {
 	}{
 		"aws": {awsAccount, variables("dev", packages)},
 		"local": {"000000000000", map[string]any{"endpoint": "http://127.0.0.1:4566", "suffix": "old",
-			"pgvector_dsn": "postgres://reader:local@127.0.0.1:5432/kindred", "function_zips": zips,
+			"pgvector_dsn":        "postgres://reader:local@127.0.0.1:5432/kindred",
+			"pgvector_writer_dsn": "postgres://writer:local@127.0.0.1:5432/kindred", "function_zips": zips,
 			"shop_login":        map[string]string{"username": "shop", "password": "local"},
 			"host_architecture": "x86_64"}},
 	}

@@ -18,10 +18,10 @@ locals {
   vector_dsn = { for place, path in { image = "/rds-ca.pem", function = "/var/task/rds-ca.pem" } :
   place => "postgres://%s${local.vector_database.host}:${local.vector_database.port}/${local.vector_database.name}?sslmode=verify-full&sslrootcert=${path}" }
 
-  functions_database = {
-    dsn = format(local.vector_dsn["function"], "${var.reader_user}@")
-    iam = { resource_id = local.vector_database.resource_id, user = var.reader_user }
-  }
+  functions_database = { for program, user in { recommend = var.writer_user, serve = var.reader_user } : program => {
+    dsn = format(local.vector_dsn["function"], "${user}@")
+    iam = { resource_id = local.vector_database.resource_id, user = user }
+  } }
 
   # The functions answer for this shop only.
   functions_environment = var.shop.name == null ? {} : { SHOP_NAME = var.shop.name }
@@ -173,6 +173,7 @@ module "publish" {
     username   = local.vector_database.username
     secret_arn = local.vector_database.secret_arn
     reader     = var.reader_user
+    writer     = var.writer_user
   }
 }
 
@@ -213,7 +214,7 @@ module "recommend" {
   recommendations_bucket = module.lake.buckets["recommendations"]
   artifacts_bucket       = module.lake.buckets["artifacts"]
   memory_share           = var.memory_share
-  vector_database        = local.functions_database
+  vector_database        = local.functions_database["recommend"]
   vpc                    = local.functions_vpc
   alias                  = "live"
   function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
@@ -228,7 +229,7 @@ module "serve" {
   kms_key_arn      = module.kms.key_arn
   artifacts_bucket = module.lake.buckets["artifacts"]
   memory_share     = var.memory_share
-  vector_database  = local.functions_database
+  vector_database  = local.functions_database["serve"]
   vpc              = local.functions_vpc
   alias            = "live"
   function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }

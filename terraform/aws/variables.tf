@@ -236,9 +236,15 @@ variable "memory_share" {
 }
 
 variable "reader_user" {
-  description = "PostgreSQL role as which the functions log in. It has rds_iam and only reads."
+  description = "PostgreSQL role as which serve logs in. It has rds_iam and only reads."
   type        = string
   default     = "recommend"
+}
+
+variable "writer_user" {
+  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes the state outside the model versions. The next run of publish creates it, and recommend's events wait until then."
+  type        = string
+  default     = "recommend_writer"
 }
 
 variable "serve_callers" {

@@ -70,7 +70,7 @@ module "recommend" {
   delivery_stream        = module.stream.delivery_stream
   recommendations_bucket = module.lake.buckets["recommendations"]
   artifacts_bucket       = module.lake.buckets["artifacts"]
-  vector_database        = { dsn = var.pgvector_dsn }
+  vector_database        = { dsn = var.pgvector_writer_dsn }
   environment            = { AWS_ENDPOINT_URL = var.endpoint }
   function               = local.functions["recommend"]
   mapping                = local.settings.mapping

@@ -19,8 +19,14 @@ variable "host_architecture" {
   type        = string
 }
 
+variable "pgvector_writer_dsn" {
+  description = "pgvector_dsn for recommend, whose role also writes the state outside the model versions."
+  type        = string
+  sensitive   = true
+}
+
 variable "pgvector_dsn" {
-  description = "DSN of the local vector database. Terraform's state contains the DSN's password. State and database exist on this machine only."
+  description = "DSN of the local vector database, as serve uses it. Terraform's state contains the DSN's password. State and database exist on this machine only."
   type        = string
   sensitive   = true
 }

@@ -20,6 +20,7 @@ FROM (
            CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds, the precision of Trino
            row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
     FROM recommendations
+    WHERE coalesce(recommendation.source, '') <> 'state' -- such a record says nothing of a visitor
 ) AS records
 WHERE copy = 1;
 

@@ -55,7 +55,8 @@ func (c *customerID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-// project appends a delivered line as the joins read it, with its newline. The error is a sentence
+// project appends a delivered line as the joins read it, with its newline: nothing, if its event only said
+// something of a product. The error is a sentence
 // for people that holds no value of the line. Earlier versions delivered names twice: the last counts.
 func project(dst, line []byte) ([]byte, error) {
 	var r record
@@ -65,6 +66,9 @@ func project(dst, line []byte) ([]byte, error) {
 			return dst, fmt.Errorf("the field %s has a value that does not fit", wrong.JSONPointer)
 		}
 		return dst, errors.New("it is no JSON that every reader accepts (RFC 7493)")
+	}
+	if r.Recommendation.Source == activity.SourceState {
+		return dst, nil // it says nothing of a visitor
 	}
 	at := &r.Recommendation.Position.ArrivedAt
 	if r.SessionID == "" || r.Recommendation.ID == "" || at.IsZero() {

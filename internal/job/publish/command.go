@@ -289,8 +289,8 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 
 type migrateCommand struct {
 	envconfig.PGVector
-	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of the functions, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
-	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role that may also write the state of products, and nothing else, created like --reader. publish catalogue may run as this role. Default: no role is created."`
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write the state of products and customers, and nothing else. publish catalogue may run as this role. Default: no role is created."`
 }
 
 // Run migrates.

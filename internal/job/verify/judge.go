@@ -155,7 +155,9 @@ func (j *judgement) total(e entry) {
 		j.report.UnknownCustomers++
 	}
 	j.report.Sources[j.labels[e.label].source]++
-	j.report.Versions[j.labels[e.label].version]++
+	if j.labels[e.label].source != activity.SourceState { // which no version answers
+		j.report.Versions[j.labels[e.label].version]++
+	}
 	j.latency.add(float64(e.latency))
 	if j.answers == 0 || e.answered < j.first {
 		j.first = e.answered

@@ -19,7 +19,7 @@ type Report struct {
 	Shop           string `json:"shop,omitempty"`  // whose events are audited; empty: all
 	Events         int64  `json:"events"`          // on the stream; a record may hold several
 	DistinctEvents int64  `json:"distinct_events"` // event ids among them
-	Recommended    int64  `json:"recommended"`     // answered; also under another record of the same event id
+	Recommended    int64  `json:"recommended"`     // answered, or written as state; also under another record of its event id
 	Quarantined    int64  `json:"quarantined"`
 	OnFailure      int64  `json:"on_failure"` // given up by Lambda; the bytes lie in the bucket
 	InFlight       int64  `json:"in_flight"`  // unanswered, but younger than the patience

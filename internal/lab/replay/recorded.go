@@ -127,13 +127,15 @@ func (r *recorded) Next(time.Time) (visitor.Click, bool, error) {
 		return visitor.Click{SessionID: key, Data: l.data}, true, nil
 	}
 	for _, item := range events {
-		r.sessions[item.Event.SessionID] = true
+		if item.Event.Type == activity.TypeActivity {
+			r.sessions[item.Event.SessionID] = true
+		}
 	}
 	if len(events) == 1 && fault == nil {
 		l.data = events[0].Data // a byte order mark is the file's
 	}
 	first := events[0].Event
-	return visitor.Click{EventID: first.EventID, SessionID: first.SessionID, Data: l.data}, true, nil
+	return visitor.Click{EventID: first.EventID, SessionID: first.PartitionKey(), Data: l.data}, true, nil
 }
 
 // Show does nothing: what is recorded has happened.

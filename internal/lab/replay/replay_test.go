@@ -341,6 +341,21 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 	}
 }
 
+// A product event goes to the shard of its product, and is no session.
+func TestARecordedProductEventHasItsOwnKey(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "events")
+	if err := os.WriteFile(name, []byte(`{"type":"product","product_code":"p7","stock":0}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	recording := newRecorded([]string{name})
+	defer recording.stop()
+	click, more, err := recording.Next(time.Now())
+	if err != nil || !more || click.SessionID != "p7" || recording.Totals().Sessions != 0 {
+		t.Errorf("%+v, %t, %+v, %v", click, more, recording.Totals(), err)
+	}
+}
+
 // A file without one event is refused before anything is sent; what holds several events counts so.
 func TestRecordedFilesAreCountedByTheirEvents(t *testing.T) {
 	t.Parallel()

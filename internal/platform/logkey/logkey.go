@@ -21,6 +21,7 @@ const (
 	SourceCustomer   = "source_customer"
 	SourceFeatures   = "source_features"
 	SourcePopularity = "source_popularity"
+	SourceState      = "source_state" // events that only said something
 )
 
 // Times.

@@ -39,6 +39,11 @@ func (r *Row) Null() { r.buf = binary.BigEndian.AppendUint32(r.buf, math.MaxUint
 // postgresEpoch is 2000-01-01 in unix seconds, where PostgreSQL's times begin.
 const postgresEpoch = 946_684_800
 
+// Int64 writes a bigint.
+func (r *Row) Int64(n int64) {
+	r.buf = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(r.buf, 8), uint64(n))
+}
+
 // Time writes a timestamptz of unix seconds; math.MinInt64 is -infinity.
 func (r *Row) Time(seconds int64) {
 	r.buf = binary.BigEndian.AppendUint32(r.buf, 8)

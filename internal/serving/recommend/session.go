@@ -24,6 +24,7 @@ type session struct {
 	added      []modelversion.Neighbour // what folded and the customer add as neighbours
 	unknown    int                      // of browsed, those that the model does not know
 	strange    bool                     // the model does not know the customer
+	bought     []Bought                 // by the customer
 	telling    string                   // the known product that says most about the session; "" without a known one
 }
 
@@ -118,6 +119,7 @@ func (s *session) popular(found Lookup) {
 func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neighbour, activity.Source) {
 	e := s.event
 	if e.CustomerID != nil {
+		s.bought = found.Bought[string(*e.CustomerID)]
 		if c, ok := found.Customers[string(*e.CustomerID)]; ok {
 			if c.Origin == modelversion.OriginTrained {
 				return c.Vector, c.Near, activity.SourceCustomer
@@ -133,7 +135,11 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neigh
 }
 
 func (s *session) search(at time.Time) Search {
-	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: s.seen,
+	exclude := s.seen
+	if len(s.bought) > 0 {
+		exclude = slices.Concat(s.seen, hidden(s.bought, s.event.Place, at))
+	}
+	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: exclude,
 		Limit: recommendedItems}
 }
 

@@ -40,6 +40,9 @@ type Customer struct {
 type Lookup struct {
 	Items     map[string]Item     // by product code
 	Customers map[string]Customer // by id
+	// What the customers bought of the products that the model knows, as events say, by customer: also of
+	// customers that the model does not know.
+	Bought map[string][]Bought
 }
 
 // Search asks for the best products for one query.

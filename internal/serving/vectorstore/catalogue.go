@@ -14,11 +14,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/stream/activity"
 )
 
 var (
 	// ErrOlderReading says that a newer reading of the shop's products was written first.
 	ErrOlderReading = errors.New("a newer reading of the catalogue was written already")
+	// ErrAhead says that a reading has a time that is yet to come: nothing that is said before then would
+	// count.
+	ErrAhead = errors.New("the reading is ahead of the vector database's clock")
 	// ErrShrink says that a catalogue lacks too many of the products that were there before.
 	ErrShrink = errors.New("the catalogue shrank")
 )
@@ -38,8 +42,8 @@ type Product struct {
 	Attributes map[string]any // texts, numbers and flags
 }
 
-// value is what the product has in a field, in the form of ProductWrite.
-func (p *Product) value(f Field) any {
+// value is what the product has in a field, in the form of activity.ProductWrite.
+func (p *Product) value(f activity.Field) any {
 	text := func(s string) any {
 		if s == "" {
 			return nil
@@ -47,31 +51,31 @@ func (p *Product) value(f Field) any {
 		return s
 	}
 	switch f {
-	case FieldAvailable:
+	case activity.FieldAvailable:
 		return p.Available
-	case FieldStock:
+	case activity.FieldStock:
 		if p.Stock != nil {
 			return *p.Stock
 		}
-	case FieldHidden:
+	case activity.FieldHidden:
 		return false
-	case FieldPrice:
+	case activity.FieldPrice:
 		return text(p.Price)
-	case FieldCurrency:
+	case activity.FieldCurrency:
 		return text(p.Currency)
-	case FieldCategories:
+	case activity.FieldCategories:
 		if len(p.Categories) > 0 {
 			return p.Categories
 		}
-	case FieldBrand:
+	case activity.FieldBrand:
 		return text(p.Brand)
-	case FieldName:
+	case activity.FieldName:
 		return text(p.Name)
-	case FieldURL:
+	case activity.FieldURL:
 		return text(p.URL)
-	case FieldImage:
+	case activity.FieldImage:
 		return text(p.Image)
-	case FieldAttributes:
+	case activity.FieldAttributes:
 		if len(p.Attributes) > 0 {
 			return p.Attributes
 		}
@@ -87,7 +91,7 @@ const hashBytes = 8
 // again that the product can be bought.
 func (p *Product) appendDigest(digest []byte) ([]byte, error) {
 	var text []byte
-	for _, f := range Fields() {
+	for _, f := range activity.Fields() {
 		text = text[:0]
 		switch value := p.value(f).(type) {
 		case string:
@@ -101,9 +105,9 @@ func (p *Product) appendDigest(digest []byte) ([]byte, error) {
 			}
 		}
 		switch {
-		case f == FieldStock:
+		case f == activity.FieldStock:
 			text = strconv.AppendBool(text, p.Available)
-		case f == FieldAvailable && p.Stock != nil:
+		case f == activity.FieldAvailable && p.Stock != nil:
 			text = strconv.AppendInt(text, *p.Stock, 10)
 		}
 		hash := sha256.Sum256(text)
@@ -141,7 +145,8 @@ type CatalogueResult struct {
 // WriteCatalogue writes what differs from the catalogue that was written before, with its own ReadAt as
 // the time, and hides the products that are gone: those of that catalogue and those of the loaded
 // versions. What a later write has said of a field stays. All of it is one transaction, which may be
-// repeated. Errors: ErrShrink, ErrOtherShop and ErrOlderReading, with nothing written.
+// repeated. Errors: ErrShrink, ErrAhead, ErrOtherShop and ErrOlderReading, with
+// nothing written.
 func (s *Store) WriteCatalogue(ctx context.Context, c Catalogue, o CatalogueOptions) (result CatalogueResult,
 	err error) {
 	c.ReadAt = c.ReadAt.Truncate(time.Microsecond)
@@ -177,13 +182,18 @@ type catalogued struct {
 func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptions) (before catalogued, err error) {
 	var shop, live string
 	var at *time.Time
-	err = tx.QueryRow(ctx, `SELECT coalesce(shop, ''), read_at, available FROM kindred.catalogue FOR UPDATE`).
-		Scan(&shop, &at, &before.available)
+	var now time.Time
+	err = tx.QueryRow(ctx, `SELECT coalesce(shop, ''), read_at, available, clock_timestamp() FROM kindred.catalogue FOR UPDATE`).
+		Scan(&shop, &at, &before.available, &now)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotMigrated // migrating makes the row again
 	}
 	if err != nil {
 		return before, fmt.Errorf("read the last catalogue: %w", unmigrated(err))
+	}
+	if ahead := c.ReadAt.Sub(now); ahead > activity.MaxAhead {
+		return before, fmt.Errorf("%w by %v: set the clock of the machine that runs `publish catalogue`, or of the "+
+			"database; nothing was written", ErrAhead, ahead.Round(time.Second))
 	}
 	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT `+shopSQL+
 		` FROM kindred.model_version v JOIN kindred.live USING (version)), '')`).Scan(&live)
@@ -225,25 +235,30 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 	return before, err
 }
 
-// forgetState forgets the products of the shop of the last catalogue, whose row is locked.
+// forgetState forgets the products and the customers of another shop.
 func forgetState(ctx context.Context, tx pgx.Tx) error {
 	return execAll(ctx, tx, `UPDATE kindred.catalogue SET shop = NULL, read_at = NULL, products = 0, available = 0`,
-		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`)
+		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`, `DELETE FROM kindred.interaction`)
 }
 
-// forgetOtherShop forgets the products of another shop than that of the version, which goes live.
-func forgetOtherShop(ctx context.Context, tx pgx.Tx, version string) error {
-	shop, err := shopOf(ctx, tx, version)
+// forgetOtherShop forgets the state of another shop than that of the version that goes live: of the last
+// catalogue's, or of the version that was live.
+func forgetOtherShop(ctx context.Context, tx pgx.Tx, move Promotion) error {
+	shop, err := shopOf(ctx, tx, move.To)
 	if err != nil || shop == "" {
 		return err
 	}
+	before, err := shopOf(ctx, tx, move.From)
+	if err != nil {
+		return err
+	}
 	var migrated, other bool
-	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.catalogue') IS NOT NULL`).Scan(&migrated)
+	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.interaction') IS NOT NULL`).Scan(&migrated)
 	if err != nil || !migrated {
 		return err
 	}
-	if err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(shop <> $1), false) FROM kindred.catalogue`, shop).
-		Scan(&other); err != nil || !other {
+	err = tx.QueryRow(ctx, `SELECT coalesce(bool_or(shop <> $1), false) FROM kindred.catalogue`, shop).Scan(&other)
+	if err != nil || !other && !envconfig.OtherShop(before, shop) {
 		return err
 	}
 	return forgetState(ctx, tx)
@@ -282,12 +297,12 @@ func publishedOnly(ctx context.Context, tx pgx.Tx, shop string) ([]string, error
 // difference is what a catalogue has to write.
 type difference struct {
 	result  CatalogueResult
-	writes  []ProductWrite
+	writes  []activity.ProductWrite
 	ids     []string // of changed digests
 	digests [][]byte
 }
 
-func (d *difference) add(w ProductWrite, digest []byte) {
+func (d *difference) add(w activity.ProductWrite, digest []byte) {
 	d.writes, d.ids, d.digests = append(d.writes, w), append(d.ids, w.ID), append(d.digests, digest)
 	d.result.Values += len(w.Values)
 }
@@ -295,7 +310,7 @@ func (d *difference) add(w ProductWrite, digest []byte) {
 // compare finds what differs.
 func (before catalogued) compare(c Catalogue) (d difference, err error) {
 	d.result.Products = len(c.Products)
-	order := Order{At: c.ReadAt}
+	order := activity.Order{At: c.ReadAt}
 	listed := make(map[string]bool, len(c.Products))
 	var digest []byte
 	for i := range c.Products {
@@ -311,8 +326,8 @@ func (before catalogued) compare(c Catalogue) (d difference, err error) {
 		if was == string(digest) {
 			continue
 		}
-		w := ProductWrite{p.ID, order, map[Field]any{}}
-		for n, f := range Fields() {
+		w := activity.ProductWrite{ID: p.ID, Order: order, Values: map[activity.Field]any{}}
+		for n, f := range activity.Fields() {
 			from, to := n*hashBytes, (n+1)*hashBytes
 			if len(was) < to || was[from:to] != string(digest[from:to]) {
 				w.Values[f] = p.value(f)
@@ -327,7 +342,8 @@ func (before catalogued) compare(c Catalogue) (d difference, err error) {
 	}
 	gone := func(id string) {
 		d.result.Gone++
-		d.add(ProductWrite{id, order, map[Field]any{FieldHidden: true}}, []byte{})
+		d.add(activity.ProductWrite{ID: id, Order: order,
+			Values: map[activity.Field]any{activity.FieldHidden: true}}, []byte{})
 	}
 	for id, was := range before.digests {
 		if was != "" && !listed[id] {

@@ -86,7 +86,7 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 		return recommend.Traffic{}, err
 	}
 	models := map[string]*model{}
-	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string, _ bool) (m *model, err error) {
+	traffic, err := readTraffic(ctx, db, func(ctx context.Context, version string, _ said) (m *model, err error) {
 		m, err = readModel(ctx, db, version)
 		models[version] = m
 		return m, err

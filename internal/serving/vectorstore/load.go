@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -105,7 +106,10 @@ func registryRow(v *modelversion.Version) (r row, err error) {
 	for _, part := range []struct {
 		from any
 		to   *[]byte
-	}{{served{v.Solver, v.Repeats, nearOf(v)}, &r.solver}, {v.Encoder, &r.encoder}, {v.Report, &r.report}} {
+	}{
+		{served{v.Solver, v.Repeats, nearOf(v), v.Repeats != nil}, &r.solver}, {v.Encoder, &r.encoder},
+		{v.Report, &r.report},
+	} {
 		if *part.to, err = json.Marshal(part.from); err != nil {
 			return r, fmt.Errorf("encode as JSON: %w: %w", ErrInvalid, err)
 		}
@@ -156,7 +160,7 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 		`SET LOCAL maintenance_work_mem = '256MB'`, // so that a graph of 100,000 vectors of 64 is built in memory
 		`CREATE SCHEMA `+schema,
 		`CREATE TABLE `+schema+`.item (key integer NOT NULL, code text COLLATE "C" NOT NULL, name text NOT NULL, line text NOT NULL,
-			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
+			quantity_in_stock smallint NOT NULL, positives integer NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL`+repeatColumn(v)+`)`,
 		`CREATE TABLE `+schema+`.customer (key integer NOT NULL, id text COLLATE "C" NOT NULL, origin text NOT NULL, embedding vector(`+d+`) NOT NULL)`,
 		`CREATE TABLE `+schema+`.rated (customer integer NOT NULL, item integer NOT NULL, last timestamptz,
 			count integer NOT NULL DEFAULT 1`+until(v)+`)`,
@@ -247,29 +251,11 @@ func execAll(ctx context.Context, tx pgx.Tx, statements ...string) error {
 
 // copyRows sends the rows by COPY in PostgreSQL's binary form.
 func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
-	item := 0
-	err := copyTable(ctx, tx, schema+`.item (key, code, name, line, quantity_in_stock, positives, origin, embedding)`, 8,
-		func(row *pgcopy.Row) bool {
-			if item == len(v.Items) {
-				return false
-			}
-			it := &v.Items[item]
-			row.Int32(int32(item))
-			row.Text(it.Code)
-			row.Text(it.Name)
-			row.Text(it.Line)
-			row.Int16(it.QuantityInStock)
-			row.Int32(it.Positives)
-			row.Text(string(it.Origin))
-			row.Vector(it.Vector)
-			item++
-			return true
-		})
-	if err != nil {
+	if err := copyItems(ctx, tx, schema, v); err != nil {
 		return fmt.Errorf("copy items: %w", err)
 	}
 	customer := 0
-	err = copyTable(ctx, tx, schema+`.customer (key, id, origin, embedding)`, 4, func(row *pgcopy.Row) bool {
+	err := copyTable(ctx, tx, schema+`.customer (key, id, origin, embedding)`, 4, func(row *pgcopy.Row) bool {
 		if customer == len(v.Customers) {
 			return false
 		}
@@ -323,6 +309,34 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 			stranger, ErrInvalid)
 	}
 	return nil
+}
+
+func copyItems(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Version) error {
+	item := 0
+	table, columns := schema+`.item (key, code, name, line, quantity_in_stock, positives, origin, embedding)`, 8
+	if v.Repeats != nil {
+		table, columns = strings.TrimSuffix(table, `)`)+`, repeat)`, columns+1
+	}
+	return copyTable(ctx, tx, table, columns,
+		func(row *pgcopy.Row) bool {
+			if item == len(v.Items) {
+				return false
+			}
+			it := &v.Items[item]
+			row.Int32(int32(item))
+			row.Text(it.Code)
+			row.Text(it.Name)
+			row.Text(it.Line)
+			row.Int16(it.QuantityInStock)
+			row.Int32(it.Positives)
+			row.Text(string(it.Origin))
+			row.Vector(it.Vector)
+			if v.Repeats != nil {
+				row.Int64(int64(it.Repeat))
+			}
+			item++
+			return true
+		})
 }
 
 // copyTable copies into a table made in the same transaction. With FREEZE, the first readers of a row

@@ -20,7 +20,8 @@ type model struct {
 	until  bool      // rated says when a product comes back
 	near   *nearRows // nil: the version has no neighbours
 	items  int       // how many products it has
-	state  bool      // product_state has rows
+	state  said      // what is beside the versions
+	repeat bool      // item says what becomes of a product that was bought
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -33,7 +34,7 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 }
 
 // current is the version with what is known of the state now.
-func (s *Store) current(ctx context.Context, version string, state bool) (*model, error) {
+func (s *Store) current(ctx context.Context, version string, state said) (*model, error) {
 	if m, err := s.model(ctx, version); err != nil || m.state == state {
 		return m, err
 	}
@@ -42,7 +43,7 @@ func (s *Store) current(ctx context.Context, version string, state bool) (*model
 }
 
 // modelReader reads a version, and learns whether there is state.
-type modelReader func(ctx context.Context, version string, state bool) (*model, error)
+type modelReader func(ctx context.Context, version string, state said) (*model, error)
 
 // readTraffic reads the pointer from db and the versions by read.
 func readTraffic(ctx context.Context, db querier, read modelReader) (recommend.Traffic, error) {
@@ -57,13 +58,13 @@ func readTraffic(ctx context.Context, db querier, read modelReader) (recommend.T
 type traffic struct {
 	version, canary *string
 	share           float64
-	state           bool // product_state has rows
+	state           said
 }
 
 const trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
-	err := row.Scan(&p.version, &p.canary, &p.share, &p.state)
+	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -150,14 +151,15 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	var gram []byte
 	var has served
 	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`
-		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items, &m.state)
+		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items,
+		&m.state.products, &m.state.interactions)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
-	m.Solver, m.until, m.near = has.Solver, has.Repeats != nil, has.Near
+	m.Solver, m.until, m.near, m.repeat = has.Solver, has.Repeats != nil, has.Near, has.ItemRules
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}

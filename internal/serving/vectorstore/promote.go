@@ -157,8 +157,8 @@ func movePointer(ctx context.Context, tx pgx.Tx, at pointer, move Promotion) err
 	if err != nil {
 		return err
 	}
-	if err := forgetOtherShop(ctx, tx, move.To); err != nil {
-		return fmt.Errorf("forget the other shop's products: %w", err)
+	if err := forgetOtherShop(ctx, tx, move); err != nil {
+		return fmt.Errorf("forget the other shop's state: %w", err)
 	}
 	if err := showViews(ctx, tx, move.To); err != nil {
 		return fmt.Errorf("show version in views: %w", err)

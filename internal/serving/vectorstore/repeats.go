@@ -12,6 +12,9 @@ type served struct {
 
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
 	Near    *nearRows             `json:"near,omitempty"`
+	// ItemRules says that table item has the rule of each product. Without it, of a version with rules that
+	// an earlier program loaded, what events say was bought stays hidden.
+	ItemRules bool `json:"item_rules,omitempty"`
 }
 
 // until is the definition of a column of table rated: when a product is recommended to a customer

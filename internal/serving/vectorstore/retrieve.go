@@ -42,6 +42,7 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers []strin
 	found := recommend.Lookup{
 		Items:     make(map[string]recommend.Item, len(codes)),
 		Customers: make(map[string]recommend.Customer, len(customers)),
+		Bought:    map[string][]recommend.Bought{},
 	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
@@ -74,6 +75,9 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers []strin
 				})
 				return err
 			})
+	}
+	if len(customers) > 0 && m.state.interactions {
+		m.queueBought(&batch, customers, found.Bought)
 	}
 	return found, m.send(ctx, db, &batch)
 }

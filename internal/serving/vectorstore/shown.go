@@ -6,10 +6,13 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// stateful is the SQL expression that says whether product_state has rows. A table that was never
-// written to has no file to read, and a database that is not migrated has no table: both are asked
-// as before there was state.
-const stateful = `coalesce(pg_relation_size(to_regclass('kindred.product_state')), 0) > 0`
+// said is which tables beside the versions have rows.
+type said struct{ products, interactions bool }
+
+// stateful are the SQL expressions of said. A table that was never written to has no file to read, and a
+// database that is not migrated has no table: both are asked as before there was state.
+const stateful = `coalesce(pg_relation_size(to_regclass('kindred.product_state')), 0) > 0,
+	coalesce(pg_relation_size(to_regclass('kindred.interaction')), 0) > 0`
 
 // wider is how many products a scan takes for each one that is wanted, whatever the state says of
 // them. At 4, a search finds too few, and is asked again, where far more than half of the best
@@ -29,7 +32,7 @@ const (
 // does. row is the version's item, or a subquery with its columns. A lookup takes 1 µs.
 func (m *model) shown(row string) string {
 	stock := row + `.quantity_in_stock > 0`
-	if !m.state {
+	if !m.state.products {
 		return stock
 	}
 	return `coalesce((SELECT s.available AND NOT s.hidden FROM kindred.product_state s WHERE s.id = ` + row +
@@ -49,7 +52,7 @@ type filter struct {
 func (m *model) filter(by way, limit int) filter {
 	limit = min(limit, recommend.MaxLimit)
 	most := func(n int) string { return ` LIMIT ` + strconv.Itoa(n) }
-	if by == byScan && m.state {
+	if by == byScan && m.state.products {
 		return filter{`true`, `, i.quantity_in_stock`, most(wider * limit), ` WHERE ` + m.shown(`found`), most(limit)}
 	}
 	return filter{inside: m.shown(`i`), limit: most(limit)}
@@ -59,5 +62,5 @@ func (m *model) filter(by way, limit int) filter {
 // index gave up, or the state hid too many of the best products.
 func (m *model) again(by way, found, limit int) bool {
 	limit = min(limit, recommend.MaxLimit)
-	return found < limit && (by == byIndex || by == byScan && m.state && wider*limit < m.items)
+	return found < limit && (by == byIndex || by == byScan && m.state.products && wider*limit < m.items)
 }

@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// Event is one activity event of a session as it arrives on the stream. Field names are the
-// wire's. Unknown fields are not dropped: the recommendation record carries the event's own bytes.
+// Event is one event as it arrives on the stream: an activity event of a session, unless it has a type.
+// Field names are the wire's. Unknown fields are not dropped: the recommendation record carries the
+// event's own bytes.
 type Event struct {
 	EventID       string   `json:"event_id,omitempty"`
+	Type          Type     `json:"type,omitempty"`
 	Shop          *ID      `json:"shop,omitempty"` // see Shops
 	SessionID     string   `json:"session_id"`
 	CustomerID    *ID      `json:"customer_number,omitempty"` // nil: an anonymous visitor
@@ -21,6 +23,12 @@ type Event struct {
 	CreditLimit   *float64 `json:"credit_limit,omitempty"`
 	BrowseHistory []Browse `json:"browse_history"`
 	OccurredAt    string   `json:"occurred_at,omitempty"` // RFC 3339
+	// Where it stands among all events, by its place on the stream. Read fills it; zero: it came by none,
+	// as over HTTP, and follows everything.
+	Place   Order         `json:"-"`
+	Product *ProductWrite `json:"-"` // what an event of TypeProduct says, with its order; Read fills that
+	// Of an event with a type: it was sent again, and says where it lay first.
+	SentAgain bool `json:"-"`
 }
 
 // Browse is one product the visitor looked at in this session, oldest first.
@@ -55,6 +63,7 @@ const (
 	SourceCustomer   Source = "customer"   // last night's vector of a customer with history
 	SourceFeatures   Source = "features"   // a vector made from what is known of a new customer
 	SourcePopularity Source = "popularity" // nothing known: what most customers like
+	SourceState      Source = "state"      // no answer: the event said something of a product, and it is written
 )
 
 // RecommendedItem is one recommended product, best first. Score is the inner product of query and

@@ -92,8 +92,8 @@ func ParseDelivered(line []byte) (Delivered, error) {
 }
 
 // DigestOf is the digest of an event, from its own bytes or from those of the line that it was
-// delivered in. Both must be valid JSON objects. The field event_id does not count: an event that is
-// sent again has the id of its first attempt in it, whether or not it came with one.
+// delivered in. Both must be valid JSON objects. The fields event_id and first_position do not count: an
+// event that is sent again has them from its first attempt, whether or not it came with them.
 func DigestOf(object []byte) (d Digest) {
 	hash := sha256.New()
 	compact := appendCompact(make([]byte, 0, len(object)), object)
@@ -101,7 +101,7 @@ func DigestOf(object []byte) (d Digest) {
 		nameEnd := stringEnd(compact, i) + 1
 		end := valueEnd(compact, nameEnd+len(":"))
 		switch memberName(compact[i:nameEnd]) {
-		case "event_id", "recommended_items", "similar_items", "recommendation":
+		case "event_id", firstPosition, "recommended_items", "similar_items", "recommendation":
 		default:
 			hash.Write(compact[i:end])
 			hash.Write([]byte{','})
@@ -112,20 +112,21 @@ func DigestOf(object []byte) (d Digest) {
 	return d
 }
 
-// WithEventID returns a copy of an event that Parse accepts, in which its field event_id, missing or
-// empty, is id. id is one of EventID.
-func WithEventID(event []byte, id string) []byte {
-	compact := appendCompact(make([]byte, 0, len(event)+len(id)+len(`,"event_id":""`)), event)
+// withMember returns a copy of an event that Parse accepts, with a member of this name and value in place
+// of one that it may have.
+func withMember(event []byte, name string, value []byte) []byte {
+	compact := appendCompact(make([]byte, 0, len(event)+len(name)+len(value)+len(`,"":`)), event)
 	out := []byte{'{'}
 	for i := len("{"); i < len(compact)-1; {
 		nameEnd := stringEnd(compact, i) + 1
 		end := valueEnd(compact, nameEnd+len(":"))
-		if memberName(compact[i:nameEnd]) != "event_id" {
+		if memberName(compact[i:nameEnd]) != name {
 			out = append(append(out, compact[i:end]...), ',')
 		}
 		i = end + len(",")
 	}
-	return append(append(append(out, `"event_id":"`...), id...), `"}`...)
+	out = append(append(append(out, '"'), name...), `":`...)
+	return append(append(out, value...), '}')
 }
 
 // memberName is a member's name without quotes and escapes.

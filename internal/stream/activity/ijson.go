@@ -18,7 +18,7 @@ const MaxNesting = 64
 // from one of them by case alone is refused: some readers (Athena, Spark) hold both equal, others
 // (DuckDB, kindred) do not.
 var (
-	eventNames = []string{"event_id", "shop", "session_id", "customer_number", "city", "country", "credit_limit",
+	eventNames = []string{"event_id", "type", "shop", "session_id", "customer_number", "city", "country", "credit_limit",
 		"browse_history", "occurred_at"}
 	reservedNames = []string{"recommended_items", "similar_items", "recommendation"}
 	browseNames   = []string{"product_code", "quantity", "in_shopping_cart", "purchased"}

@@ -35,7 +35,8 @@ const (
 // see ID.
 //
 // The error is always a *Fault. Fields that Parse does not know are legal; the three that the
-// recommendation record adds are not. browse_history must be there and may be empty.
+// recommendation record adds are not. browse_history must be there and may be empty, except in an event
+// with a type.
 func Parse(data []byte) (*Event, error) {
 	if len(data) > MaxEventBytes {
 		return nil, &Fault{ReasonTooLarge, fmt.Sprintf("the event has %d bytes, the limit is %d", len(data), MaxEventBytes)}
@@ -50,7 +51,11 @@ func Parse(data []byte) (*Event, error) {
 	if fault := inspect(data); fault != nil {
 		return nil, fault
 	}
-	if message := e.problem(); message != "" {
+	check := e.problem
+	if e.Type != TypeActivity {
+		check = func() string { return e.typed(data) }
+	}
+	if message := check(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}
 	return &e, nil

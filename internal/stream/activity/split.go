@@ -47,7 +47,7 @@ type Item struct {
 func Read(dst []Item, p Position, data []byte) []Item {
 	event, err := Parse(data)
 	if err == nil { // nearly always
-		return append(dst, Item{Position: p, Data: data, Event: event})
+		return append(dst, placed(Item{Position: p, Data: data, Event: event}))
 	}
 	s := splitter{}
 	if fault := s.add(data, p.PartitionKey, 0); fault != nil {
@@ -60,10 +60,21 @@ func Read(dst []Item, p Position, data []byte) []Item {
 			if item.Event, err = Parse(part.data); err != nil && !errors.As(err, &item.Fault) {
 				item.Fault = &Fault{ReasonSchema, "the event cannot be read"}
 			}
+			item = placed(item)
 		}
 		dst = append(dst, item)
 	}
 	return dst
+}
+
+// placed is the item whose event knows where it was read.
+func placed(item Item) Item {
+	if item.Event != nil {
+		if item.Fault = item.Event.put(item.Position); item.Fault != nil {
+			item.Event = nil
+		}
+	}
+	return item
 }
 
 // part is one event before it is parsed.

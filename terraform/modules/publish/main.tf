@@ -39,6 +39,7 @@ module "task" {
     PGVECTOR_DSN     = var.vector_database.dsn
     PGUSER           = var.vector_database.username
     PGVECTOR_READER  = var.vector_database.reader
+    PGVECTOR_WRITER  = var.vector_database.writer
   }
 
   # pgx takes from PGUSER and PGPASSWORD what the DSN does not say. ECS reads the password when the

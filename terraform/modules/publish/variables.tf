@@ -29,8 +29,8 @@ variable "artifacts_bucket" {
 }
 
 variable "vector_database" {
-  description = "PostgreSQL with pgvector: DSN without user and password, the owner's name, the secret that contains {password}, and the role as which the functions log in."
-  type        = object({ dsn = string, username = string, secret_arn = string, reader = string })
+  description = "PostgreSQL with pgvector: DSN without user and password, the owner's name, the secret that contains {password}, and the roles as which serve (reader) and recommend (writer) log in."
+  type        = object({ dsn = string, username = string, secret_arn = string, reader = string, writer = string })
 
   validation {
     condition     = !strcontains(var.vector_database.dsn, "@")

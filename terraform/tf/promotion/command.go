@@ -82,11 +82,11 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	if err := provision.AdmitReader(ctx, env["PGVECTOR_DSN"], stack.Reader); err != nil {
+	if err := provision.AdmitFunctions(ctx, env["PGVECTOR_DSN"], stack.Reader, stack.Writer); err != nil {
 		return err
 	}
 	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"],
-		MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
+		WriterDSN: env["PGVECTOR_WRITER_DSN"], MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
 		if config.Functions[function], err = artifact.BuildFunction(ctx, local.Repository(), function,
 			local.FunctionOS()); err != nil {

@@ -22,8 +22,9 @@ type Local struct {
 
 // LocalConfig names the LocalStack, the databases and the functions.
 type LocalConfig struct {
-	Endpoint    string // of LocalStack
-	PGVectorDSN string
+	Endpoint    string            // of LocalStack
+	PGVectorDSN string            // as serve uses it
+	WriterDSN   string            // as recommend does
 	MySQLDSN    string            // its login goes into a secret
 	Functions   map[string][]byte // zips with bootstrap, of recommend and serve
 	Suffix      string            // is added to every name; "" means the stack's own resources
@@ -61,7 +62,8 @@ func OpenLocal(ctx context.Context, w *Workspace, s settings.Settings, c LocalCo
 		files[zips[name]] = zip
 	}
 	files[l.vars], err = json.Marshal(map[string]any{
-		"endpoint": c.Endpoint, "pgvector_dsn": c.PGVectorDSN, "function_zips": zips, "suffix": c.Suffix,
+		"endpoint": c.Endpoint, "pgvector_dsn": c.PGVectorDSN, "pgvector_writer_dsn": c.WriterDSN,
+		"function_zips": zips, "suffix": c.Suffix,
 		"shop_login":        map[string]string{"username": shop.User, "password": shop.Passwd},
 		"host_architecture": settings.Function{Architecture: "host"}.LambdaArchitecture(),
 	})

@@ -293,10 +293,10 @@ func (r *run) keep(ctx context.Context, item activity.Item, fault *activity.Faul
 // withEventID returns the event's bytes with the event id of its first attempt in them. With a fault
 // the item is no event, or too large with its id.
 func withEventID(item activity.Item) ([]byte, *activity.Fault) {
-	if item.Fault != nil || item.Event.EventID != "" {
+	if item.Fault != nil {
 		return item.Data, item.Fault
 	}
-	data := activity.WithEventID(item.Data, activity.EventID(nil, item.Position))
+	data := activity.Again(item)
 	var fault *activity.Fault
 	if _, err := activity.Parse(data); err != nil && !errors.As(err, &fault) {
 		fault = &activity.Fault{Reason: activity.ReasonSchema, Message: err.Error()}

@@ -291,6 +291,29 @@ func TestTheEventIDOfTheFirstAttemptIsWrittenIntoTheEvent(t *testing.T) {
 	}
 }
 
+// TestAProductEventIsSentAgainWithItsFirstPosition: from both places, so that it undoes nothing that came
+// after it.
+func TestAProductEventIsSentAgainWithItsFirstPosition(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.mustQuarantine(t, position(1), `{"type":"product","event_id":"q","product_code":"7","stock":1}`)
+	b.mustFail(t, "batch", 2, `{"type":"product","product_code":"7","stock":2}`)
+	if r := b.mustRedrive(t); r.Sent != 2 || len(b.taken) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	for i, data := range b.taken {
+		later := position(100)
+		later.ArrivedAt = later.ArrivedAt.Add(time.Hour)
+		item := activity.Read(nil, later, []byte(data))[0]
+		if item.Fault != nil {
+			t.Fatal(item.Fault)
+		}
+		if got, want := item.Event.Product.Order, position(i+1).Order(); got != want {
+			t.Errorf("%s has the order %v, want %v", data, got, want)
+		}
+	}
+}
+
 func TestCommandWithoutItsVariables(t *testing.T) {
 	t.Parallel()
 	if err := (&Command{}).Run(t.Context(), &program.Output{}); !errors.Is(err, program.ErrConfig) ||

@@ -34,7 +34,8 @@ func New(v *modelversion.Version) *Version {
 
 // Lookup finds the products and customers that the version knows.
 func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
-	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{}}
+	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{},
+		Bought: map[string][]recommend.Bought{}}
 	for _, code := range codes {
 		if i, ok := v.items[code]; ok {
 			item := recommend.Item{Vector: v.version.Items[i].Vector}

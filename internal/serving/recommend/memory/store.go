@@ -9,6 +9,7 @@ import (
 
 	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 )
 
 // Store is the recommender's store, of versions in memory. It is safe for concurrent use.
@@ -17,12 +18,17 @@ type Store struct {
 	live   *Version
 	canary *Version // nil: none
 	share  float64
-	faults []time.Time     // of the canary, of late
-	state  map[string]bool // whether a product can be bought, by code; it is replaced, never changed
+	faults []time.Time                          // of the canary, of late
+	state  map[string]bool                      // whether a product can be bought, by code; it is replaced, never changed
+	bought map[string][]recommend.Purchase      // by customer
+	said   map[string]map[activity.Field]saidOf // of products, by code
 }
 
 // NewStore returns a store in which v is live.
-func NewStore(v *Version) *Store { return &Store{live: v} }
+func NewStore(v *Version) *Store {
+	return &Store{live: v, bought: map[string][]recommend.Purchase{},
+		said: map[string]map[activity.Field]saidOf{}}
+}
 
 // Promote makes v live.
 func (s *Store) Promote(v *Version) {
@@ -44,6 +50,69 @@ func (s *Store) SetState(available map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = maps.Clone(available)
+}
+
+// WriteState adds what customers bought, the earlier one of two that are of one event and product, and
+// what is said of products: of each field the later value counts.
+func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
+	products []activity.ProductWrite) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range purchases {
+		if err := checkText(p.Customer, p.Event, p.Product); err != nil {
+			return err
+		}
+	}
+	for _, w := range products {
+		if err := checkText(w.ID); err != nil {
+			return err
+		}
+	}
+	s.say(products)
+	for _, p := range purchases {
+		of := s.bought[p.Customer]
+		i := slices.IndexFunc(of, func(q recommend.Purchase) bool { return q.Event == p.Event && q.Product == p.Product })
+		switch {
+		case i < 0:
+			of = append(of, p)
+		case of[i].Order.After(p.Order):
+			of[i] = p
+		}
+		s.bought[p.Customer] = of
+	}
+	return ctx.Err()
+}
+
+// say keeps of each field the value that comes last, and renews the state.
+func (s *Store) say(products []activity.ProductWrite) {
+	state := maps.Clone(s.state)
+	if state == nil {
+		state = map[string]bool{}
+	}
+	for _, w := range products {
+		said := s.said[w.ID]
+		if said == nil {
+			said = map[activity.Field]saidOf{}
+			s.said[w.ID] = said
+		}
+		for f, value := range w.Values {
+			if before, known := said[f]; !known || w.Order.After(before.order) {
+				said[f] = saidOf{value, w.Order}
+			}
+		}
+		delete(state, w.ID)
+		available, known := said[activity.FieldAvailable].value.(bool)
+		if hidden := said[activity.FieldHidden].value == true; known || hidden {
+			state[w.ID] = available && !hidden
+		}
+	}
+	s.state = state
+}
+
+// saidOf is a value of a field, with its order.
+type saidOf struct {
+	value any
+	order activity.Order
 }
 
 // CanaryFailed records a fault of the canary. After recommend.CanaryErrors of them within
@@ -92,7 +161,19 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	if err := checkText(append(slices.Clone(codes), customers...)...); err != nil {
 		return recommend.Lookup{}, err
 	}
-	return s.version(m).Lookup(codes, customers), ctx.Err()
+	v := s.version(m)
+	found := v.Lookup(codes, customers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range customers {
+		for _, p := range s.bought[c] {
+			if i, known := v.items[p.Product]; known {
+				found.Bought[c] = append(found.Bought[c],
+					recommend.Bought{Product: p.Product, Order: p.Order, Repeat: v.version.Items[i].Repeat})
+			}
+		}
+	}
+	return found, ctx.Err()
 }
 
 // Retrieve answers every question by an exact scan.

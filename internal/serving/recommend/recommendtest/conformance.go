@@ -14,17 +14,19 @@ import (
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 
 	"pgregory.net/rapid"
 )
 
-// Conformer is the store that package recommend declares.
+// Conformer is the store that package recommend declares, and the one that state is written to.
 type Conformer interface {
 	Traffic(ctx context.Context) (recommend.Traffic, error)
 	Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
+	WriteState(ctx context.Context, purchases []recommend.Purchase, products []activity.ProductWrite) error
 }
 
 // Setup is what a store of the suite holds.
@@ -45,6 +47,9 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, Setup{Live: gridVersion(3)})) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("purchases", func(t *testing.T) { testPurchases(t, open) })
+	t.Run("refused purchases", func(t *testing.T) { testRefusedPurchases(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("products", func(t *testing.T) { testProducts(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("canary ends", func(t *testing.T) {
 		testCanaryEnds(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25}))
 	})

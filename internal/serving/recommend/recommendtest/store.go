@@ -11,6 +11,7 @@ import (
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
+	"kindred/internal/stream/activity"
 )
 
 // errBroken is what a version answers that Break broke.
@@ -128,6 +129,15 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		return nil, nil, err
 	}
 	return s.inner.Retrieve(ctx, m, searches, neighbours)
+}
+
+// WriteState adds what customers bought and what is said of products.
+func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
+	products []activity.ProductWrite) error {
+	if err := s.enter(ctx, nil); err != nil {
+		return err
+	}
+	return s.inner.WriteState(ctx, purchases, products)
 }
 
 // CanaryFailed records a fault of the canary.

@@ -22,7 +22,7 @@ func AdmitReader(ctx context.Context, s *vectorstore.Store, role string) error {
 	return nil
 }
 
-// AdmitWriter is AdmitReader for a role that may also write the state of products, and nothing else.
+// AdmitWriter is AdmitReader for a role that may also write the state beside the versions, and nothing else.
 func AdmitWriter(ctx context.Context, s *vectorstore.Store, role string) error {
 	if err := admit(ctx, s, admitted{Role: role, Writes: true}); err != nil {
 		return fmt.Errorf("admit writer %s: %w", role, err)
@@ -33,7 +33,7 @@ func AdmitWriter(ctx context.Context, s *vectorstore.Store, role string) error {
 // admitted is a row of kindred.reader.
 type admitted struct {
 	Role   string
-	Writes bool // the state of products
+	Writes bool // the state beside the versions
 }
 
 func admit(ctx context.Context, s *vectorstore.Store, a admitted) error {
@@ -107,7 +107,7 @@ func (a admitted) grant(ctx context.Context, tx pgx.Tx) error {
 	statements = append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)
 	if a.Writes {
 		statements = append(statements,
-			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product TO `+name,
+			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product, kindred.interaction TO `+name,
 			`GRANT UPDATE ON kindred.catalogue TO `+name, `GRANT EXECUTE ON FUNCTION kindred.analyze_state() TO `+name)
 	}
 	return execAll(ctx, tx, statements...)

@@ -16,6 +16,7 @@ import (
 type Shop struct {
 	Products  []string
 	Customers []string
+	Purchases bool // each event says that its customer has bought a product
 }
 
 // Session says which session event i belongs to: three events each. It is the partition key.
@@ -41,7 +42,7 @@ func (s Shop) Event(i int) []byte {
 	for k := range 1 + i%9 {
 		code := s.Products[(i*31+k*7)%len(s.Products)]
 		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(code), Quantity: 1,
-			InShoppingCart: k%4 == 1})
+			InShoppingCart: k%4 == 1, Purchased: s.Purchases && k == 0})
 	}
 	data, err := json.Marshal(e)
 	if err != nil {

@@ -9,7 +9,7 @@ variables {
   image              = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mock:0123456789ab"
   execution_role_arn = "arn:aws:iam::123456789012:role/mock"
   artifacts_bucket   = { name = "artifacts", arn = "arn:aws:s3:::artifacts" }
-  vector_database    = { dsn = "postgres://h:5432/kindred?sslmode=verify-full", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s", reader = "recommend" }
+  vector_database    = { dsn = "postgres://h:5432/kindred?sslmode=verify-full", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s", reader = "recommend", writer = "recommend_writer" }
 }
 
 run "only_reads_the_bucket" {
@@ -25,7 +25,7 @@ run "refuses_a_password" {
   command = plan
 
   variables {
-    vector_database = { dsn = "postgres://u:p@h/d", username = "u", secret_arn = "s", reader = "r" }
+    vector_database = { dsn = "postgres://u:p@h/d", username = "u", secret_arn = "s", reader = "r", writer = "w" }
   }
 
   expect_failures = [var.vector_database]

@@ -1,0 +1,112 @@
+package activity
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Type says what an event is about.
+type Type string
+
+// The types of events.
+const (
+	TypeActivity Type = ""        // what a visitor has looked at: it is answered with recommendations
+	TypeProduct  Type = "product" // what the shop says of a product now; see Event.Product
+)
+
+// PartitionKey is the key that the event should have on the stream: sequence numbers compare only among
+// the records of one key.
+func (e *Event) PartitionKey() string {
+	if e.Product != nil {
+		return e.Product.ID
+	}
+	return e.SessionID
+}
+
+// firstPosition is the field in which an event with a type that is sent again says where it lay first: it
+// must not undo what came after it.
+const firstPosition = "first_position"
+
+// typed reads what only events with a type say, and names the first broken rule, or "".
+func (e *Event) typed(data []byte) (problem string) {
+	if e.Type != TypeProduct {
+		return "type is none of those that kindred knows: it is product, or missing for an activity record"
+	}
+	switch {
+	case utf8.RuneCountInString(e.EventID) > MaxID:
+		return fmt.Sprintf("event_id has more than %d characters", MaxID)
+	case e.Shop != nil && e.Shop.problem() != "":
+		return "shop " + e.Shop.problem()
+	}
+	if e.Product, problem = parseProduct(data); problem != "" {
+		return problem
+	}
+	var again struct {
+		FirstPosition *Position `json:"first_position"`
+	}
+	if json.Unmarshal(data, &again) != nil {
+		return firstPosition + " is no position on a stream"
+	}
+	if p := again.FirstPosition; p != nil {
+		e.SentAgain = true
+		if p.ArrivedAt.Unix() < 0 || len(p.SequenceNumber) > maxSequence {
+			return firstPosition + " is no position on a stream"
+		}
+		e.Product.Order = p.Order()
+	}
+	if e.OccurredAt == "" {
+		return ""
+	}
+	at, err := time.Parse(time.RFC3339, e.OccurredAt)
+	if err != nil || at.Unix() < 0 {
+		return "occurred_at is no time since 1970 by RFC 3339"
+	}
+	e.Product.Order.At = at
+	return ""
+}
+
+// maxSequence is the most digits of a sequence number:
+// https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Record.html.
+const maxSequence = 129
+
+// put says where on the stream the event was read. A fault is of an event by a clock that is ahead: what
+// it says would stay until its time comes.
+func (e *Event) put(p Position) *Fault {
+	e.Place = p.Order()
+	if e.Product == nil {
+		return nil
+	}
+	order := &e.Product.Order
+	if order.At.After(p.ArrivedAt.Add(MaxAhead)) {
+		return &Fault{ReasonSchema, fmt.Sprintf("the event says a time more than %v ahead of its arrival on the stream: "+
+			"set the clock of its producer", MaxAhead)}
+	}
+	first := *order
+	if *order = e.Place; !first.At.IsZero() {
+		order.At = first.At
+	}
+	if first.Sequence != "" {
+		order.Sequence, order.Sub = first.Sequence, first.Sub
+	}
+	return nil
+}
+
+// Again returns an event that Read accepted, as it is sent again: with the event id of its first attempt,
+// and if it has a type, with its first position.
+func Again(item Item) []byte {
+	data := item.Data
+	if item.Event.EventID == "" {
+		data = withMember(data, "event_id", []byte(`"`+EventID(nil, item.Position)+`"`))
+	}
+	if item.Event.Type == TypeActivity || item.Event.SentAgain {
+		return data
+	}
+	position, err := json.Marshal(item.Position)
+	if err != nil {
+		panic(err) // a position can always be encoded
+	}
+	return withMember(data, firstPosition, position)
+}
