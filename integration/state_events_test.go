@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -156,5 +157,27 @@ func TestAProductEventCountsAtOnce(t *testing.T) {
 	row := mustState(t, t.Context(), mustVectorConn(t, s.dsn))[first]
 	if row.Stock == nil || *row.Stock != 9 || row.Price == nil || *row.Price != "12.5000" {
 		t.Errorf("the state is %+v", row)
+	}
+}
+
+// TestOldPurchasesAreForgotten: with the next version that goes live.
+func TestOldPurchasesAreForgotten(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	s := mustVectorStore(t, dsn)
+	mustGoLive(t, s, recommendtest.Version("m700000000000001"))
+	var purchases []recommend.Purchase
+	for _, days := range []int{0, 89, 91, 1000} {
+		purchases = append(purchases, recommend.Purchase{Customer: "c", Event: fmt.Sprint(days), Product: "p",
+			Order: activity.Order{At: time.Now().AddDate(0, 0, -days)}})
+	}
+	if err := s.WriteState(t.Context(), purchases, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prune(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if rows := mustInteractions(t, dsn); len(rows) != 2 {
+		t.Errorf("of purchases of 0, 89, 91 and 1,000 days ago there are still %q", rows)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -50,6 +51,20 @@ const writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, event
 	SELECT customer, event, product, 'purchase', place::jsonb FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
 		AS n (customer, event, product, place)
 	ON CONFLICT (customer, event, product) DO UPDATE SET place = excluded.place WHERE excluded.place < i.place`
+
+// keptPurchases is how long a purchase of an event hides its product. A model that was trained since
+// knows it from the shop's own orders.
+const keptPurchases = 90 * 24 * time.Hour
+
+// prunePurchases deletes purchases that are older, and returns how many there were.
+func (s *Store) prunePurchases(ctx context.Context, now time.Time) (int64, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM kindred.interaction WHERE (place ->> 0)::bigint < $1`,
+		now.Add(-keptPurchases).UnixMicro())
+	if err != nil {
+		return 0, fmt.Errorf("delete purchases of more than 90 days ago: %w", unmigrated(err))
+	}
+	return tag.RowsAffected(), nil
+}
 
 // columnsOf sorts purchases by their keys, each key once with its earliest place, and turns them into
 // columns.
