@@ -63,7 +63,8 @@ func TestServeAnswersAtItsFunctionURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	function := provision.Function{Zip: recommend, Serve: serve, Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	env := map[string]string{"PGVECTOR_DSN": dsn}
+	function := provision.Function{Zip: recommend, Serve: serve, Env: env, ServeEnv: env}
 	made, err := provision.Apply(t.Context(), stack.AWS, own, function)
 	if err != nil {
 		t.Fatal(err)

@@ -59,12 +59,12 @@ func TestLocalBuildsWhatTheProvisionerBuilds(t *testing.T) {
 	}
 	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"],
-		Env: map[string]string{"PGVECTOR_DSN": dsn}}
+	env := map[string]string{"PGVECTOR_DSN": dsn}
+	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"], Env: env, ServeEnv: env}
 	run := strings.ToLower(rand.Text()[:8])
 	byTerraform, byProvisioner := s.WithSuffix("tf"+run), s.WithSuffix("go"+run)
 
-	config := promotion.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, MySQLDSN: shop, Functions: zips,
+	config := promotion.LocalConfig{Endpoint: endpoint, PGVectorDSN: dsn, WriterDSN: dsn, MySQLDSN: shop, Functions: zips,
 		Suffix: "tf" + run}
 	l, err := promotion.OpenLocal(t.Context(), w, s, config)
 	if err != nil {

@@ -31,8 +31,8 @@ func sqlOf(shop string) string {
 	if shop == "" {
 		return SQL
 	}
-	const records = "    FROM recommendations\n"
-	return strings.Replace(SQL, records, records+"    WHERE coalesce(recommendation.shop, '"+shop+"') = '"+shop+"'\n", 1)
+	const records = "    FROM recommendations\n    WHERE "
+	return strings.Replace(SQL, records, records+"coalesce(recommendation.shop, '"+shop+"') = '"+shop+"' AND ", 1)
 }
 
 // HitRate says how often the products at one place of the lists, from one version and source, had an effect.
