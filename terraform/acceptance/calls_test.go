@@ -64,9 +64,11 @@ func TestCalls(t *testing.T) {
 	r := &recorder{settings: s, endpoint: endpoint}
 	cfg := aws.Config{Region: s.Region, BaseEndpoint: aws.String(endpoint),
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	zip, err := artifact.BuildFunction(t.Context(), w.Repository, "recommend", runtime.GOOS)
-	if err != nil {
-		t.Fatal(err)
+	zips := map[string][]byte{}
+	for _, name := range []string{"recommend", "serve"} {
+		if zips[name], err = artifact.BuildFunction(t.Context(), w.Repository, name, runtime.GOOS); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
 		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
@@ -75,9 +77,11 @@ func TestCalls(t *testing.T) {
 			t.Errorf("destroy: %v", err)
 		}
 	})
-	function := provision.Function{Zip: zip,
-		Env: map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "recommend")}}
-	if _, err := provision.Apply(t.Context(), cfg, s, function); err != nil {
+	function := provision.Function{Zip: zips["recommend"], Serve: zips["serve"],
+		Env:      map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "recommend")},
+		ServeEnv: map[string]string{"PGVECTOR_DSN": pgDSN, "AWS_ENDPOINT_URL": r.listen(t, "serve")}}
+	made, err := provision.Apply(t.Context(), cfg, s, function)
+	if err != nil {
 		t.Fatal(err)
 	}
 
@@ -116,18 +120,42 @@ func TestCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
-	for !r.has("recommend", "firehose:PutRecordBatch", "s3:PutObject", "s3:GetObject") {
-		if time.Now().After(deadline) {
-			t.Fatalf("the function made %v only", r.all())
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	mustAnswer(t, r, made.ServeURL)
 	run("verify", r.listen(t, "verify"))
 	mustGiveUp(t, s, sent)
 	run("verify", r.listen(t, "verify"), "redrive")
 
 	mustBeRecorded(t, r.all())
+}
+
+// mustAnswer waits until both functions have answered and read the live version. The emulator goes by the
+// host in serve's URL.
+func mustAnswer(t *testing.T, r *recorder, serve string) {
+	t.Helper()
+	address, err := url.Parse(serve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
+	for !r.has("recommend", "firehose:PutRecordBatch", "s3:PutObject", "s3:GetObject") ||
+		!r.has("serve", "s3:GetObject") {
+		if time.Now().After(deadline) {
+			t.Fatalf("the functions made %v only", r.all())
+		}
+		ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.endpoint+"/customers/1/recommendations", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ask.Host = address.Host
+		answer, err := http.DefaultClient.Do(ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("serve answers %s, %v", answer.Status, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // mustBeRecorded compares calls with the file. -update rewrites the file.

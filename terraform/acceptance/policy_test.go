@@ -71,6 +71,7 @@ func platform() map[string]string {
 		"recommend AttachToVpc":                    "Lambda attaches the function to the network",
 		"serve Logs":                               "Lambda writes the log",
 		"serve VectorDatabaseByIAM":                "PostgreSQL asks IAM",
+		"serve UseKey":                             "S3 is encrypted",
 		"serve Tracing":                            "Lambda sends traces",
 		"serve AttachToVpc":                        "Lambda attaches the function to the network",
 		"etl ReadCode":                             "Glue reads the launcher and the program",
