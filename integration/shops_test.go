@@ -123,8 +123,14 @@ func wantShop(t *testing.T, dsn, shop, version string) {
 	other.OnlyShop("other")
 	_, err = recommend.New(other).Batch(t.Context(), event)
 	_, unhealthy := other.Check(t.Context())
-	if !errors.Is(err, vectorstore.ErrOtherShop) || !errors.Is(unhealthy, vectorstore.ErrOtherShop) {
-		t.Errorf("a program of another shop: %v, check: %v", err, unhealthy)
+	unwritten := other.WriteState(t.Context(), []recommend.Purchase{{Customer: "c", Session: "s", Product: "p"}}, nil)
+	for _, err := range []error{err, unhealthy, unwritten} {
+		if !errors.Is(err, vectorstore.ErrOtherShop) {
+			t.Errorf("a program of another shop: %v", err)
+		}
+	}
+	if rows := mustInteractions(t, dsn); len(rows) > 0 {
+		t.Errorf("another shop's purchases are written: %q", rows)
 	}
 }
 

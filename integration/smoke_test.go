@@ -48,8 +48,9 @@ func TestSmoke(t *testing.T) {
 	id, start := "smoke-"+randomName(), time.Now()
 	_, err := kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
 		&kinesis.PutRecordInput{StreamName: aws.String(getenv("ACTIVITY_STREAM")),
-			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%q,"event_id":%q,"occurred_at":%q,%s"browse_history":[]}`, id,
-				id, start.UTC().Format(time.RFC3339), smokeShop(getenv("SHOP_NAME")))})
+			PartitionKey: &id, Data: fmt.Appendf(nil, `{"session_id":%[1]q,"event_id":%[1]q,"occurred_at":%[2]q,%[3]s`+
+				`"customer_number":%[1]q,"browse_history":[{"product_code":%[1]q,"quantity":1,"purchased":true}]}`, id,
+				start.UTC().Format(time.RFC3339), smokeShop(getenv("SHOP_NAME")))})
 	if err != nil {
 		t.Fatalf("send an event: %v", err)
 	}

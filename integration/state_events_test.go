@@ -20,7 +20,7 @@ import (
 func mustInteractions(t *testing.T, dsn string) []string {
 	t.Helper()
 	rows, err := mustVectorConn(t, dsn).Query(t.Context(),
-		`SELECT format('%s %s %s %s %s', customer, event, product, kind, place) FROM kindred.interaction ORDER BY customer, event, product`)
+		`SELECT format('%s %s %s %s %s', customer, session, product, kind, place) FROM kindred.interaction ORDER BY customer, session, product`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,11 +39,11 @@ func wantStateOfReplay(t *testing.T, stack Stack, s stage, stream *memoryStream)
 	stream.mustDrain(t, fresh.function, len(stream.records))
 	of := func(dsn string) (rows []string) {
 		for _, row := range mustInteractions(t, dsn) {
-			var customer, event string
-			_, _ = fmt.Sscan(row, &customer, &event)
+			var customer, session string
+			_, _ = fmt.Sscan(row, &customer, &session)
 			if slices.ContainsFunc(stream.records, func(r memoryRecord) bool {
 				items := activity.Read(nil, r.position, r.data)
-				return items[0].Event != nil && items[0].Event.EventID == event
+				return items[0].Event != nil && items[0].Event.SessionID == session
 			}) {
 				rows = append(rows, row)
 			}
@@ -168,7 +168,7 @@ func TestOldPurchasesAreForgotten(t *testing.T) {
 	mustGoLive(t, s, recommendtest.Version("m700000000000001"))
 	var purchases []recommend.Purchase
 	for _, days := range []int{0, 89, 91, 1000} {
-		purchases = append(purchases, recommend.Purchase{Customer: "c", Event: fmt.Sprint(days), Product: "p",
+		purchases = append(purchases, recommend.Purchase{Customer: "c", Session: fmt.Sprint(days), Product: "p",
 			Order: activity.Order{At: time.Now().AddDate(0, 0, -days)}})
 	}
 	if err := s.WriteState(t.Context(), purchases, nil); err != nil {

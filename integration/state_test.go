@@ -377,7 +377,7 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	if err := write(t.Context(), d.reader, said); !denied(err) {
 		t.Errorf("a reader wrote the state: %v", err)
 	}
-	purchase := []recommend.Purchase{{Customer: "7", Event: "e", Product: "S000001", Order: said.Order}}
+	purchase := []recommend.Purchase{{Customer: "7", Session: "e", Product: "S000001", Order: said.Order}}
 	if err := mustReader(t, d).WriteState(t.Context(), purchase, nil); !errors.Is(err, vectorstore.ErrMayNotWrite) {
 		t.Errorf("a reader wrote a purchase: %v", err)
 	}

@@ -279,7 +279,7 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 			continue
 		}
 		list, at = append(list, it.Event), append(at, i)
-		purchases = recommend.Purchases(purchases, it.Event, it.Position)
+		purchases = recommend.Purchases(purchases, it.Event)
 	}
 	if len(purchases)+len(products) > 0 {
 		if err := h.state.WriteState(ctx, purchases, products); err != nil {

@@ -13,6 +13,7 @@ import (
 // withProducts is a batch of a click, what the shop says of a product, a click, and what it says of none.
 func withProducts(stock string) events.KinesisEvent {
 	batch := batchOf(4)
+	batch.Records[1].Kinesis.SequenceNumber += stock // a later batch comes later, in the same millisecond too
 	for i, data := range []string{"", `{"type":"product","event_id":"p1","product_code":"L2_11","stock":` + stock + `}`, "",
 		`{"type":"product","event_id":"p2","product_code":"","stock":1}`} {
 		if data != "" {

@@ -161,11 +161,16 @@ func writeEnv(path string, env map[string]string) error {
 	return writeSecret(path, text)
 }
 
-// ReadEnv reads the environment file that Up wrote.
+// ReadEnv reads the environment file that Up wrote. A file that an earlier program wrote is refused if it
+// lacks a variable.
 func (s *Stack) ReadEnv() (map[string]string, error) {
 	env, err := envconfig.ReadFile(s.folder.env())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: no local stack was started here: run `make local-up`", ErrConfig)
+	}
+	if err == nil && env[writerVariable] == "" {
+		err = fmt.Errorf("%w: an earlier commit started this stack, and %s has no %s: run `make local-up`", ErrConfig,
+			s.folder.env(), writerVariable)
 	}
 	return env, err
 }

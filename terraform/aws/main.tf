@@ -18,9 +18,10 @@ locals {
   vector_dsn = { for place, path in { image = "/rds-ca.pem", function = "/var/task/rds-ca.pem" } :
   place => "postgres://%s${local.vector_database.host}:${local.vector_database.port}/${local.vector_database.name}?sslmode=verify-full&sslrootcert=${path}" }
 
-  functions_database = { for program, user in { recommend = var.writer_user, serve = var.reader_user } : program => {
-    dsn = format(local.vector_dsn["function"], "${user}@")
-    iam = { resource_id = local.vector_database.resource_id, user = user }
+  # Versions of recommend before it wrote state log in as the reader: the alias may go back to one.
+  functions_database = { for program, users in { recommend = [var.writer_user, var.reader_user], serve = [var.reader_user] } : program => {
+    dsn = format(local.vector_dsn["function"], "${users[0]}@")
+    iam = { resource_id = local.vector_database.resource_id, user = users[0], former_users = slice(users, 1, length(users)) }
   } }
 
   # The functions answer for this shop only.

@@ -242,7 +242,7 @@ variable "reader_user" {
 }
 
 variable "writer_user" {
-  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes the state outside the model versions. The next run of publish creates it, and recommend's events wait until then."
+  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes the state outside the model versions. `publish migrate` creates it, which a promotion runs. Until then recommend's events wait."
   type        = string
   default     = "recommend_writer"
 }

@@ -8,12 +8,12 @@ import (
 	"kindred/internal/stream/activity"
 )
 
-// Purchase is what an event says: that a customer bought a product.
+// Purchase is what an event says: that a customer bought a product in a session.
 type Purchase struct {
 	Customer string
-	Event    string // its id
+	Session  string
 	Product  string
-	Order    activity.Order // of the event
+	Order    activity.Order // of the event. Of a session's events that say so, the earliest counts
 }
 
 // Bought is a purchase as a store knows it.
@@ -25,11 +25,10 @@ type Bought struct {
 
 // Purchases appends what the event says that its customer bought, of the newest SessionItems products:
 // each event of a session repeats what the session bought before.
-func Purchases(dst []Purchase, e *activity.Event, p activity.Position) []Purchase {
+func Purchases(dst []Purchase, e *activity.Event) []Purchase {
 	if e.CustomerID == nil {
 		return dst // the session's own history says what an anonymous visitor bought
 	}
-	var id string
 	var known map[activity.ID]bool
 	first := len(dst)
 	for i := len(e.BrowseHistory) - 1; i >= 0 && len(dst)-first < SessionItems; i-- {
@@ -38,10 +37,10 @@ func Purchases(dst []Purchase, e *activity.Event, p activity.Position) []Purchas
 			continue
 		}
 		if known == nil {
-			id, known = activity.EventID(e, p), map[activity.ID]bool{}
+			known = map[activity.ID]bool{}
 		}
 		known[b.ProductCode] = true
-		dst = append(dst, Purchase{string(*e.CustomerID), id, string(b.ProductCode), e.Place})
+		dst = append(dst, Purchase{string(*e.CustomerID), e.SessionID, string(b.ProductCode), e.Place})
 	}
 	return dst
 }

@@ -55,7 +55,7 @@ func TestAnswersLeaveOutWhatEventsSayWasBought(t *testing.T) {
 					ago, order = 49, activity.Order{At: now.Add(-50 * time.Hour),
 						Sequence: rapid.SampledFrom([]string{"4", "5", "6", "10"}).Draw(t, "sequence"), Sub: int64(n)}
 				}
-				purchases = append(purchases, recommend.Purchase{Customer: string(id), Event: fmt.Sprint("e", n),
+				purchases = append(purchases, recommend.Purchase{Customer: string(id), Session: fmt.Sprint("s", n),
 					Product: item.Code, Order: order})
 				if asked == (activity.Order{}) || !order.After(asked) {
 					hidden = hidden || item.Repeat == modelversion.RepeatHide || item.Repeat > 0 && ago < hours
@@ -94,7 +94,7 @@ func TestPurchasesOfAnEvent(t *testing.T) {
 	p := activity.Position{Stream: "s", Shard: "0", SequenceNumber: "12", SubSequenceNumber: 3,
 		ArrivedAt: time.UnixMilli(1_790_000_000_001)}
 	e.Place = p.Order()
-	if got := recommend.Purchases(nil, e, p); got != nil {
+	if got := recommend.Purchases(nil, e); got != nil {
 		t.Errorf("nothing was bought: %v", got)
 	}
 	for _, i := range []int{0, 1, 1} {
@@ -102,14 +102,13 @@ func TestPurchasesOfAnEvent(t *testing.T) {
 		b.Purchased = true
 		e.BrowseHistory = append(e.BrowseHistory, b)
 	}
-	id := activity.EventID(nil, p)
-	want := []recommend.Purchase{{Customer: "7", Event: id, Product: "B", Order: p.Order()},
-		{Customer: "7", Event: id, Product: "A", Order: p.Order()}}
-	if got := recommend.Purchases(nil, e, p); !slices.Equal(got, want) {
+	want := []recommend.Purchase{{Customer: "7", Session: e.SessionID, Product: "B", Order: p.Order()},
+		{Customer: "7", Session: e.SessionID, Product: "A", Order: p.Order()}}
+	if got := recommend.Purchases(nil, e); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	e.CustomerID = nil
-	if got := recommend.Purchases(nil, e, p); got != nil {
+	if got := recommend.Purchases(nil, e); got != nil {
 		t.Errorf("an anonymous visitor bought: %v", got)
 	}
 	many := event("7", "")
@@ -117,7 +116,7 @@ func TestPurchasesOfAnEvent(t *testing.T) {
 		many.BrowseHistory = append(many.BrowseHistory,
 			activity.Browse{ProductCode: activity.ID(fmt.Sprint(i)), Purchased: true})
 	}
-	if got := recommend.Purchases(want, many, p); len(got) != len(want)+recommend.SessionItems {
+	if got := recommend.Purchases(want, many); len(got) != len(want)+recommend.SessionItems {
 		t.Errorf("%d purchases of a long session", len(got)-len(want))
 	}
 }

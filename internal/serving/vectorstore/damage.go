@@ -27,7 +27,7 @@ var registry = columns{
 		"url", "image", "attributes", "first_seen", "changed", "written", "transaction"},
 	"catalogue":         {"one", "shop", "read_at", "products", "available", "generation"},
 	"catalogue_product": {"id", "digest"},
-	"interaction":       {"customer", "event", "product", "kind", "place"},
+	"interaction":       {"customer", "session", "product", "kind", "place"},
 }
 
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.

@@ -22,11 +22,15 @@ var ErrMayNotWrite = errors.New("the database role may not write state: run `pub
 
 // WriteState adds what customers bought and what is said of products, as one transaction. What was
 // written before, in whatever order, changes nothing. Errors: ErrNotMigrated, ErrMayNotWrite, and a
-// *recommend.RefusedError.
+// *recommend.RefusedError. A store of one shop writes nothing while another shop's version is live:
+// ErrOtherShop.
 func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
 	products []activity.ProductWrite) error {
 	columns, err := columnsOf(purchases)
 	if err != nil {
+		return err
+	}
+	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
 	if len(products) == 0 { // a single statement takes a single round trip
@@ -47,10 +51,10 @@ func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
 }
 
 // The rows come in the order of their keys, so that two writers do not wait for each other in a circle.
-const writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, event, product, kind, place)
-	SELECT customer, event, product, 'purchase', place::jsonb FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-		AS n (customer, event, product, place)
-	ON CONFLICT (customer, event, product) DO UPDATE SET place = excluded.place WHERE excluded.place < i.place`
+const writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, session, product, kind, place)
+	SELECT customer, session, product, 'purchase', place::jsonb FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+		AS n (customer, session, product, place)
+	ON CONFLICT (customer, session, product) DO UPDATE SET place = excluded.place WHERE excluded.place < i.place`
 
 // keptPurchases is how long a purchase of an event hides its product. A model that was trained since
 // knows it from the shop's own orders.
@@ -70,7 +74,8 @@ func (s *Store) prunePurchases(ctx context.Context, now time.Time) (int64, error
 // columns.
 func columnsOf(purchases []recommend.Purchase) ([]any, error) {
 	key := func(a, b recommend.Purchase) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Event, b.Event), cmp.Compare(a.Product, b.Product))
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Session, b.Session),
+			cmp.Compare(a.Product, b.Product))
 	}
 	sorted := slices.SortedFunc(slices.Values(purchases), func(a, b recommend.Purchase) int {
 		if c := key(a, b); c != 0 {
@@ -81,7 +86,7 @@ func columnsOf(purchases []recommend.Purchase) ([]any, error) {
 		}
 		return -1
 	})
-	var customers, events, products, places []string
+	var customers, sessions, products, places []string
 	for i, p := range sorted {
 		if i > 0 && key(sorted[i-1], p) == 0 {
 			continue
@@ -90,10 +95,10 @@ func columnsOf(purchases []recommend.Purchase) ([]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode the place of a purchase: %w", err)
 		}
-		customers, events = append(customers, p.Customer), append(events, p.Event)
+		customers, sessions = append(customers, p.Customer), append(sessions, p.Session)
 		products, places = append(products, p.Product), append(places, string(place))
 	}
-	return []any{customers, events, products, places}, nil
+	return []any{customers, sessions, products, places}, nil
 }
 
 // writeFault names what is special about an error of writing state.

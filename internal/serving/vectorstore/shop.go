@@ -49,6 +49,18 @@ func (s *Store) owns(ctx context.Context, db querier, version string) error {
 	return err
 }
 
+// mayWrite checks that what is live is the shop's that the store answers for.
+func (s *Store) mayWrite(ctx context.Context) error {
+	if s.shop == "" {
+		return nil
+	}
+	live, err := s.LiveShop(ctx)
+	if err == nil && envconfig.OtherShop(live, s.shop) {
+		err = fmt.Errorf("%w: the shop %s is live, and SHOP_NAME is %s", ErrOtherShop, live, s.shop)
+	}
+	return err
+}
+
 // shopSQL is whose the version v is; empty if nobody knows, as in a database that was not migrated
 // since versions have it: as JSON, a row lacks that column without an error.
 const shopSQL = `coalesce(to_jsonb(v) ->> 'shop', '')`

@@ -45,7 +45,7 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "VectorDatabaseByIAM"
       actions   = ["rds-db:connect"]
-      resources = ["${local.arn_prefix}:rds-db:${local.scope}:dbuser:${statement.value.resource_id}/${statement.value.user}"]
+      resources = [for user in concat([statement.value.user], statement.value.former_users) : "${local.arn_prefix}:rds-db:${local.scope}:dbuser:${statement.value.resource_id}/${user}"]
     }
   }
 

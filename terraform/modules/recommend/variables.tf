@@ -45,7 +45,7 @@ variable "vector_database" {
   description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
   type = object({
     dsn = string
-    iam = optional(object({ resource_id = string, user = string }))
+    iam = optional(object({ resource_id = string, user = string, former_users = optional(list(string), []) }))
   })
 }
 

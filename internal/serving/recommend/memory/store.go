@@ -52,14 +52,14 @@ func (s *Store) SetState(available map[string]bool) {
 	s.state = maps.Clone(available)
 }
 
-// WriteState adds what customers bought, the earlier one of two that are of one event and product, and
+// WriteState adds what customers bought, the earlier one of two that are of one session and product, and
 // what is said of products: of each field the later value counts.
 func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
 	products []activity.ProductWrite) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range purchases {
-		if err := checkText(p.Customer, p.Event, p.Product); err != nil {
+		if err := checkText(p.Customer, p.Session, p.Product); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
 	s.say(products)
 	for _, p := range purchases {
 		of := s.bought[p.Customer]
-		i := slices.IndexFunc(of, func(q recommend.Purchase) bool { return q.Event == p.Event && q.Product == p.Product })
+		i := slices.IndexFunc(of, func(q recommend.Purchase) bool { return q.Session == p.Session && q.Product == p.Product })
 		switch {
 		case i < 0:
 			of = append(of, p)

@@ -20,7 +20,7 @@ import (
 func somePurchase(t *rapid.T, customers []string, products []string) recommend.Purchase {
 	return recommend.Purchase{
 		Customer: rapid.SampledFrom(customers).Draw(t, "customer"),
-		Event:    rapid.SampledFrom([]string{"e1", "e2", "evt-ü'\""}).Draw(t, "event"),
+		Session:  rapid.SampledFrom([]string{"e1", "e2", "evt-ü'\""}).Draw(t, "session"),
 		Product:  rapid.SampledFrom(products).Draw(t, "product"),
 		Order: activity.Order{At: bought.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "time")) * time.Millisecond),
 			Sequence: rapid.SampledFrom([]string{"", "9", "49590338271490256608559692538361571095921575989136588898"}).
@@ -63,7 +63,7 @@ func testPurchases(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 func wantBought(s Setup, purchases []recommend.Purchase) map[string][]string {
 	earliest := map[[3]string]recommend.Purchase{}
 	for _, p := range purchases {
-		key := [3]string{p.Customer, p.Event, p.Product}
+		key := [3]string{p.Customer, p.Session, p.Product}
 		if before, known := earliest[key]; !known || before.Order.After(p.Order) {
 			earliest[key] = p
 		}
@@ -111,11 +111,11 @@ func compareBought(t *rapid.T, s Conformer, customers []string, want map[string]
 func testRefusedPurchases(t *testing.T, s Conformer) {
 	t.Parallel()
 	m := mustModel(t, s)
-	sound := recommend.Purchase{Customer: "sound", Event: "e", Product: gridVersion(1).Items[0].Code,
+	sound := recommend.Purchase{Customer: "sound", Session: "e", Product: gridVersion(1).Items[0].Code,
 		Order: activity.Order{At: bought}}
 	for _, text := range []string{"a\x00", "\xff"} {
-		for _, bad := range []recommend.Purchase{{Customer: text, Event: "e", Product: "p"},
-			{Customer: "c", Event: text, Product: "p"}, {Customer: "c", Event: "e", Product: text}} {
+		for _, bad := range []recommend.Purchase{{Customer: text, Session: "e", Product: "p"},
+			{Customer: "c", Session: text, Product: "p"}, {Customer: "c", Session: "e", Product: text}} {
 			var refused *recommend.RefusedError
 			err := s.WriteState(t.Context(), []recommend.Purchase{sound, bad}, nil)
 			if !errors.As(err, &refused) {
