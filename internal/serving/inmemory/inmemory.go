@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/scan"
@@ -56,6 +57,7 @@ type Store struct {
 	wanted  []*recommend.Model // the versions that answer: live, canary
 	refused map[string]bool    // of these, the ones that do not fit
 	next    *turn              // the question that callers wait for which come now; nil: none
+	lost    bool               // what was held was let go, because its state could not be read
 	// Which products can be bought, where it was said, while anything is held.
 	since vectorstore.Since
 	state map[string]bool
@@ -86,7 +88,8 @@ type turn struct {
 }
 
 // Traffic returns the versions that answer. While anything is held, it also reads what has changed in
-// the state of products. Callers that come together share a question.
+// the state of products; if that fails while the rest can be read, nothing is held any more, and the
+// database answers. Callers that come together share a question.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	s.mu.Lock()
 	if len(s.held) == 0 {
@@ -117,23 +120,52 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 // read takes a turn when the one before has ended.
 func (s *Store) read(ctx context.Context, t *turn) {
 	defer close(t.done)
-	ctx, cancel := context.WithTimeout(ctx, trafficTime)
-	defer cancel()
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.mu.Lock()
 	s.next = nil // who comes from now on asks again
-	since := s.since
+	since, holds := s.since, len(s.held) > 0
 	s.mu.Unlock()
-	var changes vectorstore.Changes
-	t.traffic, changes, t.err = s.database.TrafficSince(ctx, since)
-	if t.err != nil {
-		return
+	var fault error
+	if holds {
+		var changes vectorstore.Changes
+		if t.traffic, changes, fault = s.trafficSince(ctx, since); fault == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.apply(changes)
+			s.note(t.traffic)
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, trafficTime) // afresh: the state may have taken all of its time
+	defer cancel()
+	if t.traffic, t.err = s.database.Traffic(ctx); t.err != nil {
+		return // the database does not answer at all: the memory is not to blame
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.apply(changes)
+	if fault != nil {
+		s.letGo(ctx, fault)
+	}
 	s.note(t.traffic)
+}
+
+func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since) (recommend.Traffic, vectorstore.Changes,
+	error,
+) {
+	ctx, cancel := context.WithTimeout(ctx, trafficTime)
+	defer cancel()
+	return s.database.TrafficSince(ctx, since)
+}
+
+// letGo forgets all versions, because the state of their products cannot be read. Step loads them again
+// after a pause.
+func (s *Store) letGo(ctx context.Context, fault error) {
+	clear(s.held)
+	s.since, s.state = vectorstore.Since{}, nil
+	s.lost = true
+	s.loader.log.LogAttrs(ctx, slog.LevelWarn, "the memory is let go: the vector database answers",
+		slog.String(logkey.Error, fault.Error()))
 }
 
 // note remembers which versions answer, and lets go of the others.

@@ -2,6 +2,7 @@ package inmemory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,14 +34,28 @@ type fakeDatabase struct {
 	products int
 	numbered bool
 	err      error // of State
+	since    error // of TrafficSince
+	away     error // of both that read the traffic
+	hangs    bool  // TrafficSince waits for the end of its time
 	mu       sync.Mutex
 	searches int
 }
 
+func (d *fakeDatabase) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	if d.away != nil {
+		return recommend.Traffic{}, d.away
+	}
+	return d.Store.Traffic(ctx)
+}
+
 func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since) (recommend.Traffic, vectorstore.Changes,
 	error) {
+	if d.hangs {
+		<-ctx.Done()
+		return recommend.Traffic{}, vectorstore.Changes{}, ctx.Err()
+	}
 	traffic, err := d.Traffic(ctx)
-	return traffic, vectorstore.Changes{}, err
+	return traffic, vectorstore.Changes{}, cmp.Or(err, d.since)
 }
 
 func (d *fakeDatabase) State(context.Context, vectorstore.Since) (vectorstore.Changes, error) {
@@ -231,6 +246,68 @@ func TestFailuresAreOvercome(t *testing.T) {
 				t.Error("it tries again without a pause")
 			}
 		})
+	}
+}
+
+// TestTheDatabaseAnswersWhenTheStateCannotBeRead: what is in memory is let go, with one line, and comes
+// back after a pause.
+func TestTheDatabaseAnswersWhenTheStateCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(db *fakeDatabase, on bool){
+		"it fails": func(db *fakeDatabase, on bool) {
+			if db.since, db.err = nil, nil; on {
+				db.since, db.err = errors.New("no rows"), errors.New("no rows")
+			}
+		},
+		"it takes too long": func(db *fakeDatabase, on bool) {
+			if db.hangs, db.err = on, nil; on {
+				db.err = context.DeadlineExceeded
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, math.MaxInt64)
+			b.ask(t)
+			b.steps(t)
+			b.log.Reset()
+			fault(b.db, true)
+			for n := range 4 {
+				if b.ask(t) || len(b.Held()) > 0 {
+					t.Fatal("the memory answers")
+				}
+				if n == 0 && b.Step(t.Context()) {
+					t.Error("it loads again without a pause")
+				}
+				b.now = b.now.Add(time.Hour)
+				b.steps(t)
+			}
+			if n := strings.Count(b.log.String(), "\n"); n != 1 {
+				t.Errorf("%d lines: %s", n, b.log)
+			}
+			fault(b.db, false)
+			b.now = b.now.Add(time.Hour)
+			b.steps(t)
+			if !b.ask(t) {
+				t.Errorf("the memory does not answer: %s", b.log)
+			}
+		})
+	}
+}
+
+// TestNothingIsLetGoWhileTheDatabaseIsAway: what is in memory is no worse for it.
+func TestNothingIsLetGoWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t, math.MaxInt64)
+	b.ask(t)
+	b.steps(t)
+	b.db.away = errors.New("no connection")
+	if _, err := b.Traffic(t.Context()); !errors.Is(err, b.db.away) {
+		t.Errorf("got %v", err)
+	}
+	b.db.away = nil
+	if !b.ask(t) {
+		t.Error("the memory does not answer")
 	}
 }
 

@@ -99,7 +99,10 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	defer l.stepping.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	wanted, used := s.missing()
+	wanted, used, lost := s.missing()
+	if lost { // which was logged
+		l.pause, l.failing = l.now().Add(l.pauses.Next()), true
+	}
 	if l.current != nil && (wanted == nil || l.current.model.Version != wanted.Version) {
 		l.current = nil
 	}
@@ -135,10 +138,11 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 }
 
 // missing is the first version that answers and is not in memory, unless it does not fit, and how many
-// bytes the others take; nil: there is none.
-func (s *Store) missing() (wanted *recommend.Model, used int64) {
+// bytes the others take; nil: there is none. lost says, once, that those in memory were let go.
+func (s *Store) missing() (wanted *recommend.Model, used int64, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	lost, s.lost = s.lost, false
 	for _, m := range s.wanted {
 		if s.held[m.Version] == nil && !s.refused[m.Version] && wanted == nil {
 			wanted = m
@@ -147,7 +151,7 @@ func (s *Store) missing() (wanted *recommend.Model, used int64) {
 	for _, h := range s.held {
 		used += h.bytes
 	}
-	return wanted, used
+	return wanted, used, lost
 }
 
 // refuse keeps a version out of memory until other versions answer.
