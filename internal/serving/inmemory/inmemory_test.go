@@ -311,6 +311,43 @@ func TestNothingIsLetGoWhileTheDatabaseIsAway(t *testing.T) {
 	}
 }
 
+// TestAFailureDoesNotDelayAnotherVersion: neither its pause nor its silence is for the next one.
+func TestAFailureDoesNotDelayAnotherVersion(t *testing.T) {
+	t.Parallel()
+	b := setup(t, math.MaxInt64)
+	missing := first
+	b.files.fail = func(key string) error {
+		if strings.Contains(key, missing) {
+			return errors.New("no such file")
+		}
+		return nil
+	}
+	for range 5 {
+		b.ask(t)
+		b.steps(t)
+		b.now = b.now.Add(time.Hour)
+	}
+	b.now = b.now.Add(-time.Hour) // within the pause
+	missing = "none"
+	b.db.Promote(memory.New(version(second)))
+	b.ask(t)
+	b.steps(t)
+	if !b.ask(t) {
+		t.Fatalf("the next version is not in memory: %s", b.log)
+	}
+	missing = first
+	b.db.Promote(memory.New(version(first)))
+	b.ask(t)
+	b.steps(t)
+	missing = second
+	b.db.Promote(memory.New(version(second)))
+	b.ask(t)
+	b.steps(t)
+	if n := strings.Count(b.log.String(), "not loaded into memory"); n != 3 {
+		t.Errorf("%d lines for three failures: %s", n, b.log)
+	}
+}
+
 func failing(file string) func(b *bundle, on bool) {
 	return func(b *bundle, on bool) {
 		b.files.fail = func(key string) error {

@@ -60,6 +60,7 @@ type loader struct {
 	pauses   retry.Pauses
 	pause    time.Time // nothing is tried before
 	failing  bool      // the last try failed, which was logged
+	tried    string    // the version that these three are about
 }
 
 func newLoader(db database, from files, budget int64, log *slog.Logger, now func() time.Time) *loader {
@@ -100,6 +101,9 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	wanted, used, lost := s.missing()
+	if wanted != nil && wanted.Version != l.tried { // what another version did says nothing of this one
+		l.tried, l.pauses, l.pause, l.failing = wanted.Version, policy.Pauses(), time.Time{}, false
+	}
 	if lost { // which was logged
 		l.pause, l.failing = l.now().Add(l.pauses.Next()), true
 	}
