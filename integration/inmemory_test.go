@@ -20,10 +20,12 @@ import (
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/activity/activitytest"
 )
@@ -138,6 +140,95 @@ func TestMemoryFollowsTheDatabase(t *testing.T) {
 	}
 	if w.fromMemory < 100 {
 		t.Errorf("the memory answered %d times only", w.fromMemory)
+	}
+}
+
+// TestMemoryAnswersFromARestoredDatabase: the rows of product_state have numbers of transactions that
+// this server has not reached. They count before `publish migrate` and after it, which stamps them anew.
+func TestMemoryAnswersFromARestoredDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	db, conn, v := mustVectorStore(t, dsn), mustVectorConn(t, dsn), randomVersion("m770000000000003", 3, 80, 12, 6)
+	mustGoLive(t, db, v)
+	mustSay(t, dsn, map[string]bool{v.Items[7].Code: false, v.Items[8].Code: false})
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`ALTER TABLE kindred.product_state DISABLE TRIGGER stamp_state`)
+	exec(`UPDATE kindred.product_state SET transaction = '1000000000000'`)
+	exec(`ALTER TABLE kindred.product_state ENABLE TRIGGER stamp_state`)
+	w := walk{t: t, rng: rand.New(rand.NewPCG(18, 6)), db: db, versions: []*modelversion.Version{v},
+		memory: inmemory.New(db, mustKeep(t, v), math.MaxInt64, slog.New(slog.DiscardHandler))}
+	mustBringIn(t, w.memory, v.ID)
+	w.compare("restored")
+	generation := ""
+	for range 2 {
+		if err := migration.Up(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		w.compare("migrated")
+		var ahead int
+		var now string
+		if err := conn.QueryRow(t.Context(), `SELECT count(*), (SELECT generation::text FROM kindred.catalogue)
+			FROM kindred.product_state WHERE transaction >= pg_snapshot_xmax(pg_current_snapshot())`).
+			Scan(&ahead, &now); err != nil || ahead > 0 || now == generation {
+			t.Errorf("%d rows are ahead, the generation is %s after %s: %v", ahead, now, generation, err)
+		}
+		generation = now
+		mustSay(t, dsn, map[string]bool{v.Items[7].Code: true, v.Items[9].Code: false})
+		w.compare("written")
+	}
+	if w.fromMemory != 5 {
+		t.Errorf("the memory answered %d times", w.fromMemory)
+	}
+}
+
+// TestMemoryReadsChangesByTheIndex: what has changed is found without reading all of the state.
+func TestMemoryReadsChangesByTheIndex(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	mustVectorStore(t, dsn)
+	conn := mustVectorConn(t, dsn)
+	// The numbers are in no order, as after many small writes.
+	if _, err := conn.Exec(t.Context(), `ALTER TABLE kindred.product_state DISABLE TRIGGER stamp_state;
+		INSERT INTO kindred.product_state (id, first_seen, changed, written, transaction)
+		SELECT 'p' || i, now(), now(), '{}', (i * 7919 % 601 + 3)::text::xid8 FROM generate_series(1, 20000) i;
+		ALTER TABLE kindred.product_state ENABLE TRIGGER stamp_state; ANALYZE kindred.product_state`,
+		pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	scans := func() (whole, index int64) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT t.seq_scan, i.idx_scan FROM pg_stat_user_tables t
+			JOIN pg_stat_user_indexes i USING (relid) WHERE i.indexrelname = 'product_state_transaction'`).
+			Scan(&whole, &index); err != nil {
+			t.Fatal(err)
+		}
+		return whole, index
+	}
+	before, _ := scans()
+	db, err := vectorstore.Open(t.Context(), envconfig.PGVector{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var since vectorstore.Since
+	for range 10 { // PostgreSQL makes a plan for all values after five
+		c, err := db.State(t.Context(), since)
+		if err != nil || c.Whole != (since == vectorstore.Since{}) || c.Whole && len(c.Shown) != 20000 {
+			t.Errorf("%d changes, %v", len(c.Shown), err)
+		}
+		since = c.Next
+	}
+	db.Close() // a connection tells its statistics at its end
+	whole, index := scans()
+	for deadline := time.Now().Add(time.Minute); index < 10 && time.Now().Before(deadline); whole, index = scans() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if whole != before || index < 10 {
+		t.Errorf("%d scans of the whole table, and %d by the index", whole-before, index)
 	}
 }
 

@@ -29,12 +29,13 @@ type Changes struct {
 }
 
 // changesSQL has two bounds, because the planner takes one alone for a third of the table, and reads all
-// of it. No row that can be seen lies beyond the second one.
+// of it, in a large one. No transaction has the number of the second one. It is a constant: after a restore, rows have
+// numbers that this server has not reached yet, until `publish migrate` stamps them anew.
 const changesSQL = `SELECT k.generation::text, pg_snapshot_xmin(pg_current_snapshot())::text, c.ids, c.shown
 	FROM kindred.catalogue k, LATERAL (
 		SELECT array_agg(s.id) AS ids, array_agg(s.available AND NOT s.hidden) AS shown FROM kindred.product_state s
 		WHERE s.transaction >= CASE WHEN k.generation::text = $1 THEN $2::text::xid8 ELSE '0' END
-			AND s.transaction < pg_snapshot_xmax(pg_current_snapshot())) c`
+			AND s.transaction < '18446744073709551615'::xid8) c`
 
 // TrafficSince is Traffic, with what has changed in the state of products, in one round trip. Calls that
 // overlap see the database at different moments: what the earlier one tells must not be noted after what

@@ -38,8 +38,8 @@ func markOf(version string) string { return "kindred model version " + version }
 func CheckRegistry(ctx context.Context, tx pgx.Tx) error {
 	faults, err := lacking(ctx, tx, "kindred", registry, "")
 	if err == nil && len(faults) > 0 {
-		err = fmt.Errorf("%w: %s; restore schema kindred from a backup, or drop it (DROP SCHEMA kindred CASCADE) and "+
-			"publish again, which loses the history", ErrDamaged, strings.Join(faults, "; "))
+		err = fmt.Errorf("%w: %s; restore schema kindred from a backup and run `publish migrate`, or drop it "+
+			"(DROP SCHEMA kindred CASCADE) and publish again, which loses the history", ErrDamaged, strings.Join(faults, "; "))
 	}
 	return err
 }

@@ -31,6 +31,11 @@ var canaryFailed string
 //go:embed repeated/analyze_state.sql
 var analyzeState string
 
+// restoredState mends the numbers of transactions in product_state, in case the database was restored.
+//
+//go:embed repeated/restored_state.sql
+var restoredState string
+
 const (
 	// migrationTable is in schema public, because goose writes it before the first migration has made
 	// schema kindred. The name is qualified, because for a user named kindred an unqualified one would
@@ -46,7 +51,8 @@ const (
 )
 
 // Up brings the database's schema up to date, makes the vector extension, and grants again what
-// admitted readers need. If the registry's schema was dropped, Up creates an empty one. Several may
+// admitted readers need. After a restore it stamps the state of products anew. Each Up makes readers of
+// that state start anew. If the registry's schema was dropped, Up creates an empty one. Several may
 // run at once: one works, the others wait. Errors: vectorstore.ErrDamaged when a part of the
 // registry is missing.
 func Up(ctx context.Context, s *vectorstore.Store) error {
@@ -148,7 +154,8 @@ func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) er
 func repeat(ctx context.Context, tx pgx.Tx) error {
 	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
 		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`,
-		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed, analyzeState)
+		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed, analyzeState,
+		restoredState)
 	if err != nil {
 		return err
 	}
