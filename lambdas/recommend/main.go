@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"strconv"
 
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -30,9 +30,7 @@ func main() {
 	// the function a fifth faster. Near the end of the memory that Lambda gives, it is collected as
 	// often as it must.
 	debug.SetGCPercent(400)
-	if mib, err := strconv.Atoi(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")); err == nil {
-		debug.SetMemoryLimit(int64(mib) << 20 * 3 / 4)
-	}
+	envconfig.LimitMemory(os.Getenv)
 	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the
 	// start. PostgreSQL ends the sessions of those that are gone (idle_session_timeout, package
 	// vectorstore).

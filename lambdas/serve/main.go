@@ -40,6 +40,7 @@ func function(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	envconfig.LimitMemory(os.Getenv)
 	handler, closeStore, err := build(context.Background(), cfg, log)
 	if err != nil {
 		return err

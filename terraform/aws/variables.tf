@@ -230,7 +230,7 @@ variable "function_architecture" {
 }
 
 variable "memory_share" {
-  description = "How much of its memory each function may fill with the products of the live model version, from 0 to 0.9. 0: the vector database answers everything."
+  description = "How much of its memory each function may fill with the products of the live model version, from 0 to 0.6. 0: the vector database answers everything."
   type        = number
   default     = 0.5
 }

@@ -58,9 +58,7 @@ type Store struct {
 	refused map[string]bool    // of these, the ones that do not fit
 	next    *turn              // the question that callers wait for which come now; nil: none
 	lost    bool               // what was held was let go, because its state could not be read
-	// Which products can be bought, where it was said, while anything is held.
-	since vectorstore.Since
-	state map[string]bool
+	since   vectorstore.Since  // how far the state of products was read, while anything is held
 }
 
 // held is a version in memory.
@@ -162,7 +160,7 @@ func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since) (reco
 // after a pause.
 func (s *Store) letGo(ctx context.Context, fault error) {
 	clear(s.held)
-	s.since, s.state = vectorstore.Since{}, nil
+	s.since = vectorstore.Since{}
 	s.lost = true
 	s.loader.log.LogAttrs(ctx, slog.LevelWarn, "the memory is let go: the vector database answers",
 		slog.String(logkey.Error, fault.Error()))
@@ -182,43 +180,34 @@ func (s *Store) note(traffic recommend.Traffic) {
 		return !slices.ContainsFunc(s.wanted, func(m *recommend.Model) bool { return m.Version == version })
 	})
 	if len(s.held) == 0 {
-		s.since, s.state = vectorstore.Since{}, nil
+		s.since = vectorstore.Since{}
 	}
 }
 
-// apply brings what is known of the products up to date.
+// apply brings what is known of the products up to date. It keeps nothing of products that no version in
+// memory knows.
 func (s *Store) apply(c vectorstore.Changes) {
 	if len(s.held) == 0 { // nothing is known any more
 		return
 	}
 	s.since = c.Next
-	if c.Whole {
-		s.state = make(map[string]bool, len(c.Shown))
-	}
-	for code, shown := range c.Shown {
-		if shown == nil {
-			delete(s.state, code)
-		} else {
-			s.state[code] = *shown
-		}
-	}
 	if len(c.Shown) == 0 && !c.Whole {
 		return
 	}
 	for version, h := range s.held {
 		changed := &held{index: h.index, bytes: h.bytes}
 		if c.Whole {
-			changed.shown = h.index.Shown(s.state)
+			changed.shown = h.index.Shown(nil)
 		} else {
 			changed.shown = slices.Clone(h.shown)
-			for code, shown := range c.Shown {
-				can, known := h.index.Stock(code)
-				if shown != nil {
-					can = *shown
-				}
-				if known {
-					h.index.Show(changed.shown, code, can)
-				}
+		}
+		for code, shown := range c.Shown {
+			can, known := h.index.Stock(code)
+			if shown != nil {
+				can = *shown
+			}
+			if known {
+				h.index.Show(changed.shown, code, can)
 			}
 		}
 		s.held[version] = changed

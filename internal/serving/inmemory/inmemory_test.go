@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -33,10 +34,11 @@ type fakeDatabase struct {
 
 	products int
 	numbered bool
-	err      error // of State
-	since    error // of TrafficSince
-	away     error // of both that read the traffic
-	hangs    bool  // TrafficSince waits for the end of its time
+	err      error                   // of State
+	since    error                   // of TrafficSince
+	away     error                   // of both that read the traffic
+	shown    func() map[string]*bool // of State; nil: none
+	hangs    bool                    // TrafficSince waits for the end of its time
 	mu       sync.Mutex
 	searches int
 }
@@ -59,7 +61,11 @@ func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since) (r
 }
 
 func (d *fakeDatabase) State(context.Context, vectorstore.Since) (vectorstore.Changes, error) {
-	return vectorstore.Changes{Whole: true}, d.err
+	c := vectorstore.Changes{Whole: true}
+	if d.shown != nil {
+		c.Shown = d.shown()
+	}
+	return c, d.err
 }
 
 func (d *fakeDatabase) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
@@ -404,6 +410,41 @@ func TestWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+// TestStateOfUnknownProductsIsNotKept: a shop may have many more products than the versions in memory.
+func TestStateOfUnknownProductsIsNotKept(t *testing.T) { //nolint:paralleltest // it measures the heap
+	b := setup(t, math.MaxInt64)
+	no := false
+	b.db.shown = func() map[string]*bool {
+		shown := map[string]*bool{"L0_05": &no}
+		for i := range 500_000 {
+			shown[fmt.Sprintf("unknown %d", i)] = &no
+		}
+		return shown
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	b.ask(t)
+	before := heap()
+	b.steps(t)
+	if after := heap(); after > before+8<<20 {
+		t.Errorf("it keeps %d MB", (after-before)>>20)
+	}
+	traffic, err := b.Traffic(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, _, err := b.Retrieve(t.Context(), traffic.Live, []recommend.Search{{Limit: 100}}, nil)
+	if err != nil || slices.ContainsFunc(found[0], func(c recommend.Candidate) bool { return c.Code == "L0_05" }) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	runtime.KeepAlive(b)
+}
+
 // TestRun loads in the background, and ends.
 func TestRun(t *testing.T) {
 	t.Parallel()
@@ -434,7 +475,7 @@ func TestOpen(t *testing.T) {
 		store, ok bool
 	}{
 		{"", 0.5, false, true}, {"b", 0, false, true}, {"b", 0.5, false, true}, {"file:///f", 0.5, true, true},
-		{"b", -0.1, false, false}, {"b", 1, false, false}, {"b", math.NaN(), false, false},
+		{"b", -0.1, false, false}, {"b", 0.7, false, false}, {"b", 1, false, false}, {"b", math.NaN(), false, false},
 	} {
 		store, err := Open(nil, envconfig.Memory{Artifacts: test.artifacts, Share: test.share}, slog.New(slog.DiscardHandler))
 		if (store != nil) != test.store || (err == nil) != test.ok {

@@ -22,17 +22,13 @@ import (
 // Open makes a store as the environment says; nil: versions are not to come into memory, or the
 // environment has no credentials for their files, which is logged.
 func Open(db *vectorstore.Store, cfg envconfig.Memory, log *slog.Logger) (*Store, error) {
-	if !(cfg.Share >= 0 && cfg.Share <= 0.9) { // something must be left for the answers
-		return nil, fmt.Errorf("MEMORY_SHARE is %g, want 0 to 0.9", cfg.Share)
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	if cfg.Share == 0 || cfg.Artifacts == "" {
 		return nil, nil
 	}
-	limit := debug.SetMemoryLimit(-1)
-	memory := available(os.Getenv, limit, "/sys/fs/cgroup/memory.max")
-	if limit == math.MaxInt64 && os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") != "" {
-		debug.SetMemoryLimit(memory / 10 * 8) // Lambda ends a process that takes more than it has
-	}
+	memory := available(os.Getenv, debug.SetMemoryLimit(-1), "/sys/fs/cgroup/memory.max")
 	budget := int64(cfg.Share * float64(memory))
 	if name, ok := strings.CutPrefix(cfg.Artifacts, "file://"); ok {
 		return New(db, folder(name), budget, log), nil
@@ -68,8 +64,8 @@ const assumed = 2 << 30
 // available is the memory of the process in bytes: what Lambda says, else the limit of the Go runtime,
 // else that of the container.
 func available(getenv func(string) string, limit int64, cgroup string) int64 {
-	if mib, err := strconv.ParseInt(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 32); err == nil && mib > 0 {
-		return mib << 20
+	if memory := envconfig.FunctionMemory(getenv); memory > 0 {
+		return memory
 	}
 	if limit < math.MaxInt64 {
 		return limit

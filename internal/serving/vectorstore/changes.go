@@ -28,9 +28,9 @@ type Changes struct {
 	Next  Since
 }
 
-// changesSQL has two bounds, because the planner takes one alone for a third of the table, and reads all
-// of it, in a large one. No transaction has the number of the second one. It is a constant: after a restore, rows have
-// numbers that this server has not reached yet, until `publish migrate` stamps them anew.
+// changesSQL has two bounds, because the planner takes one alone for a third of the table, and may read
+// all of it. No transaction has the number of the second one. It is a constant: after a restore, rows
+// have numbers that this server has not reached yet, until `publish migrate` stamps them anew.
 const changesSQL = `SELECT k.generation::text, pg_snapshot_xmin(pg_current_snapshot())::text, c.ids, c.shown
 	FROM kindred.catalogue k, LATERAL (
 		SELECT array_agg(s.id) AS ids, array_agg(s.available AND NOT s.hidden) AS shown FROM kindred.product_state s

@@ -31,13 +31,13 @@ variable "artifacts_bucket" {
 }
 
 variable "memory_share" {
-  description = "How much of the function's memory these products may take, from 0 to 0.9. 0 keeps none."
+  description = "How much of the function's memory these products may take, from 0 to 0.6. 0 keeps none."
   type        = number
   default     = 0.5
 
   validation {
-    condition     = var.memory_share >= 0 && var.memory_share <= 0.9
-    error_message = "memory_share must be 0 to 0.9: something must be left for the answers."
+    condition     = var.memory_share >= 0 && var.memory_share <= 0.6
+    error_message = "memory_share must be 0 to 0.6: the rest of the memory is for the answers."
   }
 }
 

@@ -122,7 +122,7 @@ run "refuses_to_fill_the_memory" {
   command = plan
 
   variables {
-    memory_share = 1
+    memory_share = 0.61
   }
 
   expect_failures = [var.memory_share]
