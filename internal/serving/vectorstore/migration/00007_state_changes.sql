@@ -3,10 +3,12 @@
 -- +goose Up
 -- transaction is the one that wrote the row last. A reader asks for rows from the oldest transaction that was still running when
 -- it looked last (pg_snapshot_xmin): so it misses none that begins first and commits last.
+-- Because of the index, an update is no longer HOT: the free space that fillfactor leaves (migration 5) still lets a changed row
+-- stay on its page, but each change adds an entry to both indexes.
 ALTER TABLE kindred.product_state ADD COLUMN transaction xid8 NOT NULL DEFAULT pg_current_xact_id();
 CREATE INDEX product_state_transaction ON kindred.product_state (transaction);
 
--- generation is the transaction that last deleted rows of product_state. When it changes, a reader starts anew.
+-- generation is the transaction that last deleted rows of product_state, or migrated. When it changes, a reader starts anew.
 ALTER TABLE kindred.catalogue ADD COLUMN generation xid8 NOT NULL DEFAULT pg_current_xact_id();
 
 -- Triggers, because programs of before write these tables too.
