@@ -27,7 +27,7 @@ type Memory struct {
 // Check refuses a share that leaves nothing for the answers.
 func (m Memory) Check() error {
 	if !(m.Share >= 0 && m.Share <= largestShare) { // NaN too
-		return fmt.Errorf("MEMORY_SHARE is %g, want 0 to %g: the rest of the memory is for the answers", m.Share, largestShare)
+		return fmt.Errorf("MEMORY_SHARE is %g, want 0 to %g: the rest of the memory is for answers", m.Share, largestShare)
 	}
 	return nil
 }

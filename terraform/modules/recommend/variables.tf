@@ -37,7 +37,7 @@ variable "memory_share" {
 
   validation {
     condition     = var.memory_share >= 0 && var.memory_share <= 0.6
-    error_message = "memory_share must be 0 to 0.6: the rest of the memory is for the answers."
+    error_message = "memory_share must be 0 to 0.6: the rest of the memory is for answers."
   }
 }
 
