@@ -65,7 +65,8 @@ var mutations = map[string][]mutation{
 			INSERT INTO order_transaction (id, version_id, order_id, order_version_id, state_id, payment_method_id, created_at)
 			SELECT 0x11111111111111111111111111111111, version_id, id, version_id,
 				(SELECT id FROM state_machine_state WHERE technical_name = 'refunded'), id, '2026-01-01' FROM ` + "`order`" + ` WHERE id = 0xORDER`, ""},
-		{"only a draft", "UPDATE `order` SET version_id = 0xd00d0000000000000000000000000009 WHERE id = 0xORDER", ""},
+		{"only drafts", "UPDATE `order` SET version_id = 0xd00d0000000000000000000000000009 WHERE id = 0xORDER" +
+			" AND version_id = 0x0fa91ce3e96a4bc2be4bd9ce752c3425", ""},
 		{"account is gone", "UPDATE order_customer SET customer_id = NULL WHERE order_id = 0xORDER", "order-ORDER"},
 	},
 	"sylius": {
