@@ -77,20 +77,10 @@ func TestMemoryConforms(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	recommendtest.Conformance(t, func(t *testing.T, s recommendtest.Setup) recommendtest.Conformer {
-		dsn := stack.mustVectorDatabase(t)
-		db := mustVectorStore(t, dsn)
-		mustGoLive(t, db, s.Live)
-		want := []string{s.Live.ID}
+		db, want := mustConform(t, stack, s), []string{s.Live.ID}
 		if s.Canary != nil {
 			want = append(want, s.Canary.ID)
-			if _, err := db.Load(t.Context(), s.Canary); err != nil {
-				t.Fatal(err)
-			}
-			if err := db.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
-				t.Fatal(err)
-			}
 		}
-		mustSay(t, dsn, s.State)
 		store := inmemory.New(db, mustKeep(t, s.Live, s.Canary), math.MaxInt64, slog.New(slog.DiscardHandler))
 		mustBringIn(t, store, want...)
 		return written{store, db}

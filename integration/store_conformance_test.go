@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
 )
 
 // TestVectorStoreConforms holds pgvector to the answers that every store of package recommend gives.
@@ -11,18 +12,25 @@ func TestVectorStoreConforms(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	recommendtest.Conformance(t, func(t *testing.T, s recommendtest.Setup) recommendtest.Conformer {
-		dsn := stack.mustVectorDatabase(t)
-		store := mustVectorStore(t, dsn)
-		mustGoLive(t, store, s.Live)
-		if s.Canary != nil {
-			if _, err := store.Load(t.Context(), s.Canary); err != nil {
-				t.Fatal(err)
-			}
-			if err := store.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
-				t.Fatal(err)
-			}
-		}
-		mustSay(t, dsn, s.State)
+		store := mustConform(t, stack, s)
 		return store
 	})
+}
+
+// mustConform is a vector database that holds what the suite wants.
+func mustConform(t *testing.T, stack Stack, s recommendtest.Setup) *vectorstore.Store {
+	t.Helper()
+	dsn := stack.mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	mustGoLive(t, store, s.Live)
+	if s.Canary != nil {
+		if _, err := store.Load(t.Context(), s.Canary); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustSay(t, dsn, s.State)
+	return store
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"kindred/internal/platform/logkey"
-	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/scan"
 	"kindred/internal/serving/vectorstore"
@@ -233,7 +232,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 	if h == nil {
 		return s.database.Lookup(ctx, m, codes, customers)
 	}
-	if err := checkText(codes...); err != nil {
+	if err := recommend.CheckText(codes...); err != nil {
 		return recommend.Lookup{}, err
 	}
 	found := recommend.Lookup{}
@@ -264,7 +263,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := q.Check(m.Solver.Dim); err != nil {
 			return nil, nil, err
 		}
-		if err := checkText(q.Exclude...); err != nil {
+		if err := recommend.CheckText(q.Exclude...); err != nil {
 			return nil, nil, err
 		}
 		if q.Customer != nil && !asked[*q.Customer] {
@@ -276,7 +275,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := q.Check(); err != nil {
 			return nil, nil, err
 		}
-		if err := checkText(q.Code); err != nil {
+		if err := recommend.CheckText(q.Code); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -311,14 +310,4 @@ func hides(rated []vectorstore.Rated, at time.Time) []int32 {
 // CanaryFailed tells the database.
 func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) error {
 	return s.database.CanaryFailed(ctx, version, fault)
-}
-
-// checkText refuses what the database refuses as text.
-func checkText(texts ...string) error {
-	for _, t := range texts {
-		if text.Check(t, text.NoLimit) != nil {
-			return &recommend.RefusedError{Reason: "SQLSTATE 22021"}
-		}
-	}
-	return nil
 }

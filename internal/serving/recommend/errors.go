@@ -1,6 +1,10 @@
 package recommend
 
-import "errors"
+import (
+	"errors"
+
+	"kindred/internal/platform/text"
+)
 
 // ErrUnknownProduct says that the live model does not know a product.
 var ErrUnknownProduct = errors.New("product is not known to the live model")
@@ -13,3 +17,13 @@ type RefusedError struct {
 
 // Error names the reason.
 func (e *RefusedError) Error() string { return "the store refuses a value of the event: " + e.Reason }
+
+// CheckText refuses, with a *RefusedError, what PostgreSQL refuses as text.
+func CheckText(texts ...string) error {
+	for _, t := range texts {
+		if text.Check(t, text.NoLimit) != nil {
+			return &RefusedError{Reason: "SQLSTATE 22021"}
+		}
+	}
+	return nil
+}

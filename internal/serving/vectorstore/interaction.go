@@ -60,14 +60,14 @@ const writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, sessi
 // knows it from the shop's own orders.
 const keptPurchases = 90 * 24 * time.Hour
 
-// prunePurchases deletes purchases that are older, and returns how many there were.
-func (s *Store) prunePurchases(ctx context.Context, now time.Time) (int64, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM kindred.interaction WHERE (place ->> 0)::bigint < $1`,
+// prunePurchases deletes purchases that are older.
+func (s *Store) prunePurchases(ctx context.Context, now time.Time) error {
+	_, err := s.pool.Exec(ctx, `DELETE FROM kindred.interaction WHERE (place ->> 0)::bigint < $1`,
 		now.Add(-keptPurchases).UnixMicro())
 	if err != nil {
-		return 0, fmt.Errorf("delete purchases of more than 90 days ago: %w", unmigrated(err))
+		return fmt.Errorf("delete purchases of more than 90 days ago: %w", unmigrated(err))
 	}
-	return tag.RowsAffected(), nil
+	return nil
 }
 
 // columnsOf sorts purchases by their keys, each key once with its earliest place, and turns them into

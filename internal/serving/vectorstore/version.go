@@ -153,8 +153,7 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 			dropped = append(dropped, version)
 		}
 	}
-	_, err = s.prunePurchases(ctx, time.Now())
-	return dropped, err
+	return dropped, s.prunePurchases(ctx, time.Now())
 }
 
 // drop removes the version's tables unless the version is live, the previous one or a canary. A

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"kindred/internal/platform/text"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 )
@@ -59,12 +58,12 @@ func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range purchases {
-		if err := checkText(p.Customer, p.Session, p.Product); err != nil {
+		if err := recommend.CheckText(p.Customer, p.Session, p.Product); err != nil {
 			return err
 		}
 	}
 	for _, w := range products {
-		if err := checkText(w.ID); err != nil {
+		if err := recommend.CheckText(w.ID); err != nil {
 			return err
 		}
 	}
@@ -158,7 +157,7 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 // database.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	customers []string) (recommend.Lookup, error) {
-	if err := checkText(append(slices.Clone(codes), customers...)...); err != nil {
+	if err := recommend.CheckText(append(slices.Clone(codes), customers...)...); err != nil {
 		return recommend.Lookup{}, err
 	}
 	v := s.version(m)
@@ -189,7 +188,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := q.Check(v.Model.Solver.Dim); err != nil {
 			return nil, nil, err
 		}
-		if err := checkText(q.Exclude...); err != nil {
+		if err := recommend.CheckText(q.Exclude...); err != nil {
 			return nil, nil, err
 		}
 		candidates[i] = v.search(q, state)
@@ -198,20 +197,10 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := q.Check(); err != nil {
 			return nil, nil, err
 		}
-		if err := checkText(q.Code); err != nil {
+		if err := recommend.CheckText(q.Code); err != nil {
 			return nil, nil, err
 		}
 		similar[i] = v.nearest(q, state)
 	}
 	return candidates, similar, ctx.Err()
-}
-
-// checkText refuses what PostgreSQL refuses as text.
-func checkText(texts ...string) error {
-	for _, t := range texts {
-		if text.Check(t, text.NoLimit) != nil {
-			return &recommend.RefusedError{Reason: "SQLSTATE 22021"}
-		}
-	}
-	return nil
 }
