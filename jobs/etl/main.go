@@ -4,17 +4,20 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
 
 	"kindred/internal/job/etl"
+	"kindred/internal/platform/heap"
 	"kindred/internal/platform/program"
 )
 
-// gcPercent keeps the memory near what is in use, customers and products, instead of at twice that:
-// ratings leave no garbage.
-const gcPercent = 20
+// Customers and products stay in memory, ratings leave no garbage: so the memory stays near what is in
+// use, and not at twice that.
+const (
+	memoryFloor = 80 << 20 // bytes; a small shop never needs a collection
+	gcPercent   = 20
+)
 
 func main() {
-	debug.SetGCPercent(gcPercent)
+	heap.Floor(memoryFloor, gcPercent)
 	os.Exit(program.Main("etl", etl.Description, &etl.Command{}, os.Args[1:], os.Stdout, os.Stderr))
 }
