@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -111,7 +112,8 @@ func TestMemoryFollowsTheDatabase(t *testing.T) {
 		randomVersion("m770000000000002", 2, 70, 12, 9)}
 	recommendtest.AddNeighbours(versions[1], 3, 9)
 	versions[1].Solver.SimilarWeight = 0.2
-	for _, v := range versions {
+	for i, v := range versions {
+		recommendtest.AddProductEncoder(v, uint64(i))
 		if _, err := db.Load(t.Context(), v); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +208,7 @@ func TestMemoryReadsChangesByTheIndex(t *testing.T) {
 	}
 	var since vectorstore.Since
 	for range 10 { // PostgreSQL makes a plan for all values after five
-		c, err := db.State(t.Context(), since)
+		c, err := db.State(t.Context(), since, nil)
 		if err != nil || c.Whole != (since == vectorstore.Since{}) || c.Whole && len(c.Shown) != 20000 {
 			t.Errorf("%d changes, %v", len(c.Shown), err)
 		}
@@ -282,6 +284,9 @@ func (w *walk) step(n int) string {
 		return "loaded"
 	}
 	code := w.versions[0].Items[w.rng.IntN(80)].Code
+	if w.rng.IntN(3) == 0 {
+		code = fmt.Sprint("new ", w.rng.IntN(4))
+	}
 	for _, other := range w.writers {
 		if other != by && slices.Contains(other.locked, code) {
 			return "nothing: it is locked"
@@ -299,6 +304,8 @@ func (w *walk) step(n int) string {
 		values[activity.FieldAvailable] = nil
 	case 1:
 		values[activity.FieldHidden] = w.rng.IntN(2) == 0
+	case 2:
+		values[activity.FieldPrice] = strconv.Itoa(w.rng.IntN(30))
 	}
 	_, err := vectorstore.WriteProducts(ctx, by.tx, []activity.ProductWrite{{ID: code,
 		Order: activity.Order{At: time.UnixMicro(int64(n))}, Values: values}})
@@ -324,7 +331,7 @@ func (w *walk) compare(did string) {
 		}
 		v := w.versions[slices.IndexFunc(w.versions, func(v *modelversion.Version) bool { return v.ID == m.Version })]
 		customer := v.Customers[w.rng.IntN(len(v.Customers))].ID
-		searches := []recommend.Search{{Limit: 100, At: now}, {Limit: 12, At: now, Customer: &customer,
+		searches := []recommend.Search{{Limit: 100, At: now, New: 3}, {Limit: 12, At: now, Customer: &customer, New: 5,
 			Vector: v.Customers[0].Vector, Exclude: []string{v.Items[3].Code}}}
 		if v.Near != nil {
 			searches[1].Added = v.Near.Customers[w.rng.IntN(len(v.Customers))]
@@ -344,7 +351,7 @@ func (w *walk) compare(did string) {
 		}); diff != "" {
 			t.Fatalf("%s: similar products: %s", did, diff)
 		}
-		codes := []string{v.Items[1].Code, "unknown"}
+		codes := []string{v.Items[1].Code, "unknown", "new 1"}
 		got, err := w.memory.Lookup(ctx, m, codes, []string{customer})
 		w.must(err)
 		want, err := w.db.Lookup(ctx, m, codes, []string{customer})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,6 +30,7 @@ type config struct {
 	Delivery        envconfig.Delivery
 	Recommendations envconfig.Recommendations
 	Memory          envconfig.Memory
+	Explore         envconfig.Explore
 	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
 	// Default 1 s.
 	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
@@ -41,7 +43,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		return nil, fmt.Errorf("read environment: %w", err)
 	}
 	shops, err := activity.NewShops(cfg.Shop.Name, cfg.Stream.Shops)
-	if err != nil {
+	if err := errors.Join(err, cfg.Explore.Check()); err != nil {
 		return nil, fmt.Errorf("read environment: %w", err)
 	}
 	aws, err := awsenv.Load(os.Getenv)
@@ -71,7 +73,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 	}
 	h = &handler{
 		shops:       shops,
-		recommender: recommender,
+		recommender: recommender.Exploring(cfg.Explore.Share),
 		load:        load,
 		state:       store,
 		delivery:    firehose,

@@ -32,6 +32,7 @@ type answering struct {
 	PGVector envconfig.PGVector
 	Shop     envconfig.OnlyShop
 	Memory   envconfig.Memory
+	Explore  envconfig.Explore
 }
 
 // function serves the function URL until Lambda ends the process.

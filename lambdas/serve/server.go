@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,7 +29,7 @@ const (
 // build makes the handler, and what ends all that it needs. Nothing is requested yet.
 func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, func(), error) {
 	shops, err := activity.NewShops(cfg.Shop.Name, nil)
-	if err != nil {
+	if err := errors.Join(err, cfg.Explore.Check()); err != nil {
 		return nil, nil, err
 	}
 	store, err := vectorstore.Open(ctx, cfg.PGVector)
@@ -52,7 +53,7 @@ func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, 
 			store.Close()
 		}
 	}
-	limited := admitted{recommender, newQueue(store.Connections(), answerTime, time.Now)}
+	limited := admitted{recommender.Exploring(cfg.Explore.Share), newQueue(store.Connections(), answerTime, time.Now)}
 	return newHandler(limited, store, shops, log, time.Now), end, nil
 }
 

@@ -25,7 +25,7 @@ locals {
   } }
 
   # The functions answer for this shop only.
-  functions_environment = var.shop.name == null ? {} : { SHOP_NAME = var.shop.name }
+  functions_environment = merge({ EXPLORE_SHARE = tostring(var.explore_share) }, var.shop.name == null ? {} : { SHOP_NAME = var.shop.name })
   shared_stream         = length(var.stream_shops) == 0 ? {} : { ACTIVITY_STREAM_SHOPS = join(",", var.stream_shops) }
 
   stream_key_arns = concat([module.kms.key_arn], compact([try(var.existing_stream.kms_key_arn, null)]))

@@ -235,6 +235,17 @@ variable "memory_share" {
   default     = 0.5
 }
 
+variable "explore_share" {
+  description = "How much of an answer may be products that the live model version does not know yet, from 0 to 0.5: of n products at most explore_share × n, rounded down."
+  type        = number
+  default     = 0.1
+
+  validation {
+    condition     = var.explore_share >= 0 && var.explore_share <= 0.5
+    error_message = "explore_share must be 0 to 0.5."
+  }
+}
+
 variable "reader_user" {
   description = "PostgreSQL role as which serve logs in. It has rds_iam and only reads."
   type        = string

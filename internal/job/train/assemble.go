@@ -20,11 +20,12 @@ func assemble(data *Data, f *fitted, chosen choice) *modelversion.Version {
 		return modelversion.OriginTrained
 	}
 	// The sum of serving's Gram matrix is in canonical order: neither it nor a vector depends on names.
-	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Solver: modelversion.Solver{
-		Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view,
-		CartWeight: weights.cart,
-		Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
-	}}
+	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Products: f.products,
+		Solver: modelversion.Solver{
+			Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view,
+			CartWeight: weights.cart,
+			Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
+		}}
 	positives := data.popularity(chosen.signal)
 	owned := make([]map[int32]purchase, len(data.Customers))
 	own := func(customer, product int32, at int64) {

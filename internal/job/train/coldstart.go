@@ -100,12 +100,20 @@ func (r *ridge) vector(features []string) []float32 {
 	return narrow(sum)
 }
 
-// fill puts the bias and the weights into e.
-func (r *ridge) fill(e *modelversion.Encoder) {
-	e.Bias, e.Weights = narrow(r.bias), make(map[string][]float32, len(r.weights))
+// encoder is the bias and the weights as they are stored.
+func (r *ridge) encoder() (bias []float32, weights map[string][]float32) {
+	weights = make(map[string][]float32, len(r.weights))
 	for f, w := range r.weights {
-		e.Weights[f] = narrow(w)
+		weights[f] = narrow(w)
 	}
+	return narrow(r.bias), weights
+}
+
+// productEncoder is what r learned from products.
+func (r *ridge) productEncoder(products []Product) *modelversion.ProductEncoder {
+	e := &modelversion.ProductEncoder{Edges: numberEdges(len(products), productNumbers(products))}
+	e.Bias, e.Weights = r.encoder()
+	return e
 }
 
 func narrow(x []float64) []float32 {
@@ -140,8 +148,12 @@ func customerFeatures(c *Customer, e *modelversion.Encoder) []string {
 	return append(e.Features(c.Country, c.City, c.Credit), named(c.Features)...)
 }
 
+func productNumbers(products []Product) func(i int) []Number {
+	return func(i int) []Number { return products[i].Numbers }
+}
+
 func productFeatures(products []Product) [][]string {
-	numbers := numberFeatures(len(products), func(i int) []Number { return products[i].Numbers })
+	numbers := numberFeatures(len(products), productNumbers(products))
 	features := make([][]string, len(products))
 	for i := range products {
 		features[i] = append(named(products[i].Features), numbers[i]...)
@@ -157,8 +169,8 @@ func named(features []Feature) []string {
 	return names
 }
 
-// numberFeatures cuts each kind of number into buckets: "price=3".
-func numberFeatures(rows int, of func(int) []Number) [][]string {
+// numberEdges are the bounds of the buckets of each kind of number.
+func numberEdges(rows int, of func(int) []Number) map[string][]float64 {
 	values := map[string][]float64{}
 	for i := range rows {
 		for _, n := range of(i) {
@@ -169,6 +181,12 @@ func numberFeatures(rows int, of func(int) []Number) [][]string {
 	for name, all := range values {
 		edges[name] = quantileEdges(all)
 	}
+	return edges
+}
+
+// numberFeatures cuts each kind of number into buckets: "price=3".
+func numberFeatures(rows int, of func(int) []Number) [][]string {
+	edges := numberEdges(rows, of)
 	features := make([][]string, rows)
 	for i := range rows {
 		for _, n := range of(i) {

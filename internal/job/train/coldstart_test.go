@@ -58,7 +58,7 @@ func TestFeatures(t *testing.T) {
 		t.Errorf("customer has %v, want %v", got, want)
 	}
 	products := productFeatures(data.Products)
-	if want := []string{"line=Cars", "scale=1:10", "vendor=V", "price=0"}; !slices.Equal(products[0], want) {
+	if want := []string{"category=Cars", "scale=1:10", "brand=V", "price=0"}; !slices.Equal(products[0], want) {
 		t.Errorf("product has %v, want %v", products[0], want)
 	}
 }

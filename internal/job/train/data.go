@@ -106,8 +106,8 @@ func NewData(customers []shop.Customer, products []shop.Product, ratings []evalu
 	for i, p := range products {
 		data.Products[i] = Product{ID: p.Code, Name: p.Name, Line: p.Line, Categories: []string{p.Line},
 			Stock: p.QuantityInStock, colour: nodeProduct ^ evaluation.Mix(uint64(p.MSRP)+nodeProduct),
-			Features: []Feature{{"line", p.Line, nodeLine}, {"scale", p.Scale, nodeScale}, {"vendor", p.Vendor, nodeVendor}},
-			Numbers:  []Number{{"price", float64(p.MSRP)}}}
+			Features: []Feature{{"category", p.Line, nodeLine}, {"scale", p.Scale, nodeScale}, {"brand", p.Vendor, nodeVendor}},
+			Numbers:  []Number{{"price", float64(p.MSRP) / 100}}}
 	}
 	return data
 }

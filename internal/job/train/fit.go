@@ -39,6 +39,7 @@ type fitted struct {
 	matrix            *ials.Matrix // that it was fitted to
 	near              *nearLists   // nil: there are none
 	encoder           modelversion.Encoder
+	products          *modelversion.ProductEncoder
 	customersFeatured []bool // made from features, for want of positives
 	itemsFeatured     []bool
 	// folded are the customers' vectors by what they did, of a model with given ones; else nil.
@@ -70,8 +71,10 @@ func fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	}
 	f := &fitted{model: model, matrix: m}
 	t := m.Transposed()
-	if f.itemsFeatured, _ = fillIn(cfg.Dim, t.Rows, t.Empty, productFeatures(data.Products),
-		data.dense(), model.Item); slices.Contains(f.itemsFeatured, true) {
+	var r *ridge
+	f.itemsFeatured, r = fillIn(cfg.Dim, t.Rows, t.Empty, productFeatures(data.Products), data.dense(), model.Item)
+	f.products = r.productEncoder(data.Products)
+	if slices.Contains(f.itemsFeatured, true) {
 		// The new item vectors are part of the Gram matrix that serving solves with. One more half-step
 		// makes every customer's vector the exact solution of those equations.
 		if err := ials.Solve(ctx, m, model.Items, model.Users, cfg); err != nil {
@@ -106,7 +109,7 @@ func (f *fitted) encode(data *Data, dim int, empty func(customer int) bool) {
 	}
 	var r *ridge
 	f.customersFeatured, r = fillIn(dim, len(features), empty, features, nil, f.model.User)
-	r.fill(&f.encoder)
+	f.encoder.Bias, f.encoder.Weights = r.encoder()
 }
 
 // addNear gives the model the chosen neighbours.

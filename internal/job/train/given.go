@@ -183,14 +183,14 @@ func multiply(x []float32, by float64) {
 }
 
 // itemsOf is the products' vectors. Those without one have what their features say, and so have those
-// that hidden names.
-func (g *given) itemsOf(hidden map[int32]int32) (items []float32, featured []bool) {
+// that hidden names. r is what features say.
+func (g *given) itemsOf(hidden map[int32]int32) (items []float32, featured []bool, r *ridge) {
 	items = append([]float32(nil), g.items...)
-	featured, _ = fillIn(g.dim, len(g.hasItem), func(p int) bool {
+	featured, r = fillIn(g.dim, len(g.hasItem), func(p int) bool {
 		_, hide := hidden[int32(p)]
 		return !g.hasItem[p] || hide
 	}, g.features, g.embeddings, func(p int) []float32 { return items[p*g.dim : (p+1)*g.dim] })
-	return items, featured
+	return items, featured, r
 }
 
 // fold solves every customer's equations with the given products' vectors.
@@ -206,12 +206,12 @@ func (g *given) fold(ctx context.Context, m *ials.Matrix, items []float32, cfg i
 func (g *given) fit(ctx context.Context, data *Data, positives []cell, cfg ials.Config,
 	hidden map[int32]int32) (*fitted, error) {
 	m := matrix(len(data.Customers), len(data.Products), positives)
-	items, featured := g.itemsOf(hidden)
+	items, featured, r := g.itemsOf(hidden)
 	model, err := g.fold(ctx, m, items, cfg)
 	if err != nil {
 		return nil, err
 	}
-	f := &fitted{model: model, matrix: m, itemsFeatured: featured}
+	f := &fitted{model: model, matrix: m, itemsFeatured: featured, products: r.productEncoder(data.Products)}
 	if g.notes.Customers != nil {
 		f.folded = append([]float32(nil), model.Users...)
 	}

@@ -82,7 +82,8 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	refused *modelversion.Version) (*modelversion.Version, error) {
 	data = data.ordered()
 	dim := 1 + featureDims
-	model := &ials.Model{Dim: dim, Items: popularityVectors(data, data.popularity(cfg.Signal)),
+	items, products := popularityVectors(data, data.popularity(cfg.Signal))
+	model := &ials.Model{Dim: dim, Items: items,
 		Users: make([]float32, len(data.Customers)*dim)}
 	for i := range data.Customers {
 		model.User(i)[0] = 1
@@ -92,7 +93,7 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	bias[0] = 1
 	f := &fitted{model: model, customersFeatured: everybody(len(data.Customers)),
 		itemsFeatured: everybody(len(data.Products)),
-		encoder:       modelversion.Encoder{Bias: bias, Weights: map[string][]float32{}}}
+		encoder:       modelversion.Encoder{Bias: bias, Weights: map[string][]float32{}}, products: products}
 	v := assemble(data, f, choice{signal: cfg.Signal, repeats: repeats, weights: weights{view: 1, cart: cartTimes},
 		solver: ials.Config{Dim: dim, Alpha0: 1, Lambda: 1, Nu: nu, Threads: threads}})
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()
@@ -136,9 +137,12 @@ func (d *Data) popularity(signal Signal) []int32 {
 }
 
 // popularityVectors are the products' vectors: how popular each is, and a random projection of its
-// features. The inner product with (1, 0, …) is the popularity order.
-func popularityVectors(data *Data, counts []int32) []float32 {
+// features. The inner product with (1, 0, …) is the popularity order. The encoder gives a new product the
+// same direction, and no popularity.
+func popularityVectors(data *Data, counts []int32) ([]float32, *modelversion.ProductEncoder) {
 	const dim = 1 + featureDims
+	encoder := &modelversion.ProductEncoder{Bias: make([]float32, dim), Weights: map[string][]float32{},
+		Edges: numberEdges(len(data.Products), productNumbers(data.Products))}
 	vectors := make([]float32, len(data.Products)*dim)
 	most := max(slices.Max(append(slices.Clone(counts), 0)), 1)
 	directions := map[string][]float64{} // drawn in canonical order: spelling does not matter
@@ -154,6 +158,7 @@ func popularityVectors(data *Data, counts []int32) []float32 {
 					direction[j] = draw.NormFloat64()
 				}
 				directions[f] = direction
+				encoder.Weights[f] = append([]float32{0}, narrow(direction)...)
 			}
 			for j, x := range direction {
 				sum[j] += x
@@ -170,7 +175,7 @@ func popularityVectors(data *Data, counts []int32) []float32 {
 			}
 		}
 	}
-	return vectors
+	return vectors, encoder
 }
 
 // popularityReport is what evaluation measured of popularity beside the refused model, and why it

@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -98,6 +99,7 @@ func TestQualityOnAGeneratedShop(t *testing.T) {
 		t.Errorf("notes are %+v, %v", notes, err)
 	}
 	everyoneHasAVector(t, v, data)
+	encoderSaysTheSame(t, v, data)
 	customersSolveServingsEquations(t, v)
 }
 
@@ -133,6 +135,54 @@ func everyoneHasAVector(t *testing.T, v *modelversion.Version, data *Data) {
 	}
 	if features == 0 {
 		t.Error("nobody was without likes: the test tests nothing")
+	}
+}
+
+// encoderSaysTheSame encodes the products without likes anew, as the vector database does with new ones.
+func encoderSaysTheSame(t *testing.T, v *modelversion.Version, data *Data) {
+	t.Helper()
+	for i, features := range productFeatures(data.Products) {
+		if v.Items[i].Origin != modelversion.OriginFeatures {
+			continue
+		}
+		for j, x := range encoded(v.Products, features) {
+			if math.Abs(float64(x-v.Items[i].Vector[j])) > 1e-5 {
+				t.Fatalf("%s with %v has %v, and the encoder says otherwise: %v", v.Items[i].Code, features, v.Items[i].Vector,
+					encoded(v.Products, features))
+			}
+		}
+	}
+	if edges := v.Products.Edges["price"]; len(edges) != buckets-1 || edges[0] <= 0 {
+		t.Errorf("the edges of prices are %v", edges)
+	}
+}
+
+// encoded is the vector of a product that has features.
+func encoded(e *modelversion.ProductEncoder, features []string) []float32 {
+	vector := slices.Clone(e.Bias)
+	for _, f := range features {
+		for j, x := range e.Weights[f] {
+			vector[j] += x
+		}
+	}
+	return vector
+}
+
+// TestPopularityEncodesDirections: the features of a new product give it the direction that a known one with
+// these features has, and no popularity.
+func TestPopularityEncodesDirections(t *testing.T) {
+	t.Parallel()
+	_, data := mustShop(t, 0.3)
+	vectors, encoder := popularityVectors(data, make([]int32, len(data.Products)))
+	for i, features := range productFeatures(data.Products) {
+		var both, one, other float64
+		for j, x := range encoded(encoder, features) {
+			y := vectors[i*len(encoder.Bias)+j]
+			both, one, other = both+float64(x*y), one+float64(x*x), other+float64(y*y)
+		}
+		if cosine := both / math.Sqrt(one*other); cosine < 1-1e-5 || encoded(encoder, features)[0] != 0 {
+			t.Fatalf("product %d: the cosine is %g", i, cosine)
+		}
 	}
 }
 

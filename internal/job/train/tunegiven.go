@@ -23,7 +23,7 @@ func (t *Trainer) tuneGiven(ctx context.Context, data *Data, test evaluation.Cut
 	if err != nil {
 		return choice{}, err
 	}
-	items, _ := g.itemsOf(nil)
+	items, _, _ := g.itemsOf(nil)
 	solve := func(ctx context.Context, m *ials.Matrix, cfg ials.Config) (*ials.Model, error) {
 		return g.fold(ctx, m, items, cfg)
 	}

@@ -27,6 +27,8 @@ const (
 	// Only in versions with rules for what was bought before:
 	purchasesFile = "purchases.parquet"
 	repeatsFile   = "repeats.json"
+	// Not in versions of before:
+	productsFile = "product-encoder.json"
 	// Only in versions with neighbours:
 	nearItemsFile     = "near-items.parquet"
 	nearCustomersFile = "near-customers.parquet"

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -67,6 +68,10 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 		files = append(files, commit.File{Path: nearItemsFile, DataSet: "near-items", Rows: int64(len(v.Items))},
 			commit.File{Path: nearCustomersFile, DataSet: "near-customers", Rows: int64(len(v.Customers))})
 		err = errors.Join(err, writeNear(v.Near, local(nearItemsFile), local(nearCustomersFile)))
+	}
+	if v.Products != nil {
+		files = append(files, commit.File{Path: productsFile, DataSet: "product-encoder"})
+		err = errors.Join(err, writeJSON(local(productsFile), v.Products))
 	}
 	err = errors.Join(err,
 		writeRows(local(itemsFile), "itemRow", v.Items, toItemRow),
@@ -271,6 +276,13 @@ func load(dir string) (*modelversion.Version, error) {
 		if v.Near, err = readNear(local(nearItemsFile), local(nearCustomersFile)); err != nil {
 			return nil, err
 		}
+	}
+	products := &modelversion.ProductEncoder{}
+	switch err := readJSON(local(productsFile), products); {
+	case err == nil:
+		v.Products = products
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
 	return v, readRepeats(v, local(repeatsFile), local(purchasesFile))
 }

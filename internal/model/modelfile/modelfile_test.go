@@ -17,6 +17,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/golden"
 )
 
 func version() *modelversion.Version {
@@ -286,4 +287,42 @@ func TestNeighboursAreKept(t *testing.T) {
 		got.Solver.SimilarWeight != 0 {
 		t.Errorf("ids that are text: %v", err)
 	}
+}
+
+// TestTheEncoderOfProductsIsKept: a version with one has a file more; the other files are those of a version
+// without, and so is the format: an earlier program reads all but it.
+func TestTheEncoderOfProductsIsKept(t *testing.T) {
+	t.Parallel()
+	v, without := withProductEncoder(), version()
+	read, before := readFiles(t, v), readFiles(t, without)
+	golden.Equal(t, "product-encoder.json", read("product-encoder.json"))
+	for _, name := range []string{"version.json", "serving.json", "encoder.json", "items.parquet", "customers.parquet"} {
+		if !bytes.Equal(read(name), before(name)) {
+			t.Errorf("%s is another file", name)
+		}
+	}
+	repo := repository(t)
+	if _, err := modelfile.Write(t.Context(), repo, v, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := modelfile.Read(t.Context(), repo, "", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(v.Products, got.Products); diff != "" {
+		t.Error(diff)
+	}
+	v.Products.Edges["price"] = []float64{2, 1}
+	if _, err := modelfile.Write(t.Context(), repository(t), v, t.TempDir()); !errors.Is(err, modelversion.ErrInvalid) {
+		t.Errorf("edges that do not ascend: %v", err)
+	}
+}
+
+// withProductEncoder is a version that can say what the vector of another product is.
+func withProductEncoder() *modelversion.Version {
+	v := version()
+	v.Products = &modelversion.ProductEncoder{Bias: v.Items[0].Vector,
+		Weights: map[string][]float32{"brand=Min Lin": v.Items[1].Vector, "price=1": v.Items[0].Vector},
+		Edges:   map[string][]float64{"price": {10, 25.5}}}
+	return v
 }

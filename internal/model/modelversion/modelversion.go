@@ -49,7 +49,10 @@ type Version struct {
 	Near    *Near
 	Solver  Solver
 	Encoder Encoder
-	Report  Report
+	// Products says what a vector of a product is that the version does not know; nil: versions of before
+	// cannot say it.
+	Products *ProductEncoder
+	Report   Report
 	// what the trainer wants remembered, one JSON object: its configuration, what tuning tried; nil:
 	// nothing
 	Training json.RawMessage
@@ -108,6 +111,16 @@ type Encoder struct {
 	Weights map[string][]float32 `json:"weights"`
 	// ascending upper bounds of the credit buckets, in currency units
 	CreditEdges []float64 `json:"credit_edges"`
+}
+
+// ProductEncoder maps a product's features into the factor space: vector = Bias + Σ Weights[feature]. A
+// feature is "category=Shoes", "brand=Min Lin", "attribute colour=red" or, of a number, "price=3" or
+// "attribute weight=0": how many of the number's edges lie below it. Unknown ones are skipped.
+type ProductEncoder struct {
+	Bias    []float32            `json:"bias"`
+	Weights map[string][]float32 `json:"weights"`
+	// ascending upper bounds of the buckets of numbers, by the number's name; a price is in currency units
+	Edges map[string][]float64 `json:"edges"`
 }
 
 // Report is what evaluation measured on held-out interactions, and what the gate made of it.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"kindred/internal/platform/text"
@@ -74,11 +75,35 @@ func (v *Version) Validate() error {
 			return fault("the encoder's weights of %s are no finite vector of %d components", feature, d)
 		}
 	}
+	if err := v.Products.validate(d); err != nil {
+		return fault("%v", err)
+	}
 	if v.Training != nil && !json.Valid(v.Training) {
 		return fault("what the trainer notes is no JSON")
 	}
 	if off := v.gramError(); !(off <= gramTolerance) { // the negation catches NaN
 		return fault("the Gram matrix is off by %.2g of its largest value: it belongs to other items", off)
+	}
+	return nil
+}
+
+// validate reports the first fault of an encoder, which may be nil.
+func (e *ProductEncoder) validate(dim int) error {
+	if e == nil {
+		return nil
+	}
+	if !isVector(e.Bias, dim) {
+		return fmt.Errorf("the bias of the encoder of products is no finite vector of %d components", dim)
+	}
+	for feature, weights := range e.Weights {
+		if !isVector(weights, dim) {
+			return fmt.Errorf("the weights of products with %s are no finite vector of %d components", feature, dim)
+		}
+	}
+	for name, edges := range e.Edges {
+		if !Finite(edges...) || !slices.IsSorted(edges) {
+			return fmt.Errorf("the edges of %s are not finite and ascending", name)
+		}
 	}
 	return nil
 }

@@ -22,8 +22,9 @@ import (
 // database is the vector database. Package vectorstore documents the methods.
 type database interface {
 	Traffic(ctx context.Context) (recommend.Traffic, error)
-	TrafficSince(ctx context.Context, since vectorstore.Since) (recommend.Traffic, vectorstore.Changes, error)
-	State(ctx context.Context, since vectorstore.Since) (vectorstore.Changes, error)
+	TrafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
+		vectorstore.Changes, error)
+	State(ctx context.Context, since vectorstore.Since, versions []string) (vectorstore.Changes, error)
 	Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
@@ -64,6 +65,7 @@ type Store struct {
 type held struct {
 	index *scan.Index
 	shown []bool // which products can be bought
+	fresh *scan.NewItems
 	bytes int64
 }
 
@@ -121,12 +123,12 @@ func (s *Store) read(ctx context.Context, t *turn) {
 	defer s.reading.Unlock()
 	s.mu.Lock()
 	s.next = nil // who comes from now on asks again
-	since, holds := s.since, len(s.held) > 0
+	since, versions := s.since, slices.Sorted(maps.Keys(s.held))
 	s.mu.Unlock()
 	var fault error
-	if holds {
+	if len(versions) > 0 {
 		var changes vectorstore.Changes
-		if t.traffic, changes, fault = s.trafficSince(ctx, since); fault == nil {
+		if t.traffic, changes, fault = s.trafficSince(ctx, since, versions); fault == nil {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.apply(changes)
@@ -147,12 +149,12 @@ func (s *Store) read(ctx context.Context, t *turn) {
 	s.note(t.traffic)
 }
 
-func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since) (recommend.Traffic, vectorstore.Changes,
-	error,
+func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
+	vectorstore.Changes, error,
 ) {
 	ctx, cancel := context.WithTimeout(ctx, trafficTime)
 	defer cancel()
-	return s.database.TrafficSince(ctx, since)
+	return s.database.TrafficSince(ctx, since, versions)
 }
 
 // letGo forgets all versions, because the state of their products cannot be read. Step loads them again
@@ -190,7 +192,7 @@ func (s *Store) apply(c vectorstore.Changes) {
 		return
 	}
 	s.since = c.Next
-	if len(c.Shown) == 0 && !c.Whole {
+	if len(c.Shown) == 0 && len(c.New) == 0 && !c.Whole {
 		return
 	}
 	for version, h := range s.held {
@@ -198,7 +200,10 @@ func (s *Store) apply(c vectorstore.Changes) {
 		if c.Whole {
 			changed.shown = h.index.Shown(nil)
 		} else {
-			changed.shown = slices.Clone(h.shown)
+			changed.shown, changed.fresh = slices.Clone(h.shown), h.fresh
+		}
+		if len(c.New[version]) > 0 {
+			changed.fresh = changed.fresh.With(c.New[version])
 		}
 		for code, shown := range c.Shown {
 			can, known := h.index.Stock(code)
@@ -243,6 +248,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 		}
 	}
 	found.Items = h.index.Lookup(codes)
+	h.fresh.Lookup(codes, found.Items)
 	return found, ctx.Err()
 }
 
@@ -292,7 +298,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 			hidden[i] = hides(rated[*searches[i].Customer], searches[i].At)
 		}
 	}
-	candidates, similar := h.index.Retrieve(searches, hidden, neighbours, h.shown)
+	candidates, similar := h.index.Retrieve(searches, hidden, neighbours, h.shown, h.fresh)
 	return candidates, similar, ctx.Err()
 }
 

@@ -50,8 +50,8 @@ func (d *fakeDatabase) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	return d.Store.Traffic(ctx)
 }
 
-func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since) (recommend.Traffic, vectorstore.Changes,
-	error) {
+func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since, _ []string) (recommend.Traffic,
+	vectorstore.Changes, error) {
 	if d.hangs {
 		<-ctx.Done()
 		return recommend.Traffic{}, vectorstore.Changes{}, ctx.Err()
@@ -60,7 +60,7 @@ func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since) (r
 	return traffic, vectorstore.Changes{}, cmp.Or(err, d.since)
 }
 
-func (d *fakeDatabase) State(context.Context, vectorstore.Since) (vectorstore.Changes, error) {
+func (d *fakeDatabase) State(context.Context, vectorstore.Since, []string) (vectorstore.Changes, error) {
 	c := vectorstore.Changes{Whole: true}
 	if d.shown != nil {
 		c.Shown = d.shown()

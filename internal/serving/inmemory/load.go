@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -298,7 +300,10 @@ func (l *loader) decodeNear(v *loading) error {
 func (s *Store) hold(ctx context.Context, l *loading) error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	changes, err := s.database.State(ctx, vectorstore.Since{})
+	s.mu.Lock()
+	versions := append(slices.Sorted(maps.Keys(s.held)), l.model.Version)
+	s.mu.Unlock()
+	changes, err := s.database.State(ctx, vectorstore.Since{}, versions)
 	if err != nil {
 		return err
 	}

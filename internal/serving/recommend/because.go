@@ -23,9 +23,6 @@ func (s *session) because(vector []float32, item int32) string {
 	return code
 }
 
-// noItem is the number of no item: what is no item has no neighbours.
-const noItem = -1
-
 // weightOf is what a list says of an item, 0 if nothing.
 func weightOf(list []modelversion.Neighbour, item int32) float32 {
 	at, ok := slices.BinarySearchFunc(list, item, func(n modelversion.Neighbour, item int32) int {

@@ -30,6 +30,7 @@ const (
 type Recommender struct {
 	store   store
 	now     func() time.Time
+	explore float64 // see Exploring
 	mu      sync.Mutex
 	folders map[string]*ials.Folder // by version, at most keptFolders
 }
@@ -41,7 +42,7 @@ func New(s store) *Recommender {
 
 // Answer is what is recommended for one event.
 type Answer struct {
-	Items        []activity.RecommendedItem // best first; empty only when no product at all is left to recommend
+	Items        []activity.RecommendedItem // best first; empty only when no product of the version is left to recommend
 	Similar      *activity.SimilarItems     // to the session's most telling product; nil without a known product
 	Source       activity.Source
 	ModelVersion string
@@ -163,6 +164,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
 		searches[i] = s.search(now)
+		s.seek(&searches[i], r.explore)
 		if _, known := asked[s.telling]; s.telling != "" && !known {
 			asked[s.telling] = len(neighbours)
 			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
@@ -175,7 +177,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	answers := make([]Answer, len(events))
 	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
-		answers[i] = Answer{Items: s.items(candidates[i]), Source: s.source, ModelVersion: model.Version,
+		answers[i] = Answer{Items: s.items(r.explore, candidates[i]), Source: s.source, ModelVersion: model.Version,
 			UnknownProducts: s.unknown, UnknownCustomer: s.strange}
 		if s.telling != "" {
 			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])

@@ -94,7 +94,7 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 	}
 	// The product that shaped the query most, found by decomposing the product of the query with itself.
 	// That needs no candidates, so the neighbours are fetched in the same round trip as the candidates.
-	if s.telling = s.because(s.vector, noItem); s.telling == "" {
+	if s.telling = s.because(s.vector, NoItem); s.telling == "" {
 		s.telling = s.folded[0]
 	}
 	return nil
@@ -144,7 +144,8 @@ func (s *session) search(at time.Time) Search {
 }
 
 // items turns what the search found into the answer's list.
-func (s *session) items(found []Candidate) []activity.RecommendedItem {
+func (s *session) items(share float64, found []Candidate) []activity.RecommendedItem {
+	found = s.explore(share, found)
 	items := popular(found)
 	if s.query != nil {
 		for i, c := range found {
@@ -157,7 +158,7 @@ func (s *session) items(found []Candidate) []activity.RecommendedItem {
 func popular(found []Candidate) []activity.RecommendedItem {
 	items := make([]activity.RecommendedItem, len(found))
 	for i, c := range found {
-		items[i] = activity.RecommendedItem{ID: c.Code, Score: c.Score}
+		items[i] = activity.RecommendedItem{ID: c.Code, Score: c.Score, Explored: c.Item == NoItem}
 	}
 	return items
 }

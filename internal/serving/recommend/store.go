@@ -5,9 +5,12 @@
 package recommend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"kindred/internal/model/modelversion"
@@ -45,6 +48,14 @@ type Lookup struct {
 	Bought map[string][]Bought
 }
 
+// NewItem is a product that a version does not know, with the vector that its features give it.
+type NewItem struct {
+	Code      string
+	Vector    []float32
+	FirstSeen time.Time // when it was first said something of
+	Shown     bool      // it can be bought
+}
+
 // Search asks for the best products for one query.
 type Search struct {
 	Vector []float32 // query vector; nil asks for the popularity order
@@ -56,16 +67,20 @@ type Search struct {
 	At       time.Time // when it is asked: what was bought long enough before comes back
 	Exclude  []string  // product codes to leave out
 	Limit    int
+	// New is how many of the products that the version does not know are to be found in addition; of these,
+	// only those that were first seen by SeenBy count. The zero time is no bound.
+	New    int
+	SeenBy time.Time
 }
 
 // MaxLimit bounds what one question returns, whatever its limit: more than a page ever shows.
 const MaxLimit = 1000
 
 // Check reports a search that no store answers: a limit that is not positive, a vector that does not
-// have dim finite components, or something added that is negative or not finite.
+// have dim finite components, a negative New, or something added that is negative or not finite.
 func (s Search) Check(dim int) error {
-	if s.Limit < 1 {
-		return fmt.Errorf("the limit %d is not positive", s.Limit)
+	if s.Limit < 1 || s.New < 0 {
+		return fmt.Errorf("the limit %d is not positive, or %d negative", s.Limit, s.New)
 	}
 	if s.Vector != nil && len(s.Vector) != dim {
 		return fmt.Errorf("the vector has %d components, not %d", len(s.Vector), dim)
@@ -85,11 +100,14 @@ func (s Search) Check(dim int) error {
 // the search adds to the item; in the popularity order it is the number of customers who like the
 // product.
 type Candidate struct {
-	Item   int32 // its number in the version, which Neighbour.Item names
+	Item   int32 // its number in the version, which Neighbour.Item names; NoItem: the version does not know it
 	Code   string
 	Score  float32
 	Vector []float32
 }
+
+// NoItem is the number of what is no item of the version: it has no neighbours.
+const NoItem = -1
 
 // Neighbours asks for the products nearest to one product, without that product.
 type Neighbours struct {
@@ -112,16 +130,32 @@ type Similar struct {
 	Distance float32
 }
 
+// Nearest joins two lists of similar products, nearest first; equals are in the order of their codes. It
+// returns at most limit of them.
+func Nearest(known, fresh []Similar, limit int) []Similar {
+	if len(fresh) == 0 {
+		return known
+	}
+	all := append(known, fresh...)
+	slices.SortStableFunc(all, func(a, b Similar) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.Code, b.Code))
+	})
+	return all[:min(limit, len(all))]
+}
+
 // store is a vector store. Each method is one round trip, and safe for concurrent use. A retry may
 // help with every error but a *RefusedError. Package recommendtest holds its implementations to the
 // same answers.
 type store interface {
 	// Traffic returns the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
-	// Lookup finds the products and customers that m knows.
+	// Lookup finds the products and customers that m knows, and the products that it does not know but that
+	// have a vector.
 	Lookup(ctx context.Context, m *Model, codes, customers []string) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products that cannot be
-	// bought are left out: as the shop says now, else as the version says.
+	// bought are left out: as the shop says now, else as the version says. A search finds the products of
+	// the version, best first, and behind them those that it does not know, best first; in the popularity
+	// order the newest one first. Products of both kinds are similar products.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
 	// CanaryFailed records that the canary version could not answer what the live version then did.
 	// Enough of these end the canary.

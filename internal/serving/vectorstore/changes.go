@@ -25,7 +25,10 @@ type Changes struct {
 	// Shown says of products whether they can be bought; nil: only a version's own stock says it. A reader
 	// may be told again what it knows already.
 	Shown map[string]*bool
-	Next  Since
+	// New are products that a version does not know, by the version, with their vectors. Of these too a
+	// reader may be told again.
+	New  map[string][]recommend.NewItem
+	Next Since
 }
 
 // changesSQL has two bounds, because the planner takes one alone for a third of the table, and may read
@@ -37,15 +40,18 @@ const changesSQL = `SELECT k.generation::text, pg_snapshot_xmin(pg_current_snaps
 		WHERE s.transaction >= CASE WHEN k.generation::text = $1 THEN $2::text::xid8 ELSE '0' END
 			AND s.transaction < '18446744073709551615'::xid8) c`
 
-// TrafficSince is Traffic, with what has changed in the state of products, in one round trip. Calls that
-// overlap see the database at different moments: what the earlier one tells must not be noted after what
-// the later one does. Errors: ErrNotMigrated too.
-func (s *Store) TrafficSince(ctx context.Context, since Since) (recommend.Traffic, Changes, error) {
+// TrafficSince is Traffic, with what has changed in the state of products, and of those that some versions
+// do not know, in one round trip. Calls that overlap see the database at different moments: what the
+// earlier one tells must not be noted after what the later one does. Errors: ErrNotMigrated too.
+func (s *Store) TrafficSince(ctx context.Context, since Since, versions []string) (recommend.Traffic, Changes, error) {
 	var p traffic
 	var c Changes
 	var batch pgx.Batch
 	batch.Queue(trafficSQL).QueryRow(p.scan)
 	batch.Queue(changesSQL, since.generation, since.from()).QueryRow(func(row pgx.Row) error { return c.scan(row, since) })
+	if err := s.queueNew(ctx, &batch, since, versions, &c); err != nil {
+		return recommend.Traffic{}, c, err
+	}
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return recommend.Traffic{}, c, trafficFault(err)
 	}
@@ -54,12 +60,30 @@ func (s *Store) TrafficSince(ctx context.Context, since Since) (recommend.Traffi
 }
 
 // State is all of TrafficSince but the traffic.
-func (s *Store) State(ctx context.Context, since Since) (c Changes, err error) {
-	err = c.scan(s.pool.QueryRow(ctx, changesSQL, since.generation, since.from()), since)
-	if err != nil {
+func (s *Store) State(ctx context.Context, since Since, versions []string) (c Changes, err error) {
+	var batch pgx.Batch
+	batch.Queue(changesSQL, since.generation, since.from()).QueryRow(func(row pgx.Row) error { return c.scan(row, since) })
+	if err := s.queueNew(ctx, &batch, since, versions, &c); err != nil {
+		return c, err
+	}
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return c, fmt.Errorf("read the state of products: %w", unmigrated(err))
 	}
 	return c, nil
+}
+
+// queueNew asks for the new products of versions. It comes after the cursor's statement: what it sees is
+// not older.
+func (s *Store) queueNew(ctx context.Context, batch *pgx.Batch, since Since, versions []string, c *Changes) error {
+	c.New = map[string][]recommend.NewItem{}
+	for _, version := range versions {
+		m, err := s.model(ctx, version)
+		if err != nil {
+			return err
+		}
+		m.queueNewItems(batch, since, c.New)
+	}
+	return nil
 }
 
 func (since Since) from() string {

@@ -129,7 +129,7 @@ func (m *model) ask(ctx context.Context, db querier) error {
 		return err
 	}
 	version := m.Version
-	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil), markOf(version))
+	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil, m.newItems), markOf(version))
 	if err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}
@@ -167,7 +167,7 @@ func (m *model) ask(ctx context.Context, db querier) error {
 	}
 	candidates, similar, err := m.retrieve(ctx, db, []recommend.Search{
 		{Limit: 1},
-		{Vector: found.Items[code].Vector, Limit: 1},
+		{Vector: found.Items[code].Vector, Limit: 1, New: 1},
 		{Vector: found.Items[code].Vector, Customer: customer, Exclude: []string{code}, Limit: 1},
 		{Vector: found.Items[code].Vector, Added: found.Items[code].Near, Limit: 1},
 	}, []recommend.Neighbours{{Code: code, Limit: 1}})

@@ -3,6 +3,7 @@ package vectorstore
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"kindred/internal/platform/text"
 )
@@ -19,8 +20,9 @@ const (
 	formNumbered form = "numbered"
 )
 
-// tables is what the schema of a version must hold; near: it has neighbours.
-func (f form) tables(near bool) columns {
+// tables is what the schema of a version must hold; near: it has neighbours; newItems: it gives vectors to
+// products that it does not know.
+func (f form) tables(near, newItems bool) columns {
 	if f == formNumbered {
 		return columns{
 			"item":     {"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
@@ -36,6 +38,7 @@ func (f form) tables(near bool) columns {
 	if near {
 		all["near_item"], all["near_customer"] = []string{"key", "items", "weights"}, []string{"key", "items", "weights"}
 	}
+	maps.Copy(all, newItemsOf(newItems))
 	return all
 }
 

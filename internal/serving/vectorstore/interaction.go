@@ -119,8 +119,14 @@ func (m *model) boughtSQL() string {
 	if m.repeat {
 		repeat = `i.repeat`
 	}
-	return `SELECT b.customer, b.product, b.place, ` + repeat + ` FROM kindred.interaction b
-		JOIN ` + m.schema + `.item i ON i.code = b.product WHERE b.customer = ANY($1)`
+	const bought = `SELECT b.customer, b.product, b.place, `
+	fresh := `` // what the version does not know stays hidden
+	if m.state.newItems {
+		fresh = ` UNION ALL ` + bought + `0 FROM kindred.interaction b JOIN ` + m.schema +
+			`.new_item n ON n.code = b.product WHERE b.customer = ANY($1)`
+	}
+	return bought + repeat + ` FROM kindred.interaction b
+		JOIN ` + m.schema + `.item i ON i.code = b.product WHERE b.customer = ANY($1)` + fresh
 }
 
 // queueBought adds the question to a batch; found gets the answers.

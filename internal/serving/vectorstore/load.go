@@ -107,7 +107,7 @@ func registryRow(v *modelversion.Version) (r row, err error) {
 		from any
 		to   *[]byte
 	}{
-		{served{v.Solver, v.Repeats, nearOf(v), v.Repeats != nil}, &r.solver}, {v.Encoder, &r.encoder},
+		{served{v.Solver, v.Repeats, nearOf(v), v.Repeats != nil, v.Products != nil}, &r.solver}, {v.Encoder, &r.encoder},
 		{v.Report, &r.report},
 	} {
 		if *part.to, err = json.Marshal(part.from); err != nil {
@@ -205,6 +205,9 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 			return err
 		}
 		did.end("recall")
+	}
+	if err := createNewItems(ctx, tx, schema, v); err != nil {
+		return fmt.Errorf("make tables of new products: %w", err)
 	}
 	if err := putInPlace(ctx, tx, schema, place); err != nil {
 		return err

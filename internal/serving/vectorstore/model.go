@@ -22,6 +22,8 @@ type model struct {
 	items  int       // how many products it has
 	state  said      // what is beside the versions
 	repeat bool      // item says what becomes of a product that was bought
+	// newItems says that products which the version does not know get vectors
+	newItems bool
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
 	efSearch int
 }
@@ -58,13 +60,16 @@ func readTraffic(ctx context.Context, db querier, read modelReader) (recommend.T
 type traffic struct {
 	version, canary *string
 	share           float64
-	state           said
+	state           said // newItems: of the live version
+	canaryNewItems  bool
 }
 
-const trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + ` FROM kindred.live`
+var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + `, ` + hasNewItems(`version`) + `, ` +
+	hasNewItems(`canary`) + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
-	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions)
+	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.newItems,
+		&p.canaryNewItems)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -93,7 +98,9 @@ func (p *traffic) models(ctx context.Context, read modelReader) (found recommend
 	found.Live = &m.Model
 	if p.canary != nil {
 		found.Canary, found.Share = &recommend.Model{Version: *p.canary}, p.share
-		if m, found.CanaryFault = read(ctx, *p.canary, p.state); m != nil {
+		state := p.state
+		state.newItems = p.canaryNewItems
+		if m, found.CanaryFault = read(ctx, *p.canary, state); m != nil {
 			found.Canary = &m.Model
 		}
 	}
@@ -150,9 +157,9 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	}
 	var gram []byte
 	var has served
-	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`
+	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`, `+hasNewItems(`version`)+`
 		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items,
-		&m.state.products, &m.state.interactions)
+		&m.state.products, &m.state.interactions, &m.state.newItems)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}
@@ -160,6 +167,7 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
 	m.Solver, m.until, m.near, m.repeat = has.Solver, has.Repeats != nil, has.Near, has.ItemRules
+	m.newItems = has.NewItems
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}

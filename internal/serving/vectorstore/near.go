@@ -101,11 +101,15 @@ func copyLists(ctx context.Context, tx pgx.Tx, table string, lists [][]modelvers
 
 // itemsSQL asks for products by code, with their lists where the version has them.
 func (m *model) itemsSQL() string {
+	fresh := ``
+	if m.state.newItems {
+		fresh = ` UNION ALL SELECT code, embedding, NULL, NULL FROM ` + m.schema + `.new_item WHERE code = ANY($1)`
+	}
 	if m.near == nil {
-		return `SELECT code, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema + `.item WHERE code = ANY($1)`
+		return `SELECT code, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema + `.item WHERE code = ANY($1)` + fresh
 	}
 	return `SELECT i.code, i.embedding, n.items, n.weights FROM ` + m.schema + `.item i LEFT JOIN ` + m.schema +
-		`.near_item n ON n.key = i.key WHERE i.code = ANY($1)`
+		`.near_item n ON n.key = i.key WHERE i.code = ANY($1)` + fresh
 }
 
 // listOf joins the arrays of a list.

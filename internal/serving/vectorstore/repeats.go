@@ -15,6 +15,8 @@ type served struct {
 	// ItemRules says that table item has the rule of each product. Without it, of a version with rules that
 	// an earlier program loaded, what events say was bought stays hidden.
 	ItemRules bool `json:"item_rules,omitempty"`
+	// NewItems says that there are the tables of products that the version does not know.
+	NewItems bool `json:"new_items,omitempty"`
 }
 
 // until is the definition of a column of table rated: when a product is recommended to a customer

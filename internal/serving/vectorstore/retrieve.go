@@ -136,6 +136,8 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
+	freshCandidates := make([][]recommend.Candidate, len(searches)) // which the version does not know
+	freshSimilar := make([][]recommend.Similar, len(neighbours))
 	var batch, again pgx.Batch
 	few := make([]bool, len(searches)) // too few were found
 	if m.efSearch > 0 && len(searches)+len(neighbours) > 0 {
@@ -153,6 +155,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 			few[i] = m.again(by, found, search.Limit)
 			return err
 		})
+		m.queueNewSearch(&batch, search, &freshCandidates[i])
 	}
 	near := byScan // how neighbours are asked
 	if m.efSearch > 0 {
@@ -166,6 +169,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 			similar[i], err = readSimilar(rows)
 			return err
 		})
+		m.queueNewNeighbours(&batch, n, &freshSimilar[i])
 	}
 	if err := m.send(ctx, to, &batch); err != nil {
 		return candidates, similar, err
@@ -190,7 +194,16 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 			})
 		}
 	}
-	return candidates, similar, m.send(ctx, to, &again)
+	if err := m.send(ctx, to, &again); err != nil {
+		return candidates, similar, err
+	}
+	for i := range searches {
+		candidates[i] = append(candidates[i], freshCandidates[i]...)
+	}
+	for i, n := range neighbours {
+		similar[i] = recommend.Nearest(similar[i], freshSimilar[i], min(n.Limit, recommend.MaxLimit))
+	}
+	return candidates, similar, nil
 }
 
 // way is how a search is asked first.
@@ -289,8 +302,8 @@ func (m *model) searchSQL(s recommend.Search, by way) (sql string, args []any, e
 
 func (m *model) neighboursSQL(limit int, by way) string {
 	item := m.schema + `.item`
-	distance := `i.embedding <=> (SELECT embedding FROM ` + item + ` WHERE code = $1)`
-	left := ` AND i.code <> $1 AND EXISTS (SELECT 1 FROM ` + item + ` WHERE code = $1)`
+	distance := `i.embedding <=> ` + m.origin()
+	left := ` AND i.code <> $1 AND EXISTS ` + m.origin()
 	if m.near != nil && m.Solver.SimilarWeight > 0 {
 		return m.similarSQL(distance, left, limit, by)
 	}

@@ -6,13 +6,19 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// said is which tables beside the versions have rows.
-type said struct{ products, interactions bool }
+// said is which tables beside the versions have rows, and whether there are products that the version does
+// not know.
+type said struct{ products, interactions, newItems bool }
 
 // stateful are the SQL expressions of said. A table that was never written to has no file to read, and a
 // database that is not migrated has no table: both are asked as before there was state.
 const stateful = `coalesce(pg_relation_size(to_regclass('kindred.product_state')), 0) > 0,
 	coalesce(pg_relation_size(to_regclass('kindred.interaction')), 0) > 0`
+
+// hasNewItems is the SQL expression of said.newItems for the version that an expression names.
+func hasNewItems(version string) string {
+	return `coalesce(pg_relation_size(to_regclass('model_' || ` + version + ` || '.new_item')), 0) > 0`
+}
 
 // wider is how many products a scan takes for each one that is wanted, whatever the state says of
 // them. At 4, a search finds too few, and is asked again, where far more than half of the best

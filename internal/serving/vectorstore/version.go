@@ -48,13 +48,15 @@ type Version struct {
 	TrainedAt time.Time           `json:"trained_at"`
 	LoadedAt  *time.Time          `json:"loaded_at"` // nil until ready
 	Report    modelversion.Report `json:"report"`
-	Near      *nearRows           `json:"near,omitempty"` // how many lists of neighbours it has; nil: it has none
+	Near      *nearRows           `json:"near,omitempty"`      // how many lists of neighbours it has; nil: it has none
+	NewItems  bool                `json:"new_items,omitempty"` // products that it does not know get vectors
 }
 
 // versionSQL reads rows as Version has its fields; it needs a condition or an order.
 const versionSQL = `SELECT v.version, ` + shopSQL + `, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
 		CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
-		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report, v.solver -> 'near'
+		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report, v.solver -> 'near',
+		v.solver -> 'new_items' IS NOT NULL
 	FROM kindred.model_version v CROSS JOIN kindred.live l `
 
 // Promotion is one line of the pointer's history.
@@ -167,6 +169,9 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 	}
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, promoteLocks); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, lockProducts); err != nil { // who writes the state reads the version's tables
 			return err
 		}
 		if _, err := tx.Exec(ctx, `SELECT FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version); err != nil {

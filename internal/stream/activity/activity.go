@@ -73,6 +73,8 @@ type RecommendedItem struct {
 	ID      string  `json:"id"`
 	Score   float32 `json:"score"`
 	Because string  `json:"because,omitempty"`
+	// Explored says that the model version does not know the product: it is shown to find out who likes it.
+	Explored bool `json:"explored,omitempty"`
 }
 
 // SimilarItems lists the nearest products of one browsed product, nearest first.

@@ -97,14 +97,20 @@ func (v *Version) search(q recommend.Search, state map[string]bool) []recommend.
 	return found
 }
 
-// nearest finds the products nearest to one by cosine and neighbours; nothing for an unknown product.
-func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recommend.Similar {
+// nearest finds the products nearest to one by cosine and neighbours; nothing for a product without a vector.
+func (v *Version) nearest(q recommend.Neighbours, state map[string]bool,
+	fresh []recommend.NewItem) []recommend.Similar {
 	at, ok := v.items[q.Code]
-	if !ok {
+	var origin []float32
+	if ok {
+		origin = v.version.Items[at].Vector
+	} else if i := slices.IndexFunc(fresh, func(it recommend.NewItem) bool { return it.Code == q.Code }); i >= 0 {
+		origin = fresh[i].Vector
+	} else {
 		return nil
 	}
-	origin, added := v.version.Items[at].Vector, map[int32]float32{}
-	if weight := v.version.Solver.SimilarWeight; weight > 0 {
+	added := map[int32]float32{}
+	if weight := v.version.Solver.SimilarWeight; ok && weight > 0 {
 		for _, n := range v.version.Near.Items[at] {
 			added[n.Item] = float32(weight) * n.Weight
 		}
@@ -114,7 +120,7 @@ func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recom
 		if it.Code == q.Code || !shown(it, state) {
 			continue
 		}
-		cosine := float64(dot(origin, it.Vector)) / math.Sqrt(float64(dot(origin, origin))*float64(dot(it.Vector, it.Vector)))
+		cosine := cosine(origin, it.Vector)
 		if math.IsNaN(cosine) { // a zero vector has no direction
 			continue
 		}
@@ -122,7 +128,17 @@ func (v *Version) nearest(q recommend.Neighbours, state map[string]bool) []recom
 		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Similar{Code: it.Code, Distance: distance},
 			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
-	return found
+	var further []recommend.Similar
+	for _, it := range fresh {
+		if cosine := cosine(origin, it.Vector); it.Shown && it.Code != q.Code && !math.IsNaN(cosine) {
+			further = append(further, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
+		}
+	}
+	return recommend.Nearest(found, further, min(q.Limit, recommend.MaxLimit))
+}
+
+func cosine(a, b []float32) float64 {
+	return float64(dot(a, b)) / math.Sqrt(float64(dot(a, a))*float64(dot(b, b)))
 }
 
 // shown says whether a product can be bought.

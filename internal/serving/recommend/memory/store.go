@@ -13,20 +13,21 @@ import (
 
 // Store is the recommender's store, of versions in memory. It is safe for concurrent use.
 type Store struct {
-	mu     sync.Mutex
-	live   *Version
-	canary *Version // nil: none
-	share  float64
-	faults []time.Time                          // of the canary, of late
-	state  map[string]bool                      // whether a product can be bought, by code; it is replaced, never changed
-	bought map[string][]recommend.Purchase      // by customer
-	said   map[string]map[activity.Field]saidOf // of products, by code
+	mu        sync.Mutex
+	live      *Version
+	canary    *Version // nil: none
+	share     float64
+	faults    []time.Time                          // of the canary, of late
+	state     map[string]bool                      // whether a product can be bought, by code; it never changes
+	bought    map[string][]recommend.Purchase      // by customer
+	said      map[string]map[activity.Field]saidOf // of products, by code
+	firstSeen map[string]time.Time                 // of these, the time of the earliest write
 }
 
 // NewStore returns a store in which v is live.
 func NewStore(v *Version) *Store {
 	return &Store{live: v, bought: map[string][]recommend.Purchase{},
-		said: map[string]map[activity.Field]saidOf{}}
+		said: map[string]map[activity.Field]saidOf{}, firstSeen: map[string]time.Time{}}
 }
 
 // Promote makes v live.
@@ -93,6 +94,9 @@ func (s *Store) say(products []activity.ProductWrite) {
 		if said == nil {
 			said = map[activity.Field]saidOf{}
 			s.said[w.ID] = said
+		}
+		if first, known := s.firstSeen[w.ID]; !known || w.Order.At.Before(first) {
+			s.firstSeen[w.ID] = w.Order.At
 		}
 		for f, value := range w.Values {
 			if before, known := said[f]; !known || w.Order.After(before.order) {
@@ -164,11 +168,22 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	found := v.Lookup(codes, customers)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	fresh := map[string]bool{}
+	for _, it := range s.newItems(v) {
+		fresh[it.Code] = true
+		if slices.Contains(codes, it.Code) {
+			found.Items[it.Code] = recommend.Item{Vector: it.Vector}
+		}
+	}
 	for _, c := range customers {
 		for _, p := range s.bought[c] {
-			if i, known := v.items[p.Product]; known {
-				found.Bought[c] = append(found.Bought[c],
-					recommend.Bought{Product: p.Product, Order: p.Order, Repeat: v.version.Items[i].Repeat})
+			b := recommend.Bought{Product: p.Product, Order: p.Order}
+			i, known := v.items[p.Product]
+			if known {
+				b.Repeat = v.version.Items[i].Repeat
+			}
+			if known || fresh[p.Product] {
+				found.Bought[c] = append(found.Bought[c], b)
 			}
 		}
 	}
@@ -181,7 +196,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	v := s.version(m)
 	s.mu.Lock()
-	state := s.state
+	state, fresh := s.state, s.newItems(v)
 	s.mu.Unlock()
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
@@ -191,7 +206,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := recommend.CheckText(q.Exclude...); err != nil {
 			return nil, nil, err
 		}
-		candidates[i] = v.search(q, state)
+		candidates[i] = append(v.search(q, state), searchNew(fresh, q)...)
 	}
 	for i, q := range neighbours {
 		if err := q.Check(); err != nil {
@@ -200,7 +215,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := recommend.CheckText(q.Code); err != nil {
 			return nil, nil, err
 		}
-		similar[i] = v.nearest(q, state)
+		similar[i] = v.nearest(q, state, fresh)
 	}
 	return candidates, similar, ctx.Err()
 }

@@ -50,6 +50,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("purchases", func(t *testing.T) { testPurchases(t, open) })
 	t.Run("refused purchases", func(t *testing.T) { testRefusedPurchases(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("products", func(t *testing.T) { testProducts(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("new products", func(t *testing.T) { testNewProducts(t, open) })
 	t.Run("canary ends", func(t *testing.T) {
 		testCanaryEnds(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25}))
 	})

@@ -36,9 +36,10 @@ type scored struct {
 
 // Retrieve answers all searches and neighbour questions, in their order, each best first; equals are in
 // the order of their codes. hidden are the products, by number, that the customer of each search does
-// not see; shown says which products can be bought. The questions must be sound (their method Check).
+// not see; shown says which products can be bought. fresh are the products that the version does not know.
+// The questions must be sound (their method Check).
 func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbours []recommend.Neighbours,
-	shown []bool) ([][]recommend.Candidate, [][]recommend.Similar) {
+	shown []bool, fresh *NewItems) ([][]recommend.Candidate, [][]recommend.Similar) {
 	queries := make([]*query, 0, len(searches)+len(neighbours))
 	of, near := make([]*query, len(searches)), make([]*query, len(neighbours))
 	for i := range searches {
@@ -48,7 +49,7 @@ func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbou
 		}
 	}
 	for i, n := range neighbours {
-		if near[i] = x.neighbours(n); near[i] != nil {
+		if near[i] = x.neighbours(n, fresh); near[i] != nil {
 			queries = append(queries, near[i])
 		}
 	}
@@ -58,7 +59,7 @@ func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbou
 		if searches[i].Vector == nil {
 			x.byPopularity(q, shown)
 		}
-		candidates[i] = x.candidates(q.best)
+		candidates[i] = append(x.candidates(q.best), fresh.search(&searches[i])...)
 	}
 	for i, q := range near {
 		similar[i] = []recommend.Similar{}
@@ -68,6 +69,7 @@ func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbou
 		for _, s := range q.best {
 			similar[i] = append(similar[i], recommend.Similar{Code: x.codes[s.item], Distance: float32(1 - float64(s.score))})
 		}
+		similar[i] = recommend.Nearest(similar[i], fresh.near(neighbours[i].Code, q.vector), q.limit)
 	}
 	return candidates, similar
 }
@@ -94,11 +96,15 @@ func (x *Index) search(s *recommend.Search, hidden []int32) *query {
 
 func byItem(a, b modelversion.Neighbour) int { return cmp.Compare(a.Item, b.Item) }
 
-// neighbours is nil for a product that the version does not know.
-func (x *Index) neighbours(n recommend.Neighbours) *query {
+// neighbours is nil for a product that has no vector.
+func (x *Index) neighbours(n recommend.Neighbours, fresh *NewItems) *query {
 	i, ok := x.numbers[n.Code]
 	if !ok {
-		return nil
+		direction := fresh.direction(n.Code)
+		if direction == nil {
+			return nil
+		}
+		return &query{vector: direction, cosine: true, limit: min(n.Limit, recommend.MaxLimit), floor: float32(math.Inf(-1))}
 	}
 	q := &query{vector: x.vectors.AppendVector(nil, int(i)), cosine: true, left: []int32{i},
 		limit: min(n.Limit, recommend.MaxLimit), floor: float32(math.Inf(-1))}

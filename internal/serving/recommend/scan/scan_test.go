@@ -96,7 +96,7 @@ func TestSameAnswers(t *testing.T) {
 		neighbours = append(neighbours, recommend.Neighbours{Code: "strange", Limit: 3})
 		index, store := mustIndex(t, v), memory.NewStore(memory.New(v))
 		store.SetState(state)
-		candidates, similar := index.Retrieve(searches, hidden, neighbours, index.Shown(state))
+		candidates, similar := index.Retrieve(searches, hidden, neighbours, index.Shown(state), nil)
 		wantCandidates, wantSimilar, err := store.Retrieve(t.Context(), &recommend.Model{Version: v.ID}, plain, neighbours)
 		if err != nil {
 			t.Fatal(err)
@@ -169,7 +169,7 @@ func BenchmarkRetrieve(b *testing.B) {
 			}
 			shown := x.Shown(nil)
 			for b.Loop() {
-				x.Retrieve(searches, hidden, nil, shown)
+				x.Retrieve(searches, hidden, nil, shown, nil)
 			}
 			b.ReportMetric(float64(b.N*len(searches))/b.Elapsed().Seconds(), "queries/s")
 		})

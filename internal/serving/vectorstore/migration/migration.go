@@ -31,6 +31,11 @@ var canaryFailed string
 //go:embed repeated/analyze_state.sql
 var analyzeState string
 
+// encodeProducts gives products vectors that versions do not know.
+//
+//go:embed repeated/encode_products.sql
+var encodeProducts string
+
 // restoredState mends the numbers of transactions in product_state, in case the database was restored.
 //
 //go:embed repeated/restored_state.sql
@@ -155,7 +160,7 @@ func repeat(ctx context.Context, tx pgx.Tx) error {
 	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
 		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`,
 		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed, analyzeState,
-		restoredState)
+		encodeProducts, restoredState)
 	if err != nil {
 		return err
 	}

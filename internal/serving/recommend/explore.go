@@ -1,0 +1,68 @@
+package recommend
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strconv"
+)
+
+// exploredFrom is how many of the new products that suit a visitor best are drawn from: each of them is
+// seen by somebody.
+const exploredFrom = 10
+
+// Exploring lets up to this share of the products of each answer be ones that the model version does not
+// know (docs/decisions/0060): share × products of the answer, rounded down. 0: none, as New has it. Call it
+// before the first question.
+func (r *Recommender) Exploring(share float64) *Recommender {
+	r.explore = share
+	return r
+}
+
+// explored is how many of an answer's products may be new, if known ones of the version were found and so
+// many new ones.
+func explored(share float64, known, fresh int) (n int) {
+	const rounding = 1e-9 // 0.3 × 10 is less than 3
+	for n < fresh && float64(n+1) <= share*float64(min(recommendedItems, known+n+1))+rounding {
+		n++
+	}
+	return n
+}
+
+// explore puts new products in the place of the last ones that a search found. Which ones depends on the
+// event alone, as long as the same are there: another attempt at it finds the same.
+func (s *session) explore(share float64, found []Candidate) []Candidate {
+	split := slices.IndexFunc(found, func(c Candidate) bool { return c.Item == NoItem })
+	if split < 0 {
+		return found
+	}
+	known, fresh := found[:split], slices.Clone(found[split:])
+	n := explored(share, len(known), len(fresh))
+	slices.SortStableFunc(fresh, func(a, b Candidate) int { return cmp.Compare(s.draw(a.Code), s.draw(b.Code)) })
+	all := slices.Concat(known[:min(len(known), recommendedItems-n)], fresh[:n])
+	slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
+	return all
+}
+
+// draw is a number for the event and a product, as good as random.
+func (s *session) draw(code string) uint64 {
+	e := s.event
+	key := "id\x00" + e.EventID
+	if e.EventID == "" {
+		key = "place\x00" + e.SessionID + "\x00" + e.Place.Sequence + "\x00" + strconv.FormatInt(e.Place.Sub, 10)
+		if e.CustomerID != nil {
+			key += "\x00" + string(*e.CustomerID)
+		}
+	}
+	hash := sha256.Sum256([]byte(key + "\x00" + code))
+	return binary.BigEndian.Uint64(hash[:])
+}
+
+// seek asks a search for new products too, if there may be any in the answer. Those that came after the
+// event do not count: another attempt at it must not find them.
+func (s *session) seek(q *Search, share float64) {
+	if explored(share, recommendedItems, 1) > 0 {
+		q.New, q.SeenBy = exploredFrom, s.event.Place.At
+	}
+}
