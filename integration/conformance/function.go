@@ -60,7 +60,7 @@ func functionRows() []Behaviour {
 			Source: lambdaGuide + "lambda-runtime-environment.html", check: checkInit},
 		{ID: "lambda/large-answer", Rule: "An answer above 6 MB is refused as Function.ResponseSizeTooLarge", Slow: true,
 			Source: lambdaGuide + "gettingstarted-limits.html", Covered: noTest +
-				"no answer of kindred's comes near it", check: checkLargeAnswer},
+				"kindred's answers are far smaller", check: checkLargeAnswer},
 		{ID: "lambda/log-group", Rule: "What the function prints is in the log group /aws/lambda/NAME",
 			Source: lambdaGuide +
 				"monitoring-cloudwatchlogs.html", Covered: "lambdas/recommend TestLogsHoldNoCustomerField", check: checkLogGroup},

@@ -47,9 +47,9 @@ func objectRows() []Behaviour {
 			Source: s3API + "API_CompleteMultipartUpload.html", check: checkMultipartCondition},
 		{ID: "s3/multipart", Rule: "A multipart object appears whole when it is completed, and not before",
 			Source: s3Guide + "mpuoverview.html", check: checkMultipart},
-		{ID: "s3/multipart-small", Rule: "A part below 5 MiB that is not the last is refused",
+		{ID: "s3/multipart-small", Rule: "A part of less than 5 MiB is refused, unless it is the last one",
 			Source: s3Guide + "qfacts.html", Covered: noTest +
-				"kindred writes each object by one PutObject", check: checkMultipartSmall},
+				"kindred writes each object with one PutObject call", check: checkMultipartSmall},
 		{ID: "s3/read-after-write", Rule: "Reads and lists see a write, an overwrite and a delete at once",
 			Source: s3Guide + "Welcome.html", Covered: coverStore, check: checkReadAfterWrite},
 		{ID: "s3/list-order", Rule: "ListObjectsV2 lists keys in the order of their UTF-8 bytes",
@@ -68,7 +68,7 @@ func objectRows() []Behaviour {
 		{ID: "s3/missing", Rule: "A missing key gives NoSuchKey, and a missing bucket NoSuchBucket; " +
 			"deleting a missing key succeeds",
 			Source: s3API + "ErrorResponses.html", Covered: "integration TestMissingBucketIsOneSentence", check: checkMissing},
-		{ID: "s3/versions", Rule: "A versioned bucket keeps what was overwritten and deleted",
+		{ID: "s3/versions", Rule: "A versioned bucket keeps objects that were overwritten or deleted",
 			Source: s3Guide + "versioning-workflows.html", Covered: coverBucketTest, check: checkVersions},
 		{ID: "s3/bucket-key",
 			Rule:   "With SSE-KMS as the bucket's default, an object that names no encryption is encrypted with that key",

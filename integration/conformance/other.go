@@ -41,8 +41,8 @@ func otherRows() []Behaviour {
 			Source: "kms/latest/developerguide/rotate-keys.html", Covered: coverKey, check: checkRotation},
 		{ID: "kms/deleted", Rule: "A key that is scheduled for deletion no longer encrypts",
 			Source: "kms/latest/developerguide/deleting-keys.html", Covered: coverKey, check: checkDeletedKey},
-		{ID: "secrets/versions", Rule: "GetSecretValue gives the newest value, and with AWSPREVIOUS the " +
-			"value before",
+		{ID: "secrets/versions", Rule: "GetSecretValue gives the newest value; with AWSPREVIOUS it gives the " +
+			"value before that one",
 			Source: "secretsmanager/latest/userguide/whats-in-a-secret.html", Covered: coverRoot, check: checkSecret},
 		{ID: "secrets/deleted", Rule: "A secret that is scheduled for deletion cannot be read",
 			Source: "secretsmanager/latest/userguide/manage_delete-secret.html", Covered: coverRoot, check: checkDeletedSecret},
@@ -59,7 +59,7 @@ func otherRows() []Behaviour {
 		{ID: "alarms/composite", Rule: "A composite alarm follows the alarms of its rule", Slow: true,
 			Source: "AmazonCloudWatch/latest/monitoring/Create_Composite_Alarm.html", Covered: coverAlarms,
 			check: checkComposite},
-		{ID: "logs/retention", Rule: "A log group keeps the days that PutRetentionPolicy says",
+		{ID: "logs/retention", Rule: "A log group keeps the number of days that PutRetentionPolicy sets",
 			Source: "AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html", Covered: coverProvide,
 			check: checkLogRetention},
 		{ID: "states/run", Rule: "A state machine runs its states in order, with Choice and Retry, and gives the last " +

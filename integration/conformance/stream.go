@@ -58,7 +58,7 @@ func streamRows() []Behaviour {
 		{ID: "kinesis/hash-ends", Rule: "The hash ranges of the open shards leave no gap, and each range " +
 			"includes its last hash",
 			Source: kinesisAPI + "API_HashKeyRange.html", Covered: noTest +
-				"a key meets a range's last hash once in 2^126", check: checkHashEnds},
+				"a random key hits the last hash of a range with a probability of 1 in 2^126", check: checkHashEnds},
 		{ID: "kinesis/trim-horizon", Rule: "TRIM_HORIZON begins at the oldest record",
 			Source: kinesisAPI + "API_GetShardIterator.html", Covered: coverTip,
 			check: checkIterators(types.ShardIteratorTypeTrimHorizon, 0, "abc")},
