@@ -343,7 +343,7 @@ func (r *row) stars(column int) *float64 {
 		return nil
 	}
 	if !(*n > 0 && *n <= shop.MaxStars) {
-		r.fail(column, "is %g, want stars from 0.5 to %d; --kind view takes such lines as views", *n, shop.MaxStars)
+		r.fail(column, "is %g, want stars above 0 and at most %d; --kind view takes such lines as views", *n, shop.MaxStars)
 		return nil
 	}
 	whole := math.Ceil(*n)

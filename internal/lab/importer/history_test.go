@@ -286,7 +286,7 @@ func TestBadLinesNameFileLineAndColumn(t *testing.T) {
 		"quote": {map[string]string{"data.csv": retailHeader + "1,A,12\" x,1,12/1/2010 8:26,1,7,F\n"}, Options{},
 			`line 2, column 7: bare " in non-quoted-field; put the field in quotes, and double each quote in it`},
 		"stars": {map[string]string{"r.csv": "user,item,rating\n1,A,5\n1,B,8\n"}, Options{},
-			"line 3: column rating is 8, want stars from 0.5 to 5"},
+			"line 3: column rating is 8, want stars above 0 and at most 5"},
 		"latin": {map[string]string{"e.csv": "user,item,event\n1,caf\xe9,view\n"}, Options{},
 			"line 2: column item is not valid UTF-8"},
 		"long id": {map[string]string{"e.csv": "user,item,event\n1," + strings.Repeat("x", 129) + ",view\n"}, Options{},

@@ -129,7 +129,7 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		name, customers, products, ratings, want string
 	}{
 		{"stars out of range", customers, products, header + "1,A,3,\n1,A,6,\n",
-			`ratings.csv, line 3: productRating "6" is not within 0.5 to 5`},
+			`ratings.csv, line 3: productRating "6" is not above 0 and at most 5`},
 		{"stars no number", customers, products, header + "1,A,good,\n", `ratings.csv, line 2: productRating "good"`},
 		{"bad time", customers, products, header + "1,A,3,yesterday\n", `ratings.csv, line 2: ratedAt "yesterday"`},
 		{"column missing", customers, products, "customerNumber,productCode\n1,A\n",

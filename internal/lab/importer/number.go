@@ -31,7 +31,7 @@ func integer(what, v string, bits int) (int64, error) {
 func roundedStars(what, v string) (int8, error) {
 	value, err := strconv.ParseFloat(v, 64)
 	if err != nil || !(value > 0 && value <= shop.MaxStars) {
-		return 0, fmt.Errorf("%s %q is not within 0.5 to %d", what, v, shop.MaxStars)
+		return 0, fmt.Errorf("%s %q is not above 0 and at most %d", what, v, shop.MaxStars)
 	}
 	return int8(math.Ceil(value)), nil
 }
