@@ -24,7 +24,7 @@ demo: build ## Run the whole loop on this machine; DATA=<file or folder> uses yo
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
-batch: build ## Run etl, feedback, train and publish on the running stack
+batch: build ## Run etl, feedback, train and publish on the running stack; without DuckDB or Python with pip, not feedback
 	@$(WITH_STACK) $(BIN)/etl
 	@if [ -e "$(DUCKDB_PROGRAM)" ] || python3 -m pip --version >/dev/null 2>&1; then $(MAKE) feedback ARGS=; \
 	else echo "!!! train learns from no clicks: feedback needs DuckDB (set DUCKDB to its program) or Python with pip"; fi
@@ -52,7 +52,7 @@ local-reset: build ## Stop the stack and delete its data; keep downloads and pro
 	@$(BIN)/localstack reset
 doctor: build ## Check this machine and the running stack, and say what to do
 	@$(BIN)/localstack doctor
-deploy: build ## Create buckets, streams and the two Lambda functions; needed after each local-up
+deploy: build ## Bring the vector database's schema up to date; create buckets, streams and the two Lambda functions; needed after each local-up
 	@$(BIN)/localstack provision
 
 ##- one program each (ARGS=--help shows its flags; a variable that you set wins over the stack's)

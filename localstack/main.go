@@ -17,7 +17,7 @@ type grammar struct {
 	Env         env         `cmd:"" help:"Print the environment file, including passwords."`
 	Exec        execIt      `cmd:"" help:"Run a program with the variables of the environment file. A variable that the caller sets wins."`
 	Claim       claim       `cmd:"" help:"Mark a new or empty state folder as kindred's, and refuse any other folder."`
-	Provision   provisionIt `cmd:"" help:"Create missing buckets and streams, and install the two Lambda functions."`
+	Provision   provisionIt `cmd:"" help:"Bring the vector database's schema up to date, create missing buckets and streams, and install the two Lambda functions."`
 	Deprovision deprovision `cmd:"" help:"Delete the buckets, streams and functions that provision created."`
 }
 

@@ -45,8 +45,8 @@ type command struct {
 	Rounds    int  `default:"9" help:"Number of rounds. In each round, every subject runs every batch once."`
 	Starts    int  `default:"41" help:"How often each function is started."`
 
-	Large       []string `default:"41000x64" help:"Larger catalogues, PRODUCTSxCOMPONENTS, for which the answers of the memory are compared with those of the database. An index takes minutes: 41000x64,41000x128,100000x64,100000x128 takes half an hour. none: no such catalogue."`
-	LargeRounds int      `default:"3" help:"Number of rounds for each of them, of 5 batches."`
+	Large       []string `default:"41000x64" help:"Larger catalogues, PRODUCTSxCOMPONENTS, for which answers from memory are compared with answers from the database. Building an index takes minutes: 41000x64,41000x128,100000x64,100000x128 takes half an hour. With none, this part is skipped."`
+	LargeRounds int      `default:"3" help:"Number of rounds for each larger catalogue. A round has 5 batches."`
 
 	State string `default:".kindred" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. The programs and results.json are written to its folder bench/stream."`
 }

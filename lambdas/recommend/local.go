@@ -9,9 +9,9 @@ import (
 	"kindred/internal/platform/program"
 )
 
-const description = "The Lambda function that answers every event of the activity stream with recommendations. " +
-	"You cannot start it from a command line. `make deploy` installs it in the local stack, and Terraform installs it " +
-	"on AWS."
+const description = "The Lambda function that answers every click on the activity stream with recommendations. It " +
+	"also stores purchases and the state of products. You cannot start it from a command line. `make deploy` installs " +
+	"it in the local stack, and Terraform installs it on AWS."
 
 type command struct{ program.VersionOnly }
 

@@ -68,7 +68,7 @@ variable "existing_source_database" {
 }
 
 variable "shop" {
-  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without mapping_path and preset, the shop has the tables customers, products and ratings. repeat: train's rules for products that a customer has bought before."
+  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without mapping_path and preset, etl reads kindred's own tables: kindred_interactions and its companions if they exist, else customers, products and ratings. repeat: train's rules for products that a customer has bought before."
   type = object({
     name         = optional(string)
     mapping_path = optional(string)
@@ -230,7 +230,7 @@ variable "function_architecture" {
 }
 
 variable "memory_share" {
-  description = "How much of its memory each function may fill with the products of the live model version, from 0 to 0.6. 0: the vector database answers everything."
+  description = "Share of its memory, from 0 to 0.6, that each function may fill with the products of the live version and the canary. With 0 the vector database answers everything."
   type        = number
   default     = 0.5
 }

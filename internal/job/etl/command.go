@@ -24,7 +24,7 @@ const Description = "Extract the shop's database to a training set. One run read
 type Command struct {
 	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default command)."`
 	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows. Say which data etl would refuse, and how to correct the data."`
-	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: fix their ranges, and write customers and products."`
+	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: decide their ranges, and write customers and products."`
 	CommitParts CommitPartsCommand `cmd:"" help:"After all partitions of a job have been written, make them the current training set."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
 	Verify      VerifyCommand      `cmd:"" help:"Read all files of the current training set and compare them with its manifest."`
@@ -46,8 +46,8 @@ type Reading struct {
 	Source
 
 	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
-	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends: etl check says so."`
-	AcceptSchema bool  `help:"Accept, this once, that since the current training set columns were renamed or narrowed, or that the shop changed between ratings and interactions."`
+	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends, and etl check then says so."`
+	AcceptSchema bool  `help:"Accept, this once, that columns are renamed or narrower than in the current training set, or that the shop now has interactions instead of ratings, or the reverse."`
 }
 
 // Scratch is where a command keeps files until they are uploaded.

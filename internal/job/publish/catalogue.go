@@ -17,7 +17,7 @@ type catalogueCommand struct {
 	envconfig.PGVector
 	etl.Source
 
-	MaxShrink    float64 `default:"0.5" help:"Refuse the catalogue if more than this share (0 to 1) of the known products are gone, or if the number of products that can be bought has fallen by more than this share. 0 refuses every loss. 1 turns the check off."`
+	MaxShrink    float64 `default:"0.5" help:"Refuse the catalogue if more than this share (0 to 1) of the known products are gone, or if the number of products that can be bought has fallen by more than this share. 0 refuses every loss, unlike etl's --max-shrink 0. 1 turns the check off."`
 	AcceptShrink bool    `help:"Accept, this once, a catalogue that shrank by more than --max-shrink, or in which nothing can be bought."`
 	ReplaceShop  bool    `help:"Forget, this once, the state of another shop's products, and write the state of this shop's products."`
 }

@@ -23,7 +23,7 @@ const Description = "Load model versions into the vector database, make one live
 // Command is the program's grammar.
 type Command struct {
 	Run       runCommand       `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
-	List      listCommand      `cmd:"" help:"List the loaded versions, their damage, and the history of the live version."`
+	List      listCommand      `cmd:"" help:"List the loaded versions, what is damaged in them, and which version was live when."`
 	Show      showCommand      `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback  rollbackCommand  `cmd:"" help:"Make the previous version live again."`
 	Canary    canaryCommand    `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
@@ -290,7 +290,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 type migrateCommand struct {
 	envconfig.PGVector
 	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
-	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write the state of products and customers, and nothing else. publish catalogue may run as this role. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write the state of products and what customers bought, and nothing else. publish catalogue may run as this role. Default: no role is created."`
 }
 
 // Run migrates.

@@ -23,10 +23,10 @@ const Description = "Train a model version from the current training set, compar
 
 // Command is the command line of the train job.
 type Command struct {
-	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model, and the last one that it did not refuse (if any) does not beat the baselines either, a version that answers by popularity becomes current."`
-	Import   ImportCommand   `cmd:"" help:"Make a model version of vectors that another system learned. Evaluation and gate are those of train."`
-	Export   ExportCommand   `cmd:"" help:"Write the data to which another program, such as Spark, fits vectors. train import --export makes a model version of these vectors."`
-	Size     SizeCommand     `cmd:"" help:"Estimate how much memory and time training takes at most. The exit code is 3 if that is too much."`
+	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model, and no earlier version is known to beat the baselines, a version that answers by popularity becomes current."`
+	Import   ImportCommand   `cmd:"" help:"Make a model version from vectors that another system learned. Evaluation and gate are those of train."`
+	Export   ExportCommand   `cmd:"" help:"Write the data to which another program, such as Spark, fits vectors. train import --export makes a model version from these vectors."`
+	Size     SizeCommand     `cmd:"" help:"Estimate how much memory and time training takes at most. The exit code is 3 if training is too large for --memory or --most-hours."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
 	Evaluate EvaluateCommand `cmd:"" help:"Measure kindred and every baseline on a public split."`
 	// EvaluateSessions becomes evaluate-sessions.
@@ -42,8 +42,8 @@ type Flags struct {
 	FeedbackCart     float64             `default:"0.5" help:"Training weight of a product that a customer put into the cart but did not rate. A like has weight 1; 0 ignores carts."`
 	FeedbackPurchase float64             `default:"1" help:"Training weight of a product that a customer bought but did not rate. A like has weight 1; 0 ignores purchases."`
 	Kind             map[string]float64  `placeholder:"NAME=WEIGHT" help:"Training weight of a kind of interactions, such as view=0.2 or wishlist=0.5. May be repeated. Ratings and purchases have weight 1; rating=0 or purchase=0 leaves them out. Default: tuning chooses the weights of view and cart, and other kinds have weight 0."`
-	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; the variable separates rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
-	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Weight that training adds for repeated purchases: once if a customer bought a product twice, twice for four times, and so on. Default: 0 for ratings; for interactions tuning chooses."`
+	Repeat           []string            `env:"TRAIN_REPEAT" sep:";" placeholder:"RULE" help:"Rule for products that a customer has bought or rated before: hide, show, or hide for a period, such as after=30d (h, d or w). CATEGORY=RULE is a rule for the products of one category. May be repeated; in TRAIN_REPEAT, separate rules by semicolons. With auto alone, the validation data choose a rule for the shop. Serving and the evaluation follow the rules. Default: hide."`
+	RepeatWeight     *float64            `placeholder:"WEIGHT" help:"Weight that training adds each time the number of a customer's purchases of a product doubles: once for 2 purchases, two times for 4, three times for 8. The total weight is at most 4. Default: 0 for ratings; for interactions tuning chooses."`
 	HalfLife         float64             `default:"0" placeholder:"DAYS" help:"Days after which an interaction has half its training weight. With 0 the weight does not depend on age."`
 	TuneBudget       float64             `default:"60" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	ViewWeight       float64             `default:"0" help:"Weight that serving gives to a product that was viewed in the current session. A like in training has weight 1. 0 lets tuning choose."`
@@ -65,7 +65,7 @@ type RunCommand struct {
 	Epochs    int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
 	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the previous version, and make 4 passes. Without a previous model of the same dimension, the flag has no effect. Fits that only measure never use it."`
-	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, the weights of each product's nearest neighbours are added to the inner products of vectors, if the ranking of the validation data certainly becomes better. With vectors, scores are inner products alone."`
+	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, scores also add the weights of each product's nearest neighbours, if that certainly improves the ranking on the validation data. With vectors, scores are inner products alone."`
 }
 
 // ShowCommand is `train show`.

@@ -33,8 +33,8 @@ func (c *ImportCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: want --items, or --export and --attempt", program.ErrConfig)
 	}
 	if c.Export != "" && (c.Customers != "" || c.CustomerIDs != "" || c.ItemIDs != "" || c.LearnedUntil != "") {
-		return fmt.Errorf("%w: --export has the vectors of products and customers, and knows what they were learned from; "+
-			"leave --customers, --customer-ids, --item-ids and --learned-until out", program.ErrConfig)
+		return fmt.Errorf("%w: --export gives the products' vectors and what they were learned from, and the customers' "+
+			"vectors are computed; leave --customers, --customer-ids, --item-ids and --learned-until out", program.ErrConfig)
 	}
 	job, err := c.job(ctx, cfg)
 	if err != nil {

@@ -56,7 +56,7 @@ type RunCommand struct {
 	Lake            envconfig.Lake            `embed:"" set:"lake_use=replay reads planted/shop.json there, which holds the tastes of a generated shop"`
 	Stream          envconfig.Stream          `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
-	PGVector        envconfig.PGVector        `embed:""`
+	PGVector        envconfig.PGVector        `embed:"" set:"pgvector_use=optional; with it, replay warns if events name products that the live version does not know"`
 	Events          int                       `default:"2000" help:"Number of events to send."`
 	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
 	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
@@ -71,7 +71,7 @@ type RunCommand struct {
 // FileCommand is `replay file`.
 type FileCommand struct {
 	Stream   envconfig.Stream   `embed:""`
-	PGVector envconfig.PGVector `embed:""`
+	PGVector envconfig.PGVector `embed:"" set:"pgvector_use=optional; with it, replay warns if events name products that the live version does not know"`
 	Files    []string           `arg:"" type:"existingfile" help:"Files with one JSON object per line, gzipped or not."`
 	Rate     float64            `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
 }

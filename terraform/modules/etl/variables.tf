@@ -45,7 +45,7 @@ variable "source_database" {
 }
 
 variable "shop" {
-  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without mapping_path and preset, the shop has the tables customers, products and ratings."
+  description = "The shop's name (default: that of its database), and how etl reads it: by a mapping file on this machine (mapping_path), or by a preset (auto or a system's name) with its variables. Without mapping_path and preset, etl reads kindred's own tables: kindred_interactions and its companions if they exist, else customers, products and ratings."
   type = object({
     name         = optional(string)
     mapping_path = optional(string)
