@@ -93,6 +93,28 @@ func TestProseIsNarrow(t *testing.T) {
 	}
 }
 
+// stumbling are phrases that readers of English had to read twice, each with what to write instead.
+var stumbling = map[*regexp.Regexp]string{
+	regexp.MustCompile(`(?i)\bsa(?:y|ys|id) (?:something |nothing )?of\b`): "describe, about",
+	regexp.MustCompile(`(?i)\bevents? says?\b`):                            "contain, set",
+	regexp.MustCompile(`(?i)\bthe latter\b`):                               "the name",
+	regexp.MustCompile(`(?i)\bwhat answers\b`):                             "recommend and serve",
+	regexp.MustCompile(`(?i)\bfor the case that\b`):                        "in case",
+	regexp.MustCompile(`(?i)\bstate outside the versions\b`):               "purchases and the state of products",
+}
+
+func TestPagesCanBeReadOnce(t *testing.T) {
+	t.Parallel()
+	for name, text := range pages(t) {
+		text = strings.Join(strings.Fields(text), " ")
+		for phrase, instead := range stumbling {
+			if found := phrase.FindString(text); found != "" {
+				t.Errorf("%s has %q; write for example: %s", name, found, instead)
+			}
+		}
+	}
+}
+
 // TestNoChangeIsToldTwice finds what a merge of both sides leaves when one of them was rewritten.
 func TestNoChangeIsToldTwice(t *testing.T) {
 	t.Parallel()

@@ -137,7 +137,7 @@ func TestTheSeedsFilesGoLive(t *testing.T) {
 	store := objectstore.NewS3(awsclient.S3(stack.AWS), own.Buckets.Lake.Name, "")
 	none := store.String() + "/none.csv"
 	if code, problems := p.run(t, nil, "train", "import", "--items", none); code != 1 || !strings.Contains(problems,
-		none+" is no object") {
+		none+" is neither an object") {
 		t.Errorf("vectors that are not there: exit %d, %s", code, problems)
 	}
 	p.mustRun(t, &imported, "train", "import", "--items", mustUpload(t, store, "vectors/items/part-0.csv", items,

@@ -25,7 +25,7 @@ type Run struct {
 	Dims   []int    `default:"64,128,256" help:"Numbers of components of a vector to measure."`
 	Data   []string `default:"dense,sparse" help:"Data sets. dense and sparse are generated; any other name is a file in the adjacency format."`
 	Rounds int      `default:"3" help:"How often each program is measured. The best measurement counts."`
-	Epochs int      `default:"3" help:"Epochs per measurement. The first measurement has one epoch. So has each one of a program that needs more than ten CPU seconds per epoch."`
+	Epochs int      `default:"3" help:"Epochs per measurement. The first measurement of each program has one epoch. If that takes more than ten CPU seconds, all measurements of the program have one epoch."`
 	Only   []string `placeholder:"NAME" help:"Programs to measure, by name. Default: all."`
 }
 

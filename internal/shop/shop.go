@@ -38,11 +38,11 @@ func ParseCents(s string) (Cents, error) {
 	digits, negative := strings.CutPrefix(s, "-")
 	whole, fraction, _ := strings.Cut(digits, ".")
 	if len(fraction) > 2 || strings.ContainsAny(digits, "+-") {
-		return 0, fmt.Errorf("amount %q is no decimal with two places", s)
+		return 0, fmt.Errorf("amount %q is not a decimal number with two places", s)
 	}
 	n, err := strconv.ParseInt(whole+(fraction + "00")[:2], 10, 64)
 	if err != nil || whole == "" || Cents(n) > MaxCents {
-		return 0, fmt.Errorf("amount %q is no decimal(10,2)", s)
+		return 0, fmt.Errorf("amount %q is not a decimal(10,2)", s)
 	}
 	if negative {
 		n = -n

@@ -12,7 +12,8 @@ import (
 var (
 	helpTag = regexp.MustCompile(`help:"((?:[^"\\]|\\.)*)"`)
 	// leaning are words by which a flag's help depends on another flag's, or that need a second reading.
-	leaning = regexp.MustCompile(`(?i)\b(?:likewise|the same of|as above|see above|ditto|beside|takes never)\b`)
+	leaning = regexp.MustCompile(`(?i)\b(?:likewise|the same of|as above|see above|ditto|beside|takes never|the latter|` +
+		`says? (?:something |nothing )?of|events say|what answers)\b`)
 )
 
 // helpFault is what keeps a flag's or a command's help from standing alone: whoever looks up one

@@ -78,7 +78,7 @@ type RunCommand struct {
 	Shrinking  Shrinking      `embed:""`
 	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
 	DryRun     bool           `help:"Look at up to 10,000 rows of each data set and say what a run would do or refuse. Write nothing."`
-	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. If etl plan has not run, the first partition to start does it. When all partitions are written, run etl commit-parts."`
+	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. If etl plan has not run, the first partition that starts does its work. When all partitions are written, run etl commit-parts."`
 	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name of a job of several partitions. Give plan, every partition and commit-parts the same name, and use a new name for each training set."`
 }
 

@@ -18,7 +18,7 @@ type ImportCommand struct {
 	Customers    string `placeholder:"FILE" help:"The customers' vectors, in the forms of --items. Default: each customer's vector is computed from what the customer did."`
 	CustomerIDs  string `name:"customer-ids" placeholder:"FILE" help:"The customers' ids, one in each line, for customers' vectors in a .npy file."`
 	Name         string `placeholder:"NAME" help:"Name of the model, for train show."`
-	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. The vectors are tested only on what customers did later. Default: they are tested on the last part of everything, although they may have been learned from it."`
+	LearnedUntil string `placeholder:"TIME" help:"The moment up to which the other system learned, as 2026-11-30 or 2026-11-30T12:00:00Z. The vectors are tested only on what customers did later. Default: the vectors are tested on the last part of everything, although they may have been learned from that part."`
 	Export       string `placeholder:"VERSION" help:"Instead of --items: the version id that train export printed, if another program has fitted vectors to the export. Needs --attempt, and the flags that train export had."`
 	Attempt      string `placeholder:"NAME" help:"With --export: the fitted vectors are in the export's folder attempt=NAME. Only the first attempt that is imported counts: a later --attempt with another name still uses the vectors of the first."`
 }
@@ -92,7 +92,7 @@ func moment(text string) (time.Time, error) {
 			return at, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time after 1970 such as 2026-11-30 or 2026-11-30T12:00:00Z", text)
+	return time.Time{}, fmt.Errorf("%q is not a time after 1970, such as 2026-11-30 or 2026-11-30T12:00:00Z", text)
 }
 
 // readEmbeddings reads the file of embeddings, if there is one.

@@ -325,7 +325,7 @@ func parseAmount(v string) (float64, error) {
 	return n, nil
 }
 
-var errNumber = errors.New("is no number")
+var errNumber = errors.New("is not a number")
 
 // quantity reads how many; nil for none.
 func (r *row) quantity(column int) *float64 {
@@ -403,7 +403,7 @@ func (g *gathering) kind(r *row, column int) string {
 			shop.MaxKindBytes)
 		return ""
 	case len(g.kinds) == shop.MaxKinds:
-		r.fail(column, "has more than %d different values, which are no kinds of events; --column names another column",
+		r.fail(column, "has more than %d different values, too many for kinds of events; --column names another column",
 			shop.MaxKinds)
 		return ""
 	}

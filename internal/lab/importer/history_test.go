@@ -275,7 +275,7 @@ func TestBadLinesNameFileLineAndColumn(t *testing.T) {
 		want  string
 	}{
 		"date": {map[string]string{"data.csv": retailHeader + "1,A,x,1,yesterday,1,7,F\n"}, Options{},
-			`read data.csv, line 2: column InvoiceDate is "yesterday", which is no time like`},
+			`read data.csv, line 2: column InvoiceDate is "yesterday", which is neither a time like`},
 		"day and month": {map[string]string{"data.csv": retailHeader +
 			"1,A,x,1,13/1/2010 8:00,1,7,F\n1,A,x,1,1/13/2010 8:00,1,7,F\n"}, Options{}, "line 3: column InvoiceDate"},
 		"quantity": {map[string]string{"data.csv": retailHeader + "1,A,x,many,12/1/2010 8:26,1,7,F\n"}, Options{},
@@ -310,7 +310,7 @@ func TestBadLinesNameFileLineAndColumn(t *testing.T) {
 			"data.json is a JSON list: write one object a line"},
 		"kinds": {map[string]string{"e.csv": "user,item,event\n" + kinds(257)}, Options{},
 			"line 258: column event has more than 256 different values"},
-		"binary": {map[string]string{"e.bin": "abc\x00def\n"}, Options{}, "e.bin is no text"},
+		"binary": {map[string]string{"e.bin": "abc\x00def\n"}, Options{}, "e.bin is not text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

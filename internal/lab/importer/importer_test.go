@@ -156,7 +156,7 @@ func TestBadRowsNameFileAndLine(t *testing.T) {
 		{"place too long", "customerNumber,city\n1," + strings.Repeat("é", 51) + "\n", products, header,
 			"customers.csv, line 2: city has 51 characters, at most 50 fit"},
 		{"too far in time", customers, products, header + "1,A,3,100000000000000000000\n",
-			`ratings.csv, line 2: ratedAt "100000000000000000000" is no time like 2025-12-31 23:59:59`},
+			`ratings.csv, line 2: ratedAt "100000000000000000000" is neither a time like 2025-12-31 23:59:59`},
 		{"only orphans", customers, products, header + "2,A,3,\n",
 			"of 1 customers, 1 products and 1 ratings not one rating has its customer and product"},
 	}

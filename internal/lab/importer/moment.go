@@ -20,7 +20,7 @@ const (
 	afterMicros  = 1e17
 )
 
-var errMoment = errors.New("is no time like 2025-12-31 23:59:59, and no number of seconds since 1970")
+var errMoment = errors.New("is neither a time like 2025-12-31 23:59:59 nor a number of seconds since 1970")
 
 // longDates are other ways to write a time.
 var longDates = [...]string{"2-Jan-2006 15:04:05", "2-Jan-2006", "2 Jan 2006 15:04:05", "2 Jan 2006",

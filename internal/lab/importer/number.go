@@ -22,7 +22,7 @@ func whole(v string) string {
 func integer(what, v string, bits int) (int64, error) {
 	n, err := strconv.ParseInt(whole(v), 10, bits)
 	if err != nil {
-		return 0, fmt.Errorf("%s %q is no whole number that fits", what, v)
+		return 0, fmt.Errorf("%s %q is not a whole number, or is too large", what, v)
 	}
 	return n, nil
 }

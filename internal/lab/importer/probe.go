@@ -59,7 +59,7 @@ var skipped = []string{".md", ".pdf", ".png", ".jpg", ".html", ".sql", ".py", ".
 func probe(path string) (s *sheet, why string) {
 	s = &sheet{path: path, name: filepath.Base(path)}
 	if slices.Contains(skipped, strings.ToLower(filepath.Ext(path))) {
-		return nil, "is no data"
+		return nil, "is not a data file"
 	}
 	in, err := openFile(path)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *sheet) look(in inFile) (why string) {
 	case problem != "":
 		return "is " + problem + ": unpack it, or save it as CSV in UTF-8"
 	case bytes.IndexByte(head, 0) >= 0:
-		return "is no text"
+		return "is not text"
 	case begin[0] == '{':
 		s.form = jsonLines
 		var names []string

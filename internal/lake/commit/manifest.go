@@ -103,7 +103,7 @@ func checkFiles(files []File) error {
 // checkRun accepts names that are one plain part of a key.
 func checkRun(run string) error {
 	if run == "" || strings.ContainsAny(run, "/\\=%\x00") || strings.HasPrefix(run, ".") {
-		return fmt.Errorf("run %q is no plain name", run)
+		return fmt.Errorf("run %q is not a plain name", run)
 	}
 	return nil
 }

@@ -214,7 +214,7 @@ func (e *Export) Choose(ctx context.Context, attempt string) (chosen string, err
 		return chosen, err
 	}
 	if err := objectkey.Check(attempt); err != nil || strings.Contains(attempt, "/") {
-		return "", fmt.Errorf("%q is no name of a folder: %w", attempt, ErrFits)
+		return "", fmt.Errorf("%q is not the name of a folder: %w", attempt, ErrFits)
 	}
 	parts := e.DataSets()
 	delete(parts, Questions)

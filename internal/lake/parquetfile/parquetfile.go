@@ -70,7 +70,7 @@ func New(out io.Writer, schema *parquet.Schema, createdBy string) (*Writer, erro
 	w.schema = append(w.schema, root)
 	for _, field := range schema.Fields() {
 		if !field.Leaf() || field.Repeated() {
-			return nil, fmt.Errorf("%w: %s is no single value", ErrColumn, field.Name())
+			return nil, fmt.Errorf("%w: %s is not a single value", ErrColumn, field.Name())
 		}
 		w.schema = append(w.schema, element(field))
 		w.orders = append(w.orders, *field.Type().ColumnOrder())

@@ -53,7 +53,7 @@ func KeysOf(fingerprint string) (Keys, error) {
 }
 
 // errKey means that an id does not fit the type of its column.
-var errKey = errors.New("is no integer that fits")
+var errKey = errors.New("is not an integer, or is too large")
 
 // holds reports an id that a column of the type cannot hold.
 func (k KeyType) holds(id string) error {

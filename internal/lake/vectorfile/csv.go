@@ -140,7 +140,7 @@ func (l *columns) parse(at place, record []string) (id string, vector []float32,
 	for i, number := range numbers {
 		x, err := strconv.ParseFloat(number, 32)
 		if err != nil {
-			return "", nil, fmt.Errorf("%v: component %d of the vector is no number that fits: %w", at, i+1, ErrVectors)
+			return "", nil, fmt.Errorf("%v: component %d of the vector is not a number or too large: %w", at, i+1, ErrVectors)
 		}
 		vector[i] = float32(x)
 	}
@@ -148,7 +148,7 @@ func (l *columns) parse(at place, record []string) (id string, vector []float32,
 }
 
 var (
-	errList  = errors.New("the vector is no list in brackets, such as [0.1, -0.2]")
+	errList  = errors.New("the vector is not a list in brackets, such as [0.1, -0.2]")
 	errShort = errors.New("the vector was shortened with ... when it was written; write all of its components")
 )
 

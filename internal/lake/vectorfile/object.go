@@ -97,7 +97,7 @@ func (c *copies) objects(ctx context.Context, store objectstore.Store, key, name
 		}
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s is no object, and no folder with objects: %w", name, os.ErrNotExist)
+		return nil, fmt.Errorf("%s is neither an object nor a folder with objects: %w", name, os.ErrNotExist)
 	}
 	parts := partsAmong(keys)
 	if len(parts) == 0 {

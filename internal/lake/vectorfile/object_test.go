@@ -42,7 +42,7 @@ func TestObjectsAreReadAsFiles(t *testing.T) {
 		"in/x.npy":    {ids: []string{"a"}},
 		"in/bad":      {fault: "s3://shop/in/bad/1.csv, line 2", kind: ErrVectors},
 		"in/none":     {fault: "the folder s3://shop/in/none has no object that ends in", kind: ErrVectors},
-		"in/one":      {fault: "s3://shop/in/one is no object, and no folder with objects", kind: os.ErrNotExist},
+		"in/one":      {fault: "s3://shop/in/one is neither an object nor a folder with objects", kind: os.ErrNotExist},
 		"in/none/txt": {fault: "s3://shop/in/none/txt", kind: os.ErrNotExist},
 	} {
 		c := copies{dir: t.TempDir(), files: map[string]string{}}

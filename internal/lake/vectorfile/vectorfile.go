@@ -173,7 +173,7 @@ func (c *collector) add(at place, id string, vector []float32) error {
 	}
 	for i, x := range vector {
 		if x-x != 0 { // NaN, or infinite
-			return fmt.Errorf("%v: component %d of the vector is %g, which is no finite number: %w", at, i+1, x, ErrVectors)
+			return fmt.Errorf("%v: component %d of the vector is %g, which is not finite: %w", at, i+1, x, ErrVectors)
 		}
 	}
 	if err := text.CheckID(id); err != nil {

@@ -217,7 +217,7 @@ func readFloats(name string) ([]float32, error) {
 		return nil, err
 	}
 	if len(data)%4 != 0 {
-		return nil, fmt.Errorf("%d bytes are no float32 values", len(data))
+		return nil, fmt.Errorf("%d bytes are not float32 values", len(data))
 	}
 	x := make([]float32, len(data)/4)
 	for i := range x {

@@ -42,7 +42,7 @@ func ParseRepeat(text string) (Repeat, error) {
 			return Repeat(n * unit), nil
 		}
 	}
-	return 0, fmt.Errorf("%q is no rule for what was bought before: want hide, show, or a period such as after=30d (h, "+
+	return 0, fmt.Errorf("%q is not a rule for what was bought: want hide, show, or a period such as after=30d (h, "+
 		"d or w)", text)
 }
 

@@ -68,11 +68,11 @@ func (v *Version) Validate() error {
 		return fault("%v", err)
 	}
 	if !isVector(v.Encoder.Bias, d) {
-		return fault("the encoder's bias is no finite vector of %d components", d)
+		return fault("the encoder's bias is not a finite vector of %d components", d)
 	}
 	for feature, weights := range v.Encoder.Weights {
 		if !isVector(weights, d) {
-			return fault("the encoder's weights of %s are no finite vector of %d components", feature, d)
+			return fault("the encoder's weights of %s are not a finite vector of %d components", feature, d)
 		}
 	}
 	if err := v.Products.validate(d); err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // ErrMayNotWrite says that the database role may not write state.
-var ErrMayNotWrite = errors.New("the database role may not write state: run `publish migrate --writer ROLE` with it")
+var ErrMayNotWrite = errors.New("the database role may not write state: run `publish migrate --writer ROLE` for it")
 
 // WriteState adds what customers bought and what is said of products, as one transaction. What was
 // written before, in whatever order, changes nothing. Errors: ErrNotMigrated, ErrMayNotWrite, and a

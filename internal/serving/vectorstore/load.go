@@ -308,7 +308,7 @@ func copyRows(ctx context.Context, tx pgx.Tx, schema string, v *modelversion.Ver
 		return fmt.Errorf("copy rated products: %w", err)
 	}
 	if stranger >= 0 {
-		return fmt.Errorf("copy rated products: a customer (row %d) has rated a product that is no item: %w",
+		return fmt.Errorf("copy rated products: a customer (row %d) has rated a product that is not an item: %w",
 			stranger, ErrInvalid)
 	}
 	return nil

@@ -252,7 +252,7 @@ func (r *historyRow) attributes(rule shop.Rule) (all []shop.Attribute) {
 		case numberAttribute:
 			n, err := strconv.ParseFloat(string(b), 64)
 			if err != nil || n-n != 0 {
-				r.fault(rule, e.name, "is no finite number")
+				r.fault(rule, e.name, "is not a finite number")
 				continue
 			}
 			a.Number = &n

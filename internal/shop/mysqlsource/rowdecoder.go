@@ -223,7 +223,7 @@ func (r *row) optionalCents(i int) *shop.Cents {
 	}
 	c, err := shop.ParseCents(r.shown(i))
 	if err != nil {
-		r.fault(r.table.amount, i, "is no decimal(10,2)")
+		r.fault(r.table.amount, i, "is not a decimal(10,2)")
 		return nil
 	}
 	return &c

@@ -93,7 +93,7 @@ func TestValueThatBreaksARuleIsReplacedAndCounted(t *testing.T) {
 		{"huge price", oneValue(price, false, str("100000000.00")), func(r *row) any { return r.price(0) }, shop.Cents(0),
 			shop.ProductAmount, "thing 7: thing is 100000000.00, want an amount from 0 to 99999999.99; taken as 0"},
 		{"three places", oneValue(amount, true, str("1.005")), func(r *row) any { return r.optionalCents(0) },
-			(*shop.Cents)(nil), shop.ProductAmount, "thing 7: thing is no decimal(10,2)"},
+			(*shop.Cents)(nil), shop.ProductAmount, "thing 7: thing is not a decimal(10,2)"},
 	}
 	for _, test := range tests {
 		if got := test.read(test.row); got != test.want {

@@ -108,7 +108,7 @@ func otherCase(s []byte, names []string, path string) *Fault {
 			return nil
 		}
 		if strings.EqualFold(name, string(s)) {
-			return &Fault{ReasonSchema, "a field's name differs from " + path + name + " by case alone; write it exactly so"}
+			return &Fault{ReasonSchema, "a field's name differs from " + path + name + " only by case; write " + path + name}
 		}
 	}
 	return nil

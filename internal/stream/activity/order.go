@@ -50,7 +50,7 @@ func (o *Order) UnmarshalJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := dec.Decode(&parts); err != nil || len(parts) != 3 {
-		return fmt.Errorf("%.100q is no place in the order of what is said", data)
+		return fmt.Errorf("%.100q is not a position in the order of writes", data)
 	}
 	micros, err := parts[0].Int64()
 	if err != nil {

@@ -154,7 +154,7 @@ func (q *Quantity) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		n, ok = int32(digits), err == nil
 	}
 	if !ok && data.Kind() != 'n' {
-		return &Fault{ReasonSchema, "browse_history.quantity is no whole number from 0 to 2147483647"}
+		return &Fault{ReasonSchema, "browse_history.quantity is not a whole number from 0 to 2147483647"}
 	}
 	*q = Quantity(n)
 	return nil

@@ -63,7 +63,7 @@ func parseProduct(data []byte) (w *ProductWrite, problem string) {
 		return nil, "the event is not a JSON object"
 	}
 	if err := json.Unmarshal(data, &id); err != nil {
-		return nil, "product_code is no id: it is a string or a whole number"
+		return nil, "product_code is not an id: want a string or a whole number"
 	}
 	if problem := id.ProductCode.problem(); problem != "" {
 		return nil, "product_code " + problem
@@ -72,7 +72,7 @@ func parseProduct(data []byte) (w *ProductWrite, problem string) {
 	for name := range said {
 		for _, f := range Fields() {
 			if name != string(f) && strings.EqualFold(name, string(f)) {
-				return nil, "has a field whose name differs from " + string(f) + " by case alone; write it exactly so"
+				return nil, "a field's name differs from " + string(f) + " only by case; write " + string(f)
 			}
 		}
 	}
@@ -88,7 +88,7 @@ func parseProduct(data []byte) (w *ProductWrite, problem string) {
 		w.Values[f] = value
 	}
 	if len(w.Values) == 0 {
-		return nil, "the event says nothing of the product: it has none of the fields available, stock, hidden, price, …"
+		return nil, "the event has none of the fields of a product: available, stock, hidden, price, …"
 	}
 	// Whoever says a stock says with it whether the product can be bought.
 	stock, counted := w.Values[FieldStock].(int64)
@@ -118,7 +118,7 @@ func valueOf(f Field, raw jsontext.Value) (value any, problem string) {
 	case FieldStock:
 		n, err := strconv.ParseInt(string(raw), 10, 64)
 		if err != nil || n > text.MaxInteger || n < -text.MaxInteger {
-			return nil, "is no whole number up to 9007199254740991"
+			return nil, "is not a whole number up to 9007199254740991"
 		}
 		return n, ""
 	case FieldPrice:
@@ -127,31 +127,31 @@ func valueOf(f Field, raw jsontext.Value) (value any, problem string) {
 			number = unquoted(raw)
 		}
 		if !price.MatchString(number) {
-			return nil, "is no decimal number from 0 with at most 14 digits before the point and 4 behind it"
+			return nil, "is not a decimal number from 0 with at most 14 digits before the point and 4 after it"
 		}
 		return number, ""
 	case FieldCategories:
 		var all []string
 		if json.Unmarshal(raw, &all) != nil || len(all) > maxCategories {
-			return nil, fmt.Sprintf("is no list of at most %d texts", maxCategories)
+			return nil, fmt.Sprintf("is not a list of at most %d texts", maxCategories)
 		}
 		return all, ""
 	case FieldAttributes:
 		var all map[string]any
 		if json.Unmarshal(raw, &all) != nil {
-			return nil, "is no object"
+			return nil, "is not an object"
 		}
 		for _, value := range all {
 			switch value.(type) {
 			case string, float64, bool:
 			default:
-				return nil, "has a value that is no text, number, true or false"
+				return nil, "has a value that is not a text, a number, true or false"
 			}
 		}
 		return all, ""
 	}
 	if raw.Kind() != '"' || utf8.RuneCountInString(unquoted(raw)) > maxText {
-		return nil, fmt.Sprintf("is no text of at most %d characters", maxText)
+		return nil, fmt.Sprintf("is not a text of at most %d characters", maxText)
 	}
 	return unquoted(raw), ""
 }

@@ -31,7 +31,7 @@ func (id *ID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		if n, whole := text.Integer(value); whole && -text.MaxInteger <= n && n <= text.MaxInteger {
 			break
 		}
-		return idFault(dec, "is a number that is no id: write it as a string, or as digits without point and exponent, up "+
+		return idFault(dec, "is a number, but not an id: write it as a string, or as digits without point and exponent, up "+
 			"to 9007199254740991")
 	default:
 		return idFault(dec, "is "+kind(token.Kind())+", want a string or a whole number")

@@ -33,7 +33,7 @@ const firstPosition = "first_position"
 // typed reads what only events with a type say, and names the first broken rule, or "".
 func (e *Event) typed(data []byte) (problem string) {
 	if e.Type != TypeProduct {
-		return "type is none of those that kindred knows: it is product, or missing for an activity record"
+		return "kindred does not know this type: type is product, or absent in an activity event"
 	}
 	switch {
 	case utf8.RuneCountInString(e.EventID) > MaxID:
@@ -48,12 +48,12 @@ func (e *Event) typed(data []byte) (problem string) {
 		FirstPosition *Position `json:"first_position"`
 	}
 	if json.Unmarshal(data, &again) != nil {
-		return firstPosition + " is no position on a stream"
+		return firstPosition + " is not a position on a stream"
 	}
 	if p := again.FirstPosition; p != nil {
 		e.SentAgain = true
 		if p.ArrivedAt.Unix() < 0 || len(p.SequenceNumber) > maxSequence {
-			return firstPosition + " is no position on a stream"
+			return firstPosition + " is not a position on a stream"
 		}
 		e.Product.Order = p.Order()
 	}
@@ -62,7 +62,7 @@ func (e *Event) typed(data []byte) (problem string) {
 	}
 	at, err := time.Parse(time.RFC3339, e.OccurredAt)
 	if err != nil || at.Unix() < 0 {
-		return "occurred_at is no time since 1970 by RFC 3339"
+		return "occurred_at is not a time after 1970 in the form of RFC 3339"
 	}
 	e.Product.Order.At = at
 	return ""

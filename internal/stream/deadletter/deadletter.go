@@ -13,11 +13,11 @@ import (
 var (
 	// ErrPosition says that a record does not say where on a stream it was: it is no record of a stream,
 	// and no dead letter could name it.
-	ErrPosition = errors.New("is no record of a Kinesis stream")
+	ErrPosition = errors.New("is not a record of a Kinesis stream")
 	// ErrStrange says that an object is no dead letter: somebody else wrote it, or it is damaged. A
 	// reader reports it and goes on. Nothing hides behind it: the stream still has the record, which
 	// then counts as unanswered.
-	ErrStrange = errors.New("is no dead letter")
+	ErrStrange = errors.New("is not a dead letter")
 )
 
 // Letter is one object: a quarantined record, or a batch that Lambda gave up.

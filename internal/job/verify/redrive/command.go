@@ -26,7 +26,7 @@ var ErrGone = errors.New("records are gone")
 type Command struct {
 	envconfig.Stream
 	envconfig.Recommendations
-	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=Of failed batches, send only the events of this shop; other shops share the stream. Events in quarantine are sent whatever shop they name. Default: send all"`
+	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=From failed batches, send only the events of this shop; other shops share the stream. Events in quarantine are sent whatever shop they name. Default: send all"`
 	Shared envconfig.SharedStream `embed:""`
 	DryRun bool                   `help:"Say which events would be sent. Send and write nothing."`
 }
@@ -89,7 +89,7 @@ func (r Result) String() string {
 			fmt.Sprintf("%d events are of other shops, whose functions answer them, and were left alone.", r.OtherShops))
 	}
 	if n := len(r.Strange); n > 0 {
-		sentences = append(sentences, fmt.Sprintf("%d objects are no dead letters and were passed over, the first is %s.", n,
+		sentences = append(sentences, fmt.Sprintf("%d objects are not dead letters and were skipped, the first is %s.", n,
 			r.Strange[0]))
 	}
 	if len(r.Gone) > 0 {

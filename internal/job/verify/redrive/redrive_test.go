@@ -387,7 +387,7 @@ func TestRedrivePassesOverStrangeKeys(t *testing.T) {
 	b := newBundle(t)
 	b.mustQuarantine(t, position(1), event("e"))
 	r, err := Run(t.Context(), strangeKeys{b}, b, b, "clicks", b.shops, false)
-	if err != nil || r.Sent != 1 || len(r.Strange) != 2 || !strings.Contains(r.String(), "passed over") {
+	if err != nil || r.Sent != 1 || len(r.Strange) != 2 || !strings.Contains(r.String(), "were skipped") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
