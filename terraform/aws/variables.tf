@@ -253,7 +253,7 @@ variable "reader_user" {
 }
 
 variable "writer_user" {
-  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes the state outside the model versions. `publish migrate` creates it, which a promotion runs. Until then recommend's events wait."
+  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes purchases and the state of products. A promotion runs `publish migrate`, which creates the role. Until then recommend's events wait."
   type        = string
   default     = "recommend_writer"
 }
