@@ -307,7 +307,7 @@ func TestBadLinesNameFileLineAndColumn(t *testing.T) {
 		"ZIP": {map[string]string{"data.zip": "PK\x03\x04....."}, Options{},
 			"data.zip is a ZIP archive or an Excel workbook: unpack it"},
 		"list": {map[string]string{"data.json": `[{"user":1}]`}, Options{},
-			"data.json is a JSON list: write one object a line"},
+			"data.json is a JSON list: write one object per line"},
 		"kinds": {map[string]string{"e.csv": "user,item,event\n" + kinds(257)}, Options{},
 			"line 258: column event has more than 256 different values"},
 		"binary": {map[string]string{"e.bin": "abc\x00def\n"}, Options{}, "e.bin is not text"},

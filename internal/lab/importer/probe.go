@@ -106,7 +106,7 @@ func (s *sheet) look(in inFile) (why string) {
 			s.setColumns(names)
 		}
 	case begin[0] == '[':
-		return "is a JSON list: write one object a line (jq -c '.[]')"
+		return "is a JSON list: write one object per line (jq -c '.[]')"
 	default:
 		err = s.header(in.Reader)
 	}

@@ -109,7 +109,7 @@ func (c *FileCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: %w", program.ErrConfig, errors.Join(problems...))
 	}
 	if err := checkFiles(c.Files); errors.Is(err, ErrNoEvents) {
-		return fmt.Errorf("%w: %w; want files of one JSON event a line", program.ErrConfig, err)
+		return fmt.Errorf("%w: %w; want files of one JSON event per line", program.ErrConfig, err)
 	} else if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // ErrLog marks a file that is not a click log.
-var ErrLog = errors.New("want a click log: a header with SessionId, ItemId and Time, then one click a line, " +
+var ErrLog = errors.New("want a click log: a header with SessionId, ItemId and Time, then one click per line, " +
 	"its columns separated by tabs")
 
 const (
