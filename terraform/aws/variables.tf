@@ -236,7 +236,7 @@ variable "memory_share" {
 }
 
 variable "explore_share" {
-  description = "How much of an answer may be products that the live model version does not know yet, from 0 to 0.5: of n products at most explore_share × n, rounded down."
+  description = "Share of an answer, from 0 to 0.5, that may be new products: products that the live version does not know. An answer with n products has at most explore_share × n new ones, rounded down."
   type        = number
   default     = 0.1
 
