@@ -52,7 +52,7 @@ func TestAnswersLeaveOutWhatEventsSayWasBought(t *testing.T) {
 				ago := rapid.IntRange(0, 100).Draw(t, "hours ago")
 				order := activity.Order{At: now.Add(-time.Duration(ago)*time.Hour - 30*time.Minute), Sequence: "7"}
 				if rapid.IntRange(0, 3).Draw(t, "close by") == 0 {
-					ago, order = 49, activity.Order{At: now.Add(-50 * time.Hour),
+					ago, order = 50, activity.Order{At: now.Add(-50 * time.Hour),
 						Sequence: rapid.SampledFrom([]string{"4", "5", "6", "10"}).Draw(t, "sequence"), Sub: int64(n)}
 				}
 				purchases = append(purchases, recommend.Purchase{Customer: string(id), Session: fmt.Sprint("s", n),
