@@ -40,18 +40,20 @@ func (p *Panels) AppendVector(to []float32, i int) []float32 {
 
 func (p *Panels) panel(i int) []lane { return p.data[i*p.dim : (i+1)*p.dim] }
 
-// Products sets out to the inner products of the first count vectors of a panel of queries with the
-// vectors of the panels from ≤ i < to: those of query q with panel i are out[(i-from)·16 + q]. What is
-// in out beyond the count is undefined. It runs in the caller's goroutine.
-func (p *Panels) Products(queries *Panels, query, count, from, to int, out [][PanelRows]float32) {
+// Products sets out to the inner products of some vectors of a panel of queries, those whose bits are set in
+// which, with the vectors of the panels from ≤ i < to: those of query q with panel i are out[(i-from)·16 +
+// q]. What is in out of other queries is undefined. It runs in the caller's goroutine.
+func (p *Panels) Products(queries *Panels, query int, which uint16, from, to int, out [][PanelRows]float32) {
 	a := queries.panel(query)
 	clear(out[:(to-from)*PanelRows])
 	for i := from; i < to; i += 2 {
 		c := out[(i-from)*PanelRows:]
-		for o := 0; o < count; o += 4 {
-			if i+1 < to {
+		for o := 0; o < PanelRows; o += 4 {
+			switch {
+			case which>>o&15 == 0:
+			case i+1 < to:
 				p.kernels.tile2(c[o:], c[PanelRows+o:], a, o, p.panel(i), p.panel(i+1), false)
-			} else {
+			default:
 				p.kernels.tile(c[o:], a, o, p.panel(i), false)
 			}
 		}

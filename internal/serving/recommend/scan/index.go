@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
@@ -23,11 +24,16 @@ type Index struct {
 	codes     []string
 	numbers   map[string]int32 // by code
 	positives []int32
-	stocked   []bool                    // as the version says
-	popular   []int32                   // by popularity, then by code
-	vectors   *ials.Panels              // 16 products a panel
-	lengths   [][ials.PanelRows]float32 // one over the length of each vector; NaN: it has none
-	near      lists
+	stocked   []bool  // as the version says
+	popular   []int32 // by popularity, then by code
+	// The vectors lie by their lengths, the longest first, in blocks. The products of a block are in order.
+	items   []int32                   // the product at each place
+	places  []int32                   // the place of each product
+	vectors *ials.Panels              // 16 places a panel
+	lengths [][ials.PanelRows]float32 // one over the length of the vector at each place; NaN: it has none
+	longest []float64                 // of each block, the length of its longest vector
+	near    lists
+	nearest []atomic.Pointer[nearest] // of each product; nil: nobody has asked yet
 }
 
 // lists are the neighbours of all products, one after the other.
@@ -45,7 +51,7 @@ func (l *lists) of(i int32) []modelversion.Neighbour {
 
 // What an index takes, in bytes, beside the vectors.
 const (
-	itemBytes      = 160 // a code, its place in the map, and the other columns
+	itemBytes      = 320 // a code, its place in the map, its nearest products, and the other columns
 	neighbourBytes = 8
 )
 
@@ -58,7 +64,8 @@ func Bytes(items, dim, neighbours int) int64 {
 // New makes room for the products of a version.
 func New(solver modelversion.Solver, items int) *Index {
 	x := &Index{solver: solver, codes: make([]string, 0, items), numbers: make(map[string]int32, items),
-		positives: make([]int32, 0, items), stocked: make([]bool, 0, items), vectors: ials.NewPanels(items, solver.Dim)}
+		positives: make([]int32, 0, items), stocked: make([]bool, 0, items), vectors: ials.NewPanels(items, solver.Dim),
+		nearest: make([]atomic.Pointer[nearest], items)}
 	x.lengths = make([][ials.PanelRows]float32, x.vectors.Len())
 	for i := range x.lengths {
 		for k := range x.lengths[i] {
@@ -81,10 +88,7 @@ func (x *Index) Add(code string, positives int32, stocked bool, vector []float32
 	}
 	x.codes, x.positives, x.stocked = append(x.codes, code), append(x.positives, positives), append(x.stocked, stocked)
 	x.numbers[code] = int32(i)
-	x.vectors.Set(i, vector)
-	if length := lengthOf(vector); length > 0 {
-		x.lengths[i/ials.PanelRows][i%ials.PanelRows] = float32(1 / length)
-	}
+	x.vectors.Set(i, vector) // until arrange
 	return nil
 }
 
@@ -123,6 +127,7 @@ func (x *Index) Finish() error {
 	for i := range x.popular {
 		x.popular[i] = int32(i)
 	}
+	x.arrange()
 	slices.SortStableFunc(x.popular, func(a, b int32) int { return cmp.Compare(x.positives[b], x.positives[a]) })
 	return nil
 }
@@ -155,10 +160,47 @@ func (x *Index) Lookup(codes []string) map[string]recommend.Item {
 	found := make(map[string]recommend.Item, len(codes))
 	for _, code := range codes {
 		if i, ok := x.numbers[code]; ok {
-			found[code] = recommend.Item{Vector: x.vectors.AppendVector(nil, int(i)), Near: x.near.of(i)}
+			found[code] = recommend.Item{Vector: x.vectors.AppendVector(nil, int(x.places[i])), Near: x.near.of(i)}
 		}
 	}
 	return found
+}
+
+// arrange puts the vectors in their places.
+func (x *Index) arrange() {
+	n := len(x.codes)
+	lengths := make([]float64, n)
+	x.items, x.places = make([]int32, n), make([]int32, n)
+	vector := make([]float32, 0, x.solver.Dim)
+	for i := range x.items {
+		vector = x.vectors.AppendVector(vector[:0], i)
+		x.items[i], lengths[i] = int32(i), lengthOf(vector)
+	}
+	slices.SortStableFunc(x.items, func(a, b int32) int { return cmp.Compare(lengths[b], lengths[a]) })
+	for own := range slices.Chunk(x.items, blockRows) {
+		x.longest = append(x.longest, lengths[own[0]])
+		slices.Sort(own)
+	}
+	for place, item := range x.items {
+		x.places[item] = int32(place)
+		if lengths[item] > 0 {
+			x.lengths[place/ials.PanelRows][place%ials.PanelRows] = float32(1 / lengths[item])
+		}
+	}
+	moved := make([]bool, n)
+	first := make([]float32, 0, x.solver.Dim)
+	for start := range moved {
+		first = x.vectors.AppendVector(first[:0], start)
+		for place := start; !moved[place]; place = int(x.items[place]) {
+			moved[place] = true
+			if from := int(x.items[place]); from == start {
+				x.vectors.Set(place, first)
+			} else {
+				vector = x.vectors.AppendVector(vector[:0], from)
+				x.vectors.Set(place, vector)
+			}
+		}
+	}
 }
 
 func lengthOf(vector []float32) float64 {

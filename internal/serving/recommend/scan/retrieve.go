@@ -15,17 +15,22 @@ import (
 )
 
 // block is how many panels are compared with all queries of a goroutine before the next ones: they
-// stay in the second-level cache up to 512 components.
-const block = 16
+// stay in the second-level cache up to 512 components. They have blockRows places.
+const (
+	block     = 16
+	blockRows = block * ials.PanelRows
+)
 
 // query is a question on its way through the products.
 type query struct {
 	vector []float32
+	length float64                  // of the vector, made longer by what rounding may add to a score; infinite: unknown
 	cosine bool                     // scores are divided by the lengths of the products' vectors
-	added  []modelversion.Neighbour // what is left of it, in ascending order
+	added  []modelversion.Neighbour // what is left of it, by place, in ascending order
 	left   []int32                  // the products to leave out, ascending
 	limit  int
-	floor  float32 // the score that a product must exceed
+	all    bool    // also what cannot be bought
+	floor  float32 // what has a lower score is none of the best
 	best   []scored
 }
 
@@ -41,37 +46,28 @@ type scored struct {
 func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbours []recommend.Neighbours,
 	shown []bool, fresh *NewItems) ([][]recommend.Candidate, [][]recommend.Similar) {
 	queries := make([]*query, 0, len(searches)+len(neighbours))
-	of, near := make([]*query, len(searches)), make([]*query, len(neighbours))
+	of := make([]*query, len(searches))
 	for i := range searches {
 		of[i] = x.search(&searches[i], hidden[i])
 		if searches[i].Vector != nil {
 			queries = append(queries, of[i])
 		}
 	}
+	questions := make([]*question, len(neighbours))
 	for i, n := range neighbours {
-		if near[i] = x.neighbours(n, fresh); near[i] != nil {
-			queries = append(queries, near[i])
+		if questions[i] = x.question(n, fresh); questions[i].query != nil {
+			queries = append(queries, questions[i].query)
 		}
 	}
 	x.scan(queries, shown)
-	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
+	candidates := make([][]recommend.Candidate, len(searches))
 	for i, q := range of {
 		if searches[i].Vector == nil {
 			x.byPopularity(q, shown)
 		}
 		candidates[i] = append(x.candidates(q.best), fresh.search(&searches[i])...)
 	}
-	for i, q := range near {
-		similar[i] = []recommend.Similar{}
-		if q == nil {
-			continue
-		}
-		for _, s := range q.best {
-			similar[i] = append(similar[i], recommend.Similar{Code: x.codes[s.item], Distance: float32(1 - float64(s.score))})
-		}
-		similar[i] = recommend.Nearest(similar[i], fresh.near(neighbours[i].Code, q.vector), q.limit)
-	}
-	return candidates, similar
+	return candidates, x.similar(questions, shown, fresh)
 }
 
 func (x *Index) search(s *recommend.Search, hidden []int32) *query {
@@ -83,43 +79,44 @@ func (x *Index) search(s *recommend.Search, hidden []int32) *query {
 	}
 	left = append(left, hidden...)
 	slices.Sort(left)
-	added := s.Added
-	if !slices.IsSortedFunc(added, byItem) {
-		added = slices.SortedFunc(slices.Values(added), byItem)
-	}
-	for len(added) > 0 && added[0].Item < 0 { // no product
-		added = added[1:]
-	}
-	return &query{vector: s.Vector, added: added, left: left, limit: min(s.Limit, recommend.MaxLimit),
+	q := &query{vector: s.Vector, added: x.placed(s.Added), left: left, limit: min(s.Limit, recommend.MaxLimit),
 		floor: float32(math.Inf(-1))}
+	q.length = lengthOf(s.Vector) * (1 + float64(len(s.Vector))*rounding)
+	return q
+}
+
+// rounding is what each step of a sum may be off by, as a share, with room to spare.
+const rounding = 1.0 / (1 << 22)
+
+// placed is a list with places instead of products, in ascending order.
+func (x *Index) placed(list []modelversion.Neighbour) []modelversion.Neighbour {
+	if len(list) == 0 {
+		return nil
+	}
+	if !slices.IsSortedFunc(list, byItem) {
+		list = slices.SortedFunc(slices.Values(list), byItem)
+	}
+	starts := make([]int32, len(x.longest)+1) // of each block
+	known := list[:0:0]
+	for _, n := range list {
+		if n.Item >= 0 && int(n.Item) < len(x.places) {
+			known = append(known, modelversion.Neighbour{Item: x.places[n.Item], Weight: n.Weight})
+			starts[x.places[n.Item]/blockRows+1]++
+		}
+	}
+	for i := range x.longest {
+		starts[i+1] += starts[i]
+	}
+	placed := make([]modelversion.Neighbour, len(known))
+	for _, n := range known { // those of a block stay in their order
+		at := &starts[n.Item/blockRows]
+		placed[*at] = n
+		*at++
+	}
+	return placed
 }
 
 func byItem(a, b modelversion.Neighbour) int { return cmp.Compare(a.Item, b.Item) }
-
-// neighbours is nil for a product that has no vector.
-func (x *Index) neighbours(n recommend.Neighbours, fresh *NewItems) *query {
-	i, ok := x.numbers[n.Code]
-	if !ok {
-		direction := fresh.direction(n.Code)
-		if direction == nil {
-			return nil
-		}
-		return &query{vector: direction, cosine: true, limit: min(n.Limit, recommend.MaxLimit), floor: float32(math.Inf(-1))}
-	}
-	q := &query{vector: x.vectors.AppendVector(nil, int(i)), cosine: true, left: []int32{i},
-		limit: min(n.Limit, recommend.MaxLimit), floor: float32(math.Inf(-1))}
-	scale := x.lengths[i/ials.PanelRows][i%ials.PanelRows]
-	for c := range q.vector {
-		q.vector[c] *= scale
-	}
-	if weight := float32(x.solver.SimilarWeight); weight > 0 {
-		q.added = slices.Clone(x.near.of(i))
-		for k := range q.added {
-			q.added[k].Weight *= weight
-		}
-	}
-	return q
-}
 
 // scan gives every query its best products. Each goroutine takes some of the queries past all products.
 func (x *Index) scan(queries []*query, shown []bool) {
@@ -140,16 +137,43 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 			vectors.Set(g*ials.PanelRows+i, q.vector)
 		}
 	}
-	scores, masks := make([][ials.PanelRows]float32, block*ials.PanelRows), make([]uint16, block)
-	for from := 0; from < x.vectors.Len(); from += block {
+	scores, masks := make([][ials.PanelRows]float32, blockRows), make([]uint16, block)
+	for b, longest := range x.longest {
+		from := b * block
 		to := min(from+block, x.vectors.Len())
 		for g, group := range groups {
-			x.vectors.Products(vectors, g, len(group), from, to, scores)
+			var which uint16
 			for i, q := range group {
-				x.take(q, from, scores[i:], masks[:to-from], shown)
+				if q.mayHave(longest, int32(to*ials.PanelRows)) {
+					which |= 1 << i
+				}
+			}
+			if which == 0 {
+				continue
+			}
+			x.vectors.Products(vectors, g, which, from, to, scores)
+			for i, q := range group {
+				if which>>i&1 == 1 {
+					x.take(q, from, scores[i:], masks[:to-from], shown)
+				}
 			}
 		}
 	}
+}
+
+// mayHave says whether one of the best products may be in the block that ends before a place, and whose longest
+// vector is so long: an inner product is not larger than the product of the lengths. If not, it goes on to the
+// next block.
+func (q *query) mayHave(longest float64, end int32) bool {
+	most, n := float32(0), 0
+	for ; n < len(q.added) && q.added[n].Item < end; n++ {
+		most = max(most, q.added[n].Weight)
+	}
+	if bound := q.length*longest + float64(most)*(1+2*rounding); !(bound < float64(q.floor)) {
+		return true
+	}
+	q.added = q.added[n:]
+	return false
 }
 
 // take looks at a query's scores of the panels from on: the first one is scores[0], the next ones follow
@@ -159,7 +183,7 @@ func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks
 	if q.cosine {
 		scale = x.lengths[from : from+len(masks)]
 	}
-	x.vectors.Above(masks, scores, scale, q.floor)
+	x.vectors.Above(masks, scores, scale, math.Nextafter32(q.floor, float32(math.Inf(-1))))
 	first := int32(from * ials.PanelRows)
 	for ; len(q.added) > 0 && q.added[0].Item < first+int32(len(masks)*ials.PanelRows); q.added = q.added[1:] {
 		panel, row := (q.added[0].Item-first)/ials.PanelRows, (q.added[0].Item-first)%ials.PanelRows
@@ -169,22 +193,26 @@ func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks
 	for panel, mask := range masks {
 		for ; mask != 0; mask &= mask - 1 {
 			row := bits.TrailingZeros16(mask)
-			if score := scores[panel*ials.PanelRows][row]; score > q.floor {
-				q.keep(first+int32(panel*ials.PanelRows+row), score, shown)
+			place := int(first) + panel*ials.PanelRows + row
+			if score := scores[panel*ials.PanelRows][row]; score >= q.floor && place < len(x.items) {
+				q.keep(x.items[place], score, shown)
 			}
 		}
 	}
 }
 
-// keep puts a product into the list of the best ones, after its equals, if it may be there.
+// keep puts a product into the list of the best ones, if it may be there: equals are in the order of their
+// codes.
 func (q *query) keep(item int32, score float32, shown []bool) {
-	if int(item) >= len(shown) || !shown[item] {
+	at := sort.Search(len(q.best), func(i int) bool {
+		return q.best[i].score < score || q.best[i].score == score && q.best[i].item > item
+	})
+	if at == q.limit || !shown[item] && !q.all {
 		return
 	}
 	if _, leave := slices.BinarySearch(q.left, item); leave {
 		return
 	}
-	at := sort.Search(len(q.best), func(i int) bool { return q.best[i].score < score })
 	if len(q.best) == q.limit {
 		q.best = q.best[:q.limit-1]
 	}
@@ -211,7 +239,7 @@ func (x *Index) candidates(best []scored) []recommend.Candidate {
 	room := make([]float32, 0, len(best)*x.solver.Dim)
 	for i, s := range best {
 		start := len(room)
-		room = x.vectors.AppendVector(room, int(s.item))
+		room = x.vectors.AppendVector(room, int(x.places[s.item]))
 		found[i] = recommend.Candidate{Item: s.item, Code: x.codes[s.item], Score: s.score,
 			Vector: room[start:len(room):len(room)]}
 	}

@@ -36,14 +36,16 @@ func mustIndex(t interface{ Fatal(...any) }, v *modelversion.Version) *Index {
 	return x
 }
 
-// randomVersion has vectors of whole numbers, so that many products are equal to others, or any ones.
+// randomVersion has vectors of whole numbers, so that many products are equal to others, or any ones, of very
+// different lengths.
 func randomVersion(rng *rand.Rand, items, dim int, whole, near bool) *modelversion.Version {
 	v := &modelversion.Version{ID: "m1", Solver: modelversion.Solver{Dim: dim, Items: items}}
 	for i := range items {
 		it := modelversion.Item{Code: fmt.Sprintf("S%06d", i), Positives: rng.Int32N(9),
 			QuantityInStock: int16(rng.IntN(4)), Vector: make([]float32, dim)}
+		length := rng.Float64() / 4
 		for c := range it.Vector {
-			if it.Vector[c] = float32(rng.NormFloat64() / 4); whole {
+			if it.Vector[c] = float32(rng.NormFloat64() * length); whole {
 				it.Vector[c] = float32(rng.IntN(3) - 1)
 			}
 		}
@@ -61,7 +63,7 @@ func TestSameAnswers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		v := randomVersion(rng, rapid.IntRange(1, 400).Draw(t, "items"), rapid.IntRange(1, 40).Draw(t, "components"),
+		v := randomVersion(rng, rapid.IntRange(1, 1500).Draw(t, "items"), rapid.IntRange(1, 40).Draw(t, "components"),
 			rapid.Bool().Draw(t, "whole"), rapid.Bool().Draw(t, "near"))
 		state := map[string]bool{"strange": true}
 		var searches, plain []recommend.Search
@@ -96,6 +98,7 @@ func TestSameAnswers(t *testing.T) {
 		neighbours = append(neighbours, recommend.Neighbours{Code: "strange", Limit: 3})
 		index, store := mustIndex(t, v), memory.NewStore(memory.New(v))
 		store.SetState(state)
+		index.Retrieve(nil, nil, neighbours, index.Shown(nil), nil) // what it keeps holds for any state
 		candidates, similar := index.Retrieve(searches, hidden, neighbours, index.Shown(state), nil)
 		wantCandidates, wantSimilar, err := store.Retrieve(t.Context(), &recommend.Model{Version: v.ID}, plain, neighbours)
 		if err != nil {
