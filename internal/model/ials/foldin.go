@@ -82,13 +82,19 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	vectors, parts, s := take(k*d), take(k*d), take(k*k)
 	q := &Query{dim: d, parts: parts, vector: make([]float32, d)}
 	for i, o := range obs {
-		v, part, root := vectors[i*d:(i+1)*d], parts[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
+		v, root := vectors[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
 		for j, x := range o.Vector {
 			v[j] = root * float64(x)
 		}
-		for j := range part {
-			part[j] = f.dot(inverse[j*d:(j+1)*d], v)
+	}
+	for j := range d { // the inverse is read once: it is larger than the first-level cache
+		row := inverse[j*d : (j+1)*d]
+		for i := range k {
+			parts[i*d+j] = f.dot(row, vectors[i*d:(i+1)*d])
 		}
+	}
+	for i := range k {
+		part := parts[i*d : (i+1)*d]
 		for j := range i + 1 {
 			s[i*k+j] = f.dot(part, vectors[j*d:(j+1)*d])
 		}

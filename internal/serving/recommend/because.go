@@ -36,19 +36,27 @@ func weightOf(list []modelversion.Neighbour, item int32) float32 {
 
 // add sums lists up, each times its weight, in ascending order of the items.
 func add(lists [][]modelversion.Neighbour, weights []float32) []modelversion.Neighbour {
-	sum := map[int32]float32{}
+	var sum, room []modelversion.Neighbour
 	for i, list := range lists {
-		if weights[i] == 0 {
-			continue
-		}
-		for _, n := range list {
-			sum[n.Item] += weights[i] * n.Weight
+		if weights[i] != 0 {
+			sum, room = merge(room[:0], sum, list, weights[i]), sum
 		}
 	}
-	all := make([]modelversion.Neighbour, 0, len(sum))
-	for item, weight := range sum {
-		all = append(all, modelversion.Neighbour{Item: item, Weight: weight})
+	return sum
+}
+
+// merge appends a list, and another one times its weight.
+func merge(to, list, other []modelversion.Neighbour, weight float32) []modelversion.Neighbour {
+	for _, n := range other {
+		for len(list) > 0 && list[0].Item < n.Item {
+			to, list = append(to, list[0]), list[1:]
+		}
+		sum := modelversion.Neighbour{Item: n.Item}
+		if len(list) > 0 && list[0].Item == n.Item {
+			sum, list = list[0], list[1:]
+		}
+		sum.Weight += weight * n.Weight
+		to = append(to, sum)
 	}
-	slices.SortFunc(all, func(a, b modelversion.Neighbour) int { return cmp.Compare(a.Item, b.Item) })
-	return all
+	return append(to, list...)
 }
