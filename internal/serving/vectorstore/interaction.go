@@ -137,7 +137,7 @@ func (m *model) queueBought(batch *pgx.Batch, customers []string, found map[stri
 		var place []byte
 		_, err := pgx.ForEachRow(rows, []any{&customer, &b.Product, &place, &b.Repeat}, func() error {
 			b.Order = activity.Order{}
-			if err := json.Unmarshal(place, &b.Order); err != nil {
+			if err := b.Order.UnmarshalJSON(place); err != nil {
 				return err
 			}
 			found[customer] = append(found[customer], b)

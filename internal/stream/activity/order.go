@@ -1,10 +1,10 @@
 package activity
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -44,20 +44,25 @@ func (o Order) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{o.At.UnixMicro(), json.Number(cmp.Or(o.Sequence, "0")), o.Sub})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads what MarshalJSON wrote. Serving reads one for each purchase of a customer, so it does
+// without a decoder.
 func (o *Order) UnmarshalJSON(data []byte) error {
-	var parts []json.Number
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := dec.Decode(&parts); err != nil || len(parts) != 3 {
+	list, opens := strings.CutPrefix(string(data), "[")
+	list, closes := strings.CutSuffix(list, "]")
+	parts := strings.Split(list, ",")
+	if !opens || !closes || len(parts) != 3 {
 		return fmt.Errorf("%.100q is not a position in the order of writes", data)
 	}
-	micros, err := parts[0].Int64()
+	micros, err := strconv.ParseInt(strings.TrimSpace(parts[0]), 10, 64)
 	if err != nil {
 		return fmt.Errorf("read the time of an order: %w", err)
 	}
-	o.At, o.Sequence = time.UnixMicro(micros).UTC(), strings.TrimLeft(parts[1].String(), "0")
-	if o.Sub, err = parts[2].Int64(); err != nil {
+	sequence := strings.TrimSpace(parts[1])
+	if sequence == "" || strings.Trim(sequence, "0123456789") != "" {
+		return fmt.Errorf("%.100q is no sequence number of an order", sequence)
+	}
+	o.At, o.Sequence = time.UnixMicro(micros).UTC(), strings.TrimLeft(sequence, "0")
+	if o.Sub, err = strconv.ParseInt(strings.TrimSpace(parts[2]), 10, 64); err != nil {
 		return fmt.Errorf("read the number of an order: %w", err)
 	}
 	return nil
