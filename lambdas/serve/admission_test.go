@@ -94,13 +94,13 @@ func TestAStuckDatabaseTurnsRequestsAway(t *testing.T) {
 	now := time.Unix(0, 0)
 	q := newQueue(2, 5*time.Second, func() time.Time { return now })
 	for range 2 {
-		if _, err := q.enter(t.Context()); err != nil {
+		if _, err := q.enter(t.Context(), newPlace(nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	now = now.Add(4 * time.Second)
 	var busy *busyError
-	if _, err := q.enter(t.Context()); !errors.As(err, &busy) || busy.wait <= 0 {
+	if _, err := q.enter(t.Context(), newPlace(nil)); !errors.As(err, &busy) || busy.wait <= 0 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -114,10 +114,10 @@ func TestQueueKeepsItsSlots(t *testing.T) {
 		q := newQueue(slots, time.Hour, time.Now)
 		type entry struct {
 			cancel context.CancelFunc
-			begun  chan func()
+			begun  chan func(int)
 		}
 		var waiting []entry
-		var working []func()
+		var working []func(int)
 		settle := func() { // those whose turn it is begin
 			for len(waiting) > 0 && len(working) < slots {
 				leave := <-waiting[0].begun
@@ -129,12 +129,12 @@ func TestQueueKeepsItsSlots(t *testing.T) {
 			case step <= 1:
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				e := entry{cancel, make(chan func(), 1)}
+				e := entry{cancel, make(chan func(int), 1)}
 				q.mu.Lock()
 				before := len(q.waiting)
 				q.mu.Unlock()
 				go func() {
-					leave, err := q.enter(ctx)
+					leave, err := q.enter(ctx, newPlace(nil))
 					if err == nil {
 						e.begun <- leave
 					} else {
@@ -146,7 +146,7 @@ func TestQueueKeepsItsSlots(t *testing.T) {
 					until(q, func() bool { return len(q.waiting) == before+1 })
 				}
 			case step == 2 && len(working) > 0:
-				working[0]()
+				working[0](1)
 				working = working[1:]
 			case step == 3 && len(waiting) > 0:
 				i := rapid.IntRange(0, len(waiting)-1).Draw(t, "gone")
