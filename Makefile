@@ -130,6 +130,10 @@ bench-retrieve: build ## Searching embeddings: exact scan and index, single and 
 bench-stream: build ## λ recommend, compared with an empty function and a bare pgx loop; memory and database at 41,000 products (5 minutes)
 	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
 
+.PHONY: bench-serve
+bench-serve: build ## serve over HTTP under open load, beside Serenade and gorse; ARGS="--serenade FOLDER --gorse FILE" (5 minutes)
+	@$(WITH_STACK) go run ./benchmarks/serve $(ARGS)
+
 .PHONY: bench-train
 bench-train: build ## Training, compared with C++/Eigen and implicit; ARGS=reach or grow (needs g++, libeigen3-dev, python3)
 	@mkdir -p $(STATE)/bench/train
@@ -152,7 +156,7 @@ build: ## Compile every program into the folder bin of the state folder
 	@go run ./localstack claim
 	@mkdir -p $(BIN)
 	@go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
-	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train # vector kernels on amd64; elsewhere the same program
+	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train ./lambdas/serve # vector kernels on amd64; elsewhere the same programs
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Run format, vet, lint, unit and integration tests; starts the servers it needs

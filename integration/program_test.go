@@ -56,7 +56,7 @@ func mustCompile(t *testing.T, names ...string) string {
 		case name == "train":
 			withKernels = append(withKernels, "kindred/jobs/train")
 		case name == "serve":
-			packages = append(packages, "kindred/lambdas/serve")
+			withKernels = append(withKernels, "kindred/lambdas/serve")
 		default:
 			packages = append(packages, "kindred/jobs/"+name)
 		}

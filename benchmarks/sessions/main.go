@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 
+	"kindred/benchmarks/serenade"
 	"kindred/internal/job/train"
 	"kindred/internal/model/nextitem"
 	"kindred/internal/platform/program"
@@ -46,7 +47,7 @@ type result struct {
 	Serenade nextitem.Figures `json:"serenade"`
 	// Unseen are Serenade's figures over items that were not clicked before in their session.
 	Unseen  nextitem.Figures    `json:"serenade_unseen"`
-	Options options             `json:"serenade_options"`
+	Options serenade.Options    `json:"serenade_options"`
 	Kindred nextitem.Figures    `json:"kindred"`
 	Ratio   *train.SessionRatio `json:"kindred_ratio"`
 	VMIS    nextitem.Figures    `json:"vmis"`
@@ -133,16 +134,16 @@ func (c *command) compare(ctx context.Context, p part) (r result, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	s := &serenade{programs: c.Serenade, folder: folder}
-	if err := s.tune(ctx, p, c.Iterations); err != nil {
+	s := &serenade.Serenade{Programs: c.Serenade, Folder: folder}
+	if err := tune(ctx, s, p, c.Iterations); err != nil {
 		return r, err
 	}
-	answers, lists, err := s.measure(ctx, p.test)
+	answers, lists, err := measure(ctx, s, p.test)
 	if err != nil {
 		return r, err
 	}
 	r.Serenade, r.Unseen, r.Options = nextitem.NewFigures(answers), nextitem.NewFigures(nextitem.Unseen(answers)),
-		s.options
+		s.Options
 	vmis := nextitem.VMIS(p.train, nextitem.VMISOptions{Sessions: r.Options.Sessions, Neighbours: r.Options.Neighbours,
 		Clicks: r.Options.Clicks, IDF: r.Options.IDF > 0})
 	own, err := nextitem.Measure(ctx, p.test, c.Threads, vmis)
