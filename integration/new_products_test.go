@@ -71,13 +71,13 @@ func (n newcomers) seen(t *testing.T, code string) map[string][3]bool {
 	all := map[string][3]bool{}
 	for name, r := range n.paths() {
 		var is [3]bool
-		similar, _, err := r.Similar(t.Context(), code, 5)
-		is[0] = err == nil && len(similar.SimilarItems) == 5
-		near, _, err := r.Similar(t.Context(), "L2_07", 50)
+		similar, err := r.Similar(t.Context(), code, 5)
+		is[0] = err == nil && len(similar.Items.SimilarItems) == 5
+		near, err := r.Similar(t.Context(), "L2_07", 50)
 		if err != nil {
 			t.Fatal(err)
 		}
-		is[1] = slices.ContainsFunc(near.SimilarItems, func(s activity.SimilarItem) bool { return s.ID == code })
+		is[1] = slices.ContainsFunc(near.Items.SimilarItems, func(s activity.SimilarItem) bool { return s.ID == code })
 		answers, err := r.Batch(t.Context(), []*activity.Event{{SessionID: "A",
 			BrowseHistory: []activity.Browse{{ProductCode: "L2_07"}}}})
 		if err != nil {

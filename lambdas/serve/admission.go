@@ -70,10 +70,10 @@ func (a admitted) together(ctx context.Context, places []*place) {
 }
 
 // Similar is the recommender's. Errors: *busyError.
-func (a admitted) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
+func (a admitted) Similar(ctx context.Context, code string, limit int) (recommend.SimilarAnswer, error) {
 	leave, err := a.queue.enter(ctx, newPlace(nil))
 	if err != nil {
-		return nil, "", err
+		return recommend.SimilarAnswer{}, err
 	}
 	defer leave(1)
 	return a.recommender.Similar(ctx, code, limit)

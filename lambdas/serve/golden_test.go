@@ -17,12 +17,12 @@ import (
 )
 
 // fixed answers every question with the same figures, so that no arithmetic is in the golden files.
-type fixed struct{}
+type fixed struct{ stale bool }
 
-func (fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.Answer, error) {
+func (f fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.Answer, error) {
 	answers := make([]recommend.Answer, len(events))
 	for i, e := range events {
-		answers[i] = recommend.Answer{ModelVersion: "m0123456789abcde", Source: activity.SourceCustomer,
+		answers[i] = recommend.Answer{ModelVersion: "m0123456789abcde", Source: activity.SourceCustomer, Stale: f.stale,
 			Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}}}
 		if len(e.BrowseHistory) > 0 {
 			answers[i].Source = activity.SourceSession
@@ -32,12 +32,12 @@ func (fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.Ans
 	return answers, nil
 }
 
-func (fixed) Similar(_ context.Context, code string, _ int) (*activity.SimilarItems, string, error) {
+func (f fixed) Similar(_ context.Context, code string, _ int) (recommend.SimilarAnswer, error) {
 	if code != "S18_1749" {
-		return nil, "", recommend.ErrUnknownProduct
+		return recommend.SimilarAnswer{}, recommend.ErrUnknownProduct
 	}
-	return &activity.SimilarItems{ProductCode: code,
-		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, "m0123456789abcde", nil
+	return recommend.SimilarAnswer{Items: &activity.SimilarItems{ProductCode: code,
+		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, ModelVersion: "m0123456789abcde", Stale: f.stale}, nil
 }
 
 func (fixed) Check(context.Context) (recommend.Traffic, error) {
@@ -50,12 +50,15 @@ func (fixed) Check(context.Context) (recommend.Traffic, error) {
 func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	handler := newHandler(fixed{}, fixed{}, activity.Shops{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
+	handler := func(f fixed) http.Handler {
+		return newHandler(f, f, activity.Shops{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
+	}
 	event := `{"event_id":"e-1","session_id":"s-1","browse_history":[{"product_code":"S18_1749","quantity":1,"in_shopping_cart":false}]}`
 	for name, call := range map[string]struct {
 		method, path, body string
 		status             int
 	}{
+		"stale.json":    {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
 		"customer.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
 		"session.json":  {http.MethodPost, "/recommendations", event, http.StatusOK},
 		"similar.json":  {http.MethodGet, "/products/S18_1749/similar?limit=1", "", http.StatusOK},
@@ -66,7 +69,7 @@ func TestGoldenAnswers(t *testing.T) {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), call.method, call.path, strings.NewReader(call.body))
 		r.Header.Set("Content-Type", "application/json")
-		handler.ServeHTTP(w, r)
+		handler(fixed{stale: name == "stale.json"}).ServeHTTP(w, r)
 		if w.Code != call.status {
 			t.Errorf("%s %s answers %d, want %d", call.method, call.path, w.Code, call.status)
 		}

@@ -38,7 +38,7 @@ const (
 // recommender decides; package recommend documents the methods.
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
-	Similar(ctx context.Context, code string, limit int) (similar *activity.SimilarItems, version string, err error)
+	Similar(ctx context.Context, code string, limit int) (recommend.SimilarAnswer, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
@@ -131,6 +131,7 @@ type customerAnswer struct {
 	ModelVersion     string                     `json:"model_version"`
 	Source           activity.Source            `json:"source"`
 	UnknownCustomer  bool                       `json:"unknown_customer,omitempty"`
+	Stale            bool                       `json:"stale,omitempty"` // the vector database is down
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
 }
 
@@ -146,7 +147,7 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := answers[0]
-	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Items})
+	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale, a.Items})
 }
 
 // numberOr is the id as a number if it is one that every reader of JSON holds, else as a string. A
@@ -229,6 +230,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // similarAnswer is the body of a product's neighbours.
 type similarAnswer struct {
 	ModelVersion string `json:"model_version"`
+	Stale        bool   `json:"stale,omitempty"` // see customerAnswer
 	activity.SimilarItems
 }
 
@@ -242,7 +244,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
-	similar, version, err := s.recommender.Similar(r.Context(), r.PathValue("code"), limit)
+	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), limit)
 	var refused *recommend.RefusedError
 	if errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused) {
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")
@@ -252,7 +254,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	s.write(w, r, similarAnswer{version, *similar})
+	s.write(w, r, similarAnswer{similar.ModelVersion, similar.Stale, *similar.Items})
 }
 
 // healthAnswer names the versions that answer now.

@@ -24,6 +24,7 @@ type command struct {
 	Shop      envconfig.OnlyShop `embed:""`
 	Memory    envconfig.Memory   `embed:""`
 	Explore   envconfig.Explore  `embed:""`
+	Stale     envconfig.Stale    `embed:""`
 	Listen    string             `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
 	AllowHost []string           `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
 }
@@ -34,7 +35,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: PGVECTOR_DSN is not set: it names the vector database", program.ErrConfig)
 	}
 	log := slog.New(slog.NewJSONHandler(out.Stderr, nil))
-	handler, closeStore, err := build(ctx, answering{c.PGVector, c.Shop, c.Memory, c.Explore}, log)
+	handler, closeStore, err := build(ctx, answering{c.PGVector, c.Shop, c.Memory, c.Explore, c.Stale}, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}

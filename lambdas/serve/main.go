@@ -33,6 +33,7 @@ type answering struct {
 	Shop     envconfig.OnlyShop
 	Memory   envconfig.Memory
 	Explore  envconfig.Explore
+	Stale    envconfig.Stale
 }
 
 // function serves the function URL until Lambda ends the process.

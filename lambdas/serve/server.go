@@ -44,6 +44,7 @@ func build(ctx context.Context, cfg answering, log *slog.Logger) (http.Handler, 
 		return nil, nil, err
 	}
 	if memory != nil {
+		memory.AnswerStale(cfg.Stale.Age)
 		ctx, cancel := context.WithCancel(ctx)
 		var loading sync.WaitGroup
 		loading.Go(func() { memory.Run(ctx) })

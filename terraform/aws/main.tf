@@ -235,7 +235,7 @@ module "serve" {
   alias            = "live"
   function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
   callers          = var.serve_callers
-  environment      = local.functions_environment
+  environment      = merge(local.functions_environment, { STALE_AGE = var.stale_age })
 }
 
 module "verify" {

@@ -246,6 +246,17 @@ variable "explore_share" {
   }
 }
 
+variable "stale_age" {
+  description = "How long serve goes on answering from memory while the vector database is down, as a duration like 10m. 0s: it does not."
+  type        = string
+  default     = "10m"
+
+  validation {
+    condition     = can(regex("^[0-9]+(s|m|h)$", var.stale_age))
+    error_message = "stale_age must be a whole number with s, m or h, like 10m."
+  }
+}
+
 variable "reader_user" {
   description = "PostgreSQL role as which serve logs in. It has rds_iam and only reads."
   type        = string

@@ -7,6 +7,7 @@ package inmemory
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -58,7 +59,8 @@ type Store struct {
 	refused map[string]bool    // of these, the ones that do not fit
 	next    *turn              // the question that callers wait for which come now; nil: none
 	lost    bool               // what was held was let go, because its state could not be read
-	since   vectorstore.Since  // how far the state of products was read, while anything is held
+	stale   stale
+	since   vectorstore.Since // how far the state of products was read, while anything is held
 }
 
 // held is a version in memory.
@@ -88,7 +90,8 @@ type turn struct {
 
 // Traffic returns the versions that answer. While anything is held, it also reads what has changed in
 // the state of products; if that fails while the rest can be read, nothing is held any more, and the
-// database answers. Callers that come together share a question.
+// database answers. Callers that come together share a question. With AnswerStale, the last reading
+// answers while the database is down.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	s.mu.Lock()
 	if len(s.held) == 0 {
@@ -101,20 +104,35 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 		}
 		return traffic, err
 	}
-	t := s.next
-	if t == nil {
+	old, hasOld := s.old()
+	down, t := s.stale.down && hasOld, s.next
+	if t == nil && (!down || s.loader.now().Sub(s.stale.probed) >= probePause) {
 		t = &turn{done: make(chan struct{})}
-		s.next = t
+		s.next, s.stale.probed = t, s.loader.now()
 		go s.read(context.WithoutCancel(ctx), t)
 	}
 	s.mu.Unlock()
+	if down {
+		return old, nil
+	}
+	var late <-chan time.Time
+	if hasOld {
+		late = time.After(staleWait)
+	}
 	select {
 	case <-t.done:
-		return t.traffic, t.err
+		if t.err != nil {
+			return s.instead(ctx, t.err)
+		}
+		return t.traffic, nil
+	case <-late:
+		return s.instead(ctx, errLate)
 	case <-ctx.Done():
 		return recommend.Traffic{}, ctx.Err()
 	}
 }
+
+var errLate = errors.New("it does not answer in time")
 
 // read takes a turn when the one before has ended.
 func (s *Store) read(ctx context.Context, t *turn) {
@@ -133,6 +151,7 @@ func (s *Store) read(ctx context.Context, t *turn) {
 			defer s.mu.Unlock()
 			s.apply(changes)
 			s.note(t.traffic)
+			s.remember(t.traffic)
 			return
 		}
 	}
@@ -241,11 +260,16 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 		return recommend.Lookup{}, err
 	}
 	found := recommend.Lookup{}
-	if len(customers) > 0 {
+	switch {
+	case len(customers) == 0:
+	case s.isDown():
+		found = s.customersOf(m.Version, customers)
+	default:
 		var err error
 		if found, err = s.database.Lookup(ctx, m, nil, customers); err != nil {
 			return found, err
 		}
+		s.noteCustomers(m.Version, customers, found)
 	}
 	found.Items = h.index.Lookup(codes)
 	h.fresh.Lookup(codes, found.Items)
@@ -286,11 +310,16 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		}
 	}
 	var rated map[string][]vectorstore.Rated
-	if len(customers) > 0 {
+	switch {
+	case len(customers) == 0:
+	case s.isDown():
+		rated = s.ratedOf(m.Version, customers)
+	default:
 		var err error
 		if rated, err = s.database.Rated(ctx, m, customers); err != nil {
 			return nil, nil, err
 		}
+		s.noteRated(m.Version, customers, rated)
 	}
 	hidden := make([][]int32, len(searches))
 	for i := range searches {

@@ -23,6 +23,8 @@ type Traffic struct {
 	// CanaryFault says why the canary cannot answer; of Canary, only its Version is set then. Its
 	// sessions are answered from Live.
 	CanaryFault error
+	// Stale says that this is what was last known, because the store does not know it now.
+	Stale bool
 }
 
 // Of returns the version that answers the event. It depends on the session alone. So a visitor sees

@@ -50,6 +50,7 @@ type Answer struct {
 	// model does not know.
 	UnknownProducts int
 	UnknownCustomer bool
+	Stale           bool // from what was last known of versions, products and customers
 	CanaryFailed    bool // the canary was to answer and could not: this is the live version's answer
 }
 
@@ -62,7 +63,7 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 		RecommendedItems: a.Items,
 		SimilarItems:     a.Similar,
 		Recommendation: activity.Recommendation{
-			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer,
+			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer, Stale: a.Stale,
 			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
 			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Position: p,
 		},
@@ -104,6 +105,7 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 		}
 		answered, err := r.answer(ctx, model, part)
 		for n, a := range answered {
+			a.Stale = traffic.Stale
 			answers[indexes[n]] = a
 		}
 		return err
@@ -211,29 +213,36 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	return nil
 }
 
+// SimilarAnswer is what is similar to a product.
+type SimilarAnswer struct {
+	Items        *activity.SimilarItems
+	ModelVersion string
+	Stale        bool // as in Answer
+}
+
 // Similar returns the products nearest to one, at most limit, and the version that found them.
 // Errors: ErrUnknownProduct when the live model does not know the product.
-func (r *Recommender) Similar(ctx context.Context, code string, limit int) (*activity.SimilarItems, string, error) {
+func (r *Recommender) Similar(ctx context.Context, code string, limit int) (a SimilarAnswer, err error) {
 	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
-		return nil, "", ErrUnknownProduct
+		return a, ErrUnknownProduct
 	}
 	traffic, err := r.Traffic(ctx)
 	if err != nil {
-		return nil, "", err
+		return a, err
 	}
 	model := traffic.Live
 	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
 	if err != nil {
-		return nil, "", fmt.Errorf("look up product: %w", err)
+		return a, fmt.Errorf("look up product: %w", err)
 	}
 	if _, ok := found.Items[code]; !ok {
-		return nil, "", ErrUnknownProduct
+		return a, ErrUnknownProduct
 	}
 	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{{Code: code, Limit: limit}})
 	if err != nil {
-		return nil, "", fmt.Errorf("retrieve similar products: %w", err)
+		return a, fmt.Errorf("retrieve similar products: %w", err)
 	}
-	return similarOf(code, similar[0]), model.Version, nil
+	return SimilarAnswer{similarOf(code, similar[0]), model.Version, traffic.Stale}, nil
 }
 
 // Traffic returns the model versions that answer now.

@@ -401,11 +401,11 @@ func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 func TestSimilar(t *testing.T) {
 	t.Parallel()
 	r := recommend.New(recommendtest.NewStore(recommendtest.Version("m1")))
-	similar, version, err := r.Similar(t.Context(), "L2_00", 3)
-	if err != nil || version != "m1" || similar.ProductCode != "L2_00" || len(similar.SimilarItems) != 3 {
-		t.Fatalf("got %+v of %s: %v", similar, version, err)
+	a, err := r.Similar(t.Context(), "L2_00", 3)
+	if err != nil || a.ModelVersion != "m1" || a.Items.ProductCode != "L2_00" || len(a.Items.SimilarItems) != 3 || a.Stale {
+		t.Fatalf("got %+v: %v", a, err)
 	}
-	if _, _, err := r.Similar(t.Context(), "nothing", 3); !errors.Is(err, recommend.ErrUnknownProduct) {
+	if _, err := r.Similar(t.Context(), "nothing", 3); !errors.Is(err, recommend.ErrUnknownProduct) {
 		t.Errorf("unknown product: %v", err)
 	}
 }

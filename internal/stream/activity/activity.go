@@ -102,9 +102,11 @@ type Recommendation struct {
 	LatencyMS    float64   `json:"latency_ms"` // from the record's arrival on the stream to GeneratedAt
 	// How many of the session's products, of those that were looked up, and whether its customer the
 	// model does not know: many of them are a sign that events name other ids than the shop's tables.
-	UnknownProducts int      `json:"unknown_products,omitzero"`
-	UnknownCustomer bool     `json:"unknown_customer,omitzero"`
-	Position        Position `json:"position"`
+	UnknownProducts int  `json:"unknown_products,omitzero"`
+	UnknownCustomer bool `json:"unknown_customer,omitzero"`
+	// Stale says that the vector database was down, and what was last known of it answered.
+	Stale    bool     `json:"stale,omitzero"`
+	Position Position `json:"position"`
 }
 
 // Record is the recommendation record that goes to S3, one JSON object a line: the event as it

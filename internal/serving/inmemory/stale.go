@@ -1,0 +1,175 @@
+package inmemory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+)
+
+const (
+	// staleWait is how long a question waits for a database that answered the one before. Within it, an
+	// answer still reaches its page in time.
+	staleWait = time.Second
+	// probePause is between two tries while the database is down: the questions meanwhile do not wait.
+	probePause = time.Second
+	// knownCustomers is how many customers are remembered, at least: those asked for last, about 4 KB each.
+	knownCustomers = 2000
+)
+
+// stale is what is remembered of the database for the time when it is down. A zero age remembers
+// nothing. The store's mutex guards it.
+type stale struct {
+	age       time.Duration
+	traffic   recommend.Traffic
+	at        time.Time // when it was read
+	down      bool      // the last reading failed, or took too long
+	probed    time.Time // when the last reading began
+	recent    map[customerOf]*customer
+	lessSoon  map[customerOf]*customer // those before
+	announced bool // the outage was logged
+}
+
+// customerOf is a customer in a version.
+type customerOf struct{ version, id string }
+
+// customer is what the database said of one; found is nil where the version does not know them.
+type customer struct {
+	found  *recommend.Customer
+	bought []recommend.Bought
+	rated  []vectorstore.Rated
+}
+
+// AnswerStale lets the memory answer while the database is down, for so long after the last reading of the
+// versions that answer and of the state of products. Call it before the first question.
+func (s *Store) AnswerStale(age time.Duration) {
+	s.stale = stale{age: age, recent: map[customerOf]*customer{}}
+}
+
+// remember notes a reading. The caller holds the lock.
+func (s *Store) remember(traffic recommend.Traffic) {
+	s.stale.traffic, s.stale.at, s.stale.down = traffic, s.loader.now(), false
+	if s.stale.announced {
+		s.stale.announced = false
+		s.loader.log.Info("the vector database answers again")
+	}
+}
+
+// outage says whether an error may be of a database that is down, and not of what it says.
+func outage(err error) bool {
+	var refused *recommend.RefusedError
+	return !errors.Is(err, vectorstore.ErrNoLiveVersion) && !errors.Is(err, vectorstore.ErrNotMigrated) &&
+		!errors.Is(err, vectorstore.ErrOtherShop) && !errors.As(err, &refused)
+}
+
+// old is what was read last, if it may still answer: the live version must be in memory. A canary that is
+// not leaves its sessions to the live version. The caller holds the lock.
+func (s *Store) old() (traffic recommend.Traffic, ok bool) {
+	traffic = s.stale.traffic
+	if s.stale.age == 0 || traffic.Live == nil || s.held[traffic.Live.Version] == nil ||
+		s.loader.now().Sub(s.stale.at) > s.stale.age {
+		return recommend.Traffic{}, false
+	}
+	traffic.Stale = true
+	if traffic.Canary != nil && s.held[traffic.Canary.Version] == nil {
+		traffic.Canary, traffic.Share, traffic.CanaryFault = nil, 0, nil
+	}
+	return traffic, true
+}
+
+// instead is what answers in place of a reading that failed, or takes too long.
+func (s *Store) instead(ctx context.Context, err error) (recommend.Traffic, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	traffic, ok := s.old()
+	if !ok || !outage(err) {
+		return recommend.Traffic{}, err
+	}
+	s.stale.down = true
+	if !s.stale.announced {
+		s.stale.announced = true
+		s.loader.log.LogAttrs(ctx, slog.LevelWarn, "the vector database is down: the memory gives stale answers",
+			slog.String(logkey.Error, err.Error()))
+	}
+	return traffic, nil
+}
+
+// isDown says whether to do without the database.
+func (s *Store) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stale.down
+}
+
+// of is what is remembered of a customer, to read or to change; nil: nothing is to be remembered. The caller
+// holds the lock.
+func (s *stale) of(version, id string) *customer {
+	key := customerOf{version, id}
+	known := s.recent[key]
+	if known != nil || s.age == 0 {
+		return known
+	}
+	if known = s.lessSoon[key]; known == nil {
+		known = &customer{}
+	}
+	if len(s.recent) >= knownCustomers {
+		s.lessSoon, s.recent = s.recent, make(map[customerOf]*customer, knownCustomers)
+	}
+	s.recent[key] = known
+	return known
+}
+
+// noteCustomers remembers what was looked up.
+func (s *Store) noteCustomers(version string, ids []string, found recommend.Lookup) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if known := s.stale.of(version, id); known != nil {
+			known.found, known.bought = nil, found.Bought[id]
+			if c, ok := found.Customers[id]; ok {
+				known.found = &c
+			}
+		}
+	}
+}
+
+// noteRated remembers what customers have rated.
+func (s *Store) noteRated(version string, ids []string, rated map[string][]vectorstore.Rated) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if known := s.stale.of(version, id); known != nil {
+			known.rated = rated[id]
+		}
+	}
+}
+
+// customersOf looks customers up in what is remembered.
+func (s *Store) customersOf(version string, ids []string) recommend.Lookup {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := recommend.Lookup{Customers: map[string]recommend.Customer{}, Bought: map[string][]recommend.Bought{}}
+	for _, id := range ids {
+		known := s.stale.of(version, id)
+		if known.found != nil {
+			found.Customers[id] = *known.found
+		}
+		found.Bought[id] = known.bought
+	}
+	return found
+}
+
+// ratedOf is the same of what they have rated.
+func (s *Store) ratedOf(version string, ids []string) map[string][]vectorstore.Rated {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rated := make(map[string][]vectorstore.Rated, len(ids))
+	for _, id := range ids {
+		rated[id] = s.stale.of(version, id).rated
+	}
+	return rated
+}

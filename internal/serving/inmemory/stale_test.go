@@ -1,0 +1,219 @@
+package inmemory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/memory"
+	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
+)
+
+// outages is a database that can be down, and a clock.
+type outages struct {
+	*fakeDatabase
+
+	lock sync.Mutex
+	down error
+	hung bool // it says nothing at all
+	at   time.Time
+}
+
+func (o *outages) set(down error, hung bool, later time.Duration) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	o.down, o.hung, o.at = down, hung, o.at.Add(later)
+}
+
+func (o *outages) now() time.Time {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.at
+}
+
+func (o *outages) ask(ctx context.Context) error {
+	o.lock.Lock()
+	down, hung := o.down, o.hung
+	o.lock.Unlock()
+	if hung {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return down
+}
+
+func (o *outages) Traffic(ctx context.Context) (recommend.Traffic, error) {
+	if err := o.ask(ctx); err != nil {
+		return recommend.Traffic{}, err
+	}
+	return o.fakeDatabase.Traffic(ctx)
+}
+
+func (o *outages) TrafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
+	vectorstore.Changes, error) {
+	if err := o.ask(ctx); err != nil {
+		return recommend.Traffic{}, vectorstore.Changes{}, err
+	}
+	return o.fakeDatabase.TrafficSince(ctx, since, versions)
+}
+
+func (o *outages) Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error) {
+	if err := o.ask(ctx); err != nil {
+		return recommend.Lookup{}, err
+	}
+	return o.fakeDatabase.Lookup(ctx, m, codes, customers)
+}
+
+func (o *outages) Rated(ctx context.Context, _ *recommend.Model, customers []string) (map[string][]vectorstore.Rated,
+	error) {
+	rated := map[string][]vectorstore.Rated{}
+	for _, c := range customers {
+		if c == recommendtest.CustomerOfLine1 {
+			for item := range int32(5) {
+				rated[c] = append(rated[c], vectorstore.Rated{Item: 20 + item, Until: math.MaxInt64})
+			}
+		}
+	}
+	return rated, o.ask(ctx)
+}
+
+// mustOutages has the first version in memory, beside a canary that does not fit there.
+func mustOutages(t *testing.T, age time.Duration) (*bundle, *outages, *recommend.Recommender) {
+	t.Helper()
+	b := setup(t, math.MaxInt64)
+	o := &outages{fakeDatabase: b.db, at: time.Now()}
+	b.Store = newStore(o, b.files, math.MaxInt64, slog.New(slog.NewTextHandler(b.log, nil)), o.now)
+	b.AnswerStale(age)
+	if _, err := b.Traffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.steps(t)
+	return b, o, recommend.New(b.Store)
+}
+
+var errDown = errors.New("connection refused")
+
+// events are of a known customer, a customer that was not asked for before, and nobody.
+func events() []*activity.Event {
+	known, other := activity.ID(recommendtest.CustomerOfLine1), activity.ID(recommendtest.CustomerFeatures)
+	return []*activity.Event{{SessionID: "A", CustomerID: &known}, {SessionID: "B", CustomerID: &other},
+		{SessionID: "C", BrowseHistory: []activity.Browse{{ProductCode: "L2_07"}}}}
+}
+
+// TestTheMemoryAnswersWhileTheDatabaseIsDown: with what it last knew, marked, at once, and no longer than it
+// is told to. When the database is back, it answers again.
+func TestTheMemoryAnswersWhileTheDatabaseIsDown(t *testing.T) {
+	t.Parallel()
+	for name, hung := range map[string]bool{"it refuses": false, "it says nothing": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, o, r := mustOutages(t, time.Minute)
+			all := events()
+			fresh, err := r.Batch(t.Context(), []*activity.Event{all[0], all[2]})
+			if err != nil || fresh[0].Stale {
+				t.Fatalf("%+v, %v", fresh, err)
+			}
+			for range 3 {
+				o.set(errDown, hung, 10*time.Second)
+				answers, err := r.Batch(t.Context(), all)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, a := range answers {
+					if !a.Stale || len(a.Items) != 10 {
+						t.Errorf("event %d: %+v", i, a)
+					}
+				}
+				if !reflect.DeepEqual(answers[0].Items, fresh[0].Items) || answers[0].Source != activity.SourceCustomer ||
+					!reflect.DeepEqual(answers[2].Items, fresh[1].Items) || !answers[1].UnknownCustomer {
+					t.Errorf("the answers are %+v, before they were %+v", answers, fresh)
+				}
+				similar, err := r.Similar(t.Context(), "L2_07", 3)
+				if err != nil || !similar.Stale || len(similar.Items.SimilarItems) != 3 {
+					t.Errorf("similar: %+v, %v", similar, err)
+				}
+			}
+			if n := strings.Count(b.log.String(), "the vector database is down"); n != 1 {
+				t.Errorf("%d lines: %s", n, b.log)
+			}
+			o.set(errDown, false, time.Minute)
+			for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); { // a slow reading ends first
+				_, err = r.Batch(t.Context(), all)
+			}
+			if err == nil {
+				t.Error("it answers after its time")
+			}
+			o.set(nil, false, 10*time.Second)
+			answers, err := r.Batch(t.Context(), all)
+			for deadline := time.Now().Add(time.Minute); (err != nil || answers[0].Stale) && time.Now().Before(deadline); {
+				answers, err = r.Batch(t.Context(), all)
+			}
+			if err != nil || answers[0].Stale || answers[1].UnknownCustomer {
+				t.Errorf("when the database is back: %+v, %v", answers, err)
+			}
+		})
+	}
+}
+
+// TestNothingIsStaleUnlessToldTo: the function recommend holds the shard, as ever; and what the database
+// says, it says also of a memory that could answer.
+func TestNothingIsStaleUnlessToldTo(t *testing.T) {
+	t.Parallel()
+	_, o, r := mustOutages(t, 0)
+	o.set(errDown, false, 0)
+	if _, err := r.Batch(t.Context(), events()); !errors.Is(err, errDown) {
+		t.Errorf("without an age: %v", err)
+	}
+	_, o, r = mustOutages(t, time.Minute)
+	for _, said := range []error{vectorstore.ErrNoLiveVersion, vectorstore.ErrNotMigrated, vectorstore.ErrOtherShop} {
+		o.set(said, false, 0)
+		if _, err := r.Batch(t.Context(), events()); !errors.Is(err, said) {
+			t.Errorf("%v: %v", said, err)
+		}
+	}
+}
+
+// TestACanaryOutOfMemoryIsNotAsked: its sessions get the live version's answers.
+func TestACanaryOutOfMemoryIsNotAsked(t *testing.T) {
+	t.Parallel()
+	b, o, r := mustOutages(t, time.Minute)
+	b.db.SetCanary(memory.New(version(second)), 0.99)
+	if _, err := b.Traffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.set(errDown, false, time.Second)
+	answers, err := r.Batch(t.Context(), events())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range answers {
+		if a.ModelVersion != first || a.CanaryFailed || !a.Stale {
+			t.Errorf("event %d: %+v", i, a)
+		}
+	}
+}
+
+// TestFewCustomersAreRemembered: those that were asked for last.
+func TestFewCustomersAreRemembered(t *testing.T) {
+	t.Parallel()
+	s := stale{age: time.Minute, recent: map[customerOf]*customer{}}
+	s.of("v", "often").bought = []recommend.Bought{{Product: "p"}}
+	for n := range 10 * knownCustomers {
+		if len(s.of("v", "often").bought) != 1 {
+			t.Fatalf("forgotten after %d others", n)
+		}
+		s.of("v", string(rune('a'+n%26))+time.Duration(n).String())
+	}
+	if n := len(s.recent) + len(s.lessSoon); n > 2*knownCustomers || len(s.of("v", "a0s").bought) > 0 {
+		t.Errorf("%d customers are remembered", n)
+	}
+}
