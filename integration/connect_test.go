@@ -150,20 +150,24 @@ func tasteOf(t *testing.T, dsn string, truth shopsystem.Truth) (share, chance fl
 	return hits / shown, fit / pairs
 }
 
-// wantSchedule checks what connect writes for the nights: variables that only the owner reads, and
-// units that name programs that are there.
+// wantSchedule checks what connect writes for regular runs: variables that only the owner reads, and
+// units that name programs that are there, for the nights and for the catalogue.
 func wantSchedule(t *testing.T, folder string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*", "*"))
-	if err != nil || len(files) != 4 {
-		t.Fatalf("connect wrote %v, %v, want mapping.sql, env, a service and a timer", files, err)
+	if err != nil || len(files) != 6 {
+		t.Fatalf("connect wrote %v, %v, want mapping.sql, env, two services and two timers", files, err)
 	}
 	for _, file := range files {
 		switch text, info := mustReadFile(t, "", file), mustStat(t, file); filepath.Ext(file) {
 		case ".service":
+			runs := strings.Contains(text, "publish catalogue\n")
+			if runs != strings.HasSuffix(file, "-catalogue.service") {
+				t.Errorf("%s: %s", file, text)
+			}
 			for line := range strings.Lines(text) {
 				if program, ok := strings.CutPrefix(strings.TrimSpace(line), "ExecStart="); ok {
-					mustStat(t, program)
+					mustStat(t, strings.TrimSuffix(program, " catalogue"))
 				}
 			}
 		case "":

@@ -37,7 +37,8 @@ func (f fixed) Similar(_ context.Context, code string, _ int) (recommend.Similar
 		return recommend.SimilarAnswer{}, recommend.ErrUnknownProduct
 	}
 	return recommend.SimilarAnswer{Items: &activity.SimilarItems{ProductCode: code,
-		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, ModelVersion: "m0123456789abcde", Stale: f.stale}, nil
+		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, ModelVersion: "m0123456789abcde",
+		Stale: f.stale}, nil
 }
 
 func (fixed) Check(context.Context) (recommend.Traffic, error) {

@@ -14,7 +14,7 @@ import (
 // nightly are the programs that a night runs, in order.
 var nightly = []string{"etl", "train", "publish"}
 
-// schedule writes what a nightly run needs: the variables, and a service with its timer for systemd.
+// schedule writes what regular runs need: the variables, and services with their timers for systemd.
 func (r *run) schedule() error {
 	variables := map[string]string{"ETL_MAPPING": absolute(r.result.Mapping)}
 	for _, line := range r.environment() {
@@ -40,8 +40,10 @@ func (r *run) schedule() error {
 		mode       os.FileMode
 	}{
 		{"env", string(text), 0o600}, // it holds passwords
-		{r.unit() + ".service", r.service(), 0o644},
-		{r.unit() + ".timer", r.timer(), 0o644},
+		{r.unit() + ".service", r.service("Recommendations", nightly...), 0o644},
+		{r.unit() + ".timer", r.timer("Every night: recommendations", "*-*-* 03:15"), 0o644},
+		{r.unit() + "-catalogue.service", r.service("Stock and prices", "publish catalogue"), 0o644},
+		{r.unit() + "-catalogue.timer", r.timer("Every five minutes: stock and prices", "*:0/5"), 0o644},
 	} {
 		if err := write(filepath.Join(r.folder(), f.name), f.text, f.mode); err != nil {
 			return fmt.Errorf("write the nightly run: %w", err)
@@ -52,19 +54,20 @@ func (r *run) schedule() error {
 
 func (r *run) unit() string { return "kindred-" + r.Name }
 
-func (r *run) service() string {
+// service runs commands one after the other.
+func (r *run) service(what string, commands ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[Unit]\nDescription=Recommendations of the shop %s\nAfter=network-online.target\n\n", r.Name)
+	fmt.Fprintf(&b, "[Unit]\nDescription=%s of the shop %s\nAfter=network-online.target\n\n", what, r.Name)
 	fmt.Fprintf(&b, "[Service]\nType=oneshot\nEnvironmentFile=%s\n", absolute(filepath.Join(r.folder(), "env")))
-	for _, name := range nightly {
+	for _, name := range commands {
 		fmt.Fprintf(&b, "ExecStart=%s\n", filepath.Join(r.programs, name))
 	}
 	return b.String()
 }
 
-func (r *run) timer() string {
-	return fmt.Sprintf("[Unit]\nDescription=Every night: recommendations of the shop %s\n\n[Timer]\n"+
-		"OnCalendar=*-*-* 03:15\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n", r.Name)
+func (r *run) timer(what, at string) string {
+	return fmt.Sprintf("[Unit]\nDescription=%s of the shop %s\n\n[Timer]\nOnCalendar=%s\nPersistent=true\n\n"+
+		"[Install]\nWantedBy=timers.target\n", what, r.Name, at)
 }
 
 // next says what a person may do now.
@@ -83,9 +86,9 @@ func (r *run) next() string {
 			break
 		}
 	}
-	fmt.Fprintf(&b, "  Every night, by systemd:  cp %s/%s.* /etc/systemd/system/ && systemctl enable --now %s.timer\n",
-		folder, r.unit(), r.unit())
-	fmt.Fprintf(&b, "  or by cron:               15 3 * * * set -a; . %s/env; %s\n", folder, r.chain())
+	fmt.Fprintf(&b, "  Regularly, by systemd:    cp %s/%s[.-]* /etc/systemd/system/ && "+
+		"systemctl enable --now %s.timer %s-catalogue.timer\n", folder, r.unit(), r.unit(), r.unit())
+	fmt.Fprintf(&b, "  Every night by cron:      15 3 * * * set -a; . %s/env; %s\n", folder, r.chain())
 	fmt.Fprintf(&b, "  Stock and prices by cron: */5 * * * * set -a; . %s/env; %s catalogue\n", folder,
 		filepath.Join(r.programs, "publish"))
 	if program.OnLocalStack() && (!isFolder(r.Lake.Bucket) || !isFolder(r.Artifacts.Bucket)) {

@@ -31,7 +31,7 @@ type stale struct {
 	probed    time.Time // when the last reading began
 	recent    map[customerOf]*customer
 	lessSoon  map[customerOf]*customer // those before
-	announced bool // the outage was logged
+	announced bool                     // the outage was logged
 }
 
 // customerOf is a customer in a version.

@@ -146,7 +146,7 @@ func TestTheMemoryAnswersWhileTheDatabaseIsDown(t *testing.T) {
 				t.Errorf("%d lines: %s", n, b.log)
 			}
 			o.set(errDown, false, time.Minute)
-			for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); { // a slow reading ends first
+			for deadline := time.Now().Add(time.Minute); err == nil && time.Now().Before(deadline); { // it notices that
 				_, err = r.Batch(t.Context(), all)
 			}
 			if err == nil {

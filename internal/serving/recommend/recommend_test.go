@@ -402,7 +402,8 @@ func TestSimilar(t *testing.T) {
 	t.Parallel()
 	r := recommend.New(recommendtest.NewStore(recommendtest.Version("m1")))
 	a, err := r.Similar(t.Context(), "L2_00", 3)
-	if err != nil || a.ModelVersion != "m1" || a.Items.ProductCode != "L2_00" || len(a.Items.SimilarItems) != 3 || a.Stale {
+	if err != nil || a.ModelVersion != "m1" || a.Items.ProductCode != "L2_00" || len(a.Items.SimilarItems) != 3 ||
+		a.Stale {
 		t.Fatalf("got %+v: %v", a, err)
 	}
 	if _, err := r.Similar(t.Context(), "nothing", 3); !errors.Is(err, recommend.ErrUnknownProduct) {
