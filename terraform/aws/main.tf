@@ -176,6 +176,24 @@ module "publish" {
     reader     = var.reader_user
     writer     = var.writer_user
   }
+
+  source_database = var.catalogue_minutes == 0 ? null : local.source_database
+  shop            = { for name, value in var.shop : name => value if name != "repeat" }
+}
+
+module "catalogue" {
+  source = "../modules/catalogue"
+  count  = var.catalogue_minutes == 0 ? 0 : 1
+
+  name               = local.name
+  kms_key_arn        = module.kms.key_arn
+  minutes            = var.catalogue_minutes
+  task               = module.publish.task
+  log_group_name     = module.publish.log_group_name
+  cluster            = module.batch.cluster
+  execution_role_arn = module.batch.execution_role_arn
+  subnet_ids         = module.network.private_subnet_ids
+  security_group_id  = module.network.security_group_ids["workload"]
 }
 
 module "chain" {
@@ -259,6 +277,7 @@ module "observability" {
   stream_name          = module.stream.stream.name
   delivery_stream_name = module.stream.delivery_stream.name
   chain                = module.chain.chain
+  catalogue            = one(module.catalogue[*].metric)
   model_age_days       = var.model_age_days
   alarm_emails         = var.alarm_emails
 }

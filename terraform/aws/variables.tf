@@ -235,6 +235,17 @@ variable "memory_share" {
   default     = 0.5
 }
 
+variable "catalogue_minutes" {
+  description = "Minutes from one `publish catalogue` to the next, which brings stock, prices and new products up to date during the day. 0: no schedule. It is not for a shop with mapping_path."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.catalogue_minutes >= 0 && var.catalogue_minutes <= 60 && floor(var.catalogue_minutes) == var.catalogue_minutes
+    error_message = "catalogue_minutes must be a whole number from 0 to 60."
+  }
+}
+
 variable "explore_share" {
   description = "Share of an answer, from 0 to 0.5, that may be new products: products that the live version does not know. An answer with n products has at most explore_share × n new ones, rounded down."
   type        = number

@@ -80,7 +80,15 @@ locals {
     }
   }
 
-  alarms = merge(local.stream_alarms, local.chain_alarms)
+  catalogue_alarms = var.catalogue == null ? {} : {
+    catalogue-old = {
+      description = "No publish catalogue succeeded in three intervals: stock and prices are older", missing = "breaching", comparison = "LessThanThreshold"
+      namespace   = var.catalogue.namespace, metric = var.catalogue.name, statistic = "Sum", threshold = 1, periods = 3, period = var.catalogue.minutes * 60
+      dimensions  = {}
+    }
+  }
+
+  alarms = merge(local.stream_alarms, local.chain_alarms, local.catalogue_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -35,6 +35,12 @@ variable "chain" {
   default     = null
 }
 
+variable "catalogue" {
+  description = "Metric that counts the runs of publish catalogue that succeeded, and the minutes between two runs; null: there is no schedule."
+  type        = object({ namespace = string, name = string, minutes = number })
+  default     = null
+}
+
 variable "model_age_days" {
   description = "Days without a successful chain after which the live model counts as old. An alarm looks back at most 7 days."
   type        = number

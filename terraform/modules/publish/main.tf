@@ -1,4 +1,17 @@
-# The program publish: model version in, embeddings in the vector database out.
+# The program publish: model version in, embeddings in the vector database out. With a source it also
+# reads the shop's catalogue (modules/catalogue).
+
+locals {
+  # The shop as etl reads it. Its server's certificate is checked with RDS's authorities, which the image
+  # holds; AWS's own are in the usual folder.
+  source = var.source_database == null ? {} : merge({
+    MYSQL_DSN        = "tcp(${var.source_database.host}:${var.source_database.port})/${var.source_database.name}?tls=true"
+    MYSQL_SECRET_ARN = var.source_database.secret_arn
+    SSL_CERT_FILE    = "/rds-ca.pem"
+    SSL_CERT_DIR     = "/etc/ssl/certs"
+    }, { for name, value in var.shop : name == "name" ? "SHOP_NAME" : "ETL_${upper(name)}" => value
+  if value != null && name != "mapping_path" })
+}
 
 data "aws_iam_policy_document" "this" {
   statement {
@@ -18,7 +31,17 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt"]
-    resources = [var.kms_key_arn]
+    resources = compact([var.kms_key_arn, try(var.source_database.secret_kms_key_arn, null)])
+  }
+
+  dynamic "statement" {
+    for_each = var.source_database == null ? [] : [var.source_database.secret_arn]
+
+    content {
+      sid       = "ReadSourcePassword"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
   }
 }
 
@@ -34,13 +57,13 @@ module "task" {
   policy             = data.aws_iam_policy_document.this.json
   size               = { cpu = 512, memory_mib = 2048, storage_gib = 21 }
 
-  environment = {
+  environment = merge(local.source, {
     ARTIFACTS_BUCKET = var.artifacts_bucket.name
     PGVECTOR_DSN     = var.vector_database.dsn
     PGUSER           = var.vector_database.username
     PGVECTOR_READER  = var.vector_database.reader
     PGVECTOR_WRITER  = var.vector_database.writer
-  }
+  })
 
   # pgx takes from PGUSER and PGPASSWORD what the DSN does not say. ECS reads the password when the
   # task starts. So no state and no task definition contains it, and a rotated password is used at

@@ -37,3 +37,36 @@ variable "vector_database" {
     error_message = "vector_database.dsn must contain neither user nor password: they come as PGUSER and PGPASSWORD."
   }
 }
+
+variable "source_database" {
+  description = "The shop's MySQL, as for etl, if publish is to read the shop's catalogue; else null."
+  type = object({
+    host               = string
+    port               = number
+    name               = string
+    secret_arn         = string
+    secret_kms_key_arn = optional(string)
+  })
+  default = null
+}
+
+variable "shop" {
+  description = "The shop's name, and the preset with its variables, as for etl. A mapping file does not reach the task."
+  type = object({
+    name         = optional(string)
+    mapping_path = optional(string)
+    preset       = optional(string)
+    prefix       = optional(string)
+    store        = optional(string)
+    language     = optional(string)
+    currency     = optional(string)
+    paid         = optional(string)
+    live_version = optional(string)
+  })
+  default = {}
+
+  validation {
+    condition     = var.source_database == null || var.shop.mapping_path == null
+    error_message = "publish cannot read the catalogue of a shop with mapping_path on AWS: run publish catalogue elsewhere, and leave catalogue_minutes at 0."
+  }
+}

@@ -7,3 +7,8 @@ output "role" {
   description = "The program's role."
   value       = { name = aws_iam_role.this.name, arn = aws_iam_role.this.arn }
 }
+
+output "log_group_name" {
+  description = "The program's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}

@@ -62,3 +62,14 @@ run "refuses_no_address" {
 
   expect_failures = [var.alarm_emails]
 }
+
+run "a_catalogue_that_fails" {
+  variables {
+    catalogue = { namespace = "kindred", name = "kindred-test-catalogues", minutes = 5 }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["catalogue-old"].period == 300 && aws_cloudwatch_metric_alarm.this["catalogue-old"].treat_missing_data == "breaching"
+    error_message = "runs that fail, or do not come, are an alarm"
+  }
+}

@@ -30,3 +30,42 @@ run "refuses_a_password" {
 
   expect_failures = [var.vector_database]
 }
+
+run "knows_no_shop_by_itself" {
+  command = plan
+
+  assert {
+    condition     = length(local.source) == 0 && !contains(flatten([for s in data.aws_iam_policy_document.this.statement : s.actions]), "secretsmanager:GetSecretValue")
+    error_message = "without a catalogue, publish may not read the shop's password"
+  }
+}
+
+run "reads_the_catalogue" {
+  command = plan
+
+  variables {
+    source_database = { host = "mysql.example", port = 3306, name = "shop", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:m", secret_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/m" }
+    shop            = { name = "books", preset = "woocommerce", live_version = "x" }
+  }
+
+  assert {
+    condition     = local.source["MYSQL_DSN"] == "tcp(mysql.example:3306)/shop?tls=true" && local.source["SHOP_NAME"] == "books" && local.source["ETL_PRESET"] == "woocommerce" && local.source["ETL_LIVE_VERSION"] == "x"
+    error_message = "the task must find the shop as etl does"
+  }
+
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.resources if s.sid == "ReadSourcePassword"][0] == toset(["arn:aws:secretsmanager:eu-west-1:123456789012:secret:m"])
+    error_message = "it may read the shop's own password"
+  }
+}
+
+run "refuses_a_mapping_file" {
+  command = plan
+
+  variables {
+    source_database = { host = "mysql.example", port = 3306, name = "shop", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:m" }
+    shop            = { mapping_path = "/shop.sql" }
+  }
+
+  expect_failures = [var.shop]
+}

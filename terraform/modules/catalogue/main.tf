@@ -1,0 +1,115 @@
+# The schedule of `publish catalogue`, which runs as the task of publish with another command. A run
+# that finds nothing new changes nothing, and a missed one does no harm: the next one finds the same.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_policy_document" "assume" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["scheduler.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "this" {
+  statement {
+    sid       = "RunPublish"
+    actions   = ["ecs:RunTask"]
+    resources = ["${var.task.definition.arn_without_revision}:*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "ecs:cluster"
+      values   = [var.cluster.arn]
+    }
+  }
+
+  statement {
+    sid       = "PassItsRoles"
+    actions   = ["iam:PassRole"]
+    resources = [var.execution_role_arn, var.task.role.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt"]
+    resources = [var.kms_key_arn]
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = "${var.name}-catalogue-scheduler"
+  assume_role_policy = data.aws_iam_policy_document.assume.json
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "kindred"
+  role   = aws_iam_role.this.id
+  policy = data.aws_iam_policy_document.this.json
+}
+
+resource "aws_scheduler_schedule" "this" {
+  name                = "${var.name}-catalogue"
+  group_name          = "default"
+  schedule_expression = "rate(${var.minutes} ${var.minutes == 1 ? "minute" : "minutes"})"
+  kms_key_arn         = var.kms_key_arn
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = var.cluster.arn
+    role_arn = aws_iam_role.this.arn
+
+    # The container has the program's name (modules/task).
+    input = jsonencode({ containerOverrides = [{ name = "publish", command = ["/publish", "catalogue", "--json"] }] })
+
+    ecs_parameters {
+      task_definition_arn = var.task.definition.arn
+      launch_type         = "FARGATE"
+
+      network_configuration {
+        subnets          = var.subnet_ids
+        security_groups  = [var.security_group_id]
+        assign_public_ip = false
+      }
+    }
+
+    # The next run comes soon: a late one would only run beside it.
+    retry_policy {
+      maximum_event_age_in_seconds = 60
+      maximum_retry_attempts       = 1
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+# A run that succeeded prints its result (docs/formats.md, result of a program).
+resource "aws_cloudwatch_log_metric_filter" "this" {
+  name           = "${var.name}-catalogue"
+  log_group_name = var.log_group_name
+  pattern        = "{ ($.program = \"publish\") && ($.result.read_at = \"*\") }"
+
+  metric_transformation {
+    namespace = "kindred"
+    name      = "${var.name}-catalogues"
+    value     = "1"
+  }
+}
