@@ -6,6 +6,7 @@ says what is to be fitted (train export), evaluates, judges and commits (train i
 """
 import argparse
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -15,16 +16,24 @@ import uuid
 import numpy
 from pyspark import SparkFiles
 from pyspark.ml.recommendation import ALS
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 
-VERSION = 1  # part of a version's id: raise it when the same input would give other vectors
+VERSION = 2  # part of a version's id: raise it when the same input would give other vectors
 CUT = 20  # length of the lists that configurations are compared by
 BLOCK_ROWS = 4_000_000  # interactions of a block; the number of blocks does not depend on the cluster
 FEWEST_BLOCKS = 4
+# MLlib multiplies regParam by a row's number of positive ratings, and has no term that is the same for all rows. So every row
+# gets PADDING times as many more of them as the mean row has. They are too small to count otherwise, and belong to a row that
+# stands for nobody and has at most about NOBODYS of them. A large negative rating of each keeps the vector of nobody at zero.
+SIDES = ("customer", "product")
+PADDING = 2
+NO_RATING = 1e-6
+NO_VECTOR = -1e9
+NOBODYS = 100_000
 # alpha and regParam where the search begins, and by which factors it moves: first far, then near.
-START = (10.0, 1.0)
+START = (5.0, 0.25)
 STEPS = (4.0, 2.0, 1.4, 1.2)
-DIRECTIONS = ((0, 1), (0, -1), (1, 1), (-1, -1), (1, 0), (-1, 0))
+DIRECTIONS = ((1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0))
 
 
 def arguments():
@@ -65,28 +74,46 @@ class Fitter:
     def read(self, part):
         return self.spark.read.parquet(*(f"{self.url}/{file}" for file in self.files[part]))
 
-    def fit(self, part, iterations, alpha, reg):
+    def padded(self, name):
+        """A part with PADDING, and by side the first number that stands for nobody."""
+        part = self.read(name)
+        count, *sides = part.agg(functions.count("*"), *map(functions.countDistinct, SIDES), *map(functions.max, SIDES)).first()
+        first = {side: last + 1 for side, last in zip(SIDES, sides[2:])}
+        padded = part
+        for side, other, rows in zip(SIDES, SIDES[::-1], sides):
+            more = math.ceil(PADDING * count / rows)
+            ratings = f"concat(array_repeat(float({NO_RATING}), {more}), array(float({NO_VECTOR})))"
+            nobody = functions.lit(first[other]) + functions.col(side) % math.ceil(PADDING * count / NOBODYS)
+            padded = padded.unionByName(part.select(side).distinct().select(
+                side, nobody.cast("int").alias(other), functions.explode(functions.expr(ratings)).alias("confidence")))
+        return padded.persist(), first
+
+    def fit(self, padded, iterations, alpha, reg):
+        """Returns the vectors of customers and products that are fitted to a part."""
+        part, first = padded
         blocks = max(FEWEST_BLOCKS, part.count() // BLOCK_ROWS)
-        return ALS(rank=self.args.rank, maxIter=iterations, regParam=reg, alpha=alpha, implicitPrefs=True, seed=self.args.seed,
-                   numUserBlocks=blocks, numItemBlocks=blocks, userCol="customer", itemCol="product", ratingCol="confidence").fit(part)
+        model = ALS(rank=self.args.rank, maxIter=iterations, regParam=reg, alpha=alpha, implicitPrefs=True, seed=self.args.seed,
+                    numUserBlocks=blocks, numItemBlocks=blocks, userCol="customer", itemCol="product", ratingCol="confidence").fit(part)
+        return (model.userFactors.filter(model.userFactors.id < first["customer"]),
+                model.itemFactors.filter(model.itemFactors.id < first["product"]))
 
     def tune(self):
         """Returns the alpha and regParam that rank the validation part best, of args.trials tried."""
         questions = Questions(self.read("questions").collect())
         if not questions.customers:
             return START
-        part = self.read("validation").persist()
+        part = self.padded("validation")
         count = 0
 
         def quality(alpha, reg):
             nonlocal count
             count += 1
-            q = questions.quality(self.fit(part, max(1, self.args.iterations // 2), alpha, reg))
+            q = questions.quality(*self.fit(part, max(1, self.args.iterations // 2), alpha, reg))
             say(f"trial {count} of {self.args.trials}: alpha {alpha:.4g}, regParam {reg:.4g}: quality {q:.4f}")
             return q
 
         best = search(quality, self.args.trials)
-        part.unpersist()
+        part[0].unpersist()
         return best
 
     def run(self, attempt):
@@ -94,10 +121,10 @@ class Fitter:
         alpha, reg = self.tune()
         for name in sorted(set(self.files) - {"questions"}):
             say(f"fit {name}")
-            part = self.read(name).persist()
-            model = self.fit(part, self.args.iterations, alpha, reg)
-            model.itemFactors.write.mode("overwrite").parquet(f"{self.url}/attempt={attempt}/{name}/products")
-            part.unpersist()
+            part = self.padded(name)
+            _, products = self.fit(part, self.args.iterations, alpha, reg)
+            products.write.mode("overwrite").parquet(f"{self.url}/attempt={attempt}/{name}/products")
+            part[0].unpersist()
         return f"alpha {alpha:.4g}, regParam {reg:.4g}"
 
 
@@ -135,13 +162,12 @@ class Questions:
         self.wanted = [wanted[c] for c in self.customers]
         self.masked = [numpy.array(sorted(masked.get(c, ())), dtype=numpy.int64) for c in self.customers]
 
-    def quality(self, model):
-        """The mean of NDCG@20 and Recall@20 over the customers."""
-        place = {c: i for i, c in enumerate(self.customers)}
-        own = numpy.zeros((len(place), model.rank), dtype=numpy.float32)
-        for row in model.userFactors.filter(model.userFactors.id.isin(self.customers)).collect():
-            own[place[row.id]] = row.features
-        shared = model.itemFactors.rdd.context.broadcast((own, self.masked))
+    def quality(self, customers, products):
+        """The mean of NDCG@20 and Recall@20 over the customers, by the vectors of customers and products."""
+        vectors = {row.id: row.features for row in customers.filter(customers.id.isin(self.customers)).collect()}
+        none = numpy.zeros(len(products.first().features))
+        own = numpy.array([vectors.get(c, none) for c in self.customers], dtype=numpy.float32)
+        shared = products.rdd.context.broadcast((own, self.masked))
 
         def best(rows):
             """The best products of each customer in one block of products: (customer, [(-score, product)])."""
@@ -158,7 +184,7 @@ class Questions:
                 top = numpy.argsort(scores, kind="stable")[:CUT] if len(ids) <= CUT else numpy.argpartition(scores, CUT)[:CUT]
                 yield customer, [(float(scores[i]), int(ids[i])) for i in top]
 
-        lists = model.itemFactors.rdd.mapPartitions(best).reduceByKey(lambda a, b: sorted(a + b)[:CUT]).collectAsMap()
+        lists = products.rdd.mapPartitions(best).reduceByKey(lambda a, b: sorted(a + b)[:CUT]).collectAsMap()
         shared.unpersist()
         return sum(figure([p for s, p in sorted(lists[i]) if s < numpy.inf], w) for i, w in enumerate(self.wanted)) / len(self.wanted)
 
