@@ -59,7 +59,7 @@ func (o *Order) UnmarshalJSON(data []byte) error {
 	}
 	sequence := strings.TrimSpace(parts[1])
 	if sequence == "" || strings.Trim(sequence, "0123456789") != "" {
-		return fmt.Errorf("%.100q is no sequence number of an order", sequence)
+		return fmt.Errorf("%.100q is not the sequence number of an order", sequence)
 	}
 	o.At, o.Sequence = time.UnixMicro(micros).UTC(), strings.TrimLeft(sequence, "0")
 	if o.Sub, err = strconv.ParseInt(strings.TrimSpace(parts[2]), 10, 64); err != nil {
