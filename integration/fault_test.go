@@ -81,7 +81,7 @@ func mustHold(t *testing.T, r verify.Report, events, quarantined int) {
 func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
-	const events, products, poison, batch = 120, 30, 5, 40
+	const events, products, visitors, poison, batch = 120, 30, 60, 5, 40
 	kills, repeated := 0, int64(0)
 	for seed := range uint64(*functionKills) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 				// the process may have ended
 				time.AfterFunc(time.Duration(rng.Int64N(int64(whole))), func() { _ = p.Signal(signal) })
 			}
-			clicks := withProducts(seed, clicksOf(seed, events), products)
+			clicks := withVisitors(seed, withProducts(seed, clicksOf(seed, events), products), visitors)
 			stream := newMemoryStream(withPoison(seed, clicks, poison))
 			killed := stream.mustDrain(t, s.function, batch)
 			if kills += killed; killed == 0 {
@@ -118,7 +118,7 @@ func TestKilledFunctionLosesNothingAndKeepsOrder(t *testing.T) {
 			report := stream.mustAudit(t, s.store)
 			repeated += report.Duplicates
 			report.Unknown -= batch // the other stream's
-			mustHold(t, report, events+products+poison, poison)
+			mustHold(t, report, events+products+visitors+poison, poison)
 		})
 	}
 	t.Logf("%d seeds: %d batches were killed, %d lines are there twice", *functionKills, kills, repeated)

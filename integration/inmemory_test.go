@@ -95,9 +95,8 @@ type written struct {
 	db *vectorstore.Store
 }
 
-func (w written) WriteState(ctx context.Context, purchases []recommend.Purchase,
-	products []activity.ProductWrite) error {
-	return w.db.WriteState(ctx, purchases, products)
+func (w written) WriteState(ctx context.Context, state recommend.State) error {
+	return w.db.WriteState(ctx, state)
 }
 
 // TestMemoryFollowsTheDatabase takes random steps: transactions that write the state overlap and end in
@@ -352,9 +351,9 @@ func (w *walk) compare(did string) {
 			t.Fatalf("%s: similar products: %s", did, diff)
 		}
 		codes := []string{v.Items[1].Code, "unknown", "new 1"}
-		got, err := w.memory.Lookup(ctx, m, codes, []string{customer})
+		got, err := w.memory.Lookup(ctx, m, codes, []string{customer}, nil)
 		w.must(err)
-		want, err := w.db.Lookup(ctx, m, codes, []string{customer})
+		want, err := w.db.Lookup(ctx, m, codes, []string{customer}, nil)
 		w.must(err)
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("%s: found %v\nwant %v", did, got, want)

@@ -339,7 +339,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		t.Error("solver and encoder did not come back as they were loaded")
 	}
 	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"},
-		[]string{"100", "101", "9", "0100"})
+		[]string{"100", "101", "9", "0100"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		!slices.Equal(found.Customers["101"].Vector, v.Customers[1].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
-	if found, err = store.Lookup(t.Context(), m, nil, nil); err != nil || len(found.Items)+len(found.Customers) != 0 {
+	if found, err = store.Lookup(t.Context(), m, nil, nil, nil); err != nil || len(found.Items)+len(found.Customers) != 0 {
 		t.Errorf("empty look-up: %v, %v", found, err)
 	}
 }
@@ -377,7 +377,7 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if !errors.Is(err, vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}
-	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil); !errors.Is(err,
+	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil, nil); !errors.Is(err,
 		vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}

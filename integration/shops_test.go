@@ -123,7 +123,8 @@ func wantShop(t *testing.T, dsn, shop, version string) {
 	other.OnlyShop("other")
 	_, err = recommend.New(other).Batch(t.Context(), event)
 	_, unhealthy := other.Check(t.Context())
-	unwritten := other.WriteState(t.Context(), []recommend.Purchase{{Customer: "c", Session: "s", Product: "p"}}, nil)
+	unwritten := other.WriteState(t.Context(),
+		recommend.State{Purchases: []recommend.Purchase{{Customer: "c", Session: "s", Product: "p"}}})
 	for _, err := range []error{err, unhealthy, unwritten} {
 		if !errors.Is(err, vectorstore.ErrOtherShop) {
 			t.Errorf("a program of another shop: %v", err)

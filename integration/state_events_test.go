@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/migration"
 	"kindred/internal/stream/activity"
 )
 
@@ -43,12 +45,28 @@ func wantStateOfReplay(t *testing.T, stack Stack, s stage, stream *memoryStream)
 			_, _ = fmt.Sscan(row, &customer, &session)
 			if slices.ContainsFunc(stream.records, func(r memoryRecord) bool {
 				items := activity.Read(nil, r.position, r.data)
-				return items[0].Event != nil && items[0].Event.SessionID == session
+				return items[0].Event != nil && (items[0].Event.SessionID == session || items[0].Event.EventID == session)
 			}) {
 				rows = append(rows, row)
 			}
 		}
 		return rows
+	}
+	for _, table := range []string{"customer_state", "visit"} {
+		rows := func(dsn string) []string {
+			rows, err := mustVectorConn(t, dsn).Query(t.Context(), `SELECT t::text FROM kindred.`+table+` t ORDER BY 1`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all
+		}
+		if diff := cmp.Diff(rows(fresh.dsn), rows(s.dsn)); diff != "" || len(rows(s.dsn)) == 0 {
+			t.Errorf("%s, after a replay from zero and now: %s", table, diff)
+		}
 	}
 	products := func(dsn string) map[string]stateRow { return mustState(t, t.Context(), mustVectorConn(t, dsn)) }
 	if diff := cmp.Diff(products(fresh.dsn), products(s.dsn)); diff != "" || len(products(s.dsn)) == 0 {
@@ -160,6 +178,171 @@ func TestAProductEventCountsAtOnce(t *testing.T) {
 	}
 }
 
+// TestACustomerHidesAndIsForgotten says it by the function's role. What is hidden is in no answer of the
+// customer, whatever is published or rolled back. What was said and done before a forgetting is gone, also
+// if it is sent again.
+func TestACustomerHidesAndIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := mustStage(t, mustStack(t))
+	const customer = recommendtest.CustomerOfLine1
+	send := func(events ...string) {
+		t.Helper()
+		var clicks []click
+		for _, e := range events {
+			clicks = append(clicks, click{customer, []byte(e)})
+		}
+		newMemoryStream(clicks).mustDrain(t, s.function, len(clicks))
+	}
+	said := func(fields string) string {
+		return `{"type":"customer","customer_number":` + customer + `,` + fields + `}`
+	}
+	before := []string{said(`"event_id":"e1","hide":["L1_05","L1_06"],"occurred_at":"2026-11-01T00:00:00Z"`),
+		`{"session_id":"A","event_id":"e2","customer_number":` + customer + `,"browse_history":[` +
+			`{"product_code":"L1_08","quantity":1,"purchased":true}]}`}
+	r := recommend.New(s.vectors)
+	id := activity.ID(customer)
+	want := func(when string, hidden ...string) {
+		t.Helper()
+		answers, err := r.Batch(t.Context(), []*activity.Event{{CustomerID: &id}, {SessionID: "B", CustomerID: &id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range []string{"L1_05", "L1_06", "L1_08"} {
+			for i := range answers {
+				if got := recommends(answers[i:i+1], code); got == slices.Contains(hidden, code) {
+					t.Errorf("%s: answer %d recommends %s: %v", when, i, code, got)
+				}
+			}
+		}
+	}
+	want("at first")
+	send(before...)
+	want("after both events", "L1_05", "L1_06", "L1_08")
+	mustGoLive(t, s.vectors, recommendtest.Version("m700000000000002"))
+	want("after a publish", "L1_05", "L1_06", "L1_08")
+	if _, err := s.vectors.Rollback(t.Context(), vectorstore.PromoteOptions{Actor: "test", Reason: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	send(said(`"show":["L1_06"],"occurred_at":"2026-11-02T00:00:00Z"`))
+	want("after one is shown again", "L1_05", "L1_08")
+	send(before[0])
+	want("after an event is sent again", "L1_05", "L1_08")
+	send(said(`"forget":true`))
+	want("after the customer is forgotten")
+	if rows := mustInteractions(t, s.dsn); len(rows) != 0 {
+		t.Errorf("what the customer bought: %q", rows)
+	}
+	send(before[0], said(`"hide":["L1_08"]`))
+	want("after an old event and a new one", "L1_08")
+}
+
+// TestASessionInPiecesMovesItsCustomersAnswers sends it by the function's role, and asks as serve does.
+func TestASessionInPiecesMovesItsCustomersAnswers(t *testing.T) {
+	t.Parallel()
+	s := mustStage(t, mustStack(t))
+	id := activity.ID("new")
+	r := recommend.New(s.vectors)
+	source := func(want activity.Source, lines ...string) {
+		t.Helper()
+		answers, err := r.Batch(t.Context(), []*activity.Event{{CustomerID: &id}, {SessionID: "B", CustomerID: &id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range answers {
+			if best := a.Items[0].ID[:2]; a.Source != want || len(lines) > 0 && !slices.Contains(lines, best) {
+				t.Errorf("answer %d is %+v, want %s", i, a, want)
+			}
+		}
+	}
+	source(activity.SourcePopularity)
+	newMemoryStream([]click{
+		{"A", []byte(`{"session_id":"A","continues_session":true,"browse_history":[{"product_code":"L2_07"}]}`)},
+		{"A", []byte(`{"type":"interaction","session_id":"A","kind":"cart","product_code":"L2_08"}`)},
+	}).mustDrain(t, s.function, 1)
+	source(activity.SourcePopularity)
+	newMemoryStream([]click{{"A", []byte(`{"session_id":"A","customer_number":"new","continues_session":true,` +
+		`"browse_history":[]}`)}}).mustDrain(t, s.function, 1)
+	source(activity.SourceSession, "L2")
+	mustGoLive(t, s.vectors, recommendtest.Version("m700000000000002"))
+	source(activity.SourceSession, "L2")
+	newMemoryStream([]click{{"new", []byte(`{"type":"customer","customer_number":"new","forget":true}`)}}).
+		mustDrain(t, s.function, 1)
+	source(activity.SourcePopularity)
+}
+
+// TestOldVisitsAreDeleted: with the next version that goes live; of a session also what is too many.
+func TestOldVisitsAreDeleted(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	s := mustVectorStore(t, dsn)
+	mustGoLive(t, s, recommendtest.Version("m700000000000001"))
+	var state recommend.State
+	add := func(session string, ago time.Duration) {
+		state.Visits = append(state.Visits, activity.Visit{EventID: fmt.Sprint(len(state.Visits)), Session: session,
+			Place: activity.Order{At: time.Now().Add(-ago)}})
+	}
+	for _, days := range []int{0, 13, 15} {
+		add("old", time.Duration(days)*24*time.Hour)
+	}
+	for range recommend.LookedUp + 3 {
+		add("long", time.Minute)
+		add("", time.Minute)
+	}
+	if err := s.WriteState(t.Context(), state); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prune(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := mustVectorConn(t, dsn).Query(t.Context(), `SELECT session || ' ' || count(*) FROM kindred.visit GROUP BY session`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	want := []string{fmt.Sprint(" ", recommend.LookedUp+3), fmt.Sprint("long ", recommend.LookedUp), "old 2"}
+	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
+		t.Errorf("left: %q, want %q: %v", got, want, err)
+	}
+}
+
+// beforeCustomers takes a database back to what the programs of commit 8d06c66 made.
+const beforeCustomers = `DROP TABLE kindred.customer_state, kindred.visit;
+	ALTER TABLE kindred.interaction DROP COLUMN said;
+	DELETE FROM public.kindred_migration WHERE version_id > 7`
+
+// TestADatabaseWithoutCustomersAnswersAndIsMigrated: what was bought before counts before and after. What
+// events say waits for the migration.
+func TestADatabaseWithoutCustomersAnswersAndIsMigrated(t *testing.T) {
+	t.Parallel()
+	s := mustStage(t, mustStack(t))
+	id := activity.ID(recommendtest.CustomerOfLine1)
+	purchase := recommend.State{Purchases: []recommend.Purchase{{Customer: string(id), Session: "A", Product: "L1_05",
+		Order: activity.Order{At: time.Now()}}}}
+	hide := recommend.State{Customers: []activity.CustomerWrite{{ID: string(id), Order: activity.Order{At: time.Now()},
+		Hidden: map[string]bool{"L1_06": true}}}}
+	visit := recommend.State{Visits: []activity.Visit{{EventID: "e", Session: "A", Place: activity.Order{At: time.Now()}}}}
+	if err := s.vectors.WriteState(t.Context(), purchase); err != nil {
+		t.Fatal(err)
+	}
+	execPostgres(t, t.Context(), s.dsn, beforeCustomers)
+	r := recommend.New(s.vectors)
+	for _, migrated := range []bool{false, true} {
+		for what, state := range map[string]recommend.State{"a purchase": purchase, "what a customer hides": hide,
+			"a visit": visit} {
+			if err := s.vectors.WriteState(t.Context(), state); errors.Is(err, vectorstore.ErrNotMigrated) == migrated {
+				t.Errorf("migrated: %v: %s: %v", migrated, what, err)
+			}
+		}
+		answers, err := r.Batch(t.Context(), []*activity.Event{{CustomerID: &id}})
+		if err != nil || recommends(answers, "L1_05") || recommends(answers, "L1_06") == migrated {
+			t.Errorf("migrated: %v: %+v, %v", migrated, answers, err)
+		}
+		if err := migration.Up(t.Context(), s.vectors); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestOldPurchasesAreForgotten: with the next version that goes live.
 func TestOldPurchasesAreForgotten(t *testing.T) {
 	t.Parallel()
@@ -171,7 +354,7 @@ func TestOldPurchasesAreForgotten(t *testing.T) {
 		purchases = append(purchases, recommend.Purchase{Customer: "c", Session: fmt.Sprint(days), Product: "p",
 			Order: activity.Order{At: time.Now().AddDate(0, 0, -days)}})
 	}
-	if err := s.WriteState(t.Context(), purchases, nil); err != nil {
+	if err := s.WriteState(t.Context(), recommend.State{Purchases: purchases}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Prune(t.Context(), 3); err != nil {

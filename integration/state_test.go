@@ -377,8 +377,9 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	if err := write(t.Context(), d.reader, said); !denied(err) {
 		t.Errorf("a reader wrote the state: %v", err)
 	}
-	purchase := []recommend.Purchase{{Customer: "7", Session: "e", Product: "S000001", Order: said.Order}}
-	if err := mustReader(t, d).WriteState(t.Context(), purchase, nil); !errors.Is(err, vectorstore.ErrMayNotWrite) {
+	purchase := recommend.State{Purchases: []recommend.Purchase{{Customer: "7", Session: "e", Product: "S000001",
+		Order: said.Order}}}
+	if err := mustReader(t, d).WriteState(t.Context(), purchase); !errors.Is(err, vectorstore.ErrMayNotWrite) {
 		t.Errorf("a reader wrote a purchase: %v", err)
 	}
 	for range 2 {
@@ -389,14 +390,15 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 	if err := migration.AdmitReader(t.Context(), d.store, d.role); err != nil { // it stays a writer
 		t.Fatal(err)
 	}
-	execPostgres(t, t.Context(), d.owner, "REVOKE ALL ON kindred.product_state, kindred.interaction FROM "+d.role)
+	execPostgres(t, t.Context(), d.owner, "REVOKE ALL ON kindred.product_state, kindred.interaction, "+
+		"kindred.customer_state, kindred.visit FROM "+d.role)
 	if _, err := d.publish(t.Context()); err != nil { // renews the grants
 		t.Fatal(err)
 	}
 	if err := write(t.Context(), d.reader, said); err != nil {
 		t.Errorf("a writer: %v", err)
 	}
-	if err := mustReader(t, d).WriteState(t.Context(), purchase, nil); err != nil {
+	if err := mustReader(t, d).WriteState(t.Context(), purchase); err != nil {
 		t.Errorf("a writer: a purchase: %v", err)
 	}
 	conn := mustVectorConn(t, d.reader)
@@ -420,7 +422,8 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 }
 
 // beforeState takes a database back to what the programs of commit 4f913f0 made.
-const beforeState = `DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction;
+const beforeState = `DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
+		kindred.customer_state, kindred.visit;
 	DROP FUNCTION kindred.analyze_state();
 	ALTER TABLE kindred.reader DROP COLUMN writes;
 	DELETE FROM public.kindred_migration WHERE version_id > 4`

@@ -188,6 +188,38 @@ func withProducts(seed uint64, clicks []click, n int) []click {
 	return clicks
 }
 
+// withVisitors puts n events among the clicks that say something of customers and sessions.
+func withVisitors(seed uint64, clicks []click, n int) []click {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	for i := range n {
+		customer, session := fmt.Sprint(101+rng.IntN(4)), fmt.Sprintf("visit-%d-%d", seed, rng.IntN(4))
+		code := fmt.Sprintf("L%d_%02d", rng.IntN(5), rng.IntN(20))
+		key, fields := customer, fmt.Sprintf(`"type":"customer","customer_number":%s,`, customer)
+		switch rng.IntN(8) {
+		case 0:
+			fields += `"forget":true`
+		case 1:
+			fields += fmt.Sprintf(`"hide":[%q],"city":"Lyon"`, code)
+		case 2:
+			fields += fmt.Sprintf(`"show":[%q],"country":null`, code)
+		case 3:
+			fields = fmt.Sprintf(`"type":"interaction","kind":"purchase","customer_number":%s,"product_code":%q`, customer, code)
+		case 4:
+			key, fields = session, fmt.Sprintf(`"type":"interaction","kind":"remove","session_id":%q,"product_code":%q`, session,
+				code)
+		default:
+			key, fields = session, fmt.Sprintf(`"session_id":%q,"continues_session":true,"browse_history":[{"product_code":%q}]`,
+				session, code)
+			if rng.IntN(3) == 0 {
+				fields += `,"customer_number":` + customer
+			}
+		}
+		clicks = slices.Insert(clicks, rng.IntN(len(clicks)+1),
+			click{key, fmt.Appendf(nil, `{"event_id":"visitor-%d-%d",%s}`, seed, i, fields)})
+	}
+	return clicks
+}
+
 // withPoison puts n records that no retry would mend among the clicks, in their sessions.
 func withPoison(seed uint64, clicks []click, n int) []click {
 	rng := rand.New(rand.NewPCG(seed, 2))

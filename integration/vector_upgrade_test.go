@@ -15,7 +15,8 @@ import (
 const beforeAnswering = `
 	DROP FUNCTION kindred.canary_failed(text, text);
 	DROP TABLE kindred.canary_error, kindred.reader;
-	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction;
+	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
+		kindred.customer_state, kindred.visit;
 	DELETE FROM public.kindred_migration WHERE version_id > 2;
 	ALTER TABLE kindred.model_version DROP COLUMN shop;
 	COMMENT ON TABLE model_m310000000000001.item IS NULL;

@@ -166,7 +166,7 @@ func (c *command) fill(ctx context.Context, dsn, artifacts string, v *modelversi
 				Product: v.Items[(i*31+k*7)%len(v.Items)].Code, Order: activity.Order{At: time.Now()}})
 		}
 	}
-	if err := store.WriteState(ctx, bought, nil); err != nil {
+	if err := store.WriteState(ctx, recommend.State{Purchases: bought}); err != nil {
 		return err
 	}
 	return store.Promote(ctx, v.ID, vectorstore.PromoteOptions{Actor: "bench"})

@@ -66,7 +66,9 @@ const (
 	kindred  = "kindred"
 	inMemory = "kindred, in memory"
 	stubbed  = "kindred, database stubbed"
-	writing  = "kindred, each event buys" // in a database of its own, as the others know no state
+	// In databases of their own, as the others know no state.
+	writing    = "kindred, each event buys"
+	continuing = "kindred, each event continues its session"
 )
 
 // row is what was measured of a subject.
@@ -95,7 +97,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 	if err != nil {
 		return err
 	}
-	var dsns [2]string
+	var dsns [3]string
 	var shop activitytest.Shop
 	for i := range dsns {
 		dsn, drop, err := vectorstoretest.Database(ctx, c.DSN)
@@ -112,7 +114,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) (err error) {
 		}
 		dsns[i] = dsn
 	}
-	rows, err := c.throughput(ctx, out.Stdout, dsns[0], dsns[1], shop, functions)
+	rows, err := c.throughput(ctx, out.Stdout, dsns, shop, functions)
 	if err != nil {
 		return err
 	}
@@ -197,8 +199,9 @@ func (c *command) fill(ctx context.Context, dsn string) (shop activitytest.Shop,
 }
 
 // throughput runs every subject on every batch, by turns, round by round.
-func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written string, shop activitytest.Shop,
+func (c *command) throughput(ctx context.Context, out io.Writer, dsns [3]string, shop activitytest.Shop,
 	functions map[string]string) ([]*row, error) {
+	dsn := dsns[0]
 	relay, err := newRelay(ctx, dsn)
 	if err != nil {
 		return nil, err
@@ -210,7 +213,8 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written st
 	defer artifacts.Close()
 	held, commands := &watched{}, map[string]*exec.Cmd{}
 	for subject, way := range map[string]struct{ function, dsn string }{empty: {empty, dsn}, kindred: {kindred, dsn},
-		inMemory: {kindred, dsn}, stubbed: {kindred, relay.dsn()}, writing: {kindred, written}} {
+		inMemory: {kindred, dsn}, stubbed: {kindred, relay.dsn()}, writing: {kindred, dsns[1]},
+		continuing: {kindred, dsns[2]}} {
 		commands[subject] = newCommand(ctx, functions[way.function], way.dsn, taker.URL)
 	}
 	holding(commands[inMemory], artifacts.URL, held)
@@ -224,12 +228,10 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written st
 	if err != nil {
 		return nil, err
 	}
-	shop.Purchases = true // no event of these comes twice, so that each writes a row
-	fresh, err := c.batches(shop, (c.Rounds+warmRounds)*c.Distinct)
+	fresh, err := c.fresh(shop)
 	if err != nil {
 		return nil, err
 	}
-	purchases := func() (batch []byte) { batch, fresh = fresh[0], fresh[1:]; return batch }
 	// Warm: prepare statements, let the relay learn all answers on both connections, note the queries.
 	for range warmRounds {
 		for i, batch := range batches {
@@ -239,8 +241,10 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written st
 				}
 			}
 			asked[i] = relay.take()
-			if err := invoke(processes[writing], purchases()); err != nil {
-				return nil, fmt.Errorf("%s: %w", writing, err)
+			for subject := range fresh {
+				if err := invoke(processes[subject], take(fresh, subject)); err != nil {
+					return nil, fmt.Errorf("%s: %w", subject, err)
+				}
 			}
 		}
 	}
@@ -263,8 +267,8 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written st
 			return bare.run(ctx, i)
 		}
 		batch := batches[i]
-		if subject == writing {
-			batch = purchases()
+		if fresh[subject] != nil {
+			batch = take(fresh, subject)
 		}
 		return c.delivered(taker, subject, func() error { return invoke(processes[subject], batch) })
 	})
@@ -272,6 +276,26 @@ func (c *command) throughput(ctx context.Context, out io.Writer, dsn, written st
 		return nil, fmt.Errorf("the stubbed database did not know %d questions", len(left))
 	}
 	return rows, err
+}
+
+// fresh makes the batches of the subjects that write: no event of these comes twice, so that each writes a
+// row.
+func (c *command) fresh(shop activitytest.Shop) (map[string][][]byte, error) {
+	buys, continues, n := shop, shop, (c.Rounds+warmRounds)*c.Distinct
+	buys.Purchases, continues.Continues = true, true
+	bought, err := c.batches(buys, n)
+	if err != nil {
+		return nil, err
+	}
+	continued, err := c.batches(continues, n)
+	return map[string][][]byte{writing: bought, continuing: continued}, err
+}
+
+// take takes the subject's next batch.
+func take(fresh map[string][][]byte, subject string) []byte {
+	batch := fresh[subject][0]
+	fresh[subject] = fresh[subject][1:]
+	return batch
 }
 
 // delivered answers a batch, and checks that all of it was delivered. An answer may be lost and its records
@@ -303,7 +327,7 @@ func (c *command) batches(shop activitytest.Shop, n int) (all [][]byte, err erro
 // place.
 func (c *command) rounds(out io.Writer, batches int, answer func(subject string, batch int) error) ([]*row, error) {
 	rows := []*row{{Subject: empty}, {Subject: loopRow}, {Subject: kindred}, {Subject: inMemory}, {Subject: stubbed},
-		{Subject: writing}}
+		{Subject: writing}, {Subject: continuing}}
 	return rows, c.turns(out, rows, c.Rounds, batches, answer)
 }
 

@@ -77,7 +77,7 @@ func newCanned(v *modelversion.Version) *canned {
 
 func (c *canned) Traffic(context.Context) (recommend.Traffic, error) { return c.traffic, nil }
 
-func (c *canned) Lookup(context.Context, *recommend.Model, []string, []string) (recommend.Lookup, error) {
+func (c *canned) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string) (recommend.Lookup, error) {
 	return c.lookup, nil
 }
 

@@ -34,10 +34,10 @@ type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 }
 
-// stateWriter writes what customers bought and what is said of products, together or not at all; what was
-// written before changes nothing. A retry may help, unless the error is a *recommend.RefusedError.
+// stateWriter writes what events say, together or not at all; what was written before changes nothing. A
+// retry may help, unless the error is a *recommend.RefusedError.
 type stateWriter interface {
-	WriteState(ctx context.Context, purchases []recommend.Purchase, products []activity.ProductWrite) error
+	WriteState(ctx context.Context, state recommend.State) error
 }
 
 // deliverer takes records; it returns the indexes of those it did not take, ascending, with a reason.
@@ -238,8 +238,8 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) 
 	return chunk[missing[0]], err
 }
 
-// recommend writes what the events say of products, and what their customers bought. Then it answers the
-// activity events in their order: each without the purchases behind its own place, so that a retry gives
+// recommend writes what the events say of products and customers. Then it answers the events of sessions
+// in their order: each without the purchases behind its own place, so that a retry gives
 // the same answers. An event whose values the store can never accept gets a fault and no answer: it is
 // found by splitting the batch in half, and the others are answered without it. Every other error is
 // transient, and of all events.
@@ -268,21 +268,19 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 
 // writeAndAnswer is recommend for events that are all accepted.
 func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommend.Answer, error) {
-	list, at := make([]*activity.Event, 0, len(items)), make([]int, 0, len(items)) // the activity events
-	var purchases []recommend.Purchase
-	var products []activity.ProductWrite
+	list, at := make([]*activity.Event, 0, len(items)), make([]int, 0, len(items)) // those that are answered
+	var state recommend.State
 	answers := make([]recommend.Answer, len(items))
 	for i, it := range items {
-		if it.Event.Product != nil {
-			products = append(products, *it.Event.Product)
+		state.Add(it.Event)
+		if !it.Event.Answered() {
 			answers[i].Source = activity.SourceState
 			continue
 		}
 		list, at = append(list, it.Event), append(at, i)
-		purchases = recommend.Purchases(purchases, it.Event)
 	}
-	if len(purchases)+len(products) > 0 {
-		if err := h.state.WriteState(ctx, purchases, products); err != nil {
+	if !state.Empty() {
+		if err := h.state.WriteState(ctx, state); err != nil {
 			return nil, err
 		}
 	}

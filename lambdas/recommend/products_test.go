@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -66,5 +68,33 @@ func TestProductEventsNeedNoVersion(t *testing.T) {
 	b.state = broken{}
 	if failed := b.run(t, batch); failed != 0 {
 		t.Errorf("without state: failed at %d", failed)
+	}
+}
+
+// TestACustomerEventCountsAtOnceAndLeavesARecord: in every session of the customer, and as often as it comes.
+func TestACustomerEventCountsAtOnceAndLeavesARecord(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const hidden = bought
+	batch := batchOf(3)
+	for i, data := range []string{`"session_id":"A","browse_history":[]`,
+		`"type":"customer","hide":["` + hidden + `"]`, `"session_id":"B","browse_history":[]`} {
+		batch.Records[i].Kinesis.Data = fmt.Appendf(nil, `{"event_id":"e%d","customer_number":%s,%s}`, i,
+			recommendtest.CustomerOfLine1, data)
+	}
+	for range 2 {
+		b.delivery.lines = nil
+		if failed := b.run(t, batch); failed != 3 || len(b.delivery.lines) != 3 {
+			t.Fatalf("failed at %d, %d delivered", failed, len(b.delivery.lines))
+		}
+		items := b.items(t)
+		if len(items["e0"]) == 0 || len(items["e2"]) == 0 || slices.Contains(items["e0"], hidden) ||
+			slices.Contains(items["e2"], hidden) {
+			t.Errorf("%v", items)
+		}
+		if record, err := activity.ParseRecord([]byte(b.delivery.lines[1])); err != nil ||
+			record.Recommendation.Source != activity.SourceState || record.Recommendation.EventID != "e1" {
+			t.Errorf("the record of a customer event: %s, %v", b.delivery.lines[1], err)
+		}
 	}
 }

@@ -127,7 +127,7 @@ func TestAPurchaseThatTheDatabaseRefusesHoldsUpNobody(t *testing.T) {
 // broken writes nothing.
 type broken struct{ err error }
 
-func (b broken) WriteState(context.Context, []recommend.Purchase, []activity.ProductWrite) error {
+func (b broken) WriteState(context.Context, recommend.State) error {
 	if b.err != nil {
 		return b.err
 	}

@@ -127,7 +127,7 @@ func (r *recorded) Next(time.Time) (visitor.Click, bool, error) {
 		return visitor.Click{SessionID: key, Data: l.data}, true, nil
 	}
 	for _, item := range events {
-		if item.Event.Type == activity.TypeActivity {
+		if item.Event.Answered() {
 			r.sessions[item.Event.SessionID] = true
 		}
 	}

@@ -341,18 +341,22 @@ func TestCheckReportsEveryProblem(t *testing.T) {
 	}
 }
 
-// A product event goes to the shard of its product, and is no session.
-func TestARecordedProductEventHasItsOwnKey(t *testing.T) {
+// An event that only says something goes to the shard of what it is about, and is no session.
+func TestARecordedEventWithoutASessionHasItsOwnKey(t *testing.T) {
 	t.Parallel()
-	name := filepath.Join(t.TempDir(), "events")
-	if err := os.WriteFile(name, []byte(`{"type":"product","product_code":"p7","stock":0}`+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	recording := newRecorded([]string{name})
-	defer recording.stop()
-	click, more, err := recording.Next(time.Now())
-	if err != nil || !more || click.SessionID != "p7" || recording.Totals().Sessions != 0 {
-		t.Errorf("%+v, %t, %+v, %v", click, more, recording.Totals(), err)
+	for event, want := range map[string]string{`{"type":"product","product_code":"p7","stock":0}`: "p7",
+		`{"type":"interaction","kind":"view","product_code":"p","customer_number":"c8"}`: "c8",
+		`{"type":"customer","customer_number":"c7","forget":true}`:                       "c7"} {
+		name := filepath.Join(t.TempDir(), "events")
+		if err := os.WriteFile(name, []byte(event+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		recording := newRecorded([]string{name})
+		click, more, err := recording.Next(time.Now())
+		if err != nil || !more || click.SessionID != want || recording.Totals().Sessions != 0 {
+			t.Errorf("%+v, %t, %+v, %v", click, more, recording.Totals(), err)
+		}
+		recording.stop()
 	}
 }
 

@@ -48,7 +48,7 @@ func unknownTo(ctx context.Context, db envconfig.PGVector, products []string) (v
 	if err != nil {
 		return "", 0, err
 	}
-	found, err := store.Lookup(ctx, traffic.Live, products, nil)
+	found, err := store.Lookup(ctx, traffic.Live, products, nil, nil)
 	if err != nil {
 		return "", 0, err
 	}

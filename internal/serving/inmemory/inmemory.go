@@ -26,7 +26,7 @@ type database interface {
 	TrafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
 		vectorstore.Changes, error)
 	State(ctx context.Context, since vectorstore.Since, versions []string) (vectorstore.Changes, error)
-	Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes, customers, sessions []string) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
@@ -250,23 +250,24 @@ func (s *Store) of(m *recommend.Model) *held {
 	return s.held[m.Version]
 }
 
-// Lookup finds products in memory and customers in the database.
-func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error) {
+// Lookup finds products in memory, and customers and sessions in the database.
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
+	sessions []string) (recommend.Lookup, error) {
 	h := s.of(m)
 	if h == nil {
-		return s.database.Lookup(ctx, m, codes, customers)
+		return s.database.Lookup(ctx, m, codes, customers, sessions)
 	}
 	if err := recommend.CheckText(codes...); err != nil {
 		return recommend.Lookup{}, err
 	}
 	found := recommend.Lookup{}
 	switch {
-	case len(customers) == 0:
+	case len(customers)+len(sessions) == 0:
 	case s.isDown():
 		found = s.customersOf(m.Version, customers)
 	default:
 		var err error
-		if found, err = s.database.Lookup(ctx, m, nil, customers); err != nil {
+		if found, err = s.database.Lookup(ctx, m, nil, customers, sessions); err != nil {
 			return found, err
 		}
 		s.noteCustomers(m.Version, customers, found)

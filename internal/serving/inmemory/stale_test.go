@@ -66,11 +66,12 @@ func (o *outages) TrafficSince(ctx context.Context, since vectorstore.Since, ver
 	return o.fakeDatabase.TrafficSince(ctx, since, versions)
 }
 
-func (o *outages) Lookup(ctx context.Context, m *recommend.Model, codes, customers []string) (recommend.Lookup, error) {
+func (o *outages) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
+	sessions []string) (recommend.Lookup, error) {
 	if err := o.ask(ctx); err != nil {
 		return recommend.Lookup{}, err
 	}
-	return o.fakeDatabase.Lookup(ctx, m, codes, customers)
+	return o.fakeDatabase.Lookup(ctx, m, codes, customers, sessions)
 }
 
 func (o *outages) Rated(ctx context.Context, _ *recommend.Model, customers []string) (map[string][]vectorstore.Rated,

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -13,7 +14,8 @@ type Purchase struct {
 	Customer string
 	Session  string
 	Product  string
-	Order    activity.Order // of the event. Of a session's events that say so, the earliest counts
+	Order    activity.Order // the event's place. Of a session's events that say so, the earliest counts
+	Said     activity.Order // when it was bought, for what is forgotten; zero: Order
 }
 
 // Bought is a purchase as a store knows it.
@@ -29,6 +31,16 @@ func Purchases(dst []Purchase, e *activity.Event) []Purchase {
 	if e.CustomerID == nil {
 		return dst // the session's own history says what an anonymous visitor bought
 	}
+	if e.Type == activity.TypeInteraction {
+		for _, c := range e.Visit.Clicks {
+			if c.Kind == activity.ClickPurchase {
+				// Without a session, each purchase is one of its own.
+				session := cmp.Or(e.SessionID, e.Visit.EventID)
+				dst = append(dst, Purchase{string(*e.CustomerID), session, c.Product, e.Place, e.Visit.Order})
+			}
+		}
+		return dst
+	}
 	var known map[activity.ID]bool
 	first := len(dst)
 	for i := len(e.BrowseHistory) - 1; i >= 0 && len(dst)-first < SessionItems; i-- {
@@ -40,9 +52,17 @@ func Purchases(dst []Purchase, e *activity.Event) []Purchase {
 			known = map[activity.ID]bool{}
 		}
 		known[b.ProductCode] = true
-		dst = append(dst, Purchase{string(*e.CustomerID), e.SessionID, string(b.ProductCode), e.Place})
+		dst = append(dst, Purchase{string(*e.CustomerID), e.SessionID, string(b.ProductCode), e.Place, activity.Order{}})
 	}
 	return dst
+}
+
+// When is the order of the purchase among what is said of the customer.
+func (p Purchase) When() activity.Order {
+	if p.Said == (activity.Order{}) {
+		return p.Order
+	}
+	return p.Said
 }
 
 // hidden are the products that the customer has bought by the event's place and that are not

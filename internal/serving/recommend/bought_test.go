@@ -66,7 +66,7 @@ func TestAnswersLeaveOutWhatEventsSayWasBought(t *testing.T) {
 			}
 		}
 		store := recommendtest.NewStore(&v)
-		if err := store.WriteState(t.Context(), purchases, nil); err != nil {
+		if err := store.WriteState(t.Context(), recommend.State{Purchases: purchases}); err != nil {
 			t.Fatal(err)
 		}
 		event := &activity.Event{SessionID: "s", CustomerID: &id, Place: asked}

@@ -30,8 +30,9 @@ func withNew(t *testing.T, codes int) *recommendtest.Store {
 
 func mustSay(t *testing.T, s *recommendtest.Store, code string, at time.Time) {
 	t.Helper()
-	err := s.WriteState(t.Context(), nil, []activity.ProductWrite{{ID: code, Order: activity.Order{At: at},
-		Values: map[activity.Field]any{activity.FieldAvailable: true, activity.FieldBrand: "b=c"}}})
+	err := s.WriteState(t.Context(), recommend.State{Products: []activity.ProductWrite{{ID: code,
+		Order:  activity.Order{At: at},
+		Values: map[activity.Field]any{activity.FieldAvailable: true, activity.FieldBrand: "b=c"}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +47,8 @@ func TestNeverMoreIsExplored(t *testing.T) {
 		share := rapid.SampledFrom([]float64{0, 0.09, 0.1, 0.2, 0.3, 0.34, 0.5}).Draw(rt, "share")
 		s := withNew(t, fresh)
 		for _, it := range recommendtest.Version("m1").Items[1 : sold+1] {
-			if err := s.WriteState(t.Context(), nil, []activity.ProductWrite{{ID: it.Code,
-				Values: map[activity.Field]any{activity.FieldAvailable: false}}}); err != nil {
+			if err := s.WriteState(t.Context(), recommend.State{Products: []activity.ProductWrite{{ID: it.Code,
+				Values: map[activity.Field]any{activity.FieldAvailable: false}}}}); err != nil {
 				rt.Fatal(err)
 			}
 		}

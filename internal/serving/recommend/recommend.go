@@ -3,6 +3,7 @@ package recommend
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -78,9 +79,9 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // answered. A later try may help, unless it is a *RefusedError.
 //
 // An answer leaves out the products that the session has looked at or put into the cart, those that
-// the customer has rated or bought, unless the version's rules show them again, and those that cannot
-// be bought: a recommendation shows what the visitor has not seen. (A page that wants to remind of
-// viewed products has them in the event already.)
+// the customer has rated or bought, unless the version's rules show them again, those that the customer
+// hides, and those that cannot be bought: a recommendation shows what the visitor has not seen. (A page
+// that wants to remind of viewed products has them in the event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -150,14 +151,15 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
 	}
 	sessions := make([]session, len(events))
-	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i]) })
-	found, err := r.lookUp(ctx, model, sessions)
+	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i], events[i].BrowseHistory) })
+	now := r.now()
+	found, err := r.lookUp(ctx, model, sessions, now)
 	if err != nil {
 		return nil, err
 	}
 	faults := make([]error, len(events))
 	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
-	searches, now := make([]Search, len(sessions)), r.now()
+	searches := make([]Search, len(sessions))
 	var neighbours []Neighbours
 	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
 	for i := range sessions {
@@ -197,7 +199,7 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	var searches []Search
 	for i := range answers {
 		if len(answers[i].Items) == 0 {
-			searches = append(searches, Search{Exclude: sessions[i].seen, Limit: recommendedItems})
+			searches = append(searches, Search{Exclude: sessions[i].left(), Limit: recommendedItems})
 		}
 	}
 	candidates, _, err := r.store.Retrieve(ctx, model, searches, nil)
@@ -231,7 +233,7 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (a Si
 		return a, err
 	}
 	model := traffic.Live
-	found, err := r.store.Lookup(ctx, model, []string{code}, nil)
+	found, err := r.store.Lookup(ctx, model, []string{code}, nil, nil)
 	if err != nil {
 		return a, fmt.Errorf("look up product: %w", err)
 	}
@@ -272,31 +274,63 @@ func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 	return folder, nil
 }
 
-// lookUp asks for the products and customers of all sessions in one question, each of them once.
-func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session) (Lookup, error) {
-	var codes []string
-	var customers []string
-	seenCode, seenCustomer := map[string]bool{}, map[activity.ID]bool{}
+// lookUp asks for the products and customers of all sessions, each of them once, and for what is kept of
+// their visits: in one question. If something is kept, it changes the sessions, and asks for its products
+// in a second one.
+func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session, now time.Time) (Lookup, error) {
+	codes := codesOf(sessions, nil)
+	var customers, continued []string
+	seenCustomer, seenSession := map[activity.ID]bool{}, map[string]bool{}
 	for i := range sessions {
-		for _, b := range sessions[i].browsed {
-			if !seenCode[b.code] {
-				seenCode[b.code] = true
-				codes = append(codes, b.code)
-			}
-		}
-		if id := sessions[i].event.CustomerID; id != nil && !seenCustomer[*id] {
+		e := sessions[i].event
+		if id := e.CustomerID; id != nil && !seenCustomer[*id] {
 			seenCustomer[*id] = true
 			customers = append(customers, string(*id))
 		}
+		if e.Visit != nil && !seenSession[e.SessionID] {
+			seenSession[e.SessionID] = true
+			continued = append(continued, e.SessionID)
+		}
 	}
-	if len(codes) == 0 && len(customers) == 0 {
+	if len(codes)+len(customers)+len(continued) == 0 {
 		return Lookup{}, nil
 	}
-	found, err := r.store.Lookup(ctx, model, codes, customers)
+	found, err := r.store.Lookup(ctx, model, codes, customers, continued)
 	if err != nil {
 		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
 	}
+	if len(found.Kept.Sessions)+len(found.Kept.Customers) == 0 {
+		return found, nil
+	}
+	parallel.Each(len(sessions), func(i int) {
+		e := sessions[i].event
+		sessions[i] = newSession(e, history(e, found.Kept, now))
+	})
+	if more := codesOf(sessions, codes); len(more) > 0 {
+		kept, err := r.store.Lookup(ctx, model, more, nil, nil)
+		if err != nil {
+			return Lookup{}, fmt.Errorf("look up %d products of what is kept: %w", len(more), err)
+		}
+		maps.Copy(found.Items, kept.Items)
+	}
 	return found, nil
+}
+
+// codesOf are the products of sessions, each once, without those that are known.
+func codesOf(sessions []session, known []string) (codes []string) {
+	seen := make(map[string]bool, len(known))
+	for _, code := range known {
+		seen[code] = true
+	}
+	for i := range sessions {
+		for _, b := range sessions[i].browsed {
+			if !seen[b.code] {
+				seen[b.code] = true
+				codes = append(codes, b.code)
+			}
+		}
+	}
+	return codes
 }
 
 func similarOf(code string, found []Similar) *activity.SimilarItems {

@@ -25,6 +25,7 @@ type session struct {
 	unknown    int                      // of browsed, those that the model does not know
 	strange    bool                     // the model does not know the customer
 	bought     []Bought                 // by the customer
+	hidden     []string                 // products that the customer does not want to see
 	telling    string                   // the known product that says most about the session; "" without a known one
 }
 
@@ -33,13 +34,13 @@ type browsed struct {
 	inCart bool
 }
 
-// newSession reads the browse history from its newest entry. A product that is in the cart by any
+// newSession reads a browse history from its newest entry. A product that is in the cart by any
 // of its entries is in the cart.
-func newSession(e *activity.Event) session {
+func newSession(e *activity.Event, history []activity.Browse) session {
 	s := session{event: e}
 	at := map[string]int{} // index in seen, and in browsed while that is shorter than SessionItems
-	for i := len(e.BrowseHistory) - 1; i >= 0; i-- {
-		b := e.BrowseHistory[i]
+	for i := len(history) - 1; i >= 0; i-- {
+		b := history[i]
 		code := string(b.ProductCode)
 		index, seen := at[code]
 		if !seen {
@@ -118,8 +119,10 @@ func (s *session) popular(found Lookup) {
 // vector from features.
 func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neighbour, activity.Source) {
 	e := s.event
+	var said Said
 	if e.CustomerID != nil {
-		s.bought = found.Bought[string(*e.CustomerID)]
+		said = found.Said[string(*e.CustomerID)]
+		s.bought, s.hidden = found.Bought[string(*e.CustomerID)], said.Hidden
 		if c, ok := found.Customers[string(*e.CustomerID)]; ok {
 			if c.Origin == modelversion.OriginTrained {
 				return c.Vector, c.Near, activity.SourceCustomer
@@ -128,19 +131,27 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neigh
 		}
 		s.strange = true
 	}
-	if v := m.Encoder.Vector(m.Encoder.Features(e.Country, e.City, e.CreditLimit)); v != nil {
+	if v := features(m, e, said); v != nil {
 		return v, nil, activity.SourceFeatures
 	}
 	return nil, nil, activity.SourcePopularity
 }
 
 func (s *session) search(at time.Time) Search {
-	exclude := s.seen
+	exclude := s.left()
 	if len(s.bought) > 0 {
-		exclude = slices.Concat(s.seen, hidden(s.bought, s.event.Place, at))
+		exclude = slices.Concat(exclude, hidden(s.bought, s.event.Place, at))
 	}
 	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: exclude,
 		Limit: recommendedItems}
+}
+
+// left are the products that no answer shows: what the session has seen, and what the customer hides.
+func (s *session) left() []string {
+	if len(s.hidden) == 0 {
+		return s.seen
+	}
+	return slices.Concat(s.seen, s.hidden)
 }
 
 // items turns what the search found into the answer's list.

@@ -46,6 +46,8 @@ type Lookup struct {
 	// What the customers bought of the products that the model knows, as events say, by customer: also of
 	// customers that the model does not know.
 	Bought map[string][]Bought
+	Kept   Kept            // of the sessions and the customers; without any, where nothing is kept
+	Said   map[string]Said // what events say of the customers, by id: also of those that the model does not know
 }
 
 // NewItem is a product that a version does not know, with the vector that its features give it.
@@ -149,9 +151,9 @@ func Nearest(known, fresh []Similar, limit int) []Similar {
 type store interface {
 	// Traffic returns the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
-	// Lookup finds the products and customers that m knows, and the products that it does not know but that
-	// have a vector.
-	Lookup(ctx context.Context, m *Model, codes, customers []string) (Lookup, error)
+	// Lookup finds the products and customers that m knows, the products that it does not know but that have
+	// a vector, and what is kept of the customers and sessions.
+	Lookup(ctx context.Context, m *Model, codes, customers, sessions []string) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products that cannot be
 	// bought are left out: as the shop says now, else as the version says. A search finds the products of
 	// the version, best first, and behind them those that it does not know, best first; in the popularity

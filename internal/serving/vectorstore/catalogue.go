@@ -238,7 +238,8 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 // forgetState forgets the products and the customers of another shop.
 func forgetState(ctx context.Context, tx pgx.Tx) error {
 	return execAll(ctx, tx, `UPDATE kindred.catalogue SET shop = NULL, read_at = NULL, products = 0, available = 0`,
-		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`, `DELETE FROM kindred.interaction`)
+		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`, `DELETE FROM kindred.interaction`,
+		`DELETE FROM kindred.customer_state`, `DELETE FROM kindred.visit`)
 }
 
 // forgetOtherShop forgets the state of another shop than that of the version that goes live: of the last
@@ -253,7 +254,7 @@ func forgetOtherShop(ctx context.Context, tx pgx.Tx, move Promotion) error {
 		return err
 	}
 	var migrated, other bool
-	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.interaction') IS NOT NULL`).Scan(&migrated)
+	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.visit') IS NOT NULL`).Scan(&migrated)
 	if err != nil || !migrated {
 		return err
 	}

@@ -27,7 +27,9 @@ var registry = columns{
 		"url", "image", "attributes", "first_seen", "changed", "written", "transaction"},
 	"catalogue":         {"one", "shop", "read_at", "products", "available", "generation"},
 	"catalogue_product": {"id", "digest"},
-	"interaction":       {"customer", "session", "product", "kind", "place"},
+	"interaction":       {"customer", "session", "product", "kind", "place", "said"},
+	"customer_state":    {"customer", "field", "product", "value", "written"},
+	"visit":             {"session", "event", "customer", "products", "kinds", "place", "said"},
 }
 
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.

@@ -1,7 +1,6 @@
 package vectorstore
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,41 +19,53 @@ import (
 // ErrMayNotWrite says that the database role may not write state.
 var ErrMayNotWrite = errors.New("the database role may not write state: run `publish migrate --writer ROLE` for it")
 
-// WriteState adds what customers bought and what is said of products, as one transaction. What was
-// written before, in whatever order, changes nothing. Errors: ErrNotMigrated, ErrMayNotWrite, and a
-// *recommend.RefusedError. A store of one shop writes nothing while another shop's version is live:
-// ErrOtherShop.
-func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
-	products []activity.ProductWrite) error {
-	columns, err := columnsOf(purchases)
-	if err != nil {
-		return err
+// WriteState adds what events say, as one transaction in one round trip. What was written before, in
+// whatever order, changes nothing. Errors: ErrNotMigrated, ErrMayNotWrite, and a *recommend.RefusedError.
+// A store of one shop writes nothing while another shop's version is live: ErrOtherShop.
+func (s *Store) WriteState(ctx context.Context, state recommend.State) error {
+	var batch pgx.Batch // one transaction
+	for part := range slices.Chunk(rowsOf(state.Products), writtenAtOnce) {
+		data, err := json.Marshal(part)
+		if err != nil {
+			return fmt.Errorf("encode products: %w", err)
+		}
+		queue(&batch, writeProductsSQL(), string(data))
+	}
+	if len(state.Customers) > 0 {
+		if err := queueCustomers(&batch, state.Customers); err != nil {
+			return err
+		}
+	}
+	if len(state.Purchases) > 0 {
+		columns, err := columnsOf(state.Purchases)
+		if err != nil {
+			return err
+		}
+		queue(&batch, writePurchasesSQL, columns...)
+	}
+	if len(state.Visits) > 0 {
+		if err := queueVisits(&batch, state.Visits); err != nil {
+			return err
+		}
 	}
 	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
-	if len(products) == 0 { // a single statement takes a single round trip
-		_, err = s.pool.Exec(ctx, writePurchasesSQL, columns...)
-	} else {
-		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			if _, err := WriteProducts(ctx, tx, products); err != nil || len(purchases) == 0 {
-				return err
-			}
-			_, err := tx.Exec(ctx, writePurchasesSQL, columns...)
-			return err
-		})
-	}
-	if err != nil {
-		return fmt.Errorf("write %d purchases and %d products: %w", len(purchases), len(products), writeFault(err))
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("write what events say: %w", writeFault(err))
 	}
 	return nil
 }
 
-// The rows come in the order of their keys, so that two writers do not wait for each other in a circle.
-const writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, session, product, kind, place)
-	SELECT customer, session, product, 'purchase', place::jsonb FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-		AS n (customer, session, product, place)
-	ON CONFLICT (customer, session, product) DO UPDATE SET place = excluded.place WHERE excluded.place < i.place`
+// The rows come in the order of their keys, so that two writers do not wait for each other in a circle. Of
+// a key, the earliest one counts that is not forgotten.
+var writePurchasesSQL = `INSERT INTO kindred.interaction AS i (customer, session, product, kind, place, said)
+	SELECT DISTINCT ON (customer, session, product) customer, session, product, 'purchase', place::jsonb, said::jsonb
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS n (customer, session, product, place, said)
+		WHERE NOT ` + forgottenSQL(`n.customer`, `coalesce(n.said, n.place)::jsonb`) + `
+		ORDER BY customer, session, product, place::jsonb
+	ON CONFLICT (customer, session, product) DO UPDATE SET place = excluded.place, said = excluded.said
+		WHERE excluded.place < i.place`
 
 // keptPurchases is how long a purchase of an event hides its product. A model that was trained since
 // knows it from the shop's own orders.
@@ -70,35 +81,48 @@ func (s *Store) prunePurchases(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// columnsOf sorts purchases by their keys, each key once with its earliest place, and turns them into
-// columns.
-func columnsOf(purchases []recommend.Purchase) ([]any, error) {
-	key := func(a, b recommend.Purchase) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Session, b.Session),
-			cmp.Compare(a.Product, b.Product))
+// pruneForgotten deletes what two transactions at the same moment have left of customers who are forgotten.
+func (s *Store) pruneForgotten(ctx context.Context) error {
+	rows, err := s.pool.Query(ctx, `SELECT customer FROM kindred.customer_state WHERE field = $1`, recommend.FieldForgotten)
+	if err != nil {
+		return fmt.Errorf("list forgotten customers: %w", unmigrated(err))
 	}
-	sorted := slices.SortedFunc(slices.Values(purchases), func(a, b recommend.Purchase) int {
-		if c := key(a, b); c != 0 {
-			return c
-		}
-		if a.Order.After(b.Order) {
-			return 1
-		}
-		return -1
-	})
+	customers, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list forgotten customers: %w", unmigrated(err))
+	}
+	if len(customers) == 0 {
+		return nil
+	}
+	var batch pgx.Batch
+	queueForgetting(&batch, customers)
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("delete what is forgotten: %w", err)
+	}
+	return nil
+}
+
+// columnsOf turns purchases into columns.
+func columnsOf(purchases []recommend.Purchase) ([]any, error) {
 	var customers, sessions, products, places []string
-	for i, p := range sorted {
-		if i > 0 && key(sorted[i-1], p) == 0 {
-			continue
-		}
+	var said []*string
+	for _, p := range purchases {
 		place, err := json.Marshal(p.Order)
 		if err != nil {
 			return nil, fmt.Errorf("encode the place of a purchase: %w", err)
 		}
+		var when *string
+		if p.Said != (activity.Order{}) {
+			data, err := json.Marshal(p.Said)
+			if err != nil {
+				return nil, fmt.Errorf("encode the order of a purchase: %w", err)
+			}
+			when = new(string(data))
+		}
 		customers, sessions = append(customers, p.Customer), append(sessions, p.Session)
-		products, places = append(products, p.Product), append(places, string(place))
+		products, places, said = append(products, p.Product), append(places, string(place)), append(said, when)
 	}
-	return []any{customers, sessions, products, places}, nil
+	return []any{customers, sessions, products, places, said}, nil
 }
 
 // writeFault names what is special about an error of writing state.
@@ -119,14 +143,18 @@ func (m *model) boughtSQL() string {
 	if m.repeat {
 		repeat = `i.repeat`
 	}
+	kept := ``
+	if m.state.customers {
+		kept = ` AND NOT ` + forgottenSQL(`b.customer`, `coalesce(b.said, b.place)`)
+	}
 	const bought = `SELECT b.customer, b.product, b.place, `
 	fresh := `` // what the version does not know stays hidden
 	if m.state.newItems {
 		fresh = ` UNION ALL ` + bought + `0 FROM kindred.interaction b JOIN ` + m.schema +
-			`.new_item n ON n.code = b.product WHERE b.customer = ANY($1)`
+			`.new_item n ON n.code = b.product WHERE b.customer = ANY($1)` + kept
 	}
 	return bought + repeat + ` FROM kindred.interaction b
-		JOIN ` + m.schema + `.item i ON i.code = b.product WHERE b.customer = ANY($1)` + fresh
+		JOIN ` + m.schema + `.item i ON i.code = b.product WHERE b.customer = ANY($1)` + kept + fresh
 }
 
 // queueBought adds the question to a batch; found gets the answers.

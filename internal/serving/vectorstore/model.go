@@ -68,8 +68,8 @@ var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + statefu
 	hasNewItems(`canary`) + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
-	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.newItems,
-		&p.canaryNewItems)
+	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.customers,
+		&p.state.visits, &p.state.newItems, &p.canaryNewItems)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -159,7 +159,7 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	var has served
 	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`, `+hasNewItems(`version`)+`
 		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items,
-		&m.state.products, &m.state.interactions, &m.state.newItems)
+		&m.state.products, &m.state.interactions, &m.state.customers, &m.state.visits, &m.state.newItems)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}

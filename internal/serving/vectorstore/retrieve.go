@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 )
 
 const (
@@ -22,14 +23,15 @@ const (
 	minSplit = 32
 )
 
-// Lookup reads products and customers of the version, in one round trip. Errors: ErrVersionGone.
-func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []string,
-	customers []string) (recommend.Lookup, error) {
+// Lookup reads products and customers of the version, and what is kept of customers and sessions, in one
+// round trip. Errors: ErrVersionGone.
+func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes, customers,
+	sessions []string) (recommend.Lookup, error) {
 	m, err := s.model(ctx, live.Version)
 	if err != nil {
 		return recommend.Lookup{}, err
 	}
-	found, err := m.lookUp(ctx, s.pool, codes, customers)
+	found, err := m.lookUp(ctx, s.pool, codes, customers, sessions)
 	if err != nil {
 		s.forget(err, live.Version)
 		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
@@ -38,11 +40,13 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes []strin
 }
 
 // lookUp is Lookup on a connection.
-func (m *model) lookUp(ctx context.Context, db querier, codes, customers []string) (recommend.Lookup, error) {
+func (m *model) lookUp(ctx context.Context, db querier, codes, customers, sessions []string) (recommend.Lookup, error) {
 	found := recommend.Lookup{
 		Items:     make(map[string]recommend.Item, len(codes)),
 		Customers: make(map[string]recommend.Customer, len(customers)),
 		Bought:    map[string][]recommend.Bought{},
+		Said:      map[string]recommend.Said{},
+		Kept:      recommend.Kept{Sessions: map[string][]activity.Visit{}, Customers: map[string][]activity.Visit{}},
 	}
 	var batch pgx.Batch
 	if len(codes) > 0 {
@@ -78,6 +82,15 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers []strin
 	}
 	if len(customers) > 0 && m.state.interactions {
 		m.queueBought(&batch, customers, found.Bought)
+	}
+	if len(customers) > 0 && m.state.customers {
+		queueSaid(&batch, customers, found.Said)
+	}
+	if len(customers) > 0 && m.state.visits {
+		queueKept(&batch, customersVisitsSQL, customers, found.Kept.Customers)
+	}
+	if len(sessions) > 0 && m.state.visits {
+		queueKept(&batch, sessionsSQL, sessions, found.Kept.Sessions)
 	}
 	return found, m.send(ctx, db, &batch)
 }

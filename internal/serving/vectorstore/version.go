@@ -135,7 +135,8 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 // Prune keeps the newest versions, as many as keep says, and drops the tables of the others, but never
 // those of the live, the previous or the canary version. It returns which it dropped. Their registry
 // rows stay. A reader that still uses one gets ErrVersionGone. Prune also deletes what events said was
-// bought more than 90 days ago.
+// bought more than 90 days ago, visits that no longer
+// count, and what may be left of forgotten customers.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
 		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
@@ -155,7 +156,8 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 			dropped = append(dropped, version)
 		}
 	}
-	return dropped, s.prunePurchases(ctx, time.Now())
+	return dropped, errors.Join(s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx),
+		s.pruneVisits(ctx, time.Now()))
 }
 
 // drop removes the version's tables unless the version is live, the previous one or a canary. A

@@ -22,12 +22,16 @@ type Event struct {
 	Country       string   `json:"country,omitempty"`
 	CreditLimit   *float64 `json:"credit_limit,omitempty"`
 	BrowseHistory []Browse `json:"browse_history"`
-	OccurredAt    string   `json:"occurred_at,omitempty"` // RFC 3339
+	// BrowseHistory is only what is new since the session's last event: the rest is kept; see Visit.
+	ContinuesSession bool   `json:"continues_session,omitempty"`
+	OccurredAt       string `json:"occurred_at,omitempty"` // RFC 3339
 	// Where it stands among all events, by its place on the stream. Read fills it; zero: it came by none,
 	// as over HTTP, and follows everything.
-	Place   Order         `json:"-"`
-	Product *ProductWrite `json:"-"` // what an event of TypeProduct says, with its order; Read fills that
-	// Of an event with a type: it was sent again, and says where it lay first.
+	Place    Order          `json:"-"`
+	Product  *ProductWrite  `json:"-"` // what an event of TypeProduct says, with its order; Read fills that
+	Customer *CustomerWrite `json:"-"` // the same of TypeCustomer
+	Visit    *Visit         `json:"-"` // what is kept of an event of TypeInteraction, or one that continues its session
+	// Of an event that says something: it was sent again, and says where it lay first.
 	SentAgain bool `json:"-"`
 }
 
@@ -63,7 +67,7 @@ const (
 	SourceCustomer   Source = "customer"   // last night's vector of a customer with history
 	SourceFeatures   Source = "features"   // a vector made from what is known of a new customer
 	SourcePopularity Source = "popularity" // nothing known: what most customers like
-	SourceState      Source = "state"      // no answer: the event said something of a product, and it is written
+	SourceState      Source = "state"      // no answer: the event only said something, and it is written
 )
 
 // RecommendedItem is one recommended product, best first. Score is the inner product of query and

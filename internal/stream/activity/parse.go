@@ -55,6 +55,9 @@ func Parse(data []byte) (*Event, error) {
 	if e.Type != TypeActivity {
 		check = func() string { return e.typed(data) }
 	}
+	if e.Type == TypeActivity && e.ContinuesSession {
+		check = func() string { return e.continues(data) }
+	}
 	if message := check(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -69,12 +68,12 @@ func parseProduct(data []byte) (w *ProductWrite, problem string) {
 		return nil, "product_code " + problem
 	}
 	w = &ProductWrite{ID: string(id.ProductCode), Values: map[Field]any{}}
-	for name := range said {
-		for _, f := range Fields() {
-			if name != string(f) && strings.EqualFold(name, string(f)) {
-				return nil, "a field's name differs from " + string(f) + " only by case; write " + string(f)
-			}
-		}
+	var names []string
+	for _, f := range Fields() {
+		names = append(names, string(f))
+	}
+	if problem := misspelt(said, names...); problem != "" {
+		return nil, problem
 	}
 	for _, f := range Fields() {
 		raw, given := said[string(f)]

@@ -123,31 +123,15 @@ func TestFaultsOfProductEvents(t *testing.T) {
 	}
 }
 
-// TestAnEventThatIsSentAgainKeepsItsOrder sends a product event again, and that one once more.
+// TestAnEventThatIsSentAgainKeepsItsOrder sends an event with a type again, and that one once more.
 func TestAnEventThatIsSentAgainKeepsItsOrder(t *testing.T) {
 	t.Parallel()
 	for _, more := range []string{"", `,"occurred_at":"2026-03-01T11:00:00Z"`, `,"event_id":"e"`} {
-		first := one(t, at("12"), `{"type":"product","product_code":"7","stock":1`+more+`}`)
-		item := first
-		for n := range 2 {
-			data := activity.Again(item)
-			later := at(fmt.Sprint(99 + n))
-			later.ArrivedAt = arrived.Add(time.Duration(n+1) * time.Hour)
-			if item = one(t, later, string(data)); item.Fault != nil {
-				t.Fatal(item.Fault)
-			}
-			if diff := cmp.Diff(first.Event.Product, item.Event.Product); diff != "" {
-				t.Errorf("%s, sent again: %s", data, diff)
-			}
-			if activity.EventID(item.Event, item.Position) != activity.EventID(first.Event, first.Position) {
-				t.Errorf("%s has another id", data)
-			}
-			if activity.DigestOf(data) != activity.DigestOf(first.Data) {
-				t.Errorf("%s is another event than %s", data, first.Data)
-			}
-			if !json.Valid(data) {
-				t.Errorf("%s is no JSON", data)
-			}
+		for _, event := range []string{`"type":"product","product_code":"7","stock":1`,
+			`"type":"customer","customer_number":7,"forget":true`,
+			`"type":"interaction","kind":"view","product_code":7,"session_id":"s"`,
+			`"session_id":"s","continues_session":true,"browse_history":[]`} {
+			sendAgainTwice(t, `{`+event+more+`}`)
 		}
 	}
 	click := one(t, at("12"), `{"session_id":"s","browse_history":[]}`)
@@ -157,5 +141,37 @@ func TestAnEventThatIsSentAgainKeepsItsOrder(t *testing.T) {
 	var fault *activity.Fault
 	if _, err := activity.Parse([]byte(`{"type":"product"}`)); !errors.As(err, &fault) {
 		t.Errorf("a product event without a product: %v", err)
+	}
+}
+
+func sendAgainTwice(t *testing.T, event string) {
+	t.Helper()
+	first := one(t, at("12"), event)
+	item := first
+	for n := range 2 {
+		data := activity.Again(item)
+		later := at(fmt.Sprint(99 + n))
+		later.ArrivedAt = arrived.Add(time.Duration(n+1) * time.Hour)
+		if item = one(t, later, string(data)); item.Fault != nil {
+			t.Fatal(item.Fault)
+		}
+		if diff := cmp.Diff(first.Event.Product, item.Event.Product); diff != "" {
+			t.Errorf("%s, sent again: %s", data, diff)
+		}
+		if diff := cmp.Diff(first.Event.Customer, item.Event.Customer); diff != "" {
+			t.Errorf("%s, sent again: %s", data, diff)
+		}
+		if again := item.Event.Visit; again != nil && again.Order != first.Event.Visit.Order {
+			t.Errorf("%s has the order %v", data, again.Order)
+		}
+		if activity.EventID(item.Event, item.Position) != activity.EventID(first.Event, first.Position) {
+			t.Errorf("%s has another id", data)
+		}
+		if activity.DigestOf(data) != activity.DigestOf(first.Data) {
+			t.Errorf("%s is another event than %s", data, first.Data)
+		}
+		if !json.Valid(data) {
+			t.Errorf("%s is no JSON", data)
+		}
 	}
 }

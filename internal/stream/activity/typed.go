@@ -13,17 +13,41 @@ type Type string
 
 // The types of events.
 const (
-	TypeActivity Type = ""        // what a visitor has looked at: it is answered with recommendations
-	TypeProduct  Type = "product" // what the shop says of a product now; see Event.Product
+	TypeActivity Type = ""         // what a visitor has looked at: it is answered with recommendations
+	TypeProduct  Type = "product"  // what the shop says of a product now; see Event.Product
+	TypeCustomer Type = "customer" // what is said of a customer now; see Event.Customer
+	// What somebody did with a product, as it was noticed elsewhere than on a page; see Event.Visit.
+	TypeInteraction Type = "interaction"
 )
 
 // PartitionKey is the key that the event should have on the stream: sequence numbers compare only among
 // the records of one key.
 func (e *Event) PartitionKey() string {
-	if e.Product != nil {
+	switch {
+	case e.Product != nil:
 		return e.Product.ID
+	case e.Customer != nil:
+		return e.Customer.ID
+	case e.SessionID == "" && e.CustomerID != nil:
+		return string(*e.CustomerID)
 	}
 	return e.SessionID
+}
+
+// Answered says that the event is answered with recommendations. The others only say something.
+func (e *Event) Answered() bool { return e.Type == TypeActivity }
+
+// order is where what the event says stands; nil: it says nothing that is kept in an order.
+func (e *Event) order() *Order {
+	switch {
+	case e.Product != nil:
+		return &e.Product.Order
+	case e.Customer != nil:
+		return &e.Customer.Order
+	case e.Visit != nil:
+		return &e.Visit.Order
+	}
+	return nil
 }
 
 // firstPosition is the field in which an event with a type that is sent again says where it lay first: it
@@ -32,18 +56,30 @@ const firstPosition = "first_position"
 
 // typed reads what only events with a type say, and names the first broken rule, or "".
 func (e *Event) typed(data []byte) (problem string) {
-	if e.Type != TypeProduct {
-		return "kindred does not know this type: type is product, or absent in an activity event"
-	}
 	switch {
 	case utf8.RuneCountInString(e.EventID) > MaxID:
 		return fmt.Sprintf("event_id has more than %d characters", MaxID)
 	case e.Shop != nil && e.Shop.problem() != "":
 		return "shop " + e.Shop.problem()
 	}
-	if e.Product, problem = parseProduct(data); problem != "" {
+	switch e.Type {
+	case TypeProduct:
+		e.Product, problem = parseProduct(data)
+	case TypeCustomer:
+		e.Customer, problem = e.parseCustomer(data)
+	case TypeInteraction:
+		e.Visit, problem = e.parseInteraction(data)
+	default:
+		problem = "kindred does not know this type: type is product, customer or interaction, or absent in an activity event"
+	}
+	if problem != "" {
 		return problem
 	}
+	return e.when(data)
+}
+
+// when reads the order of what the event says, before it is put.
+func (e *Event) when(data []byte) (problem string) {
 	var again struct {
 		FirstPosition *Position `json:"first_position"`
 	}
@@ -55,7 +91,7 @@ func (e *Event) typed(data []byte) (problem string) {
 		if p.ArrivedAt.Unix() < 0 || len(p.SequenceNumber) > maxSequence {
 			return firstPosition + " is not a position on a stream"
 		}
-		e.Product.Order = p.Order()
+		*e.order() = p.Order()
 	}
 	if e.OccurredAt == "" {
 		return ""
@@ -64,7 +100,7 @@ func (e *Event) typed(data []byte) (problem string) {
 	if err != nil || at.Unix() < 0 {
 		return "occurred_at is not a time after 1970 in the form of RFC 3339"
 	}
-	e.Product.Order.At = at
+	e.order().At = at
 	return ""
 }
 
@@ -76,10 +112,10 @@ const maxSequence = 129
 // it says would stay until its time comes.
 func (e *Event) put(p Position) *Fault {
 	e.Place = p.Order()
-	if e.Product == nil {
+	order := e.order()
+	if order == nil {
 		return nil
 	}
-	order := &e.Product.Order
 	if order.At.After(p.ArrivedAt.Add(MaxAhead)) {
 		return &Fault{ReasonSchema, fmt.Sprintf("the event says a time more than %v ahead of its arrival on the stream: "+
 			"set the clock of its producer", MaxAhead)}
@@ -91,6 +127,9 @@ func (e *Event) put(p Position) *Fault {
 	if first.Sequence != "" {
 		order.Sequence, order.Sub = first.Sequence, first.Sub
 	}
+	if e.Visit != nil {
+		e.Visit.EventID, e.Visit.Place = EventID(e, p), e.Place
+	}
 	return nil
 }
 
@@ -101,7 +140,7 @@ func Again(item Item) []byte {
 	if item.Event.EventID == "" {
 		data = withMember(data, "event_id", []byte(`"`+EventID(nil, item.Position)+`"`))
 	}
-	if item.Event.Type == TypeActivity || item.Event.SentAgain {
+	if item.Event.order() == nil || item.Event.SentAgain {
 		return data
 	}
 	position, err := json.Marshal(item.Position)

@@ -16,6 +16,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
 	"kindred/internal/stream/shardwriter"
@@ -291,13 +292,13 @@ func TestTheEventIDOfTheFirstAttemptIsWrittenIntoTheEvent(t *testing.T) {
 	}
 }
 
-// TestAProductEventIsSentAgainWithItsFirstPosition: from both places, so that it undoes nothing that came
+// TestWhatIsSaidIsSentAgainWithItsFirstPosition: from both places, so that it undoes nothing that came
 // after it.
-func TestAProductEventIsSentAgainWithItsFirstPosition(t *testing.T) {
+func TestWhatIsSaidIsSentAgainWithItsFirstPosition(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	b.mustQuarantine(t, position(1), `{"type":"product","event_id":"q","product_code":"7","stock":1}`)
-	b.mustFail(t, "batch", 2, `{"type":"product","product_code":"7","stock":2}`)
+	b.mustFail(t, "batch", 2, `{"type":"customer","customer_number":"7","forget":true}`)
 	if r := b.mustRedrive(t); r.Sent != 2 || len(b.taken) != 2 {
 		t.Fatalf("%+v", r)
 	}
@@ -308,8 +309,16 @@ func TestAProductEventIsSentAgainWithItsFirstPosition(t *testing.T) {
 		if item.Fault != nil {
 			t.Fatal(item.Fault)
 		}
-		if got, want := item.Event.Product.Order, position(i+1).Order(); got != want {
-			t.Errorf("%s has the order %v, want %v", data, got, want)
+		var state recommend.State
+		state.Add(item.Event)
+		want := recommend.State{Products: []activity.ProductWrite{{ID: "7", Order: position(1).Order(),
+			Values: map[activity.Field]any{activity.FieldStock: int64(1), activity.FieldAvailable: true}}}}
+		if i > 0 {
+			want = recommend.State{Customers: []activity.CustomerWrite{{ID: "7", Order: position(2).Order(), Forget: true,
+				Values: map[activity.CustomerField]any{}, Hidden: map[string]bool{}}}}
+		}
+		if diff := cmp.Diff(want, state); diff != "" {
+			t.Errorf("%s says %s", data, diff)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func New(v *modelversion.Version) *Version {
 // Lookup finds the products and customers that the version knows.
 func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
 	found := recommend.Lookup{Items: map[string]recommend.Item{}, Customers: map[string]recommend.Customer{},
-		Bought: map[string][]recommend.Bought{}}
+		Bought: map[string][]recommend.Bought{}, Said: map[string]recommend.Said{}}
 	for _, code := range codes {
 		if i, ok := v.items[code]; ok {
 			item := recommend.Item{Vector: v.version.Items[i].Vector}

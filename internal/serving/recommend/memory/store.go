@@ -17,17 +17,20 @@ type Store struct {
 	live      *Version
 	canary    *Version // nil: none
 	share     float64
-	faults    []time.Time                          // of the canary, of late
-	state     map[string]bool                      // whether a product can be bought, by code; it never changes
-	bought    map[string][]recommend.Purchase      // by customer
-	said      map[string]map[activity.Field]saidOf // of products, by code
-	firstSeen map[string]time.Time                 // of these, the time of the earliest write
+	faults    []time.Time                                     // of the canary, of late
+	state     map[string]bool                                 // whether a product can be bought, by code; it never changes
+	bought    map[string][]recommend.Purchase                 // by customer
+	said      map[string]map[activity.Field]saidOf            // of products, by code
+	firstSeen map[string]time.Time                            // of these, the time of the earliest write
+	customers map[recommend.CustomerKey]recommend.CustomerRow // what is said of customers
+	visits    map[[2]string]activity.Visit                    // by session and event
 }
 
 // NewStore returns a store in which v is live.
 func NewStore(v *Version) *Store {
 	return &Store{live: v, bought: map[string][]recommend.Purchase{},
-		said: map[string]map[activity.Field]saidOf{}, firstSeen: map[string]time.Time{}}
+		said: map[string]map[activity.Field]saidOf{}, firstSeen: map[string]time.Time{},
+		customers: map[recommend.CustomerKey]recommend.CustomerRow{}, visits: map[[2]string]activity.Visit{}}
 }
 
 // Promote makes v live.
@@ -50,72 +53,6 @@ func (s *Store) SetState(available map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state = maps.Clone(available)
-}
-
-// WriteState adds what customers bought, the earlier one of two that are of one session and product, and
-// what is said of products: of each field the later value counts.
-func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
-	products []activity.ProductWrite) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range purchases {
-		if err := recommend.CheckText(p.Customer, p.Session, p.Product); err != nil {
-			return err
-		}
-	}
-	for _, w := range products {
-		if err := recommend.CheckText(w.ID); err != nil {
-			return err
-		}
-	}
-	s.say(products)
-	for _, p := range purchases {
-		of := s.bought[p.Customer]
-		i := slices.IndexFunc(of, func(q recommend.Purchase) bool { return q.Session == p.Session && q.Product == p.Product })
-		switch {
-		case i < 0:
-			of = append(of, p)
-		case of[i].Order.After(p.Order):
-			of[i] = p
-		}
-		s.bought[p.Customer] = of
-	}
-	return ctx.Err()
-}
-
-// say keeps of each field the value that comes last, and renews the state.
-func (s *Store) say(products []activity.ProductWrite) {
-	state := maps.Clone(s.state)
-	if state == nil {
-		state = map[string]bool{}
-	}
-	for _, w := range products {
-		said := s.said[w.ID]
-		if said == nil {
-			said = map[activity.Field]saidOf{}
-			s.said[w.ID] = said
-		}
-		if first, known := s.firstSeen[w.ID]; !known || w.Order.At.Before(first) {
-			s.firstSeen[w.ID] = w.Order.At
-		}
-		for f, value := range w.Values {
-			if before, known := said[f]; !known || w.Order.After(before.order) {
-				said[f] = saidOf{value, w.Order}
-			}
-		}
-		delete(state, w.ID)
-		available, known := said[activity.FieldAvailable].value.(bool)
-		if hidden := said[activity.FieldHidden].value == true; known || hidden {
-			state[w.ID] = available && !hidden
-		}
-	}
-	s.state = state
-}
-
-// saidOf is a value of a field, with its order.
-type saidOf struct {
-	value any
-	order activity.Order
 }
 
 // CanaryFailed records a fault of the canary. After recommend.CanaryErrors of them within
@@ -160,8 +97,8 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 // Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text of a
 // database.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
-	customers []string) (recommend.Lookup, error) {
-	if err := recommend.CheckText(append(slices.Clone(codes), customers...)...); err != nil {
+	customers, sessions []string) (recommend.Lookup, error) {
+	if err := recommend.CheckText(slices.Concat(codes, customers, sessions)...); err != nil {
 		return recommend.Lookup{}, err
 	}
 	v := s.version(m)
@@ -175,18 +112,8 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 			found.Items[it.Code] = recommend.Item{Vector: it.Vector}
 		}
 	}
-	for _, c := range customers {
-		for _, p := range s.bought[c] {
-			b := recommend.Bought{Product: p.Product, Order: p.Order}
-			i, known := v.items[p.Product]
-			if known {
-				b.Repeat = v.version.Items[i].Repeat
-			}
-			if known || fresh[p.Product] {
-				found.Bought[c] = append(found.Bought[c], b)
-			}
-		}
-	}
+	s.lookUpState(v, fresh, customers, &found)
+	s.lookUpVisits(customers, sessions, &found)
 	return found, ctx.Err()
 }
 

@@ -101,8 +101,8 @@ func testNewProducts(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 		fresh[code] = it
 		purchase := recommend.Purchase{Customer: "new", Session: "s" + code, Product: code, Order: activity.Order{At: bought}}
 		for _, store := range []Conformer{s, without} {
-			if err := store.WriteState(rt.Context(), []recommend.Purchase{purchase},
-				[]activity.ProductWrite{write}); err != nil {
+			if err := store.WriteState(rt.Context(), recommend.State{Purchases: []recommend.Purchase{purchase},
+				Products: []activity.ProductWrite{write}}); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -118,7 +118,7 @@ func compareNew(t *rapid.T, s Conformer, v *modelversion.Version, fresh map[stri
 		t.Fatal(err)
 	}
 	code := rapid.SampledFrom([]string{"new 1", "ü'\"", v.Items[0].Code, v.Items[1].Code}).Draw(t, "asked for")
-	found, err := s.Lookup(t.Context(), traffic.Live, []string{code, v.Items[2].Code}, []string{"new"})
+	found, err := s.Lookup(t.Context(), traffic.Live, []string{code, v.Items[2].Code}, []string{"new"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

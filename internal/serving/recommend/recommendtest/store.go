@@ -11,7 +11,6 @@ import (
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
-	"kindred/internal/stream/activity"
 )
 
 // errBroken is what a version answers that Break broke.
@@ -107,8 +106,8 @@ func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
 }
 
 // Lookup finds products and customers.
-func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
-	customers []string) (recommend.Lookup, error) {
+func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
+	sessions []string) (recommend.Lookup, error) {
 	if err := s.enter(ctx, m); err != nil {
 		return recommend.Lookup{}, err
 	}
@@ -118,7 +117,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	if never != "" && slices.Contains(codes, never) {
 		return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
 	}
-	return s.inner.Lookup(ctx, m, codes, customers)
+	return s.inner.Lookup(ctx, m, codes, customers, sessions)
 }
 
 // Retrieve scans all items for every question.
@@ -131,13 +130,12 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	return s.inner.Retrieve(ctx, m, searches, neighbours)
 }
 
-// WriteState adds what customers bought and what is said of products.
-func (s *Store) WriteState(ctx context.Context, purchases []recommend.Purchase,
-	products []activity.ProductWrite) error {
+// WriteState adds what events say.
+func (s *Store) WriteState(ctx context.Context, state recommend.State) error {
 	if err := s.enter(ctx, nil); err != nil {
 		return err
 	}
-	return s.inner.WriteState(ctx, purchases, products)
+	return s.inner.WriteState(ctx, state)
 }
 
 // CanaryFailed records a fault of the canary.

@@ -107,7 +107,8 @@ func (a admitted) grant(ctx context.Context, tx pgx.Tx) error {
 	statements = append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)
 	if a.Writes {
 		statements = append(statements,
-			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product, kindred.interaction TO `+name,
+			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product, kindred.interaction,
+				kindred.customer_state, kindred.visit TO `+name,
 			`GRANT UPDATE ON kindred.catalogue TO `+name, `GRANT EXECUTE ON FUNCTION kindred.analyze_state() TO `+name)
 	}
 	return execAll(ctx, tx, statements...)

@@ -17,6 +17,7 @@ type Shop struct {
 	Products  []string
 	Customers []string
 	Purchases bool // each event says that its customer has bought a product
+	Continues bool // each event says one product, which is new in its session
 }
 
 // Session says which session event i belongs to: three events each. It is the partition key.
@@ -39,7 +40,11 @@ func (s Shop) Event(i int) []byte {
 		Country:    "France",
 		OccurredAt: "2026-03-01T12:00:00.123456789Z",
 	}, "Mozilla/5.0 (X11; Linux x86_64)", "spring", map[string]int{"price": 1}}
-	for k := range 1 + i%9 {
+	products := 1 + i%9
+	if e.ContinuesSession = s.Continues; s.Continues {
+		products, e.OccurredAt = 1, "" // it would have to be close to the arrival
+	}
+	for k := range products {
 		code := s.Products[(i*31+k*7)%len(s.Products)]
 		e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(code), Quantity: 1,
 			InShoppingCart: k%4 == 1, Purchased: s.Purchases && k == 0})
