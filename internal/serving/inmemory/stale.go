@@ -41,6 +41,7 @@ type customerOf struct{ version, id string }
 type customer struct {
 	found  *recommend.Customer
 	bought []recommend.Bought
+	said   recommend.Said
 	rated  []vectorstore.Rated
 }
 
@@ -129,7 +130,7 @@ func (s *Store) noteCustomers(version string, ids []string, found recommend.Look
 	defer s.mu.Unlock()
 	for _, id := range ids {
 		if known := s.stale.of(version, id); known != nil {
-			known.found, known.bought = nil, found.Bought[id]
+			known.found, known.bought, known.said = nil, found.Bought[id], found.Said[id]
 			if c, ok := found.Customers[id]; ok {
 				known.found = &c
 			}
@@ -152,13 +153,14 @@ func (s *Store) noteRated(version string, ids []string, rated map[string][]vecto
 func (s *Store) customersOf(version string, ids []string) recommend.Lookup {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := recommend.Lookup{Customers: map[string]recommend.Customer{}, Bought: map[string][]recommend.Bought{}}
+	found := recommend.Lookup{Customers: map[string]recommend.Customer{}, Bought: map[string][]recommend.Bought{},
+		Said: map[string]recommend.Said{}}
 	for _, id := range ids {
 		known := s.stale.of(version, id)
 		if known.found != nil {
 			found.Customers[id] = *known.found
 		}
-		found.Bought[id] = known.bought
+		found.Bought[id], found.Said[id] = known.bought, known.said
 	}
 	return found
 }

@@ -119,6 +119,14 @@ func TestTheMemoryAnswersWhileTheDatabaseIsDown(t *testing.T) {
 			t.Parallel()
 			b, o, r := mustOutages(t, time.Minute)
 			all := events()
+			before, err := r.Batch(t.Context(), all[:1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.db.WriteState(t.Context(), recommend.State{Customers: []activity.CustomerWrite{{
+				ID: recommendtest.CustomerOfLine1, Hidden: map[string]bool{before[0].Items[0].ID: true}}}}); err != nil {
+				t.Fatal(err)
+			}
 			fresh, err := r.Batch(t.Context(), []*activity.Event{all[0], all[2]})
 			if err != nil || fresh[0].Stale {
 				t.Fatalf("%+v, %v", fresh, err)
