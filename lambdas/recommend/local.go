@@ -10,8 +10,8 @@ import (
 )
 
 const description = "The Lambda function that answers every click on the activity stream with recommendations. It " +
-	"also stores purchases and the state of products. You cannot start it from a command line. `make deploy` installs " +
-	"it in the local stack, and Terraform installs it on AWS."
+	"also stores purchases and the state of products, customers and sessions. You cannot start it from a command line. " +
+	"`make deploy` installs it in the local stack, and Terraform installs it on AWS."
 
 type command struct{ program.VersionOnly }
 

@@ -236,7 +236,7 @@ variable "memory_share" {
 }
 
 variable "catalogue_minutes" {
-  description = "Minutes from one `publish catalogue` to the next, which brings stock, prices and new products up to date during the day. 0: no schedule. It is not for a shop with mapping_path."
+  description = "Minutes from one `publish catalogue` to the next, which brings stock, prices and new products up to date during the day. 0: no schedule. It cannot be used for a shop with mapping_path."
   type        = number
   default     = 0
 
@@ -258,7 +258,7 @@ variable "explore_share" {
 }
 
 variable "stale_age" {
-  description = "How long serve goes on answering from memory while the vector database is down, as a duration like 10m. 0s: it does not."
+  description = "While the vector database is down, serve answers from memory, for at most this long after it last read the database: a duration like 10m. 0s: it never does this."
   type        = string
   default     = "10m"
 
@@ -275,7 +275,7 @@ variable "reader_user" {
 }
 
 variable "writer_user" {
-  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes purchases and the state of products. A promotion runs `publish migrate`, which creates the role. Until then recommend's events wait."
+  description = "PostgreSQL role as which recommend logs in. It has rds_iam, reads, and writes purchases and the state of products, customers and sessions. A promotion runs `publish migrate`, which creates the role. Until then recommend's events wait."
   type        = string
   default     = "recommend_writer"
 }

@@ -290,7 +290,7 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 type migrateCommand struct {
 	envconfig.PGVector
 	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
-	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write the state of products and what customers bought, and nothing else. publish catalogue may run as this role. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write purchases and the state of products, customers and sessions. publish catalogue may run as this role. Default: no role is created."`
 }
 
 // Run migrates.
