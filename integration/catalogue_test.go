@@ -324,7 +324,7 @@ func TestACatalogueOfAShopOfRatings(t *testing.T) {
 }
 
 // TestACatalogueOfMany times a catalogue in which one product in a hundred has changed, written by the
-// role that may write nothing else:
+// writer role:
 // go test ./integration -run TestACatalogueOfMany -v -catalogue-products 100000
 func TestACatalogueOfMany(t *testing.T) {
 	t.Parallel()
