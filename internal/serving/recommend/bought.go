@@ -41,6 +41,10 @@ func Purchases(dst []Purchase, e *activity.Event) []Purchase {
 		}
 		return dst
 	}
+	said := e.Said
+	if e.Visit != nil {
+		said = e.Visit.Order
+	}
 	var known map[activity.ID]bool
 	first := len(dst)
 	for i := len(e.BrowseHistory) - 1; i >= 0 && len(dst)-first < SessionItems; i-- {
@@ -52,7 +56,7 @@ func Purchases(dst []Purchase, e *activity.Event) []Purchase {
 			known = map[activity.ID]bool{}
 		}
 		known[b.ProductCode] = true
-		dst = append(dst, Purchase{string(*e.CustomerID), e.SessionID, string(b.ProductCode), e.Place, activity.Order{}})
+		dst = append(dst, Purchase{string(*e.CustomerID), e.SessionID, string(b.ProductCode), e.Place, said})
 	}
 	return dst
 }

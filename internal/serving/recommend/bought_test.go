@@ -120,3 +120,51 @@ func TestPurchasesOfAnEvent(t *testing.T) {
 		t.Errorf("%d purchases of a long session", len(got)-len(want))
 	}
 }
+
+// TestAPurchaseThatIsSentAgainStaysForgotten sends purchases of every form before and after a customer is
+// forgotten, and all of them again, once more each time: from each attempt the same purchases are left.
+func TestAPurchaseThatIsSentAgainStaysForgotten(t *testing.T) {
+	t.Parallel()
+	const customer, entry = `"customer_number":"new"`, `"browse_history":[{"product_code":"L2_07","quantity":1,"purchased":true}]`
+	forms := []string{`{"type":"interaction","kind":"purchase","product_code":"L2_07",` + customer,
+		`{"session_id":"A","continues_session":true,` + customer + `,` + entry, `{"session_id":"A",` + customer + `,` + entry}
+	rapid.Check(t, func(t *rapid.T) {
+		const forgotten = 10_000
+		store := recommendtest.NewStore(recommendtest.Version("m1"))
+		left := false
+		var events []activity.Item
+		for n := range rapid.IntRange(1, 4).Draw(t, "events") {
+			form := rapid.SampledFrom(forms).Draw(t, "form")
+			place := forgotten + rapid.SampledFrom([]int{-500, -200, -1, 1, 500}).Draw(t, "place")*10 + n
+			said, more := place, fmt.Sprintf(`,"event_id":"e%d"`, n)
+			switch rapid.IntRange(0, 3).Draw(t, "time") {
+			case 1:
+				said = place + rapid.IntRange(-3000, 299).Draw(t, "seconds")
+				at := begin.Add(time.Duration(said)*time.Second + time.Millisecond)
+				more += fmt.Sprintf(`,"occurred_at":%q`, at.Format(time.RFC3339Nano))
+			case 2:
+				if form == forms[2] { // anything may stand there
+					at := rapid.SampledFrom([]string{"now", begin.Add(time.Hour * 9).Format(time.RFC3339)}).Draw(t, "wrong")
+					more += fmt.Sprintf(`,"occurred_at":%q`, at)
+				}
+			}
+			events = append(events, itemAt(t, place, form+more+`}`))
+			left = left || said >= forgotten
+		}
+		mustWrite(t, store, placed(t, forgotten, `{"type":"customer","customer_number":"new","forget":true}`))
+		for attempt := range 3 {
+			for i := range events {
+				mustWrite(t, store, events[i].Event)
+				events[i] = itemAt(t, 50_000*(attempt+1)+i, string(activity.Again(events[i])))
+			}
+			traffic, err := store.Traffic(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := store.Lookup(t.Context(), traffic.Live, nil, []string{"new"}, nil)
+			if err != nil || len(found.Bought["new"]) > 0 != left {
+				t.Fatalf("attempt %d: %v, %v; want any: %v", attempt, found.Bought, err, left)
+			}
+		}
+	})
+}

@@ -25,13 +25,16 @@ type tester interface {
 var begin = time.Now().Add(-time.Hour)
 
 // placed reads an event as the n-th of its stream.
-func placed(t tester, n int, data string) *activity.Event {
+func placed(t tester, n int, data string) *activity.Event { return itemAt(t, n, data).Event }
+
+// itemAt is placed, with the event's bytes and position.
+func itemAt(t tester, n int, data string) activity.Item {
 	item := activity.Read(nil, activity.Position{Stream: "s", Shard: "0", SequenceNumber: fmt.Sprint(1000 + n),
 		ArrivedAt: begin.Add(time.Duration(n) * time.Second)}, []byte(data))[0]
 	if item.Fault != nil {
 		t.Fatal(item.Fault)
 	}
-	return item.Event
+	return item
 }
 
 func mustWrite(t tester, store *recommendtest.Store, events ...*activity.Event) {

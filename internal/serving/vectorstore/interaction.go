@@ -112,7 +112,7 @@ func columnsOf(purchases []recommend.Purchase) ([]any, error) {
 			return nil, fmt.Errorf("encode the place of a purchase: %w", err)
 		}
 		var when *string
-		if p.Said != (activity.Order{}) {
+		if p.When() != p.Order {
 			data, err := json.Marshal(p.Said)
 			if err != nil {
 				return nil, fmt.Errorf("encode the order of a purchase: %w", err)

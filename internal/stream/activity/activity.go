@@ -7,6 +7,8 @@ package activity
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Event is one event as it arrives on the stream: an activity event of a session, unless it has a type.
@@ -31,8 +33,11 @@ type Event struct {
 	Product  *ProductWrite  `json:"-"` // what an event of TypeProduct says, with its order; Read fills that
 	Customer *CustomerWrite `json:"-"` // the same of TypeCustomer
 	Visit    *Visit         `json:"-"` // what is kept of an event of TypeInteraction, or one that continues its session
-	// Of an event that says something: it was sent again, and says where it lay first.
-	SentAgain bool `json:"-"`
+	// Of an activity record that says all of its session: where its purchases stand, by when it occurred.
+	Said Order `json:"-"`
+	// Where an event that is sent again lay first.
+	FirstPosition jsontext.Value `json:"first_position,omitempty"`
+	SentAgain     bool           `json:"-"` // FirstPosition is a position, and counts
 }
 
 // Browse is one product the visitor looked at in this session, oldest first.

@@ -56,10 +56,13 @@ func Parse(data []byte) (*Event, error) {
 		check = func() string { return e.typed(data) }
 	}
 	if e.Type == TypeActivity && e.ContinuesSession {
-		check = func() string { return e.continues(data) }
+		check = e.continues
 	}
 	if message := check(); message != "" {
 		return nil, &Fault{ReasonSchema, message}
+	}
+	if e.whole() && e.order() != nil {
+		_ = e.when() // what does not fit is a field of the shop's own
 	}
 	return &e, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,13 +131,19 @@ func TestAnEventThatIsSentAgainKeepsItsOrder(t *testing.T) {
 		for _, event := range []string{`"type":"product","product_code":"7","stock":1`,
 			`"type":"customer","customer_number":7,"forget":true`,
 			`"type":"interaction","kind":"view","product_code":7,"session_id":"s"`,
-			`"session_id":"s","continues_session":true,"browse_history":[]`} {
+			`"session_id":"s","continues_session":true,"browse_history":[]`,
+			`"session_id":"s","customer_number":7,"browse_history":[{"product_code":7,"purchased":true}]`} {
 			sendAgainTwice(t, `{`+event+more+`}`)
 		}
 	}
 	click := one(t, at("12"), `{"session_id":"s","browse_history":[]}`)
 	if data := string(activity.Again(click)); strings.Contains(data, "first_position") {
 		t.Errorf("an activity record, sent again: %s", data)
+	}
+	own := one(t, at("12"), `{"event_id":"e","session_id":"s","customer_number":7,"browse_history":[{"product_code":7,`+
+		`"purchased":true}],"first_position":"of the shop"}`)
+	if data := activity.Again(own); own.Fault != nil || !slices.Equal(data, own.Data) {
+		t.Errorf("a record with a field of the shop's own, sent again: %s, %v", data, own.Fault)
 	}
 	var fault *activity.Fault
 	if _, err := activity.Parse([]byte(`{"type":"product"}`)); !errors.As(err, &fault) {
@@ -163,6 +170,9 @@ func sendAgainTwice(t *testing.T, event string) {
 		}
 		if again := item.Event.Visit; again != nil && again.Order != first.Event.Visit.Order {
 			t.Errorf("%s has the order %v", data, again.Order)
+		}
+		if item.Event.Said != first.Event.Said {
+			t.Errorf("%s has the order %v", data, item.Event.Said)
 		}
 		if activity.EventID(item.Event, item.Position) != activity.EventID(first.Event, first.Position) {
 			t.Errorf("%s has another id", data)

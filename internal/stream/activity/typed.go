@@ -2,6 +2,7 @@ package activity
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -46,12 +47,18 @@ func (e *Event) order() *Order {
 		return &e.Customer.Order
 	case e.Visit != nil:
 		return &e.Visit.Order
+	case e.CustomerID != nil && slices.ContainsFunc(e.BrowseHistory, func(b Browse) bool { return b.Purchased }):
+		return &e.Said
 	}
 	return nil
 }
 
-// firstPosition is the field in which an event with a type that is sent again says where it lay first: it
-// must not undo what came after it.
+// whole says that the event is an activity record that says all of its session. Its occurred_at may be
+// anything.
+func (e *Event) whole() bool { return e.Type == TypeActivity && e.Visit == nil }
+
+// firstPosition is the field in which an event that says something and is sent again says where it lay
+// first: it must not undo what came after it.
 const firstPosition = "first_position"
 
 // typed reads what only events with a type say, and names the first broken rule, or "".
@@ -75,30 +82,29 @@ func (e *Event) typed(data []byte) (problem string) {
 	if problem != "" {
 		return problem
 	}
-	return e.when(data)
+	return e.when()
 }
 
 // when reads the order of what the event says, before it is put.
-func (e *Event) when(data []byte) (problem string) {
-	var again struct {
-		FirstPosition *Position `json:"first_position"`
-	}
-	if json.Unmarshal(data, &again) != nil {
+func (e *Event) when() (problem string) {
+	var first *Position
+	if len(e.FirstPosition) > 0 && json.Unmarshal(e.FirstPosition, &first) != nil ||
+		first != nil && (first.ArrivedAt.Unix() < 0 || len(first.SequenceNumber) > maxSequence) {
 		return firstPosition + " is not a position on a stream"
 	}
-	if p := again.FirstPosition; p != nil {
+	if first != nil {
 		e.SentAgain = true
-		if p.ArrivedAt.Unix() < 0 || len(p.SequenceNumber) > maxSequence {
-			return firstPosition + " is not a position on a stream"
-		}
-		*e.order() = p.Order()
+		*e.order() = first.Order()
 	}
 	if e.OccurredAt == "" {
 		return ""
 	}
 	at, err := time.Parse(time.RFC3339, e.OccurredAt)
-	if err != nil || at.Unix() < 0 {
+	switch {
+	case err != nil || at.Unix() < 0:
 		return "occurred_at is not a time after 1970 in the form of RFC 3339"
+	case e.whole() && first != nil && at.After(first.ArrivedAt.Add(MaxAhead)):
+		return "" // it did not count the first time
 	}
 	e.order().At = at
 	return ""
@@ -109,7 +115,7 @@ func (e *Event) when(data []byte) (problem string) {
 const maxSequence = 129
 
 // put says where on the stream the event was read. A fault is of an event by a clock that is ahead: what
-// it says would stay until its time comes.
+// it says would stay until its time comes. In a whole activity record, that time does not count.
 func (e *Event) put(p Position) *Fault {
 	e.Place = p.Order()
 	order := e.order()
@@ -117,6 +123,10 @@ func (e *Event) put(p Position) *Fault {
 		return nil
 	}
 	if order.At.After(p.ArrivedAt.Add(MaxAhead)) {
+		if e.whole() {
+			*order = e.Place
+			return nil
+		}
 		return &Fault{ReasonSchema, fmt.Sprintf("the event says a time more than %v ahead of its arrival on the stream: "+
 			"set the clock of its producer", MaxAhead)}
 	}
@@ -134,14 +144,14 @@ func (e *Event) put(p Position) *Fault {
 }
 
 // Again returns an event that Read accepted, as it is sent again: with the event id of its first attempt,
-// and if it has a type, with its first position.
+// and if it says something that is kept in an order, with its first position.
 func Again(item Item) []byte {
 	data := item.Data
 	if item.Event.EventID == "" {
 		data = withMember(data, "event_id", []byte(`"`+EventID(nil, item.Position)+`"`))
 	}
-	if item.Event.order() == nil || item.Event.SentAgain {
-		return data
+	if e := item.Event; e.order() == nil || e.SentAgain || e.whole() && e.FirstPosition != nil {
+		return data // the last: a field of the shop's own
 	}
 	position, err := json.Marshal(item.Position)
 	if err != nil {

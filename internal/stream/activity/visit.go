@@ -41,7 +41,7 @@ const (
 const MaxKept = 200
 
 // continues reads an activity record that says only what is new. problem is the first broken rule.
-func (e *Event) continues(data []byte) (problem string) {
+func (e *Event) continues() (problem string) {
 	if problem := e.problem(); problem != "" {
 		return problem
 	}
@@ -60,7 +60,7 @@ func (e *Event) continues(data []byte) (problem string) {
 		}
 		e.Visit.Clicks = append(e.Visit.Clicks, click)
 	}
-	return e.when(data)
+	return e.when()
 }
 
 // parseInteraction reads what an interaction event says. problem is the first broken rule.
