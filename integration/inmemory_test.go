@@ -351,9 +351,9 @@ func (w *walk) compare(did string) {
 			t.Fatalf("%s: similar products: %s", did, diff)
 		}
 		codes := []string{v.Items[1].Code, "unknown", "new 1"}
-		got, err := w.memory.Lookup(ctx, m, codes, []string{customer}, nil)
+		got, err := w.memory.Lookup(ctx, m, codes, []string{customer}, nil, activity.Order{})
 		w.must(err)
-		want, err := w.db.Lookup(ctx, m, codes, []string{customer}, nil)
+		want, err := w.db.Lookup(ctx, m, codes, []string{customer}, nil, activity.Order{})
 		w.must(err)
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("%s: found %v\nwant %v", did, got, want)

@@ -18,6 +18,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/serving/vectorstore/migration"
+	"kindred/internal/stream/activity"
 )
 
 // mustVectorStore opens a migrated store on a database of the test's own.
@@ -339,7 +340,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		t.Error("solver and encoder did not come back as they were loaded")
 	}
 	found, err := store.Lookup(t.Context(), m, []string{"S000004", "unknown", "S000004"},
-		[]string{"100", "101", "9", "0100"}, nil)
+		[]string{"100", "101", "9", "0100"}, nil, activity.Order{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +351,7 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		!slices.Equal(found.Customers["101"].Vector, v.Customers[1].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
-	if found, err = store.Lookup(t.Context(), m, nil, nil, nil); err != nil || len(found.Items)+len(found.Customers) != 0 {
+	if found, err = store.Lookup(t.Context(), m, nil, nil, nil, activity.Order{}); err != nil || len(found.Items)+len(found.Customers) != 0 {
 		t.Errorf("empty look-up: %v, %v", found, err)
 	}
 }
@@ -377,7 +378,7 @@ func TestReaderOfADroppedVersionIsTold(t *testing.T) {
 	if !errors.Is(err, vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}
-	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil, nil); !errors.Is(err,
+	if _, err := store.Lookup(t.Context(), models[0], []string{"S000001"}, nil, nil, activity.Order{}); !errors.Is(err,
 		vectorstore.ErrVersionGone) {
 		t.Errorf("dropped version: %v", err)
 	}

@@ -270,7 +270,7 @@ func TestASessionInPiecesMovesItsCustomersAnswers(t *testing.T) {
 	source(activity.SourcePopularity)
 }
 
-// TestOldVisitsAreDeleted: with the next version that goes live; of a session also what is too many.
+// TestOldVisitsAreDeleted: also what is too many of a session, or of a customer without one.
 func TestOldVisitsAreDeleted(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
@@ -278,14 +278,20 @@ func TestOldVisitsAreDeleted(t *testing.T) {
 	mustGoLive(t, s, recommendtest.Version("m700000000000001"))
 	var state recommend.State
 	add := func(session string, ago time.Duration) {
-		state.Visits = append(state.Visits, activity.Visit{EventID: fmt.Sprint(len(state.Visits)), Session: session,
-			Place: activity.Order{At: time.Now().Add(-ago)}})
+		v := activity.Visit{EventID: fmt.Sprint(len(state.Visits)), Session: session,
+			Place: activity.Order{At: time.Now().Add(-ago)}}
+		if session == "" {
+			v.Customer = []string{"a", "b"}[len(state.Visits)%2]
+		}
+		state.Visits = append(state.Visits, v)
 	}
 	for _, days := range []int{0, 13, 15} {
 		add("old", time.Duration(days)*24*time.Hour)
 	}
 	for range recommend.LookedUp + 3 {
 		add("long", time.Minute)
+	}
+	for range 2 * (recommend.LookedUp + 3) {
 		add("", time.Minute)
 	}
 	if err := s.WriteState(t.Context(), state); err != nil {
@@ -299,7 +305,7 @@ func TestOldVisitsAreDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	want := []string{fmt.Sprint(" ", recommend.LookedUp+3), fmt.Sprint("long ", recommend.LookedUp), "old 2"}
+	want := []string{fmt.Sprint(" ", 2*recommend.LookedUp), fmt.Sprint("long ", recommend.LookedUp), "old 2"}
 	if slices.Sort(got); err != nil || !slices.Equal(got, want) {
 		t.Errorf("left: %q, want %q: %v", got, want, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/activity/activitytest"
 	"kindred/internal/stream/deadletter"
 )
@@ -77,7 +78,7 @@ func newCanned(v *modelversion.Version) *canned {
 
 func (c *canned) Traffic(context.Context) (recommend.Traffic, error) { return c.traffic, nil }
 
-func (c *canned) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string) (recommend.Lookup, error) {
+func (c *canned) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string, _ activity.Order) (recommend.Lookup, error) {
 	return c.lookup, nil
 }
 

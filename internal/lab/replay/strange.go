@@ -8,6 +8,7 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 const (
@@ -48,7 +49,7 @@ func unknownTo(ctx context.Context, db envconfig.PGVector, products []string) (v
 	if err != nil {
 		return "", 0, err
 	}
-	found, err := store.Lookup(ctx, traffic.Live, products, nil, nil)
+	found, err := store.Lookup(ctx, traffic.Live, products, nil, nil, activity.Order{})
 	if err != nil {
 		return "", 0, err
 	}

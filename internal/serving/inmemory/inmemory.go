@@ -18,6 +18,7 @@ import (
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/scan"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 )
 
 // database is the vector database. Package vectorstore documents the methods.
@@ -26,7 +27,8 @@ type database interface {
 	TrafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
 		vectorstore.Changes, error)
 	State(ctx context.Context, since vectorstore.Since, versions []string) (vectorstore.Changes, error)
-	Lookup(ctx context.Context, m *recommend.Model, codes, customers, sessions []string) (recommend.Lookup, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes, customers, sessions []string,
+		until activity.Order) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
@@ -252,10 +254,10 @@ func (s *Store) of(m *recommend.Model) *held {
 
 // Lookup finds products in memory, and customers and sessions in the database.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
-	sessions []string) (recommend.Lookup, error) {
+	sessions []string, until activity.Order) (recommend.Lookup, error) {
 	h := s.of(m)
 	if h == nil {
-		return s.database.Lookup(ctx, m, codes, customers, sessions)
+		return s.database.Lookup(ctx, m, codes, customers, sessions, until)
 	}
 	if err := recommend.CheckText(codes...); err != nil {
 		return recommend.Lookup{}, err
@@ -267,7 +269,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 		found = s.customersOf(m.Version, customers)
 	default:
 		var err error
-		if found, err = s.database.Lookup(ctx, m, nil, customers, sessions); err != nil {
+		if found, err = s.database.Lookup(ctx, m, nil, customers, sessions, until); err != nil {
 			return found, err
 		}
 		s.noteCustomers(m.Version, customers, found)

@@ -67,11 +67,11 @@ func (o *outages) TrafficSince(ctx context.Context, since vectorstore.Since, ver
 }
 
 func (o *outages) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
-	sessions []string) (recommend.Lookup, error) {
+	sessions []string, until activity.Order) (recommend.Lookup, error) {
 	if err := o.ask(ctx); err != nil {
 		return recommend.Lookup{}, err
 	}
-	return o.fakeDatabase.Lookup(ctx, m, codes, customers, sessions)
+	return o.fakeDatabase.Lookup(ctx, m, codes, customers, sessions, until)
 }
 
 func (o *outages) Rated(ctx context.Context, _ *recommend.Model, customers []string) (map[string][]vectorstore.Rated,

@@ -161,7 +161,7 @@ func TestAPurchaseThatIsSentAgainStaysForgotten(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found, err := store.Lookup(t.Context(), traffic.Live, nil, []string{"new"}, nil)
+			found, err := store.Lookup(t.Context(), traffic.Live, nil, []string{"new"}, nil, activity.Order{})
 			if err != nil || len(found.Bought["new"]) > 0 != left {
 				t.Fatalf("attempt %d: %v, %v; want any: %v", attempt, found.Bought, err, left)
 			}

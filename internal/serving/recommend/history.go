@@ -15,15 +15,31 @@ const (
 	// LookedUp is how many of the newest events of a session or a customer a store looks up: as many as
 	// count for an event, and those that may have been written together with it and lie behind it.
 	LookedUp = activity.MaxKept + 500
+	// ClicksLookedUp is how many clicks of these events a store looks up, but whole events: most have one click.
+	ClicksLookedUp = 10 * LookedUp
 )
 
-// Kept is what a store keeps of the visits of those who were asked for, newest first, at most LookedUp
-// each.
+// Kept is what a store keeps of the visits of those who were asked for, up to the place that was asked for,
+// of each as many as Newest leaves.
 type Kept struct {
 	Sessions map[string][]activity.Visit // by session
-	// By customer: the events that name the customer, and of each session whose first customer it was, those
-	// that name nobody. The place of these is not before that of the event that named the customer.
+	// By customer: the events that name the customer, and of each session that the newest LookedUp of these
+	// name, and whose first customer it was, the events that name nobody. The place of these is not before
+	// that of the event that named the customer.
 	Customers map[string][]activity.Visit
+}
+
+// Newest sorts visits, newest first, and leaves as many as a store looks up.
+func Newest(visits []activity.Visit) []activity.Visit {
+	slices.SortFunc(visits, func(a, b activity.Visit) int { return compare(b.Place, a.Place) })
+	clicks := 0
+	for i, v := range visits {
+		if i == LookedUp || clicks >= ClicksLookedUp {
+			return visits[:i]
+		}
+		clicks += len(v.Clicks)
+	}
+	return visits
 }
 
 // history is what the session has seen, oldest first, as a whole record would say it, after what its

@@ -242,3 +242,22 @@ func TestOldVisitsDoNotCount(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatCameAfterAnEventDoesNotMoveItsAnswer: however much of its session and its customer it is.
+func TestWhatCameAfterAnEventDoesNotMoveItsAnswer(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	click := func(n int, session, code string) *activity.Event {
+		return placed(t, n, fmt.Sprintf(`{"session_id":%q,"customer_number":"new","continues_session":true,"browse_history":[`+
+			`{"product_code":%q}]}`, session, code))
+	}
+	events := []*activity.Event{click(1, "A", "L2_07"), click(2, "B", "L2_08"), click(3, "A", "L2_09")}
+	mustWrite(t, store, events...)
+	want := mustAnswer(t, recommend.New(store), events[2])
+	for n := range recommend.LookedUp {
+		mustWrite(t, store, click(10+2*n, "A", "L1_01"), click(11+2*n, "B", "L1_02"))
+	}
+	if diff := cmp.Diff(want, mustAnswer(t, recommend.New(store), events[2])); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -233,7 +233,7 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (a Si
 		return a, err
 	}
 	model := traffic.Live
-	found, err := r.store.Lookup(ctx, model, []string{code}, nil, nil)
+	found, err := r.store.Lookup(ctx, model, []string{code}, nil, nil, activity.Order{})
 	if err != nil {
 		return a, fmt.Errorf("look up product: %w", err)
 	}
@@ -280,6 +280,7 @@ func (r *Recommender) folderOf(m *Model) (*ials.Folder, error) {
 func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []session, now time.Time) (Lookup, error) {
 	codes := codesOf(sessions, nil)
 	var customers, continued []string
+	until := until(sessions)
 	seenCustomer, seenSession := map[activity.ID]bool{}, map[string]bool{}
 	for i := range sessions {
 		e := sessions[i].event
@@ -295,7 +296,7 @@ func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []sessi
 	if len(codes)+len(customers)+len(continued) == 0 {
 		return Lookup{}, nil
 	}
-	found, err := r.store.Lookup(ctx, model, codes, customers, continued)
+	found, err := r.store.Lookup(ctx, model, codes, customers, continued, until)
 	if err != nil {
 		return Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
 	}
@@ -307,7 +308,7 @@ func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []sessi
 		sessions[i] = newSession(e, history(e, found.Kept, now))
 	})
 	if more := codesOf(sessions, codes); len(more) > 0 {
-		kept, err := r.store.Lookup(ctx, model, more, nil, nil)
+		kept, err := r.store.Lookup(ctx, model, more, nil, nil, activity.Order{})
 		if err != nil {
 			return Lookup{}, fmt.Errorf("look up %d products of what is kept: %w", len(more), err)
 		}
@@ -339,4 +340,19 @@ func similarOf(code string, found []Similar) *activity.SimilarItems {
 		s.SimilarItems[i] = activity.SimilarItem{ID: f.Code, Distance: f.Distance}
 	}
 	return s
+}
+
+// until is the last place of the sessions' events, or the zero one if one has none. What lies behind it
+// must not move what these events see out of what a store looks up.
+func until(sessions []session) (last activity.Order) {
+	for i := range sessions {
+		place := sessions[i].event.Place
+		if place == (activity.Order{}) {
+			return place
+		}
+		if place.After(last) {
+			last = place
+		}
+	}
+	return last
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kindred/internal/model/modelversion"
+	"kindred/internal/stream/activity"
 )
 
 // Model is a model version without its vectors, which stay in the store: what answering needs of it.
@@ -152,8 +153,9 @@ type store interface {
 	// Traffic returns the versions that answer.
 	Traffic(ctx context.Context) (Traffic, error)
 	// Lookup finds the products and customers that m knows, the products that it does not know but that have
-	// a vector, and what is kept of the customers and sessions.
-	Lookup(ctx context.Context, m *Model, codes, customers, sessions []string) (Lookup, error)
+	// a vector, and what is kept of the customers and sessions: of their visits, what the stream had until this
+	// place. The zero place is no bound.
+	Lookup(ctx context.Context, m *Model, codes, customers, sessions []string, until activity.Order) (Lookup, error)
 	// Retrieve answers every search and every neighbours question, in their order. Products that cannot be
 	// bought are left out: as the shop says now, else as the version says. A search finds the products of
 	// the version, best first, and behind them those that it does not know, best first; in the popularity

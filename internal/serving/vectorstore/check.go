@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 )
 
 // unnamed is for a question that is asked once: its types come from the server, because functions are
@@ -158,7 +159,7 @@ func (m *model) ask(ctx context.Context, db querier) error {
 	} else {
 		customers = []string{*customer}
 	}
-	found, err := m.lookUp(ctx, db, []string{code}, customers, []string{"of the check"})
+	found, err := m.lookUp(ctx, db, []string{code}, customers, []string{"of the check"}, activity.Order{})
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}

@@ -73,8 +73,8 @@ const keptPurchases = 90 * 24 * time.Hour
 
 // prunePurchases deletes purchases that are older.
 func (s *Store) prunePurchases(ctx context.Context, now time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM kindred.interaction WHERE (place ->> 0)::bigint < $1`,
-		now.Add(-keptPurchases).UnixMicro())
+	err := s.deletePortions(ctx, `DELETE FROM kindred.interaction WHERE ctid = ANY(ARRAY(SELECT ctid FROM kindred.interaction
+		WHERE (place ->> 0)::bigint < $2 LIMIT $1))`, now.Add(-keptPurchases).UnixMicro())
 	if err != nil {
 		return fmt.Errorf("delete purchases of more than 90 days ago: %w", unmigrated(err))
 	}

@@ -26,12 +26,12 @@ const (
 // Lookup reads products and customers of the version, and what is kept of customers and sessions, in one
 // round trip. Errors: ErrVersionGone.
 func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes, customers,
-	sessions []string) (recommend.Lookup, error) {
+	sessions []string, until activity.Order) (recommend.Lookup, error) {
 	m, err := s.model(ctx, live.Version)
 	if err != nil {
 		return recommend.Lookup{}, err
 	}
-	found, err := m.lookUp(ctx, s.pool, codes, customers, sessions)
+	found, err := m.lookUp(ctx, s.pool, codes, customers, sessions, until)
 	if err != nil {
 		s.forget(err, live.Version)
 		return recommend.Lookup{}, fmt.Errorf("look up %d products and %d customers: %w", len(codes), len(customers), err)
@@ -40,7 +40,8 @@ func (s *Store) Lookup(ctx context.Context, live *recommend.Model, codes, custom
 }
 
 // lookUp is Lookup on a connection.
-func (m *model) lookUp(ctx context.Context, db querier, codes, customers, sessions []string) (recommend.Lookup, error) {
+func (m *model) lookUp(ctx context.Context, db querier, codes, customers, sessions []string,
+	until activity.Order) (recommend.Lookup, error) {
 	found := recommend.Lookup{
 		Items:     make(map[string]recommend.Item, len(codes)),
 		Customers: make(map[string]recommend.Customer, len(customers)),
@@ -87,10 +88,14 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers, sessio
 		queueSaid(&batch, customers, found.Said)
 	}
 	if len(customers) > 0 && m.state.visits {
-		queueKept(&batch, customersVisitsSQL, customers, found.Kept.Customers)
+		if err := queueKept(&batch, customersVisitsSQL, customers, until, found.Kept.Customers); err != nil {
+			return found, err
+		}
 	}
 	if len(sessions) > 0 && m.state.visits {
-		queueKept(&batch, sessionsSQL, sessions, found.Kept.Sessions)
+		if err := queueKept(&batch, sessionsSQL, sessions, until, found.Kept.Sessions); err != nil {
+			return found, err
+		}
 	}
 	return found, m.send(ctx, db, &batch)
 }

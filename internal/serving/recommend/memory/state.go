@@ -127,40 +127,47 @@ func (s *Store) forgot(customer string, order activity.Order) bool {
 	return known && row.Order.After(order)
 }
 
-// lookUpVisits adds what is kept of the sessions and the customers.
-func (s *Store) lookUpVisits(customers, sessions []string, found *recommend.Lookup) {
-	found.Kept = recommend.Kept{Sessions: map[string][]activity.Visit{}, Customers: map[string][]activity.Visit{}}
+// lookUpVisits adds what is kept of the sessions and the customers, up to a place.
+func (s *Store) lookUpVisits(customers, sessions []string, until activity.Order, found *recommend.Lookup) {
+	ofSessions, ofCustomers := map[string][]activity.Visit{}, map[string][]activity.Visit{}
+	found.Kept = recommend.Kept{Sessions: ofSessions, Customers: ofCustomers}
 	first := map[string]activity.Visit{} // of a session, the first event that names a customer
+	var nobodys []activity.Visit
 	for _, v := range s.visits {
-		if before, known := first[v.Session]; v.Session != "" && v.Customer != "" &&
-			(!known || before.Place.After(v.Place)) {
+		if until != (activity.Order{}) && v.Place.After(until) {
+			continue
+		}
+		if slices.Contains(sessions, v.Session) {
+			ofSessions[v.Session] = append(ofSessions[v.Session], v)
+		}
+		if v.Customer == "" {
+			nobodys = append(nobodys, v)
+			continue
+		}
+		if before, known := first[v.Session]; v.Session != "" && (!known || before.Place.After(v.Place)) {
 			first[v.Session] = v
 		}
-	}
-	for _, v := range s.visits {
-		if slices.Contains(sessions, v.Session) {
-			found.Kept.Sessions[v.Session] = append(found.Kept.Sessions[v.Session], v)
+		if slices.Contains(customers, v.Customer) {
+			ofCustomers[v.Customer] = append(ofCustomers[v.Customer], v)
 		}
-		customer := v.Customer
-		if named := first[v.Session]; customer == "" && named.Customer != "" {
-			customer = named.Customer
-			if named.Place.After(v.Place) {
-				v.Place = named.Place
+	}
+	for customer, visits := range ofCustomers {
+		visits = recommend.Newest(visits)
+		named := map[string]bool{}
+		for _, v := range visits {
+			named[v.Session] = true
+		}
+		for _, v := range nobodys {
+			if of := first[v.Session]; of.Customer == customer && named[v.Session] {
+				if of.Place.After(v.Place) {
+					v.Place = of.Place
+				}
+				visits = append(visits, v)
 			}
 		}
-		if customer != "" && slices.Contains(customers, customer) {
-			found.Kept.Customers[customer] = append(found.Kept.Customers[customer], v)
-		}
+		ofCustomers[customer] = recommend.Newest(visits)
 	}
-	for _, of := range []map[string][]activity.Visit{found.Kept.Sessions, found.Kept.Customers} {
-		for id, visits := range of {
-			slices.SortFunc(visits, func(a, b activity.Visit) int {
-				if a.Place.After(b.Place) {
-					return -1
-				}
-				return 1
-			})
-			of[id] = visits[:min(len(visits), recommend.LookedUp)]
-		}
+	for session, visits := range ofSessions {
+		ofSessions[session] = recommend.Newest(visits)
 	}
 }

@@ -97,7 +97,7 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 // Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text of a
 // database.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
-	customers, sessions []string) (recommend.Lookup, error) {
+	customers, sessions []string, until activity.Order) (recommend.Lookup, error) {
 	if err := recommend.CheckText(slices.Concat(codes, customers, sessions)...); err != nil {
 		return recommend.Lookup{}, err
 	}
@@ -113,7 +113,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 		}
 	}
 	s.lookUpState(v, fresh, customers, &found)
-	s.lookUpVisits(customers, sessions, &found)
+	s.lookUpVisits(customers, sessions, until, &found)
 	return found, ctx.Err()
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 
 	"pgregory.net/rapid"
 )
@@ -21,7 +22,8 @@ import (
 // Conformer is the store that package recommend declares, and the one that state is written to.
 type Conformer interface {
 	Traffic(ctx context.Context) (recommend.Traffic, error)
-	Lookup(ctx context.Context, m *recommend.Model, codes, customers, sessions []string) (recommend.Lookup, error)
+	Lookup(ctx context.Context, m *recommend.Model, codes, customers, sessions []string,
+		until activity.Order) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
@@ -53,6 +55,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("customers", func(t *testing.T) { testCustomers(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("forgetting between", func(t *testing.T) { testForgettingBetween(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("visits", func(t *testing.T) { testVisits(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("many visits", func(t *testing.T) { testManyVisits(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("canary ends", func(t *testing.T) {
 		testCanaryEnds(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25}))
 	})
@@ -177,7 +180,7 @@ func testLookupOfNeighbours(t *testing.T, s Conformer) {
 	for _, c := range v.Customers {
 		ids = append(ids, c.ID)
 	}
-	found, err := s.Lookup(t.Context(), m, codes, ids, nil)
+	found, err := s.Lookup(t.Context(), m, codes, ids, nil, activity.Order{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +233,7 @@ func testLookup(t *testing.T, s Conformer) {
 	v := gridVersion(1)
 	m := mustModel(t, s)
 	found, err := s.Lookup(t.Context(), m, []string{v.Items[4].Code, "unknown", v.Items[4].Code, ""},
-		[]string{"-4", "3", "99", "03"}, nil)
+		[]string{"-4", "3", "99", "03"}, nil, activity.Order{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +244,7 @@ func testLookup(t *testing.T, s Conformer) {
 		!slices.Equal(found.Customers["3"].Vector, v.Customers[7].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
-	if found, err = s.Lookup(t.Context(), m, nil, nil, nil); err != nil || len(found.Items)+len(found.Customers) > 0 {
+	if found, err = s.Lookup(t.Context(), m, nil, nil, nil, activity.Order{}); err != nil || len(found.Items)+len(found.Customers) > 0 {
 		t.Errorf("a question about nothing: %v, %v", found, err)
 	}
 }
@@ -412,7 +415,7 @@ func testRefusals(t *testing.T, s Conformer) {
 	m := mustModel(t, s)
 	var refused *recommend.RefusedError
 	for _, text := range []string{"a\x00", "\xff", "\xed\xa0\x80"} {
-		if _, err := s.Lookup(t.Context(), m, []string{text}, nil, nil); !errors.As(err, &refused) {
+		if _, err := s.Lookup(t.Context(), m, []string{text}, nil, nil, activity.Order{}); !errors.As(err, &refused) {
 			t.Errorf("look up %q: %v", text, err)
 		}
 		if _, _, err := s.Retrieve(t.Context(), m, []recommend.Search{{Limit: 1, Exclude: []string{text}}},

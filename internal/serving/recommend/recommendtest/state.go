@@ -90,7 +90,7 @@ func compareBought(t *rapid.T, s Conformer, customers []string, want map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := s.Lookup(t.Context(), traffic.Live, nil, customers, nil)
+	found, err := s.Lookup(t.Context(), traffic.Live, nil, customers, nil, activity.Order{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func testRefusedPurchases(t *testing.T, s Conformer) {
 			}
 		}
 	}
-	found, err := s.Lookup(t.Context(), m, nil, []string{"sound"}, nil)
+	found, err := s.Lookup(t.Context(), m, nil, []string{"sound"}, nil, activity.Order{})
 	if err != nil || len(found.Bought["sound"]) > 0 {
 		t.Errorf("beside what was refused: %v, %v", found.Bought, err)
 	}
@@ -256,7 +256,7 @@ func testCustomers(t *testing.T, s Conformer) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			found, err := s.Lookup(rt.Context(), traffic.Live, nil, customers, nil)
+			found, err := s.Lookup(rt.Context(), traffic.Live, nil, customers, nil, activity.Order{})
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -286,7 +286,7 @@ func testForgettingBetween(t *testing.T, s Conformer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := s.Lookup(t.Context(), mustModel(t, s), nil, []string{p.Customer}, nil)
+	found, err := s.Lookup(t.Context(), mustModel(t, s), nil, []string{p.Customer}, nil, activity.Order{})
 	if got := found.Bought[p.Customer]; err != nil || len(got) != 1 || !got[0].Order.At.Equal(again.Order.At) {
 		t.Errorf("found %v, %v", got, err)
 	}

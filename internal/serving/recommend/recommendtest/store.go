@@ -11,6 +11,7 @@ import (
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/memory"
+	"kindred/internal/stream/activity"
 )
 
 // errBroken is what a version answers that Break broke.
@@ -107,7 +108,7 @@ func (s *Store) Check(ctx context.Context) (recommend.Traffic, error) {
 
 // Lookup finds products and customers.
 func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers,
-	sessions []string) (recommend.Lookup, error) {
+	sessions []string, until activity.Order) (recommend.Lookup, error) {
 	if err := s.enter(ctx, m); err != nil {
 		return recommend.Lookup{}, err
 	}
@@ -117,7 +118,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 	if never != "" && slices.Contains(codes, never) {
 		return recommend.Lookup{}, &recommend.RefusedError{Reason: "SQLSTATE 22021"}
 	}
-	return s.inner.Lookup(ctx, m, codes, customers, sessions)
+	return s.inner.Lookup(ctx, m, codes, customers, sessions, until)
 }
 
 // Retrieve scans all items for every question.

@@ -50,7 +50,11 @@ func testVisits(t *testing.T, s Conformer) {
 			number++
 			all = append(all, someVisit(rt, prefix, customers, number))
 		}
-		want := wantKept(all, customers, sessions)
+		var until activity.Order
+		if rapid.Bool().Draw(rt, "bounded") {
+			until = activity.Order{At: bought.Add(time.Second), Sequence: "9", Sub: rapid.Int64Range(0, number).Draw(rt, "until")}
+		}
+		want := wantKept(all, customers, sessions, until)
 		for round := range 2 {
 			sent := rapid.Permutation(all).Draw(rt, "order")
 			for len(sent) > 0 {
@@ -69,7 +73,7 @@ func testVisits(t *testing.T, s Conformer) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			found, err := s.Lookup(rt.Context(), traffic.Live, nil, customers, sessions)
+			found, err := s.Lookup(rt.Context(), traffic.Live, nil, customers, sessions, until)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -80,8 +84,53 @@ func testVisits(t *testing.T, s Conformer) {
 	})
 }
 
-// wantKept is what a store must find.
-func wantKept(all []recommend.State, customers, sessions []string) recommend.Kept {
+// testManyVisits writes more than a look-up finds, behind a place and before it: up to this place, the
+// newest events and the newest clicks are found, of a session and of a customer.
+func testManyVisits(t *testing.T, s Conformer) {
+	t.Parallel()
+	const before, of = recommend.LookedUp + 10, "many"
+	full := slices.Repeat([]activity.Click{{Product: "p", Kind: activity.ClickView}}, activity.MaxKept)
+	for name, c := range map[string]struct {
+		clicks []activity.Click
+		want   int
+	}{"events": {nil, recommend.LookedUp}, "clicks": {full, recommend.ClicksLookedUp / activity.MaxKept}} {
+		who := of + name
+		at := func(n int) activity.Order { return activity.Order{At: bought.Add(time.Duration(n) * time.Second)} }
+		var state recommend.State
+		for n := range 2 * before {
+			v := activity.Visit{EventID: fmt.Sprint(n), Session: who, Customer: who, Place: at(n), Order: at(n), Clicks: c.clicks}
+			if n%2 == 1 {
+				v.Customer = ""
+			}
+			state.Visits = append(state.Visits, v)
+		}
+		if err := s.WriteState(t.Context(), state); err != nil {
+			t.Fatal(err)
+		}
+		found, err := s.Lookup(t.Context(), mustModel(t, s), nil, []string{who}, []string{who}, at(before-1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, visits := range map[string][]activity.Visit{"session": found.Kept.Sessions[who],
+			"customer": found.Kept.Customers[who]} {
+			var got, want []string
+			for _, v := range visits {
+				got = append(got, v.EventID)
+			}
+			for n := range c.want {
+				want = append(want, fmt.Sprint(before-1-n))
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s of the %s: found %d, want the %d newest until %d: %v", name, what, len(got), len(want), before-1, got)
+			}
+		}
+	}
+}
+
+// wantKept is what a store must find up to a place.
+func wantKept(all []recommend.State, customers, sessions []string, until activity.Order) recommend.Kept {
 	forgotten := map[string]activity.Order{}
 	for _, e := range all {
 		for _, w := range e.Customers {
@@ -94,7 +143,7 @@ func wantKept(all []recommend.State, customers, sessions []string) recommend.Kep
 	var left []activity.Visit
 	for _, e := range all {
 		for _, v := range e.Visits {
-			if v.Customer != "" && forgotten[v.Customer].After(v.Order) {
+			if v.Customer != "" && forgotten[v.Customer].After(v.Order) || until != (activity.Order{}) && v.Place.After(until) {
 				continue
 			}
 			left = append(left, v)
