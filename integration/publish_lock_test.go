@@ -6,11 +6,95 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/job/publish"
+	"kindred/internal/serving/vectorstore/migration"
 )
+
+// mustBegin begins a transaction of another session. What it says waits two seconds for a lock.
+func mustBegin(t *testing.T, dsn string) (exec func(statement string) error) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, stop := cleanupContext()
+		defer stop()
+		_ = conn.Close(ctx)
+	})
+	exec = func(statement string) error {
+		_, err := conn.Exec(t.Context(), statement)
+		return err
+	}
+	if err := exec("BEGIN; SET LOCAL lock_timeout = '2s'"); err != nil {
+		t.Fatal(err)
+	}
+	return exec
+}
+
+// mustWait waits until a session waits for a lock in the database, or done is closed.
+func mustWait(t *testing.T, dsn string, done <-chan error) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		var waiting bool
+		err := conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waiting || len(done) > 0 {
+			return
+		}
+	}
+	t.Fatal("nobody waits for a lock")
+}
+
+const sayProduct = `INSERT INTO kindred.product_state (id, first_seen, changed, written) VALUES ('p', now(), now(), '{}')`
+
+// TestMigratingStaysOutOfTheWayOfACatalogue, which locks the last catalogue and then the state of products,
+// whether or not migrating makes triggers. If it makes none, it does not wait for who writes that state.
+func TestMigratingStaysOutOfTheWayOfACatalogue(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	for _, lost := range []string{"", "DROP TRIGGER new_products_deleted ON kindred.product_state"} {
+		if lost != "" {
+			execPostgres(t, t.Context(), dsn, lost)
+		}
+		catalogue := mustBegin(t, dsn)
+		if err := catalogue("SELECT FROM kindred.catalogue FOR UPDATE"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- migration.Up(t.Context(), store) }()
+		mustWait(t, dsn, done)
+		if err := catalogue(sayProduct + "; ROLLBACK"); err != nil {
+			t.Errorf("after %q, a catalogue: %v", lost, err)
+			_ = catalogue("ROLLBACK")
+		}
+		if err := <-done; err != nil {
+			t.Errorf("after %q, migrating: %v", lost, err)
+		}
+	}
+	writer := mustBegin(t, dsn)
+	if err := writer(sayProduct); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	if err := migration.Up(ctx, store); err != nil {
+		t.Errorf("while the state of products is written: %v", err)
+	}
+}
 
 // TestAHeldLockEndsWithASentence holds, in another session, each lock that a command of publish may
 // meet. The command ends, and says what it waited for.

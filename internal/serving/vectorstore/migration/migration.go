@@ -155,12 +155,13 @@ func locked(ctx context.Context, s *vectorstore.Store, do func(pgx.Tx) error) er
 	})
 }
 
-// repeat makes again what may have been lost since the migrations ran.
+// repeat makes again what may have been lost since the migrations ran. Like a catalogue, it locks the row
+// of the last catalogue before the state of products.
 func repeat(ctx context.Context, tx pgx.Tx) error {
 	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
 		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`,
-		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`, canaryFailed, analyzeState,
-		encodeProducts, restoredState)
+		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`,
+		`SELECT FROM kindred.catalogue FOR UPDATE`, canaryFailed, analyzeState, encodeProducts, restoredState)
 	if err != nil {
 		return err
 	}

@@ -85,11 +85,22 @@ END $$;
 
 REVOKE ALL ON FUNCTION kindred.new_products() FROM PUBLIC;
 
-CREATE OR REPLACE TRIGGER new_products_inserted AFTER INSERT ON kindred.product_state
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
-CREATE OR REPLACE TRIGGER new_products_updated AFTER UPDATE ON kindred.product_state
-    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
-CREATE OR REPLACE TRIGGER new_products_deleted AFTER DELETE ON kindred.product_state
-    REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
-CREATE OR REPLACE TRIGGER new_products_truncated AFTER TRUNCATE ON kindred.product_state
-    FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
+-- Making a trigger waits for all who write the table, and they wait for it. So it is done only where one is missing.
+DO $$
+BEGIN
+    IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'kindred.product_state'::regclass AND tgenabled <> 'D'
+            AND tgfoid = 'kindred.new_products()'::regprocedure
+            AND (tgname, tgtype, coalesce(tgnewtable, ''), coalesce(tgoldtable, '')) IN (
+                ('new_products_inserted', 4, 'changed', ''), ('new_products_updated', 16, 'changed', ''),
+                ('new_products_deleted', 8, '', 'changed'), ('new_products_truncated', 32, '', ''))) = 4 THEN
+        RETURN;
+    END IF;
+    CREATE OR REPLACE TRIGGER new_products_inserted AFTER INSERT ON kindred.product_state
+        REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
+    CREATE OR REPLACE TRIGGER new_products_updated AFTER UPDATE ON kindred.product_state
+        REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
+    CREATE OR REPLACE TRIGGER new_products_deleted AFTER DELETE ON kindred.product_state
+        REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
+    CREATE OR REPLACE TRIGGER new_products_truncated AFTER TRUNCATE ON kindred.product_state
+        FOR EACH STATEMENT EXECUTE FUNCTION kindred.new_products();
+END $$;
