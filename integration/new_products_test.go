@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/inmemory"
@@ -228,4 +231,45 @@ func TestEachVersionEncodesNewProducts(t *testing.T) {
 	n.want(t, "after a rollback", "new", true)
 	mustGoLive(t, n.vectors, recommendtest.Version("m700000000000006"))
 	n.want(t, "by a version of before", "new", false)
+}
+
+// TestTheNewestProductsHaveAPlace: a version has 10,000 new products. Hidden ones give way to others, and old
+// ones to newer ones, when the version is loaded and afterwards.
+func TestTheNewestProductsHaveAPlace(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	say := func(prefix string, from, to int, hidden bool) {
+		execPostgres(t, t.Context(), dsn, fmt.Sprintf(`INSERT INTO kindred.product_state (id, hidden, first_seen, changed, written)
+			SELECT '%s' || n, %v, timestamptz 'epoch' + n * interval '1 second', now(), '{}' FROM generate_series(%d, %d) n`,
+			prefix, hidden, from, to))
+	}
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	want := func(when string, counts map[string]int) {
+		t.Helper()
+		for prefix, n := range counts {
+			var got int
+			if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM model_m700000000000003.new_item
+				WHERE code ~ ('^' || $1 || '[0-9]')`, prefix).Scan(&got); err != nil || got != n {
+				t.Errorf("%s: %d of %s have a place, want %d: %v", when, got, prefix, n, err)
+			}
+		}
+	}
+	say("gone", 20001, 32000, true)
+	say("old", 1, 6000, false)
+	if _, err := store.Load(t.Context(), encodes("m700000000000003")); err != nil {
+		t.Fatal(err)
+	}
+	want("when loaded", map[string]int{"gone": 4000, "old": 6000})
+	say("today", 10001, 13000, false)
+	want("when there are others", map[string]int{"gone": 1000, "old": 6000, "today": 3000})
+	say("later", 15001, 20000, false)
+	say("delisted", 40001, 40100, true)
+	want("when it is full", map[string]int{"gone": 0, "delisted": 0, "old": 2000, "today": 3000, "later": 5000})
+	execPostgres(t, t.Context(), dsn, `UPDATE kindred.product_state SET hidden = false WHERE id = 'delisted40001'`)
+	want("when one is back", map[string]int{"delisted": 1, "old": 1999})
 }

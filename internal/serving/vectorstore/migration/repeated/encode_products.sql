@@ -4,20 +4,24 @@
 -- new_item has the vectors. They are made when the version is loaded. Versions of before have none of them, and know no new products.
 
 -- kindred.encode_products gives vectors to the products of these ids (NULL: to all), as far as the version in the schema does not know
--- them. A version has at most 10,000 such products: what comes then waits for the next version.
+-- them. A version has at most 10,000 such products: the newest ones. Hidden ones have a place only while nobody else needs it.
 CREATE OR REPLACE FUNCTION kindred.encode_products(place text, ids text[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     most CONSTANT integer := 10000;
     unknown text[];
+    places bigint;
+    gone bigint;
 BEGIN
+    EXECUTE format('SELECT count(*) FROM %I.new_item', place) INTO places;
     EXECUTE format($sql$SELECT array_agg(id) FROM (
             SELECT n.code AS id FROM %1$I.new_item n WHERE $1 IS NULL OR n.code = ANY($1)
             UNION ALL (SELECT s.id FROM kindred.product_state s WHERE ($1 IS NULL OR s.id = ANY($1))
                 AND NOT EXISTS (SELECT FROM %1$I.item i WHERE i.code = s.id)
                 AND NOT EXISTS (SELECT FROM %1$I.new_item n WHERE n.code = s.id)
-                ORDER BY s.first_seen DESC, s.id LIMIT greatest(0, $2 - (SELECT count(*) FROM %1$I.new_item)))) u$sql$, place)
-        INTO unknown USING ids, most;
+                AND ($3 < $2 OR NOT s.hidden)
+                ORDER BY s.hidden, s.first_seen DESC, s.id LIMIT $2 + 1)) u$sql$, place) -- one too many says that some wait
+        INTO unknown USING ids, most, places;
     IF unknown IS NULL THEN
         RETURN;
     END IF;
@@ -37,6 +41,19 @@ BEGIN
         WHERE s.id = ANY($1) GROUP BY s.id ORDER BY s.id
         ON CONFLICT (code) DO UPDATE SET embedding = excluded.embedding
             WHERE n.embedding OPERATOR(public.<>) excluded.embedding$sql$, place) USING unknown;
+    IF places + cardinality(unknown) <= most THEN
+        RETURN;
+    END IF;
+    EXECUTE format($sql$WITH gone AS (DELETE FROM %1$I.new_item WHERE code IN (
+            SELECT code FROM %1$I.new_item WHERE code IN (
+                SELECT n.code FROM %1$I.new_item n JOIN kindred.product_state s ON s.id = n.code
+                ORDER BY s.hidden, s.first_seen DESC, s.id OFFSET $1)
+            FOR UPDATE SKIP LOCKED) RETURNING code) -- another writer's are left to the next write
+        SELECT count(*) FROM gone JOIN kindred.product_state s ON s.id = gone.code WHERE NOT s.hidden$sql$, place)
+        INTO gone USING most;
+    IF gone > 0 THEN
+        RAISE WARNING 'there are more than % new products in %: the oldest ones have no vector until the next version', most, place;
+    END IF;
 END $$;
 
 REVOKE ALL ON FUNCTION kindred.encode_products(text, text[]) FROM PUBLIC;
