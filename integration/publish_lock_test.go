@@ -148,3 +148,45 @@ func TestAHeldLockEndsWithASentence(t *testing.T) {
 		}
 	}
 }
+
+// TestPruningWaitsForTheRegistryFirst, like loading and a promotion that replaces the shop, and then for who
+// writes the state of products. If that takes long, the version stays, without an error, until the next time.
+func TestPruningWaitsForTheRegistryFirst(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	const oldest = "m320000000000001"
+	for i, id := range []string{oldest, "m320000000000002", "m320000000000003"} {
+		mustGoLive(t, store, randomVersion(id, uint64(i+1), 40, 6, 4))
+	}
+	const write = "SELECT kindred.lock_products(false)"
+	promotion := mustBegin(t, dsn)
+	if err := promotion("SELECT FROM kindred.model_version FOR SHARE"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := store.Prune(t.Context(), 0); done <- err }()
+	mustWait(t, dsn, done)
+	if err := promotion(write); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err == nil { // it waits for a promotion as long as ever
+		t.Error("it did not wait")
+	}
+	if err := promotion("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	writer := mustBegin(t, dsn)
+	if err := writer(write); err != nil {
+		t.Fatal(err)
+	}
+	if dropped, err := store.Prune(t.Context(), 0); err != nil || len(dropped) > 0 {
+		t.Errorf("while the state is written it dropped %v: %v", dropped, err)
+	}
+	if err := writer("ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if dropped, err := store.Prune(t.Context(), 0); err != nil || len(dropped) != 1 || dropped[0] != oldest {
+		t.Errorf("then it dropped %v: %v", dropped, err)
+	}
+}

@@ -160,7 +160,11 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 		s.pruneVisits(ctx, time.Now()))
 }
 
-// drop removes the version's tables unless the version is live, the previous one or a canary. A
+// errInUse says that the state of products is being written, which takes longer than promoteLocks waits.
+var errInUse = errors.New("the state of products is being written")
+
+// drop removes the version's tables unless the version is live, the previous one or a canary. While a large
+// catalogue is written, it leaves the version to the next Prune: waiting on would hold up who writes next. A
 // statement of its own locks the registry row against a promotion at the same time, so that the next
 // statement sees where that promotion has moved the pointer. Nothing is dropped by CASCADE: the views
 // that show the live version would prevent it.
@@ -173,15 +177,18 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 		if _, err := tx.Exec(ctx, promoteLocks); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, lockProducts); err != nil { // who writes the state reads the version's tables
-			return err
-		}
 		if _, err := tx.Exec(ctx, `SELECT FROM kindred.model_version WHERE version = $1 FOR UPDATE`, version); err != nil {
 			return err
 		}
 		tag, err := tx.Exec(ctx, `UPDATE kindred.model_version SET state = 'dropped' WHERE version = $1 AND state = 'ready'
 			AND NOT EXISTS (SELECT 1 FROM kindred.live l WHERE $1 IN (l.version, l.previous, l.canary))`, version)
 		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		if _, err := tx.Exec(ctx, lockProducts); err != nil { // who writes the state reads the version's tables
+			if errors.Is(ExplainLock(err), ErrLocked) {
+				return errInUse
+			}
 			return err
 		}
 		done = true
@@ -201,5 +208,8 @@ func (s *Store) drop(ctx context.Context, version string) (done bool, err error)
 		}
 		return execAll(ctx, tx, `DROP SCHEMA IF EXISTS `+schema)
 	})
+	if errors.Is(err, errInUse) {
+		return false, nil
+	}
 	return done && err == nil, err
 }
