@@ -70,7 +70,7 @@ type held struct {
 	index *scan.Index
 	shown []bool // which products can be bought
 	fresh *scan.NewItems
-	bytes int64
+	bytes int64 // of index
 }
 
 // New makes a store that holds versions of up to budget bytes in all.
@@ -223,8 +223,8 @@ func (s *Store) apply(c vectorstore.Changes) {
 		} else {
 			changed.shown, changed.fresh = slices.Clone(h.shown), h.fresh
 		}
-		if len(c.New[version]) > 0 {
-			changed.fresh = changed.fresh.With(c.New[version])
+		if len(c.New[version]) > 0 || changed.fresh.Has(c.Shown) {
+			changed.fresh = changed.fresh.With(c.New[version], c.Shown)
 		}
 		for code, shown := range c.Shown {
 			can, known := h.index.Stock(code)

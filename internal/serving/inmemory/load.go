@@ -155,7 +155,7 @@ func (s *Store) missing() (wanted *recommend.Model, used int64, lost bool) {
 		}
 	}
 	for _, h := range s.held {
-		used += h.bytes
+		used += h.bytes + h.fresh.Bytes()
 	}
 	return wanted, used, lost
 }

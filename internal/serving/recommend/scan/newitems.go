@@ -2,9 +2,10 @@ package scan
 
 import (
 	"cmp"
-	"maps"
 	"math"
 	"slices"
+	"sort"
+	"time"
 
 	"kindred/internal/serving/recommend"
 )
@@ -12,75 +13,135 @@ import (
 // NewItems are the products that a version does not know. They are few. A nil one has none. It never
 // changes.
 type NewItems struct {
-	byCode map[string]recommend.NewItem
-	codes  []string // sorted
+	items []recommend.NewItem // sorted by code
 }
 
-// With returns n with other or further products.
-func (n *NewItems) With(changed []recommend.NewItem) *NewItems {
-	next := &NewItems{byCode: map[string]recommend.NewItem{}}
+// mostNew is how many a version has, as the vector database says too: the newest, and what cannot be bought
+// last.
+const mostNew = 10_000
+
+// With returns n with other or further products, and what else is known of whether products can be bought.
+func (n *NewItems) With(changed []recommend.NewItem, shown map[string]*bool) *NewItems {
+	var items []recommend.NewItem
 	if n != nil {
-		next.byCode = maps.Clone(n.byCode)
+		items = slices.Clone(n.items)
+	}
+	known := len(items)
+	for code, can := range shown {
+		if i, ok := newAt(items, code); ok {
+			items[i].Shown = can != nil && *can
+		}
 	}
 	for _, it := range changed {
-		next.byCode[it.Code] = it
+		if i, ok := newAt(items[:known], it.Code); ok {
+			items[i] = it
+		} else {
+			items = append(items, it)
+		}
 	}
-	next.codes = slices.Sorted(maps.Keys(next.byCode))
-	return next
+	slices.SortFunc(items, byNewCode)
+	if len(items) > mostNew {
+		slices.SortStableFunc(items, func(a, b recommend.NewItem) int {
+			if a.Shown == b.Shown {
+				return b.FirstSeen.Compare(a.FirstSeen)
+			}
+			if a.Shown {
+				return -1
+			}
+			return 1
+		})
+		items = slices.Clone(items[:mostNew])
+		slices.SortFunc(items, byNewCode)
+	}
+	return &NewItems{items}
+}
+
+func byNewCode(a, b recommend.NewItem) int { return cmp.Compare(a.Code, b.Code) }
+
+func newAt(items []recommend.NewItem, code string) (int, bool) {
+	return slices.BinarySearchFunc(items, recommend.NewItem{Code: code}, byNewCode)
+}
+
+// Has says whether any of these products is new.
+func (n *NewItems) Has(shown map[string]*bool) bool {
+	for code := range shown {
+		if n.vector(code) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// newBytes is about what a new product takes beside its vector.
+const newBytes = 120
+
+// Bytes is about what the products take.
+func (n *NewItems) Bytes() (sum int64) {
+	if n == nil || len(n.items) == 0 {
+		return 0
+	}
+	return int64(len(n.items)) * int64(4*len(n.items[0].Vector)+newBytes)
+}
+
+// vector is that of a product; nil: it is not among them.
+func (n *NewItems) vector(code string) []float32 {
+	if n == nil {
+		return nil
+	}
+	if i, known := newAt(n.items, code); known {
+		return n.items[i].Vector
+	}
+	return nil
 }
 
 // Lookup adds those of the products that are new to what was found.
 func (n *NewItems) Lookup(codes []string, found map[string]recommend.Item) {
-	if n == nil {
-		return
-	}
 	for _, code := range codes {
-		if it, ok := n.byCode[code]; ok {
-			found[code] = recommend.Item{Vector: it.Vector}
+		if vector := n.vector(code); vector != nil {
+			found[code] = recommend.Item{Vector: vector}
 		}
 	}
 }
 
-// search finds the products that a search asks for.
-func (n *NewItems) search(q *recommend.Search) []recommend.Candidate {
+// search finds the products that a search asks for: equals are in the order of their codes.
+func (n *NewItems) search(q *recommend.Search) (best []recommend.Candidate) {
 	if n == nil || q.New == 0 {
 		return nil
 	}
-	leave := make(map[string]bool, len(q.Exclude))
-	for _, code := range q.Exclude {
-		leave[code] = true
-	}
-	var found []recommend.Candidate
-	for _, code := range n.codes {
-		it := n.byCode[code]
-		if !it.Shown || leave[code] || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) {
+	limit := min(q.New, recommend.MaxLimit)
+	var seen []time.Time // of the best
+	for i := range n.items {
+		it := &n.items[i]
+		if !it.Shown || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) {
 			continue
 		}
-		c := recommend.Candidate{Item: recommend.NoItem, Code: code, Vector: it.Vector}
+		score := float32(0)
 		if q.Vector != nil {
-			c.Score = product(q.Vector, it.Vector)
+			score = product(q.Vector, it.Vector)
 		}
-		found = append(found, c)
+		at := sort.Search(len(best), func(k int) bool {
+			return best[k].Score < score || q.Vector == nil && seen[k].Before(it.FirstSeen)
+		})
+		if at == limit || slices.Contains(q.Exclude, it.Code) {
+			continue
+		}
+		if len(best) == limit {
+			best, seen = best[:limit-1], seen[:limit-1]
+		}
+		best = slices.Insert(best, at, recommend.Candidate{Item: recommend.NoItem, Code: it.Code, Score: score,
+			Vector: it.Vector})
+		seen = slices.Insert(seen, at, it.FirstSeen)
 	}
-	slices.SortStableFunc(found, func(a, b recommend.Candidate) int {
-		if q.Vector == nil {
-			return n.byCode[b.Code].FirstSeen.Compare(n.byCode[a.Code].FirstSeen)
-		}
-		return cmp.Compare(b.Score, a.Score)
-	})
-	return found[:min(q.New, len(found))]
+	return best
 }
 
 // direction is the vector of a product with the length one; nil: it has none.
 func (n *NewItems) direction(code string) []float32 {
-	if n == nil {
-		return nil
-	}
-	length := lengthOf(n.byCode[code].Vector)
+	vector := slices.Clone(n.vector(code))
+	length := lengthOf(vector)
 	if length == 0 {
 		return nil
 	}
-	vector := slices.Clone(n.byCode[code].Vector)
 	for i := range vector {
 		vector[i] /= float32(length)
 	}
@@ -92,11 +153,11 @@ func (n *NewItems) near(code string, direction []float32) (found []recommend.Sim
 	if n == nil {
 		return nil
 	}
-	for _, other := range n.codes {
-		it := n.byCode[other]
+	for i := range n.items {
+		it := &n.items[i]
 		cosine := float64(product(direction, it.Vector)) / lengthOf(it.Vector)
-		if it.Shown && other != code && !math.IsNaN(cosine) { // a zero vector has no direction
-			found = append(found, recommend.Similar{Code: other, Distance: float32(1 - cosine)})
+		if it.Shown && it.Code != code && !math.IsNaN(cosine) { // a zero vector has no direction
+			found = append(found, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
 		}
 	}
 	return found

@@ -61,12 +61,12 @@ func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbou
 	}
 	x.scan(queries, shown)
 	candidates := make([][]recommend.Candidate, len(searches))
-	for i, q := range of {
+	parallel.Tasks(min(runtime.GOMAXPROCS(0), len(of)), len(of), func(_, i int) {
 		if searches[i].Vector == nil {
-			x.byPopularity(q, shown)
+			x.byPopularity(of[i], shown)
 		}
-		candidates[i] = append(x.candidates(q.best), fresh.search(&searches[i])...)
-	}
+		candidates[i] = append(x.candidates(of[i].best), fresh.search(&searches[i])...)
+	})
 	return candidates, x.similar(questions, shown, fresh)
 }
 
