@@ -174,7 +174,8 @@ func TestEachVersionEncodesNewProducts(t *testing.T) {
 		if _, err := n.vectors.Traffic(t.Context()); err != nil { // which notices that there is something new
 			t.Fatal(err)
 		}
-		found, err := n.vectors.Lookup(t.Context(), &recommend.Model{Version: id}, []string{"new"}, nil, nil, activity.Order{})
+		found, err := n.vectors.Lookup(t.Context(), &recommend.Model{Version: id}, []string{"new"}, nil, nil,
+			activity.Order{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -351,7 +351,8 @@ func TestLookupFindsWhatTheVersionKnows(t *testing.T) {
 		!slices.Equal(found.Customers["101"].Vector, v.Customers[1].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
-	if found, err = store.Lookup(t.Context(), m, nil, nil, nil, activity.Order{}); err != nil || len(found.Items)+len(found.Customers) != 0 {
+	found, err = store.Lookup(t.Context(), m, nil, nil, nil, activity.Order{})
+	if err != nil || len(found.Items)+len(found.Customers) != 0 {
 		t.Errorf("empty look-up: %v, %v", found, err)
 	}
 }

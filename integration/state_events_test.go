@@ -297,7 +297,7 @@ func TestOldVisitsAreDeleted(t *testing.T) {
 	if err := s.WriteState(t.Context(), state); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), 3); err != nil {
+	if err := s.PruneState(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := mustVectorConn(t, dsn).Query(t.Context(), `SELECT session || ' ' || count(*) FROM kindred.visit GROUP BY session`)
@@ -339,6 +339,9 @@ func TestADatabaseWithoutCustomersAnswersAndIsMigrated(t *testing.T) {
 				t.Errorf("migrated: %v: %s: %v", migrated, what, err)
 			}
 		}
+		if err := s.vectors.PruneState(t.Context()); err != nil {
+			t.Errorf("migrated: %v: %v", migrated, err)
+		}
 		answers, err := r.Batch(t.Context(), []*activity.Event{{CustomerID: &id}})
 		if err != nil || recommends(answers, "L1_05") || recommends(answers, "L1_06") == migrated {
 			t.Errorf("migrated: %v: %+v, %v", migrated, answers, err)
@@ -349,7 +352,7 @@ func TestADatabaseWithoutCustomersAnswersAndIsMigrated(t *testing.T) {
 	}
 }
 
-// TestOldPurchasesAreForgotten: with the next version that goes live.
+// TestOldPurchasesAreForgotten: those of more than 90 days ago.
 func TestOldPurchasesAreForgotten(t *testing.T) {
 	t.Parallel()
 	dsn := mustStack(t).mustVectorDatabase(t)
@@ -363,7 +366,7 @@ func TestOldPurchasesAreForgotten(t *testing.T) {
 	if err := s.WriteState(t.Context(), recommend.State{Purchases: purchases}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Prune(t.Context(), 3); err != nil {
+	if err := s.PruneState(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if rows := mustInteractions(t, dsn); len(rows) != 2 {

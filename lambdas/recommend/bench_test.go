@@ -78,7 +78,8 @@ func newCanned(v *modelversion.Version) *canned {
 
 func (c *canned) Traffic(context.Context) (recommend.Traffic, error) { return c.traffic, nil }
 
-func (c *canned) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string, _ activity.Order) (recommend.Lookup, error) {
+func (c *canned) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string,
+	_ activity.Order) (recommend.Lookup, error) {
 	return c.lookup, nil
 }
 

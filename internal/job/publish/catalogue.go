@@ -51,7 +51,8 @@ func (r CatalogueResult) sentence() string {
 	return b.String()
 }
 
-// Run reads the shop's products and writes what has changed.
+// Run reads the shop's products and writes what has changed. Then it deletes what events said and no longer
+// counts.
 func (c *catalogueCommand) Run(ctx context.Context, out *program.Output) error {
 	start := time.Now()
 	if !(c.MaxShrink >= 0 && c.MaxShrink <= 1) {
@@ -75,6 +76,9 @@ func (c *catalogueCommand) Run(ctx context.Context, out *program.Output) error {
 		}
 		if result.CatalogueResult, err = s.WriteCatalogue(ctx, read, o); err != nil {
 			return err
+		}
+		if err := s.PruneState(ctx); err != nil {
+			return fmt.Errorf("the catalogue is written: %w", err)
 		}
 		result.Seconds = time.Since(start).Seconds()
 		return out.Result(result.sentence(), result)

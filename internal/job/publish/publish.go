@@ -6,6 +6,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -33,6 +34,8 @@ type store interface {
 	Promote(ctx context.Context, version string, opts vectorstore.PromoteOptions) error
 	StartCanary(ctx context.Context, version string, share float64, opts vectorstore.PromoteOptions) error
 	Prune(ctx context.Context, keep int) ([]string, error)
+	// PruneState deletes what events said and no longer counts.
+	PruneState(ctx context.Context) error
 }
 
 // artifacts is where trained versions are kept.
@@ -63,8 +66,18 @@ func (r Result) Unchanged() bool { return r.NoOp }
 // Run takes the version live, or the newest one when version is empty. A version that is loaded is
 // not read again, unless it is damaged. A version that is live stays live, if it answers. Errors:
 // vectorstore.ErrRefused and vectorstore.ErrCannotAnswer, with the version loaded and the pointer
-// where it was.
+// where it was. In any of these cases, what events said and no longer counts is deleted.
 func Run(ctx context.Context, s store, from artifacts, version string,
+	opts vectorstore.PromoteOptions) (Result, error) {
+	result, err := goLive(ctx, s, from, version, opts)
+	if err != nil && !errors.Is(err, vectorstore.ErrRefused) && !errors.Is(err, vectorstore.ErrCannotAnswer) {
+		return result, err
+	}
+	return result, errors.Join(err, s.PruneState(ctx))
+}
+
+// goLive is Run without the deleting.
+func goLive(ctx context.Context, s store, from artifacts, version string,
 	opts vectorstore.PromoteOptions) (Result, error) {
 	start := time.Now()
 	loaded, done, err := prepare(ctx, s, from, version, opts)

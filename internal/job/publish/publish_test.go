@@ -69,6 +69,8 @@ func (m *memory) StartCanary(_ context.Context, version string, share float64, _
 
 func (m *memory) Prune(context.Context, int) ([]string, error) { m.note("prune"); return nil, nil }
 
+func (m *memory) PruneState(context.Context) error { m.note("prune state"); return nil }
+
 func (m *memory) Current(context.Context) (string, modelversion.Verdict, error) {
 	return "m2", m.verdict, nil
 }
@@ -89,18 +91,18 @@ func TestRunDoesOnlyWhatIsLeftToDo(t *testing.T) {
 		calls    string
 		promoted bool
 	}{
-		"new":          {calls: "migrate, read m2, load m2, promote m2, prune", promoted: true},
-		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune", promoted: true},
+		"new":          {calls: "migrate, read m2, load m2, promote m2, prune, prune state", promoted: true},
+		"an older one": {version: "m1", calls: "migrate, read m1, load m1, promote m1, prune, prune state", promoted: true},
 		"live already": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
-			calls: "migrate, views, check m2"},
+			calls: "migrate, views, check m2, prune state"},
 		"live, but damaged": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady, Live: true}},
-			damage: []string{"table item is missing"}, calls: "migrate, read m2, load m2, views, check m2"},
+			damage: []string{"table item is missing"}, calls: "migrate, read m2, load m2, views, check m2, prune state"},
 		"live, but nobody may read it": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady,
 			Live: true}},
-			broken: vectorstore.ErrCannotAnswer, calls: "migrate, views, check m2"},
+			broken: vectorstore.ErrCannotAnswer, calls: "migrate, views, check m2, prune state"},
 		"loaded before": {versions: []vectorstore.Version{{ID: "m2", State: vectorstore.StateReady}},
-			calls: "migrate, promote m2, prune", promoted: true},
-		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2"},
+			calls: "migrate, promote m2, prune, prune state", promoted: true},
+		"refused": {refuse: true, calls: "migrate, read m2, load m2, promote m2, prune state"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -484,7 +484,8 @@ func (s *fixedStore) Traffic(context.Context) (recommend.Traffic, error) {
 	return recommend.Traffic{Live: &s.model}, nil
 }
 
-func (s *fixedStore) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string, _ activity.Order) (recommend.Lookup, error) {
+func (s *fixedStore) Lookup(_ context.Context, _ *recommend.Model, _, _, _ []string,
+	_ activity.Order) (recommend.Lookup, error) {
 	return s.found, nil
 }
 

@@ -81,6 +81,9 @@ func (s *Store) prunePurchases(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// forgottenAtOnce is of how many customers one transaction deletes what is left.
+const forgottenAtOnce = 1_000
+
 // pruneForgotten deletes what two transactions at the same moment have left of customers who are forgotten.
 func (s *Store) pruneForgotten(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `SELECT customer FROM kindred.customer_state WHERE field = $1`, recommend.FieldForgotten)
@@ -91,13 +94,12 @@ func (s *Store) pruneForgotten(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list forgotten customers: %w", unmigrated(err))
 	}
-	if len(customers) == 0 {
-		return nil
-	}
-	var batch pgx.Batch
-	queueForgetting(&batch, customers)
-	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("delete what is forgotten: %w", err)
+	for part := range slices.Chunk(customers, forgottenAtOnce) {
+		var batch pgx.Batch
+		queueForgetting(&batch, part)
+		if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+			return fmt.Errorf("delete what is forgotten: %w", err)
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,9 +135,7 @@ func (s *Store) History(ctx context.Context) ([]Promotion, error) {
 
 // Prune keeps the newest versions, as many as keep says, and drops the tables of the others, but never
 // those of the live, the previous or the canary version. It returns which it dropped. Their registry
-// rows stay. A reader that still uses one gets ErrVersionGone. Prune also deletes what events said was
-// bought more than 90 days ago, visits that no longer
-// count, and what may be left of forgotten customers.
+// rows stay. A reader that still uses one gets ErrVersionGone.
 func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT version FROM kindred.model_version WHERE state = 'ready'
 		ORDER BY loaded_at DESC, version OFFSET $1`, max(keep, 0))
@@ -156,8 +155,14 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 			dropped = append(dropped, version)
 		}
 	}
-	return dropped, errors.Join(s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx),
-		s.pruneVisits(ctx, time.Now()))
+	return dropped, nil
+}
+
+// PruneState deletes, in portions, what events said was bought more than 90 days ago, visits that no longer
+// count, and what may be left of forgotten customers. A table that the next migration makes has none of it.
+func (s *Store) PruneState(ctx context.Context) error {
+	faults := []error{s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx), s.pruneVisits(ctx, time.Now())}
+	return errors.Join(slices.DeleteFunc(faults, func(err error) bool { return errors.Is(err, ErrNotMigrated) })...)
 }
 
 // errInUse says that the state of products is being written, which takes longer than promoteLocks waits.

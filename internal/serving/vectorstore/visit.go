@@ -90,7 +90,8 @@ var customersVisitsSQL = `SELECT a.customer, v.session, v.event, v.customer, v.p
 const everywhere = `{}`
 
 // queueKept adds a question about visits to a batch; found gets the answers.
-func queueKept(batch *pgx.Batch, sql string, of []string, until activity.Order, found map[string][]activity.Visit) error {
+func queueKept(batch *pgx.Batch, sql string, of []string, until activity.Order,
+	found map[string][]activity.Visit) error {
 	bound := everywhere
 	if until != (activity.Order{}) {
 		data, err := json.Marshal(until)

@@ -244,7 +244,8 @@ func testLookup(t *testing.T, s Conformer) {
 		!slices.Equal(found.Customers["3"].Vector, v.Customers[7].Vector) {
 		t.Errorf("customers: %v", found.Customers)
 	}
-	if found, err = s.Lookup(t.Context(), m, nil, nil, nil, activity.Order{}); err != nil || len(found.Items)+len(found.Customers) > 0 {
+	found, err = s.Lookup(t.Context(), m, nil, nil, nil, activity.Order{})
+	if err != nil || len(found.Items)+len(found.Customers) > 0 {
 		t.Errorf("a question about nothing: %v, %v", found, err)
 	}
 }

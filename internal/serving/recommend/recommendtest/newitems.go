@@ -118,7 +118,8 @@ func compareNew(t *rapid.T, s Conformer, v *modelversion.Version, fresh map[stri
 		t.Fatal(err)
 	}
 	code := rapid.SampledFrom([]string{"new 1", "ü'\"", v.Items[0].Code, v.Items[1].Code}).Draw(t, "asked for")
-	found, err := s.Lookup(t.Context(), traffic.Live, []string{code, v.Items[2].Code}, []string{"new"}, nil, activity.Order{})
+	found, err := s.Lookup(t.Context(), traffic.Live, []string{code, v.Items[2].Code}, []string{"new"}, nil,
+		activity.Order{})
 	if err != nil {
 		t.Fatal(err)
 	}

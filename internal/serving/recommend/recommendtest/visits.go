@@ -52,7 +52,8 @@ func testVisits(t *testing.T, s Conformer) {
 		}
 		var until activity.Order
 		if rapid.Bool().Draw(rt, "bounded") {
-			until = activity.Order{At: bought.Add(time.Second), Sequence: "9", Sub: rapid.Int64Range(0, number).Draw(rt, "until")}
+			until = activity.Order{At: bought.Add(time.Second), Sequence: "9",
+				Sub: rapid.Int64Range(0, number).Draw(rt, "until")}
 		}
 		want := wantKept(all, customers, sessions, until)
 		for round := range 2 {
@@ -98,7 +99,8 @@ func testManyVisits(t *testing.T, s Conformer) {
 		at := func(n int) activity.Order { return activity.Order{At: bought.Add(time.Duration(n) * time.Second)} }
 		var state recommend.State
 		for n := range 2 * before {
-			v := activity.Visit{EventID: fmt.Sprint(n), Session: who, Customer: who, Place: at(n), Order: at(n), Clicks: c.clicks}
+			v := activity.Visit{EventID: fmt.Sprint(n), Session: who, Customer: who, Place: at(n), Order: at(n),
+				Clicks: c.clicks}
 			if n%2 == 1 {
 				v.Customer = ""
 			}
@@ -143,7 +145,8 @@ func wantKept(all []recommend.State, customers, sessions []string, until activit
 	var left []activity.Visit
 	for _, e := range all {
 		for _, v := range e.Visits {
-			if v.Customer != "" && forgotten[v.Customer].After(v.Order) || until != (activity.Order{}) && v.Place.After(until) {
+			behind := until != (activity.Order{}) && v.Place.After(until)
+			if behind || v.Customer != "" && forgotten[v.Customer].After(v.Order) {
 				continue
 			}
 			left = append(left, v)
