@@ -60,6 +60,7 @@ type Store struct {
 	wanted  []*recommend.Model // the versions that answer: live, canary
 	refused map[string]bool    // of these, the ones that do not fit
 	next    *turn              // the question that callers wait for which come now; nil: none
+	holding bool               // a version waits for its state to be in memory; readings wait for it
 	lost    bool               // what was held was let go, because its state could not be read
 	stale   stale
 	since   vectorstore.Since // how far the state of products was read, while anything is held
@@ -86,6 +87,7 @@ func newStore(db database, from files, budget int64, log *slog.Logger, now func(
 // turn is one reading of traffic and state, for everybody who asks before it begins.
 type turn struct {
 	done    chan struct{}
+	began   time.Time // the store's mutex guards it; zero: it has not
 	traffic recommend.Traffic
 	err     error
 }
@@ -121,16 +123,22 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	if hasOld {
 		late = time.After(staleWait)
 	}
-	select {
-	case <-t.done:
-		if t.err != nil {
-			return s.instead(ctx, t.err)
+	for {
+		select {
+		case <-t.done:
+			if t.err != nil {
+				return s.instead(ctx, t.err)
+			}
+			return t.traffic, nil
+		case <-late:
+			left := s.left(t)
+			if left <= 0 {
+				return s.instead(ctx, errLate)
+			}
+			late = time.After(left)
+		case <-ctx.Done():
+			return recommend.Traffic{}, ctx.Err()
 		}
-		return t.traffic, nil
-	case <-late:
-		return s.instead(ctx, errLate)
-	case <-ctx.Done():
-		return recommend.Traffic{}, ctx.Err()
 	}
 }
 
@@ -142,7 +150,17 @@ func (s *Store) read(ctx context.Context, t *turn) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.mu.Lock()
-	s.next = nil // who comes from now on asks again
+	s.next, t.began = nil, time.Now() // who comes from now on asks again
+	s.mu.Unlock()
+	for again := true; again; {
+		again = s.readOnce(ctx, t)
+	}
+}
+
+// readOnce reads the state of the versions in memory. If it cannot be read, they are let go; but if some of
+// them answer no longer, their tables may be gone, and the others are to be tried again.
+func (s *Store) readOnce(ctx context.Context, t *turn) (again bool) {
+	s.mu.Lock()
 	since, versions := s.since, slices.Sorted(maps.Keys(s.held))
 	s.mu.Unlock()
 	var fault error
@@ -154,20 +172,27 @@ func (s *Store) read(ctx context.Context, t *turn) {
 			s.apply(changes)
 			s.note(t.traffic)
 			s.remember(t.traffic)
-			return
+			return false
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, trafficTime) // afresh: the state may have taken all of its time
 	defer cancel()
-	if t.traffic, t.err = s.database.Traffic(ctx); t.err != nil {
-		return // the database does not answer at all: the memory is not to blame
-	}
+	t.traffic, t.err = s.database.Traffic(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if fault != nil {
+	if t.err != nil { // the database does not answer at all: the memory is not to blame
+		if !outage(t.err) {
+			s.stale.traffic = recommend.Traffic{}
+			s.answered()
+		}
+		return false
+	}
+	s.answered()
+	s.note(t.traffic)
+	if again = fault != nil && 0 < len(s.held) && len(s.held) < len(versions); !again && len(s.held) > 0 && fault != nil {
 		s.letGo(ctx, fault)
 	}
-	s.note(t.traffic)
+	return again
 }
 
 func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,
@@ -265,7 +290,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 	found := recommend.Lookup{}
 	switch {
 	case len(customers)+len(sessions) == 0:
-	case s.isDown():
+	case m.Stale:
 		found = s.customersOf(m.Version, customers)
 	default:
 		var err error
@@ -315,7 +340,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	var rated map[string][]vectorstore.Rated
 	switch {
 	case len(customers) == 0:
-	case s.isDown():
+	case m.Stale:
 		rated = s.ratedOf(m.Version, customers)
 	default:
 		var err error

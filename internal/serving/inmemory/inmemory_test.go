@@ -38,6 +38,7 @@ type fakeDatabase struct {
 	since    error                   // of TrafficSince
 	away     error                   // of both that read the traffic
 	shown    func() map[string]*bool // of State; nil: none
+	pruned   string                  // a version whose tables are gone
 	hangs    bool                    // TrafficSince waits for the end of its time
 	mu       sync.Mutex
 	searches int
@@ -50,8 +51,11 @@ func (d *fakeDatabase) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	return d.Store.Traffic(ctx)
 }
 
-func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since, _ []string) (recommend.Traffic,
+func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since, versions []string) (recommend.Traffic,
 	vectorstore.Changes, error) {
+	if d.pruned != "" && slices.Contains(versions, d.pruned) {
+		return recommend.Traffic{}, vectorstore.Changes{}, errors.New("no such table")
+	}
 	if d.hangs {
 		<-ctx.Done()
 		return recommend.Traffic{}, vectorstore.Changes{}, ctx.Err()
@@ -298,6 +302,27 @@ func TestTheDatabaseAnswersWhenTheStateCannotBeRead(t *testing.T) {
 				t.Errorf("the memory does not answer: %s", b.log)
 			}
 		})
+	}
+}
+
+// TestAPrunedVersionDoesNotTakeOthersWithIt: if the version that answered before is gone when the next question
+// comes, the one that answers now stays in memory.
+func TestAPrunedVersionDoesNotTakeOthersWithIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t, math.MaxInt64)
+	b.db.SetCanary(memory.New(version(second)), 0.5)
+	b.ask(t)
+	b.steps(t)
+	b.db.Promote(memory.New(version(second)))
+	b.db.SetCanary(nil, 0)
+	b.db.pruned = first
+	if !b.ask(t) || !slices.Equal(b.Held(), []string{second}) {
+		t.Errorf("it holds %v: %s", b.Held(), b.log)
+	}
+	b.db.Promote(memory.New(version(first)))
+	b.db.pruned = second
+	if b.ask(t) || len(b.Held()) > 0 || strings.Contains(b.log.String(), "let go") {
+		t.Errorf("it holds %v: %s", b.Held(), b.log)
 	}
 }
 

@@ -301,14 +301,16 @@ func (s *Store) hold(ctx context.Context, l *loading) error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.mu.Lock()
+	s.holding = true
 	versions := append(slices.Sorted(maps.Keys(s.held)), l.model.Version)
 	s.mu.Unlock()
 	changes, err := s.database.State(ctx, vectorstore.Since{}, versions)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holding = false
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.held[l.model.Version] = &held{index: l.index, bytes: l.bytes}
 	s.apply(changes)
 	return nil

@@ -17,8 +17,10 @@ const (
 	staleWait = time.Second
 	// probePause is between two tries while the database is down: the questions meanwhile do not wait.
 	probePause = time.Second
-	// knownCustomers is how many customers are remembered, at least: those asked for last, about 4 KB each.
+	// knownCustomers is how many customers are remembered, at least: those asked for last. They are fewer if
+	// they have more than knownEntries in all: products that were rated, bought or hidden, up to 100 bytes each.
 	knownCustomers = 2000
+	knownEntries   = 200_000
 )
 
 // stale is what is remembered of the database for the time when it is down. A zero age remembers
@@ -30,6 +32,7 @@ type stale struct {
 	down      bool      // the last reading failed, or took too long
 	probed    time.Time // when the last reading began
 	recent    map[customerOf]*customer
+	entries   int                      // of the recent ones
 	lessSoon  map[customerOf]*customer // those before
 	announced bool                     // the outage was logged
 }
@@ -45,6 +48,8 @@ type customer struct {
 	rated  []vectorstore.Rated
 }
 
+func (c *customer) entries() int { return len(c.bought) + len(c.said.Hidden) + len(c.rated) }
+
 // AnswerStale lets the memory answer while the database is down, for so long after the last reading of the
 // versions that answer and of the state of products. Call it before the first question.
 func (s *Store) AnswerStale(age time.Duration) {
@@ -53,7 +58,13 @@ func (s *Store) AnswerStale(age time.Duration) {
 
 // remember notes a reading. The caller holds the lock.
 func (s *Store) remember(traffic recommend.Traffic) {
-	s.stale.traffic, s.stale.at, s.stale.down = traffic, s.loader.now(), false
+	s.stale.traffic, s.stale.at = traffic, s.loader.now()
+	s.answered()
+}
+
+// answered notes that the database is not down. The caller holds the lock.
+func (s *Store) answered() {
+	s.stale.down = false
 	if s.stale.announced {
 		s.stale.announced = false
 		s.loader.log.Info("the vector database answers again")
@@ -76,10 +87,23 @@ func (s *Store) old() (traffic recommend.Traffic, ok bool) {
 		return recommend.Traffic{}, false
 	}
 	traffic.Stale = true
-	if traffic.Canary != nil && s.held[traffic.Canary.Version] == nil {
+	traffic.Live = asStale(traffic.Live)
+	switch {
+	case traffic.Canary == nil:
+	case s.held[traffic.Canary.Version] == nil:
 		traffic.Canary, traffic.Share, traffic.CanaryFault = nil, 0, nil
+	default:
+		traffic.Canary = asStale(traffic.Canary)
 	}
 	return traffic, true
+}
+
+// asStale is the model for a question that the memory alone answers, whatever others learn of the database
+// meanwhile.
+func asStale(m *recommend.Model) *recommend.Model {
+	stale := *m
+	stale.Stale = true
+	return &stale
 }
 
 // instead is what answers in place of a reading that failed, or takes too long.
@@ -99,29 +123,49 @@ func (s *Store) instead(ctx context.Context, err error) (recommend.Traffic, erro
 	return traffic, nil
 }
 
-// isDown says whether to do without the database.
-func (s *Store) isDown() bool {
+// left is how much longer a question waits for a reading, which may have had to wait for the state that a
+// version needs to come into memory.
+func (s *Store) left(t *turn) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stale.down
+	switch {
+	case !t.began.IsZero():
+		return staleWait - time.Since(t.began)
+	case s.holding:
+		return staleWait
+	}
+	return 0
 }
 
-// of is what is remembered of a customer, to read or to change; nil: nothing is to be remembered. The caller
-// holds the lock.
+// of is what is remembered of a customer, to read; nil: nothing. The caller holds the lock.
 func (s *stale) of(version, id string) *customer {
 	key := customerOf{version, id}
-	known := s.recent[key]
-	if known != nil || s.age == 0 {
+	if known := s.recent[key]; known != nil {
 		return known
 	}
-	if known = s.lessSoon[key]; known == nil {
-		known = &customer{}
+	return s.lessSoon[key]
+}
+
+// note changes what is remembered of a customer. The caller holds the lock.
+func (s *stale) note(version, id string, change func(c *customer)) {
+	if s.age == 0 {
+		return
 	}
-	if len(s.recent) >= knownCustomers {
-		s.lessSoon, s.recent = s.recent, make(map[customerOf]*customer, knownCustomers)
+	key := customerOf{version, id}
+	known := s.recent[key]
+	if known == nil {
+		if known = s.lessSoon[key]; known == nil {
+			known = &customer{}
+		}
+		s.recent[key] = known
+		s.entries += known.entries()
 	}
-	s.recent[key] = known
-	return known
+	s.entries -= known.entries()
+	change(known)
+	s.entries += known.entries()
+	if len(s.recent) >= knownCustomers || s.entries > knownEntries {
+		s.lessSoon, s.recent, s.entries = s.recent, make(map[customerOf]*customer, knownCustomers), 0
+	}
 }
 
 // noteCustomers remembers what was looked up.
@@ -129,12 +173,12 @@ func (s *Store) noteCustomers(version string, ids []string, found recommend.Look
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
-		if known := s.stale.of(version, id); known != nil {
+		s.stale.note(version, id, func(known *customer) {
 			known.found, known.bought, known.said = nil, found.Bought[id], found.Said[id]
 			if c, ok := found.Customers[id]; ok {
 				known.found = &c
 			}
-		}
+		})
 	}
 }
 
@@ -143,9 +187,7 @@ func (s *Store) noteRated(version string, ids []string, rated map[string][]vecto
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range ids {
-		if known := s.stale.of(version, id); known != nil {
-			known.rated = rated[id]
-		}
+		s.stale.note(version, id, func(known *customer) { known.rated = rated[id] })
 	}
 }
 
@@ -157,6 +199,9 @@ func (s *Store) customersOf(version string, ids []string) recommend.Lookup {
 		Said: map[string]recommend.Said{}}
 	for _, id := range ids {
 		known := s.stale.of(version, id)
+		if known == nil {
+			continue
+		}
 		if known.found != nil {
 			found.Customers[id] = *known.found
 		}
@@ -171,7 +216,9 @@ func (s *Store) ratedOf(version string, ids []string) map[string][]vectorstore.R
 	defer s.mu.Unlock()
 	rated := make(map[string][]vectorstore.Rated, len(ids))
 	for _, id := range ids {
-		rated[id] = s.stale.of(version, id).rated
+		if known := s.stale.of(version, id); known != nil {
+			rated[id] = known.rated
+		}
 	}
 	return rated
 }

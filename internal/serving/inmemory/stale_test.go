@@ -215,14 +215,139 @@ func TestACanaryOutOfMemoryIsNotAsked(t *testing.T) {
 func TestFewCustomersAreRemembered(t *testing.T) {
 	t.Parallel()
 	s := stale{age: time.Minute, recent: map[customerOf]*customer{}}
-	s.of("v", "often").bought = []recommend.Bought{{Product: "p"}}
+	buy := func(id string, n int) {
+		s.note("v", id, func(c *customer) { c.bought = make([]recommend.Bought, n) })
+	}
+	kept := func(id string) bool { known := s.of("v", id); return known != nil && len(known.bought) > 0 }
+	buy("often", 1)
 	for n := range 10 * knownCustomers {
-		if len(s.of("v", "often").bought) != 1 {
+		if !kept("often") {
 			t.Fatalf("forgotten after %d others", n)
 		}
-		s.of("v", string(rune('a'+n%26))+time.Duration(n).String())
+		buy("often", 1)
+		buy(string(rune('a'+n%26))+time.Duration(n).String(), 1)
 	}
-	if n := len(s.recent) + len(s.lessSoon); n > 2*knownCustomers || len(s.of("v", "a0s").bought) > 0 {
+	if n := len(s.recent) + len(s.lessSoon); n > 2*knownCustomers || kept("a0s") {
 		t.Errorf("%d customers are remembered", n)
+	}
+	for n := range 1000 { // who bought much
+		buy(time.Duration(n).String(), 1000)
+	}
+	sum := 0
+	for _, of := range []map[customerOf]*customer{s.recent, s.lessSoon} {
+		for _, c := range of {
+			sum += c.entries()
+		}
+	}
+	if sum > 2*(knownEntries+1000) || !kept("999ns") || !kept("900ns") {
+		t.Errorf("%d entries are remembered", sum)
+	}
+	before := len(s.recent)
+	if s.of("v", "unknown") != nil || len(s.recent) != before {
+		t.Error("to ask for a customer is to remember them")
+	}
+}
+
+// TestAnAnswerIsStaleAsAWhole: a question that began with the database does not get remembered customers
+// because another one noticed an outage, and one that began without does not ask it.
+func TestAnAnswerIsStaleAsAWhole(t *testing.T) {
+	t.Parallel()
+	b, o, _ := mustOutages(t, time.Minute)
+	fresh, err := b.Traffic(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.set(errDown, false, 0)
+	stale, err := b.Traffic(t.Context())
+	if err != nil || !stale.Stale || !stale.Live.Stale || fresh.Live.Stale {
+		t.Fatalf("%+v, %v", stale, err)
+	}
+	who := recommendtest.CustomerFeatures
+	search := []recommend.Search{{Customer: &who, Limit: 1}}
+	for range 2 {
+		_, lookedUp := b.Lookup(t.Context(), fresh.Live, nil, []string{who}, nil)
+		_, _, searched := b.Retrieve(t.Context(), fresh.Live, search, nil)
+		if !errors.Is(lookedUp, errDown) || !errors.Is(searched, errDown) {
+			t.Errorf("a question that began before gets %v, %v", lookedUp, searched)
+		}
+		found, lookedUp := b.Lookup(t.Context(), stale.Live, nil, []string{who}, nil)
+		_, _, searched = b.Retrieve(t.Context(), stale.Live, search, nil)
+		if lookedUp != nil || searched != nil || len(found.Customers) > 0 {
+			t.Errorf("a stale one gets %v, %v, %v", found, lookedUp, searched)
+		}
+	}
+}
+
+// TestWhatTheDatabaseSaysEndsAnOutage: also to a question in the background, and if it does not say the state.
+func TestWhatTheDatabaseSaysEndsAnOutage(t *testing.T) {
+	t.Parallel()
+	for _, said := range []error{vectorstore.ErrNoLiveVersion, vectorstore.ErrNotMigrated, vectorstore.ErrOtherShop, nil} {
+		b, o, _ := mustOutages(t, 100*time.Hour)
+		if _, err := b.Traffic(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.set(errDown, false, 0)
+		traffic, err := b.Traffic(t.Context())
+		if err != nil || !traffic.Stale {
+			t.Fatalf("%+v, %v", traffic, err)
+		}
+		b.db.since = errors.New("no state")
+		for deadline := time.Now().Add(time.Minute); err == nil && traffic.Stale && time.Now().Before(deadline); {
+			o.set(said, false, probePause)
+			time.Sleep(time.Millisecond)
+			traffic, err = b.Traffic(t.Context())
+		}
+		if !errors.Is(err, said) || traffic.Stale {
+			t.Errorf("%v: %+v, %v", said, traffic, err)
+		}
+		b.mu.Lock()
+		if b.stale.down || !strings.Contains(b.log.String(), "answers again") {
+			t.Errorf("%v: it is still down: %s", said, b.log)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// slowState is a database whose state is read slowly.
+type slowState struct {
+	*outages
+
+	begun, proceed chan struct{}
+}
+
+func (s *slowState) State(ctx context.Context, since vectorstore.Since, versions []string) (vectorstore.Changes,
+	error) {
+	close(s.begun)
+	<-s.proceed
+	return s.outages.State(ctx, since, versions)
+}
+
+// TestAVersionThatComesIntoMemoryIsNoOutage, however long its state takes.
+func TestAVersionThatComesIntoMemoryIsNoOutage(t *testing.T) {
+	t.Parallel()
+	b, o, _ := mustOutages(t, time.Minute)
+	b.db.SetCanary(memory.New(version(second)), 0.5)
+	if _, err := b.Traffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	slow := &slowState{o, make(chan struct{}), make(chan struct{})}
+	b.database = slow
+	var steps sync.WaitGroup
+	steps.Go(func() { b.steps(t) })
+	<-slow.begun
+	answer := make(chan recommend.Traffic)
+	go func() {
+		traffic, _ := b.Traffic(t.Context())
+		answer <- traffic
+	}()
+	select {
+	case traffic := <-answer:
+		t.Errorf("it answered without the database: %+v", traffic)
+	case <-time.After(2 * staleWait):
+		close(slow.proceed)
+		if traffic := <-answer; traffic.Stale || traffic.Live == nil {
+			t.Errorf("it answered %+v", traffic)
+		}
+		steps.Wait()
 	}
 }

@@ -22,6 +22,7 @@ type Model struct {
 	Version string
 	Solver  modelversion.Solver
 	Encoder modelversion.Encoder
+	Stale   bool // as in Traffic: it answers from what was last known
 }
 
 // ByPopularity says that the version answers by popularity, for want of a model that is good enough.
