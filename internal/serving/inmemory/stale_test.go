@@ -265,12 +265,12 @@ func TestAnAnswerIsStaleAsAWhole(t *testing.T) {
 	who := recommendtest.CustomerFeatures
 	search := []recommend.Search{{Customer: &who, Limit: 1}}
 	for range 2 {
-		_, lookedUp := b.Lookup(t.Context(), fresh.Live, nil, []string{who}, nil)
+		_, lookedUp := b.Lookup(t.Context(), fresh.Live, nil, []string{who}, nil, activity.Order{})
 		_, _, searched := b.Retrieve(t.Context(), fresh.Live, search, nil)
 		if !errors.Is(lookedUp, errDown) || !errors.Is(searched, errDown) {
 			t.Errorf("a question that began before gets %v, %v", lookedUp, searched)
 		}
-		found, lookedUp := b.Lookup(t.Context(), stale.Live, nil, []string{who}, nil)
+		found, lookedUp := b.Lookup(t.Context(), stale.Live, nil, []string{who}, nil, activity.Order{})
 		_, _, searched = b.Retrieve(t.Context(), stale.Live, search, nil)
 		if lookedUp != nil || searched != nil || len(found.Customers) > 0 {
 			t.Errorf("a stale one gets %v, %v, %v", found, lookedUp, searched)
