@@ -174,23 +174,31 @@ func ready(ctx context.Context, url string) (err error) {
 	return fmt.Errorf("wait for Serenade: %w", errors.Join(err, ctx.Err()))
 }
 
-// Get reads an answer.
-func Get(ctx context.Context, url string, into any) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// Get reads an answer of JSON.
+func Get(ctx context.Context, url string, into any) error {
+	body, err := Body(ctx, url)
 	if err != nil {
 		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+// Body reads an answer. A status that is not 200 is an error.
+func Body(ctx context.Context, url string) (body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
+	if body, err = io.ReadAll(response.Body); err != nil {
+		return nil, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
+		return nil, fmt.Errorf("%s: %s", response.Status, strings.TrimSpace(string(body)))
 	}
-	return json.Unmarshal(body, into)
+	return body, nil
 }

@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kindred/benchmarks/serenade"
 	"kindred/internal/model/nextitem"
 )
 
@@ -196,18 +195,8 @@ func (c *command) profile(ctx context.Context, subjects []*subject) error {
 	return nil
 }
 
-func fetch(ctx context.Context, s *subject, seconds float64, name string) (err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", s.profile, seconds), nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	data, err := io.ReadAll(response.Body)
+func fetch(ctx context.Context, s *subject, seconds float64, name string) error {
+	data, err := serenade.Body(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", s.profile, seconds))
 	if err != nil {
 		return err
 	}
