@@ -108,17 +108,18 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 		}
 		return traffic, err
 	}
-	old, hasOld := s.old()
+	hasOld := s.hasOld()
 	down, t := s.stale.down && hasOld, s.next
 	if t == nil && (!down || s.loader.now().Sub(s.stale.probed) >= probePause) {
 		t = &turn{done: make(chan struct{})}
 		s.next, s.stale.probed = t, s.loader.now()
 		go s.read(context.WithoutCancel(ctx), t)
 	}
-	s.mu.Unlock()
 	if down {
-		return old, nil
+		defer s.mu.Unlock()
+		return s.old(), nil
 	}
+	s.mu.Unlock()
 	var late <-chan time.Time
 	if hasOld {
 		late = time.After(staleWait)

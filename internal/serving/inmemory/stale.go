@@ -78,14 +78,18 @@ func outage(err error) bool {
 		!errors.Is(err, vectorstore.ErrOtherShop) && !errors.As(err, &refused)
 }
 
-// old is what was read last, if it may still answer: the live version must be in memory. A canary that is
-// not leaves its sessions to the live version. The caller holds the lock.
-func (s *Store) old() (traffic recommend.Traffic, ok bool) {
-	traffic = s.stale.traffic
-	if s.stale.age == 0 || traffic.Live == nil || s.held[traffic.Live.Version] == nil ||
-		s.loader.now().Sub(s.stale.at) > s.stale.age {
-		return recommend.Traffic{}, false
-	}
+// hasOld says whether what was read last may still answer: the live version must be in memory. The caller holds
+// the lock.
+func (s *Store) hasOld() bool {
+	live := s.stale.traffic.Live
+	return s.stale.age > 0 && live != nil && s.held[live.Version] != nil &&
+		s.loader.now().Sub(s.stale.at) <= s.stale.age
+}
+
+// old is what was read last, where hasOld. A canary that is not in memory leaves its sessions to the live
+// version. The caller holds the lock.
+func (s *Store) old() recommend.Traffic {
+	traffic := s.stale.traffic
 	traffic.Stale = true
 	traffic.Live = asStale(traffic.Live)
 	switch {
@@ -95,7 +99,7 @@ func (s *Store) old() (traffic recommend.Traffic, ok bool) {
 	default:
 		traffic.Canary = asStale(traffic.Canary)
 	}
-	return traffic, true
+	return traffic
 }
 
 // asStale is the model for a question that the memory alone answers, whatever others learn of the database
@@ -110,8 +114,7 @@ func asStale(m *recommend.Model) *recommend.Model {
 func (s *Store) instead(ctx context.Context, err error) (recommend.Traffic, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	traffic, ok := s.old()
-	if !ok || !outage(err) {
+	if !s.hasOld() || !outage(err) {
 		return recommend.Traffic{}, err
 	}
 	s.stale.down = true
@@ -120,7 +123,7 @@ func (s *Store) instead(ctx context.Context, err error) (recommend.Traffic, erro
 		s.loader.log.LogAttrs(ctx, slog.LevelWarn, "the vector database is down: the memory gives stale answers",
 			slog.String(logkey.Error, err.Error()))
 	}
-	return traffic, nil
+	return s.old(), nil
 }
 
 // left is how much longer a question waits for a reading, which may have had to wait for the state that a
