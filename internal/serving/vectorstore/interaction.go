@@ -24,12 +24,11 @@ var ErrMayNotWrite = errors.New("the database role may not write state: run `pub
 // A store of one shop writes nothing while another shop's version is live: ErrOtherShop.
 func (s *Store) WriteState(ctx context.Context, state recommend.State) error {
 	var batch pgx.Batch // one transaction
-	for part := range slices.Chunk(rowsOf(state.Products), writtenAtOnce) {
-		data, err := json.Marshal(part)
-		if err != nil {
-			return fmt.Errorf("encode products: %w", err)
-		}
-		queue(&batch, writeProductsSQL(), string(data))
+	if err := inParts(state.Products, func(_ int, data string) error {
+		queue(&batch, writeProductsSQL(), data)
+		return nil
+	}); err != nil {
+		return err
 	}
 	if len(state.Customers) > 0 {
 		if err := queueCustomers(&batch, state.Customers); err != nil {

@@ -21,20 +21,30 @@ const writtenAtOnce = 1000
 // that was written by a later order stays. It locks products in the order of their ids, so that
 // writers do not wait for each other in a circle.
 func WriteProducts(ctx context.Context, tx pgx.Tx, writes []activity.ProductWrite) (changed int, err error) {
-	rows := rowsOf(writes)
 	statement := writeProductsSQL()
-	for part := range slices.Chunk(rows, writtenAtOnce) {
-		data, err := json.Marshal(part)
+	err = inParts(writes, func(rows int, data string) error {
+		tag, err := tx.Exec(ctx, statement, data)
 		if err != nil {
-			return changed, fmt.Errorf("encode products: %w", err)
-		}
-		tag, err := tx.Exec(ctx, statement, string(data))
-		if err != nil {
-			return changed, fmt.Errorf("write %d products: %w", len(part), unmigrated(err))
+			return fmt.Errorf("write %d products: %w", rows, unmigrated(err))
 		}
 		changed += int(tag.RowsAffected())
+		return nil
+	})
+	return changed, err
+}
+
+// inParts calls write with the rows of products as writeProductsSQL takes them: how many, as a JSON list.
+func inParts(writes []activity.ProductWrite, write func(rows int, data string) error) error {
+	for part := range slices.Chunk(rowsOf(writes), writtenAtOnce) {
+		data, err := json.Marshal(part)
+		if err != nil {
+			return fmt.Errorf("encode products: %w", err)
+		}
+		if err := write(len(part), string(data)); err != nil {
+			return err
+		}
 	}
-	return changed, nil
+	return nil
 }
 
 // productRow is a row of product_state as the statement takes it: its fields, and these.
