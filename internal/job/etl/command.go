@@ -46,7 +46,7 @@ type Reading struct {
 	Source
 
 	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
-	RangeRows    int64 `default:"2000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends, and etl check then says so."`
+	RangeRows    int64 `default:"6000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends, and etl check then says so."`
 	AcceptSchema bool  `help:"Accept, this once, that columns are renamed or narrower than in the current training set, or that the shop now has interactions instead of ratings, or the reverse."`
 }
 

@@ -9,6 +9,7 @@ import (
 )
 
 // Dictionary is the distinct values of a column chunk. The code of a value is its place among them.
+// Its methods give it new values and use its memory again. The zero value has none.
 type Dictionary struct {
 	kind     format.Type
 	n        int
@@ -16,9 +17,9 @@ type Dictionary struct {
 	min, max []byte // nil without values
 }
 
-// Texts makes a dictionary of a text column.
-func Texts(values []string) *Dictionary {
-	d := &Dictionary{kind: format.ByteArray, n: len(values)}
+// Texts makes it the dictionary of a text column.
+func (d *Dictionary) Texts(values []string) *Dictionary {
+	*d = Dictionary{kind: format.ByteArray, n: len(values), plain: d.plain[:0]}
 	for _, v := range values {
 		d.plain = binary.LittleEndian.AppendUint32(d.plain, uint32(len(v)))
 		d.plain = append(d.plain, v...)
@@ -29,20 +30,21 @@ func Texts(values []string) *Dictionary {
 	return d
 }
 
-// Int32s makes a dictionary of a column of 32-bit integers or shorter ones.
-func Int32s(values []int32) *Dictionary {
-	return integers(format.Int32, values,
+// Int32s makes it the dictionary of a column of 32-bit integers or shorter ones.
+func (d *Dictionary) Int32s(values []int32) *Dictionary {
+	return integers(d, format.Int32, values,
 		func(dst []byte, v int32) []byte { return binary.LittleEndian.AppendUint32(dst, uint32(v)) })
 }
 
-// Int64s makes a dictionary of a column of 64-bit integers or decimals.
-func Int64s(values []int64) *Dictionary {
-	return integers(format.Int64, values,
+// Int64s makes it the dictionary of a column of 64-bit integers or decimals.
+func (d *Dictionary) Int64s(values []int64) *Dictionary {
+	return integers(d, format.Int64, values,
 		func(dst []byte, v int64) []byte { return binary.LittleEndian.AppendUint64(dst, uint64(v)) })
 }
 
-func integers[T int32 | int64](kind format.Type, values []T, plain func([]byte, T) []byte) *Dictionary {
-	d := &Dictionary{kind: kind, n: len(values)}
+func integers[T int32 | int64](d *Dictionary, kind format.Type, values []T,
+	plain func([]byte, T) []byte) *Dictionary {
+	*d = Dictionary{kind: kind, n: len(values), plain: d.plain[:0]}
 	for _, v := range values {
 		d.plain = plain(d.plain, v)
 	}

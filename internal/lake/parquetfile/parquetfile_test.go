@@ -84,11 +84,11 @@ func identity(n int) []uint32 {
 
 func (t table) write(w *parquetfile.Writer) error {
 	return errors.Join(
-		w.Runs(parquetfile.Int32s(t.numbers), t.runs, identity(len(t.numbers))),
-		w.Runs(parquetfile.Texts(t.cities), t.runs, t.city),
-		w.Runs(parquetfile.Int64s(t.limits), t.runs, t.limit),
-		w.Packed(parquetfile.Texts(t.codes), t.rows, nil),
-		w.Packed(parquetfile.Int32s(t.stocks), t.rows, t.stock),
+		w.Runs(new(parquetfile.Dictionary).Int32s(t.numbers), t.runs, identity(len(t.numbers))),
+		w.Runs(new(parquetfile.Dictionary).Texts(t.cities), t.runs, t.city),
+		w.Runs(new(parquetfile.Dictionary).Int64s(t.limits), t.runs, t.limit),
+		w.Packed(new(parquetfile.Dictionary).Texts(t.codes), t.rows, nil),
+		w.Packed(new(parquetfile.Dictionary).Int32s(t.stocks), t.rows, t.stock),
 		w.Integers(t.at),
 		w.EndGroup())
 }
@@ -207,13 +207,13 @@ func TestColumnsThatDoNotFitAreRefused(t *testing.T) {
 	t.Parallel()
 	one := random(1, 10, 2, 3)
 	tests := map[string]func(w *parquetfile.Writer) error{
-		"other type":      func(w *parquetfile.Writer) error { return w.Packed(parquetfile.Texts(nil), nil, nil) },
+		"other type":      func(w *parquetfile.Writer) error { return w.Packed(new(parquetfile.Dictionary).Texts(nil), nil, nil) },
 		"missing columns": func(w *parquetfile.Writer) error { return w.EndGroup() },
 		"open group": func(w *parquetfile.Writer) error {
-			return errors.Join(w.Runs(parquetfile.Int32s(one.numbers), one.runs, identity(len(one.numbers))), w.Close())
+			return errors.Join(w.Runs(new(parquetfile.Dictionary).Int32s(one.numbers), one.runs, identity(len(one.numbers))), w.Close())
 		},
 		"NULL where none may be": func(w *parquetfile.Writer) error {
-			return w.Runs(parquetfile.Int32s(nil), []parquetfile.Run{{Length: 1}}, []uint32{parquetfile.None})
+			return w.Runs(new(parquetfile.Dictionary).Int32s(nil), []parquetfile.Run{{Length: 1}}, []uint32{parquetfile.None})
 		},
 		"other rows": func(w *parquetfile.Writer) error {
 			other := one

@@ -44,23 +44,23 @@ func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products 
 		schema: keys.ratings(), limitBytes: partBytes, limitRows: groupRows,
 		ofCustomer: []attribute{
 			codeKeys(keys.Customer, customers, func(c shop.Customer) string { return c.ID }),
-			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.City }),
-			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
-			codeOptional(customers, parquetfile.Texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
-			code(customers, parquetfile.Texts, func(c shop.Customer) string { return c.Country }),
-			codeOptional(customers, parquetfile.Int64s, func(c shop.Customer) (int64, bool) {
+			code(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) string { return c.City }),
+			codeOptional(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
+			codeOptional(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
+			code(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) string { return c.Country }),
+			codeOptional(customers, (*parquetfile.Dictionary).Int64s, func(c shop.Customer) (int64, bool) {
 				return valueOf((*int64)(c.CreditLimit))
 			}),
 		},
 		ofProduct: []attribute{
 			codeKeys(keys.Product, products, func(p shop.Product) string { return p.Code }),
-			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Line }),
-			code(products, parquetfile.Texts, func(p shop.Product) string { return p.Scale }),
-			code(products, parquetfile.Int32s, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
-			code(products, parquetfile.Int64s, func(p shop.Product) int64 { return int64(p.BuyPrice) }),
-			code(products, parquetfile.Int64s, func(p shop.Product) int64 { return int64(p.MSRP) }),
+			code(products, (*parquetfile.Dictionary).Texts, func(p shop.Product) string { return p.Line }),
+			code(products, (*parquetfile.Dictionary).Texts, func(p shop.Product) string { return p.Scale }),
+			code(products, (*parquetfile.Dictionary).Int32s, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
+			code(products, (*parquetfile.Dictionary).Int64s, func(p shop.Product) int64 { return int64(p.BuyPrice) }),
+			code(products, (*parquetfile.Dictionary).Int64s, func(p shop.Product) int64 { return int64(p.MSRP) }),
 		},
-		ofStars:   code(ranks, parquetfile.Int32s, func(r int32) int32 { return r }),
+		ofStars:   codeDistinct(ranks, (*parquetfile.Dictionary).Int32s, func(r int32) int32 { return r }),
 		customers: newDimension(len(customers)), products: newDimension(len(products)), ranks: newDimension(len(ranks)),
 	}
 }
@@ -210,25 +210,39 @@ func (d *dimension) reset() {
 // attribute gives a column's dictionary for the entities of a row group, and the code of each of them.
 type attribute func(entities []uint32) (*parquetfile.Dictionary, []uint32)
 
+// fill gives a dictionary its values.
+type fill[Value any] func(*parquetfile.Dictionary, []Value) *parquetfile.Dictionary
+
 // codeKeys is code for a key.
 func codeKeys[Entity any](kind KeyType, all []Entity, id func(Entity) string) attribute {
 	switch kind {
 	case Int32:
-		return code(all, parquetfile.Int32s, func(e Entity) int32 { return fromID[int32](id(e)) })
+		return codeDistinct(all, (*parquetfile.Dictionary).Int32s, func(e Entity) int32 { return fromID[int32](id(e)) })
 	case Int64:
-		return code(all, parquetfile.Int64s, func(e Entity) int64 { return fromID[int64](id(e)) })
+		return codeDistinct(all, (*parquetfile.Dictionary).Int64s, func(e Entity) int64 { return fromID[int64](id(e)) })
 	}
-	return code(all, parquetfile.Texts, id)
+	return codeDistinct(all, (*parquetfile.Dictionary).Texts, id)
+}
+
+// codeDistinct is code for an attribute that differs from entity to entity.
+func codeDistinct[Entity, Value any](all []Entity, dictionary fill[Value], value func(Entity) Value) attribute {
+	d, table, used := &parquetfile.Dictionary{}, []uint32{}, []Value{}
+	return func(entities []uint32) (*parquetfile.Dictionary, []uint32) {
+		table, used = table[:0], used[:0]
+		for i, e := range entities {
+			table, used = append(table, uint32(i)), append(used, value(all[e]))
+		}
+		return dictionary(d, used), table
+	}
 }
 
 // code finds the distinct values of an attribute once.
-func code[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
-	value func(Entity) Value) attribute {
+func code[Entity any, Value comparable](all []Entity, dictionary fill[Value], value func(Entity) Value) attribute {
 	return codeOptional(all, dictionary, func(e Entity) (Value, bool) { return value(e), true })
 }
 
 // codeOptional is code for an attribute that an entity may lack.
-func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]Value) *parquetfile.Dictionary,
+func codeOptional[Entity any, Value comparable](all []Entity, dictionary fill[Value],
 	value func(Entity) (Value, bool)) attribute {
 	codes, values, known := make([]uint32, len(all)), []Value{}, map[Value]uint32{}
 	for i, e := range all {
@@ -243,7 +257,7 @@ func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]
 		}
 	}
 	inGroup := newDimension(len(values))
-	table, used := []uint32{}, []Value{}
+	d, table, used := &parquetfile.Dictionary{}, []uint32{}, []Value{}
 	return func(entities []uint32) (*parquetfile.Dictionary, []uint32) {
 		table, used = table[:0], used[:0]
 		for _, e := range entities {
@@ -257,7 +271,7 @@ func codeOptional[Entity any, Value comparable](all []Entity, dictionary func([]
 			used = append(used, values[v])
 		}
 		inGroup.reset()
-		return dictionary(used), table
+		return dictionary(d, used), table
 	}
 }
 

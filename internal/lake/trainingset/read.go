@@ -54,11 +54,11 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest, scrat
 func (s *Set) readDimensions(r reader) error {
 	customer := func(c shop.Customer) error {
 		s.Customers = append(s.Customers, c)
-		return checkCustomer(c)
+		return checkCustomer(&c)
 	}
 	product := func(p shop.Product) error {
 		s.Products = append(s.Products, p)
-		return checkProduct(p)
+		return checkProduct(&p)
 	}
 	var err error
 	switch s.Keys.Customer {

@@ -15,7 +15,7 @@ type column struct {
 
 // checkCustomer refuses a customer whose texts a later reader could not store. Its message shows the
 // key, never the text.
-func checkCustomer(c shop.Customer) error {
+func checkCustomer(c *shop.Customer) error {
 	err := checkID("customerNumber", c.ID)
 	if err == nil {
 		err = checkTexts(column{"customerName", &c.Name}, column{"city", &c.City}, column{"state", c.State},
@@ -28,7 +28,7 @@ func checkCustomer(c shop.Customer) error {
 }
 
 // checkProduct is checkCustomer for a product.
-func checkProduct(p shop.Product) error {
+func checkProduct(p *shop.Product) error {
 	err := checkID("productCode", p.Code)
 	if err == nil {
 		err = checkTexts(column{"productName", &p.Name}, column{"productLine", &p.Line},

@@ -56,8 +56,8 @@ func (w *Writer) Customers(customers []shop.Customer) error {
 	if err := w.keys.Customer.checkCustomers(customers); err != nil {
 		return err
 	}
-	for _, c := range customers {
-		if err := checkCustomer(c); err != nil {
+	for i := range customers {
+		if err := checkCustomer(&customers[i]); err != nil {
 			return err
 		}
 	}
@@ -71,8 +71,8 @@ func (w *Writer) Products(products []shop.Product) error {
 	if err := w.keys.Product.checkProducts(products); err != nil {
 		return err
 	}
-	for _, p := range products {
-		if err := checkProduct(p); err != nil {
+	for i := range products {
+		if err := checkProduct(&products[i]); err != nil {
 			return err
 		}
 	}

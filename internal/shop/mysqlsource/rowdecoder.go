@@ -23,9 +23,10 @@ type row struct {
 	values []mysql.FieldValue
 	texts  map[string]*string // texts that other rows have too
 	faults *shop.Faults
-	name   string      // of the row, by its key, once the key is read
-	broken []shop.Rule // by this row: each rule counts a row once
-	forms  []keyForm   // by column; only those of keys count
+	id     string                 // of the row, once it is read
+	named  func(id string) string // names the row in a message
+	broken []shop.Rule            // by this row: each rule counts a row once
+	forms  []keyForm              // by column; only those of keys count
 }
 
 // setFields takes what the server announces of the columns.
@@ -41,7 +42,7 @@ func (r *row) customer() (c shop.Customer, ok bool) {
 	if c.ID, ok = r.key(shop.CustomerKey, "customer"); !ok {
 		return c, false
 	}
-	r.name, r.broken = shop.CustomerName(c.ID), r.broken[:0]
+	r.id, r.named, r.broken = c.ID, shop.CustomerName, r.broken[:0]
 	c.Name = r.text(1)
 	c.City, c.State, c.PostalCode, c.Country = *r.repeated(2), r.optionalText(3), r.optionalText(4), *r.repeated(5)
 	c.CreditLimit = r.optionalCents(6)
@@ -53,7 +54,7 @@ func (r *row) product() (p shop.Product, ok bool) {
 	if p.Code, ok = r.key(shop.ProductKey, "product"); !ok {
 		return p, false
 	}
-	r.name, r.broken = shop.ProductName(p.Code), r.broken[:0]
+	r.id, r.named, r.broken = p.Code, shop.ProductName, r.broken[:0]
 	p.Name, p.Line, p.Scale, p.Vendor = r.text(1), *r.repeated(2), *r.repeated(3), *r.repeated(4)
 	p.QuantityInStock = r.stock(5)
 	p.BuyPrice, p.MSRP = r.price(6), r.price(7)
@@ -66,7 +67,7 @@ func (r *row) fault(rule shop.Rule, i int, problem string) {
 		return
 	}
 	r.broken = append(r.broken, rule)
-	r.faults.Add(rule, func() string { return r.name + ": " + r.table.columns[i].name + " " + problem })
+	r.faults.Add(rule, func() string { return r.named(r.id) + ": " + r.table.columns[i].name + " " + problem })
 }
 
 func (r *row) isNull(i int) bool { return r.values[i].Type == mysql.FieldValueTypeNull }

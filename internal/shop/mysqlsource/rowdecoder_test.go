@@ -15,8 +15,10 @@ import (
 func oneValue(k kind, nullable bool, v mysql.FieldValue) *row {
 	things := productsTable()
 	things.name, things.columns = "things", []column{{"thing", k, nullable}}
-	return &row{table: things, name: "thing 7", values: []mysql.FieldValue{v}, faults: &shop.Faults{}}
+	return &row{table: things, id: "7", named: thing, values: []mysql.FieldValue{v}, faults: &shop.Faults{}}
 }
+
+func thing(id string) string { return "thing " + id }
 
 func null() mysql.FieldValue { return mysql.NewFieldValue(mysql.FieldValueTypeNull, 0, nil) }
 func str(s string) mysql.FieldValue {
