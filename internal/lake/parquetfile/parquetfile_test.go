@@ -207,10 +207,13 @@ func TestColumnsThatDoNotFitAreRefused(t *testing.T) {
 	t.Parallel()
 	one := random(1, 10, 2, 3)
 	tests := map[string]func(w *parquetfile.Writer) error{
-		"other type":      func(w *parquetfile.Writer) error { return w.Packed(new(parquetfile.Dictionary).Texts(nil), nil, nil) },
+		"other type": func(w *parquetfile.Writer) error {
+			return w.Packed(new(parquetfile.Dictionary).Texts(nil), nil, nil)
+		},
 		"missing columns": func(w *parquetfile.Writer) error { return w.EndGroup() },
 		"open group": func(w *parquetfile.Writer) error {
-			return errors.Join(w.Runs(new(parquetfile.Dictionary).Int32s(one.numbers), one.runs, identity(len(one.numbers))), w.Close())
+			d := new(parquetfile.Dictionary).Int32s(one.numbers)
+			return errors.Join(w.Runs(d, one.runs, identity(len(one.numbers))), w.Close())
 		},
 		"NULL where none may be": func(w *parquetfile.Writer) error {
 			return w.Runs(new(parquetfile.Dictionary).Int32s(nil), []parquetfile.Run{{Length: 1}}, []uint32{parquetfile.None})

@@ -35,6 +35,8 @@ type ratingWriter struct {
 }
 
 func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products []shop.Product) *ratingWriter {
+	texts, integers := (*parquetfile.Dictionary).Texts, (*parquetfile.Dictionary).Int32s
+	amounts := (*parquetfile.Dictionary).Int64s
 	ranks := make([]int32, 1<<8)
 	for i := range ranks {
 		ranks[i] = int32(int8(i))
@@ -44,23 +46,23 @@ func newRatingWriter(dir string, keys Keys, customers []shop.Customer, products 
 		schema: keys.ratings(), limitBytes: partBytes, limitRows: groupRows,
 		ofCustomer: []attribute{
 			codeKeys(keys.Customer, customers, func(c shop.Customer) string { return c.ID }),
-			code(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) string { return c.City }),
-			codeOptional(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
-			codeOptional(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
-			code(customers, (*parquetfile.Dictionary).Texts, func(c shop.Customer) string { return c.Country }),
-			codeOptional(customers, (*parquetfile.Dictionary).Int64s, func(c shop.Customer) (int64, bool) {
+			code(customers, texts, func(c shop.Customer) string { return c.City }),
+			codeOptional(customers, texts, func(c shop.Customer) (string, bool) { return valueOf(c.State) }),
+			codeOptional(customers, texts, func(c shop.Customer) (string, bool) { return valueOf(c.PostalCode) }),
+			code(customers, texts, func(c shop.Customer) string { return c.Country }),
+			codeOptional(customers, amounts, func(c shop.Customer) (int64, bool) {
 				return valueOf((*int64)(c.CreditLimit))
 			}),
 		},
 		ofProduct: []attribute{
 			codeKeys(keys.Product, products, func(p shop.Product) string { return p.Code }),
-			code(products, (*parquetfile.Dictionary).Texts, func(p shop.Product) string { return p.Line }),
-			code(products, (*parquetfile.Dictionary).Texts, func(p shop.Product) string { return p.Scale }),
-			code(products, (*parquetfile.Dictionary).Int32s, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
-			code(products, (*parquetfile.Dictionary).Int64s, func(p shop.Product) int64 { return int64(p.BuyPrice) }),
-			code(products, (*parquetfile.Dictionary).Int64s, func(p shop.Product) int64 { return int64(p.MSRP) }),
+			code(products, texts, func(p shop.Product) string { return p.Line }),
+			code(products, texts, func(p shop.Product) string { return p.Scale }),
+			code(products, integers, func(p shop.Product) int32 { return int32(p.QuantityInStock) }),
+			code(products, amounts, func(p shop.Product) int64 { return int64(p.BuyPrice) }),
+			code(products, amounts, func(p shop.Product) int64 { return int64(p.MSRP) }),
 		},
-		ofStars:   codeDistinct(ranks, (*parquetfile.Dictionary).Int32s, func(r int32) int32 { return r }),
+		ofStars:   codeDistinct(ranks, integers, func(r int32) int32 { return r }),
 		customers: newDimension(len(customers)), products: newDimension(len(products)), ranks: newDimension(len(ranks)),
 	}
 }
