@@ -20,14 +20,14 @@ help:
 ##- the whole loop
 
 .PHONY: demo
-demo: build ## Run the whole loop on this machine; DATA=<file or folder> uses your ratings, orders or events (docs/files.md)
+demo: build ## Run the loop once on this machine, without feedback; DATA=<file or folder> uses your own data (docs/files.md)
 	@$(BIN)/demo $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: batch
-batch: build ## Run etl, feedback, train and publish on the running stack; without DuckDB or Python with pip, not feedback
+batch: build ## Run etl, feedback, train and publish on the running stack; without DuckDB or pip, feedback is left out
 	@$(WITH_STACK) $(BIN)/etl
-	@if [ -e "$(DUCKDB_PROGRAM)" ] || python3 -m pip --version >/dev/null 2>&1; then $(MAKE) feedback ARGS=; \
-	else echo "!!! train learns from no clicks: feedback needs DuckDB (set DUCKDB to its program) or Python with pip"; fi
+	@if command -v "$(DUCKDB_PROGRAM)" >/dev/null || python3 -m pip --version >/dev/null 2>&1; then $(MAKE) feedback ARGS=; \
+	else echo "!!! train learns from no clicks: feedback needs DuckDB (on PATH, or named by DUCKDB) or Python with pip"; fi
 	@$(WITH_STACK) $(BIN)/train
 	@$(WITH_STACK) $(BIN)/publish
 
@@ -50,9 +50,9 @@ local-status: build ## Show what is running, where and since when
 	@$(BIN)/localstack status
 local-reset: build ## Stop the stack and delete its data; keep downloads and programs
 	@$(BIN)/localstack reset
-doctor: build ## Check this machine and the running stack, and say what to do
+doctor: build ## Check this machine and the running stack, and print what to do
 	@$(BIN)/localstack doctor
-deploy: build ## Bring the vector database's schema up to date; create buckets, streams and the two Lambda functions; needed after each local-up
+deploy: build ## Bring the vector database's schema up to date; create buckets, streams and the two Lambda functions; run it after each local-up
 	@$(BIN)/localstack provision
 
 ##- one program each (ARGS=--help shows its flags; a variable that you set wins over the stack's)
@@ -62,7 +62,7 @@ connect: build ## Bring the shop at MYSQL_DSN=… live: recognise its system, ma
 seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import PATH"
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
-publish: build ## Model version → pgvector, unless the gate refuses it: ARGS="list", "rollback", …
+publish: build ## Model version → pgvector, and live unless the gate refuses it; also ARGS="list", "rollback", …
 .PHONY: catalogue
 catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector, at once (`publish catalogue`)
 	@$(WITH_STACK) $(BIN)/publish catalogue $(ARGS)
@@ -73,12 +73,14 @@ verify: build ## Check that every event is accounted for; ARGS=redrive sends fai
 $(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 
-# DuckDB's program, which feedback runs: the caller's DUCKDB, else the pinned one, downloaded when it is first needed.
+# DuckDB's program, which feedback runs: the caller's DUCKDB (a path, or a name on PATH), else duckdb on PATH, else the
+# pinned one, which is downloaded when it is first needed.
 DUCKDB_FOLDER := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/duckdb-cli-1.5.6)
-DUCKDB_PROGRAM = $(or $(DUCKDB),$(DUCKDB_FOLDER)/duckdb_cli/duckdb)
+DUCKDB_PINNED := $(DUCKDB_FOLDER)/duckdb_cli/duckdb
+DUCKDB_PROGRAM := $(or $(DUCKDB),$(shell command -v duckdb),$(DUCKDB_PINNED))
 feedback: export DUCKDB := $(DUCKDB_PROGRAM)
 .PHONY: duckdb
-duckdb: build $(if $(or $(filter --help -h --version,$(ARGS)),$(wildcard $(DUCKDB_PROGRAM))),,$(DUCKDB_FOLDER))
+duckdb: build $(if $(filter --help -h --version,$(ARGS)),,$(if $(filter $(DUCKDB_PINNED),$(DUCKDB_PROGRAM)),$(DUCKDB_FOLDER)))
 $(DUCKDB_FOLDER): | build
 	@$(WITH_STACK) true
 	@mkdir -p $(@D) && rm -rf $@.part && python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $@.part duckdb-cli==1.5.6 && mv $@.part $@
@@ -131,7 +133,7 @@ bench-stream: build ## λ recommend, compared with an empty function and a bare 
 	@$(WITH_STACK) go run ./benchmarks/stream $(ARGS)
 
 .PHONY: bench-serve
-bench-serve: build ## serve over HTTP under open load, beside Serenade and gorse; ARGS="--serenade FOLDER --gorse FILE" (5 minutes)
+bench-serve: build ## serve over HTTP under open load, compared with Serenade and gorse; ARGS="--serenade FOLDER --gorse FILE" (5 minutes)
 	@$(WITH_STACK) go run ./benchmarks/serve $(ARGS)
 
 .PHONY: bench-train
@@ -147,7 +149,7 @@ bench-sessions: ## The next click of sessions, compared with Serenade's server; 
 
 ##- building and testing
 
-# What --version says. Go's own stamp fails where git distrusts the folder's owner, and GOFLAGS may turn it off.
+# What --version prints. Go's own stamp fails where git distrusts the folder's owner, and GOFLAGS may turn it off.
 VERSION := -X kindred/internal/platform/program.linked
 STAMP = $(shell git log -1 --format='$(VERSION)Commit=%H $(VERSION)Date=%cI' 2>/dev/null) $(if $(shell git status --porcelain 2>/dev/null),$(VERSION)Changes=true)
 
