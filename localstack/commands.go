@@ -56,7 +56,9 @@ func (*up) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	return out.Result("the stack is up; `source "+shown(local.EnvFile())+"` gives its addresses", all)
+	file := shown(local.EnvFile())
+	return out.Result("the stack is up; its addresses are in "+file+", and `set -a; source "+file+"; set +a` exports "+
+		"them", all)
 }
 
 // shown is a path as the person in this folder would type it.

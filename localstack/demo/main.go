@@ -17,7 +17,7 @@ type command struct {
 	Data string `placeholder:"PATH" type:"path" help:"File or folder to use: MovieLens, Online Retail, RetailRocket, Instacart, Olist, Amazon reviews, Shopify's export of orders, or any CSV, TSV, JSON lines, Parquet or Excel workbook (docs/files.md). Default: a generated shop."`
 	// as of seed import
 	Column   map[string]string `placeholder:"ROLE=NAME" help:"With --data: name a column of the files, such as product=sku. Repeat it for several columns."`
-	Kind     string            `placeholder:"KIND" help:"With --data: the kind of every line, such as view or purchase, whatever the columns say."`
+	Kind     string            `placeholder:"KIND" help:"With --data: the kind of every line, such as view or purchase, whatever the columns contain."`
 	DayFirst bool              `help:"With --data: read 1/12/2010 as the first of December."`
 
 	Scale  float64 `default:"1" help:"Size of the generated shop: 1 is 2,000 customers and 100,000 ratings."`
@@ -49,6 +49,6 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 }
 
 func main() {
-	os.Exit(program.Main("demo", "Run the whole loop on this machine, and report what happened.", &command{},
-		os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(program.Main("demo", "Run the loop once on this machine, without feedback, and report what happened.",
+		&command{}, os.Args[1:], os.Stdout, os.Stderr))
 }
