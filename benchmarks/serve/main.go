@@ -32,7 +32,7 @@ type command struct {
 	Serenade string `placeholder:"FOLDER" help:"Folder with Serenade's program serving (docs/performance.md says how to build it). Default: without Serenade."`
 	Gorse    string `placeholder:"FILE" help:"The program gorse-master (docs/performance.md says how to build it). Default: without gorse."`
 
-	Rates       []int    `default:"250,500,1000,1500,2000,3000,4000,6000,8000,12000,16000,24000,32000,45000" help:"Requests a second, ascending. A subject that leaves requests unanswered at two in a row is not asked more."`
+	Rates       []int    `default:"250,500,1000,1500,2000,3000,4000,6000,8000,12000,16000,24000,32000,45000" help:"Requests a second, ascending. A subject that leaves requests unanswered at two rates in a row gets no higher rate."`
 	Duration    float64  `default:"3" help:"Seconds of each rate."`
 	Tries       int      `default:"2" help:"How often a rate is tried until it is held."`
 	Connections int      `default:"64" help:"Number of connections."`

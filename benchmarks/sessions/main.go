@@ -30,7 +30,7 @@ type command struct {
 	Folder     string `arg:"" help:"Folder with train.txt, valid.txt and test.txt: SessionId, ItemId and Time, separated by tabs."`
 	Serenade   string `required:"" placeholder:"FOLDER" help:"Folder with Serenade's programs serving and tpe_hyperparameter_optm, for example the bin folder of cargo install."`
 	Iterations int    `default:"40" help:"Number of settings that Serenade's search tries."`
-	Splits     int    `default:"0" help:"Number of further comparisons. Each one splits train.txt at a random time, and has its own tuning."`
+	Splits     int    `default:"0" help:"Number of further comparisons. Each comparison splits train.txt at a random time, and has its own tuning."`
 	LargestDim int    `default:"256" help:"Largest number of components of kindred's vectors."`
 	Threads    int    `default:"0" help:"Number of processors to use. 0 uses all."`
 }

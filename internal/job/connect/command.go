@@ -35,7 +35,7 @@ type Command struct {
 	Artifacts   envconfig.Artifacts `embed:""`
 	Preset      etl.Preset          `embed:""`
 	Shop        envconfig.Shop      `embed:""`
-	Mapping     string              `placeholder:"FILE" type:"path" help:"Mapping file. connect writes it if it does not exist, and otherwise uses it unchanged. Default: shops/<name>/mapping.sql in the state folder."`
+	Mapping     string              `placeholder:"FILE" type:"path" help:"Mapping file. connect writes the file if it does not exist, and otherwise uses it unchanged. Default: shops/<name>/mapping.sql in the state folder."`
 	Renew       bool                `help:"Write the mapping file again, even if it exists."`
 	State       string              `default:".kindred" type:"path" placeholder:"FOLDER" env:"KINDRED_STATE" help:"State folder. connect writes its files to the subfolder shops/<name>."`
 	DryRun      bool                `help:"Recognise the shop, write the mapping file, check it against the shop, and stop."`

@@ -23,7 +23,7 @@ const Description = "Extract the shop's database to a training set. One run read
 // Command is the command line of the etl job.
 type Command struct {
 	Run         RunCommand         `cmd:"" default:"withargs" help:"Extract the shop and make it the current training set (the default command)."`
-	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows. Say which data etl would refuse, and how to correct the data."`
+	Check       CheckCommand       `cmd:"" help:"Look at the shop's columns, indexes and some of its rows. Print which data etl would refuse, and how to correct the data."`
 	Plan        PlanCommand        `cmd:"" help:"Begin a job of several partitions: decide their ranges, and write customers and products."`
 	CommitParts CommitPartsCommand `cmd:"" help:"After all partitions of a job have been written, make them the current training set."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
@@ -46,7 +46,7 @@ type Reading struct {
 	Source
 
 	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
-	RangeRows    int64 `default:"6000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers it waits until etl ends, and etl check then says so."`
+	RangeRows    int64 `default:"6000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers the ALTER TABLE waits until etl ends. etl check prints whether it would on yours."`
 	AcceptSchema bool  `help:"Accept, this once, that columns are renamed or narrower than in the current training set, or that the shop now has interactions instead of ratings, or the reverse."`
 }
 
@@ -77,8 +77,8 @@ type RunCommand struct {
 	Limits     Limits         `embed:""`
 	Shrinking  Shrinking      `embed:""`
 	PruneAfter time.Duration  `default:"168h" help:"After a commit, delete the files of incomplete runs that are older than this. 0 deletes nothing."`
-	DryRun     bool           `help:"Look at up to 10,000 rows of each data set and say what a run would do or refuse. Write nothing."`
-	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. If etl plan has not run, the first partition that starts does its work. When all partitions are written, run etl commit-parts."`
+	DryRun     bool           `help:"Look at up to 10,000 rows of each data set and print what a run would do or refuse. Write nothing."`
+	Partition  string         `placeholder:"I/N" help:"Write only partition I of N, counted from 0. Needs --job. If etl plan has not run, the first partition that starts also does what plan would do. When all partitions are written, run etl commit-parts."`
 	Job        string         `env:"ETL_JOB" placeholder:"NAME" help:"Name of a job of several partitions. Give plan, every partition and commit-parts the same name, and use a new name for each training set."`
 }
 

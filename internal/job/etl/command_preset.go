@@ -14,7 +14,7 @@ import (
 // Preset chooses one of the mappings that kindred brings along, and its variables. A variable that
 // is not given is looked up in the shop.
 type Preset struct {
-	Preset      string  `env:"ETL_PRESET" placeholder:"NAME" help:"Read a shop system that kindred knows: auto, woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto or classicmodels. The values ratings and interactions read kindred's own tables. auto recognises the system by its tables."`
+	Preset      string  `env:"ETL_PRESET" placeholder:"NAME" help:"Read a shop system that kindred knows: auto, woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto or classicmodels. auto recognises the system by its tables. --preset ratings or --preset interactions reads kindred's own tables instead."`
 	Prefix      *string `env:"ETL_PREFIX" placeholder:"TEXT" help:"With --preset: what the names of the shop's tables begin with. Needed only if one database holds several shops."`
 	Store       string  `env:"ETL_STORE" placeholder:"ID" help:"With --preset: the store, channel or website whose orders are read, or all."`
 	Language    string  `env:"ETL_LANGUAGE" placeholder:"ID" help:"With --preset: the language of the products' names."`

@@ -25,9 +25,9 @@ type HistoryCounts struct {
 
 // HistoryLimits are the limits that only interactions have.
 type HistoryLimits struct {
-	Kinds      float64 `name:"max-bad-kinds" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have no usable kind. Otherwise they are left out." json:"bad_kinds"`
-	Quantities float64 `name:"max-bad-quantities" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have a quantity of 0 or beyond 1,000,000,000. Otherwise they are left out." json:"bad_quantities"`
-	Strangers  float64 `name:"max-unknown-customers" default:"1" help:"Refuse the set if more than this share (0 to 1) of the interactions name a customer who is not among the customers. Otherwise they are kept, and the customer is added without country, city and attributes." json:"unknown_customers"`
+	Kinds      float64 `name:"max-bad-kinds" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have no usable kind. Otherwise such interactions are left out." json:"bad_kinds"`
+	Quantities float64 `name:"max-bad-quantities" default:"0.01" help:"Refuse the set if more than this share (0 to 1) of the interactions have a quantity of 0 or beyond 1,000,000,000. Otherwise such interactions are left out." json:"bad_quantities"`
+	Strangers  float64 `name:"max-unknown-customers" default:"1" help:"Refuse the set if more than this share (0 to 1) of the interactions name a customer who is not among the customers. Otherwise such interactions are kept, and the customer is added without country, city and attributes." json:"unknown_customers"`
 	Attributes float64 `name:"max-bad-attributes" default:"0.5" help:"Refuse the set if more than this share (0 to 1) of the products or customers have categories that are not a list of texts, or an attribute that is too long or not valid text. Otherwise the value is left out." json:"bad_attributes"`
 }
 

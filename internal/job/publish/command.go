@@ -27,14 +27,14 @@ type Command struct {
 	Show      showCommand      `cmd:"" help:"Explain a version and its verdict in words."`
 	Rollback  rollbackCommand  `cmd:"" help:"Make the previous version live again."`
 	Canary    canaryCommand    `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
-	Catalogue catalogueCommand `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. It takes effect at once, whichever version is live. Run it every few minutes."`
+	Catalogue catalogueCommand `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. The changes take effect at once, whichever version is live. Run this every few minutes."`
 	Migrate   migrateCommand   `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 
 // move is what every command that moves the pointer records.
 type move struct {
-	Actor  string `placeholder:"NAME" help:"Name of the person or role for the history. Default: the AWS role on AWS, elsewhere the user of this machine."`
-	Reason string `help:"Reason for the history."`
+	Actor  string `placeholder:"NAME" help:"Person or role that acts, as the history records it. Default: the AWS role on AWS, elsewhere the user of this machine."`
+	Reason string `help:"Why you do this. The history that publish list shows records it."`
 }
 
 // AfterApply finds out who acts, unless a flag says it.
@@ -289,8 +289,8 @@ func (c *rollbackCommand) Run(ctx context.Context, out *program.Output) error {
 
 type migrateCommand struct {
 	envconfig.PGVector
-	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may only read, and on RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
-	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like --reader. It may also write purchases and the state of products, customers and sessions. publish catalogue may run as this role. Default: no role is created."`
+	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may read, and count requests that the canary could not answer. On RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
+	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like the role of --reader. It may also write purchases and the state of products, customers and sessions. publish catalogue may run as this role. Default: no role is created."`
 }
 
 // Run migrates.

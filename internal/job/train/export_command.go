@@ -14,8 +14,8 @@ import (
 // ExportCommand is `train export`.
 type ExportCommand struct {
 	Flags
-	Dim    int    `default:"64" help:"Number of components, 2 to 1024, of the vectors that the other program will fit. If there is too little memory to import so many, nothing is exported and the exit code is 3."`
-	Method string `required:"" placeholder:"TEXT" help:"How the other program fits: its name and its options, such as dimension and trials. It is part of the version's id, so that the same method is not run twice."`
+	Dim    int    `default:"64" help:"Number of components, 2 to 1024, of the vectors that the other program will fit. If there is too little memory to import such vectors, nothing is exported and the exit code is 3."`
+	Method string `required:"" placeholder:"TEXT" help:"How the other program fits: its name and its options, such as dimension and trials. This text is part of the version's id, so that the same method is not run twice."`
 }
 
 // Run exports.

@@ -60,7 +60,7 @@ type RunCommand struct {
 	Events          int                       `default:"2000" help:"Number of events to send."`
 	Poison          int                       `default:"0" help:"Number of unreadable records to send between the events."`
 	Rate            float64                   `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
-	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another one gives other visitors."`
+	Seed            uint64                    `default:"1" help:"Seed of the random numbers. Another seed gives other visitors."`
 	Shop            string                    `placeholder:"NAME" help:"Shop that the events name in their field shop. Default: the events name no shop."`
 	RunID           string                    `name:"run" placeholder:"ID" help:"Text that becomes part of every id, so that two replays have different ids. Default: the current time."`
 	React           bool                      `help:"Visitors wait for the recommendations that are delivered to S3, and react to them. Needs --recommendations."`

@@ -18,7 +18,7 @@ import (
 type Generate struct {
 	target
 	Scale        float64  `default:"1" help:"Size of the shop. 1 is about 2,000 customers, 800 products and 100,000 ratings."`
-	Seed         uint64   `default:"1" help:"Seed of the random numbers. Another one gives another shop."`
+	Seed         uint64   `default:"1" help:"Seed of the random numbers. Another seed gives another shop."`
 	Descriptions string   `placeholder:"FILE" help:"CSV file to write: for each product an embedding of 64 components, as a language model gives for a text that describes the product. train --embeddings reads it."`
 	Drift        *float64 `help:"How far tastes move over the two years of ratings, in standard deviations of the tastes of all customers. Default: 0.2."`
 }

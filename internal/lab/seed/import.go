@@ -21,7 +21,7 @@ type Import struct {
 // Files says how files are read that do not say it themselves.
 type Files struct {
 	Column   map[string]string `placeholder:"ROLE=NAME" help:"Name a column of the files, such as product=sku. Roles: product, customer, email, session, order, at, kind, value, quantity, price, state, name, category, brand, currency, country and city. Repeat it for several columns."`
-	Kind     string            `placeholder:"KIND" help:"Kind of every line, such as view or purchase, whatever the columns say."`
+	Kind     string            `placeholder:"KIND" help:"Kind of every line, such as view or purchase, whatever the columns contain."`
 	DayFirst bool              `help:"Read 1/12/2010 as the first of December. Default: a date such as 31/12/2010 shows the order. Without one, the month comes first."`
 }
 

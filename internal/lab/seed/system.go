@@ -20,7 +20,7 @@ type System struct {
 	Name            string  `arg:"" help:"The shop system: woocommerce, magento2, openmage, prestashop, opencart, shopware6, sylius, bagisto or classicmodels."`
 	Release         string  `placeholder:"VERSION" help:"Release of the shop system, such as 8. Default: the latest release that seed knows. The error about an unknown release lists the known ones."`
 	Orders          int     `default:"15000" help:"Number of orders. There is one customer for every five orders."`
-	Seed            uint64  `default:"1" help:"Seed of the random numbers. Another one gives another shop."`
+	Seed            uint64  `default:"1" help:"Seed of the random numbers. Another seed gives another shop."`
 	Prefix          *string `help:"Prefix of the tables' names. Default: the prefix that the system's installer proposes."`
 	Truth           string  `placeholder:"FILE" help:"File to which the planted tastes are written, as JSON: the categories of each product, and the categories that each customer likes."`
 }

@@ -25,8 +25,8 @@ var ErrNoTruth = errors.New("only a generated shop has planted tastes to compare
 type Command struct {
 	Lake      envconfig.Lake      `embed:"" set:"lake_use=the training set, and planted/shop.json with the tastes of a generated shop"`
 	Artifacts envconfig.Artifacts `embed:""`
-	Sessions  int                 `default:"4000" help:"Number of sessions. Each recommender gets the same ones."`
-	Seed      uint64              `default:"1" help:"Seed of the random numbers. Another one gives other visitors."`
+	Sessions  int                 `default:"4000" help:"Number of sessions. Each recommender gets the same sessions."`
+	Seed      uint64              `default:"1" help:"Seed of the random numbers. Another seed gives other visitors."`
 	Versions  []string            `arg:"" optional:"" help:"Model versions to compare. The first version is also measured without the session. Default: the current one."`
 	Deliver   string              `placeholder:"BUCKET" help:"Bucket or folder to which kindred's recommendation records are also written, in the form that feedback reads."`
 	Threads   int                 `default:"0" help:"Number of processors to use. 0 uses all. The figures do not depend on it."`

@@ -28,7 +28,7 @@ type Command struct {
 	envconfig.Recommendations
 	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=From failed batches, send only the events of this shop; other shops share the stream. Events in quarantine are sent whatever shop they name. Default: send all"`
 	Shared envconfig.SharedStream `embed:""`
-	DryRun bool                   `help:"Say which events would be sent. Send and write nothing."`
+	DryRun bool                   `help:"Print which events would be sent. Send and write nothing."`
 }
 
 // Run sends again and reports.
