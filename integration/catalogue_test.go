@@ -288,6 +288,33 @@ func TestACatalogueIsRefusedAsASetIs(t *testing.T) {
 	}
 }
 
+// TestACatalogueBearsThatAVersionIsDropped drops the tables of a version when the catalogue has listed the
+// version and not read it yet.
+func TestACatalogueBearsThatAVersionIsDropped(t *testing.T) {
+	t.Parallel()
+	c := mustCatalogue(t, 60)
+	mustGoLive(t, c.store, goodVersion("m570000000000001", 1, 4, 5))
+	if _, err := c.store.Load(t.Context(), goodVersion("m570000000000002", 2, 4, 5)); err != nil {
+		t.Fatal(err)
+	}
+	exec := mustBegin(t, c.vector)
+	if err := exec("DROP TABLE model_m570000000000002.item CASCADE"); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string, 1)
+	go func() {
+		_, stderr := c.run(t, nil, "publish", "catalogue")
+		read <- stderr
+	}()
+	mustWait(t, c.vector, nil)
+	if err := exec("COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if stderr := <-read; len(mustState(t, t.Context(), mustVectorConn(t, c.vector))) != 60 {
+		t.Errorf("nothing was written: %s", stderr)
+	}
+}
+
 // TestACatalogueOfAShopOfRatings reads kindred's own tables of ratings.
 func TestACatalogueOfAShopOfRatings(t *testing.T) {
 	t.Parallel()

@@ -227,12 +227,25 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 		return nil
 	})
 	if err == nil {
-		err = undone(ctx, tx, func(tx pgx.Tx) (err error) { // which gives back the locks on the versions' tables
-			before.published, err = publishedOnly(ctx, tx, c.Shop)
-			return err
-		})
+		before.published, err = publishedNow(ctx, tx, c.Shop)
 	}
 	return before, err
+}
+
+// publishedNow is publishedOnly, once more where a version was dropped after it had been listed. It gives
+// back the locks on the versions' tables.
+func publishedNow(ctx context.Context, tx pgx.Tx, shop string) (ids []string, err error) {
+	const tries = 5
+	for range tries {
+		err = undone(ctx, tx, func(tx pgx.Tx) (err error) {
+			ids, err = publishedOnly(ctx, tx, shop)
+			return err
+		})
+		if !undefined(err) {
+			break
+		}
+	}
+	return ids, err
 }
 
 // forgetState forgets the products and the customers of another shop.
