@@ -24,13 +24,64 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/activity/activitytest"
 
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
+	"github.com/google/go-cmp/cmp"
 )
 
-// soakEvents: go test ./integration -run TestSoak -soak-events 200000
+// soakEvents, a multiple of 20: go test ./integration -run TestSoak -soak-events 200000
 var soakEvents = flag.Int("soak-events", 5_000, "events of the soak")
+
+// soakClick is event i of the soak. Of 20 events two say the stock of a product, one says what a customer
+// hides or that he is forgotten, one is a purchase or a product in the cart that the shop's pages did not
+// see, and of the other 16, which are answered, four hold a purchase.
+func soakClick(shop activitytest.Shop, i int) click {
+	product, customer := shop.Products[i*7%len(shop.Products)], shop.Customers[i*3%len(shop.Customers)]
+	key, fields := customer, ""
+	switch i % 20 {
+	case 3, 13:
+		key, fields = product, fmt.Sprintf(`"type":"product","product_code":%q,"stock":%d`, product, i%9)
+	case 7:
+		what := fmt.Sprintf(`"hide":[%q]`, product)
+		if i/20%3 == 2 {
+			what = `"forget":true`
+		}
+		fields = fmt.Sprintf(`"type":"customer","customer_number":%q,%s`, customer, what)
+	case 17:
+		kind := []string{"purchase", "cart"}[i/20%2]
+		fields = fmt.Sprintf(`"type":"interaction","kind":%q,"customer_number":%q,"product_code":%q`, kind, customer, product)
+	default:
+		shop.Purchases = i%4 == 0
+		return click{activitytest.Session(i), shop.Event(i)}
+	}
+	return click{key, fmt.Appendf(nil, `{"event_id":%q,%s}`, activitytest.EventID(i), fields)}
+}
+
+// wantStocks compares the state of products with what the events said last.
+func wantStocks(t *testing.T, dsn string, clicks []click) {
+	t.Helper()
+	want, got := map[string]int64{}, map[string]int64{}
+	for _, c := range clicks {
+		var said struct {
+			Product string `json:"product_code"`
+			Stock   *int64 `json:"stock"`
+		}
+		if err := json.Unmarshal(c.data, &said); err != nil {
+			t.Fatal(err)
+		}
+		if said.Stock != nil {
+			want[said.Product] = *said.Stock
+		}
+	}
+	for id, row := range mustState(t, t.Context(), mustVectorConn(t, dsn)) {
+		got[id] = *row.Stock
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("the stock of %d products: %s", len(want), diff)
+	}
+}
 
 // TestSoakLosesNothingAndLeavesNothingBehind sends many batches through one process of the
 // function, with PostgreSQL behind it and a Firehose that refuses some records, and audits every
@@ -54,7 +105,7 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	}
 	clicks := make([]click, *soakEvents)
 	for i := range clicks {
-		clicks[i] = click{activitytest.Session(i), shop.Event(i)}
+		clicks[i] = soakClick(shop, i)
 	}
 	poison := 5 + *soakEvents/1000
 	stream := newMemoryStream(withPoison(1, clicks, poison))
@@ -83,10 +134,15 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	if report.Duplicates > 0 || cloud.refused.Load() == 0 {
 		t.Errorf("%d duplicates, %d refused records", report.Duplicates, cloud.refused.Load())
 	}
+	said := int64(*soakEvents / 5)
+	if report.Sources[activity.SourceState] != said {
+		t.Errorf("%d events were written as state, want %d", report.Sources[activity.SourceState], said)
+	}
+	wantStocks(t, dsn, clicks)
 	settled, end := memory[len(memory)/warm:len(memory)*2/warm], memory[len(memory)*(warm-1)/warm:]
-	t.Logf("%d events in %v, %.0f a second; %d records refused and sent again; %d quarantined; memory %.1f, then %.1f MiB",
-		report.Events, took.Round(time.Millisecond), float64(report.Events)/took.Seconds(), cloud.refused.Load(),
-		report.Quarantined, median(settled), median(end))
+	t.Logf("%d events in %v, %.0f a second, %d of them written as state; %d records refused and sent again; "+
+		"%d quarantined; memory %.1f, then %.1f MiB", report.Events, took.Round(time.Millisecond),
+		float64(report.Events)/took.Seconds(), said, cloud.refused.Load(), report.Quarantined, median(settled), median(end))
 	if median(end) > growth*median(settled) {
 		t.Errorf("memory grows: %v", memory)
 	}

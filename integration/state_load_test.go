@@ -462,6 +462,13 @@ func TestStateCountsAtOnceUnderLoad(t *testing.T) {
 		rate = 200
 	}
 	b.until = time.Now().Add(time.Duration(*stateSeconds) * time.Second)
+	var best [busyLines][]string // products
+	for line := range best {
+		var session held
+		mustAskJSON(t, http.MethodPost, b.base+"/recommendations",
+			fmt.Sprintf(`{"session_id":"first %d","browse_history":[{"product_code":"L%d_07"}]}`, line, line), &session)
+		best[line] = session.recommended()[:5]
+	}
 	var always, changing sync.WaitGroup // what goes on until all is done, and what changes until then
 	start := func(group *sync.WaitGroup, work func()) {
 		group.Go(func() {
@@ -479,29 +486,21 @@ func TestStateCountsAtOnceUnderLoad(t *testing.T) {
 	start(&always, func() { rounds = b.moves(t) })
 	start(&always, func() { catalogues = b.catalogues(t) })
 	start(&always, func() { b.deliveries(t) })
-	var reserved []string
-	for line := range busyLines {
-		var session held
-		mustAskJSON(t, http.MethodPost, b.base+"/recommendations",
-			fmt.Sprintf(`{"session_id":"first %d","browse_history":[{"product_code":"L%d_07"}]}`, line, line), &session)
-		best := session.recommended()[:5]
-		reserved = append(reserved, best...)
+	for line, products := range best {
 		start(&always, func() { b.ask(t, line) })
 		start(&changing, func() { b.list(t, line) })
-		for i, product := range best[:4] {
-			by, say := "an event", b.sayByEvent
-			if i%2 == 1 {
-				by, say = "publish catalogue", b.sayByCatalogue
-			}
-			start(&changing, func() { b.sellOut(t, by, line, product, say) })
+		start(&changing, func() { b.sellOut(t, "an event", line, products[0], b.sayByEvent) })
+		start(&changing, func() { b.sellOut(t, "an event", line, products[1], b.sayByEvent) })
+		start(&changing, func() { b.sellOut(t, "publish catalogue", line, products[2], b.sayByCatalogue) })
+		start(&changing, func() { b.sellOut(t, "publish catalogue", line, products[3], b.sayByCatalogue) })
+		say := b.sayByEvent
+		if line%2 == 1 {
+			say = b.sayByCatalogue
 		}
-		start(&always, func() {
-			b.sellOutForGood(t, line, best[4], []func(*testing.T, string, int) time.Time{b.sayByEvent,
-				b.sayByCatalogue}[line%2])
-		})
+		start(&always, func() { b.sellOutForGood(t, line, products[4], say) })
 	}
 	for worker := range buyers {
-		start(&changing, func() { b.buy(t, worker, reserved) })
+		start(&changing, func() { b.buy(t, worker, slices.Concat(best[:]...)) })
 	}
 	changing.Wait()
 	b.stop()
