@@ -22,6 +22,7 @@ import (
 
 	"kindred/internal/job/verify"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
 	"kindred/internal/stream/activity"
@@ -85,16 +86,32 @@ func wantStocks(t *testing.T, dsn string, clicks []click) {
 
 // TestSoakLosesNothingAndLeavesNothingBehind sends many batches through one process of the
 // function, with PostgreSQL behind it and a Firehose that refuses some records, and audits every
-// event. Memory stays flat, and in the end no goroutine is at work.
+// event. Memory stays flat, and in the end no goroutine is at work. The database finds the products, or the
+// function's memory does.
 func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
+	version := vectorstoretest.Version("m700000000000001", 1,
+		vectorstoretest.Shape{Items: 800, Customers: 2000, RatedEach: 20, Dim: 64})
+	for where, env := range map[string][]string{"database": nil,
+		"memory": {"ARTIFACTS_BUCKET=file://" + string(mustKeep(t, version))}} {
+		t.Run(where, func(t *testing.T) {
+			log := soak(t, version, env...)
+			if strings.Contains(log, "the memory answers") != (where == "memory") {
+				t.Errorf("it is not the %s that answers", where)
+			}
+		})
+	}
+}
+
+// soak is one soak; it returns what the function logged. The variables come on top of the function's.
+func soak(t *testing.T, version *modelversion.Version, env ...string) string {
+	t.Helper()
 	const (
 		batch  = 500
 		warm   = 4 // one part of so many is for the memory to settle
 		growth = 1.15
 	)
 	stack := mustStack(t)
-	dsn, version := stack.mustVectorDatabase(t), vectorstoretest.Version("m700000000000001", 1,
-		vectorstoretest.Shape{Items: 800, Customers: 2000, RatedEach: 20, Dim: 64})
+	dsn := stack.mustVectorDatabase(t)
 	mustGoLive(t, mustVectorStore(t, dsn), version)
 	var shop activitytest.Shop
 	for _, item := range version.Items {
@@ -115,7 +132,8 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	server := httptest.NewServer(cloud)
 	defer server.Close()
 	// With little memory the function soon uses all that it may: what grows then is a leak.
-	function := mustFunction(t, stack, dsn, bucket, "AWS_ENDPOINT_URL="+server.URL, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=64")
+	function := mustFunction(t, stack, dsn, bucket,
+		append(env, "AWS_ENDPOINT_URL="+server.URL, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=64")...)
 
 	var memory []float64 // MiB after each batch
 	start := time.Now()
@@ -146,7 +164,7 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	if median(end) > growth*median(settled) {
 		t.Errorf("memory grows: %v", memory)
 	}
-	mustRest(t, function)
+	return mustRest(t, function)
 }
 
 func median(values []float64) float64 {
@@ -172,8 +190,8 @@ func mustMemory(t *testing.T, pid int) float64 {
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ .*:$`)
 
 // mustRest fails when a goroutine but the main one is in the function's own code, or there are more
-// than connections and pools keep.
-func mustRest(t *testing.T, f *function) {
+// than connections and pools keep. It returns the log.
+func mustRest(t *testing.T, f *function) string {
 	t.Helper()
 	// A kept connection reads through package patience; their number is bounded by most.
 	const most = 40 // the runtime's, the pool's, and two of each kept connection
@@ -207,6 +225,7 @@ func mustRest(t *testing.T, f *function) {
 		}
 	}
 	t.Logf("%d goroutines at the end", len(parts))
+	return said.String()
 }
 
 // localCloud is a Firehose and an S3 that keep what they take in a folder. LocalStack's Firehose

@@ -198,10 +198,11 @@ func (b *busyShop) moves(t *testing.T) (rounds int) {
 	return rounds
 }
 
-// visit replays so many events a second, each of a session with one product, and returns how many, and the
-// rate of the slowest part.
-func (b *busyShop) visit(t *testing.T, rate int) (sent int, slowest float64) {
+// visit replays so many events a second, each of a session with one product, and returns how many it has sent,
+// and how many a second.
+func (b *busyShop) visit(t *testing.T, rate int) (sent int, perSecond float64) {
 	const seconds = 5 // of one part
+	begin := time.Now()
 	file := filepath.Join(t.TempDir(), "events.jsonl")
 	for b.ctx.Err() == nil {
 		var events strings.Builder
@@ -212,15 +213,13 @@ func (b *busyShop) visit(t *testing.T, rate int) (sent int, slowest float64) {
 		}
 		if err := os.WriteFile(file, []byte(events.String()), 0o600); err != nil {
 			t.Errorf("write events: %v", err)
-			return sent, slowest
+			break
 		}
 		var r replay.Result
 		b.mustRun(t, &r, "replay", "file", file, "--rate", strconv.Itoa(rate))
-		if sent += r.EventsSent; slowest == 0 || r.EventsPerSecond < slowest {
-			slowest = r.EventsPerSecond
-		}
+		sent += r.EventsSent
 	}
-	return sent, slowest
+	return sent, float64(sent) / time.Since(begin).Seconds()
 }
 
 // held are the products of an answer: what is recommended, and what is similar.
@@ -481,8 +480,8 @@ func TestStateCountsAtOnceUnderLoad(t *testing.T) {
 		})
 	}
 	var rounds, catalogues, visitors int
-	var slowest float64
-	start(&always, func() { visitors, slowest = b.visit(t, rate) })
+	var perSecond float64
+	start(&always, func() { visitors, perSecond = b.visit(t, rate) })
 	start(&always, func() { rounds = b.moves(t) })
 	start(&always, func() { catalogues = b.catalogues(t) })
 	start(&always, func() { b.deliveries(t) })
@@ -505,14 +504,14 @@ func TestStateCountsAtOnceUnderLoad(t *testing.T) {
 	changing.Wait()
 	b.stop()
 	always.Wait()
-	t.Logf("%d events of visitors, at least %.0f a second; %d catalogues; %d times published, refused, tried as a canary "+
-		"and rolled back", visitors, slowest, catalogues, rounds)
+	t.Logf("%d events of visitors, %.0f a second, and %d others; %d catalogues; %d times published, refused, tried as a "+
+		"canary and rolled back", visitors, perSecond, b.sent.Load(), catalogues, rounds)
 	if t.Failed() {
 		return
 	}
 	b.report(t, long)
-	if long && slowest < 0.95*float64(rate) {
-		t.Errorf("want %d events a second", rate)
+	if long && perSecond < 0.95*float64(rate) {
+		t.Errorf("want %d events of visitors a second", rate)
 	}
 	var r verify.Report
 	b.mustRun(t, &r, "verify", "--wait", catchUp.String())
