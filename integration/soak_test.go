@@ -40,7 +40,8 @@ var soakEvents = flag.Int("soak-events", 5_000, "events of the soak")
 // see, and of the other 16, which are answered, four hold a purchase.
 func soakClick(shop activitytest.Shop, i int) click {
 	product, customer := shop.Products[i*7%len(shop.Products)], shop.Customers[i*3%len(shop.Customers)]
-	key, fields := customer, ""
+	var fields string
+	key := customer
 	switch i % 20 {
 	case 3, 13:
 		key, fields = product, fmt.Sprintf(`"type":"product","product_code":%q,"stock":%d`, product, i%9)
