@@ -269,7 +269,7 @@ variable "stale_age" {
 }
 
 variable "reader_user" {
-  description = "PostgreSQL role as which serve logs in. It has rds_iam and only reads."
+  description = "PostgreSQL role as which serve logs in. It has rds_iam. It may read, and count requests that the canary could not answer."
   type        = string
   default     = "recommend"
 }

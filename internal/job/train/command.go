@@ -65,6 +65,7 @@ type RunCommand struct {
 	Epochs    int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
 	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the previous version, and make 4 passes. Without a previous model of the same dimension, the flag has no effect. Fits that only measure never use it."`
+	Lukewarm  string `default:"auto" enum:"auto,none" env:"TRAIN_LUKEWARM" help:"Fewer stars than a like. With auto, they count as weak likes if that certainly improves the ranking on the validation data: people rate what they chose. With none, they count for nothing."`
 	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, scores also add the weights of each product's nearest neighbours, if that certainly improves the ranking on the validation data. With vectors, scores are inner products alone."`
 }
 
@@ -81,6 +82,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	cfg.Dim, cfg.Epochs, cfg.Seed, cfg.Parts, cfg.WarmStart = c.Dim, c.Epochs, c.Seed, c.Parts, c.WarmStart
+	cfg.Lukewarm = c.Lukewarm
 	job, err := c.job(ctx, cfg)
 	if err != nil {
 		return err
@@ -100,7 +102,8 @@ func (c *Flags) config() (Config, error) {
 			program.ErrConfig, err)
 	}
 	cfg := DefaultConfig()
-	cfg.Parts = "" // others' vectors are all that a version of them has; RunCommand says what it may add
+	// Others' vectors are all that a version of them has. RunCommand says what it may add.
+	cfg.Parts, cfg.Lukewarm = "", ""
 	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget,
 		c.ViewWeight, c.CartWeight
 	cfg.Signal = Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
@@ -272,6 +275,9 @@ func (r *Result) configuration(b *strings.Builder) {
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
 	if r.Config.WarmStart != "" {
 		fmt.Fprintf(b, "The fit began with the vectors of version %s.\n", r.Config.WarmStart)
+	}
+	if r.Config.Lukewarm != nil {
+		b.WriteString(r.Config.Lukewarm.sentence())
 	}
 	if r.Config.Near != nil {
 		b.WriteString(r.Config.Near.sentence())

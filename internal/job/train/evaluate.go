@@ -30,6 +30,9 @@ type Evaluation struct {
 	Train, Test *evaluation.Pairs
 	// Valid tunes. nil: a tenth of Train is cut off for it, and put back for the final fits.
 	Valid *evaluation.Pairs
+	// Lukewarm is what users of Train rated and did not like; nil: nobody knows. Nothing ranks it, and
+	// RowNear learns from it if the validation part asks for that.
+	Lukewarm *evaluation.Pairs
 	// Refit fits and masks Valid too once the tuning is done: more data than the tables' rows had.
 	Refit      bool
 	Rows       []string // the rows to measure; nil: all but RowBlend and RowNear. RowKindred is always measured.
@@ -123,18 +126,33 @@ type contender struct {
 type option map[string]any
 
 // parts are the training, test and validation parts and what is fitted while tuning, all as wide as
-// the widest and in canonical order, and where the validation part is from.
+// the widest and in canonical order, and where the validation part is from. Lukewarm becomes so, too.
 func (e *Evaluation) parts() (train, test, valid, fitting *evaluation.Pairs, validation string) {
-	if e.Valid == nil {
-		evaluation.Widen(e.Train, e.Test)
-		all := ordered(e.Train, e.Test)
-		fitting, valid = all[0].Cut(cutSeed)
-		return all[0], all[1], valid, fitting,
-			"one interaction in ten of the training file, drawn by seed; put back for the final fits"
+	given := []*evaluation.Pairs{e.Train, e.Test}
+	for _, optional := range []*evaluation.Pairs{e.Valid, e.Lukewarm} {
+		if optional != nil {
+			given = append(given, optional)
+		}
 	}
-	evaluation.Widen(e.Train, e.Test, e.Valid)
-	all := ordered(e.Train, e.Test, e.Valid)
-	return all[0], all[1], all[2], all[0], "the given file"
+	evaluation.Widen(given...)
+	all := ordered(given...)
+	if e.Lukewarm != nil {
+		e.Lukewarm = all[len(all)-1]
+	}
+	if e.Valid != nil {
+		return all[0], all[1], all[2], all[0], "the given file"
+	}
+	fitting, valid = all[0].Cut(cutSeed)
+	return all[0], all[1], valid, fitting,
+		"one interaction in ten of the training file, drawn by seed; put back for the final fits"
+}
+
+// task asks for the held-out pairs. What is known of the users is masked.
+func (e *Evaluation) task(known, held *evaluation.Pairs) *evaluation.Task {
+	if e.Lukewarm != nil {
+		known = known.With(e.Lukewarm)
+	}
+	return known.Task(held)
 }
 
 // Run makes the table. The error is ials.ErrNoInteractions, ErrMemory, or the context's.
@@ -154,11 +172,11 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 		e.Threads); err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
-	task := full.Task(test)
+	task := e.task(full, test)
 	result.TestUsers = len(task.Cases)
-	tuning := fitting.Task(valid)
+	tuning := e.task(fitting, valid)
 	var kindred evaluation.Scores
-	for _, c := range e.contenders(result) {
+	for _, c := range e.contenders(result, train) {
 		e.Progress(c.name, 0, 1)
 		start := time.Now()
 		var chosen option
@@ -202,7 +220,7 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 	return result, nil
 }
 
-func (e *Evaluation) contenders(result *EvaluationResult) []contender {
+func (e *Evaluation) contenders(result *EvaluationResult, full *evaluation.Pairs) []contender {
 	plain := func(name string, make func(*evaluation.Pairs) evaluation.Ranker) contender {
 		return contender{name: name, fit: func(_ context.Context, train *evaluation.Pairs,
 			_ option) (evaluation.Block, error) {
@@ -245,7 +263,7 @@ func (e *Evaluation) contenders(result *EvaluationResult) []contender {
 					Regularising: o["regularisation"].(float64), Seed: e.Seed})
 			}),
 		e.blend(result),
-		e.near(result),
+		e.near(result, full),
 	}
 	return slices.DeleteFunc(all, func(c contender) bool {
 		if e.Rows == nil {

@@ -16,7 +16,8 @@ type EvaluateCommand struct {
 	Train      string   `required:"" placeholder:"FILE" help:"Interactions to train on, one line per user: \"user item item …\"."`
 	Test       string   `required:"" placeholder:"FILE" help:"Held-out interactions to find, one line per user: \"user item item …\"."`
 	Valid      string   `placeholder:"FILE" help:"Interactions for tuning only, one line per user. Default: tuning uses a tenth of the training file, and the final fit uses the whole training file."`
-	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-near,kindred-blend," help:"Recommenders to measure next to kindred, separated by commas: random, popularity, co-occurrence, ease, gf-cf, bpr-mf, kindred-near, kindred-blend. kindred-near is the model of train, with neighbours if they rank the validation data better. kindred-blend is an experiment that adds the scores of further models to kindred's. Default: all except these two."`
+	Lukewarm   string   `placeholder:"FILE" help:"Items that users of the training file rated and did not like, one line per user. No row ranks them for the user. kindred-near learns from them as weak likes, if they rank the validation data better."`
+	Rows       []string `placeholder:"ROW" enum:"random,popularity,co-occurrence,ease,gf-cf,bpr-mf,kindred-near,kindred-blend," help:"Recommenders to measure next to kindred, separated by commas: random, popularity, co-occurrence, ease, gf-cf, bpr-mf, kindred-near, kindred-blend. kindred-near is the model of train, with weak likes and neighbours if they rank the validation data better. kindred-blend is an experiment that adds the scores of further models to kindred's. Default: all except these two."`
 	Refit      bool     `help:"After tuning, train on the validation file too, and leave its items out of the rankings. Most published results of the public splits were made without this flag."`
 	TuneBudget float64  `default:"300" help:"Seconds that tuning may take on a nominal machine of 20 Gflop/s. The budget counts arithmetic, not time, so the same input gives the same model on every machine."`
 	LargestDim int      `default:"512" help:"Largest number of components of a vector that tuning may choose."`
@@ -45,7 +46,8 @@ func (c *EvaluateCommand) Run(ctx context.Context, out *program.Output) error {
 	for _, file := range []struct {
 		name string
 		into **evaluation.Pairs
-	}{{c.Train, &e.Train}, {c.Test, &e.Test}, {c.Valid, &e.Valid}} {
+	}{{c.Train, &e.Train}, {c.Test, &e.Test}, {c.Valid, &e.Valid},
+		{c.Lukewarm, &e.Lukewarm}} {
 		if file.name == "" {
 			continue
 		}
@@ -90,6 +92,9 @@ func (r *EvaluationResult) table() string {
 		if g := row.OverKindred; g != nil {
 			fmt.Fprintf(&b, "%s minus kindred, paired 95 %% intervals: Recall@20 %+.4f to %+.4f, NDCG@20 %+.4f to %+.4f; ",
 				row.Model, g.Recall20.Low, g.Recall20.High, g.NDCG20.Low, g.NDCG20.High)
+			if lukewarm, ok := row.Options["lukewarm"].(*UsedLukewarm); ok && lukewarm != nil {
+				b.WriteString(lukewarm.sentence())
+			}
 			if near, ok := row.Options["near"].(*UsedNear); ok {
 				b.WriteString(near.sentence())
 			} else {

@@ -47,7 +47,7 @@ func mustFitElsewhere(t *testing.T, data *Data, cells []cell, cfg ials.Config) *
 // vectorsAlone is quick without neighbours, which another program does not fit.
 func vectorsAlone() Config {
 	cfg := quick()
-	cfg.Parts = PartsVectors
+	cfg.Parts, cfg.Lukewarm = PartsVectors, LukewarmNone
 	return cfg
 }
 

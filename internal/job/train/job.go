@@ -355,10 +355,11 @@ func (j Job) train(ctx context.Context, from *sources, models *commit.Repository
 	if err != nil {
 		return nil, fmt.Errorf("train on run %s: %w", from.set.Run, err)
 	}
-	identity := names[0]
-	if v.Near == nil {
-		identity = names[len(names)-1]
+	var notes Notes
+	if err := json.Unmarshal(v.Training, &notes); err != nil {
+		return nil, fmt.Errorf("read the notes of the new version: %w", err)
 	}
+	identity := names[slices.IndexFunc(j.Config.outcomes(), notes.Config.sameParts)]
 	v.ID, v.Input, v.Learned = identity.ID, identity.Input, identity.Learned
 	v.Previous, v.TrainingRun, v.Shop = identity.Previous, identity.TrainingRun, identity.Shop
 	return v, nil

@@ -249,18 +249,24 @@ func TestTheGateKnowsTheLiveVersionsNeighbours(t *testing.T) {
 	}
 }
 
-// TestVectorsAloneAreAsTheyWere: where validation asks for no neighbours, the version is the one that
-// is made when they are not tried, with its notes.
+// TestVectorsAloneAreAsTheyWere: where validation asks for neither neighbours nor weak likes, the version
+// is the one that is made when they are not tried, with its notes.
 func TestVectorsAloneAreAsTheyWere(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.05)
 	cfg := quick()
-	cfg.TuneBudget, cfg.Parts = 0.05, ""
+	for i := range data.Ratings { // stars below a like say nothing here
+		if r := &data.Ratings[i]; r.Stars < cfg.MinStars {
+			r.Product = int32(evaluation.Mix(uint64(i)) % uint64(len(data.Products)))
+		}
+	}
+	data.Ratings = onePerPair(data.Ratings)
+	cfg.TuneBudget, cfg.Parts, cfg.Lukewarm = 0.05, "", ""
 	plain := mustTrain(t, Trainer{Config: cfg}, data)
-	cfg.Parts = PartsAuto
+	cfg.Parts, cfg.Lukewarm = PartsAuto, LukewarmAuto
 	tried := mustTrain(t, Trainer{Config: cfg}, data)
-	if tried.Near != nil {
-		t.Fatal("neighbours were chosen for tastes of few dimensions")
+	if tried.Near != nil || mustNotes(t, tried).Lukewarm != nil {
+		t.Fatal("neighbours were chosen for tastes of few dimensions, or weak likes for noise")
 	}
 	plain.TrainedAt = tried.TrainedAt
 	if diff := gocmp.Diff(plain, tried); diff != "" {

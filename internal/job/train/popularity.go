@@ -99,9 +99,8 @@ func popularity(data *Data, cfg Config, repeats *modelversion.Repeats, threads i
 	v.Solver.Kind, v.TrainedAt = modelversion.KindPopularity, time.Now().UTC()
 	v.Report = popularityReport(refused)
 	var err error
-	if v.Training, err = json.Marshal(Notes{Config: cfg.withoutNear(), Repeats: repeats, Interactions: len(data.Ratings),
-		Feedback: len(data.Feedback),
-		Kernel:   ials.Kernel()}); err != nil {
+	if v.Training, err = json.Marshal(Notes{Config: cfg.named(false, false), Repeats: repeats,
+		Interactions: len(data.Ratings), Feedback: len(data.Feedback), Kernel: ials.Kernel()}); err != nil {
 		return nil, fmt.Errorf("encode the notes: %w", err)
 	}
 	return v, nil

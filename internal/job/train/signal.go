@@ -26,9 +26,9 @@ import (
 //   - With a HalfLife the confidence halves with each such period between the person's last
 //     interaction with the product and the newest interaction of all.
 type Signal struct {
-	// MinStars is the smallest number of stars that is a like. Fewer stars are no like, and
-	// training treats such a product like one that the customer does not know. It still counts as
-	// seen, so it is not recommended. Defaults to 4.
+	// MinStars is the smallest number of stars that is a like. Fewer stars are no like: training treats
+	// such a product like one that the customer does not know, or as a weak like (Lukewarm). It counts
+	// as seen, so it is not recommended. Defaults to 4.
 	MinStars int8 `json:"min_stars"`
 	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did
 	// with a product that they have not rated; a like has 1, and 0 leaves the action out. Stars
@@ -46,6 +46,10 @@ type Signal struct {
 	Repeat *float64 `json:"repeat,omitempty"`
 	// HalfLife is in days. With 0, the default, a confidence does not depend on age.
 	HalfLife float64 `json:"half_life_days,omitempty"`
+	// Lukewarm is the confidence of the stars just below MinStars; each star less halves it. People rate
+	// what they chose, and this says something about their taste even if it disappointed them. It is 0
+	// until tuning chooses one.
+	Lukewarm float64 `json:"-"`
 }
 
 const (
@@ -66,6 +70,17 @@ func (s Signal) Preference(stars int8) float32 {
 		return 0
 	}
 	return 1
+}
+
+// confidence is what stars add to training: 1 for a like, and Lukewarm or less for fewer stars.
+func (s Signal) confidence(stars int8) float32 {
+	switch {
+	case s.Preference(stars) > 0:
+		return s.Preference(stars)
+	case stars < shop.MinStars:
+		return 0
+	}
+	return float32(math.Ldexp(s.Lukewarm, int(stars-s.MinStars+1)))
 }
 
 // Positives are the ratings that say "likes it", in the given order.
@@ -120,7 +135,7 @@ type cell struct {
 func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 	all := make([]cell, 0, len(ratings)+len(done))
 	for _, r := range ratings {
-		all = append(all, cell{r.Customer, r.Product, s.Preference(r.Stars)})
+		all = append(all, cell{r.Customer, r.Product, s.confidence(r.Stars)})
 	}
 	for _, f := range done {
 		all = append(all, cell{f.Customer, f.Product, s.action(f.Action)})

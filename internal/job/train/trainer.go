@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"kindred/internal/model/evaluation"
@@ -66,6 +67,9 @@ type Config struct {
 	Parts string `json:"parts,omitempty"`
 	// WarmStart lets the fit to everything begin with the vectors of the version before.
 	WarmStart bool `json:"warm_start,omitempty"`
+	// Lukewarm is LukewarmAuto or LukewarmNone. Empty means none as well: it is how versions were named
+	// before stars below a like could count, and how they still are where validation does not ask for it.
+	Lukewarm string `json:"lukewarm,omitempty"`
 	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
 	TuneRepeats bool `json:"tune_repeats,omitempty"`
 }
@@ -73,23 +77,34 @@ type Config struct {
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
 	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60,
-		Epochs: 16, Seed: 1, Parts: PartsAuto}
+		Epochs: 16, Seed: 1, Parts: PartsAuto, Lukewarm: LukewarmAuto}
 }
 
-// outcomes are the configurations that a version may be named by: the first if it has neighbours, the
-// last if it has none. Training alone tells which it will be.
-func (c Config) outcomes() []Config {
-	if c.Parts != PartsAuto {
-		return []Config{c}
+// outcomes are the configurations that a version may be named by. Training alone tells which it will be;
+// the last one is of a version with neither neighbours nor weak likes.
+func (c Config) outcomes() (all []Config) {
+	for _, named := range []Config{c.named(true, true), c.named(true, false), c.named(false, true),
+		c.named(false, false)} {
+		if !slices.ContainsFunc(all, named.sameParts) {
+			all = append(all, named)
+		}
 	}
-	return []Config{c, c.withoutNear()}
+	return all
 }
 
-// withoutNear is the configuration by which a version without neighbours is named: where validation
-// asks for none, it has the name and the bytes of a version that was made before there were any.
-func (c Config) withoutNear() Config {
-	if c.Parts == PartsAuto {
+// sameParts compares what outcomes vary.
+func (c Config) sameParts(other Config) bool {
+	return c.Parts == other.Parts && c.Lukewarm == other.Lukewarm
+}
+
+// named is the configuration by which a version is named. Where validation asks for no neighbours, or
+// for no weak likes, it has the name and the bytes of a version that was made before there were any.
+func (c Config) named(near, lukewarm bool) Config {
+	if c.Parts == PartsAuto && !near {
 		c.Parts = ""
+	}
+	if c.Lukewarm == LukewarmAuto && !lukewarm {
+		c.Lukewarm = ""
 	}
 	return c
 }
@@ -114,6 +129,8 @@ func (c Config) Validate() error {
 	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
 	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts,
 		PartsAuto, PartsVectors)
+	check(c.Lukewarm == "" || c.Lukewarm == LukewarmAuto || c.Lukewarm == LukewarmNone,
+		"stars below a like are to count as %q, want %s or %s", c.Lukewarm, LukewarmAuto, LukewarmNone)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
 	check(c.Dim == 0 || c.Dim >= 2 && c.Dim <= mostDim, "dimension is %d, want 2 to %d, or 0 to tune it", c.Dim, mostDim)
 	check(c.TuneBudget >= 0, "the tuning budget is %g seconds, want 0 or more", c.TuneBudget)
@@ -138,6 +155,8 @@ type Notes struct {
 	Repeats *modelversion.Repeats `json:"repeats,omitempty"`
 	// RepeatsTried are the rules that `auto` tried.
 	RepeatsTried []TriedRepeat `json:"repeats_tried,omitempty"`
+	// Lukewarm is what tuning made of stars below a like; nil: nothing.
+	Lukewarm *UsedLukewarm `json:"lukewarm,omitempty"`
 	// Near are the neighbours that tuning chose; nil: none.
 	Near *UsedNear `json:"near,omitempty"`
 	// WarmStart is the version whose vectors the fit began with; empty: none.
@@ -212,7 +231,11 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		t.Config.Dim = t.given.dim
 	}
 	customers, products := len(data.Customers), len(data.Products)
-	estimate := t.Config.estimate(matrix(customers, products, t.Config.cells(data.Ratings, data.Feedback)),
+	most := t.Config.Signal
+	if t.Config.Lukewarm == LukewarmAuto {
+		most.Lukewarm = 1
+	}
+	estimate := t.Config.estimate(matrix(customers, products, most.cells(data.Ratings, data.Feedback)),
 		len(data.Ratings), t.threads())
 	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(),
 		t.threads()); err != nil {
@@ -281,6 +304,8 @@ type choice struct {
 	repeats *modelversion.Repeats
 	rules   []TriedRepeat // for repeats
 	near    *UsedNear     // nil: the version has vectors alone
+	// lukewarm is nil if stars below a like count for nothing.
+	lukewarm *UsedLukewarm
 }
 
 // tune searches on a validation part that is cut from the training part as the test part is from
@@ -297,8 +322,11 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	base := ials.Config{Nu: nu, Epochs: t.Config.Epochs, Seed: t.Config.Seed, Threads: t.threads()}
 	signal := t.Config.begin(data)
 	known := data.feedbackBefore(validation.Held, test.Held)
+	cells := func(s Signal) *ials.Matrix {
+		return matrix(len(data.Customers), len(data.Products), s.cells(validation.Train, known))
+	}
 	search := &tuner{
-		matrix: matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known)),
+		matrix: cells(signal),
 		task:   t.task(data, validation, firstTimes(test.Held), t.Config.Repeats, t.Config.Repeats),
 		base:   base, first: first, budget: t.Config.TuneBudget * nominalRate, largest: largestDim, margin: worthwhile,
 		progress: func(done, total int) { t.progress("tune", done, total) },
@@ -309,16 +337,27 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	}
 	base.Dim, base.Alpha0, base.Lambda = best.Dim, best.Alpha0, best.Lambda
 	if data.Counted {
-		signal, err = search.signal(ctx, t.Config.Signal, signal, best, func(s Signal) *ials.Matrix {
-			return matrix(len(data.Customers), len(data.Products), s.cells(validation.Train, known))
-		}, known)
-		if err != nil {
+		if signal, err = search.signal(ctx, t.Config.Signal, signal, best, cells, known); err != nil {
 			return choice{}, fmt.Errorf("tune the weights of interactions: %w", err)
+		}
+	}
+	var lukewarm *UsedLukewarm
+	if t.Config.Lukewarm == LukewarmAuto && signal.hasLukewarm(validation.Train) {
+		with := signal
+		part := fold{search.task, func(weight float64) *ials.Matrix {
+			with.Lukewarm = weight
+			return cells(with)
+		}}
+		if lukewarm, err = (lukewarmSearch{[]fold{part}, base, search.budget / 2}).search(ctx); err != nil {
+			return choice{}, fmt.Errorf("tune weak likes: %w", err)
+		}
+		if lukewarm != nil {
+			signal.Lukewarm, base.Lambda = lukewarm.Weight, lukewarm.lambda
 		}
 	}
 	var near *UsedNear
 	if t.Config.Parts == PartsAuto {
-		m := matrix(len(data.Customers), len(data.Products), signal.cells(validation.Train, known))
+		m := cells(signal)
 		near, err = nearSearch{matrix: m, task: search.task, solver: base, budget: search.spent + fitsCost(m, base.Dim,
 			base.Epochs),
 			progress: func(done, total int) { t.progress("tune neighbours", done, total) }}.search(ctx)
@@ -326,8 +365,8 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 			return choice{}, fmt.Errorf("tune neighbours: %w", err)
 		}
 	}
-	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near},
-		validation, test)
+	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near,
+		lukewarm: lukewarm}, validation, test)
 }
 
 // finishTuning chooses what is left: the weights of sessions, and the rule for repeats.
@@ -392,12 +431,9 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	if t.given != nil {
 		imported = t.given.notes
 	}
-	config := t.Config
-	if chosen.near == nil {
-		config = config.withoutNear()
-	}
+	config := t.Config.named(chosen.near != nil, chosen.lukewarm != nil)
 	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats,
-		RepeatsTried: chosen.rules, Near: chosen.near,
+		RepeatsTried: chosen.rules, Near: chosen.near, Lukewarm: chosen.lukewarm,
 		Config: config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}

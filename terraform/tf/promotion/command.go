@@ -22,7 +22,7 @@ const Description = "Run Terraform for kindred: create the local stack's resourc
 
 // Command is the program's grammar.
 type Command struct {
-	Local   localCommand   `cmd:"" help:"Build the stream with its functions in the running LocalStack, from terraform/local."`
+	Local   localCommand   `cmd:"" help:"Build what terraform/local describes in the running LocalStack: buckets, the stream with its functions, an encryption key, logins and alarms."`
 	Package packageCommand `cmd:"" help:"Build the functions' zips, the image and the Glue jobs' programs. The same commit gives the same bytes."`
 	Promote promoteCommand `cmd:"" help:"Package this commit and promote it to an environment on AWS, after a plan and a confirmation."`
 }
