@@ -133,7 +133,8 @@ func TestSparkTrainsAVersion(t *testing.T) {
 	folder := func() objectstore.Store { return objectstore.NewFolder(t.TempDir()) }
 	var own train.Result
 	programs{folder: filepath.Dir(m.program), env: os.Environ()}.mustRun(t, &own, "train", "--lake", m.lake.String(),
-		"--artifacts", folder().String(), "--dim", fmt.Sprint(*sparkRank), "--tune-budget", fmt.Sprint(*sparkBudget))
+		"--artifacts", folder().String(), "--dim", fmt.Sprint(*sparkRank), "--tune-budget", fmt.Sprint(*sparkBudget),
+		"--lukewarm", "none") // MLlib learns from likes alone
 	if m.trials = len(own.Config.Tried); *sparkTrials > 0 {
 		m.trials = min(m.trials, *sparkTrials)
 	}
