@@ -301,17 +301,23 @@ func TestACatalogueBearsThatAVersionIsDropped(t *testing.T) {
 	if err := exec("DROP TABLE model_m570000000000002.item CASCADE"); err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan string, 1)
+	type end struct {
+		code   int
+		stderr string
+	}
+	read := make(chan end, 1)
 	go func() {
-		_, stderr := c.run(t, nil, "publish", "catalogue")
-		read <- stderr
+		defer close(read)
+		code, stderr := c.run(t, nil, "publish", "catalogue")
+		read <- end{code, stderr}
 	}()
 	mustWait(t, c.vector, nil)
 	if err := exec("COMMIT"); err != nil {
 		t.Fatal(err)
 	}
-	if stderr := <-read; len(mustState(t, t.Context(), mustVectorConn(t, c.vector))) != 60 {
-		t.Errorf("nothing was written: %s", stderr)
+	if r, ended := <-read; !ended || r.code != 0 ||
+		len(mustState(t, t.Context(), mustVectorConn(t, c.vector))) != 60 {
+		t.Errorf("nothing was written: exit code %d, %s", r.code, r.stderr)
 	}
 }
 

@@ -36,7 +36,7 @@ import (
 var soakEvents = flag.Int("soak-events", 5_000, "events of the soak")
 
 // soakClick is event i of the soak. Of 20 events two say the stock of a product, one says what a customer
-// hides or that he is forgotten, one is a purchase or a product in the cart that the shop's pages did not
+// hides or that the customer is forgotten, one is a purchase or a product in the cart that the shop's pages did not
 // see, and of the other 16, which are answered, four hold a purchase.
 func soakClick(shop activitytest.Shop, i int) click {
 	product, customer := shop.Products[i*7%len(shop.Products)], shop.Customers[i*3%len(shop.Customers)]

@@ -342,6 +342,9 @@ func (b *busyShop) wait(t *testing.T, what string, is func() bool) bool {
 // more says whether there is time for another change. There always is for the first one.
 func (b *busyShop) more(done int) bool { return done == 0 || time.Now().Before(b.until) }
 
+// customersLeft says whether a buyer has a customer for another purchase.
+func customersLeft(worker, done int) bool { return visiting+worker+done*buyers < busyCustomers }
+
 // sellOut sells a product out and brings it back, over and over. Before each time, answers of all ways hold it.
 func (b *busyShop) sellOut(t *testing.T, by string, line int, product string,
 	say func(t *testing.T, product string, left int) time.Time) {
@@ -371,6 +374,9 @@ func (b *busyShop) sellOutForGood(t *testing.T, line int, product string,
 	}
 	c.said = say(t, product, 0)
 	if !b.wait(t, product+" is in no answer", func() bool { return b.happened(c) }) {
+		if b.ctx.Err() != nil {
+			t.Errorf("%s was sold out for good, and was still shown when the load ended", product)
+		}
 		return
 	}
 	gone := time.Now()
@@ -401,7 +407,7 @@ func (b *busyShop) list(t *testing.T, line int) {
 
 // buy lets one customer after the other buy in session A what is recommended to them also in session B.
 func (b *busyShop) buy(t *testing.T, worker int, reserved []string) {
-	for n := 0; b.more(n); n++ {
+	for n := 0; b.more(n) && customersLeft(worker, n); n++ {
 		number := visiting + worker + n*buyers
 		customer := busyCustomer(number)
 		var c news
@@ -510,7 +516,7 @@ func TestStateCountsAtOnceUnderLoad(t *testing.T) {
 		return
 	}
 	b.report(t, long)
-	if long && perSecond < 0.95*float64(rate) {
+	if long && perSecond < 0.9*float64(rate) { // each part of the load begins with a start of replay
 		t.Errorf("want %d events of visitors a second", rate)
 	}
 	var r verify.Report

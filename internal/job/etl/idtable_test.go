@@ -9,8 +9,8 @@ import (
 func TestIDTableFindsEachIDAndNoOther(t *testing.T) {
 	t.Parallel()
 	var ids []string
-	for size := range 40 { // of all lengths, alike but for one byte, with zeros
-		ids = append(ids, strings.Repeat("\x00", size), strings.Repeat("a", size)+"b", "b"+strings.Repeat("a", size)+"é")
+	for size := range 126 { // of all lengths, alike but for one byte, with zeros
+		ids = append(ids, strings.Repeat("\x00", size+1), strings.Repeat("a", size)+"b", "b"+strings.Repeat("a", size)+"é")
 	}
 	for i := range 20_000 {
 		ids = append(ids, fmt.Sprintf("S%d_%05d", i%690, i), fmt.Sprintf("018f3c1e-%05d-7c3a-9c52-2f6b8a1d0e44", i))
@@ -22,6 +22,11 @@ func TestIDTableFindsEachIDAndNoOther(t *testing.T) {
 		}
 		if _, known := table.find(id + "?"); known {
 			t.Fatalf("code %q? is known", id)
+		}
+	}
+	for _, size := range []int{129, 256, 257, 384} { // a length is kept in one byte
+		if _, known := table.find(strings.Repeat("\x00", size)); known {
+			t.Errorf("an id of %d bytes is known", size)
 		}
 	}
 	empty := newIDTable(nil)

@@ -44,6 +44,9 @@ type Estimate struct {
 func (c Config) estimate(m *ials.Matrix, ratings, threads int) Estimate {
 	dim := c.largestDim()
 	operations := c.TuneBudget*nominalRate + fitsCost(m, dim, c.Epochs)
+	if c.Lukewarm == LukewarmAuto {
+		operations += c.TuneBudget*nominalRate + fitsCost(m, dim, c.Epochs)/2
+	}
 	e := Estimate{Bytes: memory(m.Rows, m.Cols, ratings, dim, threads)}
 	if c.Parts == PartsAuto {
 		search := nearSearch{matrix: m, solver: ials.Config{Dim: dim}}
@@ -62,6 +65,9 @@ func (c Config) estimateRows(customers, products, interactions, threads int) Est
 	dim := c.largestDim()
 	e := Estimate{Bytes: memory(customers, products, interactions, dim, threads),
 		Seconds: c.TuneBudget + fits*float64(c.Epochs)*mostEpochCost(customers, products, interactions, dim)/nominalRate}
+	if c.Lukewarm == LukewarmAuto { // the same, for half of the fits
+		e.Seconds += (c.TuneBudget + e.Seconds) / 2
+	}
 	if c.Parts == PartsAuto { // neighbours that would take longer than the rest are not tried
 		e.near = nearMemory(customers, products)
 		e.Bytes, e.Seconds = e.Bytes+e.near, 2*e.Seconds

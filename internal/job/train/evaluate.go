@@ -50,6 +50,9 @@ type Evaluation struct {
 // estimate is what the largest of the rows takes.
 func (e *Evaluation) estimate() Estimate {
 	customers, products, n := len(e.Train.Of), e.Train.Products, e.Train.Count()
+	if e.Lukewarm != nil {
+		n += e.Lukewarm.Count()
+	}
 	kindred := memory(customers, products, n, e.LargestDim, e.Threads)
 	if slices.Contains(e.Rows, RowNear) {
 		kindred += nearMemory(customers, products)
@@ -135,6 +138,11 @@ func (e *Evaluation) parts() (train, test, valid, fitting *evaluation.Pairs, val
 		}
 	}
 	evaluation.Widen(given...)
+	if e.Lukewarm != nil { // what is to be found, or liked, is not lukewarm
+		for _, other := range given[:len(given)-1] {
+			e.Lukewarm.Remove(other)
+		}
+	}
 	all := ordered(given...)
 	if e.Lukewarm != nil {
 		e.Lukewarm = all[len(all)-1]
@@ -220,7 +228,7 @@ func (e *Evaluation) Run(ctx context.Context) (*EvaluationResult, error) {
 	return result, nil
 }
 
-func (e *Evaluation) contenders(result *EvaluationResult, full *evaluation.Pairs) []contender {
+func (e *Evaluation) contenders(result *EvaluationResult, file *evaluation.Pairs) []contender {
 	plain := func(name string, make func(*evaluation.Pairs) evaluation.Ranker) contender {
 		return contender{name: name, fit: func(_ context.Context, train *evaluation.Pairs,
 			_ option) (evaluation.Block, error) {
@@ -263,7 +271,7 @@ func (e *Evaluation) contenders(result *EvaluationResult, full *evaluation.Pairs
 					Regularising: o["regularisation"].(float64), Seed: e.Seed})
 			}),
 		e.blend(result),
-		e.near(result, full),
+		e.near(result, file),
 	}
 	return slices.DeleteFunc(all, func(c contender) bool {
 		if e.Rows == nil {

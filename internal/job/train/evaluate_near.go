@@ -12,19 +12,19 @@ import (
 // makes it.
 const RowNear = "kindred-near"
 
-// near is the contender. It begins with kindred's vectors as tuned. full is the training file.
-func (e *Evaluation) near(result *EvaluationResult, full *evaluation.Pairs) contender {
+// near is the contender. It begins with kindred's vectors as tuned. file is the training file.
+func (e *Evaluation) near(result *EvaluationResult, file *evaluation.Pairs) contender {
 	config := func(lukewarm *UsedLukewarm) ials.Config {
 		used := result.Config.Used
 		if lukewarm != nil {
-			used.Lambda = lukewarm.lambda
+			used.Lambda = lukewarm.Lambda
 		}
 		return ials.Config{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, Epochs: used.Epochs,
 			Seed: e.Seed, Threads: e.Threads}
 	}
 	return contender{name: RowNear, tune: func(ctx context.Context, train *evaluation.Pairs,
 		task *evaluation.Task) (option, error) {
-		lukewarm, err := e.tuneLukewarm(ctx, full, train, task, config(nil))
+		lukewarm, err := e.tuneLukewarm(ctx, file, train, task, config(nil))
 		if err != nil {
 			return nil, err
 		}
@@ -33,6 +33,9 @@ func (e *Evaluation) near(result *EvaluationResult, full *evaluation.Pairs) cont
 			result.Config.Epochs),
 			progress: func(done, total int) { e.Progress("tune "+RowNear, int64(done), int64(total)) }}
 		near, err := search.search(ctx)
+		if e.Lukewarm == nil {
+			return option{"near": near}, err
+		}
 		return option{"lukewarm": lukewarm, "near": near}, err
 	}, fit: func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
 		lukewarm, _ := o["lukewarm"].(*UsedLukewarm)
@@ -51,7 +54,7 @@ func (e *Evaluation) near(result *EvaluationResult, full *evaluation.Pairs) cont
 const lukewarmFolds = 4
 
 // tuneLukewarm chooses the confidence of Lukewarm; nil: none.
-func (e *Evaluation) tuneLukewarm(ctx context.Context, full, train *evaluation.Pairs, task *evaluation.Task,
+func (e *Evaluation) tuneLukewarm(ctx context.Context, file, train *evaluation.Pairs, task *evaluation.Task,
 	solver ials.Config) (*UsedLukewarm, error) {
 	if e.Lukewarm == nil {
 		return nil, nil
@@ -59,10 +62,11 @@ func (e *Evaluation) tuneLukewarm(ctx context.Context, full, train *evaluation.P
 	part := func(likes *evaluation.Pairs, task *evaluation.Task) fold {
 		return fold{task, func(weight float64) *ials.Matrix { return e.matrix(likes, &UsedLukewarm{Weight: weight}) }}
 	}
-	search := lukewarmSearch{folds: []fold{part(train, task)}, solver: solver, budget: e.TuneBudget * nominalRate / 2}
+	search := lukewarmSearch{folds: []fold{part(train, task)}, solver: solver, budget: lukewarmFolds * (e.spent +
+		fitsCost(train.Matrix(), solver.Dim, solver.Epochs))}
 	for seed := range lukewarmFolds - 1 {
 		if e.Valid == nil {
-			rest, held := full.Cut(cutSeed + 1 + uint64(seed))
+			rest, held := file.Cut(cutSeed + 1 + uint64(seed))
 			search.folds = append(search.folds, part(rest, e.task(rest, held)))
 		}
 	}

@@ -28,14 +28,17 @@ var (
 // UsedLukewarm is what tuning made of stars that are no like.
 type UsedLukewarm struct {
 	Weight float64 `json:"weight"` // of the stars just below a like; each star less halves it
+	Lambda float64 `json:"lambda"` // of the solver
 	Gained
-	lambda float64 // of the solver
 }
 
 // sentence is what tuning chose, for people.
 func (u *UsedLukewarm) sentence() string {
-	return fmt.Sprintf("Stars below a like are weak likes, with confidences from %.3g downwards: on the validation data "+
-		"the mean of NDCG@20 and Recall@20 gains %s.\n", u.Weight, u.text())
+	if u == nil {
+		return "The validation data ask for no weak likes.\n"
+	}
+	return fmt.Sprintf("Stars below a like are weak likes, with confidences from %.3g downwards and lambda %.3g: on the "+
+		"validation data the mean of NDCG@20 and Recall@20 gains %s.\n", u.Weight, u.Lambda, u.text())
 }
 
 // fold is a validation part, and what is fitted for it: with a confidence of the stars just below a like.
@@ -48,87 +51,124 @@ type fold struct {
 type lukewarmSearch struct {
 	folds  []fold
 	solver ials.Config // as tuned without them
-	budget float64     // operations; large data are searched on a sample of the customers
+	budget float64     // operations; weak likes that take more are not tried
 }
 
 // search returns the confidence and lambda that improve the validation figure most, if the improvement is
-// certain: the paired 95 % interval over customers lies above zero. Otherwise it is nil.
+// certain: the paired 95 % interval over customers lies above zero. Otherwise it is nil. Where all options
+// would take too long with all customers, they are tried with a sample, and the best one is then compared
+// with none once more, with all.
 func (s lukewarmSearch) search(ctx context.Context) (*UsedLukewarm, error) {
 	s.solver.Epochs = tuneEpochs
-	tried := []UsedLukewarm{{lambda: s.solver.Lambda}}
+	none := UsedLukewarm{Lambda: s.solver.Lambda}
+	tried := []UsedLukewarm{none}
 	for _, weight := range lukewarmWeights {
 		for _, factor := range lukewarmLambdas {
-			tried = append(tried, UsedLukewarm{Weight: weight, lambda: s.solver.Lambda * factor})
+			tried = append(tried, UsedLukewarm{Weight: weight, Lambda: s.solver.Lambda * factor})
 		}
 	}
-	sums, counts := make([]map[int32]float64, len(tried)), map[int32]float64{}
+	whole := s.cost(1)
+	n := sampling(len(tried), whole, s.budget/2)
+	cost := float64(len(tried)) * s.cost(n)
+	if n > 1 {
+		cost += 2 * whole
+	}
+	if cost > s.budget {
+		return nil, nil
+	}
+	best, err := s.compare(ctx, tried, n)
+	if best == nil || err != nil || n == 1 {
+		return best, err
+	}
+	return s.compare(ctx, []UsedLukewarm{none, {Weight: best.Weight, Lambda: best.Lambda}}, 1)
+}
+
+// cost is the operations of one option, with one customer in n.
+func (s lukewarmSearch) cost(n uint64) (operations float64) {
+	for _, f := range s.folds {
+		m := sampled(f.matrix(lukewarmWeights[0]), n)
+		operations += tuneEpochs*epochCost(m, m.Transposed(), s.solver.Dim) +
+			rankCost(len(f.task.Sample(mostCases).Cases), m.Cols, s.solver.Dim)
+	}
+	return operations
+}
+
+// compare is the option that gains most on the first one, of those that gain for certain, with one
+// customer in n. Each customer's figure is its mean over the folds.
+func (s lukewarmSearch) compare(ctx context.Context, tried []UsedLukewarm, n uint64) (*UsedLukewarm, error) {
+	sums, folds := make([]map[int32]float64, len(tried)), map[int32]float64{}
 	for i := range sums {
 		sums[i] = map[int32]float64{}
 	}
-	for _, f := range s.folds {
-		n := s.narrow(&f, len(tried))
-		for i, option := range tried {
-			cfg := s.solver
-			cfg.Lambda = option.lambda
-			model, err := ials.Fit(ctx, sampled(f.matrix(option.Weight), n), cfg, nil)
-			if errors.Is(err, ials.ErrSingular) || errors.Is(err, ials.ErrNoInteractions) {
-				return nil, nil
-			}
-			if err != nil {
-				return nil, err
-			}
-			scores, err := evaluation.Measure(ctx, f.task, cfg.Threads, ranker(model))
-			if err != nil {
-				return nil, err
-			}
-			for at, figure := range figures(scores) {
-				sums[i][f.task.Cases[at].Customer] += figure
-			}
-		}
-		for _, c := range f.task.Cases {
-			counts[c.Customer]++
+	tasks := make([]*evaluation.Task, len(s.folds))
+	for i, f := range s.folds {
+		tasks[i] = sampledTask(f.task, n)
+		for _, c := range tasks[i].Cases {
+			folds[c.Customer]++
 		}
 	}
-	if len(counts) < fewestNear {
+	if len(folds) < fewestNear {
 		return nil, nil
 	}
-	return surestLukewarm(tried, sums, counts), nil
-}
-
-// narrow keeps a share of a fold's customers, one in n, if so many options would take too long with all.
-func (s lukewarmSearch) narrow(f *fold, options int) (n uint64) {
-	m := f.matrix(lukewarmWeights[0])
-	n = sampling(options*len(s.folds), tuneEpochs*epochCost(m, m.Transposed(), s.solver.Dim), s.budget)
-	task := &evaluation.Task{Products: f.task.Products}
-	for _, c := range f.task.Cases {
-		if inSample(int(c.Customer), n) {
-			task.Cases = append(task.Cases, c)
+	singular := make([]bool, len(tried))
+	for at, f := range s.folds {
+		var m *ials.Matrix
+		for i, option := range tried {
+			if m == nil || option.Weight != tried[i-1].Weight {
+				m = sampled(f.matrix(option.Weight), n)
+			}
+			cfg := s.solver
+			cfg.Lambda = option.Lambda
+			model, err := ials.Fit(ctx, m, cfg, nil)
+			if errors.Is(err, ials.ErrSingular) || errors.Is(err, ials.ErrNoInteractions) {
+				singular[i] = true
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			scores, err := evaluation.Measure(ctx, tasks[at], cfg.Threads, ranker(model))
+			if err != nil {
+				return nil, err
+			}
+			for c, figure := range figures(scores) {
+				sums[i][tasks[at].Cases[c].Customer] += figure
+			}
 		}
 	}
-	f.task = task.Sample(mostCases)
-	return n
-}
-
-// surestLukewarm is the option that gains most on the first, of those that gain for certain. sums are the
-// customers' figures, and counts in how many folds they are.
-func surestLukewarm(tried []UsedLukewarm, sums []map[int32]float64, counts map[int32]float64) *UsedLukewarm {
-	by := func(i int) (figures []float64) {
-		for _, c := range slices.Sorted(maps.Keys(counts)) {
-			figures = append(figures, sums[i][c]/counts[c])
-		}
-		return figures
+	if singular[0] {
+		return nil, nil
 	}
 	var best *UsedLukewarm
-	before := by(0)
-	for i := range tried[1:] {
-		option, after := &tried[1+i], by(1+i)
+	before := means(sums[0], folds)
+	for i := 1; i < len(tried); i++ {
+		option, after := &tried[i], means(sums[i], folds)
 		option.Gain = evaluation.Mean(after) - evaluation.Mean(before)
 		option.Low, option.High = evaluation.Difference(after, before)
-		if option.Low > 0 && (best == nil || option.Gain > best.Gain) {
+		if !singular[i] && option.Low > 0 && (best == nil || option.Gain > best.Gain) {
 			best = option
 		}
 	}
-	return best
+	return best, nil
+}
+
+// means are the customers' sums over their folds, in the order of the customers.
+func means(sums, folds map[int32]float64) (all []float64) {
+	for _, c := range slices.Sorted(maps.Keys(folds)) {
+		all = append(all, sums[c]/folds[c])
+	}
+	return all
+}
+
+// sampledTask asks for one customer in n, and for not more than mostCases of them.
+func sampledTask(task *evaluation.Task, n uint64) *evaluation.Task {
+	part := &evaluation.Task{Products: task.Products}
+	for _, c := range task.Cases {
+		if inSample(int(c.Customer), n) {
+			part.Cases = append(part.Cases, c)
+		}
+	}
+	return part.Sample(mostCases)
 }
 
 // hasLukewarm reports stars that are no like.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/modelversion"
@@ -34,14 +35,31 @@ func onePerPair(ratings []evaluation.Rating) (kept []evaluation.Rating) {
 // without stars nothing.
 func TestConfidenceOfStars(t *testing.T) {
 	t.Parallel()
-	s := Signal{MinStars: 4, Lukewarm: 0.5}
+	s := Signal{MinStars: 4, WeakLike: 0.5}
 	for stars, want := range []float32{0, 0.125, 0.25, 0.5, 1, 1} {
 		if got := s.confidence(int8(stars)); got != want {
 			t.Errorf("%d stars: %g, want %g", stars, got, want)
 		}
 	}
-	if s.Lukewarm = 0; s.confidence(3) != 0 {
+	if s.WeakLike = 0; s.confidence(3) != 0 {
 		t.Errorf("without weak likes three stars count %g", s.confidence(3))
+	}
+}
+
+// TestWeakLikesAreNoSurerForBeingBoughtAgain: a disliked product does not become a like.
+func TestWeakLikesAreNoSurerForBeingBoughtAgain(t *testing.T) {
+	t.Parallel()
+	repeat := 1.0
+	s := Signal{MinStars: 4, WeakLike: 0.8, FeedbackPurchase: 1, Repeat: &repeat}
+	var again []Feedback
+	for product := range int32(2) {
+		for range 7 {
+			again = append(again, Feedback{0, product, interaction.Purchase, 1})
+		}
+	}
+	cells := s.cells([]evaluation.Rating{{Product: 0, Stars: 3}, {Product: 1, Stars: 4}}, again)
+	if len(cells) != 2 || cells[0].weight != 0.8 || cells[1].weight != 4 {
+		t.Errorf("three and four stars, bought eight times: %+v", cells)
 	}
 }
 
@@ -60,7 +78,7 @@ func TestWeakLikesAreChosenWhereTheyHelp(t *testing.T) {
 		}
 		return r
 	}
-	first, again, without := run(LukewarmAuto), run(LukewarmAuto), run("")
+	first, again, without, none := run(LukewarmAuto), run(LukewarmAuto), run(""), run(LukewarmNone)
 	used := first.Config.Lukewarm
 	if used == nil || used.Low <= 0 || used.Gain < used.Low || used.Gain > used.High || used.Weight <= 0 ||
 		first.Config.Config.Lukewarm != LukewarmAuto {
@@ -68,6 +86,9 @@ func TestWeakLikesAreChosenWhereTheyHelp(t *testing.T) {
 	}
 	if !again.NoOp || again.ModelVersion != first.ModelVersion {
 		t.Errorf("the same input once more: %+v, not %s", again, first.ModelVersion)
+	}
+	if !none.NoOp || none.ModelVersion != without.ModelVersion {
+		t.Errorf("not tried: version %s, before weak likes there were it was %s", none.ModelVersion, without.ModelVersion)
 	}
 	if without.Config.Lukewarm != nil || without.ModelVersion == first.ModelVersion {
 		t.Errorf("without weak likes: %+v, version %s", without.Config, without.ModelVersion)
@@ -79,9 +100,16 @@ func TestWeakLikesAreChosenWhereTheyHelp(t *testing.T) {
 	}
 }
 
-// TestOutcomesAreDistinct: each is the name of another version, and the last one has nothing besides vectors.
+// TestOutcomesAreDistinct: each names another version, and the last one has nothing besides vectors. Its
+// name is the one from before there were parts and weak likes.
 func TestOutcomesAreDistinct(t *testing.T) {
 	t.Parallel()
+	plain := DefaultConfig()
+	plain.Parts, plain.Lukewarm = "", ""
+	before, err := inputHash("set", "", plain, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for parts, outcomes := range map[string]int{PartsAuto: 4, PartsVectors: 2, "": 2} {
 		cfg := DefaultConfig()
 		cfg.Parts = parts
@@ -89,13 +117,24 @@ func TestOutcomesAreDistinct(t *testing.T) {
 		if len(all) != outcomes {
 			t.Errorf("parts %q: %d outcomes, want %d", parts, len(all), outcomes)
 		}
+		names := map[string]bool{}
+		for _, c := range all {
+			name, err := inputHash("set", "", c, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names[name] = true
+		}
+		if len(names) != outcomes || names[before] != (parts != PartsVectors) {
+			t.Errorf("parts %q: names %v, want %d, and %s unless parts are given", parts, names, outcomes, before)
+		}
 		if last := all[len(all)-1]; last.Lukewarm != "" || last.Parts == PartsAuto {
 			t.Errorf("the last outcome of parts %q is %+v", parts, last)
 		}
 	}
 }
 
-// TestEvaluateLearnsFromWeakLikes: the row kindred is as without them but for what it must not rank.
+// TestEvaluateLearnsFromWeakLikes: they are chosen on the training file, and rank the test file better.
 func TestEvaluateLearnsFromWeakLikes(t *testing.T) {
 	t.Parallel()
 	_, data := mustShop(t, 0.4)
@@ -119,8 +158,8 @@ func TestEvaluateLearnsFromWeakLikes(t *testing.T) {
 	}
 	row := result.Rows[len(result.Rows)-1]
 	used, _ := row.Options["lukewarm"].(*UsedLukewarm)
-	if used == nil || row.OverKindred == nil || row.OverKindred.NDCG20.High <= 0 {
-		t.Fatalf("weak likes %+v, over kindred %+v", used, row.OverKindred)
+	if used == nil || row.NDCG20 <= result.Rows[0].NDCG20 {
+		t.Fatalf("weak likes %+v, rows %+v", used, result.Rows)
 	}
 	if !strings.Contains(result.table(), "Stars below a like are weak likes") {
 		t.Errorf("the table says: %s", result.table())

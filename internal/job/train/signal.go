@@ -27,7 +27,7 @@ import (
 //     interaction with the product and the newest interaction of all.
 type Signal struct {
 	// MinStars is the smallest number of stars that is a like. Fewer stars are no like: training treats
-	// such a product like one that the customer does not know, or as a weak like (Lukewarm). It counts
+	// such a product like one that the customer does not know, or as a weak like (WeakLike). It counts
 	// as seen, so it is not recommended. Defaults to 4.
 	MinStars int8 `json:"min_stars"`
 	// FeedbackView, FeedbackCart and FeedbackPurchase are the confidences of what a customer did
@@ -46,10 +46,10 @@ type Signal struct {
 	Repeat *float64 `json:"repeat,omitempty"`
 	// HalfLife is in days. With 0, the default, a confidence does not depend on age.
 	HalfLife float64 `json:"half_life_days,omitempty"`
-	// Lukewarm is the confidence of the stars just below MinStars; each star less halves it. People rate
+	// WeakLike is the confidence of the stars just below MinStars; each star less halves it. People rate
 	// what they chose, and this says something about their taste even if it disappointed them. It is 0
 	// until tuning chooses one.
-	Lukewarm float64 `json:"-"`
+	WeakLike float64 `json:"-"`
 }
 
 const (
@@ -72,7 +72,7 @@ func (s Signal) Preference(stars int8) float32 {
 	return 1
 }
 
-// confidence is what stars add to training: 1 for a like, and Lukewarm or less for fewer stars.
+// confidence is what stars add to training: 1 for a like, and WeakLike or less for fewer stars.
 func (s Signal) confidence(stars int8) float32 {
 	switch {
 	case s.Preference(stars) > 0:
@@ -80,7 +80,7 @@ func (s Signal) confidence(stars int8) float32 {
 	case stars < shop.MinStars:
 		return 0
 	}
-	return float32(math.Ldexp(s.Lukewarm, int(stars-s.MinStars+1)))
+	return float32(math.Ldexp(s.WeakLike, int(stars-s.MinStars+1)))
 }
 
 // Positives are the ratings that say "likes it", in the given order.
@@ -159,8 +159,9 @@ func (s Signal) cells(ratings []evaluation.Rating, done []Feedback) []cell {
 			last = int(i)
 			merged = append(merged, c)
 			often.begin(i)
-		case last < rated:
+		case last < rated && s.Preference(ratings[last].Stars) > 0:
 			often.bought(i)
+		case last < rated: // what is not liked is no surer if it was bought again
 		case c.weight > merged[len(merged)-1].weight:
 			merged[len(merged)-1].weight = c.weight
 			often.instead(i)

@@ -97,13 +97,14 @@ func (c Config) sameParts(other Config) bool {
 	return c.Parts == other.Parts && c.Lukewarm == other.Lukewarm
 }
 
-// named is the configuration by which a version is named. Where validation asks for no neighbours, or
-// for no weak likes, it has the name and the bytes of a version that was made before there were any.
+// named is the configuration by which a version is named. Where validation asks for no neighbours, it has
+// the name and the bytes of a version that was made before there were any. The same is true of weak
+// likes, and also where they are not tried.
 func (c Config) named(near, lukewarm bool) Config {
 	if c.Parts == PartsAuto && !near {
 		c.Parts = ""
 	}
-	if c.Lukewarm == LukewarmAuto && !lukewarm {
+	if !lukewarm || c.Lukewarm == LukewarmNone {
 		c.Lukewarm = ""
 	}
 	return c
@@ -231,9 +232,9 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		t.Config.Dim = t.given.dim
 	}
 	customers, products := len(data.Customers), len(data.Products)
-	most := t.Config.Signal
+	most := t.Config.Signal // with all that may count
 	if t.Config.Lukewarm == LukewarmAuto {
-		most.Lukewarm = 1
+		most.WeakLike = 1
 	}
 	estimate := t.Config.estimate(matrix(customers, products, most.cells(data.Ratings, data.Feedback)),
 		len(data.Ratings), t.threads())
@@ -345,14 +346,15 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 	if t.Config.Lukewarm == LukewarmAuto && signal.hasLukewarm(validation.Train) {
 		with := signal
 		part := fold{search.task, func(weight float64) *ials.Matrix {
-			with.Lukewarm = weight
+			with.WeakLike = weight
 			return cells(with)
 		}}
-		if lukewarm, err = (lukewarmSearch{[]fold{part}, base, search.budget / 2}).search(ctx); err != nil {
+		budget := search.spent + fitsCost(search.matrix, base.Dim, base.Epochs)/2
+		if lukewarm, err = (lukewarmSearch{[]fold{part}, base, budget}).search(ctx); err != nil {
 			return choice{}, fmt.Errorf("tune weak likes: %w", err)
 		}
 		if lukewarm != nil {
-			signal.Lukewarm, base.Lambda = lukewarm.Weight, lukewarm.lambda
+			signal.WeakLike, base.Lambda = lukewarm.Weight, lukewarm.Lambda
 		}
 	}
 	var near *UsedNear

@@ -29,6 +29,16 @@ func (p *Pairs) tidy() {
 	}
 }
 
+// Remove leaves out the pairs that other has.
+func (p *Pairs) Remove(other *Pairs) {
+	for c := range p.Of {
+		p.Of[c] = slices.DeleteFunc(p.Of[c], func(product int32) bool {
+			_, has := slices.BinarySearch(other.Of[c], product)
+			return has
+		})
+	}
+}
+
 // Count is the number of pairs.
 func (p *Pairs) Count() (n int) {
 	for _, own := range p.Of {

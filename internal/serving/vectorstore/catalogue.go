@@ -232,8 +232,8 @@ func readCatalogue(ctx context.Context, tx pgx.Tx, c Catalogue, o CatalogueOptio
 	return before, err
 }
 
-// publishedNow is publishedOnly, once more where a version was dropped after it had been listed. It gives
-// back the locks on the versions' tables.
+// publishedNow calls publishedOnly, and calls it again, five times in all, if a version was dropped after it
+// had been listed. It gives back the locks on the versions' tables.
 func publishedNow(ctx context.Context, tx pgx.Tx, shop string) (ids []string, err error) {
 	const tries = 5
 	for range tries {
