@@ -6,7 +6,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -45,13 +47,20 @@ var ErrNoDuckDB = errors.New("DuckDB is not installed: install the program duckd
 
 // queryDuckDB runs the joins, which are SQL or a shop's part of it, on the records in dir.
 func queryDuckDB(ctx context.Context, program, dir, sql string) error {
+	if strings.ContainsRune(program, filepath.Separator) { // a path is meant from here, not from dir
+		path, err := filepath.Abs(program)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", program, err)
+		}
+		program = path
+	}
 	command := exec.CommandContext(ctx, program, "-batch", "-bail", ":memory:")
 	command.Dir = dir
 	command.Stdin = strings.NewReader(table + sql + results)
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
 	err := command.Run()
-	if errors.Is(err, exec.ErrNotFound) {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("run %s: %w", program, ErrNoDuckDB)
 	}
 	if err != nil {
