@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 
+	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
 )
 
@@ -76,6 +77,9 @@ func (s *nearSearch) cost(cases int) float64 {
 
 // sampled is every n-th row of m, chosen by hash; the others are empty.
 func sampled(m *ials.Matrix, n uint64) *ials.Matrix {
+	if n == 1 {
+		return m
+	}
 	s := &ials.Matrix{Rows: m.Rows, Cols: m.Cols, Start: make([]int, m.Rows+1)}
 	for r := range m.Rows {
 		if inSample(r, n) {
@@ -85,6 +89,17 @@ func sampled(m *ials.Matrix, n uint64) *ials.Matrix {
 		s.Start[r+1] = len(s.Col)
 	}
 	return s
+}
+
+// sampledTask asks for one customer in n, and for not more than mostCases of them.
+func sampledTask(task *evaluation.Task, n uint64) *evaluation.Task {
+	part := &evaluation.Task{Products: task.Products}
+	for _, c := range task.Cases {
+		if inSample(int(c.Customer), n) {
+			part.Cases = append(part.Cases, c)
+		}
+	}
+	return part.Sample(mostCases)
 }
 
 // inSample is the share 1/n of the rows.

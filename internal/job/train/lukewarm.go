@@ -68,10 +68,9 @@ func (s lukewarmSearch) search(ctx context.Context) (*UsedLukewarm, error) {
 		}
 	}
 	whole := s.cost(1)
-	n := sampling(len(tried), whole, s.budget/2)
-	cost := float64(len(tried)) * s.cost(n)
+	n, cost := sampling(len(tried), whole, s.budget/2), float64(len(tried))*whole
 	if n > 1 {
-		cost += 2 * whole
+		cost = float64(len(tried))*s.cost(n) + 2*whole
 	}
 	if cost > s.budget {
 		return nil, nil
@@ -158,17 +157,6 @@ func means(sums, folds map[int32]float64) (all []float64) {
 		all = append(all, sums[c]/folds[c])
 	}
 	return all
-}
-
-// sampledTask asks for one customer in n, and for not more than mostCases of them.
-func sampledTask(task *evaluation.Task, n uint64) *evaluation.Task {
-	part := &evaluation.Task{Products: task.Products}
-	for _, c := range task.Cases {
-		if inSample(int(c.Customer), n) {
-			part.Cases = append(part.Cases, c)
-		}
-	}
-	return part.Sample(mostCases)
 }
 
 // hasLukewarm reports stars that are no like.

@@ -174,16 +174,8 @@ func (t *tuner) narrow(n uint64) {
 	if t.sample == n {
 		return
 	}
-	t.sample, t.part, t.cases = n, t.matrix, t.task
-	if n > 1 {
-		t.part, t.cases = sampled(t.matrix, n), &evaluation.Task{Products: t.task.Products}
-		for _, c := range t.task.Cases {
-			if inSample(int(c.Customer), n) {
-				t.cases.Cases = append(t.cases.Cases, c)
-			}
-		}
-	}
-	t.cases, t.transposed = t.cases.Sample(mostCases), t.part.Transposed()
+	t.sample, t.part, t.cases = n, sampled(t.matrix, n), sampledTask(t.task, n)
+	t.transposed = t.part.Transposed()
 }
 
 // cost is the operations that a candidate takes.
