@@ -192,6 +192,10 @@ test-integration: ## Run the integration tests in containers, or on the native s
 test-docker: export STACK = docker
 test-docker: test-integration ## Run the integration tests in containers; needs an engine with Compose
 
+.PHONY: test-pages
+test-pages: ## Run the long simulations of experiments, and print what they find
+	@go test -count=1 -v ./internal/model/sequential -equal-arms 1000 -unequal-arms 100
+
 .PHONY: golden
 golden: ## Rewrite the golden files and the examples in docs/formats.md, after an intended change of a format
 	@go test $$(grep -rl --include='*_test.go' '"kindred/internal/platform/golden"$$' . | xargs -n1 dirname | sort -u) -run 'Golden|Schema' -update

@@ -183,8 +183,8 @@ var libraries = []library{
 // pure packages hold the domain. They speak to no service and write no file, directly or through others.
 var pure = []string{
 	"internal/shop", "internal/stream/activity", "internal/model/modelversion", "internal/model/ials",
-	"internal/model/evaluation", "internal/model/nextitem", "internal/serving/recommend", "internal/lab/simulation",
-	"internal/lab/visitor",
+	"internal/model/evaluation", "internal/model/nextitem", "internal/model/sequential", "internal/serving/recommend",
+	"internal/lab/simulation", "internal/lab/visitor",
 }
 
 // labPrograms are the programs that do not ship. No other program links internal/lab.
