@@ -256,6 +256,10 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 		return nil, fmt.Errorf("recommend for %d events: %w", len(items), err)
 	case len(items) == 1:
 		items[0].Fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
+		var control *recommend.QueryError
+		if errors.As(err, &control) {
+			items[0].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: control.Message}
+		}
 		return nil, nil
 	}
 	half := len(items) / 2

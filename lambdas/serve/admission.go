@@ -70,13 +70,13 @@ func (a admitted) together(ctx context.Context, places []*place) {
 }
 
 // Similar is the recommender's. Errors: *busyError.
-func (a admitted) Similar(ctx context.Context, code string, limit int) (recommend.SimilarAnswer, error) {
+func (a admitted) Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error) {
 	leave, err := a.queue.enter(ctx, newPlace(nil))
 	if err != nil {
 		return recommend.SimilarAnswer{}, err
 	}
 	defer leave(1)
-	return a.recommender.Similar(ctx, code, limit)
+	return a.recommender.Similar(ctx, code, c)
 }
 
 // busyError says that a request would wait too long.

@@ -32,7 +32,7 @@ func (f fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.A
 	return answers, nil
 }
 
-func (f fixed) Similar(_ context.Context, code string, _ int) (recommend.SimilarAnswer, error) {
+func (f fixed) Similar(_ context.Context, code string, _ *activity.Control) (recommend.SimilarAnswer, error) {
 	if code != "S18_1749" {
 		return recommend.SimilarAnswer{}, recommend.ErrUnknownProduct
 	}

@@ -28,9 +28,8 @@ import (
 const (
 	// answerTime bounds the time to answer a request, from its arrival: a shop's page does not wait longer.
 	answerTime = 5 * time.Second
-	// defaultSimilar and maxSimilar are the number of similar products without ?limit=, and its upper bound.
-	defaultSimilar = 5
-	maxSimilar     = 50
+	// maxSimilar is the most similar products that ?limit= may ask for.
+	maxSimilar = 50
 	// streamHTTP takes the place of the stream's name in a record's position: the event came over HTTP.
 	streamHTTP = "http"
 )
@@ -38,7 +37,7 @@ const (
 // recommender decides; package recommend documents the methods.
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
-	Similar(ctx context.Context, code string, limit int) (recommend.SimilarAnswer, error)
+	Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
@@ -76,7 +75,7 @@ func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger
 		sample: sample{kinds: map[string]*sampled{}}, now: now}
 	mux, methods := http.NewServeMux(), []string{}
 	for _, route := range s.routes() {
-		mux.HandleFunc(route.method+" "+route.path, route.handle)
+		mux.HandleFunc(route.method+" "+route.path, s.only(parameters()[route.method+" "+route.path], route.handle))
 		methods = append(methods, route.method)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,9 +85,11 @@ func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger
 		switch {
 		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashPath):
 			r.SetPathValue("code", "/")
+			r.Pattern = "GET /products/{code}/similar"
 			s.similar(w, r.WithContext(ctx))
 		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashCustomer):
 			r.SetPathValue("id", "/")
+			r.Pattern = "GET /customers/{id}/recommendations"
 			s.customer(w, r.WithContext(ctx))
 		case path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath(): // the mux would redirect it
 			s.notFound(w, r)
@@ -98,6 +99,17 @@ func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger
 			mux.ServeHTTP(w, r.WithContext(ctx))
 		}
 	})
+}
+
+// only refuses requests with other query parameters than a route takes.
+func (s *server) only(takes []string, handle http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if _, problem := parametersOf(r, takes); problem != "" {
+			s.problem(w, r, http.StatusBadRequest, problem)
+			return
+		}
+		handle(w, r)
+	}
 }
 
 // These ask for the product or the customer "/", the one id that a wildcard of the mux does not match.
@@ -133,6 +145,7 @@ type customerAnswer struct {
 	UnknownCustomer  bool                       `json:"unknown_customer,omitempty"`
 	Stale            bool                       `json:"stale,omitempty"` // the vector database is down
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
+	Cursor           string                     `json:"cursor,omitempty"` // asks for the next page
 }
 
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
@@ -141,13 +154,17 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest, "the customer's id in the path "+err.Error())
 		return
 	}
-	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{CustomerID: &id}})
+	control, ok := s.asked(w, r, activity.MaxAnswer)
+	if !ok {
+		return
+	}
+	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{CustomerID: &id, Control: control}})
 	if err != nil {
-		s.unavailable(w, r, err)
+		s.unanswered(w, r, err)
 		return
 	}
 	a := answers[0]
-	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale, a.Items})
+	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale, a.Items, a.Cursor})
 }
 
 // numberOr is the id as a number if it is one that every reader of JSON holds, else as a string. A
@@ -188,13 +205,8 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{event})
-	var refused *recommend.RefusedError
-	if errors.As(err, &refused) {
-		s.refuse(w, r, &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()})
-		return
-	}
 	if err != nil {
-		s.unavailable(w, r, err)
+		s.unanswered(w, r, err)
 		return
 	}
 	// The position in the "stream" is random, so that an event without an id gets a new one.
@@ -208,6 +220,20 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.note(r, send(w, http.StatusOK, "application/json", line))
+}
+
+// unanswered answers a question that the recommender did not.
+func (s *server) unanswered(w http.ResponseWriter, r *http.Request, err error) {
+	var control *recommend.QueryError
+	var refused *recommend.RefusedError
+	switch {
+	case errors.As(err, &control):
+		s.problem(w, r, http.StatusBadRequest, control.Message)
+	case errors.As(err, &refused):
+		s.refuse(w, r, &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()})
+	default:
+		s.unavailable(w, r, err)
+	}
 }
 
 // refuse answers a record that Parse, or the database, does not accept.
@@ -235,16 +261,11 @@ type similarAnswer struct {
 }
 
 func (s *server) similar(w http.ResponseWriter, r *http.Request) {
-	limit := defaultSimilar
-	if given := r.URL.Query()["limit"]; len(given) > 0 {
-		n, err := strconv.Atoi(given[0])
-		if err != nil || n < 1 || n > maxSimilar || len(given) > 1 {
-			s.problem(w, r, http.StatusBadRequest, "limit must be one number from 1 to "+strconv.Itoa(maxSimilar))
-			return
-		}
-		limit = n
+	control, ok := s.asked(w, r, maxSimilar)
+	if !ok {
+		return
 	}
-	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), limit)
+	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), control)
 	var refused *recommend.RefusedError
 	if errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused) {
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")
@@ -326,7 +347,7 @@ func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) 
 	s.problem(w, r, http.StatusServiceUnavailable, detail)
 }
 
-// problem is a problem document. It repeats nothing from the request.
+// problem is a problem document. It repeats nothing from the request but the name of a query parameter.
 type problem struct {
 	Title  string          `json:"title"`
 	Status int             `json:"status"`

@@ -30,6 +30,7 @@ type document struct {
 	Paths   map[string]map[string]struct {
 		Parameters []struct {
 			Name   string
+			In     string
 			Schema struct{ Minimum, Maximum, Default *int }
 		}
 		Responses map[string]struct {
@@ -181,6 +182,15 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar", request: rebound, status: 421},
 		{method: "GET", path: "/health", url: "/health", request: rebound, status: 421},
 		{method: "GET", path: "/openapi.json", url: "/openapi.json", request: rebound, status: 421},
+		{method: "GET", path: "/customers/{id}/recommendations", status: 200,
+			url: "/customers/101/recommendations?limit=3&exclude=L1_10&exclude=L1_11"},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?limti=3", status: 400},
+		{method: "POST", path: "/recommendations", url: "/recommendations",
+			body: `{"session_id":"s","browse_history":[],"kindred":{"limit":3,"exclude":["L1_10",7]}}`, status: 200},
+		{method: "POST", path: "/recommendations", url: "/recommendations", body: record[:len(record)-1] +
+			`,"kindred":{"cursor":"AAAA"}}`, status: 400},
+		{method: "GET", path: "/health", url: "/health?x", status: 400},
+		{method: "GET", path: "/openapi.json", url: "/openapi.json?limit=1", status: 400},
 		{method: "GET", path: "/health", url: "/health", status: 200},
 		{method: "GET", path: "/health", url: "/health", store: canary, status: 200},
 		{method: "GET", path: "/health", url: "/health", store: nothing, status: 503},
@@ -231,6 +241,25 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	}
 }
 
+// TestDocumentNamesTheParameters of every route, and no other.
+func TestDocumentNamesTheParameters(t *testing.T) {
+	t.Parallel()
+	described := map[string][]string{}
+	for path, methods := range mustDocument(t).Paths {
+		for method, operation := range methods {
+			for _, p := range operation.Parameters {
+				if p.In == "query" {
+					pattern := strings.ToUpper(method) + " " + path
+					described[pattern] = append(described[pattern], p.Name)
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff(parameters(), described); diff != "" {
+		t.Errorf("taken (-) and described (+):\n%s", diff)
+	}
+}
+
 // TestDocumentAndParseAgree holds the document's rules for a record against those that count.
 func TestDocumentAndParseAgree(t *testing.T) {
 	t.Parallel()
@@ -274,6 +303,14 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		`{"session_id":"s","browse_history":[{"product_code":9007199254740992}]}`, field(`"customer_number":null`), field(`"customer_number":"7"`),
 		field(`"city":"Nantes"`), field(`"city":null`), field(`"city":[]`), field(`"country":7`), field(`"credit_limit":1.5`), field(`"credit_limit":"1"`),
 		field(`"occurred_at":"now"`), field(`"occurred_at":0`), field(`"device":{"a":[1]}`),
+		field(`"kindred":null`), field(`"kindred":{}`), field(`"kindred":[]`), field(`"kindred":{"limit":100}`),
+		field(`"kindred":{"limit":0}`), field(`"kindred":{"limit":101}`), field(`"kindred":{"limit":"3"}`),
+		field(`"kindred":{"limit":null,"cursor":null,"exclude":null}`), field(`"kindred":{"limti":3}`),
+		field(`"kindred":{"Limit":3}`), field(`"kindred":{"limit":3.5}`), field(`"kindred":{"exclude":["a",7]}`),
+		field(`"kindred":{"exclude":[""]}`), field(`"kindred":{"exclude":[true]}`), field(`"kindred":{"exclude":"a"}`),
+		field(`"kindred":{"exclude":["` + strings.Repeat("x", text.MaxID+1) + `"]}`),
+		field(`"kindred":{"exclude":["a"` + strings.Repeat(`,"a"`, activity.MaxExcluded) + `]}`),
+		field(`"kindred":{"cursor":"` + strings.Repeat("x", 101) + `"}`), field(`"kindred":{"cursor":7}`),
 		field(`"recommendation":null`), field(`"recommended_items":[]`), field(`"similar_items":{}`),
 	} {
 		_, err := activity.Parse([]byte(body))
@@ -291,7 +328,7 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 	}
 	limit := d.Paths["/products/{code}/similar"]["get"].Parameters[1]
 	if limit.Name != "limit" || *limit.Schema.Minimum != 1 || *limit.Schema.Maximum != maxSimilar ||
-		*limit.Schema.Default != defaultSimilar {
+		*limit.Schema.Default != 5 {
 		t.Errorf("parameter %+v", limit)
 	}
 	record := d.Components.Schemas.ActivityEvent.Properties

@@ -146,7 +146,7 @@ func TestTheMemoryAnswersWhileTheDatabaseIsDown(t *testing.T) {
 					!reflect.DeepEqual(answers[2].Items, fresh[1].Items) || !answers[1].UnknownCustomer {
 					t.Errorf("the answers are %+v, before they were %+v", answers, fresh)
 				}
-				similar, err := r.Similar(t.Context(), "L2_07", 3)
+				similar, err := r.Similar(t.Context(), "L2_07", &activity.Control{Limit: new(3)})
 				if err != nil || !similar.Stale || len(similar.Items.SimilarItems) != 3 {
 					t.Errorf("similar: %+v, %v", similar, err)
 				}

@@ -20,29 +20,23 @@ func (r *Recommender) Exploring(share float64) *Recommender {
 	return r
 }
 
-// explored is how many of an answer's products may be new, if known ones of the version were found and so
-// many new ones.
-func explored(share float64, known, fresh int) (n int) {
+// explored is how many of an answer's products may be new, if it has at most limit of them, and known ones of
+// the version and so many new ones were found.
+func explored(share float64, limit, known, fresh int) (n int) {
 	const rounding = 1e-9 // 0.3 × 10 is less than 3
-	for n < fresh && float64(n+1) <= share*float64(min(recommendedItems, known+n+1))+rounding {
+	for n < fresh && float64(n+1) <= share*float64(min(limit, known+n+1))+rounding {
 		n++
 	}
 	return n
 }
 
-// explore puts new products in the place of the last ones that a search found. Which ones depends on the
-// event alone, as long as the same are there: another attempt at it finds the same.
-func (s *session) explore(share float64, found []Candidate) []Candidate {
-	split := slices.IndexFunc(found, func(c Candidate) bool { return c.Item == NoItem })
-	if split < 0 {
-		return found
-	}
-	known, fresh := found[:split], slices.Clone(found[split:])
-	n := explored(share, len(known), len(fresh))
+// explore chooses new products for the place of the last known ones. Which ones depends on the event alone, as
+// long as the same are there: another attempt at it finds the same.
+func (s *session) explore(share float64, known int, fresh []Candidate) []Candidate {
+	n := explored(share, s.asked.Limit, known, len(fresh))
+	fresh = slices.Clone(fresh)
 	slices.SortStableFunc(fresh, func(a, b Candidate) int { return cmp.Compare(s.draw(a.Code), s.draw(b.Code)) })
-	all := slices.Concat(known[:min(len(known), recommendedItems-n)], fresh[:n])
-	slices.SortStableFunc(all, func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
-	return all
+	return fresh[:n]
 }
 
 // draw is a number for the event and a product, as good as random.
@@ -62,7 +56,8 @@ func (s *session) draw(code string) uint64 {
 // seek asks a search for new products too, if there may be any in the answer. Those that came after the
 // event do not count: another attempt at it must not find them.
 func (s *session) seek(q *Search, share float64) {
-	if explored(share, recommendedItems, 1) > 0 {
-		q.New, q.SeenBy = exploredFrom, s.event.Place.At
+	if s.page.number == 0 && explored(share, s.asked.Limit, s.asked.Limit, 1) > 0 {
+		q.New = max(exploredFrom, int(share*float64(s.asked.Limit)))
+		q.SeenBy = s.event.Place.At
 	}
 }

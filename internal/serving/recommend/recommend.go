@@ -51,8 +51,10 @@ type Answer struct {
 	// model does not know.
 	UnknownProducts int
 	UnknownCustomer bool
-	Stale           bool // from what was last known of versions, products and customers
-	CanaryFailed    bool // the canary was to answer and could not: this is the live version's answer
+	Query           string // Query.id of the event's control
+	Cursor          string // of the next page; "": there is none, or the event has no control
+	Stale           bool   // from what was last known of versions, products and customers
+	CanaryFailed    bool   // the canary was to answer and could not: this is the live version's answer
 }
 
 // Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
@@ -66,7 +68,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 		Recommendation: activity.Recommendation{
 			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer, Stale: a.Stale,
 			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
-			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Position: p,
+			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Query: a.Query,
+			Cursor: a.Cursor, Position: p,
 		},
 	}
 }
@@ -76,12 +79,14 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // session are answered from one model version: the live version or, for its share of the sessions,
 // the canary, which takes its own round trips at the same time. What the canary cannot answer is
 // answered from the live version, and recorded with the store. An error means that no event was
-// answered. A later try may help, unless it is a *RefusedError.
+// answered. A later try may help, unless it is a *RefusedError: one of the events can never be answered, and a
+// *QueryError is one that says why its control cannot.
 //
 // An answer leaves out the products that the session has looked at or put into the cart, those that
 // the customer has rated or bought, unless the version's rules show them again, those that the customer
-// hides, and those that cannot be bought: a recommendation shows what the visitor has not seen. (A page
-// that wants to remind of viewed products has them in the event already.)
+// hides, those that the event's control leaves out, and those that cannot be bought: a recommendation
+// shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the
+// event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
@@ -152,6 +157,11 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	}
 	sessions := make([]session, len(events))
 	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i], events[i].BrowseHistory) })
+	for i := range sessions {
+		if err := sessions[i].turnTo(model.Version); err != nil {
+			return nil, err
+		}
+	}
 	now := r.now()
 	found, err := r.lookUp(ctx, model, sessions, now)
 	if err != nil {
@@ -161,7 +171,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
 	searches := make([]Search, len(sessions))
 	var neighbours []Neighbours
-	asked := map[string]int{} // index in neighbours: sessions of a batch often share their telling product
+	asked := map[Neighbours]int{} // index in neighbours: sessions of a batch often share their telling product
 	for i := range sessions {
 		s := &sessions[i]
 		if err := faults[i]; err != nil {
@@ -169,9 +179,10 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		}
 		searches[i] = s.search(now)
 		s.seek(&searches[i], r.explore)
-		if _, known := asked[s.telling]; s.telling != "" && !known {
-			asked[s.telling] = len(neighbours)
-			neighbours = append(neighbours, Neighbours{Code: s.telling, Limit: similarItems})
+		near := near(s.telling, similarItems, &s.asked)
+		if _, known := asked[near]; s.telling != "" && !known {
+			asked[near] = len(neighbours)
+			neighbours = append(neighbours, near)
 		}
 	}
 	candidates, similar, err := r.store.Retrieve(ctx, model, searches, neighbours)
@@ -181,36 +192,37 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	answers := make([]Answer, len(events))
 	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
-		answers[i] = Answer{Items: s.items(r.explore, candidates[i]), Source: s.source, ModelVersion: model.Version,
-			UnknownProducts: s.unknown, UnknownCustomer: s.strange}
+		answers[i] = Answer{Source: s.source, ModelVersion: model.Version, UnknownProducts: s.unknown,
+			UnknownCustomer: s.strange}
+		s.answer(&answers[i], r.explore, candidates[i])
 		if s.telling != "" {
-			answers[i].Similar = similarOf(s.telling, similar[asked[s.telling]])
+			found := similar[asked[near(s.telling, similarItems, &s.asked)]]
+			answers[i].Similar = similarOf(s.telling, similarItems, &s.asked, found)
 		}
 	})
-	if slices.ContainsFunc(answers, func(a Answer) bool { return len(a.Items) == 0 }) {
-		err = r.fillEmpty(ctx, model, sessions, answers)
-	}
-	return answers, err
+	return answers, r.fillEmpty(ctx, model, sessions, answers)
 }
 
 // fillEmpty puts the most popular products into answers that have none, even if the customer has
-// rated them: better a known product than an empty page.
+// rated them: better a known product than an empty page. A later page may be empty.
 func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
 	var searches []Search
+	var empty []int
 	for i := range answers {
-		if len(answers[i].Items) == 0 {
-			searches = append(searches, Search{Exclude: sessions[i].left(), Limit: recommendedItems})
+		if len(answers[i].Items) == 0 && sessions[i].page.number == 0 {
+			empty = append(empty, i)
+			searches = append(searches, Search{Exclude: sessions[i].left(), Limit: sessions[i].asked.Limit})
 		}
+	}
+	if len(empty) == 0 {
+		return nil
 	}
 	candidates, _, err := r.store.Retrieve(ctx, model, searches, nil)
 	if err != nil {
 		return fmt.Errorf("retrieve popular products: %w", err)
 	}
-	for i := range answers {
-		if len(answers[i].Items) == 0 {
-			answers[i].Items, answers[i].Source = popular(candidates[0]), activity.SourcePopularity
-			candidates = candidates[1:]
-		}
+	for n, i := range empty {
+		answers[i].Items, answers[i].Source = popular(candidates[n]), activity.SourcePopularity
 	}
 	return nil
 }
@@ -222,11 +234,16 @@ type SimilarAnswer struct {
 	Stale        bool // as in Answer
 }
 
-// Similar returns the products nearest to one, at most limit, and the version that found them.
+// Similar returns the products nearest to one, as a control wants them, and the version that found them.
+// Without a limit they are 5. There are no pages: a cursor does not count.
 // Errors: ErrUnknownProduct when the live model does not know the product.
-func (r *Recommender) Similar(ctx context.Context, code string, limit int) (a SimilarAnswer, err error) {
+func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Control) (a SimilarAnswer, err error) {
 	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
+	}
+	asked, limit := queryOf(c), similarItems
+	if c != nil && c.Limit != nil {
+		limit = asked.Limit
 	}
 	traffic, err := r.Traffic(ctx)
 	if err != nil {
@@ -240,11 +257,11 @@ func (r *Recommender) Similar(ctx context.Context, code string, limit int) (a Si
 	if _, ok := found.Items[code]; !ok {
 		return a, ErrUnknownProduct
 	}
-	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{{Code: code, Limit: limit}})
+	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{near(code, limit, &asked)})
 	if err != nil {
 		return a, fmt.Errorf("retrieve similar products: %w", err)
 	}
-	return SimilarAnswer{similarOf(code, similar[0]), model.Version, traffic.Stale}, nil
+	return SimilarAnswer{similarOf(code, limit, &asked, similar[0]), model.Version, traffic.Stale}, nil
 }
 
 // Traffic returns the model versions that answer now.
@@ -304,8 +321,9 @@ func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []sessi
 		return found, nil
 	}
 	parallel.Each(len(sessions), func(i int) {
-		e := sessions[i].event
+		e, page := sessions[i].event, sessions[i].page
 		sessions[i] = newSession(e, history(e, found.Kept, now))
+		sessions[i].page = page
 	})
 	if more := codesOf(sessions, codes); len(more) > 0 {
 		kept, err := r.store.Lookup(ctx, model, more, nil, nil, activity.Order{})
@@ -334,10 +352,17 @@ func codesOf(sessions []session, known []string) (codes []string) {
 	return codes
 }
 
-func similarOf(code string, found []Similar) *activity.SimilarItems {
-	s := &activity.SimilarItems{ProductCode: code, SimilarItems: make([]activity.SimilarItem, len(found))}
-	for i, f := range found {
-		s.SimilarItems[i] = activity.SimilarItem{ID: f.Code, Distance: f.Distance}
+// near asks for so many similar products, and for those that the query leaves out.
+func near(code string, limit int, q *Query) Neighbours {
+	return Neighbours{Code: code, Limit: min(limit+len(q.Exclude), MaxLimit)}
+}
+
+func similarOf(code string, limit int, q *Query, found []Similar) *activity.SimilarItems {
+	s := &activity.SimilarItems{ProductCode: code, SimilarItems: make([]activity.SimilarItem, 0, limit)}
+	for _, f := range found {
+		if len(s.SimilarItems) < limit && !slices.Contains(q.Exclude, f.Code) {
+			s.SimilarItems = append(s.SimilarItems, activity.SimilarItem{ID: f.Code, Distance: f.Distance})
+		}
 	}
 	return s
 }

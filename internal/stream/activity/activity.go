@@ -34,7 +34,9 @@ type Event struct {
 	Customer *CustomerWrite `json:"-"` // the same of TypeCustomer
 	Visit    *Visit         `json:"-"` // what is kept of an event of TypeInteraction, or one that continues its session
 	// Of an activity record that says all of its session: where its purchases stand, by when it occurred.
-	Said Order `json:"-"`
+	Said    Order          `json:"-"`
+	Kindred jsontext.Value `json:"kindred,omitempty"` // how the event wants to be answered
+	Control *Control       `json:"-"`                 // which Parse reads from it; nil: as any other
 	// Where an event that is sent again lay first.
 	FirstPosition jsontext.Value `json:"first_position,omitempty"`
 	SentAgain     bool           `json:"-"` // FirstPosition is a position, and counts
@@ -114,7 +116,10 @@ type Recommendation struct {
 	UnknownProducts int  `json:"unknown_products,omitzero"`
 	UnknownCustomer bool `json:"unknown_customer,omitzero"`
 	// Stale says that the vector database was down, and what was last known of it answered.
-	Stale    bool     `json:"stale,omitzero"`
+	Stale bool `json:"stale,omitzero"`
+	// Query is a hash of the event's control, without its cursor: 16 hexadecimal digits.
+	Query    string   `json:"query,omitempty"`
+	Cursor   string   `json:"cursor,omitempty"` // asks for what comes after this answer; only over HTTP
 	Position Position `json:"position"`
 }
 

@@ -19,7 +19,7 @@ const MaxNesting = 64
 // (DuckDB, kindred) do not.
 var (
 	eventNames = []string{"event_id", "type", "shop", "session_id", "customer_number", "city", "country", "credit_limit",
-		"browse_history", "occurred_at"}
+		"browse_history", "occurred_at", "kindred"}
 	reservedNames = []string{"recommended_items", "similar_items", "recommendation"}
 	browseNames   = []string{"product_code", "quantity", "in_shopping_cart", "purchased"}
 )

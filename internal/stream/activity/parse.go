@@ -58,7 +58,11 @@ func Parse(data []byte) (*Event, error) {
 	if e.Type == TypeActivity && e.ContinuesSession {
 		check = e.continues
 	}
-	if message := check(); message != "" {
+	message := check()
+	if message == "" && e.Answered() {
+		message = e.control(len(data))
+	}
+	if message != "" {
 		return nil, &Fault{ReasonSchema, message}
 	}
 	if e.whole() && e.order() != nil {

@@ -1,0 +1,89 @@
+package activity
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Limits of a control.
+const (
+	// MaxAnswer is how many products one answer may be asked for.
+	MaxAnswer = 100
+	// MaxExcluded is how many products a control may leave out.
+	MaxExcluded = 500
+	// MaxControlledBytes bounds an event with a control: its answer may be long, and both must fit into one
+	// Firehose record.
+	MaxControlledBytes = 512 << 10
+	maxCursor          = 100
+)
+
+// Control is how a question wants to be answered: the member kindred of an activity event, or the query
+// parameters of a request. The zero value asks for nothing special.
+type Control struct {
+	Limit   *int   `json:"limit,omitempty"`   // how many products; nil: as many as without a control
+	Cursor  string `json:"cursor,omitempty"`  // of an answer: what comes after it
+	Exclude []ID   `json:"exclude,omitempty"` // products to leave out
+}
+
+// Problem names the first broken rule of a control, or "". It begins with the name of a member.
+func (c *Control) Problem() string {
+	switch {
+	case c.Limit != nil && (*c.Limit < 1 || *c.Limit > MaxAnswer):
+		return fmt.Sprintf("limit must be a number from 1 to %d", MaxAnswer)
+	case len(c.Cursor) > maxCursor:
+		return "cursor is none that an answer has given"
+	case len(c.Exclude) > MaxExcluded:
+		return fmt.Sprintf("exclude has %d products, the limit is %d", len(c.Exclude), MaxExcluded)
+	}
+	for i, id := range c.Exclude {
+		if problem := id.problem(); problem != "" {
+			return fmt.Sprintf("exclude[%d] %s", i, problem)
+		}
+	}
+	return ""
+}
+
+// control reads the member kindred of an event of so many bytes. problem is the first broken rule.
+func (e *Event) control(size int) (problem string) {
+	raw := e.Kindred
+	if len(raw) == 0 || raw.Kind() == 'n' {
+		return ""
+	}
+	var c Control
+	if err := json.Unmarshal(raw, &c, json.RejectUnknownMembers(true)); err != nil {
+		return controlProblem(raw, err)
+	}
+	if problem := c.Problem(); problem != "" {
+		return "kindred." + problem
+	}
+	if size > MaxControlledBytes {
+		return fmt.Sprintf("the event has the member kindred and %d bytes, the limit is %d", size, MaxControlledBytes)
+	}
+	e.Control = &c
+	return ""
+}
+
+// controlProblem makes a sentence of an error of decoding a control. It repeats no value.
+func controlProblem(raw jsontext.Value, err error) string {
+	var own *Fault
+	var wrong *json.SemanticError
+	switch {
+	case errors.As(err, &own):
+		return "kindred." + own.Message
+	case !errors.As(err, &wrong):
+		return "kindred is not an object of the members that docs/formats.md lists"
+	}
+	place := "kindred" + strings.ReplaceAll(string(wrong.JSONPointer), "/", ".")
+	if errors.Is(err, json.ErrUnknownName) {
+		return place + " is no member that kindred knows"
+	}
+	found := wrong.JSONKind
+	if found == 0 {
+		found = raw.Kind()
+	}
+	return place + " is " + kind(found) + ", which does not fit"
+}
