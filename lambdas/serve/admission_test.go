@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +16,6 @@ import (
 
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
-	"kindred/internal/stream/activity"
 
 	"pgregory.net/rapid"
 )
@@ -35,8 +33,8 @@ func TestTwiceTheLoadIsAnsweredAtFullCapacity(t *testing.T) {
 		}
 		return ctx.Err()
 	})
-	handler := newHandler(admitted{recommend.New(store), newQueue(slots, limit, time.Now)}, store, activity.Shops{},
-		slog.New(slog.NewJSONHandler(io.Discard, nil)), time.Now)
+	handler := newHandler(parts{recommender: admitted{recommend.New(store), newQueue(slots, limit, time.Now)},
+		checker: store, recorder: unrecorded{}, log: slog.New(slog.DiscardHandler), now: time.Now})
 	ask := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
@@ -213,7 +211,7 @@ func TestHealthAsksOnce(t *testing.T) {
 	t.Parallel()
 	store := recommendtest.NewStore(recommendtest.Version("m1"))
 	// time stands still
-	handler := newHandler(nil, store, activity.Shops{}, nil, func() time.Time { return time.Unix(0, 0) })
+	handler := newHandler(parts{checker: store, now: func() time.Time { return time.Unix(0, 0) }})
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {

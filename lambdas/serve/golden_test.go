@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -51,31 +50,39 @@ func (fixed) Check(context.Context) (recommend.Traffic, error) {
 func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	handler := func(f fixed) http.Handler {
-		return newHandler(f, f, activity.Shops{}, slog.New(slog.NewJSONHandler(io.Discard, nil)), now)
+	handler := func(f fixed, r recorder) http.Handler {
+		return newHandler(parts{recommender: f, checker: f, recorder: r, log: slog.New(slog.DiscardHandler), now: now})
 	}
+	random, hidden := regexp.MustCompile(`"(sequence_number|crc32c)":"[A-Z2-7a-f0-9]+"`), []byte(`"$1":"(random)"`)
 	event := `{"event_id":"e-1","session_id":"s-1","browse_history":[{"product_code":"S18_1749","quantity":1,"in_shopping_cart":false}]}`
 	for name, call := range map[string]struct {
 		method, path, body string
 		status             int
 	}{
-		"stale.json":    {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
-		"customer.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
-		"session.json":  {http.MethodPost, "/recommendations", event, http.StatusOK},
-		"similar.json":  {http.MethodGet, "/products/S18_1749/similar?limit=1", "", http.StatusOK},
-		"health.json":   {http.MethodGet, "/health", "", http.StatusOK},
-		"problem.json":  {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
-		"unknown.json":  {http.MethodGet, "/products/S99/similar", "", http.StatusNotFound},
+		"stale.json":      {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
+		"customer.json":   {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
+		"session.json":    {http.MethodPost, "/recommendations", event, http.StatusOK},
+		"similar.json":    {http.MethodGet, "/products/S18_1749/similar?limit=1&event_id=e-3", "", http.StatusOK},
+		"health.json":     {http.MethodGet, "/health", "", http.StatusOK},
+		"problem.json":    {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
+		"unrecorded.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
+		"unknown.json":    {http.MethodGet, "/products/S99/similar", "", http.StatusNotFound},
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), call.method, call.path, strings.NewReader(call.body))
 		r.Header.Set("Content-Type", "application/json")
-		handler(fixed{stale: name == "stale.json"}).ServeHTTP(w, r)
+		records := &kept{}
+		if name == "unrecorded.json" {
+			records.refuse.Store(true)
+		}
+		handler(fixed{stale: name == "stale.json"}, records).ServeHTTP(w, r)
 		if w.Code != call.status {
 			t.Errorf("%s %s answers %d, want %d", call.method, call.path, w.Code, call.status)
 		}
-		body := regexp.MustCompile(`"sequence_number":"[A-Z2-7]+"`).ReplaceAll(w.Body.Bytes(),
-			[]byte(`"sequence_number":"(random)"`))
+		body := random.ReplaceAll(w.Body.Bytes(), hidden)
 		golden.Equal(t, name, golden.Indent(t, body))
+		if name == "customer.json" || name == "similar.json" {
+			golden.Equal(t, "record_"+name, golden.Indent(t, random.ReplaceAll(records.all()[0], hidden)))
+		}
 	}
 }

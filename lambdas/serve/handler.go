@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -30,8 +29,6 @@ const (
 	answerTime = 5 * time.Second
 	// maxSimilar is the most similar products that ?limit= may ask for.
 	maxSimilar = 50
-	// streamHTTP takes the place of the stream's name in a record's position: the event came over HTTP.
-	streamHTTP = "http"
 )
 
 // recommender decides; package recommend documents the methods.
@@ -42,11 +39,18 @@ type recommender interface {
 
 // server holds what the routes need. It is safe for concurrent use.
 type server struct {
+	parts
+	health health
+	sample sample // of the log's lines about failed requests
+}
+
+// parts are what newHandler needs.
+type parts struct {
 	recommender recommender
-	health      health
-	shops       activity.Shops
+	checker     checker // which /health asks
+	recorder    recorder
+	shops       activity.Shops // an event of another shop is refused
 	log         *slog.Logger
-	sample      sample // of the log's lines about failed requests
 	now         func() time.Time
 }
 
@@ -67,12 +71,10 @@ func (s *server) routes() []route {
 	}
 }
 
-// newHandler makes the HTTP interface. /health asks c. An event of another shop is refused. Errors
-// are application/problem+json (RFC 9457). Answers must not be stored: the next click, another model
-// version or a sold-out product changes them.
-func newHandler(r recommender, c checker, shops activity.Shops, log *slog.Logger, now func() time.Time) http.Handler {
-	s := &server{recommender: r, health: health{checker: c, now: now}, shops: shops, log: log,
-		sample: sample{kinds: map[string]*sampled{}}, now: now}
+// newHandler makes the HTTP interface. Errors are application/problem+json (RFC 9457). Answers must not be
+// stored: the next click, another model version or a sold-out product changes them.
+func newHandler(p parts) http.Handler {
+	s := &server{parts: p, health: health{checker: p.checker, now: p.now}, sample: sample{kinds: map[string]*sampled{}}}
 	mux, methods := http.NewServeMux(), []string{}
 	for _, route := range s.routes() {
 		mux.HandleFunc(route.method+" "+route.path, s.only(parameters()[route.method+" "+route.path], route.handle))
@@ -139,7 +141,8 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 // customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular
 // products, never an error page.
 type customerAnswer struct {
-	CustomerID       any                        `json:"customer_number"` // see numberOr
+	RecommendationID *string                    `json:"recommendation_id"` // nil: its record is not delivered
+	CustomerID       any                        `json:"customer_number"`   // see numberOr
 	ModelVersion     string                     `json:"model_version"`
 	Source           activity.Source            `json:"source"`
 	UnknownCustomer  bool                       `json:"unknown_customer,omitempty"`
@@ -149,6 +152,7 @@ type customerAnswer struct {
 }
 
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
+	arrived := s.now()
 	id := activity.ID(r.PathValue("id"))
 	if err := text.CheckID(string(id)); err != nil {
 		s.problem(w, r, http.StatusBadRequest, "the customer's id in the path "+err.Error())
@@ -158,13 +162,22 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{CustomerID: &id, Control: control}})
+	page, problem := pageOf(r)
+	if problem != "" {
+		s.problem(w, r, http.StatusBadRequest, problem)
+		return
+	}
+	page.customer = &id
+	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{{SessionID: page.sessionID, CustomerID: &id,
+		Control: control}})
 	if err != nil {
 		s.unanswered(w, r, err)
 		return
 	}
 	a := answers[0]
-	s.write(w, r, customerAnswer{numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale, a.Items, a.Cursor})
+	recommendation := s.attribute(r, page, a, arrived)
+	s.write(w, r, customerAnswer{recommendation, numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale,
+		a.Items, a.Cursor})
 }
 
 // numberOr is the id as a number if it is one that every reader of JSON holds, else as a string. A
@@ -209,12 +222,12 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unanswered(w, r, err)
 		return
 	}
-	// The position in the "stream" is random, so that an event without an id gets a new one.
-	p := activity.Position{Stream: streamHTTP, Shard: streamHTTP, SequenceNumber: rand.Text(),
-		PartitionKey: event.SessionID, ArrivedAt: arrived.UTC()}
-	record := answers[0].Record(data, event, p, s.now())
-	record.Recommendation.Shop = s.shops.Own()
-	line, err := record.AppendLine(nil)
+	record := answers[0].Record(data, event, httpPosition(event.SessionID, arrived), s.now())
+	write := record.AppendUndelivered
+	if s.deliver(r, &record) {
+		write = record.AppendLine
+	}
+	line, err := write(nil)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -255,16 +268,24 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // similarAnswer is the body of a product's neighbours.
 type similarAnswer struct {
-	ModelVersion string `json:"model_version"`
-	Stale        bool   `json:"stale,omitempty"` // see customerAnswer
+	RecommendationID *string `json:"recommendation_id"` // see customerAnswer
+	ModelVersion     string  `json:"model_version"`
+	Stale            bool    `json:"stale,omitempty"`
 	activity.SimilarItems
 }
 
 func (s *server) similar(w http.ResponseWriter, r *http.Request) {
+	arrived := s.now()
 	control, ok := s.asked(w, r, maxSimilar)
 	if !ok {
 		return
 	}
+	page, problem := pageOf(r)
+	if problem != "" {
+		s.problem(w, r, http.StatusBadRequest, problem)
+		return
+	}
+	page.product = activity.ID(r.PathValue("code"))
 	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), control)
 	var refused *recommend.RefusedError
 	if errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused) {
@@ -275,7 +296,9 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	s.write(w, r, similarAnswer{similar.ModelVersion, similar.Stale, *similar.Items})
+	id := s.attribute(r, page, recommend.Answer{Items: shownItems(similar.Items), Source: activity.SourceSimilar,
+		ModelVersion: similar.ModelVersion, Stale: similar.Stale}, arrived)
+	s.write(w, r, similarAnswer{id, similar.ModelVersion, similar.Stale, *similar.Items})
 }
 
 // healthAnswer names the versions that answer now.

@@ -27,15 +27,17 @@ type bundle struct {
 	handler http.Handler
 	store   *recommendtest.Store
 	log     *bytes.Buffer
+	records *kept
 	skip    *atomic.Int64 // nanoseconds by which the handler's clock is ahead
 }
 
 func setup(t *testing.T) bundle {
 	t.Helper()
-	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{}, skip: &atomic.Int64{}}
+	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), log: &bytes.Buffer{},
+		records: &kept{}, skip: &atomic.Int64{}}
 	now := func() time.Time { return time.Now().Add(time.Duration(b.skip.Load())) }
-	b.handler = newHandler(recommend.New(b.store), b.store, activity.Shops{}, slog.New(slog.NewJSONHandler(b.log, nil)),
-		now)
+	b.handler = newHandler(parts{recommender: recommend.New(b.store), checker: b.store, recorder: b.records,
+		log: slog.New(slog.NewJSONHandler(b.log, nil)), now: now})
 	return b
 }
 

@@ -7,9 +7,12 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"time"
 
+	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
+	"kindred/internal/stream/delivery"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/caarlos0/env/v11"
@@ -34,6 +37,23 @@ type answering struct {
 	Memory   envconfig.Memory
 	Explore  envconfig.Explore
 	Stale    envconfig.Stale
+	Recorded envconfig.Recorded
+}
+
+// recordAtOnce makes the recorder of the function.
+func recordAtOnce(cfg envconfig.Recorded, log *slog.Logger) (recorder, error) {
+	if cfg.Stream == "" {
+		return unrecorded{}, nil
+	}
+	aws, err := awsenv.Load(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	firehose, err := delivery.New(aws, cfg.Stream, atOnceConfig)
+	if err != nil {
+		return nil, err
+	}
+	return atOnce{firehose, log, os.Stdout, &sample{kinds: map[string]*sampled{}}, time.Now}, nil
 }
 
 // function serves the function URL until Lambda ends the process.
@@ -43,7 +63,11 @@ func function(log *slog.Logger) error {
 		return err
 	}
 	envconfig.LimitMemory(os.Getenv)
-	handler, closeStore, err := build(context.Background(), cfg, log)
+	records, err := recordAtOnce(cfg.Recorded, log)
+	if err != nil {
+		return err
+	}
+	handler, closeStore, err := build(context.Background(), cfg, records, log)
 	if err != nil {
 		return err
 	}

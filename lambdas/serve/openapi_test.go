@@ -129,7 +129,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	canary := func(s *recommendtest.Store) { s.Canary(recommendtest.Version("m2"), 0.25) }
 	etag := func(r *http.Request) {
 		w := httptest.NewRecorder()
-		newHandler(nil, nil, activity.Shops{}, nil, nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet,
+		newHandler(parts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet,
 			"/openapi.json", nil))
 		r.Header.Set("If-None-Match", w.Header().Get("ETag"))
 	}

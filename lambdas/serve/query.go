@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,8 +17,8 @@ import (
 // openapi.json describes them; a test compares the two.
 func parameters() map[string][]string {
 	return map[string][]string{
-		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude"},
-		"GET /products/{code}/similar":        {"limit", "exclude"},
+		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "event_id", "session_id"},
+		"GET /products/{code}/similar":        {"limit", "exclude", "event_id", "session_id"},
 	}
 }
 
@@ -83,7 +84,8 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 		}
 		c.Exclude = append(c.Exclude, activity.ID(id))
 	}
-	if problem := c.Problem(); problem != "" || len(given) > 0 {
+	own := func(name string) bool { return !slices.Contains(pageParameters, name) }
+	if problem := c.Problem(); problem != "" || slices.ContainsFunc(slices.Collect(maps.Keys(given)), own) {
 		return c, problem
 	}
 	return nil, ""

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -21,8 +20,8 @@ func TestEventOfAnotherShopIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := setup(t)
-	b.handler = newHandler(recommend.New(b.store), b.store, shops, slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		time.Now)
+	b.handler = newHandler(parts{recommender: recommend.New(b.store), checker: b.store, recorder: b.records, shops: shops,
+		log: slog.New(slog.DiscardHandler), now: time.Now})
 	for shop, want := range map[string]int{"books": http.StatusOK, "": http.StatusOK,
 		"toys": http.StatusUnprocessableEntity} {
 		event := `{"session_id":"s","browse_history":[]}`

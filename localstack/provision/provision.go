@@ -149,17 +149,15 @@ func (p *provisioner) serve(ctx context.Context, zip []byte, env map[string]stri
 }
 
 func functionEnv(cfg aws.Config, s settings.Settings, given map[string]string) map[string]string {
-	env := map[string]string{
-		"RECOMMENDATIONS_DELIVERY_STREAM": s.Delivery.Name,
-		"RECOMMENDATIONS_BUCKET":          s.Buckets.Recommendations.Name,
-	}
+	env := map[string]string{"RECOMMENDATIONS_BUCKET": s.Buckets.Recommendations.Name}
 	maps.Copy(env, serveEnv(cfg, s, given))
 	return env
 }
 
 func serveEnv(cfg aws.Config, s settings.Settings, given map[string]string) map[string]string {
 	env := map[string]string{"AWS_ENDPOINT_URL": aws.ToString(cfg.BaseEndpoint),
-		"ARTIFACTS_BUCKET": s.Buckets.Artifacts.Name, "MEMORY_SHARE": memoryShare}
+		"ARTIFACTS_BUCKET": s.Buckets.Artifacts.Name, "MEMORY_SHARE": memoryShare,
+		"RECOMMENDATIONS_DELIVERY_STREAM": s.Delivery.Name}
 	maps.Copy(env, given)
 	return env
 }

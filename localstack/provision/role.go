@@ -49,8 +49,7 @@ func functionRoleOf(s settings.Settings) role {
 		allow("ReadStream", []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",
 			"kinesis:GetShardIterator",
 			"kinesis:ListShards"}, []string{"arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name}),
-		allow("WriteDelivery", []string{"firehose:PutRecordBatch"},
-			[]string{"arn:aws:firehose:" + s.Region + ":" + s.AccountID + ":deliverystream/" + s.Delivery.Name}),
+		writeDelivery(s),
 		allow("KeepQuarantineAndFailedBatches", []string{"s3:PutObject"},
 			[]string{bucket + "/" + envconfig.QuarantinePrefix + "*", bucket + "/" + envconfig.FailurePrefix + "*"}),
 		allow("FailedBatchesBucket", []string{"s3:ListBucket"}, []string{bucket}),
@@ -59,17 +58,23 @@ func functionRoleOf(s settings.Settings) role {
 	}}
 }
 
+// writeDelivery lets a function deliver its answers.
+func writeDelivery(s settings.Settings) statement {
+	return allow("WriteDelivery", []string{"firehose:PutRecordBatch"},
+		[]string{"arn:aws:firehose:" + s.Region + ":" + s.AccountID + ":deliverystream/" + s.Delivery.Name})
+}
+
 // readModelVersions lets a function keep products in memory.
 func readModelVersions(s settings.Settings) statement {
 	return allow("ReadModelVersions", []string{"s3:GetObject"},
 		[]string{"arn:aws:s3:::" + s.Buckets.Artifacts.Name + "/" + envconfig.ModelPrefix + "/*"})
 }
 
-// serveRoleOf is what the function serve does: it reads model versions and writes its log. The database
-// asks for a password of its own.
+// serveRoleOf is what the function serve does: it reads model versions, delivers its answers and writes its
+// log. The database asks for a password of its own.
 func serveRoleOf(s settings.Settings) role {
-	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com",
-		statements: []statement{readModelVersions(s), writeLogs(s, s.Functions.Serve)}}
+	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com", statements: []statement{
+		writeDelivery(s), readModelVersions(s), writeLogs(s, s.Functions.Serve)}}
 }
 
 func writeLogs(s settings.Settings, f settings.Function) statement {

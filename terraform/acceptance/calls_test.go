@@ -138,7 +138,7 @@ func mustAnswer(t *testing.T, r *recorder, serve string) {
 	}
 	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
 	for !r.has("recommend", "firehose:PutRecordBatch", "s3:PutObject", "s3:GetObject") ||
-		!r.has("serve", "s3:GetObject") {
+		!r.has("serve", "firehose:PutRecordBatch", "s3:GetObject") {
 		if time.Now().After(deadline) {
 			t.Fatalf("the functions made %v only", r.all())
 		}

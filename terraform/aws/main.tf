@@ -248,6 +248,7 @@ module "serve" {
   kms_key_arn      = module.kms.key_arn
   artifacts_bucket = module.lake.buckets["artifacts"]
   memory_share     = var.memory_share
+  delivery_stream  = module.stream.delivery_stream
   vector_database  = local.functions_database["serve"]
   vpc              = local.functions_vpc
   alias            = "live"

@@ -81,6 +81,9 @@ type Options struct {
 	Shops activity.Shops
 	// Versions are the model versions that may have answered; nil: any.
 	Versions map[string]bool
+	// IDs is a file of the recommendation ids that a caller of serve got, one a line: they must be those that
+	// were delivered. Empty: no list.
+	IDs string
 	// Looked is called after each look but the last; nil is allowed.
 	Looked func(Report)
 }
@@ -99,6 +102,7 @@ type Audit struct {
 
 	mu      sync.Mutex // guards what follows while objects and shards are read in parallel
 	facts   *spool[fact]
+	ids     *spool[idFact] // nil: there is no list of ids
 	labels  labels
 	badness []Finding        // malformed outputs and strange objects, the first few of each
 	bad     map[string]int64 // by kind
@@ -151,6 +155,15 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, a.facts.close()) }()
+	if o.IDs != "" {
+		if a.ids, err = newSpool[idFact](a.dir); err != nil {
+			return Report{}, err
+		}
+		defer func() { err = errors.Join(err, a.ids.close()) }()
+		if err := a.listIDs(o.IDs); err != nil {
+			return Report{}, err
+		}
+	}
 	var firstLook, waited time.Time // when all that the first look saw has had its time
 	for looks := 1; ; looks++ {
 		a.now = time.Now()
@@ -171,7 +184,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 			}
 			r.checkVersions(o.Versions)
 			r.Shop, r.OtherShops = a.shops.Own(), a.others
-			r.Findings, err = a.findings(ctx, r)
+			r.Findings, err = a.findings(ctx, r, o.IDs)
 			return r, err
 		}
 		if o.Looked != nil {
@@ -302,7 +315,7 @@ func (a *Audit) readOutputs(ctx context.Context) error {
 		_, seen := a.seen[version]
 		a.seen[version] = struct{}{}
 		return !seen
-	}, outputs{audit: a, fact: a.add, malformed: a.addMalformed, strange: a.addStrange})
+	}, outputs{audit: a, fact: a.add, id: a.addID, malformed: a.addMalformed, strange: a.addStrange})
 }
 
 // eachOutput reads the objects under the three prefixes that are new. What was written before the

@@ -37,6 +37,7 @@ type Command struct {
 	Since      string                 `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
 	Until      string                 `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
 	MaxUnknown float64                `default:"0.05" help:"Fail if more than this share (0 to 1) of the products that events name are unknown to the models that answered. An event whose products are all unknown is still answered, but without its session. 1 sets no limit."`
+	IDs        string                 `name:"ids" placeholder:"FILE" help:"File of the recommendation ids that callers of serve got, one per line. Fail unless exactly these were delivered in the audited time."`
 	ScratchDir string                 `aliases:"scratch" placeholder:"FOLDER" help:"Folder for temporary files, about 300 bytes per event. Default: the system's temporary folder."`
 }
 
@@ -122,7 +123,7 @@ func (c *Command) versions(ctx context.Context, out *program.Output) (map[string
 
 // options reads the flags and reports every problem at once.
 func (c *Command) options(now time.Time) (Options, error) {
-	o := Options{Wait: c.Wait, Scratch: c.ScratchDir, MaxUnknown: &c.MaxUnknown}
+	o := Options{Wait: c.Wait, Scratch: c.ScratchDir, MaxUnknown: &c.MaxUnknown, IDs: c.IDs}
 	var problems []error
 	var err error
 	if o.Since, err = parseTime(c.Since, now); err != nil {
@@ -130,6 +131,11 @@ func (c *Command) options(now time.Time) (Options, error) {
 	}
 	if o.Until, err = parseTime(c.Until, now); err != nil {
 		problems = append(problems, fmt.Errorf("--until: %w", err))
+	}
+	if c.IDs != "" {
+		if err := eachListedID(c.IDs, func(string) error { return nil }); err != nil {
+			problems = append(problems, fmt.Errorf("--ids: %w", err))
+		}
 	}
 	for problem, is := range map[error]bool{
 		errors.New("--until is not after --since"):                !o.Until.IsZero() && !o.Until.After(o.Since),

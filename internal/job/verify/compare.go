@@ -26,6 +26,7 @@ const (
 	stranger    // a recommendation whose model does not know the customer
 	otherShop   // an event of another shop than the audited one
 	byOther     // a recommendation by the function of another shop
+	overHTTP    // a recommendation that answered a request: it has no record on the stream
 )
 
 const outcome = recommended | quarantined | failed

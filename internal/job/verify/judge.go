@@ -41,8 +41,9 @@ type step struct {
 
 // example is a position at which something is wrong.
 type example struct {
-	place hash
-	at    int64
+	place    hash
+	at       int64
+	inOutput bool // no record on the stream: an output names it
 }
 
 // judge counts what is known. A record that is unanswered and arrived by lostBy is lost.
@@ -50,7 +51,7 @@ func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 	j := judgement{
 		report: Report{Malformed: a.bad[kindMalformed], Strange: a.bad[kindStrange], Sources: map[activity.Source]int64{},
 			Versions:          map[string]int64{},
-			QuarantineReasons: map[activity.Reason]int64{}},
+			QuarantineReasons: map[activity.Reason]int64{}, HTTPSources: map[activity.Source]int64{}},
 		lostBy: lostBy.UnixNano(), firstLook: firstLook.UnixNano(), labels: a.labels.list, reached: make([]uint64,
 			len(a.shards)),
 		index: map[hash]int{}, examples: map[string][]example{},
@@ -73,6 +74,12 @@ func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 		}
 	}
 	r := j.report
+	if err := a.judgeIDs(&r); err != nil {
+		return Report{}, err
+	}
+	if r.IDs != nil {
+		r.waiting += r.IDs.Missing
+	}
 	r.examples = j.examples
 	r.LatencyMS = Percentiles{P50: j.latency.quantile(0.50), P99: j.latency.quantile(0.99), Max: j.latency.max}
 	if j.last > j.first {
@@ -115,6 +122,10 @@ func (j *judgement) join(facts []fact) error {
 			j.countOther(e)
 			continue
 		}
+		if e.flags&overHTTP != 0 {
+			j.countHTTP(e)
+			continue
+		}
 		j.total(e)
 		if e.flags&onStream != 0 && e.flags&outcome != 0 {
 			shard := e.ordinal >> shardShift
@@ -132,6 +143,29 @@ func (j *judgement) countOther(e entry) {
 	if e.flags&inWindow != 0 && e.flags&recommended != 0 && e.flags&byOther == 0 {
 		j.report.WrongShop++
 		j.keep(kindWrongShop, e)
+	}
+}
+
+// countHTTP counts an answer to a request, of which the stream knows nothing. Another shop's is of no interest.
+func (j *judgement) countHTTP(e entry) {
+	r := &j.report
+	if e.flags&inWindow == 0 || e.flags&byOther != 0 {
+		return
+	}
+	r.HTTPAnswers++
+	r.HTTPSources[j.labels[e.label].source]++
+	r.Versions[j.labels[e.label].version]++
+	r.Duplicates += int64(e.lines) - 1
+	if e.flags&empty != 0 {
+		r.EmptyAnswers++
+	}
+	if e.flags&wrongEvent != 0 {
+		r.WrongEvent++
+		j.keep(kindWrongEvent, e)
+	}
+	if e.flags&altered != 0 {
+		r.Altered++
+		j.keep(kindAltered, e)
 	}
 }
 
@@ -291,7 +325,7 @@ func (j *judgement) count(e entry) {
 
 // keep remembers an example, when it is one of the oldest.
 func (j *judgement) keep(kind string, e entry) {
-	list := append(j.examples[kind], example{e.place, e.at})
+	list := append(j.examples[kind], example{e.place, e.at, e.flags&onStream == 0})
 	slices.SortFunc(list, func(a, b example) int { return cmp.Compare(a.at, b.at) })
 	j.examples[kind] = list[:min(len(list), maxFindings)]
 }
@@ -314,12 +348,16 @@ func (j *judgement) follow(steps []step) error {
 
 // findings names the examples of each kind of fault. The facts on disk know hashes only, so it
 // reads stream and outputs again, until it has found all; without a fault it reads nothing.
-func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
-	found := slices.Clone(a.badness)
+func (a *Audit) findings(ctx context.Context, r Report, list string) ([]Finding, error) {
+	ids, err := a.idFindings(ctx, r, list)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.Concat(a.badness, ids)
 	onStream, inOutputs := map[hash]string{}, map[hash]string{}
 	for kind, examples := range r.examples {
 		for _, e := range examples {
-			if kind == kindUnknown {
+			if e.inOutput {
 				inOutputs[e.place] = kind
 			} else {
 				onStream[e.place] = kind
@@ -342,9 +380,9 @@ func (a *Audit) findings(ctx context.Context, r Report) ([]Finding, error) {
 		return nil
 	}
 	if len(inOutputs) > 0 {
-		err := a.eachOutput(ctx, func(objectstore.Info) bool { return true },
-			outputs{audit: a, malformed: func(string) error { return nil }, strange: func(string) {},
-				fact: func(f fact, where string) error { return take(inOutputs, f.place, Finding{Where: where}) }})
+		to := a.silent()
+		to.fact = func(f fact, where string) error { return take(inOutputs, f.place, Finding{Where: where}) }
+		err := a.eachOutput(ctx, func(objectstore.Info) bool { return true }, to)
 		if err != nil && !errors.Is(err, enough) {
 			return nil, err
 		}

@@ -26,7 +26,8 @@ type outputs struct {
 	audit     *Audit
 	fact      func(f fact, where string) error
 	malformed func(where string) error
-	strange   func(key string) // among the dead letters, and no dead letter
+	id        func(f idFact, where string) error // of an answer over HTTP
+	strange   func(key string)                   // among the dead letters, and no dead letter
 }
 
 // recommendations reads an object of one JSON object a line.
@@ -73,6 +74,14 @@ func (o outputs) recommendation(where string, line []byte) error {
 	}
 	if envconfig.OtherShop(d.Shop, o.audit.shops.Own()) {
 		f.flags |= byOther
+	}
+	if d.Position.Stream == activity.StreamHTTP {
+		f.flags |= overHTTP
+		if f.flags&byOther == 0 && o.audit.window.holds(d.Position.ArrivedAt) {
+			if err := o.id(idFact{hashOf(d.ID), deliveredID}, where); err != nil {
+				return err
+			}
+		}
 	}
 	return o.output(f, d.Position, label{source: d.Source, version: d.ModelVersion}, where)
 }

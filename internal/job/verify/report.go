@@ -36,6 +36,11 @@ type Report struct {
 	// of Quarantined and OnFailure, those answered since, sent again under the same event id
 	Redriven int64 `json:"redriven"`
 
+	// Answers to requests over HTTP, which the stream knows nothing of; they are not among Recommended.
+	HTTPAnswers int64                     `json:"http_answers"`
+	HTTPSources map[activity.Source]int64 `json:"http_sources,omitempty"`
+	IDs         *IDs                      `json:"ids,omitempty"` // nil: there is no list of ids
+
 	Duplicates int64 `json:"duplicates"`   // recommendation lines beyond the first of an event id; readers drop them
 	OutOfOrder int64 `json:"out_of_order"` // answered before an earlier record of their session
 	Unknown    int64 `json:"unknown"`      // stream positions that outputs name and that hold no record
@@ -75,8 +80,10 @@ type Report struct {
 	Seconds  float64   `json:"seconds"`
 	Findings []Finding `json:"findings,omitempty"` // examples, the first few of each kind
 
-	waiting  int64                // of InFlight, those that the first look saw
+	waiting  int64                // of InFlight, those that the first look saw; and ids that are missing
 	examples map[string][]example // of faults, by kind
+	// a few ids of the list without a record, and of records that the list does not have, by their kind of finding
+	missingIDs, unlistedIDs map[hash]string
 }
 
 // Percentiles of a latency in milliseconds, to half a percent.
@@ -104,6 +111,8 @@ const (
 	kindReused     = "reused_id"
 	kindWrongShop  = "wrong_shop"
 	kindStrange    = "strange"
+	kindMissingID  = "missing_id"
+	kindUnlistedID = "unlisted_id"
 )
 
 // checkVersions compares the answers with the versions that may have given them; nil: any.
@@ -132,6 +141,10 @@ func (r Report) Fault() error {
 		lost = fmt.Sprintf("lost (%d distinct)", r.DistinctLost)
 	}
 	var faults []string
+	ids := IDs{}
+	if r.IDs != nil {
+		ids = *r.IDs
+	}
 	for _, f := range []struct {
 		n    int64
 		what string
@@ -141,6 +154,8 @@ func (r Report) Fault() error {
 		{r.Altered, "delivered otherwise than they came"}, {r.WrongShop, "answered by the function of another shop"},
 		{r.ReusedIDs, "under the id of a different event"},
 		{total(r.UnknownVersions), "answered by a model version that was never published"},
+		{ids.Missing, "whose id is in the list of --ids, and that were not delivered"},
+		{ids.Unlisted, "delivered over HTTP, and not in the list of --ids"},
 	} {
 		if f.n > 0 {
 			faults = append(faults, fmt.Sprintf("%d %s", f.n, f.what))
@@ -153,7 +168,7 @@ func (r Report) Fault() error {
 		return fmt.Errorf("%w: %d of %d, at most %.3g %% may be (--max-unknown); are they ids of the shop's column "+
 			"productCode?",
 			ErrUnknown, r.UnknownProducts, r.Products, 100*r.MaxUnknown)
-	case r.Events == 0:
+	case r.Events == 0 && ids.Listed == 0:
 		return fmt.Errorf("%w: none%s on the stream %s", ErrNoEvents, r.ofShop(), r.window())
 	}
 	return nil
@@ -210,6 +225,14 @@ func (r Report) String() string {
 		"or was never written")
 	optional("    not reached", r.NotReached, "at the end of their shard: the function has stopped or is still behind")
 	optional("of other shops", total(r.OtherShops), tally(r.OtherShops)+": an audit of each shop accounts for its own")
+	optional("answers over HTTP", r.HTTPAnswers, tally(r.HTTPSources))
+	if ids := r.IDs; ids != nil {
+		row("  ids in the list", ids.Listed, "")
+		optional("    not delivered", ids.Missing, "an answer had the id, and its record is not there")
+		optional("    more than once", ids.ListedTwice, "")
+		optional("  not in the list", ids.Unlisted, "delivered all the same")
+		optional("  delivered twice", ids.DeliveredTwice, "lines to drop by recommendation.id")
+	}
 	row("duplicates", r.Duplicates, "lines to drop by recommendation.id")
 	row("out of order", r.OutOfOrder, "within their session")
 	optional("out of nowhere", r.Unknown, "outputs that no record explains")

@@ -16,7 +16,7 @@ import (
 )
 
 // Environment is what Lambda sets. It does not change: Lambda replaces the process before its
-// credentials end.
+// credentials end. A program that is no function has one too, by Of.
 type Environment struct {
 	Region      string
 	Credentials aws.CredentialsProvider
@@ -31,6 +31,11 @@ func Load(getenv func(string) string) (Environment, error) {
 	}
 	return Environment{region, credentials.NewStaticCredentialsProvider(key, secret, getenv("AWS_SESSION_TOKEN")), getenv},
 		nil
+}
+
+// Of is the environment of a program with the SDK's own configuration. Its credentials may be renewed.
+func Of(cfg aws.Config, getenv func(string) string) Environment {
+	return Environment{cfg.Region, cfg.Credentials, getenv}
 }
 
 // endpoint finds where AWS_ENDPOINT_URL_<SERVICE> or AWS_ENDPOINT_URL says that the service is; nil

@@ -43,6 +43,12 @@ type Delivery struct {
 	Stream string `name:"delivery-stream" env:"RECOMMENDATIONS_DELIVERY_STREAM" placeholder:"NAME" help:"Firehose delivery stream of recommendations."`
 }
 
+// Recorded says where serve delivers the records of what it answers.
+type Recorded struct {
+	// Stream is empty where answers are not recorded.
+	Stream string `name:"delivery-stream" env:"RECOMMENDATIONS_DELIVERY_STREAM" envDefault:"" placeholder:"NAME" help:"Firehose delivery stream that takes a record of each answer, so that feedback learns what became of it. Default: answers are not recorded, and recommendation_id is null in all of them."`
+}
+
 // FitsDays is after how many days train deletes what another program was to fit, under FitsPrefix. The bucket's
 // lifecycle rule allows twice as many, so that it takes nothing away that is in use, and ends what is left
 // where train runs no more.

@@ -17,6 +17,10 @@ const (
 	UnknownProducts  = "unknown_products"
 	UnknownCustomers = "unknown_customers"
 
+	Records = "records" // of answers over HTTP that wait for their delivery
+	// Unrecorded counts answers over HTTP whose record was not delivered: they go out without an id.
+	Unrecorded = "unrecorded"
+
 	SourceSession    = "source_session" // answers by what they go by
 	SourceCustomer   = "source_customer"
 	SourceFeatures   = "source_features"

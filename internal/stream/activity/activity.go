@@ -77,6 +77,12 @@ const (
 	SourceState      Source = "state"      // no answer: the event only said something, and it is written
 )
 
+// SourceSimilar is no step of the chain: the nearest products of one product were asked for.
+const SourceSimilar Source = "similar"
+
+// StreamHTTP takes the place of the stream's name, and of the shard's, in the position of what came over HTTP.
+const StreamHTTP = "http"
+
 // RecommendedItem is one recommended product, best first. Score is the inner product of query and
 // item vector (popularity: the number of customers who like it). Because names the browsed product
 // that contributed most to the score, empty when none contributed anything.

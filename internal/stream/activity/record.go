@@ -22,6 +22,36 @@ const answerBytes = 2 << 10
 // they came, number literals and unknown fields included, without insignificant white space, then
 // ours. r.Event must have passed Parse, which refuses events that use our field names.
 func (r Record) AppendLine(dst []byte) ([]byte, error) {
+	return r.appendLine(dst, answer{r.items(), r.SimilarItems, r.Recommendation})
+}
+
+// AppendUndelivered is AppendLine with null in the place of the recommendation's id: the record is delivered to
+// nobody, so nobody may refer to it.
+func (r Record) AppendUndelivered(dst []byte) ([]byte, error) {
+	return r.appendLine(dst, undelivered{r.items(), r.SimilarItems, unnamed{Recommendation: r.Recommendation}})
+}
+
+// undelivered is answer, with an id that is null.
+type undelivered struct {
+	RecommendedItems []RecommendedItem `json:"recommended_items"`
+	SimilarItems     *SimilarItems     `json:"similar_items,omitempty"`
+	Recommendation   unnamed           `json:"recommendation"`
+}
+
+type unnamed struct {
+	ID *string `json:"id"` // hides the recommendation's
+	Recommendation
+}
+
+// items are never nil: readers' tables expect a list.
+func (r Record) items() []RecommendedItem {
+	if r.RecommendedItems == nil {
+		return []RecommendedItem{}
+	}
+	return r.RecommendedItems
+}
+
+func (r Record) appendLine(dst []byte, added any) ([]byte, error) {
 	start := len(dst)
 	line := appendCompact(slices.Grow(dst, len(r.Event)+answerBytes), r.Event)
 	event := line[start:]
@@ -33,12 +63,9 @@ func (r Record) AppendLine(dst []byte) ([]byte, error) {
 		line = line[:len(line)-1]
 	}
 	out, seam := bytes.NewBuffer(line), len(line)
-	if r.RecommendedItems == nil {
-		r.RecommendedItems = []RecommendedItem{} // [], as readers' tables expect
-	}
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(answer{r.RecommendedItems, r.SimilarItems, r.Recommendation}); err != nil {
+	if err := encoder.Encode(added); err != nil {
 		return dst, fmt.Errorf("encode recommendation: %w", err)
 	}
 	line = out.Bytes()

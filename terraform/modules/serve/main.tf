@@ -6,19 +6,35 @@ locals {
     ARTIFACTS_BUCKET = var.artifacts_bucket.name
     MEMORY_SHARE     = tostring(var.memory_share)
   }
+  records  = var.delivery_stream == null ? {} : { RECOMMENDATIONS_DELIVERY_STREAM = var.delivery_stream.name }
+  policies = var.artifacts_bucket == null && var.delivery_stream == null ? 0 : 1
 }
 
 data "aws_iam_policy_document" "this" {
-  count = var.artifacts_bucket == null ? 0 : 1
+  count = local.policies
 
-  statement {
-    sid       = "ReadModelVersions"
-    actions   = ["s3:GetObject"]
-    resources = ["${var.artifacts_bucket.arn}/model/*"]
+  dynamic "statement" {
+    for_each = var.delivery_stream == null ? [] : [var.delivery_stream]
+
+    content {
+      sid       = "WriteDelivery"
+      actions   = ["firehose:PutRecordBatch"]
+      resources = [statement.value.arn]
+    }
   }
 
   dynamic "statement" {
-    for_each = var.kms_key_arn == null ? [] : [1]
+    for_each = var.artifacts_bucket == null ? [] : [var.artifacts_bucket]
+
+    content {
+      sid       = "ReadModelVersions"
+      actions   = ["s3:GetObject"]
+      resources = ["${statement.value.arn}/model/*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null || var.artifacts_bucket == null ? [] : [1]
 
     content {
       sid       = "UseKey"
@@ -49,7 +65,7 @@ module "function" {
   vector_database      = var.vector_database
   vpc                  = var.vpc
   alias                = var.alias
-  environment          = merge(var.environment, local.memory)
+  environment          = merge(var.environment, local.memory, local.records)
 }
 
 resource "aws_lambda_function_url" "this" {

@@ -26,6 +26,12 @@ variable "memory_share" {
   }
 }
 
+variable "delivery_stream" {
+  description = "Firehose delivery stream that takes a record of each answer. null: answers are not recorded, and their recommendation_id is null."
+  type        = object({ name = string, arn = string })
+  default     = null
+}
+
 variable "vector_database" {
   description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
   type = object({

@@ -40,6 +40,25 @@ run "reads_versions_where_it_is_told_to" {
   }
 }
 
+run "delivers_where_it_is_told_to" {
+  variables {
+    delivery_stream = { name = "recommendations", arn = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/recommendations" }
+    kms_key_arn     = "arn:aws:kms:eu-west-1:123456789012:key/k"
+  }
+
+  assert {
+    condition = [for s in data.aws_iam_policy_document.this[0].statement : { actions = s.actions, resources = s.resources }] == [
+      { actions = toset(["firehose:PutRecordBatch"]), resources = toset(["arn:aws:firehose:eu-west-1:123456789012:deliverystream/recommendations"]) }
+    ]
+    error_message = "it must be allowed to put records there, and nothing else"
+  }
+
+  assert {
+    condition     = local.records["RECOMMENDATIONS_DELIVERY_STREAM"] == "recommendations"
+    error_message = "the function must learn where it delivers"
+  }
+}
+
 run "holds_nothing_by_itself" {
   assert {
     condition     = length(local.memory) == 0

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"kindred/internal/platform/text"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
+)
+
+// page says whose answer it is, in the record of an answer to a request that brings no event. Everything may
+// be empty.
+type page struct {
+	eventID   string // the caller's; else each answer gets a new one
+	sessionID string
+	customer  *activity.ID
+	product   activity.ID // the product that the page shows
+}
+
+// pageEvent is the event that stands for such a request: a valid activity event, of a visitor who has looked
+// at nothing. Without a session, it gets the event's id for one.
+type pageEvent struct {
+	EventID       string            `json:"event_id"`
+	SessionID     string            `json:"session_id"`
+	CustomerID    *activity.ID      `json:"customer_number,omitempty"`
+	ProductCode   activity.ID       `json:"product_code,omitempty"`
+	BrowseHistory []activity.Browse `json:"browse_history"`
+}
+
+// pageParameters say whose answer it is. Every GET of products takes them.
+var pageParameters = []string{"event_id", "session_id"}
+
+// pageOf reads the pageParameters. problem is a sentence about the first wrong one, or "".
+func pageOf(r *http.Request) (p page, problem string) {
+	for name, to := range map[string]*string{"event_id": &p.eventID, "session_id": &p.sessionID} {
+		given, found := r.URL.Query()[name]
+		if !found {
+			continue
+		}
+		if len(given) > 1 || given[0] == "" || utf8.RuneCountInString(given[0]) > activity.MaxID ||
+			text.Check(given[0], text.NoLimit) != nil {
+			return page{}, name + " must be one text of 1 to 256 characters without NUL"
+		}
+		*to = given[0]
+	}
+	return p, ""
+}
+
+// attribute delivers an answer to a page in the form of a record, and returns the recommendation's id: nil, which
+// is null in JSON, if it is not delivered. arrived is when the request came.
+func (s *server) attribute(r *http.Request, p page, a recommend.Answer, arrived time.Time) *string {
+	position := httpPosition(p.sessionID, arrived)
+	event := pageEvent{p.eventID, p.sessionID, p.customer, p.product, []activity.Browse{}}
+	if event.EventID == "" {
+		event.EventID = activity.EventID(nil, position)
+	}
+	if event.SessionID == "" {
+		event.SessionID, position.PartitionKey = event.EventID, event.EventID
+	}
+	raw, err := json.Marshal(event)
+	if err != nil {
+		panic(err) // texts can always be encoded
+	}
+	record := a.Record(raw, &activity.Event{EventID: event.EventID}, position, s.now())
+	if !s.deliver(r, &record) {
+		return nil
+	}
+	return &record.Recommendation.ID
+}
+
+// deliver hands a record to the delivery stream, and says whether it arrives there.
+func (s *server) deliver(r *http.Request, record *activity.Record) bool {
+	record.Recommendation.Shop = s.shops.Own()
+	line, err := record.AppendSealed(nil)
+	return err == nil && s.recorder.record(r.Context(), line)
+}
+
+// httpPosition takes the place of a position on a stream. It is random, so that an event without an id gets a
+// new one.
+func httpPosition(session string, arrived time.Time) activity.Position {
+	return activity.Position{Stream: activity.StreamHTTP, Shard: activity.StreamHTTP, SequenceNumber: rand.Text(),
+		PartitionKey: session, ArrivedAt: arrived.UTC()}
+}
+
+// shownItems are similar products as recommended ones, because of the product that they are similar to.
+func shownItems(similar *activity.SimilarItems) []activity.RecommendedItem {
+	items := make([]activity.RecommendedItem, len(similar.SimilarItems))
+	for i, item := range similar.SimilarItems {
+		items[i] = activity.RecommendedItem{ID: item.ID, Score: 1 - item.Distance, Because: similar.ProductCode}
+	}
+	return items
+}
