@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-PROGRAMS := connect seed etl train publish serve replay feedback verify
+PROGRAMS := connect seed etl train publish serve replay feedback verify console
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
@@ -70,6 +70,7 @@ serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
 verify: build ## Check that every event is accounted for; ARGS=redrive sends failed events again
+console: build ## See it in a browser: the loop, the models, what became of the events; open the address that it prints
 $(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)
 

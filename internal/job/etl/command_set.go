@@ -25,7 +25,7 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("show training set: %w", err)
 	}
-	return out.Result(describe(m), m)
+	return out.Result(describe(m), Show(m))
 }
 
 // VerifyCommand is `etl verify`.

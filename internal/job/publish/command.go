@@ -61,7 +61,7 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: --force needs --reason", program.ErrConfig)
 	}
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
-		from, err := openModels(ctx, c.Artifacts)
+		from, err := OpenModels(ctx, c.Artifacts)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (c *runCommand) Run(ctx context.Context, out *program.Output) error {
 			sentence += " It was loaded again, because it was damaged: " + strings.Join(result.Repaired, "; ") + "."
 		}
 		if result.Verdict.Decision() == modelversion.OutcomeUncompared {
-			sentence += "\n" + decision(result.Verdict)
+			sentence += "\n" + Decision(result.Verdict)
 		}
 		return out.Result(sentence, result)
 	})
@@ -132,7 +132,7 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 			return out.Result("Version "+version+" is no longer a canary: the live version answers all sessions.",
 				CanaryResult{ModelVersion: version})
 		}
-		from, err := openModels(ctx, c.Artifacts)
+		from, err := OpenModels(ctx, c.Artifacts)
 		if err != nil {
 			return err
 		}
@@ -148,40 +148,14 @@ func (c *canaryCommand) Run(ctx context.Context, out *program.Output) error {
 
 type listCommand struct{ envconfig.PGVector }
 
-// listed is a version with what is wrong with its tables.
-type listed struct {
-	vectorstore.Version
-	Damage []string `json:"damage"`
-}
-
 // Run lists versions and history.
 func (c *listCommand) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
-		found, err := s.Versions(ctx)
+		listing, err := List(ctx, s)
 		if err != nil {
 			return err
 		}
-		versions := make([]listed, len(found))
-		for i, v := range found {
-			faults, err := s.Damage(ctx, v)
-			if err == nil && len(faults) == 0 && (v.Live || v.Canary > 0) {
-				if fault := s.CheckVersion(ctx, v.ID); fault != nil {
-					faults = []string{fault.Error()}
-				}
-			}
-			if err != nil {
-				return err
-			}
-			versions[i] = listed{v, append([]string{}, faults...)}
-		}
-		history, err := s.History(ctx)
-		if err != nil {
-			return err
-		}
-		return out.Result(table(versions, history), struct {
-			Versions []listed                `json:"versions"`
-			History  []vectorstore.Promotion `json:"history"`
-		}{versions, history})
+		return out.Result(table(listing.Versions, listing.History), listing)
 	})
 }
 
@@ -190,7 +164,7 @@ var gateWords = map[modelversion.Outcome]string{modelversion.OutcomePassed: "pas
 	modelversion.OutcomeRefused: "refuse", modelversion.OutcomeUncompared: "uncompared"}
 
 // table prints versions and history in lines.
-func table(versions []listed, history []vectorstore.Promotion) string {
+func table(versions []Listed, history []vectorstore.Promotion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-18s %-9s %-8s %-10s %9s %10s %8s\n", "VERSION", "STANDING", "STATE", "GATE",
 		"PRODUCTS", "CUSTOMERS", "NDCG@10")
@@ -220,13 +194,13 @@ func table(versions []listed, history []vectorstore.Promotion) string {
 		}
 	}
 	for _, p := range history {
-		b.WriteString(line(p) + "\n")
+		b.WriteString(Line(p) + "\n")
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// line prints a step of the history.
-func line(p vectorstore.Promotion) string {
+// Line prints a step of the history.
+func Line(p vectorstore.Promotion) string {
 	from := p.From
 	if from == "" {
 		from = "nothing"

@@ -18,24 +18,26 @@ func Explain(v vectorstore.Version, history []vectorstore.Promotion) string {
 	}
 	fmt.Fprintf(&b, "Version %s%s knows %d products and %d customers and %s.\n", v.ID, of, v.Items,
 		v.Customers, standing(v))
-	b.WriteString(decision(v.Report.Verdict) + "\n")
+	b.WriteString(Decision(v.Report.Verdict) + "\n")
 	for _, reason := range v.Report.Verdict.Reasons {
 		fmt.Fprintf(&b, "- %s\n", reason)
 	}
-	for _, sentence := range compare(v.Report) {
+	for _, sentence := range Compared(v) {
 		b.WriteString(sentence + "\n")
 	}
-	b.WriteString(search(v) + "\n")
 	for _, p := range history {
 		if p.From == v.ID || p.To == v.ID {
-			b.WriteString(line(p) + "\n")
+			b.WriteString(Line(p) + "\n")
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// decision is the gate's, and what it means.
-func decision(v modelversion.Verdict) string {
+// Compared says how the version measured against each other way to recommend, and how it is searched.
+func Compared(v vectorstore.Version) []string { return append(compare(v.Report), search(v)) }
+
+// Decision is the gate's, and what it means.
+func Decision(v modelversion.Verdict) string {
 	text := "The gate refuses it: it is not certain that customers find what they like sooner than by simpler ways to " +
 		"recommend. What is live stays live."
 	switch {

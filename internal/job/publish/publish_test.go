@@ -187,7 +187,7 @@ func TestPopularityIsListedAndExplained(t *testing.T) {
 	v := vectorstore.Version{ID: "m1", State: vectorstore.StateReady, Live: true, Report: modelversion.Report{
 		Rows:    []modelversion.Row{{Name: "popularity", NDCG10: 0.15}, {Name: "random", NDCG10: 0.1}},
 		Verdict: modelversion.PopularityVerdict("m0", "The gate refused version m0:", "too close")}}
-	if text := table([]listed{{Version: v}}, nil); !strings.Contains(text, "popularity") ||
+	if text := table([]Listed{{Version: v}}, nil); !strings.Contains(text, "popularity") ||
 		!strings.Contains(text, "0.150") {
 		t.Errorf("listed as %s", text)
 	}

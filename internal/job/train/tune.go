@@ -46,8 +46,8 @@ type Candidate struct {
 	Nu       *float64 `json:"nu,omitempty"` // where tuning tries several; absent: that of Used
 }
 
-// quality is what the search maximises: the mean of the two figures that public tables compare.
-func (c Candidate) quality() float64 { return (c.NDCG20 + c.Recall20) / 2 }
+// Quality is what the search maximises: the mean of the two figures that public tables compare.
+func (c Candidate) Quality() float64 { return (c.NDCG20 + c.Recall20) / 2 }
 
 // tuner tries configurations on a validation part that is cut from the training part; it never sees
 // the test part.
@@ -133,7 +133,7 @@ func (t *tuner) coarse(ctx context.Context, best *Candidate, dim int) error {
 			if len(t.tried) == before {
 				continue
 			}
-			last := t.tried[before].quality()
+			last := t.tried[before].Quality()
 			if last < hopeless*top {
 				break
 			}
@@ -148,9 +148,9 @@ func (t *tuner) promote(ctx context.Context, best *Candidate) error {
 	order := slices.Clone(t.tried)
 	slices.SortStableFunc(order, func(a, b Candidate) int {
 		switch {
-		case a.quality() > b.quality():
+		case a.Quality() > b.Quality():
 			return -1
-		case a.quality() < b.quality():
+		case a.Quality() < b.Quality():
 			return 1
 		}
 		return 0
@@ -163,7 +163,7 @@ func (t *tuner) promote(ctx context.Context, best *Candidate) error {
 			return err
 		}
 	}
-	if best.quality() == 0 { // the budget is spent: the sample's word stands
+	if best.Quality() == 0 { // the budget is spent: the sample's word stands
 		*best = winner
 	}
 	return nil
@@ -268,7 +268,7 @@ func (t *tuner) better(ctx context.Context, best *Candidate, c Candidate, margin
 	c.NDCG20, c.Recall20 = evaluation.Mean(scores.NDCG20), evaluation.Mean(scores.Recall20)
 	t.tried = append(t.tried, c)
 	t.progress(int(100*t.spent/t.budget), 100)
-	if c.quality() > best.quality()*margin {
+	if c.Quality() > best.Quality()*margin {
 		*best = c
 	}
 	return nil

@@ -46,7 +46,7 @@ func (t *Trainer) tuneGiven(ctx context.Context, data *Data, test evaluation.Cut
 		if err != nil {
 			return choice{}, fmt.Errorf("tune: %w", err)
 		}
-		if tried = append(tried, search.tried...); winner == nil || candidate.quality() > best.quality() {
+		if tried = append(tried, search.tried...); winner == nil || candidate.Quality() > best.Quality() {
 			best, winner = candidate, search
 		}
 	}

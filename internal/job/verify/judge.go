@@ -11,6 +11,7 @@ import (
 
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/stream/activity"
+	"kindred/internal/stream/latency"
 )
 
 // judgement counts every fact, in three passes over buckets on disk: the facts of a position are
@@ -21,7 +22,7 @@ type judgement struct {
 	lostBy    int64 // Unix nanoseconds: what arrived by then and is unanswered is lost
 	firstLook int64 // Unix nanoseconds
 	labels    []label
-	latency   histogram
+	latency   latency.Histogram
 	answers   int64
 	first     int64                // the oldest generated_at; Unix nanoseconds
 	last      int64                // the newest generated_at
@@ -81,7 +82,7 @@ func (a *Audit) judge(lostBy, firstLook time.Time) (_ Report, err error) {
 		r.waiting += r.IDs.Missing
 	}
 	r.examples = j.examples
-	r.LatencyMS = Percentiles{P50: j.latency.quantile(0.50), P99: j.latency.quantile(0.99), Max: j.latency.max}
+	r.LatencyMS = Percentiles{P50: j.latency.Quantile(0.50), P99: j.latency.Quantile(0.99), Max: j.latency.Max()}
 	if j.last > j.first {
 		r.EventsPerSecond = float64(j.answers) / time.Duration(j.last-j.first).Seconds()
 	}
@@ -192,7 +193,7 @@ func (j *judgement) total(e entry) {
 	if j.labels[e.label].source != activity.SourceState { // which no version answers
 		j.report.Versions[j.labels[e.label].version]++
 	}
-	j.latency.add(float64(e.latency))
+	j.latency.Add(float64(e.latency))
 	if j.answers == 0 || e.answered < j.first {
 		j.first = e.answered
 	}

@@ -60,6 +60,7 @@ const (
 	Shard        = "shard"
 	First        = "first_sequence_number"
 	Route        = "route"
+	Status       = "status" // of an HTTP answer
 	Address      = "address"
 	Error        = "error"
 	Detail       = "detail"     // what a library says

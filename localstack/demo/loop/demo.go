@@ -94,8 +94,8 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := r.write(path); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.Out, "\nThe same as JSON: %s\nThe stack still runs: `make local-status`, `make serve`, `make "+
-		"local-down`.\n", path)
+	_, err = fmt.Fprintf(d.Out, "\nThe same as JSON: %s\nSee it in a browser: `make console`.\nThe stack still "+
+		"runs: `make local-status`, `make serve`, `make local-down`.\n", path)
 	return err
 }
 

@@ -1,0 +1,360 @@
+// Package feed follows what flows through the stream: events that arrive on Kinesis, answers that are
+// delivered to S3, and events that end in quarantine or in a failed batch. It reads each of them once, in
+// the background, and keeps counts of a window of time; a page reads the counts. It owns the window, the
+// counts and the order of reading. It changes nothing, and keeps nothing of an event but its time.
+package feed
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"sync"
+	"time"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/retry"
+	"kindred/internal/stream/activity"
+	"kindred/internal/stream/deadletter"
+	"kindred/internal/stream/latency"
+)
+
+const (
+	// pause is between two readings. A shard allows five reads a second, of which the function takes one.
+	pause = 2 * time.Second
+	// lettersEvery is between two listings of the dead letters, which have to be listed whole.
+	lettersEvery = 10 * time.Second
+	// late is how long after an hour objects of its folder may still come: Firehose names them by arrival.
+	late = 20 * time.Minute
+	// latencySpan is how much time shares a histogram of latencies.
+	latencySpan = 10 * time.Minute
+	// maxFault bounds the text of a fault.
+	maxFault = 300
+)
+
+// Stream is a stream of events; shardreader.Reader is one.
+type Stream interface {
+	Shards(ctx context.Context) ([]string, error)
+	Read(ctx context.Context, shard, after string, visit func(activity.Position, []byte) error) error
+	ReadSince(ctx context.Context, shard string, since time.Time, visit func(activity.Position, []byte) error) error
+}
+
+// Store holds what was delivered; objectstore.Store is one.
+type Store interface {
+	List(ctx context.Context, prefix string) iter.Seq2[objectstore.Info, error]
+	Get(ctx context.Context, key string) (io.ReadCloser, objectstore.Info, error)
+}
+
+// Minute is what happened in one minute, by arrival or by the time of the answer.
+type Minute struct {
+	At      time.Time // its beginning
+	Events  int64     // arrived on the stream
+	Answers int64     // lines delivered
+}
+
+// Latency is how long answers of one span of time took, in milliseconds.
+type Latency struct {
+	At       time.Time // its beginning
+	P50, P99 float64
+}
+
+// Counts is what the window held when it was read last.
+type Counts struct {
+	Since    time.Time // the window's beginning
+	AsOf     time.Time // of the last reading; zero: there was none yet
+	Whole    bool      // the window has been read to its end once
+	Shards   int
+	Events   int64
+	Answers  int64 // lines delivered; a retried event may have two
+	Unknown  int64 // products that the answering model does not know
+	Sources  map[activity.Source]int64
+	Versions map[string]int64
+	// Letters are the dead letters that lie in the bucket, of any age, by reason; a failed batch has FailedBatch.
+	Letters    map[string]int64
+	LettersAt  time.Time // of the last listing
+	LastEvent  time.Time // arrival of the newest event; zero: none in the window
+	LastAnswer time.Time // of the newest answer
+	LatencyMS  Percentiles
+	Minutes    []Minute  // of the window, oldest first, empty ones left out
+	Latencies  []Latency // oldest first
+	// Faults say what cannot be read, in a sentence each; empty: nothing.
+	StreamFault, StoreFault string
+}
+
+// FailedBatch stands for a reason in Counts.Letters: Lambda gave the batch up.
+const FailedBatch = "failed batch"
+
+// Percentiles of the window's latencies in milliseconds.
+type Percentiles struct{ P50, P99, Max float64 }
+
+// Feed follows. Its methods are safe for concurrent use.
+type Feed struct {
+	stream Stream // nil: not known
+	store  Store  // nil: not known
+	window time.Duration
+	now    func() time.Time
+
+	mu     sync.Mutex
+	counts Counts
+	minute map[int64]*Minute
+	spans  map[int64]*latency.Histogram
+	seen   map[string]time.Time // objects that were counted, with the time after which none of that name comes
+	letter map[string]string    // dead letters by key, with their reason
+	after  map[string]string    // the last sequence number of a shard
+}
+
+// New makes a Feed of the last window of time. A nil stream or store is not read.
+func New(stream Stream, store Store, window time.Duration) *Feed {
+	f := &Feed{stream: stream, store: store, window: window, now: time.Now, minute: map[int64]*Minute{},
+		spans: map[int64]*latency.Histogram{}, seen: map[string]time.Time{}, letter: map[string]string{},
+		after: map[string]string{}}
+	f.counts = Counts{Sources: map[activity.Source]int64{}, Versions: map[string]int64{}}
+	return f
+}
+
+// Run reads until ctx ends.
+func (f *Feed) Run(ctx context.Context) {
+	f.mu.Lock()
+	f.counts.Since = f.now().Add(-f.window)
+	f.mu.Unlock()
+	var lettersAt time.Time
+	for first := true; ctx.Err() == nil; first = false {
+		streamErr := f.readStream(ctx)
+		storeErr := f.readDelivered(ctx, first)
+		if storeErr == nil && f.now().Sub(lettersAt) >= lettersEvery {
+			lettersAt = f.now()
+			storeErr = f.readLetters(ctx)
+		}
+		f.note(streamErr, storeErr)
+		_ = retry.Sleep(ctx, pause) // its only error is that ctx ended
+	}
+}
+
+// note ends a reading.
+func (f *Feed) note(streamErr, storeErr error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.StreamFault, f.counts.StoreFault = sentence(streamErr), sentence(storeErr)
+	f.counts.AsOf = f.now()
+	f.counts.Whole = f.counts.Whole || streamErr == nil && storeErr == nil
+	oldest := f.now().Add(-f.window)
+	for at := range f.minute {
+		if time.Unix(at, 0).Before(oldest.Truncate(time.Minute)) {
+			delete(f.minute, at)
+		}
+	}
+	for at := range f.spans {
+		if time.Unix(at, 0).Before(oldest.Truncate(latencySpan)) {
+			delete(f.spans, at)
+		}
+	}
+	for key, end := range f.seen {
+		if end.Before(f.now()) {
+			delete(f.seen, key)
+		}
+	}
+}
+
+func sentence(err error) string {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	text := err.Error()
+	return text[:min(len(text), maxFault)]
+}
+
+// readStream counts the events that have arrived since the last reading.
+func (f *Feed) readStream(ctx context.Context) error {
+	if f.stream == nil {
+		return nil
+	}
+	shards, err := f.stream.Shards(ctx)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.counts.Shards = len(shards)
+	since := f.counts.Since
+	f.mu.Unlock()
+	var items []activity.Item
+	for _, shard := range shards {
+		visit := func(p activity.Position, data []byte) error {
+			items = activity.Read(items[:0], p, data)
+			f.arrived(p, len(items))
+			return ctx.Err()
+		}
+		f.mu.Lock()
+		after := f.after[shard]
+		f.mu.Unlock()
+		if after == "" {
+			err = f.stream.ReadSince(ctx, shard, since, visit)
+		} else {
+			err = f.stream.Read(ctx, shard, after, visit)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *Feed) arrived(p activity.Position, events int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after[p.Shard] = p.SequenceNumber
+	f.counts.Events += int64(events)
+	f.at(p.ArrivedAt).Events += int64(events)
+	if p.ArrivedAt.After(f.counts.LastEvent) {
+		f.counts.LastEvent = p.ArrivedAt
+	}
+}
+
+func (f *Feed) at(t time.Time) *Minute {
+	begin := t.Truncate(time.Minute)
+	m := f.minute[begin.Unix()]
+	if m == nil {
+		m = &Minute{At: begin.UTC()}
+		f.minute[begin.Unix()] = m
+	}
+	return m
+}
+
+// readDelivered counts the lines of objects that it has not seen. Firehose puts an object into the folder of
+// the hour in which its first record came, so only the folders of the window are listed, and after the
+// first reading only those of this hour and of the one before.
+func (f *Feed) readDelivered(ctx context.Context, all bool) error {
+	if f.store == nil {
+		return nil
+	}
+	now := f.now().UTC()
+	from := now.Add(-late)
+	if all {
+		from = now.Add(-f.window)
+	}
+	for hour := from.Truncate(time.Hour); !hour.After(now); hour = hour.Add(time.Hour) {
+		for info, err := range f.store.List(ctx, envconfig.RecommendationPrefix+hour.Format("2006/01/02/15/")) {
+			if err != nil {
+				return err
+			}
+			f.mu.Lock()
+			_, seen := f.seen[info.Key]
+			f.seen[info.Key] = hour.Add(time.Hour + 2*late)
+			f.mu.Unlock()
+			if seen || deadletter.CheckKey(info.Key) != nil {
+				continue
+			}
+			if err := f.readObject(ctx, info.Key); err != nil {
+				f.mu.Lock()
+				delete(f.seen, info.Key)
+				f.mu.Unlock()
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readObject counts an object's lines once all of them are read.
+func (f *Feed) readObject(ctx context.Context, key string) (err error) {
+	body, _, err := f.store.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	var lines []activity.Delivered
+	reader := bufio.NewReaderSize(body, 64<<10)
+	for {
+		line, err := reader.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			if d, fault := activity.ParseDelivered(bytes.TrimSpace(line)); fault == nil { // verify finds the others
+				lines = append(lines, d)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range lines {
+		f.answered(&lines[i])
+	}
+	return nil
+}
+
+func (f *Feed) answered(d *activity.Delivered) {
+	if d.GeneratedAt.Before(f.counts.Since) {
+		return
+	}
+	f.counts.Answers++
+	f.counts.Sources[d.Source]++
+	f.counts.Versions[d.ModelVersion]++
+	f.counts.Unknown += int64(d.UnknownProducts)
+	f.at(d.GeneratedAt).Answers++
+	if d.GeneratedAt.After(f.counts.LastAnswer) {
+		f.counts.LastAnswer = d.GeneratedAt
+	}
+	span := d.GeneratedAt.Truncate(latencySpan).Unix()
+	if f.spans[span] == nil {
+		f.spans[span] = &latency.Histogram{}
+	}
+	f.spans[span].Add(d.LatencyMS)
+}
+
+// readLetters lists the dead letters, and reads those that are new.
+func (f *Feed) readLetters(ctx context.Context) error {
+	if f.store == nil {
+		return nil
+	}
+	f.mu.Lock()
+	before := maps.Clone(f.letter)
+	f.mu.Unlock()
+	now := make(map[string]string, len(before))
+	for _, prefix := range deadletter.Prefixes {
+		for info, err := range f.store.List(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			if reason, ok := before[info.Key]; ok {
+				now[info.Key] = reason
+				continue
+			}
+			data, err := f.read(ctx, info.Key)
+			if errors.Is(err, objectstore.ErrNotFound) {
+				continue // somebody deleted it meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			letter, err := deadletter.Read(info.Key, data)
+			switch {
+			case err != nil:
+				continue // verify reports what is no dead letter
+			case letter.Quarantined != nil:
+				now[info.Key] = string(letter.Quarantined.Reason)
+			default:
+				now[info.Key] = FailedBatch
+			}
+		}
+	}
+	f.mu.Lock()
+	f.letter, f.counts.LettersAt = now, f.now()
+	f.mu.Unlock()
+	return nil
+}
+
+func (f *Feed) read(ctx context.Context, key string) (data []byte, err error) {
+	body, _, err := f.store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	return io.ReadAll(body)
+}

@@ -1,0 +1,442 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"kindred/internal/job/console/plot"
+	"kindred/internal/job/publish"
+	"kindred/internal/job/train"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/modelfile"
+	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+)
+
+// maxUnloaded is how many versions of the artifacts are listed that the registry does not know.
+const maxUnloaded = 50
+
+// modelRow is a version in the list.
+type modelRow struct {
+	publish.Listed
+	At       int // its place in `publish list`
+	Own      *modelversion.Row
+	Bar      plot.Interval // Own, on the list's scale
+	Standing string
+	Gate     modelversion.Outcome
+	Newest   bool // train made it last
+}
+
+// modelsPage lists the versions.
+type modelsPage struct {
+	Versions []modelRow
+	Scale    float64  // NDCG at the right end of the bars
+	Unloaded []string // versions of the artifacts that were never loaded, newest first
+	Older    bool     // there are more of them
+	History  []string // newest first
+	Live     string
+	Previous string
+	Canary   string
+	Fault    string
+}
+
+func (s *server) modelList(ctx context.Context) (modelsPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, sourceTime)
+	defer cancel()
+	var page modelsPage
+	if s.from.db == nil {
+		page.Fault = "PGVECTOR_DSN is not set, so nobody knows which versions are loaded."
+	} else if err := s.loadedVersions(ctx, &page); err != nil {
+		return page, err
+	}
+	if s.from.artifacts == nil {
+		return page, nil
+	}
+	known := map[string]bool{}
+	for _, row := range page.Versions {
+		known[row.ID] = true
+	}
+	first := true
+	for a, err := range modelfile.Ancestors(ctx, s.from.artifacts, maxUnloaded+1) {
+		if err != nil {
+			return page, err
+		}
+		if known[a.ID] {
+			for i := range page.Versions {
+				page.Versions[i].Newest = page.Versions[i].Newest || first && page.Versions[i].ID == a.ID
+			}
+		} else {
+			page.Unloaded = append(page.Unloaded, a.ID)
+		}
+		first = false
+	}
+	if page.Older = len(page.Unloaded) > maxUnloaded; page.Older {
+		page.Unloaded = page.Unloaded[:maxUnloaded]
+	}
+	return page, nil
+}
+
+// loadedVersions are the registry's.
+func (s *server) loadedVersions(ctx context.Context, page *modelsPage) error {
+	listing, err := publish.List(ctx, s.from.db)
+	if errors.Is(err, vectorstore.ErrNotMigrated) {
+		page.Fault = "The vector database is not set up yet: run `make deploy`."
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i, v := range listing.Versions {
+		row := modelRow{Listed: v, At: i, Own: v.Report.Own(), Standing: standing(v), Gate: v.Report.Verdict.Decision()}
+		if row.Own != nil {
+			page.Scale = max(page.Scale, row.Own.High, row.Own.NDCG10)
+		}
+		switch {
+		case v.Live:
+			page.Live = v.ID
+		case v.Canary > 0:
+			page.Canary = v.ID
+		}
+		if v.Previous {
+			page.Previous = v.ID
+		}
+		page.Versions = append(page.Versions, row)
+	}
+	for i, row := range page.Versions {
+		if row.Own != nil {
+			page.Versions[i].Bar = interval(*row.Own, page.Scale)
+		}
+	}
+	for _, p := range slices.Backward(listing.History) {
+		page.History = append(page.History, publish.Line(p))
+	}
+	return nil
+}
+
+// standing is where a version stands, in a word or two.
+func standing(v publish.Listed) string {
+	switch {
+	case v.Live:
+		return "live"
+	case v.Canary > 0:
+		return fmt.Sprintf("canary, %.3g %%", 100*v.Canary)
+	case v.Previous:
+		return "previous"
+	case v.State != vectorstore.StateReady:
+		return string(v.State)
+	}
+	return "loaded"
+}
+
+func interval(row modelversion.Row, scale float64) plot.Interval {
+	return plot.Interval{Value: row.NDCG10, Low: row.Low, High: row.High, Scale: scale}
+}
+
+// comparison is a table of rankers that were measured on the same customers.
+type comparison struct {
+	Title, What string
+	Customers   int
+	Rows        []comparedRow
+}
+
+// comparedRow is a ranker with its bar.
+type comparedRow struct {
+	modelversion.Row
+	Bar plot.Interval
+	Own bool
+	Of  string // where publish prints the row
+}
+
+// versionPage is one version.
+type versionPage struct {
+	vectorstore.Version
+	Registered   bool // the registry knows it
+	Standing     string
+	Damage       []string
+	Decision     string
+	Reasons      []string
+	Compared     []string
+	Comparisons  []comparison
+	Trials       *plot.Scatter
+	Tried        []train.Candidate
+	Best         int // of Tried
+	Used         *train.Used
+	TrainingRun  string
+	Parent       string
+	Trainer      string
+	Interactions int
+	History      []string // that concern it, newest first
+	Missing      string   // what could not be read
+	MayCanary    bool
+}
+
+// versionName is what a version may be called, as package vectorstore has it.
+var versionName = regexp.MustCompile(`^[a-z][a-z0-9]{0,39}$`)
+
+// errUnknown says that neither registry nor artifacts have a version of this name.
+var errUnknown = errors.New("there is no model version of this name")
+
+func (s *server) version(ctx context.Context, id string) (page versionPage, err error) {
+	if !versionName.MatchString(id) {
+		return page, errUnknown
+	}
+	ctx, cancel := context.WithTimeout(ctx, sourceTime)
+	defer cancel()
+	if s.from.db != nil {
+		if err := s.registered(ctx, id, &page); err != nil && !errors.Is(err, vectorstore.ErrNotMigrated) {
+			return page, err
+		}
+	}
+	if s.from.artifacts != nil {
+		v, err := s.from.models.Summary(ctx, id)
+		switch {
+		case err == nil:
+			page.trained(v)
+		case !page.Registered && errors.Is(err, objectstore.ErrNotFound):
+			return page, errUnknown
+		case !page.Registered:
+			return page, err
+		default:
+			page.Missing = "The artifacts do not have this version any more: its tuning cannot be shown."
+		}
+	}
+	if page.ID == "" {
+		return page, errUnknown
+	}
+	page.Decision, page.Reasons = publish.Decision(page.Report.Verdict), page.Report.Verdict.Reasons
+	if page.Registered {
+		page.Compared = publish.Compared(page.Version)
+	}
+	page.compare()
+	return page, nil
+}
+
+// registered reads what the registry says.
+func (s *server) registered(ctx context.Context, id string, page *versionPage) error {
+	listing, err := publish.List(ctx, s.from.db)
+	if err != nil {
+		return err
+	}
+	live := false
+	for _, v := range listing.Versions {
+		live = live || v.Live
+		if v.ID == id {
+			page.Version, page.Damage, page.Registered, page.Standing = v.Version, v.Damage, true, standing(v)
+		}
+	}
+	page.MayCanary = live && !page.Live
+	for _, p := range slices.Backward(listing.History) {
+		if p.From == id || p.To == id {
+			page.History = append(page.History, publish.Line(p))
+		}
+	}
+	return nil
+}
+
+// trained adds what the artifacts say.
+func (page *versionPage) trained(v *modelversion.Version) {
+	if !page.Registered {
+		page.Version = vectorstore.Version{ID: v.ID, Shop: v.Shop, Dim: v.Solver.Dim, TrainedAt: v.TrainedAt,
+			Report: v.Report}
+		page.Standing = "not loaded"
+	}
+	page.TrainingRun, page.Parent, page.Trainer = v.TrainingRun, v.Previous, v.TrainerVersion
+	var notes train.Notes
+	if len(v.Training) == 0 || json.Unmarshal(v.Training, &notes) != nil {
+		return
+	}
+	page.Interactions = notes.Interactions
+	if notes.Used.Dim > 0 {
+		page.Used = &notes.Used
+	}
+	if page.Tried = notes.Tried; len(page.Tried) == 0 {
+		return
+	}
+	trials := plot.Scatter{Label: "Quality of each tuning trial, in the order in which they were tried"}
+	chosen := false
+	for i, c := range page.Tried {
+		trials.Points = append(trials.Points, plot.Point{X: float64(i), Y: c.Quality(),
+			Class: fmt.Sprintf("dim-%d", dimClass(c.Dim)),
+			Title: fmt.Sprintf("trial %d: %d dimensions, alpha0 %.3g, lambda %.3g, one customer in %d: quality %.4f", i+1,
+				c.Dim, c.Alpha0, c.Lambda, c.Sample, c.Quality())})
+		used := c.Dim == notes.Used.Dim && c.Alpha0 == notes.Used.Alpha0 && c.Lambda == notes.Used.Lambda
+		if used || !chosen && c.Quality() > page.Tried[page.Best].Quality() {
+			page.Best, chosen = i, used
+		}
+	}
+	trials.Points[page.Best].Class += " best"
+	page.Trials = &trials
+}
+
+// dimClass is the number of a colour for a dimension: as many as there are powers of two that tuning tries.
+func dimClass(dim int) (class int) {
+	const most = 5
+	for n := 16; n < dim && class < most; n *= 2 {
+		class++
+	}
+	return class
+}
+
+// compare makes the tables of the report.
+func (page *versionPage) compare() {
+	r := page.Report
+	add := func(title, what string, customers int, rows []modelversion.Row, path string) {
+		if len(rows) == 0 {
+			return
+		}
+		scale := 0.0
+		for _, row := range rows {
+			scale = max(scale, row.High, row.NDCG10)
+		}
+		c := comparison{Title: title, What: what, Customers: customers}
+		for i, row := range rows {
+			of := ""
+			if page.Registered {
+				of = "publish show " + page.ID + ":report." + path + strconv.Itoa(i) + "."
+			}
+			c.Rows = append(c.Rows, comparedRow{Row: row, Bar: interval(row, scale), Of: of,
+				Own: row.Name == modelversion.RowModel || i == 0 && row.Name == modelversion.RowPopularity})
+		}
+		page.Comparisons = append(page.Comparisons, c)
+	}
+	add("Against simpler ways to recommend", "Held out: "+r.Split+".", r.TestCustomers, r.Rows, "rows.")
+	for _, part := range []struct {
+		title, path string
+		of          *modelversion.Part
+	}{{"Against the live version", "live", r.Live}, {"What each part adds", "parts", r.Parts},
+		{"The next product of a session", "sessions", r.Sessions},
+		{"Products that nobody has rated", "cold_start", r.ColdStart}} {
+		if part.of != nil {
+			what := strings.ToUpper(part.of.What[:min(1, len(part.of.What))]) + part.of.What[min(1, len(part.of.What)):]
+			add(part.title, what+".", part.of.Customers, part.of.Rows, part.path+".rows.")
+		}
+	}
+}
+
+// move is what a form asks to do with the live pointer.
+type move struct {
+	Action     string
+	Version    string
+	Title      string
+	What       string // happens, in sentences
+	Button     string
+	Objections []string // of the gate
+	NeedsForce bool
+	NeedsShare bool
+	Share      float64
+	Back       string
+	Problem    string // with what was sent
+	Reason     string
+}
+
+// proposal describes a move before it is made.
+func (s *server) proposal(ctx context.Context, action, id string) (move, error) {
+	m := move{Action: action, Version: id, Back: "/models", Share: 10}
+	if id != "" {
+		m.Back = "/models/" + id
+	}
+	switch action {
+	case actionPublish:
+		page, err := s.version(ctx, id)
+		if err != nil {
+			return m, err
+		}
+		m.Title, m.Button = "Make "+id+" live", "Make it live"
+		m.What = "All sessions are answered by this version from the next event on. The version that is live now stays " +
+			"loaded: rolling back returns to it. If this version is not loaded, it is loaded first."
+		m.refused(page.Report.Verdict)
+	case actionCanary:
+		page, err := s.version(ctx, id)
+		if err != nil {
+			return m, err
+		}
+		m.Title, m.Button, m.NeedsShare = "Start "+id+" as a canary", "Start the canary", true
+		m.What = fmt.Sprintf("It answers a share of the sessions, the live version the others. The canary ends by itself "+
+			"after %d events that it could not answer within %s.", recommend.CanaryErrors, recommend.CanaryPeriod)
+		m.refused(page.Report.Verdict)
+	case actionRollback:
+		list, err := s.modelList(ctx)
+		if err != nil {
+			return m, err
+		}
+		if list.Previous == "" {
+			return m, vectorstore.ErrNoPrevious
+		}
+		m.Title, m.Button = "Roll back to "+list.Previous, "Roll back"
+		m.What = "Version " + list.Previous + " answers all sessions again, and " + list.Live + " becomes the one to go " +
+			"back to. The gate is not asked; the version must answer."
+	case actionEndCanary:
+		m.Title, m.Button = "End the canary", "End the canary"
+		m.What = "The live version answers all sessions again."
+	default:
+		return m, errUnknown
+	}
+	return m, nil
+}
+
+func (m *move) refused(v modelversion.Verdict) {
+	if v.Decision() == modelversion.OutcomeRefused {
+		m.NeedsForce, m.Objections = true, v.Reasons
+	}
+}
+
+// The moves of the pointer.
+const (
+	actionPublish   = "publish"
+	actionCanary    = "canary"
+	actionRollback  = "rollback"
+	actionEndCanary = "end-canary"
+)
+
+// make starts the move that a form asks for, in a task. The problem says what is wrong with the form.
+func (s *server) make(m move, r *http.Request) (started task, problem string) {
+	opts := vectorstore.PromoteOptions{Actor: s.actor, Reason: strings.TrimSpace(r.PostFormValue("reason")),
+		Force: r.PostFormValue("force") == "yes"}
+	const longest = 500
+	switch {
+	case opts.Reason == "" || len(opts.Reason) > longest:
+		return task{}, "Say why, in at most 500 letters: the history records it."
+	case m.NeedsForce && !opts.Force:
+		return task{}, "The gate refuses this version. Overrule it, or leave it."
+	}
+	share, err := strconv.ParseFloat(cmp.Or(r.PostFormValue("share"), "10"), 64)
+	if m.NeedsShare && (err != nil || !(share > 0 && share < 100)) {
+		return task{}, "The share is a number of percent between 0 and 100."
+	}
+	store := publish.Database{Store: s.from.db}
+	work := map[string]func(context.Context) (string, error){
+		actionPublish: func(ctx context.Context) (string, error) {
+			result, err := publish.Run(ctx, store, s.from.models, m.Version, opts)
+			return "Version " + result.ModelVersion + " is live.", err
+		},
+		actionCanary: func(ctx context.Context) (string, error) {
+			result, err := publish.Canary(ctx, store, s.from.models, m.Version, share/100, opts)
+			return fmt.Sprintf("Version %s answers %g %% of the sessions.", result.ModelVersion, 100*result.Share), err
+		},
+		actionRollback: func(ctx context.Context) (string, error) {
+			version, err := store.Rollback(ctx, opts)
+			return "Version " + version + " is live again.", err
+		},
+		actionEndCanary: func(ctx context.Context) (string, error) {
+			version, err := store.StopCanary(ctx, opts)
+			return "Version " + version + " is no longer a canary: the live version answers all sessions.", err
+		},
+	}[m.Action]
+	started, ok := s.tasks.start(m.Title, m.Back, func(ctx context.Context) (string, error) {
+		text, err := work(ctx)
+		return text, vectorstore.ExplainLock(err)
+	})
+	if !ok {
+		return started, "Something else is being done: “" + started.Title + "”. Wait until it has ended."
+	}
+	return started, ""
+}

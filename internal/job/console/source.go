@@ -1,0 +1,99 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"kindred/internal/job/console/feed"
+	"kindred/internal/job/publish"
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/shardreader"
+)
+
+// sources is what the pages are read from. A part that is not configured is nil.
+type sources struct {
+	db        *vectorstore.Store
+	sets      *commit.Repository // training sets
+	feedback  *commit.Repository
+	artifacts *commit.Repository
+	models    publish.Models // of artifacts
+	records   objectstore.Store
+	stream    *shardreader.Reader
+	feed      *feed.Feed
+
+	places map[station]string // where each part is, without a password
+}
+
+// open makes the sources. It makes no request.
+func (c *Command) open(ctx context.Context) (_ *sources, err error) {
+	s := &sources{places: map[station]string{
+		stationShop: c.MySQL.Place(), stationLake: c.Lake.Place(), stationModel: c.Artifacts.Place(),
+		stationDatabase: c.PGVector.Place(), stationStream: c.Stream.Place(), stationRecords: c.Recommendations.Place()}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if c.DSN != "" {
+		if s.db, err = vectorstore.Open(ctx, c.PGVector); err != nil {
+			return nil, err
+		}
+	}
+	if c.Lake.Bucket != "" {
+		store, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+		if err != nil {
+			return nil, err
+		}
+		s.sets = commit.NewRepository(store, envconfig.TrainingSetPrefix)
+		s.feedback = commit.NewRepository(store, envconfig.FeedbackPrefix)
+	}
+	if c.Artifacts.Bucket != "" {
+		store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)
+		if err != nil {
+			return nil, err
+		}
+		s.artifacts, s.models = commit.NewRepository(store, envconfig.ModelPrefix), publish.NewModels(store)
+	}
+	if c.Recommendations.Bucket != "" {
+		if s.records, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket); err != nil {
+			return nil, err
+		}
+	}
+	if c.Name != "" {
+		cfg, err := awsclient.Load(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the stream: %w", err)
+		}
+		s.stream = shardreader.New(awsclient.Kinesis(cfg), c.Name)
+	}
+	s.feed = newFeed(s, c)
+	if s.db == nil && s.sets == nil && s.artifacts == nil && s.records == nil && s.stream == nil {
+		return nil, errors.New("nothing is configured: set PGVECTOR_DSN, LAKE_BUCKET, ARTIFACTS_BUCKET, ACTIVITY_STREAM or " +
+			"RECOMMENDATIONS_BUCKET; `make console` takes them from the local stack")
+	}
+	return s, nil
+}
+
+// newFeed hands over what is there: an interface with a nil pointer in it is not nil.
+func newFeed(s *sources, c *Command) *feed.Feed {
+	var stream feed.Stream
+	if s.stream != nil {
+		stream = s.stream
+	}
+	var store feed.Store
+	if s.records != nil {
+		store = s.records
+	}
+	return feed.New(stream, store, c.Window)
+}
+
+func (s *sources) close() {
+	if s.db != nil {
+		s.db.Close()
+	}
+}
