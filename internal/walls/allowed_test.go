@@ -172,6 +172,7 @@ var libraries = []library{
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},
 	{"github.com/google/go-cmp", []string{"internal/platform/golden"}, "differences in tests", false},
+	{"cel.dev/cel-go", []string{"internal/serving/rule"}, "the parser of rules (docs/decisions/0070)", false},
 	{"pgregory.net/rapid", []string{"internal/serving/recommend/recommendtest"}, "random cases in tests", false},
 	{"golang.org/x/sync", []string{
 		"internal/job", "internal/lab", "internal/serving", "lambdas", "localstack", "integration/conformance", "benchmarks",
@@ -184,7 +185,7 @@ var libraries = []library{
 var pure = []string{
 	"internal/shop", "internal/stream/activity", "internal/model/modelversion", "internal/model/ials",
 	"internal/model/evaluation", "internal/model/nextitem", "internal/model/sequential", "internal/serving/recommend",
-	"internal/lab/simulation", "internal/lab/visitor",
+	"internal/serving/rule", "internal/lab/simulation", "internal/lab/visitor",
 }
 
 // labPrograms are the programs that do not ship. No other program links internal/lab.

@@ -1,0 +1,459 @@
+package rule
+
+import (
+	"cmp"
+	"hash/maphash"
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// Columns are the facts of n products, by number, in a form that answers an expression for all of them
+// fast. They are safe for concurrent use, but not while Set changes them.
+//
+// Numbers and times are columns. Names, addresses and ids, which differ from product to product, are texts
+// with a hash beside them. For what products share, an inverted list of products is kept with each value:
+// brands, currencies, categories and attributes.
+type Columns struct {
+	n         int
+	available Mask
+	wholes    map[field][]int64 // in the units of the field, or unknown; padded to whole words
+	texts     map[field]*texts
+	numbers   map[fact]int32 // of the dictionaries
+	shared    []*dictionary
+	terms     [][]term // of each product, ascending
+	heap      int64    // bytes that products have in addition
+}
+
+// fact is what a dictionary is about: a field or, with a key, an attribute.
+type fact struct {
+	field field
+	key   string
+}
+
+// texts are a column of texts.
+type texts struct {
+	said []string
+	hash []uint32 // 0: not known
+}
+
+// NewColumns makes room for n products of which nothing is known.
+func NewColumns(n int) *Columns {
+	words := (n + word - 1) / word
+	c := &Columns{n: n, available: make(Mask, words), wholes: map[field][]int64{}, texts: map[field]*texts{},
+		numbers: map[fact]int32{}, terms: make([][]term, n)}
+	for _, f := range []field{fieldPrice, fieldStock, fieldFirstSeen} {
+		c.wholes[f] = slices.Repeat([]int64{unknown}, words*word)
+	}
+	for _, f := range []field{fieldID, fieldName, fieldURL, fieldImage} {
+		c.texts[f] = &texts{make([]string, n), make([]uint32, n)}
+	}
+	return c
+}
+
+// productBytes is what a product takes before anything is known of it.
+const productBytes = 3*8 + 4*(16+4) + 24 + 1
+
+// Bytes is about how much memory the columns take.
+func (c *Columns) Bytes() int64 { return int64(c.n)*productBytes + c.heap }
+
+// Set says what is known of product i now, instead of what was known before. It keeps the texts of p.
+func (c *Columns) Set(i int32, p *Product) {
+	c.available.clear(i)
+	if p.Available {
+		c.available.set(i)
+	}
+	for f, column := range c.wholes {
+		column[i] = p.whole(f)
+	}
+	for f, column := range c.texts {
+		c.heap -= int64(len(column.said[i]))
+		column.said[i], column.hash[i] = "", 0
+		if s := p.text(f); s != nil {
+			column.said[i], column.hash[i] = *s, hash(*s)
+			c.heap += int64(len(*s))
+		}
+	}
+	c.setTerms(i, c.termsOf(p))
+}
+
+// seed makes hashes of this process: who sends products cannot choose equal ones.
+var seed = maphash.MakeSeed()
+
+// hash is a text's, and not 0.
+func hash(s string) uint32 { return max(1, uint32(maphash.String(seed, s))) }
+
+// Mask is the set of the products that the expression holds for. It uses the memory of dst if that is
+// large enough.
+func (e *Expr) Mask(c *Columns, dst Mask) Mask {
+	m := slices.Grow(dst[:0], len(c.available))[:len(c.available)]
+	for k := range m {
+		m[k] = ^uint64(0)
+	}
+	if rest := c.n % word; rest > 0 {
+		m[len(m)-1] = 1<<rest - 1
+	}
+	e.root.keep(c, m)
+	return m
+}
+
+func (b constant) keep(_ *Columns, m Mask) {
+	if !b {
+		clear(m)
+	}
+}
+
+// keep asks the cheapest part first, and the others only about what is still open.
+func (g *group) keep(c *Columns, m Mask) {
+	if !g.any {
+		for _, p := range g.parts {
+			p.keep(c, m)
+		}
+		return
+	}
+	open, giveBack := borrow(len(m))
+	defer giveBack()
+	found, giveFound := borrow(len(m))
+	defer giveFound()
+	copy(open, m)
+	for _, p := range g.parts {
+		copy(found, open)
+		p.keep(c, found)
+		open.narrow(found, true)
+	}
+	m.narrow(open, true)
+}
+
+// Costs of leaves, about in microseconds for 100,000 products.
+const (
+	costFlag   = 1
+	costTerm   = 5
+	costWhole  = 50
+	costEvery  = 100 // each value of a dictionary
+	costHashes = 150
+	costTexts  = 500
+)
+
+func (l *leaf) cost() int {
+	exact := l.by == equal || l.by == contains || l.by == among
+	switch fields[l.field] {
+	case flag:
+		return costFlag
+	case digits, instant:
+		return costWhole
+	}
+	switch _, dictionary := l.dictionary(); {
+	case dictionary && exact:
+		return costTerm * len(l.values)
+	case dictionary:
+		return costEvery
+	case exact:
+		return costHashes
+	}
+	return costTexts
+}
+
+// dictionary is the fact whose dictionary answers the leaf, if one does.
+func (l *leaf) dictionary() (of fact, ok bool) {
+	switch l.field {
+	case fieldBrand, fieldCurrency, fieldCategories, fieldAttributes:
+		return fact{l.field, l.key}, true
+	}
+	return fact{}, false
+}
+
+func (l *leaf) keep(c *Columns, m Mask) {
+	switch {
+	case l.field == fieldAvailable:
+		m.narrow(c.available, l.not)
+		return
+	case c.wholes[l.field] != nil:
+		l.keepWholes(c.wholes[l.field], m)
+		return
+	case c.texts[l.field] != nil:
+		l.keepTexts(c.texts[l.field], m)
+		return
+	}
+	of, _ := l.dictionary()
+	if number, ok := c.numbers[of]; ok {
+		l.keepTerms(c.shared[number], m)
+	} else if !l.not { // no product has ever had a value
+		clear(m)
+	}
+}
+
+// keepTexts compares hashes first, and texts only if it must.
+func (l *leaf) keepTexts(column *texts, m Mask) {
+	if l.by != equal && l.by != among {
+		m.narrowEach(l.not, func(i int32) bool { return column.hash[i] != 0 && l.matchText(column.said[i]) })
+		return
+	}
+	hashes := make([]uint32, len(l.values))
+	var some uint64 // a bit for each hash
+	for n, v := range l.values {
+		hashes[n] = hash(v.text)
+		some |= 1 << (hashes[n] % word)
+	}
+	m.narrowEach(l.not, func(i int32) bool {
+		h := column.hash[i]
+		return some>>(h%word)&1 == 1 && slices.Contains(hashes, h) && l.matchText(column.said[i])
+	})
+}
+
+// few is how many products of a word are looked at one by one.
+const few = 6
+
+// keepWholes compares numbers.
+func (l *leaf) keepWholes(column []int64, m Mask) {
+	if len(l.spans) > 2 {
+		m.narrowEach(l.not, func(i int32) bool { return holds(l.spans, column[i]) })
+		return
+	}
+	for k, w := range m {
+		if w == 0 {
+			continue
+		}
+		values := (*[word]int64)(column[k*word:])
+		var in uint64
+		if bits.OnesCount64(w) <= few {
+			for rest := w; rest != 0; rest &= rest - 1 {
+				if i := bits.TrailingZeros64(rest); holds(l.spans, values[i]) {
+					in |= 1 << i
+				}
+			}
+		} else {
+			for _, s := range l.spans {
+				in |= inside(values, s)
+			}
+		}
+		if l.not {
+			in = ^in
+		}
+		m[k] = w & in
+	}
+}
+
+// inside has a bit for each value in the span. It does not branch.
+func inside(values *[word]int64, s span) uint64 {
+	from, width := uint64(s.least), uint64(s.most)-uint64(s.least)
+	var out uint64
+	for i := 0; i < word; i += 4 {
+		_, a := bits.Sub64(width, uint64(values[i])-from, 0)
+		_, b := bits.Sub64(width, uint64(values[i+1])-from, 0)
+		_, c := bits.Sub64(width, uint64(values[i+2])-from, 0)
+		_, d := bits.Sub64(width, uint64(values[i+3])-from, 0)
+		out |= (a | b<<1 | c<<2 | d<<3) << i
+	}
+	return ^out
+}
+
+// keepTerms joins the lists of the values that the leaf holds for.
+func (l *leaf) keepTerms(d *dictionary, m Mask) {
+	lists := l.lists(d)
+	if len(lists) == 1 && lists[0].bits != nil {
+		m.narrow(lists[0].bits, l.not)
+		return
+	}
+	all, giveBack := borrow(len(m))
+	defer giveBack()
+	clear(all)
+	for _, p := range lists {
+		p.addTo(all)
+	}
+	m.narrow(all, l.not)
+}
+
+// lists are the lists of the values that the leaf holds for.
+func (l *leaf) lists(d *dictionary) (all []*posting) {
+	if l.by == equal || l.by == contains || l.by == among {
+		for _, v := range l.values {
+			var key any = v.text
+			switch v.kind {
+			case digits:
+				key = v.number.float()
+			case flag:
+				key = v.flag
+			}
+			if n, ok := d.numbers[key]; ok {
+				all = append(all, &d.entries[n].posting)
+			}
+		}
+		return all
+	}
+	for n := range d.entries {
+		if e := &d.entries[n]; e.count > 0 && l.matchAttribute(e.value) {
+			all = append(all, &e.posting)
+		}
+	}
+	return all
+}
+
+// dictionary is the values of a fact, each with its products.
+type dictionary struct {
+	entries []entry
+	numbers map[any]int32 // of string, float64 and bool values
+	free    []int32       // entries that no product has
+}
+
+type entry struct {
+	value any
+	posting
+}
+
+// term is a value that a product has: the numbers of a dictionary and of a value in it.
+type term struct{ of, value int32 }
+
+func (t term) compare(u term) int {
+	return cmp.Or(cmp.Compare(t.of, u.of), cmp.Compare(t.value, u.value))
+}
+
+// termsOf are the terms of a product, ascending, each of them once.
+func (c *Columns) termsOf(p *Product) (all []term) {
+	add := func(f field, key string, value any) { all = append(all, c.term(fact{f, key}, value)) }
+	if p.Brand != nil {
+		add(fieldBrand, "", *p.Brand)
+	}
+	if p.Currency != nil {
+		add(fieldCurrency, "", *p.Currency)
+	}
+	for _, category := range p.Categories {
+		add(fieldCategories, "", category)
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Attributes)) {
+		switch v := p.Attributes[key].(type) {
+		case string, bool:
+			add(fieldAttributes, key, v)
+		case float64:
+			if !math.IsNaN(v) {
+				add(fieldAttributes, key, v)
+			}
+		}
+	}
+	slices.SortFunc(all, term.compare)
+	return slices.Clip(slices.Compact(all))
+}
+
+// What dictionaries take, in about bytes: one by itself, a value in it beside its text, and a product that
+// has a value.
+const (
+	dictionaryBytes = 300
+	valueBytes      = 120
+	termBytes       = 16
+)
+
+// term finds or makes a value's term.
+func (c *Columns) term(of fact, value any) term {
+	number, known := c.numbers[of]
+	if !known {
+		number = int32(len(c.shared))
+		c.numbers[of], c.shared = number, append(c.shared, &dictionary{numbers: map[any]int32{}})
+		c.heap += dictionaryBytes + int64(len(of.key))
+	}
+	d := c.shared[number]
+	n, known := d.numbers[value]
+	if !known {
+		if last := len(d.free) - 1; last >= 0 {
+			n, d.free = d.free[last], d.free[:last]
+		} else {
+			n, d.entries = int32(len(d.entries)), append(d.entries, entry{})
+		}
+		d.numbers[value], d.entries[n].value = n, value
+		c.heap += valueBytes + textBytes(value)
+	}
+	return term{number, n}
+}
+
+func textBytes(value any) int64 {
+	s, _ := value.(string)
+	return int64(len(s))
+}
+
+// setTerms changes the lists by what differs from before.
+func (c *Columns) setTerms(i int32, now []term) {
+	before := c.terms[i]
+	c.heap += int64(len(now)-len(before)) * termBytes
+	c.terms[i] = now
+	for len(before) > 0 || len(now) > 0 {
+		order := 0
+		switch {
+		case len(now) == 0:
+			order = -1
+		case len(before) == 0:
+			order = 1
+		default:
+			order = before[0].compare(now[0])
+		}
+		if order < 0 {
+			c.forget(before[0], i)
+		}
+		if order > 0 {
+			c.shared[now[0].of].entries[now[0].value].add(i, c.n)
+		}
+		if order <= 0 {
+			before = before[1:]
+		}
+		if order >= 0 {
+			now = now[1:]
+		}
+	}
+}
+
+// forget takes a product from a value's list, and the value from its dictionary if it was the last one.
+func (c *Columns) forget(t term, i int32) {
+	d := c.shared[t.of]
+	e := &d.entries[t.value]
+	if e.remove(i); e.count > 0 {
+		return
+	}
+	delete(d.numbers, e.value)
+	c.heap -= valueBytes + textBytes(e.value)
+	*e = entry{}
+	d.free = append(d.free, t.value)
+}
+
+// posting is a set of products: a list in ascending order or, where that is smaller, a mask.
+type posting struct {
+	count int
+	list  []int32
+	bits  Mask // nil: the list counts
+}
+
+// add adds one of n products, which is not in the set.
+func (p *posting) add(i int32, n int) {
+	p.count++
+	if p.bits != nil {
+		p.bits.set(i)
+		return
+	}
+	at, _ := slices.BinarySearch(p.list, i)
+	if p.list = slices.Insert(p.list, at, i); len(p.list) > max(16, n/32) {
+		all := make(Mask, (n+word-1)/word)
+		p.addTo(all)
+		p.list, p.bits = nil, all
+	}
+}
+
+// remove takes out a product that is in the set.
+func (p *posting) remove(i int32) {
+	p.count--
+	if p.bits != nil {
+		p.bits.clear(i)
+		return
+	}
+	at, _ := slices.BinarySearch(p.list, i)
+	p.list = slices.Delete(p.list, at, at+1)
+}
+
+// addTo adds the set to a mask.
+func (p *posting) addTo(m Mask) {
+	if p.bits == nil {
+		for _, i := range p.list {
+			m.set(i)
+		}
+		return
+	}
+	for k, w := range p.bits[:len(m)] {
+		m[k] |= w
+	}
+}
