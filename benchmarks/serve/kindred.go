@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -48,8 +49,10 @@ func (c *command) kindreds(ctx context.Context, l *nextitem.Log, database func()
 		}
 		programs[name] = program
 	}
+	programs["earlier"] = c.Earlier
 	for _, near := range []bool{false, true} {
-		if near && !c.wants(blend) || !near && !c.wants(plain) && !c.wants(avx2) && !c.wants(portable) {
+		settings := c.settings(near)
+		if len(settings) == 0 {
 			continue
 		}
 		dsn, err := database()
@@ -66,17 +69,7 @@ func (c *command) kindreds(ctx context.Context, l *nextitem.Log, database func()
 		if err != nil {
 			return err
 		}
-		settings := []struct{ subject, program, debug string }{{blend, "serve", ""}}
-		if !near {
-			settings = []struct{ subject, program, debug string }{{plain, "serve", ""}, {portable, "serve-portable", ""}}
-			if widest() == wide {
-				settings = append(settings, struct{ subject, program, debug string }{avx2, "serve", "cpu.avx512f=off"})
-			}
-		}
 		for _, setting := range settings {
-			if !c.wants(setting.subject) {
-				continue
-			}
 			s := &subject{name: setting.subject, requests: asked, database: dsn}
 			stop, err := startKindred(ctx, s, programs[setting.program], artifacts, setting.debug)
 			if err := add(s, stop, err); err != nil {
@@ -85,6 +78,25 @@ func (c *command) kindreds(ctx context.Context, l *nextitem.Log, database func()
 		}
 	}
 	return nil
+}
+
+// setting is a way to run serve.
+type setting struct{ subject, program, debug string }
+
+// settings are the ways that are wanted, for a version with neighbours or one without.
+func (c *command) settings(near bool) []setting {
+	all := []setting{{plain, "serve", ""}, {portable, "serve-portable", ""}}
+	if widest() == wide {
+		all = append(all, setting{avx2, "serve", "cpu.avx512f=off"})
+	}
+	earlier := before
+	if near {
+		all, earlier = []setting{{blend, "serve", ""}}, beforeNear
+	}
+	if c.Earlier != "" {
+		all = append(all, setting{earlier, "earlier", ""})
+	}
+	return slices.DeleteFunc(all, func(s setting) bool { return !c.wants(s.subject) })
 }
 
 // build compiles serve; for a profile, with an address for it.

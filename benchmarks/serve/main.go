@@ -30,6 +30,7 @@ type command struct {
 	Sessions int    `default:"24000" help:"Number of generated sessions."`
 	Dim      int    `default:"128" help:"Components of a vector, in all parts of a version."`
 	Serenade string `placeholder:"FOLDER" help:"Folder with Serenade's program serving (docs/performance.md says how to build it). Default: without Serenade."`
+	Earlier  string `placeholder:"FILE" help:"An earlier commit's program serve, to measure by turns with this one. Default: without it."`
 	Gorse    string `placeholder:"FILE" help:"The program gorse-master (docs/performance.md says how to build it). Default: without gorse."`
 
 	Rates       []int    `default:"250,500,1000,1500,2000,3000,4000,6000,8000,12000,16000,24000,32000,45000" help:"Requests a second, ascending. A subject that leaves requests unanswered at two rates in a row gets no higher rate."`
@@ -48,6 +49,8 @@ const (
 	avx2       = "kindred with AVX2"
 	blend      = "kindred with neighbours"
 	portable   = "kindred without kernels"
+	before     = "earlier"
+	beforeNear = "earlier with neighbours"
 	serenading = "Serenade"
 	gorse      = "gorse"
 )
@@ -183,14 +186,15 @@ func (c *command) report(out io.Writer, items int, rows []*row) error {
 				r.CPU/want.most)
 		}
 	}
-	for _, peer := range []string{serenading, gorse} {
-		own, other := by[plain], by[peer]
+	for _, pair := range [][2]string{{plain, before}, {blend, beforeNear}, {plain, serenading}, {plain, gorse}} {
+		own, other := by[pair[0]], by[pair[1]]
 		if own == nil || other == nil {
 			continue
 		}
-		printf(out, "%-60s %6.2f\n", "CPU of a request: kindred / "+peer, own.CPU/other.CPU)
+		names := pair[0] + " / " + pair[1]
+		printf(out, "%-60s %6.2f\n", "CPU of a request: "+names, own.CPU/other.CPU)
 		if own.Held != nil && other.Held != nil {
-			printf(out, "%-60s %6.2f\n", "requests held: kindred / "+peer, float64(own.Held.Rate)/float64(other.Held.Rate))
+			printf(out, "%-60s %6.2f\n", "requests held: "+names, float64(own.Held.Rate)/float64(other.Held.Rate))
 		}
 	}
 	return results.Write(c.State, "serve", map[string]any{"config": c, "items": items, "rows": rows})

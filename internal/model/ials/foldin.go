@@ -3,6 +3,7 @@ package ials
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"kindred/internal/model/modelversion"
@@ -29,6 +30,7 @@ type Folder struct {
 	dot      func(x, y []float64) float64 // of the kernels
 	mu       sync.Mutex
 	inverses map[int][]float64 // A0⁻¹ by the number of observations, at most keptInverses
+	free     sync.Pool         // of *[]float64: what Fold writes to and does not return
 }
 
 // NewFolder checks s and prepares it. An error is ErrInvalid.
@@ -74,12 +76,16 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	// A0⁻¹·V·√C·S⁻¹·√C, where S = I + √C·Vᵀ·A0⁻¹·V·√C. Column i of Y is what observation i adds; here
 	// it is a row.
 	k := len(obs)
-	memory := make([]float64, k*d+k*d+k*k+d+d)
-	take := func(n int) (part []float64) {
-		part, memory = memory[:n:n], memory[n:]
-		return part
+	room, _ := f.free.Get().(*[]float64)
+	if room == nil {
+		room = new([]float64)
 	}
-	vectors, parts, s := take(k*d), take(k*d), take(k*k)
+	defer f.free.Put(room)
+	size := k*d + k*k + d
+	*room = slices.Grow((*room)[:0], size)[:size]
+	clear(*room)
+	vectors, s, sum := (*room)[:k*d], (*room)[k*d:k*d+k*k], (*room)[k*d+k*k:]
+	parts := make([]float64, k*d)
 	q := &Query{dim: d, parts: parts, vector: make([]float32, d)}
 	for i, o := range obs {
 		v, root := vectors[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
@@ -104,14 +110,8 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 		return nil, fmt.Errorf("fold %d observations: %w", k, ErrSingular)
 	}
 	solveRows(s, k, parts, d)
-	sum := take(d)
-	if prior != nil {
-		q.prior = take(d)
-		for j, x := range prior {
-			q.prior[j] = float64(x)
-		}
-		copy(sum, q.prior)
-	}
+	q.prior = wide(prior)
+	copy(sum, q.prior)
 	for i, o := range obs {
 		part, root := parts[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
 		for j := range part {
@@ -133,6 +133,18 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 		return nil, fmt.Errorf("fold %d observations: result overflows: %w", k, ErrSingular)
 	}
 	return q, nil
+}
+
+// wide is a vector in float64; nil stays nil.
+func wide(vector []float32) []float64 {
+	if vector == nil {
+		return nil
+	}
+	to := make([]float64, len(vector))
+	for i, x := range vector {
+		to[i] = float64(x)
+	}
+	return to
 }
 
 // inverse is (α0·G + λ'·I)⁻¹ for k observations.

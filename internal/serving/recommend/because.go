@@ -2,6 +2,8 @@ package recommend
 
 import (
 	"cmp"
+	"math"
+	"math/bits"
 	"slices"
 
 	"kindred/internal/model/modelversion"
@@ -34,29 +36,60 @@ func weightOf(list []modelversion.Neighbour, item int32) float32 {
 	return list[at].Weight
 }
 
-// add sums lists up, each times its weight, in ascending order of the items.
-func add(lists [][]modelversion.Neighbour, weights []float32) []modelversion.Neighbour {
-	var sum, room []modelversion.Neighbour
-	for i, list := range lists {
-		if weights[i] != 0 {
-			sum, room = merge(room[:0], sum, list, weights[i]), sum
-		}
-	}
-	return sum
+// window is how many products are summed up at once: their sums stay in the second-level cache.
+const window = 1 << 15
+
+// sums is memory to add lists up in. It is all zero before and after.
+type sums struct {
+	weights [window]float32
+	named   [window / 64]uint64 // a bit of each product that a list names
 }
 
-// merge appends a list, and another one times its weight.
-func merge(to, list, other []modelversion.Neighbour, weight float32) []modelversion.Neighbour {
-	for _, n := range other {
-		for len(list) > 0 && list[0].Item < n.Item {
-			to, list = append(to, list[0]), list[1:]
+// add sums lists up, each times its weight, in ascending order of the items. Lists of weight 0 do not count.
+func (s *sums) add(lists [][]modelversion.Neighbour, weights []float32) (all []modelversion.Neighbour) {
+	left := make([][]modelversion.Neighbour, len(lists))
+	for i, list := range lists {
+		if weights[i] != 0 {
+			left[i] = list
 		}
-		sum := modelversion.Neighbour{Item: n.Item}
-		if len(list) > 0 && list[0].Item == n.Item {
-			sum, list = list[0], list[1:]
-		}
-		sum.Weight += weight * n.Weight
-		to = append(to, sum)
 	}
-	return append(to, list...)
+	for {
+		first, more := int32(math.MaxInt32), false
+		for _, list := range left {
+			if len(list) > 0 {
+				first, more = min(first, list[0].Item), true
+			}
+		}
+		if !more {
+			return all
+		}
+		for i, list := range left {
+			n := 0
+			for ; n < len(list) && uint32(list[n].Item-first) < window; n++ {
+				at := uint32(list[n].Item - first)
+				s.weights[at] += weights[i] * list[n].Weight
+				s.named[at/64] |= 1 << (at % 64)
+			}
+			left[i] = list[n:]
+		}
+		all = s.take(all, first)
+	}
+}
+
+// take appends the sums, of the products from first on.
+func (s *sums) take(to []modelversion.Neighbour, first int32) []modelversion.Neighbour {
+	n := 0
+	for _, named := range s.named {
+		n += bits.OnesCount64(named)
+	}
+	to = slices.Grow(to, n)
+	for i, named := range s.named {
+		for ; named != 0; named &= named - 1 {
+			at := 64*i + bits.TrailingZeros64(named)
+			to = append(to, modelversion.Neighbour{Item: first + int32(at), Weight: s.weights[at]})
+			s.weights[at] = 0
+		}
+		s.named[i] = 0
+	}
+	return to
 }

@@ -34,6 +34,7 @@ type Recommender struct {
 	explore float64 // see Exploring
 	mu      sync.Mutex
 	folders map[string]*ials.Folder // by version, at most keptFolders
+	sums    sync.Pool               // of *sums
 }
 
 // New returns a Recommender. It makes no request.
@@ -168,7 +169,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 		return nil, err
 	}
 	faults := make([]error, len(events))
-	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found) })
+	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found, &r.sums) })
 	searches := make([]Search, len(sessions))
 	var neighbours []Neighbours
 	asked := map[Neighbours]int{} // index in neighbours: sessions of a batch often share their telling product

@@ -3,6 +3,7 @@ package recommend
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"kindred/internal/model/ials"
@@ -70,8 +71,8 @@ func (s *session) turnTo(version string) (err error) {
 	return err
 }
 
-// resolve goes down the fallback chain and makes the query vector.
-func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
+// resolve goes down the fallback chain and makes the query vector. It adds neighbours up in memory of free.
+func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup, free *sync.Pool) error {
 	prior, near, source := s.prior(m, found)
 	if m.ByPopularity() {
 		s.popular(found)
@@ -103,7 +104,12 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup) error {
 	if m.Solver.Neighbours > 0 {
 		s.nearWeight = float32(m.Solver.NearWeight)
 		weights := append(slices.Repeat([]float32{s.nearWeight}, len(s.near)), 1)
-		s.added = add(append(slices.Clone(s.near), near), weights)
+		room, _ := free.Get().(*sums)
+		if room == nil {
+			room = new(sums)
+		}
+		s.added = room.add(append(slices.Clone(s.near), near), weights)
+		free.Put(room)
 	}
 	// The product that shaped the query most, found by decomposing the product of the query with itself.
 	// That needs no candidates, so the neighbours are fetched in the same round trip as the candidates.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"kindred/internal/model/ials"
@@ -34,6 +35,7 @@ type Index struct {
 	longest []float64                 // of each block, the length of its longest vector
 	near    lists
 	nearest []atomic.Pointer[nearest] // of each product; nil: nobody has asked yet
+	free    sync.Pool                 // of *room
 }
 
 // lists are the neighbours of all products, one after the other.

@@ -39,6 +39,12 @@ type scored struct {
 	score float32
 }
 
+// room is what a pass writes to, of one block.
+type room struct {
+	scores [blockRows][ials.PanelRows]float32
+	masks  [block]uint16
+}
+
 // Retrieve answers all searches and neighbour questions, in their order, each best first; equals are in
 // the order of their codes. hidden are the products, by number, that the customer of each search does
 // not see; shown says which products can be bought. fresh are the products that the version does not know.
@@ -96,22 +102,24 @@ func (x *Index) placed(list []modelversion.Neighbour) []modelversion.Neighbour {
 	if !slices.IsSortedFunc(list, byItem) {
 		list = slices.SortedFunc(slices.Values(list), byItem)
 	}
-	starts := make([]int32, len(x.longest)+1) // of each block
-	known := list[:0:0]
-	for _, n := range list {
-		if n.Item >= 0 && int(n.Item) < len(x.places) {
-			known = append(known, modelversion.Neighbour{Item: x.places[n.Item], Weight: n.Weight})
-			starts[x.places[n.Item]/blockRows+1]++
+	starts, n := make([]int32, len(x.longest)+1), 0 // of each block
+	for _, a := range list {
+		if a.Item >= 0 && int(a.Item) < len(x.places) {
+			starts[x.places[a.Item]/blockRows+1]++
+			n++
 		}
 	}
 	for i := range x.longest {
 		starts[i+1] += starts[i]
 	}
-	placed := make([]modelversion.Neighbour, len(known))
-	for _, n := range known { // those of a block stay in their order
-		at := &starts[n.Item/blockRows]
-		placed[*at] = n
-		*at++
+	placed := make([]modelversion.Neighbour, n)
+	for _, a := range list { // those of a block stay in their order
+		if a.Item >= 0 && int(a.Item) < len(x.places) {
+			place := x.places[a.Item]
+			at := &starts[place/blockRows]
+			placed[*at] = modelversion.Neighbour{Item: place, Weight: a.Weight}
+			*at++
+		}
 	}
 	return placed
 }
@@ -137,7 +145,11 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 			vectors.Set(g*ials.PanelRows+i, q.vector)
 		}
 	}
-	scores, masks := make([][ials.PanelRows]float32, blockRows), make([]uint16, block)
+	r, _ := x.free.Get().(*room)
+	if r == nil {
+		r = new(room)
+	}
+	defer x.free.Put(r)
 	for b, longest := range x.longest {
 		from := b * block
 		to := min(from+block, x.vectors.Len())
@@ -151,10 +163,10 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 			if which == 0 {
 				continue
 			}
-			x.vectors.Products(vectors, g, which, from, to, scores)
+			x.vectors.Products(vectors, g, which, from, to, r.scores[:])
 			for i, q := range group {
 				if which>>i&1 == 1 {
-					x.take(q, from, scores[i:], masks[:to-from], shown)
+					x.take(q, from, r.scores[i:], r.masks[:to-from], shown)
 				}
 			}
 		}
@@ -165,12 +177,15 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 // vector is so long: an inner product is not larger than the product of the lengths. If not, it goes on to the
 // next block.
 func (q *query) mayHave(longest float64, end int32) bool {
-	most, n := float32(0), 0
-	for ; n < len(q.added) && q.added[n].Item < end; n++ {
-		most = max(most, q.added[n].Weight)
-	}
-	if bound := q.length*longest + float64(most)*(1+2*rounding); !(bound < float64(q.floor)) {
+	bound, floor := q.length*longest, float64(q.floor)
+	if !(bound < floor) {
 		return true
+	}
+	n := 0
+	for ; n < len(q.added) && q.added[n].Item < end; n++ {
+		if !(bound+float64(q.added[n].Weight)*(1+2*rounding) < floor) {
+			return true
+		}
 	}
 	q.added = q.added[n:]
 	return false
@@ -187,8 +202,10 @@ func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks
 	first := int32(from * ials.PanelRows)
 	for ; len(q.added) > 0 && q.added[0].Item < first+int32(len(masks)*ials.PanelRows); q.added = q.added[1:] {
 		panel, row := (q.added[0].Item-first)/ials.PanelRows, (q.added[0].Item-first)%ials.PanelRows
-		scores[panel*ials.PanelRows][row] += q.added[0].Weight
-		masks[panel] |= 1 << row
+		score := &scores[panel*ials.PanelRows][row]
+		if *score += q.added[0].Weight; *score >= q.floor {
+			masks[panel] |= 1 << row
+		}
 	}
 	for panel, mask := range masks {
 		for ; mask != 0; mask &= mask - 1 {
