@@ -23,8 +23,8 @@ func assemble(data *Data, f *fitted, chosen choice) *modelversion.Version {
 	v := &modelversion.Version{TrainerVersion: Version, Encoder: f.encoder, Products: f.products,
 		Solver: modelversion.Solver{
 			Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu, ViewWeight: weights.view,
-			CartWeight: weights.cart,
-			Items:      len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
+			CartWeight: weights.cart, NewcomerShare: weights.newcomer,
+			Items: len(data.Products), Gram: ials.Gram(f.model.Items, used.Dim, used.Threads),
 		}}
 	positives := data.popularity(chosen.signal)
 	owned := make([]map[int32]purchase, len(data.Customers))

@@ -273,6 +273,10 @@ func (r *Result) configuration(b *strings.Builder) {
 	fmt.Fprintf(b, "Dimension %d, alpha0 %.3g, lambda %.3g: the best of %d tried. A view weighs %g, the cart %g.\n",
 		used.Dim, used.Alpha0, used.Lambda,
 		len(r.Config.Tried), used.ViewWeight, used.CartWeight)
+	if used.NewcomerShare > 0 {
+		fmt.Fprintf(b, "A session of somebody without a vector starts from %g times that of their features, or the mean.\n",
+			used.NewcomerShare)
+	}
 	if r.Config.WarmStart != "" {
 		fmt.Fprintf(b, "The fit began with the vectors of version %s.\n", r.Config.WarmStart)
 	}

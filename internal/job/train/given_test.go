@@ -72,7 +72,7 @@ func mustLearn(t *testing.T, scale float64, until time.Time) (*Data, *modelversi
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := assemble(&known, f, choice{signal: signal, solver: cfg, weights: weights{1, 3}})
+	v := assemble(&known, f, choice{signal: signal, solver: cfg, weights: weights{view: 1, cart: 3}})
 	v.ID = "m00000000000000a"
 	return data, v
 }

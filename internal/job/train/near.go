@@ -222,7 +222,7 @@ func (n *nearLists) ofLast(sessions []session, weight float32) evaluation.Block 
 // sessions of the validation part.
 func (t *Trainer) tuneNearSession(ctx context.Context, data *Data, model *fitted, cfg ials.Config, view float64,
 	used *UsedNear, fitting, validation []evaluation.Rating) error {
-	f, err := t.fold(ctx, data, model.model, cfg, view, fitting, validation)
+	f, err := t.fold(ctx, data, model, cfg, weights{view: view}, fitting, validation)
 	if f == nil {
 		return err
 	}

@@ -35,46 +35,48 @@ const (
 	cartTimes = 3
 )
 
-// weights are the confidences that a session is folded in with.
-type weights struct{ view, cart float64 }
+// weights are what a session is folded in with: the confidences of a view and of an item in the cart, and
+// Solver.NewcomerShare.
+type weights struct{ view, cart, newcomer float64 }
 
 // tuneWeights replays the validation part's sessions.
 func (t *Trainer) tuneWeights(ctx context.Context, data *Data, signal Signal, cfg ials.Config, near *UsedNear,
 	fitting, validation, held []evaluation.Rating) (weights, error) {
-	w := weights{t.Config.ViewWeight, t.Config.CartWeight}
-	if w.view == 0 || near != nil {
-		views := viewWeights[:]
-		if w.view > 0 {
-			views = []float64{w.view}
-		} else {
-			w.view = usualView
+	w := weights{view: t.Config.ViewWeight, cart: t.Config.CartWeight}
+	views := viewWeights[:]
+	if w.view > 0 {
+		views = []float64{w.view}
+	} else {
+		w.view = usualView
+	}
+	if task, _ := t.replay(len(data.Products), fitting, validation, mostSessions); len(task.Cases) >= fewestCold {
+		cfg.Epochs = tuneEpochs
+		cells := signal.cells(fitting, data.feedbackBefore(validation, held))
+		try, err := t.sessionModel(ctx, data, cells, cfg)
+		if err != nil {
+			return w, err
 		}
-		if task, _ := t.replay(len(data.Products), fitting, validation, mostSessions); len(task.Cases) >= fewestCold {
-			cfg.Epochs = tuneEpochs
-			cells := signal.cells(fitting, data.feedbackBefore(validation, held))
-			try, err := t.sessionModel(ctx, data, cells, cfg)
+		try.addNear(near, t.threads())
+		top := 0.0
+		for i, view := range views {
+			part, err := t.sessions(ctx, data, try, cfg, weights{view: view}, fitting, validation)
 			if err != nil {
 				return w, err
 			}
-			try.addNear(near, t.threads())
-			top := 0.0
-			for i, view := range views {
-				part, err := t.sessions(ctx, data, try, cfg, view, fitting, validation)
-				if err != nil {
-					return w, err
-				}
-				if q := part.Rows[0].NDCG10; q > top {
-					w.view, top = view, q
-				}
-				t.progress("tune a view's weight", i+1, len(views))
+			if q := part.Rows[0].NDCG10; q > top {
+				w.view, top = view, q
 			}
-			if near != nil {
-				err := errors.Join(t.tuneNearSession(ctx, data, try, cfg, w.view, near, fitting, validation),
-					t.tuneSimilar(ctx, data, try, near, fitting, validation))
-				if err != nil {
-					return w, err
-				}
+			t.progress("tune a view's weight", i+1, len(views))
+		}
+		if near != nil {
+			err := errors.Join(t.tuneNearSession(ctx, data, try, cfg, w.view, near, fitting, validation),
+				t.tuneSimilar(ctx, data, try, near, fitting, validation))
+			if err != nil {
+				return w, err
 			}
+		}
+		if w.newcomer, err = t.tuneNewcomers(ctx, data, try, cfg, w, fitting, validation); err != nil {
+			return w, err
 		}
 	}
 	if w.cart == 0 {
@@ -101,16 +103,17 @@ type session struct {
 }
 
 // folded are sessions with their vectors, a row for each: of the session and its customer, of the session
-// alone, and of the customer alone.
+// alone, of the session and the customer's features, and of the customer alone.
 type folded struct {
-	task                *evaluation.Task // asks for the next like; case i's customer is i
-	sessions            []session
-	known, alone, night []float32
+	task                          *evaluation.Task // asks for the next like; case i's customer is i
+	sessions                      []session
+	known, alone, featured, night []float32
 }
 
 // fold replays the sessions of a held-out part; nil without times, or with too few customers.
-func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg ials.Config, view float64,
+func (t *Trainer) fold(ctx context.Context, data *Data, from *fitted, cfg ials.Config, w weights,
 	train, held []evaluation.Rating) (*folded, error) {
+	model := from.model
 	task, replayed := t.replay(len(data.Products), train, held, mostSessions)
 	if len(task.Cases) < fewestCold {
 		return nil, nil
@@ -123,7 +126,8 @@ func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg i
 	}
 	d := cfg.Dim
 	f := &folded{task: task, sessions: replayed, known: make([]float32, len(replayed)*d),
-		alone: make([]float32, len(replayed)*d)}
+		alone: make([]float32, len(replayed)*d), featured: make([]float32, len(replayed)*d)}
+	solver := modelversion.Solver{Dim: d, NewcomerShare: w.newcomer}
 	for _, s := range replayed {
 		f.night = append(f.night, model.User(int(s.customer))...)
 	}
@@ -136,16 +140,14 @@ func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg i
 			}
 			var seen []ials.Observation
 			for _, p := range replay.items {
-				seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(view)})
+				seen = append(seen, ials.Observation{Vector: model.Item(int(p)), Weight: float32(w.view)})
 			}
-			known, err := folder.Fold(f.night[i*d:(i+1)*d], seen)
-			unknown, otherErr := folder.Fold(nil, seen)
-			if err = errors.Join(err, otherErr); err != nil {
-				return err
-			}
-			copy(f.known[i*d:(i+1)*d], known.Vector())
-			copy(f.alone[i*d:(i+1)*d], unknown.Vector())
-			return nil
+			c := &data.Customers[replay.customer]
+			features := from.encoder.Vector(from.encoder.Features(c.Country, c.City, c.Credit))
+			return errors.Join(
+				foldInto(f.known[i*d:(i+1)*d], folder, f.night[i*d:(i+1)*d], seen),
+				foldInto(f.alone[i*d:(i+1)*d], folder, solver.Newcomer(nil, from.encoder.Bias), seen),
+				foldInto(f.featured[i*d:(i+1)*d], folder, solver.Newcomer(features, from.encoder.Bias), seen))
 		})
 	}
 	if err := group.Wait(); err != nil {
@@ -154,11 +156,20 @@ func (t *Trainer) fold(ctx context.Context, data *Data, model *ials.Model, cfg i
 	return f, nil
 }
 
+// foldInto writes the vector of a session.
+func foldInto(to []float32, folder *ials.Folder, prior []float32, seen []ials.Observation) error {
+	q, err := folder.Fold(prior, seen)
+	if err == nil {
+		copy(to, q.Vector())
+	}
+	return err
+}
+
 // sessions asks for the next like, given the first half of the held-out ones. nil without times, or
 // with too few customers.
-func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ials.Config, view float64,
+func (t *Trainer) sessions(ctx context.Context, data *Data, from *fitted, cfg ials.Config, w weights,
 	train, held []evaluation.Rating) (*modelversion.Part, error) {
-	f, err := t.fold(ctx, data, from.model, cfg, view, train, held)
+	f, err := t.fold(ctx, data, from, cfg, w, train, held)
 	if f == nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 
 // Version of the training code. It is part of a model's identity: raise it when the same input
 // would give another model.
-const Version = "5"
+const Version = "6"
 
 // nearVersion is the same for neighbours: raise it when the same input would give others. Versions
 // without neighbours keep their identity.
@@ -176,9 +176,11 @@ type Used struct {
 	Lambda float64 `json:"lambda"`
 	Nu     float64 `json:"nu"`
 	Epochs int     `json:"epochs"`
-	// ViewWeight and CartWeight are those that serving folds sessions in with. Absent where nothing is served.
-	ViewWeight float64 `json:"view_weight,omitempty"`
-	CartWeight float64 `json:"cart_weight,omitempty"`
+	// ViewWeight, CartWeight and NewcomerShare are those that serving folds sessions in with. Absent where
+	// nothing is served.
+	ViewWeight    float64 `json:"view_weight,omitempty"`
+	CartWeight    float64 `json:"cart_weight,omitempty"`
+	NewcomerShare float64 `json:"newcomer_share,omitempty"`
 }
 
 // Truth is the planted preference of a generated shop: how much a customer would like a product. The
@@ -405,7 +407,7 @@ func (t *Trainer) judge(ctx context.Context, data *Data, test evaluation.Cut,
 		return report, fmt.Errorf("evaluate: %w", err)
 	}
 	report.Split, report.Ties = test.Name, test.Ties
-	if report.Sessions, err = t.sessions(ctx, data, judged, base, chosen.weights.view, test.Train,
+	if report.Sessions, err = t.sessions(ctx, data, judged, base, chosen.weights, test.Train,
 		test.Held); err != nil {
 		return report, fmt.Errorf("replay sessions: %w", err)
 	}
@@ -438,7 +440,8 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 		RepeatsTried: chosen.rules, Near: chosen.near, Lukewarm: chosen.lukewarm,
 		Config: config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
-			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart}}
+			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart,
+			NewcomerShare: chosen.weights.newcomer}}
 }
 
 // usedBy is the configuration that a version was fitted with.

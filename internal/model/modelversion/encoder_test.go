@@ -36,3 +36,22 @@ func TestEncoder(t *testing.T) {
 		t.Error("encoding changed the bias")
 	}
 }
+
+func TestNewcomer(t *testing.T) {
+	t.Parallel()
+	features, mean := []float32{2, 4}, []float32{6, 8}
+	for name, test := range map[string]struct{ got, want []float32 }{
+		"before, features":  {(&Solver{Dim: 2}).Newcomer(features, mean), features},
+		"before, nothing":   {(&Solver{Dim: 2}).Newcomer(nil, mean), nil},
+		"half the features": {(&Solver{Dim: 2, NewcomerShare: 0.5}).Newcomer(features, mean), []float32{1, 2}},
+		"half the mean":     {(&Solver{Dim: 2, NewcomerShare: 0.5}).Newcomer(nil, mean), []float32{3, 4}},
+		"no mean":           {(&Solver{Dim: 2, NewcomerShare: 0.5}).Newcomer(nil, nil), nil},
+	} {
+		if !slices.Equal(test.got, test.want) {
+			t.Errorf("%s: %v, want %v", name, test.got, test.want)
+		}
+	}
+	if !slices.Equal(features, []float32{2, 4}) || !slices.Equal(mean, []float32{6, 8}) {
+		t.Error("it changed what it was given")
+	}
+}

@@ -5,6 +5,7 @@ package modelversion
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -92,8 +93,11 @@ type Solver struct {
 	Nu         float64 `json:"nu"`          // exponent of its frequency scaling
 	ViewWeight float64 `json:"view_weight"` // confidence of a viewed item
 	CartWeight float64 `json:"cart_weight"` // confidence of an item in the cart
-	Items      int     `json:"items"`       // rows that Gram sums over
-	Kind       Kind    `json:"kind,omitempty"`
+	// NewcomerShare is how much counts of what is known of somebody without a trained vector, once they
+	// have looked at something; see Newcomer. 0: a version of before.
+	NewcomerShare float64 `json:"newcomer_share,omitempty"`
+	Items         int     `json:"items"` // rows that Gram sums over
+	Kind          Kind    `json:"kind,omitempty"`
 	// Neighbours is the most neighbours of an item in the sparse part, 0 where there is none. In a session,
 	// the list of each item counts NearWeight times. Beside the cosine, for similar products, it counts
 	// SimilarWeight times.
@@ -102,6 +106,24 @@ type Solver struct {
 	SimilarWeight float64 `json:"similar_weight,omitempty"`
 
 	Gram []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
+}
+
+// Newcomer is the vector that a session of somebody without a trained vector starts from: NewcomerShare
+// times the vector that their features give, or without any (nil), times the mean of the customers'
+// vectors, which is an Encoder's Bias. Neither is as sure as a customer's own vector, so a part of it serves
+// best. A version of before takes the features' vector whole, and no mean.
+func (s *Solver) Newcomer(features, mean []float32) []float32 {
+	switch {
+	case s.NewcomerShare == 0:
+		return features
+	case features == nil && len(mean) == s.Dim:
+		features = mean
+	}
+	start := slices.Clone(features)
+	for i := range start {
+		start[i] *= float32(s.NewcomerShare)
+	}
+	return start
 }
 
 // Encoder maps a customer's features into the factor space: vector = Bias + Σ Weights[feature]. A feature is

@@ -96,6 +96,9 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup, free *syn
 		s.vector, s.added, s.source = prior, near, source
 		return nil
 	}
+	if source != activity.SourceCustomer {
+		prior = m.Solver.Newcomer(prior, m.Encoder.Bias)
+	}
 	query, err := folder.Fold(prior, observations)
 	if err != nil {
 		return err
