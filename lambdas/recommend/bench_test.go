@@ -10,6 +10,7 @@ import (
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore/vectorstoretest"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/activity/activitytest"
@@ -50,6 +51,8 @@ func (discard) Put(context.Context, [][]byte) ([]int, error) { return nil, nil }
 
 // canned answers at once, whatever is asked.
 type canned struct {
+	recommendtest.Bare
+
 	traffic    recommend.Traffic
 	lookup     recommend.Lookup
 	candidates []recommend.Candidate

@@ -79,6 +79,16 @@ func (a admitted) Similar(ctx context.Context, code string, c *activity.Control)
 	return a.recommender.Similar(ctx, code, c)
 }
 
+// Facts is the recommender's. Errors: *busyError.
+func (a admitted) Facts(ctx context.Context, codes []string) (map[string]recommend.Facts, error) {
+	leave, err := a.queue.enter(ctx, newPlace(nil))
+	if err != nil {
+		return nil, err
+	}
+	defer leave(1)
+	return a.recommender.Facts(ctx, codes)
+}
+
 // busyError says that a request would wait too long.
 type busyError struct {
 	wait time.Duration // until there is room again, as estimated

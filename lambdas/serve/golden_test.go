@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,10 @@ func (f fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.A
 	for i, e := range events {
 		answers[i] = recommend.Answer{ModelVersion: "m0123456789abcde", Source: activity.SourceCustomer, Stale: f.stale,
 			Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}}}
+		if e.Control != nil && e.Control.Explain {
+			answers[i].Explanations = []recommend.Explanation{{Customer: 0.25, Products: []recommend.Contribution{
+				{ID: "S18_1749", Score: 0.5, Neighbours: 0.125}}}, {Customer: 0.5}}
+		}
 		if len(e.BrowseHistory) > 0 {
 			answers[i].Source = activity.SourceSession
 			answers[i].Items[0].Because = string(e.BrowseHistory[0].ProductCode)
@@ -38,6 +44,16 @@ func (f fixed) Similar(_ context.Context, code string, _ *activity.Control) (rec
 	return recommend.SimilarAnswer{Items: &activity.SimilarItems{ProductCode: code,
 		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, ModelVersion: "m0123456789abcde",
 		Stale: f.stale}, nil
+}
+
+func (fixed) Facts(_ context.Context, codes []string) (map[string]recommend.Facts, error) {
+	all := map[string]recommend.Facts{
+		"S10_1678": {"name": []byte(`"1969 Harley Davidson Ultimate Chopper"`), "price": []byte(`95.7`), "currency": []byte(`"EUR"`),
+			"image": []byte(`"https://shop.example/S10_1678.jpg"`), "available": []byte(`true`)},
+		"S18_1749": {"name": []byte(`"1917 Grand Touring Sedan"`)},
+	}
+	maps.DeleteFunc(all, func(code string, _ recommend.Facts) bool { return !slices.Contains(codes, code) })
+	return all, nil
 }
 
 func (fixed) Check(context.Context) (recommend.Traffic, error) {
@@ -67,6 +83,8 @@ func TestGoldenAnswers(t *testing.T) {
 		"problem.json":    {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
 		"unrecorded.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
 		"unknown.json":    {http.MethodGet, "/products/S99/similar", "", http.StatusNotFound},
+		"fields.json": {http.MethodPost, "/recommendations", strings.Replace(event, "{",
+			`{"kindred":{"fields":["name","price","currency","image","reason"],"explain":true},`, 1), http.StatusOK},
 	} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequestWithContext(t.Context(), call.method, call.path, strings.NewReader(call.body))

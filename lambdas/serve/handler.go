@@ -35,6 +35,7 @@ const (
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 	Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error)
+	Facts(ctx context.Context, codes []string) (map[string]recommend.Facts, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
@@ -141,14 +142,14 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 // customerAnswer is the body of a customer's recommendations. An unknown customer gets the popular
 // products, never an error page.
 type customerAnswer struct {
-	RecommendationID *string                    `json:"recommendation_id"` // nil: its record is not delivered
-	CustomerID       any                        `json:"customer_number"`   // see numberOr
-	ModelVersion     string                     `json:"model_version"`
-	Source           activity.Source            `json:"source"`
-	UnknownCustomer  bool                       `json:"unknown_customer,omitempty"`
-	Stale            bool                       `json:"stale,omitempty"` // the vector database is down
-	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
-	Cursor           string                     `json:"cursor,omitempty"` // asks for the next page
+	RecommendationID *string         `json:"recommendation_id"` // nil: its record is not delivered
+	CustomerID       any             `json:"customer_number"`   // see numberOr
+	ModelVersion     string          `json:"model_version"`
+	Source           activity.Source `json:"source"`
+	UnknownCustomer  bool            `json:"unknown_customer,omitempty"`
+	Stale            bool            `json:"stale,omitempty"` // the vector database is down
+	RecommendedItems []recommended   `json:"recommended_items"`
+	Cursor           string          `json:"cursor,omitempty"` // asks for the next page
 }
 
 func (s *server) customer(w http.ResponseWriter, r *http.Request) {
@@ -175,9 +176,14 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := answers[0]
+	products, err := s.recommended(r.Context(), viewOf(control), a)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
 	recommendation := s.attribute(r, page, a, arrived)
 	s.write(w, r, customerAnswer{recommendation, numberOr(id), a.ModelVersion, a.Source, a.UnknownCustomer, a.Stale,
-		a.Items, a.Cursor})
+		products, a.Cursor})
 }
 
 // numberOr is the id as a number if it is one that every reader of JSON holds, else as a string. A
@@ -222,12 +228,14 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unanswered(w, r, err)
 		return
 	}
-	record := answers[0].Record(data, event, httpPosition(event.SessionID, arrived), s.now())
-	write := record.AppendUndelivered
-	if s.deliver(r, &record) {
-		write = record.AppendLine
+	products, similar, err := s.shown(r.Context(), viewOf(event.Control), answers[0])
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
 	}
-	line, err := write(nil)
+	record := answers[0].Record(data, event, httpPosition(event.SessionID, arrived), s.now())
+	delivered := s.deliver(r, &record)
+	line, err := record.AppendShown(nil, products, similar, delivered)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -271,7 +279,7 @@ type similarAnswer struct {
 	RecommendationID *string `json:"recommendation_id"` // see customerAnswer
 	ModelVersion     string  `json:"model_version"`
 	Stale            bool    `json:"stale,omitempty"`
-	activity.SimilarItems
+	similarProducts
 }
 
 func (s *server) similar(w http.ResponseWriter, r *http.Request) {
@@ -296,9 +304,14 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
+	alike, err := s.alike(r.Context(), viewOf(control), similar.Items)
+	if err != nil {
+		s.unavailable(w, r, err)
+		return
+	}
 	id := s.attribute(r, page, recommend.Answer{Items: shownItems(similar.Items), Source: activity.SourceSimilar,
 		ModelVersion: similar.ModelVersion, Stale: similar.Stale}, arrived)
-	s.write(w, r, similarAnswer{id, similar.ModelVersion, similar.Stale, *similar.Items})
+	s.write(w, r, similarAnswer{id, similar.ModelVersion, similar.Stale, alike})
 }
 
 // healthAnswer names the versions that answer now.

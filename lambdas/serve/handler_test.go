@@ -100,7 +100,7 @@ func TestSimilar(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)
 		}
-		if status != 200 || got.ProductCode != "L2_03" || len(got.SimilarItems.SimilarItems) != want ||
+		if status != 200 || got.ProductCode != "L2_03" || len(got.SimilarItems) != want ||
 			got.ModelVersion != "m1" {
 			t.Errorf("%s: %d %s", path, status, body)
 		}

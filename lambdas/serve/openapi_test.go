@@ -122,6 +122,11 @@ func TestDocumentNamesEveryRouteAndNoOther(t *testing.T) {
 func TestEveryAnswerFitsTheDocument(t *testing.T) {
 	t.Parallel()
 	const record = `{"session_id":"s","customer_number":101,"browse_history":[{"product_code":"L2_03","quantity":"1"}],"device":{"os":"x"}}`
+	shown, err := json.Marshal(activity.ShownFields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const fields = "?fields=name,brand,currency,url,image,categories,price,stock,available,attributes,first_seen,reason"
 	down := func(err error) func(*recommendtest.Store) {
 		return func(s *recommendtest.Store) { s.Fail(func(context.Context) error { return err }) }
 	}
@@ -159,6 +164,17 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: record, status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: `{"session_id":"s","browse_history":[]}`,
 			status: 200},
+		{method: "POST", path: "/recommendations", url: "/recommendations",
+			body: strings.Replace(record, "{", `{"kindred":{"explain":true,"fields":`+string(shown)+`},`, 1), status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations",
+			url: "/customers/101/recommendations" + fields + "&explain=true", status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?fields=name,,price",
+			status: 400},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?explain=yes",
+			status: 400},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?fields=colour", status: 400},
+		{method: "GET", path: "/products/{code}/similar",
+			url: "/products/L2_03/similar" + fields, status: 200},
 		{method: "POST", path: "/recommendations", url: "/recommendations", body: "{", status: 400},
 		{method: "POST", path: "/recommendations", url: "/recommendations",
 			body: strings.Repeat(" ", activity.MaxEventBytes+1), status: 413},
@@ -305,6 +321,9 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		field(`"occurred_at":"now"`), field(`"occurred_at":0`), field(`"device":{"a":[1]}`),
 		field(`"kindred":null`), field(`"kindred":{}`), field(`"kindred":[]`), field(`"kindred":{"limit":100}`),
 		field(`"kindred":{"limit":0}`), field(`"kindred":{"limit":101}`), field(`"kindred":{"limit":"3"}`),
+		field(`"kindred":{"fields":["name","reason"],"explain":true}`), field(`"kindred":{"fields":["name","name"]}`),
+		field(`"kindred":{"fields":["colour"]}`), field(`"kindred":{"fields":null,"explain":null}`),
+		field(`"kindred":{"fields":"name"}`), field(`"kindred":{"explain":"true"}`),
 		field(`"kindred":{"limit":null,"cursor":null,"exclude":null}`), field(`"kindred":{"limti":3}`),
 		field(`"kindred":{"Limit":3}`), field(`"kindred":{"limit":3.5}`), field(`"kindred":{"exclude":["a",7]}`),
 		field(`"kindred":{"exclude":[""]}`), field(`"kindred":{"exclude":[true]}`), field(`"kindred":{"exclude":"a"}`),

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode"
 
 	"kindred/internal/platform/text"
@@ -17,8 +18,8 @@ import (
 // openapi.json describes them; a test compares the two.
 func parameters() map[string][]string {
 	return map[string][]string{
-		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "event_id", "session_id"},
-		"GET /products/{code}/similar":        {"limit", "exclude", "event_id", "session_id"},
+		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "event_id", "session_id", "fields", "explain"},
+		"GET /products/{code}/similar":        {"limit", "exclude", "event_id", "session_id", "fields"},
 	}
 }
 
@@ -83,6 +84,20 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 			return nil, fmt.Sprintf("exclude[%d] %v", i, err)
 		}
 		c.Exclude = append(c.Exclude, activity.ID(id))
+	}
+	if given.Has("fields") {
+		for name := range strings.SplitSeq(given.Get("fields"), ",") {
+			c.Fields = append(c.Fields, activity.Field(name))
+		}
+	}
+	switch given.Get("explain") {
+	case "true":
+		c.Explain = true
+	case "false":
+	default:
+		if given.Has("explain") {
+			return nil, "explain must be true or false"
+		}
 	}
 	own := func(name string) bool { return !slices.Contains(pageParameters, name) }
 	if problem := c.Problem(); problem != "" || slices.ContainsFunc(slices.Collect(maps.Keys(given)), own) {

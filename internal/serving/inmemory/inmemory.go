@@ -33,6 +33,7 @@ type database interface {
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
 	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
+	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
 }
 
@@ -369,6 +370,11 @@ func hides(rated []vectorstore.Rated, at time.Time) []int32 {
 		}
 	}
 	return items
+}
+
+// Facts asks the database.
+func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error) {
+	return s.database.Facts(ctx, m, codes)
 }
 
 // CanaryFailed tells the database.

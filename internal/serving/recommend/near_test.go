@@ -32,7 +32,7 @@ func TestNeighboursAddToTheScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		e := &activity.Event{SessionID: "s-1"}
+		e := &activity.Event{SessionID: "s-1", Control: &activity.Control{Explain: true}}
 		if rapid.Bool().Draw(rt, "known") {
 			e.CustomerID = new(activity.ID(recommendtest.CustomerOfLine1))
 		}
@@ -40,12 +40,17 @@ func TestNeighboursAddToTheScores(t *testing.T) {
 		for _, i := range browsed {
 			e.BrowseHistory = append(e.BrowseHistory, activity.Browse{ProductCode: activity.ID(v.Items[i].Code)})
 		}
-		if e.CustomerID == nil && len(browsed) == 0 {
-			return // popularity answers
-		}
 		answers, err := recommender.Batch(t.Context(), []*activity.Event{e})
 		if err != nil {
 			rt.Fatal(err)
+		}
+		if e.CustomerID == nil && len(browsed) == 0 { // popularity answers
+			for i, x := range answers[0].Explanations {
+				if score := answers[0].Items[i].Score; x.Popularity != score || x.Sum() != score {
+					rt.Errorf("the popularity %g is explained as %+v", score, x)
+				}
+			}
+			return
 		}
 		compareWithSums(rt, v, folder, e, browsed, answers[0])
 	})
@@ -98,7 +103,14 @@ func compareWithSums(t *rapid.T, v *modelversion.Version, folder *ials.Folder, e
 		want = append(want, s)
 	}
 	slices.SortFunc(want, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
+	explained := answer.Explanations
 	for i, got := range answer.Items {
+		if sum := explained[i].Sum(); math.Abs(float64(sum-got.Score)) > 1e-4 {
+			t.Errorf("the score %g of %s is explained as %+v: %g", got.Score, got.ID, explained[i], sum)
+		}
+		if parts := explained[i].Products; got.Because != "" && (len(parts) == 0 || parts[0].ID != got.Because) {
+			t.Errorf("%s is recommended because of %s, and explained by %+v", got.ID, got.Because, parts)
+		}
 		at := slices.IndexFunc(want, func(s scored) bool { return s.code == got.ID })
 		if at < 0 || math.Abs(float64(want[at].score-got.Score)) > 1e-4 || math.Abs(float64(want[i].score-got.Score)) > 1e-4 {
 			t.Errorf("place %d is %+v, want %+v", i, got, want[i])

@@ -56,6 +56,8 @@ type Answer struct {
 	Cursor          string // of the next page; "": there is none, or the event has no control
 	Stale           bool   // from what was last known of versions, products and customers
 	CanaryFailed    bool   // the canary was to answer and could not: this is the live version's answer
+	// Of Items, in their order; nil unless the event's control asks for it.
+	Explanations []Explanation
 }
 
 // Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
@@ -224,6 +226,8 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	}
 	for n, i := range empty {
 		answers[i].Items, answers[i].Source = popular(candidates[n]), activity.SourcePopularity
+		sessions[i].vector = nil
+		answers[i].Explanations = sessions[i].explanations(candidates[n])
 	}
 	return nil
 }

@@ -446,6 +446,8 @@ func BenchmarkBatch(b *testing.B) {
 
 // fixedStore gives every search the same candidates.
 type fixedStore struct {
+	recommendtest.Bare
+
 	model      recommend.Model
 	found      recommend.Lookup
 	candidates []recommend.Candidate

@@ -25,6 +25,7 @@ type session struct {
 	folded     []string                   // codes of query's observations, in their order
 	near       [][]modelversion.Neighbour // of folded; each list counts nearWeight times
 	nearWeight float32
+	own        []modelversion.Neighbour // of the customer
 	added      []modelversion.Neighbour // what folded and the customer add as neighbours
 	unknown    int                      // of browsed, those that the model does not know
 	strange    bool                     // the model does not know the customer
@@ -78,6 +79,7 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup, free *syn
 		s.popular(found)
 		return nil
 	}
+	s.own = near
 	var observations []ials.Observation
 	for _, b := range s.browsed {
 		item, ok := found.Items[b.code]
@@ -185,7 +187,7 @@ func (s *session) left() []string {
 // answer turns what the search found into the answer's list.
 func (s *session) answer(a *Answer, share float64, found []Candidate) {
 	found, explored, more := s.pick(share, found)
-	a.Items, a.Query = popular(found), s.asked.id
+	a.Items, a.Query, a.Explanations = popular(found), s.asked.id, s.explanations(found)
 	if s.query != nil {
 		for i, c := range found {
 			a.Items[i].Because = s.because(c.Vector, c.Item)

@@ -30,6 +30,8 @@ func (m *Model) ByPopularity() bool { return m.Solver.Kind == modelversion.KindP
 
 // Item is a product that the model knows.
 type Item struct {
+	Number int32 // in the version, as in Candidate
+	Likes  int32 // how many customers like it; 0 where Number is NoItem
 	Vector []float32
 	Near   []modelversion.Neighbour // ascending; nil: it has none
 }
@@ -162,6 +164,8 @@ type store interface {
 	// the version, best first, and behind them those that it does not know, best first; in the popularity
 	// order the newest one first. Products of both kinds are similar products.
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
+	// Facts finds what is known of products now, in m or beside it. Products of which nothing is known are absent.
+	Facts(ctx context.Context, m *Model, codes []string) (map[string]Facts, error)
 	// CanaryFailed records that the canary version could not answer what the live version then did.
 	// Enough of these end the canary.
 	CanaryFailed(ctx context.Context, version string, fault error) error

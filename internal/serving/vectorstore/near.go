@@ -103,12 +103,17 @@ func copyLists(ctx context.Context, tx pgx.Tx, table string, lists [][]modelvers
 func (m *model) itemsSQL() string {
 	fresh := ``
 	if m.state.newItems {
-		fresh = ` UNION ALL SELECT code, embedding, NULL, NULL FROM ` + m.schema + `.new_item WHERE code = ANY($1)`
+		fresh = ` UNION ALL SELECT code, -1, 0, embedding, NULL, NULL FROM ` + m.schema + `.new_item WHERE code = ANY($1)`
 	}
 	if m.near == nil {
-		return `SELECT code, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema + `.item WHERE code = ANY($1)` + fresh
+		key := `key`
+		if m.form == formNumbered { // which has no numbers, and no neighbours to name by them
+			key = `0`
+		}
+		return `SELECT code, ` + key + `, positives, embedding, NULL::integer[], NULL::real[] FROM ` + m.schema +
+			`.item WHERE code = ANY($1)` + fresh
 	}
-	return `SELECT i.code, i.embedding, n.items, n.weights FROM ` + m.schema + `.item i LEFT JOIN ` + m.schema +
+	return `SELECT i.code, i.key, i.positives, i.embedding, n.items, n.weights FROM ` + m.schema + `.item i LEFT JOIN ` + m.schema +
 		`.near_item n ON n.key = i.key WHERE i.code = ANY($1)` + fresh
 }
 

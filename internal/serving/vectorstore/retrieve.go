@@ -54,11 +54,13 @@ func (m *model) lookUp(ctx context.Context, db querier, codes, customers, sessio
 		batch.Queue(m.itemsSQL(), codes).Query(
 			func(rows pgx.Rows) error {
 				var code string
+				var it recommend.Item
 				var v pgvector.Vector
 				var items []int32
 				var weights []float32
-				_, err := pgx.ForEachRow(rows, []any{&code, &v, &items, &weights}, func() error {
-					found.Items[code] = recommend.Item{Vector: v.Slice(), Near: listOf(items, weights)}
+				_, err := pgx.ForEachRow(rows, []any{&code, &it.Number, &it.Likes, &v, &items, &weights}, func() error {
+					it.Vector, it.Near = v.Slice(), listOf(items, weights)
+					found.Items[code] = it
 					return nil
 				})
 				return err

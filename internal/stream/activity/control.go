@@ -3,6 +3,7 @@ package activity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -27,6 +28,18 @@ type Control struct {
 	Limit   *int   `json:"limit,omitempty"`   // how many products; nil: as many as without a control
 	Cursor  string `json:"cursor,omitempty"`  // of an answer: what comes after it
 	Exclude []ID   `json:"exclude,omitempty"` // products to leave out
+	// What an answer over HTTP adds to each product: facts of it, FieldReason, and what its score is the sum of.
+	Fields  []Field `json:"fields,omitempty"`
+	Explain bool    `json:"explain,omitempty"`
+}
+
+// FieldReason asks for the reason why a product is in an answer.
+const FieldReason Field = "reason"
+
+// ShownFields are what a control's Fields may name.
+func ShownFields() []Field {
+	return []Field{FieldName, FieldBrand, FieldCurrency, FieldURL, FieldImage, FieldCategories, FieldPrice, FieldStock,
+		FieldAvailable, FieldAttributes, FieldFirstSeen, FieldReason}
 }
 
 // Problem names the first broken rule of a control, or "". It begins with the name of a member.
@@ -38,6 +51,14 @@ func (c *Control) Problem() string {
 		return "cursor is none that an answer has given"
 	case len(c.Exclude) > MaxExcluded:
 		return fmt.Sprintf("exclude has %d products, the limit is %d", len(c.Exclude), MaxExcluded)
+	}
+	for i, f := range c.Fields {
+		switch {
+		case !slices.Contains(ShownFields(), f):
+			return fmt.Sprintf("fields[%d] is none of %v", i, ShownFields())
+		case slices.Contains(c.Fields[:i], f):
+			return fmt.Sprintf("fields[%d] is there twice", i)
+		}
 	}
 	for i, id := range c.Exclude {
 		if problem := id.problem(); problem != "" {

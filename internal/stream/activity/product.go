@@ -30,6 +30,9 @@ const (
 	FieldAttributes Field = "attributes" // map[string]any: texts, numbers and flags
 )
 
+// FieldFirstSeen is when something was first said of a product. Nobody writes it.
+const FieldFirstSeen Field = "first_seen"
+
 // Fields are all fields. A catalogue's digest has them in this order: add at the end.
 func Fields() []Field {
 	return []Field{FieldAvailable, FieldStock, FieldHidden, FieldPrice, FieldCurrency, FieldCategories, FieldBrand,

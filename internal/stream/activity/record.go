@@ -25,20 +25,24 @@ func (r Record) AppendLine(dst []byte) ([]byte, error) {
 	return r.appendLine(dst, answer{r.items(), r.SimilarItems, r.Recommendation})
 }
 
-// AppendUndelivered is AppendLine with null in the place of the recommendation's id: the record is delivered to
-// nobody, so nobody may refer to it.
-func (r Record) AppendUndelivered(dst []byte) ([]byte, error) {
-	return r.appendLine(dst, undelivered{r.items(), r.SimilarItems, unnamed{Recommendation: r.Recommendation}})
+// AppendShown is AppendLine for whoever asked, with products in other forms, which encode as JSON; similar may be
+// nil. Where the record is delivered to nobody, nobody may refer to it: its id is null.
+func (r Record) AppendShown(dst []byte, items, similar any, delivered bool) ([]byte, error) {
+	var id *string
+	if delivered {
+		id = &r.Recommendation.ID
+	}
+	return r.appendLine(dst, shown{items, similar, named{id, r.Recommendation}})
 }
 
-// undelivered is answer, with an id that is null.
-type undelivered struct {
-	RecommendedItems []RecommendedItem `json:"recommended_items"`
-	SimilarItems     *SimilarItems     `json:"similar_items,omitempty"`
-	Recommendation   unnamed           `json:"recommendation"`
+// shown is answer, with products in other forms.
+type shown struct {
+	RecommendedItems any   `json:"recommended_items"`
+	SimilarItems     any   `json:"similar_items,omitempty"`
+	Recommendation   named `json:"recommendation"`
 }
 
-type unnamed struct {
+type named struct {
 	ID *string `json:"id"` // hides the recommendation's
 	Recommendation
 }

@@ -38,7 +38,7 @@ func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
 		Bought: map[string][]recommend.Bought{}, Said: map[string]recommend.Said{}}
 	for _, code := range codes {
 		if i, ok := v.items[code]; ok {
-			item := recommend.Item{Vector: v.version.Items[i].Vector}
+			item := recommend.Item{Number: int32(i), Likes: v.version.Items[i].Positives, Vector: v.version.Items[i].Vector}
 			if v.version.Near != nil {
 				item.Near = v.version.Near.Items[i]
 			}

@@ -109,7 +109,7 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes []string,
 	for _, it := range s.newItems(v) {
 		fresh[it.Code] = true
 		if slices.Contains(codes, it.Code) {
-			found.Items[it.Code] = recommend.Item{Vector: it.Vector}
+			found.Items[it.Code] = recommend.Item{Number: recommend.NoItem, Vector: it.Vector}
 		}
 	}
 	s.lookUpState(v, fresh, customers, &found)

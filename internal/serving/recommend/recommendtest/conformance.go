@@ -26,6 +26,7 @@ type Conformer interface {
 		until activity.Order) (recommend.Lookup, error)
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
+	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
 	WriteState(ctx context.Context, state recommend.State) error
 }
@@ -46,6 +47,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("traffic", func(t *testing.T) { testTraffic(t, open) })
 	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, Setup{Live: gridVersion(3)})) })
+	t.Run("facts", func(t *testing.T) { testFacts(t, open) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("purchases", func(t *testing.T) { testPurchases(t, open) })
@@ -237,7 +239,8 @@ func testLookup(t *testing.T, s Conformer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Items) != 1 || !slices.Equal(found.Items[v.Items[4].Code].Vector, v.Items[4].Vector) {
+	if it := found.Items[v.Items[4].Code]; len(found.Items) != 1 || !slices.Equal(it.Vector, v.Items[4].Vector) ||
+		it.Number != 4 || it.Likes != v.Items[4].Positives {
 		t.Errorf("products: %v", found.Items)
 	}
 	if len(found.Customers) != 2 || found.Customers["3"].Origin != modelversion.OriginTrained ||

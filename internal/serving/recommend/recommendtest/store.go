@@ -131,6 +131,14 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	return s.inner.Retrieve(ctx, m, searches, neighbours)
 }
 
+// Facts finds what is known of products.
+func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error) {
+	if err := s.enter(ctx, m); err != nil {
+		return nil, err
+	}
+	return s.inner.Facts(ctx, m, codes)
+}
+
 // WriteState adds what events say.
 func (s *Store) WriteState(ctx context.Context, state recommend.State) error {
 	if err := s.enter(ctx, nil); err != nil {
@@ -145,4 +153,12 @@ func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) e
 		return err
 	}
 	return s.inner.CanaryFailed(ctx, version, fault)
+}
+
+// Bare has nothing to say of products: it is for stores of tests that ask for nothing of it.
+type Bare struct{}
+
+// Facts finds nothing.
+func (Bare) Facts(context.Context, *recommend.Model, []string) (map[string]recommend.Facts, error) {
+	return map[string]recommend.Facts{}, nil
 }

@@ -162,7 +162,8 @@ func (x *Index) Lookup(codes []string) map[string]recommend.Item {
 	found := make(map[string]recommend.Item, len(codes))
 	for _, code := range codes {
 		if i, ok := x.numbers[code]; ok {
-			found[code] = recommend.Item{Vector: x.vectors.AppendVector(nil, int(x.places[i])), Near: x.near.of(i)}
+			found[code] = recommend.Item{Number: i, Likes: x.positives[i],
+				Vector: x.vectors.AppendVector(nil, int(x.places[i])), Near: x.near.of(i)}
 		}
 	}
 	return found

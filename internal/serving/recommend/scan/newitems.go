@@ -98,7 +98,7 @@ func (n *NewItems) vector(code string) []float32 {
 func (n *NewItems) Lookup(codes []string, found map[string]recommend.Item) {
 	for _, code := range codes {
 		if vector := n.vector(code); vector != nil {
-			found[code] = recommend.Item{Vector: vector}
+			found[code] = recommend.Item{Number: recommend.NoItem, Vector: vector}
 		}
 	}
 }
