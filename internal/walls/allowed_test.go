@@ -173,7 +173,8 @@ var libraries = []library{
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},
 	{"github.com/google/go-cmp", []string{"internal/platform/golden"}, "differences in tests", false},
 	{"cel.dev/cel-go", []string{"internal/serving/rule"}, "the parser of rules (docs/decisions/0070)", false},
-	{"pgregory.net/rapid", []string{"internal/serving/recommend/recommendtest"}, "random cases in tests", false},
+	{"pgregory.net/rapid", []string{"internal/serving/recommend/recommendtest", "internal/serving/rule/ruletest"},
+		"random cases in tests", false},
 	{"golang.org/x/sync", []string{
 		"internal/job", "internal/lab", "internal/serving", "lambdas", "localstack", "integration/conformance", "benchmarks",
 	}, "goroutines that end together", false},

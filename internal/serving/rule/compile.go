@@ -51,18 +51,21 @@ func Compile(text string) (*Expr, error) {
 	return &Expr{root, root.String()}, nil
 }
 
-// unreadable is what the parser said.
+// unreadable is what the parser said, without what it repeats of the text.
 func unreadable(source common.Source, e *common.Error) error {
 	column := 1
 	if at, ok := source.LocationOffset(e.Location); ok && e.Location.Line() > 0 {
 		column = max(0, int(at)) + 1
 	}
-	said, _, _ := strings.Cut(strings.TrimPrefix(e.Message, "Syntax error: "), " expecting")
+	said := strings.TrimPrefix(e.Message, "Syntax error: ")
 	switch {
 	case strings.Contains(said, "recursion limit"):
 		said = fmt.Sprintf("more than %d brackets are nested", maxDepth)
 	case strings.Contains(said, "<EOF>"):
 		said = "the expression ends too soon"
+	}
+	if quote := strings.IndexAny(said, ":'`\""); quote >= 0 {
+		said = strings.TrimSpace(said[:quote])
 	}
 	return &SyntaxError{column, said + `; an expression looks like product.price < 20.0 && "trains" in product.categories`}
 }
@@ -158,19 +161,7 @@ func (c *compiler) call(e ast.Expr) (node, error) {
 		}
 		return c.comparison(e, by, left, right)
 	}
-	return nil, c.fault(e, "%s is not in the subset of CEL that a rule may use: comparisons, in, startsWith, &&, || and !",
-		called(call.FunctionName()))
-}
-
-// called is a function as it is written.
-func called(name string) string {
-	if sign, ok := operators.FindReverse(name); ok && sign != "" {
-		return sign
-	}
-	if name == operators.Conditional {
-		return "?:"
-	}
-	return strings.Trim(name, "_@")
+	return nil, c.fault(e, "this is not in the subset of CEL that rules have: comparisons, in, startsWith, &&, || and !")
 }
 
 func (c *compiler) both(any bool, args []ast.Expr) (node, error) {
@@ -332,9 +323,9 @@ func (c *compiler) field(e ast.Expr, name, of string) (*leaf, error) {
 	}
 	switch {
 	case of != "product":
-		return nil, c.fault(e, "%q is not known; a rule speaks of product alone", of)
+		return nil, c.fault(e, "this is not known; a rule speaks of product alone")
 	case fields[field(name)] == 0:
-		return nil, c.fault(e, "product.%s is not known; there are %s", name, strings.Join(known, ", "))
+		return nil, c.fault(e, "a product has no such fact; it has %s", strings.Join(known, ", "))
 	case field(name) == fieldAttributes:
 		return nil, c.fault(e, "product.attributes has no value of its own; write product.attributes.NAME")
 	}

@@ -279,24 +279,19 @@ func (l *leaf) String() string {
 	for i, v := range l.values {
 		literals[i] = v.String()
 	}
-	said, plain := "", false
+	not, end := "", ""
+	if l.not {
+		not, end = "!(", ")"
+	}
 	switch {
 	case l.field == fieldAvailable:
-		said, plain = fact, true
+		return strings.TrimSuffix(not, "(") + fact
 	case l.by == contains:
-		said = literals[0] + " in " + fact
+		return not + literals[0] + " in " + fact + end
 	case l.by == among:
-		said = fact + " in [" + strings.Join(literals, ", ") + "]"
+		return not + fact + " in [" + strings.Join(literals, ", ") + "]" + end
 	case l.by == prefix:
-		said, plain = fact+".startsWith("+literals[0]+")", true
-	default:
-		said = fact + " " + string(l.by) + " " + literals[0]
+		return strings.TrimSuffix(not, "(") + fact + ".startsWith(" + literals[0] + ")"
 	}
-	switch {
-	case !l.not:
-		return said
-	case plain:
-		return "!" + said
-	}
-	return "!(" + said + ")"
+	return not + fact + " " + string(l.by) + " " + literals[0] + end
 }

@@ -69,7 +69,7 @@ func (e *Expr) String() string { return e.text }
 // Match says whether the expression holds for a product.
 func (e *Expr) Match(p *Product) bool { return e.root.match(p) }
 
-// A SyntaxError says what is wrong with the text of an expression, and where.
+// A SyntaxError says what is wrong with the text of an expression, and where. It repeats no part of the text.
 type SyntaxError struct {
 	Column  int // of the text, in characters, from 1
 	Problem string

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +76,27 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// TestExamplesOfTheDocument: every whole expression in the section of docs/formats.md compiles.
+func TestExamplesOfTheDocument(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(data), "\n## Rules\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	fact, compiled := regexp.MustCompile(`^product\.[a-z_]+(\.NAME|\["NAME"\])?$`), 0
+	for _, found := range regexp.MustCompile("`+([^`]+)`+").FindAllStringSubmatch(section, -1) {
+		if strings.Contains(found[1], "product.") && !fact.MatchString(found[1]) {
+			must(t, found[1])
+			compiled++
+		}
+	}
+	if compiled < 8 {
+		t.Errorf("found %d expressions only", compiled)
+	}
+}
+
 // TestOneSpelling: equal meanings have one text.
 func TestOneSpelling(t *testing.T) {
 	t.Parallel()
@@ -108,9 +131,9 @@ func TestSyntaxErrors(t *testing.T) {
 		`product.price <> 5`:                     `column 16: unexpected token`,
 		`product.price < 5 €`:                    `column 19: unexpected character`,
 		"product.available\n && §":               `column 23: unexpected character`,
-		`product.prize < 5`:                      `column 1: product.prize is not known; there are attributes, available, brand,`,
+		`product.prize < 5`:                      `column 1: a product has no such fact; it has attributes, available, brand,`,
 		`price < 5`:                              `column 1: a comparison is between a fact of the product, such as product.price, and`,
-		`item.price < 5`:                         `column 1: "item" is not known; a rule speaks of product alone`,
+		`item.price < 5`:                         `column 1: this is not known; a rule speaks of product alone`,
 		`product.price < "5"`:                    `column 17: product.price is a number, and this is a text`,
 		`product.brand == 5`:                     `column 18: product.brand is a text, and this is a number`,
 		`product.price`:                          `column 1: product.price is a number, and no condition by itself`,
@@ -118,11 +141,11 @@ func TestSyntaxErrors(t *testing.T) {
 		`product.price * 2 < 5`:                  `column 15: a comparison is between a fact of the product`,
 		`product.price < 2 + 3`:                  `column 19: this is no literal`,
 		`-product.stock < 3`:                     `column 1: a comparison is between`,
-		`product.name.matches("a")`:              `column 1: matches is not in the subset of CEL`,
-		`product.name.contains("a")`:             `column 1: contains is not in the subset`,
-		`product.categories.exists(c, c == "a")`: `column 1: exists is not in the subset`,
-		`has(product.price)`:                     `column 4: has is not in the subset`,
-		`product.available ? true : false`:       `column 19: ?: is not in the subset`,
+		`product.name.matches("a")`:              `column 1: this is not in the subset of CEL`,
+		`product.name.contains("a")`:             `column 1: this is not in the subset`,
+		`product.categories.exists(c, c == "a")`: `column 1: this is not in the subset`,
+		`has(product.price)`:                     `column 4: this is not in the subset`,
+		`product.available ? true : false`:       `column 19: this is not in the subset`,
 		`size(product.categories) > 1`:           `column 5: a comparison is between a fact`,
 		`product.categories == ["a"]`:            `column 23: this is no literal`,
 		`product.categories == "a"`:              `column 20: product.categories is a list of texts; write "…" in product.categories`,

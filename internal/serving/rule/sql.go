@@ -84,10 +84,11 @@ func (l *leaf) textsOf(k kind) (all []string) {
 // textSQL compares a text byte by byte.
 func (l *leaf) textSQL(column string, args *[]any) string {
 	column += ` COLLATE "C"`
-	switch texts := l.textsOf(text); {
-	case l.by == among:
+	texts := l.textsOf(text)
+	switch l.by {
+	case among:
 		return column + " = ANY (" + parameter(args, texts) + "::text[])"
-	case l.by == prefix:
+	case prefix:
 		return "starts_with(" + column + ", " + parameter(args, texts[0]) + "::text)"
 	default:
 		return column + " " + l.by.sql() + " " + parameter(args, texts[0]) + "::text"
