@@ -145,14 +145,15 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	}
 	at := func(minute int) int64 { return w.start.Add(time.Duration(minute) * time.Minute).UnixMilli() }
 	interactions := []interaction.Interaction{
-		{CustomerID: "7", ProductCode: "A", Action: interaction.View, OccurredAt: at(2*day + 1)},
-		{CustomerID: "7", ProductCode: "B", Action: interaction.Purchase, OccurredAt: at(3)},
-		{CustomerID: "7", ProductCode: "C", Action: interaction.View, OccurredAt: at(3)},
-		{CustomerID: "7", ProductCode: "D", Action: interaction.View, OccurredAt: at(9*day + 2)},
-		{CustomerID: "7", ProductCode: "E", Action: interaction.View, OccurredAt: at(9*day + 2)},
-		{CustomerID: "7", ProductCode: "X", Action: interaction.View, OccurredAt: at(1)},
-		{CustomerID: "8", ProductCode: "A", Action: interaction.View, OccurredAt: at(10)},
-		{CustomerID: "9", ProductCode: "G", Action: interaction.Cart, OccurredAt: at(22)},
+		{CustomerID: "7", SessionID: "s2", ProductCode: "A", Action: interaction.View, OccurredAt: at(2*day + 1)},
+		{CustomerID: "7", SessionID: "s1", ProductCode: "B", Action: interaction.Purchase, OccurredAt: at(3)},
+		{CustomerID: "7", SessionID: "s1", ProductCode: "C", Action: interaction.View, OccurredAt: at(3)},
+		{CustomerID: "7", SessionID: "s3", ProductCode: "D", Action: interaction.View, OccurredAt: at(9*day + 2)},
+		{CustomerID: "7", SessionID: "s3", ProductCode: "E", Action: interaction.View, OccurredAt: at(9*day + 2)},
+		{CustomerID: "7", SessionID: "s1", ProductCode: "X", Action: interaction.View, OccurredAt: at(1)},
+		{CustomerID: "8", SessionID: "s4", ProductCode: "A", Action: interaction.View, OccurredAt: at(10)},
+		{CustomerID: "9", SessionID: "s5", ProductCode: "G", Action: interaction.Cart, OccurredAt: at(22)},
+		{SessionID: "s6", ProductCode: "F", Action: interaction.View, OccurredAt: at(31)},
 	}
 	if diff := cmp.Diff(interactions, got); diff != "" {
 		t.Errorf("interactions (-want +got):\n%s", diff)

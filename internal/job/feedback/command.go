@@ -60,7 +60,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 // table is the result for people: a line for each version and source, the places side by side.
 func (r *Result) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d interactions of known customers from %d delivered objects are ", r.Interactions, r.Objects)
+	fmt.Fprintf(&b, "%d interactions from %d delivered objects are ", r.Interactions, r.Objects)
 	if r.NoOp {
 		b.WriteString("as they were")
 	} else {

@@ -87,12 +87,11 @@ LEFT JOIN (
        ON hits.recommendation_id = shown.recommendation_id AND hits.product_code = shown.product_code
 GROUP BY shown.model_version, shown.source, shown.place;
 
--- What `train` reads in addition to the ratings: the strongest thing that a known customer did with a product in a session (view, cart or
--- purchase), and its time in milliseconds since 1970 UTC.
+-- What `train` reads in addition to the ratings: the strongest thing that a visitor did with a product in a session (view, cart or purchase),
+-- and its time in milliseconds since 1970 UTC. Of a visitor who is no customer, customer_number is NULL, and session_id says who it was.
 CREATE OR REPLACE VIEW feedback_interaction AS
 SELECT customer_number, product_code,
        CASE WHEN bought_at IS NOT NULL THEN 'purchase' WHEN carted_at IS NOT NULL THEN 'cart' ELSE 'view' END AS action,
        date_diff('millisecond', CAST('1970-01-01 00:00:00' AS timestamp), coalesce(bought_at, carted_at, viewed_at)) AS occurred_at,
        session_id, recommendation_id, model_version, source, place
-FROM feedback_credited
-WHERE customer_number IS NOT NULL;
+FROM feedback_credited;

@@ -66,6 +66,7 @@ type RunCommand struct {
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
 	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the previous version, and make 4 passes. Without a previous model of the same dimension, the flag has no effect. Fits that only measure never use it."`
 	Lukewarm  string `default:"auto" enum:"auto,none" env:"TRAIN_LUKEWARM" help:"Fewer stars than a like. With auto, they count as weak likes if that certainly improves the ranking on the validation data: people rate what they chose. With none, they count for nothing."`
+	Sessions  string `default:"auto" enum:"auto,none" env:"TRAIN_SESSIONS" help:"Sessions of visitors who are no known customers, as feedback found them. With auto, their products teach like a customer's if that certainly improves the ranking on the validation data. They are not tried if memory does not suffice. With none, they count for nothing."`
 	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, scores also add the weights of each product's nearest neighbours, if that certainly improves the ranking on the validation data. With vectors, scores are inner products alone."`
 }
 
@@ -82,7 +83,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	cfg.Dim, cfg.Epochs, cfg.Seed, cfg.Parts, cfg.WarmStart = c.Dim, c.Epochs, c.Seed, c.Parts, c.WarmStart
-	cfg.Lukewarm = c.Lukewarm
+	cfg.Lukewarm, cfg.Sessions = c.Lukewarm, c.Sessions
 	job, err := c.job(ctx, cfg)
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func (c *Flags) config() (Config, error) {
 	}
 	cfg := DefaultConfig()
 	// Others' vectors are all that a version of them has. RunCommand says what it may add.
-	cfg.Parts, cfg.Lukewarm = "", ""
+	cfg.Parts, cfg.Lukewarm, cfg.Sessions = "", "", ""
 	cfg.Repeats, cfg.TuneRepeats, cfg.TuneBudget, cfg.ViewWeight, cfg.CartWeight = repeats, auto, c.TuneBudget,
 		c.ViewWeight, c.CartWeight
 	cfg.Signal = Signal{MinStars: c.MinStars, FeedbackView: c.FeedbackView, FeedbackCart: c.FeedbackCart,
@@ -280,8 +281,11 @@ func (r *Result) configuration(b *strings.Builder) {
 	if r.Config.WarmStart != "" {
 		fmt.Fprintf(b, "The fit began with the vectors of version %s.\n", r.Config.WarmStart)
 	}
+	if r.Config.Sessions > 0 && r.Config.Config.Sessions == SessionsAuto {
+		b.WriteString(sessionsSentence(r.Config.UsedSessions, r.Config.Sessions))
+	}
 	if r.Config.Lukewarm != nil {
-		b.WriteString(r.Config.Lukewarm.sentence())
+		b.WriteString(lukewarmSentence(r.Config.Lukewarm))
 	}
 	if r.Config.Near != nil {
 		b.WriteString(r.Config.Near.sentence())

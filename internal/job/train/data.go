@@ -1,6 +1,8 @@
 package train
 
 import (
+	"slices"
+
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/model/evaluation"
@@ -16,6 +18,9 @@ type Data struct {
 	// no stars and somebody bought it.
 	Ratings  []evaluation.Rating
 	Feedback []Feedback
+	// Sessions are the products that visitors who are no customers looked at, of each session that has
+	// more than one, ascending.
+	Sessions [][]int32
 	// Counted says that the set is one of interactions: Feedback has the purchases after a pair's
 	// first.
 	Counted bool
@@ -112,7 +117,8 @@ func NewData(customers []shop.Customer, products []shop.Product, ratings []evalu
 	return data
 }
 
-// addFeedback adds what the training set's customers did with its products. Others came later, or have gone.
+// addFeedback adds what the training set's customers, and sessions without a customer, did with its
+// products. Others came later, or have gone.
 func (d *Data) addFeedback(interactions []interaction.Interaction) {
 	customers, products := make(map[string]int32, len(d.Customers)), make(map[string]int32, len(d.Products))
 	for i, c := range d.Customers {
@@ -123,11 +129,22 @@ func (d *Data) addFeedback(interactions []interaction.Interaction) {
 	for i, p := range d.Products {
 		products[p.ID] = int32(i)
 	}
+	sessions := map[string][]int32{}
 	for _, in := range interactions {
+		if product, known := products[in.ProductCode]; known && in.CustomerID == "" && in.SessionID != "" {
+			sessions[in.SessionID] = append(sessions[in.SessionID], product)
+			continue
+		}
 		customer, known := customers[in.CustomerID]
 		product, knownToo := products[in.ProductCode]
 		if known && knownToo {
 			d.Feedback = append(d.Feedback, Feedback{customer, product, in.Action, in.OccurredAt / 1000})
+		}
+	}
+	for _, looked := range sessions {
+		slices.Sort(looked)
+		if looked = slices.Compact(looked); len(looked) > 1 {
+			d.Sessions = append(d.Sessions, looked)
 		}
 	}
 }

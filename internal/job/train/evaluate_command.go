@@ -92,8 +92,8 @@ func (r *EvaluationResult) table() string {
 		if g := row.OverKindred; g != nil {
 			fmt.Fprintf(&b, "%s minus kindred, paired 95 %% intervals: Recall@20 %+.4f to %+.4f, NDCG@20 %+.4f to %+.4f; ",
 				row.Model, g.Recall20.Low, g.Recall20.High, g.NDCG20.Low, g.NDCG20.High)
-			if lukewarm, ok := row.Options["lukewarm"].(*UsedLukewarm); ok {
-				b.WriteString(lukewarm.sentence())
+			if lukewarm, ok := row.Options["lukewarm"].(*UsedWeight); ok {
+				b.WriteString(lukewarmSentence(lukewarm))
 			}
 			if near, ok := row.Options["near"].(*UsedNear); ok {
 				b.WriteString(near.sentence())

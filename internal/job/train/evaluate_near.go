@@ -14,7 +14,7 @@ const RowNear = "kindred-near"
 
 // near is the contender. It begins with kindred's vectors as tuned. file is the training file.
 func (e *Evaluation) near(result *EvaluationResult, file *evaluation.Pairs) contender {
-	config := func(lukewarm *UsedLukewarm) ials.Config {
+	config := func(lukewarm *UsedWeight) ials.Config {
 		used := result.Config.Used
 		if lukewarm != nil {
 			used.Lambda = lukewarm.Lambda
@@ -38,7 +38,7 @@ func (e *Evaluation) near(result *EvaluationResult, file *evaluation.Pairs) cont
 		}
 		return option{"lukewarm": lukewarm, "near": near}, err
 	}, fit: func(ctx context.Context, train *evaluation.Pairs, o option) (evaluation.Block, error) {
-		lukewarm, _ := o["lukewarm"].(*UsedLukewarm)
+		lukewarm, _ := o["lukewarm"].(*UsedWeight)
 		m := e.matrix(train, lukewarm)
 		model, err := ials.Fit(ctx, m, config(lukewarm), nil)
 		if err != nil {
@@ -55,15 +55,16 @@ const lukewarmFolds = 4
 
 // tuneLukewarm chooses the confidence of Lukewarm; nil: none.
 func (e *Evaluation) tuneLukewarm(ctx context.Context, file, train *evaluation.Pairs, task *evaluation.Task,
-	solver ials.Config) (*UsedLukewarm, error) {
+	solver ials.Config) (*UsedWeight, error) {
 	if e.Lukewarm == nil {
 		return nil, nil
 	}
 	part := func(likes *evaluation.Pairs, task *evaluation.Task) fold {
-		return fold{task, func(weight float64) *ials.Matrix { return e.matrix(likes, &UsedLukewarm{Weight: weight}) }}
+		return fold{task, func(weight float64) *ials.Matrix { return e.matrix(likes, &UsedWeight{Weight: weight}) }}
 	}
-	search := lukewarmSearch{folds: []fold{part(train, task)}, solver: solver, budget: lukewarmFolds * (e.spent +
-		fitsCost(train.Matrix(), solver.Dim, solver.Epochs))}
+	search := weightSearch{folds: []fold{part(train, task)}, weights: lukewarmWeights,
+		lambdas: lukewarmLambdas, solver: solver, budget: lukewarmFolds * (e.spent +
+			fitsCost(train.Matrix(), solver.Dim, solver.Epochs))}
 	for seed := range lukewarmFolds - 1 {
 		if e.Valid == nil {
 			rest, held := file.Cut(cutSeed + 1 + uint64(seed))
@@ -74,7 +75,7 @@ func (e *Evaluation) tuneLukewarm(ctx context.Context, file, train *evaluation.P
 }
 
 // matrix weighs likes 1, and what is rated and not liked as was chosen.
-func (e *Evaluation) matrix(likes *evaluation.Pairs, chosen *UsedLukewarm) *ials.Matrix {
+func (e *Evaluation) matrix(likes *evaluation.Pairs, chosen *UsedWeight) *ials.Matrix {
 	if e.Lukewarm == nil || chosen == nil || chosen.Weight == 0 {
 		return likes.Matrix()
 	}

@@ -157,7 +157,7 @@ func TestEvaluateLearnsFromWeakLikes(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := result.Rows[len(result.Rows)-1]
-	used, _ := row.Options["lukewarm"].(*UsedLukewarm)
+	used, _ := row.Options["lukewarm"].(*UsedWeight)
 	if used == nil || row.NDCG20 <= result.Rows[0].NDCG20 {
 		t.Fatalf("weak likes %+v, rows %+v", used, result.Rows)
 	}

@@ -32,6 +32,15 @@ func (d *Data) ordered() *Data {
 		f.Customer, f.Product = customers[f.Customer], products[f.Product]
 		o.Feedback[i] = f
 	}
+	for _, session := range d.Sessions {
+		looked := make([]int32, len(session))
+		for i, p := range session {
+			looked[i] = products[p]
+		}
+		slices.Sort(looked)
+		o.Sessions = append(o.Sessions, looked)
+	}
+	slices.SortFunc(o.Sessions, slices.Compare)
 	slices.SortFunc(o.Ratings, func(a, b evaluation.Rating) int { // the newest of a pair first
 		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Product, b.Product),
 			cmp.Compare(b.RatedAt, a.RatedAt), cmp.Compare(b.Stars, a.Stars))

@@ -50,6 +50,9 @@ type Signal struct {
 	// what they chose, and this says something about their taste even if it disappointed them. It is 0
 	// until tuning chooses one.
 	WeakLike float64 `json:"-"`
+	// Session is the confidence of what a session without a customer looked at. It is 0 until tuning
+	// chooses one.
+	Session float64 `json:"-"`
 }
 
 const (
@@ -106,6 +109,8 @@ func (s Signal) action(a interaction.Action) float32 {
 		return float32(s.FeedbackCart)
 	case interaction.Purchase:
 		return float32(s.FeedbackPurchase)
+	case inSessionOfNobody:
+		return float32(s.Session)
 	}
 	return 0
 }

@@ -70,6 +70,8 @@ type Config struct {
 	// Lukewarm is LukewarmAuto or LukewarmNone. Empty means none as well: it is how versions were named
 	// before stars below a like could count, and how they still are where validation does not ask for it.
 	Lukewarm string `json:"lukewarm,omitempty"`
+	// Sessions is SessionsAuto or SessionsNone. Empty means none as well.
+	Sessions string `json:"sessions,omitempty"`
 	// TuneRepeats lets the validation part choose one rule for the shop, instead of Repeats.
 	TuneRepeats bool `json:"tune_repeats,omitempty"`
 }
@@ -77,7 +79,7 @@ type Config struct {
 // DefaultConfig is what the train job uses when nothing is said.
 func DefaultConfig() Config {
 	return Config{Signal: Signal{MinStars: defaultMinStars, FeedbackCart: 0.5, FeedbackPurchase: 1}, TuneBudget: 60,
-		Epochs: 16, Seed: 1, Parts: PartsAuto, Lukewarm: LukewarmAuto}
+		Epochs: 16, Seed: 1, Parts: PartsAuto, Lukewarm: LukewarmAuto, Sessions: SessionsAuto}
 }
 
 // outcomes are the configurations that a version may be named by. Training alone tells which it will be;
@@ -130,6 +132,8 @@ func (c Config) Validate() error {
 	check(c.Repeat == nil || *c.Repeat >= 0, "the weight of a repeated purchase is below 0")
 	check(c.Parts == "" || c.Parts == PartsAuto || c.Parts == PartsVectors, "the parts are %q, want %s or %s", c.Parts,
 		PartsAuto, PartsVectors)
+	check(c.Sessions == "" || c.Sessions == SessionsAuto || c.Sessions == SessionsNone,
+		"sessions without a customer are to count as %q, want %s or %s", c.Sessions, SessionsAuto, SessionsNone)
 	check(c.Lukewarm == "" || c.Lukewarm == LukewarmAuto || c.Lukewarm == LukewarmNone,
 		"stars below a like are to count as %q, want %s or %s", c.Lukewarm, LukewarmAuto, LukewarmNone)
 	check(c.HalfLife >= 0, "the half-life is %g days, want 0 or more", c.HalfLife)
@@ -150,6 +154,10 @@ type Notes struct {
 	// counts as rated.
 	Interactions int `json:"interactions"`
 	Feedback     int `json:"feedback,omitempty"` // what customers did in sessions
+	// Sessions is how many sessions without a customer there are, and UsedSessions what tuning made of
+	// them; nil: nothing.
+	Sessions     int         `json:"sessions,omitempty"`
+	UsedSessions *UsedWeight `json:"used_sessions,omitempty"`
 	// Signal is what tuning made of the weights of interactions; nil for a set of ratings.
 	Signal *UsedSignal `json:"signal,omitempty"`
 	// Repeats are the rules that the version has; nil: what was bought before is hidden.
@@ -157,7 +165,7 @@ type Notes struct {
 	// RepeatsTried are the rules that `auto` tried.
 	RepeatsTried []TriedRepeat `json:"repeats_tried,omitempty"`
 	// Lukewarm is what tuning made of stars below a like; nil: nothing.
-	Lukewarm *UsedLukewarm `json:"lukewarm,omitempty"`
+	Lukewarm *UsedWeight `json:"lukewarm,omitempty"`
 	// Near are the neighbours that tuning chose; nil: none.
 	Near *UsedNear `json:"near,omitempty"`
 	// WarmStart is the version whose vectors the fit began with; empty: none.
@@ -233,24 +241,17 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 		}
 		t.Config.Dim = t.given.dim
 	}
-	customers, products := len(data.Customers), len(data.Products)
-	most := t.Config.Signal // with all that may count
-	if t.Config.Lukewarm == LukewarmAuto {
-		most.WeakLike = 1
-	}
-	estimate := t.Config.estimate(matrix(customers, products, most.cells(data.Ratings, data.Feedback)),
-		len(data.Ratings), t.threads())
-	if err := estimate.fit(t.Memory, customers, products, len(data.Ratings), t.Config.largestDim(),
-		t.threads()); err != nil {
+	if data, err = t.fitting(data); err != nil {
 		return nil, err
-	}
-	if t.Estimated != nil {
-		t.Estimated(estimate)
 	}
 	test := t.split(data, data.Ratings)
 	chosen, err := t.tune(ctx, data, test)
 	if err != nil {
 		return nil, err
+	}
+	sessions := len(data.Sessions)
+	if chosen.sessions != nil {
+		data = data.withSessions()
 	}
 	report, err := t.judge(ctx, data, test, chosen)
 	if err != nil {
@@ -265,11 +266,41 @@ func (t *Trainer) Train(ctx context.Context, data *Data) (*modelversion.Version,
 	v := assemble(data, final, chosen)
 	v.Report, v.TrainedAt = report, time.Now().UTC()
 	notes := t.notes(data, chosen)
-	notes.WarmStart, notes.Used.Epochs = parent, solver.Epochs
+	notes.WarmStart, notes.Used.Epochs, notes.Sessions = parent, solver.Epochs, sessions
 	if v.Training, err = json.Marshal(notes); err != nil {
 		return nil, fmt.Errorf("encode what was tried: %w", err)
 	}
 	return v, nil
+}
+
+// fitting checks that training fits into memory. Sessions without a customer for which there is no room are
+// left out. Errors: ErrMemory.
+func (t *Trainer) fitting(data *Data) (*Data, error) {
+	most := t.Config.Signal // with all that may count
+	if t.Config.Lukewarm == LukewarmAuto {
+		most.WeakLike = 1
+	}
+	estimate := func(d *Data) Estimate {
+		return t.Config.estimate(matrix(len(d.Customers), len(d.Products), most.cells(d.Ratings, d.Feedback)),
+			len(d.Ratings), t.threads())
+	}
+	e := estimate(data)
+	if err := e.fit(t.Memory, len(data.Customers), len(data.Products), len(data.Ratings), t.Config.largestDim(),
+		t.threads()); err != nil {
+		return nil, err
+	}
+	if most.Session = 1; t.Config.Sessions == SessionsAuto && len(data.Sessions) > 0 {
+		if larger := estimate(data.withSessions()); t.Memory <= 0 || larger.Bytes <= t.Memory {
+			e = larger
+		} else {
+			without := *data
+			without.Sessions, data = nil, &without
+		}
+	}
+	if t.Estimated != nil {
+		t.Estimated(e)
+	}
+	return data, nil
 }
 
 // prepare brings the data into canonical order. ials.ErrNoInteractions where nobody likes anything.
@@ -307,8 +338,9 @@ type choice struct {
 	repeats *modelversion.Repeats
 	rules   []TriedRepeat // for repeats
 	near    *UsedNear     // nil: the version has vectors alone
-	// lukewarm is nil if stars below a like count for nothing.
-	lukewarm *UsedLukewarm
+	// lukewarm is nil if stars below a like count for nothing, and sessions if sessions without a customer
+	// do.
+	lukewarm, sessions *UsedWeight
 }
 
 // tune searches on a validation part that is cut from the training part as the test part is from
@@ -344,21 +376,13 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 			return choice{}, fmt.Errorf("tune the weights of interactions: %w", err)
 		}
 	}
-	var lukewarm *UsedLukewarm
-	if t.Config.Lukewarm == LukewarmAuto && signal.hasLukewarm(validation.Train) {
-		with := signal
-		part := fold{search.task, func(weight float64) *ials.Matrix {
-			with.WeakLike = weight
-			return cells(with)
-		}}
-		budget := search.spent + fitsCost(search.matrix, base.Dim, base.Epochs)/2
-		if lukewarm, err = (lukewarmSearch{[]fold{part}, base, budget}).search(ctx); err != nil {
-			return choice{}, fmt.Errorf("tune weak likes: %w", err)
-		}
-		if lukewarm != nil {
-			signal.WeakLike, base.Lambda = lukewarm.Weight, lukewarm.Lambda
-		}
+	less := &lesser{trainer: t, data: data, cut: validation, test: test, task: search.task, signal: signal, solver: base,
+		budget: search.spent + fitsCost(search.matrix, base.Dim, base.Epochs)/2}
+	if err := less.choose(ctx); err != nil {
+		return choice{}, err
 	}
+	data, signal, base = less.data, less.signal, less.solver
+	known = data.feedbackBefore(validation.Held, test.Held)
 	var near *UsedNear
 	if t.Config.Parts == PartsAuto {
 		m := cells(signal)
@@ -370,7 +394,7 @@ func (t *Trainer) tune(ctx context.Context, data *Data, test evaluation.Cut) (ch
 		}
 	}
 	return t.finishTuning(ctx, data, choice{signal: signal, solver: base, tried: search.tried, near: near,
-		lukewarm: lukewarm}, validation, test)
+		lukewarm: less.lukewarm, sessions: less.sessions}, validation, test)
 }
 
 // finishTuning chooses what is left: the weights of sessions, and the rule for repeats.
@@ -437,7 +461,7 @@ func (t *Trainer) notes(data *Data, chosen choice) Notes {
 	}
 	config := t.Config.named(chosen.near != nil, chosen.lukewarm != nil)
 	return Notes{Import: imported, Embeddings: t.embeddings, Signal: weights, Repeats: chosen.repeats,
-		RepeatsTried: chosen.rules, Near: chosen.near, Lukewarm: chosen.lukewarm,
+		RepeatsTried: chosen.rules, Near: chosen.near, Lukewarm: chosen.lukewarm, UsedSessions: chosen.sessions,
 		Config: config, Tried: chosen.tried, Interactions: len(data.Ratings), Feedback: len(data.Feedback),
 		Kernel: ials.Kernel(), Used: Used{Dim: used.Dim, Alpha0: used.Alpha0, Lambda: used.Lambda, Nu: used.Nu,
 			Epochs: used.Epochs, ViewWeight: chosen.weights.view, CartWeight: chosen.weights.cart,

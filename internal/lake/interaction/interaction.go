@@ -1,5 +1,5 @@
-// Package interaction is the lake's data set of interactions: what known customers did with products
-// in their sessions. It owns the rows, the actions and the layout of the file. Feedback writes the
+// Package interaction is the lake's data set of interactions: what visitors did with products in their
+// sessions. It owns the rows, the actions and the layout of the file. Feedback writes the
 // data set and train reads it; what an interaction is worth is train's to say.
 package interaction
 
@@ -27,9 +27,10 @@ const (
 	Purchase Action = "purchase"
 )
 
-// Interaction is what a known customer did with a product in one session, recommended or not.
+// Interaction is what a visitor did with a product in one session, recommended or not.
 type Interaction struct {
-	CustomerID  string `parquet:"customer_number"`
+	CustomerID  string `parquet:"customer_number,optional"` // empty: the session's visitor is no known customer
+	SessionID   string `parquet:"session_id,optional"`      // empty in files of before
 	ProductCode string `parquet:"product_code"`
 	Action      Action `parquet:"action"`
 	OccurredAt  int64  `parquet:"occurred_at"` // milliseconds since 1970 UTC
@@ -44,7 +45,8 @@ type numbered struct {
 }
 
 func (n numbered) interaction() Interaction {
-	return Interaction{strconv.Itoa(int(n.Number)), n.ProductCode, n.Action, n.OccurredAt}
+	return Interaction{CustomerID: strconv.Itoa(int(n.Number)), ProductCode: n.ProductCode, Action: n.Action,
+		OccurredAt: n.OccurredAt}
 }
 
 // Names in the manifest of a set of interactions.
