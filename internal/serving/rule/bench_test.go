@@ -3,6 +3,7 @@ package rule_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -11,8 +12,13 @@ import (
 
 // shop is the facts of so many products: 200 brands, 3 of 300 categories each, two attributes.
 func shop(n int) *rule.Columns {
-	rng := rand.New(rand.NewPCG(1, 2))
 	c := rule.NewColumns(n)
+	fill(c, n, 1)
+	return c
+}
+
+func fill(c *rule.Columns, n int, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 2))
 	for i := range n {
 		text := func(format string, of int) *string { s := fmt.Sprintf(format, rng.IntN(of)); return &s }
 		price, stock := rule.Decimal(rng.IntN(2_000_000)), int64(rng.IntN(100))
@@ -25,7 +31,33 @@ func shop(n int) *rule.Columns {
 		}
 		c.Set(int32(i), p)
 	}
-	return c
+}
+
+// TestMemory: Bytes is about what columns take, and products that change again and again do not make them
+// grow.
+func TestMemory(t *testing.T) { // not parallel: what other tests allocate would be counted
+	const n = 5_000
+	heap := func() int64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return int64(stats.HeapAlloc)
+	}
+	before := heap()
+	c := shop(n)
+	for rounds := range 4 {
+		taken := heap() - before
+		if said := c.Bytes(); taken > said*3/2 || taken < said/2 {
+			t.Errorf("after %d rounds columns say %d bytes and take %d", rounds, said, taken)
+		}
+		for i := range 5 {
+			fill(c, n, uint64(5*rounds+i+2))
+		}
+	}
+	if fresh := shop(n).Bytes(); c.Bytes() > 2*fresh {
+		t.Errorf("columns that changed say %d bytes, fresh ones %d", c.Bytes(), fresh)
+	}
+	runtime.KeepAlive(c)
 }
 
 func BenchmarkMask(b *testing.B) {

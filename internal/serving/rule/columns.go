@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"hash/maphash"
 	"math/bits"
 	"slices"
 )
@@ -29,12 +28,6 @@ type fact struct {
 	key   string
 }
 
-// texts are a column of texts.
-type texts struct {
-	said []string
-	hash []uint32 // 0: not known
-}
-
 // NewColumns makes room for n products of which nothing is known.
 func NewColumns(n int) *Columns {
 	words := (n + word - 1) / word
@@ -44,18 +37,24 @@ func NewColumns(n int) *Columns {
 		c.wholes[f] = slices.Repeat([]int64{unknown}, words*word)
 	}
 	for _, f := range []field{fieldID, fieldName, fieldURL, fieldImage} {
-		c.texts[f] = &texts{make([]string, n), make([]uint32, n)}
+		c.texts[f] = &texts{from: make([]int, n), size: make([]int32, n), hash: make([]uint32, n)}
 	}
 	return c
 }
 
 // productBytes is what a product takes before anything is known of it.
-const productBytes = 3*8 + 4*(16+4) + 24 + 1
+const productBytes = 3*8 + 4*textBytes + 24 + 1
 
 // Bytes is about how much memory the columns take.
-func (c *Columns) Bytes() int64 { return int64(c.n)*productBytes + c.heap }
+func (c *Columns) Bytes() int64 {
+	bytes := int64(c.n)*productBytes + c.heap
+	for _, column := range c.texts {
+		bytes += int64(cap(column.data))
+	}
+	return bytes
+}
 
-// Set says what is known of product i now, instead of what was known before. It keeps the texts of p.
+// Set says what is known of product i now, instead of what was known before.
 func (c *Columns) Set(i int32, p *Product) {
 	c.available.clear(i)
 	if p.Available {
@@ -65,21 +64,10 @@ func (c *Columns) Set(i int32, p *Product) {
 		column[i] = p.whole(f)
 	}
 	for f, column := range c.texts {
-		c.heap -= int64(len(column.said[i]))
-		column.said[i], column.hash[i] = "", 0
-		if s := p.text(f); s != nil {
-			column.said[i], column.hash[i] = *s, hash(*s)
-			c.heap += int64(len(*s))
-		}
+		column.put(i, p.text(f))
 	}
 	c.setTerms(i, c.termsOf(p))
 }
-
-// seed makes hashes of this process: who sends products cannot choose equal ones.
-var seed = maphash.MakeSeed()
-
-// hash is a text's, and not 0.
-func hash(s string) uint32 { return max(1, uint32(maphash.String(seed, s))) }
 
 // Mask is the set of the products that the expression holds for. It uses the memory of dst if that is
 // large enough.
@@ -178,24 +166,6 @@ func (l *leaf) keep(c *Columns, m Mask) {
 	} else if !l.not { // no product has ever had a value
 		clear(m)
 	}
-}
-
-// keepTexts compares hashes first, and texts only if it must.
-func (l *leaf) keepTexts(column *texts, m Mask) {
-	if l.by != equal && l.by != among {
-		m.narrowEach(l.not, func(i int32) bool { return column.hash[i] != 0 && l.matchText(column.said[i]) })
-		return
-	}
-	hashes := make([]uint32, len(l.values))
-	var some uint64 // a bit for each hash
-	for n, v := range l.values {
-		hashes[n] = hash(v.text)
-		some |= 1 << (hashes[n] % word)
-	}
-	m.narrowEach(l.not, func(i int32) bool {
-		h := column.hash[i]
-		return some>>(h%word)&1 == 1 && slices.Contains(hashes, h) && l.matchText(column.said[i])
-	})
 }
 
 // few is how many products of a word are looked at one by one.

@@ -159,12 +159,12 @@ func (c *Columns) term(of fact, value any) term {
 			n, d.entries = int32(len(d.entries)), append(d.entries, entry{})
 		}
 		d.numbers[value], d.entries[n].value = n, value
-		c.heap += valueBytes + textBytes(value)
+		c.heap += valueBytes + lengthOf(value)
 	}
 	return term{number, n}
 }
 
-func textBytes(value any) int64 {
+func lengthOf(value any) int64 {
 	s, _ := value.(string)
 	return int64(len(s))
 }
@@ -214,7 +214,7 @@ func (c *Columns) forget(t term, i int32) {
 		return
 	}
 	delete(d.numbers, e.value)
-	c.heap -= valueBytes + textBytes(e.value)
+	c.heap -= valueBytes + lengthOf(e.value)
 	*e = entry{}
 	d.free = append(d.free, t.value)
 }
