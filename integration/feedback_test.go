@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/outcome"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/stream/activity"
@@ -27,6 +29,8 @@ type told struct {
 	t       *testing.T
 	records bytes.Buffer
 	start   time.Time
+	// of the answers that follow
+	experiment, arm string
 }
 
 // answer records that a session was shown products at a minute, and what it had seen until then: "A
@@ -52,6 +56,7 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 		","))
 	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
 		ID: fmt.Sprintf("%s-%d", session, minute), ModelVersion: version, Source: activity.SourceSession,
+		Experiment: w.experiment, Arm: w.arm,
 		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}
 	for code := range strings.FieldsSeq(shown) {
 		r.RecommendedItems = append(r.RecommendedItems, activity.RecommendedItem{ID: code})
@@ -175,6 +180,63 @@ func TestFeedbackCreditsTheLastRecommendationOfTheSameVisitor(t *testing.T) {
 	if err != nil || !damaged.NoOp && damaged.Run != r.Run || damaged.Unreadable.Count != 1 ||
 		!strings.Contains(damaged.Unreadable.Examples[0], envconfig.RecommendationPrefix+"broken line 1: ") {
 		t.Errorf("with a damaged object: %+v, %v", damaged, err)
+	}
+}
+
+// TestFeedbackSumsUpExperimentsByVisitor: a visitor counts with the first day, in the arm that the visitor
+// saw; who saw both, and whose first day is not over, is counted apart.
+func TestFeedbackSumsUpExperimentsByVisitor(t *testing.T) {
+	t.Parallel()
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	w.answer("c0", 1, 0, "m1", "", "A B") // before the experiment
+	w.experiment, w.arm = "new", "control"
+	w.answer("c1", 1, 1, "m1", "A", "B C")       // the look at A is not credited to the experiment
+	w.answer("c1", 1, 2, "m1", "A B+ C", "D")    // two hits of one page
+	w.answer("c1", 1, 3, "m1", "A B! C", "E")    // bought
+	w.answer("c2", 1, 2*day, "m1", "D E", "F")   // on another day
+	w.answer("c3", 0, 5, "m1", "", "A")          // never looks
+	w.answer("b1", 0, 6, "m1", "", "A")          // of a customer who saw both arms
+	w.answer("late", 0, 2*day-10, "m1", "", "A") // whose day is not over
+	w.answer("late", 0, 2*day-9, "m1", "A", "B") //
+	w.arm = "treatment"                          //
+	w.answer("b2", 2, 7, "m2", "", "A")          //
+	w.answer("b1", 2, 8, "m2", "A", "B")         //
+	w.answer("t1", 0, 9, "m2", "", "A B")        // logs in, and keeps the arm
+	w.answer("t1", 3, 10, "m2", "A B+", "C")     //
+	w.answer("t1", 3, 11, "m2", "A B+ C+", "")   //
+	w.answer("t2", 3, 12, "m2", "", "D")         // the same customer in another session
+	w.answer("t2", 3, 13, "m1", "D", "")         // the treatment could not answer
+	w.experiment = "old"                         // another experiment at another time
+	w.answer("o1", 0, 20, "m2", "", "A")         //
+	recommendations, lake := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one", bytes.NewReader(w.records.Bytes()),
+		int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(),
+		DuckDB:   filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress: func(string, int64, int64) {}}
+	r, err := job.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []outcome.Row{
+		{Experiment: "new", Part: outcome.Both, Visitors: 1, Pages: 3, PagesPages: 9, Hits: 1, HitsPages: 3, HitsHits: 1},
+		{Experiment: "new", Part: outcome.Control, Visitors: 2, Pages: 4, PagesPages: 3*3 + 1, Hits: 1, HitsPages: 3,
+			HitsHits: 1, Carts: 1, CartsCarts: 1, Purchases: 1, PurchasesPurchases: 1},
+		{Experiment: "new", Part: outcome.Treatment, Visitors: 1, Pages: 5, PagesPages: 25, Hits: 3, HitsPages: 15,
+			HitsHits: 9, Carts: 2, CartsCarts: 4},
+		{Experiment: "new", Part: outcome.Waiting, Visitors: 1, Pages: 2, PagesPages: 4, Hits: 1, HitsPages: 2, HitsHits: 1},
+		{Experiment: "old", Part: outcome.Treatment, Visitors: 1, Pages: 1, PagesPages: 1},
+	}
+	if diff := cmp.Diff(want, r.Outcomes); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	if rows, _, err := outcome.Read(t.Context(), lake); err != nil || !slices.Equal(rows, want) {
+		t.Errorf("read %v, %v", rows, err)
+	}
+	if again, err := job.Run(t.Context()); err != nil || !again.NoOp {
+		t.Errorf("a second run made %+v, %v", again, err)
 	}
 }
 

@@ -27,7 +27,13 @@ func mustConform(t *testing.T, stack Stack, s recommendtest.Setup) *vectorstore.
 		if _, err := store.Load(t.Context(), s.Canary); err != nil {
 			t.Fatal(err)
 		}
-		if err := store.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest); err != nil {
+		var err error
+		if s.Experiment == "" {
+			err = store.StartCanary(t.Context(), s.Canary.ID, s.Share, byTest)
+		} else {
+			_, err = store.StartExperiment(t.Context(), experimentOf(s.Experiment, s.Canary.ID, s.Share), byTest)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,6 +15,10 @@ import (
 const beforeAnswering = `
 	DROP FUNCTION kindred.canary_failed(text, text);
 	DROP TABLE kindred.canary_error, kindred.reader;
+	DROP FUNCTION kindred.keep_arms(text, text[], text[]), kindred.end_experiment() CASCADE;
+	DROP FUNCTION kindred.forget_arms() CASCADE;
+	DROP TABLE kindred.experiment, kindred.exposure;
+	ALTER TABLE kindred.live DROP COLUMN experiment;
 	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
 		kindred.customer_state, kindred.visit;
 	DELETE FROM public.kindred_migration WHERE version_id > 2;

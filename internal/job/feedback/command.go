@@ -92,5 +92,9 @@ func (r *Result) table() string {
 			float64(sum.Viewed)/float64(max(sum.Shown, 1)), sum.Carted, sum.Bought, strings.Join(places, " "))
 		rest = rest[n:]
 	}
+	for _, o := range r.Outcomes {
+		fmt.Fprintf(&b, "  experiment %s, %s: %d visitors, %d pages, %d with a hit, %d carted, %d bought\n", o.Experiment,
+			o.Part, o.Visitors, o.Pages, o.Hits, o.Carts, o.Purchases)
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"kindred/internal/lake/outcome"
 )
 
 // What lies in the scratch folder, which is DuckDB's working directory.
@@ -17,6 +19,7 @@ const (
 	recordsFile = "records-%05d.json"
 	ratesFile   = "hit_rates.json"
 	rowsFile    = "rows.json"
+	outcomeFile = "outcomes/" + outcome.File // a folder of its own: what is in dir belongs to the interactions
 )
 
 // table makes of the records what Glue's table `recommendations` is on AWS (terraform/modules/etl),
@@ -30,7 +33,7 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
     customer_number: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
-    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
+    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, experiment VARCHAR, arm VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
                             "position" STRUCT(stream VARCHAR, shard VARCHAR, sequence_number VARCHAR, partition_key VARCHAR, arrived_at VARCHAR))'
 });
 `
@@ -39,6 +42,7 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
 const results = `
 COPY (SELECT * FROM feedback_interaction ORDER BY customer_number, product_code, occurred_at, session_id) TO 'interactions.parquet' (FORMAT parquet);
 COPY (SELECT count(*) AS interactions FROM 'interactions.parquet') TO 'rows.json' (FORMAT json, ARRAY true);
+COPY (SELECT * FROM feedback_outcome ORDER BY experiment, part) TO 'outcomes/outcomes.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, place) TO 'hit_rates.json' (FORMAT json, ARRAY true);
 `
 

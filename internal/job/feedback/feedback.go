@@ -1,7 +1,7 @@
 // Package feedback learns from the delivered recommendations what became of them: which recommended
 // products the same visitor looked at, put into the cart or bought afterwards. It owns the joins
-// (feedback.sql, one file for DuckDB on one machine and Athena on AWS) and the hit rates. The data set
-// of interactions that it writes belongs to package interaction.
+// (feedback.sql, one file for DuckDB on one machine and Athena on AWS) and the hit rates. The data sets
+// that it writes belong to packages interaction and outcome.
 package feedback
 
 import (
@@ -17,6 +17,7 @@ import (
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/outcome"
 	"kindred/internal/platform/envconfig"
 )
 
@@ -56,6 +57,8 @@ type Result struct {
 	Unreadable   unreadable `json:"unreadable"`
 	Interactions int64      `json:"interactions"`
 	HitRates     []HitRate  `json:"hit_rates"` // by version, source and place
+	// Outcomes are what visitors of experiments did, by experiment and part.
+	Outcomes []outcome.Row `json:"outcomes"`
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -89,6 +92,9 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	j.Progress("join", 0, 1)
+	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(outcomeFile)), 0o700); err != nil {
+		return nil, err
+	}
 	if err := queryDuckDB(ctx, j.DuckDB, dir, sqlOf(j.Shop)); err != nil {
 		return nil, err
 	}
@@ -108,8 +114,12 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)
 	}
-	return &Result{Run: m.Run, NoOp: !changed, Objects: objects, Unreadable: bad, Interactions: rows[0].Interactions,
-		HitRates: rates}, nil
+	outcomes, counted, err := outcome.Commit(ctx, j.Lake, filepath.Join(dir, filepath.Dir(outcomeFile)))
+	if err != nil {
+		return nil, fmt.Errorf("commit the outcomes of experiments: %w", err)
+	}
+	return &Result{Run: m.Run, NoOp: !changed && !counted, Objects: objects, Unreadable: bad,
+		Interactions: rows[0].Interactions, HitRates: rates, Outcomes: outcomes}, nil
 }
 
 // fileBytes is where a file of records ends: DuckDB reads few large files far faster than many small objects.

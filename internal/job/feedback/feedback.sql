@@ -11,12 +11,14 @@
 CREATE OR REPLACE VIEW feedback_answered AS
 SELECT session_id,
        max(customer_number) OVER (PARTITION BY session_id) AS customer_number,
-       recommendation_id, model_version, source, arrived_at, browse_history, recommended_items
+       recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
 FROM (
     SELECT session_id, customer_number, browse_history, recommended_items,
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
            recommendation.source AS source,
+           recommendation.experiment AS experiment,
+           recommendation.arm AS arm,
            CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds, the precision of Trino
            row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
     FROM recommendations
@@ -95,3 +97,52 @@ SELECT customer_number, product_code,
        date_diff('millisecond', CAST('1970-01-01 00:00:00' AS timestamp), coalesce(bought_at, carted_at, viewed_at)) AS occurred_at,
        session_id, recommendation_id, model_version, source, place
 FROM feedback_credited;
+
+-- Every page of an experiment, of every visitor.
+CREATE OR REPLACE VIEW feedback_page AS
+SELECT experiment, arm, recommendation_id, arrived_at,
+       coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor
+FROM feedback_answered
+WHERE experiment IS NOT NULL;
+
+-- Every visitor of an experiment: the arm, or that the visitor saw both, or that the first day is not over yet.
+CREATE OR REPLACE VIEW feedback_exposed AS
+SELECT experiment, visitor, exposed_at,
+       CASE WHEN arms > 1 THEN 'both'
+            WHEN exposed_at < (SELECT max(arrived_at) FROM feedback_answered) - INTERVAL '1' DAY THEN arm
+            ELSE 'waiting' END AS part
+FROM (
+    SELECT experiment, visitor, min(arm) AS arm, count(DISTINCT arm) AS arms, min(arrived_at) AS exposed_at
+    FROM feedback_page
+    GROUP BY experiment, visitor
+) AS visitors;
+
+-- What became of a page within the visitor's first day: how many of its products were viewed, put into the cart, or bought.
+CREATE OR REPLACE VIEW feedback_page_outcome AS
+SELECT exposed.experiment, exposed.visitor, exposed.part, page.recommendation_id,
+       count(CASE WHEN hit.viewed_at < exposed.exposed_at + INTERVAL '1' DAY THEN 1 END) AS viewed,
+       count(CASE WHEN hit.carted_at < exposed.exposed_at + INTERVAL '1' DAY THEN 1 END) AS carts,
+       count(CASE WHEN hit.bought_at < exposed.exposed_at + INTERVAL '1' DAY THEN 1 END) AS purchases
+FROM feedback_exposed AS exposed
+INNER JOIN feedback_page AS page
+        ON page.experiment = exposed.experiment AND page.visitor = exposed.visitor
+       AND page.arrived_at < exposed.exposed_at + INTERVAL '1' DAY
+LEFT JOIN feedback_credited AS hit
+       ON hit.recommendation_id = page.recommendation_id
+GROUP BY exposed.experiment, exposed.visitor, exposed.part, page.recommendation_id;
+
+-- Sums over visitors, by which publish compares the arms of an experiment. A hit is a page with a viewed product.
+CREATE OR REPLACE VIEW feedback_outcome AS
+SELECT experiment, part, count(*) AS visitors,
+       CAST(sum(pages) AS bigint) AS pages, CAST(sum(hits) AS bigint) AS hits,
+       CAST(sum(carts) AS bigint) AS carts, CAST(sum(purchases) AS bigint) AS purchases,
+       CAST(sum(pages * pages) AS bigint) AS pages_pages, CAST(sum(hits * pages) AS bigint) AS hits_pages,
+       CAST(sum(hits * hits) AS bigint) AS hits_hits,
+       CAST(sum(carts * carts) AS bigint) AS carts_carts, CAST(sum(purchases * purchases) AS bigint) AS purchases_purchases
+FROM (
+    SELECT experiment, visitor, part, count(*) AS pages, count(CASE WHEN viewed > 0 THEN 1 END) AS hits,
+           sum(carts) AS carts, sum(purchases) AS purchases
+    FROM feedback_page_outcome
+    GROUP BY experiment, visitor, part
+) AS visitors
+GROUP BY experiment, part;

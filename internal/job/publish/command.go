@@ -22,13 +22,14 @@ const Description = "Load model versions into the vector database, make one live
 
 // Command is the program's grammar.
 type Command struct {
-	Run       runCommand       `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
-	List      listCommand      `cmd:"" help:"List the loaded versions, what is damaged in them, and which version was live when."`
-	Show      showCommand      `cmd:"" help:"Explain a version and its verdict in words."`
-	Rollback  rollbackCommand  `cmd:"" help:"Make the previous version live again."`
-	Canary    canaryCommand    `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
-	Catalogue catalogueCommand `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. The changes take effect at once, whichever version is live. Run this every few minutes."`
-	Migrate   migrateCommand   `cmd:"" help:"Bring the vector database's schema up to date."`
+	Run        runCommand        `cmd:"" default:"withargs" help:"Load a model version (default: the newest), check the gate's verdict, and make it live (the default command). A damaged version is loaded again."`
+	List       listCommand       `cmd:"" help:"List the loaded versions, what is damaged in them, and which version was live when."`
+	Show       showCommand       `cmd:"" help:"Explain a version and its verdict in words."`
+	Rollback   rollbackCommand   `cmd:"" help:"Make the previous version live again."`
+	Canary     canaryCommand     `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
+	Experiment experimentCommand `cmd:"" help:"Compare a version with the live one by what visitors do, and let the outcome decide."`
+	Catalogue  catalogueCommand  `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. The changes take effect at once, whichever version is live. Run this every few minutes."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the vector database's schema up to date."`
 }
 
 // move is what every command that moves the pointer records.

@@ -94,6 +94,11 @@ type Interval struct {
 	High       float64 `json:"high"`
 }
 
+// String is the difference with its interval.
+func (i Interval) String() string {
+	return fmt.Sprintf("%+.4f (%+.4f to %+.4f)", i.Difference, i.Low, i.High)
+}
+
 // Compare is the interval of the difference, as it is now. ok is false while the arms have too little for
 // one; see MinVisitors and MinOutcomes.
 func (r Rule) Compare(control, treatment Sums) (i Interval, ok bool) {

@@ -35,6 +35,8 @@ type database interface {
 	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
+	Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error)
+	KeepArms(ctx context.Context, experiment string, arms map[string]recommend.Arm) (map[string]recommend.Arm, error)
 }
 
 var _ database = (*vectorstore.Store)(nil)
@@ -380,4 +382,15 @@ func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (
 // CanaryFailed tells the database.
 func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) error {
 	return s.database.CanaryFailed(ctx, version, fault)
+}
+
+// Arms asks the database.
+func (s *Store) Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error) {
+	return s.database.Arms(ctx, experiment, visitors)
+}
+
+// KeepArms tells the database.
+func (s *Store) KeepArms(ctx context.Context, experiment string,
+	arms map[string]recommend.Arm) (map[string]recommend.Arm, error) {
+	return s.database.KeepArms(ctx, experiment, arms)
 }

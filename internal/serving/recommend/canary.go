@@ -1,8 +1,6 @@
 package recommend
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"time"
 
 	"kindred/internal/stream/activity"
@@ -23,23 +21,31 @@ type Traffic struct {
 	// CanaryFault says why the canary cannot answer; of Canary, only its Version is set then. Its
 	// sessions are answered from Live.
 	CanaryFault error
+	// Experiment draws the visitors of Live and Canary: Canary is its treatment. nil: there is none, and the
+	// session alone says who answers.
+	Experiment *Experiment
 	// Stale says that this is what was last known, because the store does not know it now.
 	Stale bool
 }
 
-// Of returns the version that answers the event. It depends on the session alone. So a visitor sees
-// one version as long as the shares stay, and a larger share keeps the sessions of a smaller one. An
-// event without a session goes by its customer.
+// Of returns the version that answers the event, where no experiment runs. It depends on the session
+// alone. So a visitor sees one version as long as the shares stay, and a larger share keeps the sessions
+// of a smaller one. An event without a session goes by its customer.
 func (t Traffic) Of(e *activity.Event) *Model {
-	if t.Canary == nil {
-		return t.Live
-	}
 	key := e.SessionID
 	if key == "" && e.CustomerID != nil {
-		key = "customer " + string(*e.CustomerID)
+		key = customerName(e)
 	}
-	hash := sha256.Sum256([]byte(key))
-	if float64(binary.BigEndian.Uint64(hash[:]))/(1<<64) < t.Share {
+	if t.Canary != nil && part(key) < t.Share {
+		return t.Canary
+	}
+	return t.Live
+}
+
+// ofArm returns the version that answers an arm. A canary that is not in memory while the database is down
+// leaves its visitors to the live version.
+func (t Traffic) ofArm(arm Arm) *Model {
+	if arm == ArmTreatment && t.Canary != nil {
 		return t.Canary
 	}
 	return t.Live

@@ -58,6 +58,10 @@ type Answer struct {
 	CanaryFailed    bool   // the canary was to answer and could not: this is the live version's answer
 	// Of Items, in their order; nil unless the event's control asks for it.
 	Explanations []Explanation
+	// The experiment that the visitor takes part in, and the arm that the visitor was drawn into: also where
+	// another version than the arm's had to answer. Empty: none runs.
+	Experiment string
+	Arm        Arm
 }
 
 // Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
@@ -71,6 +75,7 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 		Recommendation: activity.Recommendation{
 			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer, Stale: a.Stale,
 			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
+			Experiment: a.Experiment, Arm: string(a.Arm),
 			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Query: a.Query,
 			Cursor: a.Cursor, Position: p,
 		},
@@ -80,7 +85,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // Batch answers the events in their order. It takes three round trips, however many events there
 // are, and more when some customer has rated everything that can be bought. All events of a
 // session are answered from one model version: the live version or, for its share of the sessions,
-// the canary, which takes its own round trips at the same time. What the canary cannot answer is
+// the canary, which takes its own round trips at the same time. An experiment takes one more to look up
+// its visitors' arms, and another one to keep those that are drawn. What the canary cannot answer is
 // answered from the live version, and recorded with the store. An error means that no event was
 // answered. A later try may help, unless it is a *RefusedError: one of the events can never be answered, and a
 // *QueryError is one that says why its control cannot.
@@ -98,9 +104,31 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	if err != nil {
 		return nil, err
 	}
+	arms := make([]Arm, len(events))
+	if traffic.Experiment != nil {
+		if arms, err = r.arms(ctx, traffic, events); err != nil {
+			return nil, err
+		}
+	}
+	answers, err := r.answerAll(ctx, traffic, arms, events)
+	if traffic.Experiment != nil {
+		for i := range answers {
+			answers[i].Experiment, answers[i].Arm = traffic.Experiment.Name, arms[i]
+		}
+	}
+	return answers, err
+}
+
+// answerAll answers events from the versions of the traffic. An event without an arm goes by its session.
+func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm,
+	events []*activity.Event) ([]Answer, error) {
 	var ofLive, ofCanary []int // indexes in events
 	for i, e := range events {
-		if traffic.Of(e) == traffic.Live {
+		model := traffic.ofArm(arms[i])
+		if traffic.Experiment == nil {
+			model = traffic.Of(e)
+		}
+		if model == traffic.Live {
 			ofLive = append(ofLive, i)
 		} else {
 			ofCanary = append(ofCanary, i)

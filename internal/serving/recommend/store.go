@@ -169,4 +169,9 @@ type store interface {
 	// CanaryFailed records that the canary version could not answer what the live version then did.
 	// Enough of these end the canary.
 	CanaryFailed(ctx context.Context, version string, fault error) error
+	// Arms are the arms of an experiment that are kept of visitors, by their names: those that there are.
+	Arms(ctx context.Context, experiment string, visitors []string) (map[string]Arm, error)
+	// KeepArms keeps the arms of visitors who have none yet, and returns what is kept of these visitors then;
+	// nothing, if the experiment has ended.
+	KeepArms(ctx context.Context, experiment string, arms map[string]Arm) (map[string]Arm, error)
 }

@@ -80,9 +80,10 @@ func (s *Store) CheckVersion(ctx context.Context, version string) error {
 
 // checkTraffic asks the versions that the pointer shows.
 func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
-	versions := registry["model_version"]
-	versions = versions[:len(versions)-1] // a database that is not migrated yet lacks the last one, and answers
-	faults, err := lacking(ctx, db, "kindred", columns{"live": registry["live"], "model_version": versions}, "")
+	versions, live := registry["model_version"], registry["live"]
+	// A database that is not migrated yet lacks the last ones, and answers.
+	versions, live = versions[:len(versions)-1], live[:len(live)-1]
+	faults, err := lacking(ctx, db, "kindred", columns{"live": live, "model_version": versions}, "")
 	if err != nil {
 		return recommend.Traffic{}, err
 	}

@@ -19,7 +19,7 @@ var registry = columns{
 	"model_version": {"version", "state", "training_run", "trainer_version", "trained_at", "dim", "solver",
 		"gram", "encoder", "report", "items", "customers", "rated", "index_kind", "started_at", "loaded_at", "ef_search",
 		"recall", "similar_recall", "shop"},
-	"live":         {"one", "version", "previous", "moved_at", "canary", "canary_share", "moves"},
+	"live":         {"one", "version", "previous", "moved_at", "canary", "canary_share", "moves", "experiment"},
 	"promotion":    {"id", "at", "actor", "action", "from_version", "to_version", "reason", "share"},
 	"reader":       {"role", "admitted_at", "writes"},
 	"canary_error": {"at", "version", "moves", "reason"},
@@ -29,7 +29,10 @@ var registry = columns{
 	"catalogue_product": {"id", "digest"},
 	"interaction":       {"customer", "session", "product", "kind", "place", "said"},
 	"customer_state":    {"customer", "field", "product", "value", "written"},
-	"visit":             {"session", "event", "customer", "products", "kinds", "place", "said"},
+	"experiment": {"name", "control", "treatment", "share", "outcome", "error_rate", "max_visitors", "actor", "reason",
+		"started_at", "ended_at", "decision", "why"},
+	"exposure": {"experiment", "visitor", "arm"},
+	"visit":    {"session", "event", "customer", "products", "kinds", "place", "said"},
 }
 
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.

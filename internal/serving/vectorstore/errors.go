@@ -31,6 +31,13 @@ var (
 	ErrConflict = errors.New("the live version was changed by somebody else meanwhile")
 	// ErrNoCanary says that there is no canary to end.
 	ErrNoCanary = errors.New("no version is a canary")
+	// ErrExperimentRuns says that an experiment runs already; there is one at most.
+	ErrExperimentRuns = errors.New("an experiment runs already: wait for its decision, or end it with " +
+		"`publish experiment stop`")
+	// ErrExperimentNamed says that there was an experiment of this name before: records name it.
+	ErrExperimentNamed = errors.New("there was an experiment of this name: choose another one")
+	// ErrNoExperiment says that no experiment runs, or none of this name.
+	ErrNoExperiment = errors.New("no such experiment runs")
 	// ErrLocked says that another session held a lock for longer than this one waits.
 	ErrLocked = errors.New("another session of the vector database holds a lock that this needs; " +
 		"pg_stat_activity shows it; end it and try again (WAIT_LOCK sets how long this waits)")

@@ -62,14 +62,15 @@ type traffic struct {
 	share           float64
 	state           said // newItems: of the live version
 	canaryNewItems  bool
+	experiment      string // its name; "": none runs
 }
 
 var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + `, ` + hasNewItems(`version`) + `, ` +
-	hasNewItems(`canary`) + ` FROM kindred.live`
+	hasNewItems(`canary`) + `, ` + experimentName + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
 	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.customers,
-		&p.state.visits, &p.state.newItems, &p.canaryNewItems)
+		&p.state.visits, &p.state.newItems, &p.canaryNewItems, &p.experiment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -98,6 +99,9 @@ func (p *traffic) models(ctx context.Context, read modelReader) (found recommend
 	found.Live = &m.Model
 	if p.canary != nil {
 		found.Canary, found.Share = &recommend.Model{Version: *p.canary}, p.share
+		if p.experiment != "" {
+			found.Experiment = &recommend.Experiment{Name: p.experiment, Share: p.share}
+		}
 		state := p.state
 		state.newItems = p.canaryNewItems
 		if m, found.CanaryFault = read(ctx, *p.canary, state); m != nil {

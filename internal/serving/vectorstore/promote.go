@@ -18,7 +18,8 @@ const promoteLocks = `SET LOCAL lock_timeout = '5s'`
 // pointer is the row of kindred.live; a version is empty where there is none.
 type pointer struct {
 	live, previous, canary string
-	moves                  int64 // how often the row was changed
+	experiment             string // its name
+	moves                  int64  // how often the row was changed
 }
 
 // Promote makes the version live. It checks the gate's verdict, and that nobody has rolled the version
@@ -65,7 +66,7 @@ func (s *Store) judged(ctx context.Context, move Promotion, opts PromoteOptions,
 				return err
 			}
 		}
-		objections, err := objectionsTo(ctx, tx, move, verdict)
+		objections, err := objectionsTo(ctx, tx, move, verdict, opts.decides)
 		if err != nil {
 			return err
 		}
@@ -120,8 +121,8 @@ func (s *Store) Rollback(ctx context.Context, opts PromoteOptions) (version stri
 }
 
 func (s *Store) pointer(ctx context.Context) (at pointer, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT coalesce(version, ''), coalesce(previous, ''), coalesce(canary, ''), moves FROM kindred.live`).
-		Scan(&at.live, &at.previous, &at.canary, &at.moves)
+	err = s.pool.QueryRow(ctx, `SELECT coalesce(version, ''), coalesce(previous, ''), coalesce(canary, ''), moves, `+
+		experimentName+` FROM kindred.live`).Scan(&at.live, &at.previous, &at.canary, &at.moves, &at.experiment)
 	if err != nil {
 		err = fmt.Errorf("read live version: %w", unmigrated(err))
 	}

@@ -13,10 +13,10 @@ import (
 )
 
 // objectionsTo says why the version must not answer in the place of the live one: the gate's rule
-// forbids it, or somebody rolled it back. None: it may. A version that differs from the live one in
-// names and stock alone needs no verdict.
-func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelversion.Verdict) (all []string,
-	err error) {
+// forbids it, somebody rolled it back, or an experiment runs other than deciding, the one that wants it.
+// None: it may. A version that differs from the live one in names and stock alone needs no verdict.
+func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelversion.Verdict,
+	deciding string) (all []string, err error) {
 	var live *modelversion.Verdict
 	if move.From != "" {
 		var report modelversion.Report
@@ -39,6 +39,14 @@ func objectionsTo(ctx context.Context, tx pgx.Tx, move Promotion, verdict modelv
 			all = slices.Clone(verdict.Reasons)
 		}
 		all = append(all, rollback)
+	}
+	if err != nil {
+		return nil, err
+	}
+	running, err := runningExperiment(ctx, tx)
+	if running != "" && running != deciding {
+		all = append(all, fmt.Sprintf("the experiment %s compares the live version with another one: wait for its "+
+			"decision, or end it with `publish experiment stop`", running))
 	}
 	return all, err
 }

@@ -91,6 +91,7 @@ type PromoteOptions struct {
 	Force  bool // although the gate refused
 	// ReplaceShop lets the version take the place of another shop's.
 	ReplaceShop bool
+	decides     string // the experiment that decided so; "": none
 }
 
 // Versions lists the registry, newest load first, dropped versions included.
@@ -159,9 +160,11 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 }
 
 // PruneState deletes, in portions, what events said was bought more than 90 days ago, visits that no longer
-// count, and what may be left of forgotten customers. A table that the next migration makes has none of it.
+// count, the arms of experiments that have ended, and what may be left of forgotten customers. A table that
+// the next migration makes has none of it.
 func (s *Store) PruneState(ctx context.Context) error {
-	faults := []error{s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx), s.pruneVisits(ctx, time.Now())}
+	faults := []error{s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx), s.pruneVisits(ctx, time.Now()),
+		s.pruneExposures(ctx, time.Now())}
 	return errors.Join(slices.DeleteFunc(faults, func(err error) bool { return errors.Is(err, ErrNotMigrated) })...)
 }
 

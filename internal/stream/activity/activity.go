@@ -121,6 +121,9 @@ type Recommendation struct {
 	// model does not know: many of them are a sign that events name other ids than the shop's tables.
 	UnknownProducts int  `json:"unknown_products,omitzero"`
 	UnknownCustomer bool `json:"unknown_customer,omitzero"`
+	// The experiment that the visitor took part in, and the visitor's arm: control or treatment. Empty: none.
+	Experiment string `json:"experiment,omitempty"`
+	Arm        string `json:"arm,omitempty"`
 	// Stale says that the vector database was down, and what was last known of it answered.
 	Stale bool `json:"stale,omitzero"`
 	// Query is a hash of the event's control, without its cursor: 16 hexadecimal digits.

@@ -24,13 +24,16 @@ type Store struct {
 	firstSeen map[string]time.Time                            // of these, the time of the earliest write
 	customers map[recommend.CustomerKey]recommend.CustomerRow // what is said of customers
 	visits    map[[2]string]activity.Visit                    // by session and event
+	running   *recommend.Experiment                           // nil: none
+	arms      map[[2]string]recommend.Arm                     // by experiment and visitor
 }
 
 // NewStore returns a store in which v is live.
 func NewStore(v *Version) *Store {
 	return &Store{live: v, bought: map[string][]recommend.Purchase{},
 		said: map[string]map[activity.Field]saidOf{}, firstSeen: map[string]time.Time{},
-		customers: map[recommend.CustomerKey]recommend.CustomerRow{}, visits: map[[2]string]activity.Visit{}}
+		customers: map[recommend.CustomerKey]recommend.CustomerRow{}, visits: map[[2]string]activity.Visit{},
+		arms: map[[2]string]recommend.Arm{}}
 }
 
 // Promote makes v live.
@@ -44,7 +47,15 @@ func (s *Store) Promote(v *Version) {
 func (s *Store) SetCanary(v *Version, share float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.canary, s.share, s.faults = v, share, nil
+	s.canary, s.share, s.faults, s.running = v, share, nil, nil
+}
+
+// StartExperiment compares the live version with v, as the treatment.
+func (s *Store) StartExperiment(x recommend.Experiment, v *Version) {
+	s.SetCanary(v, x.Share)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = &x
 }
 
 // SetState says which products can be bought, and which cannot, whatever a version says. It takes the
@@ -68,7 +79,7 @@ func (s *Store) CanaryFailed(ctx context.Context, version string, _ error) error
 		s.faults = s.faults[1:]
 	}
 	if s.faults = append(s.faults, now); len(s.faults) >= recommend.CanaryErrors {
-		s.canary, s.faults = nil, nil
+		s.canary, s.faults, s.running = nil, nil, nil
 	}
 	return ctx.Err()
 }
@@ -87,11 +98,49 @@ func (s *Store) version(m *recommend.Model) *Version {
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := recommend.Traffic{Live: s.live.Model}
+	t := recommend.Traffic{Live: s.live.Model, Experiment: s.running}
 	if s.canary != nil {
 		t.Canary, t.Share = s.canary.Model, s.share
 	}
 	return t, ctx.Err()
+}
+
+// Arms are the arms that are kept of visitors.
+func (s *Store) Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error) {
+	if err := recommend.CheckText(visitors...); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := map[string]recommend.Arm{}
+	for _, visitor := range visitors {
+		if arm, ok := s.arms[[2]string{experiment, visitor}]; ok {
+			found[visitor] = arm
+		}
+	}
+	return found, ctx.Err()
+}
+
+// KeepArms keeps the arms of visitors who have none yet, while the experiment runs.
+func (s *Store) KeepArms(ctx context.Context, experiment string,
+	arms map[string]recommend.Arm) (map[string]recommend.Arm, error) {
+	visitors := slices.Collect(maps.Keys(arms))
+	if err := recommend.CheckText(visitors...); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.running == nil || s.running.Name != experiment {
+		s.mu.Unlock()
+		return nil, ctx.Err()
+	}
+	for visitor, arm := range arms {
+		key := [2]string{experiment, visitor}
+		if _, ok := s.arms[key]; !ok {
+			s.arms[key] = arm
+		}
+	}
+	s.mu.Unlock()
+	return s.Arms(ctx, experiment, visitors)
 }
 
 // Lookup finds products and customers. Like PostgreSQL it refuses a code that is no text of a

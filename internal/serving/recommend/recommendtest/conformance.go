@@ -29,6 +29,8 @@ type Conformer interface {
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
 	WriteState(ctx context.Context, state recommend.State) error
+	Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error)
+	KeepArms(ctx context.Context, experiment string, arms map[string]recommend.Arm) (map[string]recommend.Arm, error)
 }
 
 // Setup is what a store of the suite holds.
@@ -36,6 +38,8 @@ type Setup struct {
 	Live   *modelversion.Version
 	Canary *modelversion.Version // it answers Share of the sessions; nil: none
 	Share  float64
+	// Experiment is the name of the experiment whose treatment Canary is; "": it is a canary alone.
+	Experiment string
 	// State says of some products, by code, whether they can be bought, whatever the version says. Where it
 	// is nil, nothing was ever said.
 	State map[string]bool
@@ -58,6 +62,9 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("forgetting between", func(t *testing.T) { testForgettingBetween(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("visits", func(t *testing.T) { testVisits(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("many visits", func(t *testing.T) { testManyVisits(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("arms", func(t *testing.T) {
+		testArms(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25, Experiment: "new-model"}))
+	})
 	t.Run("canary ends", func(t *testing.T) {
 		testCanaryEnds(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25}))
 	})

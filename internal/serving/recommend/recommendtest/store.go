@@ -42,6 +42,11 @@ func (s *Store) Canary(v *modelversion.Version, share float64) {
 	s.inner.SetCanary(memory.New(v), share)
 }
 
+// StartExperiment compares the live version with v, as the treatment.
+func (s *Store) StartExperiment(x recommend.Experiment, v *modelversion.Version) {
+	s.inner.StartExperiment(x, memory.New(v))
+}
+
 // Fail makes every later call ask f first, and fail when f does; nil ends that.
 func (s *Store) Fail(f func(ctx context.Context) error) {
 	s.mu.Lock()
@@ -155,10 +160,37 @@ func (s *Store) CanaryFailed(ctx context.Context, version string, fault error) e
 	return s.inner.CanaryFailed(ctx, version, fault)
 }
 
-// Bare has nothing to say of products: it is for stores of tests that ask for nothing of it.
+// Bare has nothing to say of products and visitors: it is for stores of tests that ask for nothing of it.
 type Bare struct{}
+
+// Arms finds nothing.
+func (Bare) Arms(context.Context, string, []string) (map[string]recommend.Arm, error) {
+	return map[string]recommend.Arm{}, nil
+}
+
+// KeepArms keeps nothing.
+func (Bare) KeepArms(context.Context, string, map[string]recommend.Arm) (map[string]recommend.Arm, error) {
+	return map[string]recommend.Arm{}, nil
+}
 
 // Facts finds nothing.
 func (Bare) Facts(context.Context, *recommend.Model, []string) (map[string]recommend.Facts, error) {
 	return map[string]recommend.Facts{}, nil
+}
+
+// Arms are the arms that are kept of visitors.
+func (s *Store) Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error) {
+	if err := s.enter(ctx, nil); err != nil {
+		return nil, err
+	}
+	return s.inner.Arms(ctx, experiment, visitors)
+}
+
+// KeepArms keeps the arms of visitors who have none yet.
+func (s *Store) KeepArms(ctx context.Context, experiment string,
+	arms map[string]recommend.Arm) (map[string]recommend.Arm, error) {
+	if err := s.enter(ctx, nil); err != nil {
+		return nil, err
+	}
+	return s.inner.KeepArms(ctx, experiment, arms)
 }

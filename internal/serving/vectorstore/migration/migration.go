@@ -26,6 +26,11 @@ var files embed.FS
 //go:embed repeated/canary_failed.sql
 var canaryFailed string
 
+// keepArms is another one.
+//
+//go:embed repeated/keep_arms.sql
+var keepArms string
+
 // analyzeState is another one.
 //
 //go:embed repeated/analyze_state.sql
@@ -161,7 +166,7 @@ func repeat(ctx context.Context, tx pgx.Tx) error {
 	err := execAll(ctx, tx, `CREATE EXTENSION IF NOT EXISTS vector SCHEMA public`,
 		`INSERT INTO kindred.live DEFAULT VALUES ON CONFLICT DO NOTHING`,
 		`INSERT INTO kindred.catalogue DEFAULT VALUES ON CONFLICT DO NOTHING`,
-		`SELECT FROM kindred.catalogue FOR UPDATE`, canaryFailed, analyzeState, encodeProducts, restoredState)
+		`SELECT FROM kindred.catalogue FOR UPDATE`, canaryFailed, keepArms, analyzeState, encodeProducts, restoredState)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,8 @@ func (a admitted) grant(ctx context.Context, tx pgx.Tx) error {
 		statements = append(statements, `GRANT USAGE ON SCHEMA `+schema+` TO `+name,
 			`GRANT SELECT ON ALL TABLES IN SCHEMA `+schema+` TO `+name)
 	}
-	statements = append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text) TO `+name)
+	statements = append(statements, `GRANT EXECUTE ON FUNCTION kindred.canary_failed(text, text),
+		kindred.keep_arms(text, text[], text[]) TO `+name)
 	if a.Writes {
 		statements = append(statements,
 			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product, kindred.interaction,

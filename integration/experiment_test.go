@@ -1,0 +1,197 @@
+package integration
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"kindred/internal/model/sequential"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
+)
+
+func experimentOf(name, treatment string, share float64) vectorstore.Experiment {
+	return vectorstore.Experiment{Name: name, Treatment: treatment, Share: share, Outcome: vectorstore.OutcomeHits,
+		Rule: sequential.Rule{Error: 0.05, MaxVisitors: 20_000}}
+}
+
+// threeVersions are loaded, and the first is live.
+func threeVersions(t *testing.T, store *vectorstore.Store) (ids []string) {
+	t.Helper()
+	for i, id := range []string{"m740000000000000", "m740000000000001", "m740000000000002"} {
+		v := randomVersion(id, uint64(i), 40, 5, 4)
+		if _, err := store.Load(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := store.Promote(t.Context(), ids[0], byTest); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// TestAnExperimentDecides: it starts, holds up everything that would disturb it, and ends by its decision.
+func TestAnExperimentDecides(t *testing.T) {
+	t.Parallel()
+	dsn := mustStack(t).mustVectorDatabase(t)
+	store := mustVectorStore(t, dsn)
+	ids := threeVersions(t, store)
+	start := func(name, treatment string) error {
+		_, err := store.StartExperiment(t.Context(), experimentOf(name, treatment, 0.5), byTest)
+		return err
+	}
+	ended := func(name string, decision sequential.Decision, why string) {
+		t.Helper()
+		x, err := store.Experiment(t.Context(), name)
+		if err != nil || x.Decision != decision || !strings.Contains(x.Why, why) || x.EndedAt == nil {
+			t.Errorf("experiment %s: %+v, %v", name, x, err)
+		}
+		if traffic, err := store.Traffic(t.Context()); err != nil || traffic.Experiment != nil || traffic.Canary != nil {
+			t.Errorf("after %s: %+v, %v", name, traffic, err)
+		}
+	}
+	for name, x := range map[string]vectorstore.Experiment{"of the live version": experimentOf("a", ids[0], 0.5),
+		"without a name": experimentOf("", ids[1], 0.5), "of all visitors": experimentOf("a", ids[1], 1)} {
+		if _, err := store.StartExperiment(t.Context(), x, byTest); err == nil {
+			t.Errorf("an experiment %s began", name)
+		}
+	}
+	if err := start("worse", ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := start("second", ids[2]); !errors.Is(err, vectorstore.ErrExperimentRuns) {
+		t.Errorf("a second experiment: %v", err)
+	}
+	if err := store.Promote(t.Context(), ids[2], byTest); !errors.Is(err, vectorstore.ErrRefused) ||
+		!strings.Contains(err.Error(), "experiment worse") {
+		t.Errorf("promoted while an experiment runs: %v", err)
+	}
+	if err := store.StartCanary(t.Context(), ids[2], 0.1, byTest); !errors.Is(err, vectorstore.ErrRefused) {
+		t.Errorf("a canary while an experiment runs: %v", err)
+	}
+	if err := store.EndExperiment(t.Context(), "other", sequential.RollBack, "", byTest); !errors.Is(err,
+		vectorstore.ErrNoExperiment) {
+		t.Errorf("ended another experiment: %v", err)
+	}
+	if err := store.EndExperiment(t.Context(), "worse", sequential.RollBack, "3 points worse", byTest); err != nil {
+		t.Fatal(err)
+	}
+	ended("worse", sequential.RollBack, "3 points worse")
+	if err := start("worse", ids[1]); !errors.Is(err, vectorstore.ErrExperimentNamed) {
+		t.Errorf("a name is used again: %v", err)
+	}
+	if err := start("better", ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndExperiment(t.Context(), "better", sequential.Promote, "3 points better", byTest); err != nil {
+		t.Fatal(err)
+	}
+	ended("better", sequential.Promote, "3 points better")
+	if live := mustLive(t, store); live != ids[1] {
+		t.Errorf("after the promotion %s is live", live)
+	}
+	mustHistory(t, store, "promote >0", "canary 0>1", "refuse 0>2", "refuse 0>2", "canary-off 1>0", "canary 0>1",
+		"promote 0>1")
+}
+
+// TestAnExperimentEndsWithItsArms: by a rollback, and by a canary that cannot answer.
+func TestAnExperimentEndsWithItsArms(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	ids := threeVersions(t, store)
+	start := func(name, treatment string) {
+		t.Helper()
+		if _, err := store.StartExperiment(t.Context(), experimentOf(name, treatment, 0.5), byTest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Promote(t.Context(), ids[1], byTest); err != nil {
+		t.Fatal(err)
+	}
+	start("rolled", ids[2])
+	if _, err := store.Rollback(t.Context(), byTest); err != nil {
+		t.Fatal(err)
+	}
+	if traffic, err := store.Traffic(t.Context()); err != nil || traffic.Experiment != nil { // the canary goes on, as ever
+		t.Errorf("after a rollback: %+v, %v", traffic, err)
+	}
+	if _, err := store.StopCanary(t.Context(), byTest); err != nil {
+		t.Fatal(err)
+	}
+	start("broken", ids[2])
+	for range recommend.CanaryErrors {
+		if err := store.CanaryFailed(t.Context(), ids[2], errors.New("it is broken")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if traffic, err := store.Traffic(t.Context()); err != nil || traffic.Experiment != nil || traffic.Canary != nil {
+		t.Errorf("after a canary that cannot answer: %+v, %v", traffic, err)
+	}
+	all, err := store.Experiments(t.Context())
+	if err != nil || len(all) != 2 || all[0].Name != "rolled" || all[1].Name != "broken" {
+		t.Fatalf("experiments: %+v, %v", all, err)
+	}
+	for _, x := range all {
+		if x.Decision != vectorstore.DecisionStopped || x.EndedAt == nil || !strings.Contains(x.Why, "the history tells") {
+			t.Errorf("experiment %s: %+v", x.Name, x)
+		}
+	}
+	mustHistory(t, store, "promote >0", "promote 0>1", "canary 1>2", "rollback 1>0", "canary-off 2>0", "canary 0>2",
+		"canary-off 2>0")
+}
+
+// TestArmsAreKeptByReadersAndForgotten: a role that may only read keeps arms; a customer who is forgotten
+// has none any more, and neither have those of an experiment that has ended.
+func TestArmsAreKeptByReadersAndForgotten(t *testing.T) {
+	t.Parallel()
+	d, drop := mustStack(t).serving(t.Context(), t)
+	defer drop()
+	if err := d.goLive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := randomVersion("m740000000000009", 2, 40, 6, 4)
+	if _, err := d.store.Load(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.store.StartExperiment(t.Context(), experimentOf("kept", second.ID, 0.5), byTest); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := vectorstore.Open(t.Context(), envconfig.PGVector{DSN: d.reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(reader.Close)
+	customer := activity.ID("7")
+	events := []*activity.Event{{SessionID: "s", CustomerID: &customer}, {SessionID: "t"}}
+	if _, err := recommend.New(reader).Batch(t.Context(), events); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"session s", "customer 7", "session t"}
+	kept, err := d.store.Arms(t.Context(), "kept", names)
+	if err != nil || len(kept) != 3 {
+		t.Fatalf("a reader kept %v, %v", kept, err)
+	}
+	execPostgres(t, t.Context(), d.owner, `INSERT INTO kindred.customer_state (customer, field, written)
+		VALUES ('7', 'forgotten', '[9000000000000000, 1, 0]')`)
+	if kept, err = d.store.Arms(t.Context(), "kept", names); err != nil || len(kept) != 2 || kept["customer 7"] != "" {
+		t.Errorf("after the customer was forgotten: %v, %v", kept, err)
+	}
+	if err := d.store.PruneState(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err = d.store.Arms(t.Context(), "kept", names); err != nil || len(kept) != 2 {
+		t.Errorf("the arms of an experiment that runs were deleted: %v, %v", kept, err)
+	}
+	if err := d.store.EndExperiment(t.Context(), "kept", vectorstore.DecisionStopped, "enough", byTest); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.PruneState(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err = d.store.Arms(t.Context(), "kept", names); err != nil || len(kept) > 0 {
+		t.Errorf("of an experiment that has ended: %v, %v", kept, err)
+	}
+}

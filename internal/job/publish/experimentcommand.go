@@ -1,0 +1,141 @@
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/model/sequential"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore"
+)
+
+type experimentCommand struct {
+	Start  experimentStart  `cmd:"" help:"Start an experiment. While it runs, no other version goes live without --force."`
+	Status experimentStatus `cmd:"" help:"Show how an experiment stands. You may look as often as you like."`
+	Decide experimentDecide `cmd:"" help:"End the running experiment if its outcome decides: make the treatment live, or return to the live version. Run this after each feedback."`
+	Stop   experimentStop   `cmd:"" help:"End the running experiment without a decision: the live version answers all visitors again."`
+}
+
+type experimentStart struct {
+	envconfig.PGVector
+	envconfig.Artifacts
+	move
+	Version     string              `arg:"" optional:"" help:"Version that is the treatment. Default: the newest one."`
+	Experiment  string              `required:"" placeholder:"NAME" help:"Name of the experiment, as records will have it: up to 40 lower-case letters, digits and hyphens. It must be new."`
+	Share       float64             `default:"0.5" help:"Share of the visitors who get the treatment, between 0 and 1."`
+	Outcome     vectorstore.Outcome `default:"hits" help:"What is compared: hits (pages with a product that the visitor looked at, of all pages), carts (products put into the cart, for each visitor) or purchases (products bought, for each visitor)."`
+	ErrorRate   float64             `default:"0.05" help:"Of so many experiments with equal arms, at most, one arm is called better, however often you look."`
+	MaxVisitors int64               `default:"20000" help:"Visitors of both arms after which the experiment ends without a decision."`
+	Force       bool                `help:"Start the experiment even if the gate refuses the version. Needs --reason."`
+
+	ReplaceShop bool `help:"Start the experiment, this once, even if the live version belongs to another shop."`
+}
+
+// Run starts an experiment.
+func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
+	opts := vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force, ReplaceShop: c.ReplaceShop}
+	x := vectorstore.Experiment{Name: c.Experiment, Share: c.Share, Outcome: c.Outcome,
+		Rule: sequential.Rule{Error: c.ErrorRate, MaxVisitors: c.MaxVisitors}}
+	if err := x.Check(); err != nil {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if c.Force && c.Reason == "" {
+		return fmt.Errorf("%w: --force needs --reason", program.ErrConfig)
+	}
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		from, err := OpenModels(ctx, c.Artifacts)
+		if err != nil {
+			return err
+		}
+		loaded, _, err := prepare(ctx, Database{s}, from, c.Version, opts)
+		if err != nil {
+			return err
+		}
+		x.Treatment = loaded.ID
+		if x, err = s.StartExperiment(ctx, x, opts); err != nil {
+			return advise(err)
+		}
+		return out.Result(fmt.Sprintf("Experiment %s runs: version %s answers %g %% of the visitors, %s the others. "+
+			"`publish experiment decide` ends it when the outcome says so, after feedback.", x.Name, x.Treatment,
+			100*x.Share, x.Control), x)
+	})
+}
+
+type experimentStatus struct {
+	envconfig.PGVector
+	envconfig.Lake `set:"lake_use=the outcomes that feedback wrote"`
+	Experiment     string `arg:"" optional:"" help:"Name of the experiment. Default: the last one."`
+}
+
+// Run shows how an experiment stands.
+func (c *experimentStatus) Run(ctx context.Context, out *program.Output) error {
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Bucket)
+		if err != nil {
+			return err
+		}
+		all, err := s.Experiments(ctx)
+		if err != nil {
+			return err
+		}
+		for i := len(all) - 1; i >= 0; i-- {
+			if c.Experiment != "" && c.Experiment != all[i].Name {
+				continue
+			}
+			rows, run, err := readOutcomes(ctx, lake)
+			if err != nil {
+				return err
+			}
+			r := assess(all[i], rows, run)
+			return out.Result(r.String(), r)
+		}
+		return fmt.Errorf("show experiment %.50s: %w", c.Experiment, vectorstore.ErrNoExperiment)
+	})
+}
+
+type experimentDecide struct {
+	envconfig.PGVector
+	envconfig.Lake `set:"lake_use=the outcomes that feedback wrote"`
+	move
+}
+
+// Run decides. No experiment is nothing to do: this runs every night.
+func (c *experimentDecide) Run(ctx context.Context, out *program.Output) error {
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Bucket)
+		if err != nil {
+			return err
+		}
+		d, err := Decide(ctx, s, lake, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason})
+		if errors.Is(err, vectorstore.ErrNoExperiment) {
+			return out.Result("No experiment runs: nothing to decide.", d)
+		}
+		if err != nil {
+			return advise(err)
+		}
+		return out.Result(d.String(), d)
+	})
+}
+
+type experimentStop struct {
+	envconfig.PGVector
+	move
+}
+
+// Run ends the experiment.
+func (c *experimentStop) Run(ctx context.Context, out *program.Output) error {
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		x, err := running(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := s.EndExperiment(ctx, x.Name, vectorstore.DecisionStopped, "ended by hand",
+			vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason}); err != nil {
+			return err
+		}
+		return out.Result("Experiment "+x.Name+" has ended: the live version answers all visitors.", x)
+	})
+}
