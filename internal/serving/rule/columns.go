@@ -37,7 +37,7 @@ func NewColumns(n int) *Columns {
 		c.wholes[f] = slices.Repeat([]int64{unknown}, words*word)
 	}
 	for _, f := range []field{fieldID, fieldName, fieldURL, fieldImage} {
-		c.texts[f] = &texts{from: make([]int, n), size: make([]int32, n), hash: make([]uint32, n)}
+		c.texts[f] = &texts{from: make([]int, n), size: make([]int32, n), hash: make([]uint32, words*word)}
 	}
 	return c
 }
@@ -116,8 +116,8 @@ const (
 	costTerm   = 5
 	costWhole  = 50
 	costEvery  = 100 // each value of a dictionary
-	costHashes = 150
-	costTexts  = 500
+	costHashes = 40
+	costTexts  = 400
 )
 
 func (l *leaf) cost() int {
@@ -133,8 +133,8 @@ func (l *leaf) cost() int {
 		return costTerm * len(l.values)
 	case dictionary:
 		return costEvery
-	case exact:
-		return costHashes
+	case exact, l.by == notEqual:
+		return costHashes * min(len(l.values), atOnce)
 	}
 	return costTexts
 }

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"strings"
 	"unsafe"
@@ -11,7 +12,7 @@ import (
 type texts struct {
 	from []int    // where the text of each product begins
 	size []int32  // one more than its length; 0: it is not known
-	hash []uint32 // 0: it is not known
+	hash []uint32 // 0: it is not known; padded to whole words
 	data []byte
 	dead int // bytes of data that belong to no product any more
 }
@@ -63,33 +64,77 @@ var seed = maphash.MakeSeed()
 // hash is a text's, and not 0.
 func hash(s string) uint32 { return max(1, uint32(maphash.String(seed, s))) }
 
-// keepTexts compares hashes first, and texts only if it must.
+// keepTexts compares hashes first where that is enough, and texts only if it must.
 func (l *leaf) keepTexts(column *texts, m Mask) {
-	matches := func(i int32) bool {
-		s, known := column.get(i)
-		return known && l.matchText(s)
-	}
 	switch l.by {
-	case equal, among:
+	case equal, notEqual, among:
+		l.keepEqual(column, m)
 	case prefix:
 		want := l.values[0].text
 		m.narrowEach(l.not, func(i int32) bool {
 			s, known := column.get(i)
 			return known && strings.HasPrefix(s, want)
 		})
-		return
 	default:
-		m.narrowEach(l.not, matches)
-		return
+		m.narrowEach(l.not, func(i int32) bool {
+			s, known := column.get(i)
+			return known && l.matchText(s)
+		})
 	}
+}
+
+// atOnce is how many texts are compared with those of all products. More are looked up.
+const atOnce = 8
+
+// keepEqual compares the hashes of a word's products at once.
+func (l *leaf) keepEqual(column *texts, m Mask) {
 	hashes := make([]uint32, len(l.values))
-	var some uint64 // a bit for each hash
 	for n, v := range l.values {
 		hashes[n] = hash(v.text)
-		some |= 1 << (hashes[n] % word)
 	}
-	m.narrowEach(l.not, func(i int32) bool {
-		h := column.hash[i]
-		return some>>(h%word)&1 == 1 && slices.Contains(hashes, h) && matches(i)
-	})
+	if len(hashes) > atOnce {
+		slices.Sort(hashes)
+		m.narrowEach(l.not, func(i int32) bool {
+			_, may := slices.BinarySearch(hashes, column.hash[i])
+			s, known := column.get(i)
+			return may && known && l.matchText(s)
+		})
+		return
+	}
+	for k, w := range m {
+		if w == 0 {
+			continue
+		}
+		of := (*[word]uint32)(column.hash[k*word:])
+		var equals uint64
+		for _, h := range hashes {
+			equals |= equalTo(of, h)
+		}
+		for rest := equals & w; rest != 0; rest &= rest - 1 {
+			i := bits.TrailingZeros64(rest)
+			s, _ := column.get(int32(k*word + i))
+			if !slices.ContainsFunc(l.values, func(v value) bool { return v.text == s }) {
+				equals &^= 1 << i
+			}
+		}
+		if l.by == notEqual {
+			equals = ^equalTo(of, 0) &^ equals
+		}
+		if l.not {
+			equals = ^equals
+		}
+		m[k] = w & equals
+	}
+}
+
+// equalTo has a bit for each value that equals another one. It does not branch.
+func equalTo(values *[word]uint32, other uint32) (equals uint64) {
+	for i := 0; i < word; i += 4 {
+		a := (uint64(values[i]^other) - 1) >> 63
+		b := (uint64(values[i+1]^other) - 1) >> 63
+		c := (uint64(values[i+2]^other) - 1) >> 63
+		d := (uint64(values[i+3]^other) - 1) >> 63
+		equals |= (a | b<<1 | c<<2 | d<<3) << i
+	}
+	return equals
 }

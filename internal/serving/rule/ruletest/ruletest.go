@@ -157,7 +157,7 @@ func someList(t *rapid.T) (leaf, guard string) {
 		leaf, guard = someAttribute(t, anything)
 	}
 	var literals []string
-	for range rapid.IntRange(0, 6).Draw(t, "literals") {
+	for range rapid.IntRange(0, 14).Draw(t, "literals") {
 		switch rapid.SampledFrom(kinds).Draw(t, "type") {
 		case text:
 			literals = append(literals, spelt(t, rapid.SampledFrom(someTexts).Draw(t, "text")))
