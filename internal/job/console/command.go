@@ -40,6 +40,8 @@ type Command struct {
 	Lake            envconfig.Lake            `embed:""`
 	Artifacts       envconfig.Artifacts       `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
+	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Audit the events of this shop only; other shops share the stream. Default: account for all events"`
+	Shared          envconfig.SharedStream    `embed:""`
 
 	Listen    string        `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address and port to listen on; port 0 takes a free one. Keep it on the loopback interface: who has the token can read customers' data, and change which model is live. To look from elsewhere, tunnel."`
 	AllowHost []string      `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and loopback addresses. May be repeated."`
@@ -114,5 +116,6 @@ func serve(ctx context.Context, out *program.Output, listener net.Listener, hand
 		return web.Close()
 	}
 	s.tasks.wait()
+	s.from.profiles.wait()
 	return nil
 }

@@ -2,11 +2,14 @@ package console
 
 import (
 	"fmt"
+	"hash/fnv"
 	"html/template"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // number is a figure on a page. Of says where the same figure is in what a program prints with --json,
@@ -49,13 +52,15 @@ func grouped(v float64, places int) string {
 // functions are what the templates may call.
 func functions(now func() time.Time) template.FuncMap {
 	return template.FuncMap{
-		"count":   func(n any) template.HTML { return countOf(n).HTML() },
-		"decimal": func(v float64, places int, of string) template.HTML { return number{v, places, of}.HTML() },
-		"figure":  func(n any, of string) template.HTML { f := countOf(n); f.Of = of; return f.HTML() },
-		"percent": func(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) },
-		"when":    when,
-		"ago":     func(t time.Time) string { return ago(now().Sub(t)) },
-		"add":     func(a, b int) int { return a + b },
+		"count":    func(n any) template.HTML { return countOf(n).HTML() },
+		"decimal":  func(v float64, places int, of string) template.HTML { return number{v, places, of}.HTML() },
+		"figure":   func(n any, of string) template.HTML { f := countOf(n); f.Of = of; return f.HTML() },
+		"percent":  func(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) },
+		"when":     when,
+		"ago":      func(t time.Time) string { return ago(now().Sub(t)) },
+		"tone":     tone,
+		"initials": initials,
+		"add":      func(a, b int) int { return a + b },
 	}
 }
 
@@ -110,4 +115,29 @@ func ago(d time.Duration) string {
 		}
 	}
 	return "just now"
+}
+
+// tones is how many colours the style sheet has for products without a picture.
+const tones = 8
+
+// tone is a product's colour: always the same one.
+func tone(id string) int {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(id)) // a hash takes everything
+	return int(hash.Sum32() % tones)
+}
+
+// initials are the first letters of a name's first two words, or of the id.
+func initials(name, id string) string {
+	if name == "" {
+		name = id
+	}
+	letters := ""
+	for _, word := range strings.Fields(name) {
+		first, _ := utf8.DecodeRuneInString(word)
+		if letters += string(unicode.ToUpper(first)); utf8.RuneCountInString(letters) == 2 {
+			break
+		}
+	}
+	return letters
 }

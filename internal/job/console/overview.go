@@ -145,8 +145,9 @@ func (s *server) overview(ctx context.Context) overviewPage {
 
 // shopAndLake are what etl read last, and what it made of it.
 func (s *server) shopAndLake(ctx context.Context) (shop, lake stationView) {
-	shop = stationView{ID: stationShop, Name: "Shop", What: "MySQL", Place: s.from.places[stationShop]}
-	lake = stationView{ID: stationLake, Name: "Lake", What: "training set", Place: s.from.places[stationLake]}
+	shop = stationView{ID: stationShop, Name: "Shop", What: "MySQL", Place: s.from.places[stationShop], Link: "/data"}
+	lake = stationView{ID: stationLake, Name: "Lake", What: "training set", Place: s.from.places[stationLake],
+		Link: "/data"}
 	if s.from.sets == nil {
 		return shop.unset("LAKE_BUCKET"), lake.unset("LAKE_BUCKET")
 	}
@@ -282,7 +283,7 @@ func liveSince(version string, history []vectorstore.Promotion) time.Time {
 
 // visitors are who sends the events.
 func (s *server) visitors(c feed.Counts) stationView {
-	v := stationView{ID: stationVisitors, Name: "Visitors", What: "clicks", Health: healthGood,
+	v := stationView{ID: stationVisitors, Name: "Visitors", What: "clicks", Link: "/stream", Health: healthGood,
 		AtWhat: "last event", At: c.LastEvent}
 	switch {
 	case s.from.stream == nil:
@@ -297,7 +298,7 @@ func (s *server) visitors(c feed.Counts) stationView {
 
 // activity is the stream that events arrive on.
 func (s *server) activity(c feed.Counts) stationView {
-	v := stationView{ID: stationStream, Name: "Stream", What: "Kinesis", Place: s.from.places[stationStream],
+	v := stationView{ID: stationStream, Name: "Stream", What: "Kinesis", Link: "/stream", Place: s.from.places[stationStream],
 		Health: healthGood}
 	switch {
 	case s.from.stream == nil:
@@ -321,7 +322,7 @@ const behind = 2 * time.Minute
 
 // function is λ recommend, as what it delivers shows it.
 func (s *server) function(c feed.Counts) stationView {
-	v := stationView{ID: stationFunction, Name: "λ recommend", What: "answers", Health: healthGood,
+	v := stationView{ID: stationFunction, Name: "λ recommend", What: "answers", Link: "/stream", Health: healthGood,
 		AtWhat: "last answer", At: c.LastAnswer}
 	if s.from.records == nil {
 		return v.unset("RECOMMENDATIONS_BUCKET")
@@ -343,7 +344,7 @@ func (s *server) function(c feed.Counts) stationView {
 
 // delivered is the bucket of what came out.
 func (s *server) delivered(c feed.Counts) stationView {
-	v := stationView{ID: stationRecords, Name: "Recommendations", What: "S3", Place: s.from.places[stationRecords],
+	v := stationView{ID: stationRecords, Name: "Recommendations", What: "S3", Link: "/stream", Place: s.from.places[stationRecords],
 		Health: healthGood}
 	switch {
 	case s.from.records == nil:

@@ -40,6 +40,7 @@ type server struct {
 	formToken string
 	log       *slog.Logger
 	tasks     tasks
+	found     findings
 	templates map[string]*template.Template
 	stamp     string // of the static files: their addresses change with them
 	now       func() time.Time
@@ -91,10 +92,19 @@ func (s *server) routes() []route {
 	return []route{
 		{http.MethodGet, "/{$}", s.showOverview, false},
 		{http.MethodGet, "/live.json", s.live, false},
+		{http.MethodGet, "/data", s.showData, false},
 		{http.MethodGet, "/models", s.showModels, false},
 		{http.MethodGet, "/models/{version}", s.showVersion, false},
 		{http.MethodGet, "/move/{action}", s.propose, false},
 		{http.MethodPost, "/move/{action}", s.move, true},
+		{http.MethodGet, "/explore", s.showExplore, false},
+		{http.MethodGet, "/product", s.showProduct, false},
+		{http.MethodGet, "/customer", s.showCustomer, false},
+		{http.MethodGet, "/stream", s.showStream, false},
+		{http.MethodGet, "/events", s.showEvent, false},
+		{http.MethodPost, "/audit", s.startAudit, false},
+		{http.MethodPost, "/redrive/count", s.countRedrive, false},
+		{http.MethodPost, "/redrive", s.startRedrive, true},
 		{http.MethodGet, "/tasks/{id}", s.showTask, false},
 		{http.MethodPost, "/theme", s.theme, false},
 		{http.MethodGet, assetPath + "{name}", s.asset, false},
@@ -159,7 +169,8 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, sent
 // fail shows why a page cannot be shown.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusServiceUnavailable
-	if errors.Is(err, errUnknown) || errors.Is(err, vectorstore.ErrNoPrevious) {
+	if errors.Is(err, errUnknown) || errors.Is(err, errNoProduct) || errors.Is(err, errUnknownCustomer) ||
+		errors.Is(err, vectorstore.ErrNoPrevious) {
 		status = http.StatusNotFound
 	}
 	s.log.WarnContext(r.Context(), "page cannot be shown", logkey.Route, r.Pattern, logkey.Error, err.Error())

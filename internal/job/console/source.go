@@ -7,24 +7,32 @@ import (
 
 	"kindred/internal/job/console/feed"
 	"kindred/internal/job/publish"
+	"kindred/internal/job/verify"
+	"kindred/internal/job/verify/redrive"
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/shardreader"
 )
 
 // sources is what the pages are read from. A part that is not configured is nil.
 type sources struct {
-	db        *vectorstore.Store
-	sets      *commit.Repository // training sets
-	feedback  *commit.Repository
-	artifacts *commit.Repository
-	models    publish.Models // of artifacts
-	records   objectstore.Store
-	stream    *shardreader.Reader
-	feed      *feed.Feed
+	db *vectorstore.Store
+	// recommender answers as serve does, without keeping the products in memory
+	recommender *recommend.Recommender
+	sets        *commit.Repository // training sets
+	feedback    *commit.Repository
+	artifacts   *commit.Repository
+	models      publish.Models // of artifacts
+	records     objectstore.Store
+	stream      *shardreader.Reader
+	feed        *feed.Feed
+	profiles    *profiles
+	audit       verify.Command  // without its window
+	redrive     redrive.Command // which counts, unless DryRun is false
 
 	places map[station]string // where each part is, without a password
 }
@@ -43,6 +51,7 @@ func (c *Command) open(ctx context.Context) (_ *sources, err error) {
 		if s.db, err = vectorstore.Open(ctx, c.PGVector); err != nil {
 			return nil, err
 		}
+		s.recommender = recommend.New(s.db)
 	}
 	if c.Lake.Bucket != "" {
 		store, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
@@ -71,7 +80,11 @@ func (c *Command) open(ctx context.Context) (_ *sources, err error) {
 		}
 		s.stream = shardreader.New(awsclient.Kinesis(cfg), c.Name)
 	}
-	s.feed = newFeed(s, c)
+	s.feed, s.profiles = newFeed(s, c), newProfiles(s.sets)
+	s.audit = verify.Command{Stream: c.Stream, Recommendations: c.Recommendations, PGVector: c.PGVector,
+		Artifacts: c.Artifacts, Shop: c.Shop, Shared: c.Shared, MaxUnknown: auditUnknown, Wait: auditWait}
+	s.redrive = redrive.Command{Stream: c.Stream, Recommendations: c.Recommendations, Shop: c.Shop, Shared: c.Shared,
+		DryRun: true}
 	if s.db == nil && s.sets == nil && s.artifacts == nil && s.records == nil && s.stream == nil {
 		return nil, errors.New("nothing is configured: set PGVECTOR_DSN, LAKE_BUCKET, ARTIFACTS_BUCKET, ACTIVITY_STREAM or " +
 			"RECOMMENDATIONS_BUCKET; `make console` takes them from the local stack")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -43,34 +44,17 @@ type Command struct {
 
 // Run audits, reports, and fails when an event is unaccounted for.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
-	options, err := c.options(time.Now())
-	if err != nil {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
-	if options.Shops, err = activity.NewShops(c.Shop.Name, c.Shared.Shops); err != nil {
-		return err
-	}
-	cfg, err := awsclient.Load(ctx)
-	if err != nil {
-		return err
-	}
-	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
-	if err != nil {
-		return err
-	}
-	if options.Versions, err = c.versions(ctx, out); err != nil {
-		out.Log.WarnContext(ctx, "model versions are not checked", logkey.Error, err.Error())
-	}
+	var looked func(Report)
 	if !out.JSON {
 		before := int64(-1)
-		options.Looked = func(r Report) {
+		looked = func(r Report) {
 			if r.InFlight != before {
 				fmt.Fprintf(out.Stderr, "%d of %d events in flight\n", r.InFlight, r.Events)
 				before = r.InFlight
 			}
 		}
 	}
-	report, err := New(shardreader.New(awsclient.Kinesis(cfg), c.Name), store).Run(ctx, options)
+	report, err := c.Audit(ctx, out.Log, looked)
 	if err != nil {
 		return err
 	}
@@ -80,9 +64,33 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	return report.Fault()
 }
 
+// Audit is Run without what it prints. looked is called after each look but the last; nil is allowed.
+func (c *Command) Audit(ctx context.Context, log *slog.Logger, looked func(Report)) (Report, error) {
+	options, err := c.options(time.Now())
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	options.Looked = looked
+	if options.Shops, err = activity.NewShops(c.Shop.Name, c.Shared.Shops); err != nil {
+		return Report{}, err
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
+	if err != nil {
+		return Report{}, err
+	}
+	if options.Versions, err = c.versions(ctx, log); err != nil {
+		log.WarnContext(ctx, "model versions are not checked", logkey.Error, err.Error())
+	}
+	return New(shardreader.New(awsclient.Kinesis(cfg), c.Name), store).Run(ctx, options)
+}
+
 // versions lists the model versions that may have answered: those of the vector database's registry,
 // which keeps dropped ones too, else those in the bucket of artifacts. It is nil when neither is set.
-func (c *Command) versions(ctx context.Context, out *program.Output) (map[string]bool, error) {
+func (c *Command) versions(ctx context.Context, log *slog.Logger) (map[string]bool, error) {
 	if c.PGVector.DSN != "" {
 		store, err := vectorstore.Open(ctx, c.PGVector)
 		if err != nil {
@@ -100,7 +108,7 @@ func (c *Command) versions(ctx context.Context, out *program.Output) (map[string
 		if c.Artifacts.Bucket == "" {
 			return nil, err
 		}
-		out.Log.WarnContext(ctx, "the vector database does not say which versions there are; asking the bucket of artifacts",
+		log.WarnContext(ctx, "the vector database does not say which versions there are; asking the bucket of artifacts",
 			logkey.Error, err.Error())
 	}
 	if c.Artifacts.Bucket == "" {

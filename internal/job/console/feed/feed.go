@@ -112,15 +112,12 @@ func New(stream Stream, store Store, window time.Duration) *Feed {
 	f := &Feed{stream: stream, store: store, window: window, now: time.Now, minute: map[int64]*Minute{},
 		spans: map[int64]*latency.Histogram{}, seen: map[string]time.Time{}, letter: map[string]string{},
 		after: map[string]string{}}
-	f.counts = Counts{Sources: map[activity.Source]int64{}, Versions: map[string]int64{}}
+	f.counts = Counts{Since: f.now().Add(-window), Sources: map[activity.Source]int64{}, Versions: map[string]int64{}}
 	return f
 }
 
 // Run reads until ctx ends.
 func (f *Feed) Run(ctx context.Context) {
-	f.mu.Lock()
-	f.counts.Since = f.now().Add(-f.window)
-	f.mu.Unlock()
 	var lettersAt time.Time
 	for first := true; ctx.Err() == nil; first = false {
 		streamErr := f.readStream(ctx)

@@ -33,24 +33,7 @@ type Command struct {
 
 // Run sends again and reports.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
-	if c.Name == "" {
-		return fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "ACTIVITY_STREAM"})
-	}
-	shops, err := activity.NewShops(c.Shop.Name, c.Shared.Shops)
-	if err != nil {
-		return err
-	}
-	cfg, err := awsclient.Load(ctx)
-	if err != nil {
-		return err
-	}
-	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
-	if err != nil {
-		return err
-	}
-	stream := awsclient.Kinesis(cfg)
-	result, err := Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
-		shops, c.DryRun)
+	result, err := c.Send(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,6 +44,28 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: those of %d failed batches, the first is %s", ErrGone, n, result.Gone[0])
 	}
 	return nil
+}
+
+// Send is Run without what it prints. Records that nobody has any more are in the result, and no error.
+func (c *Command) Send(ctx context.Context) (Result, error) {
+	if c.Name == "" {
+		return Result{}, fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "ACTIVITY_STREAM"})
+	}
+	shops, err := activity.NewShops(c.Shop.Name, c.Shared.Shops)
+	if err != nil {
+		return Result{}, err
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
+	if err != nil {
+		return Result{}, err
+	}
+	stream := awsclient.Kinesis(cfg)
+	return Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
+		shops, c.DryRun)
 }
 
 // String is the result in sentences.

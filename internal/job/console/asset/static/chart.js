@@ -8,7 +8,10 @@ function draw(figure) {
   const place = figure.querySelector(".chart-canvas");
   const heads = [...table.tHead.rows[0].cells].map(cell => cell.textContent.trim());
   const rows = [...table.tBodies[0].rows];
-  if (rows.length < 2) return;
+  if (rows.length < 2) { // no curve: the table says it
+    figure.querySelector("details")?.setAttribute("open", "");
+    return;
+  }
   const data = heads.map((_, column) => rows.map(row => {
     const cell = row.cells[column];
     const time = cell.querySelector("time");
