@@ -120,8 +120,8 @@ func (s *server) answer(ctx context.Context, event *activity.Event) (shown shown
 		scale = max(scale, float64(item.Score))
 	}
 	for i, item := range a.Items {
-		shown.Offers = append(shown.Offers, offer{Sight: names[item.ID], Score: item.Score, Explored: item.Explored, Place: i + 1,
-			Because: names[item.Because].Name, Bar: plot.Interval{Value: float64(item.Score), Scale: scale}})
+		shown.Offers = append(shown.Offers, offer{Sight: names[item.ID], Score: item.Score, Explored: item.Explored,
+			Place: i + 1, Because: names[item.Because].Name, Bar: plot.Interval{Value: float64(item.Score), Scale: scale}})
 	}
 	return shown, nil
 }

@@ -135,6 +135,9 @@ func initials(name, id string) string {
 	letters := ""
 	for _, word := range strings.Fields(name) {
 		first, _ := utf8.DecodeRuneInString(word)
+		if unicode.IsDigit(first) && len(name) > len(word) {
+			continue // a year says little
+		}
 		if letters += string(unicode.ToUpper(first)); utf8.RuneCountInString(letters) == 2 {
 			break
 		}

@@ -130,7 +130,7 @@ func (s *server) overview(ctx context.Context) overviewPage {
 		database.Sentence = "The newest version is not live: the version's page says what the gate thinks of it."
 	}
 	page := overviewPage{Counts: counts, Night: []stationView{shop, lake, model, database},
-		Day: []stationView{s.visitors(counts), s.activity(counts), s.function(counts), s.delivered(counts)}}
+		Day: []stationView{s.senders(counts), s.activity(counts), s.function(counts), s.delivered(counts)}}
 	for _, v := range slices.Concat(page.Night, page.Day) {
 		if v.Health == healthBad || v.Health == healthWarn {
 			page.Wrong = append(page.Wrong, v)
@@ -281,9 +281,9 @@ func liveSince(version string, history []vectorstore.Promotion) time.Time {
 	return time.Time{}
 }
 
-// visitors are who sends the events.
-func (s *server) visitors(c feed.Counts) stationView {
-	v := stationView{ID: stationVisitors, Name: "Visitors", What: "clicks", Link: "/stream", Health: healthGood,
+// senders are the visitors.
+func (s *server) senders(c feed.Counts) stationView {
+	v := stationView{ID: stationVisitors, Name: "Visitors", What: "clicks", Link: "/shop", Health: healthGood,
 		AtWhat: "last event", At: c.LastEvent}
 	switch {
 	case s.from.stream == nil:
@@ -298,7 +298,8 @@ func (s *server) visitors(c feed.Counts) stationView {
 
 // activity is the stream that events arrive on.
 func (s *server) activity(c feed.Counts) stationView {
-	v := stationView{ID: stationStream, Name: "Stream", What: "Kinesis", Link: "/stream", Place: s.from.places[stationStream],
+	v := stationView{ID: stationStream, Name: "Stream", What: "Kinesis", Link: "/stream",
+		Place:  s.from.places[stationStream],
 		Health: healthGood}
 	switch {
 	case s.from.stream == nil:
@@ -344,7 +345,8 @@ func (s *server) function(c feed.Counts) stationView {
 
 // delivered is the bucket of what came out.
 func (s *server) delivered(c feed.Counts) stationView {
-	v := stationView{ID: stationRecords, Name: "Recommendations", What: "S3", Link: "/stream", Place: s.from.places[stationRecords],
+	v := stationView{ID: stationRecords, Name: "Recommendations", What: "S3", Link: "/stream",
+		Place:  s.from.places[stationRecords],
 		Health: healthGood}
 	switch {
 	case s.from.records == nil:

@@ -41,6 +41,7 @@ type server struct {
 	log       *slog.Logger
 	tasks     tasks
 	found     findings
+	visitors  visitors
 	templates map[string]*template.Template
 	stamp     string // of the static files: their addresses change with them
 	now       func() time.Time
@@ -100,6 +101,8 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/explore", s.showExplore, false},
 		{http.MethodGet, "/product", s.showProduct, false},
 		{http.MethodGet, "/customer", s.showCustomer, false},
+		{http.MethodGet, "/shop", s.showShop, false},
+		{http.MethodPost, "/shop/act", s.act, true},
 		{http.MethodGet, "/stream", s.showStream, false},
 		{http.MethodGet, "/events", s.showEvent, false},
 		{http.MethodPost, "/audit", s.startAudit, false},

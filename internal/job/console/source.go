@@ -13,9 +13,11 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/retry"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/shardreader"
+	"kindred/internal/stream/shardwriter"
 )
 
 // sources is what the pages are read from. A part that is not configured is nil.
@@ -30,6 +32,7 @@ type sources struct {
 	records     objectstore.Store
 	stream      *shardreader.Reader
 	feed        *feed.Feed
+	kinesis     func() *shardwriter.Writer // nil: there is no stream
 	profiles    *profiles
 	audit       verify.Command  // without its window
 	redrive     redrive.Command // which counts, unless DryRun is false
@@ -78,7 +81,9 @@ func (c *Command) open(ctx context.Context) (_ *sources, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the stream: %w", err)
 		}
-		s.stream = shardreader.New(awsclient.Kinesis(cfg), c.Name)
+		client := awsclient.Kinesis(cfg)
+		s.stream = shardreader.New(client, c.Name)
+		s.kinesis = func() *shardwriter.Writer { return shardwriter.New(client, c.Name, retry.Sleep) }
 	}
 	s.feed, s.profiles = newFeed(s, c), newProfiles(s.sets)
 	s.audit = verify.Command{Stream: c.Stream, Recommendations: c.Recommendations, PGVector: c.PGVector,

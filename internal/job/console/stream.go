@@ -110,7 +110,8 @@ func sorted[K ~string](counts map[K]int64) (all []named) {
 // Lines are the counts of the audit, in the order of `verify`. Fault says that one is none too many.
 func (a *audited) Lines() []auditLine {
 	r := a.Report
-	all := []auditLine{{"events on the stream", "events", r.Events, false}, {"recommended", "recommended", r.Recommended, false},
+	all := []auditLine{{"events on the stream", "events", r.Events, false},
+		{"recommended", "recommended", r.Recommended, false},
 		{"quarantined", "quarantined", r.Quarantined, false}, {"given up by Lambda", "on_failure", r.OnFailure, false},
 		{"answered since", "redriven", r.Redriven, false}, {"in flight", "in_flight", r.InFlight, false},
 		{"lost", "lost", r.Lost, true}, {"duplicates", "duplicates", r.Duplicates, false},
@@ -118,7 +119,8 @@ func (a *audited) Lines() []auditLine {
 		{"contradictory", "conflicts", r.Conflicts, true}, {"under another id", "wrong_event", r.WrongEvent, true},
 		{"unreadable", "malformed", r.Malformed, true}, {"altered", "altered", r.Altered, true},
 		{"wrong shop", "wrong_shop", r.WrongShop, true}, {"id used twice", "reused_ids", r.ReusedIDs, true},
-		{"empty answers", "empty_answers", r.EmptyAnswers, false}, {"unknown products", "unknown_products", r.UnknownProducts, false}}
+		{"empty answers", "empty_answers", r.EmptyAnswers, false},
+		{"unknown products", "unknown_products", r.UnknownProducts, false}}
 	for i := range all {
 		all[i].Fault = all[i].Fault && all[i].Count > 0
 	}

@@ -32,7 +32,8 @@ func TestNoEventIsMissingFromTheCurve(t *testing.T) {
 		minutes := rapid.SliceOfNDistinct(rapid.IntRange(0, 3000), 0, 50, rapid.ID).Draw(t, "minutes")
 		slices.Sort(minutes)
 		for _, m := range minutes {
-			c.Minutes = append(c.Minutes, feed.Minute{At: begin.Add(time.Duration(m) * time.Minute), Events: int64(m), Answers: 2})
+			at := begin.Add(time.Duration(m) * time.Minute)
+			c.Minutes = append(c.Minutes, feed.Minute{At: at, Events: int64(m), Answers: 2})
 			events, answers = events+float64(m), answers+2
 		}
 		curve := rates(c)
