@@ -197,6 +197,14 @@ test-docker: test-integration ## Run the integration tests in containers; needs 
 test-pages: ## Run the long simulations of experiments, and print what they find
 	@go test -count=1 -v ./internal/model/sequential -equal-arms 1000 -unequal-arms 100
 
+# axe-core, which finds what people with a screen reader or weak eyes stumble over.
+AXE := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/axe-core-4.14.1/package/axe.min.js)
+$(AXE):
+	@if command -v npm >/dev/null; then mkdir -p $(dir $(AXE)).. && cd $(dir $(AXE)).. && npm pack --silent axe-core@4.14.1 >/dev/null && tar xzf axe-core-4.14.1.tgz; fi
+.PHONY: test-console
+test-console: build $(AXE) ## Open the console in a browser, on what `make demo` left running (chromium; npm for axe-core)
+	@$(WITH_STACK) go test -count=1 -timeout 30m -v ./integration/console $(if $(wildcard $(AXE)),-axe $(AXE)) $(ARGS)
+
 .PHONY: golden
 golden: ## Rewrite the golden files and the examples in docs/formats.md, after an intended change of a format
 	@go test $$(grep -rl --include='*_test.go' '"kindred/internal/platform/golden"$$' . | xargs -n1 dirname | sort -u) -run 'Golden|Schema' -update

@@ -80,7 +80,7 @@ func (s *server) dataPage(ctx context.Context) (page dataPage, err error) {
 			return page, err
 		}
 	}
-	page.Profile, page.Reading, err = s.from.profiles.of(page.Current)
+	page.Profile, page.Reading, err = s.from.profiles.of(ctx, page.Current)
 	if page.TooLarge = errors.Is(err, errTooLarge); err != nil && !page.TooLarge {
 		page.Fault = said(err)
 	}

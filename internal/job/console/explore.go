@@ -87,7 +87,7 @@ func (s *server) explore(ctx context.Context, query string) (p explorePage, err 
 	if s.from.db == nil {
 		return p, errNoDatabase
 	}
-	if text.Check(query, text.MaxID) != nil {
+	if !searchable(query) {
 		return p, nil
 	}
 	if p.Products, err = s.from.db.FindProducts(ctx, query, foundProducts); err != nil {
@@ -98,6 +98,9 @@ func (s *server) explore(ctx context.Context, query string) (p explorePage, err 
 	}
 	return p, err
 }
+
+// searchable says whether the database can be asked for a text.
+func searchable(query string) bool { return text.Check(query, text.MaxID) == nil }
 
 // answer asks what serving would answer, and looks the products up.
 func (s *server) answer(ctx context.Context, event *activity.Event) (shown shownAnswer, err error) {

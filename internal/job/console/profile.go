@@ -78,7 +78,7 @@ type profiles struct {
 func newProfiles(sets *commit.Repository) *profiles { return &profiles{sets: sets} }
 
 // of returns the profile of a set, or begins to read it. errTooLarge where it is not read.
-func (p *profiles) of(set etl.Shown) (found *profile, reading bool, err error) {
+func (p *profiles) of(ctx context.Context, set etl.Shown) (found *profile, reading bool, err error) {
 	if set.Rows.Ratings+set.Rows.Interactions > mostProfiled {
 		return nil, false, errTooLarge
 	}
@@ -86,14 +86,14 @@ func (p *profiles) of(set etl.Shown) (found *profile, reading bool, err error) {
 	defer p.mu.Unlock()
 	if p.run != set.Run && !p.reading {
 		p.run, p.reading, p.profile, p.err = set.Run, true, nil, nil
-		p.beside.Go(func() { p.read(set) })
+		p.beside.Go(func() { p.read(context.WithoutCancel(ctx), set) })
 	}
 	return p.profile, p.reading, p.err
 }
 
 // read is not ended with the page that asked: the next page needs it.
-func (p *profiles) read(set etl.Shown) {
-	found, err := profileOf(context.Background(), p.sets, set)
+func (p *profiles) read(ctx context.Context, set etl.Shown) {
+	found, err := profileOf(ctx, p.sets, set)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reading, p.profile, p.err = false, found, err

@@ -141,7 +141,7 @@ type page struct {
 	FormToken string
 	ReadOnly  bool
 	Assets    string // the beginning of the static files' addresses
-	Refresh   int    // seconds until the page loads again; 0: never
+	Refresh   int    // seconds until the page loads itself again; 0: never
 	Now       time.Time
 	Body      any
 }

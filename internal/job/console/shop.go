@@ -152,7 +152,7 @@ func (s *server) shop(ctx context.Context, id, query string) (p shopPage, err er
 	if p.Strip, err = s.answer(ctx, event); err != nil {
 		return p, err
 	}
-	if text.Check(query, text.MaxID) == nil {
+	if searchable(query) {
 		if p.Shelf, err = s.from.db.FindProducts(ctx, query, shelf); err != nil {
 			return p, err
 		}

@@ -27,3 +27,7 @@ async function look() {
 
 // A console that has ended is no fault of the page: it keeps what it shows, and asks again.
 if (shown.length > 0) setInterval(() => look().catch(() => {}), every);
+
+// A page about something that is not ready yet looks again.
+const again = Number(document.querySelector("main").dataset.reload);
+if (again > 0) setTimeout(() => location.reload(), again * 1000);

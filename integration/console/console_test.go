@@ -1,0 +1,355 @@
+// Package console opens the console in a browser, on the running stack with what `make demo` left there. It
+// is apart from package integration, because it needs a browser, which few machines of continuous
+// integration have: `make test-console` runs it.
+package console
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+var (
+	shots = flag.String("screenshots", "", "folder for a picture of each page; empty: none is taken")
+	axe   = flag.String("axe", "", "file axe.min.js of axe-core; empty: accessibility is not tested")
+)
+
+// patience bounds a wait for a page: generous, because the machine may be busy.
+const patience = 2 * time.Minute
+
+// notTested ends the test and says why, whether or not go test is verbose.
+func notTested(t *testing.T, reason string) {
+	t.Helper()
+	fmt.Fprintln(os.Stderr, "!!! NOT TESTED: the console in a browser. "+reason)
+	t.Skip(reason)
+}
+
+// mustBuild compiles programs, and returns their folder.
+func mustBuild(t *testing.T, names ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	args := []string{"build", "-o", folder + string(filepath.Separator)}
+	for _, name := range names {
+		args = append(args, "kindred/jobs/"+name)
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return folder
+}
+
+// mustOpen starts the console, and returns the address that it prints.
+func mustOpen(t *testing.T, folder string) *url.URL {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(folder, "console"), "--json", "--listen", "127.0.0.1:0")
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() }) // the context has killed it
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the console printed nothing: %v", err)
+	}
+	var printed struct {
+		Result struct{ Address string }
+	}
+	if err := json.Unmarshal([]byte(line), &printed); err != nil {
+		t.Fatal(err)
+	}
+	address, err := url.Parse(printed.Result.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// browser is a tab, and what went wrong in it.
+type browser struct {
+	ctx    context.Context
+	base   string
+	mu     sync.Mutex
+	faults []string
+}
+
+// mustBrowse starts a browser that reaches no host but this machine, and opens the console in it.
+func mustBrowse(t *testing.T, program string, address *url.URL) *browser {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox,
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.WSURLReadTimeout(patience))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &browser{ctx: ctx, base: "http://" + address.Host}
+	err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			if u, err := url.Parse(e.Request.URL); err != nil || u.Host != address.Host && u.Scheme != "data" {
+				b.fault("a request to " + e.Request.URL)
+			}
+		case *runtime.EventExceptionThrown:
+			b.fault("exception: " + e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.EntryLevelError {
+				b.fault("console: " + e.Entry.Text + " " + e.Entry.URL)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	b.mustDo(t, chromedp.Navigate(address.String()), chromedp.WaitVisible(chromedp.CSS("h1")))
+	return b
+}
+
+func (b *browser) fault(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = append(b.faults, text)
+}
+
+// mustBeWell reports what went wrong in the browser since the last call.
+func (b *browser) mustBeWell(t *testing.T, where string) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, fault := range b.faults {
+		t.Errorf("%s: %s", where, fault)
+	}
+	b.faults = nil
+}
+
+func (b *browser) mustDo(t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	must(t, b, chromedp.Steps(steps...))
+}
+
+// must runs an action and returns its value.
+func must[T any](t *testing.T, b *browser, action chromedp.Action[T]) T {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, action)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func (b *browser) mustGo(t *testing.T, path string) {
+	t.Helper()
+	b.mustDo(t, chromedp.Navigate(b.base+path), chromedp.WaitVisible(chromedp.CSS("h1")))
+}
+
+func (b *browser) mustText(t *testing.T, selector string) string {
+	t.Helper()
+	return must(t, b, chromedp.Text(chromedp.CSS(selector)))
+}
+
+func TestConsole(t *testing.T) {
+	program := ""
+	for _, name := range []string{os.Getenv("BROWSER_PROGRAM"), "chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil && program == "" {
+			program = path
+		}
+	}
+	switch {
+	case program == "":
+		notTested(t, "There is no browser: install chromium, or name one in BROWSER_PROGRAM")
+	case os.Getenv("PGVECTOR_DSN") == "" || os.Getenv("ACTIVITY_STREAM") == "":
+		notTested(t, "There is no stack: run `make demo`, then `make test-console`")
+	}
+	folder := mustBuild(t, "console", "etl", "publish")
+	b := mustBrowse(t, program, mustOpen(t, folder))
+	live := b.mustLive(t)
+	pages := []string{"/", "/data", "/models", "/models/" + live, "/explore", "/shop?visitor=v-1", "/stream",
+		"/customer?id=103", "/events?id=none", "/move/publish?version=" + live}
+	t.Run("pages", func(t *testing.T) { b.testPages(t, pages) })
+	t.Run("numbers", func(t *testing.T) { b.testNumbers(t, folder, pages) })
+	t.Run("storefront", b.testStorefront)
+}
+
+// mustLive is the version that the first page says is live.
+func (b *browser) mustLive(t *testing.T) string {
+	t.Helper()
+	return b.mustText(t, `[data-station=database] .version`)
+}
+
+// testPages looks at each page in both themes, wide and narrow: nothing is wrong in the browser, nothing is cut
+// off, and axe-core finds no serious violation.
+func (b *browser) testPages(t *testing.T, pages []string) {
+	source := ""
+	if *axe == "" {
+		fmt.Fprintln(os.Stderr, "!!! NOT TESTED: accessibility. It needs axe-core: -axe FILE")
+	} else {
+		data, err := os.ReadFile(*axe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = string(data)
+	}
+	for _, theme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 375} {
+			b.mustDo(t, chromedp.EmulateViewport(width, 900))
+			if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}); err != nil {
+				t.Fatal(err)
+			}
+			for i, page := range pages {
+				b.mustGo(t, page)
+				wide, title := must(t, b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)), must(t, b, chromedp.Title())
+				if wide > width {
+					t.Errorf("%s at %d: the page is %d wide", page, width, wide)
+				}
+				if strings.Contains(title, "Error") || strings.Contains(title, "Unavailable") {
+					t.Errorf("%s: %s", page, title)
+				}
+				if source != "" {
+					b.mustBeAccessible(t, source, fmt.Sprintf("%s, %s at %d", page, theme, width))
+				}
+				if *shots != "" {
+					b.mustShoot(t, fmt.Sprintf("%02d-%s-%d.png", i, theme, width))
+				}
+				b.mustBeWell(t, page)
+			}
+		}
+	}
+}
+
+func (b *browser) mustBeAccessible(t *testing.T, source, where string) {
+	t.Helper()
+	must(t, b, chromedp.Evaluate[int](source+"; 0"))
+	found := must(t, b, chromedp.Evaluate[[]string](`axe.run().then(r => r.violations
+		.filter(v => v.impact === "serious" || v.impact === "critical")
+		.map(v => v.id + ": " + v.nodes.slice(0, 2).map(n => n.html.slice(0, 160) + " " + n.failureSummary).join(" | ")))`,
+		chromedp.EvalAwaitPromise))
+	for _, violation := range found {
+		t.Errorf("%s: %s", where, violation)
+	}
+}
+
+func (b *browser) mustShoot(t *testing.T, name string) {
+	t.Helper()
+	picture := must(t, b, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(*shots, name), picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testNumbers compares each figure that says where a program prints it with what the program prints.
+func (b *browser) testNumbers(t *testing.T, folder string, pages []string) {
+	printed := map[string]any{}
+	compared := 0
+	for _, page := range pages {
+		b.mustGo(t, page)
+		figures := must(t, b, chromedp.Evaluate[[]struct{ Of, Value string }](`[...document.querySelectorAll("data[data-of]")]
+			.map(d => ({Of: d.dataset.of, Value: d.value}))`))
+		for _, f := range figures {
+			command, path, _ := strings.Cut(f.Of, ":")
+			if strings.HasPrefix(command, "verify") {
+				continue // an audit is of its own moment
+			}
+			if printed[command] == nil {
+				printed[command] = mustPrint(t, folder, command)
+			}
+			want, err := at(printed[command], path)
+			got, bad := strconv.ParseFloat(f.Value, 64)
+			if err != nil || bad != nil || math.Abs(got-want) > 1e-9 {
+				t.Errorf("%s shows %s for %s, the program prints %g, %v", page, f.Value, f.Of, want, err)
+			}
+			compared++
+		}
+	}
+	if compared < 50 {
+		t.Errorf("only %d figures were compared", compared)
+	}
+	t.Logf("%d figures are those of the programs", compared)
+}
+
+// mustPrint is the result that a program prints with --json.
+func mustPrint(t *testing.T, folder, command string) any {
+	t.Helper()
+	words := strings.Fields(command)
+	out, err := exec.CommandContext(t.Context(), filepath.Join(folder, words[0]), append(words[1:], "--json")...).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	var envelope struct{ Result any }
+	if err := json.Unmarshal(out, &envelope); err != nil {
+		t.Fatal(err)
+	}
+	return envelope.Result
+}
+
+// at is the number at a path such as "versions.0.items".
+func at(v any, path string) (float64, error) {
+	for _, step := range strings.Split(path, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(in) {
+				return 0, fmt.Errorf("there is no element %s of %s", step, path)
+			}
+			v = in[i]
+		}
+	}
+	n, ok := v.(float64)
+	if !ok {
+		return 0, fmt.Errorf("there is no number at %s", path)
+	}
+	return n, nil
+}
+
+// testStorefront clicks: the strip changes, the event is answered over the stream and found, and the
+// overview counts it.
+func (b *browser) testStorefront(t *testing.T) {
+	b.mustGo(t, "/")
+	count := `Number(document.querySelector("[data-live=answers] data").value)`
+	must(t, b, chromedp.Poll[chromedp.Void](count+" > 0", chromedp.WithPollingTimeout(patience)))
+	before := must(t, b, chromedp.Evaluate[int](count))
+	b.mustGo(t, fmt.Sprintf("/shop?visitor=v-%d", time.Now().UnixNano()))
+	strip := b.mustText(t, `[aria-labelledby=strip] ul`)
+	began := time.Now()
+	b.mustDo(t, chromedp.Click(chromedp.CSS(`[aria-labelledby=shelf] li:nth-child(3) button[value=view]`)),
+		chromedp.WaitVisible(chromedp.CSS(`[aria-labelledby=sent] a`)))
+	t.Logf("the strip answered %v after the click", time.Since(began).Round(time.Millisecond))
+	if after := b.mustText(t, `[aria-labelledby=strip] ul`); after == strip || !strings.Contains(after, "because of") {
+		t.Errorf("after a click the strip is %q, before it was %q", after, strip)
+	}
+	event := b.mustText(t, `[aria-labelledby=sent] a`)
+	b.mustGo(t, "/")
+	must(t, b, chromedp.Poll[chromedp.Void](fmt.Sprintf("%s > %d", count, before),
+		chromedp.WithPollingTimeout(patience)))
+	t.Logf("the overview counted it %v after the click", time.Since(began).Round(time.Millisecond))
+	b.mustGo(t, "/events?id="+event)
+	b.mustDo(t, chromedp.WaitVisible(chromedp.CSS(`[aria-labelledby=items]`)))
+	b.mustBeWell(t, "the storefront")
+}
