@@ -57,7 +57,7 @@ func unreadable(source common.Source, e *common.Error) error {
 	if at, ok := source.LocationOffset(e.Location); ok && e.Location.Line() > 0 {
 		column = max(0, int(at)) + 1
 	}
-	said := strings.TrimPrefix(e.Message, "Syntax error: ")
+	said := strings.ReplaceAll(strings.TrimPrefix(e.Message, "Syntax error: "), "'.'", "a point")
 	switch {
 	case strings.Contains(said, "recursion limit"):
 		said = fmt.Sprintf("more than %d brackets are nested", maxDepth)

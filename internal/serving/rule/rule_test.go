@@ -128,6 +128,7 @@ func TestSyntaxErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                                       `column 1: the expression ends too soon`,
 		`product.price <`:                        `column 16: the expression ends too soon`,
+		`product. == 5`:                          `column 10: expected identifier after a point`,
 		`product.price <> 5`:                     `column 16: unexpected token`,
 		`product.price < 5 €`:                    `column 19: unexpected character`,
 		"product.available\n && §":               `column 23: unexpected character`,
