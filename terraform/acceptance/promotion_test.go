@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -110,6 +109,15 @@ func checkRolledBack(t *testing.T, cfg aws.Config, dev environment, r *registry)
 	mustFunctions(t, dev.packages, "second")
 	broken := errors.New("no answer")
 	p := dev.promotion(cfg, r, "dev\n")
+	var asked []string
+	p.Ask = func(_ context.Context, function, version, _ string) error {
+		asked = append(asked, function)
+		if aliases(t, cfg)[function] != before[function] || version == before[function] {
+			t.Errorf("version %s of %s is asked while the alias calls %s, want the previous %s", version, function,
+				aliases(t, cfg)[function], before[function])
+		}
+		return nil
+	}
 	p.Smoke = func(context.Context, []string) error {
 		for function, version := range aliases(t, cfg) {
 			if version == before[function] {
@@ -129,14 +137,19 @@ func checkRolledBack(t *testing.T, cfg aws.Config, dev environment, r *registry)
 		t.Errorf("aliases were %v, are %v", before, after)
 	}
 	r.wantImage(t, dev.tag) // it already had the image
-	again := dev.mustPlan(t)
-	for _, c := range again {
-		if !strings.Contains(c.Address, "aws_lambda_alias") || fmt.Sprint(c.Attributes) != "[function_version]" {
-			t.Errorf("after it, an apply would %s", c)
-		}
+	if len(asked) != 2 {
+		t.Errorf("%v were asked before the aliases moved, want both functions", asked)
 	}
-	if len(again) != len(before) {
-		t.Errorf("an apply would change %d aliases, want %d", len(again), len(before))
+	for _, c := range dev.mustPlan(t) {
+		t.Errorf("after it, an apply would %s", c)
+	}
+	p = dev.promotion(cfg, r, "dev\n")
+	p.Ask = func(context.Context, string, string, string) error { return broken }
+	if _, err := p.Run(t.Context()); !errors.Is(err, broken) || errors.Is(err, promotion.ErrRolledBack) {
+		t.Errorf("a version that does not answer: %v", err)
+	}
+	if after := aliases(t, cfg); !maps.Equal(before, after) {
+		t.Errorf("aliases were %v, are %v after a version did not answer", before, after)
 	}
 }
 

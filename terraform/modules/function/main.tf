@@ -153,4 +153,10 @@ resource "aws_lambda_alias" "this" {
   description      = "Called by the stream or the URL. A promotion moves it, and a failed promotion moves it back"
   function_name    = aws_lambda_function.this.function_name
   function_version = aws_lambda_function.this.version
+
+  # Not an apply but the promotion moves the alias, after the schema is there and the version has
+  # answered.
+  lifecycle {
+    ignore_changes = [function_version]
+  }
 }

@@ -17,3 +17,8 @@ output "alias" {
   description = "Alias to call, or null."
   value       = one(aws_lambda_alias.this[*].name)
 }
+
+output "version" {
+  description = "Version of the newest code."
+  value       = aws_lambda_function.this.version
+}

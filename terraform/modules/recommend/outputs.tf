@@ -1,6 +1,6 @@
 output "function" {
   description = "The function."
-  value       = { name = module.function.name }
+  value       = { name = module.function.name, version = module.function.version }
 }
 
 output "role" {

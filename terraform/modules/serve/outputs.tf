@@ -1,6 +1,6 @@
 output "function" {
   description = "The function and its URL."
-  value       = { name = module.function.name, url = aws_lambda_function_url.this.function_url }
+  value       = { name = module.function.name, version = module.function.version, url = aws_lambda_function_url.this.function_url }
 }
 
 output "role" {

@@ -21,7 +21,7 @@ type promoteCommand struct {
 	Environment string `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
 	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
 	State       string `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
-	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem)."`
+	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
 	PlanOnly    bool   `help:"Show what would change, and stop."`
 	Chain       bool   `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
 }
@@ -65,6 +65,13 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("read RDS's certificate authorities: %w", err)
 	}
+	more, reason, err := preflight(ctx, cfg, text, ca)
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		fmt.Fprintln(out.Stderr, reason)
+	}
 	packages := filepath.Join(w.State, "package-"+tag)
 	if err := Package(ctx, w.Repository, packages, ca); err != nil {
 		return err
@@ -79,8 +86,8 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("find variables: %w", err)
 	}
-	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file,
-		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, In: os.Stdin, Out: out.Stderr,
+	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, More: more,
+		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, EmptyShop: emptyShop(text), In: os.Stdin, Out: out.Stderr,
 		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
 	changes, err := p.Run(ctx)
 	if err != nil {
@@ -89,7 +96,7 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.PlanOnly {
 		return out.Result(fmt.Sprintf("%d changes planned, none made", len(changes)), changes)
 	}
-	return out.Result(fmt.Sprintf("%d changes made; the smoke test of %s passed", len(changes), c.Environment), changes)
+	return out.Result(fmt.Sprintf("%d changes made; %s is promoted", len(changes), c.Environment), changes)
 }
 
 // check returns an error unless actual is the expected account and region.

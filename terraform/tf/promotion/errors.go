@@ -7,18 +7,24 @@ var (
 	ErrChanges = errors.New("the plan is not empty")
 	// ErrWrongTarget says that a promotion would change another account or region.
 	ErrWrongTarget = errors.New("wrong target")
+	// ErrConcurrency says that the account cannot reserve what the variables want.
+	ErrConcurrency = errors.New("the account cannot reserve executions")
+	// ErrNoAuthority says that nothing can verify the certificate of the shop's MySQL.
+	ErrNoAuthority = errors.New("no authority for the shop's MySQL")
 	// ErrNotConfirmed says that the environment's name was not typed.
 	ErrNotConfirmed = errors.New("not confirmed: nothing was changed")
 	// ErrUncommitted says that the working tree differs from its commit.
 	ErrUncommitted = errors.New("the clone has uncommitted changes: commit them first, so that what runs can be found " +
 		"later")
-	// ErrRolledBack says that a promotion failed after its apply, and that the functions' alias calls
-	// the previous versions again.
+	// ErrRolledBack says that a promotion failed after the functions' alias moved, and that it calls the
+	// previous versions again.
 	ErrRolledBack = errors.New("the promotion was rolled back")
 	// ErrOtherImage says that the registry has another image with this tag.
 	ErrOtherImage = errors.New("the tag belongs to another image")
 	// ErrTask says that a task did not start, or failed.
 	ErrTask = errors.New("the task failed")
+	// ErrAnswer says that a function's new version could not answer.
+	ErrAnswer = errors.New("the new version does not answer")
 	// ErrChain says that etl, train and publish did not succeed.
 	ErrChain = errors.New("the chain failed")
 )

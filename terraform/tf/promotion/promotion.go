@@ -19,18 +19,23 @@ import (
 )
 
 // Promotion promotes packages to one environment: a plan, a confirmation, the apply, the image, the
-// database's schema, the smoke test. If a step after the plan fails, the functions' alias returns to
-// the versions that it called before.
+// database's schema, an answer of each function's new version, the move of the alias, the smoke test.
+// Until the move, the alias calls the versions that it called before. If the smoke test fails, it
+// returns to them. A promotion that broke off continues where it was when it is run again.
 type Promotion struct {
 	Root        *Root // terraform/aws, initialised with the environment's state
 	AWS         aws.Config
 	Environment string
-	Account     string // only shown; the provider and the caller refuse every other account
-	Vars        string // file with the environment's variables
-	Packages    string // folder that Package filled
-	Tag         string // of the image
+	Account     string   // only shown; the provider and the caller refuse every other account
+	Vars        string   // file with the environment's variables
+	More        []string // more arguments of terraform plan
+	Packages    string   // folder that Package filled
+	Tag         string   // of the image
 	PlanOnly    bool
 	Chain       bool // run the chain even if this is not the first promotion
+	EmptyShop   bool // the environment makes the shop's MySQL itself, so a first promotion finds nothing to train on
+	// Ask invokes a version of a function before the alias moves to it. nil asks Lambda.
+	Ask func(ctx context.Context, function, version, question string) error
 	// Smoke tests the environment. env contains the variables of the test, as NAME=value.
 	Smoke    func(ctx context.Context, env []string) error
 	Registry http.RoundTripper // transport to the image's registry; nil means the default
@@ -46,7 +51,7 @@ const defaultProbe = 10 * time.Second
 type outputs struct {
 	Environment map[string]string
 	Functions   struct {
-		Recommend, Serve struct{ Name string }
+		Recommend, Serve struct{ Name, Version string }
 		Alias            string
 	}
 	Batch struct {
@@ -84,17 +89,27 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 		applying.Out, _ = p.Out.(*os.File) // a person watches it, because it can take half an hour
 		if _, err := applying.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
 			if anotherApply(err) {
-				return nil, err // nothing was applied, and the other apply may have moved the alias
+				return nil, err // nothing was applied
 			}
-			return changes, p.back(ctx, before, versions, err)
+			return changes, err
 		}
 	}
 	after, err := p.outputs(ctx)
-	if err == nil {
-		err = p.release(ctx, after, len(versions) == 0)
-	}
 	if err != nil {
-		return changes, p.back(ctx, before, versions, err)
+		return changes, err
+	}
+	first := len(versions) == 0
+	if first && p.EmptyShop && !p.Chain {
+		return changes, p.found(ctx, after)
+	}
+	if err := p.prepare(ctx, after, first); err != nil {
+		if !first {
+			err = fmt.Errorf("%w; alias %s calls the previous versions", err, after.Functions.Alias)
+		}
+		return changes, err
+	}
+	if err := p.release(ctx, after, versions); err != nil {
+		return changes, p.back(ctx, after, versions, err)
 	}
 	return changes, nil
 }
@@ -108,9 +123,9 @@ func anotherApply(err error) bool {
 // plan plans, and shows the changes and what the environment costs.
 func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, err error) {
 	file = p.Packages + "-" + p.Environment + ".plan"
-	if _, err := p.Root.Run(ctx, "plan", "-input=false", "-no-color", "-var-file="+p.Vars,
-		"-var=environment="+p.Environment,
-		"-var=package_dir="+p.Packages, "-var=image_tag="+p.Tag, "-out="+file); err != nil {
+	if _, err := p.Root.Run(ctx, append([]string{"plan", "-input=false", "-no-color", "-var-file=" + p.Vars,
+		"-var=environment=" + p.Environment, "-var=package_dir=" + p.Packages, "-var=image_tag=" + p.Tag, "-out=" + file},
+		p.More...)...); err != nil {
 		return nil, "", err
 	}
 	plan, err := p.Root.Run(ctx, "show", "-json", file)
@@ -192,9 +207,8 @@ func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string,
 	return versions, nil
 }
 
-// release does the steps after the apply. first says that the environment had no functions before,
-// and so no model.
-func (p *Promotion) release(ctx context.Context, o outputs, first bool) error {
+// install brings the image and the schema.
+func (p *Promotion) install(ctx context.Context, o outputs) error {
 	p.say("push image %s:%s", o.Batch.RepositoryURL, p.Tag)
 	if err := p.push(ctx, o.Batch.RepositoryURL); err != nil {
 		return err
@@ -203,9 +217,60 @@ func (p *Promotion) release(ctx context.Context, o outputs, first bool) error {
 	if err := p.runTask(ctx, o, "publish", "/publish", "migrate", "--json"); err != nil {
 		return fmt.Errorf("migrate the vector database: %w", err)
 	}
+	return nil
+}
+
+// found ends the first promotion of an environment whose shop is still empty: there is no model to answer
+// with, and nothing to train one on.
+func (p *Promotion) found(ctx context.Context, o outputs) error {
+	if err := p.install(ctx, o); err != nil {
+		return err
+	}
+	p.say("The shop's MySQL is new and empty, so there is nothing to train on yet. Fill it from inside the network, " +
+		"then promote again with --chain.")
+	return nil
+}
+
+// prepare does the steps between the apply and the move of the alias. first says that the environment had
+// no functions before, and so no model.
+func (p *Promotion) prepare(ctx context.Context, o outputs, first bool) error {
+	if err := p.install(ctx, o); err != nil {
+		return err
+	}
 	if first || p.Chain {
 		p.say("run etl, train and publish")
 		if err := p.runChain(ctx, o.Batch.Chain.ARN); err != nil {
+			return err
+		}
+	}
+	ask := p.Ask
+	if ask == nil {
+		ask = p.ask
+	}
+	questions := map[string]string{o.Functions.Recommend.Name: noRecords, o.Functions.Serve.Name: health}
+	for function, version := range o.newest() {
+		p.say("ask version %s of %s", version, function)
+		if err := ask(ctx, function, version, questions[function]); err != nil {
+			return fmt.Errorf("ask version %s of %s: %w", version, function, err)
+		}
+	}
+	return nil
+}
+
+// newest returns the version of the newest code, by function.
+func (o outputs) newest() map[string]string {
+	return map[string]string{o.Functions.Recommend.Name: o.Functions.Recommend.Version,
+		o.Functions.Serve.Name: o.Functions.Serve.Version}
+}
+
+// release moves the aliases to the newest versions, and runs the smoke test. versions are those that the
+// aliases call.
+func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]string) error {
+	for function, version := range o.newest() {
+		if called, found := versions[function]; !found || called == version {
+			continue // Terraform has made the alias, or it was moved already
+		}
+		if err := p.move(ctx, function, o.Functions.Alias, version); err != nil {
 			return err
 		}
 	}
@@ -220,6 +285,16 @@ func (p *Promotion) release(ctx context.Context, o outputs, first bool) error {
 	return nil
 }
 
+// move makes an alias of a function call a version.
+func (p *Promotion) move(ctx context.Context, function, alias, version string) error {
+	if _, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx,
+		&lambda.UpdateAliasInput{FunctionName: &function, Name: &alias, FunctionVersion: &version}); err != nil {
+		return fmt.Errorf("move alias %s of %s to version %s: %w", alias, function, version, err)
+	}
+	p.say("%s: alias %s calls version %s", function, alias, version)
+	return nil
+}
+
 // backTime is how long moving the aliases back may take, even after an interrupt.
 const backTime = time.Minute
 
@@ -231,14 +306,9 @@ func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]str
 		return fmt.Errorf("%w; the environment had no functions before, so there was nothing to roll back", reason)
 	}
 	for function, version := range versions {
-		_, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx,
-			&lambda.UpdateAliasInput{FunctionName: &function, Name: &o.Functions.Alias, FunctionVersion: &version})
-		if err != nil {
-			reason = errors.Join(reason, fmt.Errorf("move alias %s of %s back to version %s: %w", o.Functions.Alias, function,
-				version, err))
-			continue
+		if err := p.move(ctx, function, o.Functions.Alias, version); err != nil {
+			reason = errors.Join(reason, err)
 		}
-		p.say("%s: alias %s calls version %s again", function, o.Functions.Alias, version)
 	}
 	return fmt.Errorf("%w: %w", ErrRolledBack, reason)
 }

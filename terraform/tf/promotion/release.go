@@ -76,6 +76,10 @@ const (
 	chainTime = 6 * time.Hour
 )
 
+// mostMissed is how many looks in a row may fail before a promotion gives up: 3 minutes of a broken
+// network. The task or the chain goes on meanwhile.
+const mostMissed = 18
+
 // runTask runs a program's task with another command, and waits until it has succeeded.
 func (p *Promotion) runTask(ctx context.Context, o outputs, program string, command ...string) error {
 	ctx, stop := context.WithTimeout(ctx, taskTime)
@@ -95,16 +99,20 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 		return fmt.Errorf("start task %s: %w: %s", program, ErrTask, failures(started.Failures))
 	}
 	task := aws.ToString(started.Tasks[0].TaskArn)
-	for {
+	for missed := 0; ; {
 		seen, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &o.Batch.Cluster, Tasks: []string{task}})
-		if err != nil {
-			return fmt.Errorf("watch task %s: %w", task, err)
+		if err == nil && len(seen.Tasks) == 0 {
+			err = fmt.Errorf("%w: %s", ErrTask, failures(seen.Failures)) // ECS may know a task a moment later
 		}
-		if len(seen.Tasks) == 0 {
-			return fmt.Errorf("watch task %s: %w: %s", task, ErrTask, failures(seen.Failures))
-		}
-		if aws.ToString(seen.Tasks[0].LastStatus) == string(types.DesiredStatusStopped) {
+		switch {
+		case err != nil:
+			if missed++; missed > mostMissed {
+				return fmt.Errorf("watch task %s: %w", task, err)
+			}
+		case aws.ToString(seen.Tasks[0].LastStatus) == string(types.DesiredStatusStopped):
 			return ended(seen.Tasks[0])
+		default:
+			missed = 0
 		}
 		if err := p.wait(ctx); err != nil {
 			return fmt.Errorf("watch task %s: %w", task, err)
@@ -146,10 +154,15 @@ func (p *Promotion) runChain(ctx context.Context, machine string) error {
 	if err != nil {
 		return fmt.Errorf("start the chain: %w", err)
 	}
-	for {
+	for missed := 0; ; {
 		seen, err := client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
 		if err != nil {
-			return fmt.Errorf("watch the chain: %w", err)
+			if missed++; missed > mostMissed {
+				return fmt.Errorf("watch the chain: %w", err)
+			}
+			seen = &sfn.DescribeExecutionOutput{Status: sfntypes.ExecutionStatusRunning}
+		} else {
+			missed = 0
 		}
 		switch seen.Status {
 		case sfntypes.ExecutionStatusRunning, sfntypes.ExecutionStatusPendingRedrive:
