@@ -34,6 +34,8 @@ type config struct {
 	// HeadRoom is how long before the time limit of a call the work ends, so that the answer gets out.
 	// Default 1 s.
 	HeadRoom time.Duration `env:"HEAD_ROOM" envDefault:"1s"`
+	// Name is the function's own, which Lambda sets: the dimension of its metrics.
+	Name string `env:"AWS_LAMBDA_FUNCTION_NAME" envDefault:"recommend"`
 }
 
 // build reads the environment and makes the handler with its clients, none of which makes a request yet.
@@ -78,7 +80,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		state:       store,
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),
-		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now,
+		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now, name: cfg.Name,
 	}
 	return h, nil
 }

@@ -64,6 +64,7 @@ type handler struct {
 	quarantine  keeper
 	log         *slog.Logger
 	metrics     io.Writer
+	name        string        // the function's own
 	headRoom    time.Duration // kept free before the deadline
 	now         func() time.Time
 }

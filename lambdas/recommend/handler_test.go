@@ -24,6 +24,7 @@ import (
 	"kindred/internal/stream/delivery"
 
 	"github.com/aws/aws-lambda-go/events"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // fakeDelivery takes all lines but those that refuse names.
@@ -87,7 +88,8 @@ func setup(t *testing.T) bundle {
 		log:        &bytes.Buffer{}, metrics: &bytes.Buffer{}}
 	b.handler = &handler{recommender: recommend.New(b.store), state: b.store, delivery: b.delivery,
 		quarantine: b.quarantine, load: func(context.Context) {},
-		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, headRoom: time.Second, now: time.Now}
+		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, name: "kindred-dev-recommend",
+		headRoom: time.Second, now: time.Now}
 	return b
 }
 
@@ -244,6 +246,25 @@ func TestPoisonAmongHundred(t *testing.T) {
 			t.Errorf("metric %s is named and not given", name)
 		}
 	}
+	if metrics["function"] != "kindred-dev-recommend" {
+		t.Errorf("the metrics are those of %v", metrics["function"])
+	}
+	if diff := gocmp.Diff(mustMetrics(t), directive); diff != "" {
+		t.Errorf("terraform/rules takes testdata/metrics.json for what the function writes (-file +written):\n%s", diff)
+	}
+}
+
+// mustMetrics reads the metrics with which terraform/rules compares the alarms.
+func mustMetrics(t *testing.T) (metrics map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile("testdata/metrics.json")
+	if err == nil {
+		err = json.Unmarshal(data, &metrics)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metrics
 }
 
 // PostgreSQL takes no NUL in a text, for ever: the event must not reach it, where its fault would

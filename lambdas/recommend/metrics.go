@@ -122,7 +122,7 @@ func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summ
 		attrs = append(attrs, slog.String(logkey.Error, err.Error()))
 	}
 	h.log.LogAttrs(ctx, level, message, attrs...)
-	if err := writeMetrics(h.metrics, start, counts, times, s); err != nil {
+	if err := writeMetrics(h.metrics, h.name, start, counts, times, s); err != nil {
 		h.log.LogAttrs(ctx, slog.LevelWarn, "metrics not written", slog.String(logkey.Error, err.Error()))
 	}
 }
@@ -130,9 +130,11 @@ func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summ
 // writeMetrics writes a line in the embedded metric format, which CloudWatch reads from the log.
 // See
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-// The model versions are properties of the line, not dimensions: each new one would make, and cost,
-// a new set of metrics.
-func writeMetrics(out io.Writer, at time.Time, counts, times []metric, s *summary) error {
+// The dimension is the function's own name, which the environment is part of: an alarm of one
+// environment does not see another's. The model versions are properties of the line, not dimensions:
+// each new one would make, and cost, a new set of metrics.
+func writeMetrics(out io.Writer, function string, at time.Time, counts, times []metric,
+	s *summary) error {
 	line := make([]byte, 0, 2<<10)
 	line = append(line, `{"_aws":{"Timestamp":`...)
 	line = strconv.AppendInt(line, at.UnixMilli(), 10)
@@ -140,7 +142,9 @@ func writeMetrics(out io.Writer, at time.Time, counts, times []metric, s *summar
 		`"]],"Metrics":[`...)
 	line = appendNames(appendNames(line, counts, count), times, milliseconds)
 	line[len(line)-1] = ']' // the last comma
-	line = append(line, `}]},"`+logkey.Function+`":"recommend","`+logkey.ModelVersion+`":`...)
+	line = append(line, `}]},"`+logkey.Function+`":`...)
+	line = strconv.AppendQuote(line, function)
+	line = append(line, `,"`+logkey.ModelVersion+`":`...)
 	line = strconv.AppendQuote(line, s.version())
 	line = append(line, `,"`+logkey.Versions+`":{`...)
 	for i, v := range s.versions {

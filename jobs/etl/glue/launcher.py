@@ -4,7 +4,7 @@ the Go program reads, writes and commits. Nothing is current before the one comm
 A shop of orders and clicks (a mapping with interactions, or a preset) is read whole by one process, in the driver.
 
     spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql | --preset auto [--store ID …]]
-                 [--job NAME] [--name SHOP] [--lake BUCKET] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
+                 [--job NAME] [--name SHOP] [--lake BUCKET] [--region REGION] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
                  [--commit-flags "--max-spread 2h"]
 """
 import argparse
@@ -20,6 +20,10 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 
+# What names a machine's credentials, or where it fetches them.
+STATIC = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+FETCHED = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+           "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
 PRESET = ("preset", "prefix", "store", "language", "currency", "paid", "live-version")
 INTERACTIONS = re.compile(r"^\s*-- kindred:\s*interactions\s*$", re.MULTILINE)
 
@@ -34,6 +38,7 @@ def arguments():
         parser.add_argument(f"--{variable}", help=f"etl's flag --{variable}")
     parser.add_argument("--name", help="the shop's name; default: that of its database")
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
+    parser.add_argument("--region", help="region of AWS; default: the variable AWS_REGION")
     parser.add_argument("--mysql-secret", help="Secrets Manager secret: either {username, password}, or a complete DSN; default: the variable MYSQL_DSN holds the DSN")
     parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
     parser.add_argument("--mysql-ca", help="PEM file that the server's certificate is verified with, such as RDS's global-bundle.pem")
@@ -42,8 +47,11 @@ def arguments():
 
 
 def environment(args):
-    """What the program needs on every machine. It travels with the tasks."""
-    env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_")}
+    """What the program needs on every machine. It travels with the tasks. What fetches the driver's credentials
+    stays behind: each machine fetches its own."""
+    env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_") and k not in FETCHED}
+    if args.region:
+        env["AWS_REGION"] = args.region
     if args.name:
         env["SHOP_NAME"] = args.name
     if args.lake:
@@ -56,12 +64,19 @@ def environment(args):
     return env
 
 
+def on_this_machine(env):
+    """The program's environment here: env, but with this machine's credentials wherever it has some."""
+    if any(k in os.environ for k in STATIC + FETCHED):
+        env = {k: v for k, v in env.items() if k not in STATIC}
+    return {**os.environ, **env}
+
+
 def etl(name, env, *flags):
     """Runs the program and returns the envelope of its result. The end of its standard error is the error."""
     program = SparkFiles.get(name)
     os.chmod(program, 0o755)  # a file from S3 is not executable
     certificates = {"SSL_CERT_DIR": os.path.dirname(program)}  # where --mysql-ca is too; the system's own stay in force
-    done = subprocess.run([program, *flags, "--json"], env={**os.environ, **certificates, **env}, capture_output=True, text=True)
+    done = subprocess.run([program, *flags, "--json"], env={**on_this_machine(env), **certificates}, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"etl {' '.join(flags)}: exit {done.returncode}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -45,6 +45,7 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lake", help="default: the variable LAKE_BUCKET")
     parser.add_argument("--artifacts", help="default: the variable ARTIFACTS_BUCKET")
+    parser.add_argument("--region", help="region of AWS; default: the variable AWS_REGION")
     parser.add_argument("--train-flags", default="", help="more flags of train export and train import")
     return parser.parse_known_args()[0]  # Glue adds arguments of its own
 
@@ -57,7 +58,7 @@ def train(args, *words):
     """Runs the Go program in the driver and returns the envelope of its result. The end of its standard error is the error."""
     program = SparkFiles.get(os.path.basename(args.train))
     os.chmod(program, 0o755)  # a file from S3 is not executable
-    env = {"LAKE_BUCKET": args.lake, "ARTIFACTS_BUCKET": args.artifacts}
+    env = {"LAKE_BUCKET": args.lake, "ARTIFACTS_BUCKET": args.artifacts, "AWS_REGION": args.region}
     command = [program, *words, *shlex.split(args.train_flags), "--json"]
     done = subprocess.run(command, env={**os.environ, **{k: v for k, v in env.items() if v}}, capture_output=True, text=True)
     if done.returncode != 0:
