@@ -88,13 +88,15 @@ $(DUCKDB_FOLDER): | build
 
 ##- Terraform (1.11 or later; takes minutes, not part of `make test`)
 
-.PHONY: package promote tf-verify tf-moto tf-calls tf-local tf-local-destroy tf-local-test
+.PHONY: package promote tf-verify tf-rules tf-moto tf-calls tf-local tf-local-destroy tf-local-test
 package: build ## Build the packages for AWS: two Lambda zips, the image, the Glue jobs' programs; needs neither Docker nor network
 	@$(BIN)/tf package $(ARGS)
 promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
-tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov
+tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov, AWS's rules
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
+tf-rules: ## Check plans of terraform/ against AWS's rules (part of tf-verify); ARGS=-update writes the plan that the rules' own tests begin with
+	@go test -count=1 -timeout 30m -v -run TestStaticRules ./terraform/acceptance $(ARGS)
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Check that the programs make exactly the recorded AWS calls (tf-moto checks the roles against them); ARGS=-update records them

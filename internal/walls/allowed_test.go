@@ -20,6 +20,7 @@ var wings = []string{
 	"localstack/demo",
 	"localstack/provision",
 	"terraform/acceptance",
+	"terraform/rules",
 	"terraform/tf",
 	"integration",
 	"integration/conformance",

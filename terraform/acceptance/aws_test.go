@@ -160,7 +160,10 @@ type environment struct {
 func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *promotion.Promotion {
 	return &promotion.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file,
 		Packages: e.packages, Tag: e.tag,
-		Registry: registry, Probe: 10 * time.Millisecond, Ask: func(context.Context, string, string, string) error { return nil }, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
+		Registry: registry, Probe: 10 * time.Millisecond, Ask: func(context.Context, string, string,
+			string) error {
+			return nil
+		}, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
 func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) environment {

@@ -28,6 +28,12 @@ locals {
   functions_environment = merge({ EXPLORE_SHARE = tostring(var.explore_share) }, var.shop.name == null ? {} : { SHOP_NAME = var.shop.name })
   shared_stream         = length(var.stream_shops) == 0 ? {} : { ACTIVITY_STREAM_SHOPS = join(",", var.stream_shops) }
 
+  # Each process of the functions keeps 2 connections, and at a release two versions of each of the two
+  # functions are connected. PostgreSQL accepts about 75 connections for each GiB of its class, of which
+  # the tasks, RDS and a person keep 11.
+  memory_gib           = lookup({ micro = 1, small = 2, medium = 4, large = 8, xlarge = 16, "2xlarge" = 32, "4xlarge" = 64 }, reverse(split(".", var.vector_instance_class))[0], 64)
+  function_concurrency = coalesce(var.function_concurrency, min(100, floor((75 * local.memory_gib - 11) / 8)))
+
   stream_key_arns = concat([module.kms.key_arn], compact([try(var.existing_stream.kms_key_arn, null)]))
 
   functions_vpc = {
@@ -149,6 +155,7 @@ module "spark" {
   count  = var.spark == null ? 0 : 1
 
   name             = local.name
+  region           = var.region
   kms_key_arn      = module.kms.key_arn
   lake_bucket      = module.lake.buckets["lake"]
   artifacts_bucket = module.lake.buckets["artifacts"]
@@ -236,7 +243,7 @@ module "recommend" {
   vector_database        = local.functions_database["recommend"]
   vpc                    = local.functions_vpc
   alias                  = "live"
-  function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
+  function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = local.function_concurrency }
   mapping                = var.mapping
   environment            = merge(local.functions_environment, local.shared_stream)
 }
@@ -252,7 +259,7 @@ module "serve" {
   vector_database  = local.functions_database["serve"]
   vpc              = local.functions_vpc
   alias            = "live"
-  function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = var.function_concurrency }
+  function         = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = local.function_concurrency }
   callers          = var.serve_callers
   environment      = merge(local.functions_environment, { STALE_AGE = var.stale_age })
 }

@@ -49,9 +49,9 @@ variable "protect" {
 }
 
 variable "own_account_settings" {
-  description = "Manage the settings that exist once per account (the encryption of the Glue catalog). True in exactly one environment of an account."
+  description = "Manage the settings that exist once per account and region: the Glue catalog is encrypted with AWS's own key of Glue. True in at most one environment of an account."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "existing_source_database" {
@@ -213,9 +213,14 @@ variable "mapping" {
 }
 
 variable "function_concurrency" {
-  description = "Largest number of instances of each function at once. This also limits the vector database's connections. -1 reserves none: a new account may run only 10 instances, and AWS does not let it reserve any of them."
+  description = "Largest number of instances of each function at once, which also limits the vector database's connections. null: as many as the instance class has connections for, at most 100. -1 reserves none: a new account may run only 10 instances, and AWS does not let it reserve any of them."
   type        = number
-  default     = 20
+  default     = null
+
+  validation {
+    condition     = var.function_concurrency == null ? true : var.function_concurrency == -1 || var.function_concurrency >= 1 && floor(var.function_concurrency) == var.function_concurrency
+    error_message = "function_concurrency must be null, -1, or a whole number of at least 1: with 0 the functions would never run."
+  }
 }
 
 variable "function_architecture" {

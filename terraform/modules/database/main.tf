@@ -11,11 +11,18 @@ locals {
     postgres = {
       version    = "17"
       family     = "postgres17"
-      parameters = { "rds.force_ssl" = "1", log_statement = "ddl", log_min_duration_statement = "250" }
+      parameters = { "rds.force_ssl" = "1", log_statement = "ddl", log_min_duration_statement = "250", log_parameter_max_length = "0", log_parameter_max_length_on_error = "0" } # a value may be a customer's
       logs       = ["postgresql", "upgrade"]
     }
   }[var.engine]
+
+  # Performance Insights of RDS for MySQL needs a larger class (RDS user guide, USER_PerfInsights.Overview.Engines).
+  insights = var.engine != "mysql" || !can(regex("^db\\.(t2|t3|t4g)\\.(micro|small)$", var.instance_class))
 }
+
+# Its id is another one in each environment that is created, so that the last snapshot of a deleted
+# environment is not in the way of its successor's.
+resource "terraform_data" "lifetime" {}
 
 resource "aws_db_subnet_group" "this" {
   name        = var.name
@@ -23,8 +30,9 @@ resource "aws_db_subnet_group" "this" {
   subnet_ids  = var.subnet_ids
 }
 
+# A new family makes a new group before the old one is deleted, so the family is part of the name.
 resource "aws_db_parameter_group" "this" {
-  name        = var.name
+  name        = "${var.name}-${replace(local.engine.family, ".", "-")}"
   description = "TLS required; what changes or is slow is logged"
   family      = local.engine.family
 
@@ -96,19 +104,20 @@ resource "aws_db_instance" "this" {
   publicly_accessible    = false
   multi_az               = var.multi_az
 
-  backup_retention_period    = 7
-  copy_tags_to_snapshot      = true
-  auto_minor_version_upgrade = true
-  deletion_protection        = var.deletion_protection
-  skip_final_snapshot        = !var.deletion_protection
-  final_snapshot_identifier  = "${var.name}-final"
+  backup_retention_period     = 7
+  copy_tags_to_snapshot       = true
+  auto_minor_version_upgrade  = true
+  allow_major_version_upgrade = true # only by a change of this module, which a person confirms
+  deletion_protection         = var.deletion_protection
+  skip_final_snapshot         = !var.deletion_protection
+  final_snapshot_identifier   = "${var.name}-final-${terraform_data.lifetime.id}"
 
   enabled_cloudwatch_logs_exports       = local.engine.logs
   monitoring_interval                   = 60
   monitoring_role_arn                   = aws_iam_role.monitoring.arn
-  performance_insights_enabled          = true
-  performance_insights_kms_key_id       = var.kms_key_arn
-  performance_insights_retention_period = 7
+  performance_insights_enabled          = local.insights
+  performance_insights_kms_key_id       = local.insights ? var.kms_key_arn : null
+  performance_insights_retention_period = local.insights ? 7 : null
 
   depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -134,9 +134,9 @@ variable "timeout_minutes" {
 }
 
 variable "encrypt_catalog" {
-  description = "Manage the encryption setting of the Glue catalog, which exists once per account. True in exactly one environment of an account."
+  description = "Manage the encryption setting of the Glue catalog, which exists once per account and region. True in at most one environment of an account."
   type        = bool
-  default     = true
+  default     = false
 }
 
 variable "log_retention_days" {

@@ -184,6 +184,11 @@ data "aws_iam_policy_document" "flow" {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"]
     resources = ["${aws_cloudwatch_log_group.flow.arn}:*"]
   }
+
+  statement {
+    actions   = ["logs:DescribeLogGroups"] # takes no resource
+    resources = ["*"]
+  }
 }
 
 resource "aws_iam_role" "flow" {

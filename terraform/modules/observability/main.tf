@@ -63,7 +63,7 @@ locals {
     quarantine = {
       description = "Events were written to the quarantine", missing = "notBreaching", comparison = "GreaterThanOrEqualToThreshold"
       namespace   = "kindred", metric = "quarantined", statistic = "Sum", threshold = 1, periods = 1, period = 60
-      dimensions  = { function = "recommend" }
+      dimensions  = { function = var.function_name }
     }
   }
 

@@ -83,3 +83,15 @@ resource "aws_lambda_permission" "caller" {
   principal              = each.key
   function_url_auth_type = "AWS_IAM"
 }
+
+# Since October 2025 a caller of a function URL needs this right too (Lambda developer guide,
+# urls-auth). It is limited to calls by the URL.
+resource "aws_lambda_permission" "caller_of_function" {
+  for_each = var.callers
+
+  action                   = "lambda:InvokeFunction"
+  function_name            = module.function.name
+  qualifier                = module.function.alias
+  principal                = each.key
+  invoked_via_function_url = true
+}

@@ -1,8 +1,6 @@
 # The program train past one machine: a Glue job in which Spark's MLlib fits, and the program exports,
 # evaluates and commits (jobs/train/spark). It needs nothing of the network: only S3, and no database.
 
-data "aws_caller_identity" "current" {}
-
 resource "aws_glue_security_configuration" "this" {
   name = "${var.name}-train-spark"
 
@@ -39,6 +37,7 @@ resource "aws_s3_object" "code" {
   }
 }
 
+# As in modules/etl, without a condition on the source.
 data "aws_iam_policy_document" "assume" {
   statement {
     actions = ["sts:AssumeRole"]
@@ -46,12 +45,6 @@ data "aws_iam_policy_document" "assume" {
     principals {
       type        = "Service"
       identifiers = ["glue.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
     }
   }
 }
@@ -161,6 +154,7 @@ resource "aws_glue_job" "train" {
     "--trials"                       = tostring(var.size.trials)
     "--lake"                         = var.lake_bucket.name
     "--artifacts"                    = var.artifacts_bucket.name
+    "--region"                       = var.region
     "--enable-metrics"               = "true"
     "--enable-observability-metrics" = "true"
     "--job-bookmark-option"          = "job-bookmark-disable"

@@ -3,6 +3,11 @@ variable "name" {
   type        = string
 }
 
+variable "region" {
+  description = "Region, which the job's programs need."
+  type        = string
+}
+
 variable "kms_key_arn" {
   description = "Key that encrypts the data and the logs."
   type        = string

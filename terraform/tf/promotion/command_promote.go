@@ -87,7 +87,8 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("find variables: %w", err)
 	}
 	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, More: more,
-		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, EmptyShop: emptyShop(text), In: os.Stdin, Out: out.Stderr,
+		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, EmptyShop: emptyShop(text), In: os.Stdin,
+		Out:   out.Stderr,
 		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
 	changes, err := p.Run(ctx)
 	if err != nil {

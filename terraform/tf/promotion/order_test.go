@@ -52,7 +52,8 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answers := map[string]string{"GetAuthorizationToken": `{"authorizationData": [{"authorizationToken": "QVdTOnNlY3JldA=="}]}`,
 		"RunTask":       `{"tasks": [{"taskArn": "task"}]}`,
 		"DescribeTasks": `{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 0}]}]}`}
-	if function, isAlias := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"), "/aliases/live"); isAlias {
+	if function, isAlias := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"),
+		"/aliases/live"); isAlias {
 		if r.Method == http.MethodPut {
 			body, _ := io.ReadAll(r.Body)
 			version := strings.Split(strings.SplitAfter(string(body), `"FunctionVersion":"`)[1], `"`)[0]
@@ -87,7 +88,8 @@ const terraform = `#!/bin/sh
 case "$1 $3" in
 show*) echo '{"resource_changes": [{"address": "a", "change": {"actions": ["update"]}}]}' ;;
 output*) cat <<JSON
-{"functions": {"value": {"recommend": {"name": "recommend", "version": "2"}, "serve": {"name": "serve", "version": "2"}, "alias": "live"}},
+{"functions": {"value": {"recommend": {"name": "recommend", "version": "2"}, "serve": {"name": "serve",
+	"version": "2"}, "alias": "live"}},
  "batch": {"value": {"repository_url": "REGISTRY/batch", "tasks": {"publish": "definition:1"}, "subnet_ids": ["s"]}}}
 JSON
 ;;
@@ -106,7 +108,8 @@ func (d *double) mustPromotion(t *testing.T) *Promotion {
 	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Promotion{Root: &Root{Dir: t.TempDir(), Program: script}, Environment: "dev", Packages: mustImage(t), Tag: "one",
+	return &Promotion{Root: &Root{Dir: t.TempDir(), Program: script}, Environment: "dev", Packages: mustImage(t),
+		Tag: "one",
 		AWS: aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
 			Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")},
 		Ask: func(_ context.Context, function, version, _ string) error {

@@ -28,7 +28,8 @@ type wanted struct {
 // preflight checks what AWS and the shop's server would refuse after minutes: reserved executions that
 // the account does not have, and a server whose certificate nothing can verify. It returns more
 // arguments of the plan, with the reason for a person.
-func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byte) (more []string, reason string, err error) {
+func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byte) (more []string, reason string,
+	err error) {
 	var want wanted
 	if err := json.Unmarshal(variables, &want); err != nil {
 		return nil, "", fmt.Errorf("read variables: %w", err)
@@ -55,7 +56,8 @@ func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byt
 			ErrConcurrency, most)
 	}
 	return []string{"-var=function_concurrency=-1"},
-		fmt.Sprintf("the account may run %d functions at once, so that AWS reserves none: function_concurrency is -1", most), nil
+		fmt.Sprintf("the account may run %d functions at once, so that AWS reserves none: function_concurrency is -1",
+			most), nil
 }
 
 // emptyShop says that the variables name no shop's MySQL, so that the environment makes an empty one.
@@ -80,7 +82,8 @@ func verifiable(host string, authorities []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: existing_source_database.host is %s, and the file of --rds-ca contains only RDS's authorities, which "+
+	return fmt.Errorf("%w: existing_source_database.host is %s, and the file of --rds-ca contains only RDS's "+
+		"authorities, which "+
 		"sign for names of RDS alone: use the RDS instance's own endpoint, or append the certificate of the authority that "+
 		"signed the server's (cat shop-ca.pem >> global-bundle.pem)", ErrNoAuthority, host)
 }

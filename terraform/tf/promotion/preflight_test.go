@@ -55,7 +55,8 @@ func TestServersCertificateCanBeVerified(t *testing.T) {
 		{"mysql.shop.internal", nil, false},
 	} {
 		err := verifiable(test.host, test.authorities)
-		if test.ok != (err == nil) || !test.ok && (!errors.Is(err, ErrNoAuthority) || !strings.Contains(err.Error(), test.host)) {
+		if test.ok != (err == nil) || !test.ok && (!errors.Is(err, ErrNoAuthority) || !strings.Contains(err.Error(),
+			test.host)) {
 			t.Errorf("%s with %d bytes of authorities: %v", test.host, len(test.authorities), err)
 		}
 	}

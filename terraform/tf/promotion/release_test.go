@@ -54,7 +54,8 @@ func TestTaskMustEndWell(t *testing.T) {
 	}{
 		"well": {[]string{started},
 			[]string{running, `{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 0}]}]}`}, ""},
-		"an answer gets lost": {[]string{started}, []string{running, `no answer`, `{"tasks": [], "failures": [{"reason": "MISSING"}]}`,
+		"an answer gets lost": {[]string{started}, []string{running, `no answer`,
+			`{"tasks": [], "failures": [{"reason": "MISSING"}]}`,
 			`{"tasks": [{"lastStatus": "STOPPED", "containers": [{"name": "publish", "exitCode": 0}]}]}`}, ""},
 		"exit code": {[]string{started},
 			[]string{running, `{"tasks": [{"lastStatus": "STOPPED", "stoppedReason": "Essential container in task exited", "containers": [{"name": "publish", "exitCode": 1}]}]}`}, "publish ended with 1"},
@@ -88,7 +89,8 @@ func TestChainMustSucceed(t *testing.T) {
 	for status, ok := range map[string]bool{"SUCCEEDED": true, "FAILED": false, "TIMED_OUT": false, "ABORTED": false} {
 		p := Promotion{Probe: time.Millisecond,
 			AWS: answering(t, map[string][]string{"StartExecution": {`{"executionArn": "e"}`},
-				"DescribeExecution": {`{"status": "RUNNING"}`, `no answer`, `{"status": "` + status + `", "cause": "A step failed"}`}})}
+				"DescribeExecution": {`{"status": "RUNNING"}`, `no answer`, `{"status": "` + status +
+					`", "cause": "A step failed"}`}})}
 		if err := p.runChain(t.Context(), "machine"); ok != (err == nil) || !ok &&
 			(!errors.Is(err, ErrChain) || !strings.Contains(err.Error(), "A step failed")) {
 			t.Errorf("%s: %v", status, err)

@@ -15,6 +15,11 @@ run "closed" {
   command = plan
 
   assert {
+    condition     = !aws_db_instance.this.performance_insights_enabled
+    error_message = "RDS refuses Performance Insights for MySQL on a micro"
+  }
+
+  assert {
     condition     = !aws_db_instance.this.publicly_accessible && aws_db_instance.this.storage_encrypted
     error_message = "private and encrypted"
   }

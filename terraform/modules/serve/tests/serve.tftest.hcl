@@ -21,6 +21,11 @@ run "only_named_callers" {
     condition     = [for p in aws_lambda_permission.caller : p.principal] == ["arn:aws:iam::123456789012:role/shop"]
     error_message = "only named principals may call the URL"
   }
+
+  assert {
+    condition     = [for p in aws_lambda_permission.caller_of_function : [p.principal, p.invoked_via_function_url]] == [["arn:aws:iam::123456789012:role/shop", true]]
+    error_message = "a caller of the URL may call the function by it, and in no other way"
+  }
 }
 
 run "reads_versions_where_it_is_told_to" {

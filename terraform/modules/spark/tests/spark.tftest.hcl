@@ -4,6 +4,7 @@ mock_provider "aws" {
 
 variables {
   name             = "kindred-test"
+  region           = "eu-west-1"
   kms_key_arn      = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
   lake_bucket      = { name = "lake", arn = "arn:aws:s3:::lake" }
   artifacts_bucket = { name = "artifacts", arn = "arn:aws:s3:::artifacts" }

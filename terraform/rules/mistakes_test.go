@@ -1,0 +1,274 @@
+package rules
+
+// Addresses in the fixture.
+const (
+	vectors    = "module.vector_database.aws_db_instance.this"
+	source     = "module.source_database[0].aws_db_instance.this"
+	recommend  = "module.recommend.module.function.aws_lambda_function.this"
+	activity   = "module.stream.aws_kinesis_stream.activity[0]"
+	activities = "module.recommend.aws_lambda_event_source_mapping.activity"
+	delivers   = "module.stream.aws_kinesis_firehose_delivery_stream.recommendations"
+	etl        = "module.etl.aws_glue_job.etl"
+	train      = "module.train.module.task.aws_ecs_task_definition.this"
+	publish    = "module.publish.module.task.aws_ecs_task_definition.this"
+	chain      = "module.chain.aws_sfn_state_machine.chain"
+	nightly    = "module.chain.aws_scheduler_schedule.nightly"
+	key        = "module.kms.aws_kms_key.this"
+	errors     = `module.observability.aws_cloudwatch_metric_alarm.this["function-errors"]`
+	quarantine = `module.observability.aws_cloudwatch_metric_alarm.this["quarantine"]`
+	lakeBucket = `module.lake.module.bucket["lake"].aws_s3_bucket`
+	logsTarget = "module.lake.module.access_logs[0].aws_s3_bucket"
+	shopCaller = `["arn:aws:iam::123456789012:role/shop"]`
+	dockerAPI  = `module.network.aws_vpc_endpoint.interface["ecr.dkr"]`
+	otherKey   = "arn:aws:kms:eu-west-1:123456789012:key/other"
+)
+
+// mistakes are at least one for each rule.
+func mistakes() []mistake {
+	var all []mistake
+	for _, some := range [][]mistake{databaseMistakes(), functionMistakes(), batchMistakes(), glueMistakes(),
+		networkMistakes(),
+		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes()} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+func databaseMistakes() []mistake {
+	return []mistake{
+		{"rds-insights-class", source, "performance_insights_enabled", true},
+		{"rds-parameter-family", vectors, "engine_version", "18"},
+		{"rds-parameter-group-name", "module.vector_database.aws_db_parameter_group.this", "name", "kindred-dev-vectors"},
+		{"rds-final-snapshot", vectors, "final_snapshot_identifier", "kindred-dev-vectors-final"},
+		{"rds-version-is-major", vectors, "engine_version", "17.4"},
+		{"rds-storage", vectors, "max_allocated_storage", 21.0},
+		{"rds-storage", vectors, "allocated_storage", 10.0},
+		{"rds-monitoring", vectors, "monitoring_interval", 45.0},
+		{"rds-monitoring", "module.vector_database.aws_iam_role_policy_attachment.monitoring", "", nil},
+		{"rds-monitoring", "module.vector_database.aws_iam_role.monitoring",
+			"assume_role_policy.Statement.0.Principal.Service", "rds.amazonaws.com"},
+		{"rds-identifier", vectors, "identifier", "kindred--vectors"},
+		{"rds-master-name", vectors, "username", "admin"},
+		{"rds-password", vectors, "password", "secret"},
+		{"rds-subnet-zones", "module.vector_database.aws_db_subnet_group.this", "subnet_ids.0", nil},
+		{"rds-log-exports", vectors, "enabled_cloudwatch_logs_exports.0", "slowquery"},
+		{"rds-log-exports", `module.vector_database.aws_cloudwatch_log_group.this["upgrade"]`, "", nil},
+		{"rds-force-tls", "module.source_database[0].aws_db_parameter_group.this", "parameter.1.value", "0"},
+		{"rds-iam-login", vectors, "iam_database_authentication_enabled", false},
+		{"rds-backup", vectors, "backup_retention_period", 0.0},
+		{"rds-connections", recommend, "reserved_concurrent_executions", 20.0},
+		{"rds-logged-values", "module.vector_database.aws_db_parameter_group.this", "parameter.2", nil},
+	}
+}
+
+func functionMistakes() []mistake {
+	return []mistake{
+		{"lambda-url-permission", "module.serve.aws_lambda_permission.caller_of_function" + shopCaller, "", nil},
+		{"lambda-url-permission", "module.serve.aws_lambda_permission.caller_of_function" + shopCaller,
+			"invoked_via_function_url", nil},
+		{"lambda-url-auth", "module.serve.aws_lambda_function_url.this", "authorization_type", "NONE"},
+		{"lambda-reserved", recommend, "reserved_concurrent_executions", 1000.0},
+		{"lambda-size", recommend, "timeout", 901.0},
+		{"lambda-runtime", recommend, "runtime", "go1.x"},
+		{"lambda-name", recommend, "function_name", "kindred.recommend"},
+		{"lambda-environment", recommend, "environment.0.variables.AWS_REGION", region},
+		{"lambda-trust", "module.recommend.module.function.aws_iam_role.this",
+			"assume_role_policy.Statement.0.Principal.Service", "edgelambda.amazonaws.com"},
+		{"lambda-log", "module.serve.module.function.aws_cloudwatch_log_group.this", "", nil},
+		{"lambda-network", "module.recommend.module.function.aws_iam_role_policy.this", "policy", `{"Statement":[]}`},
+		{"lambda-tracing", "module.recommend.module.function.aws_iam_role_policy.this", "policy", `{"Statement":[]}`},
+		{"lambda-alias", recommend, "publish", false},
+		{"lambda-key", recommend, "kms_key_arn", otherKey},
+		{"mapping-limits", activities, "parallelization_factor", 11.0},
+		{"mapping-limits", activities, "batch_size", 20000.0},
+		{"mapping-partial-failures", activities, "function_response_types", nil},
+		{"mapping-calls-alias", activities, "function_name",
+			"arn:aws:lambda:eu-west-1:123456789012:function:kindred-dev-recommend"},
+		{"mapping-stream", activity, "kms_key_id", otherKey},
+		{"mapping-destination", activities, "destination_config", nil},
+		{"mapping-age", activity, "retention_period", 5.0},
+	}
+}
+
+func batchMistakes() []mistake {
+	container := "container_definitions.0."
+	return []mistake{
+		{"fargate-sizes", train, "memory", "2048"},
+		{"fargate-sizes", train, "cpu", "3072"},
+		{"fargate-storage", train, "ephemeral_storage.0.size_in_gib", 20.0},
+		{"fargate-network", train, "network_mode", "bridge"},
+		{"ecs-trust", "module.batch.aws_iam_role.execution", "assume_role_policy.Statement.0.Principal.Service",
+			"ecs.amazonaws.com"},
+		{"ecs-pull", "module.batch.aws_iam_role_policy.execution", "policy.Statement.1.Action", "ecr:BatchGetImage"},
+		{"ecs-logs", train, container + "logConfiguration.options.awslogs-region", "us-east-1"},
+		{"ecs-logs", "module.train.module.task.aws_cloudwatch_log_group.this", "", nil},
+		{"ecs-secrets", publish, container + "secrets.0.valueFrom",
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf:password::"},
+		{"ecs-volumes", train, container + "mountPoints.0.sourceVolume", "tmp"},
+		{"ecs-image-tag", train, container + "image", "batch:latest"},
+		{"ecr-name", "module.batch.aws_ecr_repository.batch", "name", "Kindred/batch"},
+		{"ecr-lifecycle", "module.batch.aws_ecr_lifecycle_policy.batch", "policy.rules.0.selection.tagStatus", "tagged"},
+		{"s3-name", lakeBucket + ".this", "bucket", "kindred_lake"},
+		{"s3-public", lakeBucket + "_public_access_block.this", "restrict_public_buckets", false},
+		{"s3-tls", lakeBucket + "_policy.this", "policy.Statement.0.Condition.Bool.aws:SecureTransport", "true"},
+		{"s3-tls", lakeBucket + "_policy.this", "", nil},
+		{"s3-log-target", logsTarget + "_server_side_encryption_configuration.this",
+			"rule.0.apply_server_side_encryption_by_default.0.sse_algorithm", "aws:kms"},
+		{"s3-log-target", logsTarget + "_policy.this", "policy.Statement.1", nil},
+		{"s3-lifecycle", lakeBucket + "_lifecycle_configuration.this[0]", "rule.0.noncurrent_version_expiration", nil},
+		{"s3-bucket-key", lakeBucket + "_server_side_encryption_configuration.this", "rule.0.bucket_key_enabled", false},
+	}
+}
+
+func glueMistakes() []mistake {
+	role := "module.etl.aws_iam_role_policy.job"
+	return []mistake{
+		{"glue-trust", "module.etl.aws_iam_role.job", "assume_role_policy.Statement.0.Condition",
+			map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}}},
+		{"glue-trust", "module.etl.aws_iam_role.job", "assume_role_policy.Statement.0.Principal.Service",
+			"lambda.amazonaws.com"},
+		{"glue-workers", etl, "number_of_workers", 1.0},
+		{"glue-timeout", etl, "timeout", 20000.0},
+		{"glue-version", etl, "glue_version", "0.9"},
+		{"glue-code", etl, "command.0.script_location", "s3://kindred-dev-123456789012-lake/launcher.py"},
+		{"glue-logs", `module.etl.aws_cloudwatch_log_group.job["error"]`, "", nil},
+		{"glue-metrics", role, "policy", `{"Statement":[]}`},
+		{"glue-key", "module.etl.aws_glue_security_configuration.this",
+			"encryption_configuration.0.s3_encryption.0.kms_key_arn", otherKey},
+		{"glue-network", role, "policy", `{"Statement":[]}`},
+		{"glue-self-reference", "module.network.aws_vpc_security_group_ingress_rule.workload_self", "from_port", 1024.0},
+		{"glue-self-reference", "module.network.aws_vpc_security_group_egress_rule.workload_self", "", nil},
+		{"glue-subnet", "module.etl.aws_glue_connection.source", "physical_connection_requirements.0.availability_zone",
+			"eu-west-1b"},
+		{"glue-catalog-key", "module.etl.aws_glue_data_catalog_encryption_settings.this[0]",
+			"data_catalog_encryption_settings.0.encryption_at_rest.0.sse_aws_kms_key_id", otherKey},
+		{"glue-region", etl, "default_arguments.--region", "us-east-1"},
+		{"glue-names", "module.etl.aws_glue_catalog_database.lake", "name", "kindred-dev"},
+		{"glue-projection", "module.etl.aws_glue_catalog_table.recommendations", "partition_keys.0.name", "day"},
+	}
+}
+
+func networkMistakes() []mistake {
+	return []mistake{
+		{"endpoint-per-program", `module.network.aws_vpc_endpoint.interface["kinesis-firehose"]`, "", nil},
+		{"endpoint-per-program", `module.network.aws_vpc_endpoint.interface["secretsmanager"]`, "", nil},
+		{"endpoint-image", dockerAPI, "", nil},
+		{"endpoint-dns", dockerAPI, "private_dns_enabled", false},
+		{"endpoint-dns", "module.network.aws_vpc.this", "enable_dns_hostnames", false},
+		{"endpoint-groups", `module.network.aws_vpc_security_group_egress_rule.workload["endpoints"]`, "", nil},
+		{"endpoint-groups", `module.network.aws_vpc_security_group_ingress_rule.target["endpoints"]`, "to_port", 80.0},
+		{"endpoint-zones", dockerAPI, "subnet_ids.0", nil},
+		{"gateway-routes", "module.network.aws_vpc_endpoint.s3", "route_table_ids", []any{}},
+		{"gateway-prefix-list", "module.network.aws_vpc_security_group_egress_rule.workload_s3", "", nil},
+		{"endpoint-region", dockerAPI, "service_name", "com.amazonaws.us-east-1.ecr.dkr"},
+		{"database-ports", `module.network.aws_vpc_security_group_ingress_rule.target["vector_db"]`, "to_port", 5431.0},
+		{"database-ports", vectors, "publicly_accessible", true},
+		{"zones-of-region", `module.network.aws_subnet.private["eu-west-1a"]`, "availability_zone", "us-east-1a"},
+		{"security-group-open", `module.network.aws_vpc_security_group_ingress_rule.target["vector_db"]`, "cidr_ipv4",
+			"0.0.0.0/0"},
+		{"flow-log-role", "module.network.aws_iam_role_policy.flow", "policy.Statement.1", nil},
+	}
+}
+
+func chainMistakes() []mistake {
+	role, state := "module.chain.aws_iam_role_policy.chain", "definition.States."
+	none := `{"Statement":[]}`
+	return []mistake{
+		{"schedule-expression", nightly, "schedule_expression", "rate(5 minute)"},
+		{"schedule-trust", `module.chain.aws_iam_role.scheduler`, "assume_role_policy.Statement.0.Principal.Service",
+			"events.amazonaws.com"},
+		{"schedule-target", "module.chain.aws_iam_role_policy.scheduler", "policy.Statement.0.Resource",
+			"arn:aws:states:eu-west-1:123456789012:stateMachine:other"},
+		{"schedule-target", "module.catalogue[0].aws_iam_role_policy.this", "policy.Statement.1", nil},
+		{"schedule-key", nightly, "kms_key_arn", otherKey},
+		{"schedule-retries", nightly, "target.0.retry_policy.0.maximum_retry_attempts", 200.0},
+		{"schedule-name", nightly, "name", "kindred dev"},
+		{"sfn-states", chain, state + "Train.Next", "Publisch"},
+		{"sfn-states", chain, state + "Publish.End", nil},
+		{"sfn-trust", "module.chain.aws_iam_role.chain", "assume_role_policy.Statement.0.Principal.Service",
+			"scheduler.amazonaws.com"},
+		{"sfn-ecs", role, "policy", none}, {"sfn-glue", role, "policy", none}, {"sfn-sns", role, "policy", none},
+		{"sfn-logs", chain, "logging_configuration.0.log_destination",
+			"arn:aws:logs:eu-west-1:123456789012:log-group:/aws/vendedlogs/states/kindred-dev-batch"},
+		{"sfn-key", chain, "encryption_configuration.0.kms_data_key_reuse_period_seconds", 1000.0},
+		{"sfn-key", key, "policy.Statement.2", nil},
+		{"sfn-tracing", role, "policy", none},
+		{"sfn-name", chain, "name", "kindred.dev"},
+	}
+}
+
+func streamMistakes() []mistake {
+	return []mistake{
+		{"kinesis-retention", activity, "retention_period", 12.0},
+		{"kinesis-mode", activity, "shard_count", 2.0},
+		{"kinesis-name", activity, "name", "kindred activity"},
+		{"firehose-buffer", delivers, to + "buffering_size", 256.0},
+		{"firehose-prefix", delivers, to + "error_output_prefix", "errors/"},
+		{"firehose-trust", "module.stream.aws_iam_role.delivery", "assume_role_policy.Statement.0.Principal.Service",
+			"kinesis.amazonaws.com"},
+		{"firehose-bucket", delivers, to + "bucket_arn", "arn:aws:s3:::other"},
+		{"firehose-key", delivers, to + "kms_key_arn", otherKey},
+		{"firehose-log", "module.stream.aws_cloudwatch_log_stream.delivery[0]", "", nil},
+		{"firehose-name", delivers, "name", "kindred/recommendations"},
+	}
+}
+
+func watchMistakes() []mistake {
+	return []mistake{
+		{"alarm-metric", errors, "metric_name", "Error"},
+		{"alarm-metric", quarantine, "dimensions", nil},
+		{"alarm-metric", quarantine, "metric_name", "quarantine"},
+		{"alarm-target", quarantine, "dimensions.function", "recommend"},
+		{"alarm-window", `module.observability.aws_cloudwatch_metric_alarm.this["model-old"]`, "evaluation_periods", 8.0},
+		{"alarm-actions", errors, "alarm_actions", nil},
+		{"alarm-actions", "module.observability.aws_sns_topic_policy.alarms", "policy.Statement.0.Principal.Service",
+			"events.amazonaws.com"},
+		{"alarm-composite", "module.observability.aws_cloudwatch_composite_alarm.stream[0]", "alarm_rule",
+			`ALARM("kindred-dev-gone")`},
+		{"alarm-missing-data", errors, "treat_missing_data", "none"},
+		{"alarm-operator", errors, "statistic", "Mean"},
+		{"dashboard-body", "module.observability.aws_cloudwatch_dashboard.this",
+			"dashboard_body.widgets.0.properties.region", "us-east-1"},
+		{"metric-filter", "module.catalogue[0].aws_cloudwatch_log_metric_filter.this", "log_group_name", "/ecs/other"},
+		{"log-retention", "module.chain.aws_cloudwatch_log_group.chain", "retention_in_days", 366.0},
+		{"log-name", "module.chain.aws_cloudwatch_log_group.chain", "name", "/kindred dev"},
+	}
+}
+
+func keyMistakes() []mistake {
+	return []mistake{
+		{"kms-root", key, "policy.Statement.0", nil},
+		{"kms-window", key, "deletion_window_in_days", 5.0},
+		{"kms-rotation", key, "enable_key_rotation", false},
+		{"kms-alias", "module.kms.aws_kms_alias.this", "name", "alias/aws/kindred"},
+		{"kms-logs", key, "policy.Statement.1.Action", "kms:Decrypt*"},
+		{"kms-logs", key, "policy.Statement.1.Condition.ArnLike.kms:EncryptionContext:aws:logs:arn",
+			"arn:aws:logs:us-east-1:123456789012:*"},
+		{"alarm-actions", key, "policy.Statement.3", nil},
+		{"kms-bucket-users", lakeBucket + "_server_side_encryption_configuration.this",
+			"rule.0.apply_server_side_encryption_by_default.0.kms_master_key_id", otherKey},
+		{"kms-stream-users", activity, "kms_key_id", otherKey},
+		{"kms-secret-users", source, "master_user_secret_kms_key_id", otherKey},
+	}
+}
+
+func roleMistakes() []mistake {
+	role := "module.chain.aws_iam_role_policy.chain"
+	return []mistake{
+		{"role-per-program", "module.train.module.task.aws_iam_role_policy.this", "policy.Statement.0", nil},
+		{"role-secret", etl, "default_arguments.--mysql-secret",
+			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf"},
+		{"iam-role-name", "module.chain.aws_iam_role.chain", "name", "a role"},
+		{"iam-policy-size", role, "policy.Statement.0.Sid", string(make([]byte, 11000))},
+		{"iam-session", "module.verify[0].aws_iam_role.this", "max_session_duration", 50000.0},
+		{"iam-statement", role, "policy.Statement.0.Effect", "allow"},
+		{"iam-every-resource", "module.batch.aws_iam_role_policy.execution", "policy.Statement.0.Resource",
+			"arn:aws:ecr:eu-west-1:123456789012:repository/kindred-dev/batch"},
+		{"iam-resource-service", role, "policy.Statement.0.Action", "ecs:RunTask"},
+		{"iam-condition-key", role, "policy.Statement.1.Condition",
+			map[string]any{"ArnEquals": map[string]any{"ecs:clusters": "x"}}},
+		{"iam-pass-role", role, "policy.Statement.3.Condition", nil},
+		{"iam-policy-has-role", role, "role", "other"},
+		{"iam-no-wildcard", role, "policy.Statement.0.Action", "glue:*"},
+	}
+}

@@ -1,0 +1,273 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+)
+
+const (
+	endpoint = "aws_vpc_endpoint"
+	privlink = docs + "vpc/latest/privatelink/"
+)
+
+// networkRules are about the private network without a way to the internet.
+func networkRules() []Rule {
+	return []Rule{{
+		Name: "endpoint-per-program", Source: privlink + "aws-services-privatelink-support.html",
+		Says: "Without a NAT gateway a program reaches only the services whose endpoint is in its VPC",
+		Do:   "add the endpoint of the service, or do without the call", Check: endpoints,
+	}, {
+		Name: "endpoint-image", Source: docs + "AmazonECR/latest/userguide/vpc-endpoints.html",
+		Says: "A Fargate task pulls its image by ecr.api, ecr.dkr and S3, logs by logs, and reads secrets by secretsmanager",
+		Do:   "add the endpoints", Check: imageEndpoints,
+	}, {
+		Name: "endpoint-dns", Source: privlink + "privatelink-access-aws-services.html",
+		Says: "Private DNS needs enable_dns_support and enable_dns_hostnames of the VPC; without it SDKs call the public " +
+			"address",
+		Do: "set private_dns_enabled, enable_dns_support and enable_dns_hostnames", Check: endpointDNS,
+	}, {
+		Name: "endpoint-groups", Source: privlink + "create-interface-endpoint.html",
+		Says: "An interface endpoint's group must let in port 443 from the programs, and their groups must let it out",
+		Do:   "add both rules", Check: endpointGroups,
+	}, {
+		Name: "endpoint-zones", Source: privlink + "create-interface-endpoint.html",
+		Says: "An endpoint has an address in each zone that it names a subnet of", Do: "name every private subnet",
+		Check: func(p *Plan, r *Report) {
+			for _, x := range p.Of(endpoint) {
+				if x.Text("vpc_endpoint_type") == "Interface" {
+					r.hold(len(x.Texts("subnet_ids")) == len(p.Of("aws_subnet")), x, "it is in %d of %d subnets",
+						len(x.Texts("subnet_ids")), len(p.Of("aws_subnet")))
+				}
+			}
+		},
+	}, {
+		Name: "gateway-routes", Source: privlink + "gateway-endpoints.html",
+		Says: "Instances in subnets whose route table has the gateway endpoint reach S3 by it",
+		Do:   "associate every private route table",
+		Check: func(p *Plan, r *Report) {
+			for _, x := range p.Of("aws_subnet") {
+				r.hold(p.reachesS3(x.Text("id")), x, "its route table has no way to S3")
+			}
+		},
+	}, {
+		Name: "gateway-prefix-list", Source: privlink + "vpc-endpoints-s3.html",
+		Says:  "A group whose egress is limited needs a rule for S3's prefix list",
+		Do:    "let out port 443 to the endpoint's prefix list",
+		Check: gatewayPrefix,
+	}, {
+		Name: "endpoint-region", Source: privlink + "aws-services-privatelink-support.html",
+		Says: "An endpoint's service is named com.amazonaws.<region>.<service>", Do: "use the environment's region",
+		Check: func(p *Plan, r *Report) {
+			for _, x := range p.Of(endpoint) {
+				r.hold(strings.HasPrefix(x.Text("service_name"), "com.amazonaws."+p.Region+"."), x, "its service is %s",
+					x.Text("service_name"))
+			}
+		},
+	}, {
+		Name: "database-ports", Source: docs + "AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html",
+		Says: "A database is reached if its group lets in its port from the client's group, and that group lets it out",
+		Do:   "add both rules, with the database's port", Check: databasePorts,
+	}, {
+		Name: "zones-of-region", Source: docs + "global-infrastructure/latest/regions/aws-availability-zones.html",
+		Says: "A zone's name is its region's, and a letter", Do: "correct zones",
+		Check: func(p *Plan, r *Report) {
+			for _, x := range p.Of("aws_subnet") {
+				if zone := x.Text("availability_zone"); zone != "" {
+					letter, own := strings.CutPrefix(zone, p.Region)
+					r.hold(own && len(letter) == 1, x, "zone %s in region %s", zone, p.Region)
+				}
+			}
+		},
+	}, {
+		Name: "security-group-open", Source: docs + "vpc/latest/userguide/security-group-rules.html",
+		Says: "0.0.0.0/0 lets in, or out, the whole internet", Do: "name a group, a prefix list or the network's range",
+		Check: both(openRules("aws_vpc_security_group_ingress_rule"), openRules("aws_vpc_security_group_egress_rule")),
+	}, {
+		Name: "flow-log-role", Source: docs + "vpc/latest/userguide/flow-logs-iam-role.html",
+		Says: "The role needs logs:CreateLogStream, PutLogEvents, DescribeLogGroups and DescribeLogStreams, and trusts " +
+			"vpc-flow-logs.amazonaws.com",
+		Do: "allow the actions; DescribeLogGroups takes *", Check: flowLog,
+	}}
+}
+
+// reachesS3 reports whether a subnet's route table has S3's gateway endpoint.
+func (p *Plan) reachesS3(subnet string) bool {
+	association, found := p.find("aws_route_table_association", "subnet_id", subnet)
+	return found && slices.ContainsFunc(p.Of(endpoint), func(x Resource) bool {
+		return x.Text("vpc_endpoint_type") == "Gateway" && strings.HasSuffix(x.Text("service_name"), ".s3") &&
+			slices.Contains(x.Texts("route_table_ids"), association.Text("route_table_id"))
+	})
+}
+
+// hasEndpoint reports whether the network has an endpoint of a service.
+func (p *Plan) hasEndpoint(service string) bool {
+	_, found := p.find(endpoint, "service_name", "com.amazonaws."+p.Region+"."+service)
+	return found
+}
+
+// endpointOf names the endpoint of the services that programs call; services that only AWS itself calls
+// on a role's behalf are not among them.
+func endpointOf() map[string]string {
+	return map[string]string{"firehose": "kinesis-firehose", "kinesis": "kinesis-streams", "s3": "s3",
+		"secretsmanager": "secretsmanager",
+		"sns":            "sns", "sqs": "sqs", "states": "states", "cloudwatch": "monitoring", "glue": "glue",
+		"lambda": "lambda",
+		"athena": "athena", "dynamodb": "dynamodb"}
+}
+
+// inside returns the roles of the programs that run in the network, with the resource that says so.
+func (p *Plan) inside() map[string]Resource {
+	roles := map[string]Resource{}
+	for _, x := range p.Of(function) {
+		if len(x.Blocks("vpc_config")) > 0 {
+			roles[roleName(x.Text("role"))] = x
+		}
+	}
+	for _, x := range p.Of(task) {
+		roles[roleName(x.Text("task_role_arn"))] = x
+	}
+	for _, x := range p.Of(job) {
+		if len(x.Texts("connections")) > 0 {
+			roles[roleName(x.Text("role_arn"))] = x
+		}
+	}
+	return roles
+}
+
+func endpoints(p *Plan, r *Report) {
+	if len(p.Of("aws_vpc")) == 0 {
+		return
+	}
+	for role, x := range p.inside() {
+		for _, s := range p.policies[role] {
+			for _, action := range s.Action {
+				service, name, _ := strings.Cut(action, ":")
+				wanted := endpointOf()[service]
+				// The mapping reads the stream from outside, by Lambda's own network.
+				if s.Effect != "Allow" || wanted == "" || service == "kinesis" && x.Type == function &&
+					!strings.HasPrefix(name, "Put") {
+					continue
+				}
+				r.hold(p.hasEndpoint(wanted), x, "it calls %s, and the network has no endpoint %s", action, wanted)
+			}
+		}
+	}
+}
+
+func imageEndpoints(p *Plan, r *Report) {
+	for _, x := range p.Of(task) {
+		wanted := []string{"ecr.api", "ecr.dkr", "s3", "logs"}
+		for _, c := range x.containers() {
+			if len(c.Secrets) > 0 {
+				wanted = append(wanted, "secretsmanager")
+			}
+		}
+		for _, service := range wanted {
+			r.hold(p.hasEndpoint(service), x, "the network has no endpoint %s", service)
+		}
+	}
+}
+
+func endpointDNS(p *Plan, r *Report) {
+	for _, x := range p.Of(endpoint) {
+		if x.Text("vpc_endpoint_type") == "Interface" {
+			r.hold(x.True("private_dns_enabled"), x, "it has no private DNS")
+		}
+	}
+	for _, x := range p.Of("aws_vpc") {
+		r.hold(x.True("enable_dns_support") && x.True("enable_dns_hostnames"), x, "its DNS is off")
+	}
+}
+
+// joined reports whether a rule of each direction lets a port pass from one group to another.
+func (p *Plan) joined(from, to string, port float64) (out, in bool) {
+	fits := func(rule Resource, own, other string) bool {
+		least, _ := rule.Number("from_port")
+		most, _ := rule.Number("to_port")
+		return rule.Text("security_group_id") == own && rule.Text("referenced_security_group_id") == other &&
+			(rule.Text("ip_protocol") == "-1" || rule.Text("ip_protocol") == "tcp" && least <= port && port <= most)
+	}
+	for _, rule := range p.Of("aws_vpc_security_group_egress_rule") {
+		out = out || fits(rule, from, to)
+	}
+	for _, rule := range p.Of("aws_vpc_security_group_ingress_rule") {
+		in = in || fits(rule, to, from)
+	}
+	return out, in
+}
+
+// clients are the groups of the programs in the network.
+func (p *Plan) clients() (groups []string) {
+	for _, x := range p.Of(function) {
+		groups = append(groups, x.Texts("vpc_config.0.security_group_ids")...)
+	}
+	for _, x := range p.Of(connection) {
+		groups = append(groups, x.Texts("physical_connection_requirements.0.security_group_id_list")...)
+	}
+	slices.Sort(groups)
+	return slices.Compact(groups)
+}
+
+func endpointGroups(p *Plan, r *Report) {
+	for _, x := range p.Of(endpoint) {
+		if x.Text("vpc_endpoint_type") != "Interface" {
+			continue
+		}
+		for _, client := range p.clients() {
+			for _, group := range x.Texts("security_group_ids") {
+				out, in := p.joined(client, group, 443)
+				r.hold(out && in, x, "port 443 from %s: let out %t, let in %t", client, out, in)
+			}
+		}
+	}
+}
+
+func gatewayPrefix(p *Plan, r *Report) {
+	for _, x := range p.Of(endpoint) {
+		if x.Text("vpc_endpoint_type") != "Gateway" || x.Text("prefix_list_id") == "" {
+			continue
+		}
+		for _, client := range p.clients() {
+			r.hold(slices.ContainsFunc(p.Of("aws_vpc_security_group_egress_rule"), func(rule Resource) bool {
+				port, _ := rule.Number("to_port")
+				return rule.Text("security_group_id") == client && rule.Text("prefix_list_id") == x.Text("prefix_list_id") &&
+					port == 443
+			}), x, "%s does not let out port 443 to it", client)
+		}
+	}
+}
+
+func databasePorts(p *Plan, r *Report) {
+	for _, x := range p.Of(instance) {
+		port := map[string]float64{"mysql": 3306, "postgres": 5432}[x.Text("engine")]
+		if own, set := x.Number("port"); set && own > 0 {
+			port = own
+		}
+		for _, client := range p.clients() {
+			for _, group := range x.Texts("vpc_security_group_ids") {
+				out, in := p.joined(client, group, port)
+				r.hold(out && in, x, "port %v from %s: let out %t, let in %t", port, client, out, in)
+			}
+		}
+		r.hold(!x.True("publicly_accessible"), x, "it has a public address")
+	}
+}
+
+func openRules(kind string) func(*Plan, *Report) {
+	return each(kind, func(x Resource, r *Report) {
+		r.hold(x.Text("cidr_ipv4") != "0.0.0.0/0" && x.Text("cidr_ipv6") != "::/0", x, "it is open to the internet")
+	})
+}
+
+func flowLog(p *Plan, r *Report) {
+	for _, x := range p.Of("aws_flow_log") {
+		role := roleName(x.Text("iam_role_arn"))
+		p.wantTrust(r, x, x.Text("iam_role_arn"), "vpc-flow-logs.amazonaws.com")
+		if arn := x.Text("log_destination"); arn != "" {
+			_, found := p.find("aws_cloudwatch_log_group", "arn", arn)
+			r.hold(found, x, "the plan has no log group %s", arn)
+			p.need(r, x, role, arn+":log-stream:any", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams")
+			p.need(r, x, role, "*", "logs:DescribeLogGroups")
+		}
+	}
+}
