@@ -185,7 +185,7 @@ func TestConsole(t *testing.T) {
 	case os.Getenv("PGVECTOR_DSN") == "" || os.Getenv("ACTIVITY_STREAM") == "":
 		notTested(t, "There is no stack: run `make demo`, then `make test-console`")
 	}
-	folder := mustBuild(t, "console", "etl", "publish")
+	folder := mustBuild(t, "console", "etl", "train", "publish")
 	b := mustBrowse(t, program, mustOpen(t, folder))
 	live := b.mustLive(t)
 	pages := []string{"/", "/data", "/models", "/models/" + live, "/explore", "/shop?visitor=v-1", "/stream",
@@ -193,6 +193,7 @@ func TestConsole(t *testing.T) {
 	t.Run("pages", func(t *testing.T) { b.testPages(t, pages) })
 	t.Run("numbers", func(t *testing.T) { b.testNumbers(t, folder, pages) })
 	t.Run("storefront", b.testStorefront)
+	t.Run("moves", func(t *testing.T) { b.testMoves(t, folder, live) })
 }
 
 // mustLive is the version that the first page says is live.
@@ -223,7 +224,8 @@ func (b *browser) testPages(t *testing.T, pages []string) {
 			}
 			for i, page := range pages {
 				b.mustGo(t, page)
-				wide, title := must(t, b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)), must(t, b, chromedp.Title())
+				wide := must(t, b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
+				title := must(t, b, chromedp.Title())
 				if wide > width {
 					t.Errorf("%s at %d: the page is %d wide", page, width, wide)
 				}
@@ -352,4 +354,53 @@ func (b *browser) testStorefront(t *testing.T) {
 	b.mustGo(t, "/events?id="+event)
 	b.mustDo(t, chromedp.WaitVisible(chromedp.CSS(`[aria-labelledby=items]`)))
 	b.mustBeWell(t, "the storefront")
+}
+
+// testMoves trains a second version, makes it live from its page, and rolls back from the list: the storefront
+// is answered by the one and by the other, and the history of `publish` has both moves with their reason.
+func (b *browser) testMoves(t *testing.T, folder, first string) {
+	reason := fmt.Sprintf("tried at %d", time.Now().UnixNano())
+	command := fmt.Sprintf("train --tune-budget 1 --seed %d", time.Now().UnixNano()%1e6)
+	trained, ok := mustPrint(t, folder, command).(map[string]any)
+	second, _ := trained["model_version"].(string)
+	if !ok || second == "" || second == first {
+		t.Fatalf("a second training made %v", trained)
+	}
+	b.mustGo(t, "/models/"+second)
+	b.mustMove(t, `a[href^="/move/publish"]`, reason)
+	if version := b.mustAnswering(t); version != second {
+		t.Errorf("after the move %s answers, not %s", version, second)
+	}
+	b.mustGo(t, "/models")
+	b.mustMove(t, `a[href="/move/rollback"]`, reason)
+	if version := b.mustAnswering(t); version != first {
+		t.Errorf("after rolling back %s answers, not %s", version, first)
+	}
+	listing, err := json.Marshal(mustPrint(t, folder, "publish list"))
+	if err != nil || strings.Count(string(listing), reason) != 2 {
+		t.Errorf("the history has the reason %d times, %v", strings.Count(string(listing), reason), err)
+	}
+	b.mustBeWell(t, "moving the pointer")
+}
+
+// mustMove follows the link to a move, gives a reason, overrules the gate if it has to, and waits until it is done.
+func (b *browser) mustMove(t *testing.T, link, reason string) {
+	t.Helper()
+	b.mustDo(t, chromedp.Click(chromedp.CSS(link)), chromedp.WaitVisible(chromedp.CSS("#reason")),
+		chromedp.SendKeys(chromedp.CSS("#reason"), reason))
+	if must(t, b, chromedp.Evaluate[bool](`document.querySelector("[name=force]") !== null`)) {
+		b.mustDo(t, chromedp.Click(chromedp.CSS("[name=force]")))
+	}
+	b.mustDo(t, chromedp.Click(chromedp.CSS("button.main")),
+		chromedp.WaitVisible(chromedp.CSS(".notice.good, .notice.bad"))) // over pages that load themselves again
+	if text := b.mustText(t, ".notice"); !strings.Contains(text, "Done") {
+		t.Fatalf("the move ended as %q", text)
+	}
+}
+
+// mustAnswering is the version that answers in the storefront.
+func (b *browser) mustAnswering(t *testing.T) string {
+	t.Helper()
+	b.mustGo(t, "/shop?visitor=v-2")
+	return b.mustText(t, `[aria-labelledby=strip] .card-head a`)
 }

@@ -3,10 +3,11 @@
 const colours = ["--bar", "--dim-3", "--dim-0", "--dim-4"];
 const style = () => getComputedStyle(document.documentElement);
 
-// clock is a time on the axis: the day where the axis is longer than two.
-function clock(seconds, span) {
+// clock is a time on the axis: the day where the axis is longer than two. uPlot leaves out some times, as null.
+function clock(seconds, scale) {
+  if (seconds === null) return null;
   const text = new Date(seconds * 1000).toISOString();
-  return span > 2 * 86400 ? text.slice(5, 10) : text.slice(11, 16);
+  return scale.max - scale.min > 2 * 86400 ? text.slice(5, 10) : text.slice(11, 16);
 }
 
 function draw(figure) {
@@ -29,7 +30,7 @@ function draw(figure) {
   place.replaceChildren();
   new uPlot({
     width: place.clientWidth, height: 220, tzDate: at => uPlot.tzDate(new Date(at * 1000), "UTC"),
-    axes: [{...axis, values: (_, at) => at.map(t => clock(t, at[at.length - 1] - at[0]))}, {...axis, size: 64}], cursor: {drag: {x: true, y: false}},
+    axes: [{...axis, values: (plot, at) => at.map(t => clock(t, plot.scales.x))}, {...axis, size: 64}], cursor: {drag: {x: true, y: false}},
     series: [{label: heads[0]}, ...heads.slice(1).map((label, i) => {
       const colour = css.getPropertyValue(colours[i % colours.length]).trim();
       return {label, stroke: colour, width: 2, fill: i === 0 ? colour + "22" : undefined, points: {show: rows.length < 40}};
