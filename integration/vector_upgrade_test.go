@@ -20,7 +20,7 @@ const beforeAnswering = `
 	DROP TABLE kindred.experiment, kindred.exposure;
 	ALTER TABLE kindred.live DROP COLUMN experiment;
 	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
-		kindred.customer_state, kindred.visit;
+		kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event;
 	DELETE FROM public.kindred_migration WHERE version_id > 2;
 	ALTER TABLE kindred.model_version DROP COLUMN shop;
 	COMMENT ON TABLE model_m310000000000001.item IS NULL;

@@ -22,7 +22,8 @@ import (
 func BenchmarkHandle(b *testing.B) {
 	version := vectorstoretest.Version("m000000000000001", 1,
 		vectorstoretest.Shape{Items: 800, Customers: 500, RatedEach: 20, Dim: 64})
-	h := &handler{recommender: recommend.New(newCanned(version)), load: func(context.Context) {}, delivery: discard{},
+	h := &handler{recommender: recommend.New(newCanned(version)), counter: recommendtest.Bare{},
+		load: func(context.Context) {}, delivery: discard{},
 		quarantine: deadletter.NewQuarantine(nil),
 		log:        slog.New(slog.DiscardHandler), metrics: io.Discard, headRoom: time.Second, now: time.Now}
 	shop := activitytest.Shop{}

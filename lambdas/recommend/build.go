@@ -78,6 +78,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		recommender: recommender.Exploring(cfg.Explore.Share),
 		load:        load,
 		state:       store,
+		counter:     store,
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now, name: cfg.Name,

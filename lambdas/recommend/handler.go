@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/parallel"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
@@ -40,6 +42,11 @@ type stateWriter interface {
 	WriteState(ctx context.Context, state recommend.State) error
 }
 
+// counter counts clicks for what trends; what was counted before changes nothing.
+type counter interface {
+	Count(ctx context.Context, clicks []recommend.Counted) error
+}
+
 // deliverer takes records; it returns the indexes of those it did not take, ascending, with a reason.
 type deliverer interface {
 	Put(ctx context.Context, records [][]byte) (failed []int, err error)
@@ -59,6 +66,7 @@ type handler struct {
 	shops       activity.Shops
 	recommender recommender
 	state       stateWriter
+	counter     counter
 	load        func(ctx context.Context) // does a little of what makes later answers faster
 	delivery    deliverer
 	quarantine  keeper
@@ -289,11 +297,25 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 			return nil, err
 		}
 	}
+	var counting sync.WaitGroup
+	counting.Go(func() { h.count(ctx, items) })
 	answered, err := h.recommender.Batch(ctx, list)
+	counting.Wait()
 	for n, a := range answered {
 		answers[at[n]] = a
 	}
 	return answers, err
+}
+
+// count counts the clicks of events. If that fails, they trend a little less: no answer waits for another try.
+func (h *handler) count(ctx context.Context, items []*item) {
+	var clicks []recommend.Counted
+	for _, it := range items {
+		clicks = recommend.Clicks(clicks, it.Event)
+	}
+	if err := h.counter.Count(ctx, clicks); err != nil {
+		h.log.WarnContext(ctx, "clicks are not counted", logkey.Error, err.Error())
+	}
 }
 
 // keep brings the faulty items of the first done records into quarantine. With an error it returns

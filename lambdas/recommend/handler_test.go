@@ -86,7 +86,7 @@ func setup(t *testing.T) bundle {
 	b := bundle{store: recommendtest.NewStore(recommendtest.Version("m1")), delivery: &fakeDelivery{},
 		quarantine: &fakeQuarantine{kept: map[string]activity.Quarantined{}, all: map[string]activity.Quarantined{}},
 		log:        &bytes.Buffer{}, metrics: &bytes.Buffer{}}
-	b.handler = &handler{recommender: recommend.New(b.store), state: b.store, delivery: b.delivery,
+	b.handler = &handler{recommender: recommend.New(b.store), state: b.store, counter: b.store, delivery: b.delivery,
 		quarantine: b.quarantine, load: func(context.Context) {},
 		log: slog.New(slog.NewJSONHandler(b.log, nil)), metrics: b.metrics, name: "kindred-dev-recommend",
 		headRoom: time.Second, now: time.Now}

@@ -89,6 +89,26 @@ func (a admitted) Facts(ctx context.Context, codes []string) (map[string]recomme
 	return a.recommender.Facts(ctx, codes)
 }
 
+// List is the recommender's. Errors: *busyError.
+func (a admitted) List(ctx context.Context, q recommend.ListQuery, c *activity.Control) (recommend.Answer, error) {
+	leave, err := a.queue.enter(ctx, newPlace(nil))
+	if err != nil {
+		return recommend.Answer{}, err
+	}
+	defer leave(1)
+	return a.recommender.List(ctx, q, c)
+}
+
+// Rerank is the recommender's. Errors: *busyError.
+func (a admitted) Rerank(ctx context.Context, e *activity.Event, codes []string) (recommend.Reranked, error) {
+	leave, err := a.queue.enter(ctx, newPlace(nil))
+	if err != nil {
+		return recommend.Reranked{}, err
+	}
+	defer leave(1)
+	return a.recommender.Rerank(ctx, e, codes)
+}
+
 // busyError says that a request would wait too long.
 type busyError struct {
 	wait time.Duration // until there is room again, as estimated

@@ -46,6 +46,16 @@ func (f fixed) Similar(_ context.Context, code string, _ *activity.Control) (rec
 		Stale: f.stale}, nil
 }
 
+func (f fixed) List(_ context.Context, q recommend.ListQuery, _ *activity.Control) (recommend.Answer, error) {
+	return recommend.Answer{ModelVersion: "m0123456789abcde", Source: q.List, Stale: f.stale,
+		Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 5.25}}}, nil
+}
+
+func (f fixed) Rerank(ctx context.Context, e *activity.Event, codes []string) (recommend.Reranked, error) {
+	answers, err := f.Batch(ctx, []*activity.Event{e})
+	return recommend.Reranked{Answer: answers[0], Unknown: codes[2:]}, err
+}
+
 func (fixed) Facts(_ context.Context, codes []string) (map[string]recommend.Facts, error) {
 	all := map[string]recommend.Facts{
 		"S10_1678": {"name": []byte(`"1969 Harley Davidson Ultimate Chopper"`), "price": []byte(`95.7`), "currency": []byte(`"EUR"`),
@@ -83,6 +93,9 @@ func TestGoldenAnswers(t *testing.T) {
 		"problem.json":    {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
 		"unrecorded.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},
 		"unknown.json":    {http.MethodGet, "/products/S99/similar", "", http.StatusNotFound},
+		"trending.json":   {http.MethodGet, "/lists/trending?limit=1&fields=name,reason&event_id=e-4", "", http.StatusOK},
+		"rerank.json": {http.MethodPost, "/rerank", strings.Replace(event, "{",
+			`{"products":["S12_1099","S10_1678","S99"],`, 1), http.StatusOK},
 		"fields.json": {http.MethodPost, "/recommendations", strings.Replace(event, "{",
 			`{"kindred":{"fields":["name","price","currency","image","reason"],"explain":true},`, 1), http.StatusOK},
 	} {

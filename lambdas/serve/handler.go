@@ -36,6 +36,8 @@ type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 	Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error)
 	Facts(ctx context.Context, codes []string) (map[string]recommend.Facts, error)
+	List(ctx context.Context, q recommend.ListQuery, c *activity.Control) (recommend.Answer, error)
+	Rerank(ctx context.Context, e *activity.Event, codes []string) (recommend.Reranked, error)
 }
 
 // server holds what the routes need. It is safe for concurrent use.
@@ -67,6 +69,10 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/customers/{id}/recommendations", s.customer},
 		{http.MethodPost, "/recommendations", s.session},
 		{http.MethodGet, "/products/{code}/similar", s.similar},
+		{http.MethodGet, "/lists/{list}", s.list},
+		{http.MethodGet, "/customers/{id}/recently-viewed", s.viewedByCustomer},
+		{http.MethodGet, "/sessions/{id}/recently-viewed", s.viewedInSession},
+		{http.MethodPost, "/rerank", s.rerank},
 		{http.MethodGet, "/health", s.healthy},
 		{http.MethodGet, "/openapi.json", s.describe},
 	}
@@ -195,32 +201,40 @@ func numberOr(id activity.ID) any {
 	return id
 }
 
-func (s *server) session(w http.ResponseWriter, r *http.Request) {
-	arrived := s.now()
+// event reads the activity event of a request. If it cannot be answered, it refuses it, and ok is false.
+func (s *server) event(w http.ResponseWriter, r *http.Request) (data []byte, event *activity.Event, ok bool) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		s.problem(w, r, http.StatusUnsupportedMediaType,
 			"send the activity event with the header Content-Type: application/json")
-		return
+		return nil, nil, false
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, activity.MaxEventBytes+1))
 	var tooLarge *http.MaxBytesError
 	if err != nil && !errors.As(err, &tooLarge) { // one byte too many is enough for Parse to refuse
 		s.problem(w, r, http.StatusBadRequest, "the body ended early")
-		return
+		return nil, nil, false
 	}
-	event, err := activity.Parse(data)
-	if err != nil {
+	if event, err = activity.Parse(data); err != nil {
 		s.refuse(w, r, err)
-		return
+		return nil, nil, false
 	}
 	if event.Type != activity.TypeActivity {
 		s.refuse(w, r, &activity.Fault{Reason: activity.ReasonSchema,
 			Message: "an event with a type says something and is not answered: send it to the stream"})
-		return
+		return nil, nil, false
 	}
 	item := activity.Item{Data: data, Event: event}
 	if s.shops.Of(&item); item.Fault != nil {
 		s.refuse(w, r, item.Fault)
+		return nil, nil, false
+	}
+	return data, event, true
+}
+
+func (s *server) session(w http.ResponseWriter, r *http.Request) {
+	arrived := s.now()
+	data, event, ok := s.event(w, r)
+	if !ok {
 		return
 	}
 	answers, err := s.recommender.Batch(r.Context(), []*activity.Event{event})

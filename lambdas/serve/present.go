@@ -68,22 +68,28 @@ type reasonKey string
 
 // The reasons.
 const (
-	reasonBecause reasonKey = "because"  // of a product of the session
-	reasonForYou  reasonKey = "for_you"  // what is known of the customer
-	reasonLikeYou reasonKey = "like_you" // what is known of customers like this one
-	reasonPopular reasonKey = "popular"  // many customers like it
-	reasonNew     reasonKey = "new"      // few know it yet
-	reasonSimilar reasonKey = "similar"  // to a product
+	reasonBecause  reasonKey = "because"         // of a product of the session
+	reasonForYou   reasonKey = "for_you"         // what is known of the customer
+	reasonLikeYou  reasonKey = "like_you"        // what is known of customers like this one
+	reasonPopular  reasonKey = "popular"         // many customers like it
+	reasonNew      reasonKey = "new"             // few know it yet
+	reasonTrending reasonKey = "trending"        // more look at it than usual
+	reasonViewed   reasonKey = "viewed"          // by the visitor
+	reasonTogether reasonKey = "bought_together" // with a product
+	reasonSimilar  reasonKey = "similar"         // to a product
 )
 
 // sentences are the reasons in English. In one about a product, its name takes the place of the star.
 var sentences = map[reasonKey]string{
-	reasonBecause: "Because you looked at *",
-	reasonForYou:  "Chosen for you",
-	reasonLikeYou: "Customers like you like it",
-	reasonPopular: "Popular with our customers",
-	reasonNew:     "New in our shop",
-	reasonSimilar: "Similar to *",
+	reasonBecause:  "Because you looked at *",
+	reasonForYou:   "Chosen for you",
+	reasonLikeYou:  "Customers like you like it",
+	reasonPopular:  "Popular with our customers",
+	reasonNew:      "New in our shop",
+	reasonTrending: "Trending now",
+	reasonViewed:   "You looked at it",
+	reasonTogether: "Often bought together with *",
+	reasonSimilar:  "Similar to *",
 }
 
 // newReason makes a reason, which is about a product if code is not empty.
@@ -107,6 +113,12 @@ func reasonOf(it activity.RecommendedItem, source activity.Source) (key reasonKe
 		return reasonNew, ""
 	case it.Because != "":
 		return reasonBecause, it.Because
+	case source == activity.SourceTrending:
+		return reasonTrending, ""
+	case source == activity.SourceNew:
+		return reasonNew, ""
+	case source == activity.SourceViewed:
+		return reasonViewed, ""
 	case source == activity.SourcePopularity:
 		return reasonPopular, ""
 	case source == activity.SourceFeatures:

@@ -19,9 +19,14 @@ import (
 func parameters() map[string][]string {
 	return map[string][]string{
 		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "event_id", "session_id", "fields", "explain"},
+		"GET /lists/{list}":                   listParameters,
+		"GET /customers/{id}/recently-viewed": listParameters,
+		"GET /sessions/{id}/recently-viewed":  listParameters,
 		"GET /products/{code}/similar":        {"limit", "exclude", "event_id", "session_id", "fields"},
 	}
 }
+
+var listParameters = []string{"limit", "exclude", "event_id", "session_id", "fields"}
 
 // repeated are the parameters that may be given more than once.
 var repeated = []string{"exclude"}

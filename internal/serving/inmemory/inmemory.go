@@ -34,6 +34,7 @@ type database interface {
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
 	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
+	List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
 	Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error)
 	KeepArms(ctx context.Context, experiment string, arms map[string]recommend.Arm) (map[string]recommend.Arm, error)
@@ -377,6 +378,11 @@ func hides(rated []vectorstore.Rated, at time.Time) []int32 {
 // Facts asks the database.
 func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error) {
 	return s.database.Facts(ctx, m, codes)
+}
+
+// List asks the database.
+func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error) {
+	return s.database.List(ctx, m, q)
 }
 
 // CanaryFailed tells the database.

@@ -252,7 +252,8 @@ func publishedNow(ctx context.Context, tx pgx.Tx, shop string) (ids []string, er
 func forgetState(ctx context.Context, tx pgx.Tx) error {
 	return execAll(ctx, tx, `UPDATE kindred.catalogue SET shop = NULL, read_at = NULL, products = 0, available = 0`,
 		`DELETE FROM kindred.product_state`, `DELETE FROM kindred.catalogue_product`, `DELETE FROM kindred.interaction`,
-		`DELETE FROM kindred.customer_state`, `DELETE FROM kindred.visit`)
+		`DELETE FROM kindred.customer_state`, `DELETE FROM kindred.visit`, `DELETE FROM kindred.trend`,
+		`DELETE FROM kindred.trend_event`)
 }
 
 // forgetOtherShop forgets the state of another shop than that of the version that goes live: of the last
@@ -267,7 +268,7 @@ func forgetOtherShop(ctx context.Context, tx pgx.Tx, move Promotion) error {
 		return err
 	}
 	var migrated, other bool
-	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.visit') IS NOT NULL`).Scan(&migrated)
+	err = tx.QueryRow(ctx, `SELECT to_regclass('kindred.trend') IS NOT NULL`).Scan(&migrated)
 	if err != nil || !migrated {
 		return err
 	}

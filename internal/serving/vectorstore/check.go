@@ -270,7 +270,7 @@ func mayRead(ctx context.Context, db querier, role string) error {
 	var what *string
 	err := db.QueryRow(ctx, `SELECT min(n.nspname || '.' || c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND (n.nspname = 'kindred' AND c.relname IN ('live', 'model_version', 'product_state',
-			'catalogue', 'interaction', 'customer_state', 'visit')
+			'catalogue', 'interaction', 'customer_state', 'visit', 'trend')
 			OR n.nspname IN (SELECT 'model_' || version FROM kindred.model_version WHERE state = 'ready'))
 		AND NOT (has_schema_privilege($1, n.oid, 'USAGE') AND has_table_privilege($1, c.oid, 'SELECT'))`, role).Scan(&what)
 	if err == nil && what != nil {

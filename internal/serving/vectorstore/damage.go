@@ -31,8 +31,10 @@ var registry = columns{
 	"customer_state":    {"customer", "field", "product", "value", "written"},
 	"experiment": {"name", "control", "treatment", "share", "outcome", "error_rate", "max_visitors", "actor", "reason",
 		"started_at", "ended_at", "decision", "why"},
-	"exposure": {"experiment", "visitor", "arm"},
-	"visit":    {"session", "event", "customer", "products", "kinds", "place", "said"},
+	"exposure":    {"experiment", "visitor", "arm"},
+	"trend":       {"product", "lately", "usually"},
+	"trend_event": {"event", "at"},
+	"visit":       {"session", "event", "customer", "products", "kinds", "place", "said"},
 }
 
 // markOf is the comment on the tables of a version, so that a schema under another's name is noticed.

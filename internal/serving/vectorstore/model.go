@@ -70,7 +70,7 @@ var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + statefu
 
 func (p *traffic) scan(row pgx.Row) error {
 	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.customers,
-		&p.state.visits, &p.state.newItems, &p.canaryNewItems, &p.experiment)
+		&p.state.visits, &p.state.trends, &p.state.newItems, &p.canaryNewItems, &p.experiment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -163,7 +163,7 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 	var has served
 	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`, `+hasNewItems(`version`)+`
 		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items,
-		&m.state.products, &m.state.interactions, &m.state.customers, &m.state.visits, &m.state.newItems)
+		&m.state.products, &m.state.interactions, &m.state.customers, &m.state.visits, &m.state.trends, &m.state.newItems)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}

@@ -8,14 +8,15 @@ import (
 
 // said is which tables beside the versions have rows, and whether there are products that the version does
 // not know.
-type said struct{ products, interactions, customers, visits, newItems bool }
+type said struct{ products, interactions, customers, visits, trends, newItems bool }
 
 // stateful are the SQL expressions of said. A table that was never written to has no file to read, and a
 // database that is not migrated has no table: both are asked as before there was state.
 const stateful = `coalesce(pg_relation_size(to_regclass('kindred.product_state')), 0) > 0,
 	coalesce(pg_relation_size(to_regclass('kindred.interaction')), 0) > 0,
 	coalesce(pg_relation_size(to_regclass('kindred.customer_state')), 0) > 0,
-	coalesce(pg_relation_size(to_regclass('kindred.visit')), 0) > 0`
+	coalesce(pg_relation_size(to_regclass('kindred.visit')), 0) > 0,
+	coalesce(pg_relation_size(to_regclass('kindred.trend')), 0) > 0`
 
 // hasNewItems is the SQL expression of said.newItems for the version that an expression names.
 func hasNewItems(version string) string {

@@ -58,10 +58,11 @@ const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false)
 // Store is a connection to the vector database, and the store that package recommend answers from.
 // It is safe for concurrent use.
 type Store struct {
-	pool   *pgxpool.Pool
-	shop   string // it answers for this one only; empty: for whichever is live
-	mu     sync.Mutex
-	models map[string]*model // by version, at most cachedModels
+	pool     *pgxpool.Pool
+	shop     string // it answers for this one only; empty: for whichever is live
+	mu       sync.Mutex
+	models   map[string]*model // by version, at most cachedModels
+	counting counting
 }
 
 // Open checks the configuration and returns a store that connects when first used: it makes no

@@ -164,7 +164,7 @@ func (s *Store) Prune(ctx context.Context, keep int) (dropped []string, err erro
 // the next migration makes has none of it.
 func (s *Store) PruneState(ctx context.Context) error {
 	faults := []error{s.prunePurchases(ctx, time.Now()), s.pruneForgotten(ctx), s.pruneVisits(ctx, time.Now()),
-		s.pruneExposures(ctx, time.Now())}
+		s.pruneExposures(ctx, time.Now()), s.pruneTrends(ctx, time.Now())}
 	return errors.Join(slices.DeleteFunc(faults, func(err error) bool { return errors.Is(err, ErrNotMigrated) })...)
 }
 

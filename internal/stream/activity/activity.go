@@ -80,6 +80,14 @@ const (
 // SourceSimilar is no step of the chain: the nearest products of one product were asked for.
 const SourceSimilar Source = "similar"
 
+// The lists, which are no steps of the chain either. SourcePopularity is one too.
+const (
+	SourceTrending Source = "trending"        // what is clicked more often lately than usual
+	SourceNew      Source = "new"             // what was seen first of late
+	SourceTogether Source = "bought-together" // with a product
+	SourceViewed   Source = "recently-viewed" // by a customer or in a session
+)
+
 // StreamHTTP takes the place of the stream's name, and of the shard's, in the position of what came over HTTP.
 const StreamHTTP = "http"
 

@@ -26,6 +26,8 @@ type Store struct {
 	visits    map[[2]string]activity.Visit                    // by session and event
 	running   *recommend.Experiment                           // nil: none
 	arms      map[[2]string]recommend.Arm                     // by experiment and visitor
+	clicks    map[recommend.Counted]int                       // how often each was in its event, when it came first
+	counted   map[[16]byte]bool                               // the events of clicks
 }
 
 // NewStore returns a store in which v is live.
@@ -33,7 +35,8 @@ func NewStore(v *Version) *Store {
 	return &Store{live: v, bought: map[string][]recommend.Purchase{},
 		said: map[string]map[activity.Field]saidOf{}, firstSeen: map[string]time.Time{},
 		customers: map[recommend.CustomerKey]recommend.CustomerRow{}, visits: map[[2]string]activity.Visit{},
-		arms: map[[2]string]recommend.Arm{}}
+		arms:   map[[2]string]recommend.Arm{},
+		clicks: map[recommend.Counted]int{}, counted: map[[16]byte]bool{}}
 }
 
 // Promote makes v live.

@@ -27,7 +27,9 @@ type Conformer interface {
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
+	List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error)
 	CanaryFailed(ctx context.Context, version string, fault error) error
+	Count(ctx context.Context, clicks []recommend.Counted) error
 	WriteState(ctx context.Context, state recommend.State) error
 	Arms(ctx context.Context, experiment string, visitors []string) (map[string]recommend.Arm, error)
 	KeepArms(ctx context.Context, experiment string, arms map[string]recommend.Arm) (map[string]recommend.Arm, error)
@@ -52,6 +54,8 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("lookup", func(t *testing.T) { testLookup(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, Setup{Live: gridVersion(3)})) })
 	t.Run("facts", func(t *testing.T) { testFacts(t, open) })
+	t.Run("trends", func(t *testing.T) { testTrends(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("new ones", func(t *testing.T) { testListOfNew(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("purchases", func(t *testing.T) { testPurchases(t, open) })

@@ -144,6 +144,19 @@ func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (
 	return s.inner.Facts(ctx, m, codes)
 }
 
+// List answers with a list.
+func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error) {
+	if err := s.enter(ctx, m); err != nil {
+		return nil, err
+	}
+	return s.inner.List(ctx, m, q)
+}
+
+// Count counts clicks. It is no round trip that an answer waits for.
+func (s *Store) Count(ctx context.Context, clicks []recommend.Counted) error {
+	return s.inner.Count(ctx, clicks)
+}
+
 // WriteState adds what events say.
 func (s *Store) WriteState(ctx context.Context, state recommend.State) error {
 	if err := s.enter(ctx, nil); err != nil {
@@ -194,3 +207,11 @@ func (s *Store) KeepArms(ctx context.Context, experiment string,
 	}
 	return s.inner.KeepArms(ctx, experiment, arms)
 }
+
+// List finds nothing.
+func (Bare) List(context.Context, *recommend.Model, recommend.ListQuery) ([]recommend.Listed, error) {
+	return nil, nil
+}
+
+// Count counts nothing.
+func (Bare) Count(context.Context, []recommend.Counted) error { return nil }
