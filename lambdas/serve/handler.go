@@ -70,6 +70,7 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/recommendations", s.session},
 		{http.MethodGet, "/products/{code}/similar", s.similar},
 		{http.MethodGet, "/lists/{list}", s.list},
+		{http.MethodGet, "/products/{code}/bought-together", s.together},
 		{http.MethodGet, "/customers/{id}/recently-viewed", s.viewedByCustomer},
 		{http.MethodGet, "/sessions/{id}/recently-viewed", s.viewedInSession},
 		{http.MethodPost, "/rerank", s.rerank},

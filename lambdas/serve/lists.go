@@ -46,6 +46,11 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	s.answerList(w, r, recommend.ListQuery{List: source}, page{})
 }
 
+func (s *server) together(w http.ResponseWriter, r *http.Request) {
+	code := r.PathValue("code")
+	s.answerList(w, r, recommend.ListQuery{List: activity.SourceTogether, Product: code}, page{product: activity.ID(code)})
+}
+
 func (s *server) viewedByCustomer(w http.ResponseWriter, r *http.Request) {
 	id := activity.ID(r.PathValue("id"))
 	if err := text.CheckID(string(id)); err != nil {

@@ -127,6 +127,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	const fields = "?fields=name,brand,currency,url,image,categories,price,stock,available,attributes,first_seen,reason"
+	const bought = "/products/{code}/bought-together"
 	down := func(err error) func(*recommendtest.Store) {
 		return func(s *recommendtest.Store) { s.Fail(func(context.Context) error { return err }) }
 	}
@@ -182,6 +183,11 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/lists/{list}", url: "/lists/old", status: 404},
 		{method: "GET", path: "/lists/{list}", url: "/lists/old", request: rebound, status: 421},
 		{method: "GET", path: "/lists/{list}", url: "/lists/new", store: down(errors.New("down")), status: 503},
+		{method: "GET", path: bought, url: "/products/L2_03/bought-together" + fields, status: 200},
+		{method: "GET", path: bought, url: "/products/L2_03/bought-together?limit=x", status: 400},
+		{method: "GET", path: bought, url: "/products/nothing/bought-together", status: 404},
+		{method: "GET", path: bought, url: "/products/L2_03/bought-together", request: rebound, status: 421},
+		{method: "GET", path: bought, url: "/products/L2_03/bought-together", store: nothing, status: 503},
 		{method: "GET", path: "/customers/{id}/recently-viewed", url: "/customers/101/recently-viewed" + fields, status: 200},
 		{method: "GET", path: "/customers/{id}/recently-viewed", url: "/customers/%00/recently-viewed", status: 400},
 		{method: "GET", path: "/customers/{id}/recently-viewed", url: "/customers/101/recently-viewed", request: rebound,

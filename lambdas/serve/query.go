@@ -18,11 +18,12 @@ import (
 // openapi.json describes them; a test compares the two.
 func parameters() map[string][]string {
 	return map[string][]string{
-		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "event_id", "session_id", "fields", "explain"},
-		"GET /lists/{list}":                   listParameters,
-		"GET /customers/{id}/recently-viewed": listParameters,
-		"GET /sessions/{id}/recently-viewed":  listParameters,
-		"GET /products/{code}/similar":        {"limit", "exclude", "event_id", "session_id", "fields"},
+		"GET /customers/{id}/recommendations":  {"limit", "cursor", "exclude", "event_id", "session_id", "fields", "explain"},
+		"GET /lists/{list}":                    listParameters,
+		"GET /products/{code}/bought-together": listParameters,
+		"GET /customers/{id}/recently-viewed":  listParameters,
+		"GET /sessions/{id}/recently-viewed":   listParameters,
+		"GET /products/{code}/similar":         {"limit", "exclude", "event_id", "session_id", "fields"},
 	}
 }
 

@@ -149,7 +149,7 @@ func inputHash(contentHash, feedbackHash string, cfg Config, planted []byte) (st
 	if planted != nil {
 		plantedHash = checksum.Bytes(planted)
 	}
-	trainer := Version
+	trainer := Version + "+" + togetherVersion
 	if cfg.Parts == PartsAuto {
 		trainer += "." + nearVersion
 	}

@@ -267,6 +267,7 @@ func (j Job) make(ctx context.Context, from *sources, models *commit.Repository,
 	if err != nil || v == nil {
 		return nil, err
 	}
+	data.addTogether(v)
 	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
 		return nil, err
 	}
@@ -292,8 +293,9 @@ func (j Job) carried(ctx context.Context, from *sources, models *commit.Reposito
 // input is a training set as it was read, with what customers did since.
 type input struct {
 	*Data
-	listed []shop.Product // of a set of ratings, in the order of their codes
-	rows   string         // hash of what training reads of the set
+	listed  []shop.Product // of a set of ratings, in the order of their codes
+	baskets [][]int32      // what was bought together, by the numbers of the products
+	rows    string         // hash of what training reads of the set
 	// embeddings are counted; nil: there are none.
 	embeddings *Joined
 }
@@ -310,13 +312,13 @@ func (j Job) read(ctx context.Context, from *sources) (*input, error) {
 			return nil, err
 		}
 		data := fromHistory(h, j.Config.Signal)
-		in = input{Data: data, rows: historyHash(h, data)}
+		in = input{Data: data, rows: historyHash(h, data), baskets: basketsOfHistory(h)}
 	} else {
 		set, err := trainingset.Read(ctx, from.sets, from.set, j.ScratchDir)
 		if err != nil {
 			return nil, err
 		}
-		in = input{Data: fromSet(set), listed: set.Products, rows: setHash(set)}
+		in = input{Data: fromSet(set), listed: set.Products, rows: setHash(set), baskets: basketsOfRatings(set)}
 	}
 	if from.feedback.Run != "" {
 		interactions, err := interaction.Read(ctx, from.feedbacks, from.feedback, j.ScratchDir)

@@ -71,6 +71,7 @@ func (j Job) standIn(ctx context.Context, from *sources, models *commit.Reposito
 	// Neither its input nor what it learned from is a model's: no model is taken for it.
 	v.ID, v.Input = identity.ID, checksum.Bytes([]byte(identity.Input+"popularity"))
 	v.Previous, v.TrainingRun, v.Shop = identity.Previous, identity.TrainingRun, identity.Shop
+	data.addTogether(v)
 	if _, err := modelfile.Write(ctx, models, v, j.ScratchDir); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ const (
 	repeatsFile   = "repeats.json"
 	// Not in versions of before:
 	productsFile = "product-encoder.json"
+	// Only in versions that know what is bought together. A program that does not know the file leaves it out.
+	togetherFile = "together.parquet"
 	// Only in versions with neighbours:
 	nearItemsFile     = "near-items.parquet"
 	nearCustomersFile = "near-customers.parquet"

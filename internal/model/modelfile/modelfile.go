@@ -69,6 +69,10 @@ func Write(ctx context.Context, repo *commit.Repository, v *modelversion.Version
 			commit.File{Path: nearCustomersFile, DataSet: "near-customers", Rows: int64(len(v.Customers))})
 		err = errors.Join(err, writeNear(v.Near, local(nearItemsFile), local(nearCustomersFile)))
 	}
+	if v.Together != nil {
+		files = append(files, commit.File{Path: togetherFile, DataSet: "together", Rows: int64(len(v.Items))})
+		err = errors.Join(err, writeRows(local(togetherFile), "nearRow", v.Together, toNearRow))
+	}
 	if v.Products != nil {
 		files = append(files, commit.File{Path: productsFile, DataSet: "product-encoder"})
 		err = errors.Join(err, writeJSON(local(productsFile), v.Products))
@@ -275,6 +279,11 @@ func load(dir string) (*modelversion.Version, error) {
 	if format == nearNumberedFormat || format == nearTextFormat {
 		if v.Near, err = readNear(local(nearItemsFile), local(nearCustomersFile)); err != nil {
 			return nil, err
+		}
+	}
+	if _, err := os.Stat(local(togetherFile)); err == nil {
+		if v.Together, err = readLists(local(togetherFile)); err != nil {
+			return nil, fmt.Errorf("read what is bought together: %w", err)
 		}
 	}
 	products := &modelversion.ProductEncoder{}

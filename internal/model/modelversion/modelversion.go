@@ -47,9 +47,12 @@ type Version struct {
 	// when it was bought.
 	Repeats *Repeats
 	// Near is the sparse part, which adds to the inner products; nil: the vectors are all.
-	Near    *Near
-	Solver  Solver
-	Encoder Encoder
+	Near *Near
+	// Together are the products that are bought together with each item, in ascending order of their items: a
+	// weight is a lift (package together). It ranks nothing. nil: nobody knows any.
+	Together [][]Neighbour
+	Solver   Solver
+	Encoder  Encoder
 	// Products says what a vector of a product is that the version does not know; nil: versions of before
 	// cannot say it.
 	Products *ProductEncoder

@@ -22,6 +22,24 @@ type Near struct {
 // itself.
 const CustomerNeighbours = 200
 
+// validateTogether reports the first fault of Together; nil: there is none.
+func (v *Version) validateTogether() error {
+	if v.Together != nil && len(v.Together) != len(v.Items) {
+		return fmt.Errorf("it has %d lists of products bought together for %d items", len(v.Together), len(v.Items))
+	}
+	for row, list := range v.Together {
+		before := int32(-1)
+		for _, n := range list {
+			if n.Item <= before || int(n.Item) >= len(v.Items) || !(n.Weight > 0) || !Finite(n.Weight) {
+				return fmt.Errorf("with item %d, item %d is bought together with weight %g after %d, of %d items", row, n.Item,
+					n.Weight, before, len(v.Items))
+			}
+			before = n.Item
+		}
+	}
+	return nil
+}
+
 // validateNear reports the first fault of the sparse part, without where it is; nil: there is none.
 func (v *Version) validateNear() error {
 	if v.Near == nil {

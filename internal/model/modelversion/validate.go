@@ -2,6 +2,7 @@ package modelversion
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -64,7 +65,7 @@ func (v *Version) Validate() error {
 			return fault("a customer (row %d) is out of order or there twice", i)
 		}
 	}
-	if err := v.validateNear(); err != nil {
+	if err := errors.Join(v.validateNear(), v.validateTogether()); err != nil {
 		return fault("%v", err)
 	}
 	if !isVector(v.Encoder.Bias, d) {

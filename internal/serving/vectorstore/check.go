@@ -131,7 +131,7 @@ func (m *model) ask(ctx context.Context, db querier) error {
 		return err
 	}
 	version := m.Version
-	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil, m.newItems), markOf(version))
+	faults, err := lacking(ctx, db, m.schema, m.form.tables(m.near != nil, m.newItems, m.together), markOf(version))
 	if err == nil && len(faults) > 0 {
 		err = errors.New(strings.Join(faults, "; "))
 	}

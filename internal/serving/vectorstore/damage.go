@@ -107,7 +107,7 @@ func damage(ctx context.Context, db querier, v Version) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	faults, err := lacking(ctx, db, schema, form.tables(v.Near != nil, v.NewItems), markOf(v.ID))
+	faults, err := lacking(ctx, db, schema, form.tables(v.Near != nil, v.NewItems, v.Together), markOf(v.ID))
 	if err != nil || len(faults) > 0 {
 		return faults, err
 	}

@@ -21,8 +21,8 @@ const (
 )
 
 // tables is what the schema of a version must hold; near: it has neighbours; newItems: it gives vectors to
-// products that it does not know.
-func (f form) tables(near, newItems bool) columns {
+// products that it does not know; together: it knows what is bought together.
+func (f form) tables(near, newItems, together bool) columns {
 	if f == formNumbered {
 		return columns{
 			"item":     {"code", "name", "line", "quantity_in_stock", "positives", "origin", "embedding"},
@@ -37,6 +37,9 @@ func (f form) tables(near, newItems bool) columns {
 	}
 	if near {
 		all["near_item"], all["near_customer"] = []string{"key", "items", "weights"}, []string{"key", "items", "weights"}
+	}
+	if together {
+		all["together"] = []string{"key", "items", "weights"}
 	}
 	maps.Copy(all, newItemsOf(newItems))
 	return all

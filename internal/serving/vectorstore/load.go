@@ -107,7 +107,8 @@ func registryRow(v *modelversion.Version) (r row, err error) {
 		from any
 		to   *[]byte
 	}{
-		{served{v.Solver, v.Repeats, nearOf(v), v.Repeats != nil, v.Products != nil}, &r.solver}, {v.Encoder, &r.encoder},
+		{served{v.Solver, v.Repeats, nearOf(v), v.Repeats != nil, v.Products != nil, v.Together != nil},
+			&r.solver}, {v.Encoder, &r.encoder},
 		{v.Report, &r.report},
 	} {
 		if *part.to, err = json.Marshal(part.from); err != nil {
@@ -182,7 +183,7 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	if err := execAll(ctx, tx, statements...); err != nil {
 		return err
 	}
-	if err := createNear(ctx, tx, schema, v); err != nil {
+	if err := errors.Join(createNear(ctx, tx, schema, v), createTogether(ctx, tx, schema, v)); err != nil {
 		return err
 	}
 	did.end("keys")

@@ -15,13 +15,14 @@ import (
 // model is a version in memory. It is shared between callers and never changes.
 type model struct {
 	recommend.Model
-	schema string    // of its tables
-	form   form      // as the tables
-	until  bool      // rated says when a product comes back
-	near   *nearRows // nil: the version has no neighbours
-	items  int       // how many products it has
-	state  said      // what is beside the versions
-	repeat bool      // item says what becomes of a product that was bought
+	schema   string    // of its tables
+	form     form      // as the tables
+	until    bool      // rated says when a product comes back
+	near     *nearRows // nil: the version has no neighbours
+	items    int       // how many products it has
+	state    said      // what is beside the versions
+	repeat   bool      // item says what becomes of a product that was bought
+	together bool      // it knows what is bought together
 	// newItems says that products which the version does not know get vectors
 	newItems bool
 	// efSearch is how many candidates a search of the HNSW index keeps; 0: every search is an exact scan.
@@ -171,7 +172,7 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
 	m.Solver, m.until, m.near, m.repeat = has.Solver, has.Repeats != nil, has.Near, has.ItemRules
-	m.newItems = has.NewItems
+	m.newItems, m.together = has.NewItems, has.Together
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {
 		return nil, fmt.Errorf("read Gram matrix of model %s: %w", version, err)
 	}

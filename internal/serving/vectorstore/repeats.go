@@ -17,6 +17,8 @@ type served struct {
 	ItemRules bool `json:"item_rules,omitempty"`
 	// NewItems says that there are the tables of products that the version does not know.
 	NewItems bool `json:"new_items,omitempty"`
+	// Together says that there is the table of what is bought together.
+	Together bool `json:"together,omitempty"`
 }
 
 // until is the definition of a column of table rated: when a product is recommended to a customer

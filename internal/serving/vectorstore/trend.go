@@ -189,6 +189,14 @@ func (s *Store) List(ctx context.Context, live *recommend.Model, q recommend.Lis
 			return nil, nil
 		}
 		batch.Queue(m.firstSeenSQL(limit), exclude).Query(read)
+	case activity.SourceTogether:
+		known := false
+		m.queueTogether(&batch, q, exclude, limit, read, &known)
+		defer func() {
+			if err == nil && !known {
+				all, err = nil, recommend.ErrUnknownProduct
+			}
+		}()
 	default:
 		return nil, fmt.Errorf("there is no list %q", q.List)
 	}

@@ -51,13 +51,14 @@ type Version struct {
 	Report    modelversion.Report `json:"report"`
 	Near      *nearRows           `json:"near,omitempty"`      // how many lists of neighbours it has; nil: it has none
 	NewItems  bool                `json:"new_items,omitempty"` // products that it does not know get vectors
+	Together  bool                `json:"together,omitempty"`  // it knows what is bought together
 }
 
 // versionSQL reads rows as Version has its fields; it needs a condition or an order.
 const versionSQL = `SELECT v.version, ` + shopSQL + `, v.state, v.version = l.version IS TRUE, v.version = l.previous IS TRUE,
 		CASE WHEN v.version = l.canary THEN l.canary_share ELSE 0 END, v.dim, v.items,
 		v.customers, v.rated, v.index_kind, v.ef_search, v.recall, v.similar_recall, v.trained_at, v.loaded_at, v.report, v.solver -> 'near',
-		v.solver -> 'new_items' IS NOT NULL
+		v.solver -> 'new_items' IS NOT NULL, v.solver -> 'together' IS NOT NULL
 	FROM kindred.model_version v CROSS JOIN kindred.live l `
 
 // Promotion is one line of the pointer's history.

@@ -39,6 +39,10 @@ func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQu
 		all = s.trending(q.At)
 	case activity.SourceNew:
 		all = s.firstSeenLater()
+	case activity.SourceTogether:
+		if all, err = v.together(q.Product); err != nil {
+			return nil, err
+		}
 	default:
 		return nil, fmt.Errorf("there is no list %q", q.List)
 	}
@@ -91,4 +95,22 @@ func (s *Store) firstSeenLater() (all []recommend.Listed) {
 		return cmp.Or(s.firstSeen[b.Code].Compare(s.firstSeen[a.Code]), strings.Compare(a.Code, b.Code))
 	})
 	return all
+}
+
+// together are the products that are bought together with one, the largest weight first.
+func (v *Version) together(code string) (all []recommend.Listed, err error) {
+	at, known := v.items[code]
+	if !known {
+		return nil, recommend.ErrUnknownProduct
+	}
+	if v.version.Together == nil {
+		return nil, nil
+	}
+	for _, n := range v.version.Together[at] {
+		all = append(all, recommend.Listed{Code: v.version.Items[n.Item].Code, Score: n.Weight})
+	}
+	slices.SortFunc(all, func(a, b recommend.Listed) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
+	})
+	return all, nil
 }

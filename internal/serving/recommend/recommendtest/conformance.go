@@ -55,6 +55,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("lookup of neighbours", func(t *testing.T) { testLookupOfNeighbours(t, open(t, Setup{Live: gridVersion(3)})) })
 	t.Run("facts", func(t *testing.T) { testFacts(t, open) })
 	t.Run("trends", func(t *testing.T) { testTrends(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("bought together", func(t *testing.T) { testTogether(t, open) })
 	t.Run("new ones", func(t *testing.T) { testListOfNew(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("retrieve", func(t *testing.T) { testRetrieve(t, open) })
 	t.Run("refusals", func(t *testing.T) { testRefusals(t, open(t, Setup{Live: gridVersion(1)})) })

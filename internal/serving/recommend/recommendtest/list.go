@@ -1,11 +1,14 @@
 package recommendtest
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
+	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 )
@@ -108,5 +111,33 @@ func testListOfNew(t *testing.T, s Conformer) {
 		Exclude: []string{"left out"}})
 	if err != nil || len(found) != 3 || found[0].Code != "later" || found[1].Code != "a" || found[2].Code != "b" {
 		t.Errorf("%v, %v", found, err)
+	}
+}
+
+// testTogether: what a version says is bought together with a product, the most first, if it can be bought.
+func testTogether(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
+	t.Parallel()
+	v := gridVersion(3)
+	v.Together = make([][]modelversion.Neighbour, len(v.Items))
+	v.Together[5] = []modelversion.Neighbour{{Item: 1, Weight: 2}, {Item: 3, Weight: 5}, {Item: 7, Weight: 4},
+		{Item: 9, Weight: 3}}
+	for i := range v.Items {
+		v.Items[i].QuantityInStock = 1
+	}
+	v.Items[7].QuantityInStock = 0
+	s := open(t, Setup{Live: v})
+	ask := func(code string) ([]recommend.Listed, error) {
+		return s.List(t.Context(), mustModel(t, s), recommend.ListQuery{List: activity.SourceTogether, Product: code,
+			Limit: 2, Exclude: []string{v.Items[9].Code}})
+	}
+	want := []recommend.Listed{{Code: v.Items[3].Code, Score: 5}, {Code: v.Items[1].Code, Score: 2}}
+	if found, err := ask(v.Items[5].Code); err != nil || !slices.Equal(found, want) {
+		t.Errorf("%v, %v, want %v", found, err, want)
+	}
+	if found, err := ask(v.Items[6].Code); err != nil || len(found) > 0 {
+		t.Errorf("with a product that is bought alone: %v, %v", found, err)
+	}
+	if found, err := ask("unknown"); !errors.Is(err, recommend.ErrUnknownProduct) {
+		t.Errorf("with an unknown product: %v, %v", found, err)
 	}
 }
