@@ -179,6 +179,7 @@ var libraries = []library{
 	{"golang.org/x/sync", []string{
 		"internal/job", "internal/lab", "internal/serving", "lambdas", "localstack", "integration/conformance", "benchmarks",
 	}, "goroutines that end together", false},
+	{"golang.org/x/time", []string{"lambdas/serve"}, "how often a key and an address may call", false},
 	{"golang.org/x/sys", []string{"localstack", "benchmarks"}, "processes and memory of this machine", false},
 	{"gonum.org/v1/gonum", []string{"internal/model"}, "statistics", false},
 }

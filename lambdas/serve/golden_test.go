@@ -77,7 +77,8 @@ func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 	handler := func(f fixed, r recorder) http.Handler {
-		return newHandler(parts{recommender: f, checker: f, recorder: r, log: slog.New(slog.DiscardHandler), now: now})
+		return newHandler(parts{recommender: f, checker: f, recorder: r, stream: &taken{},
+			log: slog.New(slog.DiscardHandler), now: now})
 	}
 	random, hidden := regexp.MustCompile(`"(sequence_number|crc32c)":"[A-Z2-7a-f0-9]+"`), []byte(`"$1":"(random)"`)
 	event := `{"event_id":"e-1","session_id":"s-1","browse_history":[{"product_code":"S18_1749","quantity":1,"in_shopping_cart":false}]}`
@@ -85,10 +86,12 @@ func TestGoldenAnswers(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
-		"stale.json":      {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
-		"customer.json":   {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
-		"session.json":    {http.MethodPost, "/recommendations", event, http.StatusOK},
-		"similar.json":    {http.MethodGet, "/products/S18_1749/similar?limit=1&event_id=e-3", "", http.StatusOK},
+		"stale.json":    {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
+		"customer.json": {http.MethodGet, "/customers/103/recommendations?event_id=e-2", "", http.StatusOK},
+		"session.json":  {http.MethodPost, "/recommendations", event, http.StatusOK},
+		"similar.json":  {http.MethodGet, "/products/S18_1749/similar?limit=1&event_id=e-3", "", http.StatusOK},
+		"events.json": {http.MethodPost, "/events", "[" + event + `,{"event_id":"e-2","session_id":"s-2"}]`,
+			http.StatusMultiStatus},
 		"health.json":     {http.MethodGet, "/health", "", http.StatusOK},
 		"problem.json":    {http.MethodPost, "/recommendations", `{"browse_history":[]}`, http.StatusUnprocessableEntity},
 		"unrecorded.json": {http.MethodGet, "/customers/103/recommendations", "", http.StatusOK},

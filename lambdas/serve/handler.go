@@ -52,6 +52,8 @@ type parts struct {
 	recommender recommender
 	checker     checker // which /health asks
 	recorder    recorder
+	stream      stream         // that takes events; nil: none are taken
+	keys        *keyring       // that callers need; nil: none
 	shops       activity.Shops // an event of another shop is refused
 	log         *slog.Logger
 	now         func() time.Time
@@ -74,6 +76,7 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/customers/{id}/recently-viewed", s.viewedByCustomer},
 		{http.MethodGet, "/sessions/{id}/recently-viewed", s.viewedInSession},
 		{http.MethodPost, "/rerank", s.rerank},
+		{http.MethodPost, "/events", s.events},
 		{http.MethodGet, "/health", s.healthy},
 		{http.MethodGet, "/openapi.json", s.describe},
 	}
@@ -88,27 +91,48 @@ func newHandler(p parts) http.Handler {
 		mux.HandleFunc(route.method+" "+route.path, s.only(parameters()[route.method+" "+route.path], route.handle))
 		methods = append(methods, route.method)
 	}
+	slashes := s.slashes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
 		defer cancel()
 		_, pattern := mux.Handler(r)
+		handle := mux.ServeHTTP
+		for _, slash := range slashes {
+			if r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slash.path) {
+				pattern, handle = slash.pattern, slash.handle
+			}
+		}
+		r, ok := s.pass(w, r.WithContext(ctx), pattern)
 		switch {
-		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashPath):
-			r.SetPathValue("code", "/")
-			r.Pattern = "GET /products/{code}/similar"
-			s.similar(w, r.WithContext(ctx))
-		case r.Method == http.MethodGet && strings.EqualFold(r.URL.EscapedPath(), slashCustomer):
-			r.SetPathValue("id", "/")
-			r.Pattern = "GET /customers/{id}/recommendations"
-			s.customer(w, r.WithContext(ctx))
+		case !ok: // it is answered
 		case path.Clean(r.URL.EscapedPath()) != r.URL.EscapedPath(): // the mux would redirect it
 			s.notFound(w, r)
 		case pattern == "":
 			s.noRoute(w, r, mux, methods)
 		default:
-			mux.ServeHTTP(w, r.WithContext(ctx))
+			handle(w, r)
 		}
 	})
+}
+
+// slash is the address of the product or the customer "/", the one id that a wildcard of the mux does not match.
+type slash struct {
+	path, pattern string
+	handle        func(http.ResponseWriter, *http.Request)
+}
+
+func (s *server) slashes() []slash {
+	of := func(path, pattern, wildcard string, handle http.HandlerFunc) slash {
+		return slash{path, pattern, func(w http.ResponseWriter, r *http.Request) {
+			r.SetPathValue(wildcard, "/")
+			r.Pattern = pattern
+			s.only(parameters()[pattern], handle)(w, r)
+		}}
+	}
+	return []slash{
+		of("/products/%2F/similar", "GET /products/{code}/similar", "code", s.similar),
+		of("/customers/%2F/recommendations", "GET /customers/{id}/recommendations", "id", s.customer),
+	}
 }
 
 // only refuses requests with other query parameters than a route takes.
@@ -121,12 +145,6 @@ func (s *server) only(takes []string, handle http.HandlerFunc) http.HandlerFunc 
 		handle(w, r)
 	}
 }
-
-// These ask for the product or the customer "/", the one id that a wildcard of the mux does not match.
-const (
-	slashPath     = "/products/%2F/similar"
-	slashCustomer = "/customers/%2F/recommendations"
-)
 
 // noRoute answers what the mux would, 404 or 405, as a problem.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux, methods []string) {
@@ -224,6 +242,10 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) (data []byte, eve
 			Message: "an event with a type says something and is not answered: send it to the stream"})
 		return nil, nil, false
 	}
+	if k := callerKey(r.Context()); k != nil && event.CustomerID != nil && !k.allows(scopeCustomers) {
+		s.problem(w, r, http.StatusForbidden, "the key does not allow to ask for a customer: leave customer_number out")
+		return nil, nil, false
+	}
 	item := activity.Item{Data: data, Event: event}
 	if s.shops.Of(&item); item.Fault != nil {
 		s.refuse(w, r, item.Fault)
@@ -279,14 +301,18 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		s.unavailable(w, r, err)
 		return
 	}
-	status := http.StatusBadRequest
-	switch fault.Reason {
+	s.sendProblem(w, r, problem{Status: statusOf(fault.Reason), Detail: fault.Message, Reason: fault.Reason})
+}
+
+// statusOf is the status of a refused event.
+func statusOf(reason activity.Reason) int {
+	switch reason {
 	case activity.ReasonTooLarge:
-		status = http.StatusRequestEntityTooLarge
+		return http.StatusRequestEntityTooLarge
 	case activity.ReasonSchema, activity.ReasonRefused, activity.ReasonUnknownShop:
-		status = http.StatusUnprocessableEntity
+		return http.StatusUnprocessableEntity
 	}
-	s.sendProblem(w, r, problem{Status: status, Detail: fault.Message, Reason: fault.Reason})
+	return http.StatusBadRequest
 }
 
 // similarAnswer is the body of a product's neighbours.

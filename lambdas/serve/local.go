@@ -15,6 +15,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/stream/delivery"
+	"kindred/internal/stream/ingest"
 )
 
 const description = "Answer over HTTP from the live model version: recommendations for a customer, recommendations " +
@@ -30,6 +31,8 @@ type command struct {
 	Explore   envconfig.Explore  `embed:""`
 	Stale     envconfig.Stale    `embed:""`
 	Recorded  envconfig.Recorded `embed:""`
+	Ingested  envconfig.Ingested `embed:""`
+	SiteKeys  envconfig.SiteKeys `embed:""`
 	Listen    string             `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
 	AllowHost []string           `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
 }
@@ -40,12 +43,12 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: PGVECTOR_DSN is not set: it names the vector database", program.ErrConfig)
 	}
 	log := slog.New(slog.NewJSONHandler(out.Stderr, nil))
-	records, endRecords, err := recordLater(ctx, c.Recorded, log)
+	cfg := answering{c.PGVector, c.Shop, c.Memory, c.Explore, c.Stale, c.Recorded, c.Ingested, c.SiteKeys}
+	streams, endRecords, err := ofProgram(ctx, cfg, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	cfg := answering{c.PGVector, c.Shop, c.Memory, c.Explore, c.Stale, c.Recorded}
-	handler, closeStore, err := build(ctx, cfg, records, log)
+	handler, closeStore, err := build(ctx, cfg, streams, log)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: %w", program.ErrConfig, err), endRecords())
 	}
@@ -58,24 +61,35 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	return errors.Join(err, endRecords())
 }
 
-// recordLater makes the recorder of the program, and what ends it after the last answer.
-func recordLater(ctx context.Context, cfg envconfig.Recorded, log *slog.Logger) (recorder, func() error, error) {
-	if cfg.Stream == "" {
-		return unrecorded{}, func() error { return nil }, nil
+// ofProgram makes the streams as the program writes them, and what ends them after the last answer.
+func ofProgram(ctx context.Context, cfg answering, log *slog.Logger) (o outside, end func() error, err error) {
+	o.recorder, end = unrecorded{}, func() error { return nil }
+	if cfg.Recorded.Stream == "" && cfg.Ingested.Name == "" {
+		return o, end, nil
 	}
-	aws, err := awsclient.Load(ctx)
+	sdk, err := awsclient.Load(ctx)
 	if err != nil {
-		return nil, nil, err
+		return o, end, err
 	}
-	firehose, err := delivery.New(awsenv.Of(aws, os.Getenv), cfg.Stream, delivery.Config{})
+	aws := awsenv.Of(sdk, os.Getenv)
+	if cfg.Ingested.Name != "" {
+		if o.stream, err = ingest.New(aws, cfg.Ingested.Name); err != nil {
+			return o, end, err
+		}
+	}
+	if cfg.Recorded.Stream == "" {
+		return o, end, nil
+	}
+	firehose, err := delivery.New(aws, cfg.Recorded.Stream, delivery.Config{})
 	if err != nil {
-		return nil, nil, err
+		return o, end, err
 	}
 	box := newOutbox(firehose, log)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- box.run(ctx) }()
-	return box, func() error {
+	o.recorder = box
+	return o, func() error {
 		cancel()
 		return <-ended
 	}, nil

@@ -13,6 +13,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/stream/delivery"
+	"kindred/internal/stream/ingest"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/caarlos0/env/v11"
@@ -38,22 +39,37 @@ type answering struct {
 	Explore  envconfig.Explore
 	Stale    envconfig.Stale
 	Recorded envconfig.Recorded
+	Ingested envconfig.Ingested
+	SiteKeys envconfig.SiteKeys
 }
 
-// recordAtOnce makes the recorder of the function.
-func recordAtOnce(cfg envconfig.Recorded, log *slog.Logger) (recorder, error) {
-	if cfg.Stream == "" {
-		return unrecorded{}, nil
+// outside are the streams that serve writes.
+type outside struct {
+	recorder recorder
+	stream   stream // nil: no events are taken
+}
+
+// ofFunction makes the streams as the function writes them.
+func ofFunction(cfg answering, log *slog.Logger) (o outside, err error) {
+	o.recorder = unrecorded{}
+	if cfg.Recorded.Stream == "" && cfg.Ingested.Name == "" {
+		return o, nil
 	}
 	aws, err := awsenv.Load(os.Getenv)
 	if err != nil {
-		return nil, err
+		return o, err
 	}
-	firehose, err := delivery.New(aws, cfg.Stream, atOnceConfig)
-	if err != nil {
-		return nil, err
+	if cfg.Recorded.Stream != "" {
+		firehose, err := delivery.New(aws, cfg.Recorded.Stream, atOnceConfig)
+		if err != nil {
+			return o, err
+		}
+		o.recorder = atOnce{firehose, log, os.Stdout, &sample{kinds: map[string]*sampled{}}, time.Now}
 	}
-	return atOnce{firehose, log, os.Stdout, &sample{kinds: map[string]*sampled{}}, time.Now}, nil
+	if cfg.Ingested.Name != "" {
+		o.stream, err = ingest.New(aws, cfg.Ingested.Name)
+	}
+	return o, err
 }
 
 // function serves the function URL until Lambda ends the process.
@@ -63,11 +79,11 @@ func function(log *slog.Logger) error {
 		return err
 	}
 	envconfig.LimitMemory(os.Getenv)
-	records, err := recordAtOnce(cfg.Recorded, log)
+	streams, err := ofFunction(cfg, log)
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(context.Background(), cfg, records, log)
+	handler, closeStore, err := build(context.Background(), cfg, streams, log)
 	if err != nil {
 		return err
 	}

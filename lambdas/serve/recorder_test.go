@@ -70,7 +70,7 @@ func (f *flaky) Put(_ context.Context, lines [][]byte) ([]int, error) {
 func TestOutboxDeliversWhatItTakes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		refused := rapid.SliceOfN(rapid.SliceOf(rapid.IntRange(0, 9)), 0, 20).Draw(rt, "refused in each call")
+		refused := rapid.SliceOfN(rapid.SliceOf(rapid.IntRange(0, 9)), 0, 4).Draw(rt, "refused in each call")
 		limit := rapid.IntRange(1, 400).Draw(rt, "limit")
 		gaps := rapid.SliceOfN(rapid.IntRange(0, 300), 1, 60).Draw(rt, "milliseconds between answers")
 		synctest.Test(t, func(t *testing.T) {

@@ -27,9 +27,13 @@ const (
 )
 
 // build makes the handler, and what ends all that it needs. Nothing is requested yet.
-func build(ctx context.Context, cfg answering, records recorder, log *slog.Logger) (http.Handler, func(), error) {
+func build(ctx context.Context, cfg answering, streams outside, log *slog.Logger) (http.Handler, func(), error) {
 	shops, err := activity.NewShops(cfg.Shop.Name, nil)
 	if err := errors.Join(err, cfg.Explore.Check()); err != nil {
+		return nil, nil, err
+	}
+	keys, err := newKeyring(cfg.SiteKeys.Keys)
+	if err != nil {
 		return nil, nil, err
 	}
 	store, err := vectorstore.Open(ctx, cfg.PGVector)
@@ -55,8 +59,8 @@ func build(ctx context.Context, cfg answering, records recorder, log *slog.Logge
 		}
 	}
 	limited := admitted{recommender.Exploring(cfg.Explore.Share), newQueue(store.Connections(), answerTime, time.Now)}
-	return newHandler(parts{recommender: limited, checker: store, recorder: records, shops: shops, log: log,
-		now: time.Now}), end, nil
+	return newHandler(parts{recommender: limited, checker: store, recorder: streams.recorder, stream: streams.stream,
+		keys: keys, shops: shops, log: log, now: time.Now}), end, nil
 }
 
 // listen serves on a local port until ctx ends, and then answers the requests under way, for drainTime

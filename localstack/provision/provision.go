@@ -116,7 +116,9 @@ func Apply(ctx context.Context, cfg aws.Config, s settings.Settings, f Function)
 	})
 	if len(f.Serve) > 0 {
 		group.Go(func() (err error) {
-			r.ServeURL, err = p.serve(groupCtx, f.Serve, serveEnv(cfg, s, f.ServeEnv))
+			env := serveEnv(cfg, s, map[string]string{"ACTIVITY_STREAM": s.Stream.Name})
+			maps.Copy(env, f.ServeEnv)
+			r.ServeURL, err = p.serve(groupCtx, f.Serve, env)
 			return err
 		})
 	}

@@ -70,11 +70,13 @@ func readModelVersions(s settings.Settings) statement {
 		[]string{"arn:aws:s3:::" + s.Buckets.Artifacts.Name + "/" + envconfig.ModelPrefix + "/*"})
 }
 
-// serveRoleOf is what the function serve does: it reads model versions, delivers its answers and writes its
-// log. The database asks for a password of its own.
+// serveRoleOf is what the function serve does: it reads model versions, delivers its answers, puts events onto the
+// stream and writes its log. The database asks for a password of its own.
 func serveRoleOf(s settings.Settings) role {
 	return role{name: s.Functions.Serve.RoleName, service: "lambda.amazonaws.com", statements: []statement{
-		writeDelivery(s), readModelVersions(s), writeLogs(s, s.Functions.Serve)}}
+		writeDelivery(s), allow("WriteStream", []string{"kinesis:PutRecords"},
+			[]string{"arn:aws:kinesis:" + s.Region + ":" + s.AccountID + ":stream/" + s.Stream.Name}),
+		readModelVersions(s), writeLogs(s, s.Functions.Serve)}}
 }
 
 func writeLogs(s settings.Settings, f settings.Function) statement {

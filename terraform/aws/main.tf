@@ -58,6 +58,7 @@ module "network" {
   cidr_block         = var.cidr_block
   availability_zones = [for z in var.zones : "${var.region}${z}"]
   kms_key_arn        = module.kms.key_arn
+  put_events         = var.serve_events
   external_source    = var.existing_source_database == null ? null : { cidr = var.existing_source_database.cidr, port = var.existing_source_database.port }
 }
 
@@ -256,6 +257,8 @@ module "serve" {
   artifacts_bucket = module.lake.buckets["artifacts"]
   memory_share     = var.memory_share
   delivery_stream  = module.stream.delivery_stream
+  stream           = var.serve_events ? module.stream.stream : null
+  site_keys        = var.site_keys
   vector_database  = local.functions_database["serve"]
   vpc              = local.functions_vpc
   alias            = "live"

@@ -291,6 +291,18 @@ variable "serve_callers" {
   default     = []
 }
 
+variable "serve_events" {
+  description = "Whether serve takes events over HTTP (POST /events). Then the network gets an endpoint of Kinesis, which has a price per hour."
+  type        = bool
+  default     = false
+}
+
+variable "site_keys" {
+  description = "JSON of the keys that callers of serve need, as docs/formats.md describes it. null: they need none. The function URL is for signed requests of serve_callers in any case."
+  type        = string
+  default     = null
+}
+
 variable "operators" {
   description = "Principals (ARNs) that may assume the role of `verify` and `verify redrive`. An empty set creates no role."
   type        = set(string)

@@ -82,6 +82,7 @@ module "serve" {
   region           = local.settings.region
   artifacts_bucket = module.lake.buckets["artifacts"]
   delivery_stream  = module.stream.delivery_stream
+  stream           = module.stream.stream
   vector_database  = { dsn = var.pgvector_dsn }
   environment      = { AWS_ENDPOINT_URL = var.endpoint }
   function         = local.functions["serve"]

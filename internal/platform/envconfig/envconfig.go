@@ -67,3 +67,15 @@ const (
 	FailurePrefix        = "aws/lambda/"       // in Recommendations: the mapping's OnFailure objects
 	RedrivenPrefix       = "redriven/"         // in Recommendations: which of the last two were sent again
 )
+
+// Ingested is the stream that takes the events that come over HTTP.
+type Ingested struct {
+	// Name is empty where no events are taken.
+	Name string `name:"activity-stream" env:"ACTIVITY_STREAM" envDefault:"" placeholder:"NAME" help:"Kinesis stream that takes the events of POST /events. Default: POST /events takes none."`
+}
+
+// SiteKeys say who may call serve, and from which pages.
+type SiteKeys struct {
+	// Keys is JSON, or the name of a file with it. Empty: everybody who reaches serve may call it.
+	Keys string `name:"site-keys" env:"SITE_KEYS" envDefault:"" placeholder:"FILE" help:"File with the keys that callers need, the origins of their pages and their rates; or that JSON itself. docs/formats.md describes it. Default: no caller needs a key, and pages of other origins get no answer."`
+}

@@ -112,6 +112,19 @@ func DigestOf(object []byte) (d Digest) {
 	return d
 }
 
+// Named returns an event that Parse accepts, with an event id in place of one that it may have.
+func Named(event []byte, id string) []byte {
+	return withMember(event, "event_id", jsonText(id))
+}
+
+// OfShop is Named for the event's shop.
+func OfShop(event []byte, shop string) []byte { return withMember(event, "shop", jsonText(shop)) }
+
+func jsonText(s string) []byte {
+	quoted, _ := jsontext.AppendQuote(nil, s) // valid text can always be quoted
+	return quoted
+}
+
 // withMember returns a copy of an event that Parse accepts, with a member of this name and value in place
 // of one that it may have.
 func withMember(event []byte, name string, value []byte) []byte {

@@ -148,7 +148,7 @@ func (e *Event) put(p Position) *Fault {
 func Again(item Item) []byte {
 	data := item.Data
 	if item.Event.EventID == "" {
-		data = withMember(data, "event_id", []byte(`"`+EventID(nil, item.Position)+`"`))
+		data = Named(data, EventID(nil, item.Position))
 	}
 	if e := item.Event; e.order() == nil || e.SentAgain || e.whole() && e.FirstPosition != nil {
 		return data // the last: a field of the shop's own

@@ -70,6 +70,8 @@ func (e *Event) parseInteraction(data []byte) (v *Visit, problem string) {
 		Kind        ClickKind `json:"kind"`
 		ProductCode ID        `json:"product_code"`
 		Value       *float64  `json:"value"`
+		// Of the answer that showed the product; feedback reads it.
+		RecommendationID string `json:"recommendation_id"`
 	}
 	var quantity struct {
 		Quantity Quantity `json:"quantity"`
@@ -77,7 +79,8 @@ func (e *Event) parseInteraction(data []byte) (v *Visit, problem string) {
 	if json.Unmarshal(data, &named) != nil {
 		return nil, "the event is not a JSON object"
 	}
-	problem = misspelt(named, "kind", "customer_number", "session_id", "product_code", "quantity", "value")
+	problem = misspelt(named, "kind", "customer_number", "session_id", "product_code", "quantity", "value",
+		"recommendation_id")
 	kinds := []ClickKind{ClickView, ClickCart, ClickPurchase, ClickRemove, ClickRating}
 	switch {
 	case problem != "":
@@ -85,11 +88,13 @@ func (e *Event) parseInteraction(data []byte) (v *Visit, problem string) {
 	case json.Unmarshal(data, &quantity) != nil:
 		return nil, "quantity is no whole number from 0 to 2147483647"
 	case json.Unmarshal(data, &said) != nil:
-		return nil, "product_code is no id, kind is no text, or value is no number"
+		return nil, "product_code is no id, kind is no text, value is no number, or recommendation_id is no text"
 	case !slices.Contains(kinds, said.Kind):
 		return nil, "kind is none of view, cart, purchase, remove and rating"
 	case said.Kind == ClickRating && said.Value == nil:
 		return nil, "a rating has no value"
+	case utf8.RuneCountInString(said.RecommendationID) > MaxID:
+		return nil, fmt.Sprintf("recommendation_id has more than %d characters", MaxID)
 	case said.ProductCode.problem() != "":
 		return nil, "product_code " + said.ProductCode.problem()
 	case e.SessionID == "" && e.CustomerID == nil:

@@ -1,7 +1,10 @@
 locals {
   # Glue, Lambda and Fargate have no NAT gateway. They reach only the AWS services with an endpoint
   # here.
-  interface_services = toset(["ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kms", "logs", "monitoring", "secretsmanager", "sts"])
+  interface_services = setunion(
+    ["ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kms", "logs", "monitoring", "secretsmanager", "sts"],
+    var.put_events ? ["kinesis-streams"] : []
+  )
 }
 
 resource "aws_vpc" "this" {

@@ -40,6 +40,12 @@ variable "log_retention_days" {
   default     = 365
 }
 
+variable "put_events" {
+  description = "Whether a function puts events onto Kinesis. Then the network gets an endpoint for that."
+  type        = bool
+  default     = false
+}
+
 variable "external_source" {
   description = "Address range and port of a source database outside this network, or null."
   type        = object({ cidr = string, port = number })

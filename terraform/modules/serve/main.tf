@@ -7,7 +7,9 @@ locals {
     MEMORY_SHARE     = tostring(var.memory_share)
   }
   records  = var.delivery_stream == null ? {} : { RECOMMENDATIONS_DELIVERY_STREAM = var.delivery_stream.name }
-  policies = var.artifacts_bucket == null && var.delivery_stream == null ? 0 : 1
+  events   = var.stream == null ? {} : { ACTIVITY_STREAM = var.stream.name }
+  keys     = var.site_keys == null ? {} : { SITE_KEYS = var.site_keys }
+  policies = var.artifacts_bucket == null && var.delivery_stream == null && var.stream == null ? 0 : 1
 }
 
 data "aws_iam_policy_document" "this" {
@@ -20,6 +22,27 @@ data "aws_iam_policy_document" "this" {
       sid       = "WriteDelivery"
       actions   = ["firehose:PutRecordBatch"]
       resources = [statement.value.arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.stream == null ? [] : [var.stream]
+
+    content {
+      sid       = "WriteStream"
+      actions   = ["kinesis:PutRecords"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  # To write to a stream that a key of ours encrypts, the producer asks for a data key.
+  dynamic "statement" {
+    for_each = var.stream == null ? [] : compact([try(coalesce(var.stream.kms_key_arn, var.kms_key_arn), null)])
+
+    content {
+      sid       = "UseStreamKey"
+      actions   = ["kms:GenerateDataKey"]
+      resources = [statement.value]
     }
   }
 
@@ -65,7 +88,7 @@ module "function" {
   vector_database      = var.vector_database
   vpc                  = var.vpc
   alias                = var.alias
-  environment          = merge(var.environment, local.memory, local.records)
+  environment          = merge(var.environment, local.memory, local.records, local.events, local.keys)
 }
 
 resource "aws_lambda_function_url" "this" {

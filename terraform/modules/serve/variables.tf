@@ -32,6 +32,23 @@ variable "delivery_stream" {
   default     = null
 }
 
+variable "stream" {
+  description = "Kinesis stream that takes the events of POST /events. null: none are taken."
+  type        = object({ name = string, arn = string, kms_key_arn = optional(string) })
+  default     = null
+}
+
+variable "site_keys" {
+  description = "JSON of the keys that callers need, as docs/formats.md describes it. It contains only publishable keys, and digests of secret ones. null: callers need no key, and the function URL is for signed requests alone."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.site_keys == null || can(jsondecode(var.site_keys).keys)
+    error_message = "site_keys must be JSON with the list keys."
+  }
+}
+
 variable "vector_database" {
   description = "PostgreSQL with pgvector: its DSN and, for IAM authentication, the instance's resource id and the user. With IAM the DSN must not contain a password."
   type = object({

@@ -64,6 +64,36 @@ run "delivers_where_it_is_told_to" {
   }
 }
 
+run "takes_events_where_it_is_told_to" {
+  variables {
+    stream    = { name = "activity", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/activity", kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/k" }
+    site_keys = "{\"keys\":[]}"
+  }
+
+  assert {
+    condition = [for s in data.aws_iam_policy_document.this[0].statement : { actions = s.actions, resources = s.resources }] == [
+      { actions = toset(["kinesis:PutRecords"]), resources = toset(["arn:aws:kinesis:eu-west-1:123456789012:stream/activity"]) },
+      { actions = toset(["kms:GenerateDataKey"]), resources = toset(["arn:aws:kms:eu-west-1:123456789012:key/k"]) }
+    ]
+    error_message = "it must be allowed to put events there, and nothing else"
+  }
+
+  assert {
+    condition     = local.events["ACTIVITY_STREAM"] == "activity" && local.keys["SITE_KEYS"] == "{\"keys\":[]}"
+    error_message = "the function must learn where events go, and who may call it"
+  }
+}
+
+run "refuses_keys_that_are_none" {
+  command = plan
+
+  variables {
+    site_keys = "pk_0123456789abcdef"
+  }
+
+  expect_failures = [var.site_keys]
+}
+
 run "holds_nothing_by_itself" {
   assert {
     condition     = length(local.memory) == 0
