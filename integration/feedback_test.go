@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,6 +67,88 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 		w.t.Fatal(err)
 	}
 	w.records.Write(line)
+}
+
+// said records an interaction event at a minute, which names a recommendation or none.
+func (w *told) said(session, customer string, minute int, kind, code, recommendation string) {
+	w.t.Helper()
+	event := map[string]string{"type": "interaction", "kind": kind, "product_code": code}
+	for name, value := range map[string]string{"session_id": session, "customer_number": customer,
+		"recommendation_id": recommendation} {
+		if value != "" {
+			event[name] = value
+		}
+	}
+	data, err := json.Marshal(event)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	line, err := activity.Record{Event: data, Recommendation: activity.Recommendation{
+		ID: fmt.Sprintf("said-%s-%s-%d-%s", session, customer, minute, code), Source: activity.SourceState,
+		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}.AppendLine(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.records.Write(line)
+}
+
+// TestFeedbackCreditsTheRecommendationThatAnEventNames: interaction events count as views, also without a session, and
+// the recommendation that they name gets the credit, whoever saw it.
+func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
+	t.Parallel()
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	w.answer("page", 0, 0, "m1", "", "A B C") // a strip of similar products: of no known visitor
+	w.answer("s1", 0, 1, "m2", "", "A")
+	w.said("s1", "", 2, "view", "A", "page-0") // the strip, and not the later one of the session
+	w.said("s1", "", 3, "purchase", "A", "page-0")
+	w.said("s1", "", 3, "purchase", "A", "page-0") // delivered twice
+	w.said("s1", "", 4, "rating", "B", "page-0")   // no view
+	w.said("s1", "", 4, "view", "Z", "page-0")     // it did not show Z
+	w.answer("s2", 7, 5, "m3", "", "D E")
+	w.said("s2", "", 6, "cart", "D", "") // of the session's customer, by visitor
+	w.said("", "7", 7, "view", "E", "")  // without a session
+	w.said("", "8", 8, "view", "E", "nobody's")
+	recommendations := objectstore.NewFolder(t.TempDir())
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one", &w.records,
+		int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	lake := objectstore.NewFolder(t.TempDir())
+	r, err := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(),
+		DuckDB:   filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress: func(string, int64, int64) {}}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rates []string
+	for _, h := range r.HitRates {
+		rates = append(rates, fmt.Sprintf("%s %d: %d shown, %d viewed, %d carted, %d bought", h.ModelVersion, h.Place,
+			h.Shown, h.Viewed, h.Carted, h.Bought))
+	}
+	want := []string{"m1 1: 1 shown, 1 viewed, 1 carted, 1 bought", "m1 2: 1 shown, 0 viewed, 0 carted, 0 bought",
+		"m1 3: 1 shown, 0 viewed, 0 carted, 0 bought", "m2 1: 1 shown, 0 viewed, 0 carted, 0 bought",
+		"m3 1: 1 shown, 1 viewed, 1 carted, 0 bought", "m3 2: 1 shown, 1 viewed, 0 carted, 0 bought"}
+	if diff := cmp.Diff(want, rates); diff != "" || r.Unreadable.Count != 0 {
+		t.Errorf("hit rates (-want +got), and %+v unreadable:\n%s", r.Unreadable, diff)
+	}
+	repository := commit.NewRepository(lake, envconfig.FeedbackPrefix)
+	m, err := repository.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := interaction.Read(t.Context(), repository, m, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(minute int) int64 { return w.start.Add(time.Duration(minute) * time.Minute).UnixMilli() }
+	interactions := []interaction.Interaction{
+		{CustomerID: "7", ProductCode: "D", Action: interaction.Cart, OccurredAt: at(6)},
+		{CustomerID: "7", ProductCode: "E", Action: interaction.View, OccurredAt: at(7)},
+		{CustomerID: "8", ProductCode: "E", Action: interaction.View, OccurredAt: at(8)},
+	}
+	if diff := cmp.Diff(interactions, got); diff != "" {
+		t.Errorf("interactions (-want +got):\n%s", diff)
+	}
 }
 
 // day is in minutes.

@@ -79,6 +79,7 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/events", s.events},
 		{http.MethodGet, "/health", s.healthy},
 		{http.MethodGet, "/openapi.json", s.describe},
+		{http.MethodGet, "/kindred.js", s.script},
 	}
 }
 

@@ -281,6 +281,9 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			t.Errorf("%s: Content-Type %s, described %s", name, got, media)
 			continue
 		}
+		if !strings.HasSuffix(got, "json") {
+			continue // kindred.js
+		}
 		schema := mustSchema(t, "paths", test.path, strings.ToLower(test.method), "responses", strconv.Itoa(w.Code),
 			"content", got, "schema")
 		if err := fits(schema, w.Body.String()); err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 )
@@ -27,6 +28,16 @@ func pageSituations() (all []situation) {
 	)
 	takes := func(refuse ...string) func(*testing.T) http.Handler {
 		return func(*testing.T) http.Handler { return eventsHandler(&taken{refuse: refuse}, activity.Shops{}) }
+	}
+	etag := func(r *http.Request) { r.Header.Set("If-None-Match", `"`+checksum.Bytes(browserScript)[:16]+`"`) }
+	for _, s := range []situation{
+		{url: "/kindred.js", status: 200},
+		{url: "/kindred.js", request: etag, status: 304},
+		{url: "/kindred.js?x", status: 400},
+		{url: "/kindred.js", request: func(r *http.Request) { r.Host = "evil.example" }, status: 421},
+	} {
+		s.method, s.path = http.MethodGet, "/kindred.js"
+		all = append(all, s)
 	}
 	for _, s := range []situation{
 		{body: view, handler: takes(), status: 202},

@@ -31,6 +31,10 @@ CREATE MACRO cardinality(list) AS len(list);
 CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format = 'newline_delimited', maximum_object_size = 2097152, columns = {
     session_id: 'VARCHAR',
     customer_number: 'VARCHAR',
+    type: 'VARCHAR',
+    kind: 'VARCHAR',
+    product_code: 'VARCHAR',
+    recommendation_id: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
     recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, experiment VARCHAR, arm VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,

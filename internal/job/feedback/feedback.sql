@@ -1,30 +1,38 @@
 -- This file finds out which recommended products were viewed, put into the cart, or bought. Two engines run it. Athena runs it statement by
 -- statement on the Glue table `recommendations`. DuckDB runs it on a table with the same columns, made from the same objects. It uses only the
 -- parts of Trino's dialect that DuckDB has too; macros give DuckDB the functions sequence and cardinality. It reads only the objects below
--- `recommendations`: every record contains its event, so the records are the activity too.
+-- `recommendations`: every record contains its event, so the records are the activity too. An interaction event says what was done with one product,
+-- and may name the recommendation that showed it.
 --
 -- If a visitor views a product in a session, the last recommendation that showed the product to the visitor gets the credit, if it was made at
 -- most 7 days before. A visitor is a customer, or a session without a customer. 7 days are enough time to come back. Later views say more about
 -- the visitor than about the recommendation.
 
--- Every answered event once. Events and records may be delivered twice; the copies have the same recommendation id.
-CREATE OR REPLACE VIEW feedback_answered AS
-SELECT session_id,
-       max(customer_number) OVER (PARTITION BY session_id) AS customer_number,
-       recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
+-- Every answered event and every interaction event, once. Events and records may be delivered twice; the copies have the same recommendation id.
+CREATE OR REPLACE VIEW feedback_recorded AS
+SELECT coalesce(session_id, '') AS session_id,
+       CASE WHEN session_id IS NULL THEN customer_number ELSE max(customer_number) OVER (PARTITION BY session_id) END AS customer_number,
+       recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items, kind, product_code, named
 FROM (
-    SELECT session_id, customer_number, browse_history, recommended_items,
+    SELECT session_id, customer_number, browse_history, recommended_items, kind, product_code,
+           recommendation_id AS named,
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
-           recommendation.source AS source,
+           coalesce(recommendation.source, '') AS source,
            recommendation.experiment AS experiment,
            recommendation.arm AS arm,
            CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds, the precision of Trino
            row_number() OVER (PARTITION BY recommendation.id ORDER BY recommendation.position.arrived_at) AS copy
     FROM recommendations
-    WHERE coalesce(recommendation.source, '') <> 'state' -- such a record says nothing of a visitor
+    WHERE (coalesce(recommendation.source, '') <> 'state' OR type = 'interaction') -- other records say nothing of a visitor
 ) AS records
 WHERE copy = 1;
+
+-- Every answered event.
+CREATE OR REPLACE VIEW feedback_answered AS
+SELECT session_id, customer_number, recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
+FROM feedback_recorded
+WHERE source <> 'state';
 
 -- Every product that was shown: one row for each place of each list.
 CREATE OR REPLACE VIEW feedback_shown AS
@@ -36,40 +44,65 @@ SELECT recommendation_id, model_version, source, session_id,
 FROM (SELECT * FROM feedback_answered WHERE cardinality(recommended_items) > 0) AS answered
 CROSS JOIN UNNEST(sequence(1, cardinality(recommended_items))) AS item (place);
 
--- Every product that was viewed in a session, once.
+-- Every product that was viewed in a session, once; named is the recommendation that an interaction event names.
 CREATE OR REPLACE VIEW feedback_looked AS
 SELECT session_id, visitor, customer_number, product_code,
        min(arrived_at) AS viewed_at,
        min(CASE WHEN in_cart THEN arrived_at END) AS carted_at,
-       min(CASE WHEN purchased THEN arrived_at END) AS bought_at
+       min(CASE WHEN purchased THEN arrived_at END) AS bought_at,
+       max(named) AS named
 FROM (
     SELECT session_id, customer_number, arrived_at,
            coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
            browse_history[item.place].product_code AS product_code,
            browse_history[item.place].in_shopping_cart AS in_cart,
-           browse_history[item.place].purchased AS purchased
+           browse_history[item.place].purchased AS purchased,
+           CAST(NULL AS varchar) AS named
     FROM (SELECT * FROM feedback_answered WHERE cardinality(browse_history) > 0) AS answered
     CROSS JOIN UNNEST(sequence(1, cardinality(browse_history))) AS item (place)
+    UNION ALL
+    SELECT session_id, customer_number, arrived_at,
+           coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
+           product_code, kind IN ('cart', 'purchase') AS in_cart, kind = 'purchase' AS purchased, named
+    FROM feedback_recorded
+    WHERE source = 'state' AND kind IN ('view', 'cart', 'purchase')
 ) AS history
 GROUP BY session_id, visitor, customer_number, product_code;
 
--- The same, with the recommendation that gets the credit; NULL if no recommendation does.
+-- Every recommendation that may get the credit for a view. One that the visitor's event names comes first.
+CREATE OR REPLACE VIEW feedback_touch AS
+SELECT looked.session_id, looked.visitor, looked.product_code,
+       shown.recommendation_id, shown.model_version, shown.source, shown.place, shown.shown_at, 1 AS preference
+FROM feedback_looked AS looked
+JOIN feedback_shown AS shown
+  ON shown.visitor = looked.visitor
+ AND shown.product_code = looked.product_code
+ AND shown.shown_at <= looked.viewed_at
+ AND shown.shown_at >= looked.viewed_at - INTERVAL '7' DAY
+UNION ALL
+SELECT looked.session_id, looked.visitor, looked.product_code,
+       shown.recommendation_id, shown.model_version, shown.source, shown.place, shown.shown_at, 0 AS preference
+FROM feedback_looked AS looked
+JOIN feedback_shown AS shown
+  ON shown.recommendation_id = looked.named
+ AND shown.product_code = looked.product_code;
+
+-- Every view, with the recommendation that gets the credit; NULL if no recommendation does.
 CREATE OR REPLACE VIEW feedback_credited AS
 SELECT session_id, customer_number, product_code, viewed_at, carted_at, bought_at,
        recommendation_id, model_version, source, place
 FROM (
     SELECT looked.session_id, looked.customer_number, looked.product_code, looked.viewed_at, looked.carted_at, looked.bought_at,
-           shown.recommendation_id, shown.model_version, shown.source, shown.place,
-           row_number() OVER (PARTITION BY looked.session_id, looked.product_code
-                              ORDER BY shown.shown_at DESC, shown.recommendation_id) AS touch
+           touch.recommendation_id, touch.model_version, touch.source, touch.place,
+           row_number() OVER (PARTITION BY looked.session_id, looked.visitor, looked.product_code
+                              ORDER BY touch.preference, touch.shown_at DESC, touch.recommendation_id) AS number
     FROM feedback_looked AS looked
-    LEFT JOIN feedback_shown AS shown
-           ON shown.visitor = looked.visitor
-          AND shown.product_code = looked.product_code
-          AND shown.shown_at <= looked.viewed_at
-          AND shown.shown_at >= looked.viewed_at - INTERVAL '7' DAY
+    LEFT JOIN feedback_touch AS touch
+           ON touch.session_id = looked.session_id
+          AND touch.visitor = looked.visitor
+          AND touch.product_code = looked.product_code
 ) AS touches
-WHERE touch = 1;
+WHERE number = 1;
 
 -- Hit rates: how many of the products shown were viewed, put into the cart, or bought.
 CREATE OR REPLACE VIEW feedback_hit_rate AS

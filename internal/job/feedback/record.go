@@ -26,11 +26,19 @@ const maxExamples = 10
 // record is what the joins read of a delivered line; see table. Everything else stays behind, so that
 // DuckDB reads nothing but what this package wrote.
 type record struct {
-	SessionID        string                     `json:"session_id"`
+	SessionID        *string                    `json:"session_id"` // null: an interaction without a session
 	CustomerID       *customerID                `json:"customer_number"`
 	BrowseHistory    []activity.Browse          `json:"browse_history"`
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
 	Recommendation   activity.Recommendation    `json:"recommendation"`
+}
+
+// pageEvent is what the joins read of an interaction event; in other events the names may be the shop's own.
+type pageEvent struct {
+	Type             activity.Type      `json:"type"`
+	Kind             activity.ClickKind `json:"kind"`
+	ProductCode      activity.ID        `json:"product_code"`
+	RecommendationID string             `json:"recommendation_id,omitempty"`
 }
 
 // customerID is a customer's id. Earlier versions accepted a number that was written 7.0.
@@ -55,26 +63,40 @@ func (c *customerID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return nil
 }
 
-// project appends a delivered line as the joins read it, with its newline: nothing, if its event only said
-// something of a product. The error is a sentence
-// for people that holds no value of the line. Earlier versions delivered names twice: the last counts.
+// project appends a delivered line as the joins read it, with its newline: nothing, if its event said something of no
+// visitor. The error is a sentence for people that holds no value of the line. Earlier versions delivered names twice:
+// the last counts.
 func project(dst, line []byte) ([]byte, error) {
-	var r record
-	if err := json.Unmarshal(line, &r, jsontext.AllowDuplicateNames(true)); err != nil {
+	var r struct {
+		record
+		*pageEvent
+	}
+	if err := json.Unmarshal(line, &r.record, jsontext.AllowDuplicateNames(true)); err != nil {
 		var wrong *json.SemanticError
 		if errors.As(err, &wrong) && wrong.JSONPointer != "" {
 			return dst, fmt.Errorf("the field %s has a value that does not fit", wrong.JSONPointer)
 		}
 		return dst, errors.New("it is no JSON that every reader accepts (RFC 7493)")
 	}
-	if r.Recommendation.Source == activity.SourceState {
-		return dst, nil // it says nothing of a visitor
+	said := r.Recommendation.Source == activity.SourceState
+	texts := []string{}
+	if said {
+		var i pageEvent
+		if json.Unmarshal(line, &i) != nil || i.Type != activity.TypeInteraction {
+			return dst, nil
+		}
+		r.pageEvent, texts = &i, []string{string(i.ProductCode), i.RecommendationID}
+	}
+	if r.SessionID != nil && *r.SessionID == "" {
+		r.SessionID = nil
 	}
 	at := &r.Recommendation.Position.ArrivedAt
-	if r.SessionID == "" || r.Recommendation.ID == "" || at.IsZero() {
+	if r.SessionID == nil && !said || r.Recommendation.ID == "" || at.IsZero() {
 		return dst, errors.New("session_id, recommendation.id or recommendation.position.arrived_at is missing")
 	}
-	texts := []string{r.SessionID}
+	if r.SessionID != nil {
+		texts = append(texts, *r.SessionID)
+	}
 	for _, b := range r.BrowseHistory {
 		texts = append(texts, string(b.ProductCode))
 	}
