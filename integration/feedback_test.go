@@ -109,7 +109,8 @@ func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
 	w.said("", "7", 7, "view", "E", "")  // without a session
 	w.said("", "8", 8, "view", "E", "nobody's")
 	recommendations := objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one", &w.records,
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
+		bytes.NewReader(w.records.Bytes()),
 		int64(w.records.Len()), objectstore.Condition{}); err != nil {
 		t.Fatal(err)
 	}
@@ -142,9 +143,11 @@ func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
 	}
 	at := func(minute int) int64 { return w.start.Add(time.Duration(minute) * time.Minute).UnixMilli() }
 	interactions := []interaction.Interaction{
-		{CustomerID: "7", ProductCode: "D", Action: interaction.Cart, OccurredAt: at(6)},
+		{CustomerID: "7", SessionID: "s2", ProductCode: "D", Action: interaction.Cart, OccurredAt: at(6)},
 		{CustomerID: "7", ProductCode: "E", Action: interaction.View, OccurredAt: at(7)},
 		{CustomerID: "8", ProductCode: "E", Action: interaction.View, OccurredAt: at(8)},
+		{SessionID: "s1", ProductCode: "A", Action: interaction.Purchase, OccurredAt: at(3)},
+		{SessionID: "s1", ProductCode: "Z", Action: interaction.View, OccurredAt: at(4)},
 	}
 	if diff := cmp.Diff(interactions, got); diff != "" {
 		t.Errorf("interactions (-want +got):\n%s", diff)

@@ -28,20 +28,9 @@ func callerKey(ctx context.Context) *key {
 // pass lets a request through that may call the route of the pattern, with its key in its context. Otherwise it
 // answers it, and ok is false. A browser's preflight is answered too.
 func (s *server) pass(w http.ResponseWriter, r *http.Request, pattern string) (passed *http.Request, ok bool) {
-	query := r.URL.Query()
-	if query.Has("key") { // no route takes it
-		defer func() {
-			if ok {
-				stripped := *r.URL
-				query.Del("key")
-				stripped.RawQuery = query.Encode()
-				passed = passed.WithContext(passed.Context()) // a copy
-				passed.URL = &stripped
-			}
-		}()
-	}
+	passed = withoutKey(r)
 	if s.keys == nil {
-		return r, true
+		return passed, true
 	}
 	origin := r.Header.Get("Origin")
 	w.Header().Add("Vary", "Origin")
@@ -58,7 +47,7 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request, pattern string) (p
 		needs = scopeAll
 	}
 	if needs == scopeNone || pattern == "" {
-		return r, true
+		return passed, true
 	}
 	k, problem := s.keys.find(r)
 	if problem != "" {
@@ -82,7 +71,21 @@ func (s *server) pass(w http.ResponseWriter, r *http.Request, pattern string) (p
 		s.problem(w, r, http.StatusTooManyRequests, "too many requests with this key, or from this address; try again later")
 		return nil, false
 	}
-	return r.WithContext(context.WithValue(r.Context(), keyOf{}, k)), true
+	return passed.WithContext(context.WithValue(r.Context(), keyOf{}, k)), true
+}
+
+// withoutKey is the request without the parameter key, which no route takes.
+func withoutKey(r *http.Request) *http.Request {
+	query := r.URL.Query()
+	if !query.Has("key") {
+		return r
+	}
+	query.Del("key")
+	stripped := *r.URL
+	stripped.RawQuery = query.Encode()
+	copied := r.WithContext(r.Context())
+	copied.URL = &stripped
+	return copied
 }
 
 // preflight answers a browser that asks whether a page of an origin may make a request.

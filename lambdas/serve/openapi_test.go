@@ -253,11 +253,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			test.request(r)
 		}
 		w := httptest.NewRecorder()
-		handler := b.handler
-		if test.handler != nil {
-			handler = test.handler(t)
-		}
-		onlyHosts(handler, []string{"example.com"}).ServeHTTP(w, r) // the name that httptest gives a request
+		onlyHosts(test.server(t, b), []string{"example.com"}).ServeHTTP(w, r) // the name that httptest gives a request
 		described, ok := d.Paths[test.path][strings.ToLower(test.method)].Responses[strconv.Itoa(w.Code)]
 		if w.Code != test.status || !ok {
 			t.Errorf("%s: %s answers %d, described %t: %s", name, test.url, w.Code, ok, w.Body)

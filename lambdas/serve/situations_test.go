@@ -19,6 +19,15 @@ type situation struct {
 	handler                 func(*testing.T) http.Handler // nil: that of setup
 }
 
+// server is the one that the situation is of.
+func (s situation) server(t *testing.T, usual bundle) http.Handler {
+	t.Helper()
+	if s.handler != nil {
+		return s.handler(t)
+	}
+	return usual.handler
+}
+
 // pageSituations are those of events, and of keys at every route that asks for one.
 func pageSituations() (all []situation) {
 	const (

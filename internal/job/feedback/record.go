@@ -81,11 +81,20 @@ func project(dst, line []byte) ([]byte, error) {
 	said := r.Recommendation.Source == activity.SourceState
 	texts := []string{}
 	if said {
-		var i pageEvent
-		if json.Unmarshal(line, &i) != nil || i.Type != activity.TypeInteraction {
+		var event struct {
+			Type activity.Type `json:"type"`
+		}
+		if err := json.Unmarshal(line, &event); err != nil {
+			return dst, errors.New("the event's type is no text")
+		}
+		if event.Type != activity.TypeInteraction {
 			return dst, nil
 		}
-		r.pageEvent, texts = &i, []string{string(i.ProductCode), i.RecommendationID}
+		r.pageEvent = &pageEvent{}
+		if err := json.Unmarshal(line, r.pageEvent); err != nil {
+			return dst, errors.New("kind, product_code or recommendation_id has a value that does not fit")
+		}
+		texts = []string{string(r.ProductCode), r.RecommendationID}
 	}
 	if r.SessionID != nil && *r.SessionID == "" {
 		r.SessionID = nil
