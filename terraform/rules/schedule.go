@@ -203,8 +203,7 @@ func states(x Resource, r *Report) {
 			r.hold(!all || len(retry.ErrorEquals) == 1 && i == len(s.Retry)-1, x,
 				"%s retries States.ALL beside or before others", name)
 		}
-		r.hold(s.Type != "Task" || s.Resource != "" && regexp.MustCompile(`^arn:aws[a-z-]*:states:::`).MatchString(
-			s.Resource), x, "%s calls %q", name, s.Resource)
+		r.hold(s.Type != "Task" || integration.MatchString(s.Resource), x, "%s calls %q", name, s.Resource)
 	}
 }
 
