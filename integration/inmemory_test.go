@@ -99,7 +99,9 @@ func (w written) WriteState(ctx context.Context, state recommend.State) error {
 	return w.db.WriteState(ctx, state)
 }
 
-func (w written) Count(ctx context.Context, clicks []recommend.Counted) error { return w.db.Count(ctx, clicks) }
+func (w written) Count(ctx context.Context, clicks []recommend.Counted) error {
+	return w.db.Count(ctx, clicks)
+}
 
 // TestMemoryFollowsTheDatabase takes random steps: transactions that write the state overlap and end in
 // any order, the state is forgotten, versions go live, become a canary and go. After each step the

@@ -312,7 +312,8 @@ func TestOldVisitsAreDeleted(t *testing.T) {
 }
 
 // beforeCustomers takes a database back to what the programs of commit 8d06c66 made.
-const beforeCustomers = `DROP INDEX kindred.product_state_first_seen;
+const beforeCustomers = beforeExperiments + `;
+	DROP INDEX kindred.product_state_first_seen;
 	DROP TABLE kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event;
 	ALTER TABLE kindred.interaction DROP COLUMN said;
 	DELETE FROM public.kindred_migration WHERE version_id > 7`

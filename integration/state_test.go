@@ -422,7 +422,8 @@ func TestAWriterWritesStateAndNothingElse(t *testing.T) {
 }
 
 // beforeState takes a database back to what the programs of commit 4f913f0 made.
-const beforeState = `DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
+const beforeState = beforeExperiments + `;
+	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
 		kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event;
 	DROP FUNCTION kindred.analyze_state();
 	ALTER TABLE kindred.reader DROP COLUMN writes;

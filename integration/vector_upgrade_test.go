@@ -10,15 +10,18 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
-// beforeAnswering takes a database back to what the programs of commit 5ebc858 made: migrations 1 and
-// 2, a reader with its grants, tables without marks.
-const beforeAnswering = `
-	DROP FUNCTION kindred.canary_failed(text, text);
-	DROP TABLE kindred.canary_error, kindred.reader;
+// beforeExperiments takes a database back to what programs made that knew no experiments.
+const beforeExperiments = `
 	DROP FUNCTION kindred.keep_arms(text, text[], text[]), kindred.end_experiment() CASCADE;
 	DROP FUNCTION kindred.forget_arms() CASCADE;
 	DROP TABLE kindred.experiment, kindred.exposure;
-	ALTER TABLE kindred.live DROP COLUMN experiment;
+	ALTER TABLE kindred.live DROP COLUMN experiment`
+
+// beforeAnswering takes a database back to what the programs of commit 5ebc858 made: migrations 1 and
+// 2, a reader with its grants, tables without marks.
+const beforeAnswering = beforeExperiments + `;
+	DROP FUNCTION kindred.canary_failed(text, text);
+	DROP TABLE kindred.canary_error, kindred.reader;
 	DROP TABLE kindred.product_state, kindred.catalogue, kindred.catalogue_product, kindred.interaction,
 		kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event;
 	DELETE FROM public.kindred_migration WHERE version_id > 2;
