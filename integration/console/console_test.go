@@ -111,7 +111,7 @@ func mustBrowse(t *testing.T, program string, address *url.URL) *browser {
 				b.fault("a request to " + e.Request.URL)
 			}
 		case *runtime.EventExceptionThrown:
-			b.fault("exception: " + e.ExceptionDetails.Text)
+			b.fault("exception: " + e.ExceptionDetails.Text + " " + described(e.ExceptionDetails))
 		case *log.EventEntryAdded:
 			if e.Entry.Level == log.EntryLevelError {
 				b.fault("console: " + e.Entry.Text + " " + e.Entry.URL)
@@ -126,6 +126,14 @@ func mustBrowse(t *testing.T, program string, address *url.URL) *browser {
 	}
 	b.mustDo(t, chromedp.Navigate(address.String()), chromedp.WaitVisible(chromedp.CSS("h1")))
 	return b
+}
+
+// described is what an exception says.
+func described(e *runtime.ExceptionDetails) string {
+	if e.Exception == nil {
+		return ""
+	}
+	return e.Exception.Description
 }
 
 func (b *browser) fault(text string) {

@@ -3,15 +3,16 @@
 const colours = ["--bar", "--dim-3", "--dim-0", "--dim-4"];
 const style = () => getComputedStyle(document.documentElement);
 
-// clock is a time on the axis: the day where the axis is longer than two. uPlot leaves out some times, as null.
+// clock is a time on the axis: the day where the axis is longer than two. uPlot leaves out some times, as null, and
+// has none where there is no room for an axis.
 function clock(seconds, scale) {
-  if (seconds === null) return null;
+  if (seconds === null || !Number.isFinite(seconds)) return null;
   const text = new Date(seconds * 1000).toISOString();
   return scale.max - scale.min > 2 * 86400 ? text.slice(5, 10) : text.slice(11, 16);
 }
 
 function draw(figure) {
-  const table = figure.querySelector("table");
+  const table = figure.querySelector("table:not(.u-legend)"); // uPlot has one too
   const place = figure.querySelector(".chart-canvas");
   const heads = [...table.tHead.rows[0].cells].map(cell => cell.textContent.trim());
   const rows = [...table.tBodies[0].rows];
