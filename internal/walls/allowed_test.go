@@ -173,6 +173,8 @@ var libraries = []library{
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},
 	{"github.com/google/go-cmp", []string{"internal/platform/golden"}, "differences in tests", false},
+	{"github.com/prometheus/client_golang", []string{"lambdas/serve"},
+		"figures for Prometheus, in the local program and not in the function", false},
 	{"cel.dev/cel-go", []string{"internal/serving/rule"}, "the parser of rules (docs/decisions/0070)", false},
 	{"pgregory.net/rapid", []string{"internal/serving/recommend/recommendtest", "internal/serving/rule/ruletest"},
 		"random cases in tests", false},

@@ -103,6 +103,7 @@ func newHandler(p parts) http.Handler {
 				pattern, handle = slash.pattern, slash.handle
 			}
 		}
+		r.Pattern = pattern // also for whoever called this handler
 		r, ok := s.pass(w, r.WithContext(ctx), pattern)
 		switch {
 		case !ok: // it is answered

@@ -20,7 +20,7 @@ import (
 
 const description = "Answer over HTTP from the live model version: recommendations for a customer, recommendations " +
 	"for a session that is posted as an activity event, and similar products. GET /openapi.json describes the " +
-	"interface. As a Lambda function, serve answers its function URL."
+	"interface. GET /metrics has figures for Prometheus. As a Lambda function, serve answers its function URL."
 
 // command is the local program. It listens on the loopback interface by default, because the interface
 // has no authentication of its own.
@@ -48,7 +48,8 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	handler, closeStore, err := build(ctx, cfg, streams, log)
+	counted := newMetrics()
+	handler, closeStore, err := build(ctx, cfg, streams, counted.watch, log)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: %w", program.ErrConfig, err), endRecords())
 	}
@@ -57,7 +58,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
 		names = append(names, host)
 	}
-	err = listen(ctx, log, onlyHosts(handler, names), c.Listen)
+	err = listen(ctx, log, onlyHosts(counted.handler(handler), names), c.Listen)
 	return errors.Join(err, endRecords())
 }
 

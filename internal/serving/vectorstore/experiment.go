@@ -53,9 +53,9 @@ const maxExperimentName = 40
 
 // Check reports what is wrong with an experiment that is to start.
 func (x Experiment) Check() error {
-	strange := func(c rune) bool { return !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-') }
 	switch {
-	case x.Name == "" || len(x.Name) > maxExperimentName || strings.ContainsFunc(x.Name, strange):
+	case x.Name == "" || len(x.Name) > maxExperimentName ||
+		strings.Trim(x.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 		return fmt.Errorf("the name %.50q of the experiment is not made of 1 to %d lower-case letters, digits and hyphens",
 			x.Name, maxExperimentName)
 	case !(x.Share > 0 && x.Share < 1):
