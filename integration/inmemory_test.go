@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,7 @@ import (
 	"kindred/internal/serving/inmemory"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
+	"kindred/internal/serving/rule"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/serving/vectorstore/migration"
 	"kindred/internal/stream/activity"
@@ -103,6 +105,25 @@ func (w written) Count(ctx context.Context, clicks []recommend.Counted) error {
 	return w.db.Count(ctx, clicks)
 }
 
+// Retrieve has the facts of products in memory before it answers a question with rules.
+func (w written) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	rules := slices.ContainsFunc(searches, func(q recommend.Search) bool { return q.Rules != nil })
+	if !rules || slices.Contains(w.Ruled(), m.Version) {
+		return w.Store.Retrieve(ctx, m, searches, neighbours)
+	}
+	if _, _, err := w.Store.Retrieve(ctx, m, searches, neighbours); err != nil { // the database answers
+		return nil, nil, err
+	}
+	for w.Step(ctx) {
+	}
+	if !slices.Contains(w.Ruled(), m.Version) {
+		return nil, nil, errors.New("the facts of products do not come into memory")
+	}
+	return w.Store.Retrieve(ctx, m, searches, neighbours)
+}
+
 // TestMemoryFollowsTheDatabase takes random steps: transactions that write the state overlap and end in
 // any order, the state is forgotten, versions go live, become a canary and go. After each step the
 // memory answers what the database answers at that moment.
@@ -121,7 +142,7 @@ func TestMemoryFollowsTheDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := walk{t: t, rng: rng, db: db, versions: versions, conn: mustVectorConn(t, dsn)}
+	w := walk{t: t, rng: rng, db: db, versions: versions, conn: mustVectorConn(t, dsn), rules: mustRules(t)}
 	for range 3 {
 		w.writers = append(w.writers, &writer{conn: mustVectorConn(t, dsn)})
 	}
@@ -133,8 +154,8 @@ func TestMemoryFollowsTheDatabase(t *testing.T) {
 		did := w.step(n)
 		w.compare(fmt.Sprintf("step %d: %s", n, did))
 	}
-	if w.fromMemory < 100 {
-		t.Errorf("the memory answered %d times only", w.fromMemory)
+	if w.fromMemory < 100 || w.byFacts < 50 {
+		t.Errorf("the memory answered %d times only, and %d times with rules", w.fromMemory, w.byFacts)
 	}
 }
 
@@ -155,7 +176,7 @@ func TestMemoryAnswersFromARestoredDatabase(t *testing.T) {
 	exec(`ALTER TABLE kindred.product_state DISABLE TRIGGER stamp_state`)
 	exec(`UPDATE kindred.product_state SET transaction = '1000000000000'`)
 	exec(`ALTER TABLE kindred.product_state ENABLE TRIGGER stamp_state`)
-	w := walk{t: t, rng: rand.New(rand.NewPCG(18, 6)), db: db, versions: []*modelversion.Version{v},
+	w := walk{t: t, rng: rand.New(rand.NewPCG(18, 6)), db: db, versions: []*modelversion.Version{v}, rules: mustRules(t),
 		memory: inmemory.New(db, mustKeep(t, v), math.MaxInt64, slog.New(slog.DiscardHandler))}
 	mustBringIn(t, w.memory, v.ID)
 	w.compare("restored")
@@ -243,6 +264,23 @@ type walk struct {
 	conn       *pgx.Conn
 	writers    []*writer
 	fromMemory int
+	byFacts    int // with the facts that rules see
+	rules      *recommend.Rules
+}
+
+// mustRules are about what the walk says of products.
+func mustRules(t *testing.T) *recommend.Rules {
+	t.Helper()
+	compile := func(text string) *rule.Expr {
+		e, err := rule.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	return &recommend.Rules{Filters: []*rule.Expr{compile(`!(product.stock > 3) && product.id != "new 2"`)},
+		Boosts: []rule.Boost{{Where: compile(`product.brand == "b=c" || product.stock == 0`), Factor: 3}},
+		Marks:  []*rule.Expr{compile(`product.available`), compile(`product.price > 10.0`)}, By: recommend.ByBrand}
 }
 
 func (w *walk) must(err error) {
@@ -332,6 +370,9 @@ func (w *walk) compare(did string) {
 		if slices.Contains(w.memory.Held(), m.Version) {
 			w.fromMemory++
 		}
+		if slices.Contains(w.memory.Ruled(), m.Version) {
+			w.byFacts++
+		}
 		v := w.versions[slices.IndexFunc(w.versions, func(v *modelversion.Version) bool { return v.ID == m.Version })]
 		customer := v.Customers[w.rng.IntN(len(v.Customers))].ID
 		searches := []recommend.Search{{Limit: 100, At: now, New: 3}, {Limit: 12, At: now, Customer: &customer, New: 5,
@@ -353,6 +394,16 @@ func (w *walk) compare(did string) {
 			return s.Code, s.Distance
 		}); diff != "" {
 			t.Fatalf("%s: similar products: %s", did, diff)
+		}
+		ruled := []recommend.Search{{Limit: 30, At: now, New: 3, Vector: v.Customers[0].Vector, Rules: w.rules}}
+		candidates, _, err = w.memory.Retrieve(ctx, m, ruled, nil)
+		w.must(err)
+		wantCandidates, _, err = w.db.Retrieve(ctx, m, ruled, nil)
+		w.must(err)
+		if diff := unlike(candidates, wantCandidates, func(c recommend.Candidate) (string, float32) {
+			return fmt.Sprintf("%s %v %q", c.Code, c.Marks, c.Labels), c.Score
+		}); diff != "" {
+			t.Fatalf("%s: by rules: %s", did, diff)
 		}
 		codes := []string{v.Items[1].Code, "unknown", "new 1"}
 		got, err := w.memory.Lookup(ctx, m, codes, []string{customer}, nil, activity.Order{})

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,6 +230,16 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/openapi.json", url: "/openapi.json", request: rebound, status: 421},
 		{method: "GET", path: "/customers/{id}/recommendations", status: 200,
 			url: "/customers/101/recommendations?limit=3&exclude=L1_10&exclude=L1_11"},
+		{method: "GET", path: "/customers/{id}/recommendations", status: 200, url: "/customers/101/recommendations?" +
+			url.Values{"filter": {`product.id.startsWith("L1")`}, "boost": {`2:product.id == "L1_07"`, `0.5:product.available`},
+				"diversity": {"brand:3"}, "min_share": {`0.3:product.id != "L1_08"`}}.Encode()},
+		{method: "GET", path: "/customers/{id}/recommendations", status: 400, url: "/customers/101/recommendations?" +
+			url.Values{"filter": {`product.colour == "red"`}}.Encode()},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?boost=2", status: 400},
+		{method: "GET", path: "/customers/{id}/recommendations", status: 400,
+			url: "/customers/101/recommendations?diversity=2"},
+		{method: "GET", path: "/customers/{id}/recommendations", status: 400,
+			url: "/customers/101/recommendations?min_share=2:product.available"},
 		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?limti=3", status: 400},
 		{method: "POST", path: "/recommendations", url: "/recommendations",
 			body: `{"session_id":"s","browse_history":[],"kindred":{"limit":3,"exclude":["L1_10",7]}}`, status: 200},
@@ -364,6 +375,17 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		field(`"kindred":{"exclude":["` + strings.Repeat("x", text.MaxID+1) + `"]}`),
 		field(`"kindred":{"exclude":["a"` + strings.Repeat(`,"a"`, activity.MaxExcluded) + `]}`),
 		field(`"kindred":{"cursor":"` + strings.Repeat("x", 101) + `"}`), field(`"kindred":{"cursor":7}`),
+		field(`"kindred":{"filter":"product.stock > 0"}`), field(`"kindred":{"filter":7}`),
+		field(`"kindred":{"boost":[{"where":"product.stock > 0","factor":10}]}`),
+		field(`"kindred":{"boost":[{"where":"product.stock > 0","factor":10.5}]}`),
+		field(`"kindred":{"boost":[{"where":"","factor":2}]}`), field(`"kindred":{"boost":[{"factor":2}]}`),
+		field(`"kindred":{"boost":[{"where":"a","factor":2,"x":1}]}`), field(`"kindred":{"boost":{"where":"a","factor":2}}`),
+		field(`"kindred":{"diversity":{"by":"category","at_most":2}}`), field(`"kindred":{"diversity":{"by":"brand"}}`),
+		field(`"kindred":{"diversity":{"by":"colour","at_most":2}}`), field(`"kindred":{"diversity":{"mmr":0.5}}`),
+		field(`"kindred":{"diversity":{"mmr":1.5}}`), field(`"kindred":{"diversity":{}}`),
+		field(`"kindred":{"diversity":{"mmr":0.5,"by":"brand","at_most":1}}`), field(`"kindred":{"diversity":null}`),
+		field(`"kindred":{"min_share":[{"where":"a","share":1}]}`), field(`"kindred":{"min_share":[{"where":"a","share":0}]}`),
+		field(`"kindred":{"min_share":[{"where":"a"}]}`), field(`"kindred":{"min_share":[{"share":0.5}]}`),
 		field(`"recommendation":null`), field(`"recommended_items":[]`), field(`"similar_items":{}`),
 	} {
 		_, err := activity.Parse([]byte(body))

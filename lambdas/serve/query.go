@@ -18,19 +18,20 @@ import (
 // openapi.json describes them; a test compares the two.
 func parameters() map[string][]string {
 	return map[string][]string{
-		"GET /customers/{id}/recommendations":  {"limit", "cursor", "exclude", "event_id", "session_id", "fields", "explain"},
+		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "filter", "boost", "diversity", "min_share",
+			"event_id", "session_id", "fields", "explain"},
 		"GET /lists/{list}":                    listParameters,
 		"GET /products/{code}/bought-together": listParameters,
 		"GET /customers/{id}/recently-viewed":  listParameters,
 		"GET /sessions/{id}/recently-viewed":   listParameters,
-		"GET /products/{code}/similar":         {"limit", "exclude", "event_id", "session_id", "fields"},
+		"GET /products/{code}/similar":         {"limit", "exclude", "filter", "boost", "event_id", "session_id", "fields"},
 	}
 }
 
 var listParameters = []string{"limit", "exclude", "event_id", "session_id", "fields"}
 
 // repeated are the parameters that may be given more than once.
-var repeated = []string{"exclude"}
+var repeated = []string{"exclude", "boost", "min_share"}
 
 // parametersOf reads the parameters of a request. problem says what is wrong with them: a parameter that the route
 // does not take, or one that is given too often.
@@ -105,11 +106,57 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 			return nil, "explain must be true or false"
 		}
 	}
+	if problem := addRules(c, given); problem != "" {
+		return nil, problem
+	}
 	own := func(name string) bool { return !slices.Contains(pageParameters, name) }
 	if problem := c.Problem(); problem != "" || slices.ContainsFunc(slices.Collect(maps.Keys(given)), own) {
 		return c, problem
 	}
 	return nil, ""
+}
+
+// addRules reads what parameters ask of the products themselves.
+func addRules(c *activity.Control, given url.Values) (problem string) {
+	c.Filter = given.Get("filter")
+	for i, pair := range given["boost"] {
+		factor, where, ok := numbered(pair)
+		if !ok {
+			return fmt.Sprintf("boost[%d] must be a factor, a colon and an expression, as 2:product.stock > 10", i)
+		}
+		c.Boost = append(c.Boost, activity.Boost{Where: where, Factor: factor})
+	}
+	for i, pair := range given["min_share"] {
+		share, where, ok := numbered(pair)
+		if !ok {
+			return fmt.Sprintf("min_share[%d] must be a share, a colon and an expression, as 0.3:product.stock > 10", i)
+		}
+		c.MinShare = append(c.MinShare, activity.MinShare{Where: where, Share: share})
+	}
+	if given.Has("diversity") {
+		c.Diversity, problem = diversityOf(given.Get("diversity"))
+	}
+	return problem
+}
+
+// numbered parts a number, a colon and an expression.
+func numbered(pair string) (number float64, where string, ok bool) {
+	before, where, found := strings.Cut(pair, ":")
+	number, err := strconv.ParseFloat(before, 64)
+	return number, where, found && err == nil
+}
+
+// diversityOf reads category:2, brand:1 or mmr:0.7.
+func diversityOf(given string) (d *activity.Diversity, problem string) {
+	by, number, _ := strings.Cut(given, ":")
+	if by == "mmr" {
+		if weight, err := strconv.ParseFloat(number, 64); err == nil {
+			return &activity.Diversity{MMR: &weight}, ""
+		}
+	} else if n, err := strconv.Atoi(number); err == nil && by != "" {
+		return &activity.Diversity{By: by, AtMost: n}, ""
+	}
+	return nil, "diversity must be category:2, brand:2 or mmr:0.7, with a number of yours"
 }
 
 // asked is controlOf of a request. Without a control that can be read it answers the request, and ok is false.

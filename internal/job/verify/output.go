@@ -64,7 +64,7 @@ func (o outputs) recommendation(where string, line []byte) error {
 	if !d.Intact || math.Abs(latency-d.LatencyMS) > 1 {
 		f.flags |= altered
 	}
-	if d.Items == 0 && d.Source != activity.SourceState {
+	if d.Items == 0 && d.Source != activity.SourceState && d.Query == "" { // a filter may match nothing
 		f.flags |= empty
 	}
 	f.products = uint8(min(d.Products, recommend.SessionItems))

@@ -32,6 +32,7 @@ type database interface {
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
+	Stated(ctx context.Context, after string, most int) ([]vectorstore.Stated, error)
 	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error)
@@ -68,6 +69,9 @@ type Store struct {
 	lost    bool               // what was held was let go, because its state could not be read
 	stale   stale
 	since   vectorstore.Since // how far the state of products was read, while anything is held
+
+	rules        bool // somebody asked with rules: the facts of products are wanted
+	factsRefused bool // they do not fit
 }
 
 // held is a version in memory.
@@ -76,6 +80,8 @@ type held struct {
 	shown []bool // which products can be bought
 	fresh *scan.NewItems
 	bytes int64 // of index
+
+	filled filled // with the facts of products
 }
 
 // New makes a store that holds versions of up to budget bytes in all.
@@ -167,6 +173,9 @@ func (s *Store) read(ctx context.Context, t *turn) {
 func (s *Store) readOnce(ctx context.Context, t *turn) (again bool) {
 	s.mu.Lock()
 	since, versions := s.since, slices.Sorted(maps.Keys(s.held))
+	for _, h := range s.held {
+		since.Facts = since.Facts || h.filled.facts != nil
+	}
 	s.mu.Unlock()
 	var fault error
 	if len(versions) > 0 {
@@ -226,6 +235,7 @@ func (s *Store) note(traffic recommend.Traffic) {
 	}
 	if !slices.EqualFunc(wanted, s.wanted, func(a, b *recommend.Model) bool { return a.Version == b.Version }) {
 		clear(s.refused)
+		s.factsRefused = false
 	}
 	s.wanted = wanted
 	maps.DeleteFunc(s.held, func(version string, _ *held) bool {
@@ -248,10 +258,13 @@ func (s *Store) apply(c vectorstore.Changes) {
 	}
 	for version, h := range s.held {
 		changed := &held{index: h.index, bytes: h.bytes}
-		if c.Whole {
+		if c.Whole { // the facts are read anew
 			changed.shown = h.index.Shown(nil)
 		} else {
-			changed.shown, changed.fresh = slices.Clone(h.shown), h.fresh
+			changed.shown, changed.fresh, changed.filled = slices.Clone(h.shown), h.fresh, h.filled
+		}
+		if changed.filled.facts != nil {
+			setFacts(changed, c.Facts)
 		}
 		if len(c.New[version]) > 0 || changed.fresh.Has(c.Shown) {
 			changed.fresh = changed.fresh.With(c.New[version], c.Shown)
@@ -314,10 +327,16 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	h := s.of(m)
-	if h == nil {
+	switch rules := ruled(searches, neighbours); {
+	case h == nil:
 		candidates, similar, err := s.database.Retrieve(ctx, m, searches, neighbours)
 		s.rouse()
 		return candidates, similar, err
+	case rules && !h.filled.whole && m.Stale:
+		return nil, nil, errNoFacts
+	case rules && !h.filled.whole:
+		s.wantFacts()
+		return s.database.Retrieve(ctx, m, searches, neighbours)
 	}
 	var customers []string
 	asked := map[string]bool{}
@@ -360,7 +379,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 			hidden[i] = hides(rated[*searches[i].Customer], searches[i].At)
 		}
 	}
-	candidates, similar := h.index.Retrieve(searches, hidden, neighbours, h.shown, h.fresh)
+	candidates, similar := h.index.Retrieve(searches, hidden, neighbours, h.shown, h.fresh, h.filled.facts)
 	return candidates, similar, ctx.Err()
 }
 

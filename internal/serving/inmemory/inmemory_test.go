@@ -84,6 +84,10 @@ func (d *fakeDatabase) Rated(context.Context, *recommend.Model, []string) (map[s
 	return nil, nil
 }
 
+func (d *fakeDatabase) Stated(context.Context, string, int) ([]vectorstore.Stated, error) {
+	return nil, nil
+}
+
 func (d *fakeDatabase) Numbered(context.Context, string) (int, bool, error) {
 	return d.products, d.numbered, nil
 }

@@ -112,8 +112,11 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	if l.current != nil && (wanted == nil || l.current.model.Version != wanted.Version) {
 		l.current = nil
 	}
-	if wanted == nil || l.now().Before(l.pause) {
+	if l.now().Before(l.pause) {
 		return false
+	}
+	if wanted == nil {
+		return s.stepFacts(ctx)
 	}
 	if l.current == nil {
 		l.current = &loading{model: wanted}
@@ -155,7 +158,7 @@ func (s *Store) missing() (wanted *recommend.Model, used int64, lost bool) {
 		}
 	}
 	for _, h := range s.held {
-		used += h.bytes + h.fresh.Bytes()
+		used += h.bytes + h.fresh.Bytes() + h.filled.facts.Bytes()
 	}
 	return wanted, used, lost
 }

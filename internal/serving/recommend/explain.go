@@ -16,6 +16,7 @@ type Explanation struct {
 	CustomerNeighbours float32 `json:"customer_neighbours,omitempty"`
 	// What each product of the session adds, most first. Those that add nothing are left out.
 	Products []Contribution `json:"products,omitempty"`
+	Boosts   float32        `json:"boosts,omitempty"` // what boosts change
 }
 
 // Contribution is what a product of the session adds to a score.
@@ -27,7 +28,7 @@ type Contribution struct {
 
 // Sum is the score.
 func (e Explanation) Sum() float32 {
-	sum := e.Popularity + e.Customer + e.CustomerNeighbours
+	sum := e.Popularity + e.Customer + e.CustomerNeighbours + e.Boosts
 	for _, p := range e.Products {
 		sum += p.Score
 	}
@@ -35,13 +36,16 @@ func (e Explanation) Sum() float32 {
 }
 
 // explanations are those of what was found for the session; nil unless its control asks for them.
-func (s *session) explanations(found []Candidate) []Explanation {
+func (s *session) explanations(st *strip, found []Candidate) []Explanation {
 	if c := s.event.Control; c == nil || !c.Explain {
 		return nil
 	}
 	all := make([]Explanation, len(found))
 	for i, c := range found {
 		all[i] = s.explain(c)
+		if len(st.asked.Boosts) > 0 {
+			all[i].Boosts = c.Score - all[i].Sum()
+		}
 	}
 	return all
 }

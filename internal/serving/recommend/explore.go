@@ -30,13 +30,12 @@ func explored(share float64, limit, known, fresh int) (n int) {
 	return n
 }
 
-// explore chooses new products for the place of the last known ones. Which ones depends on the event alone, as
-// long as the same are there: another attempt at it finds the same.
-func (s *session) explore(share float64, known int, fresh []Candidate) []Candidate {
-	n := explored(share, s.asked.Limit, known, len(fresh))
+// drawn are new products in an order that depends on the event alone, as long as the same are there: another
+// attempt at it shows the same.
+func (s *session) drawn(fresh []Candidate) []Candidate {
 	fresh = slices.Clone(fresh)
 	slices.SortStableFunc(fresh, func(a, b Candidate) int { return cmp.Compare(s.draw(a.Code), s.draw(b.Code)) })
-	return fresh[:n]
+	return fresh
 }
 
 // draw is a number for the event and a product, as good as random.
@@ -51,13 +50,4 @@ func (s *session) draw(code string) uint64 {
 	}
 	hash := sha256.Sum256([]byte(key + "\x00" + code))
 	return binary.BigEndian.Uint64(hash[:])
-}
-
-// seek asks a search for new products too, if there may be any in the answer. Those that came after the
-// event do not count: another attempt at it must not find them.
-func (s *session) seek(q *Search, share float64) {
-	if s.page.number == 0 && explored(share, s.asked.Limit, s.asked.Limit, 1) > 0 {
-		q.New = max(exploredFrom, int(share*float64(s.asked.Limit)))
-		q.SeenBy = s.event.Place.At
-	}
 }

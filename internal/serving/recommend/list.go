@@ -31,7 +31,10 @@ type Listed struct {
 // List answers with a list, as a control wants it. Without a limit they are 10. A list may be shorter, and empty.
 // Errors: ErrUnknownProduct where the list is of a product that the live model does not know.
 func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control) (a Answer, err error) {
-	asked := queryOf(c)
+	asked, err := r.queryOf(c)
+	if err != nil {
+		return a, err
+	}
 	q.Limit, q.Exclude, q.At = asked.Limit, asked.Exclude, r.now()
 	if text.Check(q.Product, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
@@ -129,6 +132,12 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, fmt.Errorf("prepare model version %s: %w", model.Version, err)
 	}
 	sessions := []session{newSession(e, e.BrowseHistory)}
+	if sessions[0].strips, err = r.stripsOf(e, model.Version); err != nil {
+		return a, err
+	}
+	if sessions[0].strips[0].asked.rules() != nil {
+		return a, &QueryError{"filter, boost, diversity and min_share do not apply to a list that is given"}
+	}
 	found, err := r.lookUp(ctx, model, sessions, r.now())
 	if err != nil {
 		return a, err
@@ -142,7 +151,7 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, fmt.Errorf("look up %d products: %w", len(codes), err)
 	}
 	a.Answer = Answer{ModelVersion: model.Version, Source: s.source, Stale: traffic.Stale, UnknownProducts: s.unknown,
-		UnknownCustomer: s.strange, Query: s.asked.id}
+		UnknownCustomer: s.strange, Query: s.strips[0].asked.id}
 	a.Unknown = s.rank(&a.Answer, codes, asked.Items)
 	return a, nil
 }
@@ -151,7 +160,7 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 func (s *session) rank(a *Answer, codes []string, known map[string]Item) (unknown []string) {
 	var all []Candidate
 	done := map[string]bool{}
-	for _, code := range s.asked.Exclude {
+	for _, code := range s.strips[0].asked.Exclude {
 		done[code] = true
 	}
 	for _, code := range codes {
@@ -168,7 +177,7 @@ func (s *session) rank(a *Answer, codes []string, known map[string]Item) (unknow
 		done[code] = true
 	}
 	slices.SortStableFunc(all, func(x, y Candidate) int { return cmp.Compare(y.Score, x.Score) })
-	a.Items, a.Explanations = popular(all), s.explanations(all)
+	a.Items, a.Explanations = popular(all), s.explanations(&s.strips[0], all)
 	for i, c := range all {
 		if s.query != nil {
 			a.Items[i].Because = s.because(c.Vector, c.Item)

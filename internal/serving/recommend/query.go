@@ -5,17 +5,61 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"math"
 	"slices"
 
+	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
 
 // Query is what a question asks for beside its event: a control that was read.
 type Query struct {
-	Limit   int      // how many products; at least 1
-	Cursor  string   // of an earlier answer: what comes after it; "": the best ones
-	Exclude []string // products to leave out
-	id      string   // 16 hexadecimal digits of a hash of the control; "": there is none
+	Placement string // whose rules they are; "": none
+	Limit     int    // how many products; at least 1
+	Cursor    string // of an earlier answer: what comes after it; "": the best ones
+	Exclude   []string
+	Filters   []*rule.Expr // only products that match all of them
+	Boosts    []rule.Boost
+	Diversity *Diversity // nil: none
+	MinShare  []MinShare
+	id        string // 16 hexadecimal digits of a hash of the control; "": there is none
+}
+
+// Diversity keeps the products of an answer from being too much alike: where By is a label, at most AtMost of them
+// have the same one; else by maximal marginal relevance, where the score has the weight MMR and the likeness
+// 1 - MMR.
+type Diversity struct {
+	By     Label
+	AtMost int
+	MMR    float64
+}
+
+// MinShare is how much of an answer matches at least, as far as there are such products.
+type MinShare struct {
+	Where *rule.Expr
+	Share float64 // above 0, up to 1
+}
+
+// of is how many of so many products match at least.
+func (m MinShare) of(limit int) int {
+	const rounding = 1e-9 // 0.3 × 10 is more than 3
+	return int(math.Ceil(m.Share*float64(limit) - rounding))
+}
+
+// rules are the query's for a search; nil: it has none.
+func (q *Query) rules(further ...*rule.Expr) *Rules {
+	r := &Rules{Filters: slices.Concat(q.Filters, further), Boosts: q.Boosts}
+	for _, m := range q.MinShare {
+		r.Marks = append(r.Marks, m.Where)
+	}
+	if q.Diversity != nil {
+		r.By = q.Diversity.By
+	}
+	if len(r.Filters)+len(r.Boosts)+len(r.Marks) == 0 && r.By == ByNothing {
+		return nil
+	}
+	return r
 }
 
 // QueryError says that a control cannot be answered: no retry helps. Its message repeats no value.
@@ -27,11 +71,11 @@ func (e *QueryError) Error() string { return e.Message }
 // Unwrap is the error of a store that refuses values: what handles such an error handles this one too.
 func (e *QueryError) Unwrap() error { return &RefusedError{Reason: e.Message} }
 
-// queryOf reads a control; nil is the query of an event without one.
-func queryOf(c *activity.Control) Query {
-	q := Query{Limit: recommendedItems}
+// queryOf reads a control; nil is the query of an event without one. Errors: *QueryError.
+func (r *Recommender) queryOf(c *activity.Control) (q Query, err error) {
+	q.Limit = recommendedItems
 	if c == nil {
-		return q
+		return q, nil
 	}
 	q.Cursor = c.Cursor
 	if c.Limit != nil {
@@ -40,15 +84,73 @@ func queryOf(c *activity.Control) Query {
 	for _, id := range c.Exclude {
 		q.Exclude = append(q.Exclude, string(id))
 	}
-	q.id = q.hash()
-	return q
+	read := func(place, text string) *rule.Expr {
+		e, fault := r.compiled(text)
+		if fault != nil && err == nil {
+			err = &QueryError{place + ": " + fault.Error()}
+		}
+		return e
+	}
+	if c.Filter != "" {
+		q.Filters = append(q.Filters, read("filter", c.Filter))
+	}
+	for i, b := range c.Boost {
+		q.Boosts = append(q.Boosts, rule.Boost{Where: read(fmt.Sprintf("boost[%d].where", i), b.Where), Factor: b.Factor})
+	}
+	for i, m := range c.MinShare {
+		q.MinShare = append(q.MinShare, MinShare{read(fmt.Sprintf("min_share[%d].where", i), m.Where), m.Share})
+	}
+	if d := c.Diversity; d != nil {
+		q.Diversity = &Diversity{By: Label(d.By), AtMost: d.AtMost}
+		if d.MMR != nil {
+			q.Diversity.MMR = *d.MMR
+		}
+	}
+	if err == nil {
+		q.id = q.hash()
+	}
+	return q, err
+}
+
+// keptRules is how many expressions stay compiled. A shop's pages ask with a few ones again and again.
+const keptRules = 1000
+
+// compiled is an expression. It makes each one once.
+func (r *Recommender) compiled(text string) (*rule.Expr, error) {
+	r.mu.Lock()
+	e := r.exprs[text]
+	r.mu.Unlock()
+	if e != nil {
+		return e, nil
+	}
+	e, err := rule.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.exprs) >= keptRules {
+		clear(r.exprs)
+	}
+	r.exprs[text] = e
+	return e, nil
 }
 
 // hash is the query's id: two queries that ask for the same products have the same one.
 func (q *Query) hash() string {
 	exclude := slices.Clone(q.Exclude)
 	slices.Sort(exclude)
-	text, err := json.Marshal([]any{q.Limit, slices.Compact(exclude)})
+	asked := []any{q.Placement, q.Limit, slices.Compact(exclude)}
+	for _, e := range q.Filters {
+		asked = append(asked, "filter", e.String())
+	}
+	for _, b := range q.Boosts {
+		asked = append(asked, "boost", b.Where.String(), b.Factor)
+	}
+	for _, m := range q.MinShare {
+		asked = append(asked, "min_share", m.Where.String(), m.Share)
+	}
+	text, err := json.Marshal(append(asked, q.Diversity))
 	if err != nil {
 		panic(err) // texts and numbers can always be encoded
 	}

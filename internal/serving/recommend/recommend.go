@@ -13,6 +13,7 @@ import (
 	"kindred/internal/model/ials"
 	"kindred/internal/platform/parallel"
 	"kindred/internal/platform/text"
+	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
 
@@ -35,11 +36,12 @@ type Recommender struct {
 	mu      sync.Mutex
 	folders map[string]*ials.Folder // by version, at most keptFolders
 	sums    sync.Pool               // of *sums
+	exprs   map[string]*rule.Expr   // by text, at most keptRules
 }
 
 // New returns a Recommender. It makes no request.
 func New(s store) *Recommender {
-	return &Recommender{store: s, now: time.Now, folders: map[string]*ials.Folder{}}
+	return &Recommender{store: s, now: time.Now, folders: map[string]*ials.Folder{}, exprs: map[string]*rule.Expr{}}
 }
 
 // Answer is what is recommended for one event.
@@ -62,6 +64,27 @@ type Answer struct {
 	// another version than the arm's had to answer. Empty: none runs.
 	Experiment string
 	Arm        Arm
+	// The further lists of products that the event asks for: no product is in two of them.
+	More []Answer
+}
+
+// strip is a list of the answer, from 0.
+func (a *Answer) strip(n int) *Answer {
+	if n == 0 {
+		return a
+	}
+	return &a.More[n-1]
+}
+
+// shown are the products of all lists.
+func (a *Answer) shown() map[string]bool {
+	shown := map[string]bool{}
+	for n := range len(a.More) + 1 {
+		for _, it := range a.strip(n).Items {
+			shown[it.ID] = true
+		}
+	}
+	return shown
 }
 
 // Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
@@ -189,7 +212,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	sessions := make([]session, len(events))
 	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i], events[i].BrowseHistory) })
 	for i := range sessions {
-		if err := sessions[i].turnTo(model.Version); err != nil {
+		if sessions[i].strips, err = r.stripsOf(events[i], model.Version); err != nil {
 			return nil, err
 		}
 	}
@@ -200,21 +223,32 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	}
 	faults := make([]error, len(events))
 	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found, &r.sums) })
-	searches := make([]Search, len(sessions))
+	var searches []Search
 	var neighbours []Neighbours
-	asked := map[Neighbours]int{} // index in neighbours: sessions of a batch often share their telling product
+	near := make([]int, len(sessions)) // index in neighbours
+	asked := map[string]int{}          // the same: sessions of a batch often share their telling product
 	for i := range sessions {
 		s := &sessions[i]
 		if err := faults[i]; err != nil {
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
-		searches[i] = s.search(now)
-		s.seek(&searches[i], r.explore)
-		near := near(s.telling, similarItems, &s.asked)
-		if _, known := asked[near]; s.telling != "" && !known {
-			asked[near] = len(neighbours)
-			neighbours = append(neighbours, near)
+		elsewhere := 0
+		for n := range s.strips {
+			st := &s.strips[n]
+			st.first = len(searches)
+			searches = append(searches, st.searches(s.search(st, now, r.explore), elsewhere)...)
+			elsewhere += st.asked.Limit
 		}
+		first := &s.strips[0].asked
+		at, known := asked[s.telling]
+		if s.telling != "" && (!known || first.id != "") {
+			at = len(neighbours)
+			neighbours = append(neighbours, first.near(s.telling, similarItems))
+			if first.id == "" {
+				asked[s.telling] = at
+			}
+		}
+		near[i] = at
 	}
 	candidates, similar, err := r.store.Retrieve(ctx, model, searches, neighbours)
 	if err != nil {
@@ -223,12 +257,9 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	answers := make([]Answer, len(events))
 	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
-		answers[i] = Answer{Source: s.source, ModelVersion: model.Version, UnknownProducts: s.unknown,
-			UnknownCustomer: s.strange}
-		s.answer(&answers[i], r.explore, candidates[i])
+		answers[i] = s.answer(model.Version, r.explore, candidates)
 		if s.telling != "" {
-			found := similar[asked[near(s.telling, similarItems, &s.asked)]]
-			answers[i].Similar = similarOf(s.telling, similarItems, &s.asked, found)
+			answers[i].Similar = s.strips[0].asked.similar(s.telling, similarItems, similar[near[i]])
 		}
 	})
 	return answers, r.fillEmpty(ctx, model, sessions, answers)
@@ -238,11 +269,17 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 // rated them: better a known product than an empty page. A later page may be empty.
 func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []session, answers []Answer) error {
 	var searches []Search
-	var empty []int
-	for i := range answers {
-		if len(answers[i].Items) == 0 && sessions[i].page.number == 0 {
-			empty = append(empty, i)
-			searches = append(searches, Search{Exclude: sessions[i].left(), Limit: sessions[i].asked.Limit})
+	type place struct{ session, strip, first int }
+	var empty []place
+	for i := range sessions {
+		elsewhere := 0
+		for n := range sessions[i].strips {
+			st := &sessions[i].strips[n]
+			if len(answers[i].strip(n).Items) == 0 && st.page.number == 0 {
+				empty = append(empty, place{i, n, len(searches)})
+				searches = append(searches, st.searches(Search{Exclude: sessions[i].left(&st.asked)}, elsewhere)...)
+			}
+			elsewhere += st.asked.Limit
 		}
 	}
 	if len(empty) == 0 {
@@ -252,10 +289,15 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 	if err != nil {
 		return fmt.Errorf("retrieve popular products: %w", err)
 	}
-	for n, i := range empty {
-		answers[i].Items, answers[i].Source = popular(candidates[n]), activity.SourcePopularity
-		sessions[i].vector = nil
-		answers[i].Explanations = sessions[i].explanations(candidates[n])
+	for _, at := range empty {
+		s := &sessions[at.session]
+		st, a := &s.strips[at.strip], answers[at.session].strip(at.strip)
+		all := arrange(&st.asked, candidates[at.first], candidates[at.first+1:at.first+st.count()],
+			answers[at.session].shown())
+		found := all.page(st.asked.Limit)
+		a.Items, a.Source = popular(found), activity.SourcePopularity
+		s.vector = nil
+		a.Explanations = s.explanations(st, found)
 	}
 	return nil
 }
@@ -274,7 +316,11 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
 	}
-	asked, limit := queryOf(c), similarItems
+	asked, err := r.queryOf(c)
+	if err != nil {
+		return a, err
+	}
+	limit := similarItems
 	if c != nil && c.Limit != nil {
 		limit = asked.Limit
 	}
@@ -290,11 +336,11 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 	if _, ok := found.Items[code]; !ok {
 		return a, ErrUnknownProduct
 	}
-	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{near(code, limit, &asked)})
+	_, similar, err := r.store.Retrieve(ctx, model, nil, []Neighbours{asked.near(code, limit)})
 	if err != nil {
 		return a, fmt.Errorf("retrieve similar products: %w", err)
 	}
-	return SimilarAnswer{similarOf(code, limit, &asked, similar[0]), model.Version, traffic.Stale}, nil
+	return SimilarAnswer{asked.similar(code, limit, similar[0]), model.Version, traffic.Stale}, nil
 }
 
 // Traffic returns the model versions that answer now.
@@ -354,9 +400,9 @@ func (r *Recommender) lookUp(ctx context.Context, model *Model, sessions []sessi
 		return found, nil
 	}
 	parallel.Each(len(sessions), func(i int) {
-		e, page := sessions[i].event, sessions[i].page
+		e, strips := sessions[i].event, sessions[i].strips
 		sessions[i] = newSession(e, history(e, found.Kept, now))
-		sessions[i].page = page
+		sessions[i].strips = strips
 	})
 	if more := codesOf(sessions, codes); len(more) > 0 {
 		kept, err := r.store.Lookup(ctx, model, more, nil, nil, activity.Order{})
@@ -386,11 +432,16 @@ func codesOf(sessions []session, known []string) (codes []string) {
 }
 
 // near asks for so many similar products, and for those that the query leaves out.
-func near(code string, limit int, q *Query) Neighbours {
-	return Neighbours{Code: code, Limit: min(limit+len(q.Exclude), MaxLimit)}
+func (q *Query) near(code string, limit int) Neighbours {
+	n := Neighbours{Code: code, Limit: min(limit+len(q.Exclude), MaxLimit)}
+	if len(q.Filters)+len(q.Boosts) > 0 {
+		n.Rules = &Rules{Filters: q.Filters, Boosts: q.Boosts}
+	}
+	return n
 }
 
-func similarOf(code string, limit int, q *Query, found []Similar) *activity.SimilarItems {
+// similar are the products that near found.
+func (q *Query) similar(code string, limit int, found []Similar) *activity.SimilarItems {
 	s := &activity.SimilarItems{ProductCode: code, SimilarItems: make([]activity.SimilarItem, 0, limit)}
 	for _, f := range found {
 		if len(s.SimilarItems) < limit && !slices.Contains(q.Exclude, f.Code) {

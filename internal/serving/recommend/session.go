@@ -1,10 +1,8 @@
 package recommend
 
 import (
-	"cmp"
 	"slices"
 	"sync"
-	"time"
 
 	"kindred/internal/model/ials"
 	"kindred/internal/model/modelversion"
@@ -14,8 +12,7 @@ import (
 // session is an event on its way to an answer.
 type session struct {
 	event   *activity.Event
-	asked   Query
-	page    page      // which it asks for
+	strips  []strip   // at least one
 	browsed []browsed // distinct products, newest first, at most SessionItems
 	seen    []string  // every distinct product of the session, however old
 	// What resolve finds:
@@ -42,7 +39,7 @@ type browsed struct {
 // newSession reads a browse history from its newest entry. A product that is in the cart by any
 // of its entries is in the cart.
 func newSession(e *activity.Event, history []activity.Browse) session {
-	s := session{event: e, asked: queryOf(e.Control)}
+	s := session{event: e}
 	at := map[string]int{} // index in seen, and in browsed while that is shorter than SessionItems
 	for i := len(history) - 1; i >= 0; i-- {
 		b := history[i]
@@ -61,15 +58,6 @@ func newSession(e *activity.Event, history []activity.Browse) session {
 		}
 	}
 	return s
-}
-
-// turnTo reads which page of a version's answer is asked for. Errors: *QueryError.
-func (s *session) turnTo(version string) (err error) {
-	if s.asked.Cursor != "" && s.event.Place != (activity.Order{}) {
-		return &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
-	}
-	s.page, err = pageOf(&s.asked, version)
-	return err
 }
 
 // resolve goes down the fallback chain and makes the query vector. It adds neighbours up in memory of free.
@@ -158,72 +146,6 @@ func (s *session) prior(m *Model, found Lookup) ([]float32, []modelversion.Neigh
 		return v, nil, activity.SourceFeatures
 	}
 	return nil, nil, activity.SourcePopularity
-}
-
-// search asks for the products of the page and those of the pages before, and for one more, which says whether
-// there is a next page.
-func (s *session) search(at time.Time) Search {
-	exclude := s.left()
-	if len(s.bought) > 0 {
-		exclude = slices.Concat(exclude, hidden(s.bought, s.event.Place, at))
-	}
-	limit := s.asked.Limit
-	if s.asked.id != "" {
-		limit = min(limit*(s.page.number+1)+1, MaxLimit)
-	}
-	return Search{Vector: s.vector, Added: s.added, Customer: (*string)(s.event.CustomerID), At: at, Exclude: exclude,
-		Limit: limit}
-}
-
-// left are the products that no answer shows: what the session has seen, what the customer hides, and what the
-// query leaves out.
-func (s *session) left() []string {
-	if len(s.hidden)+len(s.asked.Exclude) == 0 {
-		return s.seen
-	}
-	return slices.Concat(s.seen, s.hidden, s.asked.Exclude)
-}
-
-// answer turns what the search found into the answer's list.
-func (s *session) answer(a *Answer, share float64, found []Candidate) {
-	found, explored, more := s.pick(share, found)
-	a.Items, a.Query, a.Explanations = popular(found), s.asked.id, s.explanations(found)
-	if s.query != nil {
-		for i, c := range found {
-			a.Items[i].Because = s.because(c.Vector, c.Item)
-		}
-	}
-	if !more || s.asked.id == "" {
-		return
-	}
-	if next, some := s.page.next(s.asked.Limit, explored); some {
-		a.Cursor = next.cursor(a.ModelVersion, s.asked.id)
-	}
-}
-
-// pick takes the page's products from those that were found, and says how many of them are new, and whether
-// there are products behind them.
-func (s *session) pick(share float64, found []Candidate) (shown []Candidate, explored int, more bool) {
-	known, fresh := split(found)
-	before := 0
-	if s.page.number > 0 {
-		before = s.page.number*s.asked.Limit - s.page.explored
-		fresh = nil
-	}
-	known = known[min(before, len(known)):]
-	chosen := s.explore(share, min(len(known), s.asked.Limit), fresh)
-	n := min(len(known), s.asked.Limit-len(chosen))
-	shown = slices.Concat(known[:n], chosen)
-	slices.SortStableFunc(shown, func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
-	return shown, len(chosen), n < len(known)
-}
-
-// split parts the products that a version knows from the new ones behind them.
-func split(found []Candidate) (known, fresh []Candidate) {
-	if i := slices.IndexFunc(found, func(c Candidate) bool { return c.Item == NoItem }); i >= 0 {
-		return found[:i], found[i:]
-	}
-	return found, nil
 }
 
 func popular(found []Candidate) []activity.RecommendedItem {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kindred/internal/model/modelversion"
+	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
 
@@ -60,6 +61,7 @@ type NewItem struct {
 	Vector    []float32
 	FirstSeen time.Time // when it was first said something of
 	Shown     bool      // it can be bought
+	Facts     *rule.Product
 }
 
 // Search asks for the best products for one query.
@@ -77,6 +79,7 @@ type Search struct {
 	// only those that were first seen by SeenBy count. The zero time is no bound.
 	New    int
 	SeenBy time.Time
+	Rules  *Rules // nil: none
 }
 
 // MaxLimit bounds what one question returns, whatever its limit: more than a page ever shows.
@@ -104,12 +107,14 @@ func (s Search) Check(dim int) error {
 
 // Candidate is a product that a search found. Score is the inner product of query and item, plus what
 // the search adds to the item; in the popularity order it is the number of customers who like the
-// product.
+// product. Boosts change both.
 type Candidate struct {
 	Item   int32 // its number in the version, which Neighbour.Item names; NoItem: the version does not know it
 	Code   string
 	Score  float32
 	Vector []float32
+	Marks  []bool   // as Rules.Marks
+	Labels []string // as Rules.By
 }
 
 // NoItem is the number of what is no item of the version: it has no neighbours.
@@ -119,6 +124,7 @@ const NoItem = -1
 type Neighbours struct {
 	Code  string
 	Limit int
+	Rules *Rules // nil: none; marks and labels do not count
 }
 
 // Check reports a limit that is not positive.
@@ -130,7 +136,7 @@ func (n Neighbours) Check() error {
 }
 
 // Similar is a product near another one. Distance is 1 - cosine, less the weight that the product has in
-// the other's list of neighbours, times Solver.SimilarWeight.
+// the other's list of neighbours, times Solver.SimilarWeight. Boosts change 1 - Distance.
 type Similar struct {
 	Code     string
 	Distance float32

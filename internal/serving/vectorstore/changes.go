@@ -16,6 +16,7 @@ import (
 type Since struct {
 	generation  string // the transaction that last deleted rows
 	transaction string // the oldest one that was running: a number
+	Facts       bool   // the reader wants the facts of products too
 }
 
 // Changes are what was written to product_state since a reader looked last.
@@ -27,8 +28,9 @@ type Changes struct {
 	Shown map[string]*bool
 	// New are products that a version does not know, by the version, with their vectors. Of these too a
 	// reader may be told again.
-	New  map[string][]recommend.NewItem
-	Next Since
+	New   map[string][]recommend.NewItem
+	Facts []Stated // of products that were written; none of them if Whole
+	Next  Since
 }
 
 // changesSQL has two bounds, because the planner takes one alone for a third of the table, and may read
@@ -83,6 +85,7 @@ func (s *Store) queueNew(ctx context.Context, batch *pgx.Batch, since Since, ver
 		}
 		m.queueNewItems(batch, since, c.New)
 	}
+	s.queueFacts(batch, since, &c.Facts)
 	return nil
 }
 
@@ -106,6 +109,7 @@ func (c *Changes) scan(row pgx.Row, since Since) error {
 	if before(c.Next.transaction, since.from()) { // the database was restored: look at everything next time
 		c.Next = Since{}
 	}
+	c.Next.Facts = since.Facts
 	c.Shown = make(map[string]*bool, len(ids))
 	for i, id := range ids {
 		c.Shown[id] = shown[i]

@@ -3,7 +3,7 @@ package vectorstore
 import "testing"
 
 // position is what the query of the changes answered.
-type position struct{ generation, transaction string }
+type position Since
 
 func (r position) Scan(dest ...any) error {
 	*dest[0].(*string), *dest[1].(*string) = r.generation, r.transaction
@@ -18,11 +18,11 @@ func TestAReaderOfARestoredDatabaseStartsAnew(t *testing.T) {
 		before, now Since
 		next        Since
 	}{
-		{Since{}, Since{"7", "90"}, Since{"7", "90"}},
-		{Since{"7", "90"}, Since{"7", "90"}, Since{"7", "90"}},
-		{Since{"7", "90"}, Since{"7", "1000"}, Since{"7", "1000"}},
-		{Since{"7", "1000"}, Since{"7", "90"}, Since{}},
-		{Since{"7", "91"}, Since{"7", "90"}, Since{}},
+		{Since{}, Since{"7", "90", false}, Since{"7", "90", false}},
+		{Since{"7", "90", false}, Since{"7", "90", false}, Since{"7", "90", false}},
+		{Since{"7", "90", false}, Since{"7", "1000", false}, Since{"7", "1000", false}},
+		{Since{"7", "1000", false}, Since{"7", "90", false}, Since{}},
+		{Since{"7", "91", false}, Since{"7", "90", false}, Since{}},
 	} {
 		var c Changes
 		if err := c.scan(position(test.now), test.before); err != nil || c.Next != test.next {

@@ -172,10 +172,7 @@ func (m *model) sumSQL(columns, distance, added, left string, limit int, by way)
 
 // similarSQL is neighboursSQL where neighbours of the product $1 count too.
 func (m *model) similarSQL(distance, left string, limit int, by way) string {
-	weight := strconv.FormatFloat(m.Solver.SimilarWeight, 'g', -1, 32)
-	added := `(SELECT u.key, ` + weight + `::real * u.weight AS added FROM ` + m.schema + `.near_item n, unnest(n.items, n.weights) AS u (key, weight)
-		WHERE n.key = (SELECT key FROM ` + m.schema + `.item WHERE code = $1)) a`
-	return m.sumSQL(`code, distance::real`, distance, added, left, limit, by)
+	return m.sumSQL(`code, distance::real`, distance, m.addedToSimilar(), left, limit, by)
 }
 
 // lostNear is the condition that a whole table of neighbours has lost its rows, to be added to others.

@@ -123,14 +123,19 @@ func (m *model) queueNewItems(batch *pgx.Batch, since Since, found map[string][]
 	if !m.newItems {
 		return
 	}
-	batch.Queue(`SELECT n.code, n.embedding, s.first_seen, coalesce(s.available AND NOT s.hidden, false)
+	batch.Queue(`SELECT n.code, n.embedding, coalesce(s.available AND NOT s.hidden, false), `+factList(`s`)+`
 		FROM kindred.catalogue k, kindred.product_state s JOIN `+m.schema+`.new_item n ON n.code = s.id
 		WHERE s.transaction >= CASE WHEN k.generation::text = $1 THEN $2::text::xid8 ELSE '0' END
-			AND s.transaction < '18446744073709551615'::xid8`, since.generation, since.from()).Query(func(rows pgx.Rows) error {
+			AND s.transaction < '18446744073709551615'::xid8`, since.generation, since.from()).Query(func(rows pgx.Rows) (err error) {
 		var it recommend.NewItem
 		var v pgvector.Vector
-		_, err := pgx.ForEachRow(rows, []any{&it.Code, &v, &it.FirstSeen, &it.Shown}, func() error {
+		var row factRow
+		_, err = pgx.ForEachRow(rows, append([]any{&it.Code, &v, &it.Shown}, row.columns()...), func() error {
+			if it.Facts, err = row.take(); err != nil {
+				return err
+			}
 			it.Vector = v.Slice()
+			it.FirstSeen, it.Facts.ID, it.Facts.Available = it.Facts.FirstSeen, it.Code, true
 			found[m.Version] = append(found[m.Version], it)
 			return nil
 		})

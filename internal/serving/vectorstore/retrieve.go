@@ -164,24 +164,21 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 		batch.Queue(`SELECT set_config('hnsw.ef_search', $1, false)`, strconv.Itoa(m.efSearch))
 	}
 	for i, search := range searches {
-		by := m.way(search)
-		sql, args, err := m.searchSQL(search, by)
-		if err != nil {
+		if err := m.queueSearch(&batch, search, &candidates[i], &freshCandidates[i], &few[i]); err != nil {
 			return nil, nil, fmt.Errorf("build search %d: %w", i, err)
 		}
-		batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
-			var found int
-			candidates[i], found, err = readCandidates(rows)
-			few[i] = m.again(by, found, search.Limit)
-			return err
-		})
-		m.queueNewSearch(&batch, search, &freshCandidates[i])
 	}
 	near := byScan // how neighbours are asked
 	if m.efSearch > 0 {
 		near = byIndex
 	}
 	for i, n := range neighbours {
+		if n.Rules != nil {
+			if err := m.queueRuledNeighbours(&batch, n, &similar[i], &freshSimilar[i]); err != nil {
+				return nil, nil, fmt.Errorf("build neighbours %d: %w", i, err)
+			}
+			continue
+		}
 		if err := n.Check(); err != nil {
 			return nil, nil, fmt.Errorf("build neighbours %d: %w", i, err)
 		}
@@ -207,7 +204,7 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 		}
 	}
 	for i, n := range neighbours {
-		if m.again(near, len(similar[i]), n.Limit) {
+		if n.Rules == nil && m.again(near, len(similar[i]), n.Limit) {
 			again.Queue(m.neighboursSQL(n.Limit, wholeScan), n.Code).Query(func(rows pgx.Rows) (err error) {
 				similar[i], err = readSimilar(rows)
 				return err
@@ -224,6 +221,28 @@ func (m *model) retrieve(ctx context.Context, to querier, searches []recommend.S
 		similar[i] = recommend.Nearest(similar[i], freshSimilar[i], min(n.Limit, recommend.MaxLimit))
 	}
 	return candidates, similar, nil
+}
+
+// queueSearch adds a search to a batch; found gets what it finds, fresh the new products, and few whether these
+// are too few.
+func (m *model) queueSearch(batch *pgx.Batch, search recommend.Search, found, fresh *[]recommend.Candidate,
+	few *bool) error {
+	if search.Rules != nil {
+		return m.queueRuled(batch, search, found, fresh)
+	}
+	by := m.way(search)
+	sql, args, err := m.searchSQL(search, by)
+	if err != nil {
+		return err
+	}
+	batch.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		var n int
+		*found, n, err = readCandidates(rows)
+		*few = m.again(by, n, search.Limit)
+		return err
+	})
+	m.queueNewSearch(batch, search, fresh)
+	return nil
 }
 
 // way is how a search is asked first.

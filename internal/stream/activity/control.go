@@ -19,18 +19,47 @@ const (
 	// MaxControlledBytes bounds an event with a control: its answer may be long, and both must fit into one
 	// Firehose record.
 	MaxControlledBytes = 512 << 10
-	maxCursor          = 100
+	// LeastFactor and MostFactor bound a boost, and what all boosts of a product make together.
+	LeastFactor = 0.1
+	MostFactor  = 10
+	maxCursor   = 100
+	maxRules    = 16
 )
 
 // Control is how a question wants to be answered: the member kindred of an activity event, or the query
-// parameters of a request. The zero value asks for nothing special.
+// parameters of a request. The zero value asks for nothing special. Filter and Where are expressions of
+// package rule; whoever answers reads them.
 type Control struct {
-	Limit   *int   `json:"limit,omitempty"`   // how many products; nil: as many as without a control
-	Cursor  string `json:"cursor,omitempty"`  // of an answer: what comes after it
-	Exclude []ID   `json:"exclude,omitempty"` // products to leave out
+	Limit     *int       `json:"limit,omitempty"`   // how many products; nil: as many as without a control
+	Cursor    string     `json:"cursor,omitempty"`  // of an answer: what comes after it
+	Exclude   []ID       `json:"exclude,omitempty"` // products to leave out
+	Filter    string     `json:"filter,omitempty"`  // only products that match; "": all
+	Boost     []Boost    `json:"boost,omitempty"`
+	Diversity *Diversity `json:"diversity,omitempty"`
+	MinShare  []MinShare `json:"min_share,omitempty"`
 	// What an answer over HTTP adds to each product: facts of it, FieldReason, and what its score is the sum of.
 	Fields  []Field `json:"fields,omitempty"`
 	Explain bool    `json:"explain,omitempty"`
+}
+
+// Boost multiplies the scores of products that match. Several boosts of a product multiply each other.
+type Boost struct {
+	Where  string  `json:"where"`
+	Factor float64 `json:"factor"` // LeastFactor to MostFactor
+}
+
+// Diversity keeps the products of an answer from being too much alike: by labels, or by maximal marginal
+// relevance.
+type Diversity struct {
+	By     string   `json:"by,omitempty"`      // category or brand
+	AtMost int      `json:"at_most,omitempty"` // products of one label
+	MMR    *float64 `json:"mmr,omitempty"`     // the weight of the score, 0 to 1, that of the likeness is 1 - mmr
+}
+
+// MinShare is how much of an answer matches at least, as far as there are such products.
+type MinShare struct {
+	Where string  `json:"where"`
+	Share float64 `json:"share"` // above 0, up to 1
 }
 
 // FieldReason asks for the reason why a product is in an answer.
@@ -51,6 +80,10 @@ func (c *Control) Problem() string {
 		return "cursor is none that an answer has given"
 	case len(c.Exclude) > MaxExcluded:
 		return fmt.Sprintf("exclude has %d products, the limit is %d", len(c.Exclude), MaxExcluded)
+	case len(c.Boost) > maxRules:
+		return fmt.Sprintf("boost has %d entries, the limit is %d", len(c.Boost), maxRules)
+	case len(c.MinShare) > maxRules:
+		return fmt.Sprintf("min_share has %d entries, the limit is %d", len(c.MinShare), maxRules)
 	}
 	for i, f := range c.Fields {
 		switch {
@@ -64,6 +97,44 @@ func (c *Control) Problem() string {
 		if problem := id.problem(); problem != "" {
 			return fmt.Sprintf("exclude[%d] %s", i, problem)
 		}
+	}
+	for i, b := range c.Boost {
+		switch {
+		case b.Where == "":
+			return fmt.Sprintf("boost[%d].where is missing or empty", i)
+		case !(b.Factor >= LeastFactor && b.Factor <= MostFactor):
+			return fmt.Sprintf("boost[%d].factor must be a number from %v to %v", i, LeastFactor, MostFactor)
+		}
+	}
+	sum := 0.0
+	for i, m := range c.MinShare {
+		switch sum += m.Share; {
+		case m.Where == "":
+			return fmt.Sprintf("min_share[%d].where is missing or empty", i)
+		case !(m.Share > 0 && m.Share <= 1):
+			return fmt.Sprintf("min_share[%d].share must be a number above 0, up to 1", i)
+		}
+	}
+	if sum > 1+1e-9 {
+		return "min_share asks for more than the whole answer: the sum of its shares must be at most 1"
+	}
+	if c.Diversity != nil {
+		return c.Diversity.problem()
+	}
+	return ""
+}
+
+func (d *Diversity) problem() string {
+	byLabel := d.By != "" || d.AtMost != 0
+	switch {
+	case byLabel == (d.MMR != nil):
+		return "diversity must have by and at_most, or mmr"
+	case byLabel && d.By != "category" && d.By != "brand":
+		return "diversity.by must be category or brand"
+	case byLabel && d.AtMost < 1:
+		return "diversity.at_most must be at least 1"
+	case !byLabel && !(*d.MMR >= 0 && *d.MMR <= 1):
+		return "diversity.mmr must be a number from 0 to 1"
 	}
 	return ""
 }

@@ -9,6 +9,7 @@ import (
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/rule"
 )
 
 // Version is a model version that can be asked. It is safe for concurrent use.
@@ -58,10 +59,14 @@ func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
 }
 
 // Search finds the best products for one query; equals are in the order of their codes.
-func (v *Version) Search(q recommend.Search) []recommend.Candidate { return v.search(q, nil) }
+func (v *Version) Search(q recommend.Search) []recommend.Candidate {
+	return v.search(q, said{facts: func(code string) *rule.Product {
+		return &rule.Product{ID: code, Available: v.version.Items[v.items[code]].QuantityInStock > 0}
+	}})
+}
 
-// search is Search where some products can be bought, or not, whatever the version says.
-func (v *Version) search(q recommend.Search, state map[string]bool) []recommend.Candidate {
+// search is Search where something was said of products.
+func (v *Version) search(q recommend.Search, said said) []recommend.Candidate {
 	exclude := make(map[string]bool, len(q.Exclude))
 	for _, code := range q.Exclude {
 		exclude[code] = true
@@ -83,23 +88,29 @@ func (v *Version) search(q recommend.Search, state map[string]bool) []recommend.
 	}
 	var found []recommend.Candidate
 	for i, it := range v.version.Items {
-		if exclude[it.Code] || !shown(it, state) {
+		if exclude[it.Code] || !shown(it, said.state) {
 			continue
 		}
-		score := float32(it.Positives)
+		c := recommend.Candidate{Item: int32(i), Code: it.Code, Score: float32(it.Positives), Vector: it.Vector}
 		if q.Vector != nil {
-			score = dot(q.Vector, it.Vector) + added[int32(i)]
+			c.Score = dot(q.Vector, it.Vector) + added[int32(i)]
 		}
-		found = keep(found, min(q.Limit, recommend.MaxLimit),
-			recommend.Candidate{Item: int32(i), Code: it.Code, Score: score, Vector: it.Vector},
+		if q.Rules != nil {
+			facts := said.facts(it.Code)
+			if !q.Rules.Allows(facts) {
+				continue
+			}
+			c.Score = q.Rules.Score(c.Score, facts)
+			q.Rules.Mark(&c, facts)
+		}
+		found = keep(found, min(q.Limit, recommend.MaxLimit), c,
 			func(a, b recommend.Candidate) bool { return a.Score > b.Score })
 	}
 	return found
 }
 
 // nearest finds the products nearest to one by cosine and neighbours; nothing for a product without a vector.
-func (v *Version) nearest(q recommend.Neighbours, state map[string]bool,
-	fresh []recommend.NewItem) []recommend.Similar {
+func (v *Version) nearest(q recommend.Neighbours, said said, fresh []recommend.NewItem) []recommend.Similar {
 	at, ok := v.items[q.Code]
 	var origin []float32
 	if ok {
@@ -117,7 +128,7 @@ func (v *Version) nearest(q recommend.Neighbours, state map[string]bool,
 	}
 	var found []recommend.Similar
 	for i, it := range v.version.Items {
-		if it.Code == q.Code || !shown(it, state) {
+		if it.Code == q.Code || !shown(it, said.state) || q.Rules != nil && !q.Rules.Allows(said.facts(it.Code)) {
 			continue
 		}
 		cosine := cosine(origin, it.Vector)
@@ -125,13 +136,18 @@ func (v *Version) nearest(q recommend.Neighbours, state map[string]bool,
 			continue
 		}
 		distance := float32(1 - cosine - float64(added[int32(i)]))
+		if q.Rules != nil {
+			distance = q.Rules.Distance(distance, said.facts(it.Code))
+		}
 		found = keep(found, min(q.Limit, recommend.MaxLimit), recommend.Similar{Code: it.Code, Distance: distance},
 			func(a, b recommend.Similar) bool { return a.Distance < b.Distance })
 	}
 	var further []recommend.Similar
 	for _, it := range fresh {
-		if cosine := cosine(origin, it.Vector); it.Shown && it.Code != q.Code && !math.IsNaN(cosine) {
-			further = append(further, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
+		cosine := cosine(origin, it.Vector)
+		if it.Shown && it.Code != q.Code && !math.IsNaN(cosine) && q.Rules.Allows(it.Facts) {
+			further = append(further, recommend.Similar{Code: it.Code,
+				Distance: q.Rules.Distance(float32(1-cosine), it.Facts)})
 		}
 	}
 	return recommend.Nearest(found, further, min(q.Limit, recommend.MaxLimit))

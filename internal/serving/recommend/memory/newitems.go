@@ -23,7 +23,7 @@ func (s *Store) newItems(v *Version) (all []recommend.NewItem) {
 			continue
 		}
 		it := recommend.NewItem{Code: code, Vector: encode(v.version.Products, s.said[code]), Shown: s.state[code],
-			FirstSeen: s.firstSeen[code]}
+			FirstSeen: s.firstSeen[code], Facts: s.ruleFacts(code, s.state[code])}
 		all = append(all, it)
 	}
 	return all
@@ -76,13 +76,15 @@ func searchNew(fresh []recommend.NewItem, q recommend.Search) []recommend.Candid
 	}
 	var found []recommend.Candidate
 	for _, it := range fresh {
-		if !it.Shown || slices.Contains(q.Exclude, it.Code) || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) {
+		if !it.Shown || slices.Contains(q.Exclude, it.Code) || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) ||
+			!q.Rules.Allows(it.Facts) {
 			continue
 		}
 		c := recommend.Candidate{Item: recommend.NoItem, Code: it.Code, Vector: it.Vector}
 		if q.Vector != nil {
-			c.Score = dot(q.Vector, it.Vector)
+			c.Score = q.Rules.Score(dot(q.Vector, it.Vector), it.Facts)
 		}
+		q.Rules.Mark(&c, it.Facts)
 		found = append(found, c)
 	}
 	slices.SortStableFunc(found, func(a, b recommend.Candidate) int { return cmp.Compare(b.Score, a.Score) })

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
 
@@ -91,6 +92,21 @@ func (s *Store) sayProducts(products []activity.ProductWrite) {
 type saidOf struct {
 	value any
 	order activity.Order
+}
+
+// said is what was said of products: whether they can be bought, and the facts that rules see.
+type said struct {
+	state map[string]bool
+	facts func(code string) *rule.Product
+}
+
+// ruleFacts are what rules see of a product that can be bought, or cannot. The caller holds the lock.
+func (s *Store) ruleFacts(code string, available bool) *rule.Product {
+	values := map[activity.Field]any{}
+	for f, of := range s.said[code] {
+		values[f] = of.value
+	}
+	return recommend.FactsOf(code, values, available, s.firstSeen[code])
 }
 
 // lookUpState adds what events say of the customers, of what they bought also fresh products.

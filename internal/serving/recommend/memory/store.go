@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
 
@@ -175,7 +176,13 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	v := s.version(m)
 	s.mu.Lock()
-	state, fresh := s.state, s.newItems(v)
+	fresh := s.newItems(v)
+	said := said{s.state, func(code string) *rule.Product {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		item := v.version.Items[v.items[code]]
+		return s.ruleFacts(code, shown(item, s.state))
+	}}
 	s.mu.Unlock()
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
 	for i, q := range searches {
@@ -185,7 +192,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := recommend.CheckText(q.Exclude...); err != nil {
 			return nil, nil, err
 		}
-		candidates[i] = append(v.search(q, state), searchNew(fresh, q)...)
+		candidates[i] = append(v.search(q, said), searchNew(fresh, q)...)
 	}
 	for i, q := range neighbours {
 		if err := q.Check(); err != nil {
@@ -194,7 +201,7 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		if err := recommend.CheckText(q.Code); err != nil {
 			return nil, nil, err
 		}
-		similar[i] = v.nearest(q, state, fresh)
+		similar[i] = v.nearest(q, said, fresh)
 	}
 	return candidates, similar, ctx.Err()
 }

@@ -63,6 +63,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("refused purchases", func(t *testing.T) { testRefusedPurchases(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("products", func(t *testing.T) { testProducts(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("new products", func(t *testing.T) { testNewProducts(t, open) })
+	t.Run("rules", func(t *testing.T) { testRules(t, open) })
 	t.Run("customers", func(t *testing.T) { testCustomers(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("forgetting between", func(t *testing.T) { testForgettingBetween(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("visits", func(t *testing.T) { testVisits(t, open(t, Setup{Live: gridVersion(1)})) })

@@ -72,8 +72,8 @@ func (n *NewItems) Has(shown map[string]*bool) bool {
 	return false
 }
 
-// newBytes is about what a new product takes beside its vector.
-const newBytes = 120
+// newBytes is about what a new product takes beside its vector, with its facts.
+const newBytes = 600
 
 // Bytes is about what the products take.
 func (n *NewItems) Bytes() (sum int64) {
@@ -112,12 +112,12 @@ func (n *NewItems) search(q *recommend.Search) (best []recommend.Candidate) {
 	var seen []time.Time // of the best
 	for i := range n.items {
 		it := &n.items[i]
-		if !it.Shown || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) {
+		if !it.Shown || !q.SeenBy.IsZero() && it.FirstSeen.After(q.SeenBy) || !q.Rules.Allows(it.Facts) {
 			continue
 		}
 		score := float32(0)
 		if q.Vector != nil {
-			score = product(q.Vector, it.Vector)
+			score = q.Rules.Score(product(q.Vector, it.Vector), it.Facts)
 		}
 		at := sort.Search(len(best), func(k int) bool {
 			return best[k].Score < score || q.Vector == nil && seen[k].Before(it.FirstSeen)
@@ -128,8 +128,9 @@ func (n *NewItems) search(q *recommend.Search) (best []recommend.Candidate) {
 		if len(best) == limit {
 			best, seen = best[:limit-1], seen[:limit-1]
 		}
-		best = slices.Insert(best, at, recommend.Candidate{Item: recommend.NoItem, Code: it.Code, Score: score,
-			Vector: it.Vector})
+		c := recommend.Candidate{Item: recommend.NoItem, Code: it.Code, Score: score, Vector: it.Vector}
+		q.Rules.Mark(&c, it.Facts)
+		best = slices.Insert(best, at, c)
 		seen = slices.Insert(seen, at, it.FirstSeen)
 	}
 	return best
@@ -149,15 +150,15 @@ func (n *NewItems) direction(code string) []float32 {
 }
 
 // near are the products without code, with their distances from a direction.
-func (n *NewItems) near(code string, direction []float32) (found []recommend.Similar) {
+func (n *NewItems) near(code string, direction []float32, rules *recommend.Rules) (found []recommend.Similar) {
 	if n == nil {
 		return nil
 	}
 	for i := range n.items {
 		it := &n.items[i]
 		cosine := float64(product(direction, it.Vector)) / lengthOf(it.Vector)
-		if it.Shown && it.Code != code && !math.IsNaN(cosine) { // a zero vector has no direction
-			found = append(found, recommend.Similar{Code: it.Code, Distance: float32(1 - cosine)})
+		if it.Shown && it.Code != code && !math.IsNaN(cosine) && rules.Allows(it.Facts) { // a zero vector has no direction
+			found = append(found, recommend.Similar{Code: it.Code, Distance: rules.Distance(float32(1-cosine), it.Facts)})
 		}
 	}
 	return found

@@ -32,6 +32,7 @@ type query struct {
 	all    bool    // also what cannot be bought
 	floor  float32 // what has a lower score is none of the best
 	best   []scored
+	ruled  *ruled // nil: there are no rules
 }
 
 type scored struct {
@@ -48,20 +49,21 @@ type room struct {
 // Retrieve answers all searches and neighbour questions, in their order, each best first; equals are in
 // the order of their codes. hidden are the products, by number, that the customer of each search does
 // not see; shown says which products can be bought. fresh are the products that the version does not know.
-// The questions must be sound (their method Check).
+// facts are what rules see; nil: no question has rules. The questions must be sound (their method Check).
 func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbours []recommend.Neighbours,
-	shown []bool, fresh *NewItems) ([][]recommend.Candidate, [][]recommend.Similar) {
+	shown []bool, fresh *NewItems, facts *Facts) ([][]recommend.Candidate, [][]recommend.Similar) {
 	queries := make([]*query, 0, len(searches)+len(neighbours))
 	of := make([]*query, len(searches))
 	for i := range searches {
 		of[i] = x.search(&searches[i], hidden[i])
+		of[i].ruled = facts.of(searches[i].Rules)
 		if searches[i].Vector != nil {
 			queries = append(queries, of[i])
 		}
 	}
 	questions := make([]*question, len(neighbours))
 	for i, n := range neighbours {
-		if questions[i] = x.question(n, fresh); questions[i].query != nil {
+		if questions[i] = x.question(n, fresh, facts); questions[i].query != nil {
 			queries = append(queries, questions[i].query)
 		}
 	}
@@ -71,7 +73,9 @@ func (x *Index) Retrieve(searches []recommend.Search, hidden [][]int32, neighbou
 		if searches[i].Vector == nil {
 			x.byPopularity(of[i], shown)
 		}
-		candidates[i] = append(x.candidates(of[i].best), fresh.search(&searches[i])...)
+		found := x.candidates(of[i].best)
+		facts.mark(of[i].ruled, found)
+		candidates[i] = append(found, fresh.search(&searches[i])...)
 	})
 	return candidates, x.similar(questions, shown, fresh)
 }
@@ -156,8 +160,13 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 		for g, group := range groups {
 			var which uint16
 			for i, q := range group {
-				if q.mayHave(longest, int32(to*ials.PanelRows)) {
+				if !q.mayHave(longest, int32(to*ials.PanelRows)) {
+					continue
+				}
+				if panels := q.panels(from); bits.OnesCount16(panels) > sparse {
 					which |= 1 << i
+				} else {
+					x.few(vectors, g, i, q, from, panels, shown, r)
 				}
 			}
 			if which == 0 {
@@ -178,12 +187,12 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 // next block.
 func (q *query) mayHave(longest float64, end int32) bool {
 	bound, floor := q.length*longest, float64(q.floor)
-	if !(bound < floor) {
+	if !(q.most(bound) < floor) {
 		return true
 	}
 	n := 0
 	for ; n < len(q.added) && q.added[n].Item < end; n++ {
-		if !(bound+float64(q.added[n].Weight)*(1+2*rounding) < floor) {
+		if !(q.most(bound+float64(q.added[n].Weight)*(1+2*rounding)) < floor) {
 			return true
 		}
 	}
@@ -198,20 +207,28 @@ func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks
 	if q.cosine {
 		scale = x.lengths[from : from+len(masks)]
 	}
-	x.vectors.Above(masks, scores, scale, math.Nextafter32(q.floor, float32(math.Inf(-1))))
+	low := q.threshold()
+	x.vectors.Above(masks, scores, scale, below(low))
 	first := int32(from * ials.PanelRows)
+	for len(q.added) > 0 && q.added[0].Item < first { // of places that the filter does not allow
+		q.added = q.added[1:]
+	}
 	for ; len(q.added) > 0 && q.added[0].Item < first+int32(len(masks)*ials.PanelRows); q.added = q.added[1:] {
 		panel, row := (q.added[0].Item-first)/ials.PanelRows, (q.added[0].Item-first)%ials.PanelRows
 		score := &scores[panel*ials.PanelRows][row]
-		if *score += q.added[0].Weight; *score >= q.floor {
+		if *score += q.added[0].Weight; *score >= low {
 			masks[panel] |= 1 << row
 		}
 	}
+	q.keepAllowed(from, masks)
 	for panel, mask := range masks {
 		for ; mask != 0; mask &= mask - 1 {
 			row := bits.TrailingZeros16(mask)
 			place := int(first) + panel*ials.PanelRows + row
-			if score := scores[panel*ials.PanelRows][row]; score >= q.floor && place < len(x.items) {
+			if place >= len(x.items) {
+				continue
+			}
+			if score := q.ruled.boosted(scores[panel*ials.PanelRows][row], int32(place)); score >= q.floor {
 				q.keep(x.items[place], score, shown)
 			}
 		}
@@ -236,18 +253,6 @@ func (q *query) keep(item int32, score float32, shown []bool) {
 	q.best = slices.Insert(q.best, at, scored{item, score})
 	if len(q.best) == q.limit {
 		q.floor = q.best[q.limit-1].score
-	}
-}
-
-// byPopularity is scan in the popularity order.
-func (x *Index) byPopularity(q *query, shown []bool) {
-	for _, item := range x.popular {
-		if len(q.best) == q.limit {
-			return
-		}
-		if _, leave := slices.BinarySearch(q.left, item); !leave && shown[item] {
-			q.best = append(q.best, scored{item, float32(x.positives[item])})
-		}
 	}
 }
 

@@ -98,8 +98,8 @@ func TestSameAnswers(t *testing.T) {
 		neighbours = append(neighbours, recommend.Neighbours{Code: "strange", Limit: 3})
 		index, store := mustIndex(t, v), memory.NewStore(memory.New(v))
 		store.SetState(state)
-		index.Retrieve(nil, nil, neighbours, index.Shown(nil), nil) // what it keeps holds for any state
-		candidates, similar := index.Retrieve(searches, hidden, neighbours, index.Shown(state), nil)
+		index.Retrieve(nil, nil, neighbours, index.Shown(nil), nil, nil) // what it keeps holds for any state
+		candidates, similar := index.Retrieve(searches, hidden, neighbours, index.Shown(state), nil, nil)
 		wantCandidates, wantSimilar, err := store.Retrieve(t.Context(), &recommend.Model{Version: v.ID}, plain, neighbours)
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func BenchmarkRetrieve(b *testing.B) {
 			}
 			shown := x.Shown(nil)
 			for b.Loop() {
-				x.Retrieve(searches, hidden, nil, shown, nil)
+				x.Retrieve(searches, hidden, nil, shown, nil, nil)
 			}
 			b.ReportMetric(float64(b.N*len(searches))/b.Elapsed().Seconds(), "queries/s")
 		})

@@ -24,24 +24,27 @@ type question struct {
 	code   string
 	item   int32 // -1: the version does not know the product
 	limit  int
+	rules  *recommend.Rules
 	near   *nearest // nil: not found yet, or more are asked for than are kept
 	query  *query   // that finds near, or the answer; nil: near is known
 	answer []recommend.Similar
 }
 
-func (x *Index) question(n recommend.Neighbours, fresh *NewItems) *question {
-	q := &question{code: n.Code, item: -1, limit: min(n.Limit, recommend.MaxLimit), answer: []recommend.Similar{}}
+func (x *Index) question(n recommend.Neighbours, fresh *NewItems, facts *Facts) *question {
+	q := &question{code: n.Code, item: -1, limit: min(n.Limit, recommend.MaxLimit), answer: []recommend.Similar{},
+		rules: n.Rules}
 	i, ok := x.numbers[n.Code]
 	if !ok {
 		if direction := fresh.direction(n.Code); direction != nil {
 			q.query = &query{vector: direction, cosine: true, limit: q.limit, length: math.Inf(1),
-				floor: float32(math.Inf(-1))}
+				floor: float32(math.Inf(-1)), ruled: facts.of(n.Rules)}
 		}
 		return q
 	}
 	q.item = i
-	if q.limit > keptNear {
+	if q.limit > keptNear || n.Rules != nil {
 		q.query = x.neighbours(i, q.limit)
+		q.query.ruled = facts.of(n.Rules)
 	} else if q.near = x.nearest[i].Load(); q.near == nil {
 		q.query = x.neighbours(i, keptNear)
 		q.query.all = true
@@ -54,7 +57,7 @@ func (x *Index) question(n recommend.Neighbours, fresh *NewItems) *question {
 func (x *Index) similar(questions []*question, shown []bool, fresh *NewItems) [][]recommend.Similar {
 	var again []*query
 	for _, q := range questions {
-		if q.item >= 0 && q.limit <= keptNear && !x.fromNearest(q, shown) {
+		if q.item >= 0 && q.limit <= keptNear && q.rules == nil && !x.fromNearest(q, shown) {
 			q.query = x.neighbours(q.item, q.limit)
 			again = append(again, q.query)
 		}
@@ -71,9 +74,9 @@ func (x *Index) similar(questions []*question, shown []bool, fresh *NewItems) []
 		switch {
 		case fresh == nil:
 		case q.item >= 0:
-			similar[i] = recommend.Nearest(q.answer, fresh.near(q.code, x.direction(q.item)), q.limit)
+			similar[i] = recommend.Nearest(q.answer, fresh.near(q.code, x.direction(q.item), q.rules), q.limit)
 		case q.query != nil:
-			similar[i] = recommend.Nearest(q.answer, fresh.near(q.code, q.query.vector), q.limit)
+			similar[i] = recommend.Nearest(q.answer, fresh.near(q.code, q.query.vector, q.rules), q.limit)
 		}
 	}
 	return similar
