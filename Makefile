@@ -192,15 +192,13 @@ test-integration: ## Run the integration tests in containers, or on the native s
 	@unshare -rm sh -c 'mount -t tmpfs tmpfs /tmp' 2>/dev/null || echo "!!! NOT TESTED: etl on a full disk. It needs the right to mount a file system (unshare)"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis, the joins of feedback, foreign Parquet readers, the packages for other platforms. They need Python with pip"
 	@go test -count=1 -timeout 60m -parallel $(PARALLEL) ./integration
-.PHONY: test-pages
-test-pages: ## A shop's page in a real browser, and 20,000 answers whose ids are compared with the delivered ones (5 minutes)
-	@command -v chromium chromium-browser google-chrome chrome >/dev/null || echo "!!! NOT TESTED: kindred.js in a browser. It needs Chromium on the PATH"
-	@go test -count=1 -timeout 60m -v -run 'TestAPageInABrowser|TestTheIDsOfAnswers|TestServeKeepsToItsDocument' ./integration -page-answers 20000
 test-docker: export STACK = docker
 test-docker: test-integration ## Run the integration tests in containers; needs an engine with Compose
 
 .PHONY: test-pages
-test-pages: ## Run the long simulations of experiments, and print what they find
+test-pages: ## A shop's page in a browser, 20,000 answers whose ids are compared with the delivered ones, and 1,100 simulated experiments (5 minutes)
+	@command -v chromium chromium-browser google-chrome chrome >/dev/null || echo "!!! NOT TESTED: kindred.js in a browser. It needs Chromium on the PATH"
+	@go test -count=1 -timeout 60m -v -run 'TestAPageInABrowser|TestTheIDsOfAnswers|TestServeKeepsToItsDocument' ./integration -page-answers 20000
 	@go test -count=1 -v ./internal/model/sequential -equal-arms 1000 -unequal-arms 100
 
 # axe-core, which finds what people with a screen reader or weak eyes stumble over.
