@@ -267,7 +267,13 @@ func (i invention) value(r plannedResource, attribute string) any {
 			"secret:"+name+"-AbCdEf"),
 		"aws_security_group": arn("ec2", "security-group/sg-"+unique),
 	}
+	if r.Type == "aws_s3_bucket_server_side_encryption_configuration" &&
+		strings.Contains(fmt.Sprint(r.Values["rule"]), "AES256") {
+		return nil // such a bucket has no key
+	}
 	switch attribute {
+	case "tags_all": // without tags of the provider there are none
+		return map[string]any{}
 	case "kms_key_id", "kms_key_arn", "kms_key", "kms_master_key_id", "key_arn", "master_user_secret_kms_key_id",
 		"performance_insights_kms_key_id", "aws_kms_key_id", "sse_aws_kms_key_id":
 		return arn("kms", "key/key")
