@@ -20,10 +20,11 @@ const (
 	// Firehose record.
 	MaxControlledBytes = 512 << 10
 	// LeastFactor and MostFactor bound a boost, and what all boosts of a product make together.
-	LeastFactor = 0.1
-	MostFactor  = 10
-	maxCursor   = 100
-	maxRules    = 16
+	LeastFactor  = 0.1
+	MostFactor   = 10
+	maxCursor    = 100
+	mostOfALabel = 1000 // of an answer: more than any has
+	maxRules     = 16
 )
 
 // Control is how a question wants to be answered: the member kindred of an activity event, or the query
@@ -131,8 +132,8 @@ func (d *Diversity) problem() string {
 		return "diversity must have by and at_most, or mmr"
 	case byLabel && d.By != "category" && d.By != "brand":
 		return "diversity.by must be category or brand"
-	case byLabel && d.AtMost < 1:
-		return "diversity.at_most must be at least 1"
+	case byLabel && (d.AtMost < 1 || d.AtMost > mostOfALabel):
+		return fmt.Sprintf("diversity.at_most must be a number from 1 to %d", mostOfALabel)
 	case !byLabel && !(*d.MMR >= 0 && *d.MMR <= 1):
 		return "diversity.mmr must be a number from 0 to 1"
 	}

@@ -110,6 +110,7 @@ func (a admitted) grant(ctx context.Context, tx pgx.Tx) error {
 		statements = append(statements,
 			`GRANT INSERT, UPDATE, DELETE ON kindred.product_state, kindred.catalogue_product, kindred.interaction,
 				kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event TO `+name,
+			`GRANT DELETE ON kindred.exposure TO `+name, // of experiments that have ended
 			`GRANT UPDATE ON kindred.catalogue TO `+name, `GRANT EXECUTE ON FUNCTION kindred.analyze_state() TO `+name)
 	}
 	return execAll(ctx, tx, statements...)
