@@ -48,10 +48,10 @@ func TestPack(t *testing.T) {
 // -size -sort size` on a build without -s says which package is large, `go list -deps` who brings
 // it. The SDK's configuration and S3 client, and goose, are why there are the packages awsenv,
 // s3object and migration. The library of Parquet takes 1.6 MB and starts in 0.2 ms
-// (docs/decisions/0053).
+// (docs/decisions/0053). CEL's parser takes 0.5 MB and starts in 0.3 ms (docs/decisions/0070).
 func TestFunctionsAreSmall(t *testing.T) {
 	t.Parallel()
-	const limit = 5_600_000 // bytes
+	const limit = 6_300_000 // bytes
 	for _, name := range []string{"recommend", "serve"} {
 		program, err := Compile(t.Context(), "../../..", "./lambdas/"+name, "linux", "arm64") // as it is deployed
 		if err != nil {
