@@ -29,6 +29,8 @@ const (
 	chunkEvents = 500
 	// quarantineWriters bounds the S3 requests at the same time, for a batch that is all broken.
 	quarantineWriters = 8
+	// countTime bounds how long the counting of clicks may hold the answers of a chunk back.
+	countTime = 500 * time.Millisecond
 )
 
 // recommender decides. An error means that no event was answered and a retry may help.
@@ -298,7 +300,11 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 		}
 	}
 	var counting sync.WaitGroup
-	counting.Go(func() { h.count(ctx, items) })
+	counting.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, countTime)
+		defer cancel()
+		h.count(ctx, items)
+	})
 	answered, err := h.recommender.Batch(ctx, list)
 	counting.Wait()
 	for n, a := range answered {

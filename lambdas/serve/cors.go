@@ -29,10 +29,14 @@ func callerKey(ctx context.Context) *key {
 // answers it, and ok is false. A browser's preflight is answered too.
 func (s *server) pass(w http.ResponseWriter, r *http.Request, pattern string) (passed *http.Request, ok bool) {
 	passed = withoutKey(r)
+	origin := r.Header.Get("Origin")
 	if s.keys == nil {
+		if changes := r.Method == http.MethodPost; changes && foreign(origin, r.Host) {
+			s.problem(w, r, http.StatusForbidden, "a page of another origin needs a key, and this server has none (SITE_KEYS)")
+			return nil, false
+		}
 		return passed, true
 	}
-	origin := r.Header.Get("Origin")
 	w.Header().Add("Vary", "Origin")
 	if slices.Contains(s.keys.origins, origin) { // the page may read the answer, also if it is a problem
 		w.Header().Set("Access-Control-Allow-Origin", origin)
@@ -120,4 +124,9 @@ func (s *server) take(k *key, r *http.Request) time.Duration {
 		}
 	}
 	return 0
+}
+
+// foreign reports a page that was not loaded from this host. Browsers send the origin with every POST.
+func foreign(origin, host string) bool {
+	return origin != "" && origin != "http://"+host && origin != "https://"+host
 }

@@ -109,6 +109,9 @@ func eventsIn(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	if json.Unmarshal(body, &wrapped) == nil && len(wrapped) == 1 && wrapped["events"] != nil {
 		body = wrapped["events"]
 	}
+	if activity.Packed(body) { // unpacked, it may be a thousand times as large
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body is packed: send events as plain JSON"}
+	}
 	if bytes.Equal(bytes.TrimSpace(body), []byte("[]")) {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no event"}
 	}
@@ -144,6 +147,10 @@ func (s *server) check(ctx context.Context, item *activity.Item) eventResult {
 		if said := e.Type != activity.TypeActivity && e.Type != activity.TypeInteraction; said || e.SentAgain {
 			return eventResult{e.EventID, http.StatusForbidden, reasonForbidden,
 				"a publishable key says what a visitor does, and nothing else; and no first_position"}
+		}
+		if e.CustomerID != nil && !k.allows(scopeCustomers) {
+			return eventResult{e.EventID, http.StatusForbidden, reasonForbidden,
+				"the key names no customers: it does not have the scope customers"}
 		}
 	}
 	return eventResult{EventID: e.EventID, Status: http.StatusAccepted}

@@ -170,3 +170,46 @@ func TestEventsNameTheirShop(t *testing.T) {
 		t.Errorf("%d %+v %s", status, a, stream.records[0].Data)
 	}
 }
+
+// TestPackedEventsAreRefused: a few bytes would become gigabytes.
+func TestPackedEventsAreRefused(t *testing.T) {
+	t.Parallel()
+	stream := &taken{}
+	h := eventsHandler(stream, activity.Shops{})
+	for name, body := range map[string]string{"gzip": "\x1f\x8b\x08", "KPL": "\xf3\x89\x9a\xc2x"} {
+		if status, _, _ := post(t, h, "application/json", body); status != http.StatusBadRequest || len(stream.records) > 0 {
+			t.Errorf("%s: %d, %d records", name, status, len(stream.records))
+		}
+	}
+}
+
+// TestAForeignPageNeedsAKey: without keys, only pages of the same host may send events.
+func TestAForeignPageNeedsAKey(t *testing.T) {
+	t.Parallel()
+	h := eventsHandler(&taken{}, activity.Shops{})
+	const event = `{"type":"interaction","kind":"view","session_id":"s","product_code":"p"}`
+	for origin, want := range map[string]int{"": http.StatusAccepted, "http://example.com": http.StatusAccepted,
+		"https://evil.example": http.StatusForbidden, "null": http.StatusForbidden} {
+		if w := from(t, h, http.MethodPost, "/events", event, origin, "", ""); w.Code != want {
+			t.Errorf("origin %q: %d, want %d", origin, w.Code, want)
+		}
+	}
+}
+
+// TestEventsOfCustomersNeedTheScope: a key that names no customers changes none.
+func TestEventsOfCustomersNeedTheScope(t *testing.T) {
+	t.Parallel()
+	const event = `{"type":"interaction","kind":"purchase","session_id":"s","customer_number":42,"product_code":"p"}`
+	if w := from(t, gated(t), http.MethodPost, "/events", event, shopPage, webKey, ""); w.Code != http.StatusForbidden {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestAWrongFilterOfSimilarProductsIsNamed: the product is known.
+func TestAWrongFilterOfSimilarProductsIsNamed(t *testing.T) {
+	t.Parallel()
+	status, _, body := setup(t).call(t, http.MethodGet, "/products/L2_03/similar?filter=product.prise%3C1", "")
+	if status != http.StatusBadRequest || !strings.Contains(body, "filter") {
+		t.Errorf("%d %s", status, body)
+	}
+}

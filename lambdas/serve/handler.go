@@ -338,12 +338,16 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 	}
 	page.product = activity.ID(r.PathValue("code"))
 	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), control)
+	var query *recommend.QueryError
 	var refused *recommend.RefusedError
-	if errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &query):
+		s.problem(w, r, http.StatusBadRequest, query.Message)
+		return
+	case errors.Is(err, recommend.ErrUnknownProduct) || errors.As(err, &refused):
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")
 		return
-	}
-	if err != nil {
+	case err != nil:
 		s.unavailable(w, r, err)
 		return
 	}

@@ -188,7 +188,10 @@ func burst(perSecond float64) int { return max(1, int(perSecond*burstSeconds)) }
 // find is the key that a request brings; problem says why there is none. A publishable key may stand in the address,
 // because a page cannot set a header where it says goodbye (sendBeacon).
 func (ring *keyring) find(r *http.Request) (k *key, problem string) {
-	given := strings.TrimSpace(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+	given := ""
+	if scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+		given = strings.TrimSpace(bearer)
+	}
 	if header := r.Header.Get("X-Kindred-Key"); header != "" { // where Authorization is AWS's signature
 		given = header
 	}

@@ -124,6 +124,13 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, err
 	}
 	model := traffic.Of(e)
+	if traffic.Experiment != nil {
+		arms, err := r.arms(ctx, traffic, []*activity.Event{e})
+		if err != nil {
+			return a, err
+		}
+		model, a.Experiment, a.Arm = traffic.ofArm(arms[0]), traffic.Experiment.Name, arms[0]
+	}
 	if model != traffic.Live && traffic.CanaryFault != nil {
 		model = traffic.Live
 	}
@@ -151,7 +158,7 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, fmt.Errorf("look up %d products: %w", len(codes), err)
 	}
 	a.Answer = Answer{ModelVersion: model.Version, Source: s.source, Stale: traffic.Stale, UnknownProducts: s.unknown,
-		UnknownCustomer: s.strange, Query: s.strips[0].asked.id}
+		UnknownCustomer: s.strange, Query: s.strips[0].asked.id, Experiment: a.Experiment, Arm: a.Arm}
 	a.Unknown = s.rank(&a.Answer, codes, asked.Items)
 	return a, nil
 }

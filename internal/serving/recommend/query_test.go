@@ -110,3 +110,26 @@ func TestACursorIsOfItsQuestion(t *testing.T) {
 	s.Promote(recommendtest.Version("m2"))
 	refused("another version", activity.Control{Limit: new(5), Cursor: first.Cursor}, activity.Order{})
 }
+
+// TestACursorOfTheLiveVersionFailsNoCanary: it is refused, and the canary stays.
+func TestACursorOfTheLiveVersionFailsNoCanary(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	r, e := recommend.New(store), event("", "s", "L1_01")
+	e.Control = &activity.Control{Limit: new(5)}
+	first, err := r.Batch(t.Context(), []*activity.Event{e})
+	if err != nil || first[0].Cursor == "" {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	store.StartExperiment(recommend.Experiment{Name: "all", Share: 1}, recommendtest.Version("m2"))
+	e.Control.Cursor = first[0].Cursor
+	for range recommend.CanaryErrors + 1 {
+		var wrong *recommend.QueryError
+		if _, err := r.Batch(t.Context(), []*activity.Event{e}); !errors.As(err, &wrong) {
+			t.Fatalf("error %v, want one about the cursor", err)
+		}
+	}
+	if traffic, err := r.Traffic(t.Context()); err != nil || traffic.Canary == nil {
+		t.Errorf("the canary has ended: %+v, %v", traffic, err)
+	}
+}

@@ -2,6 +2,7 @@ package recommend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -185,7 +186,8 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 		if fault == nil {
 			fault = fill(workCtx, traffic.Canary, ofCanary)
 		}
-		if fault == nil || workCtx.Err() != nil {
+		var query *QueryError // no fault of the canary: a cursor of the live version is one
+		if fault == nil || workCtx.Err() != nil || errors.As(fault, &query) {
 			return fault
 		}
 		return fill(workCtx, traffic.Live, ofCanary)

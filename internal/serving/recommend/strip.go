@@ -40,16 +40,15 @@ func (st *strip) searches(q Search, elsewhere int) []Search {
 		q.Limit = st.asked.Limit
 		return []Search{q}
 	}
-	atLeast := 0
-	if st.asked.Diversity != nil {
-		atLeast = arrangedFrom
+	q.Limit = st.asked.Limit*pages + 1 + elsewhere
+	if st.asked.Diversity != nil { // every page is cut from one arrangement of the same products
+		q.Limit = max(st.asked.Limit+1, arrangedFrom) + elsewhere
 	}
-	limit := func(n int) int { return min(max(n*pages+1+elsewhere, atLeast), MaxLimit) }
-	q.Limit = limit(st.asked.Limit)
+	q.Limit = min(q.Limit, MaxLimit)
 	all := []Search{q}
 	for _, m := range st.asked.MinShare {
 		of := q
-		of.New, of.Limit = 0, limit(m.of(st.asked.Limit))
+		of.New = 0
 		of.Rules = &Rules{Filters: slices.Concat(rules.Filters, []*rule.Expr{m.Where}), Boosts: rules.Boosts,
 			Marks: rules.Marks, By: rules.By}
 		all = append(all, of)

@@ -18,6 +18,8 @@ const (
 	MaxParts = 30_000
 	// maxUnpacked bounds a record's bytes once it is decompressed.
 	maxUnpacked = 8 << 20
+	// mostUnpacked bounds what all envelopes of one record give together.
+	mostUnpacked = 8 * maxUnpacked
 	// maxEnvelopes bounds envelopes in envelopes, such as gzip in a KPL record in gzip.
 	maxEnvelopes = 4
 )
@@ -84,7 +86,15 @@ type part struct {
 	fault *Fault // its envelope's
 }
 
-type splitter struct{ parts []part }
+type splitter struct {
+	parts    []part
+	unpacked int // bytes that gzip gave so far
+}
+
+// Packed reports data that gzip or the Kinesis Producer Library has packed.
+func Packed(data []byte) bool {
+	return bytes.HasPrefix(data, gzipMagic) || bytes.HasPrefix(data, kplMagic)
+}
 
 // add opens the envelopes of data and adds the events in it. A fault is of data as a whole.
 func (s *splitter) add(data []byte, key string, envelopes int) *Fault {
@@ -95,6 +105,9 @@ func (s *splitter) add(data []byte, key string, envelopes int) *Fault {
 		plain, fault := gunzip(data)
 		if fault != nil {
 			return fault
+		}
+		if s.unpacked += len(plain); s.unpacked > mostUnpacked {
+			return &Fault{ReasonTooLarge, fmt.Sprintf("the record has more than %d bytes unpacked", mostUnpacked)}
 		}
 		return s.add(plain, key, envelopes+1)
 	}

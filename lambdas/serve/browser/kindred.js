@@ -2,7 +2,7 @@
    Without consent it sends nothing and stores nothing. */
 (() => {
   const script = document.currentScript, options = script.dataset;
-  const base = script.src.replace(/[^/]*$/, ""), storage = "kindred", idle = 18e5, remembered = 20;
+  const base = script.src.replace(/[^/]*$/, ""), storage = "kindred", idle = 18e5, remembered = 20, fields = "name,url,image";
   let allowed = options.consent === "yes", customer = options.customer, placements = true, visit;
 
   const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => (b + 256).toString(16).slice(1)).join("");
@@ -47,8 +47,8 @@
     save();
     const placement = withPlacement && strip.getAttribute("placement");
     if (product && !placement)
-      return fetch(address(`products/${encodeURIComponent(product)}/similar`, { limit, session_id: id }));
-    const event = { session_id: id, continues_session: true, kindred: { limit },
+      return fetch(address(`products/${encodeURIComponent(product)}/similar`, { limit, session_id: id, fields }));
+    const event = { session_id: id, continues_session: true, kindred: { limit, fields: fields.split(",") },
       browse_history: seen.map(product_code => ({ product_code })) };
     if (placement) event.kindred.placement = placement;
     if (customer) event.customer_number = customer;
@@ -61,9 +61,10 @@
 
   const link = (item, strip) => {
     const a = document.createElement("a"), pattern = strip.getAttribute("href") || "#{id}";
-    a.href = item.url || pattern.replace("{id}", encodeURIComponent(item.id));
-    if (item.image) a.append(Object.assign(new Image(), { src: item.image, alt: "", loading: "lazy" }));
-    a.append(item.name || item.id);
+    const { name, url, image } = item.product || {};
+    a.href = /^https?:/.test(url) ? url : pattern.replace("{id}", encodeURIComponent(item.id));
+    if (image) a.append(Object.assign(new Image(), { src: image, alt: "", loading: "lazy" }));
+    a.append(name || item.id);
     return a;
   };
 
