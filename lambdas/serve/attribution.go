@@ -53,6 +53,9 @@ func pageOf(r *http.Request) (p page, problem string) {
 // attribute delivers an answer to a page in the form of a record, and returns the recommendation's id: nil, which
 // is null in JSON, if it is not delivered. arrived is when the request came.
 func (s *server) attribute(r *http.Request, p page, a recommend.Answer, arrived time.Time) *string {
+	if !s.records() {
+		return nil
+	}
 	position := httpPosition(p.sessionID, arrived)
 	event := pageEvent{p.eventID, p.sessionID, p.customer, p.product, []activity.Browse{}}
 	if event.EventID == "" {
@@ -74,9 +77,18 @@ func (s *server) attribute(r *http.Request, p page, a recommend.Answer, arrived 
 
 // deliver hands a record to the delivery stream, and says whether it arrives there.
 func (s *server) deliver(r *http.Request, record *activity.Record) bool {
+	if !s.records() { // a line that nobody gets need not be written
+		return false
+	}
 	record.Recommendation.Shop = s.shops.Own()
 	line, err := record.AppendSealed(nil)
 	return err == nil && s.recorder.record(r.Context(), line)
+}
+
+// records says whether answers are delivered at all.
+func (s *server) records() bool {
+	_, none := s.recorder.(unrecorded)
+	return !none
 }
 
 // httpPosition takes the place of a position on a stream. It is random, so that an event without an id gets a
