@@ -118,7 +118,7 @@ func says[T any](t *testing.T, p tab, script string) T {
 // strip are the products that the page shows.
 func (p tab) strip(t *testing.T) []string {
 	t.Helper()
-	return says[[]string](t, p, `[...document.querySelectorAll("kindred-strip a")].map(a => a.textContent)`)
+	return says[[]string](t, p, `[...document.querySelectorAll("kindred-strip a")].map(a => decodeURIComponent(a.hash.slice(1)))`)
 }
 
 // mustBrowser starts Chromium, or skips the test where there is none.
@@ -194,6 +194,10 @@ func TestAPageInABrowser(t *testing.T) {
 
 	says[int](t, p, `kindred.consent(true), 1`)
 	waitFor(t, "the strip shows products", func() bool { return len(p.strip(t)) == 5 })
+	names := says[[]string](t, p, `[...document.querySelectorAll("kindred-strip a")].map(a => a.textContent)`)
+	if names[0] == "" || names[0] == p.strip(t)[0] {
+		t.Errorf("the strip shows %q instead of names", names)
+	}
 	before, clicked := p.strip(t), time.Now()
 	p.must(t, chromedp.Click(chromedp.CSS("kindred-strip a")))
 	waitFor(t, "the strip changes", func() bool {
