@@ -144,7 +144,10 @@ func listeners(pid int) ([]listener, error) {
 		for _, fd := range fds {
 			target, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", p, fd.Name()))
 			if inode, ok := strings.CutPrefix(target, "socket:["); err == nil && ok {
-				owners[strings.TrimSuffix(inode, "]")] = p
+				inode = strings.TrimSuffix(inode, "]")
+				if owner, held := owners[inode]; !held || p < owner { // a child that was just forked holds it too
+					owners[inode] = p
+				}
 			}
 		}
 	}
