@@ -160,6 +160,12 @@ func (j *judgement) countHTTP(e entry) {
 	if e.flags&empty != 0 {
 		r.EmptyAnswers++
 	}
+	j.countLine(e)
+}
+
+// countLine counts what is wrong with the delivered line of an entry.
+func (j *judgement) countLine(e entry) {
+	r := &j.report
 	if e.flags&wrongEvent != 0 {
 		r.WrongEvent++
 		j.keep(kindWrongEvent, e)
@@ -276,14 +282,7 @@ func (j *judgement) count(e entry) {
 		return
 	}
 	r.Events++
-	if e.flags&wrongEvent != 0 {
-		r.WrongEvent++
-		j.keep(kindWrongEvent, e)
-	}
-	if e.flags&altered != 0 {
-		r.Altered++
-		j.keep(kindAltered, e)
-	}
+	j.countLine(e)
 	if e.flags&byOther != 0 {
 		r.WrongShop++
 		j.keep(kindWrongShop, e)
