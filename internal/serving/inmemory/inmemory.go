@@ -163,21 +163,22 @@ func (s *Store) read(ctx context.Context, t *turn) {
 	s.mu.Lock()
 	s.next, t.began = nil, time.Now() // who comes from now on asks again
 	s.mu.Unlock()
+	var fault error
 	for again := true; again; {
-		again = s.readOnce(ctx, t)
+		again, fault = s.readOnce(ctx, t, fault)
 	}
 }
 
-// readOnce reads the state of the versions in memory. If it cannot be read, they are let go; but if some of
-// them answer no longer, their tables may be gone, and the others are to be tried again.
-func (s *Store) readOnce(ctx context.Context, t *turn) (again bool) {
+// readOnce reads the state of the versions in memory. If it cannot, and the database answers, it is to be tried
+// again: an outage may have ended meanwhile, or the tables of a version that answers no longer may be gone. The
+// versions are let go if it fails twice; before is the fault of the first time.
+func (s *Store) readOnce(ctx context.Context, t *turn, before error) (again bool, fault error) {
 	s.mu.Lock()
 	since, versions := s.since, slices.Sorted(maps.Keys(s.held))
 	for _, h := range s.held {
 		since.Facts = since.Facts || h.filled.facts != nil
 	}
 	s.mu.Unlock()
-	var fault error
 	if len(versions) > 0 {
 		var changes vectorstore.Changes
 		if t.traffic, changes, fault = s.trafficSince(ctx, since, versions); fault == nil {
@@ -186,7 +187,7 @@ func (s *Store) readOnce(ctx context.Context, t *turn) (again bool) {
 			s.apply(changes)
 			s.note(t.traffic)
 			s.remember(t.traffic)
-			return false
+			return false, nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, trafficTime) // afresh: the state may have taken all of its time
@@ -199,14 +200,18 @@ func (s *Store) readOnce(ctx context.Context, t *turn) (again bool) {
 			s.stale.traffic = recommend.Traffic{}
 			s.answered()
 		}
-		return false
+		return false, fault
 	}
 	s.answered()
 	s.note(t.traffic)
-	if again = fault != nil && 0 < len(s.held) && len(s.held) < len(versions); !again && len(s.held) > 0 && fault != nil {
-		s.letGo(ctx, fault)
+	switch {
+	case fault == nil || len(s.held) == 0:
+		return false, nil
+	case before == nil || len(s.held) < len(versions):
+		return true, fault
 	}
-	return again
+	s.letGo(ctx, fault)
+	return false, fault
 }
 
 func (s *Store) trafficSince(ctx context.Context, since vectorstore.Since, versions []string) (recommend.Traffic,

@@ -37,6 +37,7 @@ type fakeDatabase struct {
 	err      error                   // of State
 	since    error                   // of TrafficSince
 	away     error                   // of both that read the traffic
+	once     error                   // of the next TrafficSince alone
 	shown    func() map[string]*bool // of State; nil: none
 	pruned   string                  // a version whose tables are gone
 	hangs    bool                    // TrafficSince waits for the end of its time
@@ -55,6 +56,10 @@ func (d *fakeDatabase) TrafficSince(ctx context.Context, _ vectorstore.Since, ve
 	vectorstore.Changes, error) {
 	if d.pruned != "" && slices.Contains(versions, d.pruned) {
 		return recommend.Traffic{}, vectorstore.Changes{}, errors.New("no such table")
+	}
+	if err := d.once; err != nil {
+		d.once = nil
+		return recommend.Traffic{}, vectorstore.Changes{}, err
 	}
 	if d.hangs {
 		<-ctx.Done()
@@ -343,6 +348,18 @@ func TestNothingIsLetGoWhileTheDatabaseIsAway(t *testing.T) {
 	b.db.away = nil
 	if !b.ask(t) {
 		t.Error("the memory does not answer")
+	}
+}
+
+// TestNothingIsLetGoWhenAnOutageEnds between two questions of one reading.
+func TestNothingIsLetGoWhenAnOutageEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t, math.MaxInt64)
+	b.ask(t)
+	b.steps(t)
+	b.db.once = context.DeadlineExceeded
+	if !b.ask(t) {
+		t.Errorf("the memory does not answer: %s", b.log)
 	}
 }
 
