@@ -35,6 +35,8 @@ const (
 
 // recommender decides. An error means that no event was answered and a retry may help.
 type recommender interface {
+	// Check says what is wrong with the control of an event: nobody can ever answer it.
+	Check(e *activity.Event) error
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 }
 
@@ -200,6 +202,7 @@ func position(r events.KinesisEventRecord) activity.Position {
 // broken. With an error it returns the batch's index of the first record that is not delivered; no
 // later chunk was begun.
 func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (first int, err error) {
+	h.check(items)
 	for left := sound(items); len(left) > 0; {
 		chunk := left[:min(chunkEvents, len(left))]
 		if failed, err := h.answerChunk(ctx, chunk, sum); err != nil {
@@ -208,6 +211,19 @@ func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (firs
 		left = left[len(chunk):]
 	}
 	return 0, nil
+}
+
+// check gives a fault to each event whose control nobody can answer, before anything that it says is written.
+func (h *handler) check(items []*item) {
+	parallel.Each(len(items), func(i int) {
+		it := items[i]
+		if it.Fault != nil || it.Event.Control == nil {
+			return
+		}
+		if err := h.recommender.Check(it.Event); err != nil {
+			it.Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: err.Error()}
+		}
+	})
 }
 
 // answerChunk is answer for one chunk; failed is the first event that is not delivered.
@@ -267,10 +283,6 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 		return nil, fmt.Errorf("recommend for %d events: %w", len(items), err)
 	case len(items) == 1:
 		items[0].Fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
-		var control *recommend.QueryError
-		if errors.As(err, &control) {
-			items[0].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: control.Message}
-		}
 		return nil, nil
 	}
 	half := len(items) / 2

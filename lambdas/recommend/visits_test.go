@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -117,5 +119,45 @@ func TestWithoutVisitsNothingIsAnswered(t *testing.T) {
 	b.state = broken{}
 	if failed := b.run(t, visits()); failed != 0 || len(b.delivery.lines) > 0 {
 		t.Errorf("failed at %d, %d delivered", failed, len(b.delivery.lines))
+	}
+}
+
+// written keeps what is written of visits.
+type written struct {
+	stateWriter
+
+	visits []activity.Visit
+}
+
+func (w *written) WriteState(ctx context.Context, state recommend.State) error {
+	w.visits = append(w.visits, state.Visits...)
+	return w.stateWriter.WriteState(ctx, state)
+}
+
+// TestAnEventWithAWrongControlWritesNothing: it goes to quarantine before anything that it says is kept.
+func TestAnEventWithAWrongControlWritesNothing(t *testing.T) {
+	t.Parallel()
+	for _, control := range []string{`{"filter":"product.colour == \"red\""}`, `{"boost":[{"where":"1","factor":2}]}`,
+		`{"min_share":[{"where":"product.stock","share":0.5}]}`, `{"cursor":"AAAA"}`} {
+		b := setup(t)
+		w := &written{stateWriter: b.state}
+		b.state = w
+		batch := visits()
+		batch.Records[0].Kinesis.Data = fmt.Appendf(nil, `{"event_id":"e0","session_id":"A","continues_session":true,`+
+			`"browse_history":[{"product_code":"L2_07"}],"kindred":%s}`, control)
+		if failed := b.run(t, batch); failed != len(batch.Records) {
+			t.Fatalf("%s: failed at %d", control, failed)
+		}
+		for _, v := range w.visits {
+			for _, c := range v.Clicks {
+				if c.Product == "L2_07" {
+					t.Errorf("%s: written: %+v", control, v)
+				}
+			}
+		}
+		q := b.quarantine.kept[batch.Records[0].Kinesis.SequenceNumber]
+		if q.Reason != activity.ReasonSchema || len(b.quarantine.kept) != 1 || len(b.delivery.lines) != 4 {
+			t.Errorf("%s: quarantined %+v, %d lines", control, q, len(b.delivery.lines))
+		}
 	}
 }

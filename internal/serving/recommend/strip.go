@@ -16,14 +16,27 @@ type strip struct {
 	first int  // of its searches, among all of the batch
 }
 
+// Check says what is wrong with the control of an event, whatever version answers it. It asks nobody: so the
+// stream checks an event before it writes what the event says. Errors: *QueryError.
+func (r *Recommender) Check(e *activity.Event) error {
+	_, err := r.questionOf(e)
+	return err
+}
+
+// questionOf reads the control of an event. Errors: *QueryError.
+func (r *Recommender) questionOf(e *activity.Event) (Query, error) {
+	q, err := r.queryOf(e.Control)
+	if err == nil && q.Cursor != "" && e.Place != (activity.Order{}) {
+		err = &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
+	}
+	return q, err
+}
+
 // stripsOf reads what the control of an event asks for, of a version. Errors: *QueryError.
 func (r *Recommender) stripsOf(e *activity.Event, version string) ([]strip, error) {
-	q, err := r.queryOf(e.Control)
+	q, err := r.questionOf(e)
 	if err != nil {
 		return nil, err
-	}
-	if q.Cursor != "" && e.Place != (activity.Order{}) {
-		return nil, &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
 	}
 	st := strip{asked: q}
 	st.page, err = pageOf(&q, version)
