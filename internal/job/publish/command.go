@@ -28,6 +28,7 @@ type Command struct {
 	Rollback   rollbackCommand   `cmd:"" help:"Make the previous version live again."`
 	Canary     canaryCommand     `cmd:"" help:"Start a canary, a second version that answers a share of the sessions. With --off, end it."`
 	Experiment experimentCommand `cmd:"" help:"Compare a version with the live one by what visitors do, and let the outcome decide."`
+	Placements placementsCommand `cmd:"" help:"Publish the rules of the places on the shop's pages, or return to earlier ones."`
 	Catalogue  catalogueCommand  `cmd:"" help:"Read the shop's products and write what has changed: stock, prices, new and removed products. The changes take effect at once, whichever version is live. Run this every few minutes."`
 	Migrate    migrateCommand    `cmd:"" help:"Bring the vector database's schema up to date."`
 }

@@ -24,6 +24,7 @@ type Traffic struct {
 	// Experiment draws the visitors of Live and Canary: Canary is its treatment. nil: there is none, and the
 	// session alone says who answers.
 	Experiment *Experiment
+	Placements *Placements // which are live; nil: none
 	// Stale says that this is what was last known, because the store does not know it now.
 	Stale bool
 }

@@ -82,7 +82,7 @@ func (s *Store) CheckVersion(ctx context.Context, version string) error {
 func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 	versions, live := registry["model_version"], registry["live"]
 	// A database that is not migrated yet lacks the last ones, and answers.
-	versions, live = versions[:len(versions)-1], live[:len(live)-1]
+	versions, live = versions[:len(versions)-1], live[:len(live)-2]
 	faults, err := lacking(ctx, db, "kindred", columns{"live": live, "model_version": versions}, "")
 	if err != nil {
 		return recommend.Traffic{}, err
@@ -92,6 +92,8 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 		m, err = readModel(ctx, db, version)
 		models[version] = m
 		return m, err
+	}, func(ctx context.Context, version string) (*recommend.Placements, error) {
+		return readPlacements(ctx, db, version)
 	})
 	switch {
 	case err != nil:
@@ -270,7 +272,7 @@ func mayRead(ctx context.Context, db querier, role string) error {
 	var what *string
 	err := db.QueryRow(ctx, `SELECT min(n.nspname || '.' || c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind = 'r' AND (n.nspname = 'kindred' AND c.relname IN ('live', 'model_version', 'product_state',
-			'catalogue', 'interaction', 'customer_state', 'visit', 'trend')
+			'catalogue', 'interaction', 'customer_state', 'visit', 'trend', 'placements')
 			OR n.nspname IN (SELECT 'model_' || version FROM kindred.model_version WHERE state = 'ready'))
 		AND NOT (has_schema_privilege($1, n.oid, 'USAGE') AND has_table_privilege($1, c.oid, 'SELECT'))`, role).Scan(&what)
 	if err == nil && what != nil {

@@ -33,7 +33,7 @@ type model struct {
 // tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
 // same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	return readTraffic(ctx, s.pool, s.current)
+	return readTraffic(ctx, s.pool, s.current, s.placements)
 }
 
 // current is the version with what is known of the state now.
@@ -48,13 +48,17 @@ func (s *Store) current(ctx context.Context, version string, state said) (*model
 // modelReader reads a version, and learns whether there is state.
 type modelReader func(ctx context.Context, version string, state said) (*model, error)
 
-// readTraffic reads the pointer from db and the versions by read.
-func readTraffic(ctx context.Context, db querier, read modelReader) (recommend.Traffic, error) {
+// placementsReader reads a version of the placements; of none, "", nothing.
+type placementsReader func(ctx context.Context, version string) (*recommend.Placements, error)
+
+// readTraffic reads the pointer from db, the versions by read and the placements by placed.
+func readTraffic(ctx context.Context, db querier, read modelReader,
+	placed placementsReader) (recommend.Traffic, error) {
 	var p traffic
 	if err := p.scan(db.QueryRow(ctx, trafficSQL)); err != nil {
 		return recommend.Traffic{}, err
 	}
-	return p.models(ctx, read)
+	return p.models(ctx, read, placed)
 }
 
 // traffic is the pointer.
@@ -64,14 +68,15 @@ type traffic struct {
 	state           said // newItems: of the live version
 	canaryNewItems  bool
 	experiment      string // its name; "": none runs
+	placements      string // their version; "": none
 }
 
 var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + `, ` + hasNewItems(`version`) + `, ` +
-	hasNewItems(`canary`) + `, ` + experimentName + ` FROM kindred.live`
+	hasNewItems(`canary`) + `, ` + experimentName + `, ` + placementsVersion + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
 	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.customers,
-		&p.state.visits, &p.state.trends, &p.state.newItems, &p.canaryNewItems, &p.experiment)
+		&p.state.visits, &p.state.trends, &p.state.newItems, &p.canaryNewItems, &p.experiment, &p.placements)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -89,7 +94,8 @@ func trafficFault(err error) error {
 	return nil
 }
 
-func (p *traffic) models(ctx context.Context, read modelReader) (found recommend.Traffic, err error) {
+func (p *traffic) models(ctx context.Context, read modelReader,
+	placed placementsReader) (found recommend.Traffic, err error) {
 	if p.version == nil {
 		return found, fmt.Errorf("read live version: %w", ErrNoLiveVersion)
 	}
@@ -98,6 +104,9 @@ func (p *traffic) models(ctx context.Context, read modelReader) (found recommend
 		return found, err
 	}
 	found.Live = &m.Model
+	if found.Placements, err = placed(ctx, p.placements); err != nil {
+		return found, err
+	}
 	if p.canary != nil {
 		found.Canary, found.Share = &recommend.Model{Version: *p.canary}, p.share
 		if p.experiment != "" {

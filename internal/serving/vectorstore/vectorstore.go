@@ -24,6 +24,7 @@ import (
 
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/patience"
+	"kindred/internal/serving/recommend"
 )
 
 const (
@@ -61,7 +62,8 @@ type Store struct {
 	pool     *pgxpool.Pool
 	shop     string // it answers for this one only; empty: for whichever is live
 	mu       sync.Mutex
-	models   map[string]*model // by version, at most cachedModels
+	models   map[string]*model     // by version, at most cachedModels
+	placed   *recommend.Placements // read last; nil: none
 	counting counting
 }
 

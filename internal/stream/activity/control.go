@@ -25,6 +25,9 @@ const (
 	maxCursor    = 100
 	mostOfALabel = 1000 // of an answer: more than any has
 	maxRules     = 16
+	// MaxPlacements is how many placements one question may ask for.
+	MaxPlacements    = 8
+	maxPlacementName = 40
 )
 
 // Control is how a question wants to be answered: the member kindred of an activity event, or the query
@@ -41,6 +44,76 @@ type Control struct {
 	// What an answer over HTTP adds to each product: facts of it, FieldReason, and what its score is the sum of.
 	Fields  []Field `json:"fields,omitempty"`
 	Explain bool    `json:"explain,omitempty"`
+	// The name of a placement, whose rules are the defaults of this control; or those of several strips of one
+	// page, each of which is answered, without a product twice.
+	Placement  string   `json:"-"`
+	Placements []string `json:"-"`
+}
+
+// Asked are the placements that a control asks for; it may be nil.
+func (c *Control) Asked() []string {
+	switch {
+	case c == nil:
+		return nil
+	case c.Placement != "":
+		return []string{c.Placement}
+	}
+	return c.Placements
+}
+
+// PlacementProblem says what is wrong with the name of a placement, or "". The sentence lacks its subject.
+func PlacementProblem(name string) string {
+	if name == "" || len(name) > maxPlacementName ||
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return fmt.Sprintf("must have 1 to %d lower-case letters, digits and hyphens", maxPlacementName)
+	}
+	return ""
+}
+
+// Expression is an expression of a control.
+type Expression struct {
+	Place string // in the control, such as boost[0].where
+	Text  string
+}
+
+// Expressions are those of a control.
+func (c *Control) Expressions() (all []Expression) {
+	if c.Filter != "" {
+		all = append(all, Expression{"filter", c.Filter})
+	}
+	for i, b := range c.Boost {
+		all = append(all, Expression{fmt.Sprintf("boost[%d].where", i), b.Where})
+	}
+	for i, m := range c.MinShare {
+		all = append(all, Expression{fmt.Sprintf("min_share[%d].where", i), m.Where})
+	}
+	return all
+}
+
+// placementsProblem is Problem for the placements.
+func (c *Control) placementsProblem() string {
+	if c.Placement != "" {
+		if problem := PlacementProblem(c.Placement); problem != "" {
+			return "placement " + problem
+		}
+	}
+	switch {
+	case c.Placement != "" && len(c.Placements) > 0:
+		return "placement is there, and placements too: one of them must be left out"
+	case c.Placements != nil && len(c.Placements) == 0 || len(c.Placements) > MaxPlacements:
+		return fmt.Sprintf("placements must have 1 to %d names", MaxPlacements)
+	case len(c.Placements) > 0 && c.Cursor != "":
+		return "cursor is for one placement"
+	}
+	for i, name := range c.Placements {
+		if problem := PlacementProblem(name); problem != "" {
+			return fmt.Sprintf("placements[%d] %s", i, problem)
+		}
+		if slices.Contains(c.Placements[:i], name) {
+			return fmt.Sprintf("placements[%d] is there twice", i)
+		}
+	}
+	return ""
 }
 
 // Boost multiplies the scores of products that match. Several boosts of a product multiply each other.
@@ -120,9 +193,11 @@ func (c *Control) Problem() string {
 		return "min_share asks for more than the whole answer: the sum of its shares must be at most 1"
 	}
 	if c.Diversity != nil {
-		return c.Diversity.problem()
+		if problem := c.Diversity.problem(); problem != "" {
+			return problem
+		}
 	}
-	return ""
+	return c.placementsProblem()
 }
 
 func (d *Diversity) problem() string {
