@@ -33,6 +33,7 @@ import (
 
 	"kindred/internal/lake/fitfile"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/outcome"
 	"kindred/internal/platform/artifact"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/awsenv"
@@ -112,6 +113,8 @@ func TestCalls(t *testing.T) {
 	run("train", r.listen(t, "train-spark"), "export", "--method", "a test") // as jobs/train/spark/als.py runs it
 	run("train", r.listen(t, "train-spark"), "import", "--attempt", "one", "--export",
 		mustFit(t, cfg, s.Buckets.Artifacts.Name, "one"))
+	mustOutcomes(t, cfg, s.Buckets.Lake.Name)
+	jobs.mustExperiment(t, r.listen(t, "publish"))
 	var sent *kinesis.PutRecordOutput
 	for _, data := range []string{`no event`, clicked} {
 		sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
@@ -213,6 +216,14 @@ func (j *jobs) mustRun(t *testing.T, program, endpoint string, args ...string) {
 	}
 }
 
+// mustExperiment starts an experiment, and decides it as the schedule does.
+func (j *jobs) mustExperiment(t *testing.T, endpoint string) {
+	t.Helper()
+	for _, args := range []string{"start --experiment calls --force --reason test", "decide"} {
+		j.mustRun(t, "publish", endpoint, append([]string{"experiment"}, strings.Fields(args)...)...)
+	}
+}
+
 // mustFit stands for Spark: it gives every part of the only export the same few vectors. It returns the
 // version that they are for.
 func mustFit(t *testing.T, cfg aws.Config, bucket, attempt string) (version string) {
@@ -237,6 +248,18 @@ func mustFit(t *testing.T, cfg aws.Config, bucket, attempt string) (version stri
 		}
 	}
 	return version
+}
+
+// mustOutcomes stands for feedback: it writes that nobody was seen.
+func mustOutcomes(t *testing.T, cfg aws.Config, bucket string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, outcome.File), []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := outcome.Commit(t.Context(), objectstore.NewS3(awsclient.S3(cfg), bucket, ""), dir); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // clicked is a valid event.

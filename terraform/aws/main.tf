@@ -175,6 +175,7 @@ module "publish" {
   kms_key_arn        = module.kms.key_arn
   image              = module.batch.image
   execution_role_arn = module.batch.execution_role_arn
+  lake_bucket        = module.lake.buckets["lake"]
   artifacts_bucket   = module.lake.buckets["artifacts"]
 
   vector_database = {
@@ -190,12 +191,34 @@ module "publish" {
 }
 
 module "catalogue" {
-  source = "../modules/catalogue"
+  source = "../modules/schedule"
   count  = var.catalogue_minutes == 0 ? 0 : 1
 
-  name               = local.name
+  name               = "${local.name}-catalogue"
   kms_key_arn        = module.kms.key_arn
-  minutes            = var.catalogue_minutes
+  expression         = "rate(${var.catalogue_minutes} ${var.catalogue_minutes == 1 ? "minute" : "minutes"})"
+  command            = ["catalogue"]
+  latest_seconds     = 60
+  result             = "$.result.read_at = \"*\"" # docs/formats.md, result of a program
+  task               = module.publish.task
+  log_group_name     = module.publish.log_group_name
+  cluster            = module.batch.cluster
+  execution_role_arn = module.batch.execution_role_arn
+  subnet_ids         = module.network.private_subnet_ids
+  security_group_id  = module.network.security_group_ids["workload"]
+}
+
+# Ends the running experiment as soon as its outcomes decide. Without an experiment it does nothing.
+module "decide" {
+  source = "../modules/schedule"
+  count  = var.decide_schedule == null ? 0 : 1
+
+  name               = "${local.name}-decide"
+  kms_key_arn        = module.kms.key_arn
+  expression         = var.decide_schedule
+  command            = ["experiment", "decide", "--actor", "schedule"]
+  latest_seconds     = 3600
+  result             = "($.result.ended IS TRUE) || ($.result.ended IS FALSE)"
   task               = module.publish.task
   log_group_name     = module.publish.log_group_name
   cluster            = module.batch.cluster
@@ -288,7 +311,8 @@ module "observability" {
   stream_name          = module.stream.stream.name
   delivery_stream_name = module.stream.delivery_stream.name
   chain                = module.chain.chain
-  catalogue            = one(module.catalogue[*].metric)
+  catalogue            = var.catalogue_minutes == 0 ? null : merge(module.catalogue[0].metric, { minutes = var.catalogue_minutes })
+  decide               = one(module.decide[*].metric)
   model_age_days       = var.model_age_days
   alarm_emails         = var.alarm_emails
 }

@@ -251,6 +251,12 @@ variable "catalogue_minutes" {
   }
 }
 
+variable "decide_schedule" {
+  description = "When `publish experiment decide` runs, as EventBridge Scheduler has it, in UTC, at least once a day; null: never. It reads the outcomes that `feedback` wrote to the lake."
+  type        = string
+  default     = "cron(30 5 * * ? *)"
+}
+
 variable "explore_share" {
   description = "Share of an answer, from 0 to 0.5, that may be new products: products that the live version does not know. An answer with n products has at most explore_share × n new ones, rounded down."
   type        = number

@@ -22,7 +22,7 @@ func (r *run) schedule() error {
 			variables[name] = value
 		}
 	}
-	names := []string{"AWS_REGION", "TRAIN_REPEAT"}
+	names := []string{"AWS_REGION", "TRAIN_REPEAT", "RECOMMENDATIONS_BUCKET", "DUCKDB"}
 	if program.OnLocalStack() { // the local stack's keys are no secret; AWS's own belong where the AWS SDK keeps them
 		names = append(names, "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 	}
@@ -91,6 +91,10 @@ func (r *run) next() string {
 	fmt.Fprintf(&b, "  Every night by cron:      15 3 * * * set -a; . %s/env; %s\n", folder, r.chain())
 	fmt.Fprintf(&b, "  Stock and prices by cron: */5 * * * * set -a; . %s/env; %s catalogue\n", folder,
 		filepath.Join(r.programs, "publish"))
+	if os.Getenv("RECOMMENDATIONS_BUCKET") != "" {
+		fmt.Fprintf(&b, "  An experiment by cron:    45 4 * * * set -a; . %s/env; %s && %s experiment decide\n", folder,
+			filepath.Join(r.programs, "feedback"), filepath.Join(r.programs, "publish"))
+	}
 	if program.OnLocalStack() && (!isFolder(r.Lake.Bucket) || !isFolder(r.Artifacts.Bucket)) {
 		b.WriteString("LocalStack forgets its buckets when it stops. To keep the data all the same, run connect with\n" +
 			"LAKE_BUCKET=file:///a/folder and ARTIFACTS_BUCKET=file:///another.\n")

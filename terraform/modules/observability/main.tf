@@ -88,7 +88,15 @@ locals {
     }
   }
 
-  alarms = merge(local.stream_alarms, local.chain_alarms, local.catalogue_alarms)
+  decide_alarms = var.decide == null ? {} : {
+    decide-missing = {
+      description = "No publish experiment decide succeeded for two days: a running experiment does not end", missing = "breaching", comparison = "LessThanThreshold"
+      namespace   = var.decide.namespace, metric = var.decide.name, statistic = "Sum", threshold = 1, periods = 2, period = 86400
+      dimensions  = {}
+    }
+  }
+
+  alarms = merge(local.stream_alarms, local.chain_alarms, local.catalogue_alarms, local.decide_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -41,6 +41,12 @@ variable "catalogue" {
   default     = null
 }
 
+variable "decide" {
+  description = "Metric that counts the runs of publish experiment decide that succeeded; null: there is no schedule."
+  type        = object({ namespace = string, name = string })
+  default     = null
+}
+
 variable "model_age_days" {
   description = "Days without a successful chain after which the live model counts as old. An alarm looks back at most 7 days."
   type        = number

@@ -1,5 +1,5 @@
 # The program publish: model version in, embeddings in the vector database out. With a source it also
-# reads the shop's catalogue (modules/catalogue).
+# reads the shop's catalogue. modules/schedule runs its other commands.
 
 locals {
   # The shop as etl reads it. Its server's certificate is checked with RDS's authorities, which the image
@@ -20,12 +20,19 @@ data "aws_iam_policy_document" "this" {
     resources = ["${var.artifacts_bucket.arn}/model/*"] # the folder of internal/platform/envconfig
   }
 
+  # For `publish experiment`: what visitors of experiments did.
+  statement {
+    sid       = "ReadOutcomes"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.lake_bucket.arn}/outcomes/*"]
+  }
+
   # The whole bucket: without this right, S3 answers 403 instead of 404 for a pointer that does not
   # exist yet.
   statement {
     sid       = "Absent"
     actions   = ["s3:ListBucket"]
-    resources = [var.artifacts_bucket.arn]
+    resources = [var.artifacts_bucket.arn, var.lake_bucket.arn]
   }
 
   statement {
@@ -59,6 +66,7 @@ module "task" {
 
   environment = merge(local.source, {
     ARTIFACTS_BUCKET = var.artifacts_bucket.name
+    LAKE_BUCKET      = var.lake_bucket.name
     PGVECTOR_DSN     = var.vector_database.dsn
     PGUSER           = var.vector_database.username
     PGVECTOR_READER  = var.vector_database.reader

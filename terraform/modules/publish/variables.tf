@@ -23,6 +23,11 @@ variable "execution_role_arn" {
   type        = string
 }
 
+variable "lake_bucket" {
+  description = "Bucket of the outcomes of experiments."
+  type        = object({ name = string, arn = string })
+}
+
 variable "artifacts_bucket" {
   description = "Bucket of the model versions."
   type        = object({ name = string, arn = string })

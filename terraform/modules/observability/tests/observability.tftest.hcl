@@ -63,6 +63,17 @@ run "refuses_no_address" {
   expect_failures = [var.alarm_emails]
 }
 
+run "an_experiment_that_nobody_decides" {
+  variables {
+    decide = { namespace = "kindred", name = "kindred-test-decides" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["decide-missing"].period * aws_cloudwatch_metric_alarm.this["decide-missing"].evaluation_periods == 172800 && aws_cloudwatch_metric_alarm.this["decide-missing"].treat_missing_data == "breaching"
+    error_message = "two days without a run that succeeded are an alarm"
+  }
+}
+
 run "a_catalogue_that_fails" {
   variables {
     catalogue = { namespace = "kindred", name = "kindred-test-catalogues", minutes = 5 }

@@ -8,16 +8,22 @@ variables {
   kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
   image              = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mock:0123456789ab"
   execution_role_arn = "arn:aws:iam::123456789012:role/mock"
+  lake_bucket        = { name = "lake", arn = "arn:aws:s3:::lake" }
   artifacts_bucket   = { name = "artifacts", arn = "arn:aws:s3:::artifacts" }
   vector_database    = { dsn = "postgres://h:5432/kindred?sslmode=verify-full", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s", reader = "recommend", writer = "recommend_writer" }
 }
 
-run "only_reads_the_bucket" {
+run "only_reads_the_buckets" {
   command = plan
 
   assert {
     condition     = alltrue([for s in data.aws_iam_policy_document.this.statement : !contains(s.actions, "s3:PutObject")])
     error_message = "publish writes to the vector database only"
+  }
+
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.resources if s.sid == "ReadOutcomes"][0] == toset(["arn:aws:s3:::lake/outcomes/*"])
+    error_message = "of the lake, publish reads the outcomes of experiments only"
   }
 }
 

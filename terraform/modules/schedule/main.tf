@@ -1,5 +1,6 @@
-# The schedule of `publish catalogue`, which runs as the task of publish with another command. A run
-# that finds nothing new changes nothing, and a missed one does no harm: the next one finds the same.
+# The schedule of a command of publish (`publish catalogue`, `publish experiment decide`), which runs as
+# the task of publish. A run that finds nothing new changes nothing, and a missed one does no harm: the
+# next one finds the same.
 
 data "aws_caller_identity" "current" {}
 
@@ -53,7 +54,7 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-catalogue-scheduler"
+  name               = "${var.name}-scheduler"
   assume_role_policy = data.aws_iam_policy_document.assume.json
 }
 
@@ -64,9 +65,9 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_scheduler_schedule" "this" {
-  name                = "${var.name}-catalogue"
+  name                = var.name
   group_name          = "default"
-  schedule_expression = "rate(${var.minutes} ${var.minutes == 1 ? "minute" : "minutes"})"
+  schedule_expression = var.expression
   kms_key_arn         = var.kms_key_arn
 
   flexible_time_window {
@@ -78,7 +79,7 @@ resource "aws_scheduler_schedule" "this" {
     role_arn = aws_iam_role.this.arn
 
     # The container has the program's name (modules/task).
-    input = jsonencode({ containerOverrides = [{ name = "publish", command = ["/publish", "catalogue", "--json"] }] })
+    input = jsonencode({ containerOverrides = [{ name = "publish", command = concat(["/publish"], var.command, ["--json"]) }] })
 
     ecs_parameters {
       task_definition_arn = var.task.definition.arn
@@ -91,10 +92,10 @@ resource "aws_scheduler_schedule" "this" {
       }
     }
 
-    # The next run comes soon: a late one would only run beside it.
+    # A run that starts late must not run beside the next one.
     retry_policy {
-      maximum_event_age_in_seconds = 60
-      maximum_retry_attempts       = 1
+      maximum_event_age_in_seconds = var.latest_seconds
+      maximum_retry_attempts       = var.latest_seconds > 60 ? 10 : 1
     }
   }
 
@@ -103,13 +104,13 @@ resource "aws_scheduler_schedule" "this" {
 
 # A run that succeeded prints its result (docs/formats.md, result of a program).
 resource "aws_cloudwatch_log_metric_filter" "this" {
-  name           = "${var.name}-catalogue"
+  name           = var.name
   log_group_name = var.log_group_name
-  pattern        = "{ ($.program = \"publish\") && ($.result.read_at = \"*\") }"
+  pattern        = "{ ($.program = \"publish\") && (${var.result}) }"
 
   metric_transformation {
     namespace = "kindred"
-    name      = "${var.name}-catalogues"
+    name      = "${var.name}s"
     value     = "1"
   }
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Prefix of every resource name."
+  description = "Name of the schedule, and prefix of every other resource name."
   type        = string
 }
 
@@ -8,14 +8,24 @@ variable "kms_key_arn" {
   type        = string
 }
 
-variable "minutes" {
-  description = "Minutes from one run to the next."
-  type        = number
+variable "expression" {
+  description = "When the command runs, as EventBridge Scheduler has it, in UTC."
+  type        = string
+}
 
-  validation {
-    condition     = var.minutes >= 1 && var.minutes <= 60 && floor(var.minutes) == var.minutes
-    error_message = "minutes must be a whole number from 1 to 60."
-  }
+variable "command" {
+  description = "Command of publish with its arguments, without the program's name and --json."
+  type        = list(string)
+}
+
+variable "latest_seconds" {
+  description = "Until how many seconds after its time a run that could not start is tried again, 60 to 86400."
+  type        = number
+}
+
+variable "result" {
+  description = "Condition of a metric filter that the result of a run that succeeded meets, and nothing else that publish prints."
+  type        = string
 }
 
 variable "task" {

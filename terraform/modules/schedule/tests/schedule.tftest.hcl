@@ -3,9 +3,12 @@ mock_provider "aws" {
 }
 
 variables {
-  name               = "kindred-test"
+  name               = "kindred-test-catalogue"
   kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
-  minutes            = 5
+  expression         = "rate(5 minutes)"
+  command            = ["catalogue"]
+  latest_seconds     = 60
+  result             = "$.result.read_at = \"*\""
   task               = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish" }, role = { arn = "arn:aws:iam::123456789012:role/publish" } }
   log_group_name     = "/ecs/kindred-test-publish"
   cluster            = { arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/c" }
@@ -38,25 +41,27 @@ run "may_run_nothing_else" {
   }
 }
 
-run "every_minute" {
+run "counts_the_runs_that_succeeded" {
   command = plan
 
-  variables {
-    minutes = 1
-  }
-
   assert {
-    condition     = aws_scheduler_schedule.this.schedule_expression == "rate(1 minute)"
-    error_message = "EventBridge wants the singular"
+    condition     = aws_cloudwatch_log_metric_filter.this.pattern == "{ ($.program = \"publish\") && ($.result.read_at = \"*\") }" && aws_cloudwatch_log_metric_filter.this.metric_transformation[0].name == output.metric.name
+    error_message = "the filter must count the results of the command, under the name that an alarm watches"
   }
 }
 
-run "refuses_parts_of_minutes" {
+run "a_night_may_begin_late" {
   command = plan
 
   variables {
-    minutes = 0.5
+    name           = "kindred-test-decide"
+    expression     = "cron(30 5 * * ? *)"
+    command        = ["experiment", "decide"]
+    latest_seconds = 3600
   }
 
-  expect_failures = [var.minutes]
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.this.target[0].input).containerOverrides[0].command == ["/publish", "experiment", "decide", "--json"] && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_retry_attempts == 10
+    error_message = "a run that could not start is tried again within the hour"
+  }
 }
