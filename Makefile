@@ -190,15 +190,17 @@ test-executor: ## Run the tests of LocalStack's Lambda executor (Python 3.11 or 
 test-integration: ## Run the integration tests in containers, or on the native stack; STACK=docker or native chooses
 	@java -version >/dev/null 2>&1 && python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: the Spark launcher, jobs/etl/glue. It needs Java and Python with pip"
 	@unshare -rm sh -c 'mount -t tmpfs tmpfs /tmp' 2>/dev/null || echo "!!! NOT TESTED: etl on a full disk. It needs the right to mount a file system (unshare)"
+	@command -v npm >/dev/null || echo "!!! NOT TESTED: a client in TypeScript. It needs Node.js with npm on the PATH"
 	@python3 -m pip --version >/dev/null 2>&1 || echo "!!! NOT TESTED: serve's OpenAPI document under schemathesis, the joins of feedback, foreign Parquet readers, the packages for other platforms. They need Python with pip"
 	@go test -count=1 -timeout 60m -parallel $(PARALLEL) ./integration
 test-docker: export STACK = docker
 test-docker: test-integration ## Run the integration tests in containers; needs an engine with Compose
 
 .PHONY: test-pages
-test-pages: ## A shop's page in a browser, 20,000 answers whose ids are compared with the delivered ones, and 1,100 simulated experiments (5 minutes)
+test-pages: ## A shop's page in a browser, a generated client, 20,000 answers whose ids are compared with the delivered ones, and 1,100 simulated experiments (5 minutes)
 	@command -v chromium chromium-browser google-chrome chrome >/dev/null || echo "!!! NOT TESTED: kindred.js in a browser. It needs Chromium on the PATH"
-	@go test -count=1 -timeout 60m -v -run 'TestAPageInABrowser|TestTheIDsOfAnswers|TestServeKeepsToItsDocument' ./integration -page-answers 20000
+	@command -v npm >/dev/null || echo "!!! NOT TESTED: a client in TypeScript. It needs Node.js with npm on the PATH"
+	@go test -count=1 -timeout 60m -v -run 'TestAPageInABrowser|TestAGeneratedClient|TestTheRequestsInTheDocuments|TestTheIDsOfAnswers|TestServeKeepsToItsDocument' ./integration -page-answers 20000
 	@go test -count=1 -v ./internal/model/sequential -equal-arms 1000 -unequal-arms 100
 
 # axe-core, which finds what people with a screen reader or weak eyes stumble over.

@@ -305,6 +305,37 @@ func TestFormatsShowTheGoldenFiles(t *testing.T) {
 	}
 }
 
+var typescript = regexp.MustCompile("(?ms)^```ts\n(.*?)^```$")
+
+// TestTypeScriptIsTested wants each piece of TypeScript in the pages to be a file that integration compiles and runs.
+func TestTypeScriptIsTested(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "integration", "client", "*.ts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tested []string
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tested = append(tested, string(text))
+	}
+	shown := 0
+	for name, text := range pages(t) {
+		for _, block := range typescript.FindAllStringSubmatch(text, -1) {
+			shown++
+			if !slices.Contains(tested, block[1]) {
+				t.Errorf("%s shows TypeScript that is no file in integration/client:\n%s", name, block[1])
+			}
+		}
+	}
+	if shown == 0 {
+		t.Error("no page shows TypeScript")
+	}
+}
+
 var imports = regexp.MustCompile(`(?m)^\s*"kindred/internal/platform/golden"$`)
 
 // goldenFiles are the files directly in testdata of every package whose tests use package golden.

@@ -173,7 +173,8 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 		{method: "GET", path: "/products/{code}/similar",
 			url: "/products/L2_03/similar" + fields, status: 200},
 		{method: "GET", path: "/lists/{list}", url: "/lists/popular" + fields + "&limit=3&exclude=L2_03", status: 200},
-		{method: "GET", path: "/lists/{list}", url: "/lists/trending", status: 200},
+		{method: "GET", path: "/lists/{list}", url: "/lists/trending?fields=name&fields=price,reason", status: 200},
+		{method: "GET", path: "/lists/{list}", url: "/lists/trending?fields=name&fields=name", status: 400},
 		{method: "GET", path: "/lists/{list}", url: "/lists/new", status: 200},
 		{method: "GET", path: "/lists/{list}", url: "/lists/new?limit=0", status: 400},
 		{method: "GET", path: "/lists/{list}", url: "/lists/old", status: 404},
@@ -391,6 +392,40 @@ func TestDocumentAndParseAgree(t *testing.T) {
 		_, err := activity.Parse([]byte(body))
 		if described := fits(schema, body); (described == nil) != (err == nil) {
 			t.Errorf("%.150s\nParse: %v\nthe document: %v", body, err, described)
+		}
+	}
+}
+
+// TestDocumentAndParseAgreeOnTypedEvents holds the document's rules for events with a type against those that count.
+// What the document cannot say, the descriptions do: there it may take more, and never less.
+func TestDocumentAndParseAgreeOnTypedEvents(t *testing.T) {
+	t.Parallel()
+	schema := mustSchema(t, "components", "schemas", "SentEvent")
+	const view, product, customer = `{"type":"interaction","kind":"view","session_id":"s","product_code":"p"`,
+		`{"type":"product","product_code":"p"`, `{"type":"customer","customer_number":7`
+	for body, more := range map[string]bool{ // whether the document takes it, and Parse does not
+		`{"session_id":"s","browse_history":[]}`: false, `{}`: false, `[]`: false, `{"type":"weather"}`: false,
+		view + `}`: false, view + `,"event_id":"e","recommendation_id":"r","occurred_at":"2026-03-01T12:00:00Z","x":[1]}`: false,
+		view + `,"quantity":"2","value":null,"customer_number":"c"}`: false, view + `,"quantity":-1}`: false,
+		view + `,"quantity":1.5}`: false, view + `,"value":"3"}`: false, view + `,"recommendation_id":7}`: false,
+		view + `,"recommendation":{}}`: false, view + `,"event_id":7}`: false,
+		`{"type":"interaction","kind":"look","session_id":"s","product_code":"p"}`: false,
+		`{"type":"interaction","kind":"view","session_id":"s"}`:                    false,
+		`{"type":"interaction","kind":"view","product_code":"p"}`:                  true,
+		`{"type":"interaction","kind":"rating","session_id":"s","product_code":7}`: true,
+		product + `}`: true, product + `,"stock":0}`: false, product + `,"stock":"0"}`: false,
+		product + `,"price":"19.9","currency":null,"categories":["a"],"attributes":{"a":1,"b":"c","d":true}}`: false,
+		product + `,"price":-1}`: false, product + `,"price":"1,5"}`: false, product + `,"attributes":{"a":[]}}`: false,
+		product + `,"hidden":true,"available":false,"name":"n","brand":"b","url":"u","image":"i"}`: false,
+		product + `,"hidden":"yes"}`: false, `{"type":"product","stock":0}`: false,
+		customer + `}`: true, customer + `,"country":"FR","city":null,"credit_limit":1.5,"hide":["a",7],"show":[]}`: false,
+		customer + `,"forget":true}`: false, customer + `,"forget":true,"city":"Nantes"}`: true,
+		customer + `,"hide":"a"}`: false, `{"type":"customer","country":"FR"}`: false,
+	} {
+		_, err := activity.Parse([]byte(body))
+		described := fits(schema, body)
+		if taken := described == nil; taken != (err == nil || more) || more && err == nil {
+			t.Errorf("%s\nParse: %v\nthe document: %v", body, err, described)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func parameters() map[string][]string {
 var listParameters = []string{"limit", "exclude", "event_id", "session_id", "fields"}
 
 // repeated are the parameters that may be given more than once.
-var repeated = []string{"exclude", "boost", "min_share"}
+var repeated = []string{"exclude", "boost", "min_share", "fields"}
 
 // parametersOf reads the parameters of a request. problem says what is wrong with them: a parameter that the route
 // does not take, or one that is given too often.
@@ -93,7 +93,7 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 		c.Exclude = append(c.Exclude, activity.ID(id))
 	}
 	if given.Has("fields") {
-		for name := range strings.SplitSeq(given.Get("fields"), ",") {
+		for name := range strings.SplitSeq(strings.Join(given["fields"], ","), ",") {
 			c.Fields = append(c.Fields, activity.Field(name))
 		}
 	}

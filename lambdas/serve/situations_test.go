@@ -70,6 +70,11 @@ func pageSituations() (all []situation) {
 		{method: http.MethodPost, path: "/recommendations", url: "/recommendations", body: session},
 		{method: http.MethodGet, path: "/products/{code}/similar", url: "/products/L2_03/similar"},
 		{method: http.MethodGet, path: "/customers/{id}/recommendations", url: "/customers/101/recommendations"},
+		{method: http.MethodGet, path: "/lists/{list}", url: "/lists/new"},
+		{method: http.MethodGet, path: "/products/{code}/bought-together", url: "/products/L2_03/bought-together"},
+		{method: http.MethodGet, path: "/customers/{id}/recently-viewed", url: "/customers/101/recently-viewed"},
+		{method: http.MethodGet, path: "/sessions/{id}/recently-viewed", url: "/sessions/s-1/recently-viewed"},
+		{method: http.MethodPost, path: "/rerank", url: "/rerank", body: session},
 	} {
 		s.handler = gated
 		none, wrong, many := s, s, s
