@@ -48,7 +48,8 @@ func (a admitted) Batch(ctx context.Context, events []*activity.Event) ([]recomm
 	return p.answers, p.err
 }
 
-// together answers all of some requests. If the store refuses one of them, each is answered alone.
+// together answers all of some requests. If the store refuses one of them, or cannot keep its rules now, each is
+// answered alone.
 func (a admitted) together(ctx context.Context, places []*place) {
 	var events []*activity.Event
 	for _, p := range places {
@@ -56,7 +57,7 @@ func (a admitted) together(ctx context.Context, places []*place) {
 	}
 	answers, err := a.recommender.Batch(ctx, events)
 	var refused *recommend.RefusedError
-	alone := errors.As(err, &refused)
+	alone := errors.As(err, &refused) || errors.Is(err, recommend.ErrNoFacts)
 	for _, p := range places {
 		switch {
 		case alone:

@@ -421,6 +421,8 @@ func (s *server) unavailable(w http.ResponseWriter, r *http.Request, err error) 
 		retry = max(1, int(math.Ceil(busy.wait.Seconds())))
 	case errors.Is(err, vectorstore.ErrNoLiveVersion) || errors.Is(err, vectorstore.ErrNotMigrated):
 		detail = "no model version is live yet; train and publish one"
+	case errors.Is(err, recommend.ErrNoFacts):
+		detail = "filter, boost, diversity and min_share cannot be kept at the moment; ask without them, or try again"
 	}
 	if ok, suppressed := s.sample.take(message+r.Pattern, s.now()); ok {
 		s.log.ErrorContext(r.Context(), message, logkey.Route, r.Pattern, logkey.Suppressed, suppressed,

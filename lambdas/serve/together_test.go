@@ -19,7 +19,7 @@ import (
 type echo struct {
 	recommender
 	may     chan struct{}
-	refuses map[string]bool
+	refuses map[string]error
 	fault   error
 
 	now, most, largest atomic.Int64 // calls at the same time, and events of a call
@@ -35,8 +35,8 @@ func (e *echo) Batch(ctx context.Context, events []*activity.Event) ([]recommend
 	}
 	answers := make([]recommend.Answer, len(events))
 	for i, event := range events {
-		if e.refuses[event.SessionID] {
-			return nil, &recommend.RefusedError{Reason: event.SessionID}
+		if err := e.refuses[event.SessionID]; err != nil {
+			return nil, err
 		}
 		answers[i].ModelVersion = event.SessionID
 	}
@@ -51,7 +51,7 @@ func TestThoseWhoWaitAreAnsweredTogether(t *testing.T) {
 		n, slots := rapid.IntRange(1, 60).Draw(t, "requests"), rapid.IntRange(1, 3).Draw(t, "slots")
 		refused := rapid.SliceOfN(rapid.IntRange(0, 9), n, n).Draw(t, "refused")
 		gone := rapid.SliceOfN(rapid.IntRange(0, 9), n, n).Draw(t, "gone")
-		e := &echo{may: make(chan struct{}), refuses: map[string]bool{}}
+		e := &echo{may: make(chan struct{}), refuses: map[string]error{}}
 		if rapid.IntRange(0, 4).Draw(t, "down") == 0 {
 			e.fault = errors.New("down")
 		}
@@ -61,7 +61,12 @@ func TestThoseWhoWaitAreAnsweredTogether(t *testing.T) {
 		faults, cancels := make([]error, n), []func(){}
 		for i := range n {
 			session := fmt.Sprint(i)
-			e.refuses[session] = refused[i] == 0
+			switch refused[i] {
+			case 0:
+				e.refuses[session] = &recommend.RefusedError{Reason: session}
+			case 1:
+				e.refuses[session] = fmt.Errorf("retrieve products: %w", recommend.ErrNoFacts)
+			}
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
 			cancels = append(cancels, cancel)
@@ -96,6 +101,10 @@ func TestThoseWhoWaitAreAnsweredTogether(t *testing.T) {
 			case refused[i] == 0:
 				if !errors.As(err, &no) || no.Reason != fmt.Sprint(i) {
 					t.Fatalf("request %d is not refused: %v", i, err)
+				}
+			case refused[i] == 1:
+				if !errors.Is(err, recommend.ErrNoFacts) {
+					t.Fatalf("request %d, with rules that cannot be kept: %v", i, err)
 				}
 			case err != nil:
 				t.Fatalf("request %d: %v", i, err)

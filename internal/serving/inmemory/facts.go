@@ -2,11 +2,12 @@ package inmemory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"kindred/internal/platform/logkey"
 	"kindred/internal/serving/recommend"
@@ -16,9 +17,6 @@ import (
 
 // factPage is how many products' facts a step reads. Nobody learns of newer state meanwhile.
 const factPage = 2000
-
-// errNoFacts says that nobody can keep the rules of a question.
-var errNoFacts = errors.New("the facts that rules see are not in memory, and the vector database is down")
 
 // filled is how much of a version's facts is in memory.
 type filled struct {
@@ -31,6 +29,64 @@ type filled struct {
 func ruled(searches []recommend.Search, neighbours []recommend.Neighbours) bool {
 	return slices.ContainsFunc(searches, func(q recommend.Search) bool { return q.Rules != nil }) ||
 		slices.ContainsFunc(neighbours, func(q recommend.Neighbours) bool { return q.Rules != nil })
+}
+
+// parted lets the database answer the questions with rules, and the memory the others at the same time.
+func (s *Store) parted(ctx context.Context, h *held, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
+	asked, own := part(searches, func(q recommend.Search) bool { return q.Rules != nil })
+	askedNear, ownNear := part(neighbours, func(q recommend.Neighbours) bool { return q.Rules != nil })
+	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))
+	work, workCtx := errgroup.WithContext(ctx)
+	fill := func(at, near []int, retrieve func([]recommend.Search, []recommend.Neighbours) ([][]recommend.Candidate,
+		[][]recommend.Similar, error)) {
+		if len(at)+len(near) == 0 {
+			return
+		}
+		work.Go(func() error {
+			found, alike, err := retrieve(pick(searches, at), pick(neighbours, near))
+			for n, list := range found {
+				candidates[at[n]] = list
+			}
+			for n, list := range alike {
+				similar[near[n]] = list
+			}
+			return err
+		})
+	}
+	fill(asked, askedNear, func(searches []recommend.Search, neighbours []recommend.Neighbours) ([][]recommend.Candidate,
+		[][]recommend.Similar, error) {
+		return s.database.Retrieve(workCtx, m, searches, neighbours)
+	})
+	fill(own, ownNear, func(searches []recommend.Search, neighbours []recommend.Neighbours) ([][]recommend.Candidate,
+		[][]recommend.Similar, error) {
+		return s.retrieve(workCtx, h, m, searches, neighbours)
+	})
+	if err := work.Wait(); err != nil {
+		return nil, nil, err
+	}
+	return candidates, similar, nil
+}
+
+// part parts the places of those that belong from the places of the others.
+func part[T any](all []T, belongs func(T) bool) (those, others []int) {
+	for i, one := range all {
+		if belongs(one) {
+			those = append(those, i)
+		} else {
+			others = append(others, i)
+		}
+	}
+	return those, others
+}
+
+func pick[T any](all []T, at []int) []T {
+	picked := make([]T, len(at))
+	for n, i := range at {
+		picked[n] = all[i]
+	}
+	return picked
 }
 
 // wantFacts asks Step to bring the facts of products into memory: the first question with rules does.
@@ -64,6 +120,17 @@ func (s *Store) factless() (version string, used int64) {
 		}
 	}
 	return version, used
+}
+
+// dropFacts makes room for a version that answers: the facts are read anew when it is there.
+func (s *Store) dropFacts() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for version, h := range s.held {
+		bare := *h
+		bare.filled = filled{}
+		s.held[version] = &bare
+	}
 }
 
 // stepFacts reads some facts of a version; more says that there are more to read.

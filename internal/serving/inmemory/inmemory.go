@@ -327,7 +327,8 @@ func (s *Store) Lookup(ctx context.Context, m *recommend.Model, codes, customers
 	return found, ctx.Err()
 }
 
-// Retrieve compares the products in memory. What customers have rated comes from the database.
+// Retrieve compares the products in memory. What customers have rated comes from the database. Until the facts that
+// rules see are in memory, the database answers the questions with rules, and these alone.
 func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 	neighbours []recommend.Neighbours,
 ) ([][]recommend.Candidate, [][]recommend.Similar, error) {
@@ -338,11 +339,18 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 		s.rouse()
 		return candidates, similar, err
 	case rules && !h.filled.whole && m.Stale:
-		return nil, nil, errNoFacts
+		return nil, nil, recommend.ErrNoFacts
 	case rules && !h.filled.whole:
 		s.wantFacts()
-		return s.database.Retrieve(ctx, m, searches, neighbours)
+		return s.parted(ctx, h, m, searches, neighbours)
 	}
+	return s.retrieve(ctx, h, m, searches, neighbours)
+}
+
+// retrieve compares the products in memory.
+func (s *Store) retrieve(ctx context.Context, h *held, m *recommend.Model, searches []recommend.Search,
+	neighbours []recommend.Neighbours,
+) ([][]recommend.Candidate, [][]recommend.Similar, error) {
 	var customers []string
 	asked := map[string]bool{}
 	for i := range searches {

@@ -102,7 +102,7 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	defer l.stepping.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	wanted, used, lost := s.missing()
+	wanted, takes, lost := s.missing()
 	if wanted != nil && wanted.Version != l.tried { // what another version did says nothing of this one
 		l.tried, l.pauses, l.pause, l.failing = wanted.Version, policy.Pauses(), time.Time{}, false
 	}
@@ -121,7 +121,7 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	if l.current == nil {
 		l.current = &loading{model: wanted}
 	}
-	done, err := s.step(ctx, l.current, used)
+	done, err := s.step(ctx, l.current, takes)
 	switch version := slog.String(logkey.ModelVersion, wanted.Version); {
 	case errors.Is(err, errUnfit):
 		l.current = nil
@@ -146,9 +146,15 @@ func (s *Store) Step(ctx context.Context) (more bool) {
 	return true
 }
 
-// missing is the first version that answers and is not in memory, unless it does not fit, and how many
-// bytes the others take; nil: there is none. lost says, once, that those in memory were let go.
-func (s *Store) missing() (wanted *recommend.Model, used int64, lost bool) {
+// takes is what the versions in memory take, in bytes.
+type takes struct {
+	all   int64
+	facts int64 // of these, what rules see
+}
+
+// missing is the first version that answers and is not in memory, unless it does not fit, and what the
+// others take; nil: there is none. lost says, once, that those in memory were let go.
+func (s *Store) missing() (wanted *recommend.Model, used takes, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lost, s.lost = s.lost, false
@@ -158,7 +164,8 @@ func (s *Store) missing() (wanted *recommend.Model, used int64, lost bool) {
 		}
 	}
 	for _, h := range s.held {
-		used += h.bytes + h.fresh.Bytes() + h.filled.facts.Bytes()
+		facts := h.filled.facts.Bytes()
+		used.all, used.facts = used.all+h.bytes+h.fresh.Bytes()+facts, used.facts+facts
 	}
 	return wanted, used, lost
 }
@@ -171,10 +178,14 @@ func (s *Store) refuse(version string) {
 }
 
 // step takes the next step with a version; done says that it is in memory.
-func (s *Store) step(ctx context.Context, l *loading, used int64) (done bool, err error) {
+func (s *Store) step(ctx context.Context, l *loading, used takes) (done bool, err error) {
 	switch {
 	case l.index == nil:
-		return false, s.loader.begin(ctx, l, used)
+		crowded, err := s.loader.begin(ctx, l, used)
+		if crowded {
+			s.dropFacts()
+		}
+		return false, err
 	case l.whole:
 	case l.file.hash != nil:
 		return false, s.loader.read(ctx, l)
@@ -192,39 +203,42 @@ func (s *Store) step(ctx context.Context, l *loading, used int64) (done bool, er
 	return true, s.hold(ctx, l)
 }
 
-// begin reads the manifest of a version and looks whether it fits.
-func (l *loader) begin(ctx context.Context, v *loading, used int64) error {
+// begin reads the manifest of a version and looks whether it fits. crowded says that it does without the facts that
+// rules see: for want of them the vector database answers a few questions, for want of a version all of its own.
+func (l *loader) begin(ctx context.Context, v *loading, used takes) (crowded bool, err error) {
 	version, solver := v.model.Version, v.model.Solver
 	products, numbered, err := l.database.Numbered(ctx, version)
 	if err != nil {
-		return err
+		return false, err
 	}
 	v.bytes = scan.Bytes(products, solver.Dim, solver.Neighbours)
 	switch {
 	case !numbered:
-		return fmt.Errorf("%w: an earlier program loaded it, without numbers of products; publish a newer version", errUnfit)
+		return false, fmt.Errorf("%w: an earlier program loaded it, without numbers of products; publish a newer version",
+			errUnfit)
 	case l.slow && products*solver.Dim > goComponents:
-		return fmt.Errorf("%w: %d products of %d components are too many for a processor without vector kernels", errUnfit,
-			products, solver.Dim)
+		return false, fmt.Errorf("%w: %d products of %d components are too many for a processor without vector kernels",
+			errUnfit, products, solver.Dim)
 	}
 	manifest, err := l.files.ReadRange(ctx, modelfile.ManifestKey(version), 0, rangeBytes)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if v.files, err = modelfile.ProductFiles(manifest, version); err != nil {
-		return err
+		return false, err
 	}
 	file := v.files.Items.Bytes // while it is decoded
 	if near := v.files.Near; near != nil {
 		file = max(file, near.Bytes)
 	}
-	if need := used + v.bytes + file; need > l.budget {
-		return fmt.Errorf("%w: it needs %d MB, and the versions may take %d MB (MEMORY_SHARE)", errUnfit, need>>20,
-			l.budget>>20)
+	need := used.all + v.bytes + file
+	if need-used.facts > l.budget {
+		return false, fmt.Errorf("%w: it needs %d MB, and the versions may take %d MB (MEMORY_SHARE)", errUnfit,
+			(need-used.facts)>>20, l.budget>>20)
 	}
 	v.index = scan.New(solver, products)
 	v.file = newFile(v.files.Items)
-	return nil
+	return need > l.budget, nil
 }
 
 func newFile(f modelfile.File) *file {

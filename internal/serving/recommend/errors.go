@@ -9,6 +9,10 @@ import (
 // ErrUnknownProduct says that the live model does not know a product.
 var ErrUnknownProduct = errors.New("product is not known to the live model")
 
+// ErrNoFacts says that a question has rules, and the store cannot keep them now: of the same batch, it can answer the
+// questions without rules.
+var ErrNoFacts = errors.New("the facts that rules see are not in memory, and the vector database is down")
+
 // RefusedError says that the store refuses a value of the question, and would refuse it in every
 // state: a retry does not help. Every other error of a store is transient.
 type RefusedError struct {

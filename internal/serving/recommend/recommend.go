@@ -186,8 +186,9 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 		if fault == nil {
 			fault = fill(workCtx, traffic.Canary, ofCanary)
 		}
-		var query *QueryError // no fault of the canary: a cursor of the live version is one
-		if fault == nil || workCtx.Err() != nil || errors.As(fault, &query) {
+		// No faults of the canary: a cursor of the live version, and rules while the database is down.
+		var query *QueryError
+		if fault == nil || workCtx.Err() != nil || errors.As(fault, &query) || errors.Is(fault, ErrNoFacts) {
 			return fault
 		}
 		return fill(workCtx, traffic.Live, ofCanary)
