@@ -33,9 +33,13 @@ type kernels struct {
 	// settle sets dst to src∘w without its padding, negligible values to zero; w nil is all ones.
 	// False when a value is not finite.
 	settle func(dst []float32, src, w []lane) bool
-	// above sets bit k of masks[i] where component k of rows[16·i] exceeds floor. If scale is not nil, it
-	// first multiplies that row by scale[i].
-	above func(masks []uint16, rows, scale []lane, floor float32)
+	// estimate sets c0 and c1, four queries from o on of two panels, to the sums of products of their bytes:
+	// those of a query are −63 to 63, those of a panel 0 to 127. a and the panels have an even number of quads.
+	estimate func(c0, c1, a []sums, o int, b0, b1 []panel)
+	// above sets bit k of masks[i] where component k of sums[16·i], less base and times scale[i], exceeds floor.
+	above func(masks []uint16, out []sums, scale []lane, base int32, floor float32)
+	// dot is the inner product of two rows.
+	dot func(x, y []float32) float32
 
 	dot64 func(x, y []float64) float64
 	// axpy64 adds f·x to y.

@@ -125,3 +125,36 @@ func dotsHigh(sums *[8][8]float32, out0, out1 *[4]float32, x0, x1, y0, y1, y2, y
 	fold(archsimd.LoadFloat32x8(&sums[4]).Add(s10), archsimd.LoadFloat32x8(&sums[5]).Add(s11),
 		archsimd.LoadFloat32x8(&sums[6]).Add(s12), archsimd.LoadFloat32x8(&sums[7]).Add(s13)).Store(out1)
 }
+
+// estimateAVX2 is estimateAVX512 for two queries and one panel at a time: more do not fit in the registers.
+func estimateAVX2(c0, c1, a []sums, o int, b0, b1 []panel) {
+	o &= 12
+	c0, c1 = c0[:4], c1[:4]
+	estimateTwo(&c0[0], &c0[1], a, o, b0)
+	estimateTwo(&c1[0], &c1[1], a, o, b1)
+	estimateTwo(&c0[2], &c0[3], a, o+2, b0)
+	estimateTwo(&c1[2], &c1[3], a, o+2, b1)
+	archsimd.ClearAVXUpperBits()
+}
+
+func estimateTwo(c0, c1 *sums, a []sums, o int, b []panel) {
+	o &= 14
+	ones := archsimd.BroadcastInt16x16(1)
+	var s0, s1, t0, t1 archsimd.Int32x8 // s: rows 0 to 7, t: 8 to 15
+	b = b[:len(a)]
+	for p := 0; p+1 < len(a) && p+1 < len(b); p += 2 {
+		x, y := &b[p], &b[p+1]
+		x0, x1 := archsimd.LoadUint8x32((*[32]uint8)(x[:32])), archsimd.LoadUint8x32((*[32]uint8)(x[32:]))
+		y0, y1 := archsimd.LoadUint8x32((*[32]uint8)(y[:32])), archsimd.LoadUint8x32((*[32]uint8)(y[32:]))
+		f, g := archsimd.BroadcastInt32x8(a[p][o]).AsInt8x32(), archsimd.BroadcastInt32x8(a[p+1][o]).AsInt8x32()
+		s0 = s0.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		t0 = t0.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		f, g = archsimd.BroadcastInt32x8(a[p][o+1]).AsInt8x32(), archsimd.BroadcastInt32x8(a[p+1][o+1]).AsInt8x32()
+		s1 = s1.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		t1 = t1.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+	}
+	s0.Store((*[8]int32)(c0[:8]))
+	t0.Store((*[8]int32)(c0[8:]))
+	s1.Store((*[8]int32)(c1[:8]))
+	t1.Store((*[8]int32)(c1[8:]))
+}

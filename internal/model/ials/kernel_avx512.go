@@ -89,3 +89,38 @@ func dotsAVX512(out []lane, at layout, i int, x, y []lane, m, from, to int) {
 	}
 	archsimd.ClearAVXUpperBits()
 }
+
+// estimateAVX512 adds four products in 16 bits, 32,004 at most, before it goes on with 32.
+func estimateAVX512(c0, c1, a []sums, o int, b0, b1 []panel) {
+	o &= 12
+	ones := archsimd.BroadcastInt16x32(1)
+	var s00, s01, s10, s11, s20, s21, s30, s31 archsimd.Int32x16
+	b0, b1 = b0[:len(a)], b1[:len(a)]
+	for p := 0; p+1 < len(a) && p+1 < len(b0) && p+1 < len(b1); p += 2 {
+		v, w := &a[p], &a[p+1]
+		x0, y0 := archsimd.LoadUint8x64(&b0[p]), archsimd.LoadUint8x64(&b0[p+1])
+		x1, y1 := archsimd.LoadUint8x64(&b1[p]), archsimd.LoadUint8x64(&b1[p+1])
+		f, g := archsimd.BroadcastInt32x16(v[o]).AsInt8x64(), archsimd.BroadcastInt32x16(w[o]).AsInt8x64()
+		s00 = s00.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		s01 = s01.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		f, g = archsimd.BroadcastInt32x16(v[o+1]).AsInt8x64(), archsimd.BroadcastInt32x16(w[o+1]).AsInt8x64()
+		s10 = s10.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		s11 = s11.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		f, g = archsimd.BroadcastInt32x16(v[o+2]).AsInt8x64(), archsimd.BroadcastInt32x16(w[o+2]).AsInt8x64()
+		s20 = s20.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		s21 = s21.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		f, g = archsimd.BroadcastInt32x16(v[o+3]).AsInt8x64(), archsimd.BroadcastInt32x16(w[o+3]).AsInt8x64()
+		s30 = s30.Add(x0.DotProductPairsSaturated(f).Add(y0.DotProductPairsSaturated(g)).DotProductPairs(ones))
+		s31 = s31.Add(x1.DotProductPairsSaturated(f).Add(y1.DotProductPairsSaturated(g)).DotProductPairs(ones))
+	}
+	c0, c1 = c0[:4], c1[:4]
+	s00.Store(&c0[0])
+	s10.Store(&c0[1])
+	s20.Store(&c0[2])
+	s30.Store(&c0[3])
+	s01.Store(&c1[0])
+	s11.Store(&c1[1])
+	s21.Store(&c1[2])
+	s31.Store(&c1[3])
+	archsimd.ClearAVXUpperBits()
+}

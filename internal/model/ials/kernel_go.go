@@ -6,7 +6,8 @@ import "runtime"
 func goKernels() *kernels {
 	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale,
 		combine: goCombine,
-		columns: goColumns, finish: goFinish, settle: goSettle, above: goAbove, dot64: dot[float64], axpy64: axpy[float64],
+		columns: goColumns, finish: goFinish, settle: goSettle, estimate: goEstimate, above: goAbove,
+		dot: goDot, dot64: dot[float64], axpy64: axpy[float64],
 		rotate64: goRotate64}
 }
 
@@ -141,21 +142,41 @@ func goSettle(dst []float32, src, w []lane) bool {
 	return sum == 0
 }
 
-func goAbove(masks []uint16, rows, scale []lane, floor float32) {
-	for i := range masks {
-		row, mask := &rows[16*i], uint16(0)
-		if scale != nil {
-			for k, f := range &scale[i] {
-				row[k] *= f
+func goEstimate(c0, c1, a []sums, o int, b0, b1 []panel) {
+	o &= 12
+	for q := o; q < o+4; q++ {
+		var s0, s1 sums
+		for p := range a {
+			word := a[p][q]
+			w0, w1, w2, w3 := int32(int8(word)), int32(int8(word>>8)), int32(int8(word>>16)), word>>24
+			x, y := &b0[p], &b1[p]
+			for i := range s0 {
+				s0[i] += w0*int32(x[4*i]) + w1*int32(x[4*i+1]) + w2*int32(x[4*i+2]) + w3*int32(x[4*i+3])
+				s1[i] += w0*int32(y[4*i]) + w1*int32(y[4*i+1]) + w2*int32(y[4*i+2]) + w3*int32(y[4*i+3])
 			}
 		}
-		for k, v := range row {
-			if v > floor {
+		c0[q-o], c1[q-o] = s0, s1
+	}
+}
+
+func goAbove(masks []uint16, out []sums, scale []lane, base int32, floor float32) {
+	for i := range masks {
+		mask := uint16(0)
+		for k, sum := range out[16*i] {
+			if float32(sum-base)*scale[i][k] > floor {
 				mask |= 1 << k
 			}
 		}
 		masks[i] = mask
 	}
+}
+
+func goDot(x, y []float32) (sum float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		sum += v * y[i]
+	}
+	return sum
 }
 
 func goRotate64(c, s float64, x, y []float64) {

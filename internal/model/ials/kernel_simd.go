@@ -23,13 +23,13 @@ func chooseKernels() *kernels {
 
 func avx2Kernels() *kernels {
 	return &kernels{name: "avx", tile: tileAVX2, tile2: tile2AVX2, dots: dotsAVX2, scale: scaleAVX, combine: combineAVX,
-		columns: columnsAVX, finish: finishAVX, settle: settleAVX, above: aboveAVX,
-		dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
+		columns: columnsAVX, finish: finishAVX, settle: settleAVX, estimate: estimateAVX2, above: aboveAVX,
+		dot: dotAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
 }
 
 func avx512Kernels() *kernels {
 	k := avx2Kernels() // the others wait for memory, and twice the width would only lower the clock
-	k.tile, k.tile2, k.dots = tileAVX512, tile2AVX512, dotsAVX512
+	k.tile, k.tile2, k.dots, k.estimate = tileAVX512, tile2AVX512, dotsAVX512, estimateAVX512
 	return k
 }
 
@@ -150,19 +150,30 @@ func settleAVX(dst []float32, src, w []lane) bool {
 	return total == 0
 }
 
-func aboveAVX(masks []uint16, rows, scale []lane, floor float32) {
-	bound := archsimd.BroadcastFloat32x8(floor)
+func aboveAVX(masks []uint16, out []sums, scale []lane, base int32, floor float32) {
+	bound, less := archsimd.BroadcastFloat32x8(floor), archsimd.BroadcastInt32x8(base)
 	for i := range masks {
-		row := &rows[16*i]
-		a, b := archsimd.LoadFloat32x8(low(row)), archsimd.LoadFloat32x8(high(row))
-		if scale != nil {
-			a, b = a.Mul(archsimd.LoadFloat32x8(low(&scale[i]))), b.Mul(archsimd.LoadFloat32x8(high(&scale[i])))
-			a.Store(low(row))
-			b.Store(high(row))
-		}
+		row, w := &out[16*i], &scale[i]
+		a := archsimd.LoadInt32x8((*[8]int32)(row[:8])).Sub(less).ConvertToFloat32()
+		b := archsimd.LoadInt32x8((*[8]int32)(row[8:])).Sub(less).ConvertToFloat32()
+		a, b = a.Mul(archsimd.LoadFloat32x8(low(w))), b.Mul(archsimd.LoadFloat32x8(high(w)))
 		masks[i] = uint16(a.Greater(bound).ToBits()) | uint16(b.Greater(bound).ToBits())<<8
 	}
 	archsimd.ClearAVXUpperBits()
+}
+
+func dotAVX(x, y []float32) float32 {
+	y = y[:len(x)]
+	var a, b archsimd.Float32x8
+	for len(x) >= 16 && len(y) >= 16 {
+		a = archsimd.LoadFloat32x8((*[8]float32)(x)).MulAdd(archsimd.LoadFloat32x8((*[8]float32)(y)), a)
+		b = archsimd.LoadFloat32x8((*[8]float32)(x[8:])).MulAdd(archsimd.LoadFloat32x8((*[8]float32)(y[8:])), b)
+		x, y = x[16:], y[16:]
+	}
+	a = a.Add(b)
+	sum := fold(a, a, a, a).GetElem(0)
+	archsimd.ClearAVXUpperBits()
+	return sum + goDot(x, y)
 }
 
 func dot64AVX(x, y []float64) float64 {

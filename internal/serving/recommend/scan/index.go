@@ -30,12 +30,20 @@ type Index struct {
 	// The vectors lie by their lengths, the longest first, in blocks. The products of a block are in order.
 	items   []int32                   // the product at each place
 	places  []int32                   // the place of each product
-	vectors *ials.Panels              // 16 places a panel
-	lengths [][ials.PanelRows]float32 // one over the length of the vector at each place; NaN: it has none
-	longest []float64                 // of each block, the length of its longest vector
+	vectors *ials.Vectors             // by place
+	lengths []float32                 // one over the length of the vector at each place; NaN: it has none
+	cosines [][ials.PanelRows]float32 // the scale of each place, divided by its length
+	bounds  []bounds                  // of each block
 	near    lists
 	nearest []atomic.Pointer[nearest] // of each product; nil: nobody has asked yet
 	free    sync.Pool                 // of *room
+}
+
+// bounds are of the vectors of a block.
+type bounds struct {
+	longest float64 // the length of the longest one
+	off     float64 // the most that rounding took from one
+	turned  float64 // the same as a share of its length
 }
 
 // lists are the neighbours of all products, one after the other.
@@ -53,28 +61,21 @@ func (l *lists) of(i int32) []modelversion.Neighbour {
 
 // What an index takes, in bytes, beside the vectors.
 const (
-	itemBytes      = 320 // a code, its place in the map, its nearest products, and the other columns
+	itemBytes      = 328 // a code, its place in the map, its nearest products, and the other columns
 	neighbourBytes = 8
 )
 
 // Bytes is about what an index takes: of so many products, of dim components and with at most so many
 // neighbours each.
 func Bytes(items, dim, neighbours int) int64 {
-	return int64(items) * int64(4*dim+itemBytes+neighbourBytes*neighbours)
+	return int64(items) * (ials.VectorBytes(dim) + int64(itemBytes+neighbourBytes*neighbours))
 }
 
 // New makes room for the products of a version.
 func New(solver modelversion.Solver, items int) *Index {
-	x := &Index{solver: solver, codes: make([]string, 0, items), numbers: make(map[string]int32, items),
-		positives: make([]int32, 0, items), stocked: make([]bool, 0, items), vectors: ials.NewPanels(items, solver.Dim),
-		nearest: make([]atomic.Pointer[nearest], items)}
-	x.lengths = make([][ials.PanelRows]float32, x.vectors.Len())
-	for i := range x.lengths {
-		for k := range x.lengths[i] {
-			x.lengths[i][k] = float32(math.NaN())
-		}
-	}
-	return x
+	return &Index{solver: solver, codes: make([]string, 0, items), numbers: make(map[string]int32, items),
+		positives: make([]int32, 0, items), stocked: make([]bool, 0, items), vectors: ials.NewVectors(items, solver.Dim),
+		nearest: make([]atomic.Pointer[nearest], items), lengths: make([]float32, items)}
 }
 
 // Add adds the next product, in the order of the version.
@@ -90,7 +91,7 @@ func (x *Index) Add(code string, positives int32, stocked bool, vector []float32
 	}
 	x.codes, x.positives, x.stocked = append(x.codes, code), append(x.positives, positives), append(x.stocked, stocked)
 	x.numbers[code] = int32(i)
-	x.vectors.Set(i, vector) // until arrange
+	copy(x.vectors.At(i), vector) // until arrange
 	return nil
 }
 
@@ -163,44 +164,53 @@ func (x *Index) Lookup(codes []string) map[string]recommend.Item {
 	for _, code := range codes {
 		if i, ok := x.numbers[code]; ok {
 			found[code] = recommend.Item{Number: i, Likes: x.positives[i],
-				Vector: x.vectors.AppendVector(nil, int(x.places[i])), Near: x.near.of(i)}
+				Vector: x.vectors.At(int(x.places[i])), Near: x.near.of(i)}
 		}
 	}
 	return found
 }
 
-// arrange puts the vectors in their places.
+// arrange puts the vectors in their places, and rounds them.
 func (x *Index) arrange() {
 	n := len(x.codes)
 	lengths := make([]float64, n)
 	x.items, x.places = make([]int32, n), make([]int32, n)
-	vector := make([]float32, 0, x.solver.Dim)
 	for i := range x.items {
-		vector = x.vectors.AppendVector(vector[:0], i)
-		x.items[i], lengths[i] = int32(i), lengthOf(vector)
+		x.items[i], lengths[i] = int32(i), lengthOf(x.vectors.At(i))
 	}
 	slices.SortStableFunc(x.items, func(a, b int32) int { return cmp.Compare(lengths[b], lengths[a]) })
 	for own := range slices.Chunk(x.items, blockRows) {
-		x.longest = append(x.longest, lengths[own[0]])
+		x.bounds = append(x.bounds, bounds{longest: lengths[own[0]]})
 		slices.Sort(own)
 	}
+	x.move()
+	x.cosines = make([][ials.PanelRows]float32, x.vectors.Len())
 	for place, item := range x.items {
 		x.places[item] = int32(place)
-		if lengths[item] > 0 {
-			x.lengths[place/ials.PanelRows][place%ials.PanelRows] = float32(1 / lengths[item])
+		off, b := x.vectors.Round(place), &x.bounds[place/blockRows]
+		b.off = max(b.off, off)
+		x.lengths[place] = float32(math.NaN())
+		if length := lengths[item]; length > 0 {
+			x.lengths[place] = float32(1 / length)
+			b.turned = max(b.turned, off/length)
 		}
+		panel, row := place/ials.PanelRows, place%ials.PanelRows
+		x.cosines[panel][row] = x.vectors.Scales()[panel][row] * x.lengths[place]
 	}
-	moved := make([]bool, n)
-	first := make([]float32, 0, x.solver.Dim)
+}
+
+// move puts the vector of each product into its place, one after the other, where it pushes out the next one.
+func (x *Index) move() {
+	moved := make([]bool, len(x.items))
+	first := make([]float32, x.solver.Dim)
 	for start := range moved {
-		first = x.vectors.AppendVector(first[:0], start)
+		copy(first, x.vectors.At(start))
 		for place := start; !moved[place]; place = int(x.items[place]) {
 			moved[place] = true
 			if from := int(x.items[place]); from == start {
-				x.vectors.Set(place, first)
+				copy(x.vectors.At(place), first)
 			} else {
-				vector = x.vectors.AppendVector(vector[:0], from)
-				x.vectors.Set(place, vector)
+				copy(x.vectors.At(place), x.vectors.At(from))
 			}
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// block is how many panels are compared with all queries of a goroutine before the next ones: they
-// stay in the second-level cache up to 512 components. They have blockRows places.
+// block is how many panels are compared with all queries of a goroutine before the next ones: what they are
+// rounded to stays in the second-level cache up to 2,048 components. They have blockRows places.
 const (
 	block     = 16
 	blockRows = block * ials.PanelRows
@@ -33,6 +33,7 @@ type query struct {
 	floor  float32 // what has a lower score is none of the best
 	best   []scored
 	ruled  *ruled // nil: there are no rules
+	number int    // in its pass
 }
 
 type scored struct {
@@ -42,8 +43,8 @@ type scored struct {
 
 // room is what a pass writes to, of one block.
 type room struct {
-	scores [blockRows][ials.PanelRows]float32
-	masks  [block]uint16
+	sums  [blockRows][ials.PanelRows]int32
+	masks [block]uint16
 }
 
 // Retrieve answers all searches and neighbour questions, in their order, each best first; equals are in
@@ -106,14 +107,14 @@ func (x *Index) placed(list []modelversion.Neighbour) []modelversion.Neighbour {
 	if !slices.IsSortedFunc(list, byItem) {
 		list = slices.SortedFunc(slices.Values(list), byItem)
 	}
-	starts, n := make([]int32, len(x.longest)+1), 0 // of each block
+	starts, n := make([]int32, len(x.bounds)+1), 0 // of each block
 	for _, a := range list {
 		if a.Item >= 0 && int(a.Item) < len(x.places) {
 			starts[x.places[a.Item]/blockRows+1]++
 			n++
 		}
 	}
-	for i := range x.longest {
+	for i := range x.bounds {
 		starts[i+1] += starts[i]
 	}
 	placed := make([]modelversion.Neighbour, n)
@@ -143,10 +144,11 @@ func (x *Index) scan(queries []*query, shown []bool) {
 
 // pass takes groups of at most 16 queries past all products.
 func (x *Index) pass(groups [][]*query, shown []bool) {
-	vectors := ials.NewPanels(len(groups)*ials.PanelRows, x.solver.Dim)
+	queries := ials.NewQueries(len(groups)*ials.PanelRows, x.solver.Dim)
 	for g, group := range groups {
 		for i, q := range group {
-			vectors.Set(g*ials.PanelRows+i, q.vector)
+			q.number = g*ials.PanelRows + i
+			queries.Set(q.number, q.vector)
 		}
 	}
 	r, _ := x.free.Get().(*room)
@@ -154,28 +156,28 @@ func (x *Index) pass(groups [][]*query, shown []bool) {
 		r = new(room)
 	}
 	defer x.free.Put(r)
-	for b, longest := range x.longest {
+	for b := range x.bounds {
 		from := b * block
 		to := min(from+block, x.vectors.Len())
 		for g, group := range groups {
 			var which uint16
 			for i, q := range group {
-				if !q.mayHave(longest, int32(to*ials.PanelRows)) {
+				if !q.mayHave(x.bounds[b].longest, int32(to*ials.PanelRows)) {
 					continue
 				}
 				if panels := q.panels(from); bits.OnesCount16(panels) > sparse {
 					which |= 1 << i
 				} else {
-					x.few(vectors, g, i, q, from, panels, shown, r)
+					x.few(queries, q, from, panels, shown, r)
 				}
 			}
 			if which == 0 {
 				continue
 			}
-			x.vectors.Products(vectors, g, which, from, to, r.scores[:])
+			x.vectors.Estimates(queries, g, which, from, to, r.sums[:])
 			for i, q := range group {
 				if which>>i&1 == 1 {
-					x.take(q, from, r.scores[i:], r.masks[:to-from], shown)
+					x.take(queries, q, from, r.sums[i:], r.masks[:to-from], shown)
 				}
 			}
 		}
@@ -200,23 +202,26 @@ func (q *query) mayHave(longest float64, end int32) bool {
 	return false
 }
 
-// take looks at a query's scores of the panels from on: the first one is scores[0], the next ones follow
-// with those of the other queries between them.
-func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks []uint16, shown []bool) {
-	var scale [][ials.PanelRows]float32
+// take looks at the estimates of a query for the panels from on: the first one is sums[0], the next ones follow
+// with those of the other queries between them. It computes the scores of those that may be among the best.
+func (x *Index) take(queries *ials.Queries, q *query, from int, sums [][ials.PanelRows]int32, masks []uint16,
+	shown []bool) {
+	scale, bounds := x.vectors.Scales(), &x.bounds[from/block]
+	reach := 0.0
 	if q.cosine {
-		scale = x.lengths[from : from+len(masks)]
+		scale, reach = x.cosines, queries.Reach(q.number, 1+rounding, bounds.turned)
+	} else {
+		reach = queries.Reach(q.number, bounds.longest, bounds.off)
 	}
-	low := q.threshold()
-	x.vectors.Above(masks, scores, scale, below(low))
-	first := int32(from * ials.PanelRows)
-	for len(q.added) > 0 && q.added[0].Item < first { // of places that the filter does not allow
-		q.added = q.added[1:]
+	estimate := func(panel, row int) float64 {
+		return queries.Estimate(q.number, sums[panel*ials.PanelRows][row], scale[from+panel][row]) + reach
 	}
-	for ; len(q.added) > 0 && q.added[0].Item < first+int32(len(masks)*ials.PanelRows); q.added = q.added[1:] {
-		panel, row := (q.added[0].Item-first)/ials.PanelRows, (q.added[0].Item-first)%ials.PanelRows
-		score := &scores[panel*ials.PanelRows][row]
-		if *score += q.added[0].Weight; *score >= low {
+	x.vectors.Above(queries, q.number, masks, sums, scale[from:from+len(masks)], float64(below(q.threshold()))-reach)
+	added := q.addedTo(int32(from*ials.PanelRows), int32((from+len(masks))*ials.PanelRows))
+	for rest := added; len(rest) > 0; {
+		place := int(rest[0].Item) - from*ials.PanelRows
+		weight := sumOf(&rest)
+		if panel, row := place/ials.PanelRows, place%ials.PanelRows; !(estimate(panel, row)+weight < q.lowest()) {
 			masks[panel] |= 1 << row
 		}
 	}
@@ -224,15 +229,60 @@ func (x *Index) take(q *query, from int, scores [][ials.PanelRows]float32, masks
 	for panel, mask := range masks {
 		for ; mask != 0; mask &= mask - 1 {
 			row := bits.TrailingZeros16(mask)
-			place := int(first) + panel*ials.PanelRows + row
-			if place >= len(x.items) {
+			place := (from+panel)*ials.PanelRows + row
+			if place >= len(x.items) || !shown[x.items[place]] && !q.all {
 				continue
 			}
-			if score := q.ruled.boosted(scores[panel*ials.PanelRows][row], int32(place)); score >= q.floor {
+			weight := 0.0
+			for len(added) > 0 && int(added[0].Item) < place {
+				added = added[1:]
+			}
+			if len(added) > 0 && int(added[0].Item) == place {
+				weight = sumOf(&added)
+			}
+			if estimate(panel, row)+weight < q.lowest() {
+				continue
+			}
+			score := x.vectors.Product(q.vector, place)
+			if q.cosine {
+				score *= x.lengths[place]
+			}
+			if score = q.ruled.boosted(score+float32(weight), int32(place)); score >= q.floor {
 				q.keep(x.items[place], score, shown)
 			}
 		}
 	}
+}
+
+// lowest is the least estimate, made larger by what it may be off, of a product of the best ones.
+func (q *query) lowest() float64 {
+	low := float64(q.threshold())
+	return low - math.Abs(low)*rounding
+}
+
+// addedTo is what is added to the places from ≤ p < to. What is added to earlier ones is of places that the
+// filter does not allow. The query goes on with what is left.
+func (q *query) addedTo(from, to int32) (added []modelversion.Neighbour) {
+	at := func(place int32) int {
+		n := 0
+		for n < len(q.added) && q.added[n].Item < place {
+			n++
+		}
+		return n
+	}
+	q.added = q.added[at(from):]
+	n := at(to)
+	added, q.added = q.added[:n], q.added[n:]
+	return added
+}
+
+// sumOf takes what is added to the first place off a list.
+func sumOf(added *[]modelversion.Neighbour) (sum float64) {
+	place := (*added)[0].Item
+	for ; len(*added) > 0 && (*added)[0].Item == place; *added = (*added)[1:] {
+		sum += float64((*added)[0].Weight)
+	}
+	return sum
 }
 
 // keep puts a product into the list of the best ones, if it may be there: equals are in the order of their
@@ -258,12 +308,9 @@ func (q *query) keep(item int32, score float32, shown []bool) {
 
 func (x *Index) candidates(best []scored) []recommend.Candidate {
 	found := make([]recommend.Candidate, len(best))
-	room := make([]float32, 0, len(best)*x.solver.Dim)
 	for i, s := range best {
-		start := len(room)
-		room = x.vectors.AppendVector(room, int(x.places[s.item]))
 		found[i] = recommend.Candidate{Item: s.item, Code: x.codes[s.item], Score: s.score,
-			Vector: room[start:len(room):len(room)]}
+			Vector: x.vectors.At(int(x.places[s.item]))}
 	}
 	return found
 }

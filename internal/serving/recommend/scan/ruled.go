@@ -2,7 +2,6 @@ package scan
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 	"sort"
 
@@ -43,14 +42,18 @@ func (q *query) keepAllowed(from int, masks []uint16) {
 	}
 }
 
-// few compares single panels with one query of a group.
-func (x *Index) few(vectors *ials.Panels, group, query int, q *query, from int, panels uint16, shown []bool,
-	r *room) {
-	for ; panels != 0; panels &= panels - 1 {
-		panel := from + bits.TrailingZeros16(panels)
-		if panel < x.vectors.Len() {
-			x.vectors.Products(vectors, group, 1<<query, panel, panel+1, r.scores[:])
-			x.take(q, panel, r.scores[query:], r.masks[:1], shown)
+// few compares single panels with one query.
+func (x *Index) few(queries *ials.Queries, q *query, from int, panels uint16, shown []bool, r *room) {
+	group, i := q.number/ials.PanelRows, q.number%ials.PanelRows
+	for pair := from; panels != 0; pair, panels = pair+2, panels>>2 {
+		if panels&3 == 0 || pair >= x.vectors.Len() {
+			continue
+		}
+		x.vectors.Estimates(queries, group, 1<<i, pair, pair+2, r.sums[:])
+		for k := range 2 {
+			if panels>>k&1 == 1 {
+				x.take(queries, q, pair+k, r.sums[k*ials.PanelRows+i:], r.masks[:1], shown)
+			}
 		}
 	}
 }

@@ -168,7 +168,7 @@ func BenchmarkRetrieve(b *testing.B) {
 			x := mustIndex(b, randomVersion(rng, shape.items, shape.dim, false, false))
 			searches, hidden := make([]recommend.Search, 512), make([][]int32, 512)
 			for i := range searches {
-				searches[i] = recommend.Search{Limit: 10, Vector: x.vectors.AppendVector(nil, rng.IntN(shape.items))}
+				searches[i] = recommend.Search{Limit: 10, Vector: x.vectors.At(rng.IntN(shape.items))}
 			}
 			shown := x.Shown(nil)
 			for b.Loop() {

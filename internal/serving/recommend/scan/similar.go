@@ -2,8 +2,8 @@ package scan
 
 import (
 	"math"
+	"slices"
 
-	"kindred/internal/model/ials"
 	"kindred/internal/serving/recommend"
 )
 
@@ -122,9 +122,8 @@ func (x *Index) neighbours(i int32, limit int) *query {
 
 // direction is the vector of a product with the length one; not a number, if it has none.
 func (x *Index) direction(i int32) []float32 {
-	place := x.places[i]
-	vector := x.vectors.AppendVector(nil, int(place))
-	scale := x.lengths[place/ials.PanelRows][place%ials.PanelRows]
+	place := int(x.places[i])
+	vector, scale := slices.Clone(x.vectors.At(place)), x.lengths[place]
 	for c := range vector {
 		vector[c] *= scale
 	}
