@@ -26,8 +26,8 @@ const keptInverses = 50
 // instead of d × d equations, exactly (Woodbury). A visitor looks at about five products, not at d.
 type Folder struct {
 	solver   modelversion.Solver
-	base     []float64                    // α0·G
-	dot      func(x, y []float64) float64 // of the kernels
+	base     []float64 // α0·G
+	kernels  *kernels
 	mu       sync.Mutex
 	inverses map[int][]float64 // A0⁻¹ by the number of observations, at most keptInverses
 	free     sync.Pool         // of *[]float64: what Fold writes to and does not return
@@ -43,7 +43,7 @@ func NewFolder(s modelversion.Solver) (*Folder, error) {
 		return nil, fmt.Errorf("prepare solver with lambda %g, alpha0 %g, nu %g, %d items: %w",
 			s.Lambda, s.Alpha0, s.Nu, s.Items, ErrInvalid)
 	}
-	f := &Folder{solver: s, base: make([]float64, d*d), dot: chooseKernels().dot64, inverses: map[int][]float64{}}
+	f := &Folder{solver: s, base: make([]float64, d*d), kernels: chooseKernels(), inverses: map[int][]float64{}}
 	for i, g := range s.Gram {
 		f.base[i] = s.Alpha0 * float64(g)
 	}
@@ -86,23 +86,18 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 	clear(*room)
 	vectors, s, sum := (*room)[:k*d], (*room)[k*d:k*d+k*k], (*room)[k*d+k*k:]
 	parts := make([]float64, k*d)
-	q := &Query{dim: d, parts: parts, vector: make([]float32, d)}
+	q := &Query{kernels: f.kernels, dim: d, parts: parts, vector: make([]float32, d)}
 	for i, o := range obs {
 		v, root := vectors[i*d:(i+1)*d], math.Sqrt(float64(o.Weight))
 		for j, x := range o.Vector {
 			v[j] = root * float64(x)
 		}
 	}
-	for j := range d { // the inverse is read once: it is larger than the first-level cache
-		row := inverse[j*d : (j+1)*d]
-		for i := range k {
-			parts[i*d+j] = f.dot(row, vectors[i*d:(i+1)*d])
-		}
-	}
+	f.multiply(parts, inverse, vectors, k)
 	for i := range k {
 		part := parts[i*d : (i+1)*d]
 		for j := range i + 1 {
-			s[i*k+j] = f.dot(part, vectors[j*d:(j+1)*d])
+			s[i*k+j] = f.kernels.dot64(part, vectors[j*d:(j+1)*d])
 		}
 		s[i*k+i]++
 	}
@@ -133,6 +128,25 @@ func (f *Folder) Fold(prior []float32, obs []Observation) (*Query, error) {
 		return nil, fmt.Errorf("fold %d observations: result overflows: %w", k, ErrSingular)
 	}
 	return q, nil
+}
+
+// multiply sets each of k rows of parts to the inverse times the row of vectors. The inverse is read once: it is
+// larger than the first-level cache.
+func (f *Folder) multiply(parts, inverse, vectors []float64, k int) {
+	d := f.solver.Dim
+	for j := 0; j+1 < d; j += 2 {
+		row0, row1 := inverse[j*d:(j+1)*d], inverse[(j+1)*d:(j+2)*d]
+		for i := 0; i < k; i += 2 {
+			y0, y1 := i*d, min(i+1, k-1)*d
+			f.kernels.dots64((*[2]float64)(parts[y0+j:]), (*[2]float64)(parts[y1+j:]), row0, row1, vectors[y0:y0+d],
+				vectors[y1:y1+d])
+		}
+	}
+	if d%2 == 1 {
+		for i := range k {
+			parts[(i+1)*d-1] = f.kernels.dot64(inverse[(d-1)*d:], vectors[i*d:(i+1)*d])
+		}
+	}
 }
 
 // wide is a vector in float64; nil stays nil.
@@ -178,10 +192,11 @@ func (f *Folder) inverse(k int) ([]float64, error) {
 // Query is a folded session: a vector to rank items by, and the parts that it is the sum of. It is
 // safe for concurrent use.
 type Query struct {
-	dim    int
-	prior  []float64 // what the prior adds to the vector; nil: there was none
-	parts  []float64 // what each observation adds, by rows
-	vector []float32
+	kernels *kernels
+	dim     int
+	prior   []float64 // what the prior adds to the vector; nil: there was none
+	parts   []float64 // what each observation adds, by rows
+	vector  []float32
 }
 
 // Vector is the query vector; an item's score is its inner product with it. The caller must not change it.
@@ -192,10 +207,10 @@ func (q *Query) Vector() []float32 { return q.vector }
 // to each. The item must have the model's dimension.
 func (q *Query) Contributions(item, each []float32) (prior float32, _ []float32) {
 	for start := 0; start < len(q.parts); start += q.dim {
-		each = append(each, float32(inner(q.parts[start:start+q.dim], item)))
+		each = append(each, float32(q.kernels.mixed(q.parts[start:start+q.dim], item)))
 	}
 	if q.prior != nil {
-		prior = float32(inner(q.prior, item))
+		prior = float32(q.kernels.mixed(q.prior, item))
 	}
 	return prior, each
 }

@@ -42,6 +42,10 @@ type kernels struct {
 	dot func(x, y []float32) float32
 
 	dot64 func(x, y []float64) float64
+	// dots64 sets to0 to the inner products of x0 and x1 with y0, and to1 to those with y1: the bits of dot64.
+	dots64 func(to0, to1 *[2]float64, x0, x1, y0, y1 []float64)
+	// mixed is ⟨x, y⟩ over len(x) components in double precision.
+	mixed func(x []float64, y []float32) float64
 	// axpy64 adds f·x to y.
 	axpy64 func(f float64, x, y []float64)
 	// rotate64 sets x, y to c·x − s·y, s·x + c·y.

@@ -7,7 +7,7 @@ func goKernels() *kernels {
 	return &kernels{name: "go-" + runtime.GOARCH, tile: goTile, tile2: goTile2, dots: goDots, scale: goScale,
 		combine: goCombine,
 		columns: goColumns, finish: goFinish, settle: goSettle, estimate: goEstimate, above: goAbove,
-		dot: goDot, dot64: dot[float64], axpy64: axpy[float64],
+		dot: goDot, dot64: dot[float64], dots64: goDots64, mixed: inner, axpy64: axpy[float64],
 		rotate64: goRotate64}
 }
 
@@ -177,6 +177,10 @@ func goDot(x, y []float32) (sum float32) {
 		sum += v * y[i]
 	}
 	return sum
+}
+
+func goDots64(to0, to1 *[2]float64, x0, x1, y0, y1 []float64) {
+	*to0, *to1 = [2]float64{dot(x0, y0), dot(x1, y0)}, [2]float64{dot(x0, y1), dot(x1, y1)}
 }
 
 func goRotate64(c, s float64, x, y []float64) {

@@ -24,7 +24,7 @@ func chooseKernels() *kernels {
 func avx2Kernels() *kernels {
 	return &kernels{name: "avx", tile: tileAVX2, tile2: tile2AVX2, dots: dotsAVX2, scale: scaleAVX, combine: combineAVX,
 		columns: columnsAVX, finish: finishAVX, settle: settleAVX, estimate: estimateAVX2, above: aboveAVX,
-		dot: dotAVX, dot64: dot64AVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
+		dot: dotAVX, dot64: dot64AVX, dots64: dots64AVX, mixed: mixedAVX, axpy64: axpy64AVX, rotate64: rotate64AVX}
 }
 
 func avx512Kernels() *kernels {
@@ -188,6 +188,44 @@ func dot64AVX(x, y []float64) float64 {
 	a.Add(b).Store(&s)
 	archsimd.ClearAVXUpperBits()
 	return (s[0] + s[1]) + (s[2] + s[3]) + dot(x, y)
+}
+
+func dots64AVX(to0, to1 *[2]float64, x0, x1, y0, y1 []float64) {
+	x1, y0, y1 = x1[:len(x0)], y0[:len(x0)], y1[:len(x0)]
+	var a00, a10, a01, a11, b00, b10, b01, b11 archsimd.Float64x4
+	for len(x0) >= 8 && len(x1) >= 8 && len(y0) >= 8 && len(y1) >= 8 {
+		u0, u1 := archsimd.LoadFloat64x4((*[4]float64)(x0)), archsimd.LoadFloat64x4((*[4]float64)(x1))
+		v0, v1 := archsimd.LoadFloat64x4((*[4]float64)(y0)), archsimd.LoadFloat64x4((*[4]float64)(y1))
+		a00, a10, a01, a11 = u0.MulAdd(v0, a00), u1.MulAdd(v0, a10), u0.MulAdd(v1, a01), u1.MulAdd(v1, a11)
+		u0, u1 = archsimd.LoadFloat64x4((*[4]float64)(x0[4:])), archsimd.LoadFloat64x4((*[4]float64)(x1[4:]))
+		v0, v1 = archsimd.LoadFloat64x4((*[4]float64)(y0[4:])), archsimd.LoadFloat64x4((*[4]float64)(y1[4:]))
+		b00, b10, b01, b11 = u0.MulAdd(v0, b00), u1.MulAdd(v0, b10), u0.MulAdd(v1, b01), u1.MulAdd(v1, b11)
+		x0, x1, y0, y1 = x0[8:], x1[8:], y0[8:], y1[8:]
+	}
+	s0, s1 := a00.Add(b00).AddPairsGrouped(a10.Add(b10)), a01.Add(b01).AddPairsGrouped(a11.Add(b11))
+	s0.GetLo().Add(s0.GetHi()).Store(to0)
+	s1.GetLo().Add(s1.GetHi()).Store(to1)
+	archsimd.ClearAVXUpperBits()
+	if len(x0) > 0 {
+		to0[0], to0[1] = to0[0]+dot(x0, y0), to0[1]+dot(x1, y0)
+		to1[0], to1[1] = to1[0]+dot(x0, y1), to1[1]+dot(x1, y1)
+	}
+}
+
+func mixedAVX(x []float64, y []float32) float64 {
+	y = y[:len(x)]
+	var a, b archsimd.Float64x4
+	for len(x) >= 8 && len(y) >= 8 {
+		a = archsimd.LoadFloat64x4((*[4]float64)(x)).
+			MulAdd(archsimd.LoadFloat32x4((*[4]float32)(y)).ConvertToFloat64(), a)
+		b = archsimd.LoadFloat64x4((*[4]float64)(x[4:])).
+			MulAdd(archsimd.LoadFloat32x4((*[4]float32)(y[4:])).ConvertToFloat64(), b)
+		x, y = x[8:], y[8:]
+	}
+	var s [4]float64
+	a.Add(b).Store(&s)
+	archsimd.ClearAVXUpperBits()
+	return (s[0] + s[1]) + (s[2] + s[3]) + inner(x, y)
 }
 
 func axpy64AVX(f float64, x, y []float64) {

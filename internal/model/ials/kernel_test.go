@@ -86,6 +86,14 @@ func runKernels(k *kernels, seed uint64, n int) map[string][]float32 {
 	got["settle weighted"] = weighted
 	x, y := random64(rng, d), random64(rng, d)
 	got["dot64"] = []float32{float32(k.dot64(x, y))}
+	got["mixed"] = []float32{float32(k.mixed(x, src))}
+	u, v := random64(rng, d), random64(rng, d)
+	var ofY, ofV [2]float64
+	k.dots64(&ofY, &ofV, x, u, y, v)
+	if want := [2][2]float64{{k.dot64(x, y), k.dot64(u, y)}, {k.dot64(x, v), k.dot64(u, v)}}; [2][2]float64{ofY, ofV} != want {
+		ofY[0] = 99
+	}
+	got["dots64"] = []float32{float32(ofY[0]), float32(ofY[1]), float32(ofV[0]), float32(ofV[1])}
 	k.axpy64(0.3, x, y)
 	k.rotate64(0.6, 0.8, x, y)
 	for i := range x {
