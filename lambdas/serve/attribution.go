@@ -69,10 +69,54 @@ func (s *server) attribute(r *http.Request, p page, a recommend.Answer, arrived 
 		panic(err) // texts can always be encoded
 	}
 	record := a.Record(raw, &activity.Event{EventID: event.EventID}, position, s.now())
+	if p.eventID != "" {
+		record.Recommendation.ID = activity.AskedID(record.Recommendation.ID, questionOf(r))
+	}
 	if !s.deliver(r, &record) {
 		return nil
 	}
 	return &record.Recommendation.ID
+}
+
+// recordOf is the record of an answer to a request that brings an event.
+func (s *server) recordOf(r *http.Request, a recommend.Answer, raw []byte, e *activity.Event, arrived time.Time,
+	products []string) activity.Record {
+	record := a.Record(raw, e, httpPosition(e.SessionID, arrived), s.now())
+	if question := questionIn(r, e.Control, products); question != "" && e.EventID != "" {
+		record.Recommendation.ID = activity.AskedID(record.Recommendation.ID, question)
+	}
+	return record
+}
+
+// questionOf is what a request asks for: two requests that may get different products have different ones.
+func questionOf(r *http.Request) string {
+	asked := r.URL.Query()
+	for _, name := range []string{"event_id", "fields", "explain"} { // no product depends on them
+		asked.Del(name)
+	}
+	return r.Method + " " + r.URL.EscapedPath() + "?" + asked.Encode()
+}
+
+// questionIn is questionOf for a request that brings an event, with products that it gives to be ordered. A question
+// for the recommendations of an event without a control is the event's own, as on the stream: "".
+func questionIn(r *http.Request, c *activity.Control, products []string) string {
+	if c == nil && products == nil {
+		return ""
+	}
+	asked := struct {
+		Control  *activity.Control
+		Products []string
+	}{c, products}
+	if c != nil {
+		bare := *c
+		bare.Fields, bare.Explain = nil, false
+		asked.Control = &bare
+	}
+	text, err := json.Marshal(asked)
+	if err != nil {
+		panic(err) // texts and numbers can always be encoded
+	}
+	return r.Method + " " + r.URL.EscapedPath() + " " + string(text)
 }
 
 // deliver hands a record to the delivery stream, and says whether it arrives there.

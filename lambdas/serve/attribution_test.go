@@ -57,7 +57,8 @@ func TestEveryAnswerIsDelivered(t *testing.T) {
 		line := strings.TrimSpace(string(lines[0]))
 		d, err := activity.ParseDelivered([]byte(line))
 		record, errRecord := activity.ParseRecord([]byte(line))
-		if err != nil || errRecord != nil || !d.Intact || d.ID != a.id() || d.ID != activity.RecommendationID(d.EventID) ||
+		if err != nil || errRecord != nil || !d.Intact || d.ID != a.id() ||
+			test.event == "" && d.ID != activity.RecommendationID(d.EventID) ||
 			d.Position.Stream != activity.StreamHTTP || d.Source != test.source || d.Items != test.items {
 			t.Fatalf("%s: %v %v %s", name, err, errRecord, line)
 		}
@@ -95,5 +96,62 @@ func TestWhoseAnswerItIs(t *testing.T) {
 				t.Errorf("%s?%s: %d %s", path, query, status, body)
 			}
 		}
+	}
+}
+
+// TestEachQuestionOfAnEventHasAnID: the page of one event asks many questions. Each has an id of its own, which it has
+// again when it is asked again, also in another order of its parameters or with other fields; and the event itself has
+// the one that it has on the stream.
+func TestEachQuestionOfAnEventHasAnID(t *testing.T) {
+	t.Parallel()
+	const get, post = http.MethodGet, http.MethodPost
+	body := func(more string) string {
+		return `{"event_id":"e","session_id":"s","browse_history":[{"product_code":"L2_03"}]` + more + `}`
+	}
+	questions := [][3]string{
+		{get, "/customers/101/recommendations?event_id=e"}, {get, "/customers/102/recommendations?event_id=e"},
+		{get, "/customers/101/recommendations?event_id=e&limit=3"},
+		{get, "/customers/101/recommendations?event_id=e&limit=3&exclude=L2_03"},
+		{get, "/customers/101/recommendations?event_id=e&session_id=z"},
+		{get, "/customers/101/recently-viewed?event_id=e"}, {get, "/sessions/101/recently-viewed?event_id=e"},
+		{get, "/products/L2_03/similar?event_id=e"}, {get, "/products/L2_04/similar?event_id=e"},
+		{get, "/products/L2_03/bought-together?event_id=e"}, {get, "/lists/popular?event_id=e"},
+		{get, "/lists/new?event_id=e"}, {post, "/recommendations", body("")},
+		{post, "/recommendations", body(`,"kindred":{"limit":3}`)}, {post, "/recommendations", body(`,"kindred":{"limit":4}`)},
+		{post, "/rerank", body(`,"products":["L2_04","L2_05"]`)}, {post, "/rerank", body(`,"products":["L2_04","L2_06"]`)},
+		{post, "/rerank", body(`,"products":["L2_04"],"kindred":{"exclude":["L2_09"]}`)},
+	}
+	again := [][3]string{
+		{get, "/customers/101/recommendations?event_id=e&fields=name"},
+		{get, "/customers/101/recommendations?exclude=L2_03&limit=3&event_id=e"},
+		{post, "/recommendations", body(`,"kindred":{"limit":3,"fields":["name"]}`)},
+	}
+	b := setup(t)
+	ask := func(q [3]string) string {
+		status, _, body := b.call(t, q[0], q[1], q[2])
+		var a answered
+		if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || a.id() == "" {
+			t.Fatalf("%v: %d %s: %v", q, status, body, err)
+		}
+		return a.id()
+	}
+	of := map[string][3]string{}
+	for _, q := range questions {
+		id := ask(q)
+		if other, known := of[id]; known {
+			t.Errorf("%v and %v have the same id", other, q)
+		}
+		of[id] = q
+		if ask(q) != id {
+			t.Errorf("%v has another id when it is asked again", q)
+		}
+	}
+	for _, q := range again {
+		if _, known := of[ask(q)]; !known {
+			t.Errorf("%v is no other question", q)
+		}
+	}
+	if q := of[activity.RecommendationID("e")]; q[1] != "/recommendations" || q[2] != body("") {
+		t.Errorf("%v has the id of the event on the stream", q)
 	}
 }

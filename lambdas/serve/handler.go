@@ -272,7 +272,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	record := answers[0].Record(data, event, httpPosition(event.SessionID, arrived), s.now())
+	record := s.recordOf(r, answers[0], data, event, arrived, nil)
 	delivered := s.deliver(r, &record)
 	line, err := record.AppendShown(nil, products, similar, delivered)
 	if err != nil {

@@ -153,7 +153,7 @@ func (s *server) rerank(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	record := answer.Record(data, event, httpPosition(event.SessionID, arrived), s.now())
+	record := s.recordOf(r, answer.Answer, data, event, arrived, codes)
 	var id *string
 	if s.deliver(r, &record) {
 		id = &record.Recommendation.ID

@@ -56,8 +56,11 @@ func (o outputs) recommendation(where string, line []byte) error {
 	}
 	f := fact{event: hashOf(d.EventID), content: contentOf(d.Digest), at: d.GeneratedAt.UnixNano(),
 		latency: float32(d.LatencyMS), flags: recommended}
-	if d.ID != activity.RecommendationID(d.EventID) || d.EventID != cmp.Or(d.OwnEventID,
-		activity.EventID(nil, d.Position)) {
+	ownID := d.ID == activity.RecommendationID(d.EventID)
+	if d.Position.Stream == activity.StreamHTTP { // there an event may ask several questions
+		ownID = activity.IsRecommendationID(d.ID)
+	}
+	if !ownID || d.EventID != cmp.Or(d.OwnEventID, activity.EventID(nil, d.Position)) {
 		f.flags |= wrongEvent
 	}
 	latency := float64(d.GeneratedAt.Sub(d.Position.ArrivedAt)) / float64(time.Millisecond)

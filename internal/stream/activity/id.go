@@ -2,6 +2,7 @@ package activity
 
 import (
 	"strconv"
+	"strings"
 
 	"kindred/internal/platform/checksum"
 )
@@ -23,7 +24,19 @@ func EventID(e *Event, p Position) string {
 // RecommendationID is a function of the event's id alone, so that a retried event writes the same id.
 func RecommendationID(eventID string) string { return "rec-" + digest("recommendation/"+eventID) }
 
+// AskedID is the id of a recommendation over HTTP whose caller gave the event's id: the page of an event may ask
+// several questions, and each has an answer of its own. id is that of the event; the same question has the same one.
+func AskedID(id, question string) string { return "rec-" + digest("question/"+id+"/"+question) }
+
+// IsRecommendationID says whether an id has the form of one.
+func IsRecommendationID(id string) bool {
+	hex, found := strings.CutPrefix(id, "rec-")
+	return found && len(hex) == digestChars && strings.Trim(hex, "0123456789abcdef") == ""
+}
+
+const digestChars = 32
+
 // digest is 128 bits of SHA-256 in hexadecimal: enough that two events never share an id.
 func digest(s string) string {
-	return checksum.Bytes([]byte(s))[:32]
+	return checksum.Bytes([]byte(s))[:digestChars]
 }
