@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 )
 
@@ -42,9 +44,17 @@ func TestEveryAnswerIsDelivered(t *testing.T) {
 		"bare": {http.MethodGet, "/customers/101/recommendations", "", "", "", "101", activity.SourceCustomer, 10},
 		"similar": {http.MethodGet, "/products/L2_03/similar?limit=7&session_id=s-1", "", "s-1", "", "",
 			activity.SourceSimilar, 7},
+		"viewed": {http.MethodGet, "/sessions/s-2/recently-viewed", "", "s-2", "", "", activity.SourceViewed, 1},
 		"session": {http.MethodPost, "/recommendations", post, "s", "", "", activity.SourceSession, 10},
 	} {
 		b := setup(t)
+		order := activity.Order{At: time.Now()}
+		if err := b.store.WriteState(t.Context(), recommend.State{Visits: []activity.Visit{{EventID: "v", Session: "s-2",
+			Place: order, Order: order, Clicks: []activity.Click{{Product: "L2_07", Kind: activity.ClickView}}}},
+			Products: []activity.ProductWrite{{ID: "L2_07", Order: order, Values: map[activity.Field]any{
+				activity.FieldAvailable: true}}}}); err != nil {
+			t.Fatal(err)
+		}
 		status, _, body := b.call(t, test.method, test.path, test.body)
 		var a answered
 		if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || a.id() == "" {
@@ -87,6 +97,12 @@ func TestEveryAnswerIsDelivered(t *testing.T) {
 func TestWhoseAnswerItIs(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é", activity.MaxID)
+	for path, want := range map[string]int{"/sessions/s/recently-viewed?session_id=s": 200,
+		"/sessions/s/recently-viewed?session_id=z": 400} {
+		if status, _, body := setup(t).call(t, http.MethodGet, path, ""); status != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
 	for _, path := range []string{"/customers/101/recommendations", "/products/L2_03/similar"} {
 		for query, want := range map[string]int{
 			"": 200, "event_id=e": 200, "session_id=" + long: 200, "session_id=" + long + "x": 400, "event_id=": 400,

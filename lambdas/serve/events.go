@@ -16,6 +16,8 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/ingest"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -107,6 +109,9 @@ func eventsIn(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	}
 	var wrapped map[string]json.RawMessage
 	if json.Unmarshal(body, &wrapped) == nil && len(wrapped) == 1 && wrapped["events"] != nil {
+		if members(body) > 1 { // a reader of JSON drops all but one
+			return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has the member events more than once"}
+		}
 		body = wrapped["events"]
 	}
 	if activity.Packed(body) { // unpacked, it may be a thousand times as large
@@ -116,6 +121,19 @@ func eventsIn(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no event"}
 	}
 	return body, nil
+}
+
+// members is how many members a JSON object has, each as often as it is there.
+func members(object []byte) (n int) {
+	decoder := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true),
+		jsontext.AllowInvalidUTF8(true))
+	if _, err := decoder.ReadToken(); err != nil {
+		return 0
+	}
+	for decoder.PeekKind() == '"' && errors.Join(decoder.SkipValue(), decoder.SkipValue()) == nil {
+		n++
+	}
+	return n
 }
 
 // check says whether an event may go to the stream, and makes it ready for it: every event has an id, and the shop of

@@ -142,7 +142,8 @@ func TestEventsOfAPage(t *testing.T) {
 			t.Errorf("%q: %d %+v", contentType, status, a)
 		}
 	}
-	for body, want := range map[string]int{"": 400, " ": 400, "[]": 400, `{"events":[]}`: 400, "hello": 400,
+	for body, want := range map[string]int{"": 400, " ": 400, "[]": 400, `{"events":[]}`: 400,
+		`{"events":[` + view + `],"events":[` + view + `]}`: 400, `{"events":[` + view + `], "\u0065vents":[]}`: 400, "hello": 400,
 		`{"session_id":"s"}`: 422, strings.Repeat(" ", activity.MaxEventBytes) + view: 413,
 		strings.Repeat(view+"\n", maxEvents): 202, strings.Repeat(view+"\n", maxEvents+1): 413,
 		strings.Replace(view, `"rec-1"`, "7", 1): 422} {

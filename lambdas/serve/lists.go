@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func (s *server) viewedInSession(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, http.StatusBadRequest, "the session's id in the path must be a text of 1 to 256 characters")
 		return
 	}
-	s.answerList(w, r, recommend.ListQuery{List: activity.SourceViewed, Session: id}, page{})
+	s.answerList(w, r, recommend.ListQuery{List: activity.SourceViewed, Session: id}, page{sessionID: id})
 }
 
 // answerList answers with a list, for a page.
@@ -81,7 +82,12 @@ func (s *server) answerList(w http.ResponseWriter, r *http.Request, q recommend.
 		s.problem(w, r, http.StatusBadRequest, problem)
 		return
 	}
+	if about.sessionID != "" && page.sessionID != "" && page.sessionID != about.sessionID {
+		s.problem(w, r, http.StatusBadRequest, "session_id is another session than that of the path: leave it out")
+		return
+	}
 	page.customer, page.product = about.customer, about.product
+	page.sessionID = cmp.Or(about.sessionID, page.sessionID)
 	answer, err := s.recommender.List(r.Context(), q, control)
 	if errors.Is(err, recommend.ErrUnknownProduct) {
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")

@@ -24,6 +24,7 @@ type Query struct {
 	Diversity *Diversity // nil: none
 	MinShare  []MinShare
 	id        string // 16 hexadecimal digits of a hash of the control; "": there is none
+	subject   string // whom or what the answer is for: a cursor is for the same one
 }
 
 // Diversity keeps the products of an answer from being too much alike: where By is a label, at most AtMost of them
@@ -168,17 +169,17 @@ type page struct {
 const MaxPaged = MaxLimit
 
 // cursor names the page for a caller.
-func (p page) cursor(version, query string) string {
-	return base64.RawURLEncoding.EncodeToString(p.sealed(version, query))
+func (p page) cursor(q *Query, version string) string {
+	return base64.RawURLEncoding.EncodeToString(p.sealed(q, version))
 }
 
-func (p page) sealed(version, query string) []byte {
+func (p page) sealed(q *Query, version string) []byte {
 	place := []byte{byte(p.number >> 8), byte(p.number), byte(p.explored)}
-	sum := sha256.Sum256(append(place, version+"/"+query...))
+	sum := sha256.Sum256(append(place, version+"/"+q.id+"/"+q.subject...))
 	return append(place, sum[:8]...)
 }
 
-// pageOf reads a cursor. Errors: *QueryError for one that no answer to this query from this version gave.
+// pageOf reads a cursor. Errors: *QueryError for one that no answer to this query and subject from this version gave.
 func pageOf(q *Query, version string) (p page, err error) {
 	if q.Cursor == "" {
 		return p, nil
@@ -186,11 +187,11 @@ func pageOf(q *Query, version string) (p page, err error) {
 	data, err := base64.RawURLEncoding.DecodeString(q.Cursor)
 	if err == nil && len(data) > 3 {
 		p = page{int(data[0])<<8 | int(data[1]), int(data[2])}
-		if string(p.sealed(version, q.id)) == string(data) && (p.number+1)*q.Limit <= MaxPaged {
+		if string(p.sealed(q, version)) == string(data) && (p.number+1)*q.Limit <= MaxPaged {
 			return p, nil
 		}
 	}
-	return page{}, &QueryError{"cursor is of another question, or of a model version that is no longer live: " +
+	return page{}, &QueryError{"cursor is of another question or visitor, or of a model version that is no longer live: " +
 		"ask without it"}
 }
 

@@ -71,8 +71,8 @@ func TestPagesShowEveryProductOnce(t *testing.T) {
 	})
 }
 
-// TestACursorIsOfItsQuestion: another control, another version and a damaged one are refused, and so is a cursor
-// on the stream.
+// TestACursorIsOfItsQuestion: another control, visitor or version and a damaged one are refused, and so is a
+// cursor on the stream.
 func TestACursorIsOfItsQuestion(t *testing.T) {
 	t.Parallel()
 	s := recommendtest.NewStore(recommendtest.Version("m1"))
@@ -107,6 +107,17 @@ func TestACursorIsOfItsQuestion(t *testing.T) {
 	refused("too short", activity.Control{Limit: new(5), Cursor: "AAAA"}, activity.Order{})
 	refused("damaged", activity.Control{Limit: new(5), Cursor: "B" + first.Cursor[1:]}, activity.Order{})
 	refused("on the stream", activity.Control{Limit: new(5), Cursor: first.Cursor}, activity.Order{At: noon})
+	for name, other := range map[string]*activity.Event{"another session": event("", "", "L1_03"),
+		"a customer": event(recommendtest.CustomerOfLine1, "", "L1_03")} {
+		if name == "another session" {
+			other.SessionID += "x"
+		}
+		other.Control = &activity.Control{Limit: new(5), Cursor: first.Cursor}
+		var query *recommend.QueryError
+		if a, err := r.Batch(t.Context(), []*activity.Event{other}); !errors.As(err, &query) {
+			t.Errorf("%s: %v, %v", name, a, err)
+		}
+	}
 	s.Promote(recommendtest.Version("m2"))
 	refused("another version", activity.Control{Limit: new(5), Cursor: first.Cursor}, activity.Order{})
 }

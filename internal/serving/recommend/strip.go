@@ -26,6 +26,8 @@ func (r *Recommender) Check(e *activity.Event) error {
 // questionOf reads the control of an event. Errors: *QueryError.
 func (r *Recommender) questionOf(e *activity.Event) (Query, error) {
 	q, err := r.queryOf(e.Control)
+	session, customer := visitors(e)
+	q.subject = cmp.Or(customer, session)
 	if err == nil && q.Cursor != "" && e.Place != (activity.Order{}) {
 		err = &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
 	}
@@ -130,7 +132,7 @@ func (s *session) fill(a *Answer, st *strip, share float64, found [][]Candidate,
 		return
 	}
 	if next, some := st.page.next(st.asked.Limit, fresh); some {
-		a.Cursor = next.cursor(a.ModelVersion, st.asked.id)
+		a.Cursor = next.cursor(&st.asked, a.ModelVersion)
 	}
 }
 
