@@ -196,7 +196,7 @@ func TestConsole(t *testing.T) {
 	folder := mustBuild(t, "console", "etl", "train", "publish")
 	b := mustBrowse(t, program, mustOpen(t, folder))
 	live := b.mustLive(t)
-	pages := []string{"/", "/data", "/models", "/models/" + live, "/explore", "/shop?visitor=v-1", "/stream",
+	pages := []string{"/", "/data", "/models", "/models/" + live, "/outcome", "/explore", "/shop?visitor=v-1", "/stream",
 		"/customer?id=103", "/events?id=none", "/move/publish?version=" + live}
 	t.Run("pages", func(t *testing.T) { b.testPages(t, pages) })
 	t.Run("numbers", func(t *testing.T) { b.testNumbers(t, folder, pages) })

@@ -165,7 +165,7 @@ var libraries = []library{
 	{"golang.org/x/text/encoding/charmap", []string{"internal/lab/importer"}, "files in Windows-1252", false},
 
 	{"github.com/go-json-experiment/json", []string{
-		"lambdas/recommend", "internal/stream/activity", "internal/job/feedback",
+		"lambdas/recommend", "lambdas/serve", "internal/stream/activity", "internal/job/feedback",
 	}, "events by I-JSON's rules, in a third of encoding/json's time (docs/decisions/0022)", false},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"internal/stream/activity"},
 		"records that the Kinesis Producer Library has aggregated", false},

@@ -103,6 +103,7 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/customer", s.showCustomer, false},
 		{http.MethodGet, "/shop", s.showShop, false},
 		{http.MethodPost, "/shop/act", s.act, true},
+		{http.MethodGet, "/outcome", s.showOutcome, false},
 		{http.MethodGet, "/stream", s.showStream, false},
 		{http.MethodGet, "/events", s.showEvent, false},
 		{http.MethodPost, "/audit", s.startAudit, false},

@@ -25,6 +25,7 @@ type sources struct {
 	db *vectorstore.Store
 	// recommender answers as serve does, without keeping the products in memory
 	recommender *recommend.Recommender
+	lake        objectstore.Store
 	sets        *commit.Repository // training sets
 	feedback    *commit.Repository
 	artifacts   *commit.Repository
@@ -57,12 +58,11 @@ func (c *Command) open(ctx context.Context) (_ *sources, err error) {
 		s.recommender = recommend.New(onlooker{s.db})
 	}
 	if c.Lake.Bucket != "" {
-		store, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
-		if err != nil {
+		if s.lake, err = objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket); err != nil {
 			return nil, err
 		}
-		s.sets = commit.NewRepository(store, envconfig.TrainingSetPrefix)
-		s.feedback = commit.NewRepository(store, envconfig.FeedbackPrefix)
+		s.sets = commit.NewRepository(s.lake, envconfig.TrainingSetPrefix)
+		s.feedback = commit.NewRepository(s.lake, envconfig.FeedbackPrefix)
 	}
 	if c.Artifacts.Bucket != "" {
 		store, err := objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket)

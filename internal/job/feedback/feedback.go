@@ -69,6 +69,17 @@ type details struct {
 	HitRates []HitRate `json:"hit_rates"`
 }
 
+// Rates are the hit rates of the interactions that a manifest describes, by version, source and place.
+func Rates(m commit.Manifest) ([]HitRate, error) {
+	var d details
+	if len(m.Details) > 0 {
+		if err := json.Unmarshal(m.Details, &d); err != nil {
+			return nil, fmt.Errorf("read the hit rates of run %s: %w", m.Run, err)
+		}
+	}
+	return d.HitRates, nil
+}
+
 // Job makes the delivered records into the lake's current interactions.
 type Job struct {
 	Recommendations, Lake objectstore.Store

@@ -82,6 +82,23 @@ func assess(x vectorstore.Experiment, rows []outcome.Row, run string) Experiment
 	return r
 }
 
+// Experiments says of each experiment, the oldest first, how it stands.
+func Experiments(ctx context.Context, s deciding, lake objectstore.Store) ([]ExperimentResult, error) {
+	all, err := s.Experiments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, run, err := readOutcomes(ctx, lake)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]ExperimentResult, len(all))
+	for i, x := range all {
+		results[i] = assess(x, rows, run)
+	}
+	return results, nil
+}
+
 // readOutcomes is outcome.Read where feedback may not have written any yet.
 func readOutcomes(ctx context.Context, lake objectstore.Store) ([]outcome.Row, string, error) {
 	rows, run, err := outcome.Read(ctx, lake)

@@ -41,6 +41,29 @@ func (b Interval) SVG() template.HTML {
 	return template.HTML(s.String()) //nolint:gosec // numbers only
 }
 
+// Difference is a difference with the interval in which it lies, around a line at zero.
+type Difference struct {
+	Value, Low, High float64
+}
+
+// SVG is the interval, with a point for the difference. It is as wide as its place allows.
+func (d Difference) SVG() template.HTML {
+	end := math.Max(math.Abs(d.Low), math.Abs(d.High))
+	at := func(v float64) float64 {
+		if !(end > 0) {
+			return 50
+		}
+		return 50 + 45*v/end
+	}
+	var s strings.Builder
+	s.WriteString(`<svg class="bar" width="100%" height="16" aria-hidden="true" focusable="false">`)
+	s.WriteString(`<rect class="bar-ground" x="0" y="7" width="100%" height="2"/>`)
+	s.WriteString(`<line class="bar-zero" x1="50%" x2="50%" y1="1" y2="15"/>`)
+	fmt.Fprintf(&s, `<line class="bar-interval" x1="%.2f%%" x2="%.2f%%" y1="8" y2="8"/>`, at(d.Low), at(d.High))
+	fmt.Fprintf(&s, `<circle class="bar-point" cx="%.2f%%" cy="8" r="4"/></svg>`, at(d.Value))
+	return template.HTML(s.String()) //nolint:gosec // numbers only
+}
+
 // Point is a point of a scatter plot.
 type Point struct {
 	X, Y  float64
