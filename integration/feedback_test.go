@@ -31,7 +31,7 @@ type told struct {
 	records bytes.Buffer
 	start   time.Time
 	// of the answers that follow
-	experiment, arm string
+	experiment, arm, eventID string
 }
 
 // answer records that a session was shown products at a minute, and what it had seen until then: "A
@@ -56,7 +56,7 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 	event := fmt.Sprintf(`{"session_id":%q,%s"own":{"a":[1]},"browse_history":[%s]}`, session, who, strings.Join(browsed,
 		","))
 	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
-		ID: fmt.Sprintf("%s-%d", session, minute), ModelVersion: version, Source: activity.SourceSession,
+		ID: fmt.Sprintf("%s-%d", session, minute), EventID: w.eventID, ModelVersion: version, Source: activity.SourceSession,
 		Experiment: w.experiment, Arm: w.arm,
 		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}
 	for code := range strings.FieldsSeq(shown) {
@@ -92,12 +92,57 @@ func (w *told) said(session, customer string, minute int, kind, code, recommenda
 	w.records.Write(line)
 }
 
+// TestFeedbackJudgesEachNamedRecommendation: it gets credit if it was made at most 7 days before the event that names
+// it, for the same session or customer or for nobody who is known. Another name of the same visitor harms none.
+func TestFeedbackJudgesEachNamedRecommendation(t *testing.T) {
+	t.Parallel()
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	w.answer("other", 9, 0, "others", "", "A B C D")
+	w.answer("mine", 0, 0, "session", "", "A")
+	w.answer("zzz", 0, 0, "stranger", "", "A")
+	w.said("mine", "", 1, "view", "A", "other-0") // of another visitor
+	w.said("mine", "", 2, "view", "A", "mine-0")  // by the session, though a later name is another visitor's
+	w.said("mine", "", 3, "cart", "A", "zzz-0")
+	w.answer("late", 0, 9, "late", "", "B")
+	w.said("late", "", 8, "view", "B", "late-9") // before it was made
+	w.answer("old", 0, 0, "old", "", "B")
+	w.said("old", "", 7*day+1, "view", "B", "old-0")
+	w.answer("before", 7, 0, "customer", "", "C")
+	w.said("after", "7", 7*day, "view", "C", "before-0") // by the customer, at the end of the 7 days
+	w.eventID = "bare"
+	w.answer("bare", 0, 0, "nobody", "", "D")
+	w.said("some", "", 1, "purchase", "D", "bare-0")
+	w.said("some", "", 2, "purchase", "D", "")
+	recommendations := objectstore.NewFolder(t.TempDir())
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
+		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
+		ScratchDir: t.TempDir(),
+		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress:   func(string, int64, int64) {}}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	viewed := map[string]int64{}
+	for _, h := range r.HitRates {
+		viewed[h.ModelVersion] += h.Viewed
+	}
+	want := map[string]int64{"others": 0, "session": 1, "stranger": 0, "late": 0, "old": 0, "customer": 1, "nobody": 1}
+	if diff := cmp.Diff(want, viewed); diff != "" {
+		t.Errorf("views (-want +got):\n%s", diff)
+	}
+}
+
 // TestFeedbackCreditsTheRecommendationThatAnEventNames: interaction events count as views, also without a session, and
-// the recommendation that they name gets the credit, whoever saw it.
+// the recommendation that they name gets the credit before others.
 func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
 	t.Parallel()
 	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	w.eventID = "page"
 	w.answer("page", 0, 0, "m1", "", "A B C") // a strip of similar products: of no known visitor
+	w.eventID = ""
 	w.answer("s1", 0, 1, "m2", "", "A")
 	w.said("s1", "", 2, "view", "A", "page-0") // the strip, and not the later one of the session
 	w.said("s1", "", 3, "purchase", "A", "page-0")

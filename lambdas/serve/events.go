@@ -16,8 +16,6 @@ import (
 	"kindred/internal/platform/logkey"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/ingest"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -123,14 +121,17 @@ func eventsIn(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	return body, nil
 }
 
-// members is how many members a JSON object has, each as often as it is there.
+// members is how many members a valid JSON object has, each as often as it is there.
 func members(object []byte) (n int) {
-	decoder := jsontext.NewDecoder(bytes.NewReader(object), jsontext.AllowDuplicateNames(true),
-		jsontext.AllowInvalidUTF8(true))
-	if _, err := decoder.ReadToken(); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if _, err := decoder.Token(); err != nil {
 		return 0
 	}
-	for decoder.PeekKind() == '"' && errors.Join(decoder.SkipValue(), decoder.SkipValue()) == nil {
+	for decoder.More() {
+		var value json.RawMessage
+		if _, err := decoder.Token(); err != nil || decoder.Decode(&value) != nil {
+			return n
+		}
 		n++
 	}
 	return n

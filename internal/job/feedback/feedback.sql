@@ -6,16 +6,19 @@
 --
 -- If a visitor views a product in a session, the last recommendation that showed the product to the visitor gets the credit, if it was made at
 -- most 7 days before. A visitor is a customer, or a session without a customer. 7 days are enough time to come back. Later views say more about
--- the visitor than about the recommendation.
+-- the visitor than about the recommendation. A recommendation that the visitor's interaction event names comes first, under the same conditions:
+-- it was made for the same session or customer, or for nobody who is known, at most 7 days before the event that names it.
 
 -- Every answered event and every interaction event, once. Events and records may be delivered twice; the copies have the same recommendation id.
 CREATE OR REPLACE VIEW feedback_recorded AS
 SELECT coalesce(session_id, '') AS session_id,
        CASE WHEN session_id IS NULL THEN customer_number ELSE max(customer_number) OVER (PARTITION BY session_id) END AS customer_number,
+       session_id = event_id AND customer_number IS NULL AS for_nobody,
        recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items, kind, product_code, named
 FROM (
     SELECT session_id, customer_number, browse_history, recommended_items, kind, product_code,
            recommendation_id AS named,
+           recommendation.event_id AS event_id,
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
            coalesce(recommendation.source, '') AS source,
@@ -28,15 +31,15 @@ FROM (
 ) AS records
 WHERE copy = 1;
 
--- Every answered event.
+-- Every answered event. for_nobody: it came over HTTP without a session or a customer, so its own id stands for the session.
 CREATE OR REPLACE VIEW feedback_answered AS
-SELECT session_id, customer_number, recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
+SELECT session_id, customer_number, for_nobody, recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
 FROM feedback_recorded
 WHERE source <> 'state';
 
 -- Every product that was shown: one row for each place of each list.
 CREATE OR REPLACE VIEW feedback_shown AS
-SELECT recommendation_id, model_version, source, session_id,
+SELECT recommendation_id, model_version, source, session_id, customer_number, for_nobody,
        coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
        item.place AS place,
        recommended_items[item.place].id AS product_code,
@@ -44,32 +47,37 @@ SELECT recommendation_id, model_version, source, session_id,
 FROM (SELECT * FROM feedback_answered WHERE cardinality(recommended_items) > 0) AS answered
 CROSS JOIN UNNEST(sequence(1, cardinality(recommended_items))) AS item (place);
 
--- Every product that was viewed in a session, once; named is the recommendation that an interaction event names.
+-- Every product that was viewed in a session, once.
 CREATE OR REPLACE VIEW feedback_looked AS
 SELECT session_id, visitor, customer_number, product_code,
        min(arrived_at) AS viewed_at,
        min(CASE WHEN in_cart THEN arrived_at END) AS carted_at,
-       min(CASE WHEN purchased THEN arrived_at END) AS bought_at,
-       max(named) AS named
+       min(CASE WHEN purchased THEN arrived_at END) AS bought_at
 FROM (
     SELECT session_id, customer_number, arrived_at,
            coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
            browse_history[item.place].product_code AS product_code,
            browse_history[item.place].in_shopping_cart AS in_cart,
-           browse_history[item.place].purchased AS purchased,
-           CAST(NULL AS varchar) AS named
+           browse_history[item.place].purchased AS purchased
     FROM (SELECT * FROM feedback_answered WHERE cardinality(browse_history) > 0) AS answered
     CROSS JOIN UNNEST(sequence(1, cardinality(browse_history))) AS item (place)
     UNION ALL
     SELECT session_id, customer_number, arrived_at,
            coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
-           product_code, kind IN ('cart', 'purchase') AS in_cart, kind = 'purchase' AS purchased, named
+           product_code, kind IN ('cart', 'purchase') AS in_cart, kind = 'purchase' AS purchased
     FROM feedback_recorded
     WHERE source = 'state' AND kind IN ('view', 'cart', 'purchase')
 ) AS history
 GROUP BY session_id, visitor, customer_number, product_code;
 
--- Every recommendation that may get the credit for a view. One that the visitor's event names comes first.
+-- Every interaction event that names a recommendation.
+CREATE OR REPLACE VIEW feedback_named AS
+SELECT session_id, customer_number, product_code, named, arrived_at AS named_at,
+       coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor
+FROM feedback_recorded
+WHERE source = 'state' AND kind IN ('view', 'cart', 'purchase') AND named <> '';
+
+-- Every recommendation that may get the credit for a view. One that an event of the visitor names comes first.
 CREATE OR REPLACE VIEW feedback_touch AS
 SELECT looked.session_id, looked.visitor, looked.product_code,
        shown.recommendation_id, shown.model_version, shown.source, shown.place, shown.shown_at, 1 AS preference
@@ -82,10 +90,15 @@ JOIN feedback_shown AS shown
 UNION ALL
 SELECT looked.session_id, looked.visitor, looked.product_code,
        shown.recommendation_id, shown.model_version, shown.source, shown.place, shown.shown_at, 0 AS preference
-FROM feedback_looked AS looked
+FROM feedback_named AS looked
 JOIN feedback_shown AS shown
   ON shown.recommendation_id = looked.named
- AND shown.product_code = looked.product_code;
+ AND shown.product_code = looked.product_code
+ AND shown.shown_at <= looked.named_at
+ AND shown.shown_at >= looked.named_at - INTERVAL '7' DAY
+ AND (shown.for_nobody
+      OR shown.session_id = looked.session_id AND looked.session_id <> ''
+      OR shown.customer_number = looked.customer_number);
 
 -- Every view, with the recommendation that gets the credit; NULL if no recommendation does.
 CREATE OR REPLACE VIEW feedback_credited AS

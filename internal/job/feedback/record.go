@@ -38,7 +38,25 @@ type pageEvent struct {
 	Type             activity.Type      `json:"type"`
 	Kind             activity.ClickKind `json:"kind"`
 	ProductCode      activity.ID        `json:"product_code"`
-	RecommendationID string             `json:"recommendation_id,omitempty"`
+	RecommendationID named              `json:"recommendation_id,omitempty"`
+}
+
+// named is the recommendation that an event names. Earlier versions knew no such member, and took whatever the shop
+// put there: what is no text names none.
+type named string
+
+// UnmarshalJSONFrom reads any value.
+func (n *named) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	var given string
+	if json.Unmarshal(value, &given) != nil || text.Check(given, text.NoLimit) != nil {
+		given = ""
+	}
+	*n = named(given)
+	return nil
 }
 
 // customerID is a customer's id. Earlier versions accepted a number that was written 7.0.
@@ -92,9 +110,9 @@ func project(dst, line []byte) ([]byte, error) {
 		}
 		r.pageEvent = &pageEvent{}
 		if err := json.Unmarshal(line, r.pageEvent); err != nil {
-			return dst, errors.New("kind, product_code or recommendation_id has a value that does not fit")
+			return dst, errors.New("kind or product_code has a value that does not fit")
 		}
-		texts = []string{string(r.ProductCode), r.RecommendationID}
+		texts = []string{string(r.ProductCode)}
 	}
 	if r.SessionID != nil && *r.SessionID == "" {
 		r.SessionID = nil

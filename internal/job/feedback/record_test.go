@@ -84,6 +84,21 @@ func TestUnreadableLinesAreNamedAndPassedOver(t *testing.T) {
 	}
 }
 
+// TestWhatNamesNoRecommendationIsRead: interaction events of earlier versions may have anything in that member.
+func TestWhatNamesNoRecommendationIsRead(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{`"rec-1"`: `"recommendation_id":"rec-1"`, "7": "", "null": "", `{"a":[1]}`: "",
+		"[]": "", "true": "", `"\u0000"`: "", `""`: ""} {
+		line := strings.Replace(delivered(t, `{"type":"interaction","kind":"view","session_id":"s","product_code":"a",`+
+			`"recommendation_id":`+given+`}`), `"source":"session"`, `"source":"state"`, 1)
+		out, err := project(nil, []byte(line))
+		if err != nil || !strings.Contains(string(out), `"product_code":"a"`) ||
+			strings.Contains(string(out), "recommendation_id") != (want != "") || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %s, %v", given, out, err)
+		}
+	}
+}
+
 // FuzzProject holds that a line is refused, or becomes one line that is read again as the same.
 func FuzzProject(f *testing.F) {
 	f.Add([]byte(`{"session_id":"s","browse_history":[],"recommended_items":[{"id":"a","score":1e30}],"recommendation":{"id":"r","position":{"arrived_at":"2026-03-01T12:00:00+02:00"}}}`))
