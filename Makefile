@@ -66,6 +66,9 @@ publish: build ## Model version → pgvector, and live unless the gate refuses i
 .PHONY: catalogue
 catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector, at once (`publish catalogue`)
 	@$(WITH_STACK) $(BIN)/publish catalogue $(ARGS)
+.PHONY: report
+report: build ## Overview, live version, outcome and data as one HTML file to mail; ARGS="VERSION --out FILE"
+	@$(WITH_STACK) $(BIN)/console report $(ARGS)
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train

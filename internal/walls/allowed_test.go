@@ -175,6 +175,8 @@ var libraries = []library{
 	{"github.com/google/go-cmp", []string{"internal/platform/golden"}, "differences in tests", false},
 	{"github.com/prometheus/client_golang", []string{"lambdas/serve"},
 		"figures for Prometheus, in the local program and not in the function", false},
+	{"golang.org/x/net/html", []string{"internal/job/console"}, "pages of the console without their links, for a report",
+		false},
 	{"go.yaml.in/yaml/v3", []string{"internal/serving/placement"}, "the file of placements, with line numbers", false},
 	{"cel.dev/cel-go", []string{"internal/serving/rule"}, "the parser of rules (docs/decisions/0070)", false},
 	{"pgregory.net/rapid", []string{"internal/serving/recommend/recommendtest", "internal/serving/rule/ruletest"},

@@ -32,8 +32,14 @@ const (
 	drainTime  = 2 * time.Second // for answers under way when the program is told to end
 )
 
-// Command is `console`.
+// Command is the program's grammar.
 type Command struct {
+	Run    RunCommand    `cmd:"" default:"withargs" help:"Show the pages (the default command)."`
+	Report ReportCommand `cmd:"" help:"Write the overview, a model version, the outcome and the data into one HTML file that can be mailed. It has no customer in it."`
+}
+
+// Sources are what the pages are read from, each as it is set.
+type Sources struct {
 	envconfig.PGVector
 	envconfig.Stream
 	MySQL           envconfig.MySQL           `embed:""`
@@ -43,15 +49,21 @@ type Command struct {
 	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Audit the events of this shop only; other shops share the stream. Default: account for all events"`
 	Shared          envconfig.SharedStream    `embed:""`
 
-	Listen    string        `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address and port to listen on; port 0 takes a free one. Keep it on the loopback interface: who has the token can read customers' data, and change which model is live. To look from elsewhere, tunnel."`
-	AllowHost []string      `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and loopback addresses. May be repeated."`
-	ReadOnly  bool          `help:"Show no button that changes anything, and refuse such requests."`
-	Window    time.Duration `default:"24h" help:"How far back to count events and answers when the program starts. It reads all of them once, in the background."`
-	Actor     string        `placeholder:"NAME" help:"Person or role that acts, as the history of the models records it. Default: the AWS role on AWS, elsewhere the user of this machine."`
+	Window time.Duration `default:"24h" help:"How far back to count events and answers when the program starts. It reads all of them once, in the background."`
+}
+
+// RunCommand is `console`.
+type RunCommand struct {
+	Sources
+
+	Listen    string   `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address and port to listen on; port 0 takes a free one. Keep it on the loopback interface: who has the token can read customers' data, and change which model is live. To look from elsewhere, tunnel."`
+	AllowHost []string `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and loopback addresses. May be repeated."`
+	ReadOnly  bool     `help:"Show no button that changes anything, and refuse such requests."`
+	Actor     string   `placeholder:"NAME" help:"Person or role that acts, as the history of the models records it. Default: the AWS role on AWS, elsewhere the user of this machine."`
 }
 
 // AfterApply finds out who acts, unless a flag says it.
-func (c *Command) AfterApply() error {
+func (c *RunCommand) AfterApply() error {
 	if c.Actor == "" {
 		c.Actor = actor.Name()
 	}
@@ -59,13 +71,10 @@ func (c *Command) AfterApply() error {
 }
 
 // Run serves until ctx ends.
-func (c *Command) Run(ctx context.Context, out *program.Output) error {
-	if c.Window <= 0 {
-		return fmt.Errorf("%w: --window is %v, want more than 0", program.ErrConfig, c.Window)
-	}
+func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	from, err := c.open(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+		return err
 	}
 	defer from.close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)

@@ -13,6 +13,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
 	"kindred/internal/platform/retry"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
@@ -41,8 +42,19 @@ type sources struct {
 	places map[station]string // where each part is, without a password
 }
 
-// open makes the sources. It makes no request.
-func (c *Command) open(ctx context.Context) (_ *sources, err error) {
+// open makes the sources. It makes no request. An error is program.ErrConfig.
+func (c *Sources) open(ctx context.Context) (*sources, error) {
+	if c.Window <= 0 {
+		return nil, fmt.Errorf("%w: --window is %v, want more than 0", program.ErrConfig, c.Window)
+	}
+	s, err := c.openAll(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	return s, nil
+}
+
+func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 	s := &sources{places: map[station]string{
 		stationShop: c.MySQL.Place(), stationLake: c.Lake.Place(), stationModel: c.Artifacts.Place(),
 		stationDatabase: c.PGVector.Place(), stationStream: c.Stream.Place(), stationRecords: c.Recommendations.Place()}}
@@ -98,7 +110,7 @@ func (c *Command) open(ctx context.Context) (_ *sources, err error) {
 }
 
 // newFeed hands over what is there: an interface with a nil pointer in it is not nil.
-func newFeed(s *sources, c *Command) *feed.Feed {
+func newFeed(s *sources, c *Sources) *feed.Feed {
 	var stream feed.Stream
 	if s.stream != nil {
 		stream = s.stream

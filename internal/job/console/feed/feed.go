@@ -98,6 +98,8 @@ type Feed struct {
 	window time.Duration
 	now    func() time.Time
 
+	lettersAt time.Time // of the last listing; the reading's alone
+
 	mu     sync.Mutex
 	counts Counts
 	minute map[int64]*Minute
@@ -118,17 +120,21 @@ func New(stream Stream, store Store, window time.Duration) *Feed {
 
 // Run reads until ctx ends.
 func (f *Feed) Run(ctx context.Context) {
-	var lettersAt time.Time
-	for first := true; ctx.Err() == nil; first = false {
-		streamErr := f.readStream(ctx)
-		storeErr := f.readDelivered(ctx, first)
-		if storeErr == nil && f.now().Sub(lettersAt) >= lettersEvery {
-			lettersAt = f.now()
-			storeErr = f.readLetters(ctx)
-		}
-		f.note(streamErr, storeErr)
+	for ctx.Err() == nil {
+		f.Read(ctx)
 		_ = retry.Sleep(ctx, pause) // its only error is that ctx ended
 	}
+}
+
+// Read reads once what there is. No other reading may run.
+func (f *Feed) Read(ctx context.Context) {
+	streamErr := f.readStream(ctx)
+	storeErr := f.readDelivered(ctx, f.Counts().AsOf.IsZero())
+	if storeErr == nil && f.now().Sub(f.lettersAt) >= lettersEvery {
+		f.lettersAt = f.now()
+		storeErr = f.readLetters(ctx)
+	}
+	f.note(streamErr, storeErr)
 }
 
 // note ends a reading.
