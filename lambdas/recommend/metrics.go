@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/armmetric"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 
@@ -23,6 +25,7 @@ type summary struct {
 	unknownProducts, unknownCustomers         int
 	sources                                   [len(sourceKeys)]int // in the order of sourceKeys
 	versions                                  []versionCount
+	arms                                      armmetric.Counts
 	parse, recommend, deliver, quarantine     time.Duration
 }
 
@@ -45,6 +48,7 @@ var sourceKeys = [...]struct {
 
 func (s *summary) delivered(a recommend.Answer) {
 	s.recommended++
+	s.arms.Add(a)
 	if a.CanaryFailed {
 		s.canaryFailed++
 	}
@@ -122,7 +126,8 @@ func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summ
 		attrs = append(attrs, slog.String(logkey.Error, err.Error()))
 	}
 	h.log.LogAttrs(ctx, level, message, attrs...)
-	if err := writeMetrics(h.metrics, h.name, start, counts, times, s); err != nil {
+	if err := errors.Join(writeMetrics(h.metrics, h.name, start, counts, times, s),
+		s.arms.Write(h.metrics, h.name, start)); err != nil {
 		h.log.LogAttrs(ctx, slog.LevelWarn, "metrics not written", slog.String(logkey.Error, err.Error()))
 	}
 }
@@ -132,7 +137,7 @@ func (h *handler) report(ctx context.Context, batch events.KinesisEvent, s *summ
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
 // The dimension is the function's own name, which the environment is part of: an alarm of one
 // environment does not see another's. The model versions are properties of the line, not dimensions:
-// each new one would make, and cost, a new set of metrics.
+// each new one would make, and cost, a new set of metrics. Package armmetric counts what an experiment needs.
 func writeMetrics(out io.Writer, function string, at time.Time, counts, times []metric,
 	s *summary) error {
 	line := make([]byte, 0, 2<<10)

@@ -43,7 +43,7 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: PGVECTOR_DSN is not set: it names the vector database", program.ErrConfig)
 	}
 	log := slog.New(slog.NewJSONHandler(out.Stderr, nil))
-	cfg := answering{c.PGVector, c.Shop, c.Memory, c.Explore, c.Stale, c.Recorded, c.Ingested, c.SiteKeys}
+	cfg := answering{c.PGVector, c.Shop, c.Memory, c.Explore, c.Stale, c.Recorded, c.Ingested, c.SiteKeys, ""}
 	streams, endRecords, err := ofProgram(ctx, cfg, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
+	"kindred/internal/serving/armmetric"
+	"kindred/internal/serving/recommend"
+	"kindred/internal/stream/activity"
 	"kindred/internal/stream/delivery"
 	"kindred/internal/stream/ingest"
 
@@ -41,6 +45,8 @@ type answering struct {
 	Recorded envconfig.Recorded
 	Ingested envconfig.Ingested
 	SiteKeys envconfig.SiteKeys
+	// Name is the function's own, which Lambda sets: the dimension of its metrics.
+	Name string `env:"AWS_LAMBDA_FUNCTION_NAME" envDefault:"serve"`
 }
 
 // outside are the streams that serve writes.
@@ -64,7 +70,7 @@ func ofFunction(cfg answering, log *slog.Logger) (o outside, err error) {
 		if err != nil {
 			return o, err
 		}
-		o.recorder = atOnce{firehose, log, os.Stdout, &sample{kinds: map[string]*sampled{}}, time.Now}
+		o.recorder = atOnce{firehose, log, os.Stdout, cfg.Name, &sample{kinds: map[string]*sampled{}}, time.Now}
 	}
 	if cfg.Ingested.Name != "" {
 		o.stream, err = ingest.New(aws, cfg.Ingested.Name)
@@ -83,7 +89,8 @@ func function(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	handler, closeStore, err := build(context.Background(), cfg, streams, unwatched, log)
+	watch := func(r recommender) recommender { return armsWatched{r, os.Stdout, cfg.Name, time.Now, log} }
+	handler, closeStore, err := build(context.Background(), cfg, streams, watch, log)
 	if err != nil {
 		return err
 	}
@@ -92,5 +99,24 @@ func function(log *slog.Logger) error {
 	return nil
 }
 
-// unwatched counts nothing: CloudWatch counts a function's requests.
-func unwatched(r recommender) recommender { return r }
+// armsWatched counts the answers of an experiment's arms for CloudWatch, which counts a function's requests
+// itself. It is as safe for concurrent use as its writer.
+type armsWatched struct {
+	recommender
+	out  io.Writer // takes lines in the embedded metric format
+	name string    // of the function
+	now  func() time.Time
+	log  *slog.Logger
+}
+
+func (w armsWatched) Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error) {
+	answers, err := w.recommender.Batch(ctx, events)
+	var arms armmetric.Counts
+	for _, a := range answers {
+		arms.Add(a)
+	}
+	if err := arms.Write(w.out, w.name, w.now()); err != nil {
+		w.log.WarnContext(ctx, "metrics not written", logkey.Error, err.Error())
+	}
+	return answers, err
+}

@@ -41,6 +41,7 @@ type atOnce struct {
 	delivery deliverer
 	log      *slog.Logger
 	metrics  io.Writer // takes a line in the embedded metric format for each record that is not delivered
+	name     string    // of the function: the dimension of this metric
 	sample   *sample
 	now      func() time.Time
 }
@@ -58,7 +59,7 @@ func (d atOnce) record(ctx context.Context, line []byte) bool {
 	}
 	_, err = fmt.Fprintf(d.metrics, `{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[{"Namespace":"kindred","Dimensions":[["`+
 		logkey.Function+`"]],"Metrics":[{"Name":"`+logkey.Unrecorded+`","Unit":"Count"}]}]},"`+logkey.Function+
-		`":"serve","`+logkey.Unrecorded+`":1}`+"\n", d.now().UnixMilli())
+		`":%q,"`+logkey.Unrecorded+`":1}`+"\n", d.now().UnixMilli(), d.name)
 	if err != nil {
 		d.log.WarnContext(ctx, "metrics not written", logkey.Error, err.Error())
 	}

@@ -156,8 +156,8 @@ func TestAtOnceWaitsNoLonger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log, metrics bytes.Buffer
-		d := atOnce{hanging{}, slog.New(slog.NewJSONHandler(&log, nil)), &metrics, &sample{kinds: map[string]*sampled{}},
-			time.Now}
+		d := atOnce{hanging{}, slog.New(slog.NewJSONHandler(&log, nil)), &metrics, "kindred-dev-serve",
+			&sample{kinds: map[string]*sampled{}}, time.Now}
 		start := time.Now()
 		if d.record(t.Context(), []byte("a")) || time.Since(start) != atOnceTime {
 			t.Errorf("it waited %v", time.Since(start))
@@ -176,8 +176,8 @@ func TestAtOnceWaitsNoLonger(t *testing.T) {
 		if err := json.Unmarshal(metrics.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
-		if m := line.AWS.CloudWatchMetrics[0]; line.Unrecorded != 1 || line.Function != "serve" || m.Namespace != "kindred" ||
-			m.Dimensions[0][0] != logkey.Function || m.Metrics[0].Name != logkey.Unrecorded {
+		if m := line.AWS.CloudWatchMetrics[0]; line.Unrecorded != 1 || line.Function != "kindred-dev-serve" ||
+			m.Namespace != "kindred" || m.Dimensions[0][0] != logkey.Function || m.Metrics[0].Name != logkey.Unrecorded {
 			t.Errorf("metrics %s", &metrics)
 		}
 		if !strings.Contains(log.String(), "answer not recorded") {

@@ -313,6 +313,7 @@ module "observability" {
   chain                = module.chain.chain
   catalogue            = var.catalogue_minutes == 0 ? null : merge(module.catalogue[0].metric, { minutes = var.catalogue_minutes })
   decide               = one(module.decide[*].metric)
+  arm_functions        = { recommend = module.recommend.function.name, serve = module.serve.function.name }
   model_age_days       = var.model_age_days
   alarm_emails         = var.alarm_emails
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -14,8 +15,8 @@ const (
 	alAPI = docs + "AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"
 )
 
-// Emitted are the metrics that kindred's programs write, by name, with the names of their dimensions. A
-// test compares it with what the function recommend writes.
+// Emitted are the metrics that kindred's programs write, by name, with the names of their dimensions,
+// sorted. A test compares it with what they write.
 func Emitted() map[string][]string {
 	emitted := map[string][]string{}
 	for _, name := range []string{"events", "recommended", "quarantined", "retried", "other_shop", "canary_failed",
@@ -24,6 +25,9 @@ func Emitted() map[string][]string {
 		"source_customer",
 		"source_features", "source_popularity", "source_state", "iterator_age_ms"} {
 		emitted[name] = []string{"function"}
+	}
+	for _, name := range []string{"arm_answers", "arm_fallbacks"} { // of package internal/serving/armmetric
+		emitted[name] = []string{"arm", "function"}
 	}
 	return emitted
 }
@@ -79,6 +83,11 @@ func alarmRules() []Rule {
 			"policy lets it decrypt and generate data keys",
 		Do: "name cloudwatch.amazonaws.com in both policies, and the topic in the alarm's actions", Check: alarmActions,
 	}, {
+		Name: "alarm-math", Source: docs + "AmazonCloudWatch/latest/APIReference/API_MetricDataQuery.html",
+		Says: "Of an alarm's queries exactly one returns data; an id begins with a lower-case letter; an expression names " +
+			"ids of the same alarm",
+		Do: "correct the metric_query blocks", Check: each(alarm, alarmMath),
+	}, {
 		Name: "alarm-composite", Source: watch + "Create_Composite_Alarm.html",
 		Says: "A composite alarm names alarms that exist, and at most 100 of them", Do: "correct alarm_rule",
 		Check: composites,
@@ -107,12 +116,45 @@ func alarmRules() []Rule {
 	}}
 }
 
+// watched are the alarms of one metric, and the metrics with which the other alarms compute.
+func watched(p *Plan) (all []Resource) {
+	for _, x := range p.Of(alarm) {
+		queries := x.Blocks("metric_query")
+		if len(queries) == 0 {
+			all = append(all, x)
+		}
+		for _, q := range queries {
+			for _, m := range q.Blocks("metric") {
+				all = append(all, Resource{x.Address + " " + q.Text("id"), x.Type, m.Values})
+			}
+		}
+	}
+	return all
+}
+
+func alarmMath(x Resource, r *Report) {
+	queries, returned, ids := x.Blocks("metric_query"), 0, map[string]bool{}
+	for _, q := range queries {
+		ids[q.Text("id")] = true
+		r.hold(regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`).MatchString(q.Text("id")), x, "a query has the id %q", q.Text("id"))
+		if q.True("return_data") {
+			returned++
+		}
+	}
+	r.hold(len(queries) == 0 || returned == 1, x, "%d queries return data", returned)
+	for _, q := range queries {
+		for _, name := range regexp.MustCompile(`\b[a-z][a-zA-Z0-9_]*\b`).FindAllString(q.Text("expression"), -1) {
+			r.hold(ids[name], x, "%s computes with %s, which is none of its queries", q.Text("id"), name)
+		}
+	}
+}
+
 func alarmMetrics(p *Plan, r *Report) {
 	filtered := map[string]bool{}
 	for _, x := range p.Of("aws_cloudwatch_log_metric_filter") {
 		filtered[x.Text("metric_transformation.0.namespace")+" "+x.Text("metric_transformation.0.name")] = true
 	}
-	for _, x := range p.Of(alarm) {
+	for _, x := range watched(p) {
 		namespace, name := x.Text("namespace"), x.Text("metric_name")
 		given, _ := x.at("dimensions").(map[string]any)
 		wanted, known := metrics()[namespace][name]
@@ -133,7 +175,7 @@ func alarmTargets(p *Plan, r *Report) {
 		"function_name"}, "StreamName": {stream, "name"},
 		"DeliveryStreamName": {delivery, "name"}, "StateMachineArn": {machine, "arn"}, "DBInstanceIdentifier": {instance,
 			"identifier"}}
-	for _, x := range p.Of(alarm) {
+	for _, x := range watched(p) {
 		dimensions, _ := x.at("dimensions").(map[string]any)
 		for name, value := range dimensions {
 			text, _ := value.(string)
@@ -152,7 +194,18 @@ func alarmTargets(p *Plan, r *Report) {
 }
 
 func alarmWindow(x Resource, r *Report) {
-	period, _ := x.Number("period")
+	for i, q := range x.Blocks("metric_query") {
+		if len(q.Blocks("metric")) > 0 {
+			window(x, r, fmt.Sprintf("metric_query.%d.metric.0.period", i))
+		}
+	}
+	if len(x.Blocks("metric_query")) == 0 {
+		window(x, r, "period")
+	}
+}
+
+func window(x Resource, r *Report, path string) {
+	period, _ := x.Number(path)
 	periods, _ := x.Number("evaluation_periods")
 	most := 86400.0
 	if period >= 3600 {

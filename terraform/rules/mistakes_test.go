@@ -15,6 +15,7 @@ const (
 	nightly    = "module.chain.aws_scheduler_schedule.nightly"
 	key        = "module.kms.aws_kms_key.this"
 	errors     = `module.observability.aws_cloudwatch_metric_alarm.this["function-errors"]`
+	arms       = `module.observability.aws_cloudwatch_metric_alarm.arm["serve"]`
 	quarantine = `module.observability.aws_cloudwatch_metric_alarm.this["quarantine"]`
 	lakeBucket = `module.lake.module.bucket["lake"].aws_s3_bucket`
 	logsTarget = "module.lake.module.access_logs[0].aws_s3_bucket"
@@ -223,6 +224,12 @@ func watchMistakes() []mistake {
 		{"alarm-actions", errors, "alarm_actions", nil},
 		{"alarm-actions", "module.observability.aws_sns_topic_policy.alarms", "policy.Statement.0.Principal.Service",
 			"events.amazonaws.com"},
+		{"alarm-metric", arms, "metric_query.1.metric.0.dimensions", map[string]any{"arm": "control"}},
+		{"alarm-metric", arms, "metric_query.1.metric.0.metric_name", "arm_answer"},
+		{"alarm-target", arms, "metric_query.1.metric.0.dimensions.function", "recommend"},
+		{"alarm-window", arms, "metric_query.1.metric.0.period", 7230.0},
+		{"alarm-math", arms, "metric_query.4.return_data", false},
+		{"alarm-math", arms, "metric_query.1.id", "Answers"},
 		{"alarm-composite", "module.observability.aws_cloudwatch_composite_alarm.stream[0]", "alarm_rule",
 			`ALARM("kindred-dev-gone")`},
 		{"alarm-missing-data", errors, "treat_missing_data", "none"},

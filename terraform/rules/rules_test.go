@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // mustFixture returns a fresh copy of the resources that the tests begin with: the plan of a whole
@@ -175,30 +177,42 @@ func change(held any, path []string, value any) (changed any, problem string) {
 	return nil, path[0] + ": nothing is above it"
 }
 
-// TestMetricsAreThoseOfTheProgram compares the metrics that alarms may watch with what the function
-// recommend writes.
-func TestMetricsAreThoseOfTheProgram(t *testing.T) {
+// TestMetricsAreThoseOfThePrograms compares the metrics that alarms may watch with what the functions
+// write: of each batch, and of an experiment's arms.
+func TestMetricsAreThoseOfThePrograms(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(filepath.Join("..", "..", "lambdas", "recommend", "testdata", "metrics.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var written struct {
+	type directive struct {
 		Namespace  string
 		Dimensions [][]string
 		Metrics    []struct{ Name string }
 	}
-	if err := json.Unmarshal(data, &written); err != nil {
-		t.Fatal(err)
-	}
-	emitted := Emitted()
-	if len(written.Metrics) != len(emitted) || len(written.Dimensions) != 1 || written.Namespace != "kindred" {
-		t.Errorf("the function writes %d metrics in %s under %v, the rules know %d", len(written.Metrics), written.Namespace,
-			written.Dimensions, len(emitted))
-	}
-	for _, m := range written.Metrics {
-		if !slices.Equal(emitted[m.Name], written.Dimensions[0]) {
-			t.Errorf("metric %s has the dimensions %v, by the rules %v", m.Name, written.Dimensions[0], emitted[m.Name])
+	mustRead := func(parts []string, target any) {
+		t.Helper()
+		file, err := os.Open(filepath.Join(append([]string{"..", ".."}, parts...)...))
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer file.Close()
+		if err := json.NewDecoder(file).Decode(target); err != nil { // the first line, where there are more
+			t.Fatal(err)
+		}
+	}
+	var batch directive
+	mustRead([]string{"lambdas", "recommend", "testdata", "metrics.json"}, &batch)
+	var arms struct {
+		AWS struct{ CloudWatchMetrics []directive } `json:"_aws"`
+	}
+	mustRead([]string{"internal", "serving", "armmetric", "testdata", "metrics.jsonl"}, &arms)
+	written := map[string][]string{}
+	for _, d := range append(arms.AWS.CloudWatchMetrics, batch) {
+		if d.Namespace != "kindred" {
+			t.Errorf("a function writes to %s", d.Namespace)
+		}
+		for _, m := range d.Metrics {
+			written[m.Name] = slices.Sorted(slices.Values(d.Dimensions[0]))
+		}
+	}
+	if diff := gocmp.Diff(written, Emitted()); diff != "" {
+		t.Errorf("the rules know other metrics (-written +known):\n%s", diff)
 	}
 }

@@ -28,6 +28,15 @@ const (
 	SourceState      = "source_state" // events that only said something
 )
 
+// What is counted of the arms of an experiment.
+const (
+	Experiment = "experiment"
+	Arm        = "arm"
+	ArmAnswers = "arm_answers"
+	// ArmFallbacks counts the answers of an arm that popularity gave, or another version in place of the arm's.
+	ArmFallbacks = "arm_fallbacks"
+)
+
 // Times.
 const (
 	Duration    = "duration_ms" // of the whole batch, and of its steps:

@@ -117,6 +117,49 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
+# While an experiment runs, package internal/serving/armmetric counts what the arms answer. A fallback is
+# an answer that popularity gave, or the live version in place of the treatment.
+locals {
+  arm_metrics = { for m in setproduct(["control", "treatment"], ["answers", "fallbacks"]) :
+  "${m[0]}_${m[1]}" => { arm = m[0], metric = "arm_${m[1]}" } }
+}
+
+resource "aws_cloudwatch_metric_alarm" "arm" {
+  for_each = var.arm_functions
+
+  alarm_name          = "${var.name}-arm-fallbacks-${each.key}"
+  alarm_description   = "The function ${each.key} gives fallbacks in ${var.arm_fallback_points} points more of the treatment's answers than of the control's"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = var.arm_fallback_points
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+
+  metric_query {
+    id          = "points"
+    label       = "points"
+    expression  = "IF(control_answers >= 100 AND treatment_answers >= 100, 100 * treatment_fallbacks / treatment_answers - 100 * control_fallbacks / control_answers, 0)"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = local.arm_metrics
+
+    content {
+      id = metric_query.key
+
+      metric {
+        namespace   = "kindred"
+        metric_name = metric_query.value.metric
+        stat        = "Sum"
+        period      = 3600
+        dimensions  = { function = each.value, arm = metric_query.value.arm }
+      }
+    }
+  }
+}
+
 resource "aws_cloudwatch_composite_alarm" "stream" {
   count = var.composite_alarm ? 1 : 0
 

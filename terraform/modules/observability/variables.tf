@@ -47,6 +47,23 @@ variable "decide" {
   default     = null
 }
 
+variable "arm_functions" {
+  description = "Names of the functions that answer the arms of experiments, by program. LocalStack does not compute with metrics: there it is empty."
+  type        = map(string)
+  default     = {}
+}
+
+variable "arm_fallback_points" {
+  description = "An alarm is raised if, in an hour with 100 answers of each arm, the share of fallbacks among the treatment's answers is so many percentage points above the control's."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.arm_fallback_points > 0 && var.arm_fallback_points <= 100
+    error_message = "arm_fallback_points must be above 0, and at most 100."
+  }
+}
+
 variable "model_age_days" {
   description = "Days without a successful chain after which the live model counts as old. An alarm looks back at most 7 days."
   type        = number

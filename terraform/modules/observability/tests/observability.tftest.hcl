@@ -74,6 +74,32 @@ run "an_experiment_that_nobody_decides" {
   }
 }
 
+run "an_arm_that_falls_back" {
+  variables {
+    arm_functions = { recommend = "kindred-test-recommend", serve = "kindred-test-serve" }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.arm) == 2 && toset(flatten([for q in aws_cloudwatch_metric_alarm.arm["serve"].metric_query : [for m in q.metric : "${m.dimensions.function} ${m.dimensions.arm}"]])) == toset(["kindred-test-serve control", "kindred-test-serve treatment"])
+    error_message = "the alarm of each function compares its own two arms"
+  }
+
+  assert {
+    condition     = [for q in aws_cloudwatch_metric_alarm.arm["serve"].metric_query : q.id if q.return_data == true] == ["points"]
+    error_message = "one query decides"
+  }
+}
+
+run "refuses_an_alarm_of_nothing" {
+  command = plan
+
+  variables {
+    arm_fallback_points = 0
+  }
+
+  expect_failures = [var.arm_fallback_points]
+}
+
 run "a_catalogue_that_fails" {
   variables {
     catalogue = { namespace = "kindred", name = "kindred-test-catalogues", minutes = 5 }
