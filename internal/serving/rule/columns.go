@@ -200,17 +200,3 @@ func (l *leaf) keepWholes(column []int64, m Mask) {
 		m[k] = w & in
 	}
 }
-
-// inside has a bit for each value in the span. It does not branch.
-func inside(values *[word]int64, s span) uint64 {
-	from, width := uint64(s.least), uint64(s.most)-uint64(s.least)
-	var out uint64
-	for i := 0; i < word; i += 4 {
-		_, a := bits.Sub64(width, uint64(values[i])-from, 0)
-		_, b := bits.Sub64(width, uint64(values[i+1])-from, 0)
-		_, c := bits.Sub64(width, uint64(values[i+2])-from, 0)
-		_, d := bits.Sub64(width, uint64(values[i+3])-from, 0)
-		out |= (a | b<<1 | c<<2 | d<<3) << i
-	}
-	return ^out
-}

@@ -126,15 +126,3 @@ func (l *leaf) keepEqual(column *texts, m Mask) {
 		m[k] = w & equals
 	}
 }
-
-// equalTo has a bit for each value that equals another one. It does not branch.
-func equalTo(values *[word]uint32, other uint32) (equals uint64) {
-	for i := 0; i < word; i += 4 {
-		a := (uint64(values[i]^other) - 1) >> 63
-		b := (uint64(values[i+1]^other) - 1) >> 63
-		c := (uint64(values[i+2]^other) - 1) >> 63
-		d := (uint64(values[i+3]^other) - 1) >> 63
-		equals |= (a | b<<1 | c<<2 | d<<3) << i
-	}
-	return equals
-}
