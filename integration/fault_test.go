@@ -277,7 +277,7 @@ func TestRecordRefusedForEverIsNamedAndNothingBehindItsCallIsTouched(t *testing.
 	}
 	lines := mustRecords(t, s.store)
 	for i, r := range stream.records {
-		_, there := lines[activity.RecommendationID(fmt.Sprintf("click-%d-%d", *faultSeed, i))]
+		_, there := lines[activity.RecommendationID(fmt.Sprintf("click-%d-%d", *faultSeed, i), "")]
 		if i < victim && i != victim-10 && !there || i >= chunk+2 && there { // the poison records are none of the 500
 			t.Errorf("record %d (%s): delivered %v", i, r.position.SequenceNumber, there)
 		}
@@ -507,7 +507,7 @@ func TestSessionOfTenThousandItemsIsAnsweredBesideOthers(t *testing.T) {
 	t.Logf("%d events, one with %d items, took %v, the function's start included", len(clicks), activity.MaxBrowseHistory,
 		time.Since(begin))
 	mustHold(t, stream.mustAudit(t, s.store), others+2, 1)
-	record := mustRecords(t, s.store)[activity.RecommendationID("long")]
+	record := mustRecords(t, s.store)[activity.RecommendationID("long", "")]
 	if len(record.RecommendedItems) != 10 || record.Recommendation.Source != activity.SourceSession {
 		t.Errorf("the long session is answered with %+v", record.RecommendedItems)
 	}

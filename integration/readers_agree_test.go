@@ -100,7 +100,7 @@ func TestAcceptedEventsAreReadAlike(t *testing.T) {
 			}
 			id := activity.EventID(item.Event, item.Position)
 			line, err := activity.Record{Event: item.Data, Recommendation: activity.Recommendation{
-				ID: activity.RecommendationID(id), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
+				ID: activity.RecommendationID(id, ""), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
 				GeneratedAt: at, Position: item.Position}}.AppendSealed(nil)
 			if err != nil {
 				t.Fatal(err)

@@ -47,7 +47,7 @@ func TestRecommendTurnsABatchIntoLinesOnS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, e := range sent {
-		got, ok := first[activity.RecommendationID(e.EventID)]
+		got, ok := first[activity.RecommendationID(e.EventID, "")]
 		if !ok {
 			t.Fatalf("event %s has no line", e.EventID)
 		}

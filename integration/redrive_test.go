@@ -104,7 +104,7 @@ func TestRedriveAnswersAllThatAFaultStoppedThoughKilled(t *testing.T) {
 	}
 	answered := mustRecords(t, c.store)
 	for id := range all.ids {
-		if _, ok := answered[activity.RecommendationID(id)]; !ok {
+		if _, ok := answered[activity.RecommendationID(id, "")]; !ok {
 			t.Errorf("event %s was never answered", id)
 		}
 	}

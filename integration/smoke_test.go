@@ -64,7 +64,7 @@ func TestSmoke(t *testing.T) {
 		t.Fatalf("no answer to event %s after %v: %v", id, time.Since(start).Round(time.Second), err)
 	}
 	if record.Recommendation.ModelVersion == "" || len(record.RecommendedItems) == 0 ||
-		record.Recommendation.ID != activity.RecommendationID(id) {
+		record.Recommendation.ID != activity.RecommendationID(id, "") {
 		t.Errorf("the answer is %+v", record)
 	}
 	t.Logf("version %s answered from %s, %v after the event was sent", record.Recommendation.ModelVersion,

@@ -303,7 +303,7 @@ func (s unicodeShop) mustBeAnswered(t *testing.T, stack Stack, own settings.Sett
 		t.Errorf("%d answers for %d events", len(records), len(sent))
 	}
 	for id, data := range sent {
-		r, there := records[activity.RecommendationID(id)]
+		r, there := records[activity.RecommendationID(id, "")]
 		if !there || r.Recommendation.EventID != id {
 			t.Errorf("event %q has the answer %+v", id, r.Recommendation)
 			continue

@@ -228,7 +228,7 @@ func mustAnswers(t *testing.T, reader *shardreader.Reader) (answers []activity.R
 			}
 			now := time.Now()
 			answers = append(answers, activity.Record{Event: data, Recommendation: activity.Recommendation{
-				ID: activity.RecommendationID(event.EventID), EventID: event.EventID, ModelVersion: "m1",
+				ID: activity.RecommendationID(event.EventID, ""), EventID: event.EventID, ModelVersion: "m1",
 				Source:   activity.SourcePopularity,
 				Position: p, GeneratedAt: now, LatencyMS: latency(now, p)}})
 			return nil

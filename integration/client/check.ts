@@ -64,6 +64,7 @@ const record = await kindred.POST("/recommendations", {
     device: { os: "x" },
   },
 }).then(must);
+assert("recommended_items" in record); // no placements were asked for
 assert.equal(record.recommendation.source, "session");
 assert.deepEqual(record["device"], { os: "x" });
 assert(record.recommended_items.length > 0);

@@ -35,8 +35,8 @@ const (
 
 // recommender decides. An error means that no event was answered and a retry may help.
 type recommender interface {
-	// Check says what is wrong with the control of an event: nobody can ever answer it.
-	Check(e *activity.Event) error
+	// Check says what is wrong with the control of each event: nobody can ever answer it.
+	Check(ctx context.Context, events []*activity.Event) (faults []error, err error)
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
 }
 
@@ -202,7 +202,9 @@ func position(r events.KinesisEventRecord) activity.Position {
 // broken. With an error it returns the batch's index of the first record that is not delivered; no
 // later chunk was begun.
 func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (first int, err error) {
-	h.check(items)
+	if err := h.check(ctx, items); err != nil {
+		return items[0].index, err
+	}
 	for left := sound(items); len(left) > 0; {
 		chunk := left[:min(chunkEvents, len(left))]
 		if failed, err := h.answerChunk(ctx, chunk, sum); err != nil {
@@ -213,17 +215,29 @@ func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (firs
 	return 0, nil
 }
 
-// check gives a fault to each event whose control nobody can answer, before anything that it says is written.
-func (h *handler) check(items []*item) {
-	parallel.Each(len(items), func(i int) {
-		it := items[i]
-		if it.Fault != nil || it.Event.Control == nil {
-			return
+// check gives a fault to each event whose control nobody can answer, before anything that it says is written. The
+// error is transient.
+func (h *handler) check(ctx context.Context, items []*item) error {
+	var asked []*item
+	var list []*activity.Event
+	for _, it := range items {
+		if it.Fault == nil && it.Event.Control != nil {
+			asked, list = append(asked, it), append(list, it.Event)
 		}
-		if err := h.recommender.Check(it.Event); err != nil {
-			it.Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: err.Error()}
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	faults, err := h.recommender.Check(ctx, list)
+	if err != nil {
+		return fmt.Errorf("check the controls of %d events: %w", len(list), err)
+	}
+	for i, fault := range faults {
+		if fault != nil {
+			asked[i].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: fault.Error()}
 		}
-	})
+	}
+	return nil
 }
 
 // answerChunk is answer for one chunk; failed is the first event that is not delivered.
@@ -237,32 +251,48 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) 
 	}
 	defer h.timed(&sum.deliver, now)
 	chunk = sound(chunk)
-	lines, faults := make([][]byte, len(chunk)), make([]error, len(chunk))
-	parallel.Each(len(chunk), func(i int) {
-		r := chunk[i]
-		record := answers[i].Record(r.Data, r.Event, r.Position, now)
-		record.Recommendation.Shop = h.shops.Own()
-		lines[i], faults[i] = record.AppendSealed(nil)
-	})
-	for i, err := range faults {
-		if err != nil {
-			return chunk[0], fmt.Errorf("write record %s: %w", chunk[i].Position.SequenceNumber, err)
-		}
+	lines, of, err := h.lines(chunk, answers, now)
+	if err != nil {
+		return chunk[0], err
 	}
 	missing, err := h.delivery.Put(ctx, lines)
 	refused := make(map[int]bool, len(missing))
-	for _, i := range missing {
-		refused[i] = true
+	for _, n := range missing {
+		refused[of[n]] = true
 	}
 	for i := range answers {
-		if !refused[i] {
+		if !refused[i] { // an event is done when all its records are delivered
 			sum.delivered(answers[i])
 		}
 	}
 	if err == nil {
 		return nil, nil
 	}
-	return chunk[missing[0]], err
+	return chunk[of[missing[0]]], err
+}
+
+// lines are the records of answered events, in their order; of are the indexes of their events.
+func (h *handler) lines(chunk []*item, answers []recommend.Answer, now time.Time) (lines [][]byte, of []int,
+	err error) {
+	each, faults := make([][][]byte, len(chunk)), make([]error, len(chunk))
+	parallel.Each(len(chunk), func(i int) {
+		r := chunk[i]
+		for _, record := range answers[i].Records(r.Data, r.Event, r.Position, now) {
+			record.Recommendation.Shop = h.shops.Own()
+			line, err := record.AppendSealed(nil)
+			each[i], faults[i] = append(each[i], line), errors.Join(faults[i], err)
+		}
+	})
+	lines, of = make([][]byte, 0, len(chunk)), make([]int, 0, len(chunk))
+	for i, own := range each {
+		if faults[i] != nil {
+			return nil, nil, fmt.Errorf("write record %s: %w", chunk[i].Position.SequenceNumber, faults[i])
+		}
+		for _, line := range own {
+			lines, of = append(lines, line), append(of, i)
+		}
+	}
+	return lines, of, nil
 }
 
 // recommend writes what the events say of products and customers. Then it answers the events of sessions
@@ -283,6 +313,10 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 		return nil, fmt.Errorf("recommend for %d events: %w", len(items), err)
 	case len(items) == 1:
 		items[0].Fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
+		var control *recommend.QueryError // the placements were changed since the event was checked
+		if errors.As(err, &control) {
+			items[0].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: control.Message}
+		}
 		return nil, nil
 	}
 	half := len(items) / 2

@@ -195,7 +195,7 @@ func TestFixture(t *testing.T) {
 	arrived := time.Date(2026, 3, 1, 12, 0, 0, 250e6, time.UTC)
 	want := activity.Position{Stream: "kindred-activity", Shard: "shardId-000000000001",
 		SequenceNumber: batch.Records[0].Kinesis.SequenceNumber, PartitionKey: "s-1", ArrivedAt: arrived}
-	if r.ID != activity.RecommendationID("e-1") || r.EventID != "e-1" || r.ModelVersion != "m1" ||
+	if r.ID != activity.RecommendationID("e-1", "") || r.EventID != "e-1" || r.ModelVersion != "m1" ||
 		r.Source != activity.SourceSession ||
 		r.Position != want || r.LatencyMS <= 0 || len(first.RecommendedItems) != 10 || first.SimilarItems == nil {
 		t.Errorf("got %+v", first)

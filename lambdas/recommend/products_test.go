@@ -45,7 +45,7 @@ func TestAProductEventCountsAtOnceAndLeavesARecord(t *testing.T) {
 		}
 		r := record.Recommendation
 		if r.Source != activity.SourceState || r.EventID != "p1" || r.ModelVersion != "" ||
-			r.ID != activity.RecommendationID("p1") || len(record.RecommendedItems) > 0 ||
+			r.ID != activity.RecommendationID("p1", "") || len(record.RecommendedItems) > 0 ||
 			!strings.Contains(b.delivery.lines[1], `"recommended_items":[],"recommendation":{`) {
 			t.Errorf("the record of a product event: %s", b.delivery.lines[1])
 		}

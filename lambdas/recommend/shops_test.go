@@ -52,7 +52,7 @@ func TestShopsShareAStream(t *testing.T) {
 		for _, line := range b.delivery.lines {
 			r, err := activity.ParseRecord([]byte(line))
 			if err != nil || r.Recommendation.Shop != c.own ||
-				r.Recommendation.ID != activity.RecommendationID(r.Recommendation.EventID) {
+				r.Recommendation.ID != activity.RecommendationID(r.Recommendation.EventID, "") {
 				t.Errorf("%q: %v in %s", c.own, err, line)
 			}
 			answered = append(answered, r.Recommendation.EventID)

@@ -78,14 +78,16 @@ func (s *server) attribute(r *http.Request, p page, a recommend.Answer, arrived 
 	return &record.Recommendation.ID
 }
 
-// recordOf is the record of an answer to a request that brings an event.
-func (s *server) recordOf(r *http.Request, a recommend.Answer, raw []byte, e *activity.Event, arrived time.Time,
-	products []string) activity.Record {
-	record := a.Record(raw, e, httpPosition(e.SessionID, arrived), s.now())
+// recordsOf are the records of an answer to a request that brings an event, one for each of its lists.
+func (s *server) recordsOf(r *http.Request, a recommend.Answer, raw []byte, e *activity.Event, arrived time.Time,
+	products []string) []activity.Record {
+	records := a.Records(raw, e, httpPosition(e.SessionID, arrived), s.now())
 	if question := questionIn(r, e.Control, products); question != "" && e.EventID != "" {
-		record.Recommendation.ID = activity.AskedID(record.Recommendation.ID, question)
+		for i := range records {
+			records[i].Recommendation.ID = activity.AskedID(records[i].Recommendation.ID, question)
+		}
 	}
-	return record
+	return records
 }
 
 // questionOf is what a request asks for: two requests that may get different products have different ones.

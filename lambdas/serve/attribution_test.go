@@ -68,7 +68,7 @@ func TestEveryAnswerIsDelivered(t *testing.T) {
 		d, err := activity.ParseDelivered([]byte(line))
 		record, errRecord := activity.ParseRecord([]byte(line))
 		if err != nil || errRecord != nil || !d.Intact || d.ID != a.id() ||
-			test.event == "" && d.ID != activity.RecommendationID(d.EventID) ||
+			test.event == "" && d.ID != activity.RecommendationID(d.EventID, "") ||
 			d.Position.Stream != activity.StreamHTTP || d.Source != test.source || d.Items != test.items {
 			t.Fatalf("%s: %v %v %s", name, err, errRecord, line)
 		}
@@ -167,7 +167,7 @@ func TestEachQuestionOfAnEventHasAnID(t *testing.T) {
 			t.Errorf("%v is no other question", q)
 		}
 	}
-	if q := of[activity.RecommendationID("e")]; q[1] != "/recommendations" || q[2] != body("") {
+	if q := of[activity.RecommendationID("e", "")]; q[1] != "/recommendations" || q[2] != body("") {
 		t.Errorf("%v has the id of the event on the stream", q)
 	}
 }

@@ -24,10 +24,19 @@ func (f fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.A
 	answers := make([]recommend.Answer, len(events))
 	for i, e := range events {
 		answers[i] = recommend.Answer{ModelVersion: "m0123456789abcde", Source: activity.SourceCustomer, Stale: f.stale,
-			Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}}}
+			Items:  []activity.RecommendedItem{{ID: "S10_1678", Score: 0.75}, {ID: "S12_1099", Score: 0.5}},
+			Fields: shownBy(e.Control)}
 		if e.Control != nil && e.Control.Explain {
 			answers[i].Explanations = []recommend.Explanation{{Customer: 0.25, Products: []recommend.Contribution{
 				{ID: "S18_1749", Score: 0.5, Neighbours: 0.125}}}, {Customer: 0.5}}
+		}
+		for n, name := range e.Control.Asked() {
+			answers[i].Placement, answers[i].Query = "home", "0123456789abcdef"
+			if n > 0 {
+				answers[i].More = append(answers[i].More, recommend.Answer{ModelVersion: "m0123456789abcde", Placement: name,
+					Source: activity.SourceSimilar, Query: "123456789abcdef0", Items: []activity.RecommendedItem{
+						{ID: "S24_2022", Score: 0.875, Because: "S18_1749"}}})
+			}
 		}
 		if len(e.BrowseHistory) > 0 {
 			answers[i].Source = activity.SourceSession
@@ -37,17 +46,25 @@ func (f fixed) Batch(_ context.Context, events []*activity.Event) ([]recommend.A
 	return answers, nil
 }
 
-func (f fixed) Similar(_ context.Context, code string, _ *activity.Control) (recommend.SimilarAnswer, error) {
+// shownBy are the fields that a control asks for.
+func shownBy(c *activity.Control) []activity.Field {
+	if c == nil {
+		return nil
+	}
+	return c.Fields
+}
+
+func (f fixed) Similar(_ context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error) {
 	if code != "S18_1749" {
 		return recommend.SimilarAnswer{}, recommend.ErrUnknownProduct
 	}
 	return recommend.SimilarAnswer{Items: &activity.SimilarItems{ProductCode: code,
 		SimilarItems: []activity.SimilarItem{{ID: "S24_2022", Distance: 0.125}}}, ModelVersion: "m0123456789abcde",
-		Stale: f.stale}, nil
+		Stale: f.stale, Fields: shownBy(c)}, nil
 }
 
-func (f fixed) List(_ context.Context, q recommend.ListQuery, _ *activity.Control) (recommend.Answer, error) {
-	return recommend.Answer{ModelVersion: "m0123456789abcde", Source: q.List, Stale: f.stale,
+func (f fixed) List(_ context.Context, q recommend.ListQuery, c *activity.Control) (recommend.Answer, error) {
+	return recommend.Answer{ModelVersion: "m0123456789abcde", Source: q.List, Stale: f.stale, Fields: shownBy(c),
 		Items: []activity.RecommendedItem{{ID: "S10_1678", Score: 5.25}}}, nil
 }
 
@@ -99,6 +116,8 @@ func TestGoldenAnswers(t *testing.T) {
 		"trending.json":   {http.MethodGet, "/lists/trending?limit=1&fields=name,reason&event_id=e-4", "", http.StatusOK},
 		"rerank.json": {http.MethodPost, "/rerank", strings.Replace(event, "{",
 			`{"products":["S12_1099","S10_1678","S99"],`, 1), http.StatusOK},
+		"strips.json": {http.MethodPost, "/recommendations", strings.Replace(event, "{",
+			`{"kindred":{"placements":["home","product-alike"]},`, 1), http.StatusOK},
 		"fields.json": {http.MethodPost, "/recommendations", strings.Replace(event, "{",
 			`{"kindred":{"fields":["name","price","currency","image","reason"],"explain":true},`, 1), http.StatusOK},
 	} {

@@ -203,7 +203,7 @@ func (s *server) customer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := answers[0]
-	products, err := s.recommended(r.Context(), viewOf(control), a)
+	products, err := s.recommended(r.Context(), viewOf(a.Fields), a)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -267,12 +267,16 @@ func (s *server) session(w http.ResponseWriter, r *http.Request) {
 		s.unanswered(w, r, err)
 		return
 	}
-	products, similar, err := s.shown(r.Context(), viewOf(event.Control), answers[0])
+	if event.Control != nil && event.Control.Placements != nil {
+		s.strips(w, r, data, event, answers[0], arrived)
+		return
+	}
+	products, similar, err := s.shown(r.Context(), viewOf(answers[0].Fields), answers[0])
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
-	record := s.recordOf(r, answers[0], data, event, arrived, nil)
+	record := s.recordsOf(r, answers[0], data, event, arrived, nil)[0]
 	delivered := s.deliver(r, &record)
 	line, err := record.AppendShown(nil, products, similar, delivered)
 	if err != nil {
@@ -351,13 +355,13 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		s.unavailable(w, r, err)
 		return
 	}
-	alike, err := s.alike(r.Context(), viewOf(control), similar.Items)
+	alike, err := s.alike(r.Context(), viewOf(similar.Fields), similar.Items)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
 	id := s.attribute(r, page, recommend.Answer{Items: shownItems(similar.Items), Source: activity.SourceSimilar,
-		ModelVersion: similar.ModelVersion, Stale: similar.Stale}, arrived)
+		ModelVersion: similar.ModelVersion, Stale: similar.Stale, Placement: similar.Placement}, arrived)
 	s.write(w, r, similarAnswer{id, similar.ModelVersion, similar.Stale, alike})
 }
 

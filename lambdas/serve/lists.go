@@ -97,7 +97,7 @@ func (s *server) answerList(w http.ResponseWriter, r *http.Request, q recommend.
 		s.unanswered(w, r, err)
 		return
 	}
-	products, err := s.listed(r.Context(), viewOf(control), answer, q.Product)
+	products, err := s.listed(r.Context(), viewOf(answer.Fields), answer, q.Product)
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
@@ -154,12 +154,12 @@ func (s *server) rerank(w http.ResponseWriter, r *http.Request) {
 		s.unanswered(w, r, err)
 		return
 	}
-	products, err := s.listed(r.Context(), viewOf(event.Control), answer.Answer, "")
+	products, err := s.listed(r.Context(), viewOf(answer.Fields), answer.Answer, "")
 	if err != nil {
 		s.unavailable(w, r, err)
 		return
 	}
-	record := s.recordOf(r, answer.Answer, data, event, arrived, codes)
+	record := s.recordsOf(r, answer.Answer, data, event, arrived, codes)[0]
 	var id *string
 	if s.deliver(r, &record) {
 		id = &record.Recommendation.ID

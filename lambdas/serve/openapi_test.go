@@ -151,7 +151,7 @@ func TestEveryAnswerFitsTheDocument(t *testing.T) {
 			}
 		}
 	}
-	for _, test := range append(pageSituations(), []situation{
+	for _, test := range append(append(pageSituations(), placedSituations()...), []situation{
 		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations", status: 200},
 		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/-7/recommendations", status: 200},
 		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/%00/recommendations", status: 400},
@@ -451,7 +451,8 @@ func TestDocumentKnowsTheConstants(t *testing.T) {
 		t.Error("the largest body is another one")
 	}
 	sources := []activity.Source{activity.SourceSession, activity.SourceCustomer, activity.SourceFeatures,
-		activity.SourcePopularity}
+		activity.SourcePopularity, activity.SourceSimilar, activity.SourceTrending, activity.SourceNew,
+		activity.SourceTogether, activity.SourceViewed}
 	if got := d.Components.Schemas.Source.Enum; !slices.Equal(got, sources) {
 		t.Errorf("sources %q", got)
 	}

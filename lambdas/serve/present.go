@@ -15,11 +15,8 @@ type view struct {
 	reason bool
 }
 
-func viewOf(c *activity.Control) (v view) {
-	if c == nil {
-		return v
-	}
-	for _, f := range c.Fields {
+func viewOf(fields []activity.Field) (v view) {
+	for _, f := range fields {
 		if f == activity.FieldReason {
 			v.reason = true
 		} else {
@@ -111,6 +108,10 @@ func reasonOf(it activity.RecommendedItem, source activity.Source) (key reasonKe
 	switch {
 	case it.Explored:
 		return reasonNew, ""
+	case it.Because != "" && source == activity.SourceTogether:
+		return reasonTogether, it.Because
+	case it.Because != "" && source == activity.SourceSimilar:
+		return reasonSimilar, it.Because
 	case it.Because != "":
 		return reasonBecause, it.Because
 	case source == activity.SourceTrending:

@@ -19,12 +19,13 @@ import (
 func parameters() map[string][]string {
 	return map[string][]string{
 		"GET /customers/{id}/recommendations": {"limit", "cursor", "exclude", "filter", "boost", "diversity", "min_share",
-			"event_id", "session_id", "fields", "explain"},
+			"event_id", "session_id", "fields", "explain", "placement"},
 		"GET /lists/{list}":                    listParameters,
 		"GET /products/{code}/bought-together": listParameters,
 		"GET /customers/{id}/recently-viewed":  listParameters,
 		"GET /sessions/{id}/recently-viewed":   listParameters,
-		"GET /products/{code}/similar":         {"limit", "exclude", "filter", "boost", "event_id", "session_id", "fields"},
+		"GET /products/{code}/similar": {"limit", "exclude", "filter", "boost", "event_id", "session_id", "fields",
+			"placement"},
 	}
 }
 
@@ -78,7 +79,10 @@ func joined(names []string) (all string) {
 
 // controlOf reads the control that parameters ask for; nil: none. most bounds its limit.
 func controlOf(given url.Values, most int) (c *activity.Control, problem string) {
-	c = &activity.Control{Cursor: given.Get("cursor")}
+	c = &activity.Control{Cursor: given.Get("cursor"), Placement: given.Get("placement")}
+	if given.Has("placement") && c.Placement == "" {
+		return nil, "placement is empty"
+	}
 	if given.Has("limit") {
 		n, err := strconv.Atoi(given.Get("limit"))
 		if err != nil || n < 1 || n > most {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kindred/internal/platform/checksum"
+	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 )
@@ -118,4 +119,35 @@ func exhausted(t *testing.T) http.Handler {
 		}
 	}
 	return h
+}
+
+// placedSituations are answers to questions with placements.
+func placedSituations() []situation {
+	placed := func(s *recommendtest.Store) {
+		s.Place(map[string]recommend.Placement{"home": {Limit: new(3)}, "alike": {List: recommend.ListSimilar},
+			"top": {List: recommend.ListPopular}})
+	}
+	event := func(member string) string {
+		return `{` + member + `,"session_id":"s","browse_history":[{"product_code":"L2_03"}]}`
+	}
+	return []situation{
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?placement=home",
+			store: placed, status: 200},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?placement=home",
+			status: 400},
+		{method: "GET", path: "/customers/{id}/recommendations", url: "/customers/101/recommendations?placement=",
+			store: placed, status: 400},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?placement=alike", store: placed,
+			status: 200},
+		{method: "GET", path: "/products/{code}/similar", url: "/products/L2_03/similar?placement=home", store: placed,
+			status: 400},
+		{method: "POST", path: "/recommendations", url: "/recommendations", store: placed, status: 200,
+			body: event(`"kindred":{"placements":["home","alike","top"],"fields":["reason"]}`)},
+		{method: "POST", path: "/recommendations", url: "/recommendations", store: placed, status: 200,
+			body: event(`"kindred":{"placement":"alike"}`)},
+		{method: "POST", path: "/recommendations", url: "/recommendations", store: placed, status: 400,
+			body: event(`"kindred":{"placements":["home","shelf"]}`)},
+		{method: "POST", path: "/recommendations", url: "/recommendations", store: placed, status: 422,
+			body: event(`"kindred":{"placements":["home","home"]}`)},
+	}
 }

@@ -135,7 +135,7 @@ func TestAnEventIsFoundWhereverItEnded(t *testing.T) {
 	p := activity.Position{Stream: "st", Shard: "shard-0", SequenceNumber: "7", ArrivedAt: time.Now().UTC()}
 	record := activity.Record{Event: []byte(`{"event_id":"e-1","session_id":"s","browse_history":[]}`),
 		RecommendedItems: []activity.RecommendedItem{{ID: "p1", Score: 0.5, Because: "p2"}},
-		Recommendation: activity.Recommendation{EventID: "e-1", ID: activity.RecommendationID("e-1"), ModelVersion: "m1",
+		Recommendation: activity.Recommendation{EventID: "e-1", ID: activity.RecommendationID("e-1", ""), ModelVersion: "m1",
 			Source: activity.SourceSession, Position: p, GeneratedAt: p.ArrivedAt}}
 	line, err := record.AppendSealed(nil)
 	if err != nil {
@@ -146,8 +146,9 @@ func TestAnEventIsFoundWhereverItEnded(t *testing.T) {
 		`{"stream":"st","shard":"shard-0","sequence_number":"7"},"data":"PHNjcmlwdD4="}`)
 	b := mustShow(t, c)
 	b.server.from.feed = feed.New(nil, store, time.Hour)
-	for id, want := range map[string]string{"e-1": "Answered recommended", activity.RecommendationID("e-1"): "Answered",
-		"e-2": "session_id is missing", "e-3": "Not found", "": "An event and its way"} {
+	for id, want := range map[string]string{"e-1": "Answered recommended",
+		activity.RecommendationID("e-1", ""): "Answered", "e-2": "session_id is missing",
+		"e-3": "Not found", "": "An event and its way"} {
 		if page := b.mustPage(t, "/events?id="+id, http.StatusOK); !strings.Contains(page, want) {
 			t.Errorf("%q is not in the page of %q: %s", want, id, page)
 		}

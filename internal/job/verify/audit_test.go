@@ -184,7 +184,7 @@ func TestAuditFindsWrongAnswers(t *testing.T) {
 				ghost.position.SequenceNumber = "999"
 				r := h.answer(ghost, 10*ms)
 				r.Recommendation.EventID = "ghost"
-				r.Recommendation.ID = activity.RecommendationID("ghost")
+				r.Recommendation.ID = activity.RecommendationID("ghost", "")
 				h.deliver(r)
 			},
 			change: func(f *figures) { f.Unknown++ }, finding: "unknown: recommendations/2026/0004 line 1"},
@@ -199,7 +199,7 @@ func TestAuditFindsWrongAnswers(t *testing.T) {
 			damage: func(h *history, _ []sent) {
 				r := h.answer(h.click("shard-1", "b"), 10*ms)
 				r.Recommendation.EventID = "other"
-				r.Recommendation.ID = activity.RecommendationID("other")
+				r.Recommendation.ID = activity.RecommendationID("other", "")
 				h.deliver(r)
 			},
 			change:  func(f *figures) { f.Events++; f.Distinct++; f.Recommended++; f.WrongEvent++ },

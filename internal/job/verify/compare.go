@@ -2,6 +2,7 @@ package verify
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"time"
 
@@ -45,6 +46,17 @@ type fact struct {
 	flags   flags
 	// of a recommendation: the event's products that were looked up, and those that the model did not know
 	products, unknown uint8
+	// of a recommendation: how many records its event has, and a bit for this one; of an entry, a bit for each that
+	// was delivered
+	strips, strip uint8
+}
+
+// distinct is how many different records of an event were delivered, of those that any was.
+func distinct(strip uint8) int64 { return max(1, int64(bits.OnesCount8(strip))) }
+
+// partial says whether an event was answered, but not with all its records.
+func (e *entry) partial() bool {
+	return e.flags&recommended != 0 && e.strips > 1 && bits.OnesCount8(e.strip) < int(e.strips)
 }
 
 // shardShift: an ordinal is the number of the shard, then that of the event in its shard, in the
@@ -93,6 +105,7 @@ func (e *entry) add(f fact) {
 			e.products, e.unknown = f.products, f.unknown
 		}
 		e.lines++
+		e.strips, e.strip = max(e.strips, f.strips), e.strip|f.strip
 	}
 	if f.flags&quarantined != 0 {
 		e.quarantine = f.label

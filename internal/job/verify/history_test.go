@@ -93,7 +93,7 @@ func (h *history) answer(s sent, d time.Duration) activity.Record {
 	id := activity.EventID(event, s.position)
 	items := []activity.RecommendedItem{{ID: "S10_1678", Score: 0.5}}
 	return activity.Record{Event: s.data, RecommendedItems: items, Recommendation: activity.Recommendation{
-		ID: activity.RecommendationID(id), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
+		ID: activity.RecommendationID(id, ""), EventID: id, ModelVersion: "m1", Source: activity.SourceSession,
 		Position:    s.position,
 		GeneratedAt: s.position.ArrivedAt.Add(d), LatencyMS: float64(d) / float64(time.Millisecond),
 	}}

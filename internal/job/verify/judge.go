@@ -127,6 +127,9 @@ func (j *judgement) join(facts []fact) error {
 			j.countHTTP(e)
 			continue
 		}
+		if e.partial() { // it is done when all its records are delivered
+			e.flags &^= recommended
+		}
 		j.total(e)
 		if e.flags&onStream != 0 && e.flags&outcome != 0 {
 			shard := e.ordinal >> shardShift
@@ -156,7 +159,7 @@ func (j *judgement) countHTTP(e entry) {
 	r.HTTPAnswers++
 	r.HTTPSources[j.labels[e.label].source]++
 	r.Versions[j.labels[e.label].version]++
-	r.Duplicates += int64(e.lines) - 1
+	r.Duplicates += int64(e.lines) - distinct(e.strip)
 	if e.flags&empty != 0 {
 		r.EmptyAnswers++
 	}
@@ -238,7 +241,7 @@ func (j *judgement) group(entries []entry) error {
 
 // event compares the entries of one event.
 func (j *judgement) event(group []entry) {
-	lines, answered, counted := int64(0), false, false
+	lines, strips, answered, counted := int64(0), uint8(0), false, false
 	first := -1 // the event that came first
 	for i, e := range group {
 		if e.flags&onStream != 0 && e.content != 0 && (first < 0 || e.arrived < group[first].arrived) {
@@ -252,12 +255,12 @@ func (j *judgement) event(group []entry) {
 	}
 	for _, e := range group {
 		if e.flags&inWindow != 0 {
-			lines += int64(e.lines)
+			lines, strips = lines+int64(e.lines), strips|e.strip
 			counted = counted || e.flags&onStream != 0
 		}
 		answered = answered || e.flags&recommended != 0
 	}
-	j.report.Duplicates += max(0, lines-1)
+	j.report.Duplicates += max(0, lines-distinct(strips))
 	if counted {
 		j.report.DistinctEvents++
 	}

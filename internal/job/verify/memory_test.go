@@ -144,7 +144,7 @@ func (g generated) line(to *bytes.Buffer, i int) {
 	}
 	fmt.Fprintf(to, `]},"recommendation":{"id":%q,"event_id":%q,"model_version":"m0123456789abcde","source":"session","generated_at":%q,"latency_ms":%g,`+
 		`"position":{"stream":"activity","shard":%q,"sequence_number":%q,"partition_key":%q,"arrived_at":%q}}}`+"\n",
-		activity.RecommendationID(id), id, answered.Format(time.RFC3339Nano),
+		activity.RecommendationID(id, ""), id, answered.Format(time.RFC3339Nano),
 		float64(answered.Sub(p.ArrivedAt))/float64(time.Millisecond), p.Shard, p.SequenceNumber, p.PartitionKey,
 		p.ArrivedAt.Format(time.RFC3339Nano))
 }

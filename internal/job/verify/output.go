@@ -56,11 +56,11 @@ func (o outputs) recommendation(where string, line []byte) error {
 	}
 	f := fact{event: hashOf(d.EventID), content: contentOf(d.Digest), at: d.GeneratedAt.UnixNano(),
 		latency: float32(d.LatencyMS), flags: recommended}
-	ownID := d.ID == activity.RecommendationID(d.EventID)
+	ownID := d.ID == activity.RecommendationID(d.EventID, d.Placement)
 	if d.Position.Stream == activity.StreamHTTP { // there an event may ask several questions
 		ownID = activity.IsRecommendationID(d.ID)
 	}
-	if !ownID || d.EventID != cmp.Or(d.OwnEventID, activity.EventID(nil, d.Position)) {
+	if d.Strip < 0 || !ownID || d.EventID != cmp.Or(d.OwnEventID, activity.EventID(nil, d.Position)) {
 		f.flags |= wrongEvent
 	}
 	latency := float64(d.GeneratedAt.Sub(d.Position.ArrivedAt)) / float64(time.Millisecond)
@@ -69,6 +69,9 @@ func (o outputs) recommendation(where string, line []byte) error {
 	}
 	if d.Items == 0 && d.Source != activity.SourceState && d.Query == "" { // a filter may match nothing
 		f.flags |= empty
+	}
+	if d.Strip >= 0 && d.Strip < activity.MaxPlacements {
+		f.strips, f.strip = uint8(min(d.Strips, activity.MaxPlacements)), 1<<d.Strip
 	}
 	f.products = uint8(min(d.Products, recommend.SessionItems))
 	f.unknown = uint8(min(d.UnknownProducts, recommend.SessionItems))

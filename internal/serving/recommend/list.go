@@ -31,11 +31,6 @@ type Listed struct {
 // List answers with a list, as a control wants it. Without a limit they are 10. A list may be shorter, and empty.
 // Errors: ErrUnknownProduct where the list is of a product that the live model does not know.
 func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control) (a Answer, err error) {
-	asked, err := r.queryOf(c)
-	if err != nil {
-		return a, err
-	}
-	q.Limit, q.Exclude, q.At = asked.Limit, asked.Exclude, r.now()
 	if text.Check(q.Product, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
 	}
@@ -43,7 +38,13 @@ func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control
 	if err != nil {
 		return a, err
 	}
-	a = Answer{ModelVersion: traffic.Live.Version, Source: q.List, Stale: traffic.Stale, Query: asked.id}
+	asked, err := r.listOf(c, traffic.Placements, listNamed(q.List))
+	if err != nil {
+		return a, err
+	}
+	q.Limit, q.Exclude, q.At = asked.Limit, asked.Exclude, r.now()
+	a = Answer{ModelVersion: traffic.Live.Version, Source: q.List, Stale: traffic.Stale, Query: asked.id,
+		Placement: asked.Placement, Fields: asked.fields}
 	var found []Listed
 	switch {
 	case q.List == activity.SourcePopularity:
@@ -139,8 +140,11 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, fmt.Errorf("prepare model version %s: %w", model.Version, err)
 	}
 	sessions := []session{newSession(e, e.BrowseHistory)}
-	if sessions[0].strips, err = r.stripsOf(e, model.Version); err != nil {
+	if sessions[0].strips, err = r.stripsOf(e, model.Version, traffic.Placements); err != nil {
 		return a, err
+	}
+	if sessions[0].strips[0].asked.Placement != "" {
+		return a, &QueryError{"placement and placements do not apply to a list that is given"}
 	}
 	if sessions[0].strips[0].asked.rules() != nil {
 		return a, &QueryError{"filter, boost, diversity and min_share do not apply to a list that is given"}
@@ -158,7 +162,8 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 		return a, fmt.Errorf("look up %d products: %w", len(codes), err)
 	}
 	a.Answer = Answer{ModelVersion: model.Version, Source: s.source, Stale: traffic.Stale, UnknownProducts: s.unknown,
-		UnknownCustomer: s.strange, Query: s.strips[0].asked.id, Experiment: a.Experiment, Arm: a.Arm}
+		UnknownCustomer: s.strange, Query: s.strips[0].asked.id, Experiment: a.Experiment, Arm: a.Arm,
+		Fields: s.strips[0].asked.fields}
 	a.Unknown = s.rank(&a.Answer, codes, asked.Items)
 	return a, nil
 }

@@ -32,6 +32,16 @@ var lists = map[List]activity.Source{ListRecommended: "", ListPopular: activity.
 	ListSimilar: activity.SourceSimilar, ListTrending: activity.SourceTrending, ListNew: activity.SourceNew,
 	ListTogether: activity.SourceTogether, ListViewed: activity.SourceViewed}
 
+// listNamed is the list of a source.
+func listNamed(source activity.Source) List {
+	for l, of := range lists {
+		if of == source {
+			return l
+		}
+	}
+	return ListRecommended
+}
+
 // Placement is the rules of one place on a shop's pages, as a control has them. Its zero value is the
 // recommendations of an event without a control.
 type Placement struct {
@@ -178,4 +188,92 @@ func (p *Placements) Of(name string) (found Placement, known bool) {
 	}
 	found, known = p.byName[name]
 	return found, known
+}
+
+// queriesOf reads what a control asks for: one query, or one for each placement. Errors: *QueryError.
+func (r *Recommender) queriesOf(c *activity.Control, of *Placements) ([]Query, error) {
+	names := c.Asked()
+	if len(names) == 0 {
+		q, err := r.queryOf(c)
+		return []Query{q}, err
+	}
+	queries := make([]Query, len(names))
+	for i, name := range names {
+		member := "placement"
+		if c.Placement == "" {
+			member = fmt.Sprintf("placements[%d]", i)
+		}
+		p, known := of.Of(name)
+		switch {
+		case of != nil && of.Fault != nil:
+			return nil, &QueryError{member + " cannot be answered: the placements cannot be read, because " + of.Fault.Error()}
+		case !known:
+			return nil, &QueryError{member + " is none of " + of.some()}
+		}
+		q, err := r.placed(c, name, p)
+		if err != nil {
+			return nil, err
+		}
+		queries[i] = q
+	}
+	return queries, nil
+}
+
+// some names placements, for people: the first ones.
+func (p *Placements) some() string {
+	const shown = 20
+	names := p.Names()
+	switch {
+	case len(names) == 0:
+		return "the placements: there are none, `publish placements` makes them live"
+	case len(names) > shown:
+		return "the placements, such as " + strings.Join(names[:shown], ", ")
+	}
+	return "the placements, which are " + strings.Join(names, ", ")
+}
+
+// placed is the query of a control at a placement. Errors: *QueryError.
+func (r *Recommender) placed(c *activity.Control, name string, p Placement) (q Query, err error) {
+	merged := p.control(c)
+	if q, err = r.queryOf(&merged); err != nil {
+		return q, err
+	}
+	q.Placement, q.List = name, p.list()
+	if c.Filter != "" {
+		e, err := r.compiled(c.Filter)
+		if err != nil {
+			return q, &QueryError{"filter: " + err.Error()}
+		}
+		q.Filters = append(q.Filters, e)
+		merged.Filter = c.Filter
+	}
+	misfit := q.List.misfit(&merged)
+	if q.Cursor != "" && !q.List.searched() {
+		misfit = "cursor does not apply to the list " + string(q.List)
+	}
+	if misfit != "" {
+		return q, &QueryError{misfit + ", which the placement " + name + " has"}
+	}
+	if q.List == ListSimilar && !q.limited {
+		q.Limit = similarItems
+	}
+	q.id = q.hash()
+	return q, nil
+}
+
+// searched says whether the products of a list are found by searches.
+func (l List) searched() bool { return l == "" || l == ListRecommended || l == ListPopular }
+
+// listOf is the query of a question for one list: at a placement, that has this list. Errors: *QueryError.
+func (r *Recommender) listOf(c *activity.Control, of *Placements, list List) (Query, error) {
+	queries, err := r.queriesOf(c, of)
+	switch {
+	case err != nil:
+		return Query{}, err
+	case len(queries) > 1:
+		return Query{}, &QueryError{"placements are several lists, and this is a question for one"}
+	case queries[0].Placement != "" && queries[0].List != list:
+		return Query{}, &QueryError{fmt.Sprintf("placement has the list %s, and not %s", queries[0].List, list)}
+	}
+	return queries[0], nil
 }

@@ -16,15 +16,18 @@ import (
 // Query is what a question asks for beside its event: a control that was read.
 type Query struct {
 	Placement string // whose rules they are; "": none
+	List      List   // where the products come from; "": ListRecommended
 	Limit     int    // how many products; at least 1
+	limited   bool   // Limit was asked for
 	Cursor    string // of an earlier answer: what comes after it; "": the best ones
 	Exclude   []string
 	Filters   []*rule.Expr // only products that match all of them
 	Boosts    []rule.Boost
 	Diversity *Diversity // nil: none
 	MinShare  []MinShare
-	id        string // 16 hexadecimal digits of a hash of the control; "": there is none
-	subject   string // whom or what the answer is for: a cursor is for the same one
+	fields    []activity.Field // what is asked to be shown of each product
+	id        string           // 16 hexadecimal digits of a hash of the control; "": there is none
+	subject   string           // whom or what the answer is for: a cursor is for the same one
 }
 
 // Diversity keeps the products of an answer from being too much alike: where By is a label, at most AtMost of them
@@ -80,8 +83,9 @@ func (r *Recommender) queryOf(c *activity.Control) (q Query, err error) {
 	}
 	q.Cursor = c.Cursor
 	if c.Limit != nil {
-		q.Limit = *c.Limit
+		q.Limit, q.limited = *c.Limit, true
 	}
+	q.fields = c.Fields
 	for _, id := range c.Exclude {
 		q.Exclude = append(q.Exclude, string(id))
 	}
@@ -150,6 +154,9 @@ func (q *Query) hash() string {
 	}
 	for _, m := range q.MinShare {
 		asked = append(asked, "min_share", m.Where.String(), m.Share)
+	}
+	if q.List != "" && q.List != ListRecommended {
+		asked = append(asked, "list", q.List)
 	}
 	text, err := json.Marshal(append(asked, q.Diversity))
 	if err != nil {

@@ -67,6 +67,16 @@ type Answer struct {
 	Arm        Arm
 	// The further lists of products that the event asks for: no product is in two of them.
 	More []Answer
+	// The placement that Items are for, and what is asked to be shown of each product. Empty: none.
+	Placement string
+	Fields    []activity.Field
+}
+
+// each visits the lists of the answer.
+func (a *Answer) each(visit func(of *Answer)) {
+	for n := range len(a.More) + 1 {
+		visit(a.strip(n))
+	}
 }
 
 // strip is a list of the answer, from 0.
@@ -88,7 +98,14 @@ func (a *Answer) shown() map[string]bool {
 	return shown
 }
 
-// Record joins the answer with its event: raw are the bytes of the event, and e is what Parse read
+// Records are the records of all lists of the answer, in their order; see Record.
+func (a Answer) Records(raw []byte, e *activity.Event, p activity.Position, now time.Time) []activity.Record {
+	all := make([]activity.Record, 0, len(a.More)+1)
+	a.each(func(of *Answer) { all = append(all, of.Record(raw, e, p, now)) })
+	return all
+}
+
+// Record joins the answer's first list with its event: raw are the bytes of the event, and e is what Parse read
 // from them.
 func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now time.Time) activity.Record {
 	id := activity.EventID(e, p)
@@ -98,7 +115,8 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 		SimilarItems:     a.Similar,
 		Recommendation: activity.Recommendation{
 			UnknownProducts: a.UnknownProducts, UnknownCustomer: a.UnknownCustomer, Stale: a.Stale,
-			ID: activity.RecommendationID(id), EventID: id, ModelVersion: a.ModelVersion, Source: a.Source,
+			ID: activity.RecommendationID(id, a.Placement), Placement: a.Placement, EventID: id,
+			ModelVersion: a.ModelVersion, Source: a.Source,
 			Experiment: a.Experiment, Arm: string(a.Arm),
 			GeneratedAt: now.UTC(), LatencyMS: float64(now.Sub(p.ArrivedAt).Microseconds()) / 1000, Query: a.Query,
 			Cursor: a.Cursor, Position: p,
@@ -137,7 +155,7 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	answers, err := r.answerAll(ctx, traffic, arms, events)
 	if traffic.Experiment != nil {
 		for i := range answers {
-			answers[i].Experiment, answers[i].Arm = traffic.Experiment.Name, arms[i]
+			answers[i].each(func(of *Answer) { of.Experiment, of.Arm = traffic.Experiment.Name, arms[i] })
 		}
 	}
 	return answers, err
@@ -164,9 +182,9 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 		for n, i := range indexes {
 			part[n] = events[i]
 		}
-		answered, err := r.answer(ctx, model, part)
+		answered, err := r.answer(ctx, traffic, model, part)
 		for n, a := range answered {
-			a.Stale = traffic.Stale
+			a.each(func(of *Answer) { of.Stale = traffic.Stale })
 			answers[indexes[n]] = a
 		}
 		return err
@@ -207,7 +225,8 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 }
 
 // answer answers events from one model version.
-func (r *Recommender) answer(ctx context.Context, model *Model, events []*activity.Event) ([]Answer, error) {
+func (r *Recommender) answer(ctx context.Context, traffic Traffic, model *Model,
+	events []*activity.Event) ([]Answer, error) {
 	folder, err := r.folderOf(model)
 	if err != nil {
 		return nil, fmt.Errorf("prepare model version %s: %w", model.Version, err)
@@ -215,7 +234,7 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	sessions := make([]session, len(events))
 	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i], events[i].BrowseHistory) })
 	for i := range sessions {
-		if sessions[i].strips, err = r.stripsOf(events[i], model.Version); err != nil {
+		if sessions[i].strips, err = r.stripsOf(events[i], model.Version, traffic.Placements); err != nil {
 			return nil, err
 		}
 	}
@@ -226,46 +245,73 @@ func (r *Recommender) answer(ctx context.Context, model *Model, events []*activi
 	}
 	faults := make([]error, len(events))
 	parallel.Each(len(sessions), func(i int) { faults[i] = sessions[i].resolve(model, folder, found, &r.sums) })
-	var searches []Search
-	var neighbours []Neighbours
-	near := make([]int, len(sessions)) // index in neighbours
-	asked := map[string]int{}          // the same: sessions of a batch often share their telling product
-	for i := range sessions {
-		s := &sessions[i]
-		if err := faults[i]; err != nil {
+	for i, err := range faults {
+		if err != nil {
 			return nil, fmt.Errorf("fold session of event %d of %d: %w", i+1, len(events), err)
 		}
-		elsewhere := 0
-		for n := range s.strips {
-			st := &s.strips[n]
-			st.first = len(searches)
-			searches = append(searches, st.searches(s.search(st, now, r.explore), elsewhere)...)
-			elsewhere += st.asked.Limit
-		}
-		first := &s.strips[0].asked
-		at, known := asked[s.telling]
-		if s.telling != "" && (!known || first.id != "") {
-			at = len(neighbours)
-			neighbours = append(neighbours, first.near(s.telling, similarItems))
-			if first.id == "" {
-				asked[s.telling] = at
-			}
-		}
-		near[i] = at
 	}
-	candidates, similar, err := r.store.Retrieve(ctx, model, searches, neighbours)
+	var asked questions
+	for i := range sessions {
+		asked.add(&sessions[i], now, r.explore, found)
+	}
+	var got retrieved
+	got.candidates, got.similar, err = r.store.Retrieve(ctx, model, asked.searches, asked.neighbours)
 	if err != nil {
 		return nil, fmt.Errorf("retrieve products: %w", err)
+	}
+	if err := r.addLists(ctx, traffic, model, sessions, now, &got); err != nil {
+		return nil, err
 	}
 	answers := make([]Answer, len(events))
 	parallel.Each(len(sessions), func(i int) {
 		s := &sessions[i]
-		answers[i] = s.answer(model.Version, r.explore, candidates)
-		if s.telling != "" {
-			answers[i].Similar = s.strips[0].asked.similar(s.telling, similarItems, similar[near[i]])
+		answers[i] = s.answer(model.Version, r.explore, got)
+		if s.alike >= 0 {
+			answers[i].Similar = s.strips[0].asked.similar(s.telling, similarItems, got.similar[s.alike])
 		}
 	})
 	return answers, r.fillEmpty(ctx, model, sessions, answers)
+}
+
+// questions are what sessions ask a store for.
+type questions struct {
+	searches   []Search
+	neighbours []Neighbours
+	shared     map[string]int // by product: sessions of a batch often share their telling product
+}
+
+// add adds the questions of a session.
+func (q *questions) add(s *session, now time.Time, share float64, found Lookup) {
+	elsewhere := 0
+	s.about = s.newest(found)
+	for n := range s.strips {
+		st := &s.strips[n]
+		switch {
+		case st.asked.List.searched():
+			st.first = len(q.searches)
+			q.searches = append(q.searches, st.searches(s.search(st, now, share), elsewhere)...)
+		case st.asked.List == ListSimilar && s.about != "":
+			st.first = len(q.neighbours)
+			q.neighbours = append(q.neighbours, st.asked.near(s.about, st.asked.Limit+elsewhere))
+		}
+		elsewhere += st.asked.Limit
+	}
+	first := &s.strips[0].asked
+	if s.alike = -1; s.telling == "" || first.Placement != "" { // a placement shows what it says
+		return
+	}
+	at, known := q.shared[s.telling]
+	if !known || first.id != "" {
+		at = len(q.neighbours)
+		q.neighbours = append(q.neighbours, first.near(s.telling, similarItems))
+		if q.shared == nil {
+			q.shared = map[string]int{}
+		}
+		if first.id == "" {
+			q.shared[s.telling] = at
+		}
+	}
+	s.alike = at
 }
 
 // fillEmpty puts the most popular products into answers that have none, even if the customer has
@@ -278,7 +324,8 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 		elsewhere := 0
 		for n := range sessions[i].strips {
 			st := &sessions[i].strips[n]
-			if len(answers[i].strip(n).Items) == 0 && st.page.number == 0 {
+			recommends := st.asked.List == "" || st.asked.List == ListRecommended
+			if recommends && len(answers[i].strip(n).Items) == 0 && st.page.number == 0 {
 				empty = append(empty, place{i, n, len(searches)})
 				searches = append(searches, st.searches(Search{Exclude: sessions[i].left(&st.asked)}, elsewhere)...)
 			}
@@ -309,7 +356,9 @@ func (r *Recommender) fillEmpty(ctx context.Context, model *Model, sessions []se
 type SimilarAnswer struct {
 	Items        *activity.SimilarItems
 	ModelVersion string
-	Stale        bool // as in Answer
+	Stale        bool // as in Answer, and so are these:
+	Placement    string
+	Fields       []activity.Field
 }
 
 // Similar returns the products nearest to one, as a control wants them, and the version that found them.
@@ -319,17 +368,17 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
 	}
-	asked, err := r.queryOf(c)
+	traffic, err := r.Traffic(ctx)
+	if err != nil {
+		return a, err
+	}
+	asked, err := r.listOf(c, traffic.Placements, ListSimilar)
 	if err != nil {
 		return a, err
 	}
 	limit := similarItems
-	if c != nil && c.Limit != nil {
+	if asked.limited {
 		limit = asked.Limit
-	}
-	traffic, err := r.Traffic(ctx)
-	if err != nil {
-		return a, err
 	}
 	model := traffic.Live
 	found, err := r.store.Lookup(ctx, model, []string{code}, nil, nil, activity.Order{})
@@ -343,7 +392,8 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 	if err != nil {
 		return a, fmt.Errorf("retrieve similar products: %w", err)
 	}
-	return SimilarAnswer{asked.similar(code, limit, similar[0]), model.Version, traffic.Stale}, nil
+	return SimilarAnswer{asked.similar(code, limit, similar[0]), model.Version, traffic.Stale, asked.Placement,
+		asked.fields}, nil
 }
 
 // Traffic returns the model versions that answer now.

@@ -418,7 +418,7 @@ func TestRecord(t *testing.T) {
 	answer := mustBatch(t, event("", "", "L2_03"))[0]
 	record := answer.Record([]byte(`{}`), &activity.Event{EventID: "e"}, p, at.Add(1500*time.Microsecond))
 	got := record.Recommendation
-	if got.ID != activity.RecommendationID("e") || got.EventID != "e" || got.LatencyMS != 1.5 ||
+	if got.ID != activity.RecommendationID("e", "") || got.EventID != "e" || got.LatencyMS != 1.5 ||
 		got.Source != activity.SourceSession ||
 		got.Position != p || len(record.RecommendedItems) != 10 {
 		t.Errorf("got %+v", record)

@@ -29,6 +29,9 @@ type session struct {
 	bought     []Bought                 // by the customer
 	hidden     []string                 // products that the customer does not want to see
 	telling    string                   // the known product that says most about the session; "" without a known one
+	// The question for the products that are similar to telling, among all of the batch; -1: there is none.
+	alike int
+	about string // the newest known product, which lists of placements are about; "" without a known one
 }
 
 type browsed struct {

@@ -2,9 +2,11 @@ package recommend
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
+	"kindred/internal/platform/parallel"
 	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
 )
@@ -13,36 +15,57 @@ import (
 type strip struct {
 	asked Query
 	page  page // which it asks for
-	first int  // of its searches, among all of the batch
+	first int  // of its searches, or of its question for similar products, among all of the batch
 }
 
-// Check says what is wrong with the control of an event, whatever version answers it. It asks nobody: so the
-// stream checks an event before it writes what the event says. Errors: *QueryError.
-func (r *Recommender) Check(e *activity.Event) error {
-	_, err := r.questionOf(e)
-	return err
+// Check says what is wrong with the controls of events, whatever version answers them: nil, or a *QueryError, for each
+// of them. So the stream checks events before it writes what they say. It asks for the placements that are live if an
+// event has one, and otherwise nobody; the error is of that question.
+func (r *Recommender) Check(ctx context.Context, events []*activity.Event) (faults []error, err error) {
+	var of *Placements
+	if slices.ContainsFunc(events, func(e *activity.Event) bool { return len(e.Control.Asked()) > 0 }) {
+		traffic, err := r.Traffic(ctx)
+		if err != nil {
+			return nil, err
+		}
+		of = traffic.Placements
+	}
+	faults = make([]error, len(events))
+	parallel.Each(len(events), func(i int) {
+		if events[i].Control != nil {
+			_, faults[i] = r.questionsOf(events[i], of)
+		}
+	})
+	return faults, nil
 }
 
-// questionOf reads the control of an event. Errors: *QueryError.
-func (r *Recommender) questionOf(e *activity.Event) (Query, error) {
-	q, err := r.queryOf(e.Control)
+// questionsOf reads the control of an event. Errors: *QueryError.
+func (r *Recommender) questionsOf(e *activity.Event, of *Placements) ([]Query, error) {
+	queries, err := r.queriesOf(e.Control, of)
 	session, customer := visitors(e)
-	q.subject = cmp.Or(customer, session)
-	if err == nil && q.Cursor != "" && e.Place != (activity.Order{}) {
+	for i := range queries {
+		queries[i].subject = cmp.Or(customer, session)
+	}
+	if err == nil && queries[0].Cursor != "" && e.Place != (activity.Order{}) {
 		err = &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
 	}
-	return q, err
+	return queries, err
 }
 
 // stripsOf reads what the control of an event asks for, of a version. Errors: *QueryError.
-func (r *Recommender) stripsOf(e *activity.Event, version string) ([]strip, error) {
-	q, err := r.questionOf(e)
+func (r *Recommender) stripsOf(e *activity.Event, version string, of *Placements) ([]strip, error) {
+	queries, err := r.questionsOf(e, of)
 	if err != nil {
 		return nil, err
 	}
-	st := strip{asked: q}
-	st.page, err = pageOf(&q, version)
-	return []strip{st}, err
+	strips := make([]strip, len(queries))
+	for i := range strips {
+		strips[i].asked = queries[i]
+		if strips[i].page, err = pageOf(&queries[i], version); err != nil {
+			return nil, err
+		}
+	}
+	return strips, nil
 }
 
 // searches completes a search with the rules of the strip: the first one is for the best products, and one more
@@ -74,6 +97,9 @@ func (st *strip) searches(q Search, elsewhere int) []Search {
 // search asks for the products of a strip of the session. New ones are for first pages: those that came after
 // the event do not count, because another attempt at it must not find them.
 func (s *session) search(st *strip, at time.Time, share float64) Search {
+	if st.asked.List == ListPopular { // the same for everybody
+		return Search{At: at, Exclude: st.asked.Exclude}
+	}
 	exclude := s.left(&st.asked)
 	if len(s.bought) > 0 {
 		exclude = slices.Concat(exclude, hidden(s.bought, s.event.Place, at))
@@ -98,18 +124,36 @@ func (s *session) left(q *Query) []string {
 // count is how many searches the strip has.
 func (st *strip) count() int { return 1 + len(st.asked.MinShare) }
 
-// answer turns what the searches of a batch found into the answer of a session.
-func (s *session) answer(version string, share float64, found [][]Candidate) Answer {
+// retrieved is what was found for the sessions of a batch.
+type retrieved struct {
+	candidates [][]Candidate
+	similar    [][]Similar
+	lists      map[wanted][]Listed
+	known      map[string]Facts // of what the sessions have seen, if that is to be shown
+}
+
+// answer turns what was found for a batch into the answer of a session.
+func (s *session) answer(version string, share float64, found retrieved) Answer {
 	var answer Answer
 	for n := range s.strips {
 		st := &s.strips[n]
 		a := Answer{Source: s.source, ModelVersion: version, UnknownProducts: s.unknown, UnknownCustomer: s.strange,
-			Query: st.asked.id}
+			Query: st.asked.id, Placement: st.asked.Placement, Fields: st.asked.fields}
 		var taken map[string]bool
 		if n > 0 {
 			taken = answer.shown()
 		}
-		s.fill(&a, st, share, found[st.first:st.first+st.count()], taken)
+		switch {
+		case !st.asked.List.searched():
+			a.Source = lists[st.asked.List]
+			a.Items = st.asked.listed(s.listFor(st, found), taken)
+		case st.asked.List == ListPopular:
+			a.Source = activity.SourcePopularity
+			anybody := session{event: s.event}
+			anybody.fill(&a, st, share, found.candidates[st.first:st.first+st.count()], taken)
+		default:
+			s.fill(&a, st, share, found.candidates[st.first:st.first+st.count()], taken)
+		}
 		if n == 0 {
 			answer = a
 		} else {
@@ -121,25 +165,51 @@ func (s *session) answer(version string, share float64, found [][]Candidate) Ans
 
 // fill turns what the searches of a strip found into a list. taken are the products of the strips before.
 func (s *session) fill(a *Answer, st *strip, share float64, found [][]Candidate, taken map[string]bool) {
-	shown, fresh, more := s.pick(st, share, found, taken)
-	a.Items, a.Explanations = popular(shown), s.explanations(st, shown)
+	p := s.pick(st, share, found, taken)
+	a.Items, a.Explanations = popular(p.shown), s.explanations(st, p.shown)
+	if st.asked.Placement != "" {
+		p.note(a.Items, st.page.number*st.asked.Limit)
+	}
 	if s.query != nil {
-		for i, c := range shown {
+		for i, c := range p.shown {
 			a.Items[i].Because = s.because(c.Vector, c.Item)
 		}
 	}
-	if !more || st.asked.id == "" {
+	if !p.more || st.asked.id == "" {
 		return
 	}
-	if next, some := st.page.next(st.asked.Limit, fresh); some {
+	if next, some := st.page.next(st.asked.Limit, p.novel); some {
 		a.Cursor = next.cursor(&st.asked, a.ModelVersion)
 	}
 }
 
-// pick takes the page's products from those that were found, and says how many of them are new, and whether
-// there are products behind them.
-func (s *session) pick(st *strip, share float64, found [][]Candidate, taken map[string]bool) (shown []Candidate,
-	novel int, more bool) {
+// picked are the products of a page.
+type picked struct {
+	shown []Candidate
+	novel int         // how many of them are new
+	drawn int         // from how many new ones
+	more  bool        // there are products behind them
+	pool  []Candidate // what they were chosen from, best first
+}
+
+// note says of products how they came to their places: the place that the score alone gives a product, where that is
+// another one, and how probable a new product was. before is how many products earlier pages have.
+func (p *picked) note(items []activity.RecommendedItem, before int) {
+	ranks := make(map[int32]int, len(p.pool))
+	for i, c := range p.pool {
+		ranks[c.Item] = i + 1
+	}
+	for i, c := range p.shown {
+		if c.Item == NoItem {
+			items[i].Propensity = float64(p.novel) / float64(p.drawn)
+		} else if rank := ranks[c.Item]; rank != before+i+1 {
+			items[i].Rank = rank
+		}
+	}
+}
+
+// pick takes the page's products from those that were found.
+func (s *session) pick(st *strip, share float64, found [][]Candidate, taken map[string]bool) picked {
 	main, fresh := split(found[0])
 	all := arrange(&st.asked, main, found[1:], taken)
 	limit := st.asked.Limit
@@ -151,19 +221,18 @@ func (s *session) pick(st *strip, share float64, found [][]Candidate, taken map[
 		}
 	}
 	if st.page.number > 0 {
-		shown = all.page(limit)
-		return shown, 0, all.left > 0
+		return picked{shown: all.page(limit), more: all.left > 0, pool: all.pool}
 	}
 	fresh = slices.DeleteFunc(s.drawn(fresh), func(c Candidate) bool { return taken[c.Code] })
 	for n := explored(share, limit, min(all.left, limit), len(fresh)); ; n-- {
 		trial := all.clone()
-		shown = trial.page(limit - n)
+		shown := trial.page(limit - n)
 		if chosen := st.asked.fitting(fresh, shown, n); len(chosen) == n {
 			shown = slices.Concat(shown, chosen)
 			if all.relevance == nil {
 				slices.SortStableFunc(shown, func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
 			}
-			return shown, n, trial.left > 0
+			return picked{shown, n, len(fresh), trial.left > 0, all.pool}
 		}
 	}
 }

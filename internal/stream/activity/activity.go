@@ -100,6 +100,10 @@ type RecommendedItem struct {
 	Because string  `json:"because,omitempty"`
 	// Explored says that the model version does not know the product: it is shown to find out who likes it.
 	Explored bool `json:"explored,omitempty"`
+	// Only at a placement: the place from 1 that the score alone gives the product, if that is another one; and of an
+	// explored product, the probability that it was shown, above 0.
+	Rank       int     `json:"rank,omitempty"`
+	Propensity float64 `json:"propensity,omitempty"`
 }
 
 // SimilarItems lists the nearest products of one browsed product, nearest first.
@@ -115,7 +119,7 @@ type SimilarItem struct {
 	Distance float32 `json:"distance"`
 }
 
-// Recommendation is what was decided for an event, and by what. ID is a function of EventID alone,
+// Recommendation is what was decided for an event, and by what. ID is a function of EventID and Placement alone,
 // so that a retried event writes the same id and readers can dedupe to exactly once.
 type Recommendation struct {
 	ID           string    `json:"id"`
@@ -133,7 +137,8 @@ type Recommendation struct {
 	Experiment string `json:"experiment,omitempty"`
 	Arm        string `json:"arm,omitempty"`
 	// Stale says that the vector database was down, and what was last known of it answered.
-	Stale bool `json:"stale,omitzero"`
+	Stale     bool   `json:"stale,omitzero"`
+	Placement string `json:"placement,omitempty"` // that the products are for; empty: none
 	// Query is a hash of the event's control, without its cursor: 16 hexadecimal digits.
 	Query    string   `json:"query,omitempty"`
 	Cursor   string   `json:"cursor,omitempty"` // asks for what comes after this answer; only over HTTP

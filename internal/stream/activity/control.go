@@ -46,8 +46,8 @@ type Control struct {
 	Explain bool    `json:"explain,omitempty"`
 	// The name of a placement, whose rules are the defaults of this control; or those of several strips of one
 	// page, each of which is answered, without a product twice.
-	Placement  string   `json:"-"`
-	Placements []string `json:"-"`
+	Placement  string   `json:"placement,omitempty"`
+	Placements []string `json:"placements,omitempty"`
 }
 
 // Asked are the placements that a control asks for; it may be nil.

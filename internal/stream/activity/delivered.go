@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -63,6 +64,9 @@ type Delivered struct {
 	Products   int    // different ones in the event's history
 	Digest     Digest // of the event
 	Intact     bool   // the line's checksum is right, or there is none
+	// How many records the event has, at least 1, and which of them this is, from 0; -1: none of them, for the event
+	// does not ask for its placement.
+	Strips, Strip int
 }
 
 // ParseDelivered reads a line of AppendLine or AppendSealed, without its newline. It refuses what
@@ -73,6 +77,7 @@ func ParseDelivered(line []byte) (Delivered, error) {
 		BrowseHistory []struct {
 			ProductCode ID `json:"product_code"`
 		} `json:"browse_history"`
+		Kindred          jsontext.Value    `json:"kindred"`
 		RecommendedItems *[]jsontext.Value `json:"recommended_items"`
 		Recommendation   *Recommendation   `json:"recommendation"`
 	}
@@ -86,9 +91,21 @@ func ParseDelivered(line []byte) (Delivered, error) {
 	for _, b := range r.BrowseHistory {
 		products[b.ProductCode] = struct{}{}
 	}
-	return Delivered{Recommendation: *r.Recommendation, OwnEventID: r.EventID, Items: len(*r.RecommendedItems),
-		Products: len(products),
-		Digest:   DigestOf(line), Intact: intact(line)}, nil
+	strips, strip := stripOf(r.Kindred, r.Recommendation.Placement)
+	return Delivered{Strips: strips, Strip: strip, Recommendation: *r.Recommendation, OwnEventID: r.EventID,
+		Items: len(*r.RecommendedItems), Products: len(products),
+		Digest: DigestOf(line), Intact: intact(line)}, nil
+}
+
+// stripOf says which record of an event is that of a placement: kindred is the event's member.
+func stripOf(kindred jsontext.Value, placement string) (strips, strip int) {
+	var asked struct {
+		Placements []string `json:"placements"`
+	}
+	if placement == "" || len(kindred) == 0 || json.Unmarshal(kindred, &asked) != nil || len(asked.Placements) == 0 {
+		return 1, 0 // one of a request without a body has no member
+	}
+	return len(asked.Placements), slices.Index(asked.Placements, placement)
 }
 
 // DigestOf is the digest of an event, from its own bytes or from those of the line that it was

@@ -31,9 +31,9 @@ func ExampleParse_fault() {
 
 // The id of a recommendation depends on the event's id alone, so readers remove duplicates by it.
 func ExampleRecommendationID() {
-	first, again := activity.RecommendationID("e-1"), activity.RecommendationID("e-1")
+	first, again := activity.RecommendationID("e-1", ""), activity.RecommendationID("e-1", "")
 	fmt.Println(first == again)
-	fmt.Println(first == activity.RecommendationID("e-2"))
+	fmt.Println(first == activity.RecommendationID("e-2", ""))
 	// Output:
 	// true
 	// false

@@ -31,7 +31,7 @@ func TestGoldenRecord(t *testing.T) {
 		RecommendedItems: []RecommendedItem{{ID: "S10_1678", Score: 0.75, Because: "S18_1749"}, {ID: "S12_1099", Score: 0.5}},
 		SimilarItems: &SimilarItems{ProductCode: "S18_1749",
 			SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
-		Recommendation: Recommendation{ID: RecommendationID(id), EventID: id, ModelVersion: "m0123456789abcde",
+		Recommendation: Recommendation{ID: RecommendationID(id, ""), EventID: id, ModelVersion: "m0123456789abcde",
 			Source: SourceSession, GeneratedAt: arrived.Add(12500 * time.Microsecond), LatencyMS: 12.5, Position: position},
 	}
 	line, err := record.AppendSealed(nil)

@@ -21,8 +21,14 @@ func EventID(e *Event, p Position) string {
 	return "evt-" + digest(place)
 }
 
-// RecommendationID is a function of the event's id alone, so that a retried event writes the same id.
-func RecommendationID(eventID string) string { return "rec-" + digest("recommendation/"+eventID) }
+// RecommendationID is a function of the event's id and of the placement, which may be empty, so that a retried event
+// writes the same ids.
+func RecommendationID(eventID, placement string) string {
+	if placement == "" {
+		return "rec-" + digest("recommendation/"+eventID)
+	}
+	return "rec-" + digest("placement/"+placement+"/"+eventID)
+}
 
 // AskedID is the id of a recommendation over HTTP whose caller gave the event's id: the page of an event may ask
 // several questions, and each has an answer of its own. id is that of the event; the same question has the same one.

@@ -177,7 +177,7 @@ func TestIDs(t *testing.T) {
 	if EventID(nil, p) == derived {
 		t.Error("two records share an id")
 	}
-	if got := RecommendationID("own"); got != "rec-38f8b32456a5355dca166307768721ed" {
+	if got := RecommendationID("own", ""); got != "rec-38f8b32456a5355dca166307768721ed" {
 		t.Errorf("recommendation id: got %q", got)
 	}
 }

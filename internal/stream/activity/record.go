@@ -35,6 +35,30 @@ func (r Record) AppendShown(dst []byte, items, similar any, delivered bool) ([]b
 	return r.appendLine(dst, shown{items, similar, named{id, r.Recommendation}})
 }
 
+// Strip is one of the lists of products that answer an event, as whoever asked sees it; see AppendShown.
+type Strip struct {
+	Record    Record
+	Items     any
+	Delivered bool
+}
+
+// AppendStrips appends an answer of several strips as one line of JSON: the event of the first one, and in strips the
+// products and the recommendation of each.
+func AppendStrips(dst []byte, strips []Strip) ([]byte, error) {
+	var added struct {
+		Strips []shown `json:"strips"`
+	}
+	for i := range strips {
+		s := &strips[i]
+		var id *string
+		if s.Delivered {
+			id = &s.Record.Recommendation.ID
+		}
+		added.Strips = append(added.Strips, shown{s.Items, nil, named{id, s.Record.Recommendation}})
+	}
+	return strips[0].Record.appendLine(dst, added)
+}
+
 // shown is answer, with products in other forms.
 type shown struct {
 	RecommendedItems any   `json:"recommended_items"`

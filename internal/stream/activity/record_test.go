@@ -17,8 +17,9 @@ func sampleRecord(event string) Record {
 		RecommendedItems: []RecommendedItem{{ID: "S10_1678", Score: 0.75, Because: "S18_1749"}, {ID: "S<&>", Score: 0.5}},
 		SimilarItems: &SimilarItems{ProductCode: "S18_1749",
 			SimilarItems: []SimilarItem{{ID: "S24_2022", Distance: 0.125}}},
-		Recommendation: Recommendation{ID: RecommendationID("e"), EventID: "e", ModelVersion: "m0123", Source: SourceSession,
-			GeneratedAt: at, LatencyMS: 12.5, Position: Position{"activity", "shardId-0", "49", "s", at, 0}},
+		Recommendation: Recommendation{ID: RecommendationID("e", ""), EventID: "e", ModelVersion: "m0123",
+			Source: SourceSession, GeneratedAt: at, LatencyMS: 12.5,
+			Position: Position{"activity", "shardId-0", "49", "s", at, 0}},
 	}
 }
 

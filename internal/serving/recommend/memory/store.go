@@ -26,6 +26,7 @@ type Store struct {
 	customers map[recommend.CustomerKey]recommend.CustomerRow // what is said of customers
 	visits    map[[2]string]activity.Visit                    // by session and event
 	running   *recommend.Experiment                           // nil: none
+	placed    *recommend.Placements                           // nil: none
 	arms      map[[2]string]recommend.Arm                     // by experiment and visitor
 	clicks    map[recommend.Counted]int                       // how often each was in its event, when it came first
 	counted   map[[16]byte]bool                               // the events of clicks
@@ -60,6 +61,13 @@ func (s *Store) StartExperiment(x recommend.Experiment, v *Version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = &x
+}
+
+// SetPlacements makes placements live; nil ends that.
+func (s *Store) SetPlacements(p *recommend.Placements) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.placed = p
 }
 
 // SetState says which products can be bought, and which cannot, whatever a version says. It takes the
@@ -102,7 +110,7 @@ func (s *Store) version(m *recommend.Model) *Version {
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := recommend.Traffic{Live: s.live.Model, Experiment: s.running}
+	t := recommend.Traffic{Live: s.live.Model, Experiment: s.running, Placements: s.placed}
 	if s.canary != nil {
 		t.Canary, t.Share = s.canary.Model, s.share
 	}

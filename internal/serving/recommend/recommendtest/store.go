@@ -61,6 +61,11 @@ func (s *Store) Break(version string) {
 	s.broken = version
 }
 
+// Place makes placements live.
+func (s *Store) Place(byName map[string]recommend.Placement) {
+	s.inner.SetPlacements(recommend.ReadPlacements("p1", recommend.EncodePlacements(byName)))
+}
+
 // Refuse makes every question about a product code fail, as a database does that can never accept it.
 func (s *Store) Refuse(code string) {
 	s.mu.Lock()
