@@ -97,6 +97,38 @@ func TestAnExperimentDecides(t *testing.T) {
 		"promote 0>1")
 }
 
+// TestAnExperimentByRevenueKeepsItsCap: and no other one has a cap.
+func TestAnExperimentByRevenueKeepsItsCap(t *testing.T) {
+	t.Parallel()
+	store := mustVectorStore(t, mustStack(t).mustVectorDatabase(t))
+	ids := threeVersions(t, store)
+	most := 200.0
+	x := experimentOf("paid", ids[1], 0.5)
+	x.Cap = &most
+	if _, err := store.StartExperiment(t.Context(), x, byTest); err == nil {
+		t.Error("an experiment by hits has a cap")
+	}
+	x.Outcome, x.Cap = vectorstore.OutcomeRevenue, nil
+	if _, err := store.StartExperiment(t.Context(), x, byTest); err == nil {
+		t.Error("an experiment by revenue has no cap")
+	}
+	x.Cap = &most
+	if _, err := store.StartExperiment(t.Context(), x, byTest); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndExperiment(t.Context(), "paid", sequential.Inconclusive, "enough", byTest); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.StartExperiment(t.Context(), experimentOf("clicked", ids[1], 0.5), byTest); err != nil {
+		t.Fatal(err)
+	}
+	all, err := store.Experiments(t.Context())
+	if err != nil || len(all) != 2 || all[0].Cap == nil || *all[0].Cap != most || all[1].Cap != nil ||
+		all[0].Outcome != vectorstore.OutcomeRevenue {
+		t.Errorf("experiments %+v, %v", all, err)
+	}
+}
+
 // TestAnExperimentEndsWithItsArms: by a rollback, and by a canary that cannot answer.
 func TestAnExperimentEndsWithItsArms(t *testing.T) {
 	t.Parallel()

@@ -7,12 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"kindred/internal/job/feedback"
 	"kindred/internal/lake/commit"
@@ -354,7 +354,7 @@ func TestFeedbackSumsUpExperimentsByVisitor(t *testing.T) {
 	want := []outcome.Row{
 		{Experiment: "new", Part: outcome.Both, Visitors: 1, Pages: 3, PagesPages: 9, Hits: 1, HitsPages: 3, HitsHits: 1},
 		{Experiment: "new", Part: outcome.Control, Visitors: 2, Pages: 4, PagesPages: 3*3 + 1, Hits: 1, HitsPages: 3,
-			HitsHits: 1, Carts: 1, CartsCarts: 1, Purchases: 1, PurchasesPurchases: 1},
+			HitsHits: 1, Carts: 1, CartsCarts: 1, Purchases: 1, PurchasesPurchases: 1, Unpriced: 1},
 		{Experiment: "new", Part: outcome.Treatment, Visitors: 1, Pages: 5, PagesPages: 25, Hits: 3, HitsPages: 15,
 			HitsHits: 9, Carts: 2, CartsCarts: 4},
 		{Experiment: "new", Part: outcome.Waiting, Visitors: 1, Pages: 2, PagesPages: 4, Hits: 1, HitsPages: 2, HitsHits: 1},
@@ -363,8 +363,86 @@ func TestFeedbackSumsUpExperimentsByVisitor(t *testing.T) {
 	if diff := cmp.Diff(want, r.Outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	if rows, _, err := outcome.Read(t.Context(), lake); err != nil || !slices.Equal(rows, want) {
+	if rows, _, err := outcome.Read(t.Context(), lake); err != nil || !cmp.Equal(rows, want) {
 		t.Errorf("read %v, %v", rows, err)
+	}
+	if again, err := job.Run(t.Context()); err != nil || !again.NoOp {
+		t.Errorf("a second run made %+v, %v", again, err)
+	}
+}
+
+// stated records an event with fields of its own at a minute.
+func (w *told) stated(minute int, event string) {
+	w.t.Helper()
+	line, err := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
+		ID: fmt.Sprintf("stated-%d-%d", minute, w.records.Len()), Source: activity.SourceState,
+		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}.AppendLine(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.records.Write(line)
+}
+
+// TestFeedbackSumsUpRevenue: what an event says was paid, else units times the last price that a product event had
+// said by then; a history that repeats a purchase counts it once.
+func TestFeedbackSumsUpRevenue(t *testing.T) {
+	t.Parallel()
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	w.experiment, w.arm = "new", "control"
+	w.stated(0, `{"type":"product","product_code":"B","price":"1.00"}`)
+	w.stated(1, `{"type":"product","product_code":"B","price":3.25}`)
+	w.stated(1, `{"type":"product","product_code":"C","stock":3}`)
+	w.answer("c1", 0, 2, "m1", "", "A B C D")
+	const purchase = `{"type":"interaction","kind":"purchase","session_id":"c1","product_code":`
+	w.stated(3, purchase+`"A","quantity":2,"value":173.40}`)
+	w.stated(4, purchase+`"A","quantity":1,"value":86.70}`) // another order
+	w.stated(5, purchase+`"B","quantity":"2"}`)             // at its price
+	w.stated(6, purchase+`"C"}`)                            // of no known price
+	w.stated(6, purchase+`"D","value":-5}`)                 // a return takes nothing from the others
+	w.answer("c1", 0, 7, "m1", "A! B!", "E")
+	w.stated(8, `{"type":"product","product_code":"B","price":"99"}`) // too late
+	w.answer("c2", 0, 10, "m1", "", "B")
+	w.answer("c2", 0, 11, "m1", "B!", "E") // 2 units, said by the history, which repeats it
+	w.answer("c2", 0, 12, "m1", "B!", "F")
+	w.arm = "treatment"
+	w.answer("t1", 0, 13, "m2", "", "A")
+	w.answer("end", 0, 3*day, "m2", "", "A")
+	recommendations := objectstore.NewFolder(t.TempDir())
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
+		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	job := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
+		ScratchDir: t.TempDir(),
+		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress:   func(string, int64, int64) {}}
+	r, err := job.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const c1, c2 = 173.40 + 86.70 + 2*3.25, 2 * 99.0
+	parts := map[outcome.Part]outcome.Row{}
+	for _, row := range r.Outcomes {
+		parts[row.Part] = row
+	}
+	control, everyone := parts[outcome.Control], parts[outcome.Everyone]
+	if control.Unpriced != 1 || control.Purchases != 5 || parts[outcome.Treatment].Revenue != nil {
+		t.Errorf("control %+v, treatment %+v", control, parts[outcome.Treatment])
+	}
+	for most, want := range map[float64]outcome.Capped{
+		100:  {Cap: 100, Buyers: 2, Above: 2, Revenue: 200, Squares: 20_000},
+		200:  {Cap: 200, Buyers: 2, Above: 1, Revenue: 200 + c2, Squares: 200*200 + c2*c2},
+		1000: {Cap: 1000, Buyers: 2, Revenue: c1 + c2, Squares: c1*c1 + c2*c2},
+	} {
+		if diff := cmp.Diff(want, control.AtCap(most), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Errorf("control with the cap %g (-want +got):\n%s", most, diff)
+		}
+		if diff := cmp.Diff(want, everyone.AtCap(most), cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+			t.Errorf("everyone with the cap %g (-want +got):\n%s", most, diff)
+		}
+	}
+	if c, ok := outcome.CapAt(r.Outcomes, 0.99); !ok || c.Cap != 500 {
+		t.Errorf("the cap is %+v", c)
 	}
 	if again, err := job.Run(t.Context()); err != nil || !again.NoOp {
 		t.Errorf("a second run made %+v, %v", again, err)

@@ -19,6 +19,7 @@ const (
 	recordsFile = "records-%05d.json"
 	ratesFile   = "hit_rates.json"
 	rowsFile    = "rows.json"
+	revenueFile = "revenue.json"
 	outcomeFile = "outcomes/" + outcome.File // a folder of its own: what is in dir belongs to the interactions
 )
 
@@ -35,6 +36,9 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
     kind: 'VARCHAR',
     product_code: 'VARCHAR',
     recommendation_id: 'VARCHAR',
+    quantity: 'VARCHAR',
+    value: 'VARCHAR',
+    price: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
     recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, experiment VARCHAR, arm VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
@@ -47,6 +51,7 @@ const results = `
 COPY (SELECT * FROM feedback_interaction ORDER BY customer_number, product_code, occurred_at, session_id) TO 'interactions.parquet' (FORMAT parquet);
 COPY (SELECT count(*) AS interactions FROM 'interactions.parquet') TO 'rows.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_outcome ORDER BY experiment, part) TO 'outcomes/outcomes.json' (FORMAT json, ARRAY true);
+COPY (SELECT * FROM feedback_revenue ORDER BY experiment, part, cap) TO 'revenue.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, place) TO 'hit_rates.json' (FORMAT json, ARRAY true);
 `
 

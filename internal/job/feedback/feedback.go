@@ -33,7 +33,7 @@ func sqlOf(shop string) string {
 		return SQL
 	}
 	const records = "    FROM recommendations\n    WHERE "
-	return strings.Replace(SQL, records, records+"coalesce(recommendation.shop, '"+shop+"') = '"+shop+"' AND ", 1)
+	return strings.ReplaceAll(SQL, records, records+"coalesce(recommendation.shop, '"+shop+"') = '"+shop+"' AND ")
 }
 
 // HitRate says how often the products at one place of the lists, from one version and source, had an effect.
@@ -124,6 +124,9 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)
+	}
+	if err := outcome.AddRevenue(filepath.Join(dir, outcomeFile), filepath.Join(dir, revenueFile)); err != nil {
+		return nil, err
 	}
 	outcomes, counted, err := outcome.Commit(ctx, j.Lake, filepath.Join(dir, filepath.Dir(outcomeFile)))
 	if err != nil {

@@ -33,12 +33,16 @@ type record struct {
 	Recommendation   activity.Recommendation    `json:"recommendation"`
 }
 
-// pageEvent is what the joins read of an interaction event; in other events the names may be the shop's own.
+// pageEvent is what the joins read of an interaction event, and of a product event its price; in other events the
+// names may be the shop's own.
 type pageEvent struct {
 	Type             activity.Type      `json:"type"`
 	Kind             activity.ClickKind `json:"kind"`
 	ProductCode      activity.ID        `json:"product_code"`
 	RecommendationID named              `json:"recommendation_id,omitempty"`
+	Quantity         jsontext.Value     `json:"quantity,omitempty"`
+	Value            jsontext.Value     `json:"value,omitempty"`
+	Price            jsontext.Value     `json:"price,omitempty"`
 }
 
 // named is the recommendation that an event names. Earlier versions knew no such member, and took whatever the shop
@@ -105,12 +109,15 @@ func project(dst, line []byte) ([]byte, error) {
 		if err := json.Unmarshal(line, &event); err != nil {
 			return dst, errors.New("the event's type is no text")
 		}
-		if event.Type != activity.TypeInteraction {
+		if event.Type != activity.TypeInteraction && event.Type != activity.TypeProduct {
 			return dst, nil
 		}
 		r.pageEvent = &pageEvent{}
 		if err := json.Unmarshal(line, r.pageEvent); err != nil {
 			return dst, errors.New("kind or product_code has a value that does not fit")
+		}
+		if event.Type == activity.TypeProduct && len(r.Price) == 0 {
+			return dst, nil
 		}
 		texts = []string{string(r.ProductCode)}
 	}

@@ -17,24 +17,28 @@ import (
 var outcomes = []struct {
 	outcome vectorstore.Outcome
 	unit    string
-	sums    func(r outcome.Row) sequential.Sums
+	sums    func(r outcome.Row, most float64) sequential.Sums // most is the experiment's cap
 }{
-	{vectorstore.OutcomeHits, "of the pages", func(r outcome.Row) sequential.Sums {
+	{vectorstore.OutcomeHits, "of the pages", func(r outcome.Row, _ float64) sequential.Sums {
 		return sequential.Sums{Visitors: r.Visitors, Y: float64(r.Hits), X: float64(r.Pages), YY: float64(r.HitsHits),
-			XY: float64(r.HitsPages), XX: float64(r.PagesPages)}
+			XY: float64(r.HitsPages), XX: float64(r.PagesPages), Seen: float64(r.Hits)}
 	}},
-	{vectorstore.OutcomeCarts, "for each visitor", func(r outcome.Row) sequential.Sums {
-		return ofVisitors(r.Visitors, r.Carts, r.CartsCarts)
+	{vectorstore.OutcomeCarts, "for each visitor", func(r outcome.Row, _ float64) sequential.Sums {
+		return ofVisitors(r.Visitors, float64(r.Carts), float64(r.CartsCarts), r.Carts)
 	}},
-	{vectorstore.OutcomePurchases, "for each visitor", func(r outcome.Row) sequential.Sums {
-		return ofVisitors(r.Visitors, r.Purchases, r.PurchasesPurchases)
+	{vectorstore.OutcomePurchases, "for each visitor", func(r outcome.Row, _ float64) sequential.Sums {
+		return ofVisitors(r.Visitors, float64(r.Purchases), float64(r.PurchasesPurchases), r.Purchases)
+	}},
+	{vectorstore.OutcomeRevenue, "for each visitor", func(r outcome.Row, most float64) sequential.Sums {
+		c := r.AtCap(most)
+		return ofVisitors(r.Visitors, c.Revenue, c.Squares, c.Buyers)
 	}},
 }
 
 // ofVisitors are the sums of an outcome whose size is 1 for each visitor.
-func ofVisitors(visitors, sum, squares int64) sequential.Sums {
-	n, y := float64(visitors), float64(sum)
-	return sequential.Sums{Visitors: visitors, Y: y, X: n, YY: float64(squares), XY: y, XX: n}
+func ofVisitors(visitors int64, sum, squares float64, seen int64) sequential.Sums {
+	n := float64(visitors)
+	return sequential.Sums{Visitors: visitors, Y: sum, X: n, YY: squares, XY: sum, XX: n, Seen: float64(seen)}
 }
 
 // Comparison is what one outcome says of an experiment's arms.
@@ -53,7 +57,9 @@ type ExperimentResult struct {
 	Run      string                 `json:"run"` // of the outcomes in the lake; "": feedback has written none
 	Visitors map[outcome.Part]int64 `json:"visitors"`
 	Pages    int64                  `json:"pages"` // of control and treatment
-	Compared []Comparison           `json:"compared"`
+	// Unpriced counts products that visitors of both arms bought, and whose price is not known: they are no revenue.
+	Unpriced int64        `json:"unpriced"`
+	Compared []Comparison `json:"compared"`
 	// Now is what the experiment's own outcome decides now: undecided if it is too early.
 	Now sequential.Decision `json:"now"`
 }
@@ -68,8 +74,16 @@ func assess(x vectorstore.Experiment, rows []outcome.Row, run string) Experiment
 		}
 	}
 	r.Pages = parts[outcome.Control].Pages + parts[outcome.Treatment].Pages
+	r.Unpriced = parts[outcome.Control].Unpriced + parts[outcome.Treatment].Unpriced
 	for _, o := range outcomes {
-		control, treatment := o.sums(parts[outcome.Control]), o.sums(parts[outcome.Treatment])
+		if o.outcome == vectorstore.OutcomeRevenue && x.Cap == nil {
+			continue
+		}
+		most := 0.0
+		if x.Cap != nil {
+			most = *x.Cap
+		}
+		control, treatment := o.sums(parts[outcome.Control], most), o.sums(parts[outcome.Treatment], most)
 		c := Comparison{Outcome: o.outcome, Control: control.Rate(), Treatment: treatment.Rate()}
 		if i, ok := x.Compare(control, treatment); ok {
 			c.Interval = &i
@@ -125,11 +139,19 @@ func (r ExperimentResult) String() string {
 	for i, c := range r.Compared {
 		fmt.Fprintf(&b, "  %s %s: %.4f control, %.4f treatment; ", c.Outcome, outcomes[i].unit, c.Control, c.Treatment)
 		if c.Interval == nil {
+			what := string(c.Outcome)
+			if c.Outcome == vectorstore.OutcomeRevenue {
+				what = "buyers"
+			}
 			fmt.Fprintf(&b, "too early for an interval (each arm needs %d visitors and %d %s)\n", sequential.MinVisitors,
-				sequential.MinOutcomes, c.Outcome)
+				sequential.MinOutcomes, what)
 			continue
 		}
 		fmt.Fprintf(&b, "difference %s\n", c.Interval)
+	}
+	if r.Cap != nil {
+		fmt.Fprintf(&b, "  Of a visitor's revenue, at most %g counts. Bought without a known price: %d products.\n", *r.Cap,
+			r.Unpriced)
 	}
 	fmt.Fprintf(&b, "Decision now: %s.", r.Now)
 	return b.String()

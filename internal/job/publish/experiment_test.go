@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -132,13 +133,19 @@ func TestTheOutcomeDecides(t *testing.T) {
 // TestRowsAreTheSumsOfVisitors: what feedback sums up makes the interval that adding each visitor makes.
 func TestRowsAreTheSumsOfVisitors(t *testing.T) {
 	t.Parallel()
-	var hits, purchases sequential.Sums
-	r := outcome.Row{}
+	var hits, purchases, revenue sequential.Sums
+	r := outcome.Row{Revenue: []outcome.Capped{{Cap: 20}, {Cap: 50}}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
 		one := row(rng, outcome.Control, 1, 0.4)
 		hits.Add(float64(one.Hits), float64(one.Pages))
 		purchases.Add(float64(one.Purchases), 1)
+		paid := float64(one.Purchases) * 30
+		revenue.AddAmount(min(paid, 50))
+		if paid > 0 {
+			c := &r.Revenue[1]
+			c.Buyers, c.Revenue, c.Squares = c.Buyers+1, c.Revenue+min(paid, 50), c.Squares+min(paid, 50)*min(paid, 50)
+		}
 		r.Visitors++
 		r.Pages, r.Hits, r.Purchases = r.Pages+one.Pages, r.Hits+one.Hits, r.Purchases+one.Purchases
 		r.PagesPages, r.HitsPages = r.PagesPages+one.PagesPages, r.HitsPages+one.HitsPages
@@ -147,9 +154,37 @@ func TestRowsAreTheSumsOfVisitors(t *testing.T) {
 	}
 	for _, o := range outcomes {
 		want := map[vectorstore.Outcome]sequential.Sums{vectorstore.OutcomeHits: hits,
-			vectorstore.OutcomePurchases: purchases, vectorstore.OutcomeCarts: {Visitors: 500, X: 500, XX: 500}}[o.outcome]
-		if got := o.sums(r); got != want {
+			vectorstore.OutcomePurchases: purchases, vectorstore.OutcomeCarts: {Visitors: 500, X: 500, XX: 500},
+			vectorstore.OutcomeRevenue: revenue}[o.outcome]
+		if got := o.sums(r, 50); got != want {
 			t.Errorf("%s: %+v, want %+v", o.outcome, got, want)
 		}
+	}
+}
+
+// TestRevenueDecidesAtItsCap: by the sums of the experiment's own cap, and by no other experiment's.
+func TestRevenueDecidesAtItsCap(t *testing.T) {
+	t.Parallel()
+	paid := func(part outcome.Part, low, high float64) outcome.Row {
+		r := outcome.Row{Experiment: "new", Part: part, Visitors: 4000, Unpriced: 2}
+		for _, sum := range []struct{ most, each float64 }{{50, low}, {100, high}} {
+			r.Revenue = append(r.Revenue, outcome.Capped{Cap: sum.most, Buyers: 400, Revenue: 400 * sum.each,
+				Squares: 400 * sum.each * sum.each})
+		}
+		return r
+	}
+	rows := []outcome.Row{{Part: outcome.Everyone}, paid(outcome.Control, 30, 30), paid(outcome.Treatment, 30, 90)}
+	for most, want := range map[float64]sequential.Decision{50: sequential.Undecided, 100: sequential.Promote} {
+		r := assess(vectorstore.Experiment{Name: "new", Outcome: vectorstore.OutcomeRevenue, Cap: &most,
+			Rule: sequential.Rule{Error: 0.05, MaxVisitors: 20_000}}, rows, "r1")
+		if r.Now != want || r.Unpriced != 4 || !strings.Contains(r.String(), fmt.Sprintf("at most %g counts", most)) ||
+			!strings.Contains(r.String(), "revenue for each visitor: 3.0000 control") {
+			t.Errorf("with the cap %g: %s", most, r)
+		}
+	}
+	r := assess(vectorstore.Experiment{Name: "new", Outcome: vectorstore.OutcomeHits,
+		Rule: sequential.Rule{Error: 0.05, MaxVisitors: 20_000}}, rows, "r1")
+	if strings.Contains(r.String(), "revenue") {
+		t.Errorf("revenue without a cap: %s", r)
 	}
 }

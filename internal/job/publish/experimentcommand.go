@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/lake/outcome"
 	"kindred/internal/model/sequential"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -22,11 +24,13 @@ type experimentCommand struct {
 type experimentStart struct {
 	envconfig.PGVector
 	envconfig.Artifacts
+	envconfig.Lake `set:"lake_use=the outcomes that feedback wrote; only for revenue"`
 	move
 	Version     string              `arg:"" optional:"" help:"Version that is the treatment. Default: the newest one."`
 	Experiment  string              `required:"" placeholder:"NAME" help:"Name of the experiment, as records will have it: up to 40 lower-case letters, digits and hyphens. It must be new."`
 	Share       float64             `default:"0.5" help:"Share of the visitors who get the treatment, between 0 and 1."`
-	Outcome     vectorstore.Outcome `default:"hits" help:"What is compared: hits (pages with a product that the visitor looked at, of all pages), carts (products put into the cart, for each visitor) or purchases (products bought, for each visitor)."`
+	Outcome     vectorstore.Outcome `default:"hits" help:"What is compared: hits (pages with a product that the visitor looked at, of all pages), carts (products put into the cart, for each visitor), purchases (products bought, for each visitor) or revenue (what was paid for them, for each visitor, up to a cap)."`
+	Quantile    float64             `default:"0.99" help:"For revenue: the cap is the smallest of 1, 2, 5, 10, 20, 50, … that this share of the earlier buyers did not exceed on a day, as feedback wrote it to the lake (LAKE_BUCKET). Of a visitor's revenue, at most the cap counts."`
 	ErrorRate   float64             `default:"0.05" help:"Of so many experiments with equal arms, at most, one arm is called better, however often you look."`
 	MaxVisitors int64               `default:"20000" help:"Visitors of both arms after which the experiment ends without a decision."`
 	Force       bool                `help:"Start the experiment even if the gate refuses the version. Needs --reason."`
@@ -39,6 +43,11 @@ func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
 	opts := vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason, Force: c.Force, ReplaceShop: c.ReplaceShop}
 	x := vectorstore.Experiment{Name: c.Experiment, Share: c.Share, Outcome: c.Outcome,
 		Rule: sequential.Rule{Error: c.ErrorRate, MaxVisitors: c.MaxVisitors}}
+	if x.Outcome == vectorstore.OutcomeRevenue {
+		if err := c.fixCap(ctx, &x, &opts); err != nil {
+			return err
+		}
+	}
 	if err := x.Check(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
@@ -62,6 +71,32 @@ func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
 			"`publish experiment decide` ends it when the outcome says so, after feedback.", x.Name, x.Treatment,
 			100*x.Share, x.Control), x)
 	})
+}
+
+// fixCap fixes how much of a visitor's revenue counts, by what earlier buyers paid, and notes it in the reason.
+func (c *experimentStart) fixCap(ctx context.Context, x *vectorstore.Experiment,
+	opts *vectorstore.PromoteOptions) error {
+	if !(c.Quantile >= 0.5 && c.Quantile < 1) {
+		return fmt.Errorf("%w: --quantile %g is not from 0.5 to below 1", program.ErrConfig, c.Quantile)
+	}
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return err
+	}
+	rows, run, err := readOutcomes(ctx, lake)
+	if err != nil {
+		return err
+	}
+	most, ok := outcome.CapAt(rows, c.Quantile)
+	if !ok {
+		return fmt.Errorf("%w: no cap for revenue: by the outcomes in the lake, nobody has bought a recommended product "+
+			"whose price is known. Send purchases with their value, run feedback, and start again",
+			program.ErrConfig)
+	}
+	x.Cap = &most.Cap
+	opts.Reason = strings.TrimPrefix(fmt.Sprintf("%s; the cap %g is the quantile %g of %d earlier buyers, of run %s",
+		opts.Reason, most.Cap, c.Quantile, most.Buyers, run), "; ")
+	return nil
 }
 
 type experimentStatus struct {

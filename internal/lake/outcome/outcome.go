@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -25,6 +26,9 @@ const (
 	Treatment Part = "treatment"
 	Both      Part = "both"    // visitors who saw both arms
 	Waiting   Part = "waiting" // visitors whose first day was not over when the newest record arrived
+	// Everyone is of no experiment: what all visitors paid for recommended products, each day by itself. It has
+	// only Revenue.
+	Everyone Part = "everyone"
 )
 
 // Row sums up what the visitors of a part did in the 24 hours from their first page on. What is counted is
@@ -43,6 +47,45 @@ type Row struct {
 	HitsHits           int64 `json:"hits_hits"`
 	CartsCarts         int64 `json:"carts_carts"`
 	PurchasesPurchases int64 `json:"purchases_purchases"`
+	// Unpriced counts bought products whose price is not known. They are not in Revenue.
+	Unpriced int64 `json:"unpriced"`
+	// Revenue is what the visitors paid, with each cap; nil if nobody paid anything, or before feedback counted it.
+	Revenue []Capped `json:"revenue,omitempty"`
+}
+
+// Capped is what visitors paid, where of one visitor at most a cap counts, in the shop's currency.
+type Capped struct {
+	Cap     float64 `json:"cap"`
+	Buyers  int64   `json:"buyers"`  // visitors who paid something
+	Above   int64   `json:"above"`   // of these, who paid more than the cap
+	Revenue float64 `json:"revenue"` // sum over the visitors
+	Squares float64 `json:"squares"` // sum of the squares
+}
+
+// CapAt is the smallest cap of the rows, for the part Everyone, that at most the share 1 - quantile of the buyers
+// exceeds. ok is false if nobody has paid anything, or each cap is exceeded by more.
+func CapAt(rows []Row, quantile float64) (c Capped, ok bool) {
+	for _, r := range rows {
+		if r.Part != Everyone {
+			continue
+		}
+		for _, c := range r.Revenue { // smallest first
+			if float64(c.Above) <= (1-quantile)*float64(c.Buyers)+1e-9 {
+				return c, true
+			}
+		}
+	}
+	return Capped{}, false
+}
+
+// AtCap is the row's revenue with a cap; zero if nobody paid anything.
+func (r Row) AtCap(most float64) Capped {
+	for _, c := range r.Revenue {
+		if c.Cap == most {
+			return c
+		}
+	}
+	return Capped{Cap: most}
 }
 
 // Names in the manifest of a set of outcomes.
@@ -56,10 +99,39 @@ const (
 // ErrSchema means that the outcomes were written in another layout than this program reads.
 var ErrSchema = errors.New("the outcomes have another schema")
 
+// AddRevenue adds to the rows in the file name, by experiment and part, what visitors paid: the file revenue has
+// rows with the members of Capped, by experiment, part and cap.
+func AddRevenue(name, revenue string) error {
+	rows, err := readFile[Row](name)
+	if err != nil {
+		return err
+	}
+	paid, err := readFile[struct {
+		Experiment string `json:"experiment"`
+		Part       Part   `json:"part"`
+		Capped
+	}](revenue)
+	if err != nil {
+		return err
+	}
+	for _, p := range paid {
+		i := slices.IndexFunc(rows, func(r Row) bool { return r.Experiment == p.Experiment && r.Part == p.Part })
+		if i < 0 { // of Everyone
+			i, rows = 0, slices.Insert(rows, 0, Row{Experiment: p.Experiment, Part: p.Part})
+		}
+		rows[i].Revenue = append(rows[i].Revenue, p.Capped)
+	}
+	data, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, append(data, '\n'), 0o600)
+}
+
 // Commit makes the file in dir the current outcomes, and returns its rows. changed says whether others were
 // current before.
 func Commit(ctx context.Context, lake objectstore.Store, dir string) (rows []Row, changed bool, err error) {
-	if rows, err = readFile(filepath.Join(dir, File)); err != nil {
+	if rows, err = readFile[Row](filepath.Join(dir, File)); err != nil {
 		return nil, false, err
 	}
 	_, changed, err = commit.NewRepository(lake, envconfig.OutcomePrefix).Commit(ctx, commit.Draft{Kind: Kind,
@@ -88,11 +160,11 @@ func Read(ctx context.Context, lake objectstore.Store) (rows []Row, run string, 
 	if err := repo.Fetch(ctx, m, m.Files[0], name); err != nil {
 		return nil, "", err
 	}
-	rows, err = readFile(name)
+	rows, err = readFile[Row](name)
 	return rows, m.Run, err
 }
 
-func readFile(name string) (rows []Row, err error) {
+func readFile[T any](name string) (rows []T, err error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err

@@ -27,10 +27,28 @@ type Sums struct {
 	YY       float64 `json:"yy"` // of the squares of Y
 	XY       float64 `json:"xy"` // of the products
 	XX       float64 `json:"xx"` // of the squares of X
+	// Seen is how much of the outcome was seen, for MinOutcomes: Y, if Y counts something. Of amounts of money it is
+	// how many visitors paid something.
+	Seen float64 `json:"seen"`
 }
 
-// Add adds a visitor.
+// Add adds a visitor whose Y counts something.
 func (s *Sums) Add(y, x float64) {
+	s.add(y, x)
+	s.Seen += y
+}
+
+// AddAmount adds a visitor who paid an amount, or 0. The caller has cut it off at a cap that was fixed before the
+// first visitor came: the interval is then one of the mean of what is below the cap. Without a cap, it would not
+// hold for amounts whose variance hangs on a few large ones.
+func (s *Sums) AddAmount(amount float64) {
+	s.add(amount, 1)
+	if amount > 0 {
+		s.Seen++
+	}
+}
+
+func (s *Sums) add(y, x float64) {
 	s.Visitors++
 	s.Y, s.X = s.Y+y, s.X+x
 	s.YY, s.XY, s.XX = s.YY+y*y, s.XY+x*y, s.XX+x*x
@@ -103,7 +121,7 @@ func (i Interval) String() string {
 // one; see MinVisitors and MinOutcomes.
 func (r Rule) Compare(control, treatment Sums) (i Interval, ok bool) {
 	i.Difference = treatment.Rate() - control.Rate()
-	if min(control.Visitors, treatment.Visitors) < MinVisitors || min(control.Y, treatment.Y) < MinOutcomes {
+	if min(control.Visitors, treatment.Visitors) < MinVisitors || min(control.Seen, treatment.Seen) < MinOutcomes {
 		return i, false
 	}
 	n := float64(control.Visitors + treatment.Visitors)

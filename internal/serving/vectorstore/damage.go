@@ -33,7 +33,7 @@ var registry = columns{
 	"interaction":       {"customer", "session", "product", "kind", "place", "said"},
 	"customer_state":    {"customer", "field", "product", "value", "written"},
 	"experiment": {"name", "control", "treatment", "share", "outcome", "error_rate", "max_visitors", "actor", "reason",
-		"started_at", "ended_at", "decision", "why"},
+		"started_at", "ended_at", "decision", "why", "revenue_cap"},
 	"exposure":    {"experiment", "visitor", "arm"},
 	"trend":       {"product", "lately", "usually"},
 	"trend_event": {"event", "at"},

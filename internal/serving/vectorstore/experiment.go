@@ -26,6 +26,7 @@ const (
 	OutcomeHits      Outcome = "hits"      // pages with a product that the visitor looked at, of all pages
 	OutcomeCarts     Outcome = "carts"     // products put into the cart, for each visitor
 	OutcomePurchases Outcome = "purchases" // products bought, for each visitor
+	OutcomeRevenue   Outcome = "revenue"   // what was paid, up to a cap, for each visitor
 )
 
 // DecisionStopped is the end of an experiment that somebody, or a fault of the canary, ended before it
@@ -40,6 +41,9 @@ type Experiment struct {
 	Share     float64 `json:"share"`     // of the visitors who get the treatment
 	Outcome   Outcome `json:"outcome"`
 	sequential.Rule
+	// Cap is how much of a visitor's revenue counts at most, fixed before the experiment begins; nil unless the outcome
+	// is revenue.
+	Cap       *float64            `json:"cap,omitempty"`
 	Actor     string              `json:"actor"`
 	Reason    string              `json:"reason"`
 	StartedAt time.Time           `json:"started_at"`
@@ -60,8 +64,10 @@ func (x Experiment) Check() error {
 			x.Name, maxExperimentName)
 	case !(x.Share > 0 && x.Share < 1):
 		return fmt.Errorf("the treatment's share of %g is not between 0 and 1", x.Share)
-	case !slices.Contains([]Outcome{OutcomeHits, OutcomeCarts, OutcomePurchases}, x.Outcome):
-		return fmt.Errorf("the outcome %.50q is none of hits, carts and purchases", x.Outcome)
+	case !slices.Contains([]Outcome{OutcomeHits, OutcomeCarts, OutcomePurchases, OutcomeRevenue}, x.Outcome):
+		return fmt.Errorf("the outcome %.50q is none of hits, carts, purchases and revenue", x.Outcome)
+	case (x.Cap != nil) != (x.Outcome == OutcomeRevenue) || x.Cap != nil && !(*x.Cap > 0):
+		return errors.New("an experiment by revenue has a cap above 0, and no other one has a cap")
 	}
 	return x.Rule.Check()
 }
@@ -89,8 +95,8 @@ func (s *Store) StartExperiment(ctx context.Context, x Experiment, opts PromoteO
 			Reason: joinReasons("experiment "+x.Name+" begins", opts.Reason)}
 		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
 			tag, err := tx.Exec(ctx, `INSERT INTO kindred.experiment (name, control, treatment, share, outcome, error_rate, max_visitors,
-				actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (name) DO NOTHING`,
-				x.Name, at.live, x.Treatment, x.Share, x.Outcome, x.Error, x.MaxVisitors, opts.Actor, opts.Reason)
+				revenue_cap, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING`,
+				x.Name, at.live, x.Treatment, x.Share, x.Outcome, x.Error, x.MaxVisitors, x.Cap, opts.Actor, opts.Reason)
 			if err != nil {
 				return fmt.Errorf("add to the experiments: %w", unmigrated(err))
 			}
@@ -159,7 +165,8 @@ func joinReasons(reason, more string) string {
 	return reason + " (" + more + ")"
 }
 
-const experimentSQL = `SELECT name, control, treatment, share, outcome, error_rate, max_visitors, actor, reason, started_at, ended_at,
+const experimentSQL = `SELECT name, control, treatment, share, outcome, error_rate, max_visitors,
+	revenue_cap, actor, reason, started_at, ended_at,
 	coalesce(decision, '` + string(sequential.Undecided) + `'), coalesce(why, '') FROM kindred.experiment `
 
 // Experiment is the experiment of that name. Errors: ErrNoExperiment.
@@ -190,9 +197,9 @@ func (s *Store) experiments(ctx context.Context, which string, args ...any) (fou
 	}
 	var x Experiment
 	_, err = pgx.ForEachRow(rows, []any{&x.Name, &x.Control, &x.Treatment, &x.Share, &x.Outcome, &x.Error, &x.MaxVisitors,
-		&x.Actor, &x.Reason, &x.StartedAt, &x.EndedAt, &x.Decision, &x.Why}, func() error {
+		&x.Cap, &x.Actor, &x.Reason, &x.StartedAt, &x.EndedAt, &x.Decision, &x.Why}, func() error {
 		found = append(found, x)
-		x.EndedAt = nil
+		x.EndedAt, x.Cap = nil, nil
 		return nil
 	})
 	return found, unmigrated(err)

@@ -161,6 +161,7 @@ resource "aws_glue_catalog_table" "recommendations" {
       for_each = [
         ["session_id", "string"], ["customer_number", "string"], ["event_id", "string"], ["occurred_at", "string"],
         ["type", "string"], ["kind", "string"], ["product_code", "string"], ["recommendation_id", "string"],
+        ["quantity", "string"], ["value", "string"], ["price", "string"],
         ["browse_history", "array<struct<product_code:string,quantity:string,in_shopping_cart:boolean,purchased:boolean>>"],
         ["recommended_items", "array<struct<id:string,score:double,because:string,explored:boolean>>"],
         ["similar_items", "struct<product_code:string,similar_items:array<struct<id:string,distance:double>>>"],
