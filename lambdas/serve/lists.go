@@ -28,6 +28,7 @@ type listAnswer struct {
 	Stale            bool            `json:"stale,omitempty"`
 	RecommendedItems []listed        `json:"recommended_items"`
 	UnknownItems     []string        `json:"unknown_items,omitempty"` // of a reranked list: behind the others
+	Cursor           string          `json:"cursor,omitempty"`        // asks for the next page
 }
 
 // listed is a product of a list.
@@ -104,7 +105,7 @@ func (s *server) answerList(w http.ResponseWriter, r *http.Request, q recommend.
 	}
 	id := s.attribute(r, page, answer, arrived)
 	s.write(w, r, listAnswer{RecommendationID: id, ModelVersion: answer.ModelVersion, Source: answer.Source,
-		Stale: answer.Stale, RecommendedItems: products})
+		Stale: answer.Stale, RecommendedItems: products, Cursor: answer.Cursor})
 }
 
 // listed adds what the view asks for to a list's products; about is the product that the list is about, if any.
@@ -165,7 +166,7 @@ func (s *server) rerank(w http.ResponseWriter, r *http.Request) {
 		id = &record.Recommendation.ID
 	}
 	s.write(w, r, listAnswer{RecommendationID: id, ModelVersion: answer.ModelVersion, Source: answer.Source,
-		Stale: answer.Stale, RecommendedItems: products, UnknownItems: answer.Unknown})
+		Stale: answer.Stale, RecommendedItems: products, UnknownItems: answer.Unknown, Cursor: answer.Cursor})
 }
 
 // codes are the products. problem is the first broken rule.

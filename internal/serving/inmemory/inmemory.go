@@ -412,8 +412,11 @@ func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (
 	return s.database.Facts(ctx, m, codes)
 }
 
-// List asks the database.
+// List asks the database. While it is down, nobody can keep rules.
 func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error) {
+	if m.Stale {
+		return nil, recommend.ErrNoFacts
+	}
 	return s.database.List(ctx, m, q)
 }
 

@@ -20,16 +20,33 @@ type ListQuery struct {
 	Limit             int       // at least 1
 	Exclude           []string  // products to leave out
 	At                time.Time // when it is asked
+	Rules             *Rules    // nil: none
+	// Given are the products themselves, each once, with scores, in place of those of a list that the store has.
+	Given      []Listed
+	GivenWhole bool // also those of Given that cannot be bought
 }
 
-// Listed is a product of a list. Score says what the list is ordered by, most first; 0: a time.
+// subject is what the list is about: two queries with the same one have the same list.
+func (q *ListQuery) subject() string {
+	return fmt.Sprintf("%q", []string{string(q.List), q.Product, q.Customer, q.Session})
+}
+
+// Listed is a product of a list. Score says what the list is ordered by, most first. A list in the order of a time has
+// 1 for the first of all its products, 1/2 for the second one, and so on: so that boosts can move them.
 type Listed struct {
-	Code  string
-	Score float32
+	Code   string
+	Score  float32
+	Marks  []bool   // as Rules.Marks
+	Labels []string // as Rules.By
+}
+
+// byTime says whether the scores of a list only say its order.
+func byTime(list activity.Source) bool {
+	return list == activity.SourceNew || list == activity.SourceViewed
 }
 
 // List answers with a list, as a control wants it. Without a limit they are 10. A list may be shorter, and empty.
-// Errors: ErrUnknownProduct where the list is of a product that the live model does not know.
+// Errors: ErrUnknownProduct where the list is of a product that the live model does not know; *QueryError; ErrNoFacts.
 func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control) (a Answer, err error) {
 	if text.Check(q.Product, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
@@ -42,38 +59,106 @@ func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control
 	if err != nil {
 		return a, err
 	}
-	q.Limit, q.Exclude, q.At = asked.Limit, asked.Exclude, r.now()
+	asked.subject, q.At = q.subject(), r.now()
+	st := strip{asked: asked}
+	if st.page, err = pageOf(&asked, traffic.Live.Version); err != nil {
+		return a, err
+	}
+	searches := st.searches(Search{Exclude: asked.Exclude, At: q.At}, 0)
 	a = Answer{ModelVersion: traffic.Live.Version, Source: q.List, Stale: traffic.Stale, Query: asked.id,
 		Placement: asked.Placement, Fields: asked.fields}
-	var found []Listed
+	found := make([][]Candidate, len(searches))
 	switch {
 	case q.List == activity.SourcePopularity:
-		found, err = r.popular(ctx, traffic.Live, q)
+		found, _, err = r.store.Retrieve(ctx, traffic.Live, searches, nil)
 	case traffic.Stale: // nobody knows
-	case q.List == activity.SourceViewed:
-		found, err = r.viewed(ctx, traffic, q)
 	default:
-		found, err = r.store.List(ctx, traffic.Live, q)
+		found, err = r.listed(ctx, traffic, q, searches)
+	}
+	if err == nil {
+		err = r.addVectors(ctx, traffic.Live, &asked, found)
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("list %s: %w", q.List, err)
 	}
-	a.Items = make([]activity.RecommendedItem, len(found))
-	for i, f := range found {
-		a.Items[i] = activity.RecommendedItem{ID: f.Code, Score: f.Score}
+	shown, more := st.cut(found)
+	a.Items = popular(shown)
+	for i := range a.Items {
+		if byTime(q.List) {
+			a.Items[i].Score = 0
+		}
+	}
+	if next, some := st.page.next(asked.Limit, 0); more && some && asked.id != "" {
+		a.Cursor = next.cursor(&asked, a.ModelVersion)
 	}
 	return a, nil
 }
 
-func (r *Recommender) popular(ctx context.Context, m *Model, q ListQuery) (all []Listed, err error) {
-	found, _, err := r.store.Retrieve(ctx, m, []Search{{Exclude: q.Exclude, Limit: q.Limit, At: q.At}}, nil)
+// listed finds the products of a list for each of some searches.
+func (r *Recommender) listed(ctx context.Context, traffic Traffic, q ListQuery,
+	searches []Search) ([][]Candidate, error) {
+	if q.List == activity.SourceViewed {
+		given, err := r.viewed(ctx, traffic, q)
+		if len(given) == 0 {
+			return make([][]Candidate, len(searches)), err
+		}
+		q.Given = given
+	}
+	found, numbers := make([][]Candidate, len(searches)), map[string]int32{}
+	for i, search := range searches {
+		q.Limit, q.Exclude, q.Rules = search.Limit, search.Exclude, search.Rules
+		list, err := r.store.List(ctx, traffic.Live, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range list {
+			number, known := numbers[it.Code]
+			if !known { // by which the same product of two searches is one; it is none of the version
+				number = int32(len(numbers))
+				numbers[it.Code] = number
+			}
+			found[i] = append(found[i], Candidate{Item: number, Code: it.Code, Score: it.Score, Marks: it.Marks,
+				Labels: it.Labels})
+		}
+	}
+	return found, nil
+}
+
+// addVectors adds the vectors by which a diverse answer compares the products of a list.
+func (r *Recommender) addVectors(ctx context.Context, m *Model, asked *Query, found [][]Candidate) error {
+	if asked.Diversity == nil || asked.Diversity.By != ByNothing {
+		return nil
+	}
+	var codes []string
+	for _, list := range found {
+		for _, c := range list {
+			codes = append(codes, c.Code)
+		}
+	}
+	if len(codes) == 0 {
+		return nil
+	}
+	slices.Sort(codes)
+	known, err := r.store.Lookup(ctx, m, slices.Compact(codes), nil, nil, activity.Order{})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, c := range found[0] {
-		all = append(all, Listed{c.Code, c.Score})
+	for _, list := range found {
+		for i := range list {
+			list[i].Vector = known.Items[list[i].Code].Vector
+		}
 	}
-	return all, nil
+	return nil
+}
+
+// cut chooses the products of the strip's page from what its searches found.
+func (st *strip) cut(found [][]Candidate) (shown []Candidate, more bool) {
+	all := arrange(&st.asked, found[0], found[1:], nil)
+	for range st.page.number {
+		all.page(st.asked.Limit)
+	}
+	shown = all.page(st.asked.Limit)
+	return shown, all.left > 0
 }
 
 // viewed are the products of what is kept of a customer or a session, the newest click first.
@@ -89,23 +174,16 @@ func (r *Recommender) viewed(ctx context.Context, traffic Traffic, q ListQuery) 
 		return nil, err
 	}
 	visits := slices.Concat(found.Kept.Customers[q.Customer], found.Kept.Sessions[q.Session])
-	var codes []string
+	seen := map[string]bool{}
+	for _, code := range found.Said[q.Customer].Hidden {
+		seen[code] = true
+	}
 	for _, v := range slices.Backward(counting(visits, activity.Order{}, q.At)) {
 		for _, c := range slices.Backward(v.Clicks) {
-			code := c.Product
-			if c.Kind != activity.ClickRemove && !slices.Contains(codes, code) && !slices.Contains(q.Exclude, code) &&
-				!slices.Contains(found.Said[q.Customer].Hidden, code) {
-				codes = append(codes, code)
+			if c.Kind != activity.ClickRemove && !seen[c.Product] {
+				seen[c.Product] = true
+				all = append(all, Listed{Code: c.Product, Score: 1 / float32(len(all)+1)})
 			}
-		}
-	}
-	known, err := r.facts(ctx, traffic, codes)
-	if err != nil {
-		return nil, err
-	}
-	for _, code := range codes {
-		if known[code].Available() && len(all) < q.Limit {
-			all = append(all, Listed{Code: code})
 		}
 	}
 	return all, nil
@@ -118,7 +196,8 @@ type Reranked struct {
 }
 
 // Rerank orders products by their scores for an event: those that the version of the event's session knows, or
-// that have a vector. It leaves nothing out but what the event's control excludes, and each product but once.
+// that have a vector. It leaves nothing out but what the event's control does, and each product but once. Without a
+// limit, all are on one page. Errors: *QueryError, ErrNoFacts.
 func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []string) (a Reranked, err error) {
 	traffic, err := r.Traffic(ctx)
 	if err != nil {
@@ -139,16 +218,12 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 	if err != nil {
 		return a, fmt.Errorf("prepare model version %s: %w", model.Version, err)
 	}
-	sessions := []session{newSession(e, e.BrowseHistory)}
-	if sessions[0].strips, err = r.stripsOf(e, model.Version, traffic.Placements); err != nil {
+	st, codes, err := r.givenOf(e, codes, model.Version, traffic.Placements)
+	if err != nil {
 		return a, err
 	}
-	if sessions[0].strips[0].asked.Placement != "" {
-		return a, &QueryError{"placement and placements do not apply to a list that is given"}
-	}
-	if sessions[0].strips[0].asked.rules() != nil {
-		return a, &QueryError{"filter, boost, diversity and min_share do not apply to a list that is given"}
-	}
+	sessions := []session{newSession(e, e.BrowseHistory)}
+	sessions[0].strips = []strip{st}
 	found, err := r.lookUp(ctx, model, sessions, r.now())
 	if err != nil {
 		return a, err
@@ -161,24 +236,64 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 	if err != nil {
 		return a, fmt.Errorf("look up %d products: %w", len(codes), err)
 	}
+	ranked, unknown := s.rank(codes, asked.Items)
+	if ranked, unknown, err = r.ruled(ctx, model, &st.asked, ranked, unknown); err != nil {
+		return a, fmt.Errorf("keep the rules of %d products: %w", len(codes), err)
+	}
 	a.Answer = Answer{ModelVersion: model.Version, Source: s.source, Stale: traffic.Stale, UnknownProducts: s.unknown,
-		UnknownCustomer: s.strange, Query: s.strips[0].asked.id, Experiment: a.Experiment, Arm: a.Arm,
-		Fields: s.strips[0].asked.fields}
-	a.Unknown = s.rank(&a.Answer, codes, asked.Items)
+		UnknownCustomer: s.strange, Query: st.asked.id, Experiment: a.Experiment, Arm: a.Arm, Fields: st.asked.fields}
+	shown, more := st.cut([][]Candidate{ranked})
+	a.Items, a.Explanations = popular(shown), s.explanations(&st, shown)
+	for i, c := range shown {
+		if s.query != nil {
+			a.Items[i].Because = s.because(c.Vector, c.Item)
+		}
+	}
+	if next, some := st.page.next(st.asked.Limit, 0); more && some {
+		a.Cursor = next.cursor(&st.asked, model.Version)
+	}
+	if !more {
+		a.Unknown = unknown
+	}
 	return a, nil
 }
 
-// rank fills an answer with products, best first, and returns those that are not known.
-func (s *session) rank(a *Answer, codes []string, known map[string]Item) (unknown []string) {
-	var all []Candidate
+// givenOf is the strip of products that are given to be ordered, and these products, each once and without those that
+// the event's control leaves out. Errors: *QueryError.
+func (r *Recommender) givenOf(e *activity.Event, given []string, version string, of *Placements) (st strip,
+	codes []string, err error) {
+	queries, err := r.questionsOf(e, of)
+	if err != nil {
+		return st, nil, err
+	}
+	asked := queries[0]
+	if asked.Placement != "" {
+		return st, nil, &QueryError{"placement and placements do not apply to a list that is given"}
+	}
+	if !asked.limited {
+		asked.Limit = max(1, len(given))
+	}
 	done := map[string]bool{}
-	for _, code := range s.strips[0].asked.Exclude {
+	for _, code := range asked.Exclude {
 		done[code] = true
 	}
+	for _, code := range given {
+		if !done[code] {
+			done[code] = true
+			codes = append(codes, code)
+		}
+	}
+	asked.subject = fmt.Sprintf("%q", append([]string{asked.subject}, codes...))
+	st.asked = asked
+	st.page, err = pageOf(&asked, version)
+	return st, codes, err
+}
+
+// rank orders products by their scores, best first, and parts them from those that are not known.
+func (s *session) rank(codes []string, known map[string]Item) (all []Candidate, unknown []string) {
 	for _, code := range codes {
 		it, ok := known[code]
 		switch {
-		case done[code]:
 		case !ok:
 			unknown = append(unknown, code)
 		case s.vector == nil:
@@ -186,14 +301,46 @@ func (s *session) rank(a *Answer, codes []string, known map[string]Item) (unknow
 		default:
 			all = append(all, Candidate{Item: it.Number, Code: code, Score: s.scored(it.Vector, it.Number), Vector: it.Vector})
 		}
-		done[code] = true
 	}
-	slices.SortStableFunc(all, func(x, y Candidate) int { return cmp.Compare(y.Score, x.Score) })
-	a.Items, a.Explanations = popular(all), s.explanations(&s.strips[0], all)
-	for i, c := range all {
-		if s.query != nil {
-			a.Items[i].Because = s.because(c.Vector, c.Item)
+	slices.SortStableFunc(all, byScoreOnly)
+	return all, unknown
+}
+
+func byScoreOnly(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) }
+
+// ruled are the products that a query's rules leave, with their scores, marks and labels.
+func (r *Recommender) ruled(ctx context.Context, m *Model, asked *Query, ranked []Candidate,
+	unknown []string) (left []Candidate, strange []string, err error) {
+	rules := asked.rules()
+	if rules == nil || len(ranked)+len(unknown) == 0 {
+		return ranked, unknown, nil
+	}
+	q := ListQuery{Limit: MaxLimit, Rules: rules, GivenWhole: true}
+	for _, c := range ranked {
+		q.Given = append(q.Given, Listed{Code: c.Code, Score: c.Score})
+	}
+	for _, code := range unknown {
+		q.Given = append(q.Given, Listed{Code: code})
+	}
+	found, err := r.store.List(ctx, m, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	of := make(map[string]Listed, len(found))
+	for _, it := range found {
+		of[it.Code] = it
+	}
+	for _, c := range ranked {
+		if it, matches := of[c.Code]; matches {
+			c.Score, c.Marks, c.Labels = it.Score, it.Marks, it.Labels
+			left = append(left, c)
 		}
 	}
-	return unknown
+	for _, code := range unknown {
+		if _, matches := of[code]; matches {
+			strange = append(strange, code)
+		}
+	}
+	slices.SortStableFunc(left, byScoreOnly)
+	return left, strange, nil
 }

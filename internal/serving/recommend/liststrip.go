@@ -109,7 +109,11 @@ func (s *session) listFor(st *strip, found retrieved) (all []activity.Recommende
 	default:
 		if w, some := s.wants(st); some {
 			for _, it := range found.lists[w] {
-				all = append(all, activity.RecommendedItem{ID: it.Code, Score: it.Score, Because: w.product})
+				item := activity.RecommendedItem{ID: it.Code, Score: it.Score, Because: w.product}
+				if byTime(lists[w.list]) {
+					item.Score = 0
+				}
+				all = append(all, item)
 			}
 		}
 	}

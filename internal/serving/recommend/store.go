@@ -172,8 +172,9 @@ type store interface {
 	Retrieve(ctx context.Context, m *Model, searches []Search, neighbours []Neighbours) ([][]Candidate, [][]Similar, error)
 	// Facts finds what is known of products now, in m or beside it. Products of which nothing is known are absent.
 	Facts(ctx context.Context, m *Model, codes []string) (map[string]Facts, error)
-	// List answers with a list that m or what is beside it has: SourceTrending, SourceNew or SourceTogether, of
-	// products that can be bought. Errors: ErrUnknownProduct.
+	// List answers with a list that m or what is beside it has: SourceTrending, SourceNew or SourceTogether, or with
+	// those that are given; of products that can be bought, best first, equals in the order of their codes. Errors:
+	// ErrUnknownProduct.
 	List(ctx context.Context, m *Model, q ListQuery) ([]Listed, error)
 	// CanaryFailed records that the canary version could not answer what the live version then did.
 	// Enough of these end the canary.

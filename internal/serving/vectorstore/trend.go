@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"kindred/internal/serving/recommend"
-	"kindred/internal/stream/activity"
 )
 
 // trendEpoch is when the ages of table trend begin, in unix seconds: the year 2026.
@@ -125,20 +124,11 @@ func (s *Store) pruneTrends(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// available is the SQL condition that a product can be bought which the version need not know; code is its column.
-func (m *model) available(code string) string {
-	ofVersion := `(SELECT i.quantity_in_stock > 0 FROM ` + m.schema + `.item i WHERE i.code = ` + code + `)`
-	if !m.state.products {
-		return `coalesce(` + ofVersion + `, false)`
-	}
-	return `coalesce((SELECT s.available AND NOT s.hidden FROM kindred.product_state s WHERE s.id = ` + code + `), ` + ofVersion + `, false)`
-}
-
-// trendingSQL is recommend.Trend of the products that were clicked most lately; $1 are products to leave out, $2 is
-// the time in unix seconds.
-func (m *model) trendingSQL(limit int) string {
+// trendingSQL is recommend.Trend of the products that were clicked most lately, as code and score; place is that of
+// the time in unix seconds among the arguments.
+func trendingSQL(place string) string {
 	clicks := func(column string, halfLife time.Duration) string {
-		return `power(2::float8, greatest(t.` + column + ` - ($2::float8 - ` + strconv.Itoa(trendEpoch) + `) / ` + seconds(halfLife) + `, -100))`
+		return `power(2::float8, greatest(t.` + column + ` - (` + place + `::float8 - ` + strconv.Itoa(trendEpoch) + `) / ` + seconds(halfLife) + `, -100))`
 	}
 	return `WITH hot AS MATERIALIZED (SELECT t.product, ` + clicks(`lately`, recommend.TrendHalfLife) + ` AS lately,
 			` + clicks(`usually`, recommend.UsualHalfLife) + ` AS usually
@@ -146,63 +136,9 @@ func (m *model) trendingSQL(limit int) string {
 		expected AS (SELECT h.product, h.lately,
 			greatest(h.usually - h.lately, 0) * (SELECT sum(lately) / sum(usually) FROM hot) AS clicks FROM hot h),
 		scored AS (SELECT e.product, (e.lately - e.clicks) / sqrt(e.clicks + 1) AS score FROM expected e)
-		SELECT product, score::real FROM scored WHERE score >= ` + strconv.Itoa(recommend.LeastTrend) + ` AND product <> ALL ($1)
-			AND ` + m.available(`product`) + ` ORDER BY score DESC, product LIMIT ` + strconv.Itoa(limit)
+		SELECT product AS code, score::real FROM scored WHERE score >= ` + strconv.Itoa(recommend.LeastTrend)
 }
 
-// firstSeenSQL lists the products that were seen first after the first reading of the shop; $1 are products to leave
-// out.
-func (m *model) firstSeenSQL(limit int) string {
-	return `SELECT n.id, 0::real FROM kindred.product_state n
-		WHERE n.first_seen > (SELECT min(first_seen) FROM kindred.product_state) AND n.id <> ALL ($1) AND ` + m.available(`n.id`) + `
-		ORDER BY n.first_seen DESC, n.id LIMIT ` + strconv.Itoa(limit)
-}
-
-// List reads a list, in one round trip. Errors: ErrVersionGone.
-func (s *Store) List(ctx context.Context, live *recommend.Model, q recommend.ListQuery) (all []recommend.Listed,
-	err error) {
-	m, err := s.model(ctx, live.Version)
-	if err != nil {
-		return nil, err
-	}
-	exclude, limit := q.Exclude, min(q.Limit, recommend.MaxLimit)
-	if exclude == nil {
-		exclude = []string{}
-	}
-	var batch pgx.Batch
-	read := func(rows pgx.Rows) error {
-		var it recommend.Listed
-		_, err := pgx.ForEachRow(rows, []any{&it.Code, &it.Score}, func() error {
-			all = append(all, it)
-			return nil
-		})
-		return err
-	}
-	switch q.List {
-	case activity.SourceTrending:
-		if !m.state.trends {
-			return nil, nil
-		}
-		batch.Queue(m.trendingSQL(limit), exclude, float64(q.At.UnixMicro())/1e6).Query(read)
-	case activity.SourceNew:
-		if !m.state.products {
-			return nil, nil
-		}
-		batch.Queue(m.firstSeenSQL(limit), exclude).Query(read)
-	case activity.SourceTogether:
-		known := false
-		m.queueTogether(&batch, q, exclude, limit, read, &known)
-		defer func() {
-			if err == nil && !known {
-				all, err = nil, recommend.ErrUnknownProduct
-			}
-		}()
-	default:
-		return nil, fmt.Errorf("there is no list %q", q.List)
-	}
-	if err := m.send(ctx, s.pool, &batch); err != nil {
-		s.forget(err, live.Version)
-		return nil, fmt.Errorf("read list %s: %w", q.List, err)
-	}
-	return all, nil
-}
+// firstSeenSQL are the products that were seen first after the first reading of the shop, as code and score.
+const firstSeenSQL = `SELECT n.id AS code, (1::float8 / row_number() OVER (ORDER BY n.first_seen DESC, n.id))::real AS score
+	FROM kindred.product_state n WHERE n.first_seen > (SELECT min(first_seen) FROM kindred.product_state)`

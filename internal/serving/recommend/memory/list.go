@@ -34,29 +34,44 @@ func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQu
 	v := s.version(m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch q.List {
-	case activity.SourceTrending:
+	switch {
+	case q.Given != nil:
+		all = slices.Clone(q.Given)
+	case q.List == activity.SourceTrending:
 		all = s.trending(q.At)
-	case activity.SourceNew:
+	case q.List == activity.SourceNew:
 		all = s.firstSeenLater()
-	case activity.SourceTogether:
+	case q.List == activity.SourceTogether:
 		if all, err = v.together(q.Product); err != nil {
 			return nil, err
 		}
 	default:
 		return nil, fmt.Errorf("there is no list %q", q.List)
 	}
-	all = slices.DeleteFunc(all, func(it recommend.Listed) bool {
+	var kept []recommend.Listed
+	for _, it := range all {
 		can, said := s.state[it.Code]
 		if i, known := v.items[it.Code]; known && !said {
 			can = shown(v.version.Items[i], nil)
 		}
-		return !can || slices.Contains(q.Exclude, it.Code)
-	})
-	return all[:min(q.Limit, len(all))], ctx.Err()
+		facts := s.ruleFacts(it.Code, can)
+		if !can && !q.GivenWhole || slices.Contains(q.Exclude, it.Code) || !q.Rules.Allows(facts) {
+			continue
+		}
+		c := recommend.Candidate{}
+		q.Rules.Mark(&c, facts)
+		kept = append(kept, recommend.Listed{Code: it.Code, Score: q.Rules.Score(it.Score, facts), Marks: c.Marks,
+			Labels: c.Labels})
+	}
+	slices.SortFunc(kept, byScore)
+	return kept[:min(q.Limit, len(kept))], ctx.Err()
 }
 
-// trending are the products that trend at a time, most first.
+func byScore(a, b recommend.Listed) int {
+	return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
+}
+
+// trending are the products that trend at a time.
 func (s *Store) trending(at time.Time) (all []recommend.Listed) {
 	type sums struct{ lately, usually float64 }
 	of, total := map[string]sums{}, sums{}
@@ -72,9 +87,6 @@ func (s *Store) trending(at time.Time) (all []recommend.Listed) {
 			all = append(all, recommend.Listed{Code: product, Score: float32(score)})
 		}
 	}
-	slices.SortFunc(all, func(a, b recommend.Listed) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
-	})
 	return all
 }
 
@@ -94,10 +106,13 @@ func (s *Store) firstSeenLater() (all []recommend.Listed) {
 	slices.SortFunc(all, func(a, b recommend.Listed) int {
 		return cmp.Or(s.firstSeen[b.Code].Compare(s.firstSeen[a.Code]), strings.Compare(a.Code, b.Code))
 	})
+	for i := range all {
+		all[i].Score = 1 / float32(i+1)
+	}
 	return all
 }
 
-// together are the products that are bought together with one, the largest weight first.
+// together are the products that are bought together with one.
 func (v *Version) together(code string) (all []recommend.Listed, err error) {
 	at, known := v.items[code]
 	if !known {
@@ -109,8 +124,5 @@ func (v *Version) together(code string) (all []recommend.Listed, err error) {
 	for _, n := range v.version.Together[at] {
 		all = append(all, recommend.Listed{Code: v.version.Items[n.Item].Code, Score: n.Weight})
 	}
-	slices.SortFunc(all, func(a, b recommend.Listed) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
-	})
 	return all, nil
 }

@@ -48,6 +48,10 @@ func testRules(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Parallel()
 	v := gridVersion(4)
 	AddProductEncoder(v, 1)
+	v.Together = make([][]modelversion.Neighbour, len(v.Items))
+	for i := range int32(40) {
+		v.Together[5] = append(v.Together[5], modelversion.Neighbour{Item: i + 10, Weight: float32(1 + (i*7)%40)})
+	}
 	s := open(t, Setup{Live: v})
 	said := map[string]facts{}
 	number := 0
@@ -97,7 +101,85 @@ func testRules(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 			rt.Fatalf("search %s\nfound %s\nwant  %s", ruleText(q.Rules), got, want)
 		}
 		compareNeighbours(rt, near, similar[0], ruledNeighbours(v, near, said))
+		compareLists(rt, s, traffic.Live, v, said)
 	})
+}
+
+// compareLists asks for each list with rules: it has what a look at each of its products finds.
+func compareLists(t *rapid.T, s Conformer, live *recommend.Model, v *modelversion.Version, said map[string]facts) {
+	stocked := map[string]bool{}
+	for _, it := range v.Items {
+		stocked[it.Code] = it.QuantityInStock > 0
+	}
+	q := recommend.ListQuery{Limit: rapid.IntRange(1, 70).Draw(t, "list limit"),
+		Exclude: []string{"new 2", v.Items[12].Code}, Rules: drawRules(t)}
+	lists := map[string][]recommend.Listed{}
+	for _, n := range v.Together[5] {
+		lists["together"] = append(lists["together"], recommend.Listed{Code: v.Items[n.Item].Code, Score: n.Weight})
+	}
+	lists["new"] = newest(said)
+	for i, at := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(v.Items)-1), 0, 30, rapid.ID[int]).Draw(t, "given") {
+		lists["given"] = append(lists["given"], recommend.Listed{Code: v.Items[at].Code, Score: float32(i - 9)})
+	}
+	lists["given"] = append(lists["given"], recommend.Listed{Code: "new 1", Score: 0.5}, recommend.Listed{Code: "unknown"})
+	for name, list := range lists {
+		ask := q
+		switch name {
+		case "together":
+			ask.List, ask.Product = activity.SourceTogether, v.Items[5].Code
+		case "new":
+			ask.List = activity.SourceNew
+		default:
+			ask.Given, ask.GivenWhole = list, rapid.Bool().Draw(t, "whole")
+		}
+		got, err := s.List(t.Context(), live, ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all, want []recommend.Candidate
+		for _, it := range got {
+			all = append(all, recommend.Candidate{Code: it.Code, Score: it.Score, Marks: it.Marks, Labels: it.Labels})
+		}
+		for _, it := range list {
+			p := said[it.Code].product(it.Code, stocked[it.Code])
+			if slices.Contains(q.Exclude, it.Code) || !p.Available && !ask.GivenWhole {
+				continue
+			}
+			if q.Rules.Allows(p) {
+				c := recommend.Candidate{Code: it.Code, Score: float32(boostedBy(q.Rules, float64(it.Score), p))}
+				q.Rules.Mark(&c, p)
+				want = append(want, c)
+			}
+		}
+		slices.SortFunc(want, func(a, b recommend.Candidate) int {
+			return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
+		})
+		if got, want := found(all), found(want[:min(q.Limit, len(want))]); got != want {
+			t.Fatalf("list %s %s\nfound %s\nwant  %s", name, ruleText(q.Rules), got, want)
+		}
+	}
+}
+
+// newest are the products that were seen after the first ones, with the scores of their places.
+func newest(said map[string]facts) (all []recommend.Listed) {
+	var first time.Time
+	for _, f := range said {
+		if first.IsZero() || f.firstSeen.Before(first) {
+			first = f.firstSeen
+		}
+	}
+	for code, f := range said {
+		if f.firstSeen.After(first) {
+			all = append(all, recommend.Listed{Code: code})
+		}
+	}
+	slices.SortFunc(all, func(a, b recommend.Listed) int {
+		return cmp.Or(said[b.Code].firstSeen.Compare(said[a.Code].firstSeen), strings.Compare(a.Code, b.Code))
+	})
+	for i := range all {
+		all[i].Score = 1 / float32(i+1)
+	}
+	return all
 }
 
 func drawRules(t *rapid.T) *recommend.Rules {
