@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-PROGRAMS := connect seed etl train publish serve replay feedback verify console
+PROGRAMS := connect seed etl train publish infer serve replay feedback verify console
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
@@ -63,6 +63,7 @@ seed: build ## Fill the shop's MySQL: ARGS="generate --scale 1" or ARGS="import 
 etl: build ## MySQL → Parquet training set on S3
 train: build ## Training set → model version on S3, with its evaluation
 publish: build ## Model version → pgvector, and live unless the gate refuses it; also ARGS="list", "rollback", …
+infer: build ## Recommendations for all customers of the live version → Parquet and CSV on S3, for e-mail
 .PHONY: catalogue
 catalogue: build ## Stock, prices, new and removed products: MySQL → pgvector, at once (`publish catalogue`)
 	@$(WITH_STACK) $(BIN)/publish catalogue $(ARGS)
@@ -164,7 +165,7 @@ build: ## Compile every program into the folder bin of the state folder
 	@go run ./localstack claim
 	@mkdir -p $(BIN)
 	@go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
-	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train ./lambdas/serve # vector kernels on amd64; elsewhere the same programs
+	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train ./jobs/infer ./lambdas/serve # vector kernels on amd64; elsewhere the same programs
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Run format, vet, lint, unit and integration tests; starts the servers it needs

@@ -53,8 +53,8 @@ func mustCompile(t *testing.T, names ...string) string {
 	for _, name := range names {
 		switch {
 		case compiled.done[name]:
-		case name == "train":
-			withKernels = append(withKernels, "kindred/jobs/train")
+		case name == "train" || name == "infer":
+			withKernels = append(withKernels, "kindred/jobs/"+name)
 		case name == "serve":
 			withKernels = append(withKernels, "kindred/lambdas/serve")
 		default:

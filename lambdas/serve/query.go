@@ -111,7 +111,7 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 			return nil, "explain must be true or false"
 		}
 	}
-	if problem := addRules(c, given); problem != "" {
+	if problem := c.AddRules(given); problem != "" {
 		return nil, problem
 	}
 	own := func(name string) bool { return !slices.Contains(pageParameters, name) }
@@ -119,49 +119,6 @@ func controlOf(given url.Values, most int) (c *activity.Control, problem string)
 		return c, problem
 	}
 	return nil, ""
-}
-
-// addRules reads what parameters ask of the products themselves.
-func addRules(c *activity.Control, given url.Values) (problem string) {
-	c.Filter = given.Get("filter")
-	for i, pair := range given["boost"] {
-		factor, where, ok := numbered(pair)
-		if !ok {
-			return fmt.Sprintf("boost[%d] must be a factor, a colon and an expression, as 2:product.stock > 10", i)
-		}
-		c.Boost = append(c.Boost, activity.Boost{Where: where, Factor: factor})
-	}
-	for i, pair := range given["min_share"] {
-		share, where, ok := numbered(pair)
-		if !ok {
-			return fmt.Sprintf("min_share[%d] must be a share, a colon and an expression, as 0.3:product.stock > 10", i)
-		}
-		c.MinShare = append(c.MinShare, activity.MinShare{Where: where, Share: share})
-	}
-	if given.Has("diversity") {
-		c.Diversity, problem = diversityOf(given.Get("diversity"))
-	}
-	return problem
-}
-
-// numbered parts a number, a colon and an expression.
-func numbered(pair string) (number float64, where string, ok bool) {
-	before, where, found := strings.Cut(pair, ":")
-	number, err := strconv.ParseFloat(before, 64)
-	return number, where, found && err == nil
-}
-
-// diversityOf reads category:2, brand:1 or mmr:0.7.
-func diversityOf(given string) (d *activity.Diversity, problem string) {
-	by, number, _ := strings.Cut(given, ":")
-	if by == "mmr" {
-		if weight, err := strconv.ParseFloat(number, 64); err == nil {
-			return &activity.Diversity{MMR: &weight}, ""
-		}
-	} else if n, err := strconv.Atoi(number); err == nil && by != "" {
-		return &activity.Diversity{By: by, AtMost: n}, ""
-	}
-	return nil, "diversity must be category:2, brand:2 or mmr:0.7, with a number of yours"
 }
 
 // asked is controlOf of a request. Without a control that can be read it answers the request, and ok is false.

@@ -58,6 +58,7 @@ const FitsDays = 14
 const (
 	TrainingSetPrefix    = "training-set"      // in Lake: run=<id>/…, CURRENT
 	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
+	InferredPrefix       = "inferred"          // in Lake, for all customers: run=<id>/…, CURRENT
 	OutcomePrefix        = "outcomes"          // in Lake, of experiments: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT

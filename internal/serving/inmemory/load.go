@@ -333,6 +333,16 @@ func (s *Store) hold(ctx context.Context, l *loading) error {
 	return nil
 }
 
+// Load brings into memory what fits of the versions that answer, with the facts that rules see if there are rules.
+// What cannot be loaded, the vector database answers, as ever. It is for a program that asks much at once.
+func (s *Store) Load(ctx context.Context, rules bool) {
+	if rules {
+		s.wantFacts()
+	}
+	for s.Step(ctx) && ctx.Err() == nil {
+	}
+}
+
 // rouse wakes Run while something is to be loaded.
 func (s *Store) rouse() {
 	select {

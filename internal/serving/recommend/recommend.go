@@ -38,6 +38,7 @@ type Recommender struct {
 	folders map[string]*ials.Folder // by version, at most keptFolders
 	sums    sync.Pool               // of *sums
 	exprs   map[string]*rule.Expr   // by text, at most keptRules
+	pinned  *Traffic                // answers everything; nil: what the store says
 }
 
 // New returns a Recommender. It makes no request.
@@ -396,8 +397,22 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 		asked.fields}, nil
 }
 
+// Pin lets the version that is live now answer every further question, without canary and experiment: so that one
+// version answers a whole job. It returns the version. Call it before the first question.
+func (r *Recommender) Pin(ctx context.Context) (version string, err error) {
+	traffic, err := r.Traffic(ctx)
+	if err != nil {
+		return "", err
+	}
+	r.pinned = &Traffic{Live: traffic.Live, Placements: traffic.Placements}
+	return traffic.Live.Version, nil
+}
+
 // Traffic returns the model versions that answer now.
 func (r *Recommender) Traffic(ctx context.Context) (Traffic, error) {
+	if r.pinned != nil {
+		return *r.pinned, nil
+	}
 	traffic, err := r.store.Traffic(ctx)
 	if err != nil {
 		return Traffic{}, fmt.Errorf("find live model version: %w", err)
