@@ -27,6 +27,7 @@ var wings = []string{
 	"integration/lambdaruntime",
 	"benchmarks",
 	"docs",
+	"release", // what leaves the repository: archives, SBOMs, licence texts; and its audit
 }
 
 // edge is an allowed import: the packages of wing from may import those of wing to.
@@ -90,6 +91,8 @@ var edges = []edge{
 	{"terraform/tf", "localstack", "the settings and the state of the local stack, which tf-local builds in"},
 	{"terraform/tf", "localstack/provision", "tf-local prepares the vector database as the provisioner does"},
 	{"terraform/tf", "internal/platform", "the shell, packages, AWS clients"},
+
+	{"release", "internal/platform", "the shell, and how programs are built"},
 
 	{"integration/conformance", "localstack", "it starts an emulator to measure it"},
 	{"integration/conformance", "internal/platform", "AWS clients, and the probe function's zip"},
@@ -169,6 +172,9 @@ var libraries = []library{
 	}, "events by I-JSON's rules, in a third of encoding/json's time (docs/decisions/0022)", false},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"internal/stream/activity"},
 		"records that the Kinesis Producer Library has aggregated", false},
+	{"github.com/google/licenseclassifier", []string{"release/inventory"},
+		"which licence a text is (docs/decisions/0090)", false},
+	{"github.com/CycloneDX/cyclonedx-go", []string{"release/inventory"}, "the format of SBOMs", false},
 	{"github.com/google/go-containerregistry", []string{"terraform/tf"}, "the image of the batch programs", false},
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},

@@ -64,43 +64,78 @@ func BuildFunction(ctx context.Context, dir, name, goos string) ([]byte, error) 
 	return data, nil
 }
 
-// Compile builds a program of the module in dir. Paths, times and the caller's settings leave no
+// Target is a program, and what it is built for.
+type Target struct {
+	Program  string // its folder in the module, such as ./jobs/train
+	OS, Arch string // as Go names them
+	// Release is the version of a release, such as v1.2.0: the program is one that people run, and
+	// --version says so. Without it, the program is as it is deployed on AWS.
+	Release string
+}
+
+// Compile builds a program of the module in dir as it is deployed on AWS. See Target.Compile.
+func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
+	return Target{Program: program, OS: goos, Arch: goarch}.Compile(ctx, dir)
+}
+
+// Compile builds the program of the module in dir. Paths, times and the caller's settings leave no
 // trace in it. A function depends on its sources and the Go release alone; any other program also
 // knows its commit, so that --version can name it: the same commit gives the same bytes.
-func Compile(ctx context.Context, dir, program, goos, goarch string) ([]byte, error) {
+func (t Target) Compile(ctx context.Context, dir string) ([]byte, error) {
 	scratch, err := os.MkdirTemp("", "kindred-build-")
 	if err != nil {
-		return nil, fmt.Errorf("build %s: %w", program, err)
+		return nil, fmt.Errorf("build %s: %w", t.Program, err)
 	}
 	defer func() { _ = os.RemoveAll(scratch) }() // only our own temporary files
 	out := filepath.Join(scratch, "program")
-	with, link := tags, "-s -w -buildid="+stamp(ctx, dir)
-	if strings.HasPrefix(program, "./lambdas/") {
-		with, link = functionTags, "-s -w -buildid="
+	link := "-s -w -buildid="
+	if !t.function() {
+		link += stamp(ctx, dir)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", with, "-ldflags",
-		link, "-o", out, program)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=",
-		"GOEXPERIMENT="+experiment(program, goarch))
+	if t.Release != "" {
+		link += " -X " + stamped + "linkedRelease=" + t.Release
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", t.tags(), "-ldflags",
+		link, "-o", out, t.Program)
+	cmd.Dir, cmd.Env = dir, t.environment()
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build %s for %s/%s: %w: %s", program, goos, goarch, err, strings.TrimSpace(string(said)))
+		return nil, fmt.Errorf("build %s for %s/%s: %w: %s", t.Program, t.OS, t.Arch, err,
+			strings.TrimSpace(string(said)))
 	}
 	data, err := os.ReadFile(out)
 	if err != nil {
-		return nil, fmt.Errorf("build %s: %w", program, err)
+		return nil, fmt.Errorf("build %s: %w", t.Program, err)
 	}
 	return data, nil
 }
 
-// experiment is what a program is built with: a function with the vector kernels that compare products in
-// memory. Go has them for amd64 only.
-func experiment(program, goarch string) string {
-	if strings.HasPrefix(program, "./lambdas/") && goarch == "amd64" {
+// function says whether the program is built as a Lambda function.
+func (t Target) function() bool { return t.Release == "" && strings.HasPrefix(t.Program, "./lambdas/") }
+
+func (t Target) tags() string {
+	if t.function() {
+		return functionTags
+	}
+	return tags
+}
+
+func (t Target) environment() []string {
+	return append(os.Environ(), "GOOS="+t.OS, "GOARCH="+t.Arch, "CGO_ENABLED=0", "GOAMD64=", "GOARM64=", "GOFLAGS=",
+		"GOEXPERIMENT="+t.experiment())
+}
+
+// experiment is what a program is built with: the vector kernels, in a function and in a release's
+// programs that have them. Go has them for amd64 only.
+func (t Target) experiment() string {
+	kernels := t.function() || t.Release != "" && (t.Program == "./jobs/train" || t.Program == "./lambdas/serve")
+	if kernels && t.Arch == "amd64" {
 		return "simd"
 	}
 	return ""
 }
+
+// stamped is the package whose variables the linker sets.
+const stamped = "kindred/internal/platform/program."
 
 // stamp is the linker's flags that name the commit of dir in package program; none outside version
 // control.
@@ -110,8 +145,7 @@ func stamp(ctx context.Context, dir string) string {
 	if err != nil || !found {
 		return ""
 	}
-	const in = "kindred/internal/platform/program."
-	return " -X " + in + "linkedCommit=" + commit + " -X " + in + "linkedDate=" + date
+	return " -X " + stamped + "linkedCommit=" + commit + " -X " + stamped + "linkedDate=" + date
 }
 
 // Pack returns a Lambda zip: bootstrap, executable, beside the files. Equal input gives equal bytes.

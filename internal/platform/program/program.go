@@ -35,7 +35,7 @@ var ErrTooLarge = errors.New("too large for this machine")
 type flags struct {
 	JSON    bool             `name:"json" help:"Print the result as one JSON object: program, version, run, no_op, seconds, result."`
 	Verbose bool             `short:"v" help:"Log details to standard error."`
-	Version kong.VersionFlag `help:"Print the commit, its date and the Go version that this program was built from."`
+	Version kong.VersionFlag `help:"Print the release, the commit, its date and the Go version that this program was built from."`
 }
 
 // VersionOnly is embedded by the command of a program that cannot be started from a command line. Of

@@ -12,6 +12,7 @@ import (
 // Set by the linker: by the Makefile and by package artifact. Programs that are built otherwise have
 // the stamp of Go's own.
 var (
+	linkedRelease string // of a release, such as v1.2.0; else ""
 	linkedCommit  string
 	linkedDate    string // RFC 3339
 	linkedChanges string // "true": with changes that were not committed
@@ -19,6 +20,7 @@ var (
 
 // build is what this program was built from.
 type build struct {
+	Release string // such as v1.2.0; "" of a build that is no release
 	Commit  string // "" outside version control
 	Date    string // of the commit, RFC 3339
 	Changed bool   // with changes that were not committed
@@ -26,7 +28,8 @@ type build struct {
 }
 
 func readBuild() build {
-	b := build{Commit: linkedCommit, Date: linkedDate, Changed: linkedChanges == "true", Go: runtime.Version()}
+	b := build{Release: linkedRelease, Commit: linkedCommit,
+		Date: linkedDate, Changed: linkedChanges == "true", Go: runtime.Version()}
 	if b.Commit != "" {
 		return b
 	}
@@ -63,10 +66,13 @@ func (b build) version() string {
 func (b build) sentence(name string) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s ", name)
-	if b.Commit == "" {
+	switch {
+	case b.Release != "":
+		fmt.Fprintf(&s, "%s (%s)", b.Release, b.version())
+	case b.Commit == "":
 		s.WriteString("of an unknown commit")
-	} else {
-		fmt.Fprintf(&s, "%s", b.version())
+	default:
+		s.WriteString(b.version())
 	}
 	if at, err := time.Parse(time.RFC3339, b.Date); err == nil {
 		fmt.Fprintf(&s, ", committed %s UTC", at.UTC().Format("2006-01-02 15:04"))

@@ -1,0 +1,215 @@
+// Package archive writes a release: for each platform an archive of the programs that people run, with
+// its licence texts and SBOM, the script that installs one, and their checksums. The same commit,
+// version and release of Go give the same bytes.
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"kindred/internal/platform/artifact"
+	"kindred/release/inventory"
+)
+
+// SumsFile has the checksums of a release's other files, in the format of sha256sum.
+const SumsFile = "SHA256SUMS"
+
+// Platforms are those of a release, as Go names them.
+var Platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"}
+
+// programs are those that people run. Those of internal/lab, which exist only to try kindred, need its
+// sources anyway, and so do the local stack and the promotion to AWS.
+var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/etl", "./jobs/feedback", "./jobs/publish",
+	"./jobs/train", "./jobs/verify", "./lambdas/serve"}
+
+// papers of the repository are in each archive.
+var papers = []string{"CHANGELOG.md", "LICENSE", "README.md"}
+
+// fileTime is that of every file in an archive. The real one would give the same content other bytes.
+var fileTime = time.Unix(0, 0).UTC()
+
+//go:embed install.sh
+var installer string
+
+var versions = regexp.MustCompile(`^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$`)
+
+// ErrVersion is that of a release without a usable version.
+var ErrVersion = errors.New("no version")
+
+// ErrChanged is that of a folder with changes that are not committed: a release is a commit.
+var ErrChanged = errors.New("changes are not committed")
+
+// Version returns the version of a release of the commit in dir: given, or, if that is empty, the
+// commit's tag. It is a semantic version with a v, such as v1.2.0 or v1.2.0-rc.1.
+func Version(ctx context.Context, dir, given string) (string, error) {
+	if changes, err := git(ctx, dir, "status", "--porcelain"); err != nil {
+		return "", err
+	} else if changes != "" {
+		return "", fmt.Errorf("%w:\n%s\nCommit or stash them", ErrChanged, changes)
+	}
+	version := given
+	if version == "" {
+		tags, err := git(ctx, dir, "tag", "--points-at", "HEAD", "--list", "v*")
+		if err != nil {
+			return "", err
+		}
+		switch all := strings.Fields(tags); len(all) {
+		case 0:
+			return "", fmt.Errorf("%w: this commit has no tag that begins with v. Tag it (git tag v1.2.0), or set "+
+				"VERSION=v1.2.0", ErrVersion)
+		case 1:
+			version = all[0]
+		default:
+			return "", fmt.Errorf("%w: this commit has the tags %s. Say which with VERSION=", ErrVersion,
+				strings.Join(all, ", "))
+		}
+	}
+	if !versions.MatchString(version) {
+		return "", fmt.Errorf("%w: %q is not a semantic version with a v, such as v1.2.0", ErrVersion, version)
+	}
+	return version, nil
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+		}
+		return "", fmt.Errorf("git %s: %w", args[0], err)
+	}
+	return strings.TrimSuffix(string(out), "\n"), nil
+}
+
+// Build writes a release of the sources in dir into folder, for these platforms, and returns its files by
+// name. Earlier files of the folder must be gone: SHA256SUMS lists a whole release. A licence that cannot
+// ship is inventory.ErrLicence, and then nothing is written.
+func Build(ctx context.Context, dir, folder, version string, platforms []string) (map[string][]byte, error) {
+	if entries, err := os.ReadDir(folder); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("release: the folder %s is not empty: remove it, or name another one", folder)
+	}
+	files := map[string][]byte{}
+	for _, platform := range platforms {
+		name := "kindred-" + version + "-" + strings.ReplaceAll(platform, "/", "-")
+		content, err := contents(ctx, dir, name, version, platform)
+		if err != nil {
+			return nil, err
+		}
+		files[name+".sbom.cdx.json"] = content[inventory.SBOMFile].data
+		if files[name+".tar.gz"], err = pack(name, content); err != nil {
+			return nil, fmt.Errorf("release %s: %w", name, err)
+		}
+	}
+	files["install.sh"] = []byte(strings.NewReplacer("@VERSION@", version, "@SUMS@",
+		strings.TrimSuffix(string(sums(files, ".tar.gz")), "\n")).Replace(installer))
+	files[SumsFile] = sums(files, "")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("release: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(filepath.Join(folder, name), files[name], 0o644); err != nil {
+			return nil, fmt.Errorf("release: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// file is one of an archive.
+type file struct {
+	mode int64
+	data []byte
+}
+
+// contents returns the files of a platform's archive by their path in it.
+func contents(ctx context.Context, dir, name, version, platform string) (map[string]file, error) {
+	goos, goarch, _ := strings.Cut(platform, "/")
+	all := map[string]file{}
+	bin := map[string][]byte{}
+	var targets []artifact.Target
+	for _, program := range programs {
+		targets = append(targets, artifact.Target{Program: program, OS: goos, Arch: goarch, Release: version})
+	}
+	components, err := inventory.Of(ctx, dir, targets...)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range targets {
+		data, err := t.Compile(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		bin["bin/"+path.Base(t.Program)] = data
+		all["bin/"+path.Base(t.Program)] = file{0o755, data}
+	}
+	for _, name := range papers {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("release: %w", err)
+		}
+		all[name] = file{0o644, data}
+	}
+	sbom, err := inventory.SBOM(inventory.Subject{Name: name, Version: version, Files: bin}, components)
+	if err != nil {
+		return nil, err
+	}
+	all[inventory.SBOMFile] = file{0o644, sbom}
+	all[inventory.NoticesFile] = file{0o644, inventory.Notices(components)}
+	return all, nil
+}
+
+// pack returns the files as a tar with gzip, in a folder of the archive's name.
+func pack(folder string, files map[string]file) ([]byte, error) {
+	var buf bytes.Buffer
+	z, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	w := tar.NewWriter(z)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: folder + "/" + name, Mode: f.mode, Size: int64(len(f.data)),
+			ModTime: fileTime, Format: tar.FormatUSTAR}
+		if err := w.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(f.data); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// sums returns the hashes of the files whose names end with suffix, sorted by name.
+func sums(files map[string][]byte, suffix string) []byte {
+	var out bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if strings.HasSuffix(name, suffix) {
+			sum := sha256.Sum256(files[name])
+			fmt.Fprintf(&out, "%s  %s\n", hex.EncodeToString(sum[:]), name)
+		}
+	}
+	return out.Bytes()
+}

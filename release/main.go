@@ -1,0 +1,13 @@
+// Release builds what ships, and checks it: release build, release licences.
+package main
+
+import (
+	"os"
+
+	"kindred/internal/platform/program"
+	"kindred/release/command"
+)
+
+func main() {
+	os.Exit(program.Main("release", command.Description, &command.Command{}, os.Args[1:], os.Stdout, os.Stderr))
+}
