@@ -192,7 +192,7 @@ PARALLEL = $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores > 8 ? cor
 .PHONY: test-unit test-executor test-integration test-docker
 test-unit: ## Run the unit tests, which need no servers
 	@go test -short ./...
-	@GOEXPERIMENT=simd go test ./internal/model/ials # the vector kernels that this machine has
+	@GOEXPERIMENT=simd go test ./internal/model/ials ./internal/serving/rule ./internal/serving/recommend/scan # the vector kernels that this machine has
 test-executor: ## Run the tests of LocalStack's Lambda executor (Python 3.11 or later)
 	@python3 -m unittest discover -s localstack/executor/tests
 test-integration: ## Run the integration tests in containers, or on the native stack; STACK=docker or native chooses
