@@ -28,16 +28,16 @@ import (
 type shopPages struct {
 	*httptest.Server
 	script string // address of kindred.js; set before the first page is asked for
+	strips string // of a page; set before too
 }
 
 func newShopPages(t *testing.T) *shopPages {
 	t.Helper()
-	p := &shopPages{}
+	p := &shopPages{strips: `<kindred-strip placement="home" limit="5"></kindred-strip>`}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = fmt.Fprintf(w, `<!doctype html><title>A shop</title><script src="%s" data-key="%s" data-consent="%s"></script>
-			<kindred-strip placement="home" limit="5"></kindred-strip>`, p.script, r.URL.Query().Get("key"),
-			r.URL.Query().Get("consent"))
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>A shop</title><script src="%s" data-key="%s" data-consent="%s"></script>%s`,
+			p.script, r.URL.Query().Get("key"), r.URL.Query().Get("consent"), p.strips)
 	}))
 	t.Cleanup(p.Close)
 	return p

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,16 +82,20 @@ func (f *firehoseDouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-// mustAnswerID asks for answer number n, of any kind, and returns its id; "" for null.
-func mustAnswerID(t *testing.T, base string, n int) string {
+// mustAnswerIDs asks for answer number n, of any kind, and returns the ids of its strips; "" for null.
+func mustAnswerIDs(t *testing.T, base string, n int) (ids []string) {
 	t.Helper()
 	method, path, body := http.MethodGet, fmt.Sprintf("/customers/%d/recommendations", 100+n%5), ""
-	switch n % 3 {
+	switch n % 4 {
 	case 1:
 		path = "/products/L2_03/similar"
 	case 2:
 		method, path = http.MethodPost, "/recommendations"
 		body = fmt.Sprintf(`{"session_id":"s%d","browse_history":[{"product_code":"L2_03"}]}`, n)
+	case 3:
+		method, path = http.MethodPost, "/recommendations"
+		body = fmt.Sprintf(`{"session_id":"s%d","event_id":"page %[1]d","browse_history":[{"product_code":"L2_03"}],`+
+			`"kindred":{"placements":["home","top","alike"]}}`, n)
 	}
 	request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
 	if err != nil {
@@ -99,13 +105,17 @@ func mustAnswerID(t *testing.T, base string, n int) string {
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Error(err)
-		return ""
+		return []string{""}
 	}
 	defer answer.Body.Close()
 	data, err := io.ReadAll(answer.Body)
-	var said struct {
+	type strip struct {
 		RecommendationID *string              `json:"recommendation_id"`
 		Recommendation   struct{ ID *string } `json:"recommendation"`
+	}
+	var said struct {
+		strip
+		Strips []strip `json:"strips"`
 	}
 	if err := json.Unmarshal(data, &said); err != nil || answer.StatusCode != http.StatusOK {
 		t.Errorf("%s %s: %d %s", method, path, answer.StatusCode, data)
@@ -113,12 +123,17 @@ func mustAnswerID(t *testing.T, base string, n int) string {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, id := range []*string{said.RecommendationID, said.Recommendation.ID} {
-		if id != nil {
-			return *id
-		}
+	if said.Strips == nil {
+		said.Strips = []strip{said.strip}
 	}
-	return ""
+	for _, of := range said.Strips {
+		id := cmp.Or(of.RecommendationID, of.Recommendation.ID)
+		if id == nil {
+			id = new("")
+		}
+		ids = append(ids, *id)
+	}
+	return ids
 }
 
 // TestTheIDsOfAnswersAreThoseDelivered asks serve while its delivery stream is whole, throttled, down and whole again,
@@ -127,22 +142,25 @@ func TestTheIDsOfAnswersAreThoseDelivered(t *testing.T) {
 	t.Parallel()
 	stack := mustStack(t)
 	dsn := stack.mustVectorDatabase(t)
-	mustGoLive(t, mustVectorStore(t, dsn), recommendtest.Version("m900000000000007"))
+	vectors := mustVectorStore(t, dsn)
+	mustGoLive(t, vectors, recommendtest.Version("m900000000000007"))
+	mustPlace(t, vectors, objectstore.NewFolder(t.TempDir()),
+		"format: 1\nplacements:\n  home: {}\n  top: {list: popular}\n  alike: {list: similar}\n")
 	double := &firehoseDouble{t: t, folder: objectstore.NewFolder(t.TempDir())}
 	firehose := httptest.NewServer(double)
 	defer firehose.Close()
 	serve, base := mustStartServe(t, dsn, "AWS_ENDPOINT_URL_FIREHOSE="+firehose.URL, "AWS_REGION=eu-west-1",
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "RECOMMENDATIONS_DELIVERY_STREAM=recommendations",
 		"ACTIVITY_STREAM=")
-	ids := make([]string, *pageAnswers)
-	quarter := len(ids) / 4
+	answers := make([][]string, *pageAnswers)
+	quarter := len(answers) / 4
 	for phase := range 4 {
 		double.be(phase == 1, phase == 2)
 		var callers errgroup.Group
 		callers.SetLimit(8)
 		for n := phase * quarter; n < (phase+1)*quarter; n++ {
 			callers.Go(func() error {
-				ids[n] = mustAnswerID(t, base, n)
+				answers[n] = mustAnswerIDs(t, base, n)
 				return nil
 			})
 		}
@@ -154,7 +172,8 @@ func TestTheIDsOfAnswersAreThoseDelivered(t *testing.T) {
 	if err := serve.Wait(); err != nil {
 		t.Errorf("serve ended: %v", err)
 	}
-	for n, id := range ids[:4*quarter] {
+	ids := slices.Concat(answers...)
+	for n, id := range ids {
 		if id == "" {
 			t.Fatalf("answer %d has no id", n)
 		}
@@ -174,13 +193,14 @@ func TestTheIDsOfAnswersAreThoseDelivered(t *testing.T) {
 		}
 		return r
 	}
-	r := audit(ids[:4*quarter])
-	if r.Fault() != nil || r.IDs.Listed != int64(4*quarter) || r.IDs.Delivered != r.IDs.Listed || r.Altered != 0 {
+	r := audit(ids)
+	if r.Fault() != nil || r.IDs.Listed != int64(len(ids)) || len(ids) <= 4*quarter ||
+		r.IDs.Delivered != r.IDs.Listed || r.Altered != 0 {
 		t.Errorf("%v\n%s", r.Fault(), r)
 	}
 	t.Logf("%d answers, %d calls of the delivery stream, %d records refused\n%s", r.IDs.Listed, double.calls,
 		double.refused, r)
-	if r := audit(ids[1 : 4*quarter]); r.Fault() == nil || r.IDs.Unlisted != 1 {
+	if r := audit(ids[1:]); r.Fault() == nil || r.IDs.Unlisted != 1 {
 		t.Errorf("without one id: %v", r.Fault())
 	}
 }

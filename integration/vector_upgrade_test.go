@@ -10,13 +10,17 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
+// beforePlacements takes a database back to what programs made that knew no placements.
+const beforePlacements = `
+	ALTER TABLE kindred.live DROP COLUMN placements;
+	DROP TABLE kindred.placements, kindred.placements_move`
+
 // beforeExperiments takes a database back to what programs made that knew no experiments.
-const beforeExperiments = `
+const beforeExperiments = beforePlacements + `;
 	DROP FUNCTION kindred.keep_arms(text, text[], text[]), kindred.end_experiment() CASCADE;
 	DROP FUNCTION kindred.forget_arms() CASCADE;
 	DROP TABLE kindred.experiment, kindred.exposure;
-	ALTER TABLE kindred.live DROP COLUMN experiment, DROP COLUMN placements;
-	DROP TABLE kindred.placements, kindred.placements_move`
+	ALTER TABLE kindred.live DROP COLUMN experiment`
 
 // beforeAnswering takes a database back to what the programs of commit 5ebc858 made: migrations 1 and
 // 2, a reader with its grants, tables without marks.

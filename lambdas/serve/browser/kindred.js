@@ -2,8 +2,9 @@
    Without consent it sends nothing and stores nothing. */
 (() => {
   const script = document.currentScript, options = script.dataset;
-  const base = script.src.replace(/[^/]*$/, ""), storage = "kindred", idle = 18e5, remembered = 20, fields = "name,url,image";
-  let allowed = options.consent === "yes", customer = options.customer, placements = true, visit;
+  const base = script.src.replace(/[^/]*$/, ""), storage = "kindred", idle = 18e5, remembered = 20,
+    fields = "name,url,image", most = 8;
+  let allowed = options.consent === "yes", customer = options.customer, placements = true, visit, waiting;
 
   const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => (b + 256).toString(16).slice(1)).join("");
 
@@ -42,21 +43,45 @@
     strips();
   };
 
-  const ask = async (strip, withPlacement) => {
+  const body = async answer => answer.ok ? answer.json() : undefined;
+  const post = (products, kindred) => {
+    const event = { session_id: load().id, continues_session: true, kindred: { fields: fields.split(","), ...kindred },
+      browse_history: products.map(product_code => ({ product_code })) };
+    if (customer) event.customer_number = customer;
+    save();
+    return fetch(address("recommendations"), { method: "POST", body: JSON.stringify(event),
+      headers: { "Content-Type": "application/json" } });
+  };
+
+  // A strip without a placement asks by itself.
+  const alone = async strip => {
     const limit = +strip.getAttribute("limit") || 6, product = strip.getAttribute("product"), { id, seen } = load();
     save();
-    const placement = withPlacement && strip.getAttribute("placement");
-    if (product && !placement)
-      return fetch(address(`products/${encodeURIComponent(product)}/similar`, { limit, session_id: id, fields }));
-    const event = { session_id: id, continues_session: true, kindred: { limit, fields: fields.split(",") },
-      browse_history: seen.map(product_code => ({ product_code })) };
-    if (placement) event.kindred.placement = placement;
-    if (customer) event.customer_number = customer;
-    const answer = await fetch(address("recommendations"), { method: "POST", body: JSON.stringify(event),
-      headers: { "Content-Type": "application/json" } });
-    if (answer.status !== 422 || !placement) return answer;
-    placements = false; // this server knows none, or not this one
-    return ask(strip, false);
+    return body(await (product ? fetch(address(`products/${encodeURIComponent(product)}/similar`,
+      { limit, session_id: id, fields })) : post(seen, { limit })));
+  };
+
+  // The strips with a placement ask together, so that no product is in two of them.
+  const placed = strip => new Promise((done, fail) => {
+    if (!waiting) {
+      waiting = [];
+      if (document.readyState === "loading") addEventListener("DOMContentLoaded", together, { once: true });
+      else setTimeout(together);
+    }
+    waiting.push({ strip, done, fail, name: strip.getAttribute("placement") });
+  });
+  const together = async () => {
+    const all = waiting, names = [...new Set(all.map(w => w.name))].slice(0, most);
+    waiting = undefined;
+    try {
+      const about = all.map(w => w.strip.getAttribute("product")).filter(product => product);
+      const answer = allowed && await post(load().seen.filter(seen => !about.includes(seen)).concat(about),
+        { placements: names });
+      // This server knows no placements, or not one of these.
+      if (answer && [400, 422].includes(answer.status)) placements = false;
+      const { strips = [] } = answer && await body(answer) || {};
+      all.forEach(w => w.done(placements ? strips[names.indexOf(w.name)] : alone(w.strip)));
+    } catch (fault) { all.forEach(w => w.fail(fault)); }
   };
 
   const link = (item, strip) => {
@@ -74,12 +99,10 @@
       if (!allowed) return;
       const turn = this.turn = {};
       try {
-        const answer = await ask(this, placements);
-        if (!answer.ok) return;
-        const got = await answer.json();
-        if (this.turn !== turn || !allowed) return; // a later one is under way
+        const got = await (placements && this.getAttribute("placement") ? placed(this) : alone(this));
+        if (!got || this.turn !== turn || !allowed) return; // refused, or a later one is under way
         const recommendation_id = got.recommendation_id || (got.recommendation || {}).id || undefined;
-        const items = got.recommended_items || got.similar_items || [];
+        const items = (got.recommended_items || got.similar_items || []).slice(0, +this.getAttribute("limit") || undefined);
         this.replaceChildren(...items.map(item => {
           const shown = (kindred.render || link)(item, this);
           shown.addEventListener("click", () => say("view", item.id, { recommendation_id }));
