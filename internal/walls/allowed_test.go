@@ -92,6 +92,8 @@ var edges = []edge{
 	{"terraform/tf", "localstack/provision", "tf-local prepares the vector database as the provisioner does"},
 	{"terraform/tf", "internal/platform", "the shell, packages, AWS clients"},
 
+	{"terraform/tf", "release", "licence texts and SBOMs of the packages"},
+
 	{"release", "internal/platform", "the shell, and how programs are built"},
 
 	{"integration/conformance", "localstack", "it starts an emulator to measure it"},

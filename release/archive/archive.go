@@ -35,8 +35,8 @@ var Platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/a
 
 // programs are those that people run. Those of internal/lab, which exist only to try kindred, need its
 // sources anyway, and so do the local stack and the promotion to AWS.
-var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/etl", "./jobs/feedback", "./jobs/publish",
-	"./jobs/train", "./jobs/verify", "./lambdas/serve"}
+var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/etl", "./jobs/feedback", "./jobs/infer",
+	"./jobs/publish", "./jobs/train", "./jobs/verify", "./lambdas/serve"}
 
 // papers of the repository are in each archive.
 var papers = []string{"CHANGELOG.md", "LICENSE", "README.md"}
@@ -146,10 +146,6 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 	for _, program := range programs {
 		targets = append(targets, artifact.Target{Program: program, OS: goos, Arch: goarch, Release: version})
 	}
-	components, err := inventory.Of(ctx, dir, targets...)
-	if err != nil {
-		return nil, err
-	}
 	for _, t := range targets {
 		data, err := t.Compile(ctx, dir)
 		if err != nil {
@@ -165,12 +161,14 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 		}
 		all[name] = file{0o644, data}
 	}
-	sbom, err := inventory.SBOM(inventory.Subject{Name: name, Version: version, Files: bin}, components)
+	documents, err := inventory.Documents(ctx, dir, inventory.Subject{Name: name, Version: version, Files: bin},
+		targets...)
 	if err != nil {
 		return nil, err
 	}
-	all[inventory.SBOMFile] = file{0o644, sbom}
-	all[inventory.NoticesFile] = file{0o644, inventory.Notices(components)}
+	for name, data := range documents {
+		all[name] = file{0o644, data}
+	}
 	return all, nil
 }
 

@@ -122,6 +122,21 @@ func unpacked(t *testing.T, data []byte) map[string][]byte {
 	}
 }
 
+// A new program must be in the archives, or be one that exists only to try kindred.
+func TestNoProgramIsForgotten(t *testing.T) {
+	t.Parallel()
+	folders, err := filepath.Glob(repository + "/jobs/*/main.go")
+	if err != nil || len(folders) == 0 {
+		t.Fatal(folders, err)
+	}
+	for _, main := range folders {
+		name := filepath.Base(filepath.Dir(main))
+		if lab := name == "replay" || name == "seed"; lab == slices.Contains(programs, "./jobs/"+name) {
+			t.Errorf("jobs/%s: to try kindred: %t, in the archives: %t", name, lab, lab)
+		}
+	}
+}
+
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

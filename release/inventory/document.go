@@ -3,6 +3,7 @@ package inventory
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -12,6 +13,8 @@ import (
 	"strings"
 
 	cyclonedx "github.com/CycloneDX/cyclonedx-go"
+
+	"kindred/internal/platform/artifact"
 )
 
 // Names of the two documents in every archive, zip and image.
@@ -90,6 +93,21 @@ func SBOM(subject Subject, components []Component) ([]byte, error) {
 		return nil, fmt.Errorf("SBOM of %s: %w", subject.Name, err)
 	}
 	return out.Bytes(), nil
+}
+
+// Documents returns the licence texts and the SBOM of a subject with the targets' programs, by the name
+// that they have in the subject. The error is that of Of, or of the SBOM.
+func Documents(ctx context.Context, dir string, subject Subject, targets ...artifact.Target) (map[string][]byte,
+	error) {
+	components, err := Of(ctx, dir, targets...)
+	if err != nil {
+		return nil, err
+	}
+	sbom, err := SBOM(subject, components)
+	if err != nil {
+		return nil, err
+	}
+	return map[string][]byte{NoticesFile: Notices(components), SBOMFile: sbom}, nil
 }
 
 func choices(licences []string) *cyclonedx.Licenses {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"kindred/internal/platform/artifact"
+	"kindred/release/inventory"
 )
 
 // The files of a package folder.
@@ -29,7 +31,9 @@ var architectures = map[string]string{"arm64": "", "amd64": "-x86_64"}
 
 // Package builds everything that is deployed from the sources in dir into folder: two zips for
 // Lambda and each architecture, the image of the batch programs, the launchers and the programs for
-// Glue, and their hashes. The same sources give the same bytes. rdsCA is RDS's bundle of certificate
+// Glue, and their hashes. Each zip, the image and Glue's folder have the licence texts and the SBOM of
+// what they link. A licence that must not ship is inventory.ErrLicence. The same sources give the same
+// bytes. rdsCA is RDS's bundle of certificate
 // authorities. It may be nil; then terraform/aws does not plan, because nothing could verify its
 // databases.
 func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
@@ -41,40 +45,22 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 		more[rdsCAFile] = rdsCA
 	}
 	files := map[string][]byte{}
-	var err error
 	for _, name := range []string{"recommend", "serve"} {
 		for processor, suffix := range architectures {
-			program, err := artifact.Compile(ctx, dir, "./lambdas/"+name, "linux", processor)
+			data, err := function(ctx, dir, name, processor, more)
 			if err != nil {
 				return err
 			}
-			if files[name+suffix+".zip"], err = artifact.Pack(program, more); err != nil {
-				return fmt.Errorf("package %s: %w", name, err)
-			}
+			files[name+suffix+".zip"] = data
 		}
 	}
-	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
-	if rdsCA != nil {
-		entries = append(entries, entry{name: rdsCAFile, mode: 0o644, data: rdsCA})
+	data, err := batchImage(ctx, dir, more)
+	if err != nil {
+		return err
 	}
-	for _, name := range []string{"train", "publish"} {
-		program, err := artifact.Compile(ctx, dir, "./jobs/"+name, "linux", imageArchitecture)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, entry{name: name, mode: 0o755, data: program})
-	}
-	if files[imageFile], err = image(entries); err != nil {
-		return fmt.Errorf("package image: %w", err)
-	}
-	for name, launcher := range map[string]string{"etl": "jobs/etl/glue/launcher.py", "train": "jobs/train/spark/als.py"} {
-		// Glue's workers
-		if files["glue/"+name], err = artifact.Compile(ctx, dir, "./jobs/"+name, "linux", "amd64"); err != nil {
-			return err
-		}
-		if files["glue/"+filepath.Base(launcher)], err = os.ReadFile(filepath.Join(dir, launcher)); err != nil {
-			return fmt.Errorf("package Glue's launcher of %s: %w", name, err)
-		}
+	files[imageFile] = data
+	if err := glue(ctx, dir, files); err != nil {
+		return err
 	}
 	if rdsCA != nil {
 		files["glue/"+rdsCAFile] = rdsCA
@@ -87,6 +73,82 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 	}
 	return nil
 }
+
+// function returns the zip of a Lambda function with more files.
+func function(ctx context.Context, dir, name, processor string, more map[string][]byte) ([]byte, error) {
+	target := artifact.Target{Program: "./lambdas/" + name, OS: "linux", Arch: processor}
+	program, err := target.Compile(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	files, err := inventory.Documents(ctx, dir,
+		inventory.Subject{Name: name + architectures[processor] + ".zip", Files: map[string][]byte{"bootstrap": program}},
+		target)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, more)
+	data, err := artifact.Pack(program, files)
+	if err != nil {
+		return nil, fmt.Errorf("package %s: %w", name, err)
+	}
+	return data, nil
+}
+
+// batchImage returns the image of the batch programs with more files.
+func batchImage(ctx context.Context, dir string, more map[string][]byte) ([]byte, error) {
+	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
+	programs := map[string][]byte{}
+	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
+	for _, name := range []string{"train", "publish"} {
+		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
+		program, err := target.Compile(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		programs[name], targets = program, append(targets, target)
+		entries = append(entries, entry{name: name, mode: 0o755, data: program})
+	}
+	files, err := inventory.Documents(ctx, dir, inventory.Subject{Name: imageFile, Files: programs}, targets...)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, more)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		entries = append(entries, entry{name: name, mode: 0o644, data: files[name]})
+	}
+	data, err := image(entries)
+	if err != nil {
+		return nil, fmt.Errorf("package image: %w", err)
+	}
+	return data, nil
+}
+
+// glue adds the folder glue to files: the launchers and programs for Glue's workers.
+func glue(ctx context.Context, dir string, files map[string][]byte) error {
+	programs := map[string][]byte{}
+	var targets []artifact.Target
+	for name, launcher := range map[string]string{"etl": "jobs/etl/glue/launcher.py", "train": "jobs/train/spark/als.py"} {
+		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: "amd64"}
+		program, err := target.Compile(ctx, dir)
+		if err != nil {
+			return err
+		}
+		programs[name], targets = program, append(targets, target)
+		files["glue/"+name] = program
+		if files["glue/"+filepath.Base(launcher)], err = os.ReadFile(filepath.Join(dir, launcher)); err != nil {
+			return fmt.Errorf("package Glue's launcher of %s: %w", name, err)
+		}
+	}
+	documents, err := inventory.Documents(ctx, dir, inventory.Subject{Name: "glue", Files: programs}, targets...)
+	for name, data := range documents {
+		files["glue/"+name] = data
+	}
+	return err
+}
+
+// rootsPackage is the package that roots reads.
+const rootsPackage = "golang.org/x/crypto/x509roots/fallback/bundle"
 
 // roots returns the certificate authorities of the web as PEM, from a pinned module. An image from
 // scratch has none.
