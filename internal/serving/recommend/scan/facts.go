@@ -2,6 +2,7 @@ package scan
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"kindred/internal/serving/recommend"
@@ -16,7 +17,7 @@ type Facts struct {
 	columns    *rule.Columns
 	categories [][]string // of the product at each place; nil: none
 	brands     []string   // "": none
-	names      map[string]string
+	names      map[string]*name
 	bytes      int64 // of all but the columns
 
 	asking sync.Mutex
@@ -33,7 +34,7 @@ const labelBytes = 24 + 16
 func NewFacts(x *Index, shown []bool) *Facts {
 	n := len(x.codes)
 	f := &Facts{index: x, columns: rule.NewColumns(n), categories: make([][]string, n), brands: make([]string, n),
-		names: map[string]string{}, bytes: int64(n) * labelBytes, masks: map[*rule.Expr]rule.Mask{}}
+		names: map[string]*name{}, bytes: int64(n) * labelBytes, masks: map[*rule.Expr]rule.Mask{}}
 	for place, item := range x.items {
 		f.columns.Set(int32(place), &rule.Product{ID: x.codes[item], Available: shown[item]})
 	}
@@ -53,26 +54,61 @@ func (f *Facts) Set(p *rule.Product) {
 	clear(f.masks)
 	brand := ""
 	if p.Brand != nil {
-		brand = f.name(*p.Brand)
+		brand = *p.Brand
 	}
-	f.brands[place] = brand
-	if !slices.Equal(f.categories[place], p.Categories) {
-		f.bytes += 16 * int64(len(p.Categories)-len(f.categories[place]))
+	if before := f.brands[place]; before != brand {
+		f.brands[place] = f.name(brand)
+		f.drop(before)
+	}
+	if before := f.categories[place]; !slices.Equal(before, p.Categories) {
+		f.bytes += labelSize * int64(len(p.Categories)-len(before))
 		f.categories[place] = nil
 		for _, c := range p.Categories {
 			f.categories[place] = append(f.categories[place], f.name(c))
 		}
+		for _, c := range before {
+			f.drop(c)
+		}
 	}
 }
 
-// name is a text that all products with this label share.
+// name is a label that products have.
+type name struct {
+	text string
+	uses int
+}
+
+const (
+	labelSize = 16 // of a text that shares its bytes
+	nameSize  = 80 // about, without its bytes
+)
+
+// name is a text that all products with this label share; "" is none.
 func (f *Facts) name(label string) string {
-	if known, ok := f.names[label]; ok {
-		return known
+	if label == "" {
+		return ""
 	}
-	f.names[label] = label
-	f.bytes += int64(2*len(label)) + 64
-	return label
+	known := f.names[label]
+	if known == nil {
+		known = &name{text: strings.Clone(label)}
+		f.names[known.text] = known
+		f.bytes += int64(len(label)) + nameSize
+	}
+	known.uses++
+	return known.text
+}
+
+// drop forgets a label that one product less has.
+func (f *Facts) drop(label string) {
+	if label == "" {
+		return
+	}
+	if known := f.names[label]; known.uses > 1 {
+		known.uses--
+		return
+	}
+	delete(f.names, label)
+	f.bytes -= int64(len(label)) + nameSize
 }
 
 // Bytes is about what the facts take.
