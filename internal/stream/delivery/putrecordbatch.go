@@ -1,24 +1,19 @@
 package delivery
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
 
 	"kindred/internal/platform/awsenv"
-	"kindred/internal/platform/retry"
 )
 
 // firehose is PutRecordBatch and nothing else of the service: the batch is written once, straight
 // as it is sent.
 type firehose struct {
 	client *awsenv.Client
-	target *url.URL
 	stream string
 }
 
@@ -27,36 +22,21 @@ func newFirehose(e awsenv.Environment, stream string) (*firehose, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &firehose{client, client.Local, stream}
-	if f.target == nil {
-		f.target = &url.URL{Scheme: "https", Host: client.Host(), Path: "/"}
-	}
-	return f, nil
+	return &firehose{client, stream}, nil
 }
 
 // putRecordBatch makes one call. An answer that is no success is a *retry.StatusError.
 func (f *firehose) putRecordBatch(ctx context.Context, records [][]byte) (*outcome, error) {
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"},
-		"X-Amz-Target": {"Firehose_20150804.PutRecordBatch"}}
-	answer, err := f.client.Send(ctx, http.MethodPost, f.target, header, f.body(records))
+	answer, err := f.client.Call(ctx, "Firehose_20150804.PutRecordBatch", f.body(records))
 	if err != nil {
 		return nil, err
 	}
-	if answer.Code != http.StatusOK {
-		var fault struct {
-			Type    string `json:"__type"`
-			Message string `json:"message"`
-		}
-		_ = json.Unmarshal(answer.Body, &fault) // without such a body, the error names the status
-		return nil, &retry.StatusError{Code: answer.Code, Status: answer.Status, Message: fault.Message,
-			Service: cmp.Or(fault.Type, answer.Header.Get("X-Amzn-Errortype"))}
-	}
 	out := &outcome{FailedPutCount: -1}
-	if err := json.Unmarshal(answer.Body, out); err != nil {
+	if err := json.Unmarshal(answer, out); err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	if out.FailedPutCount < 0 {
-		return nil, fmt.Errorf("the answer of %d bytes is not PutRecordBatch's", len(answer.Body))
+		return nil, fmt.Errorf("the answer of %d bytes is not PutRecordBatch's", len(answer))
 	}
 	return out, nil
 }

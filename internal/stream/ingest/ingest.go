@@ -8,8 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +36,6 @@ type Record struct {
 // Stream takes records. It is safe for concurrent use.
 type Stream struct {
 	client *awsenv.Client
-	target *url.URL
 	name   string
 }
 
@@ -48,11 +45,7 @@ func New(e awsenv.Environment, name string) (*Stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("put events to %s: %w", name, err)
 	}
-	s := &Stream{client, client.Local, name}
-	if s.target == nil {
-		s.target = &url.URL{Scheme: "https", Host: client.Host(), Path: "/"}
-	}
-	return s, nil
+	return &Stream{client, name}, nil
 }
 
 // Put sends records that keep the limits of one call, and those that the stream refused again. failed are the
@@ -77,24 +70,14 @@ func (s *Stream) Put(ctx context.Context, records []Record) (failed []int, err e
 
 // putOnce makes one call for the records at the indexes, and returns those that were refused, with a reason.
 func (s *Stream) putOnce(ctx context.Context, records []Record, indexes []int) ([]int, error) {
-	header := http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {"Kinesis_20131202.PutRecords"}}
-	answer, err := s.client.Send(ctx, http.MethodPost, s.target, header, s.body(records, indexes))
+	answer, err := s.client.Call(ctx, "Kinesis_20131202.PutRecords", s.body(records, indexes))
 	if err != nil {
 		return indexes, err
-	}
-	if answer.Code != http.StatusOK {
-		var fault struct {
-			Type    string `json:"__type"`
-			Message string `json:"message"`
-		}
-		_ = json.Unmarshal(answer.Body, &fault) // without such a body, the error names the status
-		return indexes, &retry.StatusError{Code: answer.Code, Status: answer.Status, Message: fault.Message,
-			Service: fault.Type}
 	}
 	var out struct {
 		Records []struct{ ErrorCode, ErrorMessage string }
 	}
-	if err := json.Unmarshal(answer.Body, &out); err != nil {
+	if err := json.Unmarshal(answer, &out); err != nil {
 		return indexes, fmt.Errorf("read answer: %w", err)
 	}
 	if len(out.Records) != len(indexes) {
