@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kindred/internal/lab/plantedshop"
+	"kindred/internal/lab/shadow"
 	"kindred/internal/lab/simulation"
 	"kindred/internal/lab/trial"
 	"kindred/internal/lab/visitor"
@@ -45,9 +46,10 @@ const mostWanted = 500_000
 
 // Command is the command line.
 type Command struct {
-	Run     RunCommand    `cmd:"" default:"withargs" help:"Send the clicks of simulated visitors (the default command)."`
-	File    FileCommand   `cmd:"" help:"Send recorded events, or the events of recommendation records, in the order of the file."`
-	Compare trial.Command `cmd:"" help:"Let the same simulated visitors use four recommenders in turn: kindred, kindred without the session, popularity and the true tastes. Compare the hit rates."`
+	Run     RunCommand     `cmd:"" default:"withargs" help:"Send the clicks of simulated visitors (the default command)."`
+	File    FileCommand    `cmd:"" help:"Send recorded events, or the events of recommendation records, in the order of the file."`
+	Compare trial.Command  `cmd:"" help:"Let the same simulated visitors use four recommenders in turn: kindred, kindred without the session, popularity and the true tastes. Compare the hit rates."`
+	Shadow  shadow.Command `cmd:"" help:"Answer recorded events by two model versions, without showing either to anybody. Compare the answers."`
 }
 
 // RunCommand is `replay`.

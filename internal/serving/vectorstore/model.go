@@ -36,6 +36,20 @@ func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
 	return readTraffic(ctx, s.pool, s.current, s.placements)
 }
 
+// Pinned is the traffic in which one version answers everybody: there is neither canary nor experiment. Errors:
+// those of Traffic, and ErrUnknownVersion.
+func (s *Store) Pinned(ctx context.Context, version string) (recommend.Traffic, error) {
+	var p traffic
+	if err := p.scan(s.pool.QueryRow(ctx, trafficSQL)); err != nil {
+		return recommend.Traffic{}, err
+	}
+	p.version, p.canary = &version, nil
+	if err := s.pool.QueryRow(ctx, `SELECT `+hasNewItems(`$1::text`), version).Scan(&p.state.newItems); err != nil {
+		return recommend.Traffic{}, fmt.Errorf("look for new products of version %s: %w", version, err)
+	}
+	return p.models(ctx, s.current, s.placements)
+}
+
 // current is the version with what is known of the state now.
 func (s *Store) current(ctx context.Context, version string, state said) (*model, error) {
 	if m, err := s.model(ctx, version); err != nil || m.state == state {
