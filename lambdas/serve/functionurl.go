@@ -8,45 +8,89 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"github.com/aws/aws-lambda-go/events"
 )
 
-// functionURL lets an http.Handler answer a Lambda function URL. See the payload format version 2.0 in
-// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html.
-func functionURL(h http.Handler) func(context.Context,
-	events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
-	return func(ctx context.Context, in events.LambdaFunctionURLRequest) (events.LambdaFunctionURLResponse, error) {
-		body := []byte(in.Body)
-		if in.IsBase64Encoded {
-			var err error
-			if body, err = base64.StdEncoding.DecodeString(in.Body); err != nil {
-				return events.LambdaFunctionURLResponse{}, fmt.Errorf("decode request body: %w", err)
-			}
+// call is a request as the function gets it, from its URL or from the REST API before it (terraform/modules/front).
+// Both keep the path percent-encoded. What the other one sends is empty. See
+// https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html and
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html.
+type call struct {
+	Headers         map[string]string `json:"headers"`
+	Body            string            `json:"body"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+	RequestContext  struct {
+		DomainName string `json:"domainName"`
+		HTTP       struct {
+			Method   string `json:"method"`
+			SourceIP string `json:"sourceIp"`
+		} `json:"http"` // of the URL
+		Identity struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"` // of the API
+	} `json:"requestContext"`
+
+	RawPath        string `json:"rawPath"` // of the URL
+	RawQueryString string `json:"rawQueryString"`
+
+	Method string              `json:"httpMethod"` // of the API
+	Path   string              `json:"path"`       // without the stage
+	Query  map[string][]string `json:"multiValueQueryStringParameters"`
+}
+
+// request is the HTTP request of a call.
+func (c *call) request(ctx context.Context) (*http.Request, error) {
+	body := []byte(c.Body)
+	if c.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(c.Body); err != nil {
+			return nil, fmt.Errorf("decode request body: %w", err)
 		}
-		request, err := http.NewRequestWithContext(ctx, in.RequestContext.HTTP.Method, "/", bytes.NewReader(body))
+	}
+	about := c.RequestContext
+	method, path, query, address := about.HTTP.Method, c.RawPath, c.RawQueryString, about.HTTP.SourceIP
+	if c.Method != "" {
+		method, path, query, address = c.Method, c.Path, url.Values(c.Query).Encode(), about.Identity.SourceIP
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	request.URL = &url.URL{Path: path, RawQuery: query}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		request.URL.Path, request.URL.RawPath = decoded, path
+	}
+	for name, value := range c.Headers {
+		request.Header.Set(name, value)
+	}
+	request.Host, request.RemoteAddr = about.DomainName, address
+	return request, nil
+}
+
+// called is the answer to a call. The API refuses one that has other members.
+type called struct {
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
+}
+
+// onLambda lets an http.Handler answer the function's calls.
+func onLambda(h http.Handler) func(context.Context, call) (called, error) {
+	return func(ctx context.Context, in call) (called, error) {
+		request, err := in.request(ctx)
 		if err != nil {
-			return events.LambdaFunctionURLResponse{}, fmt.Errorf("read request: %w", err)
+			return called{}, err
 		}
-		request.URL = &url.URL{Path: in.RawPath, RawQuery: in.RawQueryString}
-		if path, err := url.PathUnescape(in.RawPath); err == nil {
-			request.URL.Path, request.URL.RawPath = path, in.RawPath
-		}
-		for name, value := range in.Headers {
-			request.Header.Set(name, value)
-		}
-		request.Host, request.RemoteAddr = in.RequestContext.DomainName, in.RequestContext.HTTP.SourceIP
 		out := answer{header: http.Header{}, status: http.StatusOK}
 		h.ServeHTTP(&out, request)
 		headers := make(map[string]string, len(out.header))
 		for name, values := range out.header {
 			headers[name] = strings.Join(values, ", ")
 		}
-		return events.LambdaFunctionURLResponse{StatusCode: out.status, Headers: headers, Body: out.body.String()}, nil
+		return called{out.status, headers, out.body.String()}, nil
 	}
 }
 
-// answer is an http.ResponseWriter that keeps what is written. The bodies are JSON, so they need no base64.
+// answer is an http.ResponseWriter that keeps what is written. The bodies are texts, so they need no base64.
 type answer struct {
 	header http.Header
 	status int

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -19,8 +18,6 @@ import (
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/serving/vectorstore"
 	"kindred/internal/stream/activity"
-
-	"github.com/aws/aws-lambda-go/events"
 )
 
 type bundle struct {
@@ -204,36 +201,6 @@ func TestDatabaseDown(t *testing.T) {
 	}
 	if !strings.Contains(b.log.String(), "secret address refused") || !strings.Contains(b.log.String(), "GET /health") {
 		t.Errorf("the cause is not logged: %s", b.log)
-	}
-}
-
-func TestFunctionURL(t *testing.T) {
-	t.Parallel()
-	answer := functionURL(setup(t).handler)
-	in := events.LambdaFunctionURLRequest{RawPath: "/recommendations", IsBase64Encoded: true,
-		Headers: map[string]string{"content-type": "application/json"},
-		Body:    base64.StdEncoding.EncodeToString([]byte(`{"session_id":"s","browse_history":[]}`))}
-	in.RequestContext.HTTP.Method = http.MethodPost
-	out, err := answer(t.Context(), in)
-	if err != nil || out.StatusCode != 200 || out.Headers["Content-Type"] != "application/json" {
-		t.Fatalf("got %+v: %v", out, err)
-	}
-	if _, err := activity.ParseRecord([]byte(out.Body)); err != nil {
-		t.Error(err)
-	}
-	for path, status := range map[string]int{"/products/L2%5F03/similar": 200, "/products/50% off/similar": 404,
-		"/products/a b/similar": 404} {
-		in = events.LambdaFunctionURLRequest{RawPath: path}
-		in.RequestContext.HTTP.Method = http.MethodGet
-		if out, err = answer(t.Context(), in); err != nil || out.StatusCode != status {
-			t.Errorf("%s: %+v, %v", path, out, err)
-		}
-	}
-	in = events.LambdaFunctionURLRequest{RawPath: "/products/L2_03/similar", RawQueryString: "limit=99"}
-	in.RequestContext.HTTP.Method = http.MethodGet
-	out, err = answer(t.Context(), in)
-	if err != nil || out.StatusCode != 400 || out.Headers["Content-Type"] != "application/problem+json" {
-		t.Errorf("got %+v: %v", out, err)
 	}
 }
 

@@ -78,7 +78,7 @@ func ofFunction(cfg answering, log *slog.Logger) (o outside, err error) {
 	return o, err
 }
 
-// function serves the function URL until Lambda ends the process.
+// function answers the function URL, and the REST API if there is one, until Lambda ends the process.
 func function(log *slog.Logger) error {
 	cfg, err := env.ParseAsWithOptions[answering](env.Options{RequiredIfNoDef: true})
 	if err != nil {
@@ -95,7 +95,7 @@ func function(log *slog.Logger) error {
 		return err
 	}
 	defer closeStore()
-	lambda.Start(functionURL(handler))
+	lambda.Start(onLambda(handler))
 	return nil
 }
 
