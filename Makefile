@@ -181,6 +181,7 @@ fmt-check: ## Fail if a Go file is not formatted
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "not formatted (make fmt):"; echo "$$files"; exit 1; }
 vet: ## Run go vet for macOS, and with the build tags of the deployed programs; `make lint` runs it for Linux
 	@go vet -tags shipped,onlambda ./jobs/... ./lambdas/...
+	@go vet -tags shipped,onlambda,traces ./lambdas/serve
 	@GOOS=darwin go vet ./localstack/... ./jobs/... ./lambdas/...
 lint: ## Run golangci-lint (the first run compiles it) and check walls and lengths (internal/walls)
 	@go test ./internal/walls

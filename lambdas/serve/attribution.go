@@ -122,7 +122,8 @@ func questionIn(r *http.Request, c *activity.Control, products []string) string 
 }
 
 // deliver hands a record to the delivery stream, and says whether it arrives there.
-func (s *server) deliver(r *http.Request, record *activity.Record) bool {
+func (s *server) deliver(r *http.Request, record *activity.Record) (delivered bool) {
+	defer func() { s.onlooker.recorded(r.Context(), &record.Recommendation, delivered) }()
 	if !s.records() { // a line that nobody gets need not be written
 		return false
 	}

@@ -82,6 +82,11 @@ func (s *server) events(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	s.putEvents(r.Context(), items, sound, results)
+	for _, i := range sound {
+		if s.onlooker.ids != nil && results[i].Status == http.StatusAccepted {
+			s.onlooker.ids(r.Context(), results[i].EventID, "")
+		}
+	}
 	s.answerEvents(w, r, results)
 }
 

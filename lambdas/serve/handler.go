@@ -55,6 +55,7 @@ type parts struct {
 	stream      stream         // that takes events; nil: none are taken
 	keys        *keyring       // that callers need; nil: none
 	shops       activity.Shops // an event of another shop is refused
+	onlooker    watching       // that is told of ids
 	log         *slog.Logger
 	now         func() time.Time
 }

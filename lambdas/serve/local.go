@@ -20,7 +20,9 @@ import (
 
 const description = "Answer over HTTP from the live model version: recommendations for a customer, recommendations " +
 	"for a session that is posted as an activity event, and similar products. GET /openapi.json describes the " +
-	"interface. GET /metrics has figures for Prometheus. As a Lambda function, serve answers its function URL."
+	"interface. GET /metrics has figures for Prometheus. With " +
+	"OTEL_EXPORTER_OTLP_ENDPOINT, serve sends traces to a collector of OpenTelemetry, by OTLP over HTTP. As a Lambda " +
+	"function, serve answers its function URL."
 
 // command is the local program. It listens on the loopback interface by default, because the interface
 // has no authentication of its own.
@@ -48,18 +50,22 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	counted := newMetrics()
-	handler, closeStore, err := build(ctx, cfg, streams, counted.watch, log)
+	traced, err := newTraces(ctx, log, os.Getenv, false)
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: %w", program.ErrConfig, err), endRecords())
+	}
+	counted := newMetrics()
+	handler, closeStore, err := build(ctx, cfg, streams, watching{answers: counted.watch}.and(traced.watching()), log)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w: %w", program.ErrConfig, err), endRecords(), traced.end(ctx))
 	}
 	defer closeStore()
 	names := c.AllowHost
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil && host != "" {
 		names = append(names, host)
 	}
-	err = listen(ctx, log, onlyHosts(counted.handler(handler), names), c.Listen)
-	return errors.Join(err, endRecords())
+	err = listen(ctx, log, onlyHosts(traced.handler(counted.handler(handler)), names), c.Listen)
+	return errors.Join(err, endRecords(), traced.end(ctx))
 }
 
 // ofProgram makes the streams as the program writes them, and what ends them after the last answer.

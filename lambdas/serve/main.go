@@ -89,13 +89,18 @@ func function(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	ctx := context.Background()
+	traced, err := newTraces(ctx, log, os.Getenv, true)
+	if err != nil {
+		return err
+	}
 	watch := func(r recommender) recommender { return armsWatched{r, os.Stdout, cfg.Name, time.Now, log} }
-	handler, closeStore, err := build(context.Background(), cfg, streams, watch, log)
+	handler, closeStore, err := build(ctx, cfg, streams, watching{answers: watch}.and(traced.watching()), log)
 	if err != nil {
 		return err
 	}
 	defer closeStore()
-	lambda.Start(onLambda(handler))
+	lambda.Start(onLambda(traced.handler(handler))) // it ends with the process
 	return nil
 }
 

@@ -61,17 +61,6 @@ func (m *metrics) handler(next http.Handler) http.Handler {
 	})
 }
 
-// status notes the status code of an answer.
-type status struct {
-	http.ResponseWriter
-	code int
-}
-
-func (s *status) WriteHeader(code int) {
-	s.code = code
-	s.ResponseWriter.WriteHeader(code)
-}
-
 // watch counts what a recommender answers.
 func (m *metrics) watch(r recommender) recommender { return watched{r, m} }
 

@@ -26,9 +26,8 @@ const (
 	drainProbe  = 10 * time.Millisecond    // how often it looks whether any is left
 )
 
-// build makes the handler, and what ends all that it needs. watch puts something before the recommender. Nothing is
-// requested yet.
-func build(ctx context.Context, cfg answering, streams outside, watch func(recommender) recommender,
+// build makes the handler, and what ends all that it needs. Nothing is requested yet.
+func build(ctx context.Context, cfg answering, streams outside, onlooker watching,
 	log *slog.Logger) (http.Handler, func(), error) {
 	shops, err := activity.NewShops(cfg.Shop.Name, nil)
 	if err := errors.Join(err, cfg.Explore.Check()); err != nil {
@@ -61,8 +60,8 @@ func build(ctx context.Context, cfg answering, streams outside, watch func(recom
 		}
 	}
 	limited := admitted{recommender.Exploring(cfg.Explore.Share), newQueue(store.Connections(), answerTime, time.Now)}
-	return newHandler(parts{recommender: watch(limited), checker: store, recorder: streams.recorder,
-		stream: streams.stream, keys: keys, shops: shops, log: log, now: time.Now}), end, nil
+	return newHandler(parts{recommender: onlooker.before(limited), checker: store, recorder: streams.recorder,
+		stream: streams.stream, keys: keys, shops: shops, onlooker: onlooker, log: log, now: time.Now}), end, nil
 }
 
 // listen serves on a local port until ctx ends, and then answers the requests under way, for drainTime

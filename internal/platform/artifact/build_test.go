@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -85,6 +86,31 @@ func TestVetKnowsTheTags(t *testing.T) {
 	if want := "go vet -tags " + strings.Join(ours, ",") + " ./jobs/... ./lambdas/...\n"; !strings.Contains(
 		string(makefile), want) {
 		t.Errorf("the Makefile lacks %q", want)
+	}
+}
+
+// TestTheFunctionsLinkNoMoreThanTheyNeed: what only the local program needs would make each cold start slower. The
+// tag traces asks for OpenTelemetry.
+func TestTheFunctionsLinkNoMoreThanTheyNeed(t *testing.T) {
+	t.Parallel()
+	links := func(more string) string {
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", functionTags+more, "./lambdas/serve",
+			"./lambdas/recommend")
+		list.Dir = "../../.."
+		out, err := list.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	usual := links("")
+	for _, local := range []string{"go.opentelemetry.io/", "github.com/prometheus/", "github.com/alecthomas/kong"} {
+		if strings.Contains(usual, "\n"+local) {
+			t.Errorf("a function links %s", local)
+		}
+	}
+	if !strings.Contains(links(",traces"), "\ngo.opentelemetry.io/otel/sdk/trace\n") {
+		t.Error("the tag traces brings no traces")
 	}
 }
 
