@@ -121,9 +121,15 @@ func questionIn(r *http.Request, c *activity.Control, products []string) string 
 	return r.Method + " " + r.URL.EscapedPath() + " " + string(text)
 }
 
-// deliver hands a record to the delivery stream, and says whether it arrives there.
-func (s *server) deliver(r *http.Request, record *activity.Record) (delivered bool) {
-	defer func() { s.onlooker.recorded(r.Context(), &record.Recommendation, delivered) }()
+// deliver hands a record to the delivery stream, tells whoever looks on, and says whether it arrives there.
+func (s *server) deliver(r *http.Request, record *activity.Record) bool {
+	delivered := s.put(r, record)
+	s.onlooker.recorded(r.Context(), &record.Recommendation, delivered)
+	return delivered
+}
+
+// put hands a record to the delivery stream, if there is one.
+func (s *server) put(r *http.Request, record *activity.Record) bool {
 	if !s.records() { // a line that nobody gets need not be written
 		return false
 	}

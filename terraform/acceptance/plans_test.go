@@ -231,6 +231,35 @@ type invention struct{ account, region string }
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9-]+`)
 
+func (i invention) arn(service, resource string) string {
+	return "arn:aws:" + service + ":" + i.region + ":" + i.account + ":" + resource
+}
+
+// arns are the ARNs of a resource of each type, with that name.
+func (i invention) arns(name, unique string, text func(attribute string) string) map[string]string {
+	account, region := i.account, i.region
+	arn := i.arn
+	return map[string]string{
+		"aws_kms_key": arn("kms", "key/key"), "aws_s3_bucket": "arn:aws:s3:::" + name,
+		"aws_iam_role":                         "arn:aws:iam::" + account + ":role/" + name,
+		"aws_lambda_function":                  arn("lambda", "function:"+name),
+		"aws_lambda_alias":                     arn("lambda", "function:"+text("function_name")+":"+name),
+		"aws_kinesis_stream":                   arn("kinesis", "stream/"+name),
+		"aws_kinesis_firehose_delivery_stream": arn("firehose", "deliverystream/"+name),
+		"aws_cloudwatch_log_group":             arn("logs", "log-group:"+name),
+		"aws_sns_topic":                        arn("sns", name), "aws_ecs_cluster": arn("ecs", "cluster/"+name),
+		"aws_ecs_task_definition": arn("ecs", "task-definition/"+name+":1"),
+		"aws_ecr_repository":      arn("ecr", "repository/"+name), "aws_db_instance": arn("rds", "db:"+name),
+		"aws_sfn_state_machine": arn("states", "stateMachine:"+name), "aws_glue_job": arn("glue", "job/"+name),
+		"aws_glue_connection": arn("glue", "connection/"+name), "aws_secretsmanager_secret": arn("secretsmanager",
+			"secret:"+name+"-AbCdEf"),
+		"aws_security_group": arn("ec2", "security-group/sg-"+unique),
+		"aws_api_gateway_stage": "arn:aws:apigateway:" + region + "::/restapis/" + text("rest_api_id") + "/stages/" +
+			text("stage_name"),
+		"aws_wafv2_web_acl": arn("wafv2", "regional/webacl/"+name+"/"+unique),
+	}
+}
+
 // value returns a value for an attribute that AWS chooses, or nil where none is needed. There is one key
 // and one network, so what refers to them is known at once.
 func (i invention) value(r plannedResource, attribute string) any {
@@ -248,25 +277,7 @@ func (i invention) value(r plannedResource, attribute string) any {
 	if name == "" {
 		name = strings.Trim(notInName.ReplaceAllString(r.Address, "-"), "-")
 	}
-	arn := func(service, resource string) string {
-		return "arn:aws:" + service + ":" + region + ":" + account + ":" + resource
-	}
-	arns := map[string]string{
-		"aws_kms_key": arn("kms", "key/key"), "aws_s3_bucket": "arn:aws:s3:::" + name,
-		"aws_iam_role":                         "arn:aws:iam::" + account + ":role/" + name,
-		"aws_lambda_function":                  arn("lambda", "function:"+name),
-		"aws_lambda_alias":                     arn("lambda", "function:"+text("function_name")+":"+name),
-		"aws_kinesis_stream":                   arn("kinesis", "stream/"+name),
-		"aws_kinesis_firehose_delivery_stream": arn("firehose", "deliverystream/"+name),
-		"aws_cloudwatch_log_group":             arn("logs", "log-group:"+name),
-		"aws_sns_topic":                        arn("sns", name), "aws_ecs_cluster": arn("ecs", "cluster/"+name),
-		"aws_ecs_task_definition": arn("ecs", "task-definition/"+name+":1"),
-		"aws_ecr_repository":      arn("ecr", "repository/"+name), "aws_db_instance": arn("rds", "db:"+name),
-		"aws_sfn_state_machine": arn("states", "stateMachine:"+name), "aws_glue_job": arn("glue", "job/"+name),
-		"aws_glue_connection": arn("glue", "connection/"+name), "aws_secretsmanager_secret": arn("secretsmanager",
-			"secret:"+name+"-AbCdEf"),
-		"aws_security_group": arn("ec2", "security-group/sg-"+unique),
-	}
+	arn, arns := i.arn, i.arns(name, unique, text)
 	if r.Type == "aws_s3_bucket_server_side_encryption_configuration" &&
 		strings.Contains(fmt.Sprint(r.Values["rule"]), "AES256") {
 		return nil // such a bucket has no key
@@ -284,7 +295,7 @@ func (i invention) value(r plannedResource, attribute string) any {
 			return arns[r.Type]
 		}
 		return arn(strings.SplitN(strings.TrimPrefix(r.Type, "aws_"), "_", 2)[0], r.Type+"/"+name)
-	case "id":
+	case "id", "root_resource_id":
 		switch r.Type {
 		case "aws_s3_bucket", "aws_iam_role", "aws_cloudwatch_log_group", "aws_db_subnet_group",
 			"aws_db_parameter_group", "aws_lambda_function":
@@ -302,6 +313,8 @@ func (i invention) value(r plannedResource, attribute string) any {
 			return account + ":" + name
 		}
 		return "id-" + unique
+	case "execution_arn": // of a REST API, whose id is in it
+		return arn("execute-api", "id-"+unique)
 	case "arn_without_revision":
 		return arn("ecs", "task-definition/"+name)
 	case "qualified_arn":

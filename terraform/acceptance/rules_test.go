@@ -28,7 +28,8 @@ func variants(packages string) []variant {
 	shop := map[string]any{"host": "shop.abcdefghijkl.eu-west-1.rds.amazonaws.com", "name": "shop", "cidr": "10.9.0.0/24",
 		"secret_arn": "arn:aws:secretsmanager:eu-west-1:" + awsAccount + ":secret:shop-AbCdEf"}
 	return []variant{
-		aws("every option", "dev", awsRegion, map[string]any{"catalogue_minutes": 5, "own_account_settings": true}),
+		aws("every option", "dev", awsRegion, map[string]any{"catalogue_minutes": 5, "own_account_settings": true,
+			"serve_events": true, "front": map[string]any{}, "site_keys": pageKeys}),
 		aws("existing shop", "dev", awsRegion, map[string]any{"existing_source_database": shop, "protect": true,
 			"vector_instance_class": "db.r8g.large", "stream": map[string]any{"shard_count": 2, "retention_hours": 48},
 			"spark": nil, "operators": []string{}, "serve_callers": []string{}}),
@@ -36,6 +37,9 @@ func variants(packages string) []variant {
 			"function_architecture": "x86_64", "function_concurrency": -1, "source_instance_class": "db.m8g.large"}),
 	}
 }
+
+// pageKeys are keys as serve takes them.
+const pageKeys = `{"keys":[{"publishable":"pk_0123456789abcdef","scopes":["events"],"origins":["https://shop.example"]}]}`
 
 // localVariant is the local root.
 func localVariant(packages string) variant {

@@ -290,6 +290,20 @@ module "serve" {
   environment      = merge(local.functions_environment, { STALE_AGE = var.stale_age })
 }
 
+module "front" {
+  source = "../modules/front"
+  count  = var.front == null ? 0 : 1
+
+  name                 = "${local.name}-front"
+  region               = var.region
+  kms_key_arn          = module.kms.key_arn
+  function             = module.serve.target
+  requests_per_second  = var.front.requests_per_second
+  burst                = var.front.burst
+  requests_per_address = var.front.requests_per_address
+  account_settings     = var.own_account_settings
+}
+
 module "verify" {
   source = "../modules/verify"
   count  = length(var.operators) == 0 ? 0 : 1

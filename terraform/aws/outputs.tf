@@ -15,6 +15,11 @@ output "functions" {
   value       = { recommend = module.recommend.function, serve = module.serve.function, alias = "live" }
 }
 
+output "front" {
+  description = "Address at which pages call serve, without a slash at its end. null: there is no front."
+  value       = one(module.front[*].url)
+}
+
 output "batch" {
   description = "Chain, cluster, tasks and image repository, and the subnets and the security group to run a task by hand."
   value = {

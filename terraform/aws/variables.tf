@@ -49,7 +49,7 @@ variable "protect" {
 }
 
 variable "own_account_settings" {
-  description = "Manage the settings that exist once per account and region: the Glue catalog is encrypted with AWS's own key of Glue. True in at most one environment of an account."
+  description = "Manage the settings that exist once per account and region: the Glue catalog is encrypted with AWS's own key of Glue and, with front, API Gateway has a role to write access logs. True in at most one environment of an account."
   type        = bool
   default     = false
 }
@@ -304,9 +304,24 @@ variable "serve_events" {
 }
 
 variable "site_keys" {
-  description = "JSON of the keys that callers of serve need, as docs/formats.md describes it. null: they need none. The function URL is for signed requests of serve_callers in any case."
+  description = "JSON of the keys that callers of serve need, as docs/formats.md describes it. null: they need none. The function URL is for signed requests of serve_callers in any case; pages call the front."
   type        = string
   default     = null
+}
+
+variable "front" {
+  description = "What the internet may call: a REST API before serve, with a limit for all callers together and, by AWS WAF, one for each address within five minutes. It needs site_keys. null: only signed requests of serve_callers reach serve. {} sets the defaults. API Gateway writes the access log only if one environment of the account has own_account_settings."
+  type = object({
+    requests_per_second  = optional(number, 50)
+    burst                = optional(number, 100)
+    requests_per_address = optional(number, 2000)
+  })
+  default = null
+
+  validation {
+    condition     = var.front == null || var.site_keys != null
+    error_message = "front needs site_keys: without keys, everybody could ask for everything."
+  }
 }
 
 variable "operators" {

@@ -74,3 +74,18 @@ mock_resource "aws_ecr_repository" {
 mock_resource "aws_db_instance" {
   defaults = { master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mock", secret_status = "active", kms_key_id = "" }] }
 }
+
+mock_resource "aws_api_gateway_rest_api" {
+  defaults = {
+    arn           = "arn:aws:apigateway:eu-west-1::/restapis/mock"
+    execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:mock"
+  }
+}
+
+mock_resource "aws_api_gateway_stage" {
+  defaults = { arn = "arn:aws:apigateway:eu-west-1::/restapis/mock/stages/v1" }
+}
+
+mock_resource "aws_wafv2_web_acl" {
+  defaults = { arn = "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/mock/00000000-0000-0000-0000-000000000000" }
+}

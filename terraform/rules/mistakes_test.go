@@ -28,7 +28,7 @@ const (
 func mistakes() []mistake {
 	var all []mistake
 	for _, some := range [][]mistake{databaseMistakes(), functionMistakes(), batchMistakes(), glueMistakes(),
-		networkMistakes(),
+		networkMistakes(), frontMistakes(),
 		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes()} {
 		all = append(all, some...)
 	}
@@ -168,6 +168,38 @@ func networkMistakes() []mistake {
 		{"security-group-open", `module.network.aws_vpc_security_group_ingress_rule.target["vector_db"]`, "cidr_ipv4",
 			"0.0.0.0/0"},
 		{"flow-log-role", "module.network.aws_iam_role_policy.flow", "policy.Statement.1", nil},
+	}
+}
+
+func frontMistakes() []mistake {
+	const (
+		called  = "module.front[0].aws_api_gateway_integration.function"
+		may     = "module.front[0].aws_lambda_permission.api"
+		stage   = "module.front[0].aws_api_gateway_stage.this"
+		limited = "module.front[0].aws_api_gateway_method_settings.all"
+		acl     = "module.front[0].aws_wafv2_web_acl.this"
+		logs    = "module.front[0].aws_iam_role"
+	)
+	return []mistake{
+		{"api-permission", may, "", nil}, {"api-permission", may, "qualifier", "next"},
+		{"api-permission", called, "uri", "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/" +
+			"arn:aws:lambda:eu-west-1:123456789012:function:kindred-dev-serve/invocations"},
+		{"api-caller", may, "source_arn", nil},
+		{"api-proxy", called, "integration_http_method", "ANY"}, {"api-proxy", called, "type", "AWS"},
+		{"api-time", called, "timeout_milliseconds", 30000.0},
+		{"api-deployment", "module.front[0].aws_api_gateway_deployment.this", "triggers", nil},
+		{"api-stage-name", stage, "stage_name", "v1.0"},
+		{"api-throttle", limited, "", nil}, {"api-throttle", limited, "settings.0.throttling_burst_limit", -1.0},
+		{"api-access-log", "module.front[0].aws_cloudwatch_log_group.access", "", nil},
+		{"api-access-log", stage, "access_log_settings.0.format", "$context.status"},
+		{"api-access-log", stage, "access_log_settings", nil},
+		{"api-log-trust", logs + ".logs[0]", "assume_role_policy.Statement.0.Principal.Service", "lambda.amazonaws.com"},
+		{"api-log-role", logs + "_policy.logs[0]", "policy.Statement.0.Action.2", nil},
+		{"waf-scope", acl, "scope", "CLOUDFRONT"},
+		{"waf-association", "module.front[0].aws_wafv2_web_acl_association.this", "", nil},
+		{"waf-rate", acl, limits + "limit", 5.0}, {"waf-rate", acl, limits + "evaluation_window_sec", 30.0},
+		{"waf-blocks", acl, "rule.0.action.0.block", nil}, {"waf-blocks", acl, "custom_response_body", nil},
+		{"waf-name", acl, "rule.0.visibility_config.0.metric_name", "kindred.dev"},
 	}
 }
 

@@ -64,7 +64,8 @@ func mutations(t *testing.T, resources map[string]map[string]any) (all []mistake
 		"aws_cloudwatch_log_group":           "log group", "aws_iam_role_policy": "policy",
 		"aws_s3_bucket_policy": "bucket policy", "aws_s3_bucket_public_access_block": "public access block",
 		"aws_route_table_association": "route", "aws_lambda_permission": "permission",
-		"aws_sns_topic_policy": "topic policy", "aws_iam_role_policy_attachment": "policy", "aws_iam_role": "role"}
+		"aws_sns_topic_policy": "topic policy", "aws_iam_role_policy_attachment": "policy", "aws_iam_role": "role",
+		"aws_wafv2_web_acl_association": "web ACL", "aws_api_gateway_method_settings": "throttle"}
 	plan := New(resources, region)
 	for _, address := range plan.ordered {
 		x := plan.resources[address]

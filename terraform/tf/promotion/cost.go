@@ -31,6 +31,7 @@ func prices() map[string]float64 {
 		"aws_cloudwatch_composite_alarm": 0.5,
 		"aws_cloudwatch_dashboard":       3,
 		"aws_vpc_endpoint":               8,    // per zone, if it is an interface
+		"aws_wafv2_web_acl":              6,    // with its one rule
 		"aws_kinesis_stream":             12.5, // per shard; on-demand mode costs 29
 		// db.t4g.micro in one zone. Each larger size doubles the price, and so does a standby.
 		"aws_db_instance": 12.5,
