@@ -30,7 +30,7 @@ func parameters() map[string][]string {
 }
 
 var listParameters = []string{"limit", "cursor", "exclude", "filter", "boost", "diversity", "min_share", "event_id",
-	"session_id", "fields"}
+	"session_id", "fields", "placement"}
 
 // repeated are the parameters that may be given more than once.
 var repeated = []string{"exclude", "boost", "min_share", "fields"}

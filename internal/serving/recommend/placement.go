@@ -245,20 +245,28 @@ func (r *Recommender) placed(c *activity.Control, name string, p Placement) (q Q
 			return q, &QueryError{"filter: " + err.Error()}
 		}
 		q.Filters = append(q.Filters, e)
-		merged.Filter = c.Filter
-	}
-	misfit := q.List.misfit(&merged)
-	if q.Cursor != "" && !q.List.searched() {
-		misfit = "cursor does not apply to the list " + string(q.List)
-	}
-	if misfit != "" {
-		return q, &QueryError{misfit + ", which the placement " + name + " has"}
 	}
 	if q.List == ListSimilar && !q.limited {
 		q.Limit = similarItems
 	}
 	q.id = q.hash()
 	return q, nil
+}
+
+// fits says whether a strip of an answer can be what a control asks for. A question for one list takes more. Errors:
+// *QueryError.
+func (q *Query) fits(c *activity.Control) error {
+	if q.Placement == "" {
+		return nil
+	}
+	misfit := q.List.misfit(c)
+	if q.Cursor != "" && !q.List.searched() {
+		misfit = "cursor does not apply to the list " + string(q.List)
+	}
+	if misfit != "" {
+		return &QueryError{misfit + ", which the placement " + q.Placement + " has"}
+	}
+	return nil
 }
 
 // searched says whether the products of a list are found by searches.

@@ -196,6 +196,7 @@ func TestListsOfOneQuestionMayBePlaced(t *testing.T) {
 	t.Parallel()
 	s := recommendtest.NewStore(recommendtest.Version("m1"))
 	s.Place(map[string]recommend.Placement{"home": {}, "alike": {List: recommend.ListSimilar, Limit: new(2),
+		Filter: `product.id.startsWith("L2")`}, "top": {List: recommend.ListPopular, Limit: new(2),
 		Filter: `product.id.startsWith("L2")`}})
 	r := recommend.New(s)
 	a, err := r.Similar(t.Context(), "L1_03", &activity.Control{Placement: "alike"})
@@ -204,6 +205,11 @@ func TestListsOfOneQuestionMayBePlaced(t *testing.T) {
 		t.Errorf("similar: %+v, %v", a, err)
 	}
 	var refused *recommend.QueryError
+	top, err := r.List(t.Context(), recommend.ListQuery{List: activity.SourcePopularity},
+		&activity.Control{Placement: "top"})
+	if err != nil || !slices.Equal(codes(top), []string{"L2_00", "L2_01"}) || top.Placement != "top" {
+		t.Errorf("popular: %v, %v", codes(top), err)
+	}
 	if _, err := r.Similar(t.Context(), "L1_03", &activity.Control{Placement: "home"}); !errors.As(err, &refused) ||
 		!strings.HasPrefix(refused.Message, "placement has the list recommended, and not similar") {
 		t.Errorf("similar at home: %v", err)

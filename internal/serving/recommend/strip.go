@@ -42,14 +42,20 @@ func (r *Recommender) Check(ctx context.Context, events []*activity.Event) (faul
 // questionsOf reads the control of an event. Errors: *QueryError.
 func (r *Recommender) questionsOf(e *activity.Event, of *Placements) ([]Query, error) {
 	queries, err := r.queriesOf(e.Control, of)
+	if err != nil {
+		return nil, err
+	}
 	session, customer := visitors(e)
 	for i := range queries {
 		queries[i].subject = cmp.Or(customer, session)
+		if err := queries[i].fits(e.Control); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil && queries[0].Cursor != "" && e.Place != (activity.Order{}) {
-		err = &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
+	if queries[0].Cursor != "" && e.Place != (activity.Order{}) {
+		return nil, &QueryError{"kindred.cursor is for questions over HTTP: the stream answers an event once"}
 	}
-	return queries, err
+	return queries, nil
 }
 
 // stripsOf reads what the control of an event asks for, of a version. Errors: *QueryError.
