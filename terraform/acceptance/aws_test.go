@@ -200,6 +200,7 @@ func variables(environment, packages string) map[string]any {
 		"alarm_emails":         []string{"shop@example.com"},
 		"own_account_settings": environment == "dev",
 		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
+		"serve_events":         true,
 		"operators":            []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
 	}
 }

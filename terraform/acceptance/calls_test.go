@@ -131,8 +131,8 @@ func TestCalls(t *testing.T) {
 	mustBeRecorded(t, r.all())
 }
 
-// mustAnswer waits until both functions have answered and read the live version. The emulator goes by the
-// host in serve's URL.
+// mustAnswer waits until both functions have answered and read the live version, and serve has passed events on. The
+// emulator goes by the host in serve's URL.
 func mustAnswer(t *testing.T, r *recorder, serve string) {
 	t.Helper()
 	address, err := url.Parse(serve)
@@ -141,21 +141,29 @@ func mustAnswer(t *testing.T, r *recorder, serve string) {
 	}
 	deadline := time.Now().Add(5 * time.Minute) // enough on a busy machine
 	for !r.has("recommend", "firehose:PutRecordBatch", "s3:PutObject", "s3:GetObject") ||
-		!r.has("serve", "firehose:PutRecordBatch", "s3:GetObject") {
+		!r.has("serve", "firehose:PutRecordBatch", "s3:GetObject", "kinesis:PutRecords") {
 		if time.Now().After(deadline) {
 			t.Fatalf("the functions made %v only", r.all())
 		}
-		ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.endpoint+"/customers/1/recommendations", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ask.Host = address.Host
-		answer, err := http.DefaultClient.Do(ask)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
-			t.Fatalf("serve answers %s, %v", answer.Status, err)
+		for _, request := range []struct {
+			method, path, body string
+			status             int
+		}{{http.MethodGet, "/customers/1/recommendations", "", http.StatusOK},
+			{http.MethodPost, "/events", viewed, http.StatusAccepted}} {
+			ask, err := http.NewRequestWithContext(t.Context(), request.method, r.endpoint+request.path,
+				strings.NewReader(request.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask.Host = address.Host
+			ask.Header.Set("Content-Type", "application/json")
+			answer, err := http.DefaultClient.Do(ask)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := answer.Body.Close(); err != nil || answer.StatusCode != request.status {
+				t.Fatalf("%s %s: serve answers %s, %v", request.method, request.path, answer.Status, err)
+			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -264,6 +272,9 @@ func mustOutcomes(t *testing.T, cfg aws.Config, bucket string) {
 
 // clicked is a valid event.
 const clicked = `{"session_id":"a","customer_number":1,"browse_history":[]}`
+
+// viewed is an event that serve passes on.
+const viewed = `{"type":"interaction","event_id":"viewed","kind":"view","session_id":"b","product_code":"1"}`
 
 // mustGiveUp writes the clicked event where an outage would have left it: to the quarantine, and to
 // the mapping's failed batches.
