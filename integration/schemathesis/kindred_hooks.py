@@ -2,8 +2,11 @@
 
 There 7.0 is an integer, integers have any size, and every string may hold a NUL. serve refuses all three
 (docs/formats.md). An event that continues its session says the time when it occurred. A cursor
-is good only if an answer to the same question has given it, and an expression if it is one of package rule.
+is good only if an answer to the same question has given it, and an expression if it is one of package rule. There
+are no placements.
 """
+
+import re
 
 import schemathesis
 
@@ -30,12 +33,18 @@ def map_body(context, body):
 _RULE = "product.stock > 10"
 
 
+def _placement(name):
+    return isinstance(name, str) and re.fullmatch("[a-z0-9-]{1,40}", name) is not None
+
+
 def _query(query):
     """Gives the parameters good expressions, where what they are is a text, as the document says."""
     texts = {"boost": "2:" + _RULE, "min_share": "0.5:" + _RULE}
     good = {"filter": _RULE, "diversity": "category:2"}
     for name, value in list(query.items()):
         if name == "cursor" and isinstance(value, str) and len(value) <= 100:
+            del query[name]
+        elif name == "placement" and _placement(value):
             del query[name]
         elif name in good and isinstance(value, str) and len(value) <= 2000:
             query[name] = good[name]
@@ -48,6 +57,11 @@ def _control(control):
     cursor = control.get("cursor")
     if isinstance(cursor, str) and len(cursor) <= 100:
         del control["cursor"]
+    if _placement(control.get("placement")):
+        del control["placement"]
+    names = control.get("placements")
+    if isinstance(names, list) and 1 <= len(names) <= 8 and all(map(_placement, names)) and len(set(names)) == len(names):
+        del control["placements"]
     if isinstance(control.get("filter"), str):
         control["filter"] = _RULE
     for name in ("boost", "min_share"):

@@ -83,10 +83,6 @@ func (s *server) answerList(w http.ResponseWriter, r *http.Request, q recommend.
 		s.problem(w, r, http.StatusBadRequest, problem)
 		return
 	}
-	if about.sessionID != "" && page.sessionID != "" && page.sessionID != about.sessionID {
-		s.problem(w, r, http.StatusBadRequest, "session_id is another session than that of the path: leave it out")
-		return
-	}
 	page.customer, page.product = about.customer, about.product
 	page.sessionID = cmp.Or(about.sessionID, page.sessionID)
 	answer, err := s.recommender.List(r.Context(), q, control)
