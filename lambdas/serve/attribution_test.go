@@ -44,7 +44,7 @@ func TestEveryAnswerIsDelivered(t *testing.T) {
 		"bare": {http.MethodGet, "/customers/101/recommendations", "", "", "", "101", activity.SourceCustomer, 10},
 		"similar": {http.MethodGet, "/products/L2_03/similar?limit=7&session_id=s-1", "", "s-1", "", "",
 			activity.SourceSimilar, 7},
-		"viewed":  {http.MethodGet, "/sessions/s-2/recently-viewed?session_id=other", "", "s-2", "", "",
+		"viewed": {http.MethodGet, "/sessions/s-2/recently-viewed?session_id=other", "", "s-2", "", "",
 			activity.SourceViewed, 1},
 		"session": {http.MethodPost, "/recommendations", post, "s", "", "", activity.SourceSession, 10},
 	} {
