@@ -167,6 +167,11 @@ build: ## Compile every program into the folder bin of the state folder
 	@go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/... ./lambdas/... ./localstack ./localstack/demo ./terraform/tf
 	@GOEXPERIMENT=simd go build -ldflags "$(STAMP)" -o $(BIN)/ ./jobs/train ./jobs/infer ./lambdas/serve # vector kernels on amd64; elsewhere the same programs
 
+.PHONY: audit
+audit: ## Look for secrets in all commits, and for known vulnerabilities: ARGS="--db DATABASE --python-db DATABASE" (docs/development.md)
+	@mkdir -p $(BIN) && go build -o $(BIN)/ ./release
+	@$(BIN)/release audit $(ARGS)
+
 .PHONY: release
 release: ## Build the archives of a release, with SBOMs, licence texts and checksums; VERSION=v1.2.0, else the commit's tag (docs/development.md)
 	@go run ./release build $(if $(VERSION),--version "$(VERSION)") --to "$(or $(TO),$(STATE)/release)" $(ARGS)

@@ -176,6 +176,7 @@ var libraries = []library{
 		"records that the Kinesis Producer Library has aggregated", false},
 	{"github.com/google/licenseclassifier", []string{"release/inventory"},
 		"which licence a text is (docs/decisions/0090)", false},
+	{"github.com/aquasecurity/go-pep440-version", []string{"release/audit"}, "the order of Python's versions", false},
 	{"github.com/CycloneDX/cyclonedx-go", []string{"release/inventory"}, "the format of SBOMs", false},
 	{"github.com/google/go-containerregistry", []string{"terraform/tf"}, "the image of the batch programs", false},
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},

@@ -17,6 +17,7 @@ const Description = "Build what ships, and check it."
 
 // Command is the program's grammar.
 type Command struct {
+	Audit auditCommand `cmd:"" help:"Look for secrets in all commits, and for known vulnerabilities in Go modules and in LocalStack's Python packages."`
 	Build buildCommand `cmd:"" help:"Build the archives of a release, their SBOMs, the script that installs one, and checksums. The same commit gives the same bytes."`
 }
 

@@ -1,8 +1,8 @@
 // Package program is what every command of kindred shares: it parses flags and environment, ends on
 // SIGINT and SIGTERM, logs to standard error and prints one result to standard output. It owns the
-// exit codes (0 done, 1 failed, 2 bad configuration, 3 too large), --help, --version, the envelope of --json and
-// the line that says which shop, lake and vector database a command works on. It does not know what
-// any command does.
+// exit codes (0 done, 1 failed, 2 bad configuration, 3 too large, 4 unchecked), --help, --version, the
+// envelope of --json and the line that says which shop, lake and vector database a command works on. It
+// does not know what any command does.
 package program
 
 import (
@@ -30,6 +30,10 @@ var ErrConfig = envconfig.ErrConfig
 // ErrTooLarge marks an error about work that is too large for this machine and was not begun; wrap it
 // with %w for exit code 3.
 var ErrTooLarge = errors.New("too large for this machine")
+
+// ErrUnchecked marks the error of an audit that could not look at everything; wrap it with what is
+// missing. The exit code is 4.
+var ErrUnchecked = errors.New("not everything was checked")
 
 // flags are the ones that every command has.
 type flags struct {
@@ -104,6 +108,9 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		}
 		if errors.Is(err, ErrTooLarge) {
 			return 3
+		}
+		if errors.Is(err, ErrUnchecked) {
+			return 4
 		}
 		return 1
 	}
