@@ -22,7 +22,7 @@ type Command struct {
 }
 
 type buildCommand struct {
-	Version   string   `placeholder:"VERSION" help:"The release's version, such as v1.2.0. Default: the commit's tag."`
+	Tag       string   `placeholder:"VERSION" help:"The release's version, such as v1.2.0. Default: the commit's tag."`
 	To        string   `type:"path" required:"" placeholder:"FOLDER" help:"Where to write the release: a new or an empty folder."`
 	Platforms []string `placeholder:"OS/ARCH,…" help:"For which platforms. Default: linux and darwin, each on amd64 and arm64."`
 }
@@ -43,7 +43,7 @@ func (c *buildCommand) Run(ctx context.Context, out *program.Output) error {
 				strings.Join(archive.Platforms, ", "))
 		}
 	}
-	version, err := archive.Version(ctx, dir, c.Version)
+	version, err := archive.Version(ctx, dir, c.Tag)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
