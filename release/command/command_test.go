@@ -12,7 +12,7 @@ import (
 func TestBuildSaysWhatIsWrong(t *testing.T) {
 	for says, args := range map[string][]string{
 		"plan9/amd64: a release is for linux/amd64": {"--platforms", "plan9/amd64"},
-		"no version":                                {"--tag", "1.2"},
+		"no version": {"--tag", "1.2"},
 	} {
 		var out, problems bytes.Buffer
 		args = append([]string{"build", "--to", t.TempDir()}, args...)
