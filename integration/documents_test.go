@@ -16,8 +16,8 @@ import (
 // shownAddress is where the documents ask serve.
 const shownAddress = "127.0.0.1:8080"
 
-// blocks are the code blocks of a shell in a page.
-var blocks = regexp.MustCompile("(?ms)^```(?:sh)?\n(.*?)^```$")
+// blocks are the code blocks of a page, with their languages.
+var blocks = regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$")
 
 // TestTheRequestsInTheDocuments runs every block of README.md and docs/your-shop.md that asks serve with curl, line by
 // line, and wants an answer of success. PRODUCT is a product's id, as the README says.
@@ -44,10 +44,11 @@ func TestTheRequestsInTheDocuments(t *testing.T) {
 		}
 		folder, asked := t.TempDir(), 0
 		for _, block := range blocks.FindAllStringSubmatch(string(text), -1) {
-			if !strings.Contains(block[1], "curl") || !strings.Contains(block[1], shownAddress) {
+			language, text := block[1], block[2]
+			if language != "" && language != "sh" || !strings.Contains(text, "curl") || !strings.Contains(text, shownAddress) {
 				continue
 			}
-			for line := range strings.Lines(strings.ReplaceAll(block[1], "\\\n", "")) {
+			for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", "")) {
 				address := open
 				if strings.Contains(line, "$KEY") {
 					address = keyed
