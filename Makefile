@@ -169,12 +169,12 @@ build: ## Compile every program into the folder bin of the state folder
 
 .PHONY: audit
 audit: ## Look for secrets in all commits, and for known vulnerabilities: ARGS="--db DATABASE --python-db DATABASE" (docs/development.md)
-	@mkdir -p $(BIN) && go build -o $(BIN)/ ./release
+	@mkdir -p $(BIN) && go build -o $(BIN)/ ./internal/release
 	@$(BIN)/release audit $(ARGS)
 
 .PHONY: release
 release: ## Build the archives of a release, with SBOMs, licence texts and checksums; VERSION=v1.2.0, else the commit's tag (docs/development.md)
-	@go run ./release build $(if $(VERSION),--tag "$(VERSION)") --to "$(or $(TO),$(STATE)/release)" $(ARGS)
+	@go run ./internal/release build $(if $(VERSION),--tag "$(VERSION)") --to "$(or $(TO),$(STATE)/release)" $(ARGS)
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Run format, vet, lint, unit and integration tests; starts the servers it needs

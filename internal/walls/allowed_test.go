@@ -11,6 +11,7 @@ var wings = []string{
 	"internal/job",      // the logic of one program each
 	"internal/lab",      // what exists only to try kindred
 	"internal/platform", // what every program needs, whatever it does
+	"internal/release",  // what leaves the repository: archives, SBOMs, licence texts; and its audit
 	"internal/walls",
 	"jobs",
 	"jobs/replay",
@@ -27,7 +28,6 @@ var wings = []string{
 	"integration/lambdaruntime",
 	"benchmarks",
 	"docs",
-	"release", // what leaves the repository: archives, SBOMs, licence texts; and its audit
 }
 
 // edge is an allowed import: the packages of wing from may import those of wing to.
@@ -92,9 +92,9 @@ var edges = []edge{
 	{"terraform/tf", "localstack/provision", "tf-local prepares the vector database as the provisioner does"},
 	{"terraform/tf", "internal/platform", "the shell, packages, AWS clients"},
 
-	{"terraform/tf", "release", "licence texts and SBOMs of the packages"},
+	{"terraform/tf", "internal/release", "licence texts and SBOMs of the packages"},
 
-	{"release", "internal/platform", "the shell, and how programs are built"},
+	{"internal/release", "internal/platform", "the shell, and how programs are built"},
 
 	{"integration/conformance", "localstack", "it starts an emulator to measure it"},
 	{"integration/conformance", "internal/platform", "AWS clients, and the probe function's zip"},
@@ -174,10 +174,11 @@ var libraries = []library{
 	}, "events by I-JSON's rules, in a third of encoding/json's time (docs/decisions/0022)", false},
 	{"google.golang.org/protobuf/encoding/protowire", []string{"internal/stream/activity"},
 		"records that the Kinesis Producer Library has aggregated", false},
-	{"github.com/google/licenseclassifier", []string{"release/inventory"},
+	{"github.com/google/licenseclassifier", []string{"internal/release/inventory"},
 		"which licence a text is (docs/decisions/0090)", false},
-	{"github.com/aquasecurity/go-pep440-version", []string{"release/audit"}, "the order of Python's versions", false},
-	{"github.com/CycloneDX/cyclonedx-go", []string{"release/inventory"}, "the format of SBOMs", false},
+	{"github.com/aquasecurity/go-pep440-version", []string{"internal/release/audit"},
+		"the order of Python's versions", false},
+	{"github.com/CycloneDX/cyclonedx-go", []string{"internal/release/inventory"}, "the format of SBOMs", false},
 	{"github.com/google/go-containerregistry", []string{"terraform/tf"}, "the image of the batch programs", false},
 	{"golang.org/x/crypto/x509roots", []string{"terraform/tf"}, "certificate authorities for that image", false},
 	{"github.com/cenkalti/backoff", []string{"internal/platform/retry"}, "pauses between calls", false},

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"kindred/internal/platform/artifact"
-	"kindred/release/inventory"
+	"kindred/internal/release/inventory"
 )
 
 // The files of a package folder.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/release/inventory"
+	"kindred/internal/release/inventory"
 )
 
 // A zip and the image say what they link, beside the files that they are given.

@@ -9,7 +9,7 @@ import (
 
 	"kindred/internal/platform/artifact"
 	"kindred/internal/platform/program"
-	"kindred/release/archive"
+	"kindred/internal/release/archive"
 )
 
 // Description is the first line of the program's help.

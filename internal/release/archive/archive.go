@@ -24,7 +24,7 @@ import (
 	"time"
 
 	"kindred/internal/platform/artifact"
-	"kindred/release/inventory"
+	"kindred/internal/release/inventory"
 )
 
 // SumsFile has the checksums of a release's other files, in the format of sha256sum.

@@ -10,7 +10,7 @@ import (
 
 	"kindred/internal/platform/artifact"
 	"kindred/internal/platform/program"
-	"kindred/release/audit"
+	"kindred/internal/release/audit"
 )
 
 type auditCommand struct {

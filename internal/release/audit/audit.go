@@ -24,7 +24,7 @@ import (
 var ErrFound = errors.New("the audit found something")
 
 // scanned are the programs that ship, and those that run on the developer's machine.
-var scanned = []string{"./jobs/...", "./lambdas/...", "./localstack/...", "./release", "./terraform/tf"}
+var scanned = []string{"./jobs/...", "./lambdas/...", "./localstack/...", "./internal/release", "./terraform/tf"}
 
 // Secrets lets gitleaks search all commits of the repository in dir, and write what it finds to out,
 // without the secrets themselves. Its error is ErrFound if there is one.

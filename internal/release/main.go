@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"kindred/internal/platform/program"
-	"kindred/release/command"
+	"kindred/internal/release/command"
 )
 
 func main() {

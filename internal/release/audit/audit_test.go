@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-const repository = "../.."
+const repository = "../../.."
 
 func write(t *testing.T, dir, name, text string) {
 	t.Helper()

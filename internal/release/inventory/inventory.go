@@ -130,7 +130,7 @@ func (c *Component) read(dir string, folders []string) error {
 		}
 		for _, name := range names {
 			if !slices.Contains(allowed, name) {
-				return fmt.Errorf("%w: %s %s: %s is %s. Use another module, or add the licence to release/inventory "+
+				return fmt.Errorf("%w: %s %s: %s is %s. Use another module, or add the licence to internal/release/inventory "+
 					"after a lawyer's word", ErrLicence, c.Name, c.Version, t.Name, name)
 			}
 			licences[name] = true

@@ -15,10 +15,10 @@ import (
 	"strings"
 	"testing"
 
-	"kindred/release/inventory"
+	"kindred/internal/release/inventory"
 )
 
-const repository = "../.."
+const repository = "../../.."
 
 // clone returns a new clone of this repository's last commit.
 func clone(t *testing.T) string {

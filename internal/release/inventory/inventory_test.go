@@ -15,10 +15,10 @@ import (
 	"github.com/google/licenseclassifier/v2/assets"
 
 	"kindred/internal/platform/artifact"
-	"kindred/release/inventory"
+	"kindred/internal/release/inventory"
 )
 
-const repository = "../.."
+const repository = "../../.."
 
 // What the SBOM lists is what the linker wrote into the program.
 func TestTheListIsTheLinkers(t *testing.T) {
