@@ -101,6 +101,7 @@ func mustBusyShop(t *testing.T) *busyShop {
 	}
 	delete(b.env, "AWS_ENDPOINT_URL")
 	env := mustPlacesOf(t, stack, b.env["MYSQL_DSN"], own, b.env)
+	env["WAIT_CONNECT"] = "1m" // the load is the test's own, and others'
 	b.programs = mustPrograms(t, env, "publish", "replay", "verify")
 	client := awsclient.S3(stack.AWS)
 	b.models = commit.NewRepository(objectstore.NewS3(client, own.Buckets.Artifacts.Name, ""), envconfig.ModelPrefix)

@@ -72,6 +72,7 @@ func platform() map[string]string {
 		"serve Logs":                               "Lambda writes the log",
 		"serve VectorDatabaseByIAM":                "PostgreSQL asks IAM",
 		"serve UseKey":                             "S3 is encrypted",
+		"serve UseStreamKey":                       "Kinesis is encrypted",
 		"serve Tracing":                            "Lambda sends traces",
 		"serve AttachToVpc":                        "Lambda attaches the function to the network",
 		"etl ReadCode":                             "Glue reads the launcher and the program",
