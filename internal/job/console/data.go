@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"kindred/internal/job/etl"
 	"kindred/internal/lake/commit"
-	"kindred/internal/lake/objectstore"
 )
 
 // mostSets is how many training sets the page goes back.
@@ -61,24 +61,15 @@ func (s *server) dataPage(ctx context.Context) (page dataPage, err error) {
 			page.Broken = append(page.Broken, rule)
 		}
 	}
-	seen := map[string]bool{}
-	for one := m; len(page.Sets) < mostSets && !seen[one.Run]; {
-		seen[one.Run] = true
-		set := etl.Show(one)
-		page.Sets = append([]setRow{{Run: one.Run, At: one.CreatedAt, Rows: set.Rows, Bytes: one.Bytes(),
-			Broken: set.Remembered().Broken()}}, page.Sets...)
-		if len(page.Sets) > 1 {
-			page.Sets[1].NewShape = one.SchemaFingerprint != m.SchemaFingerprint
-		}
-		if one.Parent == "" {
-			break
-		}
-		m = one
-		if one, err = s.from.sets.Manifest(ctx, one.Parent); errors.Is(err, objectstore.ErrNotFound) {
-			break // the bucket's rules have deleted it
-		} else if err != nil {
-			return page, err
-		}
+	runs, err := ancestry(ctx, s.from.sets, m, mostSets)
+	if err != nil {
+		return page, err
+	}
+	for i, run := range slices.Backward(runs) {
+		set := etl.Show(run)
+		page.Sets = append(page.Sets, setRow{Run: run.Run, At: run.CreatedAt, Rows: set.Rows, Bytes: run.Bytes(),
+			Broken:   set.Remembered().Broken(),
+			NewShape: i+1 < len(runs) && run.SchemaFingerprint != runs[i+1].SchemaFingerprint})
 	}
 	page.Profile, page.Reading, err = s.from.profiles.of(ctx, page.Current)
 	if page.TooLarge = errors.Is(err, errTooLarge); err != nil && !page.TooLarge {

@@ -14,7 +14,6 @@ import (
 	"kindred/internal/job/feedback"
 	"kindred/internal/job/publish"
 	"kindred/internal/lake/commit"
-	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/outcome"
 	"kindred/internal/model/sequential"
 	"kindred/internal/serving/vectorstore"
@@ -120,27 +119,20 @@ func (s *server) outcomePage(ctx context.Context) (page outcomePage, err error) 
 		return page, err
 	}
 	page.sum(rates)
-	seen := map[string]bool{}
-	for len(page.Joins) < mostJoins && !seen[m.Run] {
-		seen[m.Run] = true
-		j := joined{At: m.CreatedAt}
+	runs, err := ancestry(ctx, s.from.feedback, m, mostJoins)
+	if err != nil {
+		return page, err
+	}
+	for _, run := range slices.Backward(runs) {
+		if rates, err = feedback.Rates(run); err != nil {
+			return page, err
+		}
+		j := joined{At: run.CreatedAt}
 		for _, r := range rates {
 			j.Shown, j.Viewed = j.Shown+r.Shown, j.Viewed+r.Viewed
 		}
 		page.Joins = append(page.Joins, j)
-		if m.Parent == "" {
-			break
-		}
-		if m, err = s.from.feedback.Manifest(ctx, m.Parent); errors.Is(err, objectstore.ErrNotFound) {
-			break // the bucket's rules have deleted it
-		} else if err != nil {
-			return page, err
-		}
-		if rates, err = feedback.Rates(m); err != nil {
-			return page, err
-		}
 	}
-	slices.Reverse(page.Joins)
 	return page, nil
 }
 

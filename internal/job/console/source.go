@@ -122,6 +122,25 @@ func newFeed(s *sources, c *Sources) *feed.Feed {
 	return feed.New(stream, store, c.Window)
 }
 
+// ancestry is a run and those that were current before it, the newest first: at most so many, and as far as the
+// bucket's rules have kept them.
+func ancestry(ctx context.Context, repo *commit.Repository, m commit.Manifest, most int) (all []commit.Manifest,
+	err error) {
+	seen := map[string]bool{}
+	for len(all) < most && !seen[m.Run] {
+		seen[m.Run] = true
+		if all = append(all, m); m.Parent == "" {
+			break
+		}
+		if m, err = repo.Manifest(ctx, m.Parent); errors.Is(err, objectstore.ErrNotFound) {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 func (s *sources) close() {
 	if s.db != nil {
 		s.db.Close()
