@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"kindred/internal/job/console/plot"
@@ -14,8 +15,9 @@ import (
 )
 
 const (
-	foundProducts = 24 // on a page
-	shownPast     = 20
+	foundProducts  = 24 // on a page
+	foundCustomers = 12
+	shownPast      = 20
 	// asked is how far down an answer "why not" looks.
 	asked = activity.MaxAnswer
 )
@@ -25,9 +27,18 @@ type offer struct {
 	vectorstore.Sight
 	Score    float32
 	Explored bool
-	Bar      plot.Interval
+	Bar      plot.Stack
 	Because  string // the name of the product that it is recommended for
 	Place    int
+	Parts    []part // what the score is the sum of; nil: not asked
+	Before   int    // its place in another answer; 0: it has none there
+	Hidden   bool   // a filter hides it
+}
+
+// part is something that adds to a score.
+type part struct {
+	What  string
+	Score float32
 }
 
 // neighbour is a similar product.
@@ -40,7 +51,8 @@ type neighbour struct {
 type explorePage struct {
 	Text     string
 	Products []vectorstore.Sight
-	Customer bool // there is a customer of this id
+	Customer bool     // there is a customer of this id
+	Some     []string // customers whose ids begin with the text
 }
 
 // productPage is a product with its neighbours.
@@ -50,34 +62,11 @@ type productPage struct {
 	Version string
 }
 
-// customerPage is a customer with their answer.
-type customerPage struct {
-	ID     string
-	Known  bool
-	Past   []deed
-	Total  int
-	Answer shownAnswer
-	Why    *whyNot
-}
-
-// deed is what a customer did, with the product's name.
-type deed struct {
-	vectorstore.Past
-	Name string
-}
-
 // shownAnswer is an answer with the products' names.
 type shownAnswer struct {
 	Offers  []offer
 	Source  activity.Source
 	Version string
-}
-
-// whyNot says why a product is not in an answer.
-type whyNot struct {
-	Product  string
-	Name     string
-	Sentence string
 }
 
 var errNoDatabase = errors.New("PGVECTOR_DSN is not set: there is no vector database to ask")
@@ -93,8 +82,8 @@ func (s *server) explore(ctx context.Context, query string) (p explorePage, err 
 	if p.Products, err = s.from.db.FindProducts(ctx, query, foundProducts); err != nil {
 		return p, err
 	}
-	if query != "" {
-		_, _, p.Customer, err = s.from.db.CustomerPast(ctx, query, 1)
+	if p.Some, err = s.from.db.SomeCustomers(ctx, query, foundCustomers); err == nil {
+		p.Customer = slices.Contains(p.Some, query)
 	}
 	return p, err
 }
@@ -103,8 +92,9 @@ func (s *server) explore(ctx context.Context, query string) (p explorePage, err 
 func searchable(query string) bool { return text.Check(query, text.MaxID) == nil }
 
 // answer asks what serving would answer, and looks the products up.
-func (s *server) answer(ctx context.Context, event *activity.Event) (shown shownAnswer, err error) {
-	answers, err := s.from.recommender.Batch(ctx, []*activity.Event{event})
+func (s *server) answer(ctx context.Context, of *recommend.Recommender, event *activity.Event) (shown shownAnswer,
+	err error) {
+	answers, err := of.Batch(ctx, []*activity.Event{event})
 	if err != nil {
 		return shown, err
 	}
@@ -123,10 +113,31 @@ func (s *server) answer(ctx context.Context, event *activity.Event) (shown shown
 		scale = max(scale, float64(item.Score))
 	}
 	for i, item := range a.Items {
-		shown.Offers = append(shown.Offers, offer{Sight: names[item.ID], Score: item.Score, Explored: item.Explored,
-			Place: i + 1, Because: names[item.Because].Name, Bar: plot.Interval{Value: float64(item.Score), Scale: scale}})
+		o := offer{Sight: names[item.ID], Score: item.Score, Explored: item.Explored, Place: i + 1,
+			Because: names[item.Because].Name, Bar: plot.Stack{Scale: scale}}
+		if i < len(a.Explanations) {
+			o.Parts = partsOf(a.Explanations[i])
+		}
+		for _, p := range o.Parts {
+			o.Bar.Parts = append(o.Bar.Parts, float64(p.Score))
+		}
+		if len(o.Parts) == 0 {
+			o.Bar.Parts = []float64{float64(item.Score)}
+		}
+		shown.Offers = append(shown.Offers, o)
 	}
 	return shown, nil
+}
+
+// partsOf lists what a score is the sum of, what a customer did in one part. Their order is always the same, so that
+// a part of the bar always has the same colour.
+func partsOf(e recommend.Explanation) []part {
+	session := float32(0)
+	for _, p := range e.Products {
+		session += p.Score
+	}
+	return []part{{"their taste", e.Customer}, {"like what they did", e.CustomerNeighbours}, {"this session", session},
+		{"how many like it", e.Popularity}, {"boosts", e.Boosts}}
 }
 
 // names looks products up. One that nobody knows has its id only.
@@ -182,89 +193,6 @@ func (s *server) product(ctx context.Context, id string) (p productPage, err err
 
 var errNoProduct = errors.New("neither the live version nor the shop's state knows this product")
 
-func (s *server) customer(ctx context.Context, id, why string) (p customerPage, err error) {
-	p.ID = id
-	if s.from.db == nil {
-		return p, errNoDatabase
-	}
-	if err := text.CheckID(id); err != nil {
-		return p, errUnknownCustomer
-	}
-	found, total, known, err := s.from.db.CustomerPast(ctx, id, shownPast)
-	if err != nil {
-		return p, err
-	}
-	p.Total, p.Known = total, known
-	ids := make([]string, len(found))
-	for i, one := range found {
-		ids[i] = one.Product
-	}
-	names, err := s.names(ctx, ids)
-	if err != nil {
-		return p, err
-	}
-	for _, one := range found {
-		p.Past = append(p.Past, deed{one, names[one.Product].Name})
-	}
-	customer := activity.ID(id)
-	if p.Answer, err = s.answer(ctx, &activity.Event{CustomerID: &customer}); err != nil || why == "" {
-		return p, err
-	}
-	p.Why, err = s.whyNot(ctx, &activity.Event{CustomerID: &customer}, why)
-	return p, err
-}
-
-var errUnknownCustomer = errors.New("this is no customer's id")
-
-// whyNot finds out why a product is not shown: the rules first, in their order, then its place.
-func (s *server) whyNot(ctx context.Context, event *activity.Event, product string) (*whyNot, error) {
-	why := &whyNot{Product: product, Name: product}
-	found, err := s.from.db.Look(ctx, []string{product})
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		why.Sentence = "Neither the live version nor the shop's state knows this product."
-		return why, nil
-	}
-	sight := found[0]
-	why.Name = sight.Name
-	limit := asked
-	event.Control = &activity.Control{Limit: &limit}
-	answers, err := s.from.recommender.Batch(ctx, []*activity.Event{event})
-	if err != nil {
-		return nil, err
-	}
-	for i, item := range answers[0].Items {
-		if item.ID == product {
-			why.Sentence = "It is at place " + grouped(float64(i+1), 0) + " of what this customer is recommended."
-			return why, nil
-		}
-	}
-	past, _, _, err := s.from.db.CustomerPast(ctx, string(*event.CustomerID), asked*asked)
-	if err != nil {
-		return nil, err
-	}
-	did := false
-	for _, one := range past {
-		did = did || one.Product == product
-	}
-	switch {
-	case sight.Hidden:
-		why.Sentence = "It is hidden: an event said that it must not be recommended."
-	case !sight.Buyable():
-		why.Sentence = "It cannot be bought now, so nobody is recommended it."
-	case !sight.Known:
-		why.Sentence = "The live version does not know it: it was trained before the product was there. New products are " +
-			"shown in the places that explore."
-	case did:
-		why.Sentence = "This customer has rated or bought it before, and the version's rules hide it."
-	default:
-		why.Sentence = "It may be shown, but at least " + grouped(asked, 0) + " products fit this customer better."
-	}
-	return why, nil
-}
-
 func (s *server) showExplore(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), sourceTime)
 	defer cancel()
@@ -285,15 +213,4 @@ func (s *server) showProduct(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.render(w, r, http.StatusOK, "product.html", page{Title: p.Name, Section: "/explore", Body: p})
-}
-
-func (s *server) showCustomer(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), sourceTime)
-	defer cancel()
-	p, err := s.customer(ctx, r.URL.Query().Get("id"), strings.TrimSpace(r.URL.Query().Get("why")))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.render(w, r, http.StatusOK, "customer.html", page{Title: "Customer", Section: "/explore", Body: p})
 }

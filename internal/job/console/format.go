@@ -61,6 +61,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"tone":     tone,
 		"initials": initials,
 		"add":      func(a, b int) int { return a + b },
+		"other":    func(side int) int { return 1 - side },
 	}
 }
 

@@ -177,6 +177,7 @@ type versionPage struct {
 	History      []string // that concern it, newest first
 	Missing      string   // what could not be read
 	MayCanary    bool
+	MayCompare   bool // it is loaded, and another one too
 }
 
 // versionName is what a version may be called, as package vectorstore has it.
@@ -226,14 +227,18 @@ func (s *server) registered(ctx context.Context, id string, page *versionPage) e
 	if err != nil {
 		return err
 	}
-	live := false
+	live, ready := false, 0
 	for _, v := range listing.Versions {
 		live = live || v.Live
+		if v.State == vectorstore.StateReady {
+			ready++
+		}
 		if v.ID == id {
 			page.Version, page.Damage, page.Registered, page.Standing = v.Version, v.Damage, true, standing(v)
 		}
 	}
 	page.MayCanary = live && !page.Live
+	page.MayCompare = page.State == vectorstore.StateReady && ready > 1
 	for _, p := range slices.Backward(listing.History) {
 		if p.From == id || p.To == id {
 			page.History = append(page.History, publish.Line(p))

@@ -101,6 +101,7 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/explore", s.showExplore, false},
 		{http.MethodGet, "/product", s.showProduct, false},
 		{http.MethodGet, "/customer", s.showCustomer, false},
+		{http.MethodGet, "/compare", s.showCompare, false},
 		{http.MethodGet, "/shop", s.showShop, false},
 		{http.MethodPost, "/shop/act", s.act, true},
 		{http.MethodGet, "/outcome", s.showOutcome, false},
@@ -174,7 +175,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, sent
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusServiceUnavailable
 	if errors.Is(err, errUnknown) || errors.Is(err, errNoProduct) || errors.Is(err, errUnknownCustomer) ||
-		errors.Is(err, vectorstore.ErrNoPrevious) {
+		errors.Is(err, vectorstore.ErrNoPrevious) || errors.Is(err, errOneVersion) {
 		status = http.StatusNotFound
 	}
 	s.log.WarnContext(r.Context(), "page cannot be shown", logkey.Route, r.Pattern, logkey.Error, err.Error())

@@ -149,7 +149,7 @@ func (s *server) shop(ctx context.Context, id, query string) (p shopPage, err er
 	if err != nil {
 		return p, err
 	}
-	if p.Strip, err = s.answer(ctx, event); err != nil {
+	if p.Strip, err = s.answer(ctx, s.from.recommender, event); err != nil {
 		return p, err
 	}
 	if searchable(query) {

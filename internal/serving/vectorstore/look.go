@@ -100,6 +100,29 @@ func (s *Store) FindProducts(ctx context.Context, text string, limit int) ([]Sig
 	return s.Look(ctx, ids)
 }
 
+// SomeCustomers lists the ids of customers that the live version knows and whose ids begin with the text, in their
+// order. A version that programs of before commit 7ca8cf2 loaded has none that can be listed. Errors:
+// ErrNoLiveVersion.
+func (s *Store) SomeCustomers(ctx context.Context, text string, limit int) ([]string, error) {
+	m, err := s.live(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list customers: %w", err)
+	}
+	if m.form != formDense {
+		return nil, nil
+	}
+	rows, err := s.pool.Query(ctx, `SELECT id FROM `+m.schema+`.customer WHERE id BETWEEN $1 AND $1 || chr(1114111)
+		ORDER BY id LIMIT $2`, text, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list customers: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("list customers: %w", err)
+	}
+	return ids, nil
+}
+
 // Past is what a customer did with a product, as the live version knows it.
 type Past struct {
 	Product string

@@ -41,6 +41,31 @@ func (b Interval) SVG() template.HTML {
 	return template.HTML(s.String()) //nolint:gosec // numbers only
 }
 
+// Stack is a bar whose parts lie one behind the other, from 0 to Scale. What is not positive is not drawn. The parts
+// have the classes part-0, part-1 and so on.
+type Stack struct {
+	Parts []float64
+	Scale float64 // at the right end; 0 draws nothing
+}
+
+// SVG is the bar. It is as wide as its place allows.
+func (b Stack) SVG() template.HTML {
+	var s strings.Builder
+	s.WriteString(`<svg class="bar" width="100%" height="16" aria-hidden="true" focusable="false">` +
+		`<rect class="bar-ground" x="0" y="4" width="100%" height="8" rx="2"/>`)
+	at := 0.0
+	for i, v := range b.Parts {
+		if !(v > 0 && b.Scale > 0) {
+			continue
+		}
+		wide := math.Min(100*v/b.Scale, 100-at)
+		fmt.Fprintf(&s, `<rect class="part-%d" x="%.2f%%" y="4" width="%.2f%%" height="8"/>`, i, at, wide)
+		at += wide
+	}
+	s.WriteString(`</svg>`)
+	return template.HTML(s.String()) //nolint:gosec // numbers only
+}
+
 // Difference is a difference with the interval in which it lies, around a line at zero.
 type Difference struct {
 	Value, Low, High float64
