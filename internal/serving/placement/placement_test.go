@@ -65,10 +65,32 @@ func TestGoldenPlacements(t *testing.T) {
 	} else if again, _ := read.Of("home"); again.Problem() != "" || *again.Limit != 12 {
 		t.Errorf("home read back: %+v", again)
 	}
-	later := strings.Replace(string(kept), `"format":1`, `"format":2`, 1)
+	later := strings.Replace(string(kept), `"format":1`, `"format":3`, 1)
 	for _, form := range []string{later, "", "[]"} {
 		if read := recommend.ReadPlacements("p", []byte(form)); read.Fault == nil {
 			t.Errorf("%q was read", form)
+		}
+	}
+}
+
+// TestRulesOnListsAreOfALaterForm: a program that would forget them refuses the placements instead.
+func TestRulesOnListsAreOfALaterForm(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ rules, form string }{
+		{"list: trending, limit: 3, exclude: [A]", `{"format":1,`},
+		{"list: similar, filter: product.available", `{"format":1,`},
+		{"list: trending, filter: product.available", `{"format":2,`},
+		{"list: new, boost: [{where: product.available, factor: 2}]", `{"format":2,`},
+		{"list: bought-together, diversity: {by: brand, at_most: 1}", `{"format":2,`},
+		{"list: recently-viewed, min_share: [{where: product.available, share: 0.5}]", `{"format":2,`},
+	} {
+		byName, err := placement.Parse([]byte("format: 1\nplacements:\n  a: {" + test.rules + "}\n  b: {}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := recommend.EncodePlacements(byName)
+		if read := recommend.ReadPlacements("p", kept); !strings.HasPrefix(string(kept), test.form) || read.Fault != nil {
+			t.Errorf("%s: %s, read back: %+v", test.rules, kept, read)
 		}
 	}
 }
@@ -93,8 +115,6 @@ func TestFaultsHaveTheirLine(t *testing.T) {
 		one + "limit: many":                          {"line 4: placement a: limit has string"},
 		one + "list: best":                           {"line 4: placement a: list is none of bought-together"},
 		one + "filter: product.prize < 2":            {"line 4: placement a: filter: column "},
-		one + "list: trending\n    filter: product.available": {
-			"line 5: placement a: filter does not apply to the list trending"},
 		one + "list: similar\n    diversity: {mmr: 0.5}": {
 			"line 5: placement a: diversity does not apply to the list similar"},
 		one + "boost:\n      - where: product.available\n        factor: 2\n      - where: x\n        factor: 2": {

@@ -40,7 +40,7 @@ func arrange(asked *Query, main []Candidate, shares [][]Candidate, taken map[str
 		slices.SortStableFunc(pool, byScore)
 	}
 	a := &arranging{asked: asked, pool: pool, used: make([]bool, len(pool)), left: len(pool)}
-	if asked.Diversity != nil && asked.Diversity.By == ByNothing && len(pool) > 0 {
+	if asked.byLikeness() && len(pool) > 0 {
 		best, worst := float64(pool[0].Score), float64(pool[len(pool)-1].Score)
 		for _, c := range pool {
 			relevance := 1.0

@@ -75,23 +75,31 @@ func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control
 	default:
 		found, err = r.listed(ctx, traffic, q, searches)
 	}
-	if err == nil {
-		err = r.addVectors(ctx, traffic.Live, &asked, found)
+	if err == nil && asked.byLikeness() {
+		err = r.addVectors(ctx, traffic.Live, found...)
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("list %s: %w", q.List, err)
 	}
-	shown, more := st.cut(found)
-	a.Items = popular(shown)
+	st.list(&a, found, nil)
+	return a, nil
+}
+
+// list turns what the searches for a list found into an answer. taken as in arrange.
+func (st *strip) list(a *Answer, found [][]Candidate, taken map[string]bool) {
+	p := st.cut(found, taken)
+	a.Items = popular(p.shown)
+	if st.asked.Placement != "" {
+		p.note(a.Items, st.page.number*st.asked.Limit)
+	}
 	for i := range a.Items {
-		if byTime(q.List) {
+		if byTime(a.Source) {
 			a.Items[i].Score = 0
 		}
 	}
-	if next, some := st.page.next(asked.Limit, 0); more && some && asked.id != "" {
-		a.Cursor = next.cursor(&asked, a.ModelVersion)
+	if next, some := st.page.next(st.asked.Limit, 0); p.more && some && st.asked.id != "" {
+		a.Cursor = next.cursor(&st.asked, a.ModelVersion)
 	}
-	return a, nil
 }
 
 // listed finds the products of a list for each of some searches.
@@ -111,24 +119,13 @@ func (r *Recommender) listed(ctx context.Context, traffic Traffic, q ListQuery,
 		if err != nil {
 			return nil, err
 		}
-		for _, it := range list {
-			number, known := numbers[it.Code]
-			if !known { // by which the same product of two searches is one; it is none of the version
-				number = int32(len(numbers))
-				numbers[it.Code] = number
-			}
-			found[i] = append(found[i], Candidate{Item: number, Code: it.Code, Score: it.Score, Marks: it.Marks,
-				Labels: it.Labels})
-		}
+		found[i] = numbered(list, numbers)
 	}
 	return found, nil
 }
 
-// addVectors adds the vectors by which a diverse answer compares the products of a list.
-func (r *Recommender) addVectors(ctx context.Context, m *Model, asked *Query, found [][]Candidate) error {
-	if asked.Diversity == nil || asked.Diversity.By != ByNothing {
-		return nil
-	}
+// addVectors adds the vectors by which a diverse answer compares the products of lists.
+func (r *Recommender) addVectors(ctx context.Context, m *Model, found ...[]Candidate) error {
 	var codes []string
 	for _, list := range found {
 		for _, c := range list {
@@ -152,13 +149,12 @@ func (r *Recommender) addVectors(ctx context.Context, m *Model, asked *Query, fo
 }
 
 // cut chooses the products of the strip's page from what its searches found.
-func (st *strip) cut(found [][]Candidate) (shown []Candidate, more bool) {
-	all := arrange(&st.asked, found[0], found[1:], nil)
+func (st *strip) cut(found [][]Candidate, taken map[string]bool) picked {
+	all := arrange(&st.asked, found[0], found[1:], taken)
 	for range st.page.number {
 		all.page(st.asked.Limit)
 	}
-	shown = all.page(st.asked.Limit)
-	return shown, all.left > 0
+	return picked{shown: all.page(st.asked.Limit), more: all.left > 0, pool: all.pool}
 }
 
 // viewed are the products of what is kept of a customer or a session, the newest click first.
@@ -242,17 +238,17 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 	}
 	a.Answer = Answer{ModelVersion: model.Version, Source: s.source, Stale: traffic.Stale, UnknownProducts: s.unknown,
 		UnknownCustomer: s.strange, Query: st.asked.id, Experiment: a.Experiment, Arm: a.Arm, Fields: st.asked.fields}
-	shown, more := st.cut([][]Candidate{ranked})
-	a.Items, a.Explanations = popular(shown), s.explanations(&st, shown)
-	for i, c := range shown {
+	p := st.cut([][]Candidate{ranked}, nil)
+	a.Items, a.Explanations = popular(p.shown), s.explanations(&st, p.shown)
+	for i, c := range p.shown {
 		if s.query != nil {
 			a.Items[i].Because = s.because(c.Vector, c.Item)
 		}
 	}
-	if next, some := st.page.next(st.asked.Limit, 0); more && some {
+	if next, some := st.page.next(st.asked.Limit, 0); p.more && some {
 		a.Cursor = next.cursor(&st.asked, model.Version)
 	}
-	if !more {
+	if !p.more {
 		a.Unknown = unknown
 	}
 	return a, nil

@@ -99,6 +99,73 @@ func TestListsKeepRules(t *testing.T) {
 	})
 }
 
+// TestPlacementsKeepRulesOnLists: a placement with a list and rules answers an event and a question for the list alike,
+// page after page, and keeps the rules as the list itself does. Events of one batch do not change each other's answers.
+func TestPlacementsKeepRulesOnLists(t *testing.T) {
+	t.Parallel()
+	s, members := listedShop(t)
+	for i, code := range members["popular"] {
+		if i%4 == 0 {
+			clicks := slices.Repeat([]recommend.Counted{{Event: [16]byte{byte(i)}, Product: code,
+				At: time.Now().Add(-time.Second)}}, 2+i)
+			if err := s.Count(t.Context(), clicks); err != nil {
+				t.Fatal(err)
+			}
+			members["trending"] = append(members["trending"], code)
+		}
+	}
+	r := recommend.New(s)
+	brands := map[string]string{}
+	for i, it := range recommendtest.Version("m1").Items {
+		brands[it.Code] = ofBrand(i)
+	}
+	queries := map[recommend.List]recommend.ListQuery{recommend.ListNew: {List: activity.SourceNew},
+		recommend.ListTrending: {List: activity.SourceTrending},
+		recommend.ListTogether: {List: activity.SourceTogether, Product: "L1_00"},
+		recommend.ListViewed:   {List: activity.SourceViewed, Session: "s"}}
+	history := append(slices.Clone(members["viewed"]), "L1_00") // so that L1_00 is the newest product
+	rapid.Check(t, func(rt *rapid.T) {
+		list := rapid.SampledFrom([]recommend.List{recommend.ListNew, recommend.ListTrending, recommend.ListTogether,
+			recommend.ListViewed}).Draw(rt, "list")
+		control, want := drawControl(rt, members["popular"], brands)
+		s.Place(map[string]recommend.Placement{"strip": {List: list, Limit: control.Limit, Filter: control.Filter,
+			Boost: control.Boost, Diversity: control.Diversity, MinShare: control.MinShare, Exclude: control.Exclude},
+			"other": {List: list, Boost: []activity.Boost{{Where: `product.brand == "a"`, Factor: 2}}}})
+		seen := history
+		if list == recommend.ListViewed {
+			seen = members["viewed"]
+		}
+		left := map[string]bool{}
+		for _, code := range members[strings.TrimPrefix(strings.TrimPrefix(string(list), "bought-"), "recently-")] {
+			left[code] = want(code)
+		}
+		share := 0.0
+		if len(control.MinShare) > 0 {
+			share = control.MinShare[0].Share
+		}
+		paged, cursor := activity.Control{Limit: control.Limit}, ""
+		checkPages(rt, &paged, func() (recommend.Answer, error) {
+			of, beside := event("", "", seen...), event("", "", "L2_03", "L1_00", "L3_05")
+			of.Control = &activity.Control{Placement: "strip", Cursor: paged.Cursor}
+			beside.Control = &activity.Control{Placements: []string{"other", "strip"}}
+			answers, err := r.Batch(rt.Context(), []*activity.Event{beside, of})
+			if err != nil {
+				return recommend.Answer{}, err
+			}
+			over, err := r.List(rt.Context(), queries[list], &activity.Control{Placement: "strip", Cursor: cursor})
+			if cursor = over.Cursor; err != nil {
+				return recommend.Answer{}, err
+			}
+			for i, it := range answers[1].Items {
+				if i >= len(over.Items) || it.ID != over.Items[i].ID || it.Rank != over.Items[i].Rank {
+					rt.Fatalf("%s: the strip has\n%+v, the list\n%+v", list, answers[1].Items, over.Items)
+				}
+			}
+			return answers[1], nil
+		}, left, brands, share)
+	})
+}
+
 // drawControl draws the rules of a question; want says which products it may have.
 func drawControl(t *rapid.T, codes []string, brands map[string]string) (c *activity.Control, want func(string) bool) {
 	c = &activity.Control{Limit: new(rapid.IntRange(1, 30).Draw(t, "limit"))}

@@ -93,22 +93,20 @@ func (p Placement) list() List {
 
 // misfit says which member of a control the list does not have, or "".
 func (l List) misfit(c *activity.Control) string {
-	ranked := l == ListRecommended || l == ListPopular
-	for _, m := range []struct {
-		name  string
-		given bool
-		fits  bool
-	}{
-		{"filter", c.Filter != "", ranked || l == ListSimilar},
-		{"boost", len(c.Boost) > 0, ranked || l == ListSimilar},
-		{"diversity", c.Diversity != nil, ranked},
-		{"min_share", len(c.MinShare) > 0, ranked},
-	} {
-		if m.given && !m.fits {
-			return m.name + " does not apply to the list " + string(l)
-		}
+	member := ""
+	switch {
+	case l != ListSimilar:
+	case c.Diversity != nil:
+		member = "diversity"
+	case len(c.MinShare) > 0:
+		member = "min_share"
+	case c.Cursor != "":
+		member = "cursor"
 	}
-	return ""
+	if member == "" {
+		return ""
+	}
+	return member + " does not apply to the list " + string(l)
 }
 
 // control is what a question asks for at the placement: what it says itself wins, but filters count both, of which
@@ -141,8 +139,9 @@ type Placements struct {
 	byName  map[string]Placement
 }
 
-// placementsFormat is the number of the form in which placements are kept; a reader refuses a later one.
-const placementsFormat = 1
+// placementsFormat is the number of the form in which placements are kept; a reader refuses a later one. Readers of
+// form 1 do not keep rules on lists that are no search.
+const placementsFormat = 2
 
 // keptPlacements is the form in which placements are kept.
 type keptPlacements struct {
@@ -150,9 +149,17 @@ type keptPlacements struct {
 	Placements map[string]Placement `json:"placements"`
 }
 
-// EncodePlacements is the form in which placements are kept: JSON, which ReadPlacements reads.
+// EncodePlacements is the form in which placements are kept: JSON, which ReadPlacements reads. It has the least format
+// that keeps all rules.
 func EncodePlacements(byName map[string]Placement) []byte {
-	data, err := json.Marshal(keptPlacements{placementsFormat, byName})
+	format := 1
+	for _, p := range byName {
+		if l := p.list(); !l.searched() && l != ListSimilar &&
+			(p.Filter != "" || len(p.Boost) > 0 || p.Diversity != nil || len(p.MinShare) > 0) {
+			format = placementsFormat
+		}
+	}
+	data, err := json.Marshal(keptPlacements{format, byName})
 	if err != nil {
 		panic(err) // texts and numbers can always be encoded
 	}
@@ -259,11 +266,7 @@ func (q *Query) fits(c *activity.Control) error {
 	if q.Placement == "" {
 		return nil
 	}
-	misfit := q.List.misfit(c)
-	if q.Cursor != "" && !q.List.searched() {
-		misfit = "cursor does not apply to the list " + string(q.List)
-	}
-	if misfit != "" {
+	if misfit := q.List.misfit(c); misfit != "" {
 		return &QueryError{misfit + ", which the placement " + q.Placement + " has"}
 	}
 	return nil

@@ -26,10 +26,6 @@ func anyPlacement(t *rapid.T, i int) recommend.Placement {
 	if draw("excludes") {
 		p.Exclude = []activity.ID{"L1_04", "L2_01"}
 	}
-	switch p.List {
-	case recommend.ListTrending, recommend.ListNew, recommend.ListTogether, recommend.ListViewed:
-		return p
-	}
 	if draw("filters") {
 		p.Filter = rapid.SampledFrom([]string{`product.id.startsWith("L1")`, `product.id < "L2_05"`,
 			`product.available`}).Draw(t, fmt.Sprint("filter ", i))
@@ -148,7 +144,7 @@ func TestAQuestionWinsOverItsPlacement(t *testing.T) {
 	t.Parallel()
 	s := recommendtest.NewStore(recommendtest.Version("m1"))
 	s.Place(map[string]recommend.Placement{"home": {Limit: new(3), Filter: `product.id.startsWith("L1")`,
-		Exclude: []activity.ID{"L1_01"}, Fields: []activity.Field{"name"}}, "cart": {List: recommend.ListTogether}})
+		Exclude: []activity.ID{"L1_01"}, Fields: []activity.Field{"name"}}, "alike": {List: recommend.ListSimilar}})
 	r := recommend.New(s)
 	ask := func(c activity.Control) (recommend.Answer, error) {
 		e := event("", "")
@@ -174,11 +170,12 @@ func TestAQuestionWinsOverItsPlacement(t *testing.T) {
 		t.Errorf("the next page of home: %+v, %v", next.Items, err)
 	}
 	for want, c := range map[string]activity.Control{
-		"placement is none of the placements, which are cart, home": {Placement: "shelf"},
-		"placements[1] is none of the placements":                   {Placements: []string{"home", "shelf"}},
-		"filter does not apply to the list bought-together":         {Placement: "cart", Filter: "product.available"},
-		"cursor does not apply to the list":                         {Placement: "cart", Cursor: own.Cursor},
-		"filter: column":                                            {Placement: "home", Filter: "product.colour == 3"},
+		"placement is none of the placements, which are alike, home": {Placement: "shelf"},
+		"placements[1] is none of the placements":                    {Placements: []string{"home", "shelf"}},
+		"diversity does not apply to the list similar": {Placement: "alike",
+			Diversity: &activity.Diversity{MMR: new(0.5)}},
+		"cursor does not apply to the list similar": {Placement: "alike", Cursor: own.Cursor},
+		"filter: column": {Placement: "home", Filter: "product.colour == 3"},
 	} {
 		var refused *recommend.QueryError
 		if _, err := ask(c); !errors.As(err, &refused) || !strings.HasPrefix(refused.Message, want) {

@@ -39,6 +39,9 @@ type Diversity struct {
 	MMR    float64
 }
 
+// byLikeness says whether the vectors of products decide which of them an answer has.
+func (q *Query) byLikeness() bool { return q.Diversity != nil && q.Diversity.By == ByNothing }
+
 // MinShare is how much of an answer matches at least, as far as there are such products.
 type MinShare struct {
 	Where *rule.Expr

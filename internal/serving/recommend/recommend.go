@@ -291,7 +291,9 @@ func (q *questions) add(s *session, now time.Time, share float64, found Lookup) 
 		case st.asked.List.searched():
 			st.first = len(q.searches)
 			q.searches = append(q.searches, st.searches(s.search(st, now, share), elsewhere)...)
-		case st.asked.List == ListSimilar && s.about != "":
+		case st.asked.List != ListSimilar:
+			st.asks = st.searches(Search{}, elsewhere)
+		case s.about != "":
 			st.first = len(q.neighbours)
 			q.neighbours = append(q.neighbours, st.asked.near(s.about, st.asked.Limit+elsewhere))
 		}

@@ -1,7 +1,9 @@
 package recommend
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"kindred/internal/serving/rule"
@@ -26,6 +28,24 @@ const (
 	ByCategory Label = "category" // all categories of a product
 	ByBrand    Label = "brand"
 )
+
+// key is the same for rules that ask the same.
+func (r *Rules) key() string {
+	if r == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, e := range r.Filters {
+		fmt.Fprintf(&b, "filter %q ", e)
+	}
+	for _, boost := range r.Boosts {
+		fmt.Fprintf(&b, "boost %q %g ", boost.Where, boost.Factor)
+	}
+	for _, e := range r.Marks {
+		fmt.Fprintf(&b, "mark %q ", e)
+	}
+	return b.String() + string(r.By)
+}
 
 // Allows says whether a product matches the filters.
 func (r *Rules) Allows(p *rule.Product) bool {

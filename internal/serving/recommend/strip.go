@@ -14,8 +14,9 @@ import (
 // strip is one list of products of an answer.
 type strip struct {
 	asked Query
-	page  page // which it asks for
-	first int  // of its searches, or of its question for similar products, among all of the batch
+	page  page     // which it asks for
+	first int      // of its searches, or of its question for similar products, among all of the batch
+	asks  []Search // of a list that is no search: what is asked of it
 }
 
 // Check says what is wrong with the controls of events, whatever version answers them: nil, or a *QueryError, for each
@@ -134,8 +135,8 @@ func (st *strip) count() int { return 1 + len(st.asked.MinShare) }
 type retrieved struct {
 	candidates [][]Candidate
 	similar    [][]Similar
-	lists      map[wanted][]Listed
-	known      map[string]Facts // of what the sessions have seen, if that is to be shown
+	lists      map[wanted][]Candidate
+	viewed     map[wanted]map[string]Candidate // those of ListViewed, by code
 }
 
 // answer turns what was found for a batch into the answer of a session.
@@ -150,9 +151,17 @@ func (s *session) answer(version string, share float64, found retrieved) Answer 
 			taken = answer.shown()
 		}
 		switch {
+		case st.asked.List == ListSimilar:
+			a.Source = activity.SourceSimilar
+			a.Items = st.asked.listed(s.alikeFor(st, found), taken)
 		case !st.asked.List.searched():
 			a.Source = lists[st.asked.List]
-			a.Items = st.asked.listed(s.listFor(st, found), taken)
+			st.list(&a, s.listed(st, found), taken)
+			if st.asked.List == ListTogether {
+				for i := range a.Items {
+					a.Items[i].Because = s.about
+				}
+			}
 		case st.asked.List == ListPopular:
 			a.Source = activity.SourcePopularity
 			anybody := session{event: s.event}
