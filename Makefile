@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-PROGRAMS := connect seed etl train publish infer serve replay feedback verify console
+PROGRAMS := connect seed etl train publish infer serve replay feedback rollup verify console
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
@@ -73,6 +73,7 @@ report: build ## Overview, live version, outcome and data as one HTML file to ma
 serve: build ## Recommendations over HTTP on 127.0.0.1:8080
 replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
+rollup: build ## Delivered recommendations → counts by hour, and an index of event ids, for the console; ARGS=show or "find ID"
 verify: build ## Check that every event is accounted for; ARGS=redrive sends failed events again
 console: build ## See it in a browser: the loop, the models, what became of the events; open the address that it prints
 $(PROGRAMS):

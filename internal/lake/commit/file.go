@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -81,6 +82,24 @@ func (r *Repository) Fetch(ctx context.Context, m Manifest, f File, dst string) 
 		return fmt.Errorf("fetch %s of run %s: %w", f.Path, m.Run, err)
 	}
 	return nil
+}
+
+// Read returns a file of m, which should be small. ErrCorrupt as in Fetch.
+func (r *Repository) Read(ctx context.Context, m Manifest, f File) ([]byte, error) {
+	var content bytes.Buffer
+	if err := r.copyChecked(ctx, m.Run, f, &content); err != nil {
+		return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
+	}
+	return content.Bytes(), nil
+}
+
+// ReadRange returns size bytes of a file of a run from offset on, fewer at its end. It checks no hash, so a
+// reader must be able to tell what is damaged.
+func (r *Repository) ReadRange(ctx context.Context, run, name string, offset, size int64) ([]byte, error) {
+	if err := checkRun(run); err != nil {
+		return nil, err
+	}
+	return r.store.GetRange(ctx, r.key(run, name), offset, size)
 }
 
 // copyChecked streams a stored file to w and reports ErrCorrupt when it is not the one that f describes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +78,10 @@ func (r *Repository) Discard(ctx context.Context, run string) (Pruned, error) {
 
 // Expire deletes the folders of all runs that are older than age, complete or not, by the time of their
 // manifests, or of their youngest object where there is none. It is for runs that Keep wrote: it looks at no
-// CURRENT, and leaves no tombstone, so no run of that age may be written or used meanwhile. The manifest
-// goes first, so that what a killed Expire leaves is not taken for a run, and then the others by their names.
-func (r *Repository) Expire(ctx context.Context, age time.Duration) (Pruned, error) {
+// CURRENT, and leaves no tombstone, so no run of that age may be written or used meanwhile, but those that keep
+// names. The manifest goes first, so that what a killed Expire leaves is not taken for a run, and then the others
+// by their names.
+func (r *Repository) Expire(ctx context.Context, age time.Duration, keep ...string) (Pruned, error) {
 	if age < MinPruneAge {
 		return Pruned{}, fmt.Errorf("expire: age %v is less than %v", age, MinPruneAge)
 	}
@@ -90,7 +92,7 @@ func (r *Repository) Expire(ctx context.Context, age time.Duration) (Pruned, err
 	var pruned Pruned
 	limit := r.now().Add(-age)
 	for _, f := range folders {
-		if f.manifest && f.made.After(limit) || !f.manifest && f.youngest.After(limit) {
+		if f.manifest && f.made.After(limit) || !f.manifest && f.youngest.After(limit) || slices.Contains(keep, f.run) {
 			continue
 		}
 		if f.manifest {

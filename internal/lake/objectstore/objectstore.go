@@ -37,6 +37,9 @@ type Condition struct {
 type Store interface {
 	// Get opens an object; the caller closes the body. ErrNotFound when the key is absent.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
+	// GetRange reads size bytes of an object from offset on: fewer where the object ends before, none where it
+	// ends at offset or before. ErrNotFound when the key is absent.
+	GetRange(ctx context.Context, key string, offset, size int64) ([]byte, error)
 	// Put writes size bytes of body, read from its start. ErrPrecondition when cond does not hold;
 	// nothing is written then. Because a lost answer is repeated, ErrPrecondition can also mean that
 	// this very call has won: who must know reads the object back.

@@ -76,6 +76,23 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
 	return out.Body, info, nil
 }
 
+// GetRange reads a part of an object.
+func (s *S3) GetRange(ctx context.Context, key string, offset, size int64) (part []byte, err error) {
+	if err := objectkey.Check(key); err != nil {
+		return nil, err
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: s.key(key),
+		Range: aws.String(fmt.Sprintf("bytes=%d-%d", offset, offset+size-1))})
+	if retry.Status(err) == http.StatusRequestedRangeNotSatisfiable { // the object ends before
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.wrap("read", key, err)
+	}
+	defer func() { err = errors.Join(err, out.Body.Close()) }()
+	return io.ReadAll(out.Body)
+}
+
 // Put writes an object.
 func (s *S3) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, cond Condition) (Info, error) {
 	if err := objectkey.Check(key); err != nil {

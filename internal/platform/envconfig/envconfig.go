@@ -60,6 +60,7 @@ const (
 	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
 	InferredPrefix       = "inferred"          // in Lake, for all customers: run=<id>/…, CURRENT
 	OutcomePrefix        = "outcomes"          // in Lake, of experiments: run=<id>/…, CURRENT
+	RollupPrefix         = "rollup"            // in Lake, of the stream's records: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT
 	FitsPrefix           = "fits"              // in Artifacts: run=<version>/…

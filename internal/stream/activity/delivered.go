@@ -97,6 +97,21 @@ func ParseDelivered(line []byte) (Delivered, error) {
 		Digest: DigestOf(line), Intact: intact(line)}, nil
 }
 
+// ParseRecommendation reads only the recommendation of a line of AppendLine or AppendSealed, and checks no
+// checksum. It refuses what breaks the rules of I-JSON.
+func ParseRecommendation(line []byte) (Recommendation, error) {
+	var r struct {
+		Recommendation *Recommendation `json:"recommendation"`
+	}
+	if err := json.Unmarshal(line, &r); err != nil {
+		return Recommendation{}, fmt.Errorf("parse record: %w", err)
+	}
+	if r.Recommendation == nil {
+		return Recommendation{}, errors.New("parse record: recommendation is missing")
+	}
+	return *r.Recommendation, nil
+}
+
 // stripOf says which record of an event is that of a placement: kindred is the event's member.
 func stripOf(kindred jsontext.Value, placement string) (strips, strip int) {
 	var asked struct {

@@ -19,18 +19,17 @@ const (
 )
 
 // Add counts one latency in milliseconds. What clocks make negative counts as nothing.
-func (h *Histogram) Add(ms float64) {
+func (h *Histogram) Add(ms float64) { h.AddMany(ms, 1) }
+
+// AddMany counts n latencies of the same length in milliseconds; n is at least 1.
+func (h *Histogram) AddMany(ms float64, n int64) {
 	ms = max(0, ms)
-	bucket := 0
-	if ms > leastLatency {
-		bucket = min(int(math.Log(ms/leastLatency)/math.Log(bucketGrowth)), bucketCount-1)
-	}
-	h.buckets[bucket]++
+	h.buckets[bucketOf(ms)] += n
 	if h.count == 0 || ms < h.min {
 		h.min = ms
 	}
 	h.max = max(h.max, ms)
-	h.count++
+	h.count += n
 }
 
 // Quantile is the latency in milliseconds that a share q of all does not exceed, to half a percent;
@@ -39,12 +38,23 @@ func (h *Histogram) Quantile(q float64) float64 {
 	rank, seen := int64(math.Ceil(q*float64(h.count))), int64(0)
 	for i, n := range h.buckets {
 		if seen += n; n > 0 && seen >= rank {
-			middle := leastLatency * math.Pow(bucketGrowth, float64(i)+0.5)
-			return min(max(middle, h.min), h.max)
+			return min(max(middle(i), h.min), h.max)
 		}
 	}
 	return 0
 }
+
+// Middle is the middle in milliseconds of the bucket in which a latency counts: those of one bucket count the same.
+func Middle(ms float64) float64 { return middle(bucketOf(ms)) }
+
+func bucketOf(ms float64) int {
+	if ms <= leastLatency {
+		return 0
+	}
+	return min(int(math.Log(ms/leastLatency)/math.Log(bucketGrowth)), bucketCount-1)
+}
+
+func middle(bucket int) float64 { return leastLatency * math.Pow(bucketGrowth, float64(bucket)+0.5) }
 
 // Count is how many were counted.
 func (h *Histogram) Count() int64 { return h.count }

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) objectstore.Store) {
 	}{
 		{"an absent key is ErrNotFound", testAbsent},
 		{"what was put is what is read", testRoundTrip},
+		{"a part is what lies there", testRange},
 		{"a put is from the start of its body", testPutFromStart},
 		{"if-none-match writes an absent key only", testIfNoneMatch},
 		{"if-match writes the known content only", testIfMatch},
@@ -69,6 +70,23 @@ func testRoundTrip(t *testing.T, store objectstore.Store) {
 		if info.Size != int64(len(content)) || info.ETag != put.ETag || info.ETag == "" || info.Modified.IsZero() ||
 			info.Key != put.Key {
 			t.Errorf("info %+v after put %+v of %d bytes", info, put, len(content))
+		}
+	}
+}
+
+func testRange(t *testing.T, store objectstore.Store) {
+	if _, err := store.GetRange(t.Context(), "no/such", 0, 1); !errors.Is(err, objectstore.ErrNotFound) {
+		t.Errorf("of an absent key: error %v, want ErrNotFound", err)
+	}
+	const content = "0123456789"
+	mustPut(t, store, "a/b", content, objectstore.Condition{})
+	for _, part := range []struct {
+		offset, size int64
+		want         string
+	}{{0, 10, content}, {0, 1, "0"}, {3, 4, "3456"}, {8, 100, "89"}, {10, 1, ""}, {50, 5, ""}} {
+		got, err := store.GetRange(t.Context(), "a/b", part.offset, part.size)
+		if err != nil || string(got) != part.want {
+			t.Errorf("%d bytes at %d are %q, %v; want %q", part.size, part.offset, got, err, part.want)
 		}
 	}
 }
