@@ -13,6 +13,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/kinesisclient"
 	"kindred/internal/platform/program"
 	"kindred/internal/platform/retry"
 	"kindred/internal/serving/recommend"
@@ -93,7 +94,7 @@ func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the stream: %w", err)
 		}
-		client := awsclient.Kinesis(cfg)
+		client := kinesisclient.New(cfg)
 		s.stream = shardreader.New(client, c.Name)
 		s.kinesis = func() *shardwriter.Writer { return shardwriter.New(client, c.Name, retry.Sleep) }
 	}

@@ -12,6 +12,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/kinesisclient"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/vectorstore"
@@ -85,7 +86,7 @@ func (c *Command) Audit(ctx context.Context, log *slog.Logger, looked func(Repor
 	if options.Versions, err = c.versions(ctx, log); err != nil {
 		log.WarnContext(ctx, "model versions are not checked", logkey.Error, err.Error())
 	}
-	return New(shardreader.New(awsclient.Kinesis(cfg), c.Name), store).Run(ctx, options)
+	return New(shardreader.New(kinesisclient.New(cfg), c.Name), store).Run(ctx, options)
 }
 
 // versions lists the model versions that may have answered: those of the vector database's registry,

@@ -17,6 +17,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/kinesisclient"
 	"kindred/internal/platform/logkey"
 	"kindred/internal/platform/program"
 	"kindred/internal/platform/retry"
@@ -136,7 +137,7 @@ func play(ctx context.Context, out *program.Output, stream string, plan Plan, g 
 		total = 0 // a file's length is not known
 	}
 	defer bar.Close()
-	writer := shardwriter.New(awsclient.Kinesis(cfg), stream, retry.Sleep)
+	writer := shardwriter.New(kinesisclient.New(cfg), stream, retry.Sleep)
 	r, err := Play(ctx, writer, plan, g, func(records int) {
 		done += int64(records)
 		bar.Show("clicks", done, max(total, done))

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"kindred/internal/platform/patience"
@@ -30,9 +29,6 @@ func Load(ctx context.Context) (aws.Config, error) {
 	}
 	return cfg, nil
 }
-
-// Kinesis makes a client.
-func Kinesis(cfg aws.Config) *kinesis.Client { return kinesis.NewFromConfig(cfg) }
 
 // S3 makes a client that addresses buckets by path whenever an endpoint is set.
 func S3(cfg aws.Config) *s3.Client {

@@ -12,6 +12,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/kinesisclient"
 	"kindred/internal/platform/program"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
@@ -63,7 +64,7 @@ func (c *Command) Send(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	stream := awsclient.Kinesis(cfg)
+	stream := kinesisclient.New(cfg)
 	return Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
 		shops, c.DryRun)
 }
