@@ -79,6 +79,7 @@ func build(ctx context.Context, log *slog.Logger, metrics io.Writer) (h *handler
 		load:        load,
 		state:       store,
 		counter:     store,
+		connect:     store.Connect,
 		delivery:    firehose,
 		quarantine:  deadletter.NewQuarantine(bucket),
 		log:         log, metrics: metrics, headRoom: cfg.HeadRoom, now: time.Now, name: cfg.Name,

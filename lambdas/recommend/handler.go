@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kindred/internal/platform/logkey"
@@ -79,6 +80,9 @@ type handler struct {
 	name        string        // the function's own
 	headRoom    time.Duration // kept free before the deadline
 	now         func() time.Time
+	warm        atomic.Bool               // it has answered
+	connect     func(ctx context.Context) // opens a connection that the first batch finds
+	connecting  sync.WaitGroup            // what the first batch waits for, instead of a login of its own
 }
 
 // item is one event of the batch, or what stands in its place. A fault is permanent.
@@ -122,6 +126,7 @@ func (h *handler) handle(ctx context.Context, batch events.KinesisEvent) events.
 	read := parse(batch)
 	items := h.own(read)
 	sum := summary{events: len(items), otherShop: len(read) - len(items)}
+	h.connecting.Wait()
 	h.timed(&sum.parse, start)
 	done, err := h.answer(ctx, items, &sum) // records before this index of the batch are done
 	if err == nil {
@@ -242,10 +247,21 @@ func (h *handler) check(ctx context.Context, items []*item) error {
 
 // answerChunk is answer for one chunk; failed is the first event that is not delivered.
 func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) (failed *item, err error) {
+	var counting sync.WaitGroup
+	clicked := chunk
+	count := func() { counting.Go(func() { h.count(ctx, clicked) }) }
+	defer counting.Wait()
+	cold := !h.warm.Swap(true)
+	if !cold {
+		count()
+	}
 	start := h.now()
 	answers, err := h.recommend(ctx, chunk)
 	now := h.now()
 	sum.recommend += now.Sub(start)
+	if cold { // the first answer does not wait for a second login
+		count()
+	}
 	if err != nil {
 		return chunk[0], err
 	}
@@ -345,14 +361,7 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 			return nil, err
 		}
 	}
-	var counting sync.WaitGroup
-	counting.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, countTime)
-		defer cancel()
-		h.count(ctx, items)
-	})
 	answered, err := h.recommender.Batch(ctx, list)
-	counting.Wait()
 	for n, a := range answered {
 		answers[at[n]] = a
 	}
@@ -361,6 +370,8 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 
 // count counts the clicks of events. If that fails, they trend a little less: no answer waits for another try.
 func (h *handler) count(ctx context.Context, items []*item) {
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
 	var clicks []recommend.Counted
 	for _, it := range items {
 		clicks = recommend.Clicks(clicks, it.Event)

@@ -1,7 +1,7 @@
 // Command recommend is the function behind the activity stream: it answers every event of a Kinesis
 // batch with recommendations and hands them to Firehose; an event that no retry would mend goes to
-// quarantine. main wires and starts, handler.go turns a batch into its response. Nothing is
-// requested before the first batch comes.
+// quarantine. main wires and starts, handler.go turns a batch into its response. Before
+// the first batch comes, only a connection to the vector database is opened.
 package main
 
 import (
@@ -31,6 +31,7 @@ func main() {
 	// often as it must.
 	debug.SetGCPercent(400)
 	envconfig.LimitMemory(os.Getenv)
+	h.connecting.Go(func() { h.connect(context.Background()) })
 	// No handler of SIGTERM: to be sent it, a process registers as an extension, which doubles the
 	// start. PostgreSQL ends the sessions of those that are gone (idle_session_timeout, package
 	// vectorstore).

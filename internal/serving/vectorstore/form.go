@@ -65,20 +65,28 @@ func (f form) customerID() string {
 	return "id"
 }
 
-// formOf looks at a version's tables. It takes no rights on them.
+// numberedSQL is whether a version's customers have numbers, for its schema as SQL. It takes no rights on the
+// version's tables.
+func numberedSQL(schema string) string {
+	return `EXISTS (SELECT FROM pg_attribute WHERE attname = 'number' AND NOT attisdropped AND attrelid =
+		(SELECT oid FROM pg_class WHERE relname = 'customer' AND relnamespace =
+			(SELECT oid FROM pg_namespace WHERE nspname = ` + schema + `)))`
+}
+
+// formOf looks at a version's tables.
 func formOf(ctx context.Context, db querier, schema string) (form, error) {
 	var numbered bool
-	err := db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-		JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = 'customer' AND a.attname = 'number' AND NOT a.attisdropped)`,
-		unnamed, schema).Scan(&numbered)
-	if err != nil {
+	if err := db.QueryRow(ctx, `SELECT `+numberedSQL(`$1`), unnamed, schema).Scan(&numbered); err != nil {
 		return "", fmt.Errorf("look at schema %s: %w", schema, err)
 	}
+	return formIf(numbered), nil
+}
+
+func formIf(numbered bool) form {
 	if numbered {
-		return formNumbered, nil
+		return formNumbered
 	}
-	return formDense, nil
+	return formDense
 }
 
 // number is the integer that a version with numbers has for an id; false: it has none.

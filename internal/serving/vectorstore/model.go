@@ -180,20 +180,21 @@ func readModel(ctx context.Context, db querier, version string) (*model, error) 
 		return nil, err
 	}
 	m := &model{Model: recommend.Model{Version: version}, schema: schema}
-	if m.form, err = formOf(ctx, db, schema); err != nil {
-		return nil, fmt.Errorf("read model %s: %w", version, err)
-	}
 	var gram []byte
 	var has served
-	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`, `+hasNewItems(`version`)+`
-		FROM kindred.model_version WHERE version = $1`, version).Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items,
-		&m.state.products, &m.state.interactions, &m.state.customers, &m.state.visits, &m.state.trends, &m.state.newItems)
+	var numbered bool
+	// In one round trip: it is asked once a version, and a cold function's first answer waits for it.
+	err = db.QueryRow(ctx, `SELECT solver, encoder, gram, coalesce(ef_search, 0), items, `+stateful+`, `+hasNewItems(`version`)+`, `+
+		numberedSQL(`$2`)+` FROM kindred.model_version WHERE version = $1`, pgx.QueryExecModeSimpleProtocol, version, schema).
+		Scan(&has, &m.Encoder, &gram, &m.efSearch, &m.items, &m.state.products, &m.state.interactions, &m.state.customers,
+			&m.state.visits, &m.state.trends, &m.state.newItems, &numbered)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, fmt.Errorf("read model %s: %w", version, ErrUnknownVersion)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read model %s: %w", version, err)
 	}
+	m.form = formIf(numbered)
 	m.Solver, m.until, m.near, m.repeat = has.Solver, has.Repeats != nil, has.Near, has.ItemRules
 	m.newItems, m.together = has.NewItems, has.Together
 	if m.Solver.Gram, err = decodeFloats(gram, m.Solver.Dim*m.Solver.Dim); err != nil {

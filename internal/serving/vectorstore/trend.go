@@ -104,7 +104,8 @@ func (s *Store) counts(ctx context.Context) bool {
 		return known.may
 	}
 	var may bool
-	err := s.pool.QueryRow(ctx, `SELECT coalesce(has_table_privilege(to_regclass('kindred.trend'), 'INSERT, UPDATE'), false)`).Scan(&may)
+	err := s.pool.QueryRow(ctx, `SELECT coalesce(has_table_privilege(to_regclass('kindred.trend'), 'INSERT, UPDATE'), false)`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&may)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counting = counting{may && err == nil, time.Now()}

@@ -12,6 +12,7 @@ package vectorstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	pgxvector "github.com/pgvector/pgvector-go/pgx"
 
@@ -42,7 +44,8 @@ const (
 	maxVersion = 40
 )
 
-// session sets the parameters of a connection, in one statement: poolers refuse start-up parameters.
+// session sets the parameters of a connection and asks for the ids of the vector types, in one statement:
+// poolers refuse start-up parameters.
 //   - Iterative scans: a filter would leave too few rows of a plain HNSW scan.
 //   - Generic plans: the many equal searches are planned once. Vectors are bound in binary, so such a
 //     plan does not parse them for each row.
@@ -54,7 +57,7 @@ const (
 const session = `SELECT set_config('hnsw.iterative_scan', 'strict_order', false),
 	set_config('idle_session_timeout', '10min', false), set_config('plan_cache_mode', 'force_generic_plan', false),
 	set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
-	set_config('lock_timeout', $1, false)`
+	set_config('lock_timeout', $1, false), to_regtype('vector')::oid::int8, to_regtype('_vector')::oid::int8`
 
 // Store is a connection to the vector database, and the store that package recommend answers from.
 // It is safe for concurrent use.
@@ -115,6 +118,14 @@ func (s *Store) Close() {
 	}
 }
 
+// Connect opens a connection that a later question finds, within the limit for a login (package patience). If that
+// fails, it says nothing: the question tries again, and says why.
+func (s *Store) Connect(ctx context.Context) {
+	if conn, err := s.pool.Acquire(ctx); err == nil {
+		conn.Release()
+	}
+}
+
 // Connections is how many questions the store sends at the same time; others wait.
 func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) }
 
@@ -123,16 +134,23 @@ func (s *Store) Config() *pgxpool.Config { return s.pool.Config() }
 
 // prepareSession makes a fresh connection bind vectors in binary and sets the session's parameters.
 func prepareSession(ctx context.Context, conn *pgx.Conn) error {
-	if err := pgxvector.RegisterTypes(ctx, conn); err != nil {
-		return fmt.Errorf("register vector types: %w", err)
-	}
 	wait, err := LockTime()
 	if err != nil {
 		return err
 	}
-	if _, err := conn.Exec(ctx, session, pgx.QueryExecModeSimpleProtocol, wait); err != nil {
+	var set [6]string
+	var vector, array *uint32
+	err = conn.QueryRow(ctx, session, pgx.QueryExecModeSimpleProtocol, wait).Scan(&set[0], &set[1], &set[2], &set[3],
+		&set[4], &set[5], &vector, &array)
+	if err != nil {
 		return fmt.Errorf("set session parameters: %w", err)
 	}
+	if vector == nil || array == nil {
+		return errors.New("register vector types: vector type not found in the database")
+	}
+	types, one := conn.TypeMap(), &pgtype.Type{Name: "vector", OID: *vector, Codec: &pgxvector.VectorCodec{}}
+	types.RegisterType(one)
+	types.RegisterType(&pgtype.Type{Name: "_vector", OID: *array, Codec: &pgtype.ArrayCodec{ElementType: one}})
 	return nil
 }
 
