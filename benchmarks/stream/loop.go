@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,53 @@ import (
 // live, and two lookups.
 const maxShort = 2
 
+// frozen are kindred's queries of 2026-11-29, before an answer knew any state beside the model. They are
+// found by how the query begins that has taken their place, and have its parameters.
+var frozen = []struct{ today, then string }{
+	{`SELECT version, canary,`, `SELECT version, canary, coalesce(canary_share, 0) FROM kindred.live`},
+	{`SELECT code, key, positives, embedding,`, `SELECT code, embedding FROM ` + schema + `.item WHERE code = ANY($1)`},
+	{`SELECT id, origin, embedding,`, `SELECT id, origin, embedding FROM ` + schema + `.customer WHERE id = ANY($1)`},
+	{`SELECT key, code, (0 - distance)::real,`, `SELECT code, (0 - distance)::real, embedding
+		FROM (SELECT i.code, i.embedding, (i.embedding <#> $3) + 0 AS distance FROM ` + schema + `.item i
+			WHERE i.quantity_in_stock > 0 AND i.code NOT IN (SELECT unnest($1::text[])) AND i.key NOT IN (SELECT r.item
+				FROM ` + schema + `.rated r WHERE r.customer = (SELECT c.key FROM ` + schema + `.customer c WHERE c.id = $2))
+			ORDER BY distance, i.code LIMIT 10) found ORDER BY distance, code`},
+	{`SELECT code, distance::real`, `SELECT code, distance::real
+		FROM (SELECT i.code, (i.embedding <=> (SELECT embedding FROM ` + schema + `.item WHERE code = $1)) + 0 AS distance
+			FROM ` + schema + `.item i WHERE i.quantity_in_stock > 0 AND i.code <> $1
+				AND EXISTS (SELECT 1 FROM ` + schema + `.item WHERE code = $1)
+			ORDER BY distance, i.code LIMIT 5) found ORDER BY distance, code`},
+}
+
+// freeze turns what kindred asked into the queries of 2026-11-29. Queries that had no counterpart then are
+// left out. Each of the frozen queries must occur.
+func freeze(asked [][]question) ([][]question, error) {
+	occurred := make([]int, len(frozen))
+	then := make([][]question, len(asked))
+	for i, questions := range asked {
+		for _, q := range questions {
+			var kept question
+			for _, query := range q {
+				at := slices.IndexFunc(frozen, func(f struct{ today, then string }) bool {
+					return strings.HasPrefix(query.sql, f.today)
+				})
+				if at >= 0 {
+					occurred[at]++
+					query.sql = frozen[at].then
+					kept = append(kept, query)
+				}
+			}
+			if len(kept) > 0 {
+				then[i] = append(then[i], kept)
+			}
+		}
+	}
+	if at := slices.Index(occurred, 0); at >= 0 {
+		return nil, fmt.Errorf("kindred asked nothing that begins with %q", frozen[at].today)
+	}
+	return then, nil
+}
+
 // loop asks PostgreSQL what kindred asked for a batch, pipelined and over as many connections at
 // once, and reads codes and scores.
 type loop struct {
@@ -28,6 +76,28 @@ type loop struct {
 type arguments struct {
 	sql  []string
 	args [][]any
+}
+
+// newLoops makes the loops of the rows loopRow and frozenRow, and runs each batch once.
+func newLoops(ctx context.Context, dsn string, asked [][]question) (map[string]*loop, error) {
+	then, err := freeze(asked)
+	if err != nil {
+		return nil, err
+	}
+	loops := map[string]*loop{}
+	for subject, questions := range map[string][][]question{loopRow: asked, frozenRow: then} {
+		l, err := newLoop(ctx, dsn, questions)
+		if err != nil {
+			return nil, err
+		}
+		for i := range questions {
+			if err := l.run(ctx, i); err != nil {
+				return nil, fmt.Errorf("%s: %w", subject, err)
+			}
+		}
+		loops[subject] = l
+	}
+	return loops, nil
 }
 
 func newLoop(ctx context.Context, dsn string, asked [][]question) (*loop, error) {
