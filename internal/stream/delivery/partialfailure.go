@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"kindred/internal/platform/retry"
 )
@@ -14,7 +16,7 @@ func (d *Delivery) Put(ctx context.Context, records [][]byte) (failed []int, err
 	for start := 0; start < len(records); {
 		end, err := batchEnd(records, start)
 		if err == nil {
-			failed, err = d.putBatch(ctx, records, start, end)
+			failed, err = d.putParts(ctx, records, start, end)
 		} else {
 			failed, end = nil, start // the batch begins with a record that is too large
 		}
@@ -47,6 +49,29 @@ func batchEnd(records [][]byte, start int) (int, error) {
 		return 0, fmt.Errorf("record %d has %d bytes: %w", start, len(records[start]), ErrTooLarge)
 	}
 	return end, nil
+}
+
+// putParts is putBatch, in halves while Firehose calls the whole call invalid. What it counts towards the
+// limit of a call is not documented to the byte, and a call that is too large stays so at every try.
+func (d *Delivery) putParts(ctx context.Context, records [][]byte, start, end int) (failed []int, err error) {
+	failed, err = d.putBatch(ctx, records, start, end)
+	if !invalid(err) || end-start < 2 {
+		return failed, err
+	}
+	half := start + (end-start)/2
+	if failed, err = d.putParts(ctx, records, start, half); err == nil {
+		return d.putParts(ctx, records, half, end)
+	}
+	for i := half; i < end; i++ {
+		failed = append(failed, i)
+	}
+	return failed, err
+}
+
+// invalid says that Firehose refused a call as such, not some of its records.
+func invalid(err error) bool {
+	var answer *retry.StatusError
+	return errors.As(err, &answer) && strings.Contains(answer.Service, "InvalidArgument")
 }
 
 // putBatch sends records[start:end], then only what was refused, until all is taken or the attempts
