@@ -66,6 +66,8 @@ type secrets struct {
 	// of PostgreSQL's roles for the functions; "" in a folder of an earlier version
 	Reader string `json:"reader"`
 	Writer string `json:"writer"`
+	// with which erase marks persons; "" in a folder of an earlier version
+	Erase string `json:"erase"`
 }
 
 // loadSecrets reads the secrets. It creates missing ones, and rebuilds a damaged file.
@@ -77,9 +79,9 @@ func (f folder) loadSecrets() (secrets, error) {
 	if err != nil {
 		return s, err
 	}
-	for _, role := range []*string{&s.Reader, &s.Writer} {
-		if *role == "" {
-			*role = rand.Text() // `up` gives it to the role
+	for _, secret := range []*string{&s.Reader, &s.Writer, &s.Erase} {
+		if *secret == "" {
+			*secret = rand.Text() // `up` gives the first two to their roles
 		}
 	}
 	text, err := json.Marshal(s)
@@ -128,7 +130,7 @@ func (f folder) secretsOfEnv() (secrets, bool) {
 		return secrets{}, false
 	}
 	password, _ := u.User.Password()
-	s := secrets{Postgres: password, MySQL: my.Passwd}
+	s := secrets{Postgres: password, MySQL: my.Passwd, Erase: env[eraseVariable]}
 	for variable, role := range map[string]*string{readerVariable: &s.Reader, writerVariable: &s.Writer} {
 		if u, err := url.Parse(env[variable]); err == nil {
 			*role, _ = u.User.Password()
@@ -182,6 +184,9 @@ const (
 	writerVariable = "PGVECTOR_WRITER_DSN"
 )
 
+// eraseVariable has the secret of package erased.
+const eraseVariable = "ERASE_SECRET"
+
 // env is what the environment file holds.
 func (s *Stack) env() map[string]string {
 	env := map[string]string{
@@ -192,6 +197,7 @@ func (s *Stack) env() map[string]string {
 		"PGVECTOR_DSN":          s.postgresDSN(postgresDatabase),
 		readerVariable:          s.readerDSN(),
 		writerVariable:          s.writerDSN(),
+		eraseVariable:           s.secrets.Erase,
 		"MYSQL_DSN":             s.mysqlDSN(mysqlDatabase),
 	}
 	maps.Copy(env, s.config.Resources)

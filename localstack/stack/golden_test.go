@@ -22,7 +22,8 @@ func TestGoldenState(t *testing.T) {
 	if err := os.MkdirAll(s.folder.run(""), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	given := `{"postgres":"POSTGRES-PASSWORD","mysql":"MYSQL-PASSWORD","reader":"READER-PASSWORD","writer":"WRITER-PASSWORD"}`
+	given := `{"postgres":"POSTGRES-PASSWORD","mysql":"MYSQL-PASSWORD","reader":"READER-PASSWORD",` +
+		`"writer":"WRITER-PASSWORD","erase":"ERASE-SECRET"}`
 	if err := writeSecret(s.folder.secrets(), []byte(given)); err != nil {
 		t.Fatal(err)
 	}

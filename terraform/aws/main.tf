@@ -312,6 +312,7 @@ module "verify" {
   kms_key_arns               = local.stream_key_arns
   stream_arn                 = module.stream.stream.arn
   recommendations_bucket_arn = module.lake.buckets["recommendations"].arn
+  lake_bucket_arn            = module.lake.buckets["lake"].arn
   operators                  = var.operators
 }
 

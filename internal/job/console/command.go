@@ -44,6 +44,7 @@ type Sources struct {
 	envconfig.Stream
 	MySQL           envconfig.MySQL           `embed:""`
 	Lake            envconfig.Lake            `embed:""`
+	Erasure         envconfig.Erasure         `embed:""`
 	Artifacts       envconfig.Artifacts       `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
 	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Audit the events of this shop only; other shops share the stream. Default: account for all events"`

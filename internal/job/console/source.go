@@ -10,6 +10,7 @@ import (
 	"kindred/internal/job/verify"
 	"kindred/internal/job/verify/redrive"
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -99,10 +100,11 @@ func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 		s.kinesis = func() *shardwriter.Writer { return shardwriter.New(client, c.Name, retry.Sleep) }
 	}
 	s.feed, s.profiles = newFeed(s, c), newProfiles(s.sets)
-	s.audit = verify.Command{Stream: c.Stream, Recommendations: c.Recommendations, PGVector: c.PGVector,
+	list := erased.Setting{Lake: c.Lake, Erasure: c.Erasure}
+	s.audit = verify.Command{Stream: c.Stream, Recommendations: c.Recommendations, PGVector: c.PGVector, Erased: list,
 		Artifacts: c.Artifacts, Shop: c.Shop, Shared: c.Shared, MaxUnknown: auditUnknown, Wait: auditWait}
 	s.redrive = redrive.Command{Stream: c.Stream, Recommendations: c.Recommendations, Shop: c.Shop, Shared: c.Shared,
-		DryRun: true}
+		Erased: list, DryRun: true}
 	if s.db == nil && s.sets == nil && s.artifacts == nil && s.records == nil && s.stream == nil {
 		return nil, errors.New("nothing is configured: set PGVECTOR_DSN, LAKE_BUCKET, ARTIFACTS_BUCKET, ACTIVITY_STREAM or " +
 			"RECOMMENDATIONS_BUCKET; `make console` takes them from the local stack")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/logkey"
@@ -45,9 +46,10 @@ type Source struct {
 type Reading struct {
 	Source
 
-	ReplaceShop  bool  `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
-	RangeRows    int64 `default:"6000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers the ALTER TABLE waits until etl ends. etl check prints whether it would on yours."`
-	AcceptSchema bool  `help:"Accept, this once, that columns are renamed or narrower than in the current training set, or that the shop now has interactions instead of ratings, or the reverse."`
+	Erasure      envconfig.Erasure `embed:""`
+	ReplaceShop  bool              `help:"Replace, this once, the current training set of this lake, even if it belongs to a shop of another name. The two shops' columns and numbers of rows are not compared."`
+	RangeRows    int64             `default:"6000000" help:"About how many ratings one query reads. While a query runs, an ALTER TABLE of the ratings waits. On some servers the ALTER TABLE waits until etl ends. etl check prints whether it would on yours."`
+	AcceptSchema bool              `help:"Accept, this once, that columns are renamed or narrower than in the current training set, or that the shop now has interactions instead of ratings, or the reverse."`
 }
 
 // Scratch is where a command keeps files until they are uploaded.
@@ -152,7 +154,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	if err := c.check(); err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
-	repo, err := openRepository(ctx, c.Lake)
+	repo, list, err := c.open(ctx, c.Lake)
 	if err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	case err != nil:
 		return err
 	case c.Partition != "":
-		return c.partition(ctx, shop, repo, out, start)
+		return c.partition(ctx, shop, repo, list, out, start)
 	case c.DryRun:
 		return shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error { return c.dryRun(ctx, snapshot, repo, out) })
 	}
@@ -169,6 +171,7 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 	err = shop.read(ctx, out, func(snapshot *mysqlsource.Snapshot) error {
 		o, done := c.options(ctx, out)
 		defer done()
+		o.Erased = list
 		if o.Preset = shop.preset; snapshot.Mapped().HasInteractions() {
 			outcome, err = RunHistory(ctx, snapshot, repo, o)
 		} else {
@@ -215,6 +218,16 @@ func (c *RunCommand) options(ctx context.Context, out *program.Output) (o Option
 	return Options{ScratchDir: c.ScratchDir, Limits: c.Limits, MaxShrink: c.Shrinking.MaxShrink,
 		AcceptShrink: c.Shrinking.AcceptShrink, AcceptSchema: c.AcceptSchema, Shop: c.Shop.Name,
 		ReplaceShop: c.ReplaceShop, PruneAge: c.PruneAfter, Progress: progress}, bar.Close
+}
+
+// open opens the training sets of a lake, and reads who was erased.
+func (r Reading) open(ctx context.Context, lake envconfig.Lake) (*commit.Repository, *erased.List, error) {
+	store, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", lake.Bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := erased.Read(ctx, store, r.Erasure.Secret)
+	return commit.NewRepository(store, envconfig.TrainingSetPrefix), list, err
 }
 
 func openRepository(ctx context.Context, lake envconfig.Lake) (*commit.Repository, error) {

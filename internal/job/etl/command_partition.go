@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -46,8 +47,8 @@ type PartResult struct {
 func (r PartResult) Unchanged() bool { return r.NoOp }
 
 // partition is `etl --partition I/N --job NAME`.
-func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Repository, out *program.Output,
-	start time.Time) error {
+func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Repository, list *erased.List,
+	out *program.Output, start time.Time) error {
 	index, partitions, err := parsePartition(c.Partition)
 	if err != nil {
 		return err
@@ -61,6 +62,7 @@ func (c *RunCommand) partition(ctx context.Context, shop shopAt, repo *commit.Re
 		}
 		o, close := c.options(ctx, out)
 		defer close()
+		o.Erased = list
 		part, done, err = RunPartition(ctx, snapshot, repo, job, index, o)
 		return err
 	})
@@ -118,7 +120,7 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 	if c.Partitions < 1 || c.Partitions > maxPartitions {
 		return fmt.Errorf("%w: --partitions is %d, want 1 to %d", program.ErrConfig, c.Partitions, maxPartitions)
 	}
-	repo, err := openRepository(ctx, c.Lake)
+	repo, list, err := c.open(ctx, c.Lake)
 	if err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (c *PlanCommand) Run(ctx context.Context, out *program.Output) error {
 			return err
 		}
 		o := c.accepting(Limits{})
-		o.ScratchDir = c.ScratchDir
+		o.ScratchDir, o.Erased = c.ScratchDir, list
 		plan, made, err = MakePlan(ctx, snapshot, repo, job, o)
 		return err
 	})

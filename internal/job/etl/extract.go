@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/trainingset"
 	"kindred/internal/shop"
 	"kindred/internal/shop/mysqlsource"
@@ -88,6 +89,8 @@ type Options struct {
 	Progress func(ratings, expected int64)
 	// Preset names the shop system that was recognised.
 	Preset string
+	// Erased are the persons whom the set leaves out; nil: none.
+	Erased *erased.List
 	// Now is the clock that future dates are told by. Nil: the system's.
 	Now func() time.Time
 }
@@ -126,6 +129,7 @@ type Outcome struct {
 // Run extracts the source and makes it the current training set. After any error the old one is
 // still current.
 func Run(ctx context.Context, from source, repo *commit.Repository, o Options) (out Outcome, err error) {
+	from = without(from, o.Erased)
 	base, err := current(ctx, repo)
 	if err != nil {
 		return out, err

@@ -32,6 +32,7 @@ type historySource interface {
 // RunHistory is Run for a shop with interactions. All of its interactions are held in memory, 40
 // bytes each and every id once, because their order must not depend on the server's.
 func RunHistory(ctx context.Context, from historySource, repo *commit.Repository, o Options) (out Outcome, err error) {
+	from = withoutInHistory(from, o.Erased)
 	base, err := current(ctx, repo)
 	if err != nil {
 		return out, err

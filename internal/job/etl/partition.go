@@ -80,6 +80,7 @@ type Part struct {
 // already stays, and made is false.
 func MakePlan(ctx context.Context, from source, repo *commit.Repository, job Job,
 	o Options) (plan Plan, made bool, err error) {
+	from = without(from, o.Erased)
 	plan, err = readPlan(ctx, repo, job)
 	if err == nil || !errors.Is(err, objectstore.ErrNotFound) {
 		return plan, false, err
@@ -171,6 +172,7 @@ func RunPartition(ctx context.Context, from source, repo *commit.Repository, job
 	if err != nil {
 		return part, false, err
 	}
+	from = without(from, o.Erased)
 	if name := o.name(from.Position().Database); plan.Shop != "" && plan.Shop != name {
 		return part, false, fmt.Errorf("%w: job %s is of the shop %s, and this is the shop %s", ErrPartition, job.Name,
 			plan.Shop, name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -19,6 +20,7 @@ const Description = "Read the delivered recommendations, and compute hit rates a
 type Command struct {
 	Recommendations envconfig.Recommendations `embed:""`
 	Lake            envconfig.Lake            `embed:""`
+	Erasure         envconfig.Erasure         `embed:""`
 	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Read the records of this shop only, and those without a shop. Default: read all records"`
 	DuckDB          string                    `name:"duckdb" env:"DUCKDB" default:"duckdb" placeholder:"PROGRAM" help:"The program duckdb, which runs the joins."`
 	ScratchDir      string                    `placeholder:"FOLDER" help:"Folder for temporary copies of the records. Default: the system's temporary folder."`
@@ -42,9 +44,13 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
+	list, err := erased.Read(ctx, lake, c.Erasure.Secret)
+	if err != nil {
+		return err
+	}
 	bar := out.Bar()
 	defer bar.Close()
-	r, err := Job{Recommendations: recommendations, Lake: lake, Shop: c.Shop.Name, DuckDB: c.DuckDB,
+	r, err := Job{Recommendations: recommendations, Lake: lake, Shop: c.Shop.Name, Erased: list, DuckDB: c.DuckDB,
 		ScratchDir: c.ScratchDir,
 		Progress:   bar.Show}.Run(ctx)
 	bar.Close()

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"kindred/internal/lake/commit"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/outcome"
@@ -83,9 +84,10 @@ func Rates(m commit.Manifest) ([]HitRate, error) {
 // Job makes the delivered records into the lake's current interactions.
 type Job struct {
 	Recommendations, Lake objectstore.Store
-	Shop                  string // whose records are read, besides those without a shop; empty: all
-	DuckDB                string // its program
-	ScratchDir            string // for copies of the records; empty: the system's
+	Shop                  string       // whose records are read, besides those without a shop; empty: all
+	Erased                *erased.List // whose records are passed over; nil: nobody's
+	DuckDB                string       // its program
+	ScratchDir            string       // for copies of the records; empty: the system's
 	Progress              func(stage string, done, total int64)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/objectkey"
@@ -31,6 +32,18 @@ type record struct {
 	BrowseHistory    []activity.Browse          `json:"browse_history"`
 	RecommendedItems []activity.RecommendedItem `json:"recommended_items"`
 	Recommendation   activity.Recommendation    `json:"recommendation"`
+}
+
+// of says whether the visitor is on the list.
+func (r *record) of(list *erased.List) bool {
+	customer, session := "", ""
+	if r.CustomerID != nil {
+		customer = string(*r.CustomerID)
+	}
+	if r.SessionID != nil {
+		session = *r.SessionID
+	}
+	return list.Row(customer, session)
 }
 
 // pageEvent is what the joins read of an interaction event, and of a product event its price; in other events the
@@ -86,9 +99,9 @@ func (c *customerID) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 // project appends a delivered line as the joins read it, with its newline: nothing, if its event said something of no
-// visitor. The error is a sentence for people that holds no value of the line. Earlier versions delivered names twice:
-// the last counts.
-func project(dst, line []byte) ([]byte, error) {
+// visitor, or its visitor is on the list. The error is a sentence for people that holds no value of the line. Earlier
+// versions delivered names twice: the last counts.
+func project(dst, line []byte, list *erased.List) ([]byte, error) {
 	var r struct {
 		record
 		*pageEvent
@@ -99,6 +112,9 @@ func project(dst, line []byte) ([]byte, error) {
 			return dst, fmt.Errorf("the field %s has a value that does not fit", wrong.JSONPointer)
 		}
 		return dst, errors.New("it is no JSON that every reader accepts (RFC 7493)")
+	}
+	if r.of(list) {
+		return dst, nil
 	}
 	said := r.Recommendation.Source == activity.SourceState
 	texts := []string{}
@@ -207,7 +223,7 @@ func (j Job) copyObject(ctx context.Context, info objectstore.Info, w io.Writer,
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			var fault error
-			if out, fault = project(out[:0], line); fault != nil {
+			if out, fault = project(out[:0], line, j.Erased); fault != nil {
 				bad.add(where, fault)
 			} else if _, err := w.Write(out); err != nil {
 				return size, err

@@ -91,7 +91,7 @@ func TestWhatNamesNoRecommendationIsRead(t *testing.T) {
 		"[]": "", "true": "", `"\u0000"`: "", `""`: ""} {
 		line := strings.Replace(delivered(t, `{"type":"interaction","kind":"view","session_id":"s","product_code":"a",`+
 			`"recommendation_id":`+given+`}`), `"source":"session"`, `"source":"state"`, 1)
-		out, err := project(nil, []byte(line))
+		out, err := project(nil, []byte(line), nil)
 		if err != nil || !strings.Contains(string(out), `"product_code":"a"`) ||
 			strings.Contains(string(out), "recommendation_id") != (want != "") || !strings.Contains(string(out), want) {
 			t.Errorf("%s: %s, %v", given, out, err)
@@ -104,11 +104,11 @@ func FuzzProject(f *testing.F) {
 	f.Add([]byte(`{"session_id":"s","browse_history":[],"recommended_items":[{"id":"a","score":1e30}],"recommendation":{"id":"r","position":{"arrived_at":"2026-03-01T12:00:00+02:00"}}}`))
 	f.Add([]byte(`{"session_id":"\ud800"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		once, err := project(nil, line)
+		once, err := project(nil, line, nil)
 		if err != nil || len(once) == 0 { // of no visitor
 			return
 		}
-		twice, err := project(nil, bytes.TrimSuffix(once, []byte("\n")))
+		twice, err := project(nil, bytes.TrimSuffix(once, []byte("\n")), nil)
 		if err != nil || !bytes.Equal(once, twice) || bytes.Count(once, []byte("\n")) != 1 {
 			t.Fatalf("%q became %q, then %q, %v", line, once, twice, err)
 		}

@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
@@ -79,6 +80,8 @@ type Options struct {
 	MaxUnknown *float64
 	// Shops says whose events are audited. The zero value: all.
 	Shops activity.Shops
+	// Erased are the persons whose events need no outcome any more; nil: nobody.
+	Erased *erased.List
 	// Versions are the model versions that may have answered; nil: any.
 	Versions map[string]bool
 	// IDs is a file of the recommendation ids that a caller of serve got, one a line: they must be those that
@@ -93,6 +96,7 @@ type Audit struct {
 	stream stream
 	store  store
 	shops  activity.Shops
+	erased *erased.List
 	window window
 	dir    string // for scratch files
 	now    time.Time
@@ -150,7 +154,7 @@ func (a *Audit) Run(ctx context.Context, o Options) (_ Report, err error) {
 	if horizon := began.Add(trimSoon - retention); o.Since.Before(horizon) {
 		a.window.since = horizon
 	}
-	a.dir, a.shops = o.Scratch, o.Shops
+	a.dir, a.shops, a.erased = o.Scratch, o.Shops, o.Erased
 	if a.facts, err = newSpool[fact](a.dir); err != nil {
 		return Report{}, err
 	}
@@ -281,6 +285,9 @@ func (a *Audit) eventFact(item activity.Item, ordinal uint64) fact {
 	}
 	if item.Event != nil {
 		f.content = contentOf(activity.DigestOf(item.Data))
+		if a.erased.Row(item.Event.Person()) {
+			f.flags |= ofErased
+		}
 	}
 	if of := a.shops.Of(&item); of != a.shops.Own() {
 		f.flags |= otherShop

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -35,6 +36,7 @@ type Command struct {
 	Shared     envconfig.SharedStream `embed:""`
 	PGVector   envconfig.PGVector     `embed:"" set:"pgvector_use=optional; with it, verify checks that every answer names a version that was published"`
 	Artifacts  envconfig.Artifacts    `embed:"" set:"artifacts_use=optional; without a vector database, verify checks here that every answer names a version that exists"`
+	Erased     erased.Setting         `embed:""`
 	Wait       time.Duration          `default:"5m" help:"Wait until every event is answered or is older than this. An unanswered event that is older counts as lost."`
 	Since      string                 `placeholder:"TIME" help:"Ignore events that arrived before this time. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: all that the stream keeps."`
 	Until      string                 `placeholder:"TIME" help:"Ignore events that arrived at this time or later. Give a time (2026-03-01T12:00:00Z) or an age (15m means 15 minutes ago). Default: everything up to now."`
@@ -81,6 +83,9 @@ func (c *Command) Audit(ctx context.Context, log *slog.Logger, looked func(Repor
 	}
 	store, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Bucket)
 	if err != nil {
+		return Report{}, err
+	}
+	if options.Erased, err = c.Erased.Read(ctx); err != nil {
 		return Report{}, err
 	}
 	if options.Versions, err = c.versions(ctx, log); err != nil {

@@ -28,6 +28,7 @@ const (
 	otherShop   // an event of another shop than the audited one
 	byOther     // a recommendation by the function of another shop
 	overHTTP    // a recommendation that answered a request: it has no record on the stream
+	ofErased    // an event of a person who was erased since: its outcome may be deleted
 )
 
 const outcome = recommended | quarantined | failed

@@ -310,6 +310,8 @@ func (j *judgement) count(e entry) {
 		r.OnFailure++
 	case e.flags&repeated != 0:
 		r.Recommended++
+	case e.flags&ofErased != 0:
+		r.Erased++
 	case e.at <= j.lostBy:
 		r.Lost++
 		j.keep(kindLost, e)

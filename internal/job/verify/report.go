@@ -14,16 +14,17 @@ import (
 )
 
 // Report is what an audit found. Each event on the stream is counted in exactly one of Recommended,
-// Quarantined, OnFailure, InFlight and Lost.
+// Quarantined, OnFailure, Erased, InFlight and Lost.
 type Report struct {
 	Shop           string `json:"shop,omitempty"`  // whose events are audited; empty: all
 	Events         int64  `json:"events"`          // on the stream; a record may hold several
 	DistinctEvents int64  `json:"distinct_events"` // event ids among them
 	Recommended    int64  `json:"recommended"`     // answered, or written as state; also under another record of its event id
 	Quarantined    int64  `json:"quarantined"`
-	OnFailure      int64  `json:"on_failure"` // given up by Lambda; the bytes lie in the bucket
-	InFlight       int64  `json:"in_flight"`  // unanswered, but younger than the patience
-	Lost           int64  `json:"lost"`       // unanswered for longer
+	OnFailure      int64  `json:"on_failure"`       // given up by Lambda; the bytes lie in the bucket
+	Erased         int64  `json:"erased,omitempty"` // without an outcome, of persons who were erased since
+	InFlight       int64  `json:"in_flight"`        // unanswered, but younger than the patience
+	Lost           int64  `json:"lost"`             // unanswered for longer
 	// Events of other shops on the stream, by shop. They are not among Events: an audit of their shop
 	// accounts for them.
 	OtherShops map[string]int64 `json:"other_shops,omitempty"`
@@ -219,6 +220,7 @@ func (r Report) String() string {
 	row("  quarantined", r.Quarantined, tally(r.QuarantineReasons))
 	row("  given up by Lambda", r.OnFailure, "")
 	optional("  answered since", r.Redriven, "of these two, sent again by `verify redrive`")
+	optional("  erased", r.Erased, "their persons were erased since")
 	row("  in flight", r.InFlight, "")
 	row("  lost", r.Lost, distinct(r.DistinctLost, r.Lost))
 	optional("    object missing", r.Missing, "later events of their shard have an outcome: a delivered object is gone "+

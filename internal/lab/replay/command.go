@@ -14,6 +14,7 @@ import (
 	"kindred/internal/lab/simulation"
 	"kindred/internal/lab/trial"
 	"kindred/internal/lab/visitor"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -74,6 +75,7 @@ type RunCommand struct {
 // FileCommand is `replay file`.
 type FileCommand struct {
 	Stream   envconfig.Stream   `embed:""`
+	Erased   erased.Setting     `embed:""`
 	PGVector envconfig.PGVector `embed:"" set:"pgvector_use=optional; with it, replay warns if events name products that the live version does not know"`
 	Files    []string           `arg:"" type:"existingfile" help:"Files with one JSON object per line, gzipped or not."`
 	Rate     float64            `default:"200" help:"Events per second. 0 sends as fast as the stream accepts them."`
@@ -121,7 +123,11 @@ func (c *FileCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	warn(ctx, out, c.PGVector, products)
-	g := newRecorded(c.Files)
+	list, err := c.Erased.Read(ctx)
+	if err != nil {
+		return err
+	}
+	g := newRecorded(c.Files, list)
 	defer g.stop()
 	return play(ctx, out, c.Stream.Name, Plan{Events: math.MaxInt, Rate: c.Rate}, g)
 }
@@ -147,7 +153,7 @@ func play(ctx context.Context, out *program.Output, stream string, plan Plan, g 
 		return err
 	}
 	if files, ok := g.(*recorded); ok { // a line may hold several events, or none
-		r.EventsSent, r.NoEvents = files.events, files.noEvents
+		r.EventsSent, r.NoEvents, r.Erased = files.events, files.noEvents, files.leftOut
 	}
 	return out.Result(r.sentence(plan.Delivered != nil), r)
 }
@@ -159,6 +165,9 @@ func (r Result) sentence(react bool) string {
 	if r.NoEvents > 0 {
 		s += fmt.Sprintf("\n%d more lines hold no event and were sent as they are; the function quarantines them.",
 			r.NoEvents)
+	}
+	if r.Erased > 0 {
+		s += fmt.Sprintf("\n%d events of persons who were erased were left out.", r.Erased)
 	}
 	if react {
 		s += fmt.Sprintf("\nVisitors saw recommendations on %d pages and looked at a recommended product after %d of them "+

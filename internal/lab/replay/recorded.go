@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"kindred/internal/lab/visitor"
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/stream/activity"
 )
@@ -27,6 +29,8 @@ type recorded struct {
 	events   int
 	noEvents int // lines
 	sessions map[string]bool
+	erased   *erased.List
+	leftOut  int // events of persons on the list
 }
 
 // checkFiles fails with ErrNoEvents, and says what is wrong with the first line, when no line of the
@@ -77,9 +81,9 @@ type line struct {
 
 var _ crowd = (*recorded)(nil)
 
-// newRecorded plays files one after the other. The caller calls stop.
-func newRecorded(files []string) *recorded {
-	r := &recorded{sessions: map[string]bool{}}
+// newRecorded plays files one after the other, without the events of persons on the list. The caller calls stop.
+func newRecorded(files []string, list *erased.List) *recorded {
+	r := &recorded{sessions: map[string]bool{}, erased: list}
 	r.next, r.stop = iter.Pull(func(yield func(line) bool) {
 		for _, name := range files {
 			if !readFile(name, yield) {
@@ -109,18 +113,10 @@ func readFile(name string, yield func(line) bool) bool {
 
 // Next gives the next line. Its occurred_at stays what it was.
 func (r *recorded) Next(time.Time) (visitor.Click, bool, error) {
-	l, ok := r.next()
-	if !ok {
-		return visitor.Click{}, false, io.EOF
-	}
+	l, events, fault := r.line()
 	if l.err != nil {
 		return visitor.Click{}, false, l.err
 	}
-	r.lines++
-	if record, err := activity.ParseRecord(l.data); err == nil {
-		l.data = record.Event
-	}
-	events, fault := eventsIn(l.data)
 	if r.events += len(events); len(events) == 0 {
 		r.noEvents++
 		key := fmt.Sprintf("line-%d", r.lines) // a partition key must be something
@@ -136,6 +132,54 @@ func (r *recorded) Next(time.Time) (visitor.Click, bool, error) {
 	}
 	first := events[0].Event
 	return visitor.Click{EventID: first.EventID, SessionID: first.PartitionKey(), Data: l.data}, true, nil
+}
+
+// line is the next line, with an error after the last one, and its events.
+func (r *recorded) line() (l line, events []activity.Item, fault *activity.Fault) {
+	for {
+		l, ok := r.next()
+		if !ok {
+			l.err = io.EOF
+		}
+		if l.err != nil {
+			return l, nil, nil
+		}
+		r.lines++
+		if record, err := activity.ParseRecord(l.data); err == nil {
+			l.data = record.Event
+		}
+		if events, fault = eventsIn(l.data); len(events) == 0 {
+			return l, nil, fault
+		}
+		kept := r.without(events)
+		if len(kept) < len(events) {
+			l.data, fault = linesOf(kept), nil
+		}
+		if len(kept) > 0 {
+			return l, kept, fault
+		}
+	}
+}
+
+// without leaves out the events of persons on the list.
+func (r *recorded) without(events []activity.Item) (kept []activity.Item) {
+	for _, item := range events {
+		if r.erased.Row(item.Event.Person()) {
+			r.leftOut++
+		} else {
+			kept = append(kept, item)
+		}
+	}
+	return kept
+}
+
+// linesOf is a record with these events.
+func linesOf(events []activity.Item) []byte {
+	lines := make([][]byte, len(events))
+	for i, item := range events {
+		lines[i] = item.Data
+	}
+	return bytes.Join(lines, []byte("\n"))
 }
 
 // Show does nothing: what is recorded has happened.

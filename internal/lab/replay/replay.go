@@ -44,6 +44,7 @@ type Result struct {
 	EventsSent int `json:"events_sent"`
 	PoisonSent int `json:"poison_sent"`
 	NoEvents   int `json:"no_events,omitempty"` // of recorded files: lines that hold no event, sent as they are
+	Erased     int `json:"erased,omitempty"`    // of recorded files: events of persons who were erased, left out
 	visitor.Totals
 	Seconds         float64 `json:"seconds"`
 	EventsPerSecond float64 `json:"events_per_second"`

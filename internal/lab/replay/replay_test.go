@@ -266,7 +266,7 @@ func TestVisitorsReactToWhatIsDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := &stream{}
-	recording := newRecorded([]string{name})
+	recording := newRecorded([]string{name}, nil)
 	defer recording.stop()
 	p = newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(again, "clicks", retry.Sleep), func(int) {})
 	if r, err := p.run(t.Context()); err != nil || r.EventsSent != 200 {
@@ -296,7 +296,7 @@ func TestRecordedFilesAreSentAsTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &stream{}
-	recording := newRecorded([]string{name, name + "-missing"})
+	recording := newRecorded([]string{name, name + "-missing"}, nil)
 	defer recording.stop()
 	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", retry.Sleep), func(int) {})
 	if _, err := p.run(t.Context()); !errors.Is(err, fs.ErrNotExist) {
@@ -351,7 +351,7 @@ func TestARecordedEventWithoutASessionHasItsOwnKey(t *testing.T) {
 		if err := os.WriteFile(name, []byte(event+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		recording := newRecorded([]string{name})
+		recording := newRecorded([]string{name}, nil)
 		click, more, err := recording.Next(time.Now())
 		if err != nil || !more || click.SessionID != want || recording.Totals().Sessions != 0 {
 			t.Errorf("%+v, %t, %+v, %v", click, more, recording.Totals(), err)
@@ -389,7 +389,7 @@ func TestRecordedFilesAreCountedByTheirEvents(t *testing.T) {
 	}
 	recording := newRecorded([]string{write("\xEF\xBB\xBF" + click("a") + "\n" + click("b") +
 		"\r\n{\"session_id\"\n[1,2]\n[" +
-		click("a") + "," + click("c") + "]")})
+		click("a") + "," + click("c") + "]")}, nil)
 	defer recording.stop()
 	s := &stream{}
 	p := newPlayer(Plan{Events: math.MaxInt}, recording, shardwriter.New(s, "clicks", retry.Sleep), func(int) {})

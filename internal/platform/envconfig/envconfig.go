@@ -23,6 +23,12 @@ type Lake struct {
 	Bucket string `name:"lake" env:"LAKE_BUCKET" placeholder:"BUCKET" help:"The lake (${lake_use=training sets and interactions}): a bucket, s3://bucket/prefix or file:///folder."`
 }
 
+// Erasure is what the list of erased persons is read with.
+type Erasure struct {
+	// Secret makes the marks of the list. It must not lie where the list lies.
+	Secret string `name:"erase-secret" env:"ERASE_SECRET" placeholder:"TEXT" help:"Secret of at least 16 characters with which erase marks persons in the lake's list of erased persons. Needed as soon as there is such a list." json:"-"`
+}
+
 // Artifacts is where model versions are written and read.
 type Artifacts struct {
 	Bucket string `name:"artifacts" env:"ARTIFACTS_BUCKET" placeholder:"BUCKET" help:"The store of model versions (${artifacts_use=written by train}): a bucket, s3://bucket/prefix or file:///folder."`
@@ -62,6 +68,7 @@ const (
 	OutcomePrefix        = "outcomes"          // in Lake, of experiments: run=<id>/…, CURRENT
 	RollupPrefix         = "rollup"            // in Lake, of the stream's records: run=<id>/…, CURRENT
 	PlantedShopKey       = "planted/shop.json" // in Lake: the generated shop's parameters, when there is one
+	ErasedPrefix         = "erased/"           // in Lake: the list of erased persons, and the reports of erasing
 	ModelPrefix          = "model"             // in Artifacts: run=<version>/…, CURRENT
 	FitsPrefix           = "fits"              // in Artifacts: run=<version>/…
 	RecommendationPrefix = "recommendations/"  // in Recommendations: Firehose's prefix

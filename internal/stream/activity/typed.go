@@ -35,6 +35,14 @@ func (e *Event) PartitionKey() string {
 	return e.SessionID
 }
 
+// Person is the customer whom the event names, and its session; "": none.
+func (e *Event) Person() (customer, session string) {
+	if e.CustomerID != nil {
+		customer = string(*e.CustomerID)
+	}
+	return customer, e.SessionID
+}
+
 // Answered says that the event is answered with recommendations. The others only say something.
 func (e *Event) Answered() bool { return e.Type == TypeActivity }
 

@@ -239,6 +239,13 @@ data "aws_iam_policy_document" "job" {
     resources = ["${var.lake_bucket.arn}/${local.training_set}/*"]
   }
 
+  # Who was erased, so that etl leaves them out. The folder of internal/platform/envconfig.
+  statement {
+    sid       = "ReadErased"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.lake_bucket.arn}/erased/*"]
+  }
+
   statement {
     sid       = "DeleteLeftovers"
     actions   = ["s3:DeleteObject"] # only runs that were killed or changed nothing, never CURRENT

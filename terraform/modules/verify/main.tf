@@ -26,16 +26,24 @@ data "aws_iam_policy_document" "this" {
     resources = [for folder in ["recommendations", "quarantine", "aws/lambda"] : "${var.recommendations_bucket_arn}/${folder}/*"]
   }
 
+  # Who was erased: the outcomes of their events are deleted.
+  statement {
+    sid       = "ReadErased"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.lake_bucket_arn}/erased/*"]
+  }
+
   statement {
     sid       = "Mark"
     actions   = ["s3:PutObject"]
     resources = ["${var.recommendations_bucket_arn}/redriven/*"]
   }
 
+  # The lake too: without this right, S3 answers 403 instead of 404 if nobody was erased.
   statement {
     sid       = "List"
     actions   = ["s3:ListBucket"]
-    resources = [var.recommendations_bucket_arn]
+    resources = [var.recommendations_bucket_arn, var.lake_bucket_arn]
   }
 
   statement {

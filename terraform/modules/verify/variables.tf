@@ -18,6 +18,11 @@ variable "recommendations_bucket_arn" {
   type        = string
 }
 
+variable "lake_bucket_arn" {
+  description = "Bucket of the list of erased persons."
+  type        = string
+}
+
 variable "operators" {
   description = "Principals (ARNs) that may assume the role."
   type        = set(string)

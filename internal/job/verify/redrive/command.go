@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
@@ -29,6 +30,7 @@ type Command struct {
 	envconfig.Recommendations
 	Shop   envconfig.OnlyShop     `embed:"" set:"shop_use=From failed batches, send only the events of this shop; other shops share the stream. Events in quarantine are sent whatever shop they name. Default: send all"`
 	Shared envconfig.SharedStream `embed:""`
+	Erased erased.Setting         `embed:""`
 	DryRun bool                   `help:"Print which events would be sent. Send and write nothing."`
 }
 
@@ -64,9 +66,13 @@ func (c *Command) Send(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	list, err := c.Erased.Read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	stream := kinesisclient.New(cfg)
 	return Run(ctx, store, shardwriter.New(stream, c.Name, retry.Sleep), shardreader.New(stream, c.Name), c.Name,
-		shops, c.DryRun)
+		shops, list, c.DryRun)
 }
 
 // String is the result in sentences.
@@ -97,6 +103,9 @@ func (r Result) String() string {
 	if n := len(r.Strange); n > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects are not dead letters and were skipped, the first is %s.", n,
 			r.Strange[0]))
+	}
+	if r.Erased > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d events are of persons who were erased, and were left alone.", r.Erased))
 	}
 	if len(r.Gone) > 0 {
 		sentences = append(sentences, sayGone(r.Gone))

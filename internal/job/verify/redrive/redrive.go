@@ -27,6 +27,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
@@ -58,6 +59,7 @@ type Result struct {
 	Reasons      map[activity.Reason]int64 `json:"reasons"`     // of Unreadable
 	OtherStreams int64                     `json:"other_streams"`
 	OtherShops   int64                     `json:"other_shops"`       // events in failed batches that are not this shop's
+	Erased       int64                     `json:"erased,omitempty"`  // events of persons who were erased since
 	Strange      []string                  `json:"strange,omitempty"` // objects that are no dead letter, by key; passed over
 	Gone         []Gone                    `json:"gone,omitempty"`    // failed batches whose records nobody has
 	DryRun       bool                      `json:"dry_run"`
@@ -65,10 +67,11 @@ type Result struct {
 
 // Run sends what has not been sent. stream is the name of the one that w writes to and from reads:
 // records of others are left alone. shops says whose function the failed batches are of: it was given
-// the events of other shops too, and passed over them. With dryRun nothing is sent or written.
+// the events of other shops too, and passed over them. Events of persons on the list are not sent. With
+// dryRun nothing is sent or written.
 func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, shops activity.Shops,
-	dryRun bool) (Result, error) {
-	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops,
+	list *erased.List, dryRun bool) (Result, error) {
+	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops, erased: list,
 		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{deadletter.Prefixes[0], quarantineGroup},
@@ -93,6 +96,7 @@ type run struct {
 	reader reader
 	stream string
 	shops  activity.Shops
+	erased *erased.List
 
 	mu     sync.Mutex // guards result while objects are read in parallel
 	result Result
@@ -255,6 +259,10 @@ func (r *run) queueItem(ctx context.Context, s source, o *object, item activity.
 	// What lies in quarantine is sent whatever shop it names: the list of shops may be longer than then.
 	if r.shops.Of(&item) != r.shops.Own() && !quarantined {
 		r.result.OtherShops++
+		return nil
+	}
+	if item.Event != nil && r.erased.Row(item.Event.Person()) {
+		r.result.Erased++
 		return nil
 	}
 	data, fault := withEventID(item)

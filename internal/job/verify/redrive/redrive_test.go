@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
@@ -47,6 +48,7 @@ type bundle struct {
 	taken   []string
 	pending []shardwriter.Record
 	shops   activity.Shops
+	erased  *erased.List
 	kept    []deadletter.Record // what the stream still has, in its order
 }
 
@@ -81,7 +83,7 @@ func (b *bundle) Flush(context.Context) (int, error) {
 
 func (b *bundle) mustRedrive(t *testing.T) Result {
 	t.Helper()
-	r, err := Run(t.Context(), b, b, b, "clicks", b.shops, false)
+	r, err := Run(t.Context(), b, b, b, "clicks", b.shops, b.erased, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +156,7 @@ func TestRedriveSendsEachRecordOnceUnderItsFirstEventID(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	want := b.fill(t)
-	dry, err := Run(t.Context(), b, b, b, "clicks", b.shops, true)
+	dry, err := Run(t.Context(), b, b, b, "clicks", b.shops, b.erased, true)
 	if err != nil || dry.Sent != 5 || len(b.taken) > 0 || count(t, b, envconfig.RedrivenPrefix) > 0 ||
 		count(t, b, envconfig.QuarantinePrefix) != 4 {
 		t.Errorf("a dry run: %+v, %v; the stream took %q", dry, err, b.taken)
@@ -203,7 +205,7 @@ func TestARunThatEndsAnywhereLosesNothing(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := Run(t.Context(), b, b, b, "clicks", b.shops, false)
+		_, err := Run(t.Context(), b, b, b, "clicks", b.shops, b.erased, false)
 		if err == nil {
 			if at < 8 {
 				t.Fatalf("a whole run has %d writes only", at)
@@ -395,7 +397,7 @@ func TestRedrivePassesOverStrangeKeys(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
 	b.mustQuarantine(t, position(1), event("e"))
-	r, err := Run(t.Context(), strangeKeys{b}, b, b, "clicks", b.shops, false)
+	r, err := Run(t.Context(), strangeKeys{b}, b, b, "clicks", b.shops, b.erased, false)
 	if err != nil || r.Sent != 1 || len(r.Strange) != 2 || !strings.Contains(r.String(), "were skipped") {
 		t.Errorf("%+v, %v", r, err)
 	}

@@ -7,6 +7,7 @@ variables {
   kms_key_arns               = ["arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"]
   stream_arn                 = "arn:aws:kinesis:eu-west-1:123456789012:stream/activity"
   recommendations_bucket_arn = "arn:aws:s3:::recommendations"
+  lake_bucket_arn            = "arn:aws:s3:::lake"
   operators                  = ["arn:aws:iam::123456789012:role/operator"]
 }
 
