@@ -40,7 +40,11 @@ module "shop_login" {
 module "lake" {
   source = "../modules/lake"
 
-  buckets         = { for role, b in local.settings.buckets : role => { name = "${b.name}${local.suffix}" } }
+  buckets = { for role, b in local.settings.buckets : role => {
+    name          = "${b.name}${local.suffix}"
+    expire_days   = try(b.expire.days, null)
+    expire_prefix = try(b.expire.prefix, null)
+  } }
   force_destroy   = true
   lifecycle_rules = false
 }
