@@ -40,11 +40,7 @@ module "shop_login" {
 module "lake" {
   source = "../modules/lake"
 
-  buckets = { for role, b in local.settings.buckets : role => {
-    name          = "${b.name}${local.suffix}"
-    expire_days   = try(b.expire.days, null)
-    expire_prefix = try(b.expire.prefix, null)
-  } }
+  buckets         = { for role, b in local.settings.buckets : role => { name = "${b.name}${local.suffix}" } }
   force_destroy   = true
   lifecycle_rules = false
 }
