@@ -178,6 +178,8 @@ type versionPage struct {
 	Missing      string   // what could not be read
 	MayCanary    bool
 	MayCompare   bool // it is loaded, and another one too
+	Curve        *measured
+	MayMeasure   bool // an index searches it
 }
 
 // versionName is what a version may be called, as package vectorstore has it.
@@ -218,6 +220,10 @@ func (s *server) version(ctx context.Context, id string) (page versionPage, err 
 		page.Compared = publish.Compared(page.Version)
 	}
 	page.compare()
+	page.MayMeasure = page.State == vectorstore.StateReady && page.EFSearch != nil
+	s.found.mu.Lock()
+	defer s.found.mu.Unlock()
+	page.Curve = s.found.recalls[id]
 	return page, nil
 }
 

@@ -56,6 +56,7 @@ type findings struct {
 	mu      sync.Mutex
 	audited *audited
 	counted *counted
+	recalls map[string]*measured // by version
 }
 
 // streamPage is what flows.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -153,6 +154,13 @@ func TestAnswersAreShownWithWhatTheyAreMadeOf(t *testing.T) {
 			[]string{"1 of the first ten are the same", "place 3", "not among the first 2", "not measured"}},
 		{"compare.html", comparePage{Some: []string{"103"}, Sides: []side{{Version: "m1"}, {Version: "m2"}}},
 			[]string{"Some customers: 103"}},
+		{"map.html", drawnMap(), []string{"The 3 products that most customers like", "A, toys", "25 %", "toys 2",
+			"none is known 1"}},
+		{"map.html", mapPage{Version: "m1"}, []string{"has no map"}},
+		{"version.html", versionPage{Version: vectorstore.Version{ID: "m1"}, MayMeasure: true, Curve: &measured{
+			RecallCurve: vectorstore.RecallCurve{Questions: 50, Used: 100, CutShort: true, Points: []vectorstore.RecallPoint{
+				{Recall: 1, Each: 3 * time.Millisecond}, {EFSearch: 100, Recall: 0.987, Each: 400 * time.Microsecond}}}}},
+			[]string{"100, as served 0.987 0.40 exact scan 1.000 3.00", "50 questions", "The time was over", "Measure again"}},
 	} {
 		recorder := httptest.NewRecorder()
 		request := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -164,4 +172,40 @@ func TestAnswersAreShownWithWhatTheyAreMadeOf(t *testing.T) {
 			}
 		}
 	}
+}
+
+func drawnMap() mapPage {
+	p := mapPage{Version: "m1", Shares: [2]float64{0.25, 0.125}, Drawn: 3}
+	p.draw([]vectorstore.Mapped{{ID: "a", Name: "A", Category: "toys", X: 1, Y: 0.5}, {ID: "b", X: 2, Y: 0.25},
+		{ID: "c&d", Name: "C", Category: "toys", X: 3}}, []string{"c&d", "a"})
+	return p
+}
+
+// TestTheLargestCategoriesHaveColours draws products of any categories: all are counted once, the largest category
+// first, and only so many have a colour of their own.
+func TestTheLargestCategoriesHaveColours(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var products []vectorstore.Mapped
+		for i, category := range rapid.SliceOf(rapid.StringMatching(`[a-i]?`)).Draw(t, "categories") {
+			products = append(products, vectorstore.Mapped{ID: strconv.Itoa(i), Category: category})
+		}
+		all, counted, classes := groups(products), 0, map[string]int{}
+		for i, g := range all {
+			counted += g.Count
+			classes[g.Class]++
+			if i > 0 && g.Count > all[i-1].Count || len(g.Liked) != min(g.Count, namedOfAGroup) ||
+				g.Liked[0].Category != g.Name {
+				t.Fatalf("the groups are %+v", all)
+			}
+		}
+		for class, n := range classes {
+			if n > 1 && class != "dim-"+strconv.Itoa(colouredGroups) {
+				t.Fatalf("%d groups have the colour %s", n, class)
+			}
+		}
+		if counted != len(products) {
+			t.Fatalf("%d of %d products are counted", counted, len(products))
+		}
+	})
 }

@@ -210,6 +210,9 @@ func fill(ctx context.Context, tx pgx.Tx, v *modelversion.Version, index string,
 	if err := createNewItems(ctx, tx, schema, v); err != nil {
 		return fmt.Errorf("make tables of new products: %w", err)
 	}
+	if err := createMap(ctx, tx, schema, v); err != nil {
+		return fmt.Errorf("make the map of products: %w", err)
+	}
 	if err := putInPlace(ctx, tx, schema, place); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@
 package plot
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
@@ -94,12 +95,16 @@ type Point struct {
 	X, Y  float64
 	Class string // of the style sheet
 	Title string // what a pointer shows
+	Link  string // where a click leads; empty: nowhere
 }
 
 // Scatter is a scatter plot. Its axes have no text: the page says beside it what they are.
 type Scatter struct {
-	Label  string // what it shows, for who does not see it
+	// What it shows, for who does not see it. Empty: the page says it all beside the plot, which is for the eye and the
+	// pointer only.
+	Label  string
 	Points []Point
+	Height float64 // in units of which the width has 640; 0: that of a strip
 }
 
 // Size of a plot, in units of its own.
@@ -139,9 +144,14 @@ func (s Scatter) SVG() template.HTML {
 		}
 		return margin + (v-low)/(high-low)*(size-2*margin)
 	}
+	height := cmp.Or(s.Height, height)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="scatter" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height,
-		template.HTMLEscapeString(s.Label))
+	if s.Label == "" {
+		fmt.Fprintf(&b, `<svg class="scatter dense" viewBox="0 0 %g %g" aria-hidden="true">`, width, height)
+	} else {
+		fmt.Fprintf(&b, `<svg class="scatter" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height,
+			template.HTMLEscapeString(s.Label))
+	}
 	for i := range 5 {
 		y := margin + float64(i)*(height-2*margin)/4
 		fmt.Fprintf(&b, `<line class="grid" x1="0" x2="%g" y1="%.1f" y2="%.1f"/>`, width, y, y)
@@ -151,9 +161,15 @@ func (s Scatter) SVG() template.HTML {
 		if strings.Contains(p.Class, "best") {
 			radius = 6
 		}
+		if p.Link != "" {
+			fmt.Fprintf(&b, `<a href="%s" tabindex="-1">`, template.HTMLEscapeString(p.Link))
+		}
 		fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="%.1f" r="%g"><title>%s</title></circle>`,
 			template.HTMLEscapeString(p.Class), place(p.X, left, right, width), height-place(p.Y, low, high, height), radius,
 			template.HTMLEscapeString(p.Title))
+		if p.Link != "" {
+			b.WriteString(`</a>`)
+		}
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String()) //nolint:gosec // numbers, and text that is escaped
