@@ -109,6 +109,7 @@ func (s *server) routes() []route {
 		{http.MethodGet, "/outcome", s.showOutcome, false},
 		{http.MethodGet, "/stream", s.showStream, false},
 		{http.MethodGet, "/events", s.showEvent, false},
+		{http.MethodGet, "/letters", s.showLetters, false},
 		{http.MethodPost, "/audit", s.startAudit, false},
 		{http.MethodPost, "/redrive/count", s.countRedrive, false},
 		{http.MethodPost, "/redrive", s.startRedrive, true},

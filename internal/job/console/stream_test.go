@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,57 @@ func TestAnEventIsFoundWhereverItEnded(t *testing.T) {
 	}
 	if body, _ := b.ask(t, http.MethodGet, "/events?id=e-2", nil); strings.Contains(body, "<script>") {
 		t.Error("an event's bytes are part of the page")
+	}
+}
+
+// TestDeadLettersAreShownByReason puts more letters than a page shows: the newest are on it, in their order, with
+// what was wrong, and whether they were sent again.
+func TestDeadLettersAreShownByReason(t *testing.T) {
+	t.Parallel()
+	c := folders(t)
+	store, err := objectstore.Open(t.Context(), c.Recommendations.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(key, text string) {
+		if _, err := store.Put(t.Context(), key, strings.NewReader(text), int64(len(text)),
+			objectstore.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const letters = shownLetters + 80
+	for i := range letters {
+		p := activity.Position{Stream: "st", Shard: "shard-0", SequenceNumber: strconv.Itoa(i + 1)}
+		put(deadletter.Key(p), `{"reason":"schema","message":"session_id is missing","event_id":"e-`+p.SequenceNumber+
+			`","position":{"stream":"st","shard":"shard-0","sequence_number":"`+p.SequenceNumber+`"},"data":"PHNjcmlwdD4="}`)
+		if i == letters-1 {
+			put(envconfig.RedrivenPrefix+deadletter.Key(p), "{}")
+		}
+	}
+	batch := deadletter.Prefixes[1] + "aws/lambda/m/shard-0/2026/12/01/2026-12-01T00.00.00-x"
+	put(batch, `{"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:r:1:stream/st","shardId":"shard-0",`+
+		`"startSequenceNumber":"1","endSequenceNumber":"2"},"payload":"{\"Records\":[]}"}`)
+	b := mustShow(t, c)
+	b.server.from.feed = feed.New(nil, store, time.Hour)
+	if page := b.mustPage(t, "/letters?reason=schema", http.StatusOK); !strings.Contains(page, "There are none") {
+		t.Errorf("before the first listing: %s", page)
+	}
+	b.server.from.feed.Read(t.Context())
+	page := b.mustPage(t, "/letters?reason=schema", http.StatusOK)
+	if !strings.Contains(page, "These are the newest 25") || strings.Count(page, "session_id is missing") != shownLetters ||
+		strings.Count(page, "sent again") != 1 || strings.Contains(page, " e-80 ") ||
+		strings.Index(page, " e-105 ") > strings.Index(page, " e-99 ") || !strings.Contains(page, " e-81 ") {
+		t.Errorf("the page is %s", page)
+	}
+	if body, _ := b.ask(t, http.MethodGet, "/letters?reason=schema", nil); strings.Contains(body, "<script>") {
+		t.Error("an event's bytes are part of the page")
+	}
+	if page := b.mustPage(t, "/letters?reason=failed+batch", http.StatusOK); !strings.Contains(page,
+		"A batch of 0 records") {
+		t.Errorf("the page of batches is %s", page)
+	}
+	if page := b.mustPage(t, "/stream", http.StatusOK); !strings.Contains(page, "schema 105") {
+		t.Errorf("the stream is %s", page)
 	}
 }
 
