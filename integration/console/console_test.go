@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,10 +105,28 @@ func mustBrowse(t *testing.T, program string, address *url.URL) *browser {
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
 	b := &browser{ctx: ctx, base: "http://" + address.Host}
-	err := chromedp.Listen(ctx, func(event any) {
+	b.mustWatch(t)
+	b.mustDo(t, chromedp.Navigate(address.String()), chromedp.WaitVisible(chromedp.CSS("h1")))
+	return b
+}
+
+// mustTab opens another tab of the browser.
+func (b *browser) mustTab(t *testing.T) *browser {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	t.Cleanup(cancel)
+	tab := &browser{ctx: ctx, base: b.base}
+	tab.mustWatch(t)
+	return tab
+}
+
+// mustWatch notes what goes wrong in the tab from now on.
+func (b *browser) mustWatch(t *testing.T) {
+	t.Helper()
+	err := chromedp.Listen(b.ctx, func(event any) {
 		switch e := event.(type) {
 		case *network.EventRequestWillBeSent:
-			if u, err := url.Parse(e.Request.URL); err != nil || u.Host != address.Host && u.Scheme != "data" {
+			if u, err := url.Parse(e.Request.URL); err != nil || "http://"+u.Host != b.base && u.Scheme != "data" {
 				b.fault("a request to " + e.Request.URL)
 			}
 		case *runtime.EventExceptionThrown:
@@ -121,11 +140,9 @@ func mustBrowse(t *testing.T, program string, address *url.URL) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+	if _, err := chromedp.Call(b.ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
-	b.mustDo(t, chromedp.Navigate(address.String()), chromedp.WaitVisible(chromedp.CSS("h1")))
-	return b
 }
 
 // described is what an exception says.
@@ -193,15 +210,26 @@ func TestConsole(t *testing.T) {
 	case os.Getenv("PGVECTOR_DSN") == "" || os.Getenv("ACTIVITY_STREAM") == "":
 		notTested(t, "There is no stack: run `make demo`, then `make test-console`")
 	}
-	folder := mustBuild(t, "console", "etl", "train", "publish")
+	folder := mustBuild(t, "console", "etl", "train", "publish", "replay")
 	b := mustBrowse(t, program, mustOpen(t, folder))
 	live := b.mustLive(t)
-	pages := []string{"/", "/data", "/models", "/models/" + live, "/outcome", "/explore", "/shop?visitor=v-1", "/stream",
-		"/customer?id=103", "/events?id=none", "/move/publish?version=" + live}
+	b.mustGo(t, "/explore")
+	product := must(t, b, chromedp.Evaluate[string](`document.querySelector("[aria-labelledby=products] a").pathname +
+		document.querySelector("[aria-labelledby=products] a").search`))
+	pages := []string{"/", product, strings.Replace(product, "/product", "/map", 1), "/data", "/models", "/models/" + live, "/outcome", "/explore", "/shop?visitor=v-1", "/stream",
+		"/customer?id=103", "/customer?id=103&filter=product.available&why=none", "/map", "/letters?reason=schema",
+		"/events?id=none", "/move/publish?version=" + live}
 	t.Run("pages", func(t *testing.T) { b.testPages(t, pages) })
 	t.Run("numbers", func(t *testing.T) { b.testNumbers(t, folder, pages) })
 	t.Run("storefront", b.testStorefront)
+	t.Run("two windows", b.testTwoWindows)
+	t.Run("explorer", b.testExplorer)
+	t.Run("poison", func(t *testing.T) { b.testPoison(t, folder) })
 	t.Run("moves", func(t *testing.T) { b.testMoves(t, folder, live) })
+	compared := "/compare?id=103" // of the versions that are loaded now
+	t.Run("comparison", func(t *testing.T) { b.testPages(t, []string{compared}) })
+	pages = append(pages, compared)
+	t.Run("without JavaScript", func(t *testing.T) { b.testWithoutJavaScript(t, pages) })
 }
 
 // mustLive is the version that the first page says is live.
@@ -230,7 +258,7 @@ func (b *browser) testPages(t *testing.T, pages []string) {
 				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}); err != nil {
 				t.Fatal(err)
 			}
-			for i, page := range pages {
+			for _, page := range pages {
 				b.mustGo(t, page)
 				wide := must(t, b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
 				title := must(t, b, chromedp.Title())
@@ -244,7 +272,8 @@ func (b *browser) testPages(t *testing.T, pages []string) {
 					b.mustBeAccessible(t, source, fmt.Sprintf("%s, %s at %d", page, theme, width))
 				}
 				if *shots != "" {
-					b.mustShoot(t, fmt.Sprintf("%02d-%s-%d.png", i, theme, width))
+					name := notOfNames.ReplaceAllString(page, "-")
+					b.mustShoot(t, fmt.Sprintf("%s-%s-%d.png", name, theme, width))
 				}
 				b.mustBeWell(t, page)
 			}
@@ -263,6 +292,9 @@ func (b *browser) mustBeAccessible(t *testing.T, source, where string) {
 		t.Errorf("%s: %s", where, violation)
 	}
 }
+
+// notOfNames is what the names of pictures have not.
+var notOfNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 func (b *browser) mustShoot(t *testing.T, name string) {
 	t.Helper()
@@ -384,6 +416,10 @@ func (b *browser) testMoves(t *testing.T, folder, first string) {
 	if version := b.mustAnswering(t); version != first {
 		t.Errorf("after rolling back %s answers, not %s", version, first)
 	}
+	b.follow(t, `[aria-labelledby=shelf] button[value=view]`, `[aria-labelledby=sent] a`)
+	b.mustReload(t, "/events?id="+b.mustText(t, `[aria-labelledby=sent] a`),
+		`document.querySelector("[aria-labelledby=way] a")?.textContent === "`+first+`"`)
+	b.mustCompare(t, first, second)
 	listing, err := json.Marshal(mustPrint(t, folder, "publish list"))
 	if err != nil || strings.Count(string(listing), reason) != 2 {
 		t.Errorf("the history has the reason %d times, %v", strings.Count(string(listing), reason), err)
@@ -411,4 +447,21 @@ func (b *browser) mustAnswering(t *testing.T) string {
 	t.Helper()
 	b.mustGo(t, "/shop?visitor=v-2")
 	return b.mustText(t, `[aria-labelledby=strip] .card-head a`)
+}
+
+// mustCompare sees the answers of two versions side by side, the places of each product in the other one.
+func (b *browser) mustCompare(t *testing.T, first, second string) {
+	t.Helper()
+	b.mustGo(t, "/models/"+second)
+	b.follow(t, `a[href^="/compare"]`, "p a.mono")
+	b.follow(t, "main > p a.mono", `[aria-labelledby=side-1] tbody tr`)
+	if sides := b.texts(t, "h2 a.mono"); len(sides) != 2 || sides[0] != first || sides[1] != second {
+		t.Errorf("the sides are %q", sides)
+	}
+	for _, side := range []string{"0", "1"} {
+		rows := b.texts(t, "[aria-labelledby=side-"+side+"] tbody tr")
+		if len(rows) != 10 || !strings.Contains(strings.Join(rows, ""), "place") {
+			t.Errorf("side %s is %q", side, rows)
+		}
+	}
 }
