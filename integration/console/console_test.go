@@ -216,9 +216,10 @@ func TestConsole(t *testing.T) {
 	b.mustGo(t, "/explore")
 	product := must(t, b, chromedp.Evaluate[string](`document.querySelector("[aria-labelledby=products] a").pathname +
 		document.querySelector("[aria-labelledby=products] a").search`))
-	pages := []string{"/", product, strings.Replace(product, "/product", "/map", 1), "/data", "/models", "/models/" + live, "/outcome", "/explore", "/shop?visitor=v-1", "/stream",
+	pages := []string{"/", product, strings.Replace(product, "/product", "/map", 1), "/data", "/models",
+		"/models/" + live, "/outcome", "/explore", "/shop?visitor=v-1", "/stream",
 		"/customer?id=103", "/customer?id=103&filter=product.available&why=none", "/map", "/letters?reason=schema",
-		"/events?id=none", "/move/publish?version=" + live}
+		"/events?id=none", "/move/publish?version=" + live, "/move/experiment?version=" + live}
 	t.Run("pages", func(t *testing.T) { b.testPages(t, pages) })
 	t.Run("numbers", func(t *testing.T) { b.testNumbers(t, folder, pages) })
 	t.Run("storefront", b.testStorefront)
@@ -420,18 +421,25 @@ func (b *browser) testMoves(t *testing.T, folder, first string) {
 	b.mustReload(t, "/events?id="+b.mustText(t, `[aria-labelledby=sent] a`),
 		`document.querySelector("[aria-labelledby=way] a")?.textContent === "`+first+`"`)
 	b.mustCompare(t, first, second)
+	b.mustExperiment(t, second, reason)
 	listing, err := json.Marshal(mustPrint(t, folder, "publish list"))
-	if err != nil || strings.Count(string(listing), reason) != 2 {
+	if err != nil || strings.Count(string(listing), reason) != 4 { // two of the experiment
 		t.Errorf("the history has the reason %d times, %v", strings.Count(string(listing), reason), err)
 	}
 	b.mustBeWell(t, "moving the pointer")
 }
 
-// mustMove follows the link to a move, gives a reason, overrules the gate if it has to, and waits until it is done.
+// mustMove follows the link to a move, and makes it.
 func (b *browser) mustMove(t *testing.T, link, reason string) {
 	t.Helper()
-	b.mustDo(t, chromedp.Click(chromedp.CSS(link)), chromedp.WaitVisible(chromedp.CSS("#reason")),
-		chromedp.SendKeys(chromedp.CSS("#reason"), reason))
+	b.follow(t, link, "#reason")
+	b.mustConfirm(t, reason)
+}
+
+// mustConfirm gives the reason of a move, overrules the gate if it has to, and waits until it is done.
+func (b *browser) mustConfirm(t *testing.T, reason string) {
+	t.Helper()
+	b.mustDo(t, chromedp.SendKeys(chromedp.CSS("#reason"), reason))
 	if must(t, b, chromedp.Evaluate[bool](`document.querySelector("[name=force]") !== null`)) {
 		b.mustDo(t, chromedp.Click(chromedp.CSS("[name=force]")))
 	}
@@ -463,5 +471,23 @@ func (b *browser) mustCompare(t *testing.T, first, second string) {
 		if len(rows) != 10 || !strings.Contains(strings.Join(rows, ""), "place") {
 			t.Errorf("side %s is %q", side, rows)
 		}
+	}
+}
+
+// mustExperiment starts an experiment with a version from its page, and ends it from the page of the outcome.
+func (b *browser) mustExperiment(t *testing.T, version, reason string) {
+	t.Helper()
+	name := fmt.Sprintf("x-%d", time.Now().UnixNano())
+	b.mustGo(t, "/move/experiment?version="+version)
+	b.mustDo(t, chromedp.SendKeys(chromedp.CSS("#name"), name))
+	b.mustConfirm(t, reason)
+	b.mustGo(t, "/outcome")
+	if text := b.mustText(t, "main"); !strings.Contains(text, name) || !strings.Contains(text, version) {
+		t.Errorf("the outcome says %q", text)
+	}
+	b.mustMove(t, `a[href="/move/end-experiment"]`, reason)
+	b.mustGo(t, "/outcome")
+	if b.exists(t, `a[href="/move/end-experiment"]`) {
+		t.Error("the experiment still runs")
 	}
 }

@@ -1,12 +1,10 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,7 +16,6 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
-	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
 )
 
@@ -331,123 +328,4 @@ func (page *versionPage) compare() {
 			add(part.title, what+".", part.of.Customers, part.of.Rows, part.path+".rows.")
 		}
 	}
-}
-
-// move is what a form asks to do with the live pointer.
-type move struct {
-	Action     string
-	Version    string
-	Title      string
-	What       string // happens, in sentences
-	Button     string
-	Objections []string // of the gate
-	NeedsForce bool
-	NeedsShare bool
-	Share      float64
-	Back       string
-	Problem    string // with what was sent
-	Reason     string
-}
-
-// proposal describes a move before it is made.
-func (s *server) proposal(ctx context.Context, action, id string) (move, error) {
-	m := move{Action: action, Version: id, Back: "/models", Share: 10}
-	if id != "" {
-		m.Back = "/models/" + id
-	}
-	switch action {
-	case actionPublish:
-		page, err := s.version(ctx, id)
-		if err != nil {
-			return m, err
-		}
-		m.Title, m.Button = "Make "+id+" live", "Make it live"
-		m.What = "All sessions are answered by this version from the next event on. The version that is live now stays " +
-			"loaded: rolling back returns to it. If this version is not loaded, it is loaded first."
-		m.refused(page.Report.Verdict)
-	case actionCanary:
-		page, err := s.version(ctx, id)
-		if err != nil {
-			return m, err
-		}
-		m.Title, m.Button, m.NeedsShare = "Start "+id+" as a canary", "Start the canary", true
-		m.What = fmt.Sprintf("It answers a share of the sessions, the live version the others. The canary ends by itself "+
-			"after %d events that it could not answer within %s.", recommend.CanaryErrors, recommend.CanaryPeriod)
-		m.refused(page.Report.Verdict)
-	case actionRollback:
-		list, err := s.modelList(ctx)
-		if err != nil {
-			return m, err
-		}
-		if list.Previous == "" {
-			return m, vectorstore.ErrNoPrevious
-		}
-		m.Title, m.Button = "Roll back to "+list.Previous, "Roll back"
-		m.What = "Version " + list.Previous + " answers all sessions again, and " + list.Live + " becomes the one to go " +
-			"back to. The gate is not asked; the version must answer."
-	case actionEndCanary:
-		m.Title, m.Button = "End the canary", "End the canary"
-		m.What = "The live version answers all sessions again."
-	default:
-		return m, errUnknown
-	}
-	return m, nil
-}
-
-func (m *move) refused(v modelversion.Verdict) {
-	if v.Decision() == modelversion.OutcomeRefused {
-		m.NeedsForce, m.Objections = true, v.Reasons
-	}
-}
-
-// The moves of the pointer.
-const (
-	actionPublish   = "publish"
-	actionCanary    = "canary"
-	actionRollback  = "rollback"
-	actionEndCanary = "end-canary"
-)
-
-// make starts the move that a form asks for, in a task. The problem says what is wrong with the form.
-func (s *server) make(m move, r *http.Request) (started task, problem string) {
-	opts := vectorstore.PromoteOptions{Actor: s.actor, Reason: strings.TrimSpace(r.PostFormValue("reason")),
-		Force: r.PostFormValue("force") == "yes"}
-	const longest = 500
-	switch {
-	case opts.Reason == "" || len(opts.Reason) > longest:
-		return task{}, "Say why, in at most 500 letters: the history records it."
-	case m.NeedsForce && !opts.Force:
-		return task{}, "The gate refuses this version. Overrule it, or leave it."
-	}
-	share, err := strconv.ParseFloat(cmp.Or(r.PostFormValue("share"), "10"), 64)
-	if m.NeedsShare && (err != nil || !(share > 0 && share < 100)) {
-		return task{}, "The share is a number of percent between 0 and 100."
-	}
-	store := publish.Database{Store: s.from.db}
-	work := map[string]func(context.Context) (string, error){
-		actionPublish: func(ctx context.Context) (string, error) {
-			result, err := publish.Run(ctx, store, s.from.models, m.Version, opts)
-			return "Version " + result.ModelVersion + " is live.", err
-		},
-		actionCanary: func(ctx context.Context) (string, error) {
-			result, err := publish.Canary(ctx, store, s.from.models, m.Version, share/100, opts)
-			return fmt.Sprintf("Version %s answers %g %% of the sessions.", result.ModelVersion, 100*result.Share), err
-		},
-		actionRollback: func(ctx context.Context) (string, error) {
-			version, err := store.Rollback(ctx, opts)
-			return "Version " + version + " is live again.", err
-		},
-		actionEndCanary: func(ctx context.Context) (string, error) {
-			version, err := store.StopCanary(ctx, opts)
-			return "Version " + version + " is no longer a canary: the live version answers all sessions.", err
-		},
-	}[m.Action]
-	started, ok := s.tasks.start(m.Title, m.Back, func(ctx context.Context) (string, error) {
-		text, err := work(ctx)
-		return text, vectorstore.ExplainLock(err)
-	})
-	if !ok {
-		return started, "Something else is being done: “" + started.Title + "”. Wait until it has ended."
-	}
-	return started, ""
 }

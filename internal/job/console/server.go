@@ -245,9 +245,9 @@ func (s *server) move(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	started, problem := s.make(m, r)
+	started, problem := s.make(&m, r)
 	if problem != "" {
-		m.Problem, m.Reason = problem, r.PostFormValue("reason")
+		m.Problem = problem
 		s.render(w, r, http.StatusUnprocessableEntity, "move.html", page{Title: m.Title, Section: "/models", Body: m})
 		return
 	}

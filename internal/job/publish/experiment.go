@@ -176,6 +176,27 @@ type deciding interface {
 		opts vectorstore.PromoteOptions) error
 }
 
+// StartExperiment compares x.Treatment, or the newest version when it is empty, with the live version. It is loaded
+// first when it is not loaded. Errors: as Canary, and those of vectorstore.StartExperiment.
+func StartExperiment(ctx context.Context, s Database, from artifacts, x vectorstore.Experiment,
+	opts vectorstore.PromoteOptions) (vectorstore.Experiment, error) {
+	loaded, _, err := prepare(ctx, s, from, x.Treatment, opts)
+	if err != nil {
+		return x, err
+	}
+	x.Treatment = loaded.ID
+	return s.StartExperiment(ctx, x, opts)
+}
+
+// StopExperiment ends the running experiment without a decision, and returns it. Errors: ErrNoExperiment.
+func StopExperiment(ctx context.Context, s deciding, opts vectorstore.PromoteOptions) (vectorstore.Experiment, error) {
+	x, err := running(ctx, s)
+	if err != nil {
+		return x, err
+	}
+	return x, s.EndExperiment(ctx, x.Name, vectorstore.DecisionStopped, "ended by hand", opts)
+}
+
 // Decided is what deciding an experiment achieved.
 type Decided struct {
 	ExperimentResult

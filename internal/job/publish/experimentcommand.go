@@ -59,12 +59,8 @@ func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		loaded, _, err := prepare(ctx, Database{s}, from, c.Version, opts)
-		if err != nil {
-			return err
-		}
-		x.Treatment = loaded.ID
-		if x, err = s.StartExperiment(ctx, x, opts); err != nil {
+		x.Treatment = c.Version
+		if x, err = StartExperiment(ctx, Database{s}, from, x, opts); err != nil {
 			return advise(err)
 		}
 		return out.Result(fmt.Sprintf("Experiment %s runs: version %s answers %g %% of the visitors, %s the others. "+
@@ -163,12 +159,8 @@ type experimentStop struct {
 // Run ends the experiment.
 func (c *experimentStop) Run(ctx context.Context, out *program.Output) error {
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
-		x, err := running(ctx, s)
+		x, err := StopExperiment(ctx, s, vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason})
 		if err != nil {
-			return err
-		}
-		if err := s.EndExperiment(ctx, x.Name, vectorstore.DecisionStopped, "ended by hand",
-			vectorstore.PromoteOptions{Actor: c.Actor, Reason: c.Reason}); err != nil {
 			return err
 		}
 		return out.Result("Experiment "+x.Name+" has ended: the live version answers all visitors.", x)
