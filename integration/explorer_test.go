@@ -111,6 +111,7 @@ func TestCustomersAreListedByTheBeginningOfTheirIDs(t *testing.T) {
 	for i, id := range []string{"a", "a%", "a_b", "aé", "a\U0010FFFE", "b", "ä"} {
 		v.Customers[i].ID = id
 	}
+	slices.SortFunc(v.Customers, func(a, b modelversion.Customer) int { return strings.Compare(a.ID, b.ID) })
 	mustGoLive(t, store, v)
 	for _, text := range []string{"", "a", "a%", "a_", "1", "10", "ä", "z", "103"} {
 		var want []string
@@ -119,7 +120,6 @@ func TestCustomersAreListedByTheBeginningOfTheirIDs(t *testing.T) {
 				want = append(want, v.Customers[i].ID)
 			}
 		}
-		slices.Sort(want)
 		const limit = 5
 		got, err := store.SomeCustomers(t.Context(), text, limit)
 		if want = want[:min(limit, len(want))]; err != nil || !slices.Equal(got, want) {

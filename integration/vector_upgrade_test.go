@@ -31,6 +31,7 @@ const beforeAnswering = beforeExperiments + `;
 		kindred.customer_state, kindred.visit, kindred.trend, kindred.trend_event;
 	DELETE FROM public.kindred_migration WHERE version_id > 2;
 	ALTER TABLE kindred.model_version DROP COLUMN shop;
+	DROP TABLE model_m310000000000001.map;
 	COMMENT ON TABLE model_m310000000000001.item IS NULL;
 	COMMENT ON TABLE model_m310000000000001.customer IS NULL;
 	COMMENT ON TABLE model_m310000000000001.rated IS NULL`
