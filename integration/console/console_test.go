@@ -210,7 +210,8 @@ func TestConsole(t *testing.T) {
 	case os.Getenv("PGVECTOR_DSN") == "" || os.Getenv("ACTIVITY_STREAM") == "":
 		notTested(t, "There is no stack: run `make demo`, then `make test-console`")
 	}
-	folder := mustBuild(t, "console", "etl", "train", "publish", "replay")
+	folder := mustBuild(t, "console", "etl", "train", "publish", "replay", "rollup")
+	mustPrint(t, folder, "rollup")
 	b := mustBrowse(t, program, mustOpen(t, folder))
 	live := b.mustLive(t)
 	b.mustGo(t, "/explore")

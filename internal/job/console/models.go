@@ -33,9 +33,16 @@ type modelRow struct {
 	Newest   bool // train made it last
 }
 
+// shownVersions is how many versions a page lists.
+const shownVersions = 50
+
 // modelsPage lists the versions.
 type modelsPage struct {
 	Versions []modelRow
+	All      int      // versions; the page may list a part of them
+	From     int      // place of the first one that it lists
+	Newer    *int     // From of the page before; nil: there is none
+	Later    *int     // From of the page after
 	Scale    float64  // NDCG at the right end of the bars
 	Unloaded []string // versions of the artifacts that were never loaded, newest first
 	Older    bool     // there are more of them
@@ -82,9 +89,27 @@ func (s *server) modelList(ctx context.Context) (modelsPage, error) {
 	return page, nil
 }
 
+// cut leaves the versions from a place on that a page lists.
+func (page *modelsPage) cut(from int) {
+	page.All = len(page.Versions)
+	page.From = max(0, min(from, page.All-1)) / shownVersions * shownVersions
+	end := min(page.All, page.From+shownVersions)
+	if page.From > 0 {
+		before := page.From - shownVersions
+		page.Newer = &before
+	}
+	if end < page.All {
+		page.Later = &end
+	}
+	page.Versions = page.Versions[page.From:end]
+	if most := shownVersions; len(page.History) > most {
+		page.History = page.History[:most]
+	}
+}
+
 // loadedVersions are the registry's.
 func (s *server) loadedVersions(ctx context.Context, page *modelsPage) error {
-	listing, err := publish.List(ctx, s.from.db)
+	listing, err := publish.ListWith(ctx, s.from.db, s.from.damages.of)
 	if errors.Is(err, vectorstore.ErrNotMigrated) {
 		page.Fault = "The vector database is not set up yet: run `make deploy`."
 		return nil
@@ -226,7 +251,7 @@ func (s *server) version(ctx context.Context, id string) (page versionPage, err 
 
 // registered reads what the registry says.
 func (s *server) registered(ctx context.Context, id string, page *versionPage) error {
-	listing, err := publish.List(ctx, s.from.db)
+	listing, err := publish.ListWith(ctx, s.from.db, s.from.damages.of)
 	if err != nil {
 		return err
 	}

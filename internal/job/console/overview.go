@@ -239,7 +239,7 @@ func (s *server) database(ctx context.Context) (v stationView, history []vectors
 	if s.from.db == nil {
 		return v.unset("PGVECTOR_DSN"), nil
 	}
-	listing, err := publish.List(ctx, s.from.db)
+	listing, err := publish.ListWith(ctx, s.from.db, s.from.damages.of)
 	if errors.Is(err, vectorstore.ErrNotMigrated) {
 		v.Health, v.Sentence = healthEmpty, "It is not set up yet: run `make deploy`."
 		return v, nil
@@ -255,7 +255,7 @@ func (s *server) database(ctx context.Context) (v stationView, history []vectors
 			v.At = liveSince(one.ID, listing.History)
 			v.Figures = []figure{{Label: "products", Number: whole(one.Items, "publish show:items")},
 				{Label: "customers", Number: whole(one.Customers, "publish show:customers")}}
-			v.Health, v.Sentence = healthGood, "It answers: what serving asks was tried just now."
+			v.Health, v.Sentence = healthGood, "It answers: what serving asks was tried within the last minutes."
 			if len(one.Damage) > 0 {
 				v.Health, v.Sentence = healthBad, "The live version is damaged: "+strings.Join(one.Damage, "; ")
 				return v, listing.History
@@ -308,8 +308,8 @@ func (s *server) activity(c feed.Counts) stationView {
 		return v.failed(errors.New(c.StreamFault))
 	}
 	v.Figures = []figure{{Label: "events", Number: whole(c.Events, ""), Live: "events"}}
-	v.Sentence = fmt.Sprintf("%d shards.", c.Shards)
-	if c.Shards == 1 {
+	v.Sentence = fmt.Sprintf("%d shards.", len(c.Shards))
+	if len(c.Shards) == 1 {
 		v.Sentence = "1 shard."
 	}
 	if !c.Whole {

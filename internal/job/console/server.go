@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -207,6 +208,8 @@ func (s *server) showModels(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	from, _ := strconv.Atoi(r.URL.Query().Get("from")) // what is no number is the beginning
+	list.cut(from)
 	s.render(w, r, http.StatusOK, "models.html", page{Title: "Models", Section: "/models", Body: list})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"kindred/internal/job/console/feed"
 	"kindred/internal/job/publish"
+	"kindred/internal/job/rollup"
 	"kindred/internal/job/verify"
 	"kindred/internal/job/verify/redrive"
 	"kindred/internal/lake/commit"
@@ -25,7 +26,8 @@ import (
 
 // sources is what the pages are read from. A part that is not configured is nil.
 type sources struct {
-	db *vectorstore.Store
+	db      *vectorstore.Store
+	damages *damages // of the versions of db
 	// recommender answers as serve does, without keeping the products in memory
 	recommender *recommend.Recommender
 	lake        objectstore.Store
@@ -35,6 +37,7 @@ type sources struct {
 	models      publish.Models // of artifacts
 	records     objectstore.Store
 	stream      *shardreader.Reader
+	rolled      *rollup.Reader // nil: there is no lake, or no records
 	feed        *feed.Feed
 	kinesis     func() *shardwriter.Writer // nil: there is no stream
 	profiles    *profiles
@@ -69,7 +72,7 @@ func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 		if s.db, err = vectorstore.Open(ctx, c.PGVector); err != nil {
 			return nil, err
 		}
-		s.recommender = recommend.New(onlooker{s.db})
+		s.recommender, s.damages = recommend.New(onlooker{s.db}), newDamages(s.db)
 	}
 	if c.Lake.Bucket != "" {
 		if s.lake, err = objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket); err != nil {
@@ -99,6 +102,9 @@ func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 		s.stream = shardreader.New(client, c.Name)
 		s.kinesis = func() *shardwriter.Writer { return shardwriter.New(client, c.Name, retry.Sleep) }
 	}
+	if s.lake != nil && s.records != nil {
+		s.rolled = rollup.NewReader(s.records, s.lake)
+	}
 	s.feed, s.profiles = newFeed(s, c), newProfiles(s.sets)
 	list := erased.Setting{Lake: c.Lake, Erasure: c.Erasure}
 	s.audit = verify.Command{Stream: c.Stream, Recommendations: c.Recommendations, PGVector: c.PGVector, Erased: list,
@@ -122,7 +128,11 @@ func newFeed(s *sources, c *Sources) *feed.Feed {
 	if s.records != nil {
 		store = s.records
 	}
-	return feed.New(stream, store, c.Window)
+	var rolled feed.Rolled
+	if s.rolled != nil {
+		rolled = s.rolled
+	}
+	return feed.New(stream, store, rolled, c.Window)
 }
 
 // ancestry is a run and those that were current before it, the newest first: at most so many, and as far as the
@@ -146,6 +156,7 @@ func ancestry(ctx context.Context, repo *commit.Repository, m commit.Manifest, m
 
 func (s *sources) close() {
 	if s.db != nil {
+		s.damages.close()
 		s.db.Close()
 	}
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"kindred/internal/job/console/feed"
+	"kindred/internal/job/rollup"
 	"kindred/internal/job/verify"
 	"kindred/internal/job/verify/redrive"
+	"kindred/internal/lake/commit"
 )
 
 // What an audit from a page takes, as `verify` has it by default; it waits less long for what is in flight.
@@ -61,6 +64,8 @@ type findings struct {
 
 // streamPage is what flows.
 type streamPage struct {
+	Rolled                     *rolledView // nil: there is no roll-up
+	RolledFault                string
 	Counts                     feed.Counts
 	Rates                      []rate
 	Letters, Sources, Versions []named
@@ -69,11 +74,48 @@ type streamPage struct {
 	MayAudit                   bool
 }
 
-func (s *server) streamPage() streamPage {
+// rolledView is the roll-up, with the figures that `rollup show` prints.
+type rolledView struct {
+	*rollup.Summary
+	SourceRows, VersionRows, LetterRows []named
+}
+
+// rolled reads the current roll-up.
+func (s *server) rolled(ctx context.Context) (*rolledView, error) {
+	if s.from.rolled == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sourceTime)
+	defer cancel()
+	summary, err := s.from.rolled.Summary(ctx)
+	if errors.Is(err, commit.ErrNoCurrent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	view := &rolledView{Summary: summary, SourceRows: sorted(summary.Sources), VersionRows: sorted(summary.Versions),
+		LetterRows: sorted(summary.Letters)}
+	for path, rows := range map[string][]named{"sources.": view.SourceRows, "versions.": view.VersionRows,
+		"letters.": view.LetterRows} {
+		for i := range rows {
+			rows[i].Of = "rollup show:" + path + rows[i].Name
+		}
+	}
+	return view, nil
+}
+
+func (s *server) streamPage(ctx context.Context) streamPage {
+	rolled, err := s.rolled(ctx)
+	fault := ""
+	if err != nil {
+		fault = said(err)
+	}
 	c := s.from.feed.Counts()
 	s.found.mu.Lock()
 	defer s.found.mu.Unlock()
-	return streamPage{Counts: c, Rates: rates(c), Letters: sorted(c.Letters), Sources: sorted(c.Sources),
+	return streamPage{Rolled: rolled, RolledFault: fault,
+		Counts: c, Rates: rates(c), Letters: sorted(c.Letters), Sources: sorted(c.Sources),
 		Versions: sorted(c.Versions), Audited: s.found.audited, Counted: s.found.counted,
 		MayAudit: s.from.stream != nil && s.from.records != nil}
 }
@@ -136,7 +178,8 @@ type auditLine struct {
 }
 
 func (s *server) showStream(w http.ResponseWriter, r *http.Request) {
-	s.render(w, r, http.StatusOK, "stream.html", page{Title: "Stream", Section: "/stream", Body: s.streamPage()})
+	s.render(w, r, http.StatusOK, "stream.html", page{Title: "Stream", Section: "/stream",
+		Body: s.streamPage(r.Context())})
 }
 
 // windows are the audits that the page offers.

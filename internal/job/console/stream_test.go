@@ -146,7 +146,7 @@ func TestAnEventIsFoundWhereverItEnded(t *testing.T) {
 	put(deadletter.Key(p), `{"reason":"schema","message":"session_id is missing","event_id":"e-2","position":`+
 		`{"stream":"st","shard":"shard-0","sequence_number":"7"},"data":"PHNjcmlwdD4="}`)
 	b := mustShow(t, c)
-	b.server.from.feed = feed.New(nil, store, time.Hour)
+	b.server.from.feed = feed.New(nil, store, nil, time.Hour)
 	for id, want := range map[string]string{"e-1": "Answered recommended",
 		activity.RecommendationID("e-1", ""): "Answered", "e-2": "session_id is missing",
 		"e-3": "Not found", "": "An event and its way"} {
@@ -187,7 +187,7 @@ func TestDeadLettersAreShownByReason(t *testing.T) {
 	put(batch, `{"KinesisBatchInfo":{"streamArn":"arn:aws:kinesis:r:1:stream/st","shardId":"shard-0",`+
 		`"startSequenceNumber":"1","endSequenceNumber":"2"},"payload":"{\"Records\":[]}"}`)
 	b := mustShow(t, c)
-	b.server.from.feed = feed.New(nil, store, time.Hour)
+	b.server.from.feed = feed.New(nil, store, nil, time.Hour)
 	if page := b.mustPage(t, "/letters?reason=schema", http.StatusOK); !strings.Contains(page, "There are none") {
 		t.Errorf("before the first listing: %s", page)
 	}

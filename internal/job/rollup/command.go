@@ -8,7 +8,6 @@ import (
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
-	"kindred/internal/lake/rollup"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 )
@@ -71,7 +70,7 @@ func (c *ShowCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	s, err := Show(ctx, lake)
+	s, err := NewReader(nil, lake).Summary(ctx)
 	if err != nil {
 		return advised(err)
 	}
@@ -103,19 +102,15 @@ func (c *FindCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	_, d, err := rollup.Current(ctx, rollup.Repository(lake))
+	found, asOf, err := NewReader(records, lake).Find(ctx, c.ID)
 	if err != nil {
 		return advised(err)
-	}
-	found, err := Find(ctx, records, rollup.Repository(lake), d, c.ID)
-	if err != nil {
-		return err
 	}
 	var keys []string
 	for _, f := range found {
 		keys = append(keys, f.Key)
 	}
-	text := "Not found as of " + d.AsOf.Format("2006-01-02 15:04:05") + ": it came later, or there was none."
+	text := "Not found as of " + asOf.Format("2006-01-02 15:04:05") + ": it came later, or there was none."
 	if len(keys) > 0 {
 		text = strings.Join(keys, "\n")
 	}

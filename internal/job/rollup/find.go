@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
-	"kindred/internal/lake/commit"
 	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/lake/rollup"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
+	"kindred/internal/stream/delivery"
 )
 
 // firstPart is how much of an object is read at the place of a line: most lines are shorter.
@@ -24,14 +25,18 @@ type Found struct {
 	Letter *deadletter.Letter // nil: a delivered object
 }
 
-// Find returns the objects that hold an event, by its id or by that of its recommendation; delivered ones come first.
-// What is gone from the bucket is left out. It reads the places that the index names, and compares the id. Where an
-// object was written again since, it reads all of it.
-func Find(ctx context.Context, records objectstore.Store, repo *commit.Repository, d rollup.Details, id string) (
-	found []Found, err error) {
-	places, err := rollup.Find(ctx, repo, d, id)
+// Find returns the objects that hold an event, by its id or by that of its recommendation, as of the current roll-up;
+// delivered ones come first. What is gone from the bucket is left out. It reads the places that the index names, and
+// compares the id. Where an object was written again since, it reads all of it. commit.ErrNoCurrent before the first
+// roll-up.
+func (r *Reader) Find(ctx context.Context, id string) (found []Found, asOf time.Time, err error) {
+	_, d, err := rollup.Current(ctx, r.repo)
 	if err != nil {
-		return nil, err
+		return nil, asOf, err
+	}
+	places, err := rollup.Find(ctx, r.repo, d, id)
+	if err != nil {
+		return nil, asOf, err
 	}
 	var letters []Found
 	seen := map[string]bool{}
@@ -39,12 +44,12 @@ func Find(ctx context.Context, records objectstore.Store, repo *commit.Repositor
 		if seen[p.Key] {
 			continue // the event and its recommendation, or several placements, have one line or neighbours
 		}
-		f, ok, err := look(ctx, records, p, id)
+		f, ok, err := look(ctx, r.records, p, id)
 		if errors.Is(err, objectstore.ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, asOf, err
 		}
 		if !ok {
 			continue
@@ -56,20 +61,20 @@ func Find(ctx context.Context, records objectstore.Store, repo *commit.Repositor
 			found = append(found, f)
 		}
 	}
-	return append(found, letters...), nil
+	return append(found, letters...), d.AsOf, nil
 }
 
 // look reads a place. ok is false where another id is, which has the same hash.
 func look(ctx context.Context, records objectstore.Store, p rollup.Place, id string) (f Found, ok bool, err error) {
 	f.Key = p.Key
-	if _, delivered := hourOf(p.Key); !delivered {
+	if _, delivered := delivery.Hour(p.Key); !delivered {
 		data, _, err := objectstore.ReadAll(ctx, records, p.Key)
 		if err != nil {
 			return f, false, err
 		}
 		letter, err := deadletter.Read(p.Key, data)
 		f.Letter = &letter
-		return f, err == nil && slices.Contains(idsOf(letter), id), nil
+		return f, err == nil && slices.Contains(letter.EventIDs(), id), nil
 	}
 	part, err := records.GetRange(ctx, p.Key, p.Offset, firstPart)
 	if err != nil {

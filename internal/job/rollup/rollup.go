@@ -26,6 +26,7 @@ import (
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
+	"kindred/internal/stream/delivery"
 	"kindred/internal/stream/latency"
 )
 
@@ -115,7 +116,7 @@ func (j Job) step(ctx context.Context, result *Result) (whole bool, err error) {
 	}
 	b.draft.AsOf = now.UTC().Truncate(time.Second)
 	if !whole {
-		b.draft.AsOf, _ = hourOf(keys[read])
+		b.draft.AsOf, _ = delivery.Hour(keys[read])
 	}
 	b.finish()
 	dir, err := os.MkdirTemp(j.ScratchDir, "kindred-rollup-*")
@@ -189,40 +190,46 @@ func (j Job) begin(ctx context.Context, repo *commit.Repository) (*builder, erro
 	return b, err
 }
 
-// hourOf is the hour of a delivered object: Firehose puts it into the folder of the hour in which its first record
-// came. ok is false for a key of another form, which nobody delivered.
-func hourOf(key string) (at time.Time, ok bool) {
-	const layout = "2006/01/02/15"
-	rest, delivered := strings.CutPrefix(key, envconfig.RecommendationPrefix)
-	if !delivered || len(rest) <= len(layout) {
-		return at, false
-	}
-	at, err := time.Parse(layout, rest[:len(layout)])
-	return at, err == nil
-}
-
 // list returns the keys of the objects that were not read yet, in their order.
 func (b *builder) list(ctx context.Context, now time.Time) (keys []string, err error) {
+	strange := ""
 	add := func(prefix string) error {
 		for info, err := range b.Records.List(ctx, prefix) {
 			if err != nil {
 				return fmt.Errorf("list delivered records: %w", err)
 			}
-			if _, ok := hourOf(info.Key); ok && !b.recent[info.Key] && deadletter.CheckKey(info.Key) == nil {
+			if _, ok := delivery.Hour(info.Key); !ok {
+				strange = info.Key
+			} else if !b.recent[info.Key] && deadletter.CheckKey(info.Key) == nil {
 				keys = append(keys, info.Key)
 			}
 		}
 		return nil
 	}
 	if b.manifest.Run == "" {
-		return keys, add(envconfig.RecommendationPrefix)
+		err := add(envconfig.RecommendationPrefix)
+		if err == nil && len(keys) == 0 && strange != "" {
+			err = fmt.Errorf("%s lies in no folder of an hour, such as %s: Firehose must name the folders so", strange,
+				delivery.Folders(now)[0])
+		}
+		slices.SortStableFunc(keys, orderKeys)
+		return keys, err
 	}
 	for hour := b.earlier.AsOf.Add(-Late).Truncate(time.Hour); !hour.After(now); hour = hour.Add(time.Hour) {
-		if err := add(envconfig.RecommendationPrefix + hour.UTC().Format("2006/01/02/15/")); err != nil {
-			return nil, err
+		for _, prefix := range delivery.Folders(hour) {
+			if err := add(prefix); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return keys, nil
+}
+
+// orderKeys is the order of keys by their hours.
+func orderKeys(a, b string) int {
+	first, _ := delivery.Hour(a)
+	second, _ := delivery.Hour(b)
+	return first.Compare(second)
 }
 
 // read counts and indexes the first objects of keys, until the run is full, and returns how many they are.
@@ -358,7 +365,7 @@ func (b *builder) finish() {
 	slices.SortFunc(d.Latencies, orderLatencies)
 	first := d.AsOf.Add(-Late).Truncate(time.Hour)
 	for _, key := range slices.Sorted(maps.Keys(b.recent)) {
-		if at, _ := hourOf(key); !at.Before(first) {
+		if at, _ := delivery.Hour(key); !at.Before(first) {
 			d.Recent = append(d.Recent, key)
 		}
 	}
@@ -432,23 +439,7 @@ func (b *builder) readLetter(ctx context.Context, info objectstore.Info) (l roll
 		return l, nil, nil //nolint:nilerr // it is no dead letter
 	}
 	if q := letter.Quarantined; q != nil {
-		return rollup.Letter{Key: info.Key, Reason: string(q.Reason), At: q.QuarantinedAt.UTC()}, idsOf(letter), nil
+		return rollup.Letter{Key: info.Key, Reason: string(q.Reason), At: q.QuarantinedAt.UTC()}, letter.EventIDs(), nil
 	}
-	return rollup.Letter{Key: info.Key, Reason: FailedBatch, At: info.Modified.UTC()}, idsOf(letter), nil
+	return rollup.Letter{Key: info.Key, Reason: deadletter.FailedBatch, At: info.Modified.UTC()}, letter.EventIDs(), nil
 }
-
-// idsOf are the ids of a letter's events; none when a batch does not hold them.
-func idsOf(letter deadletter.Letter) (ids []string) {
-	if letter.Quarantined != nil {
-		return []string{letter.Quarantined.EventID}
-	}
-	for _, r := range letter.Batch.Records {
-		for _, item := range activity.Read(nil, r.Position, r.Data) {
-			ids = append(ids, activity.EventID(item.Event, item.Position))
-		}
-	}
-	return ids
-}
-
-// FailedBatch stands for a reason: Lambda gave the batch up.
-const FailedBatch = "failed batch"

@@ -102,9 +102,9 @@ func mustRun(t *testing.T, j Job) *Result {
 	return r
 }
 
-func mustShow(t *testing.T, lake objectstore.Store) Summary {
+func mustShow(t *testing.T, lake objectstore.Store) *Summary {
 	t.Helper()
-	s, err := Show(t.Context(), lake)
+	s, err := NewReader(nil, lake).Summary(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,14 +165,10 @@ func TestEachObjectIsReadOnce(t *testing.T) {
 // mustFind looks for each event, and for its recommendation, in its object.
 func (b *bucket) mustFind(t *testing.T, lake objectstore.Store, ids map[string]string) {
 	t.Helper()
-	repo := rollup.Repository(lake)
-	_, d, err := rollup.Current(t.Context(), repo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reader := NewReader(b, lake)
 	for event, key := range ids {
 		for _, id := range []string{event, activity.RecommendationID(event, "")} {
-			found, err := Find(t.Context(), b, repo, d, id)
+			found, _, err := reader.Find(t.Context(), id)
 			if err != nil || len(found) != 1 || found[0].Key != key {
 				t.Fatalf("%s is in %v, %v; want %s", id, found, err, key)
 			}
@@ -181,7 +177,7 @@ func (b *bucket) mustFind(t *testing.T, lake objectstore.Store, ids map[string]s
 			}
 		}
 	}
-	if found, err := Find(t.Context(), b, repo, d, "evt-nobody"); err != nil || len(found) > 0 {
+	if found, _, err := reader.Find(t.Context(), "evt-nobody"); err != nil || len(found) > 0 {
 		t.Errorf("an unknown id is in %v, %v", found, err)
 	}
 }
@@ -249,14 +245,9 @@ func TestWhatIsGoneOrRewrittenIsNotShown(t *testing.T) {
 		}
 	}
 	mustRun(t, b.job(lake, noon.Add(time.Hour)))
-	repo := rollup.Repository(lake)
-	_, d, err := rollup.Current(t.Context(), repo)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for id, want := range map[string]int{moved[0]: 1, moved[1]: 0, moved[2]: 1, "evt-gone-0": 0, "evt-bad": 1,
 		"evt-worse": 0} {
-		found, err := Find(t.Context(), b, repo, d, id)
+		found, _, err := NewReader(b, lake).Find(t.Context(), id)
 		if err != nil || len(found) != want {
 			t.Errorf("%s is in %d objects, %v; want %d", id, len(found), err, want)
 		}
@@ -297,8 +288,9 @@ func TestOldRunsAreDeleted(t *testing.T) {
 		}
 		mustRun(t, b.job(lake, hour.Add(time.Hour)))
 		for id, key := range reader {
-			if found, err := Find(t.Context(), b, repo, before, id); err != nil || len(found) != 1 || found[0].Key != key {
-				t.Fatalf("a reader of the roll-up before finds %s in %v, %v", id, found, err)
+			places, err := rollup.Find(t.Context(), repo, before, id)
+			if err != nil || len(places) != 1 || places[0].Key != key {
+				t.Fatalf("a reader of the roll-up before finds %s at %v, %v", id, places, err)
 			}
 		}
 		var err error

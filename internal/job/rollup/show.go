@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"kindred/internal/lake/commit"
@@ -49,23 +50,56 @@ type HourSum struct {
 	LatencyMS Percentiles `json:"latency_ms"`
 }
 
-// Show reads the current roll-up. commit.ErrNoCurrent before the first one.
-func Show(ctx context.Context, lake objectstore.Store) (Summary, error) {
-	repo := rollup.Repository(lake)
-	m, d, err := rollup.Current(ctx, repo)
-	if err != nil {
-		return Summary{}, err
-	}
-	return Summarize(ctx, repo, m, d)
+// Reader reads the current roll-up, for somebody who asks again and again. It is safe for concurrent use.
+type Reader struct {
+	records objectstore.Store
+	repo    *commit.Repository
+
+	mu   sync.Mutex
+	last *Summary // that was read
 }
 
-// Summarize reads a roll-up that rollup.Current has found.
-func Summarize(ctx context.Context, repo *commit.Repository, m commit.Manifest, d rollup.Details) (Summary, error) {
-	r, err := rollup.Read(ctx, repo, m, d)
+// NewReader makes a reader of the roll-ups of a lake, about records. It makes no request.
+func NewReader(records, lake objectstore.Store) *Reader {
+	return &Reader{records: records, repo: rollup.Repository(lake)}
+}
+
+// Summary sums the current roll-up up. The caller does not change it. commit.ErrNoCurrent before the first one.
+func (r *Reader) Summary(ctx context.Context) (*Summary, error) {
+	m, d, err := rollup.Current(ctx, r.repo)
 	if err != nil {
-		return Summary{}, err
+		return nil, err
 	}
-	s := Summary{Run: r.Run, AsOf: r.AsOf, Objects: r.Objects, Records: r.Records, Unreadable: r.Unreadable,
+	r.mu.Lock()
+	last := r.last
+	r.mu.Unlock()
+	if last != nil && last.Run == m.Run {
+		return last, nil
+	}
+	whole, err := rollup.Read(ctx, r.repo, m, d)
+	if err != nil {
+		return nil, err
+	}
+	summary := summarize(whole)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = summary
+	return summary, nil
+}
+
+// Recent says until when everything was read, and which delivered objects of the last hours are among it.
+// commit.ErrNoCurrent before the first roll-up.
+func (r *Reader) Recent(ctx context.Context) (asOf time.Time, keys []string, err error) {
+	m, d, err := rollup.Current(ctx, r.repo)
+	if err != nil {
+		return asOf, nil, err
+	}
+	keys, err = rollup.Recent(ctx, r.repo, m)
+	return d.AsOf, keys, err
+}
+
+func summarize(r *rollup.Rollup) *Summary {
+	s := &Summary{Run: r.Run, AsOf: r.AsOf, Objects: r.Objects, Records: r.Records, Unreadable: r.Unreadable,
 		Sources: map[string]int64{}, Versions: map[string]int64{}, Letters: r.Letters, Segments: len(r.Segments)}
 	for _, segment := range r.Segments {
 		s.Indexed += segment.Entries
@@ -85,7 +119,7 @@ func Summarize(ctx context.Context, repo *commit.Repository, m commit.Manifest, 
 	}
 	s.Hours = s.Hours[max(0, len(s.Hours)-ShownHours):]
 	s.measure(r.Latencies)
-	return s, nil
+	return s
 }
 
 // measure fills in the percentiles.

@@ -20,6 +20,9 @@ var (
 	ErrStrange = errors.New("is not a dead letter")
 )
 
+// FailedBatch stands in counts by reason for a batch that Lambda gave up.
+const FailedBatch = "failed batch"
+
 // Letter is one object: a quarantined record, or a batch that Lambda gave up.
 type Letter struct {
 	Quarantined *activity.Quarantined // nil: a batch
@@ -61,4 +64,17 @@ func (r Record) Items() []activity.Item {
 		items[0].Position = r.Position
 	}
 	return items
+}
+
+// EventIDs are the ids of the letter's events; none when a batch does not hold them.
+func (l Letter) EventIDs() (ids []string) {
+	if l.Quarantined != nil {
+		return []string{l.Quarantined.EventID}
+	}
+	for _, r := range l.Batch.Records {
+		for _, item := range activity.Read(nil, r.Position, r.Data) {
+			ids = append(ids, activity.EventID(item.Event, item.Position))
+		}
+	}
+	return ids
 }

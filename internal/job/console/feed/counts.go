@@ -15,9 +15,9 @@ func (f *Feed) Counts() Counts {
 	defer f.mu.Unlock()
 	c := f.counts
 	c.Sources, c.Versions = maps.Clone(c.Sources), maps.Clone(c.Versions)
-	c.Letters = map[string]int64{}
-	for _, reason := range f.letter {
-		c.Letters[reason]++
+	c.Letters = maps.Clone(f.counts.Letters)
+	for _, name := range slices.Sorted(maps.Keys(f.shard)) {
+		c.Shards = append(c.Shards, *f.shard[name])
 	}
 	for _, m := range f.minute {
 		c.Minutes = append(c.Minutes, *m)

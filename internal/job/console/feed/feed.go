@@ -5,21 +5,20 @@
 package feed
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"iter"
-	"maps"
 	"sync"
 	"time"
 
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/linefile"
 	"kindred/internal/lake/objectstore"
-	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/retry"
 	"kindred/internal/stream/activity"
 	"kindred/internal/stream/deadletter"
+	"kindred/internal/stream/delivery"
 	"kindred/internal/stream/latency"
 )
 
@@ -28,6 +27,8 @@ const (
 	pause = 2 * time.Second
 	// lettersEvery is between two listings of the dead letters, which have to be listed whole.
 	lettersEvery = 10 * time.Second
+	// lettersShare times as long as a listing of the dead letters takes is at least until the next one.
+	lettersShare = 20
 	// late is how long after an hour objects of its folder may still come: Firehose names them by arrival.
 	late = 20 * time.Minute
 	// latencySpan is how much time shares a histogram of latencies.
@@ -49,6 +50,13 @@ type Store interface {
 	Get(ctx context.Context, key string) (io.ReadCloser, objectstore.Info, error)
 }
 
+// Rolled is a roll-up of what was delivered before; rollup.Reader is one.
+type Rolled interface {
+	// Recent says until when everything was read, and which objects of the last hours are among it.
+	// commit.ErrNoCurrent: there is no roll-up.
+	Recent(ctx context.Context) (asOf time.Time, keys []string, err error)
+}
+
 // Minute is what happened in one minute, by arrival or by the time of the answer.
 type Minute struct {
 	At      time.Time // its beginning
@@ -67,13 +75,13 @@ type Counts struct {
 	Since    time.Time // the window's beginning
 	AsOf     time.Time // of the last reading; zero: there was none yet
 	Whole    bool      // the window has been read to its end once
-	Shards   int
 	Events   int64
 	Answers  int64 // lines delivered; a retried event may have two
 	Unknown  int64 // products that the answering model does not know
 	Sources  map[activity.Source]int64
 	Versions map[string]int64
-	// Letters are the dead letters that lie in the bucket, of any age, by reason; a failed batch has FailedBatch.
+	// Letters are the dead letters that lie in the bucket, of any age, by reason; a failed batch has
+	// deadletter.FailedBatch.
 	Letters    map[string]int64
 	LettersAt  time.Time // of the last listing
 	LastEvent  time.Time // arrival of the newest event; zero: none in the window
@@ -81,12 +89,25 @@ type Counts struct {
 	LatencyMS  Percentiles
 	Minutes    []Minute  // of the window, oldest first, empty ones left out
 	Latencies  []Latency // oldest first
+	Shards     []Shard   // by name
 	// Faults say what cannot be read, in a sentence each; empty: nothing.
 	StreamFault, StoreFault string
 }
 
-// FailedBatch stands for a reason in Counts.Letters: Lambda gave the batch up.
-const FailedBatch = "failed batch"
+// Shard is how far the answers to one shard's events have come.
+type Shard struct {
+	Name     string
+	Event    time.Time // arrival of the newest event; zero: none in the window
+	Answered time.Time // arrival of the newest event whose answer was delivered
+}
+
+// Behind is how much older the newest answered event is than the newest event.
+func (s Shard) Behind() time.Duration {
+	if s.Answered.IsZero() || s.Event.Before(s.Answered) {
+		return 0
+	}
+	return s.Event.Sub(s.Answered)
+}
 
 // Percentiles of the window's latencies in milliseconds.
 type Percentiles struct{ P50, P99, Max float64 }
@@ -95,26 +116,33 @@ type Percentiles struct{ P50, P99, Max float64 }
 type Feed struct {
 	stream Stream // nil: not known
 	store  Store  // nil: not known
+	rolled Rolled // nil: not known
 	window time.Duration
 	now    func() time.Time
 
-	lettersAt time.Time // of the last listing; the reading's alone
+	// The reading's alone:
+	begun     bool
+	first     time.Time // older answers are not counted
+	lettersAt time.Time // of the next listing
 
 	mu     sync.Mutex
 	counts Counts
 	minute map[int64]*Minute
 	spans  map[int64]*latency.Histogram
 	seen   map[string]time.Time // objects that were counted, with the time after which none of that name comes
-	letter map[string]string    // dead letters by key, with their reason
-	after  map[string]string    // the last sequence number of a shard
+	letter map[string]string    // dead letters by key, with their reason; it is replaced, and only by the reading
+	shard  map[string]*Shard
+	after  map[string]string // the last sequence number of a shard
 }
 
-// New makes a Feed of the last window of time. A nil stream or store is not read.
-func New(stream Stream, store Store, window time.Duration) *Feed {
-	f := &Feed{stream: stream, store: store, window: window, now: time.Now, minute: map[int64]*Minute{},
-		spans: map[int64]*latency.Histogram{}, seen: map[string]time.Time{}, letter: map[string]string{},
+// New makes a Feed of the last window of time, or of what came since the roll-up if that is less. A nil stream, store
+// or roll-up is not read.
+func New(stream Stream, store Store, rolled Rolled, window time.Duration) *Feed {
+	f := &Feed{stream: stream, store: store, rolled: rolled, window: window, now: time.Now, minute: map[int64]*Minute{},
+		spans: map[int64]*latency.Histogram{}, seen: map[string]time.Time{}, shard: map[string]*Shard{},
 		after: map[string]string{}}
-	f.counts = Counts{Since: f.now().Add(-window), Sources: map[activity.Source]int64{}, Versions: map[string]int64{}}
+	f.first = f.now().Add(-window)
+	f.counts = Counts{Since: f.first, Sources: map[activity.Source]int64{}, Versions: map[string]int64{}}
 	return f
 }
 
@@ -128,13 +156,40 @@ func (f *Feed) Run(ctx context.Context) {
 
 // Read reads once what there is. No other reading may run.
 func (f *Feed) Read(ctx context.Context) {
+	beginErr := f.begin(ctx)
 	streamErr := f.readStream(ctx)
 	storeErr := f.readDelivered(ctx, f.Counts().AsOf.IsZero())
-	if storeErr == nil && f.now().Sub(f.lettersAt) >= lettersEvery {
-		f.lettersAt = f.now()
+	if storeErr == nil && !f.now().Before(f.lettersAt) {
+		began := f.now()
 		storeErr = f.readLetters(ctx)
+		f.lettersAt = f.now().Add(max(lettersEvery, lettersShare*f.now().Sub(began)))
 	}
-	f.note(streamErr, storeErr)
+	f.note(streamErr, errors.Join(beginErr, storeErr))
+}
+
+// begin moves the beginning of the window to the roll-up, if there is one in the window: what that has read is not
+// counted again.
+func (f *Feed) begin(ctx context.Context) error {
+	if f.begun || f.rolled == nil {
+		return nil
+	}
+	asOf, keys, err := f.rolled.Recent(ctx)
+	if err != nil && !errors.Is(err, commit.ErrNoCurrent) {
+		return err
+	}
+	f.begun = true
+	if asOf.Before(f.first) { // or there is none
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.Since, f.first = asOf, time.Time{}
+	for _, key := range keys {
+		if hour, _ := delivery.Hour(key); !hour.Before(asOf.Add(-late).Truncate(time.Hour)) {
+			f.seen[key] = f.now().Add(time.Hour + 2*late)
+		}
+	}
+	return nil
 }
 
 // note ends a reading.
@@ -180,7 +235,9 @@ func (f *Feed) readStream(ctx context.Context) error {
 		return err
 	}
 	f.mu.Lock()
-	f.counts.Shards = len(shards)
+	for _, name := range shards {
+		f.of(name)
+	}
 	since := f.counts.Since
 	f.mu.Unlock()
 	var items []activity.Item
@@ -211,9 +268,19 @@ func (f *Feed) arrived(p activity.Position, events int) {
 	f.after[p.Shard] = p.SequenceNumber
 	f.counts.Events += int64(events)
 	f.at(p.ArrivedAt).Events += int64(events)
+	if shard := f.of(p.Shard); p.ArrivedAt.After(shard.Event) {
+		shard.Event = p.ArrivedAt
+	}
 	if p.ArrivedAt.After(f.counts.LastEvent) {
 		f.counts.LastEvent = p.ArrivedAt
 	}
+}
+
+func (f *Feed) of(shard string) *Shard {
+	if f.shard[shard] == nil {
+		f.shard[shard] = &Shard{Name: shard}
+	}
+	return f.shard[shard]
 }
 
 func (f *Feed) at(t time.Time) *Minute {
@@ -236,26 +303,36 @@ func (f *Feed) readDelivered(ctx context.Context, all bool) error {
 	now := f.now().UTC()
 	from := now.Add(-late)
 	if all {
-		from = now.Add(-f.window)
+		from = f.Counts().Since.UTC().Add(-late)
 	}
 	for hour := from.Truncate(time.Hour); !hour.After(now); hour = hour.Add(time.Hour) {
-		for info, err := range f.store.List(ctx, envconfig.RecommendationPrefix+hour.Format("2006/01/02/15/")) {
-			if err != nil {
+		for _, folder := range delivery.Folders(hour) {
+			if err := f.readFolder(ctx, folder, hour); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// readFolder counts the objects of an hour's folder that it has not seen.
+func (f *Feed) readFolder(ctx context.Context, folder string, hour time.Time) error {
+	for info, err := range f.store.List(ctx, folder) {
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		_, seen := f.seen[info.Key]
+		f.seen[info.Key] = hour.Add(time.Hour + 2*late)
+		f.mu.Unlock()
+		if seen || deadletter.CheckKey(info.Key) != nil {
+			continue
+		}
+		if err := f.readObject(ctx, info.Key); err != nil {
 			f.mu.Lock()
-			_, seen := f.seen[info.Key]
-			f.seen[info.Key] = hour.Add(time.Hour + 2*late)
+			delete(f.seen, info.Key)
 			f.mu.Unlock()
-			if seen || deadletter.CheckKey(info.Key) != nil {
-				continue
-			}
-			if err := f.readObject(ctx, info.Key); err != nil {
-				f.mu.Lock()
-				delete(f.seen, info.Key)
-				f.mu.Unlock()
-				return err
-			}
+			return err
 		}
 	}
 	return nil
@@ -268,20 +345,13 @@ func (f *Feed) readObject(ctx context.Context, key string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	var lines []activity.Delivered
-	reader := bufio.NewReaderSize(body, 64<<10)
-	for {
-		line, err := reader.ReadBytes('\n')
-		if len(bytes.TrimSpace(line)) > 0 {
-			if d, fault := activity.ParseDelivered(bytes.TrimSpace(line)); fault == nil { // verify finds the others
-				lines = append(lines, d)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	var lines []activity.Recommendation
+	for line, err := range linefile.Lines(body) {
 		if err != nil {
 			return err
+		}
+		if r, fault := activity.ParseRecommendation(line); fault == nil { // verify finds the others
+			lines = append(lines, r)
 		}
 	}
 	f.mu.Lock()
@@ -292,8 +362,8 @@ func (f *Feed) readObject(ctx context.Context, key string) (err error) {
 	return nil
 }
 
-func (f *Feed) answered(d *activity.Delivered) {
-	if d.GeneratedAt.Before(f.counts.Since) {
+func (f *Feed) answered(d *activity.Recommendation) {
+	if d.GeneratedAt.Before(f.first) {
 		return
 	}
 	f.counts.Answers++
@@ -303,6 +373,11 @@ func (f *Feed) answered(d *activity.Delivered) {
 	f.at(d.GeneratedAt).Answers++
 	if d.GeneratedAt.After(f.counts.LastAnswer) {
 		f.counts.LastAnswer = d.GeneratedAt
+	}
+	if p := d.Position; p.Shard != "" { // not over HTTP
+		if shard := f.of(p.Shard); p.ArrivedAt.After(shard.Answered) {
+			shard.Answered = p.ArrivedAt
+		}
 	}
 	span := d.GeneratedAt.Truncate(latencySpan).Unix()
 	if f.spans[span] == nil {
@@ -316,41 +391,49 @@ func (f *Feed) readLetters(ctx context.Context) error {
 	if f.store == nil {
 		return nil
 	}
-	f.mu.Lock()
-	before := maps.Clone(f.letter)
-	f.mu.Unlock()
-	now := make(map[string]string, len(before))
+	now := make(map[string]string, len(f.letter))
+	counts := map[string]int64{}
 	for _, prefix := range deadletter.Prefixes {
 		for info, err := range f.store.List(ctx, prefix) {
 			if err != nil {
 				return err
 			}
-			if reason, ok := before[info.Key]; ok {
-				now[info.Key] = reason
-				continue
+			reason, ok := f.letter[info.Key]
+			if !ok {
+				if reason, err = f.reasonOf(ctx, info.Key); err != nil {
+					return err
+				}
 			}
-			data, err := f.read(ctx, info.Key)
-			if errors.Is(err, objectstore.ErrNotFound) {
-				continue // somebody deleted it meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			letter, err := deadletter.Read(info.Key, data)
-			switch {
-			case err != nil:
-				continue // verify reports what is no dead letter
-			case letter.Quarantined != nil:
-				now[info.Key] = string(letter.Quarantined.Reason)
-			default:
-				now[info.Key] = FailedBatch
+			now[info.Key] = reason
+			if reason != "" {
+				counts[reason]++
 			}
 		}
 	}
 	f.mu.Lock()
-	f.letter, f.counts.LettersAt = now, f.now()
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	f.letter = now
+	f.counts.Letters, f.counts.LettersAt = counts, f.now()
 	return nil
+}
+
+// reasonOf reads a dead letter; what is none, or is gone meanwhile, has no reason.
+func (f *Feed) reasonOf(ctx context.Context, key string) (string, error) {
+	data, err := f.read(ctx, key)
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	letter, err := deadletter.Read(key, data)
+	switch {
+	case err != nil:
+		return "", nil //nolint:nilerr // verify reports what is no dead letter
+	case letter.Quarantined != nil:
+		return string(letter.Quarantined.Reason), nil
+	}
+	return deadletter.FailedBatch, nil
 }
 
 func (f *Feed) read(ctx context.Context, key string) (data []byte, err error) {

@@ -88,9 +88,10 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 58, 0, 0, time.UTC)
 	stream := &shards{records: map[string][]activity.Position{}}
 	store := objectstore.NewFolder(t.TempDir())
-	f := New(stream, store, 2*time.Hour)
+	f := New(stream, store, nil, 2*time.Hour)
 	f.now = func() time.Time { return now }
-	f.counts.Since = now.Add(-f.window)
+	f.first = now.Add(-f.window)
+	f.counts.Since = f.first
 	look := func(first bool) Counts {
 		f.note(f.readStream(t.Context()), errors.Join(f.readDelivered(t.Context(), first), f.readLetters(t.Context())))
 		return f.Counts()
@@ -136,7 +137,7 @@ func TestEverythingIsCountedOnce(t *testing.T) {
 
 func TestWithoutStreamOrStoreNothingIsRead(t *testing.T) {
 	t.Parallel()
-	f := New(nil, nil, time.Hour)
+	f := New(nil, nil, nil, time.Hour)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	f.Run(ctx)
