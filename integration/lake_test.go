@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kindred/internal/job/feedback"
+	"kindred/internal/job/rollup"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 )
@@ -21,7 +22,7 @@ import (
 var recipe = regexp.MustCompile("(?m)(?:^<!-- (first)? ?(athena)? ?-->\n)?^```sql\n((?s:.*?))^```$")
 
 // TestRecipesOfTheLake runs every statement of docs/lake.md in DuckDB on training sets, versions, records,
-// quarantine, interactions and outcomes, as the page says, and each finds something. What the page gives for
+// quarantine, interactions, outcomes and a roll-up, as the page says, and each finds something. What the page gives for
 // Athena means the same in Trino's dialect.
 func TestRecipesOfTheLake(t *testing.T) {
 	t.Parallel()
@@ -75,7 +76,7 @@ func empty(row map[string]any) bool {
 }
 
 // mustLake makes a folder with copies of the three buckets: what the programs of 7ca8cf2 wrote, records of visits,
-// what feedback makes of them, and quarantine.
+// what feedback and rollup make of them, and quarantine.
 func mustLake(t *testing.T, duckdb string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -115,6 +116,11 @@ func mustLake(t *testing.T, duckdb string) string {
 	put(envconfig.QuarantinePrefix+"activity/shardId-000000000000/1.json", quarantined)
 	_, err = feedback.Job{Recommendations: records, Lake: objectstore.NewFolder(filepath.Join(dir, "lake")),
 		ScratchDir: t.TempDir(), DuckDB: duckdb, Progress: func(string, int64, int64) {}}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = rollup.Job{Records: records, Lake: objectstore.NewFolder(filepath.Join(dir, "lake")), ScratchDir: t.TempDir(),
+		Progress: func(string, int64, int64) {}}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
