@@ -127,7 +127,7 @@ func TestCalls(t *testing.T) {
 	run("verify", r.listen(t, "verify"))
 	mustGiveUp(t, s, sent)
 	run("verify", r.listen(t, "verify"), "redrive")
-
+	run("rollup", r.listen(t, "rollup"))
 	mustBeRecorded(t, r.all())
 }
 
@@ -202,7 +202,7 @@ func mustJobs(t *testing.T, repository string, env ...string) *jobs {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for _, name := range []string{"etl", "train", "publish"} {
+	for _, name := range []string{"etl", "train", "publish", "rollup"} {
 		program, err := artifact.Compile(t.Context(), repository, "./jobs/"+name, runtime.GOOS, runtime.GOARCH)
 		if err != nil {
 			t.Fatal(err)

@@ -89,6 +89,8 @@ func platform() map[string]string {
 		"train-spark Logs":                         "Glue writes the log",
 		"train-spark Metrics":                      "Glue writes its metrics",
 		"publish UseKey":                           "S3 is encrypted",
+		"rollup UseKey":                            "S3 is encrypted",
+		"rollup SweepRollup":                       "a roll-up is deleted when it is a day old",
 		"verify UseKey":                            "S3 and Kinesis are encrypted",
 	}
 }
@@ -127,7 +129,7 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 		}
 	}
 	listed := map[string]bool{}
-	for _, program := range []string{"etl", "train", "train-spark", "publish", "recommend", "serve", "verify"} {
+	for _, program := range []string{"etl", "train", "train-spark", "publish", "recommend", "rollup", "serve", "verify"} {
 		if len(policies["kindred-dev-"+program]) == 0 {
 			t.Errorf("role of %s: no policy", program)
 		}

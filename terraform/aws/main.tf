@@ -131,7 +131,7 @@ module "batch" {
   name              = local.name
   region            = var.region
   kms_key_arn       = module.kms.key_arn
-  programs          = ["train", "publish"]
+  programs          = ["train", "publish", "rollup"]
   image_tag         = var.image_tag
   vector_secret_arn = local.vector_database.secret_arn
   force_delete      = !var.protect
@@ -221,6 +221,37 @@ module "decide" {
   result             = "($.result.ended IS TRUE) || ($.result.ended IS FALSE)"
   task               = module.publish.task
   log_group_name     = module.publish.log_group_name
+  cluster            = module.batch.cluster
+  execution_role_arn = module.batch.execution_role_arn
+  subnet_ids         = module.network.private_subnet_ids
+  security_group_id  = module.network.security_group_ids["workload"]
+}
+
+module "rollup" {
+  source = "../modules/rollup"
+
+  name                   = local.name
+  region                 = var.region
+  kms_key_arn            = module.kms.key_arn
+  image                  = module.batch.image
+  execution_role_arn     = module.batch.execution_role_arn
+  lake_bucket            = module.lake.buckets["lake"]
+  recommendations_bucket = module.lake.buckets["recommendations"]
+}
+
+module "hourly_rollup" {
+  source = "../modules/schedule"
+  count  = var.rollup_schedule == null ? 0 : 1
+
+  name               = "${local.name}-rollup"
+  kms_key_arn        = module.kms.key_arn
+  program            = "rollup"
+  expression         = var.rollup_schedule
+  command            = []
+  latest_seconds     = 600
+  result             = "$.result.as_of = \"*\""
+  task               = module.rollup.task
+  log_group_name     = module.rollup.log_group_name
   cluster            = module.batch.cluster
   execution_role_arn = module.batch.execution_role_arn
   subnet_ids         = module.network.private_subnet_ids

@@ -257,6 +257,12 @@ variable "decide_schedule" {
   default     = "cron(30 5 * * ? *)"
 }
 
+variable "rollup_schedule" {
+  description = "When `rollup` runs, as EventBridge Scheduler has it, in UTC; null: never. The console shows what was delivered as of its last run."
+  type        = string
+  default     = "cron(10 * * * ? *)"
+}
+
 variable "explore_share" {
   description = "Share of an answer, from 0 to 0.5, that may be new products: products that the live version does not know. An answer with n products has at most explore_share × n new ones, rounded down."
   type        = number

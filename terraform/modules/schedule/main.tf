@@ -1,5 +1,5 @@
-# The schedule of a command of publish (`publish catalogue`, `publish experiment decide`), which runs as
-# the task of publish. A run that finds nothing new changes nothing, and a missed one does no harm: the
+# The schedule of a program (`rollup`) or of one of its commands (`publish catalogue`, `publish experiment
+# decide`), which runs as the program's task. A run that finds nothing new changes nothing, and a missed one does no harm: the
 # next one finds the same.
 
 data "aws_caller_identity" "current" {}
@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "assume" {
 
 data "aws_iam_policy_document" "this" {
   statement {
-    sid       = "RunPublish"
+    sid       = "RunProgram"
     actions   = ["ecs:RunTask"]
     resources = ["${var.task.definition.arn_without_revision}:*"]
 
@@ -79,7 +79,7 @@ resource "aws_scheduler_schedule" "this" {
     role_arn = aws_iam_role.this.arn
 
     # The container has the program's name (modules/task).
-    input = jsonencode({ containerOverrides = [{ name = "publish", command = concat(["/publish"], var.command, ["--json"]) }] })
+    input = jsonencode({ containerOverrides = [{ name = var.program, command = concat(["/${var.program}"], var.command, ["--json"]) }] })
 
     ecs_parameters {
       task_definition_arn = var.task.definition.arn
@@ -106,7 +106,7 @@ resource "aws_scheduler_schedule" "this" {
 resource "aws_cloudwatch_log_metric_filter" "this" {
   name           = var.name
   log_group_name = var.log_group_name
-  pattern        = "{ ($.program = \"publish\") && (${var.result}) }"
+  pattern        = "{ ($.program = \"${var.program}\") && (${var.result}) }"
 
   metric_transformation {
     namespace = "kindred"

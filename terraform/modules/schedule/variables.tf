@@ -13,8 +13,14 @@ variable "expression" {
   type        = string
 }
 
+variable "program" {
+  description = "The program that runs: its container in the task."
+  type        = string
+  default     = "publish"
+}
+
 variable "command" {
-  description = "Command of publish with its arguments, without the program's name and --json."
+  description = "Command of the program with its arguments, without the program's name and --json."
   type        = list(string)
 }
 
@@ -24,12 +30,12 @@ variable "latest_seconds" {
 }
 
 variable "result" {
-  description = "Condition of a metric filter that the result of a run that succeeded meets, and nothing else that publish prints."
+  description = "Condition of a metric filter that the result of a run that succeeded meets, and nothing else that the program prints."
   type        = string
 }
 
 variable "task" {
-  description = "Fargate task of publish."
+  description = "Fargate task of the program."
   type        = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
 }
 

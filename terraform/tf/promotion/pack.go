@@ -100,7 +100,7 @@ func batchImage(ctx context.Context, dir string, more map[string][]byte) ([]byte
 	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
-	for _, name := range []string{"train", "publish"} {
+	for _, name := range []string{"train", "publish", "rollup"} {
 		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
 		program, err := target.Compile(ctx, dir)
 		if err != nil {

@@ -65,3 +65,18 @@ run "a_night_may_begin_late" {
     error_message = "a run that could not start is tried again within the hour"
   }
 }
+
+run "runs_another_program" {
+  command = plan
+
+  variables {
+    program = "rollup"
+    command = []
+    result  = "$.result.as_of = \"*\""
+  }
+
+  assert {
+    condition     = jsondecode(aws_scheduler_schedule.this.target[0].input).containerOverrides == [{ name = "rollup", command = ["/rollup", "--json"] }] && aws_cloudwatch_log_metric_filter.this.pattern == "{ ($.program = \"rollup\") && ($.result.as_of = \"*\") }"
+    error_message = "the schedule must run the program that it is told, and count its results"
+  }
+}
