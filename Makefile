@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(KINDRED_STATE),.kindred)
 BIN := $(STATE)/bin
-PROGRAMS := connect seed etl train publish infer serve replay feedback rollup verify console
+PROGRAMS := connect seed etl train publish infer serve replay feedback rollup verify console erase
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
@@ -75,6 +75,7 @@ replay: build ## Simulated visitors → Kinesis
 feedback: build duckdb ## Delivered recommendations → hit rates, and interactions for train
 rollup: build ## Delivered recommendations → counts by hour, and an index of event ids, for the console; ARGS=show or "find ID"
 verify: build ## Check that every event is accounted for; ARGS=redrive sends failed events again
+erase: build ## Delete all that is held of persons, and keep them out: ARGS="103 104"; ARGS="103 --dry-run", "103 --export" or --verify only look
 console: build ## See it in a browser: the loop, the models, what became of the events; open the address that it prints
 $(PROGRAMS):
 	@$(WITH_STACK) $(BIN)/$@ $(ARGS)

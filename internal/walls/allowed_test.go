@@ -118,6 +118,7 @@ var unshippedEdges = []edge{
 // testEdges are allowed in tests, in addition to edges.
 var testEdges = []edge{
 	{"internal/job", "internal/lab", "a generated shop has known tastes to be measured against"},
+	{"internal/job", "localstack", "erase knows every prefix that the settings have"},
 	{"internal/lab", "internal/job", "a trial of a version that was just trained"},
 	{"internal/serving", "internal/lake", "a test writes the files of a version"},
 	{"lambdas", "internal/model", "a handler's test serves a small version"},

@@ -142,7 +142,7 @@ func (r *recorded) line() (l line, events []activity.Item, fault *activity.Fault
 			l.err = io.EOF
 		}
 		if l.err != nil {
-			return l, nil, nil
+			return l, nil, nil //nolint:nilerr // the line has it
 		}
 		r.lines++
 		if record, err := activity.ParseRecord(l.data); err == nil {

@@ -46,7 +46,8 @@ type Manifest struct {
 	// the run that was current when this one was first written
 	Parent    string    `json:"parent,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
-	Files     []File    `json:"files"` // sorted by Path
+	Erased    []Erasure `json:"erased,omitempty"` // what Reissue took out, oldest first
+	Files     []File    `json:"files"`            // sorted by Path
 }
 
 // Rows adds up the rows of one data set.

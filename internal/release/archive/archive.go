@@ -35,8 +35,8 @@ var Platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/a
 
 // programs are those that people run. Those of internal/lab, which exist only to try kindred, need its
 // sources anyway, and so do the local stack and the promotion to AWS.
-var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/etl", "./jobs/feedback", "./jobs/infer",
-	"./jobs/publish", "./jobs/rollup", "./jobs/train", "./jobs/verify", "./lambdas/serve"}
+var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/erase", "./jobs/etl", "./jobs/feedback",
+	"./jobs/infer", "./jobs/publish", "./jobs/rollup", "./jobs/train", "./jobs/verify", "./lambdas/serve"}
 
 // papers of the repository are in each archive.
 var papers = []string{"CHANGELOG.md", "LICENSE", "README.md"}

@@ -1,0 +1,261 @@
+// Package erase finds what kindred holds of persons, in every data set and table, and deletes it. It owns the inventory
+// of the places (inventory.go), what of an object is a person's (content.go) and the walk over everything (walk.go).
+// Package erased keeps the list of those who were erased, commit reissues a run without them, and erasure deletes
+// them from the vector database.
+package erase
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"kindred/internal/lake/erased"
+	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/envconfig"
+	"kindred/internal/platform/program"
+	"kindred/internal/serving/vectorstore"
+	"kindred/internal/serving/vectorstore/erasure"
+)
+
+// Description is the first line of the command's help.
+const Description = "Delete all that is held of persons: in the lake, in model versions, in records and in the " +
+	"vector database. Put them on the list of erased persons, so that they stay out."
+
+// mostLooks bounds how often everything is looked at again, because somebody wrote meanwhile.
+const mostLooks = 10
+
+var (
+	// ErrFound means that there is something left of persons who were erased.
+	ErrFound = errors.New("erased persons are still there")
+	// ErrUnknown means that there are data sets or tables of which this program does not know what they hold.
+	ErrUnknown = errors.New("nobody knows what these hold")
+)
+
+// Command is the command line.
+type Command struct {
+	Customers       []string                  `arg:"" optional:"" help:"Ids of the customers. Default: whoever is on the list of erased persons, and whom a customer event told to forget."`
+	Session         []string                  `sep:"none" placeholder:"ID" help:"Session to erase too, of a visitor without a customer's id. The sessions of a customer are found. May be repeated."`
+	DryRun          bool                      `help:"Print what is held of them, and where. Change nothing."`
+	Export          bool                      `help:"Print all that is held of them as one JSON object. Change nothing."`
+	Verify          bool                      `help:"Look into everything, and fail if anybody on the list of erased persons is there. Change nothing."`
+	Lake            envconfig.Lake            `embed:""`
+	Artifacts       envconfig.Artifacts       `embed:""`
+	Recommendations envconfig.Recommendations `embed:""`
+	PGVector        envconfig.PGVector        `embed:""`
+	Erasure         envconfig.Erasure         `embed:""`
+}
+
+// Result is what a run found, and if it erased, deleted. It names nobody.
+type Result struct {
+	Persons int       `json:"persons"` // entries of the list
+	Looks   int       `json:"looks"`
+	Found   []Finding `json:"found"`
+	Unknown []string  `json:"unknown,omitempty"` // of which nobody knows what they hold
+	DryRun  bool      `json:"dry_run,omitempty"`
+	At      time.Time `json:"at"`
+	// Signature is an HMAC-SHA256 of this result as JSON without a signature, with ERASE_SECRET.
+	Signature string `json:"signature,omitempty"`
+}
+
+// Unchanged reports whether the run was a no-op.
+func (r *Result) Unchanged() bool { return len(r.Found) == 0 || r.DryRun }
+
+// Run erases, or looks.
+func (c *Command) Run(ctx context.Context, out *program.Output) error {
+	named := len(c.Customers)+len(c.Session) > 0
+	switch modes := []bool{c.DryRun, c.Export, c.Verify}; {
+	case len(slices.DeleteFunc(modes, func(m bool) bool { return !m })) > 1:
+		return fmt.Errorf("%w: --dry-run, --export and --verify exclude each other", program.ErrConfig)
+	case c.Export && !named:
+		return fmt.Errorf("%w: --export needs the id of a customer, or --session", program.ErrConfig)
+	case c.Verify && named:
+		return fmt.Errorf("%w: --verify looks for everybody on the list: name nobody", program.ErrConfig)
+	}
+	j, closeAll, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	if c.DryRun || c.Export || c.Verify {
+		return c.only(ctx, j, named, out)
+	}
+	result, err := c.erase(ctx, j)
+	if err != nil {
+		return err
+	}
+	if err := out.Result(result.String(), result); err != nil {
+		return err
+	}
+	return result.fault()
+}
+
+// open opens everything that there may be somebody in.
+func (c *Command) open(ctx context.Context) (*job, func(), error) {
+	j := &job{stores: map[bucket]objectstore.Store{}, clean: map[string]bool{}, sessions: map[string]bool{}}
+	for b, setting := range map[bucket][2]string{lake: {"LAKE_BUCKET", c.Lake.Bucket},
+		artifacts:       {"ARTIFACTS_BUCKET", c.Artifacts.Bucket},
+		recommendations: {"RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket}} {
+		store, err := objectstore.OpenSetting(ctx, setting[0], setting[1])
+		if err != nil {
+			return nil, nil, err
+		}
+		j.stores[b] = store
+	}
+	if c.PGVector.DSN == "" {
+		return nil, nil, fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "PGVECTOR_DSN"})
+	}
+	store, err := vectorstore.Open(ctx, c.PGVector)
+	if err != nil {
+		return nil, nil, err
+	}
+	if j.database, err = erasure.Open(ctx, store); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	return j, func() { j.database.Close(); store.Close() }, nil
+}
+
+// only looks, and changes nothing.
+func (c *Command) only(ctx context.Context, j *job, named bool, out *program.Output) error {
+	list, err := erased.Read(ctx, j.stores[lake], c.Erasure.Secret)
+	if err != nil {
+		return err
+	}
+	result := &Result{Persons: list.Len(), DryRun: true, At: time.Now().UTC().Truncate(time.Second)}
+	j.theirs, j.newest = list.Row, list.Newest().Add(time.Second)
+	if named {
+		j.newest = result.At
+		j.theirs = func(customer, session string) bool {
+			if customer != "" {
+				return slices.Contains(c.Customers, customer)
+			}
+			return session != "" && (slices.Contains(c.Session, session) || j.sessions[session])
+		}
+		if err := j.look(ctx, false); err != nil { // finds the customers' sessions
+			return err
+		}
+		clear(j.clean)
+	}
+	j.show = c.Export
+	if err := j.look(ctx, false); err != nil {
+		return err
+	}
+	result.Found, result.Unknown, result.Looks = j.found, j.unknown, 1
+	if c.Export {
+		data, err := json.MarshalIndent(result, "", "  ")
+		if err != nil {
+			return err
+		}
+		return out.Result(string(data), result)
+	}
+	if err := out.Result(result.String(), result); err != nil || !c.Verify {
+		return err
+	}
+	if len(result.Found) > 0 {
+		return fmt.Errorf("%w: in %d places; `erase` without a name deletes them", ErrFound, len(result.Found))
+	}
+	return result.fault()
+}
+
+// erase puts them on the list, and deletes until nothing is found. Killed at any point, it is finished by the next run,
+// named or not: whoever is on the list is erased.
+func (c *Command) erase(ctx context.Context, j *job) (*Result, error) {
+	forgotten, err := j.forgotten(ctx)
+	if err != nil {
+		return nil, err
+	}
+	customers, sessions := append(slices.Clone(c.Customers), forgotten...), slices.Clone(c.Session)
+	result := &Result{At: time.Now().UTC().Truncate(time.Second)}
+	var list *erased.List
+	for erasing := false; ; erasing = true {
+		var added int
+		if list, added, err = erased.Add(ctx, j.stores[lake], c.Erasure.Secret, customers, sessions); err != nil {
+			return nil, err
+		}
+		if added > 0 {
+			clear(j.clean) // there may be rows of a new one in what was clean
+		}
+		j.theirs, j.newest = list.Row, list.Newest().Add(time.Second)
+		if err := j.look(ctx, erasing); err != nil {
+			return nil, err
+		}
+		result.Looks++
+		if erasing {
+			result.Found = append(result.Found, j.found...)
+		}
+		if len(j.found) == 0 {
+			break
+		}
+		if result.Looks == mostLooks {
+			return nil, fmt.Errorf("%w after %d looks: somebody writes them again and again, in %s", ErrFound, mostLooks,
+				j.found[0].Where)
+		}
+		sessions = slices.Sorted(maps.Keys(j.sessions))
+	}
+	result.Persons, result.Unknown = list.Len(), j.unknown
+	return result, c.keep(ctx, j, list, result)
+}
+
+// keep signs the result, and keeps it in the lake.
+func (c *Command) keep(ctx context.Context, j *job, list *erased.List, result *Result) error {
+	data, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	result.Signature = list.Sign(data)
+	if len(result.Found) == 0 {
+		return nil
+	}
+	if data, err = json.MarshalIndent(result, "", "  "); err != nil {
+		return err
+	}
+	key := envconfig.ErasedPrefix + "report-" + time.Now().UTC().Format("20060102T150405.000000000Z") + ".json"
+	if _, err := j.stores[lake].Put(ctx, key, bytes.NewReader(data), int64(len(data)),
+		objectstore.Condition{IfNoneMatch: true}); err != nil {
+		return fmt.Errorf("keep the report: %w", err)
+	}
+	return nil
+}
+
+// fault is not nil if there is something of which nobody knows what it holds.
+func (r *Result) fault() error {
+	if len(r.Unknown) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrUnknown, strings.Join(r.Unknown[:min(len(r.Unknown), 10)], ", "))
+}
+
+// String is the result for people.
+func (r *Result) String() string {
+	counts, objects := map[string]int64{}, map[string]int{}
+	for _, f := range r.Found {
+		place := f.Place
+		if f.Kept {
+			place += " (versions that S3 keeps)"
+		}
+		counts[place] += f.Rows
+		objects[place]++
+	}
+	var b strings.Builder
+	verb := "Deleted"
+	if r.DryRun {
+		verb = "Found"
+	}
+	if len(r.Found) == 0 {
+		fmt.Fprintf(&b, "Nothing of them is held.\n")
+	}
+	for _, place := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%s %6d rows in %4d objects or tables: %s\n", verb, counts[place], objects[place], place)
+	}
+	fmt.Fprintf(&b, "%d customers and sessions are on the list of erased persons.\n", r.Persons)
+	b.WriteString("Limits: products' vectors keep what was learned until the next training. The stream keeps events " +
+		"until\nits retention ends (24 hours, unless you set more), and backups of the databases as long as you keep " +
+		"them:\nrun erase again after a restore, and each night.")
+	return b.String()
+}
