@@ -175,14 +175,14 @@ func (w wishes) Says() string {
 	return strings.Join(parts, ", ")
 }
 
-// Query is the wishes as part of an address, which begins with &.
-func (w wishes) Query() string {
-	q := url.Values{}
+// Link leads to a customer's page with the wishes.
+func (w wishes) Link(customer string) string {
+	q := url.Values{"id": {customer}}
 	for name, value := range map[string]string{"placement": w.Placement, "filter": w.Filter, "where": w.Where,
 		"factor": w.Factor} {
 		if value != "" {
 			q.Set(name, value)
 		}
 	}
-	return "&" + q.Encode()
+	return "/customer?" + q.Encode() + "#try"
 }

@@ -63,9 +63,12 @@ func TestWishesAreWhatTheFormSays(t *testing.T) {
 		text := rapid.SampledFrom([]string{"", `"a&b" in product.categories`, `product.price < 20.0`, "home"})
 		w := wishes{Placement: text.Draw(t, "placement"), Filter: text.Draw(t, "filter"), Where: text.Draw(t, "where"),
 			Factor: rapid.SampledFrom([]string{"", "2", "0.1", "11", "-1", "NaN", "much"}).Draw(t, "factor")}
-		q, err := url.ParseQuery(w.Query()[1:])
-		if back := wishesOf(q); err != nil || back != w {
-			t.Fatalf("%+v came back as %+v, %v", w, back, err)
+		link, err := url.Parse(w.Link("c&1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back := wishesOf(link.Query()); back != w || link.Query().Get("id") != "c&1" {
+			t.Fatalf("%+v came back as %+v", w, back)
 		}
 		control, err := w.control()
 		named := w.Placement == "" || w.Placement == "home"
