@@ -155,7 +155,7 @@ func (s *server) lookInObject(ctx context.Context, key string, page *eventPage) 
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
 	for line, err := range linefile.Lines(body) {
-		if err != nil {
+		if err := errors.Join(err, ctx.Err()); err != nil { // an object may have megabytes
 			return err
 		}
 		if !bytes.Contains(line, []byte(page.ID)) { // an id that JSON escapes is found once it is rolled up
