@@ -133,7 +133,7 @@ func wantPopularityOverHTTP(t *testing.T, base, version string) {
 // wantRefused runs a program that the gate has to stop.
 func (p programs) wantRefused(t *testing.T, name string, args ...string) {
 	t.Helper()
-	if code, stderr := p.run(t, nil, name, args...); code != 1 || !strings.Contains(stderr, "gate") {
+	if code, stderr := p.run(t, nil, name, args...); code != 5 || !strings.Contains(stderr, "gate") {
 		t.Errorf("%s %v: exit %d, %s", name, args, code, stderr)
 	}
 }

@@ -219,7 +219,7 @@ func TestPublishProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if code, stderr := run(&result, artifacts); code != 1 || !strings.Contains(stderr, "popularity ranks better") {
+	if code, stderr := run(&result, artifacts); code != 5 || !strings.Contains(stderr, "popularity ranks better") {
 		t.Errorf("publish a refused version: exit %d, %s", code, stderr)
 	}
 	if code, _ := run(&result, artifacts, "--force"); code != 2 {
@@ -262,7 +262,7 @@ func testCanaryCommand(t *testing.T, run func(result any, args ...string) (code 
 	bad string) {
 	t.Helper()
 	var canary publish.CanaryResult
-	if code, stderr := run(&canary, "canary", artifacts); code != 1 ||
+	if code, stderr := run(&canary, "canary", artifacts); code != 5 ||
 		!strings.Contains(stderr, "popularity ranks better") {
 		t.Errorf("canary of a refused version: exit %d, %s", code, stderr)
 	}

@@ -3,15 +3,23 @@ package integration
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -29,8 +37,9 @@ const smokeTime = 5 * time.Minute
 
 // TestSmoke sends one event and finds its answer in the recommendations bucket: stream, mapping,
 // function, vector database and delivery work together. With KINDRED_SERVICES=deployed it meets
-// what the variables name, as after `make promote`, and asks the function that SERVE_FUNCTION names
-// too; else it builds its own on the local stack. It leaves one event of the session "smoke-…".
+// what the variables name, as after `make promote`, and asks serve too: the function that SERVE_FUNCTION
+// names, and its function URL, SERVE_URL, as a caller does; else it builds its own on the local stack. It leaves one
+// event of the session "smoke-…".
 func TestSmoke(t *testing.T) {
 	t.Parallel()
 	getenv := os.Getenv
@@ -56,6 +65,9 @@ func TestSmoke(t *testing.T) {
 	}
 	if function := getenv("SERVE_FUNCTION"); function != "" {
 		smokeServe(t, cfg, function)
+	}
+	if url := getenv("SERVE_URL"); url != "" {
+		smokeURL(t, cfg, url)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), smokeTime)
 	defer stop()
@@ -170,4 +182,47 @@ func smokeServe(t *testing.T, cfg aws.Config, function string) {
 		response.StatusCode != 200 {
 		t.Errorf("%s answers %s", function, answer.Payload)
 	}
+}
+
+// smokeURL asks the function URL of serve with a signed request whether a model is live.
+func smokeURL(t *testing.T, cfg aws.Config, address string) {
+	t.Helper()
+	address = strings.TrimSuffix(address, "/") + "/health"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := cfg.Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(nil)
+	if err := v4.NewSigner().SignHTTP(t.Context(), who, request, hex.EncodeToString(sum[:]), "lambda", cfg.Region,
+		time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatalf("ask the function URL of serve: %v", err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Errorf("the function URL of serve answers %s: %s. A caller needs lambda:InvokeFunctionUrl and "+
+			"lambda:InvokeFunction", answer.Status, body)
+	}
+}
+
+// TestTheURLOfServeIsSigned asks a server that admits only requests that are signed for Lambda.
+func TestTheURLOfServeIsSigned(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if signed := r.Header.Get("Authorization"); !strings.Contains(signed, "/eu-west-1/lambda/aws4_request") ||
+			r.URL.Path != "/health" {
+			t.Errorf("%s is signed with %q", r.URL, signed)
+		}
+	}))
+	t.Cleanup(server.Close)
+	smokeURL(t, aws.Config{Region: "eu-west-1",
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}, server.URL+"/")
 }

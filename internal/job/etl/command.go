@@ -36,7 +36,7 @@ type Command struct {
 type Source struct {
 	MySQL          envconfig.MySQL `embed:""`
 	MySQLSecret    string          `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
-	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file with queries for products, interactions and, optionally, customers (example: testdata/order-mapping), or for customers, products and ratings (example: testdata/shop-mapping)."`
+	Mapping        string          `env:"ETL_MAPPING" placeholder:"FILE" help:"SQL file, or object s3://bucket/key, with queries for products, interactions and, optionally, customers (example: testdata/order-mapping), or for customers, products and ratings (example: testdata/shop-mapping)."`
 	Preset         Preset          `embed:""`
 	Shop           envconfig.Shop  `embed:""`
 	StatementLimit *time.Duration  `placeholder:"DURATION" help:"Longest time that the database server may work on one query. 0 sets no limit. Default: the limit that the server has for the user."`
@@ -93,7 +93,7 @@ type shopAt struct {
 
 // find reads the mapping and the secret.
 func (s Source) find(ctx context.Context) (shopAt, error) {
-	mapping, err := readMapping(s.Mapping)
+	mapping, err := readMapping(ctx, s.Mapping)
 	if err = cmp.Or(s.Shop.Check(), s.Preset.check(s.Mapping), err); err != nil {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}

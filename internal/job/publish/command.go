@@ -92,8 +92,8 @@ func advise(err error) error {
 	var refusal *vectorstore.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return fmt.Errorf("%w. It is loaded but not live: `publish show %s` explains, --force --reason overrules", err,
-			refusal.Version)
+		return fmt.Errorf("%w: %w. It is loaded but not live: `publish show %s` explains, --force --reason overrules",
+			program.ErrRefused, err, refusal.Version)
 	case errors.Is(err, vectorstore.ErrCannotAnswer):
 		return fmt.Errorf("%w. The pointer has not moved. `publish VERSION` loads a damaged version again, "+
 			"`publish migrate --reader ROLE` admits the role that serves", err)

@@ -35,6 +35,10 @@ var ErrTooLarge = errors.New("too large for this machine")
 // missing. The exit code is 4.
 var ErrUnchecked = errors.New("not everything was checked")
 
+// ErrRefused marks the error of a program that works, and says no: what it was to make live is not good
+// enough. Another try says the same. The exit code is 5.
+var ErrRefused = errors.New("nothing went live")
+
 // flags are the ones that every command has.
 type flags struct {
 	JSON    bool             `name:"json" help:"Print the result as one JSON object: program, version, run, no_op, seconds, result."`
@@ -111,6 +115,9 @@ func Run(ctx context.Context, name, description string, grammar any, args []stri
 		}
 		if errors.Is(err, ErrUnchecked) {
 			return 4
+		}
+		if errors.Is(err, ErrRefused) {
+			return 5
 		}
 		return 1
 	}

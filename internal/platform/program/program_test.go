@@ -44,6 +44,8 @@ func (c *run) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: no bucket given", program.ErrConfig)
 	case "work":
 		return errors.New("disk is full")
+	case "refused":
+		return fmt.Errorf("%w: the model is worse", program.ErrRefused)
 	case "absent":
 		return fmt.Errorf("open the lake: bucket b %w", envconfig.ErrAbsent)
 	}
@@ -83,6 +85,7 @@ func TestRunExitCodesAndOutput(t *testing.T) {
 		"version":       {[]string{"--version"}, 0, "built with go1.", ""},
 		"unknown flag":  {[]string{"--nope"}, 2, "", "unknown flag --nope"},
 		"configuration": {[]string{"--fail=config"}, 2, "", "thing: bad configuration: no bucket given"},
+		"refusal":       {[]string{"--fail=refused"}, 5, "", "thing: nothing went live: the model is worse"},
 		"failure":       {[]string{"--fail=work"}, 1, "", "thing: disk is full"},
 	} {
 		t.Run(name, func(t *testing.T) {
