@@ -101,8 +101,8 @@ promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV
 	@$(BIN)/tf promote $(ENV) $(ARGS)
 tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov, AWS's rules
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
-tf-rules: ## Check plans of terraform/ against AWS's rules (part of tf-verify); ARGS=-update writes the plan that the rules' own tests begin with
-	@go test -count=1 -timeout 30m -v -run TestStaticRules ./terraform/acceptance $(ARGS)
+tf-rules: ## Check plans of terraform/ against AWS's rules (part of tf-verify); ARGS=-update writes the plan that the rules' own tests begin with, and the costs in docs/deploy.md
+	@go test -count=1 -timeout 30m -v -run "TestStaticRules|TestStaticCosts" ./terraform/acceptance $(ARGS)
 tf-moto: ## Promote all of terraform/aws to a moto server, check it, and destroy it
 	@go test -count=1 -timeout 90m -v -run TestAWS ./terraform/acceptance
 tf-calls: local-up ## Check that the programs make exactly the recorded AWS calls (tf-moto checks the roles against them); ARGS=-update records them

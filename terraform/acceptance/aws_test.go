@@ -160,10 +160,9 @@ type environment struct {
 func (e environment) promotion(cfg aws.Config, registry *registry, typed string) *promotion.Promotion {
 	return &promotion.Promotion{Root: e.root, AWS: cfg, Environment: e.name, Account: awsAccount, Vars: e.file,
 		Packages: e.packages, Tag: e.tag,
-		Registry: registry, Probe: 10 * time.Millisecond, Ask: func(context.Context, string, string,
-			string) error {
-			return nil
-		}, In: strings.NewReader(typed), Out: &bytes.Buffer{}}
+		Registry: registry, Probe: 10 * time.Millisecond, Watch: 30 * time.Millisecond,
+		Ask: func(context.Context, string, string, string) error { return nil },
+		In:  strings.NewReader(typed), Out: &bytes.Buffer{}}
 }
 
 func newEnvironment(t *testing.T, w *promotion.Workspace, m moto, name string) environment {
@@ -201,6 +200,7 @@ func variables(environment, packages string) map[string]any {
 		"own_account_settings": environment == "dev",
 		"serve_callers":        []string{"arn:aws:iam::" + awsAccount + ":role/shop"},
 		"serve_events":         true,
+		"feedback":             map[string]any{},
 		"operators":            []string{"arn:aws:iam::" + awsAccount + ":role/operator"},
 	}
 }

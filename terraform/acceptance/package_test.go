@@ -35,7 +35,7 @@ func TestStaticPackageIsReproducible(t *testing.T) {
 		if out, err := copied.CombinedOutput(); err != nil {
 			t.Fatalf("copy the commit: %v %s", err, out)
 		}
-		if err := promotion.Package(t.Context(), sources, folder, []byte("authorities")); err != nil {
+		if err := promotion.Package(t.Context(), sources, folder, []byte("authorities"), ""); err != nil {
 			t.Fatal(err)
 		}
 		list, err := os.ReadFile(filepath.Join(folder, "SHA256SUMS"))

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -153,13 +154,13 @@ func checkRolledBack(t *testing.T, cfg aws.Config, dev environment, r *registry)
 	}
 }
 
-// checkMapping looks whether the job reads the shop by the mapping file, whose bytes it must find in S3.
+// checkMapping looks whether the task reads the shop by the mapping file, whose bytes it must find in S3.
 func checkMapping(t *testing.T, cfg aws.Config, dev environment, mapping []byte) {
-	arguments := jobArguments(t, dev)
-	location, _ := arguments["--mapping"].(string)
+	variables := etlVariables(t, dev)
+	location := variables["ETL_MAPPING"]
 	bucket, key, ok := strings.Cut(strings.TrimPrefix(location, "s3://"), "/")
 	if !ok {
-		t.Fatalf("the job has no mapping: %v", arguments)
+		t.Fatalf("the task has no mapping: %v", variables)
 	}
 	object, err := awsclient.S3(cfg).GetObject(t.Context(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
@@ -167,7 +168,7 @@ func checkMapping(t *testing.T, cfg aws.Config, dev environment, mapping []byte)
 	}
 	defer object.Body.Close()
 	if got, err := io.ReadAll(object.Body); err != nil || !bytes.Equal(got, mapping) {
-		t.Errorf("the job would read %d bytes (%v), want the file's %d", len(got), err, len(mapping))
+		t.Errorf("the task would read %d bytes (%v), want the file's %d", len(got), err, len(mapping))
 	}
 }
 
@@ -180,22 +181,32 @@ func checkPreset(t *testing.T, cfg aws.Config, dev environment, r *registry) {
 		t.Fatalf("%v\n%s", err, p.Out)
 	}
 	t.Logf("the preset changes %v", changes)
-	got := jobArguments(t, dev)
-	if _, kept := got["--mapping"]; kept || got["--preset"] != "magento2" || got["--store"] != "2" ||
-		got["--live-version"] != "x" {
-		t.Errorf("the job's arguments are %v", got)
+	got := etlVariables(t, dev)
+	if _, kept := got["ETL_MAPPING"]; kept || got["ETL_PRESET"] != "magento2" || got["ETL_STORE"] != "2" ||
+		got["ETL_LIVE_VERSION"] != "x" {
+		t.Errorf("the task's variables are %v", got)
 	}
 }
 
-// jobArguments are those of the Glue job.
-func jobArguments(t *testing.T, e environment) map[string]any {
+// etlVariables are those of etl's task.
+func etlVariables(t *testing.T, e environment) map[string]string {
 	t.Helper()
 	resources, err := promotion.Resources(e.mustRun(t, "show", "-json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	arguments, _ := resources["module.etl.aws_glue_job.etl"].Values["default_arguments"].(map[string]any)
-	return arguments
+	var containers []struct {
+		Environment []struct{ Name, Value string }
+	}
+	text, _ := resources["module.etl.module.task[0].aws_ecs_task_definition.this"].Values["container_definitions"].(string)
+	if err := json.Unmarshal([]byte(text), &containers); err != nil {
+		t.Fatal(err)
+	}
+	variables := map[string]string{}
+	for _, v := range containers[0].Environment {
+		variables[v.Name] = v.Value
+	}
+	return variables
 }
 
 // aliases returns the version that the alias calls, by function.

@@ -29,11 +29,15 @@ func variants(packages string) []variant {
 		"secret_arn": "arn:aws:secretsmanager:eu-west-1:" + awsAccount + ":secret:shop-AbCdEf"}
 	return []variant{
 		aws("every option", "dev", awsRegion, map[string]any{"catalogue_minutes": 5, "own_account_settings": true,
-			"front": map[string]any{}, "site_keys": pageKeys}),
+			"front": map[string]any{}, "site_keys": pageKeys, "etl_workers": 2, "budget_usd": 200,
+			"permissions_boundary": "arn:aws:iam::" + awsAccount + ":policy/boundary"}),
 		aws("existing shop", "dev", awsRegion, map[string]any{"existing_source_database": shop, "protect": true,
 			"vector_instance_class": "db.r8g.large", "stream": map[string]any{"shard_count": 2, "retention_hours": 48},
 			"spark": nil, "operators": []string{}, "serve_callers": []string{}, "serve_events": false}),
-		aws("another region", "prod", "us-east-1", map[string]any{"zones": []string{"a", "b", "c"}, "protect": true,
+		aws("small", "dev", awsRegion, map[string]any{"profile": "small", "protect": true, "spark": nil,
+			"catalogue_minutes": 5, "serve_events": false, "operators": []string{}}),
+		aws("another region", "prod", "us-east-1", map[string]any{"profile": "large", "region_in_names": true,
+			"zones": []string{"a", "b", "c"}, "protect": true,
 			"function_architecture": "x86_64", "function_concurrency": -1, "source_instance_class": "db.m8g.large"}),
 	}
 }

@@ -170,3 +170,38 @@ moved {
   from = module.streaming.aws_iam_role_policy.verify[0]
   to   = module.verify[0].aws_iam_role_policy.this
 }
+
+moved {
+  from = module.etl.aws_cloudwatch_log_group.job
+  to   = module.glue[0].aws_cloudwatch_log_group.job
+}
+
+moved {
+  from = module.etl.aws_glue_connection.source
+  to   = module.glue[0].aws_glue_connection.source
+}
+
+moved {
+  from = module.etl.aws_glue_job.etl
+  to   = module.glue[0].aws_glue_job.etl
+}
+
+moved {
+  from = module.etl.aws_glue_security_configuration.this
+  to   = module.glue[0].aws_glue_security_configuration.this
+}
+
+moved {
+  from = module.etl.aws_iam_role.job
+  to   = module.glue[0].aws_iam_role.job
+}
+
+moved {
+  from = module.etl.aws_iam_role_policy.job
+  to   = module.glue[0].aws_iam_role_policy.job
+}
+
+moved {
+  from = module.etl.aws_s3_object.code
+  to   = module.glue[0].aws_s3_object.code
+}

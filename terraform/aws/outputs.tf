@@ -15,6 +15,16 @@ output "functions" {
   value       = { recommend = module.recommend.function, serve = module.serve.function, alias = "live" }
 }
 
+output "alarms" {
+  description = "Names of the alarms that a bad version of a function raises. A promotion watches them."
+  value       = module.observability.function_alarms
+}
+
+output "endpoint_zones" {
+  description = "In how many zones each interface endpoint is, each of which costs by the hour."
+  value       = min(local.profile.endpoint_zones, length(var.zones))
+}
+
 output "front" {
   description = "Address at which pages call serve, without a slash at its end. null: there is no front."
   value       = one(module.front[*].url)
@@ -26,8 +36,9 @@ output "batch" {
     chain             = module.chain.chain
     cluster           = module.batch.cluster.name
     tasks             = { train = module.train.task.definition.arn, publish = module.publish.task.definition.arn }
+    public            = local.profile.public_tasks
     repository_url    = module.batch.repository_url
-    subnet_ids        = module.network.private_subnet_ids
+    subnet_ids        = module.network.task_subnet_ids
     security_group_id = module.network.security_group_ids["workload"]
   }
 }
@@ -36,13 +47,14 @@ output "roles" {
   description = "Names of the roles by program. delivery is Firehose's."
   value = merge(
     {
-      etl       = module.etl.role
+      etl       = local.on_glue ? module.glue[0].role : module.etl.task.role.name
       train     = module.train.task.role.name
       publish   = module.publish.task.role.name
       recommend = module.recommend.role
       serve     = module.serve.role
       delivery  = module.stream.role
     },
+    { for f in module.feedback : "feedback" => f.task.role.name },
     { for v in module.verify : "verify" => v.role },
   )
 }

@@ -43,9 +43,44 @@ variable "cidr_block" {
 }
 
 variable "protect" {
-  description = "Protect data from a destroy, and give the databases a standby and final snapshots. Set it to false before you destroy an environment."
+  description = "Protect data from a destroy, and give the databases final snapshots and, in the profile standard, a standby. Set it to false before you destroy an environment."
   type        = bool
   default     = true
+}
+
+variable "profile" {
+  description = "What the environment costs when nobody uses it, and what it gives up: small (tasks with public addresses, endpoints in one zone, one shard, no standby, no dashboard), standard or large (larger databases and a larger task of train)."
+  type        = string
+  default     = "standard"
+
+  validation {
+    condition     = contains(["small", "standard", "large"], var.profile)
+    error_message = "profile must be small, standard or large."
+  }
+}
+
+variable "standby" {
+  description = "Give each database a standby in a second zone. null: the profile's; that of standard is protect."
+  type        = bool
+  default     = null
+}
+
+variable "region_in_names" {
+  description = "Make the region a part of every name. Roles are global, so an environment of the same name in a second region needs it. It cannot be changed later: names are what resources are found by."
+  type        = bool
+  default     = false
+}
+
+variable "budget_usd" {
+  description = "US dollars that the environment may cost in a month. alarm_emails are told at 80 % of it, when a forecast exceeds it, and of unusual costs. AWS counts by the tag Environment, which must be a cost allocation tag of the account. null: no budget."
+  type        = number
+  default     = null
+}
+
+variable "runbooks" {
+  description = "Address or path of docs/runbooks.md, which the text of each alarm names."
+  type        = string
+  default     = "docs/runbooks.md"
 }
 
 variable "own_account_settings" {
@@ -100,15 +135,15 @@ variable "shop" {
 }
 
 variable "source_instance_class" {
-  description = "Instance class of the source database, if it is created here."
+  description = "Instance class of the source database, if it is created here. null: the profile's."
   type        = string
-  default     = "db.t4g.micro"
+  default     = null
 }
 
 variable "vector_instance_class" {
-  description = "Instance class of the vector database. The embeddings should fit into its memory."
+  description = "Instance class of the vector database. The embeddings should fit into its memory. null: the profile's."
   type        = string
-  default     = "db.t4g.micro"
+  default     = null
 }
 
 variable "package_dir" {
@@ -121,20 +156,40 @@ variable "image_tag" {
   type        = string
 }
 
+variable "etl" {
+  description = "Size of etl's task: CPU units, memory in MiB, scratch storage in GiB."
+  type = object({
+    cpu         = optional(number, 2048)
+    memory_mib  = optional(number, 8192)
+    storage_gib = optional(number, 50)
+  })
+  default = {}
+}
+
 variable "etl_workers" {
-  description = "Workers of the Glue job, including the driver."
+  description = "Read the shop with a Glue job of so many workers, including the driver, in place of etl's task. null: the task reads it."
   type        = number
-  default     = 2
+  default     = null
+}
+
+variable "feedback" {
+  description = "Size of feedback's task: CPU units, memory in MiB, scratch storage in GiB, onto which all delivered records are copied. A promotion with --duckdb sets {}. null: feedback does not run here, and the image need not hold DuckDB."
+  type = object({
+    cpu         = optional(number, 2048)
+    memory_mib  = optional(number, 8192)
+    storage_gib = optional(number, 100)
+  })
+  default = null
 }
 
 variable "train" {
-  description = "Size of train's task: CPU units, memory in MiB, scratch storage in GiB."
+  description = "Size of train's task: CPU units, memory in MiB, scratch storage in GiB. null: the profile's."
   type = object({
     cpu         = optional(number, 2048)
     memory_mib  = optional(number, 8192)
     storage_gib = optional(number, 30)
   })
-  default = {}
+  default = null
 }
 
 variable "spark" {
@@ -160,12 +215,18 @@ variable "schedule_enabled" {
 }
 
 variable "stream" {
-  description = "Activity stream: number of shards (null means on-demand mode), and hours to keep records."
+  description = "Activity stream: number of shards, or on_demand mode, and hours to keep records. Without shard_count and on_demand it is the profile's."
   type = object({
     shard_count     = optional(number)
+    on_demand       = optional(bool)
     retention_hours = optional(number, 24)
   })
   default = {}
+
+  validation {
+    condition     = !(coalesce(var.stream.on_demand, false) && var.stream.shard_count != null)
+    error_message = "stream has shard_count or on_demand, not both."
+  }
 }
 
 variable "existing_stream" {
@@ -328,6 +389,12 @@ variable "front" {
     condition     = var.front == null || var.site_keys != null
     error_message = "front needs site_keys: without keys, everybody could ask for everything."
   }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the environment's roles may be allowed, if the organisation demands one. null: none."
+  type        = string
+  default     = null
 }
 
 variable "operators" {

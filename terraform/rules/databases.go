@@ -119,8 +119,10 @@ func accessRules() []Rule {
 		Check: connections,
 	}, {
 		Name: "rds-logged-values", Source: rds + "USER_LogAccess.Concepts.PostgreSQL.overview.parameter-groups.html",
-		Says:  "PostgreSQL logs the values that statements are called with, if log_parameter_max_length is not 0",
-		Do:    "set log_parameter_max_length and log_parameter_max_length_on_error to 0: the log is kept for long",
+		Says: "PostgreSQL logs the values that statements are called with, if log_parameter_max_length is not 0; MySQL's " +
+			"slow query log always has them",
+		Do: "set log_parameter_max_length and log_parameter_max_length_on_error to 0, and leave slow_query_log off: a log " +
+			"is kept for long",
 		Check: loggedValues,
 	}}
 }
@@ -232,7 +234,8 @@ func forceTLS(p *Plan, r *Report) {
 
 func loggedValues(p *Plan, r *Report) {
 	for _, x := range p.Of(instance) {
-		if x.Text("engine") != "postgres" {
+		if x.Text("engine") == "mysql" {
+			r.hold(p.parameter(x, "slow_query_log") != "1", x, "it logs slow statements, with their values")
 			continue
 		}
 		for _, name := range []string{"log_parameter_max_length", "log_parameter_max_length_on_error"} {

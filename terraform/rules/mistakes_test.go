@@ -8,7 +8,7 @@ const (
 	activity   = "module.stream.aws_kinesis_stream.activity[0]"
 	activities = "module.recommend.aws_lambda_event_source_mapping.activity"
 	delivers   = "module.stream.aws_kinesis_firehose_delivery_stream.recommendations"
-	etl        = "module.etl.aws_glue_job.etl"
+	etl        = "module.glue[0].aws_glue_job.etl"
 	train      = "module.train.module.task.aws_ecs_task_definition.this"
 	publish    = "module.publish.module.task.aws_ecs_task_definition.this"
 	chain      = "module.chain.aws_sfn_state_machine.chain"
@@ -122,24 +122,24 @@ func batchMistakes() []mistake {
 }
 
 func glueMistakes() []mistake {
-	role := "module.etl.aws_iam_role_policy.job"
+	role := "module.glue[0].aws_iam_role_policy.job"
 	return []mistake{
-		{"glue-trust", "module.etl.aws_iam_role.job", "assume_role_policy.Statement.0.Condition",
+		{"glue-trust", "module.glue[0].aws_iam_role.job", "assume_role_policy.Statement.0.Condition",
 			map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": "123456789012"}}},
-		{"glue-trust", "module.etl.aws_iam_role.job", "assume_role_policy.Statement.0.Principal.Service",
+		{"glue-trust", "module.glue[0].aws_iam_role.job", "assume_role_policy.Statement.0.Principal.Service",
 			"lambda.amazonaws.com"},
 		{"glue-workers", etl, "number_of_workers", 1.0},
 		{"glue-timeout", etl, "timeout", 20000.0},
 		{"glue-version", etl, "glue_version", "0.9"},
 		{"glue-code", etl, "command.0.script_location", "s3://kindred-dev-123456789012-lake/launcher.py"},
-		{"glue-logs", `module.etl.aws_cloudwatch_log_group.job["error"]`, "", nil},
+		{"glue-logs", `module.glue[0].aws_cloudwatch_log_group.job["error"]`, "", nil},
 		{"glue-metrics", role, "policy", `{"Statement":[]}`},
-		{"glue-key", "module.etl.aws_glue_security_configuration.this",
+		{"glue-key", "module.glue[0].aws_glue_security_configuration.this",
 			"encryption_configuration.0.s3_encryption.0.kms_key_arn", otherKey},
 		{"glue-network", role, "policy", `{"Statement":[]}`},
 		{"glue-self-reference", "module.network.aws_vpc_security_group_ingress_rule.workload_self", "from_port", 1024.0},
 		{"glue-self-reference", "module.network.aws_vpc_security_group_egress_rule.workload_self", "", nil},
-		{"glue-subnet", "module.etl.aws_glue_connection.source", "physical_connection_requirements.0.availability_zone",
+		{"glue-subnet", "module.glue[0].aws_glue_connection.source", "physical_connection_requirements.0.availability_zone",
 			"eu-west-1b"},
 		{"glue-catalog-key", "module.etl.aws_glue_data_catalog_encryption_settings.this[0]",
 			"data_catalog_encryption_settings.0.encryption_at_rest.0.sse_aws_kms_key_id", otherKey},
@@ -159,6 +159,13 @@ func networkMistakes() []mistake {
 		{"endpoint-groups", `module.network.aws_vpc_security_group_egress_rule.workload["endpoints"]`, "", nil},
 		{"endpoint-groups", `module.network.aws_vpc_security_group_ingress_rule.target["endpoints"]`, "to_port", 80.0},
 		{"endpoint-zones", dockerAPI, "subnet_ids.0", nil},
+		{"endpoint-policy", dockerAPI, "policy", nil},
+		{"endpoint-policy", "module.network.aws_vpc_endpoint.s3", "policy.Statement.1", nil},
+		{"endpoint-policy", "module.network.aws_vpc_endpoint.s3", "policy.Statement.0.Condition", nil},
+		{"task-address", chain, "definition.States.Publish.Parameters.NetworkConfiguration.AwsvpcConfiguration." +
+			"AssignPublicIp", "ENABLED"},
+		{"task-address", "module.catalogue[0].aws_scheduler_schedule.this",
+			"target.0.ecs_parameters.0.network_configuration.0.assign_public_ip", true},
 		{"gateway-routes", "module.network.aws_vpc_endpoint.s3", "route_table_ids", []any{}},
 		{"gateway-prefix-list", "module.network.aws_vpc_security_group_egress_rule.workload_s3", "", nil},
 		{"endpoint-region", dockerAPI, "service_name", "com.amazonaws.us-east-1.ecr.dkr"},
@@ -266,7 +273,7 @@ func watchMistakes() []mistake {
 			`ALARM("kindred-dev-gone")`},
 		{"alarm-missing-data", errors, "treat_missing_data", "none"},
 		{"alarm-operator", errors, "statistic", "Mean"},
-		{"dashboard-body", "module.observability.aws_cloudwatch_dashboard.this",
+		{"dashboard-body", "module.observability.aws_cloudwatch_dashboard.this[0]",
 			"dashboard_body.widgets.0.properties.region", "us-east-1"},
 		{"metric-filter", "module.catalogue[0].aws_cloudwatch_log_metric_filter.this", "log_group_name", "/ecs/other"},
 		{"log-retention", "module.chain.aws_cloudwatch_log_group.chain", "retention_in_days", 366.0},
@@ -298,6 +305,7 @@ func roleMistakes() []mistake {
 		{"role-secret", etl, "default_arguments.--mysql-secret",
 			"arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf"},
 		{"iam-role-name", "module.chain.aws_iam_role.chain", "name", "a role"},
+		{"iam-boundary", "module.chain.aws_iam_role.chain", "permissions_boundary", nil},
 		{"iam-policy-size", role, "policy.Statement.0.Sid", string(make([]byte, 11000))},
 		{"iam-session", "module.verify[0].aws_iam_role.this", "max_session_duration", 50000.0},
 		{"iam-statement", role, "policy.Statement.0.Effect", "allow"},

@@ -12,7 +12,7 @@ const (
 
 // networkRules are about the private network without a way to the internet.
 func networkRules() []Rule {
-	return []Rule{{
+	return slices.Concat([]Rule{{
 		Name: "endpoint-per-program", Source: privlink + "aws-services-privatelink-support.html",
 		Says: "Without a NAT gateway a program reaches only the services whose endpoint is in its VPC",
 		Do:   "add the endpoint of the service, or do without the call", Check: endpoints,
@@ -31,15 +31,18 @@ func networkRules() []Rule {
 		Do:   "add both rules", Check: endpointGroups,
 	}, {
 		Name: "endpoint-zones", Source: privlink + "create-interface-endpoint.html",
-		Says: "An endpoint has an address in each zone that it names a subnet of", Do: "name every private subnet",
-		Check: func(p *Plan, r *Report) {
-			for _, x := range p.Of(endpoint) {
-				if x.Text("vpc_endpoint_type") == "Interface" {
-					r.hold(len(x.Texts("subnet_ids")) == len(p.Of("aws_subnet")), x, "it is in %d of %d subnets",
-						len(x.Texts("subnet_ids")), len(p.Of("aws_subnet")))
-				}
-			}
-		},
+		Says: "An endpoint has an address in each zone that it names a subnet of; programs of other zones reach it too",
+		Do:   "name the same subnets in each endpoint: a zone that one of them lacks helps nobody", Check: endpointZones,
+	}, {
+		Name: "endpoint-policy", Source: privlink + "vpc-endpoints-access.html",
+		Says: "Without a policy an endpoint lets everybody do everything with every account's resources. ECR's images " +
+			"need GetObject on prod-<region>-starport-layer-bucket",
+		Do:    "admit this account by aws:PrincipalAccount, for S3 its buckets by aws:ResourceAccount, and ECR's layers",
+		Check: endpointPolicies,
+	}, {
+		Name: "task-address", Source: ecs + "fargate-task-networking.html",
+		Says: "A task in a public subnet needs a public address to reach the internet; one in a private subnet needs none",
+		Do:   "let the address and the subnets of a task agree", Check: taskAddresses,
 	}, {
 		Name: "gateway-routes", Source: privlink + "gateway-endpoints.html",
 		Says: "Instances in subnets whose route table has the gateway endpoint reach S3 by it",
@@ -63,7 +66,12 @@ func networkRules() []Rule {
 					x.Text("service_name"))
 			}
 		},
-	}, {
+	}}, reachRules())
+}
+
+// reachRules are about who reaches what.
+func reachRules() []Rule {
+	return []Rule{{
 		Name: "database-ports", Source: docs + "AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html",
 		Says: "A database is reached if its group lets in its port from the client's group, and that group lets it out",
 		Do:   "add both rules, with the database's port", Check: databasePorts,
@@ -80,8 +88,9 @@ func networkRules() []Rule {
 		},
 	}, {
 		Name: "security-group-open", Source: docs + "vpc/latest/userguide/security-group-rules.html",
-		Says: "0.0.0.0/0 lets in, or out, the whole internet", Do: "name a group, a prefix list or the network's range",
-		Check: both(openRules("aws_vpc_security_group_ingress_rule"), openRules("aws_vpc_security_group_egress_rule")),
+		Says:  "0.0.0.0/0 lets in, or out, the whole internet",
+		Do:    "name a group, a prefix list or the network's range. Only tasks with a public address may send to port 443",
+		Check: openRules,
 	}, {
 		Name: "flow-log-role", Source: docs + "vpc/latest/userguide/flow-logs-iam-role.html",
 		Says: "The role needs logs:CreateLogStream, PutLogEvents, DescribeLogGroups and DescribeLogStreams, and trusts " +
@@ -134,11 +143,104 @@ func (p *Plan) inside() map[string]Resource {
 	return roles
 }
 
+func endpointZones(p *Plan, r *Report) {
+	most := 0
+	for _, x := range p.Of(endpoint) {
+		most = max(most, len(x.Texts("subnet_ids")))
+	}
+	for _, x := range p.Of(endpoint) {
+		if x.Text("vpc_endpoint_type") == "Interface" {
+			r.hold(most > 0 && len(x.Texts("subnet_ids")) == most, x, "it is in %d subnets, others in %d",
+				len(x.Texts("subnet_ids")), most)
+		}
+	}
+}
+
+func endpointPolicies(p *Plan, r *Report) {
+	for _, x := range p.Of(endpoint) {
+		own, layers := false, x.Text("vpc_endpoint_type") == "Interface" || len(p.Of(task)) == 0
+		open := len(x.statements("policy")) == 0
+		for _, s := range x.statements("policy") {
+			equal := s.Condition["StringEquals"]
+			limited := len(equal["aws:PrincipalAccount"]) == 1 &&
+				(x.Text("vpc_endpoint_type") == "Interface" || len(equal["aws:ResourceAccount"]) == 1)
+			own = own || limited
+			open = open || !limited && slices.Contains(s.Resource, "*")
+			layers = layers || len(equal["aws:ResourceAccount"]) == 0 && anyMatches(s.Action, "s3:GetObject") &&
+				anyMatches(s.Resource, "arn:aws:s3:::prod-"+p.Region+"-starport-layer-bucket/any")
+		}
+		r.hold(own && !open, x, "it admits more than this account")
+		r.hold(layers, x, "no task can pull an image")
+	}
+}
+
+// run is a start of a task.
+type run struct {
+	from       Resource
+	definition string
+	subnets    []string
+	public     bool
+}
+
+// runs are the starts of tasks, by the chain and by schedules.
+func (p *Plan) runs() (all []run) {
+	for _, x := range p.Of(machine) {
+		for _, call := range x.calls("ecs:runTask.sync") {
+			at := "NetworkConfiguration.AwsvpcConfiguration."
+			all = append(all, run{call, call.Text("TaskDefinition"), call.Texts(at + "Subnets"),
+				call.Text(at+"AssignPublicIp") == "ENABLED"})
+		}
+	}
+	for _, x := range p.Of(schedule) {
+		at := "target.0.ecs_parameters.0."
+		if definition := x.Text(at + "task_definition_arn"); definition != "" {
+			at += "network_configuration.0."
+			all = append(all, run{x, definition, x.Texts(at + "subnets"), x.True(at + "assign_public_ip")})
+		}
+	}
+	return all
+}
+
+// isPublic reports whether a task runs with a public address, wherever it is started.
+func (p *Plan) isPublic(x Resource) bool {
+	public := false
+	for _, run := range p.runs() {
+		if run.definition == x.Text("arn") {
+			if !run.public {
+				return false
+			}
+			public = true
+		}
+	}
+	return public
+}
+
+// isOpen reports whether a subnet has a route to the internet.
+func (p *Plan) isOpen(subnet string) bool {
+	association, found := p.find("aws_route_table_association", "subnet_id", subnet)
+	return found && slices.ContainsFunc(p.Of("aws_route"), func(x Resource) bool {
+		return x.Text("route_table_id") == association.Text("route_table_id") &&
+			x.Text("destination_cidr_block") == "0.0.0.0/0" && x.Text("gateway_id") != ""
+	})
+}
+
+func taskAddresses(p *Plan, r *Report) {
+	for _, run := range p.runs() {
+		for _, subnet := range run.subnets {
+			r.hold(p.isOpen(subnet) == run.public, run.from, "subnet %s has a way to the internet: %t, the task an address: %t",
+				subnet, p.isOpen(subnet), run.public)
+		}
+	}
+}
+
 func endpoints(p *Plan, r *Report) {
 	if len(p.Of("aws_vpc")) == 0 {
 		return
 	}
 	for role, x := range p.inside() {
+		if x.Type == task && p.isPublic(x) {
+			continue
+		}
 		for _, s := range p.policies[role] {
 			for _, action := range s.Action {
 				service, name, _ := strings.Cut(action, ":")
@@ -156,6 +258,9 @@ func endpoints(p *Plan, r *Report) {
 
 func imageEndpoints(p *Plan, r *Report) {
 	for _, x := range p.Of(task) {
+		if p.isPublic(x) {
+			continue
+		}
 		wanted := []string{"ecr.api", "ecr.dkr", "s3", "logs"}
 		for _, c := range x.containers() {
 			if len(c.Secrets) > 0 {
@@ -253,10 +358,16 @@ func databasePorts(p *Plan, r *Report) {
 	}
 }
 
-func openRules(kind string) func(*Plan, *Report) {
-	return each(kind, func(x Resource, r *Report) {
-		r.hold(x.Text("cidr_ipv4") != "0.0.0.0/0" && x.Text("cidr_ipv6") != "::/0", x, "it is open to the internet")
-	})
+func openRules(p *Plan, r *Report) {
+	for _, kind := range []string{"aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"} {
+		for _, x := range p.Of(kind) {
+			least, _ := x.Number("from_port")
+			most, _ := x.Number("to_port")
+			tasks := kind == "aws_vpc_security_group_egress_rule" && len(p.Of("aws_internet_gateway")) > 0 && least == 443 &&
+				most == 443
+			r.hold(tasks || x.Text("cidr_ipv4") != "0.0.0.0/0" && x.Text("cidr_ipv6") != "::/0", x, "it is open to the internet")
+		}
+	}
 }
 
 func flowLog(p *Plan, r *Report) {

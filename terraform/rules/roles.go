@@ -59,6 +59,10 @@ func roleRules() []Rule {
 			}
 		}),
 	}, {
+		Name: "iam-boundary", Source: iam + "access_policies_boundaries.html",
+		Says: "Who may create only roles with a permissions boundary is refused every role without it",
+		Do:   "give each role the same permissions_boundary", Check: boundaries,
+	}, {
 		Name: "iam-policy-has-role", Source: docs + "IAM/latest/APIReference/API_PutRolePolicy.html",
 		Says: "PutRolePolicy names a role that exists", Do: "name a role of the plan", Check: func(p *Plan, r *Report) {
 			for _, x := range p.Of("aws_iam_role_policy") {
@@ -185,5 +189,16 @@ func conditionKeys(p *Plan, r *Report) {
 				}
 			}
 		}
+	}
+}
+
+func boundaries(p *Plan, r *Report) {
+	wanted := ""
+	for _, x := range p.Of(role) {
+		wanted = max(wanted, x.Text("permissions_boundary"))
+	}
+	for _, x := range p.Of(role) {
+		own := x.Text("permissions_boundary")
+		r.hold(own == wanted, x, "its boundary is %q, others' is %q", own, wanted)
 	}
 }

@@ -106,8 +106,9 @@ data "aws_iam_policy_document" "execution" {
 }
 
 resource "aws_iam_role" "execution" {
-  name               = "${var.name}-batch-execution"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-batch-execution"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "execution" {

@@ -1,4 +1,4 @@
-# The chain etl → train → publish and its nightly schedule. A program that runs again on the same
+# The chain etl → feedback → train → publish and its nightly schedule. A program that runs again on the same
 # input changes nothing, so retries and second runs are harmless. Where no model has passed the gate
 # yet, train and publish end well: a version that answers by popularity goes live.
 
@@ -9,6 +9,9 @@ data "aws_partition" "current" {}
 locals {
   arn_prefix = "arn:${data.aws_partition.current.partition}"
   account_id = data.aws_caller_identity.current.account_id
+
+  tasks = { for program, task in var.tasks : program => task if task != null }
+  jobs  = [for job in [var.etl_job, var.spark.job] : job if job != null]
 }
 
 resource "aws_cloudwatch_log_group" "chain" {
@@ -39,16 +42,20 @@ data "aws_iam_policy_document" "assume" {
 data "aws_iam_policy_document" "chain" {
   # checkov:skip=CKV_AWS_111:The actions of Step Functions' log delivery take no resource (Step Functions developer guide, logging).
   # checkov:skip=CKV_AWS_356:See CKV_AWS_111; ecs:DescribeTasks and ecs:StopTask are limited to the cluster's tasks.
-  statement {
-    sid       = "RunGlue"
-    actions   = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
-    resources = concat([var.etl_job.arn], [for job in [var.spark.job] : job.arn if job != null])
+  dynamic "statement" {
+    for_each = length(local.jobs) == 0 ? [] : [1]
+
+    content {
+      sid       = "RunGlue"
+      actions   = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
+      resources = local.jobs[*].arn
+    }
   }
 
   statement {
     sid       = "RunPrograms"
     actions   = ["ecs:RunTask"]
-    resources = [for task in var.tasks : "${task.definition.arn_without_revision}:*"]
+    resources = [for task in local.tasks : "${task.definition.arn_without_revision}:*"]
 
     condition {
       test     = "ArnEquals"
@@ -66,7 +73,7 @@ data "aws_iam_policy_document" "chain" {
   statement {
     sid       = "PassProgramsRoles"
     actions   = ["iam:PassRole"]
-    resources = concat([var.execution_role_arn], [for task in var.tasks : task.role.arn])
+    resources = concat([var.execution_role_arn], [for task in local.tasks : task.role.arn])
 
     condition {
       test     = "StringEquals"
@@ -107,8 +114,9 @@ data "aws_iam_policy_document" "chain" {
 }
 
 resource "aws_iam_role" "chain" {
-  name               = "${var.name}-batch-chain"
-  assume_role_policy = data.aws_iam_policy_document.assume["states"].json
+  name                 = "${var.name}-batch-chain"
+  assume_role_policy   = data.aws_iam_policy_document.assume["states"].json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "chain" {
@@ -120,7 +128,7 @@ resource "aws_iam_role_policy" "chain" {
 locals {
   caught = [{ ErrorEquals = ["States.ALL"], ResultPath = "$.failure", Next = "TellFailure" }]
 
-  run_program = { for program, task in var.tasks : program => {
+  run_program = { for program, task in local.tasks : program => {
     Type           = "Task"
     Resource       = "${local.arn_prefix}:states:::ecs:runTask.sync"
     TimeoutSeconds = var.program_timeout_minutes * 60
@@ -129,12 +137,12 @@ locals {
       Cluster        = var.cluster.arn
       TaskDefinition = task.definition.arn
       NetworkConfiguration = {
-        AwsvpcConfiguration = { Subnets = var.subnet_ids, SecurityGroups = [var.security_group_id], AssignPublicIp = "DISABLED" }
+        AwsvpcConfiguration = { Subnets = var.subnet_ids, SecurityGroups = [var.security_group_id], AssignPublicIp = var.public ? "ENABLED" : "DISABLED" }
       }
     }
     # A task that could not be placed, or whose image could not be pulled, is retried. A failed
     # program is retried too: often it only lost a connection. A retry does not help when the
-    # program refused (a model that would replace a good one, a bad training set), but it costs little.
+    # program refused a bad training set, but it costs little.
     Retry      = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException", "States.TaskFailed"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
     Catch      = local.caught
     ResultPath = null
@@ -153,6 +161,32 @@ locals {
     ResultPath = null
   }
 
+  # Errors of ECS itself are States.TaskFailed too. Their cause is no JSON; that of a program that ended has its
+  # exit code.
+  by_exit_code = { for state, then in { Size = { code = 3, Next = "TrainOnSpark", Default = "Train" }, Publish = { code = 5, Next = "Refused", Default = "TellFailure" } } : state => {
+    "After${state}" = {
+      Type    = "Choice"
+      Choices = [{ Variable = "$.failure.Cause", StringMatches = "{*", Next = "Read${state}" }]
+      Default = then.Default
+    }
+    "Read${state}" = {
+      Type       = "Pass"
+      Parameters = { "task.$" = "States.StringToJson($.failure.Cause)", "failure.$" = "$.failure" }
+      Next       = "ExitOf${state}"
+    }
+    "ExitOf${state}" = {
+      Type = "Choice"
+      Choices = [{
+        And = [
+          { Variable = "$.task.Containers[0].ExitCode", IsPresent = true },
+          { Variable = "$.task.Containers[0].ExitCode", NumericEquals = then.code },
+        ]
+        Next = then.Next
+      }]
+      Default = then.Default
+    }
+  } }
+
   # `train size` ends with exit code 3 if training takes more memory than the task has, or longer than
   # most_hours. Then Spark trains. Whatever else happens to Size, Train is tried.
   by_size = { for name, state in {
@@ -162,35 +196,52 @@ locals {
       })
       Retry = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
       Catch = [
-        { ErrorEquals = ["States.TaskFailed"], ResultPath = "$.size", Next = "Answered" },
+        { ErrorEquals = ["States.TaskFailed"], ResultPath = "$.failure", Next = "AfterSize" },
         { ErrorEquals = ["States.ALL"], ResultPath = null, Next = "Train" },
       ]
       Next = "Train"
     })
-    # Errors of ECS itself are States.TaskFailed too. Their cause is no JSON.
-    Answered = {
-      Type    = "Choice"
-      Choices = [{ Variable = "$.size.Cause", StringMatches = "{*", Next = "ReadSize" }]
-      Default = "Train"
-    }
-    ReadSize = {
-      Type       = "Pass"
-      Parameters = { "task.$" = "States.StringToJson($.size.Cause)" }
-      Next       = "TooLarge"
-    }
-    TooLarge = {
-      Type = "Choice"
-      Choices = [{
-        And = [
-          { Variable = "$.task.Containers[0].ExitCode", IsPresent = true },
-          { Variable = "$.task.Containers[0].ExitCode", NumericEquals = 3 },
-        ]
-        Next = "TrainOnSpark"
-      }]
-      Default = "Train"
-    }
     TrainOnSpark = merge(local.run_glue, { Parameters = { JobName = try(var.spark.job.name, "") }, Next = "Publish" })
   } : name => state if var.spark.job != null && (name == "TrainOnSpark" || !var.spark.always) }
+  after_size = { for name, state in local.by_exit_code["Size"] : name => state if var.spark.job != null && !var.spark.always }
+
+  trains = var.spark.job == null ? "Train" : var.spark.always ? "TrainOnSpark" : "Size"
+
+  # Without outcomes of the last day there is still something to train on: a failure is told, and the chain
+  # goes on.
+  feedback = { for name, state in {
+    Feedback = merge(try(local.run_program["feedback"], {}), {
+      Catch = [{ ErrorEquals = ["States.ALL"], ResultPath = "$.failure", Next = "TellFeedback" }]
+      Next  = local.trains
+    })
+    TellFeedback = {
+      Type     = "Task"
+      Resource = "${local.arn_prefix}:states:::sns:publish"
+      Parameters = {
+        TopicArn    = var.failure_topic_arn
+        Subject     = "${var.name}: feedback failed"
+        "Message.$" = "States.Format('Execution {}: feedback failed: {}. The chain goes on without it. The log group of feedback says why.', $$.Execution.Name, $.failure.Error)"
+      }
+      ResultPath = null
+      Next       = local.trains
+    }
+  } : name => state if contains(keys(local.tasks), "feedback") }
+
+  etl_next = contains(keys(local.tasks), "feedback") ? "Feedback" : local.trains
+  # Glue's and ECS's states have different parameters.
+  etl = { for name, state in { Glue = merge(local.run_glue, { Parameters = { JobName = try(var.etl_job.name, "") } }), Task = try(local.run_program["etl"], {}) } :
+  "Etl" => merge(state, { Next = local.etl_next }) if(name == "Glue") == (var.etl_job != null) }
+
+  # The gate refuses a model with exit code 5. That is an answer: a retry does not help, and the execution has
+  # not failed. The alarm model-refused tells it, once.
+  publish = merge(local.by_exit_code["Publish"], {
+    Publish = merge(local.run_program["publish"], {
+      Retry = [{ ErrorEquals = ["ECS.AmazonECSException", "ECS.ServerException"], IntervalSeconds = 60, MaxAttempts = 2, BackoffRate = 2 }]
+      Catch = concat([{ ErrorEquals = ["States.TaskFailed"], ResultPath = "$.failure", Next = "AfterPublish" }], local.caught)
+      End   = true
+    })
+    Refused = { Type = "Succeed" }
+  })
 
   # Step Functions refuses a state that no other leads to.
   train = { for name, state in { Train = merge(local.run_program["train"], { Next = "Publish" }) } :
@@ -203,18 +254,17 @@ resource "aws_sfn_state_machine" "chain" {
   role_arn = aws_iam_role.chain.arn
 
   definition = jsonencode({
-    Comment = "etl, then train, then publish; a failure is reported and fails the execution"
-    StartAt = "Etl"
-    States = merge(local.by_size, local.train, {
-      Etl     = merge(local.run_glue, { Parameters = { JobName = var.etl_job.name }, Next = var.spark.job == null ? "Train" : var.spark.always ? "TrainOnSpark" : "Size" })
-      Publish = merge(local.run_program["publish"], { End = true })
+    Comment        = "etl, then feedback, train and publish; a failure is reported and fails the execution"
+    TimeoutSeconds = var.timeout_hours * 3600
+    StartAt        = "Etl"
+    States = merge(local.etl, local.feedback, local.by_size, local.after_size, local.train, local.publish, {
       TellFailure = {
         Type     = "Task"
         Resource = "${local.arn_prefix}:states:::sns:publish"
         Parameters = {
           TopicArn    = var.failure_topic_arn
           Subject     = "${var.name}: the nightly chain failed"
-          "Message.$" = "States.Format('Execution {} failed: {}. The log groups of etl, train and publish say why.', $$.Execution.Name, $.failure.Error)"
+          "Message.$" = "States.Format('Execution {} failed: {}. The log groups of the programs say why.', $$.Execution.Name, $.failure.Error)"
         }
         Next = "Failed"
       }
@@ -256,8 +306,9 @@ data "aws_iam_policy_document" "scheduler" {
 }
 
 resource "aws_iam_role" "scheduler" {
-  name               = "${var.name}-batch-scheduler"
-  assume_role_policy = data.aws_iam_policy_document.assume["scheduler"].json
+  name                 = "${var.name}-batch-scheduler"
+  assume_role_policy   = data.aws_iam_policy_document.assume["scheduler"].json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "scheduler" {

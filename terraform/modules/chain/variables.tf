@@ -14,16 +14,24 @@ variable "kms_key_arn" {
 }
 
 variable "etl_job" {
-  description = "Glue job that runs first."
+  description = "Glue job that runs first, in place of etl's task. null: the task runs."
   type        = object({ name = string, arn = string })
+  default     = null
 }
 
 variable "tasks" {
-  description = "Fargate tasks that run after it."
+  description = "Fargate tasks of the programs. Without feedback the chain has no such step."
   type = object({
-    train   = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
-    publish = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
+    etl      = optional(object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) }))
+    feedback = optional(object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) }))
+    train    = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
+    publish  = object({ definition = object({ arn = string, arn_without_revision = string }), role = object({ arn = string }) })
   })
+
+  validation {
+    condition     = (var.tasks.etl == null) != (var.etl_job == null)
+    error_message = "etl is either a task or a Glue job."
+  }
 }
 
 variable "spark" {
@@ -47,8 +55,14 @@ variable "execution_role_arn" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets of the tasks."
+  description = "Subnets of the tasks."
   type        = list(string)
+}
+
+variable "public" {
+  description = "Give each task a public address, by which it reaches AWS's services. Nothing reaches the task."
+  type        = bool
+  default     = false
 }
 
 variable "security_group_id" {
@@ -62,13 +76,24 @@ variable "failure_topic_arn" {
 }
 
 variable "program_timeout_minutes" {
-  description = "Minutes after which train or publish is stopped."
+  description = "Minutes after which a program is stopped."
   type        = number
   default     = 240
 
   validation {
     condition     = var.program_timeout_minutes >= 1
     error_message = "program_timeout_minutes must be at least 1."
+  }
+}
+
+variable "timeout_hours" {
+  description = "Hours after which the whole chain is stopped."
+  type        = number
+  default     = 20
+
+  validation {
+    condition     = var.timeout_hours >= 1 && var.timeout_hours < 24
+    error_message = "timeout_hours must be at least 1, and less than 24, when the next chain begins."
   }
 }
 
@@ -99,4 +124,10 @@ variable "log_retention_days" {
   description = "Days to keep the log."
   type        = number
   default     = 365
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
 }

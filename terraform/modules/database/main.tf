@@ -5,8 +5,8 @@ locals {
     mysql = {
       version    = "8.4"
       family     = "mysql8.4"
-      parameters = { require_secure_transport = "1", binlog_format = "ROW", slow_query_log = "1" } # row format, which change data capture needs
-      logs       = ["error", "slowquery"]
+      parameters = { require_secure_transport = "1", binlog_format = "ROW", slow_query_log = "0" } # row format, which change data capture needs; a slow query's text has values of customers
+      logs       = ["error"]
     }
     postgres = {
       version    = "17"
@@ -62,8 +62,9 @@ data "aws_iam_policy_document" "monitoring_assume" {
 }
 
 resource "aws_iam_role" "monitoring" {
-  name               = "${var.name}-monitoring"
-  assume_role_policy = data.aws_iam_policy_document.monitoring_assume.json
+  name                 = "${var.name}-monitoring"
+  assume_role_policy   = data.aws_iam_policy_document.monitoring_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy_attachment" "monitoring" {

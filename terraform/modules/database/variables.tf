@@ -72,3 +72,9 @@ variable "log_retention_days" {
   type        = number
   default     = 365
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

@@ -9,7 +9,7 @@ variable "region" {
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the data, the bookmarks and the logs."
+  description = "Key that encrypts the data and the log."
   type        = string
 }
 
@@ -24,7 +24,7 @@ variable "recommendations_bucket" {
 }
 
 variable "code_bucket" {
-  description = "Bucket of the job's launcher and program."
+  description = "Bucket of the mapping file."
   type        = object({ name = string, arn = string })
 }
 
@@ -75,72 +75,23 @@ variable "shop" {
   }
 }
 
-variable "subnet" {
-  description = "Subnet of the connection."
-  type        = object({ id = string, availability_zone = string })
-}
-
-variable "security_group_id" {
-  description = "Security group of the job."
-  type        = string
-}
-
-variable "launcher_path" {
-  description = "Path of the job's Spark launcher on this machine."
-  type        = string
-}
-
-variable "program_path" {
-  description = "Path of the program etl on this machine, built for Glue's workers (Linux, x86_64)."
-  type        = string
-}
-
-variable "ca_path" {
-  description = "Path of a PEM file on this machine, with the certificate authorities of the source database."
-  type        = string
-}
-
-variable "workers" {
-  description = "G.1X workers (4 vCPU, 16 GiB), including the driver."
-  type        = number
-  default     = 2
-
-  validation {
-    condition     = var.workers >= 2 && var.workers <= 100
-    error_message = "workers must be 2 to 100."
-  }
-}
-
-variable "partitions" {
-  description = "Ranges of customers that the job reads. Each is one Spark task, and only failed tasks are repeated."
-  type        = number
-  default     = 8
-
-  validation {
-    condition     = var.partitions >= 1 && var.partitions <= 10000
-    error_message = "partitions must be 1 to 10000."
-  }
-}
-
-variable "timeout_minutes" {
-  description = "Minutes after which a run is stopped."
-  type        = number
-  default     = 60
-
-  validation {
-    condition     = var.timeout_minutes >= 1 && var.timeout_minutes <= 1440
-    error_message = "timeout_minutes must be 1 to 1440."
-  }
-}
-
 variable "encrypt_catalog" {
   description = "Manage the encryption setting of the Glue catalog, which exists once per account and region. True in at most one environment of an account."
   type        = bool
   default     = false
 }
 
-variable "log_retention_days" {
-  description = "Days to keep the job's logs."
-  type        = number
-  default     = 365
+variable "task" {
+  description = "Image of the batch programs, the role with which ECS starts a task, and the task's size: CPU units, memory in MiB, scratch storage in GiB. null: there is no task, because Glue reads the shop."
+  type = object({
+    image              = string
+    execution_role_arn = string
+    size               = object({ cpu = number, memory_mib = number, storage_gib = number })
+  })
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
 }

@@ -214,8 +214,9 @@ data "aws_iam_policy_document" "logs" {
 resource "aws_iam_role" "logs" {
   count = var.account_settings ? 1 : 0
 
-  name               = "${var.name}-logs"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-logs"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "logs" {

@@ -129,3 +129,9 @@ variable "log_retention_days" {
   description = "Days to keep the log."
   type        = number
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

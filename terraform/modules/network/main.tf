@@ -1,11 +1,23 @@
 locals {
   # Glue, Lambda and Fargate have no NAT gateway. They reach only the AWS services with an endpoint
-  # here.
+  # here. Tasks with a public address need none.
   interface_services = setunion(
-    ["ecr.api", "ecr.dkr", "glue", "kinesis-firehose", "kms", "logs", "monitoring", "secretsmanager", "sts"],
-    var.put_events ? ["kinesis-streams"] : []
+    ["kinesis-firehose"],
+    var.put_events ? ["kinesis-streams"] : [],
+    var.public_tasks ? [] : ["ecr.api", "ecr.dkr", "logs", "secretsmanager"],
+    var.glue ? ["glue", "logs", "monitoring", "secretsmanager"] : [],
   )
+
+  endpoint_subnet_ids = slice([for s in aws_subnet.private : s.id], 0, min(var.endpoint_zones, length(aws_subnet.private)))
+
+  own = { StringEquals = { "aws:PrincipalAccount" = var.account_id } }
+
+  # Where AWS keeps the layers of ECR's images (ECR user guide, vpc-endpoints), and Glue its own files.
+  aws_objects = concat(["arn:${data.aws_partition.current.partition}:s3:::prod-${var.region}-starport-layer-bucket/*"],
+  var.glue ? ["arn:${data.aws_partition.current.partition}:s3:::aws-glue-*/*"] : [])
 }
+
+data "aws_partition" "current" {}
 
 resource "aws_vpc" "this" {
   cidr_block           = var.cidr_block
@@ -43,11 +55,75 @@ resource "aws_route_table_association" "private" {
   route_table_id = aws_route_table.private.id
 }
 
+# Where tasks run that have a public address. Only they use the way to the internet: the functions and the
+# databases are in the private subnets.
+resource "aws_internet_gateway" "this" {
+  count = var.public_tasks ? 1 : 0
+
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = var.name }
+}
+
+resource "aws_subnet" "public" {
+  for_each = { for i, az in var.availability_zones : az => i if var.public_tasks }
+
+  vpc_id                  = aws_vpc.this.id
+  availability_zone       = each.key
+  cidr_block              = cidrsubnet(var.cidr_block, 4, 8 + each.value)
+  map_public_ip_on_launch = false
+
+  tags = { Name = "${var.name}-public-${each.key}" }
+}
+
+resource "aws_route_table" "public" {
+  count = var.public_tasks ? 1 : 0
+
+  vpc_id = aws_vpc.this.id
+
+  tags = { Name = "${var.name}-public" }
+}
+
+resource "aws_route" "internet" {
+  count = var.public_tasks ? 1 : 0
+
+  route_table_id         = aws_route_table.public[0].id
+  destination_cidr_block = "0.0.0.0/0"
+  gateway_id             = aws_internet_gateway.this[0].id
+}
+
+resource "aws_route_table_association" "public" {
+  for_each = aws_subnet.public
+
+  subnet_id      = each.value.id
+  route_table_id = aws_route_table.public[0].id
+}
+
+resource "aws_vpc_security_group_egress_rule" "internet" {
+  count = var.public_tasks ? 1 : 0
+
+  security_group_id = aws_security_group.workload.id
+  description       = "Services of AWS, by the public address of a task"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 resource "aws_vpc_endpoint" "s3" {
   vpc_id            = aws_vpc.this.id
   service_name      = "com.amazonaws.${var.region}.s3"
   vpc_endpoint_type = "Gateway"
-  route_table_ids   = [aws_route_table.private.id]
+  route_table_ids   = concat([aws_route_table.private.id], aws_route_table.public[*].id)
+
+  # By this endpoint nobody reaches the buckets of another account.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Sid = "OwnBuckets", Effect = "Allow", Principal = "*", Action = "s3:*", Resource = "*", Condition = { StringEquals = merge(local.own.StringEquals, { "aws:ResourceAccount" = var.account_id }) } },
+      { Sid = "FilesOfAWS", Effect = "Allow", Principal = "*", Action = "s3:GetObject", Resource = local.aws_objects },
+    ]
+  })
 
   tags = { Name = "${var.name}-s3" }
 }
@@ -59,8 +135,14 @@ resource "aws_vpc_endpoint" "interface" {
   service_name        = "com.amazonaws.${var.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
   private_dns_enabled = true
-  subnet_ids          = [for s in aws_subnet.private : s.id]
+  subnet_ids          = local.endpoint_subnet_ids
   security_group_ids  = [aws_security_group.endpoints.id]
+
+  # Only with credentials of this account.
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Sid = "OwnPrincipals", Effect = "Allow", Principal = "*", Action = "*", Resource = "*", Condition = local.own }]
+  })
 
   tags = { Name = "${var.name}-${each.key}" }
 }
@@ -195,8 +277,9 @@ data "aws_iam_policy_document" "flow" {
 }
 
 resource "aws_iam_role" "flow" {
-  name               = "${var.name}-flow-logs"
-  assume_role_policy = data.aws_iam_policy_document.flow_assume.json
+  name                 = "${var.name}-flow-logs"
+  assume_role_policy   = data.aws_iam_policy_document.flow_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "flow" {

@@ -8,6 +8,11 @@ variable "region" {
   type        = string
 }
 
+variable "account_id" {
+  description = "Account whose principals and buckets the endpoints admit."
+  type        = string
+}
+
 variable "cidr_block" {
   description = "Address range of the VPC."
   type        = string
@@ -26,6 +31,11 @@ variable "availability_zones" {
   validation {
     condition     = length(var.availability_zones) >= 2 && length(distinct(var.availability_zones)) == length(var.availability_zones)
     error_message = "availability_zones must name at least two different zones, because RDS requires two."
+  }
+
+  validation {
+    condition     = length(var.availability_zones) <= 8
+    error_message = "availability_zones must name at most eight zones: the address range has 16 subnets, two for each zone."
   }
 }
 
@@ -46,6 +56,29 @@ variable "put_events" {
   default     = false
 }
 
+variable "glue" {
+  description = "Whether a Glue job runs in the network. Then it gets the endpoints that Glue needs."
+  type        = bool
+  default     = false
+}
+
+variable "public_tasks" {
+  description = "Whether the tasks run with a public address. Then the network gets public subnets, in place of the endpoints that only tasks need."
+  type        = bool
+  default     = false
+}
+
+variable "endpoint_zones" {
+  description = "In how many of the zones each interface endpoint is. If its zone fails, the programs of the other zones do not reach the service either."
+  type        = number
+  default     = 16
+
+  validation {
+    condition     = var.endpoint_zones >= 1
+    error_message = "endpoint_zones must be at least 1."
+  }
+}
+
 variable "external_source" {
   description = "Address range and port of a source database outside this network, or null."
   type        = object({ cidr = string, port = number })
@@ -55,4 +88,10 @@ variable "external_source" {
     condition     = var.external_source == null ? true : can(cidrhost(var.external_source.cidr, 0)) && var.external_source.cidr != "0.0.0.0/0"
     error_message = "external_source.cidr must be an address range, but not the whole internet."
   }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
 }

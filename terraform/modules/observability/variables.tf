@@ -19,6 +19,30 @@ variable "function_name" {
   type        = string
 }
 
+variable "serve_function_name" {
+  description = "Function serve. With it the alarms include those that LocalStack has no metrics for; null: none of these."
+  type        = string
+  default     = null
+}
+
+variable "databases" {
+  description = "Databases to watch, by the name that their alarms begin with: identifier, instance class, and how many connections the class accepts."
+  type        = map(object({ identifier = string, instance_class = string, most_connections = number }))
+  default     = {}
+}
+
+variable "refused" {
+  description = "Metric that counts the models that the gate refused; null: there is none."
+  type        = object({ namespace = string, name = string })
+  default     = null
+}
+
+variable "runbooks" {
+  description = "Address or path of the page that says what to do about each alarm, in a section of the alarm's name."
+  type        = string
+  default     = "docs/runbooks.md"
+}
+
 variable "stream_name" {
   description = "Activity stream."
   type        = string
@@ -96,6 +120,12 @@ variable "alarm_emails" {
     condition     = alltrue([for a in var.alarm_emails : can(regex("^[^@ ]+@[^@ ]+$", a))])
     error_message = "alarm_emails must be e-mail addresses."
   }
+}
+
+variable "dashboard" {
+  description = "Create a dashboard of the metrics that the alarms watch."
+  type        = bool
+  default     = true
 }
 
 variable "composite_alarm" {

@@ -55,14 +55,15 @@ data "aws_iam_policy_document" "this" {
 module "task" {
   source = "../task"
 
-  name               = var.name
-  program            = "publish"
-  region             = var.region
-  kms_key_arn        = var.kms_key_arn
-  image              = var.image
-  execution_role_arn = var.execution_role_arn
-  policy             = data.aws_iam_policy_document.this.json
-  size               = { cpu = 512, memory_mib = 2048, storage_gib = 21 }
+  permissions_boundary = var.permissions_boundary
+  name                 = var.name
+  program              = "publish"
+  region               = var.region
+  kms_key_arn          = var.kms_key_arn
+  image                = var.image
+  execution_role_arn   = var.execution_role_arn
+  policy               = data.aws_iam_policy_document.this.json
+  size                 = { cpu = 512, memory_mib = 2048, storage_gib = 21 }
 
   environment = merge(local.source, {
     ARTIFACTS_BUCKET = var.artifacts_bucket.name
@@ -77,4 +78,17 @@ module "task" {
   # task starts. So no state and no task definition contains it, and a rotated password is used at
   # once.
   secrets = { PGPASSWORD = "${var.vector_database.secret_arn}:password::" }
+}
+
+# publish says so when the gate refuses a version (internal/serving/vectorstore, ErrRefused).
+resource "aws_cloudwatch_log_metric_filter" "refused" {
+  name           = "${var.name}-refused-model"
+  log_group_name = module.task.log_group_name
+  pattern        = "\"the gate refused the model version\""
+
+  metric_transformation {
+    namespace = "kindred"
+    name      = "${var.name}-refused-models"
+    value     = "1"
+  }
 }

@@ -7,3 +7,8 @@ output "log_group_name" {
   description = "The program's log group."
   value       = module.task.log_group_name
 }
+
+output "refused" {
+  description = "Metric that counts the models that the gate refused."
+  value       = { namespace = "kindred", name = aws_cloudwatch_log_metric_filter.refused.metric_transformation[0].name }
+}

@@ -75,3 +75,9 @@ variable "shop" {
     error_message = "publish cannot read the catalogue of a shop with mapping_path on AWS: run publish catalogue elsewhere, and leave catalogue_minutes at 0."
   }
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

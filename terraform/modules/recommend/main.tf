@@ -69,6 +69,7 @@ data "aws_iam_policy_document" "this" {
 module "function" {
   source = "../function"
 
+  permissions_boundary = var.permissions_boundary
   name                 = var.function.name
   role_name            = var.function.role_name
   description          = "Activity in, recommendations out"

@@ -128,3 +128,9 @@ variable "mapping" {
     error_message = "mapping.function_response_types must contain ReportBatchItemFailures: without it a partial failure loses events."
   }
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

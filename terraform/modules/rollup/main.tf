@@ -39,14 +39,15 @@ data "aws_iam_policy_document" "this" {
 module "task" {
   source = "../task"
 
-  name               = var.name
-  program            = "rollup"
-  region             = var.region
-  kms_key_arn        = var.kms_key_arn
-  image              = var.image
-  execution_role_arn = var.execution_role_arn
-  policy             = data.aws_iam_policy_document.this.json
-  size               = { cpu = 1024, memory_mib = 2048, storage_gib = 21 }
+  permissions_boundary = var.permissions_boundary
+  name                 = var.name
+  program              = "rollup"
+  region               = var.region
+  kms_key_arn          = var.kms_key_arn
+  image                = var.image
+  execution_role_arn   = var.execution_role_arn
+  policy               = data.aws_iam_policy_document.this.json
+  size                 = { cpu = 1024, memory_mib = 2048, storage_gib = 21 }
 
   environment = {
     LAKE_BUCKET            = var.lake_bucket.name

@@ -32,3 +32,9 @@ variable "recommendations_bucket" {
   description = "Bucket of the delivered records, the quarantine and the failed batches."
   type        = object({ name = string, arn = string })
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

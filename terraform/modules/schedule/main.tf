@@ -54,8 +54,9 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-scheduler"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-scheduler"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -88,7 +89,7 @@ resource "aws_scheduler_schedule" "this" {
       network_configuration {
         subnets          = var.subnet_ids
         security_groups  = [var.security_group_id]
-        assign_public_ip = false
+        assign_public_ip = var.public
       }
     }
 

@@ -59,7 +59,19 @@ variable "subnet_ids" {
   type        = list(string)
 }
 
+variable "public" {
+  description = "Give the task a public address."
+  type        = bool
+  default     = false
+}
+
 variable "security_group_id" {
   description = "Security group of the task."
   type        = string
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
 }

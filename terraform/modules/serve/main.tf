@@ -70,6 +70,7 @@ data "aws_iam_policy_document" "this" {
 module "function" {
   source = "../function"
 
+  permissions_boundary = var.permissions_boundary
   name                 = var.function.name
   role_name            = var.function.role_name
   description          = "Recommendations over HTTP"

@@ -97,3 +97,9 @@ variable "callers" {
   type        = set(string)
   default     = []
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

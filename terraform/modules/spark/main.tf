@@ -110,8 +110,9 @@ data "aws_iam_policy_document" "job" {
 }
 
 resource "aws_iam_role" "job" {
-  name               = "${var.name}-train-spark"
-  assume_role_policy = data.aws_iam_policy_document.assume.json
+  name                 = "${var.name}-train-spark"
+  assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "job" {

@@ -83,8 +83,9 @@ data "aws_iam_policy_document" "delivery" {
 }
 
 resource "aws_iam_role" "delivery" {
-  name               = var.delivery.role_name
-  assume_role_policy = data.aws_iam_policy_document.delivery_assume.json
+  name                 = var.delivery.role_name
+  assume_role_policy   = data.aws_iam_policy_document.delivery_assume.json
+  permissions_boundary = var.permissions_boundary
 }
 
 resource "aws_iam_role_policy" "delivery" {

@@ -32,14 +32,15 @@ data "aws_iam_policy_document" "this" {
 module "task" {
   source = "../task"
 
-  name               = var.name
-  program            = "train"
-  region             = var.region
-  kms_key_arn        = var.kms_key_arn
-  image              = var.image
-  execution_role_arn = var.execution_role_arn
-  policy             = data.aws_iam_policy_document.this.json
-  size               = var.size
+  permissions_boundary = var.permissions_boundary
+  name                 = var.name
+  program              = "train"
+  region               = var.region
+  kms_key_arn          = var.kms_key_arn
+  image                = var.image
+  execution_role_arn   = var.execution_role_arn
+  policy               = data.aws_iam_policy_document.this.json
+  size                 = var.size
 
   environment = merge({
     LAKE_BUCKET      = var.lake_bucket.name

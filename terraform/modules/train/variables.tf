@@ -48,3 +48,9 @@ variable "size" {
   })
   default = {}
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

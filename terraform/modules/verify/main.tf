@@ -56,6 +56,7 @@ data "aws_iam_policy_document" "this" {
 resource "aws_iam_role" "this" {
   name                 = var.name
   assume_role_policy   = data.aws_iam_policy_document.assume.json
+  permissions_boundary = var.permissions_boundary
   max_session_duration = 43200 # an audit of a full stream reads for hours
 }
 

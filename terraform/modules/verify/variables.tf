@@ -32,3 +32,9 @@ variable "operators" {
     error_message = "operators must name at least one principal."
   }
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that limits what the roles may be allowed. null: none."
+  type        = string
+  default     = null
+}

@@ -28,8 +28,9 @@ type Command struct {
 }
 
 type packageCommand struct {
-	RDSCA string `name:"rds-ca" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem). Without them the packages cannot reach databases on AWS."`
-	To    string `type:"path" placeholder:"FOLDER" help:"Where to write the packages. Default: terraform/package in the state folder."`
+	RDSCA  string `name:"rds-ca" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem). Without them the packages cannot reach databases on AWS."`
+	DuckDB string `name:"duckdb" type:"existingdir" placeholder:"FOLDER" help:"DuckDB's program for Linux on ARM64, with the libraries that it links, as docs/deploy.md makes it. Without it, feedback cannot run on AWS."`
+	To     string `type:"path" placeholder:"FOLDER" help:"Where to write the packages. Default: terraform/package in the state folder."`
 }
 
 // Run builds the packages.
@@ -48,7 +49,7 @@ func (c *packageCommand) Run(ctx context.Context, out *program.Output) error {
 		}
 	}
 	folder := cmp.Or(c.To, filepath.Join(w.State, "package"))
-	if err := Package(ctx, w.Repository, folder, ca); err != nil {
+	if err := Package(ctx, w.Repository, folder, ca, c.DuckDB); err != nil {
 		return err
 	}
 	list, err := os.ReadFile(filepath.Join(folder, sumsFile))

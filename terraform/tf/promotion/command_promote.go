@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -18,12 +19,14 @@ import (
 
 // promoteCommand packages this commit and promotes it to one environment on AWS.
 type promoteCommand struct {
-	Environment string `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
-	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
-	State       string `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
-	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
-	PlanOnly    bool   `help:"Show what would change, and stop."`
-	Chain       bool   `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
+	Environment string        `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
+	Vars        string        `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
+	State       string        `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
+	RDSCA       string        `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
+	DuckDB      string        `name:"duckdb" type:"existingdir" placeholder:"FOLDER" help:"DuckDB's program for Linux on ARM64, with the libraries that it links, as docs/deploy.md makes it. Without it, feedback does not run."`
+	PlanOnly    bool          `help:"Show what would change, and stop."`
+	Watch       time.Duration `default:"10m" help:"How long a tenth of the calls meets the new versions of the functions, while the alarms are watched, before all calls do."`
+	Chain       bool          `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
 }
 
 // target is the account and the region in which a promotion may change something.
@@ -65,15 +68,18 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("read RDS's certificate authorities: %w", err)
 	}
-	more, reason, err := preflight(ctx, cfg, text, ca)
+	more, reason, err := preflight(ctx, cfg, text, ca, c.DuckDB != "")
 	if err != nil {
 		return err
 	}
 	if reason != "" {
 		fmt.Fprintln(out.Stderr, reason)
 	}
+	if c.DuckDB != "" {
+		tag += "-duckdb" // tags are immutable, and the same commit has another image without it
+	}
 	packages := filepath.Join(w.State, "package-"+tag)
-	if err := Package(ctx, w.Repository, packages, ca); err != nil {
+	if err := Package(ctx, w.Repository, packages, ca, c.DuckDB); err != nil {
 		return err
 	}
 
@@ -87,7 +93,8 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("find variables: %w", err)
 	}
 	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, More: more,
-		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Chain: c.Chain, EmptyShop: emptyShop(text), In: os.Stdin,
+		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Watch: max(c.Watch, 1), Chain: c.Chain,
+		EmptyShop: emptyShop(text), In: os.Stdin,
 		Out:   out.Stderr,
 		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
 	changes, err := p.Run(ctx)

@@ -21,10 +21,14 @@ var (
 	ErrRolledBack = errors.New("the promotion was rolled back")
 	// ErrOtherImage says that the registry has another image with this tag.
 	ErrOtherImage = errors.New("the tag belongs to another image")
+	// ErrDuckDB says that the folder of --duckdb does not hold a DuckDB that starts in the image.
+	ErrDuckDB = errors.New("no DuckDB for Linux on ARM64")
 	// ErrTask says that a task did not start, or failed.
 	ErrTask = errors.New("the task failed")
 	// ErrAnswer says that a function's new version could not answer.
 	ErrAnswer = errors.New("the new version does not answer")
+	// ErrAlarm says that an alarm was raised while a share of the calls met the new versions.
+	ErrAlarm = errors.New("an alarm was raised")
 	// ErrChain says that etl, train and publish did not succeed.
 	ErrChain = errors.New("the chain failed")
 )

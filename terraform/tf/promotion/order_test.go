@@ -2,6 +2,7 @@ package promotion
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,25 @@ import (
 type double struct {
 	mu      sync.Mutex
 	steps   []string
-	fails   string            // this step
-	aliases map[string]string // version by function
+	fails   string              // this step
+	aliases map[string]string   // version by function
+	shares  map[string]string   // version that has a share of the calls, by function; or ""
+	raised  map[string][]string // alarms, by the step after which they are raised
+}
+
+// newDouble is an environment whose aliases call these versions.
+func newDouble(fails string, aliases map[string]string) *double {
+	return &double{fails: fails, aliases: aliases, shares: map[string]string{}}
+}
+
+// alarms are those that are raised by now.
+func (d *double) alarms(context.Context, []string) (names []string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, step := range append([]string{""}, d.steps...) {
+		names = append(names, d.raised[step]...)
+	}
+	return names, nil
 }
 
 // did notes a step, and reports whether it works.
@@ -55,14 +73,26 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if function, isAlias := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/2015-03-31/functions/"),
 		"/aliases/live"); isAlias {
 		if r.Method == http.MethodPut {
+			var asked struct {
+				FunctionVersion string
+				RoutingConfig   struct{ AdditionalVersionWeights map[string]float64 }
+			}
 			body, _ := io.ReadAll(r.Body)
-			version := strings.Split(strings.SplitAfter(string(body), `"FunctionVersion":"`)[1], `"`)[0]
-			if !d.did("alias " + function + " " + version) {
+			// Without weights, Lambda would keep those that there are.
+			if json.Unmarshal(body, &asked) != nil || asked.RoutingConfig.AdditionalVersionWeights == nil {
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			step, shared := "alias "+function+" "+asked.FunctionVersion, ""
+			for version := range asked.RoutingConfig.AdditionalVersionWeights {
+				step, shared = "share "+function+" "+version, version
+			}
+			if !d.did(step) {
 				w.WriteHeader(http.StatusBadRequest)
 				return
 			}
 			d.mu.Lock()
-			d.aliases[function] = version
+			d.aliases[function], d.shares[function] = asked.FunctionVersion, shared
 			d.mu.Unlock()
 		}
 		d.mu.Lock()
@@ -90,6 +120,7 @@ show*) echo '{"resource_changes": [{"address": "a", "change": {"actions": ["upda
 output*) cat <<JSON
 {"functions": {"value": {"recommend": {"name": "recommend", "version": "2"}, "serve": {"name": "serve",
 	"version": "2"}, "alias": "live"}},
+ "alarms": {"value": ["serve-errors"]},
  "batch": {"value": {"repository_url": "REGISTRY/batch", "tasks": {"publish": "definition:1"}, "subnet_ids": ["s"]}}}
 JSON
 ;;
@@ -115,6 +146,7 @@ func (d *double) mustPromotion(t *testing.T) *Promotion {
 		Ask: func(_ context.Context, function, version, _ string) error {
 			return d.step("ask " + function + " " + version)
 		},
+		Raised: d.alarms, Watch: 3 * time.Millisecond,
 		Smoke: func(context.Context, []string) error { return d.step("smoke") },
 		Probe: time.Millisecond, In: strings.NewReader("dev\n"), Out: io.Discard}
 }
@@ -124,10 +156,11 @@ func (d *double) mustPromotion(t *testing.T) *Promotion {
 // old code if the smoke test fails.
 func TestAliasMovesAfterSchemaAndAnswer(t *testing.T) {
 	t.Parallel()
-	for _, fails := range []string{"", "migrate", "ask recommend 2", "ask serve 2", "alias serve 2", "smoke"} {
+	for _, fails := range []string{"", "migrate", "ask recommend 2", "ask serve 2", "share serve 2", "alias serve 2",
+		"smoke"} {
 		t.Run(fails, func(t *testing.T) {
 			t.Parallel()
-			d := &double{fails: fails, aliases: map[string]string{"recommend": "1", "serve": "1"}}
+			d := newDouble(fails, map[string]string{"recommend": "1", "serve": "1"})
 			_, err := d.mustPromotion(t).Run(t.Context())
 			if (err != nil) != (fails != "") {
 				t.Fatalf("after %v: %v", d.steps, err)
@@ -139,42 +172,75 @@ func TestAliasMovesAfterSchemaAndAnswer(t *testing.T) {
 			if d.aliases["recommend"] != want || d.aliases["serve"] != want {
 				t.Errorf("the aliases call %v, want %s, after %v", d.aliases, want, d.steps)
 			}
-			moved := slices.IndexFunc(d.steps, func(step string) bool { return strings.HasPrefix(step, "alias ") })
-			if late := fails == "" || fails == "smoke" || strings.HasPrefix(fails, "alias"); late != (moved >= 0) {
+			if d.shares["recommend"]+d.shares["serve"] != "" {
+				t.Errorf("two versions are called: %v", d.shares)
+			}
+			late := fails == "" || fails == "smoke" || strings.HasPrefix(fails, "share") || strings.HasPrefix(fails, "alias")
+			moved := slices.IndexFunc(d.steps, func(step string) bool { return strings.HasPrefix(step, "share ") })
+			if late != (moved >= 0) {
 				t.Errorf("moved: %t, after %v", moved >= 0, d.steps)
+			}
+			whole := slices.IndexFunc(d.steps, func(step string) bool { return strings.HasPrefix(step, "alias ") })
+			recommend, serve := slices.Index(d.steps, "share recommend 2"), slices.Index(d.steps, "share serve 2")
+			if fails == "" && (recommend > whole || serve > whole) {
+				t.Errorf("all calls meet a version before a share of them did: %v", d.steps)
 			}
 			for _, first := range []string{"migrate", "ask recommend 2", "ask serve 2"} {
 				if at := slices.Index(d.steps, first); moved >= 0 && (at < 0 || at > moved) {
 					t.Errorf("the alias moved before %q: %v", first, d.steps)
 				}
 			}
-			if rolledBack := fails == "smoke" || strings.HasPrefix(fails, "alias"); rolledBack != errors.Is(err, ErrRolledBack) {
+			if back := late && fails != ""; back != errors.Is(err, ErrRolledBack) {
 				t.Errorf("rolled back: %v", err)
 			}
 		})
 	}
 }
 
+// TestAlarmTakesAReleaseBack raises an alarm while a share of the calls meets the new versions. One that was
+// raised before says nothing about them.
+func TestAlarmTakesAReleaseBack(t *testing.T) {
+	t.Parallel()
+	for step, back := range map[string]bool{"share serve 2": true, "": false} {
+		d := newDouble("", map[string]string{"recommend": "1", "serve": "1"})
+		d.raised = map[string][]string{step: {"serve-errors"}}
+		_, err := d.mustPromotion(t).Run(t.Context())
+		if errors.Is(err, ErrAlarm) != back || errors.Is(err, ErrRolledBack) != back {
+			t.Errorf("raised after %q: %v", step, err)
+		}
+		want := map[bool]string{true: "1", false: "2"}[back]
+		if d.aliases["recommend"] != want || d.aliases["serve"] != want || d.shares["recommend"]+d.shares["serve"] != "" {
+			t.Errorf("raised after %q: the aliases call %v, shares %v", step, d.aliases, d.shares)
+		}
+		if back && slices.Contains(d.steps, "alias serve 2") {
+			t.Errorf("all calls met the version: %v", d.steps)
+		}
+	}
+}
+
 // TestPromotionContinues runs a promotion again that broke off before the aliases moved.
 func TestPromotionContinues(t *testing.T) {
 	t.Parallel()
-	d := &double{fails: "migrate", aliases: map[string]string{"recommend": "1", "serve": "1"}}
-	if _, err := d.mustPromotion(t).Run(t.Context()); err == nil {
-		t.Fatal("it did not break off")
-	}
-	d.fails = ""
-	if _, err := d.mustPromotion(t).Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if d.aliases["recommend"] != "2" || d.aliases["serve"] != "2" {
-		t.Errorf("the aliases call %v", d.aliases)
+	for _, shared := range []string{"", "2"} { // 2: the one before was killed while the alarms were watched
+		d := newDouble("migrate", map[string]string{"recommend": "1", "serve": "1"})
+		d.shares["serve"] = shared
+		if _, err := d.mustPromotion(t).Run(t.Context()); err == nil {
+			t.Fatal("it did not break off")
+		}
+		d.fails = ""
+		if _, err := d.mustPromotion(t).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d.aliases["recommend"] != "2" || d.aliases["serve"] != "2" || d.shares["serve"] != "" {
+			t.Errorf("the aliases call %v, shares %v", d.aliases, d.shares)
+		}
 	}
 }
 
 // TestFirstPromotionOfAnEmptyShopEndsWell has nothing to train on: it makes everything, and asks nothing.
 func TestFirstPromotionOfAnEmptyShopEndsWell(t *testing.T) {
 	t.Parallel()
-	d := &double{aliases: map[string]string{}}
+	d := newDouble("", map[string]string{})
 	p := d.mustPromotion(t)
 	p.EmptyShop = emptyShop([]byte(`{"environment": "dev"}`))
 	if _, err := p.Run(t.Context()); err != nil || !slices.Equal(d.steps, []string{"migrate"}) {

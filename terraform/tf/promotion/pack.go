@@ -33,10 +33,10 @@ var architectures = map[string]string{"arm64": "", "amd64": "-x86_64"}
 // Lambda and each architecture, the image of the batch programs, the launchers and the programs for
 // Glue, and their hashes. Each zip, the image and Glue's folder have the licence texts and the SBOM of
 // what they link. A licence that must not ship is inventory.ErrLicence. The same sources give the same
-// bytes. rdsCA is RDS's bundle of certificate
-// authorities. It may be nil; then terraform/aws does not plan, because nothing could verify its
-// databases.
-func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
+// bytes. rdsCA is RDS's bundle of certificate authorities. It may be nil; then terraform/aws does not plan,
+// because nothing could verify its databases. duckdb is a folder as duckdbRoot reads it, for feedback; with
+// "" the image has no DuckDB.
+func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb string) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
@@ -54,7 +54,7 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte) error {
 			files[name+suffix+".zip"] = data
 		}
 	}
-	data, err := batchImage(ctx, dir, more)
+	data, err := batchImage(ctx, dir, more, duckdb)
 	if err != nil {
 		return err
 	}
@@ -95,12 +95,20 @@ func function(ctx context.Context, dir, name, processor string, more map[string]
 	return data, nil
 }
 
-// batchImage returns the image of the batch programs with more files.
-func batchImage(ctx context.Context, dir string, more map[string][]byte) ([]byte, error) {
+// batchImage returns the image of the batch programs with more files, and with the folder duckdb unless that
+// is "".
+func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb string) ([]byte, error) {
 	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
+	if duckdb != "" {
+		files, err := duckdbRoot(duckdb)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, files...)
+	}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
-	for _, name := range []string{"train", "publish", "rollup"} {
+	for _, name := range []string{"etl", "feedback", "train", "publish", "rollup"} {
 		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
 		program, err := target.Compile(ctx, dir)
 		if err != nil {

@@ -36,7 +36,7 @@ func TestPackagesListWhatTheyLink(t *testing.T) {
 	}
 	lists(t, files, "github.com/jackc/pgx/v5", "more.pem")
 
-	data, err := batchImage(t.Context(), "../../..", more)
+	data, err := batchImage(t.Context(), "../../..", more, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,21 @@ func Changes(plan []byte) ([]Change, error) {
 	return found, nil
 }
 
+// Planned reads `terraform show -json PLAN` and returns the resources as they will be.
+func Planned(plan []byte) (map[string]Resource, error) {
+	var p struct {
+		Planned json.RawMessage `json:"planned_values"`
+	}
+	if err := json.Unmarshal(plan, &p); err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	state, err := json.Marshal(map[string]json.RawMessage{"values": p.Planned})
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return Resources(state)
+}
+
 // Resource is one resource of a state.
 type Resource struct {
 	Address string         `json:"address"`

@@ -23,16 +23,23 @@ type wanted struct {
 	Source      *struct {
 		Host string
 	} `json:"existing_source_database"`
+	Feedback *struct{}
 }
 
 // preflight checks what AWS and the shop's server would refuse after minutes: reserved executions that
-// the account does not have, and a server whose certificate nothing can verify. It returns more
-// arguments of the plan, with the reason for a person.
-func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byte) (more []string, reason string,
-	err error) {
+// the account does not have, a server whose certificate nothing can verify, and feedback without DuckDB in
+// the image (duckdb). It returns more arguments of the plan, with the reason for a person.
+func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byte, duckdb bool) (more []string,
+	reason string, err error) {
 	var want wanted
 	if err := json.Unmarshal(variables, &want); err != nil {
 		return nil, "", fmt.Errorf("read variables: %w", err)
+	}
+	switch {
+	case duckdb && want.Feedback == nil:
+		more = append(more, "-var=feedback={}")
+	case !duckdb && want.Feedback != nil:
+		return nil, "", fmt.Errorf("%w: the variable feedback needs it: give the promotion --duckdb", ErrDuckDB)
 	}
 	if want.Source != nil {
 		if err := verifiable(want.Source.Host, authorities); err != nil {
@@ -40,14 +47,14 @@ func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byt
 		}
 	}
 	if want.Concurrency != nil && *want.Concurrency < 0 {
-		return nil, "", nil
+		return more, "", nil
 	}
 	account, err := lambda.NewFromConfig(cfg).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
 	if err != nil {
 		return nil, "", fmt.Errorf("read how many functions the account may run at once: %w", err)
 	}
 	if account.AccountLimit == nil || account.AccountLimit.ConcurrentExecutions > unreservedAtLeast {
-		return nil, "", nil
+		return more, "", nil
 	}
 	most := account.AccountLimit.ConcurrentExecutions
 	if want.Concurrency != nil {
@@ -55,7 +62,7 @@ func preflight(ctx context.Context, cfg aws.Config, variables, authorities []byt
 			"function_concurrency to -1, or ask AWS for a higher quota (Service Quotas, AWS Lambda, Concurrent executions)",
 			ErrConcurrency, most)
 	}
-	return []string{"-var=function_concurrency=-1"},
+	return append(more, "-var=function_concurrency=-1"),
 		fmt.Sprintf("the account may run %d functions at once, so that AWS reserves none: function_concurrency is -1",
 			most), nil
 }

@@ -87,9 +87,31 @@ func TestNewAccountReservesNothing(t *testing.T) {
 		t.Cleanup(server.Close)
 		cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL,
 			Credentials: credentials.NewStaticCredentialsProvider("a", "b", "")}
-		more, reason, err := preflight(t.Context(), cfg, []byte(test.variables), nil)
+		more, reason, err := preflight(t.Context(), cfg, []byte(test.variables), nil, false)
 		if !slices.Equal(more, test.more) || !errors.Is(err, test.want) || (len(more) > 0) != (reason != "") {
 			t.Errorf("%s in an account of %s: %v, %q, %v", test.variables, test.limit, more, reason, err)
+		}
+	}
+}
+
+// TestFeedbackNeedsDuckDB: the image and the variables must agree.
+func TestFeedbackNeedsDuckDB(t *testing.T) {
+	t.Parallel()
+	const others = `"function_concurrency": -1`
+	for _, test := range []struct {
+		variables string
+		duckdb    bool
+		more      []string
+		want      error
+	}{
+		{`{` + others + `}`, false, nil, nil},
+		{`{` + others + `}`, true, []string{"-var=feedback={}"}, nil},
+		{`{` + others + `, "feedback": {"cpu": 4096}}`, true, nil, nil},
+		{`{` + others + `, "feedback": {}}`, false, nil, ErrDuckDB},
+	} {
+		more, _, err := preflight(t.Context(), aws.Config{}, []byte(test.variables), nil, test.duckdb)
+		if !slices.Equal(more, test.more) || !errors.Is(err, test.want) {
+			t.Errorf("%s, DuckDB %t: %v, %v", test.variables, test.duckdb, more, err)
 		}
 	}
 }

@@ -19,9 +19,10 @@ import (
 )
 
 // Promotion promotes packages to one environment: a plan, a confirmation, the apply, the image, the
-// database's schema, an answer of each function's new version, the move of the alias, the smoke test.
-// Until the move, the alias calls the versions that it called before. If the smoke test fails, it
-// returns to them. A promotion that broke off continues where it was when it is run again.
+// database's schema, an answer of each function's new version, a share of the calls while alarms are
+// watched, all of the calls, the smoke test. If an alarm is raised or the smoke test fails, the aliases
+// return to the versions that they called before. A promotion that broke off continues where it was when it
+// is run again.
 type Promotion struct {
 	Root        *Root // terraform/aws, initialised with the environment's state
 	AWS         aws.Config
@@ -36,6 +37,9 @@ type Promotion struct {
 	EmptyShop   bool // the environment makes the shop's MySQL itself, so a first promotion finds nothing to train on
 	// Ask invokes a version of a function before the alias moves to it. nil asks Lambda.
 	Ask func(ctx context.Context, function, version, question string) error
+	// Raised returns which of the named alarms are raised. nil asks CloudWatch.
+	Raised func(ctx context.Context, alarms []string) ([]string, error)
+	Watch  time.Duration // how long a share of the calls meets new versions before all do; 0 means 10 minutes
 	// Smoke tests the environment. env contains the variables of the test, as NAME=value.
 	Smoke    func(ctx context.Context, env []string) error
 	Registry http.RoundTripper // transport to the image's registry; nil means the default
@@ -51,7 +55,7 @@ const defaultProbe = 10 * time.Second
 type outputs struct {
 	Environment map[string]string
 	Functions   struct {
-		Recommend, Serve struct{ Name, Version string }
+		Recommend, Serve struct{ Name, Version, URL string }
 		Alias            string
 	}
 	Batch struct {
@@ -60,8 +64,10 @@ type outputs struct {
 		Tasks           map[string]string
 		RepositoryURL   string   `json:"repository_url"`
 		SubnetIDs       []string `json:"subnet_ids"`
+		Public          bool     // the tasks have a public address
 		SecurityGroupID string   `json:"security_group_id"`
 	}
+	Alarms []string // names of the alarms that a bad version of a function raises
 }
 
 // Run promotes and returns what the plan changed.
@@ -135,15 +141,14 @@ func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, er
 	if changes, err = Changes(plan); err != nil {
 		return nil, "", err
 	}
-	planned, err := Planned(plan)
+	cost, err := AtRest(plan, p.AWS.Region)
 	if err != nil {
 		return nil, "", err
 	}
-	cost, costs := AtRest(planned)
 	for _, change := range changes {
 		fmt.Fprintln(p.Out, change)
 	}
-	fmt.Fprintf(p.Out, "\nAt rest, by rounded list prices (a guide, not an offer):\n%s%8.0f USD a month\n", costs, cost)
+	fmt.Fprintf(p.Out, "\nWhen nobody uses it (a guide, not an offer; %s):\n%s", cost.Note, cost)
 	fmt.Fprintf(p.Out, "%d changes in account %s, %s, environment %s\n", len(changes), p.Account, p.AWS.Region,
 		p.Environment)
 	return changes, file, nil
@@ -169,13 +174,14 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 		return o, err
 	}
 	var raw struct {
-		Environment, Functions, Batch struct{ Value json.RawMessage }
+		Environment, Functions, Batch, Alarms struct{ Value json.RawMessage }
 	}
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return o, fmt.Errorf("read outputs: %w", err)
 	}
 	for value, target := range map[*json.RawMessage]any{&raw.Environment.Value: &o.Environment,
-		&raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch} {
+		&raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch,
+		&raw.Alarms.Value: &o.Alarms} {
 		if len(*value) == 0 {
 			continue
 		}
@@ -266,16 +272,19 @@ func (o outputs) newest() map[string]string {
 // release moves the aliases to the newest versions, and runs the smoke test. versions are those that the
 // aliases call.
 func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]string) error {
+	to := map[string]string{}
 	for function, version := range o.newest() {
-		if called, found := versions[function]; !found || called == version {
-			continue // Terraform has made the alias, or it was moved already
-		}
-		if err := p.move(ctx, function, o.Functions.Alias, version); err != nil {
-			return err
+		// Otherwise Terraform has made the alias, or it was moved already.
+		if called, found := versions[function]; found && called != version {
+			to[function] = version
 		}
 	}
+	if err := p.shift(ctx, o, versions, to); err != nil {
+		return err
+	}
 	p.say("smoke test")
-	env := []string{"SERVE_FUNCTION=" + o.Functions.Serve.Name + ":" + o.Functions.Alias}
+	env := []string{"SERVE_FUNCTION=" + o.Functions.Serve.Name + ":" + o.Functions.Alias,
+		"SERVE_URL=" + o.Functions.Serve.URL}
 	for name, value := range o.Environment {
 		env = append(env, name+"="+value)
 	}
@@ -285,20 +294,10 @@ func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]
 	return nil
 }
 
-// move makes an alias of a function call a version.
-func (p *Promotion) move(ctx context.Context, function, alias, version string) error {
-	if _, err := lambda.NewFromConfig(p.AWS).UpdateAlias(ctx,
-		&lambda.UpdateAliasInput{FunctionName: &function, Name: &alias, FunctionVersion: &version}); err != nil {
-		return fmt.Errorf("move alias %s of %s to version %s: %w", alias, function, version, err)
-	}
-	p.say("%s: alias %s calls version %s", function, alias, version)
-	return nil
-}
-
 // backTime is how long moving the aliases back may take, even after an interrupt.
 const backTime = time.Minute
 
-// back makes the alias call the versions that it called before. It returns reason, and its own errors.
+// back makes the aliases call the versions that it called before. It returns reason, and its own errors.
 func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]string, reason error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), backTime)
 	defer stop()

@@ -5,6 +5,9 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestTargetRefusesEverythingElse(t *testing.T) {
@@ -35,17 +38,31 @@ func TestConfirm(t *testing.T) {
 
 func TestAtRest(t *testing.T) {
 	t.Parallel()
-	resources := map[string]Resource{
-		"a": {Type: "aws_vpc_endpoint", Mode: "managed", Values: map[string]any{"vpc_endpoint_type": "Interface"}},
-		"b": {Type: "aws_vpc_endpoint", Mode: "managed", Values: map[string]any{"vpc_endpoint_type": "Gateway"}},
-		"c": {Type: "aws_db_instance", Mode: "managed",
-			Values: map[string]any{"instance_class": "db.t4g.small", "multi_az": true}},
-		"d": {Type: "aws_kinesis_stream", Mode: "managed", Values: map[string]any{"shard_count": 2.0}},
-		"e": {Type: "aws_kms_key", Mode: "data"},
-		"f": {Type: "aws_iam_role", Mode: "managed"},
+	plan := `{"planned_values": {"outputs": {"endpoint_zones": {"value": 2}}, "root_module": {"resources": [
+		{"address": "a", "type": "aws_vpc_endpoint", "mode": "managed", "values": {"vpc_endpoint_type": "Interface"}},
+		{"address": "b", "type": "aws_vpc_endpoint", "mode": "managed", "values": {"vpc_endpoint_type": "Gateway"}},
+		{"address": "c", "type": "aws_db_instance", "mode": "managed",
+			"values": {"instance_class": "db.t4g.small", "multi_az": true, "allocated_storage": 20}},
+		{"address": "d", "type": "aws_kinesis_stream", "mode": "managed", "values": {"shard_count": 2}},
+		{"address": "e", "type": "aws_kms_key", "mode": "data"},
+		{"address": "f", "type": "aws_iam_role", "mode": "managed"},
+		{"address": "g", "type": "aws_scheduler_schedule", "mode": "managed", "values": {"schedule_expression": "rate(5 minutes)"}},
+		{"address": "h", "type": "aws_scheduler_schedule", "mode": "managed", "values": {"schedule_expression": "cron(0 3 * * ? *)"}}
+	]}}}`
+	got, err := AtRest([]byte(plan), "us-east-1")
+	want := map[string]float64{"vpc_endpoint": 14.6, "db_instance": 2 * (0.032*730 + 2.3), "kinesis_stream": 21.9,
+		"secretsmanager_secret": 0.4, "scheduler_schedule": (0.0162 + 0.0072) * 730 * 0.3}
+	near := cmpopts.EquateApprox(0, 1e-9)
+	if diff := cmp.Diff(want, got.Lines, near); err != nil || diff != "" {
+		t.Errorf("%v:\n%s", err, diff)
 	}
-	total, lines := AtRest(resources)
-	if want := 16 + 2*(25+2.5) + 0.4 + 25; total != want || !strings.Contains(lines, "55.0 db_instance") {
-		t.Errorf("%v a month, want %v:\n%s", total, want, lines)
+	if !strings.Contains(got.String(), "    51.3 db_instance\n") ||
+		!strings.HasSuffix(got.String(), "      93 USD a month\n") {
+		t.Errorf("shown as:\n%s", got)
+	}
+	// A region without prices has those of another, and says so.
+	other, err := AtRest([]byte(plan), "ap-south-2")
+	if err != nil || !strings.Contains(other.Note, "ap-south-2") || other.Total <= got.Total {
+		t.Errorf("%v: %+v", err, other)
 	}
 }

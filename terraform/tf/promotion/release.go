@@ -85,11 +85,15 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 	ctx, stop := context.WithTimeout(ctx, taskTime)
 	defer stop()
 	client := ecs.NewFromConfig(p.AWS)
+	public := types.AssignPublicIpDisabled
+	if o.Batch.Public {
+		public = types.AssignPublicIpEnabled
+	}
 	started, err := client.RunTask(ctx, &ecs.RunTaskInput{
 		Cluster: &o.Batch.Cluster, TaskDefinition: aws.String(o.Batch.Tasks[program]), LaunchType: types.LaunchTypeFargate,
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
 			Subnets: o.Batch.SubnetIDs, SecurityGroups: []string{o.Batch.SecurityGroupID},
-			AssignPublicIp: types.AssignPublicIpDisabled}},
+			AssignPublicIp: public}},
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &program, Command: command}}},
 	})
 	if err != nil {

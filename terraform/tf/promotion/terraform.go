@@ -67,7 +67,6 @@ func (w *Workspace) Root(folder, data string, env ...string) *Root {
 	own := []string{
 		"TF_CLI_CONFIG_FILE=" + w.config, "TF_DATA_DIR=" + filepath.Join(w.State, "data", data),
 		"TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1",
-		"AWS_EC2_METADATA_DISABLED=true", // otherwise the provider waits for an EC2 role
 	}
 	return &Root{Dir: filepath.Join(w.Repository, "terraform", folder), Env: append(own, env...), Program: "terraform"}
 }
@@ -80,6 +79,7 @@ func Emulator(endpoint, region string) []string {
 		"AWS_ENDPOINT_URL=" + endpoint, "HTTP_PROXY=" + endpoint, "http_proxy=" + endpoint,
 		"NO_PROXY=", "no_proxy=", "AWS_REGION=" + region,
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_SESSION_TOKEN=", "AWS_PROFILE=",
+		"AWS_EC2_METADATA_DISABLED=true",                        // otherwise the provider waits for an EC2 role
 		"S3_HOSTNAME=127.0.0.1", "DISABLE_DEPRECATION_NOTICE=1", // for tflocal
 	}
 }

@@ -21,7 +21,7 @@ variables {
 run "chain" {
 
   assert {
-    condition     = alltrue([for k in ["Etl", "Train", "Publish"] : length(jsondecode(aws_sfn_state_machine.chain.definition).States[k].Retry) > 0 && jsondecode(aws_sfn_state_machine.chain.definition).States[k].Catch[0].Next == "TellFailure"])
+    condition     = alltrue([for k in ["Etl", "Train", "Publish"] : length(jsondecode(aws_sfn_state_machine.chain.definition).States[k].Retry) > 0 && contains(jsondecode(aws_sfn_state_machine.chain.definition).States[k].Catch[*].Next, "TellFailure")])
     error_message = "every step must be retried, and its failure reported"
   }
 
@@ -39,6 +39,73 @@ run "chain" {
     condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Train.Parameters.TaskDefinition == var.tasks.train.definition.arn && jsondecode(aws_sfn_state_machine.chain.definition).States.Publish.Parameters.TaskDefinition == var.tasks.publish.definition.arn
     error_message = "each step must run its own task"
   }
+}
+
+run "by_tasks" {
+
+  variables {
+    etl_job = null
+    tasks = {
+      etl      = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/etl" }, role = { arn = "arn:aws:iam::123456789012:role/etl" } }
+      feedback = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/feedback:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/feedback" }, role = { arn = "arn:aws:iam::123456789012:role/feedback" } }
+      train    = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/train:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/train" }, role = { arn = "arn:aws:iam::123456789012:role/train" } }
+      publish  = { definition = { arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish:1", arn_without_revision = "arn:aws:ecs:eu-west-1:123456789012:task-definition/publish" }, role = { arn = "arn:aws:iam::123456789012:role/publish" } }
+    }
+    public = true
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Parameters.TaskDefinition == var.tasks.etl.definition.arn && jsondecode(aws_sfn_state_machine.chain.definition).States.Etl.Next == "Feedback" && jsondecode(aws_sfn_state_machine.chain.definition).States.Feedback.Next == "Train"
+    error_message = "etl is a task, and feedback comes between etl and train"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Feedback.Catch[0].Next == "TellFeedback" && jsondecode(aws_sfn_state_machine.chain.definition).States.TellFeedback.Next == "Train"
+    error_message = "a failure of feedback is told, and does not keep the shop from training"
+  }
+
+  assert {
+    condition     = alltrue([for name in ["Etl", "Feedback", "Train", "Publish"] : jsondecode(aws_sfn_state_machine.chain.definition).States[name].Parameters.NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp == "ENABLED"])
+    error_message = "each task gets a public address"
+  }
+
+  assert {
+    condition     = !anytrue([for s in data.aws_iam_policy_document.chain.statement : contains(s.actions, "glue:StartJobRun")])
+    error_message = "without a job, the chain may start none"
+  }
+
+  assert {
+    condition     = length(setsubtract(keys(jsondecode(aws_sfn_state_machine.chain.definition).States), flatten(regexall("\"(?:StartAt|Next|Default)\":\"(\\w+)\"", aws_sfn_state_machine.chain.definition)))) == 0
+    error_message = "Step Functions refuses a step that none leads to"
+  }
+}
+
+run "a_refused_model_is_an_answer" {
+
+  assert {
+    condition     = !contains(flatten(jsondecode(aws_sfn_state_machine.chain.definition).States.Publish.Retry[*].ErrorEquals), "States.TaskFailed") && jsondecode(aws_sfn_state_machine.chain.definition).States.Publish.Catch[0].Next == "AfterPublish"
+    error_message = "what publish says with its exit code is not retried"
+  }
+
+  assert {
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.ExitOfPublish.Choices[0].And[1].NumericEquals == 5 && jsondecode(aws_sfn_state_machine.chain.definition).States.ExitOfPublish.Choices[0].Next == "Refused" && jsondecode(aws_sfn_state_machine.chain.definition).States.Refused.Type == "Succeed"
+    error_message = "exit code 5 ends the execution well: the alarm tells it once, not the chain every night"
+  }
+
+  assert {
+    condition     = alltrue([for name in ["AfterPublish", "ExitOfPublish"] : jsondecode(aws_sfn_state_machine.chain.definition).States[name].Default == "TellFailure"])
+    error_message = "any other failure of publish is one"
+  }
+}
+
+run "refuses_two_etls" {
+  command = plan
+
+  variables {
+    etl_job = null
+  }
+
+  expect_failures = [var.tasks]
 }
 
 run "without_spark" {
@@ -71,7 +138,7 @@ run "by_size" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Next == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.TooLarge.Default == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Catch[1].Next == "Train"
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Next == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.ExitOfSize.Default == "Train" && jsondecode(aws_sfn_state_machine.chain.definition).States.Size.Catch[1].Next == "Train"
     error_message = "whatever happens to Size, but exit code 3, the task trains"
   }
 
@@ -81,7 +148,7 @@ run "by_size" {
   }
 
   assert {
-    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.TooLarge.Choices[0].Next == "TrainOnSpark" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Parameters.JobName == "s" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Next == "Publish" && length(jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Retry) > 0 && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Catch[0].Next == "TellFailure"
+    condition     = jsondecode(aws_sfn_state_machine.chain.definition).States.ExitOfSize.Choices[0].Next == "TrainOnSpark" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Parameters.JobName == "s" && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Next == "Publish" && length(jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Retry) > 0 && jsondecode(aws_sfn_state_machine.chain.definition).States.TrainOnSpark.Catch[0].Next == "TellFailure"
     error_message = "Spark trains what is too large, is retried, and its failure is reported"
   }
 

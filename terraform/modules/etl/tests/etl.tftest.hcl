@@ -10,34 +10,24 @@ variables {
   recommendations_bucket = { name = "recommendations", arn = "arn:aws:s3:::recommendations" }
   code_bucket            = { name = "code", arn = "arn:aws:s3:::code" }
   source_database        = { host = "h", port = 3306, name = "shop", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:s" }
-  subnet                 = { id = "subnet-1", availability_zone = "eu-west-1a" }
-  security_group_id      = "sg-1"
-  launcher_path          = "main.tf"
-  program_path           = "variables.tf"
-  ca_path                = "outputs.tf"
+  task = {
+    image              = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mock:0123456789ab"
+    execution_role_arn = "arn:aws:iam::123456789012:role/mock"
+    size               = { cpu = 2048, memory_mib = 8192, storage_gib = 50 }
+  }
 }
 
-run "job" {
+run "task" {
   command = plan
 
   assert {
-    condition     = aws_glue_job.etl.glue_version == "5.0" && aws_glue_job.etl.max_retries == 0
-    error_message = "the chain retries, not the job"
-  }
-
-  assert {
-    condition     = alltrue([for k, v in aws_glue_job.etl.default_arguments : !strcontains(lower(k), "password")])
-    error_message = "no argument may hold a password"
-  }
-
-  assert {
-    condition     = [for g in aws_cloudwatch_log_group.job : g.name] == ["/aws-glue/jobs/kindred-test-etl-role/kindred-test-etl/error", "/aws-glue/jobs/kindred-test-etl-role/kindred-test-etl/output"]
-    error_message = "Glue 5.0 names its log groups by security configuration and role; others stay empty"
-  }
-
-  assert {
-    condition     = alltrue([for s in data.aws_iam_policy_document.job.statement : alltrue([for a in s.actions : !strcontains(a, "*")])])
+    condition     = alltrue([for s in data.aws_iam_policy_document.this.statement : alltrue([for a in s.actions : !strcontains(a, "*")])])
     error_message = "exact actions only"
+  }
+
+  assert {
+    condition     = length(module.task) == 1 && length(local.mapping) == 0 && length(local.preset) == 0
+    error_message = "a shop of plain tables needs neither a mapping nor a preset"
   }
 
   assert {
@@ -46,34 +36,18 @@ run "job" {
   }
 }
 
-run "refuses_one_worker" {
+run "glue_reads_the_shop" {
   command = plan
 
   variables {
-    workers = 1
+    task = null
+    shop = { mapping_path = "main.tf" }
   }
 
-  expect_failures = [var.workers]
-}
-
-run "refuses_no_time" {
-  command = plan
-
-  variables {
-    timeout_minutes = 0
+  assert {
+    condition     = length(module.task) == 0 && length(aws_s3_object.mapping) == 0 && output.task == null
+    error_message = "there is one etl only"
   }
-
-  expect_failures = [var.timeout_minutes]
-}
-
-run "refuses_a_bad_port" {
-  command = plan
-
-  variables {
-    source_database = { host = "h", port = 0, name = "shop", secret_arn = "s" }
-  }
-
-  expect_failures = [var.source_database]
 }
 
 run "mapping" {
@@ -84,13 +58,13 @@ run "mapping" {
   }
 
   assert {
-    condition     = aws_glue_job.etl.default_arguments["--name"] == "books"
-    error_message = "the job gets the shop's name"
+    condition     = local.mapping.ETL_MAPPING == "s3://code/${aws_s3_object.mapping[0].key}" && local.preset.SHOP_NAME == "books"
+    error_message = "the task reads the mapping file's object"
   }
 
   assert {
-    condition     = aws_glue_job.etl.default_arguments["--mapping"] == "s3://code/${aws_s3_object.code["mapping"].key}"
-    error_message = "the job reads the mapping file's object"
+    condition     = contains(flatten([for s in data.aws_iam_policy_document.this.statement : s.resources]), "arn:aws:s3:::code/etl/*")
+    error_message = "the task may read it"
   }
 }
 
@@ -102,23 +76,19 @@ run "preset" {
   }
 
   assert {
-    condition     = [for name in ["--preset", "--store", "--live-version"] : aws_glue_job.etl.default_arguments[name]] == ["magento2", "2", "x"]
-    error_message = "the job gets the preset's variables"
-  }
-
-  assert {
-    condition     = !contains(keys(aws_glue_job.etl.default_arguments), "--mapping") && !contains(keys(aws_glue_job.etl.default_arguments), "--language")
-    error_message = "what is not given is not passed"
+    condition     = local.preset == { ETL_PRESET = "magento2", ETL_STORE = "2", ETL_LIVE_VERSION = "x" }
+    error_message = "the task gets what is given, and nothing else"
   }
 }
 
-run "plain_tables" {
+run "refuses_a_bad_port" {
   command = plan
 
-  assert {
-    condition     = length([for name in keys(aws_glue_job.etl.default_arguments) : name if contains(["--mapping", "--preset"], name)]) == 0
-    error_message = "a shop of plain tables needs neither"
+  variables {
+    source_database = { host = "h", port = 0, name = "shop", secret_arn = "s" }
   }
+
+  expect_failures = [var.source_database]
 }
 
 run "refuses_both" {

@@ -6,6 +6,7 @@ variables {
   name               = "kindred-test"
   region             = "eu-west-1"
   availability_zones = ["eu-west-1a", "eu-west-1b"]
+  account_id         = "123456789012"
   kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 }
 
@@ -30,6 +31,68 @@ run "closed" {
   assert {
     condition     = aws_flow_log.this.traffic_type == "ALL"
     error_message = "all traffic must be logged"
+  }
+}
+
+run "only_the_services_that_are_called" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["ecr.api", "ecr.dkr", "kinesis-firehose", "logs", "secretsmanager"])
+    error_message = "each endpoint costs by the hour: no program calls another service"
+  }
+
+  assert {
+    condition     = length(aws_internet_gateway.this) == 0 && length(aws_vpc_security_group_egress_rule.internet) == 0
+    error_message = "there is no way to the internet"
+  }
+
+  assert {
+    condition     = alltrue([for e in aws_vpc_endpoint.interface : jsondecode(e.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "123456789012"])
+    error_message = "an endpoint admits principals of this account only"
+  }
+
+  assert {
+    condition     = jsondecode(aws_vpc_endpoint.s3.policy).Statement[0].Condition.StringEquals["aws:ResourceAccount"] == "123456789012"
+    error_message = "the gateway reaches buckets of this account only"
+  }
+}
+
+run "glue" {
+  command = plan
+
+  variables {
+    glue         = true
+    public_tasks = true
+  }
+
+  assert {
+    condition     = toset(keys(aws_vpc_endpoint.interface)) == toset(["glue", "kinesis-firehose", "logs", "monitoring", "secretsmanager"])
+    error_message = "Glue runs in the private subnets, and needs its endpoints"
+  }
+}
+
+run "public_tasks" {
+  command = plan
+
+  variables {
+    public_tasks   = true
+    endpoint_zones = 1
+  }
+
+  assert {
+    condition     = keys(aws_vpc_endpoint.interface) == ["kinesis-firehose"] && length(aws_subnet.public) == 2
+    error_message = "the tasks reach AWS's services by their public address"
+  }
+
+  assert {
+    condition     = length(local.endpoint_subnet_ids) == 1
+    error_message = "the endpoint is in one zone"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.internet[0].from_port == 443 && aws_vpc_security_group_egress_rule.internet[0].to_port == 443 && alltrue([for r in aws_vpc_security_group_ingress_rule.target : r.cidr_ipv4 == null])
+    error_message = "only HTTPS leaves, and nothing enters"
   }
 }
 

@@ -29,6 +29,45 @@ run "alarms" {
   }
 }
 
+run "each_alarm_says_what_to_do" {
+  command = plan
+
+  variables {
+    serve_function_name = "v"
+    databases = {
+      vectors = { identifier = "small", instance_class = "db.t4g.micro", most_connections = 75 }
+      source  = { identifier = "large", instance_class = "db.m8g.large", most_connections = 600 }
+    }
+    refused  = { namespace = "kindred", name = "refused" }
+    runbooks = "https://shop.example/runbooks"
+  }
+
+  assert {
+    condition     = alltrue([for name, a in aws_cloudwatch_metric_alarm.this : endswith(a.alarm_description, "What to do: https://shop.example/runbooks#${replace(name, "/^(source|vectors)-/", "database-")}")])
+    error_message = "the text of an alarm names its section"
+  }
+
+  assert {
+    condition     = contains(keys(aws_cloudwatch_metric_alarm.this), "vectors-credits") && !contains(keys(aws_cloudwatch_metric_alarm.this), "source-credits")
+    error_message = "only classes that burst have credits"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["vectors-connections"].threshold == 60
+    error_message = "there must be time to do something before the connections are used up"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["serve-slow"].extended_statistic == "p99" && aws_cloudwatch_metric_alarm.this["serve-slow"].statistic == null
+    error_message = "a percentile is an extended statistic"
+  }
+
+  assert {
+    condition     = length(setsubtract(["serve-errors", "events-dropped", "recommend-throttled", "chain-timed-out", "model-refused", "source-storage", "source-memory"], keys(aws_cloudwatch_metric_alarm.this))) == 0
+    error_message = "every way to fail has its alarm"
+  }
+}
+
 run "without_chain" {
   command = plan
 
