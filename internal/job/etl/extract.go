@@ -25,6 +25,8 @@ var (
 	ErrEmpty = errors.New("nothing to train on")
 	// ErrQuality means that more rows break a rule than its limit allows.
 	ErrQuality = errors.New("the ratings are not good enough")
+	// ErrCurrencies means that the products have prices in several currencies.
+	ErrCurrencies = errors.New("the products have prices in several currencies, which are not compared or converted")
 	// ErrShrink means that the shop lost most of its rows since the current set, or has nothing in
 	// stock.
 	ErrShrink = errors.New("the shop shrank")

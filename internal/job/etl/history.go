@@ -51,7 +51,7 @@ func RunHistory(ctx context.Context, from historySource, repo *commit.Repository
 	}
 	out.Details.History, out.Details.Examples = &counts, from.Faults().Examples()
 	err = oneLine(errors.Join(counts.check(o.Limits, out.Details.Examples), shrunk(before, counts.rows(h),
-		out.Details, o)))
+		out.Details, o), oneCurrency(h.Products)))
 	if err != nil {
 		return out, err
 	}

@@ -51,7 +51,7 @@ func inspectHistory(ctx context.Context, snapshot *mysqlsource.Snapshot, base co
 func (f *Inspection) sampleHistory(ctx context.Context, snapshot *mysqlsource.Snapshot, o Options) error {
 	snapshot.Sample(sampleRows)
 	defer snapshot.Sample(0)
-	_, counts, err := readHistory(ctx, snapshot, o)
+	h, counts, err := readHistory(ctx, snapshot, o)
 	f.History, f.Examples = &counts, snapshot.Faults().Examples()
 	if errors.Is(err, ErrEmpty) {
 		f.Refusals = append(f.Refusals, err.Error())
@@ -73,6 +73,9 @@ func (f *Inspection) sampleHistory(ctx context.Context, snapshot *mysqlsource.Sn
 		f.Refusals = append(f.Refusals, err.Error())
 	} else if err != nil {
 		f.Refusals = append(f.Refusals, counts.broken(o.Limits, f.Examples)...)
+	}
+	if err := oneCurrency(h.Products); err != nil {
+		f.Refusals = append(f.Refusals, err.Error())
 	}
 	if f.Whole && counts.Available == 0 {
 		f.Refusals = append(f.Refusals, "no product can be bought now, so nothing could be recommended (--accept-shrink)")

@@ -33,7 +33,7 @@ func (s Source) Listings(ctx context.Context, out *program.Output) (all Listings
 		faults := snapshot.Faults()
 		all.Shop, all.Products = s.Shop.Of(snapshot.Position().Database), distinctListings(products, faults)
 		all.LeftOut = faults.Count(shop.ProductKey) + faults.Count(shop.ProductTwice)
-		return nil
+		return oneCurrency(all.Products)
 	})
 	return all, err
 }
