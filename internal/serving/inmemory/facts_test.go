@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 	"kindred/internal/serving/recommend/scan"
 	"kindred/internal/serving/rule"
 	"kindred/internal/serving/vectorstore"
+	"kindred/internal/stream/activity"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -166,6 +169,95 @@ func TestStaleRulesWithoutFactsAreNamed(t *testing.T) {
 	if found, _, err := b.Retrieve(t.Context(), traffic.Live, []recommend.Search{search}, nil); err != nil ||
 		len(found[0]) != 3 {
 		t.Errorf("without rules: %v, %v", found, err)
+	}
+}
+
+// stating is a database that says something of products.
+type stating struct {
+	*outages
+
+	said []vectorstore.Stated
+}
+
+func (s stating) Stated(_ context.Context, after string, _ int) ([]vectorstore.Stated, error) {
+	i := slices.IndexFunc(s.said, func(one vectorstore.Stated) bool { return one.ID > after })
+	if i < 0 {
+		return nil, nil
+	}
+	return s.said[i:], nil
+}
+
+// TestStaleListsOfGivenProductsKeepRules: as the database keeps them, once their facts are in memory; without them, and
+// of other lists, nobody knows.
+func TestStaleListsOfGivenProductsKeepRules(t *testing.T) {
+	t.Parallel()
+	b := setup(t, math.MaxInt64)
+	o := &outages{fakeDatabase: b.db, at: time.Now()}
+	said := stating{outages: o}
+	var state recommend.State
+	for code, values := range map[string]map[activity.Field]any{
+		"L1_03": {activity.FieldBrand: "own", activity.FieldPrice: "12.5", activity.FieldCategories: []string{"a", "b"}},
+		"L2_07": {activity.FieldBrand: "own", activity.FieldPrice: "9.99"}, "L2_08": {activity.FieldAvailable: false},
+	} {
+		state.Products = append(state.Products, activity.ProductWrite{ID: code, Order: activity.Order{At: time.Now()},
+			Values: values})
+		can := values[activity.FieldAvailable] != false
+		product := recommend.FactsOf(code, values, can, time.Now())
+		said.said = append(said.said, vectorstore.Stated{Product: product, Shown: &can})
+	}
+	b.db.shown = func() map[string]*bool { return map[string]*bool{"L2_08": new(false)} }
+	slices.SortFunc(said.said, func(a, b vectorstore.Stated) int { return strings.Compare(a.ID, b.ID) })
+	if err := b.db.WriteState(t.Context(), state); err != nil {
+		t.Fatal(err)
+	}
+	b.Store = newStore(said, b.files, math.MaxInt64, slog.New(slog.NewTextHandler(b.log, nil)), o.now)
+	b.AnswerStale(time.Minute)
+	b.ask(t)
+	b.steps(t)
+	model := func() *recommend.Model {
+		t.Helper()
+		traffic, err := b.Traffic(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return traffic.Live
+	}
+	rules := &recommend.Rules{Filters: []*rule.Expr{mustCompile(t, `!(product.price < 10)`)},
+		Boosts: []rule.Boost{{Where: mustCompile(t, `product.brand == "own"`), Factor: 3}},
+		Marks:  []*rule.Expr{mustCompile(t, `product.available`)}, By: recommend.ByCategory}
+	var questions []recommend.ListQuery
+	for _, whole := range []bool{false, true} {
+		q := recommend.ListQuery{Limit: 10, Rules: rules, GivenWhole: whole, Exclude: []string{"L1_04"}}
+		for i, code := range []string{"L1_03", "L2_07", "L2_08", "L1_04", "L0_00", "L3_05", "unknown"} {
+			q.Given = append(q.Given, recommend.Listed{Code: code, Score: float32(i) - 2})
+		}
+		questions = append(questions, q)
+	}
+	fresh := model()
+	var want [][]recommend.Listed
+	for _, q := range questions {
+		listed, err := b.List(t.Context(), fresh, q)
+		if err != nil || len(listed) < 2 {
+			t.Fatalf("%+v, %v", listed, err)
+		}
+		want = append(want, listed)
+	}
+	b.steps(t) // the question made the memory want the facts
+	model()
+	if !slices.Equal(b.Ruled(), []string{first}) {
+		t.Fatalf("the facts are not in memory: %s", b.log)
+	}
+	o.set(errDown, false, time.Second)
+	stale := model()
+	for i, q := range questions {
+		listed, err := b.List(t.Context(), stale, q)
+		if diff := cmp.Diff(want[i], listed, cmpopts.EquateEmpty()); !stale.Stale || err != nil || diff != "" {
+			t.Errorf("whole %v: %v\n%s", q.GivenWhole, err, diff)
+		}
+	}
+	if _, err := b.List(t.Context(), stale, recommend.ListQuery{List: activity.SourceNew, Limit: 1}); !errors.Is(err,
+		recommend.ErrNoFacts) {
+		t.Errorf("another list: %v", err)
 	}
 }
 

@@ -412,10 +412,17 @@ func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (
 	return s.database.Facts(ctx, m, codes)
 }
 
-// List asks the database. While it is down, nobody can keep rules.
+// List asks the database. While it is down, the memory keeps rules on products that are given, if it has their facts.
 func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error) {
-	if m.Stale {
+	h := s.of(m)
+	given := h != nil && q.Given != nil && q.Rules != nil
+	switch {
+	case given && h.filled.whole && m.Stale:
+		return h.index.Given(q, h.shown, h.fresh, h.filled.facts), ctx.Err()
+	case m.Stale:
 		return nil, recommend.ErrNoFacts
+	case given && !h.filled.whole:
+		s.wantFacts()
 	}
 	return s.database.List(ctx, m, q)
 }
