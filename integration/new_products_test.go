@@ -74,9 +74,9 @@ func (n newcomers) seen(t *testing.T, code string) map[string][3]bool {
 	all := map[string][3]bool{}
 	for name, r := range n.paths() {
 		var is [3]bool
-		similar, err := r.Similar(t.Context(), code, nil)
+		similar, err := r.Similar(t.Context(), code, nil, nil)
 		is[0] = err == nil && len(similar.Items.SimilarItems) == 5
-		near, err := r.Similar(t.Context(), "L2_07", &activity.Control{Limit: new(50)})
+		near, err := r.Similar(t.Context(), "L2_07", nil, &activity.Control{Limit: new(50)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,15 @@ import (
 	"kindred/internal/serving/vectorstore"
 )
 
+// beforePlacementsExperiments takes a database back to what the programs of commit ea4b6da made, which compared
+// versions alone.
+const beforePlacementsExperiments = `
+	DROP FUNCTION kindred.end_placements_experiment() CASCADE;
+	ALTER TABLE kindred.live DROP COLUMN placements_experiment;
+	ALTER TABLE kindred.experiment DROP COLUMN compares`
+
 // beforePlacements takes a database back to what programs made that knew no placements.
-const beforePlacements = `
+const beforePlacements = beforePlacementsExperiments + `;
 	ALTER TABLE kindred.live DROP COLUMN placements;
 	DROP TABLE kindred.placements, kindred.placements_move`
 

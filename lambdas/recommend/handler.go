@@ -37,8 +37,9 @@ const (
 // recommender decides. An error means that no event was answered and a retry may help.
 type recommender interface {
 	// Check says what is wrong with the control of each event: nobody can ever answer it.
-	Check(ctx context.Context, events []*activity.Event) (faults []error, err error)
-	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
+	Check(ctx context.Context, events []*activity.Event) (by recommend.Checked, faults []error, err error)
+	// BatchChecked answers events by the placements that Check looked at.
+	BatchChecked(ctx context.Context, by recommend.Checked, events []*activity.Event) ([]recommend.Answer, error)
 }
 
 // stateWriter writes what events say, together or not at all; what was written before changes nothing. A
@@ -207,12 +208,13 @@ func position(r events.KinesisEventRecord) activity.Position {
 // broken. With an error it returns the batch's index of the first record that is not delivered; no
 // later chunk was begun.
 func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (first int, err error) {
-	if err := h.check(ctx, items); err != nil {
+	by, err := h.check(ctx, items)
+	if err != nil {
 		return items[0].index, err
 	}
 	for left := sound(items); len(left) > 0; {
 		chunk := left[:min(chunkEvents, len(left))]
-		if failed, err := h.answerChunk(ctx, chunk, sum); err != nil {
+		if failed, err := h.answerChunk(ctx, by, chunk, sum); err != nil {
 			return failed.index, err
 		}
 		left = left[len(chunk):]
@@ -220,9 +222,9 @@ func (h *handler) answer(ctx context.Context, items []*item, sum *summary) (firs
 	return 0, nil
 }
 
-// check gives a fault to each event whose control nobody can answer, before anything that it says is written. The
-// error is transient.
-func (h *handler) check(ctx context.Context, items []*item) error {
+// check gives a fault to each event whose control nobody can answer, before anything that it says is written. by is how
+// the others are answered. The error is transient.
+func (h *handler) check(ctx context.Context, items []*item) (by recommend.Checked, err error) {
 	var asked []*item
 	var list []*activity.Event
 	for _, it := range items {
@@ -231,22 +233,23 @@ func (h *handler) check(ctx context.Context, items []*item) error {
 		}
 	}
 	if len(asked) == 0 {
-		return nil
+		return by, nil
 	}
-	faults, err := h.recommender.Check(ctx, list)
+	by, faults, err := h.recommender.Check(ctx, list)
 	if err != nil {
-		return fmt.Errorf("check the controls of %d events: %w", len(list), err)
+		return by, fmt.Errorf("check the controls of %d events: %w", len(list), err)
 	}
 	for i, fault := range faults {
 		if fault != nil {
 			asked[i].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: fault.Error()}
 		}
 	}
-	return nil
+	return by, nil
 }
 
 // answerChunk is answer for one chunk; failed is the first event that is not delivered.
-func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) (failed *item, err error) {
+func (h *handler) answerChunk(ctx context.Context, by recommend.Checked, chunk []*item,
+	sum *summary) (failed *item, err error) {
 	var counting sync.WaitGroup
 	clicked := chunk
 	count := func() { counting.Go(func() { h.count(ctx, clicked) }) }
@@ -256,7 +259,7 @@ func (h *handler) answerChunk(ctx context.Context, chunk []*item, sum *summary) 
 		count()
 	}
 	start := h.now()
-	answers, err := h.recommend(ctx, chunk)
+	answers, err := h.recommend(ctx, by, chunk)
 	now := h.now()
 	sum.recommend += now.Sub(start)
 	if cold { // the first answer does not wait for a second login
@@ -316,11 +319,11 @@ func (h *handler) lines(chunk []*item, answers []recommend.Answer, now time.Time
 // the same answers. An event whose values the store can never accept gets a fault and no answer: it is
 // found by splitting the batch in half, and the others are answered without it. Every other error is
 // transient, and of all events.
-func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Answer, error) {
+func (h *handler) recommend(ctx context.Context, by recommend.Checked, items []*item) ([]recommend.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("begin the next %d events: %w", len(items), err)
 	}
-	answers, err := h.writeAndAnswer(ctx, items)
+	answers, err := h.writeAndAnswer(ctx, by, items)
 	var refused *recommend.RefusedError
 	switch {
 	case err == nil:
@@ -329,22 +332,19 @@ func (h *handler) recommend(ctx context.Context, items []*item) ([]recommend.Ans
 		return nil, fmt.Errorf("recommend for %d events: %w", len(items), err)
 	case len(items) == 1:
 		items[0].Fault = &activity.Fault{Reason: activity.ReasonRefused, Message: refused.Error()}
-		var control *recommend.QueryError // the placements were changed since the event was checked
-		if errors.As(err, &control) {
-			items[0].Fault = &activity.Fault{Reason: activity.ReasonSchema, Message: control.Message}
-		}
 		return nil, nil
 	}
 	half := len(items) / 2
-	if answers, err = h.recommend(ctx, items[:half]); err != nil {
+	if answers, err = h.recommend(ctx, by, items[:half]); err != nil {
 		return nil, err
 	}
-	rest, err := h.recommend(ctx, items[half:])
+	rest, err := h.recommend(ctx, by, items[half:])
 	return append(answers, rest...), err
 }
 
 // writeAndAnswer is recommend for events that are all accepted.
-func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommend.Answer, error) {
+func (h *handler) writeAndAnswer(ctx context.Context, by recommend.Checked,
+	items []*item) ([]recommend.Answer, error) {
 	list, at := make([]*activity.Event, 0, len(items)), make([]int, 0, len(items)) // those that are answered
 	var state recommend.State
 	answers := make([]recommend.Answer, len(items))
@@ -361,7 +361,7 @@ func (h *handler) writeAndAnswer(ctx context.Context, items []*item) ([]recommen
 			return nil, err
 		}
 	}
-	answered, err := h.recommender.Batch(ctx, list)
+	answered, err := h.recommender.BatchChecked(ctx, by, list)
 	for n, a := range answered {
 		answers[at[n]] = a
 	}

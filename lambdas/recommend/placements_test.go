@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -74,8 +75,7 @@ func TestAnEventIsDoneWhenAllItsRecordsAre(t *testing.T) {
 	}
 }
 
-// TestAnUnknownPlacementWritesNothing: the event goes to quarantine before anything that it says is kept; and if the
-// placements change after it was checked, it goes there too.
+// TestAnUnknownPlacementWritesNothing: the event goes to quarantine before anything that it says is kept.
 func TestAnUnknownPlacementWritesNothing(t *testing.T) {
 	t.Parallel()
 	for _, placements := range []string{`{"placement":"shelf"}`, `{"placements":["home","shelf"]}`,
@@ -95,17 +95,38 @@ func TestAnUnknownPlacementWritesNothing(t *testing.T) {
 			t.Errorf("%s: quarantined %+v, %d visits written", placements, q, len(w.visits))
 		}
 	}
-	b := setup(t)
-	b.store.Place(shelves)
-	b.state = &replacing{stateWriter: b.state, replace: func() { b.store.Place(nil) }}
-	batch := pages(2, `{"placement":"home"}`)
-	if failed := b.run(t, batch); failed != 2 || len(b.quarantine.kept) != 2 || len(b.delivery.lines) > 0 {
-		t.Errorf("replaced meanwhile: failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines),
-			len(b.quarantine.kept))
-	}
-	for _, q := range b.quarantine.kept {
-		if q.Reason != activity.ReasonSchema {
-			t.Errorf("replaced meanwhile: quarantined %+v", q)
+}
+
+// TestPlacementsThatChangeMeanwhile: events are answered by the placements by which they were checked, and nothing that
+// was written goes to quarantine: whether they are gone, refuse the event now, show other products, or are compared
+// with others by then. The next batch sees the change.
+func TestPlacementsThatChangeMeanwhile(t *testing.T) {
+	t.Parallel()
+	unlike := map[string]recommend.Placement{"home": {List: recommend.ListSimilar}}
+	for name, change := range map[string]func(s *recommendtest.Store){
+		"gone":      func(s *recommendtest.Store) { s.Place(nil) },
+		"refusing":  func(s *recommendtest.Store) { s.Place(unlike) },
+		"others":    func(s *recommendtest.Store) { s.Place(map[string]recommend.Placement{"home": {Limit: new(1)}}) },
+		"compared":  func(s *recommendtest.Store) { s.PlaceTreatment("x", 1, unlike) },
+		"unchanged": func(*recommendtest.Store) {},
+	} {
+		b := setup(t)
+		b.store.Place(shelves)
+		b.state = &replacing{stateWriter: b.state, replace: func() { change(b.store) }}
+		batch := pages(2, `{"placement":"home","diversity":{"mmr":0.5}}`)
+		if failed := b.run(t, batch); failed != 2 || len(b.quarantine.kept) > 0 || len(b.delivery.lines) != 2 {
+			t.Errorf("%s: failed at %d, %d delivered, quarantined %v", name, failed, len(b.delivery.lines), b.quarantine.kept)
+		}
+		for id, items := range itemsOf(t, b.delivery.lines) {
+			if len(items) != 4 {
+				t.Errorf("%s: %s has %d products", name, id, len(items))
+			}
+		}
+		if name == "gone" {
+			if failed := b.run(t, batch); failed != 2 || len(b.quarantine.kept) != 2 || len(b.delivery.lines) != 2 {
+				t.Errorf("the next batch: failed at %d, %d delivered, %d quarantined", failed, len(b.delivery.lines),
+					len(b.quarantine.kept))
+			}
 		}
 	}
 }

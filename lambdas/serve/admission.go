@@ -71,13 +71,14 @@ func (a admitted) together(ctx context.Context, places []*place) {
 }
 
 // Similar is the recommender's. Errors: *busyError.
-func (a admitted) Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error) {
+func (a admitted) Similar(ctx context.Context, code string, visitor *activity.Event,
+	c *activity.Control) (recommend.SimilarAnswer, error) {
 	leave, err := a.queue.enter(ctx, newPlace(nil))
 	if err != nil {
 		return recommend.SimilarAnswer{}, err
 	}
 	defer leave(1)
-	return a.recommender.Similar(ctx, code, c)
+	return a.recommender.Similar(ctx, code, visitor, c)
 }
 
 // Facts is the recommender's. Errors: *busyError.

@@ -21,6 +21,11 @@ type page struct {
 	product   activity.ID // the product that the page shows
 }
 
+// visitor is an event of who asks.
+func (p page) visitor() *activity.Event {
+	return &activity.Event{SessionID: p.sessionID, CustomerID: p.customer}
+}
+
 // pageEvent is the event that stands for such a request: a valid activity event, of a visitor who has looked
 // at nothing. Without a session, it gets the event's id for one.
 type pageEvent struct {

@@ -54,7 +54,8 @@ func shownBy(c *activity.Control) []activity.Field {
 	return c.Fields
 }
 
-func (f fixed) Similar(_ context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error) {
+func (f fixed) Similar(_ context.Context, code string, _ *activity.Event,
+	c *activity.Control) (recommend.SimilarAnswer, error) {
 	if code != "S18_1749" {
 		return recommend.SimilarAnswer{}, recommend.ErrUnknownProduct
 	}

@@ -34,7 +34,8 @@ const (
 // recommender decides; package recommend documents the methods.
 type recommender interface {
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
-	Similar(ctx context.Context, code string, c *activity.Control) (recommend.SimilarAnswer, error)
+	Similar(ctx context.Context, code string, visitor *activity.Event,
+		c *activity.Control) (recommend.SimilarAnswer, error)
 	Facts(ctx context.Context, codes []string) (map[string]recommend.Facts, error)
 	List(ctx context.Context, q recommend.ListQuery, c *activity.Control) (recommend.Answer, error)
 	Rerank(ctx context.Context, e *activity.Event, codes []string) (recommend.Reranked, error)
@@ -342,7 +343,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page.product = activity.ID(r.PathValue("code"))
-	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), control)
+	similar, err := s.recommender.Similar(r.Context(), r.PathValue("code"), page.visitor(), control)
 	var query *recommend.QueryError
 	var refused *recommend.RefusedError
 	switch {
@@ -362,7 +363,8 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := s.attribute(r, page, recommend.Answer{Items: shownItems(similar.Items), Source: activity.SourceSimilar,
-		ModelVersion: similar.ModelVersion, Stale: similar.Stale, Placement: similar.Placement}, arrived)
+		ModelVersion: similar.ModelVersion, Stale: similar.Stale, Placement: similar.Placement, Query: similar.Query,
+		Experiment: similar.Experiment, Arm: similar.Arm}, arrived)
 	s.write(w, r, similarAnswer{id, similar.ModelVersion, similar.Stale, alike})
 }
 

@@ -85,6 +85,7 @@ func (s *server) answerList(w http.ResponseWriter, r *http.Request, q recommend.
 	}
 	page.customer, page.product = about.customer, about.product
 	page.sessionID = cmp.Or(about.sessionID, page.sessionID)
+	q.Visitor = page.visitor()
 	answer, err := s.recommender.List(r.Context(), q, control)
 	if errors.Is(err, recommend.ErrUnknownProduct) {
 		s.problem(w, r, http.StatusNotFound, "the live model does not know this product")

@@ -36,8 +36,9 @@ func newMetrics() *metrics {
 			Help:    "Time from a request's arrival to the end of its answer, by route and status code.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}}, []string{"route", "code"}),
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kindred_answers_total",
-			Help: "Recommendations, by the model version that answered, the experiment and the visitor's arm, and the source."},
-			[]string{"model_version", "experiment", "arm", "source"}),
+			Help: "Lists of products, by the model version that answered, the experiment and the visitor's arm, the source " +
+				"and the placement."},
+			[]string{"model_version", "experiment", "arm", "source", "placement"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kindred_canary_failed_total",
 			Help: "Recommendations that the canary was to give and could not: the live version gave them."},
 			[]string{"experiment"}),
@@ -72,10 +73,35 @@ type watched struct {
 func (w watched) Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error) {
 	answers, err := w.recommender.Batch(ctx, events)
 	for _, a := range answers {
-		w.metrics.answers.WithLabelValues(a.ModelVersion, a.Experiment, string(a.Arm), string(a.Source)).Inc()
+		w.count(append([]recommend.Answer{a}, a.More...)...)
 		if a.CanaryFailed {
 			w.metrics.failed.WithLabelValues(a.Experiment).Inc()
 		}
 	}
 	return answers, err
+}
+
+func (w watched) List(ctx context.Context, q recommend.ListQuery, c *activity.Control) (recommend.Answer, error) {
+	a, err := w.recommender.List(ctx, q, c)
+	if err == nil {
+		w.count(a)
+	}
+	return a, err
+}
+
+func (w watched) Similar(ctx context.Context, code string, visitor *activity.Event,
+	c *activity.Control) (recommend.SimilarAnswer, error) {
+	a, err := w.recommender.Similar(ctx, code, visitor, c)
+	if err == nil {
+		w.count(recommend.Answer{ModelVersion: a.ModelVersion, Experiment: a.Experiment, Arm: a.Arm,
+			Source: activity.SourceSimilar, Placement: a.Placement})
+	}
+	return a, err
+}
+
+// count counts lists of products.
+func (w watched) count(lists ...recommend.Answer) {
+	for _, a := range lists {
+		w.metrics.answers.WithLabelValues(a.ModelVersion, a.Experiment, string(a.Arm), string(a.Source), a.Placement).Inc()
+	}
 }

@@ -32,15 +32,21 @@ func TestPrometheusReadsVersionAndArm(t *testing.T) {
 		get("/customers/" + customer + "/recommendations")
 	}
 	get("/nowhere/secret9")
+	store.Place(map[string]recommend.Placement{"top": {List: recommend.ListPopular},
+		"alike": {List: recommend.ListSimilar}})
+	get("/lists/popular?placement=top&session_id=secret10")
+	get("/products/L1_03/similar?placement=alike")
 	store.Break("m2")
 	for _, customer := range strings.Fields("secret1 secret2 secret3 secret4 secret5 secret6 secret7 secret8") {
 		get("/customers/" + customer + "/recommendations")
 	}
 	text := get(metricsPath)
 	for _, want := range []string{
-		`kindred_answers_total{arm="control",experiment="new",model_version="m1",source="popularity"}`,
-		`kindred_answers_total{arm="treatment",experiment="new",model_version="m2",source="popularity"}`,
-		`kindred_answers_total{arm="treatment",experiment="new",model_version="m1",source="popularity"}`,
+		`kindred_answers_total{arm="control",experiment="new",model_version="m1",placement="",source="popularity"}`,
+		`kindred_answers_total{arm="treatment",experiment="new",model_version="m2",placement="",source="popularity"}`,
+		`kindred_answers_total{arm="treatment",experiment="new",model_version="m1",placement="",source="popularity"}`,
+		`kindred_answers_total{arm="",experiment="",model_version="m1",placement="top",source="popularity"} 1`,
+		`kindred_answers_total{arm="",experiment="",model_version="m1",placement="alike",source="similar"} 1`,
 		`kindred_canary_failed_total{experiment="new"}`,
 		`kindred_request_duration_seconds_count{code="200",route="GET /customers/{id}/recommendations"} 16`,
 		`kindred_request_duration_seconds_count{code="404",route=""} 1`,

@@ -189,10 +189,10 @@ func (t tracedRecommender) Batch(ctx context.Context, events []*activity.Event) 
 	return answers, err
 }
 
-func (t tracedRecommender) Similar(ctx context.Context, code string,
+func (t tracedRecommender) Similar(ctx context.Context, code string, visitor *activity.Event,
 	c *activity.Control) (recommend.SimilarAnswer, error) {
 	ctx, end := t.question(ctx, "similar")
-	answer, err := t.recommender.Similar(ctx, code, c)
+	answer, err := t.recommender.Similar(ctx, code, visitor, c)
 	end(recommend.Answer{ModelVersion: answer.ModelVersion, Source: activity.SourceSimilar, Stale: answer.Stale}, err)
 	return answer, err
 }

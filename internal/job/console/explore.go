@@ -172,7 +172,7 @@ func (s *server) product(ctx context.Context, id string) (p productPage, err err
 		return p, errNoProduct
 	}
 	p.Sight = found[0]
-	similar, err := s.from.recommender.Similar(ctx, id, nil)
+	similar, err := s.from.recommender.Similar(ctx, id, nil, nil)
 	if errors.Is(err, recommend.ErrUnknownProduct) {
 		return p, nil
 	}

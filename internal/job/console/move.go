@@ -176,7 +176,7 @@ func (s *server) moved(ctx context.Context, m move, opts vectorstore.PromoteOpti
 		return "Version " + version + " is live again.", err
 	case actionEndExperiment:
 		x, err := publish.StopExperiment(ctx, store, opts)
-		return "Experiment " + x.Name + " has ended: the live version answers all visitors.", err
+		return "Experiment " + x.Name + " has ended: what is live answers all visitors.", err
 	}
 	version, err := store.StopCanary(ctx, opts)
 	return "Version " + version + " is no longer a canary: the live version answers all sessions.", err

@@ -24,7 +24,7 @@ const together = 500
 type recommender interface {
 	Pin(ctx context.Context) (version string, err error)
 	Batch(ctx context.Context, events []*activity.Event) ([]recommend.Answer, error)
-	Check(ctx context.Context, events []*activity.Event) (faults []error, err error)
+	Check(ctx context.Context, events []*activity.Event) (by recommend.Checked, faults []error, err error)
 }
 
 // customers lists those that a version knows; package vectorstore documents the method.
@@ -69,7 +69,7 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if r.ModelVersion, err = j.Recommender.Pin(ctx); err != nil {
 		return nil, err
 	}
-	faults, err := j.Recommender.Check(ctx, []*activity.Event{{Control: j.Control}})
+	_, faults, err := j.Recommender.Check(ctx, []*activity.Event{{Control: j.Control}})
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}

@@ -125,8 +125,13 @@ func readOutcomes(ctx context.Context, lake objectstore.Store) ([]outcome.Row, s
 // String tells how an experiment stands, for people.
 func (r ExperimentResult) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Experiment %s: version %s (treatment, %g %% of the visitors) against %s (control), by %s, error "+
-		"rate %g, at most %d visitors.\n", r.Name, r.Treatment, 100*r.Share, r.Control, r.Outcome, r.Error, r.MaxVisitors)
+	arms := "version"
+	if r.Compares == vectorstore.ComparesPlacements {
+		arms = "placements"
+	}
+	fmt.Fprintf(&b, "Experiment %s: %s %s (treatment, %g %% of the visitors) against %s (control), by %s, error "+
+		"rate %g, at most %d visitors.\n", r.Name, arms, r.Treatment, 100*r.Share, r.Control, r.Outcome, r.Error,
+		r.MaxVisitors)
 	if r.EndedAt != nil {
 		fmt.Fprintf(&b, "It has ended: %s: %s.\n", r.Decision, r.Why)
 	}

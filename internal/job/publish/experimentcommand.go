@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"kindred/internal/lake/objectstore"
@@ -15,18 +17,19 @@ import (
 )
 
 type experimentCommand struct {
-	Start  experimentStart  `cmd:"" help:"Start an experiment. While it runs, no other version goes live without --force."`
+	Start  experimentStart  `cmd:"" help:"Start an experiment. While it runs, nothing else goes live in the place of its control: a model version needs --force, placements the experiment's end."`
 	Status experimentStatus `cmd:"" help:"Show how an experiment stands. You may look as often as you like."`
 	Decide experimentDecide `cmd:"" help:"End the running experiment if its outcome decides: make the treatment live, or return to the live version. Run this after each feedback."`
-	Stop   experimentStop   `cmd:"" help:"End the running experiment without a decision: the live version answers all visitors again."`
+	Stop   experimentStop   `cmd:"" help:"End the running experiment without a decision: what is live answers all visitors again."`
 }
 
 type experimentStart struct {
 	envconfig.PGVector
 	envconfig.Artifacts
-	envconfig.Lake `set:"lake_use=the outcomes that feedback wrote; only for revenue"`
+	envconfig.Lake `set:"lake_use=the outcomes that feedback wrote, for revenue; the placements, for --placements"`
 	move
-	Version     string              `arg:"" optional:"" help:"Version that is the treatment. Default: the newest one."`
+	Version     string              `arg:"" optional:"" help:"Model version that is the treatment. Default: the newest one, or none with --placements."`
+	Placements  string              `placeholder:"FILE" help:"File of placements (YAML) that is the treatment: it is compared with the live placements, and the model stays. Both must have the same names."`
 	Experiment  string              `required:"" placeholder:"NAME" help:"Name of the experiment, as records will have it: up to 40 lower-case letters, digits and hyphens. It must be new."`
 	Share       float64             `default:"0.5" help:"Share of the visitors who get the treatment, between 0 and 1."`
 	Outcome     vectorstore.Outcome `default:"hits" help:"What is compared: hits (pages with a product that the visitor looked at, of all pages), carts (products put into the cart, for each visitor), purchases (products bought, for each visitor) or revenue (what was paid for them, for each visitor, up to a cap)."`
@@ -54,6 +57,9 @@ func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
 	if c.Force && c.Reason == "" {
 		return fmt.Errorf("%w: --force needs --reason", program.ErrConfig)
 	}
+	if c.Placements != "" {
+		return c.comparePlacements(ctx, out, x, opts)
+	}
 	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
 		from, err := OpenModels(ctx, c.Artifacts)
 		if err != nil {
@@ -66,6 +72,31 @@ func (c *experimentStart) Run(ctx context.Context, out *program.Output) error {
 		return out.Result(fmt.Sprintf("Experiment %s runs: version %s answers %g %% of the visitors, %s the others. "+
 			"`publish experiment decide` ends it when the outcome says so, after feedback.", x.Name, x.Treatment,
 			100*x.Share, x.Control), x)
+	})
+}
+
+// comparePlacements starts an experiment whose arms are placements.
+func (c *experimentStart) comparePlacements(ctx context.Context, out *program.Output, x vectorstore.Experiment,
+	opts vectorstore.PromoteOptions) error {
+	if c.Version != "" {
+		return fmt.Errorf("%w: the treatment is a version of the model or --placements, and not both", program.ErrConfig)
+	}
+	data, err := os.ReadFile(c.Placements)
+	if err != nil {
+		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return err
+	}
+	return withStore(ctx, c.PGVector, func(s *vectorstore.Store) error {
+		x, err := ComparePlacements(ctx, Database{s}, lake, filepath.Base(c.Placements), data, x, opts)
+		if err != nil {
+			return err
+		}
+		return out.Result(fmt.Sprintf("Experiment %s runs: of the visitors of placements, %g %% see %s, the others %s. "+
+			"`publish experiment decide` ends it when the outcome says so, after feedback.", x.Name, 100*x.Share,
+			x.Treatment, x.Control), x)
 	})
 }
 
@@ -163,6 +194,6 @@ func (c *experimentStop) Run(ctx context.Context, out *program.Output) error {
 		if err != nil {
 			return err
 		}
-		return out.Result("Experiment "+x.Name+" has ended: the live version answers all visitors.", x)
+		return out.Result("Experiment "+x.Name+" has ended: what is live answers all visitors.", x)
 	})
 }

@@ -42,16 +42,8 @@ func PublishPlacements(ctx context.Context, s placementsStore, lake objectstore.
 		return r, err
 	}
 	r.Version, r.Placements = read.Version, read.Names()
-	_, err = lake.Put(ctx, placementsKey(r.Version), bytes.NewReader(data), int64(len(data)),
-		objectstore.Condition{IfNoneMatch: true})
-	if errors.Is(err, objectstore.ErrPrecondition) {
-		var kept []byte
-		if kept, _, err = objectstore.ReadAll(ctx, lake, placementsKey(r.Version)); err == nil && !bytes.Equal(kept, data) {
-			err = fmt.Errorf("%s in %s was changed: delete it and publish again", placementsKey(r.Version), lake)
-		}
-	}
-	if err != nil {
-		return r, fmt.Errorf("keep placements %s: %w", r.Version, err)
+	if err := keepPlacements(ctx, lake, r.Version, data); err != nil {
+		return r, err
 	}
 	if err := s.Migrate(ctx); err != nil {
 		return r, err
@@ -59,6 +51,40 @@ func PublishPlacements(ctx context.Context, s placementsStore, lake objectstore.
 	changed, err := s.PublishPlacements(ctx, r.Version, rules, opts)
 	r.NoOp = !changed
 	return r, err
+}
+
+// keepPlacements keeps a file in the lake, under its version.
+func keepPlacements(ctx context.Context, lake objectstore.Store, version string, data []byte) error {
+	_, err := lake.Put(ctx, placementsKey(version), bytes.NewReader(data), int64(len(data)),
+		objectstore.Condition{IfNoneMatch: true})
+	if errors.Is(err, objectstore.ErrPrecondition) {
+		var kept []byte
+		if kept, _, err = objectstore.ReadAll(ctx, lake, placementsKey(version)); err == nil && !bytes.Equal(kept, data) {
+			err = fmt.Errorf("%s in %s was changed: delete it and publish again", placementsKey(version), lake)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keep placements %s: %w", version, err)
+	}
+	return nil
+}
+
+// ComparePlacements reads a file of placements, keeps it in the lake as PublishPlacements does, and compares it with
+// the live one: x is the experiment without its arms. Errors: those of vectorstore.StartPlacementsExperiment.
+func ComparePlacements(ctx context.Context, s Database, lake objectstore.Store, name string, data []byte,
+	x vectorstore.Experiment, opts vectorstore.PromoteOptions) (vectorstore.Experiment, error) {
+	read, rules, err := readPlacements(name, data)
+	if err != nil {
+		return x, err
+	}
+	if err := keepPlacements(ctx, lake, read.Version, data); err != nil {
+		return x, err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return x, err
+	}
+	x.Treatment = read.Version
+	return s.StartPlacementsExperiment(ctx, x, rules, opts)
 }
 
 // readPlacements checks a file. rules are what it says, as functions read it.

@@ -146,7 +146,7 @@ func TestTheMemoryAnswersWhileTheDatabaseIsDown(t *testing.T) {
 					!reflect.DeepEqual(answers[2].Items, fresh[1].Items) || !answers[1].UnknownCustomer {
 					t.Errorf("the answers are %+v, before they were %+v", answers, fresh)
 				}
-				similar, err := r.Similar(t.Context(), "L2_07", &activity.Control{Limit: new(3)})
+				similar, err := r.Similar(t.Context(), "L2_07", nil, &activity.Control{Limit: new(3)})
 				if err != nil || !similar.Stale || len(similar.Items.SimilarItems) != 3 {
 					t.Errorf("similar: %+v, %v", similar, err)
 				}
@@ -207,6 +207,46 @@ func TestACanaryOutOfMemoryIsNotAsked(t *testing.T) {
 	for i, a := range answers {
 		if a.ModelVersion != first || a.CanaryFailed || !a.Stale {
 			t.Errorf("event %d: %+v", i, a)
+		}
+	}
+}
+
+// TestPlacementsAnswerWhileTheDatabaseIsDown: those that were live last, and each visitor by the arm that the names
+// draw. Lists that only the database has are empty.
+func TestPlacementsAnswerWhileTheDatabaseIsDown(t *testing.T) {
+	t.Parallel()
+	b, o, r := mustOutages(t, time.Minute)
+	placed := func(version string, limit int) *recommend.Placements {
+		return recommend.ReadPlacements(version, recommend.EncodePlacements(map[string]recommend.Placement{
+			"home": {Limit: &limit}, "fresh": {List: recommend.ListNew}}))
+	}
+	b.db.SetPlacements(placed("p1", 3))
+	b.db.ComparePlacements(recommend.Experiment{Name: "strips", Share: 0.5, Placements: placed("p2", 4)})
+	pages := events()
+	for _, e := range pages {
+		e.Control = &activity.Control{Placements: []string{"home", "fresh"}}
+	}
+	if _, err := b.Traffic(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var fresh []recommend.Arm
+	for _, down := range []error{nil, errDown} {
+		o.set(down, false, time.Second)
+		answers, err := r.Batch(t.Context(), pages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range answers {
+			limits := map[recommend.Arm]int{recommend.ArmControl: 3, recommend.ArmTreatment: 4}
+			if a.Stale != (down != nil) || len(a.Items) != limits[a.Arm] || a.More[0].Stale != a.Stale ||
+				len(a.More[0].Items) > 0 {
+				t.Errorf("event %d, while the database says %v: %+v", i, down, a)
+			}
+			if down == nil {
+				fresh = append(fresh, a.Arm)
+			} else if a.Arm != fresh[i] {
+				t.Errorf("event %d changed its arm from %s to %s", i, fresh[i], a.Arm)
+			}
 		}
 	}
 }

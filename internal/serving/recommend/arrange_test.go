@@ -139,7 +139,7 @@ func TestAFilterHoldsInFallbacks(t *testing.T) {
 			t.Errorf("%s: %+v, %v", filter, answers, err)
 		}
 	}
-	similar, err := r.Similar(t.Context(), "L2_07", &activity.Control{Filter: `product.brand == "c"`, Limit: new(30)})
+	similar, err := r.Similar(t.Context(), "L2_07", nil, &activity.Control{Filter: `product.brand == "c"`, Limit: new(30)})
 	if err != nil || len(similar.Items.SimilarItems) != 16 {
 		t.Errorf("similar: %+v, %v", similar, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kindred/internal/serving/recommend"
+	"kindred/internal/serving/recommend/memory"
 	"kindred/internal/serving/recommend/recommendtest"
 	"kindred/internal/stream/activity"
 )
@@ -167,5 +168,81 @@ func TestAnArmIsDrawnWithoutTheStore(t *testing.T) {
 	store.Fail(func(context.Context) error { return errors.New("the database is down") })
 	if _, err := recommend.New(store).Batch(t.Context(), batch); err == nil {
 		t.Error("the database is down, and no error says so")
+	}
+}
+
+// TestPlacementsAreArms: visitors keep their arm, of which the placements answer on the stream and in lists, and nobody
+// else takes part. Pages that either arm would refuse are refused before.
+func TestPlacementsAreArms(t *testing.T) {
+	t.Parallel()
+	store := recommendtest.NewStore(recommendtest.Version("m1"))
+	store.Place(map[string]recommend.Placement{"home": {Limit: new(3)},
+		"top":   {List: recommend.ListPopular, Limit: new(3)},
+		"alike": {List: recommend.ListSimilar, Limit: new(3)}, "odd": {}})
+	store.PlaceTreatment("strips", 0.5, map[string]recommend.Placement{"home": {Limit: new(4)},
+		"top": {List: recommend.ListPopular, Limit: new(4)}, "alike": {List: recommend.ListSimilar, Limit: new(4)},
+		"odd": {List: recommend.ListSimilar}})
+	r := recommend.New(store)
+	limits := map[recommend.Arm]int{recommend.ArmControl: 3, recommend.ArmTreatment: 4}
+	seen := map[recommend.Arm]int{}
+	for i := range 60 {
+		e := visit(fmt.Sprint("s", i), "")
+		plain, page := *e, *e
+		page.Control = &activity.Control{Placement: "home"}
+		answers, err := r.Batch(t.Context(), []*activity.Event{&plain, &page})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arm := answers[1].Arm
+		seen[arm]++
+		if answers[0].Arm != "" || answers[0].Experiment != "" || answers[1].Experiment != "strips" ||
+			len(answers[1].Items) != limits[arm] || answers[1].ModelVersion != "m1" {
+			t.Fatalf("session %d: %+v, and at home %+v", i, answers[0], answers[1])
+		}
+		page.CustomerID = new(activity.ID("7")) // a login keeps the arm
+		top, err := r.List(t.Context(), recommend.ListQuery{List: activity.SourcePopularity, Visitor: &page},
+			&activity.Control{Placement: "top"})
+		if err != nil || top.Arm != arm || top.Experiment != "strips" || len(top.Items) != limits[arm] {
+			t.Fatalf("session %d in %s: popular %+v, %v", i, arm, top, err)
+		}
+		alike, err := r.Similar(t.Context(), "L1_03", e, &activity.Control{Placement: "alike"})
+		if err != nil || alike.Arm != arm || alike.Experiment != "strips" || len(alike.Items.SimilarItems) != limits[arm] {
+			t.Fatalf("session %d in %s: similar %+v, %v", i, arm, alike, err)
+		}
+		if given, err := r.Rerank(t.Context(), e, []string{"L1_03"}); err != nil || given.Arm != "" {
+			t.Fatalf("session %d: reranked %+v, %v", i, given, err)
+		}
+	}
+	if seen[recommend.ArmControl] < 10 || seen[recommend.ArmTreatment] < 10 {
+		t.Errorf("the arms have %v of 60 sessions", seen)
+	}
+	for _, visitor := range []*activity.Event{nil, {}} {
+		top, err := r.List(t.Context(), recommend.ListQuery{List: activity.SourcePopularity, Visitor: visitor},
+			&activity.Control{Placement: "top"})
+		if err != nil || top.Arm != "" || top.Experiment != "" || len(top.Items) != 3 {
+			t.Errorf("nobody: %+v, %v", top, err)
+		}
+	}
+	odd := visit("s", "")
+	odd.Control = &activity.Control{Placement: "odd", Diversity: &activity.Diversity{MMR: new(0.5)}}
+	var refused *recommend.QueryError
+	if _, faults, err := r.Check(t.Context(), []*activity.Event{odd}); err != nil || !errors.As(faults[0], &refused) {
+		t.Errorf("what the treatment refuses: %v, %v", faults, err)
+	}
+}
+
+// TestATreatmentThatCannotBeRead leaves its visitors to the live placements, and keeps their arm.
+func TestATreatmentThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	inner := memory.NewStore(memory.New(recommendtest.Version("m1")))
+	placed := recommend.EncodePlacements(map[string]recommend.Placement{"home": {Limit: new(3)}})
+	inner.SetPlacements(recommend.ReadPlacements("p1", placed))
+	inner.ComparePlacements(recommend.Experiment{Name: "later", Share: 1,
+		Placements: recommend.ReadPlacements("p2", []byte(`{"format":99}`))})
+	e := visit("s", "")
+	e.Control = &activity.Control{Placement: "home"}
+	answers, err := recommend.New(inner).Batch(t.Context(), []*activity.Event{e})
+	if err != nil || len(answers[0].Items) != 3 || answers[0].Arm != recommend.ArmTreatment {
+		t.Errorf("%+v, %v", answers, err)
 	}
 }

@@ -138,7 +138,7 @@ func TestAClickOnANewProductCounts(t *testing.T) {
 	if err != nil || answers[0].Source != activity.SourceSession || answers[0].UnknownProducts > 0 {
 		t.Fatalf("%+v, %v", answers, err)
 	}
-	similar, err := r.Similar(t.Context(), "new 1", nil)
+	similar, err := r.Similar(t.Context(), "new 1", nil, nil)
 	if err != nil || len(similar.Items.SimilarItems) != 5 || similar.Items.SimilarItems[0].ID != "new 0" {
 		t.Errorf("similar: %v, %v", similar, err)
 	}

@@ -17,10 +17,12 @@ type ListQuery struct {
 	Product string // of SourceTogether: what is bought together with it
 	// Of SourceViewed: whose clicks count; the other one is empty.
 	Customer, Session string
-	Limit             int       // at least 1
-	Exclude           []string  // products to leave out
-	At                time.Time // when it is asked
-	Rules             *Rules    // nil: none
+	// Visitor is an event of who asks, by whose arm a placement answers; nil, or nobody's: it is not known.
+	Visitor *activity.Event
+	Limit   int       // at least 1
+	Exclude []string  // products to leave out
+	At      time.Time // when it is asked
+	Rules   *Rules    // nil: none
 	// Given are the products themselves, each once, with scores, in place of those of a list that the store has.
 	Given      []Listed
 	GivenWhole bool // also those of Given that cannot be bought
@@ -55,7 +57,7 @@ func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control
 	if err != nil {
 		return a, err
 	}
-	asked, err := r.listOf(c, traffic.Placements, listNamed(q.List))
+	asked, arm, err := r.listOf(ctx, traffic, q.Visitor, c, listNamed(q.List))
 	if err != nil {
 		return a, err
 	}
@@ -66,7 +68,7 @@ func (r *Recommender) List(ctx context.Context, q ListQuery, c *activity.Control
 	}
 	searches := st.searches(Search{Exclude: asked.Exclude, At: q.At}, 0)
 	a = Answer{ModelVersion: traffic.Live.Version, Source: q.List, Stale: traffic.Stale, Query: asked.id,
-		Placement: asked.Placement, Fields: asked.fields}
+		Placement: asked.Placement, Fields: asked.fields, Experiment: traffic.Experiment.nameIn(arm), Arm: arm}
 	found := make([][]Candidate, len(searches))
 	switch {
 	case q.List == activity.SourcePopularity:
@@ -199,14 +201,14 @@ func (r *Recommender) Rerank(ctx context.Context, e *activity.Event, codes []str
 	if err != nil {
 		return a, err
 	}
-	model := traffic.Of(e)
+	arms := []Arm{""}
 	if traffic.Experiment != nil {
-		arms, err := r.arms(ctx, traffic, []*activity.Event{e})
-		if err != nil {
+		if arms, err = r.arms(ctx, traffic, []*activity.Event{e}); err != nil {
 			return a, err
 		}
-		model, a.Experiment, a.Arm = traffic.ofArm(arms[0]), traffic.Experiment.Name, arms[0]
 	}
+	model := traffic.of(e, arms[0])
+	a.Experiment, a.Arm = traffic.Experiment.nameIn(arms[0]), arms[0]
 	if model != traffic.Live && traffic.CanaryFault != nil {
 		model = traffic.Live
 	}

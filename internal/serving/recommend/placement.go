@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -275,16 +276,22 @@ func (q *Query) fits(c *activity.Control) error {
 // searched says whether the products of a list are found by searches.
 func (l List) searched() bool { return l == "" || l == ListRecommended || l == ListPopular }
 
-// listOf is the query of a question for one list: at a placement, that has this list. Errors: *QueryError.
-func (r *Recommender) listOf(c *activity.Control, of *Placements, list List) (Query, error) {
-	queries, err := r.queriesOf(c, of)
+// listOf is the query of a visitor's question for one list: at a placement, that has this list. Where an experiment
+// compares placements, it is by the visitor's arm. Errors: *QueryError.
+func (r *Recommender) listOf(ctx context.Context, t Traffic, visitor *activity.Event, c *activity.Control,
+	list List) (Query, Arm, error) {
+	arm, err := r.armOf(ctx, t, visitor, c)
+	if err != nil {
+		return Query{}, "", err
+	}
+	queries, err := r.queriesOf(c, t.placementsOf(arm))
 	switch {
 	case err != nil:
-		return Query{}, err
+		return Query{}, "", err
 	case len(queries) > 1:
-		return Query{}, &QueryError{"placements are several lists, and this is a question for one"}
+		return Query{}, "", &QueryError{"placements are several lists, and this is a question for one"}
 	case queries[0].Placement != "" && queries[0].List != list:
-		return Query{}, &QueryError{fmt.Sprintf("placement has the list %s, and not %s", queries[0].List, list)}
+		return Query{}, "", &QueryError{fmt.Sprintf("placement has the list %s, and not %s", queries[0].List, list)}
 	}
-	return queries[0], nil
+	return queries[0], arm, nil
 }

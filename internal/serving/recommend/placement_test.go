@@ -196,7 +196,7 @@ func TestListsOfOneQuestionMayBePlaced(t *testing.T) {
 		Filter: `product.id.startsWith("L2")`}, "top": {List: recommend.ListPopular, Limit: new(2),
 		Filter: `product.id.startsWith("L2")`}})
 	r := recommend.New(s)
-	a, err := r.Similar(t.Context(), "L1_03", &activity.Control{Placement: "alike"})
+	a, err := r.Similar(t.Context(), "L1_03", nil, &activity.Control{Placement: "alike"})
 	if err != nil || len(a.Items.SimilarItems) != 2 || !strings.HasPrefix(a.Items.SimilarItems[0].ID, "L2") ||
 		a.Placement != "alike" {
 		t.Errorf("similar: %+v, %v", a, err)
@@ -207,7 +207,7 @@ func TestListsOfOneQuestionMayBePlaced(t *testing.T) {
 	if err != nil || !slices.Equal(codes(top), []string{"L2_00", "L2_01"}) || top.Placement != "top" {
 		t.Errorf("popular: %v, %v", codes(top), err)
 	}
-	if _, err := r.Similar(t.Context(), "L1_03", &activity.Control{Placement: "home"}); !errors.As(err, &refused) ||
+	if _, err := r.Similar(t.Context(), "L1_03", nil, &activity.Control{Placement: "home"}); !errors.As(err, &refused) ||
 		!strings.HasPrefix(refused.Message, "placement has the list recommended, and not similar") {
 		t.Errorf("similar at home: %v", err)
 	}

@@ -140,6 +140,11 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the
 // event already.)
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
+	return r.BatchChecked(ctx, Checked{}, events)
+}
+
+// BatchChecked is Batch for events that Check found sound: it answers by the same placements.
+func (r *Recommender) BatchChecked(ctx context.Context, by Checked, events []*activity.Event) ([]Answer, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -147,6 +152,7 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 	if err != nil {
 		return nil, err
 	}
+	traffic = by.in(traffic)
 	arms := make([]Arm, len(events))
 	if traffic.Experiment != nil {
 		if arms, err = r.arms(ctx, traffic, events); err != nil {
@@ -154,24 +160,20 @@ func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]An
 		}
 	}
 	answers, err := r.answerAll(ctx, traffic, arms, events)
-	if traffic.Experiment != nil {
-		for i := range answers {
+	for i := range answers {
+		if arms[i] != "" {
 			answers[i].each(func(of *Answer) { of.Experiment, of.Arm = traffic.Experiment.Name, arms[i] })
 		}
 	}
 	return answers, err
 }
 
-// answerAll answers events from the versions of the traffic. An event without an arm goes by its session.
+// answerAll answers events from the versions of the traffic.
 func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm,
 	events []*activity.Event) ([]Answer, error) {
 	var ofLive, ofCanary []int // indexes in events
 	for i, e := range events {
-		model := traffic.ofArm(arms[i])
-		if traffic.Experiment == nil {
-			model = traffic.Of(e)
-		}
-		if model == traffic.Live {
+		if traffic.of(e, arms[i]) == traffic.Live {
 			ofLive = append(ofLive, i)
 		} else {
 			ofCanary = append(ofCanary, i)
@@ -179,11 +181,11 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 	}
 	answers := make([]Answer, len(events))
 	fill := func(ctx context.Context, model *Model, indexes []int) error {
-		part := make([]*activity.Event, len(indexes))
+		part, of := make([]*activity.Event, len(indexes)), make([]Arm, len(indexes))
 		for n, i := range indexes {
-			part[n] = events[i]
+			part[n], of[n] = events[i], arms[i]
 		}
-		answered, err := r.answer(ctx, traffic, model, part)
+		answered, err := r.answer(ctx, traffic, model, of, part)
 		for n, a := range answered {
 			a.each(func(of *Answer) { of.Stale = traffic.Stale })
 			answers[indexes[n]] = a
@@ -226,7 +228,7 @@ func (r *Recommender) answerAll(ctx context.Context, traffic Traffic, arms []Arm
 }
 
 // answer answers events from one model version.
-func (r *Recommender) answer(ctx context.Context, traffic Traffic, model *Model,
+func (r *Recommender) answer(ctx context.Context, traffic Traffic, model *Model, arms []Arm,
 	events []*activity.Event) ([]Answer, error) {
 	folder, err := r.folderOf(model)
 	if err != nil {
@@ -235,7 +237,7 @@ func (r *Recommender) answer(ctx context.Context, traffic Traffic, model *Model,
 	sessions := make([]session, len(events))
 	parallel.Each(len(events), func(i int) { sessions[i] = newSession(events[i], events[i].BrowseHistory) })
 	for i := range sessions {
-		if sessions[i].strips, err = r.stripsOf(events[i], model.Version, traffic.Placements); err != nil {
+		if sessions[i].strips, err = r.stripsOf(events[i], model.Version, traffic.placementsOf(arms[i])); err != nil {
 			return nil, err
 		}
 	}
@@ -362,12 +364,16 @@ type SimilarAnswer struct {
 	Stale        bool // as in Answer, and so are these:
 	Placement    string
 	Fields       []activity.Field
+	Query        string
+	Experiment   string
+	Arm          Arm
 }
 
-// Similar returns the products nearest to one, as a control wants them, and the version that found them.
-// Without a limit they are 5. There are no pages: a cursor does not count.
+// Similar returns the products nearest to one, as a control of a visitor wants them, and the version that found them.
+// Without a limit they are 5. There are no pages: a cursor does not count. visitor as ListQuery.Visitor.
 // Errors: ErrUnknownProduct when the live model does not know the product.
-func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Control) (a SimilarAnswer, err error) {
+func (r *Recommender) Similar(ctx context.Context, code string, visitor *activity.Event,
+	c *activity.Control) (a SimilarAnswer, err error) {
 	if text.Check(code, text.NoLimit) != nil { // a store cannot hold it, and fails when asked
 		return a, ErrUnknownProduct
 	}
@@ -375,7 +381,7 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 	if err != nil {
 		return a, err
 	}
-	asked, err := r.listOf(c, traffic.Placements, ListSimilar)
+	asked, arm, err := r.listOf(ctx, traffic, visitor, c, ListSimilar)
 	if err != nil {
 		return a, err
 	}
@@ -396,7 +402,7 @@ func (r *Recommender) Similar(ctx context.Context, code string, c *activity.Cont
 		return a, fmt.Errorf("retrieve similar products: %w", err)
 	}
 	return SimilarAnswer{asked.similar(code, limit, similar[0]), model.Version, traffic.Stale, asked.Placement,
-		asked.fields}, nil
+		asked.fields, asked.id, traffic.Experiment.nameIn(arm), arm}, nil
 }
 
 // Pin lets the version that is live now answer every further question, without canary and experiment: so that one

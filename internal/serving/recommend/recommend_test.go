@@ -401,12 +401,12 @@ func TestBatchReportsAStoreThatIsDown(t *testing.T) {
 func TestSimilar(t *testing.T) {
 	t.Parallel()
 	r := recommend.New(recommendtest.NewStore(recommendtest.Version("m1")))
-	a, err := r.Similar(t.Context(), "L2_00", &activity.Control{Limit: new(3)})
+	a, err := r.Similar(t.Context(), "L2_00", nil, &activity.Control{Limit: new(3)})
 	if err != nil || a.ModelVersion != "m1" || a.Items.ProductCode != "L2_00" || len(a.Items.SimilarItems) != 3 ||
 		a.Stale {
 		t.Fatalf("got %+v: %v", a, err)
 	}
-	if _, err := r.Similar(t.Context(), "nothing", nil); !errors.Is(err, recommend.ErrUnknownProduct) {
+	if _, err := r.Similar(t.Context(), "nothing", nil, nil); !errors.Is(err, recommend.ErrUnknownProduct) {
 		t.Errorf("unknown product: %v", err)
 	}
 }

@@ -19,25 +19,49 @@ type strip struct {
 	asks  []Search // of a list that is no search: what is asked of it
 }
 
-// Check says what is wrong with the controls of events, whatever version answers them: nil, or a *QueryError, for each
-// of them. So the stream checks events before it writes what they say. It asks for the placements that are live if an
-// event has one, and otherwise nobody; the error is of that question.
-func (r *Recommender) Check(ctx context.Context, events []*activity.Event) (faults []error, err error) {
-	var of *Placements
+// Checked are the placements by which events were checked. Its zero value is those that are live when events are
+// answered.
+type Checked struct {
+	asked      bool // an event asked for placements
+	placements *Placements
+	experiment *Experiment
+}
+
+// in is the traffic with the placements that were checked.
+func (c Checked) in(t Traffic) Traffic {
+	if !c.asked {
+		return t
+	}
+	t.Placements = c.placements
+	if t.Experiment.ofPlacements() || c.experiment.ofPlacements() {
+		t.Experiment = c.experiment
+	}
+	return t
+}
+
+// Check says what is wrong with the controls of events, whatever version or arm answers them: nil, or a *QueryError,
+// for each of them. So the stream checks events before it writes what they say. BatchChecked then answers by the
+// placements that were checked, whatever is live by then. It asks for the placements that are live if an event has one,
+// and otherwise nobody; the error is of that question.
+func (r *Recommender) Check(ctx context.Context, events []*activity.Event) (by Checked, faults []error, err error) {
+	var traffic Traffic
 	if slices.ContainsFunc(events, func(e *activity.Event) bool { return len(e.Control.Asked()) > 0 }) {
-		traffic, err := r.Traffic(ctx)
-		if err != nil {
-			return nil, err
+		if traffic, err = r.Traffic(ctx); err != nil {
+			return by, nil, err
 		}
-		of = traffic.Placements
+		by = Checked{true, traffic.Placements, traffic.Experiment}
 	}
 	faults = make([]error, len(events))
 	parallel.Each(len(events), func(i int) {
-		if events[i].Control != nil {
-			_, faults[i] = r.questionsOf(events[i], of)
+		if events[i].Control == nil {
+			return
+		}
+		_, faults[i] = r.questionsOf(events[i], traffic.Placements)
+		if faults[i] == nil && traffic.Experiment.ofPlacements() {
+			_, faults[i] = r.questionsOf(events[i], traffic.placementsOf(ArmTreatment))
 		}
 	})
-	return faults, nil
+	return by, faults, nil
 }
 
 // questionsOf reads the control of an event. Errors: *QueryError.

@@ -57,7 +57,7 @@ func (s *Store) TrafficSince(ctx context.Context, since Since, versions []string
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return recommend.Traffic{}, c, trafficFault(err)
 	}
-	found, err := p.models(ctx, s.current, s.placements)
+	found, err := p.models(ctx, s.current, s.placements())
 	return found, c, err
 }
 

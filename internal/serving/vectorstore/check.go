@@ -82,7 +82,7 @@ func (s *Store) CheckVersion(ctx context.Context, version string) error {
 func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 	versions, live := registry["model_version"], registry["live"]
 	// A database that is not migrated yet lacks the last ones, and answers.
-	versions, live = versions[:len(versions)-1], live[:len(live)-2]
+	versions, live = versions[:len(versions)-1], live[:len(live)-3]
 	faults, err := lacking(ctx, db, "kindred", columns{"live": live, "model_version": versions}, "")
 	if err != nil {
 		return recommend.Traffic{}, err
@@ -92,8 +92,11 @@ func checkTraffic(ctx context.Context, db querier) (recommend.Traffic, error) {
 		m, err = readModel(ctx, db, version)
 		models[version] = m
 		return m, err
-	}, func(ctx context.Context, version string) (*recommend.Placements, error) {
-		return readPlacements(ctx, db, version)
+	}, placementsReader{
+		func(ctx context.Context, version string) (*recommend.Placements, error) {
+			return readPlacements(ctx, db, version)
+		},
+		func(ctx context.Context, name string) (placementsArms, error) { return readArms(ctx, db, name) },
 	})
 	switch {
 	case err != nil:

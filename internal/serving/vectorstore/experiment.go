@@ -33,13 +33,23 @@ const (
 // decided.
 const DecisionStopped sequential.Decision = "stopped"
 
+// Compares is what the arms of an experiment are.
+type Compares string
+
+// What arms may be.
+const (
+	ComparesVersions   Compares = "versions" // of the model
+	ComparesPlacements Compares = "placements"
+)
+
 // Experiment is a row of the list of experiments.
 type Experiment struct {
-	Name      string  `json:"name"`
-	Control   string  `json:"control"`   // the version that was live when it started
-	Treatment string  `json:"treatment"` // the version that is compared with it
-	Share     float64 `json:"share"`     // of the visitors who get the treatment
-	Outcome   Outcome `json:"outcome"`
+	Name      string   `json:"name"`
+	Compares  Compares `json:"compares"`
+	Control   string   `json:"control"`   // the version that was live when it started
+	Treatment string   `json:"treatment"` // the version that is compared with it
+	Share     float64  `json:"share"`     // of the visitors who get the treatment
+	Outcome   Outcome  `json:"outcome"`
 	sequential.Rule
 	// Cap is how much of a visitor's revenue counts at most, fixed before the experiment begins; nil unless the outcome
 	// is revenue.
@@ -91,17 +101,12 @@ func (s *Store) StartExperiment(ctx context.Context, x Experiment, opts PromoteO
 	case at.canary != "":
 		err = fmt.Errorf("version %s is a canary: end it first with `publish canary --off`", at.canary)
 	default:
+		x.Compares, x.Control = ComparesVersions, at.live
 		move := Promotion{Actor: opts.Actor, Action: ActionCanary, From: at.live, To: x.Treatment, Share: x.Share,
 			Reason: joinReasons("experiment "+x.Name+" begins", opts.Reason)}
 		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
-			tag, err := tx.Exec(ctx, `INSERT INTO kindred.experiment (name, control, treatment, share, outcome, error_rate, max_visitors,
-				revenue_cap, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (name) DO NOTHING`,
-				x.Name, at.live, x.Treatment, x.Share, x.Outcome, x.Error, x.MaxVisitors, x.Cap, opts.Actor, opts.Reason)
-			if err != nil {
-				return fmt.Errorf("add to the experiments: %w", unmigrated(err))
-			}
-			if tag.RowsAffected() == 0 {
-				return ErrExperimentNamed
+			if err := addExperiment(ctx, tx, x, opts); err != nil {
+				return err
 			}
 			if err := swap(ctx, tx, at, `canary = $2, canary_share = $3, experiment = $4`, x.Treatment, x.Share, x.Name); err != nil {
 				return err
@@ -115,47 +120,101 @@ func (s *Store) StartExperiment(ctx context.Context, x Experiment, opts PromoteO
 	return s.Experiment(ctx, x.Name)
 }
 
+// addExperiment adds a row to the list of experiments.
+func addExperiment(ctx context.Context, tx pgx.Tx, x Experiment, opts PromoteOptions) error {
+	if err := noneRuns(ctx, tx, ""); err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO kindred.experiment (name, compares, control, treatment, share, outcome, error_rate,
+		max_visitors, revenue_cap, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (name) DO NOTHING`, x.Name, x.Compares, x.Control, x.Treatment, x.Share, x.Outcome, x.Error,
+		x.MaxVisitors, x.Cap, opts.Actor, opts.Reason)
+	if err != nil {
+		return fmt.Errorf("add to the experiments: %w", unmigrated(err))
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrExperimentNamed
+	}
+	return nil
+}
+
+// noneRuns makes sure that no experiment of a kind runs; "": of any. Errors: ErrExperimentRuns, with its name.
+func noneRuns(ctx context.Context, tx pgx.Tx, kind Compares) error {
+	var name string
+	err := tx.QueryRow(ctx, `SELECT name FROM kindred.experiment WHERE ended_at IS NULL AND $1 IN ('', compares)`, kind).
+		Scan(&name)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look for a running experiment: %w", unmigrated(err))
+	}
+	return fmt.Errorf("%w: %s", ErrExperimentRuns, name)
+}
+
 // EndExperiment ends the running experiment, of that name, by a decision, and says why in the history.
 // Promote makes the treatment live, although the gate may prefer the control by now: what visitors did
-// says more than held-out data. With every other decision, the live version answers all visitors. Errors:
+// says more than held-out data. With every other decision, what is live answers all visitors. Errors:
 // ErrNoExperiment, and those of Promote.
 func (s *Store) EndExperiment(ctx context.Context, name string, decision sequential.Decision, why string,
 	opts PromoteOptions) error {
-	at, err := s.pointer(ctx)
-	if err == nil && (at.experiment == "" || at.experiment != name) {
+	x, err := s.Experiment(ctx, name)
+	switch {
+	case err != nil:
+	case x.EndedAt != nil:
 		err = ErrNoExperiment
-	}
-	if err != nil {
-		return fmt.Errorf("end experiment %s: %w", name, err)
-	}
-	reason := joinReasons(fmt.Sprintf("experiment %s: %s: %s", name, decision, why), opts.Reason)
-	end := func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE kindred.experiment SET ended_at = clock_timestamp(), decision = $2, why = $3
-			WHERE name = $1 AND ended_at IS NULL`, name, decision, joinReasons(why, opts.Reason))
-		return err
-	}
-	if decision == sequential.Promote {
-		move := Promotion{Actor: opts.Actor, Action: ActionPromote, From: at.live, To: at.canary, Reason: reason}
-		opts.Force, opts.Reason, opts.decides = true, reason, name
-		err = s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
-			return errors.Join(end(tx), movePointer(ctx, tx, at, move))
-		})
-	} else {
-		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			if err := end(tx); err != nil {
-				return err
-			}
-			if err := swap(ctx, tx, at, `canary = NULL, canary_share = NULL`); err != nil {
-				return err
-			}
-			return record(ctx, tx, Promotion{Actor: opts.Actor, Action: ActionCanaryOff, From: at.canary, To: at.live,
-				Reason: reason})
-		})
+	case x.Compares == ComparesPlacements:
+		err = s.endPlacementsExperiment(ctx, x, decision, why, opts)
+	default:
+		err = s.endVersionsExperiment(ctx, name, decision, why, opts)
 	}
 	if err != nil {
 		return fmt.Errorf("end experiment %s: %w", name, err)
 	}
 	return nil
+}
+
+// noteEnd notes the decision of an experiment.
+func noteEnd(ctx context.Context, tx pgx.Tx, name string, decision sequential.Decision, why string,
+	opts PromoteOptions) error {
+	_, err := tx.Exec(ctx, `UPDATE kindred.experiment SET ended_at = clock_timestamp(), decision = $2, why = $3
+		WHERE name = $1 AND ended_at IS NULL`, name, decision, joinReasons(why, opts.Reason))
+	return err
+}
+
+// endedBy is the reason that the history gives for what a decision changes.
+func endedBy(name string, decision sequential.Decision, why string, opts PromoteOptions) string {
+	return joinReasons(fmt.Sprintf("experiment %s: %s: %s", name, decision, why), opts.Reason)
+}
+
+func (s *Store) endVersionsExperiment(ctx context.Context, name string, decision sequential.Decision, why string,
+	opts PromoteOptions) error {
+	at, err := s.pointer(ctx)
+	if err == nil && at.experiment != name {
+		err = ErrNoExperiment
+	}
+	if err != nil {
+		return err
+	}
+	reason := endedBy(name, decision, why, opts)
+	end := func(tx pgx.Tx) error { return noteEnd(ctx, tx, name, decision, why, opts) }
+	if decision == sequential.Promote {
+		move := Promotion{Actor: opts.Actor, Action: ActionPromote, From: at.live, To: at.canary, Reason: reason}
+		opts.Force, opts.Reason, opts.decides = true, reason, name
+		return s.judged(ctx, move, opts, func(tx pgx.Tx, move Promotion) error {
+			return errors.Join(end(tx), movePointer(ctx, tx, at, move))
+		})
+	}
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := end(tx); err != nil {
+			return err
+		}
+		if err := swap(ctx, tx, at, `canary = NULL, canary_share = NULL`); err != nil {
+			return err
+		}
+		return record(ctx, tx, Promotion{Actor: opts.Actor, Action: ActionCanaryOff, From: at.canary, To: at.live,
+			Reason: reason})
+	})
 }
 
 func joinReasons(reason, more string) string {
@@ -165,7 +224,7 @@ func joinReasons(reason, more string) string {
 	return reason + " (" + more + ")"
 }
 
-const experimentSQL = `SELECT name, control, treatment, share, outcome, error_rate, max_visitors,
+const experimentSQL = `SELECT name, coalesce(to_jsonb(experiment) ->> 'compares', '` + string(ComparesVersions) + `'), control, treatment, share, outcome, error_rate, max_visitors,
 	revenue_cap, actor, reason, started_at, ended_at,
 	coalesce(decision, '` + string(sequential.Undecided) + `'), coalesce(why, '') FROM kindred.experiment `
 
@@ -196,8 +255,8 @@ func (s *Store) experiments(ctx context.Context, which string, args ...any) (fou
 		return nil, unmigrated(err)
 	}
 	var x Experiment
-	_, err = pgx.ForEachRow(rows, []any{&x.Name, &x.Control, &x.Treatment, &x.Share, &x.Outcome, &x.Error, &x.MaxVisitors,
-		&x.Cap, &x.Actor, &x.Reason, &x.StartedAt, &x.EndedAt, &x.Decision, &x.Why}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&x.Name, &x.Compares, &x.Control, &x.Treatment, &x.Share, &x.Outcome, &x.Error,
+		&x.MaxVisitors, &x.Cap, &x.Actor, &x.Reason, &x.StartedAt, &x.EndedAt, &x.Decision, &x.Why}, func() error {
 		found = append(found, x)
 		x.EndedAt, x.Cap = nil, nil
 		return nil

@@ -33,7 +33,7 @@ type model struct {
 // tiny query, and a version's solver and encoder the first time. A batch calls it once and uses the
 // same models throughout. Errors: ErrNoLiveVersion.
 func (s *Store) Traffic(ctx context.Context) (recommend.Traffic, error) {
-	return readTraffic(ctx, s.pool, s.current, s.placements)
+	return readTraffic(ctx, s.pool, s.current, s.placements())
 }
 
 // Pinned is the traffic in which one version answers everybody: there is neither canary nor experiment. Errors:
@@ -43,11 +43,11 @@ func (s *Store) Pinned(ctx context.Context, version string) (recommend.Traffic, 
 	if err := p.scan(s.pool.QueryRow(ctx, trafficSQL)); err != nil {
 		return recommend.Traffic{}, err
 	}
-	p.version, p.canary = &version, nil
+	p.version, p.canary, p.placementsExperiment = &version, nil, ""
 	if err := s.pool.QueryRow(ctx, `SELECT `+hasNewItems(`$1::text`), version).Scan(&p.state.newItems); err != nil {
 		return recommend.Traffic{}, fmt.Errorf("look for new products of version %s: %w", version, err)
 	}
-	return p.models(ctx, s.current, s.placements)
+	return p.models(ctx, s.current, s.placements())
 }
 
 // current is the version with what is known of the state now.
@@ -61,9 +61,6 @@ func (s *Store) current(ctx context.Context, version string, state said) (*model
 
 // modelReader reads a version, and learns whether there is state.
 type modelReader func(ctx context.Context, version string, state said) (*model, error)
-
-// placementsReader reads a version of the placements; of none, "", nothing.
-type placementsReader func(ctx context.Context, version string) (*recommend.Placements, error)
 
 // readTraffic reads the pointer from db, the versions by read and the placements by placed.
 func readTraffic(ctx context.Context, db querier, read modelReader,
@@ -83,14 +80,17 @@ type traffic struct {
 	canaryNewItems  bool
 	experiment      string // its name; "": none runs
 	placements      string // their version; "": none
+	// placementsExperiment is the name of the experiment that compares placements; "": none runs
+	placementsExperiment string
 }
 
 var trafficSQL = `SELECT version, canary, coalesce(canary_share, 0), ` + stateful + `, ` + hasNewItems(`version`) + `, ` +
-	hasNewItems(`canary`) + `, ` + experimentName + `, ` + placementsVersion + ` FROM kindred.live`
+	hasNewItems(`canary`) + `, ` + experimentName + `, ` + placementsVersion + `, ` + placementsExperiment + ` FROM kindred.live`
 
 func (p *traffic) scan(row pgx.Row) error {
 	err := row.Scan(&p.version, &p.canary, &p.share, &p.state.products, &p.state.interactions, &p.state.customers,
-		&p.state.visits, &p.state.trends, &p.state.newItems, &p.canaryNewItems, &p.experiment, &p.placements)
+		&p.state.visits, &p.state.trends, &p.state.newItems, &p.canaryNewItems, &p.experiment, &p.placements,
+		&p.placementsExperiment)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -118,8 +118,13 @@ func (p *traffic) models(ctx context.Context, read modelReader,
 		return found, err
 	}
 	found.Live = &m.Model
-	if found.Placements, err = placed(ctx, p.placements); err != nil {
+	if found.Placements, err = placed.version(ctx, p.placements); err != nil {
 		return found, err
+	}
+	if p.placementsExperiment != "" {
+		if found.Experiment, err = placed.experiment(ctx, p.placementsExperiment); err != nil {
+			return found, err
+		}
 	}
 	if p.canary != nil {
 		found.Canary, found.Share = &recommend.Model{Version: *p.canary}, p.share

@@ -15,24 +15,72 @@ import (
 // database that is not migrated lacks the column.
 const placementsVersion = `coalesce(to_jsonb(live) ->> 'placements', '')`
 
-// placements are a version from memory, or from the database when another one was read last.
-func (s *Store) placements(ctx context.Context, version string) (*recommend.Placements, error) {
-	if version == "" {
-		return nil, nil
+// placementsReader reads versions of the placements; of none, "", nothing. It reads what an experiment of placements
+// compares, by its name.
+type placementsReader struct {
+	version func(ctx context.Context, version string) (*recommend.Placements, error)
+	arms    func(ctx context.Context, name string) (placementsArms, error)
+}
+
+// experiment reads an experiment of placements.
+func (r placementsReader) experiment(ctx context.Context, name string) (*recommend.Experiment, error) {
+	arms, err := r.arms(ctx, name)
+	if err != nil {
+		return nil, err
 	}
+	treatment, err := r.version(ctx, arms.treatment)
+	return &recommend.Experiment{Name: name, Share: arms.share, Placements: treatment}, err
+}
+
+// keptPlaced is how many versions of the placements stay in memory: those of both arms, while either of them changes.
+const keptPlaced = 4
+
+// placed is what was read of placements: it never changes. The store's mutex guards it.
+type placed struct {
+	versions map[string]*recommend.Placements // at most keptPlaced
+	name     string                           // of the experiment that was read last
+	arms     placementsArms
+}
+
+// placements reads from memory, or from the database what was not read lately.
+func (s *Store) placements() placementsReader {
+	return placementsReader{s.placementsVersion, s.placementsArms}
+}
+
+func (s *Store) placementsVersion(ctx context.Context, version string) (*recommend.Placements, error) {
 	s.mu.Lock()
-	known := s.placed
+	known := s.placed.versions[version]
 	s.mu.Unlock()
-	if known != nil && known.Version == version {
+	if known != nil {
 		return known, nil
 	}
 	found, err := readPlacements(ctx, s.pool, version)
-	if err != nil {
+	if found == nil || err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.placed = found
+	if s.placed.versions == nil || len(s.placed.versions) >= keptPlaced {
+		s.placed.versions = map[string]*recommend.Placements{}
+	}
+	s.placed.versions[version] = found
+	return found, nil
+}
+
+func (s *Store) placementsArms(ctx context.Context, name string) (placementsArms, error) {
+	s.mu.Lock()
+	last, known := s.placed.name, s.placed.arms
+	s.mu.Unlock()
+	if last == name {
+		return known, nil
+	}
+	found, err := readArms(ctx, s.pool, name)
+	if err != nil {
+		return found, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.placed.name, s.placed.arms = name, found
 	return found, nil
 }
 
@@ -72,7 +120,8 @@ type PlacementsMove struct {
 const ActionPublish Action = "publish"
 
 // PublishPlacements adds a version of the placements, which EncodePlacements wrote, unless it is there, and makes it
-// live. It says whether that changed anything. Readers see the old version or the new one.
+// live. It says whether that changed anything. Readers see the old version or the new one. Errors: ErrExperimentRuns
+// while an experiment compares the live ones.
 func (s *Store) PublishPlacements(ctx context.Context, version string, rules []byte,
 	opts PromoteOptions) (changed bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -80,9 +129,11 @@ func (s *Store) PublishPlacements(ctx context.Context, version string, rules []b
 		if err != nil || live == version {
 			return err
 		}
+		if err := noneRuns(ctx, tx, ComparesPlacements); err != nil {
+			return err
+		}
 		changed = true
-		if _, err := tx.Exec(ctx, `INSERT INTO kindred.placements (version, rules) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
-			version, string(rules)); err != nil {
+		if err := addPlacements(ctx, tx, version, rules); err != nil {
 			return err
 		}
 		return movePlacements(ctx, tx, PlacementsMove{Actor: opts.Actor, Action: ActionPublish, From: live, To: version,
@@ -126,6 +177,13 @@ func lockPlacements(ctx context.Context, tx pgx.Tx) (live string, err error) {
 	}
 	err = tx.QueryRow(ctx, `SELECT coalesce(placements, '') FROM kindred.live FOR UPDATE`).Scan(&live)
 	return live, err
+}
+
+// addPlacements adds a version unless it is there.
+func addPlacements(ctx context.Context, tx pgx.Tx, version string, rules []byte) error {
+	_, err := tx.Exec(ctx, `INSERT INTO kindred.placements (version, rules) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+		version, string(rules))
+	return err
 }
 
 func movePlacements(ctx context.Context, tx pgx.Tx, m PlacementsMove) error {

@@ -26,7 +26,6 @@ import (
 
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/patience"
-	"kindred/internal/serving/recommend"
 )
 
 const (
@@ -65,8 +64,8 @@ type Store struct {
 	pool     *pgxpool.Pool
 	shop     string // it answers for this one only; empty: for whichever is live
 	mu       sync.Mutex
-	models   map[string]*model     // by version, at most cachedModels
-	placed   *recommend.Placements // read last; nil: none
+	models   map[string]*model // by version, at most cachedModels
+	placed   placed
 	counting counting
 }
 

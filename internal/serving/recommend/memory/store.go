@@ -63,6 +63,13 @@ func (s *Store) StartExperiment(x recommend.Experiment, v *Version) {
 	s.running = &x
 }
 
+// ComparePlacements starts an experiment of placements.
+func (s *Store) ComparePlacements(x recommend.Experiment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = &x
+}
+
 // SetPlacements makes placements live; nil ends that.
 func (s *Store) SetPlacements(p *recommend.Placements) {
 	s.mu.Lock()

@@ -66,6 +66,12 @@ func (s *Store) Place(byName map[string]recommend.Placement) {
 	s.inner.SetPlacements(recommend.ReadPlacements("p1", recommend.EncodePlacements(byName)))
 }
 
+// PlaceTreatment compares the live placements with others, which a share of the visitors gets.
+func (s *Store) PlaceTreatment(name string, share float64, byName map[string]recommend.Placement) {
+	s.inner.ComparePlacements(recommend.Experiment{Name: name, Share: share,
+		Placements: recommend.ReadPlacements("p2", recommend.EncodePlacements(byName))})
+}
+
 // Refuse makes every question about a product code fail, as a database does that can never accept it.
 func (s *Store) Refuse(code string) {
 	s.mu.Lock()
