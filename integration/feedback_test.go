@@ -31,7 +31,7 @@ type told struct {
 	records bytes.Buffer
 	start   time.Time
 	// of the answers that follow
-	experiment, arm, eventID string
+	experiment, arm, eventID, placement string
 }
 
 // answer records that a session was shown products at a minute, and what it had seen until then: "A
@@ -57,7 +57,7 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 		","))
 	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
 		ID: fmt.Sprintf("%s-%d", session, minute), EventID: w.eventID, ModelVersion: version, Source: activity.SourceSession,
-		Experiment: w.experiment, Arm: w.arm,
+		Experiment: w.experiment, Arm: w.arm, Placement: w.placement,
 		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}
 	for code := range strings.FieldsSeq(shown) {
 		r.RecommendedItems = append(r.RecommendedItems, activity.RecommendedItem{ID: code})
@@ -132,6 +132,39 @@ func TestFeedbackJudgesEachNamedRecommendation(t *testing.T) {
 	want := map[string]int64{"others": 0, "session": 1, "stranger": 0, "late": 0, "old": 0, "customer": 1, "nobody": 1}
 	if diff := cmp.Diff(want, viewed); diff != "" {
 		t.Errorf("views (-want +got):\n%s", diff)
+	}
+}
+
+// TestFeedbackCountsPlacements each by itself, though one version answers all strips of a page.
+func TestFeedbackCountsPlacements(t *testing.T) {
+	t.Parallel()
+	w := &told{t: t, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	for minute, placement := range []string{"home", "cart", ""} {
+		w.placement = placement
+		w.answer("s", 0, minute, "m1", "", "A"+placement+" B"+placement)
+	}
+	w.said("s", "", 5, "view", "Ahome", "")
+	w.said("s", "", 6, "purchase", "Bcart", "s-1")
+	recommendations := objectstore.NewFolder(t.TempDir())
+	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
+		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
+		ScratchDir: t.TempDir(),
+		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress:   func(string, int64, int64) {}}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rates []string
+	for _, h := range r.HitRates {
+		rates = append(rates, fmt.Sprintf("%q %d: %d of %d, %d bought", h.Placement, h.Place, h.Viewed, h.Shown, h.Bought))
+	}
+	want := []string{`"" 1: 0 of 1, 0 bought`, `"" 2: 0 of 1, 0 bought`, `"cart" 1: 0 of 1, 0 bought`,
+		`"cart" 2: 1 of 1, 1 bought`, `"home" 1: 1 of 1, 0 bought`, `"home" 2: 0 of 1, 0 bought`}
+	if diff := cmp.Diff(want, rates); diff != "" {
+		t.Errorf("hit rates (-want +got):\n%s", diff)
 	}
 }
 

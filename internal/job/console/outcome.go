@@ -27,7 +27,7 @@ type outcomePage struct {
 	Experiments []experimentView // the newest first
 	Run         string           // of feedback; empty: it has not run
 	At          time.Time
-	Rates       []rateRow // by version and source, the most shown first
+	Rates       []rateRow // by version, source and placement, the most shown first
 	Scale       float64   // of their bars
 	Joins       []joined  // oldest first
 	Fault       string    // why there are no experiments
@@ -60,9 +60,9 @@ type outcomeRow struct {
 	Bar     plot.Difference
 }
 
-// rateRow sums up a version and source.
+// rateRow sums up a version and source at a placement, or without one.
 type rateRow struct {
-	Version, Source               string
+	Version, Source, Placement    string
 	Shown, Viewed, Carted, Bought int64
 	Bar                           plot.Interval
 	Places                        []feedback.HitRate
@@ -168,14 +168,14 @@ func viewOf(x publish.ExperimentResult) experimentView {
 	return view
 }
 
-// sum sums the rates up by version and source.
+// sum sums the rates up by version, source and placement.
 func (page *outcomePage) sum(rates []feedback.HitRate) {
 	for _, r := range rates {
 		at := slices.IndexFunc(page.Rates, func(one rateRow) bool {
-			return one.Version == r.ModelVersion && one.Source == r.Source
+			return one.Version == r.ModelVersion && one.Source == r.Source && one.Placement == r.Placement
 		})
 		if at < 0 {
-			page.Rates = append(page.Rates, rateRow{Version: r.ModelVersion, Source: r.Source})
+			page.Rates = append(page.Rates, rateRow{Version: r.ModelVersion, Source: r.Source, Placement: r.Placement})
 			at = len(page.Rates) - 1
 		}
 		row := &page.Rates[at]

@@ -37,7 +37,8 @@ func TestTheOutcomeSumsTheHitRates(t *testing.T) {
 		{{ModelVersion: "m1", Source: "session", Place: 1, Shown: 50, Viewed: 5, HitRate: 0.1}},
 		{{ModelVersion: "m1", Source: "session", Place: 1, Shown: 1000, Viewed: 300, Carted: 20, Bought: 10, HitRate: 0.3},
 			{ModelVersion: "m1", Source: "session", Place: 2, Shown: 1000, Viewed: 100, Carted: 5, HitRate: 0.1},
-			{ModelVersion: "m2", Source: "popularity", Place: 1, Shown: 3000, Viewed: 30, HitRate: 0.01}},
+			{ModelVersion: "m2", Source: "popularity", Place: 1, Shown: 3000, Viewed: 30, HitRate: 0.01},
+			{ModelVersion: "m1", Source: "session", Placement: "home", Place: 1, Shown: 200, Viewed: 100, HitRate: 0.5}},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, interaction.File), bytes.Repeat([]byte("x"), run+1), 0o600); err != nil {
@@ -52,13 +53,14 @@ func TestTheOutcomeSumsTheHitRates(t *testing.T) {
 		}
 	}
 	page := b.mustPage(t, "/outcome", http.StatusOK)
-	for _, want := range []string{"m1 session 2,000 400 20 % 25 10", "m2 popularity 3,000 30 1 % 0 0",
-		"m2, by popularity", "UTC 10.00", "UTC 8.60", "PGVECTOR_DSN is not set"} {
+	for _, want := range []string{"m1 session none 2,000 400 20 % 25 10",
+		"m2 popularity none 3,000 30 1 % 0 0", "m1 session home 200 100 50 % 0 0", "m2, by popularity", "UTC 10.00",
+		"UTC 10.19", "PGVECTOR_DSN is not set"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in %s", want, page)
 		}
 	}
-	if i, j := strings.Index(page, "UTC 10.00"), strings.Index(page, "UTC 8.60"); i > j {
+	if i, j := strings.Index(page, "UTC 10.00"), strings.Index(page, "UTC 10.19"); i > j {
 		t.Error("the older run is not first")
 	}
 }

@@ -1,6 +1,7 @@
 package feedback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	return out.Result(r.table(), r)
 }
 
-// table is the result for people: a line for each version and source, the places side by side.
+// table is the result for people: a line for each version, source and placement, the places side by side.
 func (r *Result) table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d interactions from %d delivered objects are ", r.Interactions, r.Objects)
@@ -80,11 +81,12 @@ func (r *Result) table() string {
 			fmt.Fprintf(&b, "    %s\n", example)
 		}
 	}
-	fmt.Fprintf(&b, "  %-18s %-10s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source", "pages",
-		"hits/page", "carted", "bought")
+	fmt.Fprintf(&b, "  %-18s %-10s %-12s %8s %9s %8s %8s   hit rate at place 1, 2, 3, …\n", "version", "source",
+		"placement", "pages", "hits/page", "carted", "bought")
 	for rest := r.HitRates; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && rest[n].ModelVersion == rest[0].ModelVersion && rest[n].Source == rest[0].Source {
+		for n < len(rest) && rest[n].ModelVersion == rest[0].ModelVersion && rest[n].Source == rest[0].Source &&
+			rest[n].Placement == rest[0].Placement {
 			n++
 		}
 		var sum HitRate
@@ -94,8 +96,9 @@ func (r *Result) table() string {
 			sum.Viewed, sum.Carted, sum.Bought = sum.Viewed+h.Viewed, sum.Carted+h.Carted, sum.Bought+h.Bought
 			places = append(places, fmt.Sprintf("%.3f", h.HitRate))
 		}
-		fmt.Fprintf(&b, "  %-18s %-10s %8d %9.3f %8d %8d   %s\n", rest[0].ModelVersion, rest[0].Source, sum.Shown,
-			float64(sum.Viewed)/float64(max(sum.Shown, 1)), sum.Carted, sum.Bought, strings.Join(places, " "))
+		fmt.Fprintf(&b, "  %-18s %-10s %-12s %8d %9.3f %8d %8d   %s\n", rest[0].ModelVersion, rest[0].Source,
+			cmp.Or(rest[0].Placement, "-"), sum.Shown, float64(sum.Viewed)/float64(max(sum.Shown, 1)), sum.Carted, sum.Bought,
+			strings.Join(places, " "))
 		rest = rest[n:]
 	}
 	for _, o := range r.Outcomes {

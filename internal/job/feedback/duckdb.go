@@ -41,7 +41,7 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
     price: 'VARCHAR',
     browse_history: 'STRUCT(product_code VARCHAR, quantity VARCHAR, in_shopping_cart BOOLEAN, purchased BOOLEAN)[]',
     recommended_items: 'STRUCT(id VARCHAR, score DOUBLE, because VARCHAR)[]',
-    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, experiment VARCHAR, arm VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
+    recommendation: 'STRUCT(id VARCHAR, event_id VARCHAR, shop VARCHAR, model_version VARCHAR, source VARCHAR, placement VARCHAR, experiment VARCHAR, arm VARCHAR, generated_at VARCHAR, latency_ms DOUBLE,
                             "position" STRUCT(stream VARCHAR, shard VARCHAR, sequence_number VARCHAR, partition_key VARCHAR, arrived_at VARCHAR))'
 });
 `
@@ -52,7 +52,7 @@ COPY (SELECT * FROM feedback_interaction ORDER BY customer_number, product_code,
 COPY (SELECT count(*) AS interactions FROM 'interactions.parquet') TO 'rows.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_outcome ORDER BY experiment, part) TO 'outcomes/outcomes.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_revenue ORDER BY experiment, part, cap) TO 'revenue.json' (FORMAT json, ARRAY true);
-COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, place) TO 'hit_rates.json' (FORMAT json, ARRAY true);
+COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, placement, place) TO 'hit_rates.json' (FORMAT json, ARRAY true);
 `
 
 // ErrNoDuckDB says that DuckDB's program is not there.

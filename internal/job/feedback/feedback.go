@@ -37,11 +37,13 @@ func sqlOf(shop string) string {
 	return strings.ReplaceAll(SQL, records, records+"coalesce(recommendation.shop, '"+shop+"') = '"+shop+"' AND ")
 }
 
-// HitRate says how often the products at one place of the lists, from one version and source, had an effect.
+// HitRate says how often the products at one place of the lists, from one version and source and at one placement,
+// had an effect.
 type HitRate struct {
 	ModelVersion string  `json:"model_version"`
 	Source       string  `json:"source"`
-	Place        int     `json:"place"` // from 1
+	Placement    string  `json:"placement,omitempty"` // empty: none was named, or feedback did not know placements yet
+	Place        int     `json:"place"`               // from 1
 	Shown        int64   `json:"shown"`
 	Viewed       int64   `json:"viewed"`
 	Carted       int64   `json:"carted"`
@@ -57,7 +59,7 @@ type Result struct {
 	// Unreadable are the lines, and whole objects, that hold no record. They are left out.
 	Unreadable   unreadable `json:"unreadable"`
 	Interactions int64      `json:"interactions"`
-	HitRates     []HitRate  `json:"hit_rates"` // by version, source and place
+	HitRates     []HitRate  `json:"hit_rates"` // by version, source, placement and place
 	// Outcomes are what visitors of experiments did, by experiment and part.
 	Outcomes []outcome.Row `json:"outcomes"`
 }
@@ -70,7 +72,7 @@ type details struct {
 	HitRates []HitRate `json:"hit_rates"`
 }
 
-// Rates are the hit rates of the interactions that a manifest describes, by version, source and place.
+// Rates are the hit rates of the interactions that a manifest describes, by version, source, placement and place.
 func Rates(m commit.Manifest) ([]HitRate, error) {
 	var d details
 	if len(m.Details) > 0 {

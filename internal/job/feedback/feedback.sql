@@ -14,7 +14,8 @@ CREATE OR REPLACE VIEW feedback_recorded AS
 SELECT coalesce(session_id, '') AS session_id,
        CASE WHEN session_id IS NULL THEN customer_number ELSE max(customer_number) OVER (PARTITION BY session_id) END AS customer_number,
        session_id = event_id AND customer_number IS NULL AS for_nobody,
-       recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items, kind, product_code, named,
+       recommendation_id, model_version, source, placement, experiment, arm, arrived_at, browse_history, recommended_items, kind, product_code,
+       named,
        units, amount
 FROM (
     SELECT session_id, customer_number, browse_history, recommended_items, kind, product_code,
@@ -25,6 +26,7 @@ FROM (
            recommendation.id AS recommendation_id,
            recommendation.model_version AS model_version,
            coalesce(recommendation.source, '') AS source,
+           coalesce(recommendation.placement, '') AS placement,
            recommendation.experiment AS experiment,
            recommendation.arm AS arm,
            CAST(substr(replace(replace(recommendation.position.arrived_at, 'T', ' '), 'Z', ''), 1, 23) AS timestamp) AS arrived_at, -- to milliseconds, the precision of Trino
@@ -36,7 +38,8 @@ WHERE copy = 1;
 
 -- Every answered event. for_nobody: it came over HTTP without a session or a customer, so its own id stands for the session.
 CREATE OR REPLACE VIEW feedback_answered AS
-SELECT session_id, customer_number, for_nobody, recommendation_id, model_version, source, experiment, arm, arrived_at, browse_history, recommended_items
+SELECT session_id, customer_number, for_nobody, recommendation_id, model_version, source, placement, experiment, arm, arrived_at, browse_history,
+       recommended_items
 FROM feedback_recorded
 WHERE source <> 'state';
 
@@ -52,7 +55,7 @@ FROM (
 
 -- Every product that was shown: one row for each place of each list.
 CREATE OR REPLACE VIEW feedback_shown AS
-SELECT recommendation_id, model_version, source, session_id, customer_number, for_nobody,
+SELECT recommendation_id, model_version, source, placement, session_id, customer_number, for_nobody,
        coalesce('customer ' || CAST(customer_number AS varchar), 'session ' || session_id) AS visitor,
        item.place AS place,
        recommended_items[item.place].id AS product_code,
@@ -180,9 +183,9 @@ LEFT JOIN feedback_amount AS amount
        ON amount.session_id = credited.session_id AND amount.visitor = credited.visitor AND amount.product_code = credited.product_code
 WHERE number = 1;
 
--- Hit rates: how many of the products shown were viewed, put into the cart, or bought.
+-- Hit rates: how many of the products shown were viewed, put into the cart, or bought. placement is '' where a recommendation has none.
 CREATE OR REPLACE VIEW feedback_hit_rate AS
-SELECT shown.model_version, shown.source, shown.place,
+SELECT shown.model_version, shown.source, shown.placement, shown.place,
        count(*) AS shown,
        count(hits.viewed_at) AS viewed,
        count(hits.carted_at) AS carted,
@@ -196,7 +199,7 @@ LEFT JOIN (
     GROUP BY recommendation_id, product_code
 ) AS hits
        ON hits.recommendation_id = shown.recommendation_id AND hits.product_code = shown.product_code
-GROUP BY shown.model_version, shown.source, shown.place;
+GROUP BY shown.model_version, shown.source, shown.placement, shown.place;
 
 -- What `train` reads in addition to the ratings: the strongest thing that a visitor did with a product in a session (view, cart or purchase),
 -- and its time in milliseconds since 1970 UTC. Of a visitor who is no customer, customer_number is NULL, and session_id says who it was.

@@ -142,9 +142,9 @@ resource "aws_glue_catalog_table" "recommendations" {
         ["type", "string"], ["kind", "string"], ["product_code", "string"], ["recommendation_id", "string"],
         ["quantity", "string"], ["value", "string"], ["price", "string"],
         ["browse_history", "array<struct<product_code:string,quantity:string,in_shopping_cart:boolean,purchased:boolean>>"],
-        ["recommended_items", "array<struct<id:string,score:double,because:string,explored:boolean>>"],
+        ["recommended_items", "array<struct<id:string,score:double,because:string,explored:boolean,rank:int,propensity:double>>"],
         ["similar_items", "struct<product_code:string,similar_items:array<struct<id:string,distance:double>>>"],
-        ["recommendation", "struct<id:string,event_id:string,shop:string,model_version:string,source:string,generated_at:string,latency_ms:double,unknown_products:int,unknown_customer:boolean,experiment:string,arm:string,stale:boolean,position:struct<stream:string,shard:string,sequence_number:string,partition_key:string,arrived_at:string,sub_sequence_number:int>,crc32c:string>"],
+        ["recommendation", "struct<id:string,event_id:string,shop:string,model_version:string,source:string,generated_at:string,latency_ms:double,unknown_products:int,unknown_customer:boolean,experiment:string,arm:string,stale:boolean,placement:string,query:string,cursor:string,position:struct<stream:string,shard:string,sequence_number:string,partition_key:string,arrived_at:string,sub_sequence_number:int>,crc32c:string>"],
       ]
 
       content {
