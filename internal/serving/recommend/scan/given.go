@@ -20,7 +20,7 @@ func (x *Index) Given(q recommend.ListQuery, shown []bool, fresh *NewItems, fact
 			continue
 		}
 		c := recommend.Candidate{Code: it.Code, Score: it.Score}
-		available, matches := false, false
+		var available, matches bool
 		if item, known := x.numbers[it.Code]; known {
 			place := x.places[item]
 			c.Item, c.Score = item, ruled.boosted(it.Score, place)
