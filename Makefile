@@ -127,7 +127,7 @@ tf-local-test: local-up ## Compare Terraform's local resources with the provisio
 conformance: local-up ## Write docs/parity.md: where emulators differ from AWS (7 minutes); CONFORMANCE_ENDPOINT=URL checks one
 	@go run ./integration/conformance/parity $(ARGS)
 
-##- benchmarks (on the running stack, except bench-train and bench-sessions)
+##- benchmarks (on the running stack, except bench-train)
 
 .PHONY: bench-etl bench-publish bench-retrieve
 bench-etl: build ## Reading MySQL, compared with the C client, plain Go, DuckDB, sling and Spark (15 minutes)
@@ -153,8 +153,8 @@ bench-train: build ## Training, compared with C++/Eigen and implicit; ARGS=reach
 	@$(STATE)/bench/train/bench-train $(ARGS)
 
 .PHONY: bench-sessions
-bench-sessions: ## The next click of sessions, compared with Serenade's server; ARGS="FOLDER --serenade FOLDER" (5 minutes)
-	@GOEXPERIMENT=simd go run ./benchmarks/sessions $(ARGS)
+bench-sessions: build ## The next click of sessions: serve, compared with Serenade's server; ARGS="FOLDER --serenade FOLDER" (5 minutes)
+	@$(WITH_STACK) env GOEXPERIMENT=simd go run ./benchmarks/sessions $(ARGS)
 
 ##- building and testing
 

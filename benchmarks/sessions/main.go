@@ -1,8 +1,9 @@
 // Sessions compares kindred with Serenade (bol.com's VMIS-kNN server) on the next click of test
-// sessions. Serenade's own programs tune it on the validation file and answer over HTTP, click by
-// click. One evaluator judges both. kindred is tuned on the training file alone and answers in this
-// process, because the functions do not serve sessions' parts yet. Our own VMIS-kNN, the baseline of
-// `train evaluate-sessions`, is compared with Serenade's lists under the same options.
+// sessions. Serenade's own programs tune it on the validation file. kindred's programs, built as they
+// ship, make a version of the training file alone, and publish it into a database of its own. Both
+// servers answer over HTTP, click by click, and one evaluator judges both. Our own VMIS-kNN, the
+// baseline of `train evaluate-sessions`, is compared with Serenade's lists under the same options, and
+// what kindred serves with what its ranker says in this process.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"kindred/benchmarks/serenade"
 	"kindred/internal/job/train"
 	"kindred/internal/model/nextitem"
+	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 )
 
@@ -27,6 +29,7 @@ func main() {
 }
 
 type command struct {
+	envconfig.PGVector
 	Folder     string `arg:"" help:"Folder with train.txt, valid.txt and test.txt: SessionId, ItemId and Time, separated by tabs."`
 	Serenade   string `required:"" placeholder:"FOLDER" help:"Folder with Serenade's programs serving and tpe_hyperparameter_optm, for example the bin folder of cargo install."`
 	Iterations int    `default:"40" help:"Number of settings that Serenade's search tries."`
@@ -46,18 +49,24 @@ type result struct {
 	Name     string           `json:"name"`
 	Serenade nextitem.Figures `json:"serenade"`
 	// Unseen are Serenade's figures over items that were not clicked before in their session.
-	Unseen  nextitem.Figures    `json:"serenade_unseen"`
-	Options serenade.Options    `json:"serenade_options"`
-	Kindred nextitem.Figures    `json:"kindred"`
-	Ratio   *train.SessionRatio `json:"kindred_ratio"`
-	VMIS    nextitem.Figures    `json:"vmis"`
+	Unseen        nextitem.Figures    `json:"serenade_unseen"`
+	Options       serenade.Options    `json:"serenade_options"`
+	Kindred       nextitem.Figures    `json:"kindred"`
+	KindredUnseen nextitem.Figures    `json:"kindred_unseen"`
+	Ratio         *train.SessionRatio `json:"kindred_ratio"`
+	// Same is the share of the places of kindred's lists that have the product which the ranker in this process has.
+	Same    float64          `json:"same"`
+	Version train.UsedClicks `json:"version"` // what tuning chose
+	VMIS    nextitem.Figures `json:"vmis"`
 	// Overlap is the mean share of Serenade's list that our VMIS-kNN shows with the same options.
-	Overlap float64          `json:"overlap"`
-	Row     train.SessionRow `json:"row"` // kindred's, with what tuning chose
+	Overlap float64 `json:"overlap"`
 }
 
 // Run compares.
 func (c *command) Run(ctx context.Context, out *program.Output) error {
+	if c.DSN == "" {
+		return fmt.Errorf("%w: PGVECTOR_DSN is not set", program.ErrConfig)
+	}
 	var err error
 	if c.Serenade, err = filepath.Abs(c.Serenade); err != nil {
 		return err
@@ -77,9 +86,14 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	for seed := range c.Splits {
 		parts = append(parts, split(logs["train"], uint64(seed+1)))
 	}
+	programs, remove, err := build(ctx)
+	defer remove()
+	if err != nil {
+		return err
+	}
 	var results []result
 	for _, p := range parts {
-		r, err := c.compare(ctx, p)
+		r, err := c.compare(ctx, programs, p)
 		if err != nil {
 			return fmt.Errorf("compare on %s: %w", p.name, err)
 		}
@@ -96,10 +110,12 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 }
 
 func (r result) sentence() string {
-	return fmt.Sprintf("%s: %d questions\n  Serenade  HR@20 %.4f MRR@20 %.4f %+v\n  kindred   HR@20 %.4f MRR@20 %.4f\n"+
+	return fmt.Sprintf("%s: %d questions\n  Serenade  HR@20 %.4f MRR@20 %.4f %+v\n  kindred   HR@20 %.4f MRR@20 %.4f; "+
+		"%.1f %% of the places as its ranker has them\n"+
 		"  vmis-knn  HR@20 %.4f MRR@20 %.4f, its lists share %.1f %% with Serenade's\n"+
 		"  kindred / Serenade, 95 %%: HR@20 %.3f (%.3f to %.3f), MRR@20 %.3f (%.3f to %.3f)",
 		r.Name, r.Kindred.Questions, r.Serenade.HitRate, r.Serenade.MRR, r.Options, r.Kindred.HitRate, r.Kindred.MRR,
+		100*r.Same,
 		r.VMIS.HitRate, r.VMIS.MRR, 100*r.Overlap, r.Ratio.HitRate, r.Ratio.Interval.HitRate.Low,
 		r.Ratio.Interval.HitRate.High,
 		r.Ratio.MRR, r.Ratio.Interval.MRR.Low, r.Ratio.Interval.MRR.High)
@@ -127,7 +143,7 @@ func split(l *nextitem.Log, seed uint64) part {
 }
 
 // compare asks both the same questions.
-func (c *command) compare(ctx context.Context, p part) (r result, err error) {
+func (c *command) compare(ctx context.Context, programs string, p part) (r result, err error) {
 	r.Name = p.name
 	folder, err := os.MkdirTemp("", "bench-sessions-")
 	if err != nil {
@@ -151,14 +167,15 @@ func (c *command) compare(ctx context.Context, p part) (r result, err error) {
 		return r, err
 	}
 	r.VMIS, r.Overlap = nextitem.NewFigures(own), overlap(lists, nextitem.Lists(p.test, nextitem.Cut, vmis))
-	e := &train.SessionEvaluation{LargestDim: c.LargestDim, Epochs: 10, Seed: 1, Threads: c.Threads,
-		Progress: func(string, int64, int64) {}}
-	row, kindred, err := e.Kindred(ctx, p.train, p.test)
+	k := &kindred{programs: programs, folder: folder, largestDim: c.LargestDim, threads: c.Threads}
+	kindreds, served, err := k.measure(ctx, c.DSN, p.test)
 	if err != nil {
 		return r, err
 	}
-	r.Kindred, r.Ratio, r.Row = row.Figures, train.NewSessionRatio(kindred, answers), row
-	return r, nil
+	r.Kindred, r.KindredUnseen = nextitem.NewFigures(kindreds), nextitem.NewFigures(nextitem.Unseen(kindreds))
+	r.Ratio, r.Version = train.NewSessionRatio(kindreds, answers), *k.version.Config.Clicks
+	r.Same, err = k.same(ctx, p.test, served)
+	return r, err
 }
 
 // overlap is the mean share of the first lists' items that the second ones have.

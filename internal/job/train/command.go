@@ -25,6 +25,7 @@ const Description = "Train a model version from the current training set, compar
 type Command struct {
 	Run      RunCommand      `cmd:"" default:"withargs" help:"Train, and make the version current (the default command). The same input is not trained twice. If the gate refuses the model, and no earlier version is known to beat the baselines, a version that answers by popularity becomes current."`
 	Import   ImportCommand   `cmd:"" help:"Make a model version from vectors that another system learned. Evaluation and gate are those of train."`
+	Sessions SessionsCommand `cmd:"" help:"Make a model version from sessions of clicks. It recommends the next product of a session, in the order of its clicks, and knows no customers."`
 	Export   ExportCommand   `cmd:"" help:"Write the data to which another program, such as Spark, fits vectors. train import --export makes a model version from these vectors."`
 	Size     SizeCommand     `cmd:"" help:"Estimate how much memory and time training takes at most. The exit code is 3 if training is too large for --memory or --most-hours."`
 	Show     ShowCommand     `cmd:"" help:"Print how good a model version is."`
@@ -189,6 +190,9 @@ func (r *Result) sentence() string {
 	case from != "" && !r.NoOp:
 		text = fmt.Sprintf("Made model version %s of version %s without training: only names or stock have changed.\n%s",
 			id, from, table)
+	case r.Config.Clicks != nil && !r.NoOp:
+		text = fmt.Sprintf("Trained model version %s on %d clicks of %d sessions on %d products in %.1f s.\n%s", id,
+			r.Config.Clicks.Clicks, r.Config.Clicks.Sessions, r.Items, r.Seconds, table)
 	case r.imported() != nil:
 		text = r.importedSentence(id, table)
 	case r.NoOp:
@@ -220,7 +224,9 @@ func (r *Result) what() string {
 // table is the report for people.
 func (r *Result) table() string {
 	var b strings.Builder
-	if r.Report.Verdict.Popularity {
+	if r.Config.Clicks != nil {
+		b.WriteString(r.Config.Clicks.sentence())
+	} else if r.Report.Verdict.Popularity {
 		b.WriteString("It answers by popularity: everybody sees what most customers like, without what they have.\n")
 	} else {
 		r.configuration(&b)
@@ -236,8 +242,12 @@ func (r *Result) table() string {
 			fmt.Fprintf(&b, "  %-14s %8.4f  %+.4f to %+.4f\n", tried.Rule, tried.NDCG10, tried.Low, tried.High)
 		}
 	}
-	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d customers.\n", r.Report.Split, r.Report.TestPositives,
-		r.Report.TestCustomers)
+	who := "customers"
+	if r.Config.Clicks != nil {
+		who = "sessions"
+	}
+	fmt.Fprintf(&b, "Held out: %s; %d products to find for %d %s.\n", r.Report.Split, r.Report.TestPositives,
+		r.Report.TestCustomers, who)
 	if r.Report.Ties > 0 {
 		fmt.Fprintf(&b, "%.1f %% of the ratings with a time share it with another rating of the same customer.\n",
 			100*r.Report.Ties)

@@ -120,14 +120,6 @@ func (e *SessionEvaluation) Run(ctx context.Context) (*SessionResult, error) {
 	return result, nil
 }
 
-// Kindred makes kindred's row alone, with its answers in Measure's order. The logs are of one
-// catalogue and in order, as Ordered and On make them.
-func (e *SessionEvaluation) Kindred(ctx context.Context, train, test *nextitem.Log) (SessionRow,
-	[]nextitem.Answer, error) {
-	fitting, valid := validation(train)
-	return e.row(ctx, e.contenders()[0], train, fitting, valid, test)
-}
-
 // row tunes, fits and measures.
 func (e *SessionEvaluation) row(ctx context.Context, c sessionContender, train, fitting, valid,
 	test *nextitem.Log) (SessionRow, []nextitem.Answer, error) {
@@ -183,14 +175,11 @@ func (e *SessionEvaluation) contenders() []sessionContender {
 				Threads: e.Threads, Progress: func(tried int) { e.Progress("tune kindred", int64(tried), int64(tried+1)) }}
 			return t.Tune(ctx)
 		}, fit: func(ctx context.Context, train *nextitem.Log, options any) (nextitem.Ranker, error) {
-			o := options.(nextitem.BlendOptions)
-			f, err := nextitem.NewFactors(ctx, train, o.Factors, e.Seed, e.Threads, func(epoch int) {
-				e.Progress("fit kindred", int64(epoch), int64(o.Factors.Epochs))
-			})
+			b, err := FitClicks(ctx, train, options.(nextitem.BlendOptions), e.Seed, e.Threads, e.Progress)
 			if err != nil {
 				return nil, err
 			}
-			return nextitem.NewBlend(train, f, nextitem.Near(train, o.Pairs, e.Threads), o.Weights).Rank, nil
+			return b.Rank, nil
 		}},
 		{name: RowVMIS, tune: func(ctx context.Context, train, valid *nextitem.Log) (any, int, error) {
 			return nextitem.TuneVMIS(ctx, train, valid, e.Threads)

@@ -83,6 +83,9 @@ func (j Job) history(ctx context.Context, models *commit.Repository, inputs []st
 		if err != nil {
 			return p, fmt.Errorf("read an earlier version: %w", err)
 		}
+		if v.Solver.Clicks != nil {
+			continue // it was made from another kind of data
+		}
 		earlier = v.Previous
 		if v.Report.Verdict.Decision() != modelversion.OutcomeRefused {
 			p.previous, p.judged = a.ID, v.Report.Verdict.Judged()

@@ -172,6 +172,8 @@ type Notes struct {
 	WarmStart string `json:"warm_start,omitempty"`
 	// Import says which given vectors the version has; nil: it was fitted.
 	Import *Import `json:"import,omitempty"`
+	// Clicks is what a version of sessions was made from; nil: it was made from a training set.
+	Clicks *UsedClicks `json:"clicks,omitempty"`
 	// Embeddings of products' texts or images, which say what products without history are.
 	Embeddings *Joined `json:"embeddings,omitempty"`
 	Kernel     string  `json:"kernel"` // of the arithmetic; other kernels round differently

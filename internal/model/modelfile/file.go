@@ -40,13 +40,16 @@ const (
 // must give equal bytes.
 const createdBy = "kindred version 1"
 
-// The versions of this layout. A reader refuses others.
+// The versions of this layout: odd ones where customers have numbers. A reader refuses others.
 const (
 	numberedFormat = 1 // customers have numbers of 32 bits
 	textFormat     = 2 // customers' ids are text
 	// The same two with neighbours: a program that does not know these would leave them out.
 	nearNumberedFormat = 3
 	nearTextFormat     = 4
+	// The same two where the order of clicks counts: a program that does not know these would ignore it.
+	clicksNumberedFormat = 5
+	clicksTextFormat     = 6
 )
 
 // formatOf is the layout that a version is written in.
@@ -55,13 +58,16 @@ func formatOf(v *modelversion.Version) int {
 	if numbered(v.Customers) {
 		format = numberedFormat
 	}
-	if v.Near != nil {
+	switch {
+	case v.Solver.Clicks != nil:
+		format += clicksNumberedFormat - numberedFormat
+	case v.Near != nil:
 		format += nearNumberedFormat - numberedFormat
 	}
 	return format
 }
 
-func knownFormat(format int) bool { return format >= numberedFormat && format <= nearTextFormat }
+func knownFormat(format int) bool { return format >= numberedFormat && format <= clicksTextFormat }
 
 // identity is what version.json holds.
 type identity struct {
@@ -140,7 +146,7 @@ func writeCustomers(name string, customers []modelversion.Customer) error {
 }
 
 func readCustomers(name string, format int) ([]modelversion.Customer, error) {
-	if format == numberedFormat || format == nearNumberedFormat {
+	if format%2 == numberedFormat {
 		return readRows(name, fromNumberedRow)
 	}
 	return readRows(name, fromCustomerRow)

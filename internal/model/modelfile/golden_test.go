@@ -23,6 +23,7 @@ func TestGoldenVersion(t *testing.T) {
 	}
 	golden.Equal(t, "manifest.json", regexp.MustCompile(`"created_at": "[^"]+"`).
 		ReplaceAll(golden.Indent(t, read("manifest.json")), []byte(`"created_at": "2026-03-01T12:30:00Z"`)))
+	golden.Equal(t, "serving-clicks.json", readFiles(t, withClicks())("serving.json"))
 	var schemas []byte
 	read = readFiles(t, withNeighbours())
 	golden.Equal(t, "serving-near.json", read("serving.json"))

@@ -276,7 +276,7 @@ func load(dir string) (*modelversion.Version, error) {
 	if err := errors.Join(itemsErr, customersErr, gramErr, readJSON(local(encoderFile), &v.Encoder)); err != nil {
 		return nil, err
 	}
-	if format == nearNumberedFormat || format == nearTextFormat {
+	if format >= nearNumberedFormat {
 		if v.Near, err = readNear(local(nearItemsFile), local(nearCustomersFile)); err != nil {
 			return nil, err
 		}

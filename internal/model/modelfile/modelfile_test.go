@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -239,6 +240,15 @@ func withNeighbours() *modelversion.Version {
 	return v
 }
 
+// withClicks is a version of sessions, without customers.
+func withClicks() *modelversion.Version {
+	v := withNeighbours()
+	v.Customers, v.Near.Customers = nil, nil
+	v.Solver.SimilarWeight = 0
+	v.Solver.Clicks = &modelversion.Clicks{Recency: 0.7, Fading: 0.5, Again: 0.2, Memory: 0.85, Last: -1}
+	return v
+}
+
 // TestNeighboursAreKept: a version with neighbours has two files more and a format that earlier
 // programs refuse, because they would leave the neighbours out. Its other files of rows are those of
 // the version without.
@@ -286,6 +296,43 @@ func TestNeighboursAreKept(t *testing.T) {
 	if got, err := modelfile.Read(t.Context(), repo, "", t.TempDir()); err != nil || len(got.Near.Customers[1]) != 2 ||
 		got.Solver.SimilarWeight != 0 {
 		t.Errorf("ids that are text: %v", err)
+	}
+}
+
+// TestClicksAreKept: a version that reads the order of clicks has a format that earlier programs refuse.
+func TestClicksAreKept(t *testing.T) {
+	t.Parallel()
+	text := withNeighbours()
+	text.Customers[1].ID = "x"
+	text.Solver.Clicks = &modelversion.Clicks{Last: 0.5}
+	for format, want := range map[string]*modelversion.Version{"model-version-5": withClicks(), "model-version-6": text} {
+		repo := repository(t)
+		if _, err := modelfile.Write(t.Context(), repo, want, t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := repo.Current(t.Context()); err != nil || m.SchemaFingerprint != format {
+			t.Errorf("the format is %s, not %s: %v", m.SchemaFingerprint, format, err)
+		}
+		got, err := modelfile.Read(t.Context(), repo, "", t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(modelversion.Version{},
+			"TrainedAt")); diff != "" {
+			t.Error(diff)
+		}
+	}
+	broken := withClicks()
+	for _, clicks := range []modelversion.Clicks{{Recency: 1.1}, {Fading: -0.1}, {Memory: math.NaN()}, {Again: -1},
+		{Last: math.Inf(1)}} {
+		broken.Solver.Clicks = &clicks
+		if err := broken.Validate(); !errors.Is(err, modelversion.ErrInvalid) {
+			t.Errorf("clicks %+v: %v", clicks, err)
+		}
+	}
+	broken.Near, broken.Solver.Neighbours, broken.Solver.NearWeight = nil, 0, 0
+	if broken.Solver.Clicks = (&modelversion.Clicks{}); !errors.Is(broken.Validate(), modelversion.ErrInvalid) {
+		t.Error("clicks without neighbours are valid")
 	}
 }
 

@@ -107,6 +107,9 @@ type Solver struct {
 	Neighbours    int     `json:"neighbours,omitempty"`
 	NearWeight    float64 `json:"near_weight,omitempty"`
 	SimilarWeight float64 `json:"similar_weight,omitempty"`
+	// Clicks say how the order of a session's clicks counts; nil: it counts nothing, and what the session has
+	// seen is not recommended.
+	Clicks *Clicks `json:"clicks,omitempty"`
 
 	Gram []float32 `json:"-"` // Dim × Dim, row-major, Σ v·vᵀ over all item vectors
 }

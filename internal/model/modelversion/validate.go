@@ -65,7 +65,7 @@ func (v *Version) Validate() error {
 			return fault("a customer (row %d) is out of order or there twice", i)
 		}
 	}
-	if err := errors.Join(v.validateNear(), v.validateTogether()); err != nil {
+	if err := errors.Join(v.validateNear(), v.validateClicks(), v.validateTogether()); err != nil {
 		return fault("%v", err)
 	}
 	if !isVector(v.Encoder.Bias, d) {

@@ -27,21 +27,16 @@ type PairOptions struct {
 
 // Weights are how a session is read, and how the parts are added up.
 type Weights struct {
-	View    float64 `json:"view"`    // weight of the last click in the dense part; a click of training has 1
-	Recency float64 `json:"recency"` // what each later click leaves of it
-	Near    float64 `json:"near"`    // of the sparse part; 0: there is none
-	Fading  float64 `json:"fading"`  // what each later click leaves of a click's neighbours
-	Again   float64 `json:"again"`   // what the item before the last one gets for itself; 0: nothing
-	Memory  float64 `json:"memory"`  // what each later click leaves of that
-	// Last is what the last item gets for itself. Negative: it is not recommended.
-	Last float64 `json:"last"`
+	View float64 `json:"view"` // weight of the last click in the dense part; a click of training has 1
+	Near float64 `json:"near"` // of the sparse part; 0: there is none
+	modelversion.Clicks
 }
 
 const (
 	// nu scales regularisation with a row's clicks, as in every model of kindred.
 	nu = 1
 	// longest is how many of a session's last clicks are read.
-	longest = 15
+	longest = modelversion.LongestSession
 	// nearest is how many neighbours of an item are kept.
 	nearest = 300
 )
@@ -123,17 +118,9 @@ func read(clicks []int32) (items []int32, ago []int) {
 func (f *Factors) fold(items []int32, ago []int, w Weights) (*ials.Query, error) {
 	seen := make([]ials.Observation, len(items))
 	for i, item := range items {
-		seen[i] = ials.Observation{Vector: f.item(item), Weight: float32(w.View * math.Pow(w.Recency, float64(ago[i])))}
+		seen[i] = ials.Observation{Vector: f.item(item), Weight: float32(w.View * w.Clicks.View(ago[i]))}
 	}
 	return f.folder.Fold(nil, seen)
-}
-
-// again is what a click adds to its own item.
-func (w Weights) again(ago int) float64 {
-	if ago == 0 {
-		return max(w.Last, 0)
-	}
-	return w.Again * math.Pow(w.Memory, float64(ago-1))
 }
 
 // Rank is the Ranker. A session without a known item gets the most popular.
@@ -154,11 +141,11 @@ func (b *Blend) Rank(questions [][]int32, scores []float32) {
 			copy(own, b.popular)
 		}
 		for j, item := range items {
-			near := b.weights.Near * math.Pow(b.weights.Fading, float64(ago[j]))
+			near := b.weights.Near * b.weights.Clicks.Near(ago[j])
 			for _, neighbour := range b.near[item] {
 				own[neighbour.Item] += float32(near * float64(neighbour.Weight))
 			}
-			own[item] += float32(b.weights.again(ago[j]))
+			own[item] += float32(b.weights.Itself(ago[j]))
 		}
 		if last := clicks[len(clicks)-1]; last != Unknown && b.weights.Last < 0 {
 			own[last] = NotShown
@@ -182,12 +169,12 @@ func (b *Blend) Explain(clicks []int32, item int32) ([]float32, error) {
 	each := make([]float32, len(clicks))
 	for j, seen := range items {
 		add := float64(dense[j])
-		near := b.weights.Near * math.Pow(b.weights.Fading, float64(ago[j]))
+		near := b.weights.Near * b.weights.Clicks.Near(ago[j])
 		if i := slices.IndexFunc(b.near[seen], func(n Neighbour) bool { return n.Item == item }); i >= 0 {
 			add += near * float64(b.near[seen][i].Weight)
 		}
 		if seen == item {
-			add += b.weights.again(ago[j])
+			add += b.weights.Itself(ago[j])
 		}
 		each[len(clicks)-1-ago[j]] = float32(add)
 	}

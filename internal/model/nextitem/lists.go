@@ -25,7 +25,7 @@ func MeasureLists(test *Log, ask func(session int, click int32) ([]int32, error)
 			next := session.Items[p+1]
 			a := Answer{Session: s, Position: p + 1, Unseen: !slices.Contains(session.Items[:p+1], next)}
 			Listed(list, scores)
-			a.Hit, a.Reciprocal = judge(scores, next)
+			a.judge(scores, next)
 			all, lists = append(all, a), append(lists, list)
 		}
 	}

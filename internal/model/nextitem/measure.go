@@ -37,6 +37,8 @@ type Answer struct {
 	Session  int  // of the test log
 	Position int  // clicks so far, from 1
 	Unseen   bool // the item was not clicked before in this session
+	// Better items rank before it, and Tied ones, itself included, share its place. Tied is 0 where it is not shown.
+	Better, Tied int
 	// Hit is 1 if the item is among the first 20, and 0 otherwise. Where items of equal score reach over
 	// the cut it is the item's chance.
 	Hit float64
@@ -70,26 +72,34 @@ func Measure(ctx context.Context, test *Log, threads int, rank Ranker) ([]Answer
 		rank(questions, scores[thread][:len(answers)*items])
 		for i := range answers {
 			a := &answers[i]
-			a.Hit, a.Reciprocal = judge(scores[thread][i*items:(i+1)*items], test.Sessions[a.Session].Items[a.Position])
+			a.judge(scores[thread][i*items:(i+1)*items], test.Sessions[a.Session].Items[a.Position])
 		}
 	})
 	return all, ctx.Err()
 }
 
-// judge is the expected hit and reciprocal place of an item.
-func judge(scores []float32, item int32) (hit, reciprocal float64) {
+// judge fills in how an item ranks.
+func (a *Answer) judge(scores []float32, item int32) {
 	if item == Unknown || !(scores[item] > NotShown) { // the negation catches NaN
-		return 0, 0
+		return
 	}
-	own, better, tied := scores[item], 0, 0
 	for _, s := range scores {
-		if s > own {
-			better++
-		} else if s == own {
-			tied++
+		if s > scores[item] {
+			a.Better++
+		} else if s == scores[item] {
+			a.Tied++
 		}
 	}
-	return placed(better, tied)
+	a.Hit, a.Reciprocal = placed(a.Better, a.Tied)
+}
+
+// Gain is the expected hit and NDCG among the first places.
+func (a *Answer) Gain(places int) (hit, ndcg float64) {
+	for place := a.Better + 1; place <= min(a.Better+a.Tied, places); place++ {
+		hit += 1 / float64(a.Tied)
+		ndcg += 1 / math.Log2(float64(place)+1) / float64(a.Tied)
+	}
+	return hit, ndcg
 }
 
 // placed is the expected hit and reciprocal place of an item that shares its score with tied items,

@@ -134,7 +134,7 @@ func (l *Log) Ordered() *Log {
 	return ordered
 }
 
-// On is l with the catalogue of another log: items that it lacks become Unknown.
+// On is l with the catalogue of another log: items that it lacks become, and unknown ones stay, Unknown.
 func (l *Log) On(other *Log) *Log {
 	index := make(map[string]int32, len(other.Items))
 	for i, id := range other.Items {
@@ -151,7 +151,10 @@ func (l *Log) On(other *Log) *Log {
 	for _, s := range l.Sessions {
 		session := Session{Items: make([]int32, len(s.Items)), Times: s.Times}
 		for i, item := range s.Items {
-			session.Items[i] = place[item]
+			session.Items[i] = Unknown
+			if item != Unknown {
+				session.Items[i] = place[item]
+			}
 		}
 		moved.Sessions = append(moved.Sessions, session)
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"kindred/internal/model/modelversion"
 )
 
 // mustLog draws sessions that walk along a ring of items, so that there is something to learn.
@@ -89,6 +91,12 @@ func TestMeasureCountsAsDefined(t *testing.T) {
 			t.Errorf("answer %d is %+v, want %+v", i, a, want[i])
 		}
 	}
+	if hit, ndcg := answers[1].Gain(10); hit != 1 || math.Abs(ndcg-(1+1/math.Log2(3))/2) > 1e-9 {
+		t.Errorf("a tie of two places gains %g and %g", hit, ndcg)
+	}
+	if hit, ndcg := answers[3].Gain(10); hit != 0 || ndcg != 0 {
+		t.Errorf("place 20 gains %g and %g among the first 10", hit, ndcg)
+	}
 	f := NewFigures(answers)
 	if math.Abs(f.HitRate-(2+1.0/3)/4) > 1e-9 || f.Questions != 4 {
 		t.Errorf("figures are %+v", f)
@@ -107,8 +115,9 @@ func TestListedJudgesALikeRanker(t *testing.T) {
 	scores := make([]float32, 9)
 	Listed([]int32{4, Unknown, 2, 4, 7}, scores)
 	for item, want := range map[int32]float64{4: 1, 2: 1.0 / 2, 7: 1.0 / 3, 0: 0, Unknown: 0} {
-		if _, got := judge(scores, item); math.Abs(got-want) > 1e-9 {
-			t.Errorf("reciprocal place of %d is %g, want %g", item, got, want)
+		var a Answer
+		if a.judge(scores, item); math.Abs(a.Reciprocal-want) > 1e-9 {
+			t.Errorf("reciprocal place of %d is %g, want %g", item, a.Reciprocal, want)
 		}
 	}
 }
@@ -118,9 +127,10 @@ func TestExplainAddsUp(t *testing.T) {
 	t.Parallel()
 	train := mustLog(t, 40, 300, 1)
 	rapid.Check(t, func(r *rapid.T) {
-		w := Weights{View: rapid.Float64Range(0.1, 8).Draw(r, "view"), Recency: rapid.Float64Range(0, 1).Draw(r, "recency"),
-			Near: rapid.Float64Range(0, 2).Draw(r, "near"), Fading: rapid.Float64Range(0, 1).Draw(r, "fading"),
-			Again: rapid.Float64Range(0, 1).Draw(r, "again"), Memory: rapid.Float64Range(0, 1).Draw(r, "memory"),
+		w := Weights{View: rapid.Float64Range(0.1, 8).Draw(r, "view"), Near: rapid.Float64Range(0, 2).Draw(r, "near")}
+		w.Clicks = modelversion.Clicks{Recency: rapid.Float64Range(0, 1).Draw(r, "recency"),
+			Fading: rapid.Float64Range(0, 1).Draw(r, "fading"),
+			Again:  rapid.Float64Range(0, 1).Draw(r, "again"), Memory: rapid.Float64Range(0, 1).Draw(r, "memory"),
 			Last: rapid.SampledFrom([]float64{-1, 0, 0.4}).Draw(r, "last")}
 		b := mustBlend(t, train, PairOptions{Gap: 0.5, Earlier: 0.5, Rarity: 0.2}, w)
 		clicks := rapid.SliceOfN(rapid.Int32Range(Unknown, 39), 1, 20).Draw(r, "clicks")
@@ -154,9 +164,9 @@ func TestTunerMeasuresAsMeasureDoes(t *testing.T) {
 	t.Parallel()
 	train, valid := mustLog(t, 300, 900, 2).CutLast(150)
 	for i, w := range []Weights{
-		{View: 1, Recency: 0.5, Near: 0.3, Fading: 0.5, Again: 0.2, Memory: 0.5, Last: -1},
-		{View: 4, Recency: 0.9, Near: 0, Fading: 0.5, Again: 0, Memory: 0.5, Last: 0.3},
-		{View: 0.5, Recency: 1, Near: 2, Fading: 1, Again: 1, Memory: 1, Last: 0},
+		{View: 1, Near: 0.3, Clicks: modelversion.Clicks{Recency: 0.5, Fading: 0.5, Again: 0.2, Memory: 0.5, Last: -1}},
+		{View: 4, Near: 0, Clicks: modelversion.Clicks{Recency: 0.9, Fading: 0.5, Again: 0, Memory: 0.5, Last: 0.3}},
+		{View: 0.5, Near: 2, Clicks: modelversion.Clicks{Recency: 1, Fading: 1, Again: 1, Memory: 1, Last: 0}},
 	} {
 		pairs := PairOptions{Gap: 0.5, Earlier: 0.5, Rarity: 0.2}
 		b := mustBlend(t, train, pairs, w)

@@ -8,6 +8,7 @@ import (
 
 	"kindred/internal/model/evaluation"
 	"kindred/internal/model/ials"
+	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/parallel"
 )
 
@@ -116,7 +117,8 @@ func (t *Tuner) Tune(ctx context.Context) (BlendOptions, int, error) {
 	n := float64(len(t.Train.Items))
 	usual := float64(t.Train.Clicks()) / float64(max(len(t.Train.Sessions), 1))
 	best := BlendOptions{Pairs: PairOptions{Gap: 0.5, Earlier: 1, Rarity: 0.2},
-		Weights: Weights{View: 1, Recency: 0.5, Near: 0.3, Fading: 0.5, Again: 0.2, Memory: 0.5, Last: -1},
+		Weights: Weights{View: 1, Near: 0.3,
+			Clicks: modelversion.Clicks{Recency: 0.5, Fading: 0.5, Again: 0.2, Memory: 0.5, Last: -1}},
 		Factors: FactorOptions{Dim: min(tuneDim, t.LargestDim), Alpha0: usual / n, Epochs: tuneEpochs}}
 	best.Factors.Lambda = startRidge / ials.Regularisation(1, best.Factors.Alpha0, nu, int(usual), len(t.Train.Items))
 	t.ask()
@@ -368,7 +370,7 @@ func (t *Tuner) judge(w Weights) float64 {
 	t.Progress(t.tried)
 	var fading [longest]float64
 	for i := range fading {
-		fading[i] = w.Near * math.Pow(w.Fading, float64(i))
+		fading[i] = w.Near * w.Clicks.Near(i)
 	}
 	answers := make([]Answer, len(t.questions))
 	scratch := make([][]float64, max(t.Threads, 1))
@@ -388,7 +390,7 @@ func (t *Tuner) judge(w Weights) float64 {
 		last := q.clicks[len(q.clicks)-1]
 		better, tied := 0, 0
 		for j, place := range q.own {
-			scores[place] += w.again(q.ago[j])
+			scores[place] += w.Itself(q.ago[j])
 		}
 		if last == q.target && w.Last < 0 || scores[0] <= float64(q.least) {
 			return // hidden, or no better than Cut others

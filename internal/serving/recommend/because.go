@@ -12,14 +12,15 @@ import (
 // because explains why a product is recommended: it names the product of the session that
 // contributes most to the product's score, or "" if none contributes anything. The contributions
 // are exact: what the product adds to the query's inner product (ials.Query.Contributions), and what
-// it adds as a neighbour.
+// it adds as a neighbour and to itself.
 func (s *session) because(vector []float32, item int32) string {
 	var room [SessionItems]float32
 	_, each := s.query.Contributions(vector, room[:0])
 	code, most := "", float32(0)
 	for i, x := range each {
-		if x += s.nearWeight * weightOf(s.near[i], item); x > most {
-			code, most = s.folded[i], x
+		near, itself := s.folded[i].adds(item)
+		if x += near + itself; x > most {
+			code, most = s.folded[i].code, x
 		}
 	}
 	return code

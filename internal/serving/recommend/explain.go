@@ -24,6 +24,7 @@ type Contribution struct {
 	ID         string  `json:"id"`
 	Score      float32 `json:"score"`                // all of it
 	Neighbours float32 `json:"neighbours,omitempty"` // of it, as a neighbour
+	Itself     float32 `json:"itself,omitempty"`     // of it, because visitors come back to a product
 }
 
 // Sum is the score.
@@ -64,9 +65,9 @@ func (s *session) explain(c Candidate) (e Explanation) {
 	var each []float32
 	e.Customer, each = s.query.Contributions(c.Vector, room[:0])
 	for i, x := range each {
-		near := s.nearWeight * weightOf(s.near[i], c.Item)
-		if x+near != 0 {
-			e.Products = append(e.Products, Contribution{s.folded[i], x + near, near})
+		near, itself := s.folded[i].adds(c.Item)
+		if x += near + itself; x != 0 {
+			e.Products = append(e.Products, Contribution{s.folded[i].code, x, near, itself})
 		}
 	}
 	slices.SortStableFunc(e.Products, func(a, b Contribution) int { return cmp.Compare(b.Score, a.Score) })

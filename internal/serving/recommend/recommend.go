@@ -138,7 +138,7 @@ func (a Answer) Record(raw []byte, e *activity.Event, p activity.Position, now t
 // the customer has rated or bought, unless the version's rules show them again, those that the customer
 // hides, those that the event's control leaves out, and those that cannot be bought: a recommendation
 // shows what the visitor has not seen. (A page that wants to remind of viewed products has them in the
-// event already.)
+// event already.) A version that reads the order of clicks shows again what the session has looked at.
 func (r *Recommender) Batch(ctx context.Context, events []*activity.Event) ([]Answer, error) {
 	return r.BatchChecked(ctx, Checked{}, events)
 }

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -16,19 +17,18 @@ type session struct {
 	browsed []browsed // distinct products, newest first, at most SessionItems
 	seen    []string  // every distinct product of the session, however old
 	// What resolve finds:
-	source     activity.Source
-	query      *ials.Query                // nil unless source is session
-	vector     []float32                  // what to search by; nil: the popularity order
-	folded     []string                   // codes of query's observations, in their order
-	near       [][]modelversion.Neighbour // of folded; each list counts nearWeight times
-	nearWeight float32
-	own        []modelversion.Neighbour // of the customer
-	added      []modelversion.Neighbour // what folded and the customer add as neighbours
-	unknown    int                      // of browsed, those that the model does not know
-	strange    bool                     // the model does not know the customer
-	bought     []Bought                 // by the customer
-	hidden     []string                 // products that the customer does not want to see
-	telling    string                   // the known product that says most about the session; "" without a known one
+	source  activity.Source
+	query   *ials.Query              // nil unless source is session
+	vector  []float32                // what to search by; nil: the popularity order
+	folded  []folded                 // query's observations, in their order
+	own     []modelversion.Neighbour // of the customer
+	added   []modelversion.Neighbour // what folded and the customer add to scores, apart from the vectors
+	over    []string                 // of seen, what is not recommended
+	unknown int                      // of browsed, those that the model does not know
+	strange bool                     // the model does not know the customer
+	bought  []Bought                 // by the customer
+	hidden  []string                 // products that the customer does not want to see
+	telling string                   // the known product that says most about the session; "" without a known one
 	// The question for the products that are similar to telling, among all of the batch; -1: there is none.
 	alike int
 	about string // the newest known product, which lists of placements are about; "" without a known one
@@ -36,7 +36,26 @@ type session struct {
 
 type browsed struct {
 	code   string
+	ago    int // clicks after its last one
 	inCart bool
+	bought bool
+}
+
+// folded is a product of the session that counts.
+type folded struct {
+	code       string
+	near       []modelversion.Neighbour // counts nearWeight times
+	nearWeight float32
+	item       int32   // NoItem: the version does not know it
+	itself     float32 // what it adds to its own score apart from its vector
+}
+
+// adds is what the product adds to an item's score apart from their vectors: as a neighbour, and to itself.
+func (f *folded) adds(item int32) (near, itself float32) {
+	if f.item == item {
+		itself = f.itself
+	}
+	return f.nearWeight * weightOf(f.near, item), itself
 }
 
 // newSession reads a browse history from its newest entry. A product that is in the cart by any
@@ -53,11 +72,12 @@ func newSession(e *activity.Event, history []activity.Browse) session {
 			at[code] = index
 			s.seen = append(s.seen, code)
 			if index < SessionItems {
-				s.browsed = append(s.browsed, browsed{code: code})
+				s.browsed = append(s.browsed, browsed{code: code, ago: len(history) - 1 - i})
 			}
 		}
-		if b.InShoppingCart && index < SessionItems {
-			s.browsed[index].inCart = true
+		if index < SessionItems {
+			of := &s.browsed[index]
+			of.inCart, of.bought = of.inCart || b.InShoppingCart, of.bought || b.Purchased
 		}
 	}
 	return s
@@ -66,25 +86,13 @@ func newSession(e *activity.Event, history []activity.Browse) session {
 // resolve goes down the fallback chain and makes the query vector. It adds neighbours up in memory of free.
 func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup, free *sync.Pool) error {
 	prior, near, source := s.prior(m, found)
+	s.over = s.past(m.Solver.Clicks)
 	if m.ByPopularity() {
 		s.popular(found)
 		return nil
 	}
 	s.own = near
-	var observations []ials.Observation
-	for _, b := range s.browsed {
-		item, ok := found.Items[b.code]
-		if !ok {
-			s.unknown++
-			continue
-		}
-		weight := m.Solver.ViewWeight
-		if b.inCart {
-			weight = m.Solver.CartWeight
-		}
-		observations = append(observations, ials.Observation{Vector: item.Vector, Weight: float32(weight)})
-		s.folded, s.near = append(s.folded, b.code), append(s.near, item.Near)
-	}
+	observations := s.fold(m, found)
 	if len(observations) == 0 {
 		s.vector, s.added, s.source = prior, near, source
 		return nil
@@ -98,21 +106,79 @@ func (s *session) resolve(m *Model, folder *ials.Folder, found Lookup, free *syn
 	}
 	s.query, s.vector, s.source = query, query.Vector(), activity.SourceSession
 	if m.Solver.Neighbours > 0 {
-		s.nearWeight = float32(m.Solver.NearWeight)
-		weights := append(slices.Repeat([]float32{s.nearWeight}, len(s.near)), 1)
-		room, _ := free.Get().(*sums)
-		if room == nil {
-			room = new(sums)
-		}
-		s.added = room.add(append(slices.Clone(s.near), near), weights)
-		free.Put(room)
+		s.add(near, free)
 	}
 	// The product that shaped the query most, found by decomposing the product of the query with itself.
 	// That needs no candidates, so the neighbours are fetched in the same round trip as the candidates.
 	if s.telling = s.because(s.vector, NoItem); s.telling == "" {
-		s.telling = s.folded[0]
+		s.telling = s.folded[0].code
 	}
 	return nil
+}
+
+// past are the products of the session that are not recommended: all of them, or, where the version was trained
+// on visitors who come back to products, those that are in the cart or bought, and the last one if it says so.
+func (s *session) past(clicks *modelversion.Clicks) []string {
+	if clicks == nil {
+		return s.seen
+	}
+	var over []string
+	for i, b := range s.browsed {
+		if b.inCart || b.bought || i == 0 && clicks.Last < 0 {
+			over = append(over, b.code)
+		}
+	}
+	return over
+}
+
+// fold makes the observations of the products that count.
+func (s *session) fold(m *Model, found Lookup) (observations []ials.Observation) {
+	solver := &m.Solver
+	for _, b := range s.browsed {
+		item, ok := found.Items[b.code]
+		if !ok {
+			s.unknown++
+			continue
+		}
+		weight, f := solver.ViewWeight, folded{code: b.code, near: item.Near, nearWeight: float32(solver.NearWeight),
+			item: item.Number}
+		if b.inCart {
+			weight = solver.CartWeight
+		}
+		if clicks := solver.Clicks; clicks != nil {
+			if b.ago >= modelversion.LongestSession {
+				continue
+			}
+			weight *= clicks.View(b.ago)
+			f.nearWeight = float32(solver.NearWeight * clicks.Near(b.ago))
+			if item.Number != NoItem {
+				f.itself = float32(clicks.Itself(b.ago))
+			}
+		}
+		observations = append(observations, ials.Observation{Vector: item.Vector, Weight: float32(weight)})
+		s.folded = append(s.folded, f)
+	}
+	return observations
+}
+
+// add sums up what the session and the customer add to scores, in memory of free.
+func (s *session) add(own []modelversion.Neighbour, free *sync.Pool) {
+	lists, weights := make([][]modelversion.Neighbour, 0, len(s.folded)+2), make([]float32, 0, len(s.folded)+2)
+	var themselves []modelversion.Neighbour
+	for i := range s.folded {
+		f := &s.folded[i]
+		lists, weights = append(lists, f.near), append(weights, f.nearWeight)
+		if f.itself > 0 {
+			themselves = append(themselves, modelversion.Neighbour{Item: f.item, Weight: f.itself})
+		}
+	}
+	slices.SortFunc(themselves, func(a, b modelversion.Neighbour) int { return cmp.Compare(a.Item, b.Item) })
+	room, _ := free.Get().(*sums)
+	if room == nil {
+		room = new(sums)
+	}
+	s.added = room.add(append(lists, own, themselves), append(weights, 1, 1))
+	free.Put(room)
 }
 
 // popular lets popularity answer. The telling product is the newest one that is known.

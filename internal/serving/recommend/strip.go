@@ -143,13 +143,13 @@ func (s *session) search(st *strip, at time.Time, share float64) Search {
 	return q
 }
 
-// left are the products that no answer shows: what the session has seen, what the customer hides, and what the
-// query leaves out.
+// left are the products that are not recommended: those of the session, what the customer hides, and what the query
+// leaves out.
 func (s *session) left(q *Query) []string {
 	if len(s.hidden)+len(q.Exclude) == 0 {
-		return s.seen
+		return s.over
 	}
-	return slices.Concat(s.seen, s.hidden, q.Exclude)
+	return slices.Concat(s.over, s.hidden, q.Exclude)
 }
 
 // count is how many searches the strip has.

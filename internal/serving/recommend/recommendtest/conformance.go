@@ -68,6 +68,7 @@ func Conformance(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Run("forgetting between", func(t *testing.T) { testForgettingBetween(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("visits", func(t *testing.T) { testVisits(t, open(t, Setup{Live: gridVersion(1)})) })
 	t.Run("many visits", func(t *testing.T) { testManyVisits(t, open(t, Setup{Live: gridVersion(1)})) })
+	t.Run("clicks", func(t *testing.T) { testClicks(t, open) })
 	t.Run("arms", func(t *testing.T) {
 		testArms(t, open(t, Setup{Live: gridVersion(1), Canary: gridVersion(2), Share: 0.25, Experiment: "new-model"}))
 	})
