@@ -12,8 +12,8 @@ import (
 func TestPricesHaveOneCurrency(t *testing.T) {
 	t.Parallel()
 	price := new(shop.Money(100))
-	products := []shop.Listing{{ID: "a", Price: price, Currency: "EUR"}, {ID: "b", Price: price}, {ID: "c", Currency: "USD"},
-		{ID: "d", Price: price, Currency: "EUR"}}
+	products := []shop.Listing{{ID: "a", Price: price, Currency: "EUR"}, {ID: "b", Price: price},
+		{ID: "c", Currency: "USD"}, {ID: "d", Price: price, Currency: "EUR"}}
 	if err := oneCurrency(products); err != nil {
 		t.Errorf("one currency: %v", err)
 	}
