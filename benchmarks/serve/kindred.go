@@ -14,11 +14,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"kindred/benchmarks/serenade"
+	"kindred/benchmarks/servelog"
 	"kindred/internal/model/nextitem"
 )
 
@@ -129,21 +128,6 @@ func (c *command) build(ctx context.Context, name, experiment string) (string, e
 	return program, nil
 }
 
-// watched is a log, which tells where the answers come from.
-type watched struct {
-	text   bytes.Buffer
-	chosen atomic.Bool // the memory, or that the version does not fit
-}
-
-// Write looks at lines of the log.
-func (w *watched) Write(line []byte) (int, error) {
-	if strings.Contains(string(line), "the memory answers") ||
-		strings.Contains(string(line), "answers, not the memory") {
-		w.chosen.Store(true)
-	}
-	return w.text.Write(line)
-}
-
 // startKindred starts serve and waits until it answers from memory, unless the version does not fit.
 func startKindred(ctx context.Context, s *subject, program, artifacts, debug string) (stop func(), err error) {
 	if s.address, err = free(ctx); err != nil {
@@ -152,7 +136,7 @@ func startKindred(ctx context.Context, s *subject, program, artifacts, debug str
 	if s.profile, err = free(ctx); err != nil {
 		return nil, err
 	}
-	log := &watched{}
+	log := &servelog.Log{}
 	s.process = exec.CommandContext(ctx, program, "--listen", s.address)
 	s.process.Env = []string{"PGVECTOR_DSN=" + s.database, "ARTIFACTS_BUCKET=file://" + artifacts, "GODEBUG=" + debug,
 		"BENCH_PROFILE=" + s.profile}
@@ -162,15 +146,15 @@ func startKindred(ctx context.Context, s *subject, program, artifacts, debug str
 		return nil, err
 	}
 	stop = end(s.process)
-	if err := first(ctx, s, &log.text); err != nil {
+	if err := first(ctx, s, &log.Text); err != nil {
 		stop()
 		return nil, err
 	}
 	s.start = time.Since(begin)
-	for !log.chosen.Load() {
+	for !log.Chosen() {
 		if ok, err := once(ctx, s); err != nil || !ok || time.Since(begin) > time.Minute {
 			stop()
-			return nil, errors.Join(fmt.Errorf("%s has not come into memory: %.1000s", s.name, &log.text), err)
+			return nil, errors.Join(fmt.Errorf("%s has not come into memory: %.1000s", s.name, &log.Text), err)
 		}
 	}
 	s.ready = time.Since(begin)

@@ -2,20 +2,24 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"kindred/benchmarks/serenade"
+	"kindred/benchmarks/servelog"
 	"kindred/internal/job/train"
 	"kindred/internal/model/nextitem"
 	"kindred/internal/platform/program"
@@ -106,7 +110,8 @@ func (k *kindred) run(ctx context.Context, env []string, name string, args ...st
 	return printed, nil
 }
 
-// serve starts the server, and waits until it answers.
+// serve starts the server, and waits until it answers from memory: until then an index of the database answers for
+// large catalogues, which misses some products.
 func (k *kindred) serve(ctx context.Context, env []string) (address string, stop func(), err error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,8 +123,8 @@ func (k *kindred) serve(ctx context.Context, env []string) (address string, stop
 	}
 	running, cancel := context.WithCancel(ctx)
 	server := exec.CommandContext(running, filepath.Join(k.programs, "serve"), "--listen", address)
-	var log bytes.Buffer
-	server.Env, server.Stderr = env, &log
+	log := &servelog.Log{}
+	server.Env, server.Stderr = env, log
 	if err := server.Start(); err != nil {
 		cancel()
 		return "", nil, fmt.Errorf("start serve: %w", err)
@@ -129,17 +134,17 @@ func (k *kindred) serve(ctx context.Context, env []string) (address string, stop
 		_ = server.Wait() // it was killed
 	}
 	for deadline := time.Now().Add(startLimit); ; time.Sleep(10 * time.Millisecond) {
-		if _, err = ask(ctx, address, newQuestion("ready")); err == nil {
+		if _, err = ask(ctx, address, newQuestion("ready")); err == nil && log.Chosen() {
 			return address, stop, nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			stop()
-			return "", nil, fmt.Errorf("wait for serve: %w: %.2000s", err, &log)
+			return "", nil, errors.Join(fmt.Errorf("serve has not come into memory: %.2000s", &log.Text), err)
 		}
 	}
 }
 
-// startLimit is how long serve may take to answer.
+// startLimit is how long serve may take to load the version.
 const startLimit = time.Minute
 
 // ask returns the indexes of the products of an answer.
@@ -181,7 +186,8 @@ func ask(ctx context.Context, address string, event question) (list []int32, err
 	return list, nil
 }
 
-// same is the share of the places of served lists that have the product which the ranker says in this process.
+// same is the share of the places of served lists that have the product which the ranker in this process has there, or
+// one of the same score.
 func (k *kindred) same(ctx context.Context, test *nextitem.Log, served [][]int32) (float64, error) {
 	clicks, err := train.ReadClicks(filepath.Join(k.folder, "train.txt"))
 	if err != nil {
@@ -196,14 +202,27 @@ func (k *kindred) same(ctx context.Context, test *nextitem.Log, served [][]int32
 	if err != nil {
 		return 0, err
 	}
-	places, equal := 0, 0
-	for i, list := range nextitem.Lists(numbered.On(all), nextitem.Cut, blend.Rank) {
-		for place, item := range list {
-			places++
-			if place < len(served[i]) && all.Items[item] == numbered.Items[served[i][place]] {
-				equal++
+	index := make(map[string]int32, len(all.Items))
+	for i, id := range all.Items {
+		index[id] = int32(i)
+	}
+	places, equal, scores := 0, 0, make([]float32, len(all.Items))
+	for _, session := range numbered.On(all).Sessions {
+		for p := 1; p < len(session.Items); p++ {
+			blend.Rank([][]int32{session.Items[:p]}, scores)
+			best := slices.SortedFunc(slices.Values(scores), func(a, b float32) int { return cmp.Compare(b, a) })
+			for place, item := range served[0] {
+				places++
+				score := scores[index[numbered.Items[item]]]
+				if math.Abs(float64(score-best[place])) <= rounding*(1+math.Abs(float64(score))) {
+					equal++
+				}
 			}
+			served = served[1:]
 		}
 	}
 	return float64(equal) / float64(max(places, 1)), nil
 }
+
+// rounding is how far equal scores may lie apart: their sums have another order.
+const rounding = 1e-4

@@ -54,7 +54,8 @@ type result struct {
 	Kindred       nextitem.Figures    `json:"kindred"`
 	KindredUnseen nextitem.Figures    `json:"kindred_unseen"`
 	Ratio         *train.SessionRatio `json:"kindred_ratio"`
-	// Same is the share of the places of kindred's lists that have the product which the ranker in this process has.
+	// Same is the share of the places of kindred's lists that have the product which the ranker in this process has there,
+	// or one of the same score.
 	Same    float64          `json:"same"`
 	Version train.UsedClicks `json:"version"` // what tuning chose
 	VMIS    nextitem.Figures `json:"vmis"`
