@@ -55,10 +55,11 @@ func (w *told) answer(session string, customer int32, minute int, version, histo
 	}
 	event := fmt.Sprintf(`{"session_id":%q,%s"own":{"a":[1]},"browse_history":[%s]}`, session, who, strings.Join(browsed,
 		","))
+	at := w.start.Add(time.Duration(minute) * time.Minute)
 	r := activity.Record{Event: []byte(event), Recommendation: activity.Recommendation{
 		ID: fmt.Sprintf("%s-%d", session, minute), EventID: w.eventID, ModelVersion: version, Source: activity.SourceSession,
-		Experiment: w.experiment, Arm: w.arm, Placement: w.placement,
-		Position: activity.Position{ArrivedAt: w.start.Add(time.Duration(minute) * time.Minute)}}}
+		Experiment: w.experiment, Arm: w.arm, Placement: w.placement, GeneratedAt: at,
+		Position: activity.Position{ArrivedAt: at}}}
 	for code := range strings.FieldsSeq(shown) {
 		r.RecommendedItems = append(r.RecommendedItems, activity.RecommendedItem{ID: code})
 	}

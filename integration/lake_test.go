@@ -109,6 +109,10 @@ func mustLake(t *testing.T, duckdb string) string {
 	}
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=00/plain", w.records.Bytes())
 	put(envconfig.RecommendationPrefix+"dt=2026-03-01/hour=01/packed.gz", packed.Bytes()) // the same ones again
+	// A roll-up keeps latencies of the last month only.
+	lately := &told{t: t, start: time.Now().UTC().Add(-2 * time.Hour)}
+	lately.answer("s4", 0, 0, yesterdaysVersion, "", "S10_1949")
+	put(envconfig.RecommendationPrefix+lately.start.Format("dt=2006-01-02/hour=15/")+"plain", lately.records.Bytes())
 	quarantined, err := os.ReadFile(filepath.Join("..", "internal", "stream", "deadletter", "testdata", "quarantine.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ var state = map[string]table{
 
 // version are the tables of a version's schema.
 var version = map[string]table{
-	"item": {}, "near_item": {}, "together": {}, "feature": {}, "number": {}, "new_item": {},
+	"item": {}, "near_item": {}, "together": {}, "feature": {}, "number": {}, "new_item": {}, "map": {},
 	"customer": {"t.id", "NULL"}, "rated": {}, "near_customer": {}, // these two go by the customer's key
 }
 
