@@ -403,9 +403,11 @@ func sum(count map[string]int) (n int) {
 // otherVariables are the variables that no struct tag in internal/ names.
 func otherVariables() map[string]string {
 	return map[string]string{
-		"PGUSER":     "pgx reads it, because PGVECTOR_DSN contains no user",
-		"PGPASSWORD": "pgx reads it, because PGVECTOR_DSN contains no password",
-		"TMPDIR":     "Go itself reads it",
+		"PGUSER":        "pgx reads it, because PGVECTOR_DSN contains no user",
+		"PGPASSWORD":    "pgx reads it, because PGVECTOR_DSN contains no password",
+		"TMPDIR":        "Go itself reads it",
+		"SSL_CERT_FILE": "crypto/x509 reads it, for RDS's authorities",
+		"SSL_CERT_DIR":  "crypto/x509 reads it, for the image's authorities",
 	}
 }
 
