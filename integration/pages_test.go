@@ -82,6 +82,33 @@ func (f *firehoseDouble) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
+// askAgain asks as a caller does whom serve tells to try again later, as it does on a machine under load.
+func askAgain(ctx context.Context, method, url, body string) (status int, said []byte, err error) {
+	ctx, stop := context.WithTimeout(ctx, catchUp)
+	defer stop()
+	for {
+		request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+		if err != nil {
+			return 0, nil, err
+		}
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return 0, nil, err
+		}
+		said, err = io.ReadAll(answer.Body)
+		_ = answer.Body.Close() // it was read
+		if answer.StatusCode != http.StatusServiceUnavailable || err != nil {
+			return answer.StatusCode, said, err
+		}
+		select {
+		case <-ctx.Done():
+			return answer.StatusCode, said, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // mustAnswerIDs asks for answer number n, of any kind, and returns the ids of its strips; "" for null.
 func mustAnswerIDs(t *testing.T, base string, n int) (ids []string) {
 	t.Helper()
@@ -97,18 +124,7 @@ func mustAnswerIDs(t *testing.T, base string, n int) (ids []string) {
 		body = fmt.Sprintf(`{"session_id":"s%d","event_id":"page %[1]d","browse_history":[{"product_code":"L2_03"}],`+
 			`"kindred":{"placements":["home","top","alike"]}}`, n)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Error(err)
-		return []string{""}
-	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(answer.Body)
+	status, data, err := askAgain(t.Context(), method, base+path, body)
 	type strip struct {
 		RecommendationID *string              `json:"recommendation_id"`
 		Recommendation   struct{ ID *string } `json:"recommendation"`
@@ -117,11 +133,8 @@ func mustAnswerIDs(t *testing.T, base string, n int) (ids []string) {
 		strip
 		Strips []strip `json:"strips"`
 	}
-	if err := json.Unmarshal(data, &said); err != nil || answer.StatusCode != http.StatusOK {
-		t.Errorf("%s %s: %d %s", method, path, answer.StatusCode, data)
-	}
-	if err != nil {
-		t.Error(err)
+	if e := json.Unmarshal(data, &said); err != nil || e != nil || status != http.StatusOK {
+		t.Errorf("%s %s: %d %s: %v", method, path, status, data, err)
 	}
 	if said.Strips == nil {
 		said.Strips = []strip{said.strip}
