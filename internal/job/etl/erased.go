@@ -2,6 +2,7 @@ package etl
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"kindred/internal/lake/erased"
@@ -24,13 +25,7 @@ type withoutErased struct {
 
 func (w *withoutErased) Customers(ctx context.Context) ([]shop.Customer, error) {
 	all, err := w.source.Customers(ctx)
-	kept := all[:0]
-	for _, c := range all {
-		if !w.list.Customer(c.ID) {
-			kept = append(kept, c)
-		}
-	}
-	return kept, err
+	return slices.DeleteFunc(all, func(c shop.Customer) bool { return w.list.Customer(c.ID) }), err
 }
 
 // RatingsIn passes over ratings. Those of one customer come one after the other.
@@ -64,13 +59,7 @@ type historyWithoutErased struct {
 
 func (w *historyWithoutErased) Shoppers(ctx context.Context) ([]shop.Shopper, error) {
 	all, err := w.historySource.Shoppers(ctx)
-	kept := all[:0]
-	for _, s := range all {
-		if !w.list.Customer(s.ID) {
-			kept = append(kept, s)
-		}
-	}
-	return kept, err
+	return slices.DeleteFunc(all, func(s shop.Shopper) bool { return w.list.Customer(s.ID) }), err
 }
 
 func (w *historyWithoutErased) Interactions(ctx context.Context, next func(shop.Interaction)) error {
