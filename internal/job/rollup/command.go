@@ -32,11 +32,7 @@ type RunCommand struct {
 
 // Run rolls up and reports.
 func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
-	records, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
-	if err != nil {
-		return err
-	}
-	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	records, lake, err := open(ctx, c.Recommendations, c.Lake)
 	if err != nil {
 		return err
 	}
@@ -48,6 +44,16 @@ func (c *RunCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return out.Result(r.String(), r)
+}
+
+// open opens the buckets of the records and of the roll-ups.
+func open(ctx context.Context, r envconfig.Recommendations, l envconfig.Lake) (records, lake objectstore.Store,
+	err error) {
+	if records, err = objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", r.Bucket); err != nil {
+		return nil, nil, err
+	}
+	lake, err = objectstore.OpenSetting(ctx, "LAKE_BUCKET", l.Bucket)
+	return records, lake, err
 }
 
 // String is the result for people.
@@ -94,11 +100,7 @@ type FindCommand struct {
 
 // Run finds.
 func (c *FindCommand) Run(ctx context.Context, out *program.Output) error {
-	records, err := objectstore.OpenSetting(ctx, "RECOMMENDATIONS_BUCKET", c.Recommendations.Bucket)
-	if err != nil {
-		return err
-	}
-	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	records, lake, err := open(ctx, c.Recommendations, c.Lake)
 	if err != nil {
 		return err
 	}
