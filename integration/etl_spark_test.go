@@ -121,7 +121,7 @@ func TestLauncherNamesTheSecretAndNeverReadsIt(t *testing.T) {
 	a := run(t, env, "python3", "-c",
 		"import launcher, json; print(json.dumps(launcher.environment(launcher.arguments())))",
 		"--etl", "s3://code/etl", "--partitions", "1", "--lake", "lake", "--mysql-secret", "arn:secret", "--mysql-address",
-		"db:3306/shop")
+		"db:3306/shop", "--erase-secret", "arn:erase")
 	var got map[string]string
 	if err := json.Unmarshal([]byte(a.stdout), &got); err != nil {
 		t.Fatalf("%v: %s", err, a.stderr)
@@ -131,7 +131,7 @@ func TestLauncherNamesTheSecretAndNeverReadsIt(t *testing.T) {
 		cfg.TLSConfig != "true" {
 		t.Errorf("DSN %q: %+v, error %v", got["MYSQL_DSN"], cfg, err)
 	}
-	if got["MYSQL_SECRET_ARN"] != "arn:secret" || got["LAKE_BUCKET"] != "lake" {
+	if got["MYSQL_SECRET_ARN"] != "arn:secret" || got["LAKE_BUCKET"] != "lake" || got["ERASE_SECRET_ARN"] != "arn:erase" {
 		t.Errorf("environment %v", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,8 @@ const functionTime = 2 * time.Minute
 // started when there is none. It takes one invocation at a time. See
 // https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 type function struct {
+	binary  string
+	env     []string
 	command func() *exec.Cmd
 	timeout time.Duration
 	began   func(*os.Process)      // called when a process has taken its work; nil: nothing
@@ -69,10 +72,15 @@ func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) 
 		"PGVECTOR_DSN=" + dsn, "RECOMMENDATIONS_BUCKET=" + bucket, "RECOMMENDATIONS_DELIVERY_STREAM=" + mustDeliveryStream(t,
 			stack, bucket),
 	}, env...)
+	return newFunction(t, binary, env)
+}
+
+func newFunction(t *testing.T, binary string, env []string) *function {
+	t.Helper()
 	var log bytes.Buffer
-	f := &function{timeout: functionTime, command: func() *exec.Cmd {
+	f := &function{binary: binary, env: env, timeout: functionTime, command: func() *exec.Cmd {
 		command := exec.Command(binary)
-		command.Env, command.Stderr = env, &log // standard output is metrics
+		command.Env, command.Stderr = slices.Clone(env), &log // standard output is metrics
 		return command
 	}}
 	t.Cleanup(func() {
@@ -88,6 +96,12 @@ func mustFunction(t *testing.T, stack Stack, dsn, bucket string, env ...string) 
 		}
 	})
 	return f
+}
+
+// another is a further process of the function.
+func (f *function) another(t *testing.T) *function {
+	t.Helper()
+	return newFunction(t, f.binary, f.env)
 }
 
 // running reports whether the function has a process that has not ended.

@@ -137,8 +137,9 @@ type library struct {
 var libraries = []library{
 	{"github.com/aws/aws-sdk-go-v2", []string{
 		"internal/platform/awsclient", "internal/platform/kinesisclient", "internal/platform/awsenv",
+		"internal/platform/awssecret",
 		"internal/lake/objectstore",
-		"internal/shop/mysqlsecret", "internal/serving/vectorstore", "internal/stream/shardreader",
+		"internal/serving/vectorstore", "internal/stream/shardreader",
 		"internal/stream/shardwriter", "localstack", "localstack/provision", "terraform/tf", "integration/conformance",
 	}, "adapters of AWS services, and the tools that manage them", true},
 	{"github.com/aws/smithy-go", []string{

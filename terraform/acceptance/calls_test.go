@@ -97,6 +97,8 @@ func TestCalls(t *testing.T) {
 	}
 	run("seed", endpoint, "generate", "--scale", "0.05")
 	jobs.env = append(jobs.env, mustLogin(t, cfg, mysqlDSN)...) // as on AWS: an address, and a secret
+	r.erase = mustSecret(t, cfg, rand.Text())
+	jobs.env = append(jobs.env, "ERASE_SECRET=", "ERASE_SECRET_ARN="+r.erase)
 	// as jobs/etl/glue/launcher.py runs it; the second changes nothing and is deleted
 	for _, job := range []string{"glue", "again"} {
 		run("etl", r.listen(t, "etl"), "plan", "--job", job, "--partitions", "2")
@@ -115,20 +117,27 @@ func TestCalls(t *testing.T) {
 		mustFit(t, cfg, s.Buckets.Artifacts.Name, "one"))
 	mustOutcomes(t, cfg, s.Buckets.Lake.Name)
 	jobs.mustExperiment(t, r.listen(t, "publish"))
-	var sent *kinesis.PutRecordOutput
-	for _, data := range []string{`no event`, clicked} {
-		sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(),
-			&kinesis.PutRecordInput{StreamName: &s.Stream.Name, PartitionKey: aws.String("a"), Data: []byte(data)})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	sent := mustSend(t, cfg, s.Stream.Name)
 	mustAnswer(t, r, made.ServeURL)
 	run("verify", r.listen(t, "verify"))
 	mustGiveUp(t, s, sent)
 	run("verify", r.listen(t, "verify"), "redrive")
 	run("rollup", r.listen(t, "rollup"))
+	run("erase", r.listen(t, "erase"), "1", "103") // of the clicks, and of the shop
 	mustBeRecorded(t, r.all())
+}
+
+// mustSend sends what is no event, and then a click, whose place it returns.
+func mustSend(t *testing.T, cfg aws.Config, stream string) (sent *kinesis.PutRecordOutput) {
+	t.Helper()
+	for _, data := range []string{`no event`, clicked} {
+		var err error
+		if sent, err = kinesis.NewFromConfig(cfg).PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: &stream,
+			PartitionKey: aws.String("a"), Data: []byte(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return sent
 }
 
 // mustAnswer waits until both functions have answered and read the live version, and serve has passed events on. The
@@ -202,7 +211,7 @@ func mustJobs(t *testing.T, repository string, env ...string) *jobs {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for _, name := range []string{"etl", "train", "publish", "rollup"} {
+	for _, name := range []string{"etl", "train", "publish", "rollup", "erase"} {
 		program, err := artifact.Compile(t.Context(), repository, "./jobs/"+name, runtime.GOOS, runtime.GOARCH)
 		if err != nil {
 			t.Fatal(err)
@@ -316,6 +325,7 @@ func mustGiveUp(t *testing.T, s settings.Settings, at *kinesis.PutRecordOutput) 
 type recorder struct {
 	settings settings.Settings
 	endpoint string
+	erase    string // ARN of the secret of the erased persons
 	mu       sync.Mutex
 	calls    []call
 }
@@ -371,6 +381,8 @@ func (r *recorder) named(q *http.Request) string {
 	var names struct{ StreamName, DeliveryStreamName, SecretID, ShardIterator string }
 	_ = json.Unmarshal(body, &names) // any other body names none of them
 	switch {
+	case names.SecretID != "" && names.SecretID == r.erase:
+		return "erased persons"
 	case names.SecretID != "":
 		return "source database's login"
 	case names.ShardIterator != "": // there is only one stream
@@ -387,8 +399,16 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 	roles := map[string]string{r.settings.Buckets.Lake.Name: "lake", r.settings.Buckets.Artifacts.Name: "artifacts",
 		r.settings.Buckets.Recommendations.Name: "recommendations"}
 	resource = cmp.Or(roles[bucket], bucket)
-	if key == "" {
+	query := q.URL.Query()
+	switch {
+	case key == "" && query.Has("versions"):
+		return "s3:ListBucketVersions", resource
+	case key == "":
 		return map[string]string{http.MethodGet: "s3:ListBucket", http.MethodHead: "s3:ListBucket"}[q.Method], resource
+	}
+	version := ""
+	if query.Has("versionId") {
+		version = "Version"
 	}
 	folder, rest, _ := strings.Cut(key, "/")
 	if strings.HasPrefix(key, envconfig.FailurePrefix) {
@@ -400,9 +420,9 @@ func (r *recorder) object(q *http.Request) (action, resource string) {
 	}
 	switch q.Method {
 	case http.MethodGet, http.MethodHead:
-		return "s3:GetObject", resource
+		return "s3:GetObject" + version, resource
 	case http.MethodDelete:
-		return "s3:DeleteObject", resource
+		return "s3:DeleteObject" + version, resource
 	default:
 		return "s3:PutObject", resource
 	}
@@ -436,10 +456,17 @@ func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	secret := mustSecret(t, cfg, string(value))
+	address.User, address.Passwd = "", ""
+	return []string{"MYSQL_DSN=" + address.FormatDSN(), "MYSQL_SECRET_ARN=" + secret}
+}
+
+// mustSecret keeps a text in Secrets Manager until the test ends.
+func mustSecret(t *testing.T, cfg aws.Config, value string) (arn string) {
+	t.Helper()
 	client := secretsmanager.NewFromConfig(cfg)
 	secret, err := client.CreateSecret(t.Context(),
-		&secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + rand.Text()),
-			SecretString: aws.String(string(value))})
+		&secretsmanager.CreateSecretInput{Name: aws.String("kindred-" + rand.Text()), SecretString: &value})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,8 +478,7 @@ func mustLogin(t *testing.T, cfg aws.Config, dsn string) []string {
 			t.Errorf("delete the secret: %v", err)
 		}
 	})
-	address.User, address.Passwd = "", ""
-	return []string{"MYSQL_DSN=" + address.FormatDSN(), "MYSQL_SECRET_ARN=" + *secret.ARN}
+	return *secret.ARN
 }
 
 // mustDatabases creates an empty MySQL and an empty PostgreSQL database. The end of the test drops them.

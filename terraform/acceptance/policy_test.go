@@ -75,8 +75,11 @@ func platform() map[string]string {
 		"serve UseStreamKey":                       "Kinesis is encrypted",
 		"serve Tracing":                            "Lambda sends traces",
 		"serve AttachToVpc":                        "Lambda attaches the function to the network",
+		"erase KeepOthersRecords":                  "no object of the recorded run has records of several persons",
+		"erase UseKey":                             "S3 and the secret are encrypted",
 		"etl ReadMapping":                          "the recorded shop has no mapping file",
 		"etl UseKey":                               "S3 is encrypted",
+		"train ReadClicks":                         "the recorded run does not train sessions",
 		"train UseKey":                             "S3 is encrypted",
 		"train-spark ReadCode":                     "Glue reads the launcher and the program",
 		"train-spark DeleteFits":                   "Spark deletes its temporary files, and train old exports",
@@ -124,7 +127,8 @@ func checkPolicies(t *testing.T, w *promotion.Workspace, resources map[string]pr
 		}
 	}
 	listed := map[string]bool{}
-	for _, program := range []string{"etl", "train", "train-spark", "publish", "recommend", "rollup", "serve", "verify"} {
+	for _, program := range []string{"erase", "etl", "train", "train-spark", "publish", "recommend", "rollup",
+		"serve", "verify"} {
 		if len(policies["kindred-dev-"+program]) == 0 {
 			t.Errorf("role of %s: no policy", program)
 		}
@@ -183,6 +187,10 @@ func arn(c call, resources map[string]promotion.Resource) string {
 		}
 		return bucket + "/" + key
 	case "secretsmanager":
+		if c.Resource == "erased persons" {
+			arn, _ := resources["module.erase.aws_secretsmanager_secret.this"].Values["arn"].(string)
+			return arn
+		}
 		return secretOf(resources["module.source_database[0].aws_db_instance.this"])
 	case "firehose":
 		return "arn:aws:firehose:" + awsRegion + ":" + awsAccount + ":deliverystream/kindred-dev-" + c.Resource

@@ -94,7 +94,8 @@ func TestStaticFiles(t *testing.T) {
 			t.Errorf("%s has no tests", folder)
 		}
 	}
-	for _, program := range []string{"etl", "feedback", "train", "publish", "recommend", "rollup", "serve", "verify"} {
+	for _, program := range []string{"erase", "etl", "feedback", "train", "publish", "recommend", "rollup", "serve",
+		"verify"} {
 		if !slices.Contains(modules, "modules/"+program) {
 			t.Errorf("program %s has no module", program)
 		}

@@ -60,10 +60,21 @@ locals {
 
   stream_key_arns = concat([module.kms.key_arn], compact([try(var.existing_stream.kms_key_arn, null)]))
 
-  functions_vpc = {
+  functions_vpc = { for program in ["recommend", "serve"] : program => {
     subnet_ids         = module.network.private_subnet_ids
-    security_group_ids = [module.network.security_group_ids["workload"]]
-  }
+    security_group_ids = [module.network.security_group_ids.programs[program]]
+  } }
+
+  # The databases that each program logs in to.
+  programs = merge({
+    etl       = { databases = ["source_db"] }
+    train     = {}
+    publish   = { databases = var.catalogue_minutes == 0 ? ["vector_db"] : ["source_db", "vector_db"] }
+    rollup    = {}
+    erase     = { databases = ["vector_db"] }
+    recommend = { databases = ["vector_db"], task = false }
+    serve     = { databases = ["vector_db"], task = false }
+  }, var.feedback == null ? {} : { feedback = {} })
 }
 
 module "kms" {
@@ -84,6 +95,7 @@ module "network" {
   cidr_block           = var.cidr_block
   availability_zones   = [for z in var.zones : "${var.region}${z}"]
   kms_key_arn          = module.kms.key_arn
+  programs             = local.programs
   put_events           = var.serve_events
   glue                 = local.on_glue
   public_tasks         = local.profile.public_tasks
@@ -148,6 +160,7 @@ module "etl" {
   code_bucket            = module.lake.buckets["code"]
   source_database        = local.source_database
   shop                   = { for name, value in var.shop : name => value if name != "repeat" }
+  erase_secret_arn       = module.erase.secret_arn
   encrypt_catalog        = var.own_account_settings
   task                   = local.on_glue ? null : { image = module.batch.image, execution_role_arn = module.batch.execution_role_arn, size = var.etl }
 }
@@ -163,8 +176,9 @@ module "glue" {
   lake_bucket          = module.lake.buckets["lake"]
   code_bucket          = module.lake.buckets["code"]
   source_database      = local.source_database
+  erase_secret_arn     = module.erase.secret_arn
   subnet               = module.network.first_subnet
-  security_group_id    = module.network.security_group_ids["workload"]
+  security_group_id    = module.network.security_group_ids.programs["etl"]
   launcher_path        = "${var.package_dir}/glue/launcher.py"
   program_path         = "${var.package_dir}/glue/etl"
   ca_path              = "${var.package_dir}/glue/rds-ca.pem"
@@ -179,7 +193,7 @@ module "batch" {
   name                 = local.name
   region               = var.region
   kms_key_arn          = module.kms.key_arn
-  programs             = concat(local.on_glue ? [] : ["etl"], var.feedback == null ? [] : ["feedback"], ["train", "publish", "rollup"])
+  programs             = concat(local.on_glue ? [] : ["etl"], var.feedback == null ? [] : ["feedback"], ["train", "publish", "rollup", "erase"])
   image_tag            = var.image_tag
   vector_secret_arn    = local.vector_database.secret_arn
   force_delete         = !var.protect
@@ -212,6 +226,7 @@ module "feedback" {
   execution_role_arn     = module.batch.execution_role_arn
   recommendations_bucket = module.lake.buckets["recommendations"]
   lake_bucket            = module.lake.buckets["lake"]
+  erase_secret_arn       = module.erase.secret_arn
   shop_name              = var.shop.name
   size                   = var.feedback
 }
@@ -274,7 +289,7 @@ module "catalogue" {
   execution_role_arn   = module.batch.execution_role_arn
   subnet_ids           = module.network.task_subnet_ids
   public               = local.profile.public_tasks
-  security_group_id    = module.network.security_group_ids["workload"]
+  security_group_id    = module.network.security_group_ids.programs["publish"]
 }
 
 # Ends the running experiment as soon as its outcomes decide. Without an experiment it does nothing.
@@ -295,7 +310,7 @@ module "decide" {
   execution_role_arn   = module.batch.execution_role_arn
   subnet_ids           = module.network.task_subnet_ids
   public               = local.profile.public_tasks
-  security_group_id    = module.network.security_group_ids["workload"]
+  security_group_id    = module.network.security_group_ids.programs["publish"]
 }
 
 module "rollup" {
@@ -329,7 +344,44 @@ module "hourly_rollup" {
   execution_role_arn   = module.batch.execution_role_arn
   subnet_ids           = module.network.task_subnet_ids
   public               = local.profile.public_tasks
-  security_group_id    = module.network.security_group_ids["workload"]
+  security_group_id    = module.network.security_group_ids.programs["rollup"]
+}
+
+module "erase" {
+  source = "../modules/erase"
+
+  permissions_boundary = var.permissions_boundary
+  name                 = local.name
+  region               = var.region
+  kms_key_arn          = module.kms.key_arn
+  image                = module.batch.image
+  execution_role_arn   = module.batch.execution_role_arn
+  buckets              = { for name in ["artifacts", "lake", "recommendations"] : name => module.lake.buckets[name] }
+  vector_database      = { dsn = format(local.vector_dsn["image"], ""), username = local.vector_database.username, secret_arn = local.vector_database.secret_arn }
+  size                 = var.erase
+  protect              = var.protect
+}
+
+# Whoever was erased stays out, and whom an event told to forget is erased.
+module "nightly_erase" {
+  source = "../modules/schedule"
+  count  = var.erase_schedule == null ? 0 : 1
+
+  permissions_boundary = var.permissions_boundary
+  name                 = "${local.name}-erase"
+  kms_key_arn          = module.kms.key_arn
+  program              = "erase"
+  expression           = var.erase_schedule
+  command              = []
+  latest_seconds       = 3600
+  result               = "($.result.at = \"*\") && ($.result.unknown NOT EXISTS)"
+  task                 = module.erase.task
+  log_group_name       = module.erase.log_group_name
+  cluster              = module.batch.cluster
+  execution_role_arn   = module.batch.execution_role_arn
+  subnet_ids           = module.network.task_subnet_ids
+  public               = local.profile.public_tasks
+  security_group_id    = module.network.security_group_ids.programs["erase"]
 }
 
 module "chain" {
@@ -346,7 +398,7 @@ module "chain" {
   execution_role_arn   = module.batch.execution_role_arn
   subnet_ids           = module.network.task_subnet_ids
   public               = local.profile.public_tasks
-  security_group_id    = module.network.security_group_ids["workload"]
+  security_group_ids   = module.network.security_group_ids.programs
   failure_topic_arn    = module.observability.alarm_topic_arn
   schedule_enabled     = var.schedule_enabled
 }
@@ -374,7 +426,7 @@ module "recommend" {
   artifacts_bucket       = module.lake.buckets["artifacts"]
   memory_share           = var.memory_share
   vector_database        = local.functions_database["recommend"]
-  vpc                    = local.functions_vpc
+  vpc                    = local.functions_vpc["recommend"]
   alias                  = "live"
   function               = { name = "${local.name}-recommend", package_path = "${var.package_dir}/recommend${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = local.function_concurrency }
   mapping                = var.mapping
@@ -393,7 +445,7 @@ module "serve" {
   stream               = var.serve_events ? module.stream.stream : null
   site_keys            = var.site_keys
   vector_database      = local.functions_database["serve"]
-  vpc                  = local.functions_vpc
+  vpc                  = local.functions_vpc["serve"]
   alias                = "live"
   function             = { name = "${local.name}-serve", package_path = "${var.package_dir}/serve${local.zip_suffix}.zip", architecture = var.function_architecture, reserved_concurrency = local.function_concurrency }
   callers              = var.serve_callers
@@ -425,6 +477,7 @@ module "verify" {
   stream_arn                 = module.stream.stream.arn
   recommendations_bucket_arn = module.lake.buckets["recommendations"].arn
   lake_bucket_arn            = module.lake.buckets["lake"].arn
+  erase_secret_arn           = module.erase.secret_arn
   operators                  = var.operators
 }
 
@@ -448,6 +501,7 @@ module "observability" {
   chain          = module.chain.chain
   catalogue      = var.catalogue_minutes == 0 ? null : merge(module.catalogue[0].metric, { minutes = var.catalogue_minutes })
   decide         = one(module.decide[*].metric)
+  erase          = one(module.nightly_erase[*].metric)
   arm_functions  = { recommend = module.recommend.function.name, serve = module.serve.function.name }
   model_age_days = var.model_age_days
   alarm_emails   = var.alarm_emails

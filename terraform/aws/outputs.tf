@@ -20,6 +20,11 @@ output "alarms" {
   value       = module.observability.function_alarms
 }
 
+output "reach" {
+  description = "Topic of the alarms, and the alarm with which a promotion tests the way to a person."
+  value       = { topic = module.observability.alarm_topic_arn, alarm = module.observability.test_alarm }
+}
+
 output "endpoint_zones" {
   description = "In how many zones each interface endpoint is, each of which costs by the hour."
   value       = min(local.profile.endpoint_zones, length(var.zones))
@@ -31,16 +36,21 @@ output "front" {
 }
 
 output "batch" {
-  description = "Chain, cluster, tasks and image repository, and the subnets and the security group to run a task by hand."
+  description = "Chain, cluster, tasks and image repository, and the subnets and the security groups, by program, to run a task by hand."
   value = {
-    chain             = module.chain.chain
-    cluster           = module.batch.cluster.name
-    tasks             = { train = module.train.task.definition.arn, publish = module.publish.task.definition.arn }
-    public            = local.profile.public_tasks
-    repository_url    = module.batch.repository_url
-    subnet_ids        = module.network.task_subnet_ids
-    security_group_id = module.network.security_group_ids["workload"]
+    chain           = module.chain.chain
+    cluster         = module.batch.cluster.name
+    tasks           = { train = module.train.task.definition.arn, publish = module.publish.task.definition.arn, erase = module.erase.task.definition.arn }
+    public          = local.profile.public_tasks
+    repository_url  = module.batch.repository_url
+    subnet_ids      = module.network.task_subnet_ids
+    security_groups = module.network.security_group_ids.programs
   }
+}
+
+output "erase_secret" {
+  description = "ARN of the secret of the list of erased persons. A promotion gives it a value."
+  value       = module.erase.secret_arn
 }
 
 output "roles" {
@@ -50,6 +60,7 @@ output "roles" {
       etl       = local.on_glue ? module.glue[0].role : module.etl.task.role.name
       train     = module.train.task.role.name
       publish   = module.publish.task.role.name
+      erase     = module.erase.task.role.name
       recommend = module.recommend.role
       serve     = module.serve.role
       delivery  = module.stream.role

@@ -324,6 +324,18 @@ variable "rollup_schedule" {
   default     = "cron(10 * * * ? *)"
 }
 
+variable "erase" {
+  description = "Size of the task of erase: CPU units (1024 is one vCPU), memory in MiB, scratch storage in GiB. Eight objects are in memory at once."
+  type        = object({ cpu = optional(number, 1024), memory_mib = optional(number, 8192), storage_gib = optional(number, 21) })
+  default     = {}
+}
+
+variable "erase_schedule" {
+  description = "When `erase` runs without a name, as EventBridge Scheduler has it, in UTC, at least once a day; null: never. It deletes what came back of erased persons, and erases whom an event told to forget."
+  type        = string
+  default     = "cron(0 6 * * ? *)"
+}
+
 variable "explore_share" {
   description = "Share of an answer, from 0 to 0.5, that may be new products: products that the live version does not know. An answer with n products has at most explore_share × n new ones, rounded down."
   type        = number

@@ -71,6 +71,10 @@ mock_resource "aws_ecr_repository" {
   }
 }
 
+mock_resource "aws_secretsmanager_secret" {
+  defaults = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mock" }
+}
+
 mock_resource "aws_db_instance" {
   defaults = { master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mock", secret_status = "active", kms_key_id = "" }] }
 }

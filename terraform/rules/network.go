@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -72,6 +73,10 @@ func networkRules() []Rule {
 // reachRules are about who reaches what.
 func reachRules() []Rule {
 	return []Rule{{
+		Name: "database-clients", Source: docs + "AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html",
+		Says: "A security group lets in whoever has a group that a rule names: name the programs that log in, and no other",
+		Do:   "give each program a group of its own, and let in only those that use the database", Check: databaseClients,
+	}, {
 		Name: "database-ports", Source: docs + "AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html",
 		Says: "A database is reached if its group lets in its port from the client's group, and that group lets it out",
 		Do:   "add both rules, with the database's port", Check: databasePorts,
@@ -179,6 +184,7 @@ type run struct {
 	from       Resource
 	definition string
 	subnets    []string
+	groups     []string
 	public     bool
 }
 
@@ -188,14 +194,15 @@ func (p *Plan) runs() (all []run) {
 		for _, call := range x.calls("ecs:runTask.sync") {
 			at := "NetworkConfiguration.AwsvpcConfiguration."
 			all = append(all, run{call, call.Text("TaskDefinition"), call.Texts(at + "Subnets"),
-				call.Text(at+"AssignPublicIp") == "ENABLED"})
+				call.Texts(at + "SecurityGroups"), call.Text(at+"AssignPublicIp") == "ENABLED"})
 		}
 	}
 	for _, x := range p.Of(schedule) {
 		at := "target.0.ecs_parameters.0."
 		if definition := x.Text(at + "task_definition_arn"); definition != "" {
 			at += "network_configuration.0."
-			all = append(all, run{x, definition, x.Texts(at + "subnets"), x.True(at + "assign_public_ip")})
+			all = append(all, run{x, definition, x.Texts(at + "subnets"),
+				x.Texts(at + "security_groups"), x.True(at + "assign_public_ip")})
 		}
 	}
 	return all
@@ -301,16 +308,37 @@ func (p *Plan) joined(from, to string, port float64) (out, in bool) {
 	return out, in
 }
 
-// clients are the groups of the programs in the network.
-func (p *Plan) clients() (groups []string) {
+// clients are the groups of the programs in the network, with the engines of the databases that each logs in to.
+func (p *Plan) clients() map[string][]string {
+	clients := map[string][]string{}
+	add := func(groups []string, variables []string) {
+		for _, group := range groups {
+			clients[group] = append(clients[group], "")
+			for variable, engine := range map[string]string{"PGVECTOR_DSN": "postgres", "MYSQL_DSN": "mysql"} {
+				if slices.Contains(variables, variable) {
+					clients[group] = append(clients[group], engine)
+				}
+			}
+		}
+	}
 	for _, x := range p.Of(function) {
-		groups = append(groups, x.Texts("vpc_config.0.security_group_ids")...)
+		variables, _ := x.at("environment.0.variables").(map[string]any)
+		add(x.Texts("vpc_config.0.security_group_ids"), slices.Collect(maps.Keys(variables)))
 	}
 	for _, x := range p.Of(connection) {
-		groups = append(groups, x.Texts("physical_connection_requirements.0.security_group_id_list")...)
+		add(x.Texts("physical_connection_requirements.0.security_group_id_list"), []string{"MYSQL_DSN"})
 	}
-	slices.Sort(groups)
-	return slices.Compact(groups)
+	for _, run := range p.runs() {
+		x, _ := p.find(task, "arn", run.definition)
+		var variables []string
+		for _, c := range x.containers() {
+			for _, v := range c.Environment {
+				variables = append(variables, v.Name)
+			}
+		}
+		add(run.groups, variables)
+	}
+	return clients
 }
 
 func endpointGroups(p *Plan, r *Report) {
@@ -318,7 +346,7 @@ func endpointGroups(p *Plan, r *Report) {
 		if x.Text("vpc_endpoint_type") != "Interface" {
 			continue
 		}
-		for _, client := range p.clients() {
+		for client := range p.clients() {
 			for _, group := range x.Texts("security_group_ids") {
 				out, in := p.joined(client, group, 443)
 				r.hold(out && in, x, "port 443 from %s: let out %t, let in %t", client, out, in)
@@ -332,7 +360,7 @@ func gatewayPrefix(p *Plan, r *Report) {
 		if x.Text("vpc_endpoint_type") != "Gateway" || x.Text("prefix_list_id") == "" {
 			continue
 		}
-		for _, client := range p.clients() {
+		for client := range p.clients() {
 			r.hold(slices.ContainsFunc(p.Of("aws_vpc_security_group_egress_rule"), func(rule Resource) bool {
 				port, _ := rule.Number("to_port")
 				return rule.Text("security_group_id") == client && rule.Text("prefix_list_id") == x.Text("prefix_list_id") &&
@@ -348,13 +376,30 @@ func databasePorts(p *Plan, r *Report) {
 		if own, set := x.Number("port"); set && own > 0 {
 			port = own
 		}
-		for _, client := range p.clients() {
+		for client, engines := range p.clients() {
+			if !slices.Contains(engines, x.Text("engine")) {
+				continue
+			}
 			for _, group := range x.Texts("vpc_security_group_ids") {
 				out, in := p.joined(client, group, port)
 				r.hold(out && in, x, "port %v from %s: let out %t, let in %t", port, client, out, in)
 			}
 		}
 		r.hold(!x.True("publicly_accessible"), x, "it has a public address")
+	}
+}
+
+// databaseClients finds who is let in to a database and does not log in to it.
+func databaseClients(p *Plan, r *Report) {
+	clients := p.clients()
+	for _, x := range p.Of(instance) {
+		for _, rule := range p.Of("aws_vpc_security_group_ingress_rule") {
+			from := rule.Text("referenced_security_group_id")
+			if from != "" && slices.Contains(x.Texts("vpc_security_group_ids"), rule.Text("security_group_id")) {
+				r.hold(slices.Contains(clients[from], x.Text("engine")), rule,
+					"it lets in %s, and no program of that group logs in", from)
+			}
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ func all(h holding) func(string) holding { return func(string) holding { return 
 var places = []place{
 	{lake, envconfig.TrainingSetPrefix + "/", inTrainingSet},
 	{lake, envconfig.FeedbackPrefix + "/", inRun},
+	{lake, envconfig.ClickPrefix + "/", inRun},
 	{lake, envconfig.InferredPrefix + "/", inRun},
 	{lake, envconfig.OutcomePrefix + "/", all(nobody)},
 	{lake, envconfig.RollupPrefix + "/", all(nobody)}, // counts, and hashes of events' ids

@@ -226,7 +226,7 @@ func (r Reading) open(ctx context.Context, lake envconfig.Lake) (*commit.Reposit
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := erased.Read(ctx, store, r.Erasure.Secret)
+	list, err := erased.ReadWith(ctx, store, r.Erasure)
 	return commit.NewRepository(store, envconfig.TrainingSetPrefix), list, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awssecret"
 	"kindred/internal/platform/envconfig"
 )
 
@@ -22,5 +23,22 @@ func (s Setting) Read(ctx context.Context) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Read(ctx, store, s.Erasure.Secret)
+	return ReadWith(ctx, store, s.Erasure)
+}
+
+// ReadWith is Read with the secret where it is set.
+func ReadWith(ctx context.Context, lake objectstore.Store, setting envconfig.Erasure) (*List, error) {
+	secret, err := Secret(ctx, setting)
+	if err != nil {
+		return nil, err
+	}
+	return Read(ctx, lake, secret)
+}
+
+// Secret is the secret that is set: itself, or by its name in Secrets Manager. It is empty if neither is.
+func Secret(ctx context.Context, setting envconfig.Erasure) (string, error) {
+	if setting.Secret != "" || setting.SecretARN == "" {
+		return setting.Secret, nil
+	}
+	return awssecret.Read(ctx, setting.SecretARN)
 }

@@ -27,6 +27,8 @@ type Lake struct {
 type Erasure struct {
 	// Secret makes the marks of the list. It must not lie where the list lies.
 	Secret string `name:"erase-secret" env:"ERASE_SECRET" placeholder:"TEXT" help:"Secret of at least 16 characters with which erase marks persons in the lake's list of erased persons. Needed as soon as there is such a list." json:"-"`
+	// SecretARN names the secret where the environment does not hold it.
+	SecretARN string `name:"erase-secret-arn" env:"ERASE_SECRET_ARN" placeholder:"ARN" help:"AWS Secrets Manager secret that holds --erase-secret."`
 }
 
 // Artifacts is where model versions are written and read.
@@ -64,6 +66,7 @@ const FitsDays = 14
 const (
 	TrainingSetPrefix    = "training-set"      // in Lake: run=<id>/…, CURRENT
 	FeedbackPrefix       = "feedback"          // in Lake: run=<id>/…, CURRENT
+	ClickPrefix          = "clicks"            // in Lake, of sessions: run=<id>/…, CURRENT
 	InferredPrefix       = "inferred"          // in Lake, for all customers: run=<id>/…, CURRENT
 	OutcomePrefix        = "outcomes"          // in Lake, of experiments: run=<id>/…, CURRENT
 	RollupPrefix         = "rollup"            // in Lake, of the stream's records: run=<id>/…, CURRENT

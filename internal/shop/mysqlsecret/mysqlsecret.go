@@ -10,11 +10,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/go-sql-driver/mysql"
 
-	"kindred/internal/platform/awsclient"
+	"kindred/internal/platform/awssecret"
 )
 
 // ErrForm says that the secret, or the address that belongs to it, has a form that DSN cannot read.
@@ -28,16 +26,11 @@ func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	if secretARN == "" {
 		return address, nil
 	}
-	sdk, err := awsclient.Load(ctx)
+	secret, err := awssecret.Read(ctx, secretARN)
 	if err != nil {
 		return "", err
 	}
-	secret, err := secretsmanager.NewFromConfig(sdk).GetSecretValue(ctx,
-		&secretsmanager.GetSecretValueInput{SecretId: &secretARN})
-	if err != nil {
-		return "", fmt.Errorf("read secret %s: %w", secretARN, err)
-	}
-	dsn, err := join(address, aws.ToString(secret.SecretString))
+	dsn, err := join(address, secret)
 	if err != nil {
 		return "", fmt.Errorf("read secret %s: %w", secretARN, err)
 	}

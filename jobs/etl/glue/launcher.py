@@ -5,7 +5,7 @@ A shop of orders and clicks (a mapping with interactions, or a preset) is read w
 
     spark-submit launcher.py --etl s3://code/etl --partitions 16 [--mapping s3://code/shop.sql | --preset auto [--store ID …]]
                  [--job NAME] [--name SHOP] [--lake BUCKET] [--region REGION] [--mysql-secret NAME [--mysql-address host:port/database --mysql-ca s3://code/ca.pem]]
-                 [--commit-flags "--max-spread 2h"]
+                 [--erase-secret NAME] [--commit-flags "--max-spread 2h"]
 """
 import argparse
 import datetime
@@ -42,6 +42,7 @@ def arguments():
     parser.add_argument("--mysql-secret", help="Secrets Manager secret: either {username, password}, or a complete DSN; default: the variable MYSQL_DSN holds the DSN")
     parser.add_argument("--mysql-address", help="host:port/database of the server that the username is for; its certificate is verified")
     parser.add_argument("--mysql-ca", help="PEM file that the server's certificate is verified with, such as RDS's global-bundle.pem")
+    parser.add_argument("--erase-secret", help="Secrets Manager secret of the list of erased persons; default: the variable ERASE_SECRET holds it")
     parser.add_argument("--commit-flags", default="", help="more flags of etl commit-parts")
     return parser.parse_known_args()[0]  # Glue adds arguments of its own
 
@@ -49,7 +50,7 @@ def arguments():
 def environment(args):
     """What the program needs on every machine. It travels with the tasks. What fetches the driver's credentials
     stays behind: each machine fetches its own."""
-    env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET") or k.startswith("AWS_") and k not in FETCHED}
+    env = {k: v for k, v in os.environ.items() if k in ("MYSQL_DSN", "LAKE_BUCKET", "ERASE_SECRET") or k.startswith("AWS_") and k not in FETCHED}
     if args.region:
         env["AWS_REGION"] = args.region
     if args.name:
@@ -58,6 +59,8 @@ def environment(args):
         env["LAKE_BUCKET"] = args.lake
     if args.mysql_secret:
         env["MYSQL_SECRET_ARN"] = args.mysql_secret  # each task reads the secret itself
+    if args.erase_secret:
+        env["ERASE_SECRET_ARN"] = args.erase_secret
     if args.mysql_address:
         server, _, database = args.mysql_address.partition("/")
         env["MYSQL_DSN"] = f"tcp({server})/{database}?tls=true"

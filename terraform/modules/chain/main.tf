@@ -137,7 +137,7 @@ locals {
       Cluster        = var.cluster.arn
       TaskDefinition = task.definition.arn
       NetworkConfiguration = {
-        AwsvpcConfiguration = { Subnets = var.subnet_ids, SecurityGroups = [var.security_group_id], AssignPublicIp = var.public ? "ENABLED" : "DISABLED" }
+        AwsvpcConfiguration = { Subnets = var.subnet_ids, SecurityGroups = [var.security_group_ids[program]], AssignPublicIp = var.public ? "ENABLED" : "DISABLED" }
       }
     }
     # A task that could not be placed, or whose image could not be pulled, is retried. A failed

@@ -65,9 +65,9 @@ variable "public" {
   default     = false
 }
 
-variable "security_group_id" {
-  description = "Security group of the tasks."
-  type        = string
+variable "security_group_ids" {
+  description = "Security groups of the tasks, by program."
+  type        = map(string)
 }
 
 variable "failure_topic_arn" {

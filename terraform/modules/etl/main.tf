@@ -196,6 +196,12 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
+    sid       = "ReadEraseSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.erase_secret_arn]
+  }
+
+  statement {
     sid       = "DeleteLeftovers"
     actions   = ["s3:DeleteObject"] # only runs that were killed or changed nothing, never CURRENT
     resources = ["${var.lake_bucket.arn}/${local.training_set}/run=*"]
@@ -241,6 +247,7 @@ module "task" {
     LAKE_BUCKET      = var.lake_bucket.name
     MYSQL_DSN        = "tcp(${var.source_database.host}:${var.source_database.port})/${var.source_database.name}?tls=true"
     MYSQL_SECRET_ARN = var.source_database.secret_arn
+    ERASE_SECRET_ARN = var.erase_secret_arn
     SSL_CERT_FILE    = "/rds-ca.pem"
     SSL_CERT_DIR     = "/etc/ssl/certs"
   })

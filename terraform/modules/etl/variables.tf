@@ -90,6 +90,11 @@ variable "task" {
   })
 }
 
+variable "erase_secret_arn" {
+  description = "Secret of the list of erased persons."
+  type        = string
+}
+
 variable "permissions_boundary" {
   description = "ARN of the policy that limits what the roles may be allowed. null: none."
   type        = string

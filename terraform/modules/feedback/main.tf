@@ -1,5 +1,5 @@
-# The program feedback: delivered recommendations in, interactions for train and the outcomes of experiments
-# out. The folders are those of internal/platform/envconfig. The image holds DuckDB, which runs the joins.
+# The program feedback: delivered recommendations in, interactions and clicks for train and the outcomes of
+# experiments out. The folders are those of internal/platform/envconfig. The image holds DuckDB, which runs the joins.
 
 data "aws_iam_policy_document" "this" {
   statement {
@@ -9,9 +9,9 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
-    sid       = "WriteInteractionsAndOutcomes"
+    sid       = "WriteFindings"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${var.lake_bucket.arn}/feedback/*", "${var.lake_bucket.arn}/outcomes/*"]
+    resources = [for folder in ["clicks", "feedback", "outcomes"] : "${var.lake_bucket.arn}/${folder}/*"]
   }
 
   # Who was erased, so that they are left out. The folder of internal/platform/envconfig.
@@ -19,6 +19,12 @@ data "aws_iam_policy_document" "this" {
     sid       = "ReadErased"
     actions   = ["s3:GetObject"]
     resources = ["${var.lake_bucket.arn}/erased/*"]
+  }
+
+  statement {
+    sid       = "ReadEraseSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.erase_secret_arn]
   }
 
   # The whole buckets: without this right, S3 answers 403 instead of 404 for a first run's missing pointer.
@@ -51,6 +57,7 @@ module "task" {
   environment = merge({
     RECOMMENDATIONS_BUCKET = var.recommendations_bucket.name
     LAKE_BUCKET            = var.lake_bucket.name
+    ERASE_SECRET_ARN       = var.erase_secret_arn
     DUCKDB                 = "/usr/bin/duckdb" # terraform/tf/promotion/duckdb.go
   }, var.shop_name == null ? {} : { SHOP_NAME = var.shop_name })
 }

@@ -29,7 +29,7 @@ variable "recommendations_bucket" {
 }
 
 variable "lake_bucket" {
-  description = "Bucket of the interactions and outcomes."
+  description = "Bucket of the interactions, clicks and outcomes."
   type        = object({ name = string, arn = string })
 }
 
@@ -42,6 +42,11 @@ variable "shop_name" {
 variable "size" {
   description = "Size of the task: CPU units (1024 is one vCPU), memory in MiB, scratch storage in GiB. The records are copied to the storage."
   type        = object({ cpu = number, memory_mib = number, storage_gib = number })
+}
+
+variable "erase_secret_arn" {
+  description = "Secret of the list of erased persons."
+  type        = string
 }
 
 variable "permissions_boundary" {

@@ -104,6 +104,12 @@ data "aws_iam_policy_document" "job" {
   }
 
   statement {
+    sid       = "ReadEraseSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.erase_secret_arn]
+  }
+
+  statement {
     sid       = "DeleteLeftovers"
     actions   = ["s3:DeleteObject"] # only runs that were killed or changed nothing, never CURRENT
     resources = ["${var.lake_bucket.arn}/${local.training_set}/run=*"]
@@ -229,6 +235,7 @@ resource "aws_glue_job" "etl" {
     "--mysql-secret"                 = var.source_database.secret_arn
     "--mysql-address"                = "${var.source_database.host}:${var.source_database.port}/${var.source_database.name}"
     "--mysql-ca"                     = "s3://${var.code_bucket.name}/${aws_s3_object.code["ca"].key}"
+    "--erase-secret"                 = var.erase_secret_arn
     "--lake"                         = var.lake_bucket.name
     "--region"                       = var.region
     "--enable-metrics"               = "true"

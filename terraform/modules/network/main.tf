@@ -100,9 +100,9 @@ resource "aws_route_table_association" "public" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "internet" {
-  count = var.public_tasks ? 1 : 0
+  for_each = { for program, p in var.programs : program => p if p.task && var.public_tasks }
 
-  security_group_id = aws_security_group.workload.id
+  security_group_id = aws_security_group.program[each.key].id
   description       = "Services of AWS, by the public address of a task"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -153,10 +153,13 @@ resource "aws_security_group" "endpoints" {
   vpc_id      = aws_vpc.this.id
 }
 
-resource "aws_security_group" "workload" {
-  # checkov:skip=CKV2_AWS_5:Attached in the modules recommend, serve, etl and chain. checkov does not follow module outputs.
-  name        = "${var.name}-workload"
-  description = "Glue, Lambda and Fargate; no ingress but from itself (Glue workers talk to each other)"
+# Each program connects only to what it uses.
+resource "aws_security_group" "program" {
+  # checkov:skip=CKV2_AWS_5:Attached in the modules of the programs. checkov does not follow module outputs.
+  for_each = var.programs
+
+  name        = "${var.name}-${each.key}"
+  description = "The program ${each.key}; nothing connects to it"
   vpc_id      = aws_vpc.this.id
 }
 
@@ -174,29 +177,35 @@ resource "aws_security_group" "vector_db" {
   vpc_id      = aws_vpc.this.id
 }
 
-resource "aws_vpc_security_group_ingress_rule" "workload_self" {
+resource "aws_vpc_security_group_ingress_rule" "glue_self" {
   # checkov:skip=CKV_AWS_24:The source is this group itself, not an address. Glue requires all TCP ports within the group.
   # checkov:skip=CKV_AWS_25:See CKV_AWS_24.
   # checkov:skip=CKV_AWS_260:See CKV_AWS_24.
-  security_group_id            = aws_security_group.workload.id
+  count = var.glue ? 1 : 0
+
+  security_group_id            = aws_security_group.program["etl"].id
   description                  = "Glue workers of one job run"
-  referenced_security_group_id = aws_security_group.workload.id
+  referenced_security_group_id = aws_security_group.program["etl"].id
   ip_protocol                  = "tcp"
   from_port                    = 0
   to_port                      = 65535
 }
 
-resource "aws_vpc_security_group_egress_rule" "workload_self" {
-  security_group_id            = aws_security_group.workload.id
+resource "aws_vpc_security_group_egress_rule" "glue_self" {
+  count = var.glue ? 1 : 0
+
+  security_group_id            = aws_security_group.program["etl"].id
   description                  = "Glue workers of one job run"
-  referenced_security_group_id = aws_security_group.workload.id
+  referenced_security_group_id = aws_security_group.program["etl"].id
   ip_protocol                  = "tcp"
   from_port                    = 0
   to_port                      = 65535
 }
 
-resource "aws_vpc_security_group_egress_rule" "workload_s3" {
-  security_group_id = aws_security_group.workload.id
+resource "aws_vpc_security_group_egress_rule" "s3" {
+  for_each = var.programs
+
+  security_group_id = aws_security_group.program[each.key].id
   description       = "S3 by the gateway endpoint"
   prefix_list_id    = aws_vpc_endpoint.s3.prefix_list_id
   ip_protocol       = "tcp"
@@ -205,30 +214,33 @@ resource "aws_vpc_security_group_egress_rule" "workload_s3" {
 }
 
 locals {
-  workload_targets = {
-    endpoints = { port = 443, sg = aws_security_group.endpoints.id, description = "AWS interface endpoints" }
-    source_db = { port = 3306, sg = aws_security_group.source_db.id, description = "MySQL source" }
-    vector_db = { port = 5432, sg = aws_security_group.vector_db.id, description = "PostgreSQL vectors" }
+  targets = {
+    endpoints = { port = 443, group = aws_security_group.endpoints.id, description = "AWS interface endpoints" }
+    source_db = { port = 3306, group = aws_security_group.source_db.id, description = "MySQL source" }
+    vector_db = { port = 5432, group = aws_security_group.vector_db.id, description = "PostgreSQL vectors" }
   }
+  connections = merge([for program, p in var.programs : {
+    for target in setunion(["endpoints"], p.databases) : "${program}-${target}" => merge(local.targets[target], { program = program })
+  }]...)
 }
 
-resource "aws_vpc_security_group_egress_rule" "workload" {
-  for_each = local.workload_targets
+resource "aws_vpc_security_group_egress_rule" "program" {
+  for_each = local.connections
 
-  security_group_id            = aws_security_group.workload.id
+  security_group_id            = aws_security_group.program[each.value.program].id
   description                  = each.value.description
-  referenced_security_group_id = each.value.sg
+  referenced_security_group_id = each.value.group
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
 }
 
 resource "aws_vpc_security_group_ingress_rule" "target" {
-  for_each = local.workload_targets
+  for_each = local.connections
 
-  security_group_id            = each.value.sg
-  description                  = "From the workloads"
-  referenced_security_group_id = aws_security_group.workload.id
+  security_group_id            = each.value.group
+  description                  = "From ${each.value.program}"
+  referenced_security_group_id = aws_security_group.program[each.value.program].id
   ip_protocol                  = "tcp"
   from_port                    = each.value.port
   to_port                      = each.value.port
@@ -237,9 +249,9 @@ resource "aws_vpc_security_group_ingress_rule" "target" {
 # For a source database outside this network. This only allows the connection: you connect the
 # networks, by peering or a VPN.
 resource "aws_vpc_security_group_egress_rule" "external_source" {
-  count = var.external_source == null ? 0 : 1
+  for_each = { for program, p in var.programs : program => p if contains(p.databases, "source_db") && var.external_source != null }
 
-  security_group_id = aws_security_group.workload.id
+  security_group_id = aws_security_group.program[each.key].id
   description       = "MySQL source outside this network"
   cidr_ipv4         = var.external_source.cidr
   ip_protocol       = "tcp"

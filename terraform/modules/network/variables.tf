@@ -50,6 +50,16 @@ variable "log_retention_days" {
   default     = 365
 }
 
+variable "programs" {
+  description = "Programs that run in the network: which databases each connects to (source_db, vector_db), and whether it is a task."
+  type        = map(object({ databases = optional(set(string), []), task = optional(bool, true) }))
+
+  validation {
+    condition     = alltrue([for p in var.programs : length(setsubtract(p.databases, ["source_db", "vector_db"])) == 0])
+    error_message = "databases are source_db and vector_db."
+  }
+}
+
 variable "put_events" {
   description = "Whether a function puts events onto Kinesis. Then the network gets an endpoint for that."
   type        = bool

@@ -163,7 +163,14 @@ locals {
     }
   } : name => alarm if var.decide != null }
 
-  alarms = { for name, alarm in merge(local.stream_alarms, local.serve_alarms, local.database_alarms, local.chain_alarms, local.refused_alarms, local.catalogue_alarms, local.decide_alarms) :
+  erase_alarms = { for name, alarm in {
+    erase-missing = {
+      description = "No erase succeeded for two days: persons who were to be forgotten may still be there", missing = "breaching", comparison = "LessThanThreshold"
+      namespace   = try(var.erase.namespace, null), metric = try(var.erase.name, null), threshold = 1, periods = 2, period = 86400
+    }
+  } : name => alarm if var.erase != null }
+
+  alarms = { for name, alarm in merge(local.stream_alarms, local.serve_alarms, local.database_alarms, local.chain_alarms, local.refused_alarms, local.catalogue_alarms, local.decide_alarms, local.erase_alarms) :
   name => merge(local.usual, alarm) if !contains(local.steady, name) }
 
   runbook = { for name in concat(keys(local.alarms), ["arm-fallbacks", "stream-unhealthy"]) : name => "What to do: ${var.runbooks}#${replace(name, "/^(source|vectors)-/", "database-")}" }

@@ -71,6 +71,12 @@ variable "decide" {
   default     = null
 }
 
+variable "erase" {
+  description = "Metric that counts the runs of erase that succeeded; null: there is no schedule."
+  type        = object({ namespace = string, name = string })
+  default     = null
+}
+
 variable "arm_functions" {
   description = "Names of the functions that answer the arms of experiments, by program. LocalStack does not compute with metrics: there it is empty."
   type        = map(string)

@@ -5,7 +5,14 @@ data "aws_iam_policy_document" "this" {
   statement {
     sid       = "ReadTrainingSet"
     actions   = ["s3:GetObject"]
-    resources = ["${var.lake_bucket.arn}/training-set/*", "${var.lake_bucket.arn}/feedback/*"]
+    resources = [for folder in ["feedback", "training-set"] : "${var.lake_bucket.arn}/${folder}/*"]
+  }
+
+  # For `train sessions`.
+  statement {
+    sid       = "ReadClicks"
+    actions   = ["s3:GetObject"]
+    resources = ["${var.lake_bucket.arn}/clicks/*"]
   }
 
   statement {

@@ -34,6 +34,12 @@ data "aws_iam_policy_document" "this" {
   }
 
   statement {
+    sid       = "ReadEraseSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [var.erase_secret_arn]
+  }
+
+  statement {
     sid       = "Mark"
     actions   = ["s3:PutObject"]
     resources = ["${var.recommendations_bucket_arn}/redriven/*"]

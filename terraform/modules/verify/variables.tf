@@ -33,6 +33,11 @@ variable "operators" {
   }
 }
 
+variable "erase_secret_arn" {
+  description = "Secret of the list of erased persons."
+  type        = string
+}
+
 variable "permissions_boundary" {
   description = "ARN of the policy that limits what the roles may be allowed. null: none."
   type        = string

@@ -25,7 +25,7 @@ type promoteCommand struct {
 	RDSCA       string        `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
 	DuckDB      string        `name:"duckdb" type:"existingdir" placeholder:"FOLDER" help:"DuckDB's program for Linux on ARM64, with the libraries that it links, as docs/deploy.md makes it. Without it, feedback does not run."`
 	PlanOnly    bool          `help:"Show what would change, and stop."`
-	Watch       time.Duration `default:"10m" help:"How long a tenth of the calls meets the new versions of the functions, while the alarms are watched, before all calls do."`
+	Watch       time.Duration `default:"10m" help:"How long the new versions of the functions get a tenth of the calls, while the alarms are watched, before they get all."`
 	Chain       bool          `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
 }
 
@@ -68,6 +68,10 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return fmt.Errorf("read RDS's certificate authorities: %w", err)
 	}
+	mails, err := alarmMails(text)
+	if err != nil {
+		return err
+	}
 	more, reason, err := preflight(ctx, cfg, text, ca, c.DuckDB != "")
 	if err != nil {
 		return err
@@ -94,7 +98,7 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	}
 	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, More: more,
 		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Watch: max(c.Watch, 1), Chain: c.Chain,
-		EmptyShop: emptyShop(text), In: os.Stdin,
+		EmptyShop: emptyShop(text), Mails: mails, In: os.Stdin,
 		Out:   out.Stderr,
 		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
 	changes, err := p.Run(ctx)

@@ -29,6 +29,10 @@ var (
 	ErrAnswer = errors.New("the new version does not answer")
 	// ErrAlarm says that an alarm was raised while a share of the calls met the new versions.
 	ErrAlarm = errors.New("an alarm was raised")
+	// ErrUnconfirmed says that somebody who should get alarms gets none.
+	ErrUnconfirmed = errors.New("a subscription to the alarms is not confirmed")
+	// ErrNotSent says that CloudWatch did not send an alarm on.
+	ErrNotSent = errors.New("an alarm was not sent")
 	// ErrChain says that etl, train and publish did not succeed.
 	ErrChain = errors.New("the chain failed")
 )

@@ -27,6 +27,8 @@ type double struct {
 	mu      sync.Mutex
 	steps   []string
 	fails   string              // this step
+	pending []string            // subscribers who have not confirmed
+	secret  string              // of the erased persons
 	aliases map[string]string   // version by function
 	shares  map[string]string   // version that has a share of the calls, by function; or ""
 	raised  map[string][]string // alarms, by the step after which they are raised
@@ -66,6 +68,10 @@ func (d *double) step(step string) error {
 
 // ServeHTTP answers as ECR, ECS and Lambda.
 func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.FormValue("Action") == "ListSubscriptionsByTopic" {
+		d.serveSubscriptions(w)
+		return
+	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	answers := map[string]string{"GetAuthorizationToken": `{"authorizationData": [{"authorizationToken": "QVdTOnNlY3JldA=="}]}`,
 		"RunTask":       `{"tasks": [{"taskArn": "task"}]}`,
@@ -109,7 +115,42 @@ func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	if strings.Contains(operation, "Secret") {
+		d.serveSecret(w, r, operation)
+		return
+	}
 	_, _ = io.WriteString(w, answers[operation])
+}
+
+// serveSubscriptions answers as SNS: a@shop has confirmed.
+func (d *double) serveSubscriptions(w http.ResponseWriter) {
+	member := "<member><Endpoint>%s</Endpoint><SubscriptionArn>%s</SubscriptionArn></member>"
+	members := fmt.Sprintf(member, "a@shop", "arn:aws:sns:eu-west-1:1:alarms:a")
+	for _, mail := range d.pending {
+		members += fmt.Sprintf(member, mail, "PendingConfirmation")
+	}
+	_, _ = io.WriteString(w, "<ListSubscriptionsByTopicResponse><ListSubscriptionsByTopicResult><Subscriptions>"+members+
+		"</Subscriptions></ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>")
+}
+
+// serveSecret answers as Secrets Manager, about a secret that has no value at first.
+func (d *double) serveSecret(w http.ResponseWriter, r *http.Request, operation string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if operation == "PutSecretValue" {
+		var put struct{ SecretID, SecretString string }
+		body, _ := io.ReadAll(r.Body)
+		if json.Unmarshal(body, &put) != nil || put.SecretID != "secret:erase" || d.secret != "" {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		d.secret = put.SecretString
+	}
+	stages := map[string][]string{}
+	if d.secret != "" {
+		stages["one"] = []string{"AWSCURRENT"}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"VersionIdsToStages": stages})
 }
 
 // terraform stands for the program: it has a plan with one change, and the outputs of an environment
@@ -120,7 +161,8 @@ show*) echo '{"resource_changes": [{"address": "a", "change": {"actions": ["upda
 output*) cat <<JSON
 {"functions": {"value": {"recommend": {"name": "recommend", "version": "2"}, "serve": {"name": "serve",
 	"version": "2"}, "alias": "live"}},
- "alarms": {"value": ["serve-errors"]},
+ "alarms": {"value": ["serve-errors"]}, "erase_secret": {"value": "secret:erase"},
+ "reach": {"value": {"topic": "alarms", "alarm": "model-refused"}},
  "batch": {"value": {"repository_url": "REGISTRY/batch", "tasks": {"publish": "definition:1"}, "subnet_ids": ["s"]}}}
 JSON
 ;;
@@ -146,6 +188,8 @@ func (d *double) mustPromotion(t *testing.T) *Promotion {
 		Ask: func(_ context.Context, function, version, _ string) error {
 			return d.step("ask " + function + " " + version)
 		},
+		Alert:  func(_ context.Context, alarm string) error { return d.step("alert " + alarm) },
+		Mails:  []string{"a@shop", "b@shop"},
 		Raised: d.alarms, Watch: 3 * time.Millisecond,
 		Smoke: func(context.Context, []string) error { return d.step("smoke") },
 		Probe: time.Millisecond, In: strings.NewReader("dev\n"), Out: io.Discard}
@@ -218,6 +262,40 @@ func TestAlarmTakesAReleaseBack(t *testing.T) {
 	}
 }
 
+// TestAlarmsReachAPerson refuses a promotion while somebody who should get alarms has not confirmed, and at the end
+// tests the way.
+func TestAlarmsReachAPerson(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		pending []string
+		fails   string
+		refused bool
+		want    error
+	}{
+		"confirmed":            {},
+		"pending":              {[]string{"b@shop"}, "", true, ErrUnconfirmed},
+		"of the variables not": {[]string{"former@shop"}, "", false, nil},
+		"not sent":             {nil, "alert model-refused", false, errBroken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDouble(test.fails, map[string]string{"recommend": "1", "serve": "1"})
+			d.pending = test.pending
+			_, err := d.mustPromotion(t).Run(t.Context())
+			if !errors.Is(err, test.want) || errors.Is(err, ErrRolledBack) {
+				t.Error(err)
+			}
+			if refused := len(d.steps) == 0; refused != test.refused {
+				t.Errorf("refused: %t, after %v", refused, d.steps)
+			}
+			if last := len(d.steps) - 1; !test.refused && (d.steps[last] != "alert model-refused" ||
+				d.aliases["serve"] != "2") {
+				t.Errorf("%v, the aliases call %v", d.steps, d.aliases)
+			}
+		})
+	}
+}
+
 // TestPromotionContinues runs a promotion again that broke off before the aliases moved.
 func TestPromotionContinues(t *testing.T) {
 	t.Parallel()
@@ -246,10 +324,17 @@ func TestFirstPromotionOfAnEmptyShopEndsWell(t *testing.T) {
 	if _, err := p.Run(t.Context()); err != nil || !slices.Equal(d.steps, []string{"migrate"}) {
 		t.Errorf("%v: %v", d.steps, err)
 	}
+	secret := d.secret
+	if len(secret) < 32 {
+		t.Errorf("the secret of the erased persons has %d characters", len(secret))
+	}
 	d.aliases = map[string]string{"recommend": "1", "serve": "1"}
 	p.In, d.steps = strings.NewReader("dev\n"), nil
 	if _, err := p.Run(t.Context()); err != nil || !slices.Contains(d.steps, "smoke") {
 		t.Errorf("the next one: %v: %v", d.steps, err)
+	}
+	if d.secret != secret {
+		t.Error("the next one gave the secret another value: nobody could read the list any more")
 	}
 	if emptyShop([]byte(`{"existing_source_database": {"host": "h"}}`)) {
 		t.Error("an existing shop counts as empty")

@@ -108,7 +108,7 @@ func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb 
 	}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
-	for _, name := range []string{"etl", "feedback", "train", "publish", "rollup"} {
+	for _, name := range []string{"etl", "feedback", "train", "publish", "rollup", "erase"} {
 		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
 		program, err := target.Compile(ctx, dir)
 		if err != nil {

@@ -39,7 +39,10 @@ type Promotion struct {
 	Ask func(ctx context.Context, function, version, question string) error
 	// Raised returns which of the named alarms are raised. nil asks CloudWatch.
 	Raised func(ctx context.Context, alarms []string) ([]string, error)
-	Watch  time.Duration // how long a share of the calls meets new versions before all do; 0 means 10 minutes
+	// Alert raises an alarm, and waits until it was sent. nil raises one of CloudWatch.
+	Alert func(ctx context.Context, alarm string) error
+	Mails []string      // who should get alarms
+	Watch time.Duration // how long a share of the calls meets new versions before all do; 0 means 10 minutes
 	// Smoke tests the environment. env contains the variables of the test, as NAME=value.
 	Smoke    func(ctx context.Context, env []string) error
 	Registry http.RoundTripper // transport to the image's registry; nil means the default
@@ -59,15 +62,17 @@ type outputs struct {
 		Alias            string
 	}
 	Batch struct {
-		Chain           struct{ ARN string }
-		Cluster         string
-		Tasks           map[string]string
-		RepositoryURL   string   `json:"repository_url"`
-		SubnetIDs       []string `json:"subnet_ids"`
-		Public          bool     // the tasks have a public address
-		SecurityGroupID string   `json:"security_group_id"`
+		Chain          struct{ ARN string }
+		Cluster        string
+		Tasks          map[string]string
+		RepositoryURL  string            `json:"repository_url"`
+		SubnetIDs      []string          `json:"subnet_ids"`
+		Public         bool              // the tasks have a public address
+		SecurityGroups map[string]string `json:"security_groups"` // by program
 	}
-	Alarms []string // names of the alarms that a bad version of a function raises
+	Reach       struct{ Topic, Alarm string } // of the alarms; and the alarm that tests the way
+	EraseSecret string                        // ARN
+	Alarms      []string                      // names of the alarms that a bad version of a function raises
 }
 
 // Run promotes and returns what the plan changed.
@@ -83,6 +88,9 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	}
 	before, err := p.outputs(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.confirmed(ctx, before); err != nil {
 		return nil, err
 	}
 	versions, err := p.versions(ctx, before)
@@ -117,7 +125,7 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	if err := p.release(ctx, after, versions); err != nil {
 		return changes, p.back(ctx, after, versions, err)
 	}
-	return changes, nil
+	return changes, p.reach(ctx, after)
 }
 
 // anotherApply reports whether Terraform refused because another apply holds the lock or came first.
@@ -175,13 +183,16 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	}
 	var raw struct {
 		Environment, Functions, Batch, Alarms struct{ Value json.RawMessage }
+		EraseSecret                           struct{ Value json.RawMessage } `json:"erase_secret"`
+		Reach                                 struct{ Value json.RawMessage }
 	}
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return o, fmt.Errorf("read outputs: %w", err)
 	}
 	for value, target := range map[*json.RawMessage]any{&raw.Environment.Value: &o.Environment,
 		&raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch,
-		&raw.Alarms.Value: &o.Alarms} {
+		&raw.Alarms.Value: &o.Alarms, &raw.EraseSecret.Value: &o.EraseSecret,
+		&raw.Reach.Value: &o.Reach} {
 		if len(*value) == 0 {
 			continue
 		}
@@ -213,8 +224,11 @@ func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string,
 	return versions, nil
 }
 
-// install brings the image and the schema.
+// install brings the secret, the image and the schema.
 func (p *Promotion) install(ctx context.Context, o outputs) error {
+	if err := p.fill(ctx, o.EraseSecret); err != nil {
+		return err
+	}
 	p.say("push image %s:%s", o.Batch.RepositoryURL, p.Tag)
 	if err := p.push(ctx, o.Batch.RepositoryURL); err != nil {
 		return err

@@ -92,7 +92,7 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 	started, err := client.RunTask(ctx, &ecs.RunTaskInput{
 		Cluster: &o.Batch.Cluster, TaskDefinition: aws.String(o.Batch.Tasks[program]), LaunchType: types.LaunchTypeFargate,
 		NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
-			Subnets: o.Batch.SubnetIDs, SecurityGroups: []string{o.Batch.SecurityGroupID},
+			Subnets: o.Batch.SubnetIDs, SecurityGroups: []string{o.Batch.SecurityGroups[program]},
 			AssignPublicIp: public}},
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &program, Command: command}}},
 	})

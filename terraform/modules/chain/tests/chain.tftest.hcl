@@ -15,7 +15,7 @@ variables {
   execution_role_arn = "arn:aws:iam::123456789012:role/execution"
   failure_topic_arn  = "arn:aws:sns:eu-west-1:123456789012:t"
   subnet_ids         = ["subnet-1"]
-  security_group_id  = "sg-1"
+  security_group_ids = { etl = "sg-1", feedback = "sg-2", train = "sg-3", publish = "sg-4" }
 }
 
 run "chain" {

@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  erase_secret_arn       = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:erase-AbCdEf"
   name                   = "kindred-test"
   region                 = "eu-west-1"
   kms_key_arn            = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -13,12 +14,12 @@ variables {
   size                   = { cpu = 2048, memory_mib = 8192, storage_gib = 100 }
 }
 
-run "writes_interactions_and_outcomes_only" {
+run "writes_its_findings_only" {
   command = plan
 
   assert {
-    condition     = [for s in data.aws_iam_policy_document.this.statement : s.resources if contains(s.actions, "s3:PutObject")] == [toset(["arn:aws:s3:::lake/feedback/*", "arn:aws:s3:::lake/outcomes/*"])]
-    error_message = "feedback writes interactions and outcomes and nothing else"
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.resources if contains(s.actions, "s3:PutObject")] == [toset(["arn:aws:s3:::lake/clicks/*", "arn:aws:s3:::lake/feedback/*", "arn:aws:s3:::lake/outcomes/*"])]
+    error_message = "feedback writes interactions, clicks and outcomes and nothing else"
   }
 
   assert {

@@ -3,6 +3,7 @@ mock_provider "aws" {
 }
 
 variables {
+  erase_secret_arn  = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:erase-AbCdEf"
   name              = "kindred-test"
   region            = "eu-west-1"
   kms_key_arn       = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"

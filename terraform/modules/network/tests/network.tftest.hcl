@@ -7,7 +7,12 @@ variables {
   region             = "eu-west-1"
   availability_zones = ["eu-west-1a", "eu-west-1b"]
   account_id         = "123456789012"
-  kms_key_arn        = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  programs = {
+    etl   = { databases = ["source_db"] }
+    train = {}
+    serve = { databases = ["vector_db"], task = false }
+  }
+  kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 }
 
 run "closed" {
@@ -21,6 +26,16 @@ run "closed" {
   assert {
     condition     = alltrue([for r in aws_vpc_security_group_ingress_rule.target : r.cidr_ipv4 == null])
     error_message = "databases and endpoints are reached from groups, never from addresses"
+  }
+
+  assert {
+    condition     = keys(aws_vpc_security_group_ingress_rule.target) == ["etl-endpoints", "etl-source_db", "serve-endpoints", "serve-vector_db", "train-endpoints"]
+    error_message = "each program connects to its own databases only"
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.glue_self) == 0
+    error_message = "without Glue nothing connects to a program"
   }
 
   assert {
@@ -91,8 +106,8 @@ run "public_tasks" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_egress_rule.internet[0].from_port == 443 && aws_vpc_security_group_egress_rule.internet[0].to_port == 443 && alltrue([for r in aws_vpc_security_group_ingress_rule.target : r.cidr_ipv4 == null])
-    error_message = "only HTTPS leaves, and nothing enters"
+    condition     = keys(aws_vpc_security_group_egress_rule.internet) == ["etl", "train"] && alltrue([for r in aws_vpc_security_group_egress_rule.internet : r.from_port == 443 && r.to_port == 443]) && alltrue([for r in aws_vpc_security_group_ingress_rule.target : r.cidr_ipv4 == null])
+    error_message = "only HTTPS of tasks leaves, and nothing enters"
   }
 }
 
@@ -104,8 +119,8 @@ run "external_source" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_egress_rule.external_source[0].cidr_ipv4 == "10.9.0.0/24"
-    error_message = "the workloads must reach the outer database"
+    condition     = { for program, r in aws_vpc_security_group_egress_rule.external_source : program => r.cidr_ipv4 } == { etl = "10.9.0.0/24" }
+    error_message = "who reads the shop reaches the outer database"
   }
 }
 

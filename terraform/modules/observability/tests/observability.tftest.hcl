@@ -113,6 +113,17 @@ run "an_experiment_that_nobody_decides" {
   }
 }
 
+run "nobody_erases" {
+  variables {
+    erase = { namespace = "kindred", name = "kindred-test-erases" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["erase-missing"].period * aws_cloudwatch_metric_alarm.this["erase-missing"].evaluation_periods == 172800 && aws_cloudwatch_metric_alarm.this["erase-missing"].treat_missing_data == "breaching"
+    error_message = "two days without a run that succeeded are an alarm"
+  }
+}
+
 run "an_arm_that_falls_back" {
   variables {
     arm_functions = { recommend = "kindred-test-recommend", serve = "kindred-test-serve" }
