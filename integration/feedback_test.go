@@ -93,6 +93,20 @@ func (w *told) said(session, customer string, minute int, kind, code, recommenda
 	w.records.Write(line)
 }
 
+// mustJob is feedback on what was told, with a lake of its own.
+func (w *told) mustJob() feedback.Job {
+	w.t.Helper()
+	recommendations := objectstore.NewFolder(w.t.TempDir())
+	if _, err := recommendations.Put(w.t.Context(), envconfig.RecommendationPrefix+"one",
+		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
+		w.t.Fatal(err)
+	}
+	return feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(w.t.TempDir()),
+		ScratchDir: w.t.TempDir(),
+		DuckDB:     filepath.Join(mustPython(w.t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
+		Progress:   func(string, int64, int64) {}}
+}
+
 // TestFeedbackJudgesEachNamedRecommendation: it gets credit if it was made at most 7 days before the event that names
 // it, for the same session or customer or for nobody who is known. Another name of the same visitor harms none.
 func TestFeedbackJudgesEachNamedRecommendation(t *testing.T) {
@@ -114,15 +128,7 @@ func TestFeedbackJudgesEachNamedRecommendation(t *testing.T) {
 	w.answer("bare", 0, 0, "nobody", "", "D")
 	w.said("some", "", 1, "purchase", "D", "bare-0")
 	w.said("some", "", 2, "purchase", "D", "")
-	recommendations := objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
-		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	r, err := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
-		ScratchDir: t.TempDir(),
-		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
-		Progress:   func(string, int64, int64) {}}.Run(t.Context())
+	r, err := w.mustJob().Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,15 +152,7 @@ func TestFeedbackCountsPlacements(t *testing.T) {
 	}
 	w.said("s", "", 5, "view", "Ahome", "")
 	w.said("s", "", 6, "purchase", "Bcart", "s-1")
-	recommendations := objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
-		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	r, err := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
-		ScratchDir: t.TempDir(),
-		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
-		Progress:   func(string, int64, int64) {}}.Run(t.Context())
+	r, err := w.mustJob().Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,16 +185,8 @@ func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
 	w.said("s2", "", 6, "cart", "D", "") // of the session's customer, by visitor
 	w.said("", "7", 7, "view", "E", "")  // without a session
 	w.said("", "8", 8, "view", "E", "nobody's")
-	recommendations := objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
-		bytes.NewReader(w.records.Bytes()),
-		int64(w.records.Len()), objectstore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	lake := objectstore.NewFolder(t.TempDir())
-	r, err := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(),
-		DuckDB:   filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
-		Progress: func(string, int64, int64) {}}.Run(t.Context())
+	job := w.mustJob()
+	r, err := job.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +201,7 @@ func TestFeedbackCreditsTheRecommendationThatAnEventNames(t *testing.T) {
 	if diff := cmp.Diff(want, rates); diff != "" || r.Unreadable.Count != 0 {
 		t.Errorf("hit rates (-want +got), and %+v unreadable:\n%s", r.Unreadable, diff)
 	}
-	repository := commit.NewRepository(lake, envconfig.FeedbackPrefix)
+	repository := commit.NewRepository(job.Lake, envconfig.FeedbackPrefix)
 	m, err := repository.Current(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -373,14 +363,7 @@ func TestFeedbackSumsUpExperimentsByVisitor(t *testing.T) {
 	w.answer("t2", 3, 13, "m1", "D", "")         // the treatment could not answer
 	w.experiment = "old"                         // another experiment at another time
 	w.answer("o1", 0, 20, "m2", "", "A")         //
-	recommendations, lake := objectstore.NewFolder(t.TempDir()), objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one", bytes.NewReader(w.records.Bytes()),
-		int64(w.records.Len()), objectstore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	job := feedback.Job{Recommendations: recommendations, Lake: lake, ScratchDir: t.TempDir(),
-		DuckDB:   filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
-		Progress: func(string, int64, int64) {}}
+	job := w.mustJob()
 	r, err := job.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +380,7 @@ func TestFeedbackSumsUpExperimentsByVisitor(t *testing.T) {
 	if diff := cmp.Diff(want, r.Outcomes); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
-	if rows, _, err := outcome.Read(t.Context(), lake); err != nil || !cmp.Equal(rows, want) {
+	if rows, _, err := outcome.Read(t.Context(), job.Lake); err != nil || !cmp.Equal(rows, want) {
 		t.Errorf("read %v, %v", rows, err)
 	}
 	if again, err := job.Run(t.Context()); err != nil || !again.NoOp {
@@ -441,15 +424,7 @@ func TestFeedbackSumsUpRevenue(t *testing.T) {
 	w.arm = "treatment"
 	w.answer("t1", 0, 13, "m2", "", "A")
 	w.answer("end", 0, 3*day, "m2", "", "A")
-	recommendations := objectstore.NewFolder(t.TempDir())
-	if _, err := recommendations.Put(t.Context(), envconfig.RecommendationPrefix+"one",
-		bytes.NewReader(w.records.Bytes()), int64(w.records.Len()), objectstore.Condition{}); err != nil {
-		t.Fatal(err)
-	}
-	job := feedback.Job{Recommendations: recommendations, Lake: objectstore.NewFolder(t.TempDir()),
-		ScratchDir: t.TempDir(),
-		DuckDB:     filepath.Join(mustPython(t, "duckdb-cli-1.5.6", "duckdb-cli==1.5.6"), "duckdb_cli", "duckdb"),
-		Progress:   func(string, int64, int64) {}}
+	job := w.mustJob()
 	r, err := job.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	list, err := erased.Read(ctx, lake, c.Erasure.Secret)
+	list, err := erased.ReadWith(ctx, lake, c.Erasure)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/outcome"
 )
 
@@ -20,7 +21,8 @@ const (
 	ratesFile   = "hit_rates.json"
 	rowsFile    = "rows.json"
 	revenueFile = "revenue.json"
-	outcomeFile = "outcomes/" + outcome.File // a folder of its own: what is in dir belongs to the interactions
+	outcomeFile = "outcomes/" + outcome.File        // a folder of its own: what is in dir belongs to the interactions
+	clickFile   = "clicks/" + interaction.ClickFile // likewise
 )
 
 // table makes of the records what Glue's table `recommendations` is on AWS (terraform/modules/etl),
@@ -49,7 +51,8 @@ CREATE VIEW recommendations AS SELECT * FROM read_json('records-*.json', format 
 // results writes what the views say, in an order that makes the same records the same bytes.
 const results = `
 COPY (SELECT * FROM feedback_interaction ORDER BY customer_number, product_code, occurred_at, session_id) TO 'interactions.parquet' (FORMAT parquet);
-COPY (SELECT count(*) AS interactions FROM 'interactions.parquet') TO 'rows.json' (FORMAT json, ARRAY true);
+COPY (SELECT session_id, customer_number, product_code, occurred_at FROM feedback_click ORDER BY session_id, occurred_at, recommendation_id, place) TO 'clicks/clicks.parquet' (FORMAT parquet);
+COPY (SELECT count(*) AS interactions, (SELECT count(*) FROM 'clicks/clicks.parquet') AS clicks FROM 'interactions.parquet') TO 'rows.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_outcome ORDER BY experiment, part) TO 'outcomes/outcomes.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_revenue ORDER BY experiment, part, cap) TO 'revenue.json' (FORMAT json, ARRAY true);
 COPY (SELECT * FROM feedback_hit_rate ORDER BY model_version, source, placement, place) TO 'hit_rates.json' (FORMAT json, ARRAY true);

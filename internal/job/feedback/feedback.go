@@ -22,7 +22,7 @@ import (
 	"kindred/internal/platform/envconfig"
 )
 
-// SQL defines the views feedback_hit_rate and feedback_interaction on a table of recommendation records.
+// SQL defines views on a table of recommendation records: feedback_hit_rate, feedback_interaction, feedback_click.
 //
 //go:embed feedback.sql
 var SQL string
@@ -59,6 +59,7 @@ type Result struct {
 	// Unreadable are the lines, and whole objects, that hold no record. They are left out.
 	Unreadable   unreadable `json:"unreadable"`
 	Interactions int64      `json:"interactions"`
+	Clicks       int64      `json:"clicks"`    // of sessions
 	HitRates     []HitRate  `json:"hit_rates"` // by version, source, placement and place
 	// Outcomes are what visitors of experiments did, by experiment and part.
 	Outcomes []outcome.Row `json:"outcomes"`
@@ -107,8 +108,10 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	j.Progress("join", 0, 1)
-	if err := os.Mkdir(filepath.Join(dir, filepath.Dir(outcomeFile)), 0o700); err != nil {
-		return nil, err
+	for _, file := range []string{outcomeFile, clickFile} {
+		if err := os.Mkdir(filepath.Join(dir, filepath.Dir(file)), 0o700); err != nil {
+			return nil, err
+		}
 	}
 	if err := queryDuckDB(ctx, j.DuckDB, dir, sqlOf(j.Shop)); err != nil {
 		return nil, err
@@ -117,6 +120,7 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	var rates []HitRate
 	var rows []struct {
 		Interactions int64 `json:"interactions"`
+		Clicks       int64 `json:"clicks"`
 	}
 	err = errors.Join(readJSON(filepath.Join(dir, ratesFile), &rates), readJSON(filepath.Join(dir, rowsFile), &rows))
 	if err != nil {
@@ -129,6 +133,10 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit interactions: %w", err)
 	}
+	clicked, err := interaction.CommitClicks(ctx, j.Lake, filepath.Join(dir, filepath.Dir(clickFile)), rows[0].Clicks)
+	if err != nil {
+		return nil, fmt.Errorf("commit the clicks of sessions: %w", err)
+	}
 	if err := outcome.AddRevenue(filepath.Join(dir, outcomeFile), filepath.Join(dir, revenueFile)); err != nil {
 		return nil, err
 	}
@@ -136,8 +144,8 @@ func (j Job) Run(ctx context.Context) (_ *Result, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("commit the outcomes of experiments: %w", err)
 	}
-	return &Result{Run: m.Run, NoOp: !changed && !counted, Objects: objects, Unreadable: bad,
-		Interactions: rows[0].Interactions, HitRates: rates, Outcomes: outcomes}, nil
+	return &Result{Run: m.Run, NoOp: !changed && !clicked && !counted, Objects: objects, Unreadable: bad,
+		Interactions: rows[0].Interactions, Clicks: rows[0].Clicks, HitRates: rates, Outcomes: outcomes}, nil
 }
 
 // fileBytes is where a file of records ends: DuckDB reads few large files far faster than many small objects.

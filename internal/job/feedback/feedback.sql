@@ -210,6 +210,35 @@ SELECT customer_number, product_code,
        session_id, recommendation_id, model_version, source, place
 FROM feedback_credited;
 
+-- What `train sessions` reads: every click of a session, in order. The first record's history is clicks, and what later ones add to it; where a
+-- history does not grow, it was cut off or starts anew, and its last product is the click. Repeats of one product in a row are one click: a page
+-- asks for several lists, and asks again.
+CREATE OR REPLACE VIEW feedback_click AS
+SELECT session_id, customer_number, product_code,
+       date_diff('millisecond', CAST('1970-01-01 00:00:00' AS timestamp), arrived_at) AS occurred_at,
+       recommendation_id, place
+FROM (
+    SELECT session_id, customer_number, product_code, arrived_at, recommendation_id, place,
+           lag(product_code) OVER (PARTITION BY session_id ORDER BY arrived_at, recommendation_id, place) AS before
+    FROM (
+        SELECT session_id, customer_number, arrived_at, recommendation_id, item.place AS place,
+               browse_history[item.place].product_code AS product_code
+        FROM (
+            SELECT session_id, customer_number, arrived_at, recommendation_id, browse_history, cardinality(browse_history) AS places,
+                   lag(cardinality(browse_history)) OVER (PARTITION BY session_id ORDER BY arrived_at, recommendation_id) AS places_before
+            FROM feedback_answered
+            WHERE cardinality(browse_history) > 0
+        ) AS answered
+        CROSS JOIN UNNEST(sequence(CASE WHEN places > coalesce(places_before, 0) THEN coalesce(places_before, 0) + 1 ELSE places END, places)) AS item (place)
+        UNION ALL
+        SELECT session_id, customer_number, arrived_at, recommendation_id, 0 AS place, product_code
+        FROM feedback_recorded
+        WHERE source = 'state' AND kind = 'view'
+    ) AS clicks
+    WHERE session_id <> ''
+) AS ordered
+WHERE before IS NULL OR before <> product_code;
+
 -- Every page of an experiment, of every visitor.
 CREATE OR REPLACE VIEW feedback_page AS
 SELECT experiment, arm, recommendation_id, arrived_at,

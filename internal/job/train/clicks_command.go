@@ -3,9 +3,12 @@ package train
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
+	"kindred/internal/lake/commit"
+	"kindred/internal/lake/interaction"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/nextitem"
 	"kindred/internal/platform/checksum"
@@ -15,8 +18,9 @@ import (
 
 // SessionsCommand is `train sessions`.
 type SessionsCommand struct {
+	Lake       envconfig.Lake      `embed:"" set:"lake_use=the clicks that feedback found"`
 	Artifacts  envconfig.Artifacts `embed:""`
-	Clicks     string              `required:"" placeholder:"FILE" help:"Clicks of sessions: tab-separated, with a header that names SessionId, ItemId and Time (unix seconds)."`
+	Clicks     string              `placeholder:"FILE" help:"Clicks of sessions: tab-separated, with a header that names SessionId, ItemId and Time (unix seconds). Default: the clicks that feedback found in the delivered recommendations."`
 	Shop       string              `placeholder:"NAME" help:"Name of the shop that the version is for. Default: that of the newest model version."`
 	LargestDim int                 `default:"256" help:"Largest number of components of a vector that tuning may choose."`
 	Epochs     int                 `default:"10" help:"Passes over all sessions and products in the final fits."`
@@ -35,15 +39,9 @@ func (c *SessionsCommand) Run(ctx context.Context, out *program.Output) error {
 	defer bar.Close()
 	job := ClicksJob{Shop: c.Shop, LargestDim: c.LargestDim, Epochs: c.Epochs, Seed: c.Seed, Threads: c.Threads,
 		ScratchDir: c.ScratchDir, Progress: bar.Show}
-	data, err := readFile(c.Clicks, io.ReadAll)
-	if err == nil {
-		job.Hash = checksum.Bytes(data)
-		if job.Log, err = nextitem.Read(bytes.NewReader(data)); err != nil {
-			err = fmt.Errorf("read %s: %w", c.Clicks, err)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+	var err error
+	if job.Log, job.Hash, err = c.log(ctx); err != nil {
+		return err
 	}
 	if job.Artifacts, err = objectstore.OpenSetting(ctx, "ARTIFACTS_BUCKET", c.Artifacts.Bucket); err != nil {
 		return err
@@ -54,4 +52,42 @@ func (c *SessionsCommand) Run(ctx context.Context, out *program.Output) error {
 		return err
 	}
 	return out.Result(result.sentence(), result)
+}
+
+// log reads the clicks, and returns a hash of them.
+func (c *SessionsCommand) log(ctx context.Context) (l *nextitem.Log, hash string, err error) {
+	if c.Clicks == "" {
+		return c.delivered(ctx)
+	}
+	data, err := readFile(c.Clicks, io.ReadAll)
+	if err == nil {
+		if l, err = nextitem.Read(bytes.NewReader(data)); err != nil {
+			err = fmt.Errorf("read %s: %w", c.Clicks, err)
+		}
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	return l, checksum.Bytes(data), nil
+}
+
+// delivered reads the clicks that feedback found.
+func (c *SessionsCommand) delivered(ctx context.Context) (l *nextitem.Log, hash string, err error) {
+	lake, err := objectstore.OpenSetting(ctx, "LAKE_BUCKET", c.Lake.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	found, run, err := interaction.ReadClicks(ctx, lake, c.ScratchDir)
+	if errors.Is(err, commit.ErrNoCurrent) {
+		return nil, "", fmt.Errorf("%w: the lake has no clicks yet: run feedback first, or name a file with --clicks: %w",
+			program.ErrConfig, err)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	var clicks nextitem.Clicks
+	for _, click := range found {
+		clicks.Add(click.SessionID, click.ProductCode, float64(click.OccurredAt)/1000)
+	}
+	return clicks.Log(), checksum.Bytes([]byte(run)), nil
 }

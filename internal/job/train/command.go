@@ -66,8 +66,8 @@ type RunCommand struct {
 	Epochs    int    `default:"16" help:"Passes over all customers and products in the final fits."`
 	Seed      uint64 `default:"1" help:"Seed of the random initial vectors."`
 	WarmStart bool   `help:"Begin the last fit, which makes the version, with the products' vectors of the previous version, and make 4 passes. Without a previous model of the same dimension, the flag has no effect. Fits that only measure never use it."`
-	Lukewarm  string `default:"auto" enum:"auto,none" env:"TRAIN_LUKEWARM" help:"Fewer stars than a like. With auto, they count as weak likes if that certainly improves the ranking on the validation data: people rate what they chose. With none, they count for nothing."`
-	Sessions  string `default:"auto" enum:"auto,none" env:"TRAIN_SESSIONS" help:"Sessions of visitors who are no known customers, as feedback found them. With auto, their products teach like a customer's if that certainly improves the ranking on the validation data. They are not tried if memory does not suffice. With none, they count for nothing."`
+	Lukewarm  string `default:"auto" enum:"auto,none" env:"TRAIN_LUKEWARM" help:"Fewer stars than a like. With auto, they count as weak likes if that certainly improves the ranking on the validation data. With none, they count for nothing."`
+	Sessions  string `default:"auto" enum:"auto,none" env:"TRAIN_SESSIONS" help:"Sessions of unknown visitors, as feedback found them. With auto, training uses them like customers if that certainly improves the ranking on the validation data. They are not tried if memory does not suffice. With none, they count for nothing."`
 	Parts     string `default:"auto" enum:"auto,vectors" env:"TRAIN_PARTS" help:"Parts of a model. With auto, scores also add the weights of each product's nearest neighbours, if that certainly improves the ranking on the validation data. With vectors, scores are inner products alone."`
 }
 

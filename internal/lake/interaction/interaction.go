@@ -1,6 +1,6 @@
-// Package interaction is the lake's data set of interactions: what visitors did with products in their
-// sessions. It owns the rows, the actions and the layout of the file. Feedback writes the
-// data set and train reads it; what an interaction is worth is train's to say.
+// Package interaction is the lake's two data sets of what visitors did with products in their sessions: interactions,
+// one for each product of a session, and clicks in their order. It owns the rows, the actions and the layouts of the
+// files. Feedback writes the data sets and train reads them; what an interaction is worth is train's to say.
 package interaction
 
 import (

@@ -35,8 +35,7 @@ func Read(r io.Reader) (*Log, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 1<<16), longestLine)
 	var at [len(columns)]int
-	l := &Log{}
-	items, sessions := map[string]int32{}, map[string]int{}
+	var clicks Clicks
 	number := 0
 	for lines.Scan() {
 		number++
@@ -55,33 +54,55 @@ func Read(r io.Reader) (*Log, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		i, ok := items[string(item)]
-		if !ok {
-			i = int32(len(l.Items))
-			l.Items = append(l.Items, string(item))
-			items[l.Items[i]] = i
-		}
-		s, ok := sessions[string(session)]
-		if !ok {
-			s = len(l.Sessions)
-			sessions[string(session)] = s
-			l.Sessions = append(l.Sessions, Session{})
-		}
-		own := &l.Sessions[s]
-		own.Items, own.Times = append(own.Items, i), append(own.Times, seconds)
+		clicks.Add(string(session), string(item), seconds)
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return nil, fmt.Errorf("line %d: longer than %d bytes: %w", number+1, longestLine, ErrLog)
 	} else if err != nil {
 		return nil, fmt.Errorf("read line %d: %w", number+1, err)
 	}
+	l := clicks.Log()
 	if len(l.Sessions) == 0 {
 		return nil, fmt.Errorf("no clicks: %w", ErrLog)
 	}
-	for i := range l.Sessions {
-		l.Sessions[i].sort()
-	}
 	return l, nil
+}
+
+// Clicks gathers the clicks of a log. The zero value has none. It is not safe for concurrent use.
+type Clicks struct {
+	log      Log
+	items    map[string]int32
+	sessions map[string]int
+}
+
+// Add adds a click at a time in seconds.
+func (c *Clicks) Add(session, item string, seconds float64) {
+	if c.items == nil {
+		c.items, c.sessions = map[string]int32{}, map[string]int{}
+	}
+	i, ok := c.items[item]
+	if !ok {
+		i = int32(len(c.log.Items))
+		c.log.Items = append(c.log.Items, item)
+		c.items[item] = i
+	}
+	s, ok := c.sessions[session]
+	if !ok {
+		s = len(c.log.Sessions)
+		c.sessions[session] = s
+		c.log.Sessions = append(c.log.Sessions, Session{})
+	}
+	own := &c.log.Sessions[s]
+	own.Items, own.Times = append(own.Items, i), append(own.Times, seconds)
+}
+
+// Log is a log of the clicks, in order of time. Clicks of one session with equal times keep the order in which they
+// were added. Nothing may be added afterwards.
+func (c *Clicks) Log() *Log {
+	for i := range c.log.Sessions {
+		c.log.Sessions[i].sort()
+	}
+	return &c.log
 }
 
 // header finds the columns.
