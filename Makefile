@@ -219,6 +219,10 @@ test-pages: ## A shop's page in a browser, a generated client, 20,000 answers wh
 	@go test -count=1 -timeout 60m -v -run 'TestAPageInABrowser|TestAGeneratedClient|TestTheRequestsInTheDocuments|TestTheIDsOfAnswers|TestServeKeepsToItsDocument' ./integration -page-answers 20000
 	@go test -count=1 -v ./internal/model/sequential -equal-arms 1000 -unequal-arms 100
 
+.PHONY: test-erase
+test-erase: ## Erase 100 of 20,000 customers, half of them under load and half through 20 kills, and look for them everywhere (30 minutes)
+	@go test -count=1 -timeout 120m -v -run 'TestErasing$$' ./integration -erase-scale 10 -erase-persons 50 -erase-events 12000 -erase-kills 20 -erase-limit 60 $(ARGS)
+
 # axe-core, which finds what people with a screen reader or weak eyes stumble over.
 AXE := $(abspath $(or $(KINDRED_RUNTIMES),$(STATE))/opt/axe-core-4.14.1/package/axe.min.js)
 $(AXE):

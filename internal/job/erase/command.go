@@ -40,10 +40,11 @@ var (
 // Command is the command line.
 type Command struct {
 	Customers       []string                  `arg:"" optional:"" help:"Ids of the customers. Default: whoever is on the list of erased persons, and whom a customer event told to forget."`
-	Session         []string                  `sep:"none" placeholder:"ID" help:"Session to erase too, of a visitor without a customer's id. The sessions of a customer are found. May be repeated."`
+	Session         []string                  `sep:"none" placeholder:"ID" help:"Also erase this session of an anonymous visitor. A customer's own sessions are found automatically. May be repeated."`
 	DryRun          bool                      `help:"Print what is held of them, and where. Change nothing."`
 	Export          bool                      `help:"Print all that is held of them as one JSON object. Change nothing."`
 	Verify          bool                      `help:"Look into everything, and fail if anybody on the list of erased persons is there. Change nothing."`
+	Check           string                    `placeholder:"REPORT" help:"Say whether this file is a report as it was signed. Look at nothing else."`
 	Lake            envconfig.Lake            `embed:""`
 	Artifacts       envconfig.Artifacts       `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
@@ -69,13 +70,22 @@ func (r *Result) Unchanged() bool { return len(r.Found) == 0 || r.DryRun }
 // Run erases, or looks.
 func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	named := len(c.Customers)+len(c.Session) > 0
-	switch modes := []bool{c.DryRun, c.Export, c.Verify}; {
+	switch modes := []bool{c.DryRun, c.Export, c.Verify, c.Check != ""}; {
 	case len(slices.DeleteFunc(modes, func(m bool) bool { return !m })) > 1:
-		return fmt.Errorf("%w: --dry-run, --export and --verify exclude each other", program.ErrConfig)
+		return fmt.Errorf("%w: --dry-run, --export, --verify and --check exclude each other", program.ErrConfig)
 	case c.Export && !named:
 		return fmt.Errorf("%w: --export needs the id of a customer, or --session", program.ErrConfig)
+	case c.Check != "" && named:
+		return fmt.Errorf("%w: --check reads a report: name nobody", program.ErrConfig)
 	case c.Verify && named:
 		return fmt.Errorf("%w: --verify looks for everybody on the list: name nobody", program.ErrConfig)
+	}
+	var err error
+	if c.Erasure.Secret, err = erased.Secret(ctx, c.Erasure); err != nil {
+		return err
+	}
+	if c.Check != "" {
+		return c.check(out)
 	}
 	j, closeAll, err := c.open(ctx)
 	if err != nil {
@@ -180,6 +190,9 @@ func (c *Command) erase(ctx context.Context, j *job) (*Result, error) {
 		}
 		if added > 0 {
 			clear(j.clean) // there may be rows of a new one in what was clean
+		}
+		if list.Len() == 0 { // nobody was ever erased, and nobody is to be
+			break
 		}
 		j.theirs, j.newest = list.Row, list.Newest().Add(time.Second)
 		if err := j.look(ctx, erasing); err != nil {
