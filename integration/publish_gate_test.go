@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"kindred/internal/job/publish"
@@ -80,6 +81,10 @@ func TestSameFactorsNeedNoVerdict(t *testing.T) {
 	}
 	if _, err := store.Rollback(t.Context(), byTest); err != nil { // before → bad's factors: before is bad
 		t.Fatal(err)
+	}
+	against, err := store.Objections(t.Context(), before.ID, before.Report.Verdict)
+	if err != nil || len(against) == 0 || !strings.Contains(against[len(against)-1], "rolled back by test") {
+		t.Errorf("against other factors that were rolled back there is %q, %v", against, err)
 	}
 	if err := store.Promote(t.Context(), before.ID, byTest); !errors.Is(err, vectorstore.ErrRefused) {
 		t.Errorf("other factors that were rolled back: %v", err)

@@ -35,7 +35,7 @@ const (
 // Command is the program's grammar.
 type Command struct {
 	Run    RunCommand    `cmd:"" default:"withargs" help:"Show the pages (the default command)."`
-	Report ReportCommand `cmd:"" help:"Write the overview, a model version, the outcome and the data into one HTML file that can be mailed. It has no customer in it."`
+	Report ReportCommand `cmd:"" help:"Write the overview, a model version, the outcome and the data into one HTML file that can be mailed. It names no customer."`
 }
 
 // Sources are what the pages are read from, each as it is set.
@@ -57,7 +57,7 @@ type Sources struct {
 type RunCommand struct {
 	Sources
 
-	Listen    string   `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address and port to listen on; port 0 takes a free one. Keep it on the loopback interface: who has the token can read customers' data, and change which model is live. To look from elsewhere, tunnel."`
+	Listen    string   `default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address and port to listen on; port 0 takes a free one. Keep it on the loopback interface: anyone who has the token can read customers' data, and change which model is live. To look from elsewhere, tunnel."`
 	AllowHost []string `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and loopback addresses. May be repeated."`
 	ReadOnly  bool     `help:"Show no button that changes anything, and refuse such requests."`
 	Actor     string   `placeholder:"NAME" help:"Person or role that acts, as the history of the models records it. Default: the AWS role on AWS, elsewhere the user of this machine."`

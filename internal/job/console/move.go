@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"kindred/internal/job/publish"
-	"kindred/internal/model/modelversion"
 	"kindred/internal/model/sequential"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/vectorstore"
@@ -42,26 +41,21 @@ func (s *server) proposal(ctx context.Context, action, id string) (move, error) 
 	}
 	switch action {
 	case actionPublish:
-		page, err := s.version(ctx, id)
-		if err != nil {
+		if err := s.object(ctx, &m); err != nil {
 			return m, err
 		}
 		m.Title, m.Button = "Make "+id+" live", "Make it live"
 		m.What = "All sessions are answered by this version from the next event on. The version that is live now stays " +
 			"loaded: rolling back returns to it. If this version is not loaded, it is loaded first."
-		m.refused(page.Report.Verdict)
 	case actionCanary:
-		page, err := s.version(ctx, id)
-		if err != nil {
+		if err := s.object(ctx, &m); err != nil {
 			return m, err
 		}
 		m.Title, m.Button, m.NeedsShare = "Start "+id+" as a canary", "Start the canary", true
 		m.What = fmt.Sprintf("It answers a share of the sessions, the live version the others. The canary ends by itself "+
 			"after %d events that it could not answer within %s.", recommend.CanaryErrors, recommend.CanaryPeriod)
-		m.refused(page.Report.Verdict)
 	case actionExperiment:
-		page, err := s.version(ctx, id)
-		if err != nil {
+		if err := s.object(ctx, &m); err != nil {
 			return m, err
 		}
 		m.Title, m.Button = "Start an experiment with "+id, "Start the experiment"
@@ -70,7 +64,6 @@ func (s *server) proposal(ctx context.Context, action, id string) (move, error) 
 		m.What = fmt.Sprintf("A share of the visitors is answered by it, the others by the live version, and each keeps "+
 			"what they got first. `publish experiment decide` ends it when the outcome says so, or after %d visitors. Only the "+
 			"program starts one that is decided by revenue.", experimentVisitors)
-		m.refused(page.Report.Verdict)
 	case actionEndExperiment:
 		m.Title, m.Button, m.Back = "End the experiment", "End the experiment", "/outcome"
 		m.What = "It ends without a decision: the live version answers all visitors again."
@@ -94,10 +87,14 @@ func (s *server) proposal(ctx context.Context, action, id string) (move, error) 
 	return m, nil
 }
 
-func (m *move) refused(v modelversion.Verdict) {
-	if v.Decision() == modelversion.OutcomeRefused {
-		m.NeedsForce, m.Objections = true, v.Reasons
+// object asks the gate about the move's version.
+func (s *server) object(ctx context.Context, m *move) error {
+	page, err := s.version(ctx, m.Version)
+	if err == nil {
+		m.Objections, err = s.from.db.Objections(ctx, m.Version, page.Report.Verdict)
 	}
+	m.NeedsForce = len(m.Objections) > 0
+	return err
 }
 
 // The moves of the pointer.

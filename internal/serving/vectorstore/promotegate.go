@@ -12,6 +12,24 @@ import (
 	"kindred/internal/model/modelversion"
 )
 
+// Objections says why Promote, StartCanary and StartExperiment would refuse a version with this verdict now, unless
+// they are forced. The version need not be loaded. Errors: ErrNotMigrated.
+func (s *Store) Objections(ctx context.Context, version string, verdict modelversion.Verdict) (all []string,
+	err error) {
+	at, err := s.pointer(ctx)
+	if err != nil || at.live == version {
+		return nil, err
+	}
+	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		all, err = objectionsTo(ctx, tx, Promotion{From: at.live, To: version}, verdict, "")
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask the gate about version %s: %w", version, err)
+	}
+	return all, nil
+}
+
 // objectionsTo says why the version must not answer in the place of the live one: the gate's rule
 // forbids it, somebody rolled it back, or an experiment runs other than deciding, the one that wants it.
 // None: it may. A version that differs from the live one in names and stock alone needs no verdict.
