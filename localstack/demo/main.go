@@ -1,5 +1,5 @@
 // Demo runs the whole loop on this machine and gives a readable account of it: stack, seed, etl,
-// train, publish, deploy, replay, verify. `make demo` builds the programs it runs.
+// train, publish, publish catalogue, deploy, replay, verify. `make demo` builds the programs it runs.
 package main
 
 import (

@@ -118,9 +118,10 @@ func (d *Demo) batch(ctx context.Context, r *Report) error {
 	for _, line := range r.Seed.account() {
 		fmt.Fprintf(d.Out, "         %s\n", line)
 	}
-	etl := d.program("etl")
+	etl, catalogue := d.program("etl"), d.program("publish", "catalogue")
 	if !d.steps[len(d.steps)-1].NoOp { // another shop than before was asked for
 		etl = d.program("etl", "--accept-schema", "--accept-shrink")
+		catalogue = d.program("publish", "catalogue", "--accept-shrink")
 	}
 	if err := d.step(ctx, "etl", "MySQL → Parquet training set on S3", etl, &r.ETL); err != nil {
 		return err
@@ -139,6 +140,11 @@ func (d *Demo) batch(ctx context.Context, r *Report) error {
 		return err
 	}
 	d.result("%s products and %s customers are live%s", count(r.Publish.Items), count(r.Publish.Customers),
+		d.unchanged())
+	if err := d.step(ctx, "stock", "stock, prices and categories of now → pgvector", catalogue, &r.Catalogue); err != nil {
+		return err
+	}
+	d.result("%s products, of which %s can be bought%s", count(r.Catalogue.Products), count(r.Catalogue.Available),
 		d.unchanged())
 	return nil
 }

@@ -15,9 +15,11 @@ type Report struct {
 	ETL     ETLResult
 	Train   TrainResult
 	Publish PublishResult
-	Replay  ReplayResult
-	Audit   AuditResult
-	Steps   []Step
+	// Catalogue is of `publish catalogue`.
+	Catalogue CatalogueResult
+	Replay    ReplayResult
+	Audit     AuditResult
+	Steps     []Step
 
 	overruled bool // the demo made a model live that the gate refuses
 }
@@ -69,6 +71,12 @@ type TrainResult struct {
 type PublishResult struct {
 	Items     int64 `json:"items"`
 	Customers int64 `json:"customers"`
+}
+
+// CatalogueResult is the part of the result of publish catalogue that the demo shows.
+type CatalogueResult struct {
+	Products  int64 `json:"products"`
+	Available int64 `json:"available"`
 }
 
 // ReplayResult is the part of replay's result that the demo shows.
