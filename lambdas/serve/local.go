@@ -35,7 +35,7 @@ type command struct {
 	Recorded  envconfig.Recorded `embed:""`
 	Ingested  envconfig.Ingested `embed:""`
 	SiteKeys  envconfig.SiteKeys `embed:""`
-	Listen    string             `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. There is no login: whoever can reach the address gets answers."`
+	Listen    string             `default:"127.0.0.1:8080" placeholder:"ADDRESS" help:"Address and port to listen on. Without --site-keys, whoever can reach the address gets answers."`
 	AllowHost []string           `placeholder:"NAME" help:"Host name that requests may be addressed to, in addition to localhost and IP addresses. May be repeated."`
 }
 

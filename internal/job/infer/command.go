@@ -23,11 +23,11 @@ type Command struct {
 	PGVector   envconfig.PGVector `embed:""`
 	Memory     envconfig.Memory   `embed:""`
 	Lake       envconfig.Lake     `embed:""`
-	Placement  string             `placeholder:"NAME" help:"Placement whose rules count, such as email (publish placements). Filters of both count, and so do the products to leave out; of the rest, these flags win. Default: no placement."`
+	Placement  string             `placeholder:"NAME" help:"Placement whose rules count, such as email (publish placements). Filters and exclusions of both apply. Otherwise the flags override the placement. Default: no placement."`
 	Limit      int                `placeholder:"N" help:"Products of a customer, 1 to 100. Default: 10, or what the placement says."`
 	Filter     string             `placeholder:"EXPRESSION" help:"Only products that match, such as 'product.price < 50.0'. docs/formats.md describes expressions."`
 	Boost      []string           `sep:"none" placeholder:"FACTOR:EXPRESSION" help:"Multiply the scores of products that match by a factor from 0.1 to 10. May be repeated."`
-	Diversity  string             `placeholder:"category:N" help:"At most so many products of one category (category:2) or brand (brand:2), or maximal marginal relevance with the weight of the score (mmr:0.7)."`
+	Diversity  string             `placeholder:"category:N" help:"At most N products of one category (category:2) or brand (brand:2), or maximal marginal relevance with the weight of the score (mmr:0.7)."`
 	MinShare   []string           `sep:"none" placeholder:"SHARE:EXPRESSION" help:"So much of each customer's products matches at least, as far as there are such products. May be repeated."`
 	Exclude    []string           `sep:"none" placeholder:"ID" help:"Product to leave out. May be repeated."`
 	ScratchDir string             `placeholder:"FOLDER" help:"Folder for the files before they are uploaded. Default: the system's temporary folder."`

@@ -17,10 +17,10 @@ import (
 )
 
 type experimentCommand struct {
-	Start  experimentStart  `cmd:"" help:"Start an experiment. While it runs, nothing else goes live in the place of its control: a model version needs --force, placements the experiment's end."`
+	Start  experimentStart  `cmd:"" help:"Start an experiment. While it runs, another model version goes live only with --force, and placements cannot change until it ends."`
 	Status experimentStatus `cmd:"" help:"Show how an experiment stands. You may look as often as you like."`
 	Decide experimentDecide `cmd:"" help:"End the running experiment if its outcome decides: make the treatment live, or return to the live version. Run this after each feedback."`
-	Stop   experimentStop   `cmd:"" help:"End the running experiment without a decision: what is live answers all visitors again."`
+	Stop   experimentStop   `cmd:"" help:"End the running experiment without a decision: the live version and placements serve all visitors again."`
 }
 
 type experimentStart struct {
@@ -33,8 +33,8 @@ type experimentStart struct {
 	Experiment  string              `required:"" placeholder:"NAME" help:"Name of the experiment, as records will have it: up to 40 lower-case letters, digits and hyphens. It must be new."`
 	Share       float64             `default:"0.5" help:"Share of the visitors who get the treatment, between 0 and 1."`
 	Outcome     vectorstore.Outcome `default:"hits" help:"What is compared: hits (pages with a product that the visitor looked at, of all pages), carts (products put into the cart, for each visitor), purchases (products bought, for each visitor) or revenue (what was paid for them, for each visitor, up to a cap)."`
-	Quantile    float64             `default:"0.99" help:"For revenue: the cap is the smallest of 1, 2, 5, 10, 20, 50, … that this share of the earlier buyers did not exceed on a day, as feedback wrote it to the lake (LAKE_BUCKET). Of a visitor's revenue, at most the cap counts."`
-	ErrorRate   float64             `default:"0.05" help:"Of so many experiments with equal arms, at most, one arm is called better, however often you look."`
+	Quantile    float64             `default:"0.99" help:"For revenue: each visitor's revenue counts up to a cap. The cap is the smallest of 1, 2, 5, 10, 20, 50, … that at least this share of earlier buyers stayed within on a day, as feedback wrote it to the lake (LAKE_BUCKET)."`
+	ErrorRate   float64             `default:"0.05" help:"Largest share of experiments with equal arms in which one arm is wrongly called better, however often you look."`
 	MaxVisitors int64               `default:"20000" help:"Visitors of both arms after which the experiment ends without a decision."`
 	Force       bool                `help:"Start the experiment even if the gate refuses the version. Needs --reason."`
 

@@ -20,7 +20,7 @@ const Description = "Count the delivered records by hour, and index the ids of t
 type Command struct {
 	Run  RunCommand  `cmd:"" default:"withargs" help:"Add what came since the current roll-up (the default command)."`
 	Show ShowCommand `cmd:"" help:"Show the current roll-up: records, sources, versions, latencies, dead letters."`
-	Find FindCommand `cmd:"" help:"Find the objects that hold an event, by its id or that of its recommendation."`
+	Find FindCommand `cmd:"" help:"Find the objects that hold an event, by event id or recommendation id."`
 }
 
 // RunCommand is `rollup`.
