@@ -13,8 +13,9 @@ import (
 
 // ruleRows are the rows that an expression's SQL speaks of: products in order of their numbers, each with its
 // state or, where the id of the state is not the product's, without.
-const ruleRows = ` FROM (SELECT row_number() OVER () AS n, x.* FROM unnest($1::text[], $2::boolean[]) x (id, available)) f
-	LEFT JOIN kindred.product_state p ON p.id = f.n::text ORDER BY f.n`
+const ruleRows = ` FROM (SELECT row_number() OVER () AS n, x.* FROM unnest($1::text[], $2::boolean[]) x (id, available)) x
+	LEFT JOIN kindred.product_state p ON p.id = x.n::text
+	CROSS JOIN LATERAL (SELECT x.id, x.available, p.name, p.categories) f ORDER BY x.n`
 
 // TestRulesInSQL: PostgreSQL says of random expressions and products what Match says, and the texts of an
 // expression are never a part of its SQL.

@@ -149,7 +149,7 @@ func (s *Store) stepFacts(ctx context.Context) (more bool) {
 	if now.filled.facts == nil {
 		now.filled = filled{facts: scan.NewFacts(h.index, h.shown)}
 	}
-	page, err := s.database.Stated(ctx, now.filled.after, factPage)
+	page, err := s.database.Stated(ctx, version, now.filled.after, factPage)
 	if err == nil {
 		setFacts(&now, page)
 	}

@@ -38,7 +38,7 @@ func (f *factless) Retrieve(ctx context.Context, m *recommend.Model, searches []
 	return f.fakeDatabase.Retrieve(ctx, m, searches, neighbours)
 }
 
-func (f *factless) Stated(context.Context, string, int) ([]vectorstore.Stated, error) {
+func (f *factless) Stated(context.Context, string, string, int) ([]vectorstore.Stated, error) {
 	return nil, errors.New("not yet")
 }
 
@@ -179,7 +179,7 @@ type stating struct {
 	said []vectorstore.Stated
 }
 
-func (s stating) Stated(_ context.Context, after string, _ int) ([]vectorstore.Stated, error) {
+func (s stating) Stated(_ context.Context, _, after string, _ int) ([]vectorstore.Stated, error) {
 	i := slices.IndexFunc(s.said, func(one vectorstore.Stated) bool { return one.ID > after })
 	if i < 0 {
 		return nil, nil
@@ -195,15 +195,23 @@ func TestStaleListsOfGivenProductsKeepRules(t *testing.T) {
 	o := &outages{fakeDatabase: b.db, at: time.Now()}
 	said := stating{outages: o}
 	var state recommend.State
-	for code, values := range map[string]map[activity.Field]any{
+	saidOf := map[string]map[activity.Field]any{
 		"L1_03": {activity.FieldBrand: "own", activity.FieldPrice: "12.5", activity.FieldCategories: []string{"a", "b"}},
 		"L2_07": {activity.FieldBrand: "own", activity.FieldPrice: "9.99"}, "L2_08": {activity.FieldAvailable: false},
-	} {
-		state.Products = append(state.Products, activity.ProductWrite{ID: code, Order: activity.Order{At: time.Now()},
-			Values: values})
-		can := values[activity.FieldAvailable] != false
-		product := recommend.FactsOf(code, values, can, time.Now())
-		said.said = append(said.said, vectorstore.Stated{Product: product, Shown: &can})
+	}
+	for _, it := range version(first).Items {
+		one := vectorstore.Stated{}
+		values, known := saidOf[it.Code]
+		if known {
+			state.Products = append(state.Products, activity.ProductWrite{ID: it.Code, Order: activity.Order{At: time.Now()},
+				Values: values})
+			one.Shown = new(values[activity.FieldAvailable] != false)
+		}
+		one.Product = recommend.FactsOf(it.Code, values, false, time.Now())
+		if one.Name = &it.Name; one.Categories == nil {
+			one.Categories = []string{it.Line}
+		}
+		said.said = append(said.said, one)
 	}
 	b.db.shown = func() map[string]*bool { return map[string]*bool{"L2_08": new(false)} }
 	slices.SortFunc(said.said, func(a, b vectorstore.Stated) int { return strings.Compare(a.ID, b.ID) })

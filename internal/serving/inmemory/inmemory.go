@@ -32,7 +32,7 @@ type database interface {
 	Retrieve(ctx context.Context, m *recommend.Model, searches []recommend.Search,
 		neighbours []recommend.Neighbours) ([][]recommend.Candidate, [][]recommend.Similar, error)
 	Rated(ctx context.Context, m *recommend.Model, customers []string) (map[string][]vectorstore.Rated, error)
-	Stated(ctx context.Context, after string, most int) ([]vectorstore.Stated, error)
+	Stated(ctx context.Context, version, after string, most int) ([]vectorstore.Stated, error)
 	Numbered(ctx context.Context, version string) (products int, numbered bool, err error)
 	Facts(ctx context.Context, m *recommend.Model, codes []string) (map[string]recommend.Facts, error)
 	List(ctx context.Context, m *recommend.Model, q recommend.ListQuery) ([]recommend.Listed, error)
@@ -269,7 +269,7 @@ func (s *Store) apply(c vectorstore.Changes) {
 			changed.shown, changed.fresh, changed.filled = slices.Clone(h.shown), h.fresh, h.filled
 		}
 		if changed.filled.facts != nil {
-			setFacts(changed, c.Facts)
+			setFacts(changed, c.Facts[version])
 		}
 		if len(c.New[version]) > 0 || changed.fresh.Has(c.Shown) {
 			changed.fresh = changed.fresh.With(c.New[version], c.Shown)

@@ -89,7 +89,7 @@ func (d *fakeDatabase) Rated(context.Context, *recommend.Model, []string) (map[s
 	return nil, nil
 }
 
-func (d *fakeDatabase) Stated(context.Context, string, int) ([]vectorstore.Stated, error) {
+func (d *fakeDatabase) Stated(context.Context, string, string, int) ([]vectorstore.Stated, error) {
 	return nil, nil
 }
 

@@ -16,8 +16,8 @@ import (
 )
 
 // sqlWords is all that an expression's SQL may consist of: every text that somebody has written is a parameter.
-var sqlWords = regexp.MustCompile(`^(?:\(|\)|\[\]|,| |::|->>|->|=|<>|<=|>=|<|>|\$[0-9]+|f\.(?:id|available)|` +
-	`p\.(?:name|brand|currency|url|image|categories|price|stock|attributes|first_seen)|coalesce|starts_with|jsonb_typeof|` +
+var sqlWords = regexp.MustCompile(`^(?:\(|\)|\[\]|,| |::|->>|->|=|<>|<=|>=|<|>|\$[0-9]+|f\.(?:id|available|name|categories)|` +
+	`p\.(?:brand|currency|url|image|price|stock|attributes|first_seen)|coalesce|starts_with|jsonb_typeof|` +
 	`CASE|WHEN|THEN|END|NOT|AND|OR|ANY|COLLATE "C"|'(?:string|number|boolean)'|text|numeric|boolean|timestamptz|false|true)*$`)
 
 // marked is a text that no error has by itself.

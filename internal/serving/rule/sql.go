@@ -7,11 +7,12 @@ import (
 
 // SQL is the expression as a condition in PostgreSQL, which is true or false and never NULL. It speaks of
 // two rows. Row p is the product's in kindred.product_state; all of p is NULL for a product without state.
-// Row f has the columns id, a text, and available, a boolean: they are known of every product. A query has
-// them for example by
+// Row f has the columns that a version knows too: id, a text, and available, a boolean, which are known of
+// every product, name, a text, and categories, an array of texts. A query has them for example by
 //
 //	FROM item i LEFT JOIN kindred.product_state p ON p.id = i.code
-//		CROSS JOIN LATERAL (SELECT i.code, coalesce(p.available, i.quantity_in_stock > 0)) f (id, available)
+//		CROSS JOIN LATERAL (SELECT i.code, coalesce(p.available, i.quantity_in_stock > 0),
+//			coalesce(p.name, i.name), coalesce(p.categories, ARRAY[i.line])) f (id, available, name, categories)
 //
 // Whatever the expression's text contains becomes a parameter: the condition has only $n, for the values
 // that SQL appends to args. They are texts, lists of texts, and booleans.
@@ -50,11 +51,13 @@ func (l *leaf) assertedSQL(args *[]any) string {
 	case fieldAvailable:
 		return "f.available"
 	case fieldCategories:
-		return parameter(args, l.values[0].text) + `::text COLLATE "C" = ANY (p.categories)`
+		return parameter(args, l.values[0].text) + `::text COLLATE "C" = ANY (f.categories)`
 	case fieldAttributes:
 		return l.attributeSQL(args)
 	case fieldID:
 		return l.textSQL("f.id", args)
+	case fieldName:
+		return l.textSQL("f.name", args)
 	case fieldPrice, fieldStock:
 		return l.numberSQL("p."+string(l.field), "numeric", args)
 	case fieldFirstSeen:

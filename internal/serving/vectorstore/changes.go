@@ -28,8 +28,9 @@ type Changes struct {
 	Shown map[string]*bool
 	// New are products that a version does not know, by the version, with their vectors. Of these too a
 	// reader may be told again.
-	New   map[string][]recommend.NewItem
-	Facts []Stated // of products that were written; none of them if Whole
+	New map[string][]recommend.NewItem
+	// Facts are those of a version's products that were written, by the version; none of them if Whole.
+	Facts map[string][]Stated
 	Next  Since
 }
 
@@ -74,18 +75,18 @@ func (s *Store) State(ctx context.Context, since Since, versions []string) (c Ch
 	return c, nil
 }
 
-// queueNew asks for the new products of versions. It comes after the cursor's statement: what it sees is
-// not older.
+// queueNew asks for the new products of versions, and for the facts of those that they know. It comes after the
+// cursor's statement: what it sees is not older.
 func (s *Store) queueNew(ctx context.Context, batch *pgx.Batch, since Since, versions []string, c *Changes) error {
-	c.New = map[string][]recommend.NewItem{}
+	c.New, c.Facts = map[string][]recommend.NewItem{}, map[string][]Stated{}
 	for _, version := range versions {
 		m, err := s.model(ctx, version)
 		if err != nil {
 			return err
 		}
 		m.queueNewItems(batch, since, c.New)
+		m.queueFacts(batch, since, c.Facts)
 	}
-	s.queueFacts(batch, since, &c.Facts)
 	return nil
 }
 

@@ -10,21 +10,20 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// factsSQL asks what is known of products: what the shop says now, else what the version says. The line of a
-// version's product is its category.
+// factsSQL asks what is known of products: what the shop says now, else what the version says.
 func (m *model) factsSQL() string {
-	const ofVersion = `'name', coalesce(%s, i.name), 'categories', coalesce(%s, to_jsonb(CASE WHEN i.line <> '' THEN ARRAY[i.line] END)),
-		'available', coalesce(%s, i.quantity_in_stock > 0)`
-	from := ` FROM unnest($1::text[]) AS c (code) LEFT JOIN ` + m.schema + `.item i ON i.code = c.code`
+	state := `kindred.product_state`
 	if !m.state.products {
-		return `SELECT c.code, jsonb_strip_nulls(jsonb_build_object(` + fmt.Sprintf(ofVersion, `NULL`, `NULL`, `NULL`) + `))` + from +
-			` WHERE i.code IS NOT NULL`
+		state = noState
 	}
-	return `SELECT c.code, jsonb_strip_nulls(jsonb_build_object(` +
-		fmt.Sprintf(ofVersion, `s.name`, `to_jsonb(s.categories)`, `s.available AND NOT s.hidden`) +
-		`, 'stock', s.stock, 'price', trim_scale(s.price), 'currency', s.currency, 'brand', s.brand, 'url', s.url, 'image', s.image,
-		'attributes', s.attributes, 'first_seen', to_char(s.first_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))` + from +
-		` LEFT JOIN kindred.product_state s ON s.id = c.code WHERE i.code IS NOT NULL OR s.id IS NOT NULL`
+	return `SELECT c.code, jsonb_strip_nulls(jsonb_build_object('name', ` + nameSQL(`s`, `i`) + `,
+		'categories', to_jsonb(` + categoriesSQL(`s`, `i`) + `),
+		'available', coalesce(s.available AND NOT s.hidden, i.quantity_in_stock > 0), 'stock', s.stock,
+		'price', trim_scale(s.price), 'currency', s.currency, 'brand', s.brand, 'url', s.url, 'image', s.image,
+		'attributes', s.attributes,
+		'first_seen', to_char(s.first_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+		FROM unnest($1::text[]) AS c (code) LEFT JOIN ` + m.schema + `.item i ON i.code = c.code LEFT JOIN ` + state +
+		` s ON s.id = c.code WHERE i.code IS NOT NULL OR s.id IS NOT NULL`
 }
 
 // Facts reads what is known of products, in one round trip. Errors: ErrVersionGone.

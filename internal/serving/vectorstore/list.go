@@ -100,12 +100,11 @@ func (m *model) listSQL(q recommend.ListQuery, args *[]any) (sql string, err err
 // ruledListSQL keeps rules on a list: those who match of what can be bought, but for what $1 leaves out.
 func (m *model) ruledListSQL(list string, r *recommend.Rules, q recommend.ListQuery, args *[]any) string {
 	rules := rulesSQL(r, args)
-	stocked := `coalesce((SELECT i.quantity_in_stock > 0 FROM ` + m.schema + `.item i WHERE i.code = l.code), false)`
 	where := ` WHERE f.available`
 	if q.GivenWhole {
 		where = ` WHERE true`
 	}
 	return `SELECT l.code, (` + rules.boosted(`l.score`) + `)::real AS score, ` + rules.marks + `, ` + rules.labels +
-		` FROM (` + list + `) l` + m.facts(`l.code`, stocked) + where + ` AND l.code <> ALL ($1)` + rules.where +
+		` FROM (` + list + `) l LEFT JOIN ` + m.schema + `.item i ON i.code = l.code` + m.facts(`l.code`, `i`) + where + ` AND l.code <> ALL ($1)` + rules.where +
 		` ORDER BY score DESC, l.code COLLATE "C" LIMIT ` + strconv.Itoa(min(q.Limit, recommend.MaxLimit))
 }

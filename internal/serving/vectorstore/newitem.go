@@ -123,7 +123,7 @@ func (m *model) queueNewItems(batch *pgx.Batch, since Since, found map[string][]
 	if !m.newItems {
 		return
 	}
-	batch.Queue(`SELECT n.code, n.embedding, coalesce(s.available AND NOT s.hidden, false), `+factList(`s`)+`
+	batch.Queue(`SELECT n.code, n.embedding, coalesce(s.available AND NOT s.hidden, false), `+factList(``)+`
 		FROM kindred.catalogue k, kindred.product_state s JOIN `+m.schema+`.new_item n ON n.code = s.id
 		WHERE s.transaction >= CASE WHEN k.generation::text = $1 THEN $2::text::xid8 ELSE '0' END
 			AND s.transaction < '18446744073709551615'::xid8`, since.generation, since.from()).Query(func(rows pgx.Rows) (err error) {

@@ -11,11 +11,6 @@ import (
 	"kindred/internal/serving/recommend"
 )
 
-// factColumns are the columns of product_state that rules see, beside the id and whether the product can be
-// bought.
-var factColumns = []string{"stock", "price", "currency", "categories", "brand", "name", "url", "image", "attributes",
-	"first_seen"}
-
 // noState stands for product_state where nothing was ever written to it: a database that is not migrated does
 // not have it.
 const noState = `(SELECT NULL::text COLLATE "C" AS id, NULL::boolean AS available, NULL::boolean AS hidden,
@@ -23,15 +18,37 @@ const noState = `(SELECT NULL::text COLLATE "C" AS id, NULL::boolean AS availabl
 	NULL::text AS brand, NULL::text AS name, NULL::text AS url, NULL::text AS image, NULL::jsonb AS attributes,
 	NULL::timestamptz AS first_seen WHERE false)`
 
-// facts joins what rules see of each product, as p and f, to the rows of a table: code and stocked are the SQL of
-// a row's id, and of whether it can be bought if nobody has said it.
-func (m *model) facts(code, stocked string) string {
+// facts joins what rules see of each product, as p and f, to the rows of a table: code is the SQL of a row's id,
+// item the row of the version's product; "": the version does not have it.
+func (m *model) facts(code, item string) string {
 	state := `kindred.product_state`
 	if !m.state.products {
 		state = noState
 	}
+	stocked := `false`
+	if item != "" {
+		stocked = `coalesce(` + item + `.quantity_in_stock > 0, false)`
+	}
 	return ` LEFT JOIN ` + state + ` p ON p.id = ` + code + ` CROSS JOIN LATERAL (SELECT ` + code +
-		` AS id, coalesce(p.available AND NOT p.hidden, ` + stocked + `) AS available) f`
+		` AS id, coalesce(p.available AND NOT p.hidden, ` + stocked + `) AS available, ` + nameSQL(`p`, item) +
+		` AS name, ` + categoriesSQL(`p`, item) + ` AS categories) f`
+}
+
+// nameSQL is a product's name: what the shop says in a row of product_state, else what the version says in a row
+// of item; "": the version does not have it.
+func nameSQL(state, item string) string {
+	if item == "" {
+		return state + `.name`
+	}
+	return `coalesce(` + state + `.name, ` + item + `.name)`
+}
+
+// categoriesSQL is nameSQL of the categories. The line of a version's product is its category.
+func categoriesSQL(state, item string) string {
+	if item == "" {
+		return state + `.categories`
+	}
+	return `coalesce(` + state + `.categories, CASE WHEN ` + item + `.line <> '' THEN ARRAY[` + item + `.line] END)`
 }
 
 // ruled is the SQL of a question's rules.
@@ -64,7 +81,7 @@ func rulesSQL(r *recommend.Rules, args *[]any) ruled {
 	}
 	switch r.By {
 	case recommend.ByCategory:
-		q.labels = `p.categories`
+		q.labels = `f.categories`
 	case recommend.ByBrand:
 		q.labels = `CASE WHEN p.brand IS NOT NULL THEN ARRAY[p.brand] END`
 	}
@@ -117,7 +134,7 @@ func (m *model) ruledSQL(s recommend.Search) (sql string, args []any, err error)
 	}
 	rules := rulesSQL(s.Rules, &args)
 	return `SELECT ` + key + ` AS key, i.code, (` + rules.boosted(score) + `)::real AS score, i.embedding, ` + rules.marks +
-		`, ` + rules.labels + ` FROM ` + m.schema + `.item i` + added + m.facts(`i.code`, `i.quantity_in_stock > 0`) +
+		`, ` + rules.labels + ` FROM ` + m.schema + `.item i` + added + m.facts(`i.code`, `i`) +
 		` WHERE f.available` + left + rules.where + ` ORDER BY score DESC, i.code LIMIT ` +
 		strconv.Itoa(min(s.Limit, recommend.MaxLimit)), args, nil
 }
@@ -150,7 +167,7 @@ func (m *model) queueRuled(batch *pgx.Batch, s recommend.Search, found, fresh *[
 	}
 	rules := rulesSQL(s.Rules, &args)
 	batch.Queue(`SELECT -1, n.code, (`+rules.boosted(score)+`)::real AS score, n.embedding, `+rules.marks+`, `+
-		rules.labels+` FROM `+m.schema+`.new_item n`+m.facts(`n.code`, `false`)+
+		rules.labels+` FROM `+m.schema+`.new_item n`+m.facts(`n.code`, ``)+
 		` WHERE f.available AND n.code <> ALL ($1) AND ($2::timestamptz IS NULL OR p.first_seen <= $2)`+rules.where+
 		` ORDER BY `+order+`, n.code LIMIT `+strconv.Itoa(min(s.New, recommend.MaxLimit)), args...).
 		Query(func(rows pgx.Rows) (err error) {
@@ -179,13 +196,13 @@ func (m *model) queueRuledNeighbours(batch *pgx.Batch, q recommend.Neighbours, f
 	if err := q.Check(); err != nil {
 		return err
 	}
-	queue := func(from, row, added, stocked string, to *[]recommend.Similar) {
+	queue := func(from, row, added, item string, to *[]recommend.Similar) {
 		args := []any{q.Code}
 		rules := rulesSQL(&recommend.Rules{Filters: q.Rules.Filters, Boosts: q.Rules.Boosts}, &args)
 		near := `1 - (` + row + `.embedding <=> ` + m.origin() + `)`
 		distance := `1 - ` + rules.boosted(near+added)
 		batch.Queue(`SELECT `+row+`.code, (`+distance+`)::real AS distance FROM `+from+
-			m.facts(row+`.code`, stocked)+` WHERE f.available AND `+row+`.code <> $1 AND EXISTS `+m.origin()+rules.where+
+			m.facts(row+`.code`, item)+` WHERE f.available AND `+row+`.code <> $1 AND EXISTS `+m.origin()+rules.where+
 			` ORDER BY distance, `+row+`.code LIMIT `+strconv.Itoa(min(q.Limit, recommend.MaxLimit)), args...).
 			Query(func(rows pgx.Rows) (err error) {
 				*to, err = readSimilar(rows)
@@ -196,9 +213,9 @@ func (m *model) queueRuledNeighbours(batch *pgx.Batch, q recommend.Neighbours, f
 	if m.near != nil && m.Solver.SimilarWeight > 0 {
 		items, added = items+` LEFT JOIN `+m.addedToSimilar()+` ON a.key = i.key`, ` + coalesce(a.added, 0)`
 	}
-	queue(items, `i`, added, `i.quantity_in_stock > 0`, found)
+	queue(items, `i`, added, `i`, found)
 	if m.state.newItems {
-		queue(m.schema+`.new_item n`, `n`, ``, `false`, fresh)
+		queue(m.schema+`.new_item n`, `n`, ``, ``, fresh)
 	}
 	return nil
 }

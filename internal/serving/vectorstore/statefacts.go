@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,19 +11,22 @@ import (
 	"kindred/internal/serving/rule"
 )
 
-// Stated is what the state says of a product. Its facts do not say whether it can be bought.
+// Stated is what rules see of a product of a version. Its facts do not say whether it can be bought.
 type Stated struct {
 	*rule.Product
 
-	Shown *bool // it can be bought; nil: only a version's own stock says it
+	Shown *bool // it can be bought; nil: only the version's own stock says it
 }
 
-// statedSQL begins a question for the facts of the rows s of product_state.
-var statedSQL = `SELECT s.id, s.available AND NOT s.hidden, ` + factList(`s`)
+// statedSQL begins a question for the facts of products of a version: the rows i of item, with the rows s of
+// product_state.
+var statedSQL = `SELECT i.code, s.available AND NOT s.hidden, ` + factList(`i`)
 
-// factList are the columns of factColumns, as factRow reads them.
-func factList(row string) string {
-	return strings.ReplaceAll(row+`.`+strings.Join(factColumns, `, `+row+`.`), row+`.price`, row+`.price::text`)
+// factList are what rules see of a row s of product_state, beside the id and whether the product can be bought, as
+// factRow reads it. item is as for nameSQL.
+func factList(item string) string {
+	return `s.stock, s.price::text, s.currency, ` + categoriesSQL(`s`, item) + `, s.brand, ` + nameSQL(`s`, item) +
+		`, s.url, s.image, s.attributes, s.first_seen`
 }
 
 // factRow is a row of facts.
@@ -71,31 +73,36 @@ func readStated(rows pgx.Rows) (facts []Stated, err error) {
 	return facts, err
 }
 
-// Stated reads the facts of the products of which something was said, in the order of their ids: of at most so many
-// that come after an id. Errors: ErrNotMigrated.
-func (s *Store) Stated(ctx context.Context, after string, most int) ([]Stated, error) {
-	rows, err := s.pool.Query(ctx, statedSQL+` FROM kindred.product_state s WHERE s.id > $1 ORDER BY s.id LIMIT `+
-		strconv.Itoa(most), after)
+// Stated reads the facts of a version's products, in the order of their ids: of at most so many that come after an
+// id. Errors: ErrVersionGone, ErrNotMigrated.
+func (s *Store) Stated(ctx context.Context, version, after string, most int) (facts []Stated, err error) {
+	m, err := s.model(ctx, version)
 	if err != nil {
-		return nil, fmt.Errorf("read facts of products: %w", unmigrated(err))
+		return nil, err
 	}
-	facts, err := readStated(rows)
-	if err != nil {
+	var batch pgx.Batch
+	batch.Queue(statedSQL+` FROM `+m.schema+`.item i LEFT JOIN kindred.product_state s ON s.id = i.code
+		WHERE i.code > $1 ORDER BY i.code LIMIT `+strconv.Itoa(most), after).Query(func(rows pgx.Rows) (err error) {
+		facts, err = readStated(rows)
+		return err
+	})
+	if err := m.send(ctx, s.pool, &batch); err != nil {
+		s.forget(err, version)
 		return nil, fmt.Errorf("read facts of products: %w", unmigrated(err))
 	}
 	return facts, nil
 }
 
-// queueFacts asks for the facts of the products that were written since. After rows were deleted it finds none:
-// the reader begins anew.
-func (s *Store) queueFacts(batch *pgx.Batch, since Since, found *[]Stated) {
+// queueFacts asks for the facts of the version's products that were written since. After rows were deleted it finds
+// none: the reader begins anew.
+func (m *model) queueFacts(batch *pgx.Batch, since Since, found map[string][]Stated) {
 	if !since.Facts {
 		return
 	}
-	batch.Queue(statedSQL+` FROM kindred.catalogue k, kindred.product_state s
+	batch.Queue(statedSQL+` FROM kindred.catalogue k, kindred.product_state s JOIN `+m.schema+`.item i ON i.code = s.id
 		WHERE k.generation::text = $1 AND s.transaction >= $2::text::xid8 AND s.transaction < '18446744073709551615'::xid8`,
 		since.generation, since.from()).Query(func(rows pgx.Rows) (err error) {
-		*found, err = readStated(rows)
+		found[m.Version], err = readStated(rows)
 		return err
 	})
 }

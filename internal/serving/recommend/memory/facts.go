@@ -26,10 +26,9 @@ func (s *Store) Facts(ctx context.Context, m *recommend.Model, codes []string) (
 		}
 		if known {
 			it := v.version.Items[i]
-			put(facts, activity.FieldName, it.Name)
 			put(facts, activity.FieldAvailable, shown(it, s.state))
-			if it.Line != "" {
-				put(facts, activity.FieldCategories, []string{it.Line})
+			for field, value := range ofVersion(&it) {
+				put(facts, field, value)
 			}
 		}
 		for field, of := range said {

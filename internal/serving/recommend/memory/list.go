@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/stream/activity"
 )
@@ -50,11 +51,13 @@ func (s *Store) List(ctx context.Context, m *recommend.Model, q recommend.ListQu
 	}
 	var kept []recommend.Listed
 	for _, it := range all {
-		can, said := s.state[it.Code]
-		if i, known := v.items[it.Code]; known && !said {
-			can = shown(v.version.Items[i], nil)
+		var item *modelversion.Item
+		can := s.state[it.Code]
+		if i, known := v.items[it.Code]; known {
+			item = &v.version.Items[i]
+			can = shown(*item, s.state)
 		}
-		facts := s.ruleFacts(it.Code, can)
+		facts := s.ruleFacts(it.Code, item, can)
 		if !can && !q.GivenWhole || slices.Contains(q.Exclude, it.Code) || !q.Rules.Allows(facts) {
 			continue
 		}

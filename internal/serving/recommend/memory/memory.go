@@ -6,6 +6,7 @@ package memory
 import (
 	"math"
 	"slices"
+	"time"
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
@@ -61,7 +62,8 @@ func (v *Version) Lookup(codes, customers []string) recommend.Lookup {
 // Search finds the best products for one query; equals are in the order of their codes.
 func (v *Version) Search(q recommend.Search) []recommend.Candidate {
 	return v.search(q, said{facts: func(code string) *rule.Product {
-		return &rule.Product{ID: code, Available: v.version.Items[v.items[code]].QuantityInStock > 0}
+		item := &v.version.Items[v.items[code]]
+		return recommend.FactsOf(code, ofVersion(item), item.QuantityInStock > 0, time.Time{})
 	}})
 }
 

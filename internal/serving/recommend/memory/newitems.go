@@ -23,7 +23,7 @@ func (s *Store) newItems(v *Version) (all []recommend.NewItem) {
 			continue
 		}
 		it := recommend.NewItem{Code: code, Vector: encode(v.version.Products, s.said[code]), Shown: s.state[code],
-			FirstSeen: s.firstSeen[code], Facts: s.ruleFacts(code, s.state[code])}
+			FirstSeen: s.firstSeen[code], Facts: s.ruleFacts(code, nil, s.state[code])}
 		all = append(all, it)
 	}
 	return all

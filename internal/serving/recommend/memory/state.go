@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"kindred/internal/model/modelversion"
 	"kindred/internal/serving/recommend"
 	"kindred/internal/serving/rule"
 	"kindred/internal/stream/activity"
@@ -100,13 +101,29 @@ type said struct {
 	facts func(code string) *rule.Product
 }
 
-// ruleFacts are what rules see of a product that can be bought, or cannot. The caller holds the lock.
-func (s *Store) ruleFacts(code string, available bool) *rule.Product {
+// ruleFacts are what rules see of a product that can be bought, or cannot; nil: the version does not have it. The
+// caller holds the lock.
+func (s *Store) ruleFacts(code string, it *modelversion.Item, available bool) *rule.Product {
 	values := map[activity.Field]any{}
+	if it != nil {
+		values = ofVersion(it)
+	}
 	for f, of := range s.said[code] {
-		values[f] = of.value
+		if of.value != nil {
+			values[f] = of.value
+		}
 	}
 	return recommend.FactsOf(code, values, available, s.firstSeen[code])
+}
+
+// ofVersion are the facts that a version knows of a product, but for whether it can be bought: its line is its
+// category.
+func ofVersion(it *modelversion.Item) map[activity.Field]any {
+	values := map[activity.Field]any{activity.FieldName: it.Name}
+	if it.Line != "" {
+		values[activity.FieldCategories] = []string{it.Line}
+	}
+	return values
 }
 
 // lookUpState adds what events say of the customers, of what they bought also fresh products.

@@ -195,8 +195,8 @@ func (s *Store) Retrieve(ctx context.Context, m *recommend.Model, searches []rec
 	said := said{s.state, func(code string) *rule.Product {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		item := v.version.Items[v.items[code]]
-		return s.ruleFacts(code, shown(item, s.state))
+		item := &v.version.Items[v.items[code]]
+		return s.ruleFacts(code, item, shown(*item, s.state))
 	}}
 	s.mu.Unlock()
 	candidates, similar := make([][]recommend.Candidate, len(searches)), make([][]recommend.Similar, len(neighbours))

@@ -336,7 +336,7 @@ func compareNeighbours(t *rapid.T, q recommend.Neighbours, got, want []recommend
 		t.Fatalf("neighbours %+v\nfound %v\nwant  %v", q, got, want)
 	}
 	for i := range got {
-		if math.Abs(float64(got[i].Distance-want[i].Distance)) > 1e-6 {
+		if want := float64(want[i].Distance); math.Abs(float64(got[i].Distance)-want) > 1e-6*max(1, math.Abs(want)) {
 			t.Errorf("neighbours %+v\nfound %v\nwant  %v", q, got, want)
 		}
 	}

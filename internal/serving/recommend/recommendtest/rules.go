@@ -17,10 +17,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// expressions are rules over what saidProduct says.
+// expressions are rules over what saidProduct says, and the version.
 var expressions = []string{`product.brand == "b=c"`, `"a" in product.categories`, `product.price < 10.5`,
 	`product.price >= 10.0001 && product.price <= 20.5`, `!(product.brand == "b=c")`, `product.available`,
 	`product.attributes.colour == "red" || product.price > 20.0`, `product.attributes["weight"] < 0.0`,
+	`product.name == "name"`, `product.name != "said"`, `"line" in product.categories`,
 	`product.id in ["new 1", "S03 ü\"'", "S04 ü\"'"]`, `product.id.startsWith("S1")`, `product.stock > 0`,
 	`!("ü'\"" in product.categories) && product.attributes.new == true`}
 
@@ -30,16 +31,31 @@ type facts struct {
 	firstSeen time.Time
 }
 
-// product are the facts as rules see them, of a product that the version has in stock or has not.
-func (f facts) product(code string, stocked bool) *rule.Product {
+// product are the facts as rules see them; it is the version's product, or nil.
+func (f facts) product(code string, it *modelversion.Item) *rule.Product {
 	available, said := f.values[activity.FieldAvailable].(bool)
 	switch {
 	case f.values[activity.FieldHidden] == true:
 		available = false
 	case !said:
-		available = stocked
+		available = it != nil && it.QuantityInStock > 0
 	}
-	return recommend.FactsOf(code, f.values, available, f.firstSeen)
+	p := recommend.FactsOf(code, f.values, available, f.firstSeen)
+	if it != nil && p.Name == nil {
+		p.Name = &it.Name
+	}
+	if it != nil && it.Line != "" && f.values[activity.FieldCategories] == nil {
+		p.Categories = []string{it.Line}
+	}
+	return p
+}
+
+// itemOf is the version's product of a code; nil: it does not have it.
+func itemOf(v *modelversion.Version, code string) *modelversion.Item {
+	if i := slices.IndexFunc(v.Items, func(it modelversion.Item) bool { return it.Code == code }); i >= 0 {
+		return &v.Items[i]
+	}
+	return nil
 }
 
 // testRules says something of products again and again, and asks with rules: a search and similar products find
@@ -48,6 +64,11 @@ func testRules(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 	t.Parallel()
 	v := gridVersion(4)
 	AddProductEncoder(v, 1)
+	for i := range v.Items {
+		if i%3 == 0 {
+			v.Items[i].Name, v.Items[i].Line = "other", ""
+		}
+	}
 	v.Together = make([][]modelversion.Neighbour, len(v.Items))
 	for i := range int32(40) {
 		v.Together[5] = append(v.Together[5], modelversion.Neighbour{Item: i + 10, Weight: float32(1 + (i*7)%40)})
@@ -62,8 +83,14 @@ func testRules(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 			code := rapid.OneOf(rapid.Map(rapid.SampledFrom(v.Items), func(it modelversion.Item) string { return it.Code }),
 				rapid.SampledFrom([]string{"new 1", "new 2", "ü'\""})).Draw(rt, "product")
 			values, _ := saidProduct(rt)
+			if name := rapid.SampledFrom([]string{"", "said", "name"}).Draw(rt, "name"); name != "" {
+				values[activity.FieldName] = name
+			}
+			if values[activity.FieldCategories] == nil && rapid.Bool().Draw(rt, "no category") {
+				values[activity.FieldCategories] = []string{}
+			}
 			for _, f := range []activity.Field{activity.FieldBrand, activity.FieldPrice, activity.FieldCategories,
-				activity.FieldAttributes, activity.FieldStock} {
+				activity.FieldAttributes, activity.FieldStock, activity.FieldName} {
 				if _, known := values[f]; !known {
 					values[f] = nil
 				}
@@ -107,10 +134,6 @@ func testRules(t *testing.T, open func(t *testing.T, s Setup) Conformer) {
 
 // compareLists asks for each list with rules: it has what a look at each of its products finds.
 func compareLists(t *rapid.T, s Conformer, live *recommend.Model, v *modelversion.Version, said map[string]facts) {
-	stocked := map[string]bool{}
-	for _, it := range v.Items {
-		stocked[it.Code] = it.QuantityInStock > 0
-	}
 	q := recommend.ListQuery{Limit: rapid.IntRange(1, 70).Draw(t, "list limit"),
 		Exclude: []string{"new 2", v.Items[12].Code}, Rules: drawRules(t)}
 	lists := map[string][]recommend.Listed{}
@@ -141,7 +164,7 @@ func compareLists(t *rapid.T, s Conformer, live *recommend.Model, v *modelversio
 			all = append(all, recommend.Candidate{Code: it.Code, Score: it.Score, Marks: it.Marks, Labels: it.Labels})
 		}
 		for _, it := range list {
-			p := said[it.Code].product(it.Code, stocked[it.Code])
+			p := said[it.Code].product(it.Code, itemOf(v, it.Code))
 			if slices.Contains(q.Exclude, it.Code) || !p.Available && !ask.GivenWhole {
 				continue
 			}
@@ -275,7 +298,7 @@ func ruledSearch(v *modelversion.Version, q recommend.Search, said map[string]fa
 			}
 		}
 		add(&known, recommend.Candidate{Item: int32(i), Code: it.Code, Vector: it.Vector}, score,
-			said[it.Code].product(it.Code, it.QuantityInStock > 0))
+			said[it.Code].product(it.Code, &it))
 	}
 	for code, f := range said {
 		if items[code] {
@@ -285,7 +308,7 @@ func ruledSearch(v *modelversion.Version, q recommend.Search, said map[string]fa
 		if q.Vector != nil {
 			score = product(q.Vector, vector)
 		}
-		add(&fresh, recommend.Candidate{Item: recommend.NoItem, Code: code, Vector: vector}, score, f.product(code, false))
+		add(&fresh, recommend.Candidate{Item: recommend.NoItem, Code: code, Vector: vector}, score, f.product(code, nil))
 	}
 	slices.SortFunc(known, func(a, b recommend.Candidate) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Code, b.Code))
@@ -313,7 +336,7 @@ func newVector(v *modelversion.Version, f facts) []float32 {
 
 // featuresOf are the features of what saidProduct says.
 func featuresOf(values map[activity.Field]any) (features []string) {
-	if values[activity.FieldCategories] != nil {
+	if categories, _ := values[activity.FieldCategories].([]string); len(categories) > 0 {
 		features = append(features, "category=a", "category=ü'\"")
 	}
 	if values[activity.FieldBrand] != nil {
@@ -361,11 +384,11 @@ func ruledNeighbours(v *modelversion.Version, q recommend.Neighbours,
 				}
 			}
 		}
-		add(it.Code, it.Vector, added, said[it.Code].product(it.Code, it.QuantityInStock > 0))
+		add(it.Code, it.Vector, added, said[it.Code].product(it.Code, &it))
 	}
 	for code, f := range said {
 		if !items[code] {
-			add(code, newVector(v, f), 0, f.product(code, false))
+			add(code, newVector(v, f), 0, f.product(code, nil))
 		}
 	}
 	slices.SortFunc(found, func(a, b recommend.Similar) int { return cmp.Compare(a.Distance, b.Distance) })
