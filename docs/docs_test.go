@@ -375,3 +375,24 @@ func goldenFiles(t *testing.T) (all []string) {
 	}
 	return all
 }
+
+// TestVariablesOfAWSAreExplained: docs/deploy.md names each variable of terraform/aws, but for those that a promotion
+// sets.
+func TestVariablesOfAWSAreExplained(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "terraform", "aws", "variables.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?m)^variable "(\w+)"`).FindAllStringSubmatch(string(text), -1)
+	if len(names) < 40 {
+		t.Fatalf("found %d variables only", len(names))
+	}
+	page := pages(t)["docs/deploy.md"]
+	for _, name := range names {
+		set := slices.Contains([]string{"name", "environment", "package_dir", "image_tag"}, name[1])
+		explained := regexp.MustCompile("[`\"]" + name[1] + "\\b").MatchString(page)
+		if !set && !explained {
+			t.Errorf("docs/deploy.md does not say what the variable %s of terraform/aws means", name[1])
+		}
+	}
+}

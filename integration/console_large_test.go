@@ -31,8 +31,8 @@ import (
 var (
 	consoleProducts = flag.Int("console-products", 5000, "products that the console shows")
 	consoleVersions = flag.Int("console-versions", 60, "model versions that the console shows")
-	consoleLimits   = flag.Bool("console-limits", false, "fail if a page takes more than a second, the console's memory reaches "+
-		"200 MB, or it starts in more than half a second")
+	consoleLimits   = flag.Bool("console-limits", false, "fail if a page takes more than a second, the console has 200 MB or "+
+		"more, or it takes more than half a second to start")
 )
 
 // TestConsoleOfALargeShop asks a console for each page about models and products, of a large catalogue and many
@@ -106,7 +106,8 @@ type consoleClient struct {
 
 func mustStartConsole(t *testing.T, args ...string) *consoleClient {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), mustProgram(t, "console"), append(args, "--json", "--listen", "127.0.0.1:0")...)
+	command := exec.CommandContext(t.Context(), mustProgram(t, "console"), append(args, "--json", "--listen",
+		"127.0.0.1:0")...)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {

@@ -50,7 +50,7 @@ type Sources struct {
 	Shop            envconfig.OnlyShop        `embed:"" set:"shop_use=Audit the events of this shop only; other shops share the stream. Default: account for all events"`
 	Shared          envconfig.SharedStream    `embed:""`
 
-	Window time.Duration `default:"24h" help:"How far back to count events and answers when the program starts. It reads all of them once, in the background."`
+	Window time.Duration `default:"24h" help:"Without a roll-up: how far back to count events and answers when the program starts. It reads all of them once, in the background."`
 }
 
 // RunCommand is `console`.
