@@ -387,7 +387,8 @@ func setOf(ids []string) map[string]bool {
 }
 
 // TestErasing erases persons while events arrive and the live version changes, and again while the program is killed
-// at random points. Nobody of them is left, nor comes back, and everybody else keeps rows and answers.
+// at random points. Nobody of them is left, nor comes back, not even with a database of before, and everybody else
+// keeps rows and answers.
 func TestErasing(t *testing.T) {
 	t.Parallel()
 	e := mustShopToErase(t)
@@ -404,7 +405,7 @@ func TestErasing(t *testing.T) {
 		e.programs.mustRun(t, nil, program)
 	}
 
-	was := e.mustLook(quiet)
+	was, yesterday := e.mustLook(quiet), mustStack(t).mustBackUp(t, e.dsn)
 	load := exec.CommandContext(t.Context(), filepath.Join(e.programs.folder, "replay"), "file", "--rate", "200",
 		e.mustVisits(visitors, *eraseEvents, "load", false))
 	load.Env = e.programs.env
@@ -428,6 +429,7 @@ func TestErasing(t *testing.T) {
 	}
 
 	e.wantReports()
+	e.wantRestoredErased(yesterday, setOf(first))
 
 	was = e.mustLook(quiet)
 	e.mustErasePiecemeal(rng, second)
