@@ -16,6 +16,7 @@ patches:
  7. Kinesis: tags given with CreateStream, and the ARN forms of the tag calls
  8. EC2: descriptions of rules that name a group or a prefix list
  9. ECS: the containers of a Fargate task without memory of their own
+10. API Gateway: the account's role for logs is taken away
 
 GET /kindred/held counts what the server holds, so that a test sees what a destroy left behind.
 MOTO_IAM_LOAD_MANAGED_POLICIES=true loads AWS's managed policies.
@@ -32,6 +33,7 @@ import cbor2
 import moto.backends
 import moto.server
 import xmltodict
+from moto.apigateway import models as apigateway_models
 from moto.awslambda import models as lambda_models
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -91,6 +93,10 @@ def _ended_execution(self, *args, **kwargs):
 
 
 StepFunctionBackend.describe_execution = _ended_execution
+
+# API Gateway: an operation without a value takes it away
+_patch_account = apigateway_models.Account.apply_patch_operations
+apigateway_models.Account.apply_patch_operations = lambda self, operations: _patch_account(self, [{"value": None, **op} for op in operations])
 
 # --- Attributes that moto does not store or not return. Each would be a change in the second plan.
 

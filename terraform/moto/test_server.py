@@ -172,9 +172,13 @@ def ecs_fargate_task():
     return seen[-1]["lastStatus"] == "STOPPED" and seen[-1]["containers"][0]["exitCode"] == 0
 
 
+def apigateway_account_without_role():
+    return "cloudwatchRoleArn" not in client("apigateway").update_account(patchOperations=[{"op": "replace", "path": "/cloudwatchRoleArn"}])
+
+
 PROBES = [rds_resource_ids, rds_performance_insights, rds_user_parameters, s3_conditional_deny, s3_tags_of_a_new_bucket, cloudwatch_cbor,
           cloudwatch_composite_alarm, stepfunctions_validation, stepfunctions_versions, stepfunctions_end, glue_connection_type, glue_delete_connection,
-          glue_update_job, lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description, ecs_fargate_task]
+          glue_update_job, lambda_logging, lambda_mapping_alias, kinesis_tags, ec2_rule_description, ecs_fargate_task, apigateway_account_without_role]
 
 
 def outcome(probe):
