@@ -241,7 +241,11 @@ func (i invention) arns(name, unique string, text func(attribute string) string)
 	arn := i.arn
 	return map[string]string{
 		"aws_kms_key": arn("kms", "key/key"), "aws_s3_bucket": "arn:aws:s3:::" + name,
-		"aws_iam_role":                         "arn:aws:iam::" + account + ":role/" + name,
+		"aws_iam_role":   "arn:aws:iam::" + account + ":role/" + name,
+		"aws_iam_policy": "arn:aws:iam::" + account + ":policy/" + name,
+		"aws_iam_openid_connect_provider": "arn:aws:iam::" + account + ":oidc-provider/" +
+			strings.TrimPrefix(text("url"), "https://"),
+		"aws_kms_alias":                        arn("kms", name),
 		"aws_lambda_function":                  arn("lambda", "function:"+name),
 		"aws_lambda_alias":                     arn("lambda", "function:"+text("function_name")+":"+name),
 		"aws_kinesis_stream":                   arn("kinesis", "stream/"+name),

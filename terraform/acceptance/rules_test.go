@@ -30,7 +30,8 @@ func variants(packages string) []variant {
 	return []variant{
 		aws("every option", "dev", awsRegion, map[string]any{"catalogue_minutes": 5, "own_account_settings": true,
 			"front": map[string]any{}, "site_keys": pageKeys, "etl_workers": 2, "budget_usd": 200,
-			"permissions_boundary": "arn:aws:iam::" + awsAccount + ":policy/boundary"}),
+			"permissions_boundary": "arn:aws:iam::" + awsAccount + ":policy/boundary", "ci": map[string]any{
+				"provider": "create", "subjects": []string{"repo:org/shop:environment:dev"}, "state_bucket": "states"}}),
 		aws("existing shop", "dev", awsRegion, map[string]any{"existing_source_database": shop, "protect": true,
 			"vector_instance_class": "db.r8g.large", "stream": map[string]any{"shard_count": 2, "retention_hours": 48},
 			"spark": nil, "operators": []string{}, "serve_callers": []string{}, "serve_events": false}),

@@ -481,6 +481,25 @@ module "verify" {
   operators                  = var.operators
 }
 
+module "ci" {
+  source = "../modules/ci"
+  count  = var.ci == null ? 0 : 1
+
+  permissions_boundary = var.permissions_boundary
+  name                 = "${local.name}-ci"
+  environment          = local.name
+  region               = var.region
+  account_id           = var.account_id
+  identity_provider    = var.ci.provider
+  url                  = var.ci.url
+  subjects             = var.ci.subjects
+  audience             = var.ci.audience
+  state                = { bucket = var.ci.state_bucket, key = "${var.environment}.tfstate" }
+  buckets              = local.buckets
+  kms_key_arn          = module.kms.key_arn
+  other_keys           = try(var.existing_stream.kms_key_arn, null) == null ? {} : { stream = var.existing_stream.kms_key_arn }
+}
+
 module "observability" {
   source = "../modules/observability"
 

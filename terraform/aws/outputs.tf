@@ -69,3 +69,8 @@ output "roles" {
     { for v in module.verify : "verify" => v.role },
   )
 }
+
+output "ci_role" {
+  description = "ARN of the role as which continuous integration promotes. null: there is none."
+  value       = one(module.ci[*].role_arn)
+}

@@ -409,6 +409,23 @@ variable "permissions_boundary" {
   default     = null
 }
 
+variable "ci" {
+  description = "Let continuous integration run promotions without a key: the OIDC provider (its ARN, or create, with its url), the subjects of the tokens that it signs, such as repo:org/shop:environment:prod, their audience, and the bucket of Terraform's states. It needs permissions_boundary. null creates no role."
+  type = object({
+    provider     = string
+    url          = optional(string, "https://token.actions.githubusercontent.com")
+    subjects     = set(string)
+    audience     = optional(string, "sts.amazonaws.com")
+    state_bucket = string
+  })
+  default = null
+
+  validation {
+    condition     = var.ci == null || var.permissions_boundary != null
+    error_message = "ci needs permissions_boundary: a promotion makes roles, and only the boundary limits what it may give them."
+  }
+}
+
 variable "operators" {
   description = "Principals (ARNs) that may assume the role of `verify` and `verify redrive`. An empty set creates no role."
   type        = set(string)

@@ -172,7 +172,7 @@ func monitoring(p *Plan, r *Report) {
 		}
 		r.hold(slices.Contains([]float64{1, 5, 10, 15, 30, 60}, interval), x, "monitoring_interval is %v", interval)
 		p.wantTrust(r, x, x.Text("monitoring_role_arn"), "monitoring.rds.amazonaws.com")
-		attached := slices.ContainsFunc(p.Of("aws_iam_role_policy_attachment"), func(a Resource) bool {
+		attached := slices.ContainsFunc(p.Of(attachment), func(a Resource) bool {
 			return a.Text("role") == roleName(x.Text("monitoring_role_arn")) &&
 				strings.HasSuffix(a.Text("policy_arn"), "/AmazonRDSEnhancedMonitoringRole")
 		})

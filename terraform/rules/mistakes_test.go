@@ -29,7 +29,7 @@ func mistakes() []mistake {
 	var all []mistake
 	for _, some := range [][]mistake{databaseMistakes(), functionMistakes(), batchMistakes(), glueMistakes(),
 		networkMistakes(), frontMistakes(),
-		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes()} {
+		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes(), ciMistakes()} {
 		all = append(all, some...)
 	}
 	return all
@@ -326,5 +326,36 @@ func roleMistakes() []mistake {
 		{"iam-pass-role", role, "policy.Statement.3.Condition", nil},
 		{"iam-policy-has-role", role, "role", "other"},
 		{"iam-no-wildcard", role, "policy.Statement.0.Action", "glue:*"},
+	}
+}
+
+func ciMistakes() []mistake {
+	const (
+		ci     = "module.ci[0].aws_iam_role.this"
+		roles  = "module.ci[0].aws_iam_role_policy.roles"
+		rights = "module.ci[0].aws_iam_policy.services"
+	)
+	trusts := func(subject string) map[string]any {
+		return map[string]any{"StringEquals": map[string]any{"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"},
+			"StringLike": map[string]any{"token.actions.githubusercontent.com:sub": subject}}
+	}
+	condition := "assume_role_policy.Statement.0.Condition"
+	return []mistake{
+		{"iam-web-identity", ci, condition + ".StringEquals", nil},
+		{"iam-web-identity", ci, condition + ".StringLike", nil},
+		{"iam-web-identity", ci, condition, trusts("*")},
+		{"iam-web-identity", ci, condition, trusts("repo:org/*:environment:prod")},
+		{"iam-web-identity", ci, condition, trusts("repo:org/shop:*")},
+		{"iam-web-identity", ci, condition, trusts("environment:prod")},
+		{"iam-delegation", roles, "policy.Statement.1.Condition", nil},
+		{"iam-delegation", roles, "policy.Statement.4", nil},
+		{"iam-delegation", roles, "policy.Statement.2.Action.0", "iam:DeleteRolePermissionsBoundary"},
+		{"iam-delegation", rights, "policy.Statement.0.Action.0", "iam:*"},
+		{"iam-promotes", roles, "policy.Statement.3.Condition.StringEquals.iam:PassedToService.0", nil},
+		{"iam-promotes", roles, "policy.Statement.1.Action.0", nil},
+		{"iam-promotes", rights, "policy.Statement.0.Action.0", nil},
+		{"iam-promotes", "module.ci[0].aws_iam_role_policy_attachment.services", "", nil},
+		{"iam-condition-key", rights, "policy.Statement.0.Condition.StringEquals",
+			map[string]any{"aws:Region": "eu-west-1"}},
 	}
 }

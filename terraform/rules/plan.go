@@ -13,9 +13,9 @@ type Plan struct {
 	Region    string // of the environment
 	Calls     []Call // what the programs were seen to call; none leaves out the rule about it
 	resources map[string]Resource
-	ordered   []string              // addresses, sorted
-	kinds     map[string][]Resource // by type, sorted by address
-	policies  map[string][]Statement
+	ordered   []string               // addresses, sorted
+	kinds     map[string][]Resource  // by type, sorted by address
+	policies  map[string][]Statement // by the role's name: its own, and those of the plan that are attached
 }
 
 // Resource is one managed resource of a plan.
@@ -84,6 +84,11 @@ func New(resources map[string]map[string]any, region string) *Plan {
 	for _, x := range p.Of("aws_iam_role_policy") {
 		role := x.Text("role")
 		p.policies[role] = append(p.policies[role], x.statements("policy")...)
+	}
+	for _, x := range p.Of(attachment) {
+		if policy, found := p.find("aws_iam_policy", "arn", x.Text("policy_arn")); found {
+			p.policies[x.Text("role")] = append(p.policies[x.Text("role")], policy.statements("policy")...)
+		}
 	}
 	return p
 }

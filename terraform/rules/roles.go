@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	role = "aws_iam_role"
-	iam  = docs + "IAM/latest/UserGuide/"
-	auth = docs + "service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"
+	role       = "aws_iam_role"
+	attachment = "aws_iam_role_policy_attachment"
+	iam        = docs + "IAM/latest/UserGuide/"
+	auth       = docs + "service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"
 )
 
 // roleRules are about IAM.
@@ -52,7 +53,7 @@ func roleRules() []Rule {
 		Do:   "add the condition, and name the roles",
 		Check: each("aws_iam_role_policy", func(x Resource, r *Report) {
 			for _, s := range x.statements("policy") {
-				if slices.Contains(s.Action, "iam:PassRole") {
+				if s.Effect == "Allow" && slices.Contains(s.Action, "iam:PassRole") {
 					r.hold(len(s.Condition["StringEquals"]["iam:PassedToService"]) > 0 && !slices.Contains(s.Resource, "*"), x,
 						"it may pass %v to any service", s.Resource)
 				}
@@ -171,12 +172,13 @@ func resourceServices(p *Plan, r *Report) {
 func conditionKeys(p *Plan, r *Report) {
 	global := []string{"aws:SourceAccount", "aws:SourceArn", "aws:SecureTransport", "aws:PrincipalOrgID",
 		"aws:PrincipalArn", "aws:ResourceAccount", "aws:RequestedRegion", "aws:ViaAWSService", "aws:CalledVia"}
-	own := map[string][]string{"iam:PassedToService": {"iam:PassRole"}, "ecs:cluster": {"ecs:RunTask", "ecs:StopTask",
-		"ecs:DescribeTasks"},
+	own := map[string][]string{"iam:PassedToService": {"iam:PassRole"}, "iam:PermissionsBoundary": bounded(),
+		"ecs:cluster":          {"ecs:RunTask", "ecs:StopTask", "ecs:DescribeTasks"},
 		"cloudwatch:namespace": {"cloudwatch:PutMetricData"}, "lambda:SourceFunctionArn": nil,
 		"s3:prefix": {"s3:ListBucket"}, "kms:ViaService": nil, "kms:EncryptionContext:aws:logs:arn": nil,
 		"kms:EncryptionContext:SourceArn": nil}
-	for _, kind := range []string{"aws_iam_role_policy", kmsKey, "aws_s3_bucket_policy", "aws_sns_topic_policy"} {
+	for _, kind := range []string{"aws_iam_role_policy", "aws_iam_policy", kmsKey, "aws_s3_bucket_policy",
+		"aws_sns_topic_policy"} {
 		for _, x := range p.Of(kind) {
 			for _, s := range x.statements("policy") {
 				for _, condition := range s.Condition {

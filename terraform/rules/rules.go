@@ -51,8 +51,8 @@ func (r *Report) hold(ok bool, x Resource, format string, args ...any) {
 
 // All returns the rules, sorted by name.
 func All() []Rule {
-	all := slices.Concat(alarmRules(), batchRules(), bucketRules(), callRules(), databaseRules(), functionRules(),
-		frontRules(), glueRules(),
+	all := slices.Concat(alarmRules(), batchRules(), bucketRules(), callRules(), ciRules(), databaseRules(),
+		functionRules(), frontRules(), glueRules(),
 		keyRules(), logRules(), networkRules(), roleRules(), scheduleRules(), stateRules(), streamRules())
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return all
