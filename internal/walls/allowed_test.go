@@ -122,6 +122,7 @@ var testEdges = []edge{
 	{"internal/lab", "internal/job", "a trial of a version that was just trained"},
 	{"internal/serving", "internal/lake", "a test writes the files of a version"},
 	{"lambdas", "internal/model", "a handler's test serves a small version"},
+	{"terraform/tf", "internal/stream", "the events of the day's load are decoded as the function decodes them"},
 	{"terraform/acceptance", "*", "it compares Terraform with everything that it configures"},
 	{"integration", "*", "it runs everything together"},
 }

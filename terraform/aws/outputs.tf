@@ -40,12 +40,17 @@ output "batch" {
   value = {
     chain           = module.chain.chain
     cluster         = module.batch.cluster.name
-    tasks           = { train = module.train.task.definition.arn, publish = module.publish.task.definition.arn, erase = module.erase.task.definition.arn }
+    tasks           = merge({ train = module.train.task.definition.arn, publish = module.publish.task.definition.arn, erase = module.erase.task.definition.arn }, local.on_glue ? {} : { etl = module.etl.task.definition.arn })
     public          = local.profile.public_tasks
     repository_url  = module.batch.repository_url
     subnet_ids      = module.network.task_subnet_ids
     security_groups = module.network.security_group_ids.programs
   }
+}
+
+output "vectors" {
+  description = "Identifier of the vector database's instance, and its address for the programs of the image, without a login."
+  value       = { identifier = local.vector_database.identifier, dsn = format(local.vector_dsn["image"], "") }
 }
 
 output "erase_secret" {

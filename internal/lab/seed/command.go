@@ -18,6 +18,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
+	"kindred/internal/shop/mysqlsecret"
 	"kindred/internal/shop/shopdb"
 )
 
@@ -36,7 +37,8 @@ type Command struct {
 type target struct {
 	envconfig.MySQL `embed:""`
 	envconfig.Lake  `embed:"" set:"lake_use=seed keeps planted/shop.json there, which describes a generated shop"`
-	Force           bool `help:"Replace all rows of kindred's tables in the database, even those that seed did not write. Load the rows again even if the database already holds the same ones."`
+	MySQLSecret     string `name:"mysql-secret" env:"MYSQL_SECRET_ARN" placeholder:"ARN" help:"Secrets Manager secret: either {username, password} to add to --mysql-dsn, or a complete DSN."`
+	Force           bool   `help:"Replace all rows of kindred's tables in the database, even those that seed did not write. Load the rows again even if the database already holds the same ones."`
 }
 
 // result is what a command prints.
@@ -123,7 +125,14 @@ func (t *target) load(ctx context.Context, out *program.Output, fill filling, pl
 	if err != nil {
 		return result{}, err
 	}
-	db, err := shopdb.Open(ctx, t.DSN)
+	dsn, err := mysqlsecret.DSN(ctx, t.DSN, t.MySQLSecret)
+	if errors.Is(err, mysqlsecret.ErrForm) {
+		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
+	}
+	if err != nil {
+		return result{}, err
+	}
+	db, err := shopdb.Open(ctx, dsn)
 	if errors.Is(err, shopdb.ErrDSN) {
 		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,90 +18,36 @@ import (
 	"kindred/internal/platform/program"
 )
 
-// promoteCommand packages this commit and promotes it to one environment on AWS.
-type promoteCommand struct {
-	Environment string        `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
-	Vars        string        `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
-	State       string        `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
-	RDSCA       string        `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
-	DuckDB      string        `name:"duckdb" type:"existingdir" placeholder:"FOLDER" help:"DuckDB's program for Linux on ARM64, with the libraries that it links, as docs/deploy.md makes it. Without it, feedback does not run."`
-	PlanOnly    bool          `help:"Show what would change, and stop."`
-	Watch       time.Duration `default:"10m" help:"How long the new versions of the functions get a tenth of the calls, while the alarms are watched, before they get all."`
-	Chain       bool          `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
+// Target is an environment, and what a promotion brings there.
+type Target struct {
+	Environment string `arg:"" help:"Environment, such as dev, stage or prod. It is part of the name of the state and of every resource."`
+	Vars        string `type:"existingfile" required:"" placeholder:"FILE" help:"File of the environment's variables, in Terraform's JSON form. It must contain account_id and region."`
+	State       string `required:"" placeholder:"BUCKET" help:"Bucket of Terraform's states."`
+	RDSCA       string `name:"rds-ca" required:"" type:"existingfile" placeholder:"FILE" help:"RDS's certificate authorities (global-bundle.pem), and that of the shop's MySQL if it is not on RDS."`
+	DuckDB      string `name:"duckdb" type:"existingdir" placeholder:"FOLDER" help:"DuckDB's program for Linux on ARM64, with the libraries that it links, as docs/deploy.md makes it. Without it, feedback does not run."`
 }
 
-// target is the account and the region in which a promotion may change something.
-type target struct {
+// promoteCommand packages this commit and promotes it to one environment on AWS.
+type promoteCommand struct {
+	Target   `embed:""`
+	PlanOnly bool          `help:"Show what would change, and stop."`
+	Watch    time.Duration `default:"10m" help:"How long the new versions of the functions get a tenth of the calls, while the alarms are watched, before they get all."`
+	Chain    bool          `help:"Run etl, train and publish before the smoke test, as the first promotion of an environment does."`
+}
+
+// place is the account and the region in which a promotion may change something.
+type place struct {
 	AccountID string `json:"account_id"`
 	Region    string `json:"region"`
 }
 
 // Run checks the credentials' account, builds the packages, and promotes.
 func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
-	w, err := Open(ctx)
+	p, err := c.Open(ctx, out.Stderr)
 	if err != nil {
 		return err
 	}
-	var want target
-	text, err := os.ReadFile(c.Vars)
-	if err != nil {
-		return fmt.Errorf("read variables: %w", err)
-	}
-	if err := json.Unmarshal(text, &want); err != nil {
-		return fmt.Errorf("read variables %s: %w", filepath.Base(c.Vars), err)
-	}
-	cfg, err := awsclient.Load(ctx)
-	if err != nil {
-		return err
-	}
-	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return fmt.Errorf("read the account of the credentials: %w", err)
-	}
-	if err := want.check(target{AccountID: aws.ToString(identity.Account), Region: cfg.Region}); err != nil {
-		return err
-	}
-	tag, err := commitOf(ctx, w.Repository)
-	if err != nil {
-		return err
-	}
-	ca, err := os.ReadFile(c.RDSCA)
-	if err != nil {
-		return fmt.Errorf("read RDS's certificate authorities: %w", err)
-	}
-	mails, err := alarmMails(text)
-	if err != nil {
-		return err
-	}
-	more, reason, err := preflight(ctx, cfg, text, ca, c.DuckDB != "")
-	if err != nil {
-		return err
-	}
-	if reason != "" {
-		fmt.Fprintln(out.Stderr, reason)
-	}
-	if c.DuckDB != "" {
-		tag += "-duckdb" // tags are immutable, and the same commit has another image without it
-	}
-	packages := filepath.Join(w.State, "package-"+tag)
-	if err := Package(ctx, w.Repository, packages, ca, c.DuckDB); err != nil {
-		return err
-	}
-
-	root := w.Root("aws", "aws-"+c.Environment)
-	if err := root.Init(ctx, "-backend-config=bucket="+c.State, "-backend-config=key="+c.Environment+".tfstate",
-		"-backend-config=region="+want.Region); err != nil {
-		return err
-	}
-	file, err := filepath.Abs(c.Vars)
-	if err != nil {
-		return fmt.Errorf("find variables: %w", err)
-	}
-	p := Promotion{Root: root, AWS: cfg, Environment: c.Environment, Account: want.AccountID, Vars: file, More: more,
-		Packages: packages, Tag: tag, PlanOnly: c.PlanOnly, Watch: max(c.Watch, 1), Chain: c.Chain,
-		EmptyShop: emptyShop(text), Mails: mails, In: os.Stdin,
-		Out:   out.Stderr,
-		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
+	p.PlanOnly, p.Watch, p.Chain = c.PlanOnly, max(c.Watch, 1), c.Chain
 	changes, err := p.Run(ctx)
 	if err != nil {
 		return err
@@ -111,8 +58,80 @@ func (c *promoteCommand) Run(ctx context.Context, out *program.Output) error {
 	return out.Result(fmt.Sprintf("%d changes made; %s is promoted", len(changes), c.Environment), changes)
 }
 
+// Open checks the variables and the credentials' account, and builds the packages, with more programs in the
+// image. It changes nothing on AWS. The promotion asks on standard input, and shows what it does on out.
+func (c *Target) Open(ctx context.Context, out io.Writer, more ...string) (*Promotion, error) {
+	w, err := Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var want place
+	text, err := os.ReadFile(c.Vars)
+	if err != nil {
+		return nil, fmt.Errorf("read variables: %w", err)
+	}
+	if err := json.Unmarshal(text, &want); err != nil {
+		return nil, fmt.Errorf("read variables %s: %w", filepath.Base(c.Vars), err)
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	identity, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, fmt.Errorf("read the account of the credentials: %w", err)
+	}
+	if err := want.check(place{AccountID: aws.ToString(identity.Account), Region: cfg.Region}); err != nil {
+		return nil, err
+	}
+	mails, err := alarmMails(text)
+	if err != nil {
+		return nil, err
+	}
+	p := &Promotion{AWS: cfg, Environment: c.Environment, Account: want.AccountID,
+		EmptyShop: emptyShop(text), Mails: mails, In: os.Stdin, Out: out,
+		Smoke: func(ctx context.Context, env []string) error { return smoke(ctx, w.Repository, env) }}
+	if err := c.pack(ctx, w, p, text, more); err != nil {
+		return nil, err
+	}
+	p.Root = w.Root("aws", "aws-"+c.Environment)
+	if err := p.Root.Init(ctx, "-backend-config=bucket="+c.State, "-backend-config=key="+c.Environment+".tfstate",
+		"-backend-config=region="+want.Region); err != nil {
+		return nil, err
+	}
+	if p.Vars, err = filepath.Abs(c.Vars); err != nil {
+		return nil, fmt.Errorf("find variables: %w", err)
+	}
+	return p, nil
+}
+
+// pack checks what AWS would refuse, and builds the commit's packages.
+func (c *Target) pack(ctx context.Context, w *Workspace, p *Promotion, variables []byte, more []string) error {
+	tag, err := commitOf(ctx, w.Repository)
+	if err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(c.RDSCA)
+	if err != nil {
+		return fmt.Errorf("read RDS's certificate authorities: %w", err)
+	}
+	var reason string
+	if p.More, reason, err = preflight(ctx, p.AWS, variables, ca, c.DuckDB != ""); err != nil {
+		return err
+	}
+	if reason != "" {
+		fmt.Fprintln(p.Out, reason)
+	}
+	if c.DuckDB != "" {
+		tag += "-duckdb" // tags are immutable, and the same commit has another image without it
+	}
+	p.Tag = strings.Join(append([]string{tag}, more...), "-")
+	p.Packages = filepath.Join(w.State, "package-"+p.Tag)
+	return Package(ctx, w.Repository, p.Packages, ca, c.DuckDB, more...)
+}
+
 // check returns an error unless actual is the expected account and region.
-func (t target) check(actual target) error {
+func (t place) check(actual place) error {
 	if t.AccountID == "" || t.Region == "" {
 		return fmt.Errorf("%w: the variables must name account_id and region", ErrWrongTarget)
 	}

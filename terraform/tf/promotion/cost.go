@@ -132,9 +132,7 @@ func (p prices) of(r Resource, zones float64) float64 {
 
 // class is the price per hour of an instance class.
 func (p prices) class(class string) float64 {
-	size := class[strings.LastIndex(class, ".")+1:]
-	factor := max(1, map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32,
-		"4xlarge": 64}[size])
+	factor := MemoryGiB(class)
 	switch {
 	case strings.HasPrefix(class, "db.r"):
 		return p.RLargeHour * factor / 8
@@ -142,6 +140,12 @@ func (p prices) class(class string) float64 {
 		return p.MLargeHour * factor / 8
 	}
 	return p.MicroHour * factor
+}
+
+// MemoryGiB is the memory of a burstable class (t) in GiB; a general one (m) has as much, one for memory (r) twice.
+func MemoryGiB(class string) float64 {
+	return max(1, map[string]float64{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32,
+		"4xlarge": 64}[class[strings.LastIndex(class, ".")+1:]])
 }
 
 var everyMinutes = regexp.MustCompile(`^rate\((\d+) minutes?\)$`)

@@ -13,6 +13,8 @@ var (
 	ErrNoAuthority = errors.New("no authority for the shop's MySQL")
 	// ErrNotConfirmed says that the environment's name was not typed.
 	ErrNotConfirmed = errors.New("not confirmed: nothing was changed")
+	// ErrAnotherApply says that another apply holds the state's lock or came first, so that nothing was applied.
+	ErrAnotherApply = errors.New("another apply was faster: nothing was changed")
 	// ErrUncommitted says that the working tree differs from its commit.
 	ErrUncommitted = errors.New("the clone has uncommitted changes: commit them first, so that what runs can be found " +
 		"later")

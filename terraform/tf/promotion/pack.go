@@ -35,8 +35,8 @@ var architectures = map[string]string{"arm64": "", "amd64": "-x86_64"}
 // what they link. A licence that must not ship is inventory.ErrLicence. The same sources give the same
 // bytes. rdsCA is RDS's bundle of certificate authorities. It may be nil; then terraform/aws does not plan,
 // because nothing could verify its databases. duckdb is a folder as duckdbRoot reads it, for feedback; with
-// "" the image has no DuckDB.
-func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb string) error {
+// "" the image has no DuckDB. programs are more programs of jobs/ for the image.
+func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb string, programs ...string) error {
 	if err := os.MkdirAll(filepath.Join(folder, "glue"), 0o755); err != nil {
 		return fmt.Errorf("package: %w", err)
 	}
@@ -54,7 +54,7 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb strin
 			files[name+suffix+".zip"] = data
 		}
 	}
-	data, err := batchImage(ctx, dir, more, duckdb)
+	data, err := batchImage(ctx, dir, more, duckdb, programs...)
 	if err != nil {
 		return err
 	}
@@ -95,9 +95,10 @@ func function(ctx context.Context, dir, name, processor string, more map[string]
 	return data, nil
 }
 
-// batchImage returns the image of the batch programs with more files, and with the folder duckdb unless that
-// is "".
-func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb string) ([]byte, error) {
+// batchImage returns the image of the batch programs with more files and programs, and with the folder duckdb
+// unless that is "".
+func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb string, others ...string) ([]byte,
+	error) {
 	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
 	if duckdb != "" {
 		files, err := duckdbRoot(duckdb)
@@ -108,7 +109,7 @@ func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb 
 	}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
-	for _, name := range []string{"etl", "feedback", "train", "publish", "rollup", "erase"} {
+	for _, name := range slices.Concat([]string{"etl", "feedback", "train", "publish", "rollup", "erase"}, others) {
 		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
 		program, err := target.Compile(ctx, dir)
 		if err != nil {

@@ -44,7 +44,12 @@ type Promotion struct {
 	Mails []string      // who should get alarms
 	Watch time.Duration // how long a share of the calls meets new versions before all do; 0 means 10 minutes
 	// Smoke tests the environment. env contains the variables of the test, as NAME=value.
-	Smoke    func(ctx context.Context, env []string) error
+	Smoke func(ctx context.Context, env []string) error
+	// Fill fills the shop that the environment makes, in its first promotion, between the schema and the chain. nil:
+	// the promotion of an empty shop ends after the schema.
+	Fill func(ctx context.Context, o Outputs) error
+	// Note is told of each step of the table in docs/deploy.md that ended, and how. nil: nobody is told.
+	Note     func(step string, err error)
 	Registry http.RoundTripper // transport to the image's registry; nil means the default
 	Probe    time.Duration     // between two looks at a running task or chain; 0 means 10 s
 	In       io.Reader         // where a person types the confirmation
@@ -54,8 +59,8 @@ type Promotion struct {
 // defaultProbe respects the quotas of ECS and Step Functions, which are per account.
 const defaultProbe = 10 * time.Second
 
-// outputs are the outputs of terraform/aws.
-type outputs struct {
+// Outputs are the outputs of terraform/aws.
+type Outputs struct {
 	Environment map[string]string
 	Functions   struct {
 		Recommend, Serve struct{ Name, Version, URL string }
@@ -70,9 +75,11 @@ type outputs struct {
 		Public         bool              // the tasks have a public address
 		SecurityGroups map[string]string `json:"security_groups"` // by program
 	}
-	Reach       struct{ Topic, Alarm string } // of the alarms; and the alarm that tests the way
-	EraseSecret string                        // ARN
-	Alarms      []string                      // names of the alarms that a bad version of a function raises
+	Vectors     struct{ Identifier, DSN string } // the vector database's instance, and its address without a login
+	Front       string                           // address of the REST API; "": none
+	Reach       struct{ Topic, Alarm string }    // of the alarms; and the alarm that tests the way
+	EraseSecret string                           // ARN
+	Alarms      []string                         // names of the alarms that a bad version of a function raises
 }
 
 // Run promotes and returns what the plan changed.
@@ -86,7 +93,7 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 			return nil, err
 		}
 	}
-	before, err := p.outputs(ctx)
+	before, err := p.Outputs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,17 +110,18 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 		applying.Out, _ = p.Out.(*os.File) // a person watches it, because it can take half an hour
 		if _, err := applying.Run(ctx, "apply", "-input=false", "-no-color", planFile); err != nil {
 			if anotherApply(err) {
-				return nil, err // nothing was applied
+				return nil, fmt.Errorf("%w: %w", ErrAnotherApply, err)
 			}
-			return changes, err
+			return changes, p.did("apply", err)
 		}
+		_ = p.did("apply", nil)
 	}
-	after, err := p.outputs(ctx)
+	after, err := p.Outputs(ctx)
 	if err != nil {
 		return changes, err
 	}
 	first := len(versions) == 0
-	if first && p.EmptyShop && !p.Chain {
+	if first && p.EmptyShop && !p.Chain && p.Fill == nil {
 		return changes, p.found(ctx, after)
 	}
 	if err := p.prepare(ctx, after, first); err != nil {
@@ -125,7 +133,15 @@ func (p *Promotion) Run(ctx context.Context) ([]Change, error) {
 	if err := p.release(ctx, after, versions); err != nil {
 		return changes, p.back(ctx, after, versions, err)
 	}
-	return changes, p.reach(ctx, after)
+	return changes, p.did("alarm", p.reach(ctx, after))
+}
+
+// did tells Note of a step, and returns its error.
+func (p *Promotion) did(step string, err error) error {
+	if p.Note != nil {
+		p.Note(step, err)
+	}
+	return err
 }
 
 // anotherApply reports whether Terraform refused because another apply holds the lock or came first.
@@ -136,20 +152,7 @@ func anotherApply(err error) bool {
 
 // plan plans, and shows the changes and what the environment costs.
 func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, err error) {
-	file = p.Packages + "-" + p.Environment + ".plan"
-	if _, err := p.Root.Run(ctx, append([]string{"plan", "-input=false", "-no-color", "-var-file=" + p.Vars,
-		"-var=environment=" + p.Environment, "-var=package_dir=" + p.Packages, "-var=image_tag=" + p.Tag, "-out=" + file},
-		p.More...)...); err != nil {
-		return nil, "", err
-	}
-	plan, err := p.Root.Run(ctx, "show", "-json", file)
-	if err != nil {
-		return nil, "", err
-	}
-	if changes, err = Changes(plan); err != nil {
-		return nil, "", err
-	}
-	cost, err := AtRest(plan, p.AWS.Region)
+	changes, cost, file, err := p.planned(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -160,6 +163,30 @@ func (p *Promotion) plan(ctx context.Context) (changes []Change, file string, er
 	fmt.Fprintf(p.Out, "%d changes in account %s, %s, environment %s\n", len(changes), p.Account, p.AWS.Region,
 		p.Environment)
 	return changes, file, nil
+}
+
+// planned plans, and says what the environment will cost.
+func (p *Promotion) planned(ctx context.Context) (changes []Change, cost Cost, file string, err error) {
+	file = p.Packages + "-" + p.Environment + ".plan"
+	if _, err := p.Root.Run(ctx, append(append([]string{"plan", "-input=false", "-no-color", "-out=" + file},
+		p.arguments()...), p.More...)...); err != nil {
+		return nil, cost, "", err
+	}
+	plan, err := p.Root.Run(ctx, "show", "-json", file)
+	if err != nil {
+		return nil, cost, "", err
+	}
+	if changes, err = Changes(plan); err != nil {
+		return nil, cost, "", err
+	}
+	cost, err = AtRest(plan, p.AWS.Region)
+	return changes, cost, file, err
+}
+
+// arguments are those of every plan, apply and destroy of the environment.
+func (p *Promotion) arguments() []string {
+	return []string{"-var-file=" + p.Vars, "-var=environment=" + p.Environment, "-var=package_dir=" + p.Packages,
+		"-var=image_tag=" + p.Tag}
 }
 
 // confirm reads the environment's name.
@@ -175,8 +202,8 @@ func (p *Promotion) confirm() error {
 	return nil
 }
 
-// outputs reads the outputs from the state. Before the first apply they are empty.
-func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
+// Outputs reads the outputs from the state. Before the first apply they are empty.
+func (p *Promotion) Outputs(ctx context.Context) (o Outputs, err error) {
 	text, err := p.Root.Run(ctx, "output", "-json")
 	if err != nil {
 		return o, err
@@ -184,7 +211,7 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	var raw struct {
 		Environment, Functions, Batch, Alarms struct{ Value json.RawMessage }
 		EraseSecret                           struct{ Value json.RawMessage } `json:"erase_secret"`
-		Reach                                 struct{ Value json.RawMessage }
+		Reach, Vectors, Front                 struct{ Value json.RawMessage }
 	}
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return o, fmt.Errorf("read outputs: %w", err)
@@ -192,7 +219,7 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 	for value, target := range map[*json.RawMessage]any{&raw.Environment.Value: &o.Environment,
 		&raw.Functions.Value: &o.Functions, &raw.Batch.Value: &o.Batch,
 		&raw.Alarms.Value: &o.Alarms, &raw.EraseSecret.Value: &o.EraseSecret,
-		&raw.Reach.Value: &o.Reach} {
+		&raw.Reach.Value: &o.Reach, &raw.Vectors.Value: &o.Vectors, &raw.Front.Value: &o.Front} {
 		if len(*value) == 0 {
 			continue
 		}
@@ -204,7 +231,7 @@ func (p *Promotion) outputs(ctx context.Context) (o outputs, err error) {
 }
 
 // versions returns the version that the alias calls, by function. Before the first apply it is empty.
-func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string, error) {
+func (p *Promotion) versions(ctx context.Context, o Outputs) (map[string]string, error) {
 	versions := map[string]string{}
 	for _, function := range []string{o.Functions.Recommend.Name, o.Functions.Serve.Name} {
 		if function == "" {
@@ -225,16 +252,16 @@ func (p *Promotion) versions(ctx context.Context, o outputs) (map[string]string,
 }
 
 // install brings the secret, the image and the schema.
-func (p *Promotion) install(ctx context.Context, o outputs) error {
-	if err := p.fill(ctx, o.EraseSecret); err != nil {
+func (p *Promotion) install(ctx context.Context, o Outputs) error {
+	if err := p.did("secret", p.fill(ctx, o.EraseSecret)); err != nil {
 		return err
 	}
 	p.say("push image %s:%s", o.Batch.RepositoryURL, p.Tag)
-	if err := p.push(ctx, o.Batch.RepositoryURL); err != nil {
+	if err := p.did("image", p.push(ctx, o.Batch.RepositoryURL)); err != nil {
 		return err
 	}
 	p.say("migrate the vector database")
-	if err := p.runTask(ctx, o, "publish", "/publish", "migrate", "--json"); err != nil {
+	if _, err := p.RunTask(ctx, o, "publish", "/publish", "migrate", "--json"); p.did("schema", err) != nil {
 		return fmt.Errorf("migrate the vector database: %w", err)
 	}
 	return nil
@@ -242,7 +269,7 @@ func (p *Promotion) install(ctx context.Context, o outputs) error {
 
 // found ends the first promotion of an environment whose shop is still empty: there is no model to answer
 // with, and nothing to train one on.
-func (p *Promotion) found(ctx context.Context, o outputs) error {
+func (p *Promotion) found(ctx context.Context, o Outputs) error {
 	if err := p.install(ctx, o); err != nil {
 		return err
 	}
@@ -253,13 +280,19 @@ func (p *Promotion) found(ctx context.Context, o outputs) error {
 
 // prepare does the steps between the apply and the move of the alias. first says that the environment had
 // no functions before, and so no model.
-func (p *Promotion) prepare(ctx context.Context, o outputs, first bool) error {
+func (p *Promotion) prepare(ctx context.Context, o Outputs, first bool) error {
 	if err := p.install(ctx, o); err != nil {
 		return err
 	}
+	if first && p.EmptyShop && p.Fill != nil {
+		p.say("fill the shop")
+		if err := p.did("fill", p.Fill(ctx, o)); err != nil {
+			return fmt.Errorf("fill the shop: %w", err)
+		}
+	}
 	if first || p.Chain {
 		p.say("run etl, train and publish")
-		if err := p.runChain(ctx, o.Batch.Chain.ARN); err != nil {
+		if err := p.did("chain", p.runChain(ctx, o.Batch.Chain.ARN)); err != nil {
 			return err
 		}
 	}
@@ -270,7 +303,7 @@ func (p *Promotion) prepare(ctx context.Context, o outputs, first bool) error {
 	questions := map[string]string{o.Functions.Recommend.Name: noRecords, o.Functions.Serve.Name: health}
 	for function, version := range o.newest() {
 		p.say("ask version %s of %s", version, function)
-		if err := ask(ctx, function, version, questions[function]); err != nil {
+		if err := ask(ctx, function, version, questions[function]); p.did("ask", err) != nil {
 			return fmt.Errorf("ask version %s of %s: %w", version, function, err)
 		}
 	}
@@ -278,14 +311,14 @@ func (p *Promotion) prepare(ctx context.Context, o outputs, first bool) error {
 }
 
 // newest returns the version of the newest code, by function.
-func (o outputs) newest() map[string]string {
+func (o Outputs) newest() map[string]string {
 	return map[string]string{o.Functions.Recommend.Name: o.Functions.Recommend.Version,
 		o.Functions.Serve.Name: o.Functions.Serve.Version}
 }
 
 // release moves the aliases to the newest versions, and runs the smoke test. versions are those that the
 // aliases call.
-func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]string) error {
+func (p *Promotion) release(ctx context.Context, o Outputs, versions map[string]string) error {
 	to := map[string]string{}
 	for function, version := range o.newest() {
 		// Otherwise Terraform has made the alias, or it was moved already.
@@ -293,7 +326,7 @@ func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]
 			to[function] = version
 		}
 	}
-	if err := p.shift(ctx, o, versions, to); err != nil {
+	if err := p.did("share", p.shift(ctx, o, versions, to)); err != nil {
 		return err
 	}
 	p.say("smoke test")
@@ -302,7 +335,7 @@ func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]
 	for name, value := range o.Environment {
 		env = append(env, name+"="+value)
 	}
-	if err := p.Smoke(ctx, env); err != nil {
+	if err := p.did("smoke test", p.Smoke(ctx, env)); err != nil {
 		return fmt.Errorf("smoke test: %w", err)
 	}
 	return nil
@@ -312,7 +345,7 @@ func (p *Promotion) release(ctx context.Context, o outputs, versions map[string]
 const backTime = time.Minute
 
 // back makes the aliases call the versions that it called before. It returns reason, and its own errors.
-func (p *Promotion) back(ctx context.Context, o outputs, versions map[string]string, reason error) error {
+func (p *Promotion) back(ctx context.Context, o Outputs, versions map[string]string, reason error) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), backTime)
 	defer stop()
 	if len(versions) == 0 {

@@ -12,16 +12,16 @@ import (
 
 func TestTargetRefusesEverythingElse(t *testing.T) {
 	t.Parallel()
-	want := target{"123456789012", "eu-west-1"}
+	want := place{"123456789012", "eu-west-1"}
 	if err := want.check(want); err != nil {
 		t.Error(err)
 	}
-	for _, actual := range []target{{"210987654321", "eu-west-1"}, {"123456789012", "eu-west-2"}, {}} {
+	for _, actual := range []place{{"210987654321", "eu-west-1"}, {"123456789012", "eu-west-2"}, {}} {
 		if err := want.check(actual); !errors.Is(err, ErrWrongTarget) {
 			t.Errorf("%v: %v", actual, err)
 		}
 	}
-	if err := (target{}).check(target{}); !errors.Is(err, ErrWrongTarget) {
+	if err := (place{}).check(place{}); !errors.Is(err, ErrWrongTarget) {
 		t.Errorf("no target: %v", err)
 	}
 }

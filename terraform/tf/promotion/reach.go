@@ -25,9 +25,9 @@ func alarmMails(vars []byte) (mails []string, err error) {
 	return v.Mails, nil
 }
 
-// pending returns which of the addresses have not confirmed their subscription to a topic. One that is not
+// Pending returns which of the addresses have not confirmed their subscription to a topic. One that is not
 // subscribed yet is not pending.
-func (p *Promotion) pending(ctx context.Context, topic string) (mails []string, err error) {
+func (p *Promotion) Pending(ctx context.Context, topic string) (mails []string, err error) {
 	pages := sns.NewListSubscriptionsByTopicPaginator(sns.NewFromConfig(p.AWS),
 		&sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
 	for pages.HasMorePages() {
@@ -47,11 +47,11 @@ func (p *Promotion) pending(ctx context.Context, topic string) (mails []string, 
 
 // confirmed refuses a promotion whose alarms would not reach everybody: AWS sends nothing to an address that has
 // not confirmed. The first promotion makes the subscriptions, and so cannot be refused.
-func (p *Promotion) confirmed(ctx context.Context, o outputs) error {
+func (p *Promotion) confirmed(ctx context.Context, o Outputs) error {
 	if o.Reach.Topic == "" {
 		return nil
 	}
-	mails, err := p.pending(ctx, o.Reach.Topic)
+	mails, err := p.Pending(ctx, o.Reach.Topic)
 	if err == nil && len(mails) > 0 {
 		err = fmt.Errorf("%w: %s. Nothing was changed. Open the link of AWS's mail, or take the address out of "+
 			"alarm_emails", ErrUnconfirmed, strings.Join(mails, ", "))
@@ -64,7 +64,7 @@ const reachTime = 2 * time.Minute
 
 // reach raises an alarm that says that it is a test, and waits until CloudWatch has sent it to the topic. The alarm
 // returns to what it was by itself.
-func (p *Promotion) reach(ctx context.Context, o outputs) error {
+func (p *Promotion) reach(ctx context.Context, o Outputs) error {
 	p.say("test the way of an alarm to %d addresses", len(p.Mails))
 	alert := p.Alert
 	if alert == nil {
@@ -73,7 +73,7 @@ func (p *Promotion) reach(ctx context.Context, o outputs) error {
 	if err := alert(ctx, o.Reach.Alarm); err != nil {
 		return fmt.Errorf("test the way of an alarm: %w; everything else succeeded", err)
 	}
-	mails, err := p.pending(ctx, o.Reach.Topic)
+	mails, err := p.Pending(ctx, o.Reach.Topic)
 	for _, mail := range mails {
 		p.say("%s gets no alarms yet: open the link of AWS's mail there. The next promotion is refused without it.", mail)
 	}

@@ -80,8 +80,9 @@ const (
 // network. The task or the chain goes on meanwhile.
 const mostMissed = 18
 
-// runTask runs a program's task with another command, and waits until it has succeeded.
-func (p *Promotion) runTask(ctx context.Context, o outputs, program string, command ...string) error {
+// RunTask runs a program's task with another command, waits until it has succeeded, and returns the task's ARN.
+func (p *Promotion) RunTask(ctx context.Context, o Outputs, program string, command ...string) (task string,
+	err error) {
 	ctx, stop := context.WithTimeout(ctx, taskTime)
 	defer stop()
 	client := ecs.NewFromConfig(p.AWS)
@@ -97,12 +98,12 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 		Overrides: &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: &program, Command: command}}},
 	})
 	if err != nil {
-		return fmt.Errorf("start task %s: %w", program, err)
+		return "", fmt.Errorf("start task %s: %w", program, err)
 	}
 	if len(started.Tasks) == 0 {
-		return fmt.Errorf("start task %s: %w: %s", program, ErrTask, failures(started.Failures))
+		return "", fmt.Errorf("start task %s: %w: %s", program, ErrTask, failures(started.Failures))
 	}
-	task := aws.ToString(started.Tasks[0].TaskArn)
+	task = aws.ToString(started.Tasks[0].TaskArn)
 	for missed := 0; ; {
 		seen, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &o.Batch.Cluster, Tasks: []string{task}})
 		if err == nil && len(seen.Tasks) == 0 {
@@ -111,15 +112,15 @@ func (p *Promotion) runTask(ctx context.Context, o outputs, program string, comm
 		switch {
 		case err != nil:
 			if missed++; missed > mostMissed {
-				return fmt.Errorf("watch task %s: %w", task, err)
+				return task, fmt.Errorf("watch task %s: %w", task, err)
 			}
 		case aws.ToString(seen.Tasks[0].LastStatus) == string(types.DesiredStatusStopped):
-			return ended(seen.Tasks[0])
+			return task, ended(seen.Tasks[0])
 		default:
 			missed = 0
 		}
 		if err := p.wait(ctx); err != nil {
-			return fmt.Errorf("watch task %s: %w", task, err)
+			return task, fmt.Errorf("watch task %s: %w", task, err)
 		}
 	}
 }

@@ -73,9 +73,9 @@ func TestTaskMustEndWell(t *testing.T) {
 			t.Parallel()
 			p := Promotion{AWS: answering(t, map[string][]string{"RunTask": test.run, "DescribeTasks": test.seen}),
 				Probe: time.Millisecond}
-			var o outputs
+			var o Outputs
 			o.Batch.SubnetIDs, o.Batch.Tasks = []string{"subnet-1"}, map[string]string{"publish": "definition:1"}
-			err := p.runTask(t.Context(), o, "publish", "/publish", "migrate")
+			_, err := p.RunTask(t.Context(), o, "publish", "/publish", "migrate")
 			if test.want == "" && err != nil || test.want != "" &&
 				(!errors.Is(err, ErrTask) || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v", err)

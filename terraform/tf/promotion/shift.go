@@ -25,7 +25,7 @@ const defaultWatch = 10 * time.Minute
 // shift moves the aliases from the versions that they call to others, by function: first a share of the
 // calls for a while, and all of them if no alarm was raised meanwhile. A promotion that breaks off
 // in between leaves the share; the next one begins this step again.
-func (p *Promotion) shift(ctx context.Context, o outputs, from, to map[string]string) error {
+func (p *Promotion) shift(ctx context.Context, o Outputs, from, to map[string]string) error {
 	if len(to) == 0 {
 		return nil
 	}

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"kindred/internal/platform/artifact"
 )
@@ -92,6 +94,9 @@ func (r *Root) Init(ctx context.Context, settings ...string) error {
 	return err
 }
 
+// interruptTime is how long Terraform may take to finish the calls that it has begun: a database takes 15 minutes.
+const interruptTime = 30 * time.Minute
+
 // Run runs terraform with args in the root and returns what it printed. It does not pass on TF_VAR_…
 // of the caller's shell: values come by -var and -var-file.
 func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
@@ -103,6 +108,11 @@ func (r *Root) Run(ctx context.Context, args ...string) ([]byte, error) {
 		}
 	}
 	cmd.Env = append(cmd.Env, r.Env...)
+	// Terraform ends by itself when it is interrupted: it finishes what it has begun, and saves the state. A kill, or
+	// a second interrupt, would lose what was created meanwhile. So it is in a group of its own, which a terminal
+	// does not interrupt.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, interruptTime
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if r.Out != nil {
