@@ -13,8 +13,8 @@ const (
 	// functionConnections are what PostgreSQL has for functions on the smallest class of RDS: of max_connections, which
 	// is 75 there, the tasks, RDS and a person keep 11 (terraform/aws, function_concurrency).
 	functionConnections = 75 - 11
-	// functionProcesses are all that AWS lets run at once there: 8 instances of two versions of two functions.
-	functionProcesses = 8 * 2 * 2
+	// functionProcesses are those of two versions of a function, 20 of each.
+	functionProcesses = 40
 	// batchesEach is how many batches a process answers in each round.
 	batchesEach = 5
 )
@@ -35,7 +35,7 @@ func TestFunctionsShareTheConnectionsOfASmallDatabase(t *testing.T) {
 	execPostgres(t, t.Context(), stack.PGVectorDSN, fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", name,
 		functionConnections))
 	d.store.Close()
-	first := mustFunction(t, stack, d.owner, stack.mustBucket(t), "MEMORY_SHARE=0")
+	first := mustFunction(t, stack, d.owner+"&pool_max_conns=1", stack.mustBucket(t), "MEMORY_SHARE=0")
 	all := []*function{first}
 	for len(all) < functionProcesses {
 		all = append(all, first.another(t))

@@ -472,23 +472,32 @@ func (e *erasedShop) mustRead(key string) []byte {
 	return nil
 }
 
-// mustErasePiecemeal kills erasings until one has gone through, and then measures one that is not disturbed.
+// mustErasePiecemeal kills erasings of more and more persons at random points, and then measures one that is not
+// disturbed.
 func (e *erasedShop) mustErasePiecemeal(rng *rand.Rand, persons []string) {
 	e.t.Helper()
 	began := time.Now()
 	e.programs.mustRun(e.t, nil, "erase", "--dry-run")
 	span := time.Since(began) // of one look
-	killed := 0
-	for range *eraseKills {
-		ctx, cancel := context.WithTimeout(e.t.Context(), time.Duration(rng.Int64N(int64(3*span))))
-		command := exec.CommandContext(ctx, filepath.Join(e.programs.folder, "erase"), persons...)
+	killed, attempts := 0, 0
+	for ; killed < *eraseKills; attempts++ {
+		if attempts == 10**eraseKills {
+			e.t.Fatalf("of %d erasings, %d were killed only", attempts, killed)
+		}
+		ctx, cancel := context.WithTimeout(e.t.Context(), time.Duration(rng.Int64N(int64(2*span))))
+		command := exec.CommandContext(ctx, filepath.Join(e.programs.folder, "erase"),
+			persons[:1+killed*(len(persons)-1)/ *eraseKills]...)
 		command.Env = e.programs.env
-		if err := command.Run(); err != nil {
+		out, err := command.CombinedOutput()
+		if err != nil && ctx.Err() == nil {
+			e.t.Fatalf("erase: %v\n%s", err, out)
+		}
+		if err != nil {
 			killed++
 		}
 		cancel()
 	}
-	e.t.Logf("%d of %d erasings were killed; a look takes %.1f s", killed, *eraseKills, span.Seconds())
+	e.t.Logf("%d of %d erasings were killed; a look takes %.1f s", killed, attempts, span.Seconds())
 	began = time.Now()
 	e.programs.mustRun(e.t, nil, "erase", persons...)
 	took := time.Since(began).Seconds()

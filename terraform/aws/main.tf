@@ -44,7 +44,7 @@ locals {
 
   # Versions of recommend before it wrote state log in as the reader: the alias may go back to one.
   functions_database = { for program, users in { recommend = [var.writer_user, var.reader_user], serve = [var.reader_user] } : program => {
-    dsn = format(local.vector_dsn["function"], "${users[0]}@")
+    dsn = "${format(local.vector_dsn["function"], "${users[0]}@")}&pool_max_conns=1"
     iam = { resource_id = local.vector_database.resource_id, user = users[0], former_users = slice(users, 1, length(users)) }
   } }
 
@@ -52,11 +52,11 @@ locals {
   functions_environment = merge({ EXPLORE_SHARE = tostring(var.explore_share) }, var.shop.name == null ? {} : { SHOP_NAME = var.shop.name })
   shared_stream         = length(var.stream_shops) == 0 ? {} : { ACTIVITY_STREAM_SHOPS = join(",", var.stream_shops) }
 
-  # Each process of the functions keeps 2 connections, and at a release two versions of each of the two
+  # Each process of the functions keeps one connection, and at a release two versions of each of the two
   # functions are connected. PostgreSQL accepts about 75 connections for each GiB of its class, of which
   # the tasks, RDS and a person keep 11.
   memory_gib           = { for place, class in { source = local.source_class, vectors = local.vector_class } : place => lookup({ micro = 1, small = 2, medium = 4, large = 8, xlarge = 16, "2xlarge" = 32, "4xlarge" = 64 }, reverse(split(".", class))[0], 64) }
-  function_concurrency = coalesce(var.function_concurrency, min(100, floor((75 * local.memory_gib["vectors"] - 11) / 8)))
+  function_concurrency = coalesce(var.function_concurrency, min(100, floor((75 * local.memory_gib["vectors"] - 11) / 4)))
 
   stream_key_arns = concat([module.kms.key_arn], compact([try(var.existing_stream.kms_key_arn, null)]))
 

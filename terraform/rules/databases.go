@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -273,12 +274,15 @@ func iamLogins(p *Plan, r *Report) {
 	}
 }
 
-// Connections of PostgreSQL: what each process keeps (internal/serving/vectorstore), and what is left for
-// RDS, the tasks and an operator.
+// Connections of PostgreSQL: what a process keeps whose DSN does not say it (internal/serving/vectorstore), and what is
+// left for RDS, the tasks and an operator.
 const (
 	connectionsOfProcess = 2
 	connectionsKept      = 11
 )
+
+// poolSize is how a DSN says how many connections a process keeps.
+var poolSize = regexp.MustCompile(`[?&]pool_max_conns=([0-9]+)`)
 
 // connections adds up what the functions may open. RDS has less memory for itself than the class: the
 // documented formula gives a 1 GiB class 112 connections, and about 80 are seen. 75 a GiB is safe.
@@ -290,9 +294,12 @@ func connections(p *Plan, r *Report) {
 		}
 		var open float64
 		for _, f := range p.Of("aws_lambda_function") {
-			if n, _ := f.Number("reserved_concurrent_executions"); n > 0 &&
-				strings.Contains(f.Text("environment.0.variables.PGVECTOR_DSN"), x.Text("identifier")+".") {
-				open += n * connectionsOfProcess
+			dsn, each := f.Text("environment.0.variables.PGVECTOR_DSN"), float64(connectionsOfProcess)
+			if size := poolSize.FindStringSubmatch(dsn); size != nil {
+				each, _ = strconv.ParseFloat(size[1], 64)
+			}
+			if n, _ := f.Number("reserved_concurrent_executions"); n > 0 && strings.Contains(dsn, x.Text("identifier")+".") {
+				open += n * each
 			}
 		}
 		class := x.Text("instance_class")
