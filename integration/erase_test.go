@@ -486,7 +486,7 @@ func (e *erasedShop) mustErasePiecemeal(rng *rand.Rand, persons []string) {
 		}
 		ctx, cancel := context.WithTimeout(e.t.Context(), time.Duration(rng.Int64N(int64(2*span))))
 		command := exec.CommandContext(ctx, filepath.Join(e.programs.folder, "erase"),
-			persons[:1+killed*(len(persons)-1)/ *eraseKills]...)
+			persons[:1 + killed*(len(persons)-1) / *eraseKills]...)
 		command.Env = e.programs.env
 		out, err := command.CombinedOutput()
 		if err != nil && ctx.Err() == nil {
