@@ -360,6 +360,12 @@ module "erase" {
   vector_database      = { dsn = format(local.vector_dsn["image"], ""), username = local.vector_database.username, secret_arn = local.vector_database.secret_arn }
   size                 = var.erase
   protect              = var.protect
+
+  kept_elsewhere_hours = merge(
+    { "events on the stream" = var.stream.retention_hours, "backups of the vector database" = 24 * module.vector_database.backup_days,
+    "logs" = 24 * module.vector_database.log_days },
+    { for name, db in module.source_database : "backups of the shop's database" => 24 * db.backup_days },
+  )
 }
 
 # Whoever was erased stays out, and whom an event told to forget is erased.

@@ -6,6 +6,7 @@ package erase
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,7 @@ type Command struct {
 	Export          bool                      `help:"Print all that is held of them as one JSON object. Change nothing."`
 	Verify          bool                      `help:"Look into everything, and fail if anybody on the list of erased persons is there. Change nothing."`
 	Check           string                    `placeholder:"REPORT" help:"Say whether this file is a report as it was signed. Look at nothing else."`
+	KeptElsewhere   map[string]time.Duration  `env:"KEPT_ELSEWHERE" default:"events on the stream=24h" placeholder:"WHAT=TIME;…" help:"What keeps data of persons where erase cannot delete it, and for how long. The result says when each of them ends."`
 	Lake            envconfig.Lake            `embed:""`
 	Artifacts       envconfig.Artifacts       `embed:""`
 	Recommendations envconfig.Recommendations `embed:""`
@@ -60,8 +62,28 @@ type Result struct {
 	Unknown []string  `json:"unknown,omitempty"` // of which nobody knows what they hold
 	DryRun  bool      `json:"dry_run,omitempty"`
 	At      time.Time `json:"at"`
+	// Elsewhere ends by itself: nobody can delete single rows there.
+	Elsewhere []Kept `json:"kept_elsewhere,omitempty"`
 	// Signature is an HMAC-SHA256 of this result as JSON without a signature, with ERASE_SECRET.
 	Signature string `json:"signature,omitempty"`
+}
+
+// Kept is what may keep data of the erased persons for a time.
+type Kept struct {
+	What  string    `json:"what"`
+	Until time.Time `json:"until"`
+}
+
+// newResult is the result of a run that begins now.
+func (c *Command) newResult() *Result {
+	r := &Result{DryRun: c.DryRun || c.Export || c.Verify, At: time.Now().UTC().Truncate(time.Second)}
+	for what, long := range c.KeptElsewhere {
+		r.Elsewhere = append(r.Elsewhere, Kept{what, r.At.Add(long)})
+	}
+	slices.SortFunc(r.Elsewhere, func(a, b Kept) int {
+		return cmp.Or(a.Until.Compare(b.Until), strings.Compare(a.What, b.What))
+	})
+	return r
 }
 
 // Unchanged reports whether the run was a no-op.
@@ -137,7 +159,8 @@ func (c *Command) only(ctx context.Context, j *job, named bool, out *program.Out
 	if err != nil {
 		return err
 	}
-	result := &Result{Persons: list.Len(), DryRun: true, At: time.Now().UTC().Truncate(time.Second)}
+	result := c.newResult()
+	result.Persons = list.Len()
 	j.theirs, j.newest = list.Row, list.Newest().Add(time.Second)
 	if named {
 		j.newest = result.At
@@ -181,7 +204,7 @@ func (c *Command) erase(ctx context.Context, j *job) (*Result, error) {
 		return nil, err
 	}
 	customers, sessions := append(slices.Clone(c.Customers), forgotten...), slices.Clone(c.Session)
-	result := &Result{At: time.Now().UTC().Truncate(time.Second)}
+	result := c.newResult()
 	var list *erased.List
 	for erasing := false; ; erasing = true {
 		var added int
@@ -267,8 +290,10 @@ func (r *Result) String() string {
 		fmt.Fprintf(&b, "%s %6d rows in %4d objects or tables: %s\n", verb, counts[place], objects[place], place)
 	}
 	fmt.Fprintf(&b, "%d customers and sessions are on the list of erased persons.\n", r.Persons)
-	b.WriteString("Limits: products' vectors keep what was learned until the next training. The stream keeps events " +
-		"until\nits retention ends (24 hours, unless you set more), and backups of the databases as long as you keep " +
-		"them:\nrun erase again after a restore, and each night.")
+	for _, k := range r.Elsewhere {
+		fmt.Fprintf(&b, "Kept elsewhere until %s at the latest: %s\n", k.Until.Format("2006-01-02 15:04 MST"), k.What)
+	}
+	b.WriteString("Products' vectors keep what was learned until the next training. Run erase again after a restore, and " +
+		"each night.")
 	return b.String()
 }

@@ -10,3 +10,13 @@ output "database" {
     identifier  = aws_db_instance.this.identifier
   }
 }
+
+output "backup_days" {
+  description = "How long RDS keeps its backups."
+  value       = aws_db_instance.this.backup_retention_period
+}
+
+output "log_days" {
+  description = "How long the logs are kept."
+  value       = var.log_retention_days
+}

@@ -69,6 +69,7 @@ module "task" {
     PGVECTOR_DSN     = var.vector_database.dsn
     PGUSER           = var.vector_database.username
     ERASE_SECRET_ARN = aws_secretsmanager_secret.this.arn
+    KEPT_ELSEWHERE   = join(";", [for what, hours in var.kept_elsewhere_hours : "${what}=${hours}h"])
   })
 
   secrets = { PGPASSWORD = "${var.vector_database.secret_arn}:password::" }

@@ -48,6 +48,16 @@ variable "size" {
   type        = object({ cpu = number, memory_mib = number, storage_gib = number })
 }
 
+variable "kept_elsewhere_hours" {
+  description = "What keeps data of persons where erase cannot delete it, and for how many hours. erase says when each of them ends."
+  type        = map(number)
+
+  validation {
+    condition     = alltrue([for what, hours in var.kept_elsewhere_hours : hours > 0 && length(regexall("[=;]", what)) == 0])
+    error_message = "kept_elsewhere_hours must have positive numbers, and no = or ; in what they are about."
+  }
+}
+
 variable "protect" {
   description = "Keep the secret for 30 days after it was deleted."
   type        = bool

@@ -12,6 +12,8 @@ variables {
   vector_database    = { dsn = "postgres://db:5432/kindred", username = "kindred", secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf" }
   size               = { cpu = 1024, memory_mib = 8192, storage_gib = 21 }
   protect            = true
+
+  kept_elsewhere_hours = { "events on the stream" = 24, "backups" = 168 }
 }
 
 run "looks_everywhere" {
@@ -26,6 +28,16 @@ run "looks_everywhere" {
     condition     = aws_secretsmanager_secret.this.recovery_window_in_days == 30
     error_message = "a deleted secret of a protected environment can be brought back"
   }
+}
+
+run "other_hours" {
+  command = plan
+
+  variables {
+    kept_elsewhere_hours = { "a=b" = 24 }
+  }
+
+  expect_failures = [var.kept_elsewhere_hours]
 }
 
 run "other_buckets" {
