@@ -293,7 +293,7 @@ func (r *Result) String() string {
 	for _, k := range r.Elsewhere {
 		fmt.Fprintf(&b, "Kept elsewhere until %s at the latest: %s\n", k.Until.Format("2006-01-02 15:04 MST"), k.What)
 	}
-	b.WriteString("Products' vectors keep what was learned until the next training. Run erase again after a restore, and " +
-		"each night.")
+	b.WriteString("Products' vectors keep what was learned until the next training. Run erase again after a restore, " +
+		"and each night.")
 	return b.String()
 }
