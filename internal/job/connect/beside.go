@@ -8,6 +8,7 @@ import (
 	"kindred/internal/job/etl"
 	"kindred/internal/job/train"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/vectorstore"
 )
@@ -57,7 +58,7 @@ func (r *run) other(ctx context.Context) (string, error) {
 	if r.PGVector.DSN == "" {
 		return "", nil
 	}
-	store, err := vectorstore.Open(ctx, r.PGVector)
+	store, err := vectorstore.OpenAs(ctx, r.PGVector, awsclient.Environment)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,7 @@ import (
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
 	"kindred/internal/model/modelversion"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/checksum"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/serving/recommend"
@@ -65,7 +66,7 @@ func (r *run) sample(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the version that is live: %w", err)
 	}
-	store, err := vectorstore.Open(ctx, r.PGVector)
+	store, err := vectorstore.OpenAs(ctx, r.PGVector, awsclient.Environment)
 	if err != nil {
 		return fmt.Errorf("ask the live version: %w", err)
 	}

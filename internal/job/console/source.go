@@ -69,7 +69,7 @@ func (c *Sources) openAll(ctx context.Context) (_ *sources, err error) {
 		}
 	}()
 	if c.DSN != "" {
-		if s.db, err = vectorstore.Open(ctx, c.PGVector); err != nil {
+		if s.db, err = vectorstore.OpenAs(ctx, c.PGVector, awsclient.Environment); err != nil {
 			return nil, err
 		}
 		s.recommender, s.damages = recommend.New(onlooker{s.db}), newDamages(s.db)

@@ -18,6 +18,7 @@ import (
 
 	"kindred/internal/lake/erased"
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/vectorstore"
@@ -142,7 +143,7 @@ func (c *Command) open(ctx context.Context) (*job, func(), error) {
 	if c.PGVector.DSN == "" {
 		return nil, nil, fmt.Errorf("%w: %w", program.ErrConfig, envconfig.NotSetError{Variable: "PGVECTOR_DSN"})
 	}
-	store, err := vectorstore.Open(ctx, c.PGVector)
+	store, err := vectorstore.OpenAs(ctx, c.PGVector, awsclient.Environment)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,6 +29,7 @@ type Command struct {
 	CommitParts CommitPartsCommand `cmd:"" help:"After all partitions of a job have been written, make them the current training set."`
 	Show        ShowCommand        `cmd:"" help:"Print the current training set's manifest."`
 	Verify      VerifyCommand      `cmd:"" help:"Read all files of the current training set and compare them with its manifest."`
+	Admit       AdmitCommand       `cmd:"" help:"Make the user with which etl reads the shop, or give it another password. It may read, and nothing else."`
 	Prune       PruneCommand       `cmd:"" help:"Delete the files of runs that were never completed."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"kindred/internal/lake/objectstore"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/inmemory"
@@ -68,7 +69,7 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 	if err != nil {
 		return err
 	}
-	db, err := vectorstore.Open(ctx, c.PGVector)
+	db, err := vectorstore.OpenAs(ctx, c.PGVector, awsclient.Environment)
 	if err != nil {
 		return err
 	}

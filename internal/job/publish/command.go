@@ -9,6 +9,7 @@ import (
 
 	"kindred/internal/model/modelversion"
 	"kindred/internal/platform/actor"
+	"kindred/internal/platform/awsclient"
 	"kindred/internal/platform/envconfig"
 	"kindred/internal/platform/program"
 	"kindred/internal/serving/recommend"
@@ -267,6 +268,7 @@ type migrateCommand struct {
 	envconfig.PGVector
 	Reader string `env:"PGVECTOR_READER" placeholder:"ROLE" help:"Database role of serve, created if it does not exist. It may read, and count requests that the canary could not answer. On RDS it logs in with IAM. Each publish renews its grants. Default: no role is created."`
 	Writer string `env:"PGVECTOR_WRITER" placeholder:"ROLE" help:"Database role of recommend, created like the role of --reader. It may also write purchases and the state of products, customers and sessions. publish catalogue may run as this role. Default: no role is created."`
+	Owner  string `env:"PGVECTOR_OWNER" placeholder:"ROLE" help:"Database role of publish and erase, created like the role of --reader. It owns the schemas, so that both programs need not log in as the server's master. Default: no role is created, and the schemas stay with whoever migrates."`
 }
 
 // Run migrates.
@@ -285,6 +287,11 @@ func (c *migrateCommand) Run(ctx context.Context, out *program.Output) error {
 				return err
 			}
 		}
+		if c.Owner != "" {
+			if err := migration.AdmitOwner(ctx, s, c.Owner); err != nil {
+				return err
+			}
+		}
 		return out.Result("The vector database's schema is up to date.", struct{}{})
 	})
 }
@@ -297,7 +304,7 @@ func (d Database) Migrate(ctx context.Context) error { return migration.Up(ctx, 
 
 // withStore opens the store for as long as use runs.
 func withStore(ctx context.Context, cfg envconfig.PGVector, use func(*vectorstore.Store) error) error {
-	s, err := vectorstore.Open(ctx, cfg)
+	s, err := vectorstore.OpenAs(ctx, cfg, awsclient.Environment)
 	if err != nil {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}

@@ -98,7 +98,7 @@ func (c *Command) Audit(ctx context.Context, log *slog.Logger, looked func(Repor
 // which keeps dropped ones too, else those in the bucket of artifacts. It is nil when neither is set.
 func (c *Command) versions(ctx context.Context, log *slog.Logger) (map[string]bool, error) {
 	if c.PGVector.DSN != "" {
-		store, err := vectorstore.Open(ctx, c.PGVector)
+		store, err := vectorstore.OpenAs(ctx, c.PGVector, awsclient.Environment)
 		if err != nil {
 			return nil, err
 		}

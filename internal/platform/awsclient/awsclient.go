@@ -6,12 +6,14 @@ package awsclient
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"kindred/internal/platform/awsenv"
 	"kindred/internal/platform/patience"
 )
 
@@ -28,6 +30,15 @@ func Load(ctx context.Context) (aws.Config, error) {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
 	return cfg, nil
+}
+
+// Environment is Load for signed requests of package awsenv, and for a login to RDS by IAM.
+func Environment(ctx context.Context) (awsenv.Environment, error) {
+	cfg, err := Load(ctx)
+	if err != nil {
+		return awsenv.Environment{}, err
+	}
+	return awsenv.Of(cfg, os.Getenv), nil
 }
 
 // S3 makes a client that addresses buckets by path whenever an endpoint is set.

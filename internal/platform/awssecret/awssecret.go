@@ -13,13 +13,16 @@ import (
 )
 
 // Read returns the text that a secret holds now. An error contains no part of it.
-func Read(ctx context.Context, arn string) (string, error) {
+func Read(ctx context.Context, arn string) (string, error) { return ReadStage(ctx, arn, "AWSCURRENT") }
+
+// ReadStage is Read of the version that has the label.
+func ReadStage(ctx context.Context, arn, stage string) (string, error) {
 	sdk, err := awsclient.Load(ctx)
 	if err != nil {
 		return "", err
 	}
 	secret, err := secretsmanager.NewFromConfig(sdk).GetSecretValue(ctx,
-		&secretsmanager.GetSecretValueInput{SecretId: &arn})
+		&secretsmanager.GetSecretValueInput{SecretId: &arn, VersionStage: &stage})
 	if err != nil {
 		return "", fmt.Errorf("read secret %s: %w", arn, err)
 	}

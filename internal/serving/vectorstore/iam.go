@@ -14,13 +14,19 @@ import (
 	"kindred/internal/platform/awsenv"
 )
 
+// Who finds the credentials with which a program logs in by IAM.
+type Who func(context.Context) (awsenv.Environment, error)
+
+// onLambda are those that Lambda sets in the environment.
+func onLambda(context.Context) (awsenv.Environment, error) { return awsenv.Load(os.Getenv) }
+
 // loginByIAM returns what puts a login token into a new connection's configuration, in the
 // password's place. A token is signed here, without a request, and good for 15 minutes, but only to
 // begin with: each connection gets its own, and an open one stays. It is signed with the
-// credentials that Lambda sets in the environment. See
-// https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html.
-func loginByIAM(own *pgx.ConnConfig) (func(context.Context, *pgx.ConnConfig) error, error) {
-	cfg, err := awsenv.Load(os.Getenv)
+// credentials of who. See https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html.
+func loginByIAM(ctx context.Context, own *pgx.ConnConfig, who Who) (func(context.Context, *pgx.ConnConfig) error,
+	error) {
+	cfg, err := who(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("log in by IAM: %w", err)
 	}

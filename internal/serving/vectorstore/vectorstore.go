@@ -70,8 +70,13 @@ type Store struct {
 }
 
 // Open checks the configuration and returns a store that connects when first used: it makes no
-// request itself.
+// request itself. A login by IAM uses the credentials that Lambda sets.
 func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
+	return OpenAs(ctx, cfg, onLambda)
+}
+
+// OpenAs is Open for a program that is no function: who finds its credentials if it logs in by IAM.
+func OpenAs(ctx context.Context, cfg envconfig.PGVector, who Who) (*Store, error) {
 	if cfg.DSN == "" {
 		return nil, fmt.Errorf("open vector database: %w", envconfig.NotSetError{Variable: "PGVECTOR_DSN"})
 	}
@@ -87,7 +92,7 @@ func Open(ctx context.Context, cfg envconfig.PGVector) (*Store, error) {
 		config.MaxConns = defaultMaxConns
 	}
 	if cfg.IAM {
-		if config.BeforeConnect, err = loginByIAM(config.ConnConfig); err != nil {
+		if config.BeforeConnect, err = loginByIAM(ctx, config.ConnConfig, who); err != nil {
 			return nil, err
 		}
 	}

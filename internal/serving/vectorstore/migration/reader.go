@@ -39,30 +39,35 @@ type admitted struct {
 func admit(ctx context.Context, s *vectorstore.Store, a admitted) error {
 	role := a.Role
 	return locked(ctx, s, func(tx pgx.Tx) error {
-		var there, rds bool
-		err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(rolname = $1), false), coalesce(bool_or(rolname = $2), false) FROM pg_roles`,
-			role, rdsIAM).Scan(&there, &rds)
-		if err != nil {
+		if err := makeRole(ctx, tx, role); err != nil {
 			return err
 		}
-		name := pgx.Identifier{role}.Sanitize()
-		var statements []string
-		if !there {
-			statements = append(statements, `CREATE ROLE `+name+` LOGIN`)
-		}
-		if rds {
-			statements = append(statements, `GRANT `+rdsIAM+` TO `+name)
-		}
-		if err := execAll(ctx, tx, statements...); err != nil {
-			return err
-		}
-		err = tx.QueryRow(ctx, `INSERT INTO kindred.reader AS r (role, writes) VALUES ($1, $2)
+		err := tx.QueryRow(ctx, `INSERT INTO kindred.reader AS r (role, writes) VALUES ($1, $2)
 			ON CONFLICT (role) DO UPDATE SET writes = r.writes OR excluded.writes RETURNING writes`, role, a.Writes).Scan(&a.Writes)
 		if err != nil {
 			return err
 		}
 		return a.grant(ctx, tx)
 	})
+}
+
+// makeRole makes the role unless it exists. On RDS it may log in by IAM.
+func makeRole(ctx context.Context, tx pgx.Tx, role string) error {
+	var there, rds bool
+	err := tx.QueryRow(ctx, `SELECT coalesce(bool_or(rolname = $1), false), coalesce(bool_or(rolname = $2), false) FROM pg_roles`,
+		role, rdsIAM).Scan(&there, &rds)
+	if err != nil {
+		return err
+	}
+	name := pgx.Identifier{role}.Sanitize()
+	var statements []string
+	if !there {
+		statements = append(statements, `CREATE ROLE `+name+` LOGIN`)
+	}
+	if rds {
+		statements = append(statements, `GRANT `+rdsIAM+` TO `+name)
+	}
+	return execAll(ctx, tx, statements...)
 }
 
 // grant gives the role what reading takes, and what writing takes if it may write.
