@@ -89,6 +89,10 @@ func (r Result) String() string {
 	if r.SentBefore > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d objects were sent before.", r.SentBefore))
 	}
+	if r.Meanwhile > 0 {
+		sentences = append(sentences, fmt.Sprintf("%d objects came after this run had begun, and were left alone: if events "+
+			"come back, their cause is not fixed yet.", r.Meanwhile))
+	}
 	if r.Unreadable > 0 {
 		sentences = append(sentences, fmt.Sprintf("%d are still no event and stay in quarantine (%s).", r.Unreadable,
 			reasons(r.Reasons)))

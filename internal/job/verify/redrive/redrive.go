@@ -12,7 +12,8 @@
 // pass the object over. A run that is killed in between leaves no marker: the next one sends the
 // group under way again, at most 500 quarantined records or one failed batch. Two runs at the same
 // time may send everything twice. Nothing is deleted: delete a marker to send its object's records
-// once more.
+// once more. A run leaves out what came after it had begun: an event that still cannot be answered comes back
+// to quarantine while others are sent.
 package redrive
 
 import (
@@ -54,9 +55,10 @@ type Result struct {
 	Sent         int64                     `json:"sent"`            // events
 	Quarantined  int64                     `json:"from_quarantine"` // of Sent
 	Failed       int64                     `json:"from_failed_batches"`
-	SentBefore   int64                     `json:"sent_before"` // objects that an earlier run has sent
-	Unreadable   int64                     `json:"unreadable"`  // still no event; they are in quarantine
-	Reasons      map[activity.Reason]int64 `json:"reasons"`     // of Unreadable
+	SentBefore   int64                     `json:"sent_before"`              // objects that an earlier run has sent
+	Meanwhile    int64                     `json:"came_meanwhile,omitempty"` // objects that came after the run had begun
+	Unreadable   int64                     `json:"unreadable"`               // still no event; they are in quarantine
+	Reasons      map[activity.Reason]int64 `json:"reasons"`                  // of Unreadable
 	OtherStreams int64                     `json:"other_streams"`
 	OtherShops   int64                     `json:"other_shops"`       // events in failed batches that are not this shop's
 	Erased       int64                     `json:"erased,omitempty"`  // events of persons who were erased since
@@ -71,7 +73,7 @@ type Result struct {
 // dryRun nothing is sent or written.
 func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, shops activity.Shops,
 	list *erased.List, dryRun bool) (Result, error) {
-	r := &run{store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops, erased: list,
+	r := &run{began: time.Now(), store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops, erased: list,
 		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{deadletter.Prefixes[0], quarantineGroup},
@@ -91,6 +93,7 @@ type source struct {
 }
 
 type run struct {
+	began  time.Time
 	store  onceStore
 	writer writer
 	reader reader
@@ -133,7 +136,7 @@ func (r *run) source(ctx context.Context, s source) error {
 	return r.send(ctx, s, group)
 }
 
-// unsent lists the objects under prefix that have no marker. Both listings come in the order of their keys.
+// unsent lists the objects under prefix that have no marker and were there when the run began. Both listings come in the order of their keys.
 func (r *run) unsent(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		next, stop := iter.Pull2(r.store.List(ctx, markerKey(prefix)))
@@ -149,6 +152,10 @@ func (r *run) unsent(ctx context.Context, prefix string) iter.Seq2[string, error
 			}
 			if more && mark.Key == markerKey(info.Key) {
 				r.result.SentBefore++
+				continue
+			}
+			if info.Modified.After(r.began) {
+				r.result.Meanwhile++
 				continue
 			}
 			if deadletter.CheckKey(info.Key) != nil {

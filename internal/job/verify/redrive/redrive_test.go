@@ -402,3 +402,55 @@ func TestRedrivePassesOverStrangeKeys(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// refusing is a stream whose function still cannot answer: what is sent comes back to quarantine, at a later position.
+type refusing struct {
+	*bundle
+	t    *testing.T
+	next int
+}
+
+func (f *refusing) Flush(ctx context.Context) (int, error) {
+	n, err := f.bundle.Flush(ctx)
+	for range n {
+		f.next++
+		f.mustQuarantine(f.t, position(f.next), event(""))
+	}
+	return n, err
+}
+
+// List lists as S3 does, in pages: what comes meanwhile is on a later one.
+func (f *refusing) List(ctx context.Context, prefix string) iter.Seq2[objectstore.Info, error] {
+	return func(yield func(objectstore.Info, error) bool) {
+		for last, more := "", true; more; {
+			more = false
+			for info, err := range f.bundle.List(ctx, prefix) {
+				if err == nil && info.Key <= last {
+					continue
+				}
+				if more, last = true, info.Key; !yield(info, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// TestWhatComesBackIsNotSentAgain: a run ends, though each event that it sends comes back behind those that it reads.
+func TestWhatComesBackIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	f := &refusing{bundle: b, t: t, next: 100_000}
+	const events = 2*quarantineGroup + 7
+	for n := range events {
+		b.mustQuarantine(t, position(n), event(""))
+	}
+	r, err := Run(t.Context(), f, f, b, "clicks", b.shops, nil, false)
+	if err != nil || r.Sent != events || r.Meanwhile == 0 || len(b.taken) != events {
+		t.Errorf("%d events were sent %d times: %+v, %v", events, len(b.taken), r, err)
+	}
+	again, err := Run(t.Context(), f, f, b, "clicks", b.shops, nil, false)
+	if err != nil || again.Sent != events || again.SentBefore != events {
+		t.Errorf("the next run: %+v, %v", again, err)
+	}
+}
