@@ -73,8 +73,8 @@ type Result struct {
 // dryRun nothing is sent or written.
 func Run(ctx context.Context, store objectstore.Store, w writer, from reader, stream string, shops activity.Shops,
 	list *erased.List, dryRun bool) (Result, error) {
-	r := &run{began: time.Now(), store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops, erased: list,
-		result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
+	r := &run{began: time.Now(), store: onceStore{store}, writer: w, reader: from, stream: stream, shops: shops,
+		erased: list, result: Result{Reasons: map[activity.Reason]int64{}, DryRun: dryRun}}
 	for _, s := range []source{
 		{deadletter.Prefixes[0], quarantineGroup},
 		{deadletter.Prefixes[1], failedGroup},
@@ -136,7 +136,8 @@ func (r *run) source(ctx context.Context, s source) error {
 	return r.send(ctx, s, group)
 }
 
-// unsent lists the objects under prefix that have no marker and were there when the run began. Both listings come in the order of their keys.
+// unsent lists the objects under prefix that have no marker and were there when the run began. Both listings come in
+// the order of their keys.
 func (r *run) unsent(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		next, stop := iter.Pull2(r.store.List(ctx, markerKey(prefix)))
