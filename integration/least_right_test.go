@@ -119,8 +119,8 @@ func checkErases(t *testing.T, store *vectorstore.Store, customer string) {
 	}
 }
 
-// TestEtlReadsTheShopAsAUserWhoCannotWrite makes the two users between which promotions alternate, as a promotion does.
-// Each reads the whole shop with etl, and cannot write, nor see another database, however many rights it had. Only the
+// TestEtlReadsTheShopAsAUserWhoCannotWrite makes two users, and gives the first one another password. Each reads
+// the whole shop with etl, and cannot write, nor see another database, however many rights it had. Only the
 // newest password of a user is valid.
 func TestEtlReadsTheShopAsAUserWhoCannotWrite(t *testing.T) {
 	t.Parallel()
