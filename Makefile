@@ -11,7 +11,8 @@ PROGRAMS := connect seed etl train publish infer serve replay feedback rollup ve
 LINT := go tool -modfile=.ci/tools.mod golangci-lint
 # Runs a program with the running stack's environment. What the caller sets wins: MYSQL_DSN=… make etl reads another shop.
 # Without a running stack it says so and ends with 2, unless the program is only asked for --help or --version.
-WITH_STACK = $(BIN)/localstack exec --
+# Through a tunnel to AWS (make tunnel), the programs have AWS's environment, and need no stack.
+WITH_STACK = $(if $(PGVECTOR_VIA),,$(BIN)/localstack exec --)
 
 .PHONY: help
 help:
@@ -94,13 +95,15 @@ $(DUCKDB_FOLDER): | build
 
 ##- Terraform (1.11 or later; takes minutes, not part of `make test`)
 
-.PHONY: package promote aws-day tf-verify tf-rules tf-moto tf-calls tf-local tf-local-destroy tf-local-test
+.PHONY: package promote aws-day tunnel tf-verify tf-rules tf-moto tf-calls tf-local tf-local-destroy tf-local-test
 package: build ## Build the packages for AWS: two Lambda zips, the image, the Glue jobs' programs; needs neither Docker nor network
 	@$(BIN)/tf package $(ARGS)
 promote: build ## Bring this commit to AWS, after a plan and a confirmation; ENV=dev ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf promote $(ENV) $(ARGS)
 aws-day: build ## Make an environment on AWS, ask all that only AWS can tell, destroy it, report; ENV=day BUDGET=10 ARGS="--vars …" (docs/deploy.md)
 	@$(BIN)/tf aws-day $(ENV) $(if $(BUDGET),--budget "$(BUDGET)") $(ARGS)
+tunnel: build ## Lead a port of this machine to the vector database of an environment on AWS, until Ctrl-C; ENV=dev
+	@$(BIN)/tf tunnel $(ENV) $(ARGS)
 tf-verify: ## Check Terraform offline: format, validate, the modules' tests, checkov, AWS's rules
 	@go test -count=1 -timeout 60m -v -run TestStatic ./terraform/acceptance
 tf-rules: ## Check plans of terraform/ against AWS's rules (part of tf-verify); ARGS=-update writes the plan that the rules' own tests begin with, and the costs in docs/deploy.md

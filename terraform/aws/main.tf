@@ -74,7 +74,7 @@ locals {
     erase     = { databases = ["vector_db"] }
     recommend = { databases = ["vector_db"], task = false }
     serve     = { databases = ["vector_db"], task = false }
-  }, var.feedback == null ? {} : { feedback = {} })
+  }, var.feedback == null ? {} : { feedback = {} }, var.tunnel == null ? {} : { tunnel = { databases = ["vector_db"] } })
 }
 
 module "kms" {
@@ -98,6 +98,7 @@ module "network" {
   programs             = local.programs
   put_events           = var.serve_events
   glue                 = local.on_glue
+  sessions             = var.tunnel != null
   public_tasks         = local.profile.public_tasks
   endpoint_zones       = local.profile.endpoint_zones
   external_source      = var.existing_source_database == null ? null : { cidr = var.existing_source_database.cidr, port = var.existing_source_database.port }
@@ -485,6 +486,39 @@ module "verify" {
   lake_bucket_arn            = module.lake.buckets["lake"].arn
   erase_secret_arn           = module.erase.secret_arn
   operators                  = var.operators
+}
+
+module "tunnel" {
+  source = "../modules/tunnel"
+  count  = var.tunnel == null ? 0 : 1
+
+  permissions_boundary = var.permissions_boundary
+  name                 = local.name
+  region               = var.region
+  account_id           = var.account_id
+  kms_key_arn          = module.kms.key_arn
+  image                = module.batch.image
+  repository_arn       = module.batch.repository_arn
+  operators            = var.operators
+  hours                = var.tunnel.hours
+
+  target = {
+    cluster        = module.batch.cluster
+    subnets        = module.network.task_subnet_ids
+    security_group = module.network.security_group_ids.programs["tunnel"]
+    public         = local.profile.public_tasks
+  }
+
+  database = {
+    host        = local.vector_database.host
+    port        = local.vector_database.port
+    name        = local.vector_database.name
+    resource_id = local.vector_database.resource_id
+    user        = var.reader_user
+  }
+
+  buckets = { for name in ["artifacts", "lake", "recommendations"] : name => module.lake.buckets[name] }
+  stream  = { name = module.stream.stream.name, arn = module.stream.stream.arn, key_arns = local.stream_key_arns }
 }
 
 module "ci" {

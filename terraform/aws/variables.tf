@@ -432,6 +432,17 @@ variable "operators" {
   default     = []
 }
 
+variable "tunnel" {
+  description = "Let operators reach the vector database from their own machine (make tunnel), and the hours after which a tunnel closes by itself. It needs operators. null: nobody reaches it from outside."
+  type        = object({ hours = optional(number, 8) })
+  default     = null
+
+  validation {
+    condition     = var.tunnel == null || length(var.operators) > 0
+    error_message = "tunnel needs operators: the principals that may open it."
+  }
+}
+
 variable "recommendations_expire_days" {
   description = "Days to keep recommendations, the quarantine and failed batches."
   type        = number

@@ -20,6 +20,7 @@ type container struct {
 	Environment            []struct{ Name, Value string }
 	Secrets                []struct{ Name, ValueFrom string }
 	MountPoints            []struct{ SourceVolume string }
+	DockerLabels           map[string]string
 	LogConfiguration       struct {
 		LogDriver string
 		Options   map[string]string

@@ -29,7 +29,7 @@ func mistakes() []mistake {
 	var all []mistake
 	for _, some := range [][]mistake{databaseMistakes(), functionMistakes(), batchMistakes(), glueMistakes(),
 		networkMistakes(), frontMistakes(),
-		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes(), ciMistakes()} {
+		chainMistakes(), streamMistakes(), watchMistakes(), keyMistakes(), roleMistakes(), ciMistakes(), tunnelMistakes()} {
 		all = append(all, some...)
 	}
 	return all
@@ -357,5 +357,25 @@ func ciMistakes() []mistake {
 		{"iam-promotes", "module.ci[0].aws_iam_role_policy_attachment.services", "", nil},
 		{"iam-condition-key", rights, "policy.Statement.0.Condition.StringEquals",
 			map[string]any{"aws:Region": "eu-west-1"}},
+	}
+}
+
+func tunnelMistakes() []mistake {
+	const (
+		tunnel   = "module.tunnel[0].module.task.aws_ecs_task_definition.this"
+		operator = "module.tunnel[0].aws_iam_role_policy.operator"
+	)
+	return []mistake{
+		{"ecs-exec", tunnel, "container_definitions.0.readonlyRootFilesystem", true},
+		{"ecs-exec", "module.tunnel[0].module.task.aws_iam_role_policy.this", "policy.Statement.0.Action.3", nil},
+		{"ecs-exec", operator, "policy.Statement.2.Action.1", nil},
+		{"ecs-exec", operator, "policy.Statement.4", nil},
+		{"endpoint-per-program", `module.network.aws_vpc_endpoint.interface["ssmmessages"]`, "", nil},
+		{"tunnel-target", operator, "policy.Statement.7.Resource",
+			"arn:aws:rds-db:eu-west-1:123456789012:dbuser:db-other/recommend"},
+		{"tunnel-target", tunnel, "container_definitions.0.dockerLabels",
+			map[string]any{"kindred.tunnel": `{"host":"other.example"}`}},
+		{"iam-resource-service", operator, "policy.Statement.5.Action", "ssm:SendCommand"},
+		{"database-clients", tunnel, "container_definitions.0.dockerLabels", nil},
 	}
 }

@@ -126,7 +126,7 @@ func endpointOf() map[string]string {
 		"secretsmanager": "secretsmanager",
 		"sns":            "sns", "sqs": "sqs", "states": "states", "cloudwatch": "monitoring", "glue": "glue",
 		"lambda": "lambda",
-		"athena": "athena", "dynamodb": "dynamodb"}
+		"athena": "athena", "dynamodb": "dynamodb", "ssmmessages": "ssmmessages"}
 }
 
 // inside returns the roles of the programs that run in the network, with the resource that says so.
@@ -188,7 +188,7 @@ type run struct {
 	public     bool
 }
 
-// runs are the starts of tasks, by the chain and by schedules.
+// runs are the starts of tasks: by the chain, by schedules, and by an operator who opens a tunnel.
 func (p *Plan) runs() (all []run) {
 	for _, x := range p.Of(machine) {
 		for _, call := range x.calls("ecs:runTask.sync") {
@@ -203,6 +203,11 @@ func (p *Plan) runs() (all []run) {
 			at += "network_configuration.0."
 			all = append(all, run{x, definition, x.Texts(at + "subnets"),
 				x.Texts(at + "security_groups"), x.True(at + "assign_public_ip")})
+		}
+	}
+	for _, x := range p.Of(task) {
+		if l, found := x.tunnel(); found {
+			all = append(all, run{x, x.Text("arn"), l.Subnets, []string{l.SecurityGroup}, l.Public})
 		}
 	}
 	return all
@@ -335,6 +340,9 @@ func (p *Plan) clients() map[string][]string {
 			for _, v := range c.Environment {
 				variables = append(variables, v.Name)
 			}
+		}
+		if _, found := x.tunnel(); found {
+			variables = append(variables, "PGVECTOR_DSN")
 		}
 		add(run.groups, variables)
 	}

@@ -139,7 +139,9 @@ func withoutResource() []string {
 		"ec2:DescribeRouteTables", "ec2:DescribeVpcs", "logs:CreateLogDelivery", "logs:GetLogDelivery",
 		"logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
 		"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
-		"ecs:ListTaskDefinitions", "sts:GetCallerIdentity"}
+		"ecs:ListTaskDefinitions", "ecs:DescribeTaskDefinition", "sts:GetCallerIdentity",
+		"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel",
+		"ssmmessages:OpenDataChannel"}
 }
 
 func everyResource(p *Plan, r *Report) {
@@ -161,7 +163,8 @@ func resourceServices(p *Plan, r *Report) {
 				service, _, _ := strings.Cut(a, ":")
 				for _, arn := range s.Resource {
 					if parts := strings.Split(arn, ":"); len(parts) > 2 {
-						r.hold(parts[2] == service, x, "%s on %s", a, arn)
+						session := a == "ssm:StartSession" && parts[2] == "ecs" // in a task
+						r.hold(parts[2] == service || session, x, "%s on %s", a, arn)
 					}
 				}
 			}

@@ -53,7 +53,8 @@ func (r *Report) hold(ok bool, x Resource, format string, args ...any) {
 func All() []Rule {
 	all := slices.Concat(alarmRules(), batchRules(), bucketRules(), callRules(), ciRules(), databaseRules(),
 		functionRules(), frontRules(), glueRules(),
-		keyRules(), logRules(), networkRules(), roleRules(), scheduleRules(), stateRules(), streamRules())
+		keyRules(), logRules(), networkRules(), roleRules(), scheduleRules(), stateRules(), streamRules(),
+		tunnelRules())
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }

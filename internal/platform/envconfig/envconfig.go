@@ -16,6 +16,8 @@ type PGVector struct {
 	// IAM logs the DSN's user in with an IAM token instead of a password. RDS accepts that from users
 	// who have the role rds_iam, over TLS only.
 	IAM bool `name:"pgvector-iam-auth" env:"PGVECTOR_IAM_AUTH" envDefault:"false" help:"Log in to the vector database on RDS with an IAM token instead of a password."`
+	// Via is for a person: a tunnel's own end. TLS and the token keep to the server's name in DSN.
+	Via string `name:"pgvector-via" env:"PGVECTOR_VIA" envDefault:"" placeholder:"ADDRESS" help:"Address of a tunnel to the vector database, as host:port. The server's name and certificate stay those of --pgvector-dsn. Default: connect to the server itself."`
 }
 
 // Lake is where training sets are written and read.

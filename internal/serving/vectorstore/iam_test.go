@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"net/url"
@@ -30,7 +31,8 @@ func setCredentials(t *testing.T) {
 }
 
 // TestEachConnectionLogsInWithATokenOfItsOwn takes connections as RDS would, over TLS that the
-// DSN's authorities verify, and reads the password that comes.
+// DSN's authorities verify, and reads the password that comes. Through a tunnel, the token is for the server's
+// name, and the certificate is the server's.
 func TestEachConnectionLogsInWithATokenOfItsOwn(t *testing.T) {
 	setCredentials(t)
 	authority, certificate := mustCertificate(t)
@@ -48,37 +50,57 @@ func TestEachConnectionLogsInWithATokenOfItsOwn(t *testing.T) {
 			if err != nil {
 				return // closed
 			}
-			passwords <- passwordOf(conn)
+			if password := passwordOf(conn); password != "" {
+				passwords <- password
+			}
 		}
 	}()
-	store, err := Open(t.Context(), envconfig.PGVector{IAM: true,
-		DSN: "postgres://recommend@" + listener.Addr().String() +
-			"/kindred?sslmode=verify-full&sslnegotiation=direct&sslrootcert=" + authority})
+	here := listener.Addr().String()
+	for server, via := range map[string]string{here: "", "vectors.example:5432": here} {
+		store, err := Open(t.Context(), envconfig.PGVector{IAM: true, Via: via,
+			DSN: "postgres://recommend@" + server +
+				"/kindred?sslmode=verify-full&sslnegotiation=direct&sslrootcert=" + authority})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		for range 2 {
+			_, err = store.Traffic(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "no login here") {
+				t.Fatalf("got %v", err)
+			}
+			token := <-passwords
+			if strings.Contains(err.Error(), "X-Amz") {
+				t.Errorf("the token is in %q", err)
+			}
+			u, err := url.Parse("https://" + token)
+			if err != nil {
+				t.Fatalf("the token is no address: %v", err)
+			}
+			q := u.Query()
+			if u.Host != server || q.Get("Action") != "connect" || q.Get("DBUser") != "recommend" ||
+				q.Get("X-Amz-Expires") != "900" ||
+				q.Get("X-Amz-Security-Token") != "session" || len(q.Get("X-Amz-Signature")) != 64 ||
+				!strings.HasPrefix(q.Get("X-Amz-Credential"), "AKIDEXAMPLE/") ||
+				!strings.HasSuffix(q.Get("X-Amz-Credential"), "/eu-west-1/rds-db/aws4_request") {
+				t.Errorf("host %s, %v", u.Host, q)
+			}
+		}
+	}
+	// A tunnel to another server is noticed.
+	store, err := Open(t.Context(), envconfig.PGVector{IAM: true, Via: here,
+		DSN: "postgres://recommend@other.example/kindred?sslmode=verify-full&sslnegotiation=direct&sslrootcert=" + authority})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	for range 2 {
-		_, err = store.Traffic(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "no login here") {
-			t.Fatalf("got %v", err)
-		}
-		token := <-passwords
-		if strings.Contains(err.Error(), "X-Amz") {
-			t.Errorf("the token is in %q", err)
-		}
-		u, err := url.Parse("https://" + token)
-		if err != nil {
-			t.Fatalf("the token is no address: %v", err)
-		}
-		q := u.Query()
-		if u.Host != listener.Addr().String() || q.Get("Action") != "connect" || q.Get("DBUser") != "recommend" ||
-			q.Get("X-Amz-Expires") != "900" ||
-			q.Get("X-Amz-Security-Token") != "session" || len(q.Get("X-Amz-Signature")) != 64 ||
-			!strings.HasPrefix(q.Get("X-Amz-Credential"), "AKIDEXAMPLE/") ||
-			!strings.HasSuffix(q.Get("X-Amz-Credential"), "/eu-west-1/rds-db/aws4_request") {
-			t.Errorf("host %s, %v", u.Host, q)
-		}
+	if _, err = store.Traffic(t.Context()); err == nil || !strings.Contains(err.Error(), "other.example") ||
+		strings.Contains(err.Error(), "no login here") {
+		t.Errorf("another server's certificate: %v", err)
+	}
+	if _, err = Open(t.Context(), envconfig.PGVector{DSN: "postgres://u@h/d", Via: "15432"}); !errors.Is(err,
+		envconfig.ErrConfig) {
+		t.Errorf("a tunnel without an address: %v", err)
 	}
 }
 
@@ -87,7 +109,7 @@ func passwordOf(conn net.Conn) string {
 	defer conn.Close()
 	backend := pgproto3.NewBackend(conn, conn)
 	if _, err := backend.ReceiveStartupMessage(); err != nil {
-		return err.Error()
+		return "" // the client broke off
 	}
 	backend.Send(&pgproto3.AuthenticationCleartextPassword{})
 	if err := backend.Flush(); err != nil {
@@ -106,7 +128,7 @@ func passwordOf(conn net.Conn) string {
 	return password.Password
 }
 
-// mustCertificate makes an authority's file and a certificate of 127.0.0.1 that it signed: itself.
+// mustCertificate makes an authority's file and a certificate of 127.0.0.1 and vectors.example that it signed: itself.
 func mustCertificate(t *testing.T) (authority string, certificate tls.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -115,7 +137,7 @@ func mustCertificate(t *testing.T) (authority string, certificate tls.Certificat
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true,
 		BasicConstraintsValid: true,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)}}
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"vectors.example"}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -96,6 +96,9 @@ func OpenAs(ctx context.Context, cfg envconfig.PGVector, who Who) (*Store, error
 			return nil, err
 		}
 	}
+	if err := through(config.ConnConfig, cfg.Via); err != nil {
+		return nil, err
+	}
 	if err := limitWaits(config, strings.Contains(cfg.DSN, "connect_timeout")); err != nil {
 		return nil, err
 	}

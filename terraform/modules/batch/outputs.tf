@@ -17,3 +17,8 @@ output "execution_role_arn" {
   description = "Role with which ECS starts a task."
   value       = aws_iam_role.execution.arn
 }
+
+output "repository_arn" {
+  description = "ARN of the repository."
+  value       = aws_ecr_repository.batch.arn
+}

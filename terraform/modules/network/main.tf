@@ -5,6 +5,7 @@ locals {
     ["kinesis-firehose"],
     var.put_events ? ["kinesis-streams"] : [],
     var.public_tasks ? [] : ["ecr.api", "ecr.dkr", "logs", "secretsmanager"],
+    var.sessions && !var.public_tasks ? ["ssmmessages"] : [],
     var.glue ? ["glue", "logs", "monitoring", "secretsmanager"] : [],
   )
 

@@ -72,6 +72,12 @@ variable "glue" {
   default     = false
 }
 
+variable "sessions" {
+  description = "Whether a person opens sessions in a task. Then the network gets the endpoint by which the task takes them."
+  type        = bool
+  default     = false
+}
+
 variable "public_tasks" {
   description = "Whether the tasks run with a public address. Then the network gets public subnets, in place of the endpoints that only tasks need."
   type        = bool

@@ -3,6 +3,12 @@
 
 data "aws_caller_identity" "current" {}
 
+# ECS Exec puts its agent into the container, which writes files and starts processes that nobody else
+# would wait for (ECS developer guide, ecs-exec).
+locals {
+  exec = merge(var.exec ? { linuxParameters = { initProcessEnabled = true } } : {}, length(var.labels) == 0 ? {} : { dockerLabels = var.labels })
+}
+
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/ecs/${var.name}-${var.program}"
   retention_in_days = var.log_retention_days
@@ -60,11 +66,11 @@ resource "aws_ecs_task_definition" "this" {
     name = "scratch" # the root file system is read-only; files wait here until they are committed
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode([merge(local.exec, {
     name                   = var.program
     image                  = var.image
     essential              = true
-    readonlyRootFilesystem = true
+    readonlyRootFilesystem = !var.exec
     user                   = "65532:65532"
     command                = ["/${var.program}", "--json"]
     environment            = [for k, v in merge({ TMPDIR = "/tmp" }, var.environment) : { name = k, value = v }]
@@ -78,5 +84,5 @@ resource "aws_ecs_task_definition" "this" {
         awslogs-stream-prefix = var.program
       }
     }
-  }])
+  })])
 }

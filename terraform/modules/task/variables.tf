@@ -70,3 +70,15 @@ variable "permissions_boundary" {
   type        = string
   default     = null
 }
+
+variable "exec" {
+  description = "Whether a person may open sessions in the task (ECS Exec). Then it may write to its root file system."
+  type        = bool
+  default     = false
+}
+
+variable "labels" {
+  description = "Labels of the container."
+  type        = map(string)
+  default     = {}
+}

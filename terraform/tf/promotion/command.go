@@ -25,6 +25,7 @@ type Command struct {
 	Local   localCommand   `cmd:"" help:"Build what terraform/local describes in the running LocalStack: buckets, the stream with its functions, an encryption key, logins and alarms."`
 	Package packageCommand `cmd:"" help:"Build the functions' zips, the image and the Glue jobs' programs. The same commit gives the same bytes."`
 	Promote promoteCommand `cmd:"" help:"Package this commit and promote it to an environment on AWS, after a plan and a confirmation."`
+	Tunnel  tunnelCommand  `cmd:"" help:"Lead a port of this machine to the vector database of an environment on AWS, until Ctrl-C."`
 }
 
 type packageCommand struct {

@@ -94,6 +94,22 @@ func AtRest(plan []byte, region string) (Cost, error) {
 	return c, nil
 }
 
+// taskHour is what a task on Fargate costs per hour in US dollars, by its CPUs and GiB.
+func taskHour(region string, cpus, gib float64) float64 {
+	var table priceTable
+	if json.Unmarshal(pricesFile, &table) != nil {
+		return 0 // a test reads the file
+	}
+	p, known := table.Regions[region]
+	if !known {
+		p = table.Regions[defaultPrices]
+	}
+	return p.task(cpus, gib)
+}
+
+// task is what a task costs per hour.
+func (p prices) task(cpus, gib float64) float64 { return cpus*p.VCPUHour + gib*p.MemoryGiBHour }
+
 // String is a line for each type, and the total.
 func (c Cost) String() string {
 	var b strings.Builder
@@ -162,5 +178,5 @@ func (p prices) scheduled(r Resource) float64 {
 	if err != nil || minutes == 0 {
 		return 0
 	}
-	return (0.5*p.VCPUHour + 2*p.MemoryGiBHour) * hours * 1.5 / float64(minutes)
+	return p.task(0.5, 2) * hours * 1.5 / float64(minutes)
 }

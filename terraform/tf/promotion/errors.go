@@ -25,6 +25,8 @@ var (
 	ErrOtherImage = errors.New("the tag belongs to another image")
 	// ErrDuckDB says that the folder of --duckdb does not hold a DuckDB that starts in the image.
 	ErrDuckDB = errors.New("no DuckDB for Linux on ARM64")
+	// ErrNoTunnel says that an environment has no way from outside to its vector database.
+	ErrNoTunnel = errors.New("the environment has no tunnel")
 	// ErrTask says that a task did not start, or failed.
 	ErrTask = errors.New("the task failed")
 	// ErrAnswer says that a function's new version could not answer.

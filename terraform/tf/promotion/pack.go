@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,6 +96,10 @@ func function(ctx context.Context, dir, name, processor string, more map[string]
 	return data, nil
 }
 
+// batchPrograms are those of the image, each as the file of its name.
+var batchPrograms = []string{"./jobs/etl", "./jobs/feedback", "./jobs/train", "./jobs/publish", "./jobs/rollup",
+	"./jobs/erase", "./terraform/tf/tunnel"}
+
 // batchImage returns the image of the batch programs with more files and programs, and with the folder duckdb
 // unless that is "".
 func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb string, others ...string) ([]byte,
@@ -109,8 +114,13 @@ func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb 
 	}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
-	for _, name := range slices.Concat([]string{"etl", "feedback", "train", "publish", "rollup", "erase"}, others) {
-		target := artifact.Target{Program: "./jobs/" + name, OS: "linux", Arch: imageArchitecture}
+	folders := slices.Clone(batchPrograms)
+	for _, name := range others {
+		folders = append(folders, "./jobs/"+name)
+	}
+	for _, folder := range folders {
+		name := path.Base(folder)
+		target := artifact.Target{Program: folder, OS: "linux", Arch: imageArchitecture}
 		program, err := target.Compile(ctx, dir)
 		if err != nil {
 			return nil, err

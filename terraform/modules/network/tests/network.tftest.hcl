@@ -153,3 +153,30 @@ run "refuses_the_internet" {
 
   expect_failures = [var.external_source]
 }
+
+run "sessions_have_an_endpoint" {
+  command = plan
+
+  variables {
+    sessions = true
+  }
+
+  assert {
+    condition     = contains(keys(aws_vpc_endpoint.interface), "ssmmessages")
+    error_message = "a task in a private subnet takes sessions by an endpoint"
+  }
+}
+
+run "public_tasks_need_no_endpoint_for_sessions" {
+  command = plan
+
+  variables {
+    sessions     = true
+    public_tasks = true
+  }
+
+  assert {
+    condition     = !contains(keys(aws_vpc_endpoint.interface), "ssmmessages")
+    error_message = "a task with a public address reaches the service itself"
+  }
+}

@@ -33,6 +33,25 @@ run "closed" {
   }
 }
 
+run "sessions" {
+  command = plan
+
+  variables {
+    exec   = true
+    labels = { "kindred.tunnel" = "{}" }
+  }
+
+  assert {
+    condition     = !jsondecode(aws_ecs_task_definition.this.container_definitions)[0].readonlyRootFilesystem && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].linuxParameters.initProcessEnabled
+    error_message = "the agent of ECS Exec writes files, and leaves processes behind"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].dockerLabels == { "kindred.tunnel" = "{}" }
+    error_message = "the container must have its labels"
+  }
+}
+
 run "refuses_odd_cpu" {
   command = plan
 
