@@ -561,6 +561,8 @@ module "observability" {
   catalogue      = var.catalogue_minutes == 0 ? null : merge(module.catalogue[0].metric, { minutes = var.catalogue_minutes })
   decide         = one(module.decide[*].metric)
   erase          = one(module.nightly_erase[*].metric)
+  rollup         = one(module.hourly_rollup[*].metric)
+  jobs           = { cluster = module.batch.cluster.name, families = [for program in concat(local.on_glue ? [] : ["etl"], var.feedback == null ? [] : ["feedback"], ["train", "publish", "rollup", "erase"]) : "${local.name}-${program}"] }
   arm_functions  = { recommend = module.recommend.function.name, serve = module.serve.function.name }
   model_age_days = var.model_age_days
   alarm_emails   = var.alarm_emails

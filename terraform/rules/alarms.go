@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -57,7 +56,9 @@ func metrics() map[string]map[string][]string {
 			"DatabaseConnections", "CPUCreditBalance", "CPUSurplusCreditBalance", "ReplicaLag", "ReadLatency",
 			"WriteLatency", "DiskQueueDepth", "SwapUsage"),
 		"AWS/Scheduler": by("ScheduleGroup", "TargetErrorCount", "InvocationDroppedCount", "TargetErrorThrottledCount"),
-		"kindred":       Emitted(),
+		"ECS/ContainerInsights": {"MemoryUtilized": {"ClusterName", "TaskDefinitionFamily"},
+			"CpuUtilized": {"ClusterName", "TaskDefinitionFamily"}},
+		"kindred": Emitted(),
 	}
 }
 
@@ -65,8 +66,9 @@ func metrics() map[string]map[string][]string {
 func alarmRules() []Rule {
 	return []Rule{{
 		Name: "alarm-metric", Source: watch + "aws-services-cloudwatch-metrics.html",
-		Says: "An alarm watches a metric under exactly the dimensions with which it is written; otherwise it sees no data",
-		Do:   "correct metric_name, namespace or dimensions", Check: alarmMetrics,
+		Says: "An alarm watches, and a dashboard shows, a metric under exactly the dimensions with which it is written; " +
+			"otherwise there is no data",
+		Do: "correct metric_name, namespace or dimensions", Check: alarmMetrics,
 	}, {
 		Name: "alarm-target", Source: watch + "cloudwatch_concepts.html#Dimension",
 		Says: "A metric's dimensions say whose it is: an alarm of a name that does not exist sees no data, and one that " +
@@ -116,7 +118,7 @@ func alarmRules() []Rule {
 	}}
 }
 
-// watched are the alarms of one metric, and the metrics with which the other alarms compute.
+// watched are the alarms of one metric, the metrics with which the other alarms compute, and those of dashboards.
 func watched(p *Plan) (all []Resource) {
 	for _, x := range p.Of(alarm) {
 		queries := x.Blocks("metric_query")
@@ -127,6 +129,43 @@ func watched(p *Plan) (all []Resource) {
 			for _, m := range q.Blocks("metric") {
 				all = append(all, Resource{x.Address + " " + q.Text("id"), x.Type, m.Values})
 			}
+		}
+	}
+	for _, x := range p.Of("aws_cloudwatch_dashboard") {
+		all = append(all, x.shown()...)
+	}
+	return all
+}
+
+// dashboard is the body of one.
+type dashboard struct {
+	Widgets []struct {
+		Type                string
+		X, Y, Width, Height int
+		Properties          struct {
+			Region, Title, Markdown string
+			Metrics                 [][]any // namespace, name, and each dimension's name and value
+		}
+	}
+}
+
+// shown are the metrics of a dashboard, each as an alarm would name it.
+func (x Resource) shown() (all []Resource) {
+	var body dashboard
+	x.decode("dashboard_body", &body)
+	for _, w := range body.Widgets {
+		for _, m := range w.Properties.Metrics {
+			values, dimensions := map[string]any{}, map[string]any{}
+			for i, part := range m {
+				switch name, _ := m[i-i%2].(string); {
+				case i < 2:
+					values[[]string{"namespace", "metric_name"}[i]] = part
+				case i%2 == 1:
+					dimensions[name] = part
+				}
+			}
+			values["dimensions"] = dimensions
+			all = append(all, Resource{x.Address + " " + w.Properties.Title, x.Type, values})
 		}
 	}
 	return all
@@ -164,7 +203,7 @@ func alarmMetrics(p *Plan, r *Report) {
 		r.hold(known, x, "no program and no service is known to write %s %s", namespace, name)
 		if known {
 			got := slices.Sorted(maps.Keys(given))
-			r.hold(slices.Equal(got, wanted), x, "%s %s has the dimensions %v, the alarm %v", namespace, name, wanted, got)
+			r.hold(slices.Equal(got, wanted), x, "%s %s has the dimensions %v, not %v", namespace, name, wanted, got)
 		}
 	}
 }
@@ -174,7 +213,7 @@ func alarmTargets(p *Plan, r *Report) {
 	named := map[string][2]string{"FunctionName": {function, "function_name"}, "function": {function,
 		"function_name"}, "StreamName": {stream, "name"},
 		"DeliveryStreamName": {delivery, "name"}, "StateMachineArn": {machine, "arn"}, "DBInstanceIdentifier": {instance,
-			"identifier"}}
+			"identifier"}, "ClusterName": {"aws_ecs_cluster", "name"}, "TaskDefinitionFamily": {task, "family"}}
 	for _, x := range watched(p) {
 		dimensions, _ := x.at("dimensions").(map[string]any)
 		for name, value := range dimensions {
@@ -185,6 +224,10 @@ func alarmTargets(p *Plan, r *Report) {
 			}
 			_, found := p.find(by[0], by[1], text)
 			r.hold(found, x, "%s %q is no resource of the plan", name, text)
+		}
+		if len(dimensions) == 1 && x.Text("namespace") == "kindred" { // of each batch
+			r.hold(strings.HasSuffix(x.Text("dimensions.function"), "recommend"), x, "only recommend writes %s, not %q",
+				x.Text("metric_name"), x.Text("dimensions.function"))
 		}
 		if len(dimensions) == 0 {
 			_, found := p.find("aws_cloudwatch_log_metric_filter", "name", strings.TrimSuffix(x.Text("metric_name"), "s"))
@@ -255,23 +298,22 @@ func composites(p *Plan, r *Report) {
 
 func dashboards(p *Plan, r *Report) {
 	for _, x := range p.Of("aws_cloudwatch_dashboard") {
-		var body struct {
-			Widgets []struct {
-				Type       string
-				X, Width   int
-				Properties struct {
-					Region  string
-					Metrics []json.RawMessage
-				}
-			}
-		}
+		var body dashboard
 		ok := x.decode("dashboard_body", &body)
 		r.hold(ok && len(body.Widgets) > 0, x, "it has no widgets")
-		for _, w := range body.Widgets {
-			r.hold(w.Type != "metric" || w.Properties.Region == p.Region && len(w.Properties.Metrics) > 0 &&
-				w.X+w.Width <= 24, x,
-				"a widget at %d, %d wide, of region %q with %d metrics", w.X, w.Width, w.Properties.Region,
-				len(w.Properties.Metrics))
+		for i, w := range body.Widgets {
+			if w.Type == "text" {
+				r.hold(w.Properties.Markdown != "", x, "a text of row %d is empty", w.Y)
+			} else {
+				r.hold(w.Properties.Region == p.Region && len(w.Properties.Metrics) > 0 && w.Properties.Title != "", x,
+					"the widget %q at %d, %d is of region %q with %d metrics", w.Properties.Title, w.X, w.Y,
+					w.Properties.Region, len(w.Properties.Metrics))
+			}
+			r.hold(w.X+w.Width <= 24, x, "a widget at %d is %d wide", w.X, w.Width)
+			for _, o := range body.Widgets[:i] {
+				r.hold(w.X >= o.X+o.Width || o.X >= w.X+w.Width || w.Y >= o.Y+o.Height || o.Y >= w.Y+w.Height, x,
+					"the widget at %d, %d covers the one at %d, %d", w.X, w.Y, o.X, o.Y)
+			}
 		}
 	}
 }

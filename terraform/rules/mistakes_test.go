@@ -21,6 +21,7 @@ const (
 	logsTarget = "module.lake.module.access_logs[0].aws_s3_bucket"
 	shopCaller = `["arn:aws:iam::123456789012:role/shop"]`
 	dockerAPI  = `module.network.aws_vpc_endpoint.interface["ecr.dkr"]`
+	board      = "module.observability.aws_cloudwatch_dashboard.this[0]"
 	otherKey   = "arn:aws:kms:eu-west-1:123456789012:key/other"
 )
 
@@ -275,8 +276,13 @@ func watchMistakes() []mistake {
 			`ALARM("kindred-dev-gone")`},
 		{"alarm-missing-data", errors, "treat_missing_data", "none"},
 		{"alarm-operator", errors, "statistic", "Mean"},
-		{"dashboard-body", "module.observability.aws_cloudwatch_dashboard.this[0]",
-			"dashboard_body.widgets.0.properties.region", "us-east-1"},
+		{"dashboard-body", board, "dashboard_body.widgets.1.properties.region", "us-east-1"},
+		{"dashboard-body", board, "dashboard_body.widgets.2.x", 4.0},
+		{"dashboard-body", board, "dashboard_body.widgets.0.properties.markdown", nil},
+		{"alarm-metric", board, "dashboard_body.widgets.1.properties.metrics.0.1", "IncomingRecord"},
+		{"alarm-metric", board, "dashboard_body.widgets.1.properties.metrics.0.2", "Stream"},
+		{"alarm-target", board, "dashboard_body.widgets.1.properties.metrics.0.3", "kindred-other-activity"},
+		{"alarm-target", board, "dashboard_body.widgets.6.properties.metrics.0.3", "kindred-dev-serve"},
 		{"metric-filter", "module.catalogue[0].aws_cloudwatch_log_metric_filter.this", "log_group_name", "/ecs/other"},
 		{"log-retention", "module.chain.aws_cloudwatch_log_group.chain", "retention_in_days", 366.0},
 		{"log-name", "module.chain.aws_cloudwatch_log_group.chain", "name", "/kindred dev"},

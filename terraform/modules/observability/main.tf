@@ -246,27 +246,3 @@ resource "aws_cloudwatch_composite_alarm" "stream" {
   alarm_actions     = [aws_sns_topic.alarms.arn]
   alarm_rule        = join(" OR ", [for k in ["iterator-age", "function-errors", "delivery-freshness"] : "ALARM(\"${aws_cloudwatch_metric_alarm.this[k].alarm_name}\")"])
 }
-
-resource "aws_cloudwatch_dashboard" "this" {
-  count = var.dashboard ? 1 : 0
-
-  dashboard_name = var.name
-  dashboard_body = jsonencode({
-    widgets = [
-      for i, k in sort(keys(local.alarms)) : {
-        type   = "metric"
-        x      = (i % 2) * 12
-        y      = floor(i / 2) * 6
-        width  = 12
-        height = 6
-        properties = {
-          title   = local.alarms[k].description
-          region  = var.region
-          stat    = local.alarms[k].statistic
-          period  = local.alarms[k].period
-          metrics = [concat([local.alarms[k].namespace, local.alarms[k].metric], flatten([for d, v in local.alarms[k].dimensions : [d, v]]))]
-        }
-      }
-    ]
-  })
-}

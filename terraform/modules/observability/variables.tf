@@ -77,6 +77,18 @@ variable "erase" {
   default     = null
 }
 
+variable "rollup" {
+  description = "Metric that counts the runs of rollup that succeeded; null: there is no schedule."
+  type        = object({ namespace = string, name = string })
+  default     = null
+}
+
+variable "jobs" {
+  description = "Cluster of the tasks, and the families of their definitions, whose memory the dashboard shows; null: there is none."
+  type        = object({ cluster = string, families = list(string) })
+  default     = null
+}
+
 variable "arm_functions" {
   description = "Names of the functions that answer the arms of experiments, by program. LocalStack does not compute with metrics: there it is empty."
   type        = map(string)
@@ -129,7 +141,7 @@ variable "alarm_emails" {
 }
 
 variable "dashboard" {
-  description = "Create a dashboard of the metrics that the alarms watch."
+  description = "Create the dashboard: a row for each program."
   type        = bool
   default     = true
 }

@@ -68,6 +68,53 @@ run "each_alarm_says_what_to_do" {
   }
 }
 
+run "a_row_for_each_program" {
+
+  variables {
+    serve_function_name = "v"
+    databases = {
+      vectors = { identifier = "small", instance_class = "db.t4g.micro", most_connections = 75 }
+      source  = { identifier = "large", instance_class = "db.m8g.large", most_connections = 600 }
+    }
+    erase         = { namespace = "kindred", name = "kindred-test-erases" }
+    jobs          = { cluster = "c", families = ["kindred-test-train"] }
+    arm_functions = { recommend = "f", serve = "v" }
+  }
+
+  assert {
+    condition     = [for w in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : w.properties.markdown if w.type == "text"] == ["## Stream", "## recommend", "## serve", "## Jobs", "## Databases", "## Experiments"]
+    error_message = "each program has its row"
+  }
+
+  assert {
+    condition     = length(distinct([for w in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : "${w.x} ${w.y}"])) == length(jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets)
+    error_message = "no widget covers another"
+  }
+
+  assert {
+    condition     = alltrue([for w in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : length(w.properties.metrics) > 0 && w.properties.title != "" if w.type == "metric"])
+    error_message = "each widget has a title and shows something"
+  }
+
+  assert {
+    condition     = one([for w in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for m in w.properties.metrics : m[3]] if try(w.properties.title, "") == "CPU credits"]) == ["small"]
+    error_message = "only classes that burst have credits"
+  }
+}
+
+run "rows_of_the_local_stack" {
+
+  variables {
+    chain           = null
+    composite_alarm = false
+  }
+
+  assert {
+    condition     = [for w in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : w.properties.markdown if w.type == "text"] == ["## Stream", "## recommend"]
+    error_message = "what there is not has no row"
+  }
+}
+
 run "without_chain" {
   command = plan
 
