@@ -33,7 +33,7 @@ type (
 // errUnhealthy gives exit code 1 after the details were printed.
 var errUnhealthy = errors.New("not all is well")
 
-// open opens the stack of this repository, which reports what it does on standard error.
+// open opens the stack of this repository or release, which reports what it does on standard error.
 func open(out *program.Output) (*stack.Stack, settings.Settings, error) {
 	s, err := settings.Load()
 	if err != nil {
@@ -210,11 +210,11 @@ func (*provisionIt) Run(ctx context.Context, out *program.Output) error {
 	if err := provision.AdmitFunctions(ctx, values["PGVECTOR_DSN"], stack.Reader, stack.Writer); err != nil {
 		return err
 	}
-	zip, err := artifact.BuildFunction(ctx, local.Repository(), "recommend", local.FunctionOS())
+	zip, err := artifact.LocalFunction(ctx, local.Home(), "recommend", local.FunctionOS())
 	if err != nil {
 		return err
 	}
-	serve, err := artifact.BuildFunction(ctx, local.Repository(), "serve", local.FunctionOS())
+	serve, err := artifact.LocalFunction(ctx, local.Home(), "serve", local.FunctionOS())
 	if err != nil {
 		return err
 	}

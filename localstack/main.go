@@ -16,7 +16,7 @@ type grammar struct {
 	Doctor      doctor      `cmd:"" help:"Check this machine and every part of the stack, and print what to do."`
 	Env         env         `cmd:"" help:"Print the environment file, including passwords."`
 	Exec        execIt      `cmd:"" help:"Run a program with the variables of the environment file. A variable that the caller sets wins."`
-	Claim       claim       `cmd:"" help:"Mark the state folder as kindred's, if it is new or empty, is the repository's .kindred, or was made by an earlier kindred. Any other folder is refused."`
+	Claim       claim       `cmd:"" help:"Mark the state folder as kindred's, if it is new or empty, is the .kindred of the repository or release, or was made by an earlier kindred. Any other folder is refused."`
 	Provision   provisionIt `cmd:"" help:"Bring the vector database's schema up to date, create missing buckets and streams, and install the two Lambda functions."`
 	Deprovision deprovision `cmd:"" help:"Delete the buckets, streams and functions that provision created."`
 }

@@ -90,7 +90,7 @@ func (d docker) compose(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
-	all := append(program[1:], "--project-name", d.project(), "--file", filepath.Join(d.config.repository, ComposeFile),
+	all := append(program[1:], "--project-name", d.project(), "--file", filepath.Join(d.config.home, ComposeFile),
 		"--env-file", d.folder.composeEnv())
 	chosen, err := envconfig.ReadFile(d.folder.composeEnv())
 	if err != nil {
@@ -100,7 +100,7 @@ func (d docker) compose(ctx context.Context, args ...string) error {
 	for name, value := range chosen {
 		env = append(env, name+"="+value)
 	}
-	return d.run(ctx, command{path: program[0], args: append(all, args...), env: env, dir: d.config.repository})
+	return d.run(ctx, command{path: program[0], args: append(all, args...), env: env, dir: d.config.home})
 }
 
 // composeEnv is what the compose file takes from outside.

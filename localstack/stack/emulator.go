@@ -88,7 +88,7 @@ func (e *emulator) command(context.Context) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	root, own := e.folder.data(emulatorName), filepath.Join(e.config.repository, "localstack", "executor")
+	root, own := e.folder.data(emulatorName), filepath.Join(e.config.home, "localstack", "executor")
 	users := strconv.Itoa(os.Geteuid())
 	if as.drop {
 		users += "," + strconv.Itoa(int(as.uid)) // the functions

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // markerName is the file by which a state folder is known. `reset` deletes nothing where it is not.
@@ -17,7 +19,7 @@ const markerText = "This folder is the state of a local stack of kindred. `make 
 func (f folder) marker() string { return filepath.Join(f.state, markerName) }
 
 // Claim makes the state folder the stack's own: it puts the marker into a new or empty folder, into
-// the repository's own .kindred, and into a folder that an earlier version of kindred made. Any
+// the .kindred of the repository or release, and into a folder that an earlier version of kindred made. Any
 // other folder is refused, because what is in it is not kindred's.
 func (s *Stack) Claim() error {
 	f := s.folder
@@ -32,7 +34,7 @@ func (s *Stack) Claim() error {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if len(names) > 0 && f.state != filepath.Join(s.config.repository, ".kindred") && !f.earlier(names) {
+	if len(names) > 0 && f.state != filepath.Join(s.config.home, ".kindred") && !f.earlier(names) {
 		return fmt.Errorf("%w: %s holds files that kindred did not make: name a new or empty folder with KINDRED_STATE",
 			ErrConfig, f.state)
 	}
@@ -95,9 +97,10 @@ func (f folder) deletePrograms() error {
 	return nil
 }
 
-// deleteEmpty deletes folders that are empty; others stay.
+// deleteEmpty deletes folders that are empty; others stay, and so does a link to a folder, which an installed
+// release has for its state.
 func (folder) deleteEmpty(dirs ...string) {
 	for _, dir := range dirs {
-		_ = os.Remove(dir) // fails if the folder has files, which are not ours
+		_ = unix.Rmdir(dir) // fails if the folder has files, which are not ours
 	}
 }

@@ -24,16 +24,16 @@ import (
 
 // Config says where the stack lives. Zero values are chosen by Open.
 type Config struct {
-	State string // folder of data, logs and records; default $KINDRED_STATE, then <repository>/.kindred
+	State string // folder of data, logs and records; default $KINDRED_STATE, then .kindred of the repository or release
 	// folder of downloads and installed programs, which stacks may share; default $KINDRED_RUNTIMES,
 	// then State
 	Runtimes string
 	// default: the KINDRED_…_PORT variables, then the ports a running part has, then Default…Port
-	Ports      Ports
-	Resources  map[string]string // further lines of the environment file: the AWS resources' names and region
-	Mode       string            // Native or Docker; default $STACK, then what Choose finds
-	Report     func(Step)        // told what is being done; may be called from several goroutines
-	repository string
+	Ports     Ports
+	Resources map[string]string // further lines of the environment file: the AWS resources' names and region
+	Mode      string            // Native or Docker; default $STACK, then what Choose finds
+	Report    func(Step)        // told what is being done; may be called from several goroutines
+	home      string
 }
 
 // Ports are the parts' TCP ports on 127.0.0.1.
@@ -72,12 +72,12 @@ type Stack struct {
 
 // Open finds the state folder and reads what it says. It starts nothing.
 func Open(cfg Config) (*Stack, error) {
-	repository, err := artifact.FindRepository()
+	home, err := artifact.FindHome()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	cfg.repository = repository
-	state, err := filepath.Abs(cmp.Or(cfg.State, os.Getenv("KINDRED_STATE"), filepath.Join(repository, ".kindred")))
+	cfg.home = home
+	state, err := filepath.Abs(cmp.Or(cfg.State, os.Getenv("KINDRED_STATE"), filepath.Join(home, ".kindred")))
 	if err != nil {
 		return nil, fmt.Errorf("find state folder: %w", err)
 	}
@@ -135,8 +135,8 @@ func (s *Stack) Runtimes() string { return s.folder.runtimes }
 // EnvFile is the file of addresses and passwords that Up writes.
 func (s *Stack) EnvFile() string { return s.folder.env() }
 
-// Repository is the folder of the module that the working directory is in.
-func (s *Stack) Repository() string { return s.config.repository }
+// Home is the folder of the repository or release that the working directory is in.
+func (s *Stack) Home() string { return s.config.home }
 
 // Up installs what is missing, starts what does not run, mends what is half started and writes the
 // environment file. Healthy parts are left alone.

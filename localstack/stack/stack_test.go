@@ -263,7 +263,7 @@ func older(t *testing.T, files map[string]string) *Stack {
 		}
 	}
 	return &Stack{folder: folder{state: state, runtimes: state},
-		config: Config{repository: t.TempDir(), Report: func(Step) {}}} // a process of another test may still hold a lock
+		config: Config{home: t.TempDir(), Report: func(Step) {}}} // a process of another test may still hold a lock
 }
 
 const (
@@ -322,7 +322,7 @@ func TestClaim(t *testing.T) {
 func TestClaimTakesTheRepositorysOwnFolder(t *testing.T) {
 	t.Parallel()
 	s := older(t, map[string]string{".kindred/bin/etl": "", ".kindred/bench/x": ""})
-	s.config.repository, s.folder.state = s.folder.state, filepath.Join(s.folder.state, ".kindred")
+	s.config.home, s.folder.state = s.folder.state, filepath.Join(s.folder.state, ".kindred")
 	if err := s.Claim(); err != nil {
 		t.Error(err)
 	}

@@ -44,17 +44,17 @@ func (c *command) Run(ctx context.Context, out *program.Output) error {
 	}
 	rows := slices.DeleteFunc(conformance.Behaviours(),
 		func(b conformance.Behaviour) bool { return !strings.Contains(b.ID, c.Rows) })
-	file := filepath.Join(local.Repository(), page)
+	file := filepath.Join(local.Home(), page)
 	table, err := readPage(file)
 	if err != nil {
 		return err
 	}
 	switch {
 	case c.AWS:
-		err = onAWS(ctx, local.Repository(), rows, &table, out.Stderr)
+		err = onAWS(ctx, local.Home(), rows, &table, out.Stderr)
 	case c.Endpoint != "":
 		table = conformance.Table{}
-		err = onEndpoint(ctx, local.Repository(), c.Endpoint, "endpoint", rows, &table, &prefixed{out: out.Stderr})
+		err = onEndpoint(ctx, local.Home(), c.Endpoint, "endpoint", rows, &table, &prefixed{out: out.Stderr})
 	default:
 		err = onEmulators(ctx, local, c.Emulator, rows, &table, out.Stderr)
 	}
@@ -158,7 +158,7 @@ func onEmulators(
 			defer running.stop()
 			var column conformance.Table
 			lines := &prefixed{name: e.name, mu: &mu, out: log}
-			if err := onEndpoint(ctx, local.Repository(), running.endpoint, e.name+" "+running.version, rows, &column,
+			if err := onEndpoint(ctx, local.Home(), running.endpoint, e.name+" "+running.version, rows, &column,
 				lines); err != nil {
 				return err
 			}

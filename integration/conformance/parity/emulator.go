@@ -79,7 +79,7 @@ func startLocalEmu(ctx context.Context, local *stack.Stack) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := portExecutor(filepath.Join(local.Repository(), "localstack", "executor"), s.root); err != nil {
+	if err := portExecutor(filepath.Join(local.Home(), "localstack", "executor"), s.root); err != nil {
 		return nil, err
 	}
 	return s.run(ctx, []string{"-m", "localemu.runtime.main"},

@@ -30,23 +30,67 @@ const (
 	functionTags = tags + ",nopgxregisterdefaulttypes,onlambda,nethttpomithttp2"
 )
 
+// ReleaseFile is in the folder of an unpacked release, which has programs and no sources. Its first word
+// is kindred, its second the version.
+const ReleaseFile = "RELEASE"
+
+// FunctionsFolder is where a release has the functions for the local stack, as ReleasedFunction names them.
+const FunctionsFolder = "functions"
+
 // FindRepository walks up from the working directory to the folder whose go.mod is kindred's.
 func FindRepository() (string, error) {
+	return walkUp(isRepository, "run this inside the kindred repository")
+}
+
+// FindHome is FindRepository, and also finds the folder of an unpacked release: what runs the local stack
+// needs no sources.
+func FindHome() (string, error) {
+	return walkUp(func(dir string) bool { return isRepository(dir) || isRelease(dir) },
+		"run this inside the kindred repository, or inside the folder of an unpacked release")
+}
+
+func isRepository(dir string) bool { return begins(filepath.Join(dir, "go.mod"), "module kindred\n") }
+
+func isRelease(dir string) bool { return begins(filepath.Join(dir, ReleaseFile), "kindred ") }
+
+// begins says whether the file at path begins with text. A file that cannot be read does not.
+func begins(path, text string) bool {
+	data, err := os.ReadFile(path)
+	return err == nil && strings.HasPrefix(string(data), text)
+}
+
+func walkUp(found func(dir string) bool, advice string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find working directory: %w", err)
 	}
-	for {
-		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && strings.HasPrefix(string(mod), "module kindred\n") {
-			return dir, nil
-		}
+	for !found(dir) {
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("run this inside the kindred repository")
+			return "", errors.New(advice)
 		}
 		dir = parent
 	}
+	return dir, nil
+}
+
+// ReleasedFunction is a function's zip in the folder of a release: its path from there.
+func ReleasedFunction(name, goos, goarch string) string {
+	return FunctionsFolder + "/" + name + "-" + goos + "-" + goarch + ".zip"
+}
+
+// LocalFunction returns the Lambda zip ./lambdas/<name> for the local stack: from the sources in home, or, if
+// home is the folder of a release, the one that lies there. See BuildFunction for goos.
+func LocalFunction(ctx context.Context, home, name, goos string) ([]byte, error) {
+	if !isRelease(home) {
+		return BuildFunction(ctx, home, name, goos)
+	}
+	data, err := os.ReadFile(filepath.Join(home, ReleasedFunction(name, goos, runtime.GOARCH)))
+	if err != nil {
+		return nil, fmt.Errorf("function %s of this release: %w; unpack the archive for %s/%s again", name, err,
+			runtime.GOOS, runtime.GOARCH)
+	}
+	return data, nil
 }
 
 // BuildFunction compiles ./lambdas/<name> of the module in dir for this machine's processor and
@@ -124,10 +168,13 @@ func (t Target) environment() []string {
 		"GOEXPERIMENT="+t.experiment())
 }
 
+// vectorPrograms are those that people run and that have the vector kernels, as the Makefile builds them.
+var vectorPrograms = []string{"./jobs/train", "./jobs/infer", "./lambdas/serve"}
+
 // experiment is what a program is built with: the vector kernels, in a function and in a release's
 // programs that have them. Go has them for amd64 only.
 func (t Target) experiment() string {
-	kernels := t.function() || t.Release != "" && (t.Program == "./jobs/train" || t.Program == "./lambdas/serve")
+	kernels := t.function() || t.Release != "" && slices.Contains(vectorPrograms, t.Program)
 	if kernels && t.Arch == "amd64" {
 		return "simd"
 	}

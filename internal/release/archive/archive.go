@@ -1,5 +1,5 @@
-// Package archive writes a release: for each platform an archive of the programs that people run, with
-// its licence texts and SBOM, the script that installs one, and their checksums. The same commit,
+// Package archive writes a release: for each platform an archive of the programs that people run and of the
+// local stack, with its licence texts and SBOM, the script that installs one, and their checksums. The same commit,
 // version and release of Go give the same bytes.
 package archive
 
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"kindred/internal/platform/artifact"
+	"kindred/internal/release/function"
 	"kindred/internal/release/inventory"
 )
 
@@ -33,13 +34,20 @@ const SumsFile = "SHA256SUMS"
 // Platforms are those of a release, as Go names them.
 var Platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"}
 
-// programs are those that people run. Those of internal/lab, which exist only to try kindred, need its
-// sources anyway, and so do the local stack and the promotion to AWS.
+// programs are those that people run, and those that bring up the local stack and show kindred on it. The
+// promotion to AWS needs the sources.
 var programs = []string{"./jobs/connect", "./jobs/console", "./jobs/erase", "./jobs/etl", "./jobs/feedback",
-	"./jobs/infer", "./jobs/publish", "./jobs/rollup", "./jobs/train", "./jobs/verify", "./lambdas/serve"}
+	"./jobs/infer", "./jobs/publish", "./jobs/replay", "./jobs/rollup", "./jobs/seed", "./jobs/train", "./jobs/verify",
+	"./lambdas/serve", "./localstack", "./localstack/demo"}
 
-// papers of the repository are in each archive.
-var papers = []string{"CHANGELOG.md", "LICENSE", "README.md"}
+// functions are those that the local stack runs.
+var functions = []string{"recommend", "serve"}
+
+// papers are files of the repository in each archive, as git's patterns: the targets of make that need no
+// sources, the documents, and what the local stack reads.
+var papers = []string{"CHANGELOG.md", "LICENSE", "README.md", "CONTRIBUTING.md", "Makefile", "docs", ":!docs/*.go",
+	"localstack/README.md", "localstack/compose.yaml", "localstack/mysql.sql", "localstack/executor",
+	":!localstack/executor/tests"}
 
 // fileTime is that of every file in an archive. The real one would give the same content other bytes.
 var fileTime = time.Unix(0, 0).UTC()
@@ -141,27 +149,40 @@ type file struct {
 func contents(ctx context.Context, dir, name, version, platform string) (map[string]file, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
 	all := map[string]file{}
-	bin := map[string][]byte{}
+	shipped := map[string][]byte{}
 	var targets []artifact.Target
 	for _, program := range programs {
-		targets = append(targets, artifact.Target{Program: program, OS: goos, Arch: goarch, Release: version})
-	}
-	for _, t := range targets {
+		t := artifact.Target{Program: program, OS: goos, Arch: goarch, Release: version}
 		data, err := t.Compile(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
-		bin["bin/"+path.Base(t.Program)] = data
-		all["bin/"+path.Base(t.Program)] = file{0o755, data}
+		shipped["bin/"+path.Base(program)], targets = data, append(targets, t)
+		all["bin/"+path.Base(program)] = file{0o755, data}
 	}
-	for _, name := range papers {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return nil, fmt.Errorf("release: %w", err)
+	// In containers, functions run on Linux on any machine.
+	for _, system := range slices.Compact([]string{"linux", goos}) {
+		for _, lambda := range functions {
+			at := artifact.ReleasedFunction(lambda, system, goarch)
+			data, err := function.Zip(ctx, dir, path.Base(at), lambda, system, goarch, nil)
+			if err != nil {
+				return nil, err
+			}
+			shipped[at] = data
+			targets = append(targets, artifact.Target{Program: "./lambdas/" + lambda, OS: system, Arch: goarch})
+			all[at] = file{0o644, data}
 		}
-		all[name] = file{0o644, data}
 	}
-	documents, err := inventory.Documents(ctx, dir, inventory.Subject{Name: name, Version: version, Files: bin},
+	if err := addPapers(ctx, dir, all); err != nil {
+		return nil, err
+	}
+	commit, err := git(ctx, dir, "rev-parse", "HEAD")
+	if err != nil {
+		return nil, err
+	}
+	about := "kindred " + version + " for " + platform + ", commit " + commit + "\n"
+	all[artifact.ReleaseFile] = file{0o644, []byte(about)}
+	documents, err := inventory.Documents(ctx, dir, inventory.Subject{Name: name, Version: version, Files: shipped},
 		targets...)
 	if err != nil {
 		return nil, err
@@ -170,6 +191,22 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 		all[name] = file{0o644, data}
 	}
 	return all, nil
+}
+
+// addPapers adds the files that papers names.
+func addPapers(ctx context.Context, dir string, all map[string]file) error {
+	names, err := git(ctx, dir, append([]string{"ls-files", "-z", "--"}, papers...)...)
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Split(strings.TrimSuffix(names, "\x00"), "\x00") {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
+		all[name] = file{0o644, data}
+	}
+	return nil
 }
 
 // pack returns the files as a tar with gzip, in a folder of the archive's name.

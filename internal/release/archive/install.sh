@@ -41,7 +41,10 @@ have=${have%% *}
 [ "$have" = "$want" ] || fail "$name.tar.gz has the SHA-256 $have, expected $want; nothing was installed"
 
 tar xzf "$work/archive" -C "$work"
+mkdir -p "$home/state"
+ln -s ../state "$work/$name/.kindred" # the local stack's data belong to no version
 rm -rf "${home:?}/@VERSION@"
 mv "$work/$name" "$home/@VERSION@"
 ln -sfn "@VERSION@" "$home/current"
 echo "kindred @VERSION@ is in $home/current. Add it to your PATH: export PATH=\"$home/current/bin:\$PATH\""
+echo "Try it on this machine: cd \"$home/current\" && make demo"

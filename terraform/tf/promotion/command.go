@@ -90,7 +90,7 @@ func (c *localCommand) Run(ctx context.Context, out *program.Output) error {
 	config := LocalConfig{Endpoint: env["AWS_ENDPOINT_URL"], PGVectorDSN: env["PGVECTOR_READER_DSN"],
 		WriterDSN: env["PGVECTOR_WRITER_DSN"], MySQLDSN: env["MYSQL_DSN"], Functions: map[string][]byte{}}
 	for _, function := range []string{"recommend", "serve"} {
-		if config.Functions[function], err = artifact.BuildFunction(ctx, local.Repository(), function,
+		if config.Functions[function], err = artifact.BuildFunction(ctx, local.Home(), function,
 			local.FunctionOS()); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"kindred/internal/platform/artifact"
+	"kindred/internal/release/function"
 	"kindred/internal/release/inventory"
 )
 
@@ -48,7 +49,7 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb strin
 	files := map[string][]byte{}
 	for _, name := range []string{"recommend", "serve"} {
 		for processor, suffix := range architectures {
-			data, err := function(ctx, dir, name, processor, more)
+			data, err := function.Zip(ctx, dir, name+suffix+".zip", name, "linux", processor, more)
 			if err != nil {
 				return err
 			}
@@ -73,27 +74,6 @@ func Package(ctx context.Context, dir, folder string, rdsCA []byte, duckdb strin
 		}
 	}
 	return nil
-}
-
-// function returns the zip of a Lambda function with more files.
-func function(ctx context.Context, dir, name, processor string, more map[string][]byte) ([]byte, error) {
-	target := artifact.Target{Program: "./lambdas/" + name, OS: "linux", Arch: processor}
-	program, err := target.Compile(ctx, dir)
-	if err != nil {
-		return nil, err
-	}
-	files, err := inventory.Documents(ctx, dir,
-		inventory.Subject{Name: name + architectures[processor] + ".zip", Files: map[string][]byte{"bootstrap": program}},
-		target)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(files, more)
-	data, err := artifact.Pack(program, files)
-	if err != nil {
-		return nil, fmt.Errorf("package %s: %w", name, err)
-	}
-	return data, nil
 }
 
 // batchPrograms are those of the image, each as the file of its name.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"kindred/internal/release/function"
 	"kindred/internal/release/inventory"
 )
 
@@ -16,7 +17,7 @@ import (
 func TestPackagesListWhatTheyLink(t *testing.T) {
 	t.Parallel()
 	more := map[string][]byte{"more.pem": []byte("authorities")}
-	packed, err := function(t.Context(), "../../..", "recommend", "arm64", more)
+	packed, err := function.Zip(t.Context(), "../../..", "recommend.zip", "recommend", "linux", "arm64", more)
 	if err != nil {
 		t.Fatal(err)
 	}
