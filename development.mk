@@ -77,9 +77,11 @@ audit: ## Look for secrets in all commits, and for known vulnerabilities: ARGS="
 	@mkdir -p $(BIN) && go build -o $(BIN)/ ./internal/release
 	@$(BIN)/release audit $(ARGS)
 
-.PHONY: release
-release: ## Build the archives of a release, with SBOMs, licence texts and checksums; VERSION=v1.2.0, else the commit's tag (docs/development.md)
-	@go run ./internal/release build $(if $(VERSION),--tag "$(VERSION)") --to "$(or $(TO),$(STATE)/release)" $(ARGS)
+.PHONY: release release-verify
+release: ## Build the archives of a release, with SBOMs, licence texts, provenance and checksums; VERSION=v1.2.0, else the commit's tag; KEY=FILE signs (docs/development.md)
+	@go run ./internal/release build $(if $(VERSION),--tag "$(VERSION)") --to "$(or $(TO),$(STATE)/release)" $(if $(KEY),--key "$(KEY)") $(if $(REPOSITORY),--repository "$(REPOSITORY)") $(ARGS)
+release-verify: ## Compare a release with its checksums and provenance; FROM=FOLDER, KEY=FILE is the public key
+	@go run ./internal/release verify "$(or $(FROM),$(STATE)/release)" $(if $(KEY),--key "$(KEY)") $(ARGS)
 
 .PHONY: test
 test: fmt-check vet lint test-unit test-executor test-integration ## Run format, vet, lint, unit and integration tests; starts the servers it needs

@@ -1,4 +1,4 @@
-// Release builds what ships, and checks it: release build, release licences.
+// Release builds what ships, and checks it: release build, release verify, release audit.
 package main
 
 import (

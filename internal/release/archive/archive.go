@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -26,10 +27,16 @@ import (
 	"kindred/internal/platform/artifact"
 	"kindred/internal/release/function"
 	"kindred/internal/release/inventory"
+	"kindred/internal/release/provenance"
 )
 
-// SumsFile has the checksums of a release's other files, in the format of sha256sum.
-const SumsFile = "SHA256SUMS"
+// SumsFile has the checksums of a release's other files, in the format of sha256sum. ProvenanceFile says what
+// all but these three were built from, and SignedFile is the same, signed.
+const (
+	SumsFile       = "SHA256SUMS"
+	ProvenanceFile = "provenance.json"
+	SignedFile     = "provenance.intoto.jsonl"
+)
 
 // Platforms are those of a release, as Go names them.
 var Platforms = []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64"}
@@ -106,27 +113,44 @@ func git(ctx context.Context, dir string, args ...string) (string, error) {
 	return strings.TrimSuffix(string(out), "\n"), nil
 }
 
-// Build writes a release of the sources in dir into folder, for these platforms, and returns its files by
-// name. Earlier files of the folder must be gone: SHA256SUMS lists a whole release. A licence that cannot
-// ship is inventory.ErrLicence, and then nothing is written.
-func Build(ctx context.Context, dir, folder, version string, platforms []string) (map[string][]byte, error) {
+// Release is what is built from a commit.
+type Release struct {
+	Version    string        // as Version gives it
+	Platforms  []string      // some of Platforms
+	Repository string        // its address, for the provenance; "" if nobody needs to know
+	Key        crypto.Signer // signs the provenance; nil leaves it unsigned
+}
+
+// Build writes a release of the sources in dir into folder, and returns its files by name. Earlier files of the
+// folder must be gone: SHA256SUMS lists a whole release. A licence that cannot ship is inventory.ErrLicence,
+// and then nothing is written.
+func Build(ctx context.Context, dir, folder string, r Release) (map[string][]byte, error) {
 	if entries, err := os.ReadDir(folder); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("release: the folder %s is not empty: remove it, or name another one", folder)
 	}
+	commit, err := git(ctx, dir, "rev-parse", "HEAD")
+	if err != nil {
+		return nil, err
+	}
 	files := map[string][]byte{}
-	for _, platform := range platforms {
-		name := "kindred-" + version + "-" + strings.ReplaceAll(platform, "/", "-")
-		content, err := contents(ctx, dir, name, version, platform)
+	var components []inventory.Component
+	for _, platform := range r.Platforms {
+		name := "kindred-" + r.Version + "-" + strings.ReplaceAll(platform, "/", "-")
+		content, linked, err := contents(ctx, dir, name, platform, commit, r.Version)
 		if err != nil {
 			return nil, err
 		}
+		components = append(components, linked...)
 		files[name+".sbom.cdx.json"] = content[inventory.SBOMFile].data
 		if files[name+".tar.gz"], err = pack(name, content); err != nil {
 			return nil, fmt.Errorf("release %s: %w", name, err)
 		}
 	}
-	files["install.sh"] = []byte(strings.NewReplacer("@VERSION@", version, "@SUMS@",
+	files["install.sh"] = []byte(strings.NewReplacer("@VERSION@", r.Version, "@SUMS@",
 		strings.TrimSuffix(string(sums(files, ".tar.gz")), "\n")).Replace(installer))
+	if err := attest(dir, commit, r, components, files); err != nil {
+		return nil, err
+	}
 	files[SumsFile] = sums(files, "")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
@@ -139,14 +163,38 @@ func Build(ctx context.Context, dir, folder, version string, platforms []string)
 	return files, nil
 }
 
+// attest adds the provenance of files, and the signed one if there is a key.
+func attest(dir, commit string, r Release, components []inventory.Component, files map[string][]byte) error {
+	locked, err := os.ReadFile(filepath.Join(dir, "go.sum"))
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	statement, err := provenance.Of(files,
+		provenance.Parameters{Version: r.Version, Platforms: r.Platforms, Repository: r.Repository},
+		provenance.Source{Commit: commit, GoSum: locked, Components: components})
+	if err != nil {
+		return err
+	}
+	said, err := statement.Encode()
+	if err != nil {
+		return err
+	}
+	files[ProvenanceFile] = said
+	if r.Key != nil {
+		files[SignedFile], err = provenance.Sign(said, r.Key)
+	}
+	return err
+}
+
 // file is one of an archive.
 type file struct {
 	mode int64
 	data []byte
 }
 
-// contents returns the files of a platform's archive by their path in it.
-func contents(ctx context.Context, dir, name, version, platform string) (map[string]file, error) {
+// contents returns the files of a platform's archive by their path in it, and what its programs link.
+func contents(ctx context.Context, dir, name, platform, commit, version string) (map[string]file,
+	[]inventory.Component, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
 	all := map[string]file{}
 	shipped := map[string][]byte{}
@@ -155,7 +203,7 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 		t := artifact.Target{Program: program, OS: goos, Arch: goarch, Release: version}
 		data, err := t.Compile(ctx, dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		shipped["bin/"+path.Base(program)], targets = data, append(targets, t)
 		all["bin/"+path.Base(program)] = file{0o755, data}
@@ -166,7 +214,7 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 			at := artifact.ReleasedFunction(lambda, system, goarch)
 			data, err := function.Zip(ctx, dir, path.Base(at), lambda, system, goarch, nil)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			shipped[at] = data
 			targets = append(targets, artifact.Target{Program: "./lambdas/" + lambda, OS: system, Arch: goarch})
@@ -174,23 +222,21 @@ func contents(ctx context.Context, dir, name, version, platform string) (map[str
 		}
 	}
 	if err := addPapers(ctx, dir, all); err != nil {
-		return nil, err
-	}
-	commit, err := git(ctx, dir, "rev-parse", "HEAD")
-	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	about := "kindred " + version + " for " + platform + ", commit " + commit + "\n"
 	all[artifact.ReleaseFile] = file{0o644, []byte(about)}
-	documents, err := inventory.Documents(ctx, dir, inventory.Subject{Name: name, Version: version, Files: shipped},
-		targets...)
+	components, err := inventory.Of(ctx, dir, targets...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for name, data := range documents {
-		all[name] = file{0o644, data}
+	sbom, err := inventory.SBOM(inventory.Subject{Name: name, Version: version, Files: shipped}, components)
+	if err != nil {
+		return nil, nil, err
 	}
-	return all, nil
+	all[inventory.SBOMFile] = file{0o644, sbom}
+	all[inventory.NoticesFile] = file{0o644, inventory.Notices(components)}
+	return all, components, nil
 }
 
 // addPapers adds the files that papers names.

@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"crypto/ed25519"
 	"errors"
 	"io"
 	"io/fs"
@@ -53,10 +54,15 @@ func TestARelease(t *testing.T) {
 	if !slices.Contains(Platforms, platform) {
 		t.Skipf("a release has no archive for %s", platform)
 	}
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var releases []map[string][]byte
 	folder := filepath.Join(t.TempDir(), "release")
 	for _, to := range []string{folder, filepath.Join(t.TempDir(), "again")} {
-		files, err := Build(t.Context(), clone(t), to, "v1.2.3", []string{platform})
+		files, err := Build(t.Context(), clone(t), to,
+			Release{Version: "v1.2.3", Platforms: []string{platform}, Key: key})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,23 +72,17 @@ func TestARelease(t *testing.T) {
 		t.Error("two clones give different releases")
 	}
 	name := "kindred-v1.2.3-" + strings.ReplaceAll(platform, "/", "-")
-	has := unpacked(t, releases[0][name+".tar.gz"])
-	for _, want := range []string{"bin/serve", "LICENSE", "docs/your-shop.md", inventory.NoticesFile,
-		inventory.SBOMFile} {
-		if len(has[name+"/"+want]) == 0 {
-			t.Errorf("the archive lacks %s", want)
-		}
-	}
-	for _, lambda := range functions {
-		at := artifact.ReleasedFunction(lambda, runtime.GOOS, runtime.GOARCH)
-		zip := unzipped(t, has[name+"/"+at])
-		for _, want := range []string{"bootstrap", inventory.NoticesFile, inventory.SBOMFile} {
-			if len(zip[want]) == 0 {
-				t.Errorf("%s lacks %s", at, want)
-			}
-		}
-	}
+	isWhole(t, name, unpacked(t, releases[0][name+".tar.gz"]))
 	run(t, folder, "sha256sum", "--check", "--strict", SumsFile)
+	verified, err := Verify(folder, key.Public())
+	whole := strings.TrimSpace(run(t, repository, "git", "rev-parse", "HEAD"))
+	if err != nil || verified.Commit != whole || "go"+verified.Go != runtime.Version() {
+		t.Errorf("verified %+v, %v", verified, err)
+	}
+	if said := string(releases[0][ProvenanceFile]); strings.Contains(said, "TestARelease") ||
+		!strings.Contains(said, "pkg:golang/github.com/jackc/pgx/v5@") {
+		t.Errorf("the provenance has a path, or lacks a module:\n%s", said)
+	}
 
 	home := filepath.Join(t.TempDir(), "a home")
 	install := func(release string) (string, error) {
@@ -112,6 +112,26 @@ func TestARelease(t *testing.T) {
 	said, err := install(damaged)
 	if err == nil || !strings.Contains(said, "nothing was installed") || run(t, home, "ls", "-lR", ".") != before {
 		t.Errorf("a damaged archive: %v, %q", err, said)
+	}
+}
+
+// isWhole checks that an archive has the documents and the functions, and these theirs.
+func isWhole(t *testing.T, name string, has map[string][]byte) {
+	t.Helper()
+	for _, want := range []string{"bin/serve", "LICENSE", "docs/your-shop.md", inventory.NoticesFile,
+		inventory.SBOMFile} {
+		if len(has[name+"/"+want]) == 0 {
+			t.Errorf("the archive lacks %s", want)
+		}
+	}
+	for _, lambda := range functions {
+		at := artifact.ReleasedFunction(lambda, runtime.GOOS, runtime.GOARCH)
+		zip := unzipped(t, has[name+"/"+at])
+		for _, want := range []string{"bootstrap", inventory.NoticesFile, inventory.SBOMFile} {
+			if len(zip[want]) == 0 {
+				t.Errorf("%s lacks %s", at, want)
+			}
+		}
 	}
 }
 
@@ -203,7 +223,7 @@ func TestAFullFolderIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "old.tar.gz"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Build(t.Context(), repository, folder, "v1.2.3", nil)
+	_, err := Build(t.Context(), repository, folder, Release{Version: "v1.2.3"})
 	if err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("error = %v", err)
 	}
