@@ -98,7 +98,7 @@ func newKeyring(setting string) (*keyring, error) {
 	data, place := []byte(setting), "SITE_KEYS"
 	if !strings.HasPrefix(strings.TrimSpace(setting), "{") {
 		var err error
-		if data, err = os.ReadFile(setting); err != nil {
+		if data, err = os.ReadFile(setting); err != nil { //nolint:gosec // the operator names it
 			return nil, fmt.Errorf("%w: %w", errKeys, err)
 		}
 		place = setting

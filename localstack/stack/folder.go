@@ -53,7 +53,7 @@ func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the databases' user enters it
 		return fmt.Errorf("open folder to the databases: %w", err)
 	}
 	return nil

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,6 +112,27 @@ func TestUnzip(t *testing.T) {
 				t.Error("a file outside the folder was written")
 			}
 		})
+	}
+}
+
+// A size that no signed number holds is too large, not negative: the sum with another file's fits then.
+func TestUnzipRefusesSizes(t *testing.T) {
+	t.Parallel()
+	for _, sizes := range [][]uint64{{maxUnpackedBytes + 1}, {1 << 63}, {math.MaxUint64, 2}} {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for i, size := range sizes {
+			if _, err := z.CreateRaw(&zip.FileHeader{Name: strconv.Itoa(i), UncompressedSize64: size}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path := filepath.Join(t.TempDir(), "a.zip")
+		if err := errors.Join(z.Close(), os.WriteFile(path, b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if err := unzip(path, filepath.Join(t.TempDir(), "out")); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("files of %v bytes: %v", sizes, err)
+		}
 	}
 }
 

@@ -132,14 +132,15 @@ func unzip(archive, dir string) error {
 		return fmt.Errorf("open folder: %w", err)
 	}
 	defer func() { _ = root.Close() }()
-	var size int64
+	room := uint64(maxUnpackedBytes)
 	for _, f := range z.File {
 		if f.FileInfo().IsDir() {
 			continue // its files make it
 		}
-		if size += int64(f.UncompressedSize64); size > maxUnpackedBytes {
-			return fmt.Errorf("archive holds more than %d bytes", int64(maxUnpackedBytes))
+		if f.UncompressedSize64 > room {
+			return fmt.Errorf("archive holds more than %d bytes", maxUnpackedBytes)
 		}
+		room -= f.UncompressedSize64
 		if err := unzipFile(root, f); err != nil {
 			return fmt.Errorf("unpack %s: %w", f.Name, err)
 		}
@@ -163,7 +164,7 @@ func unzipFile(root *os.Root, f *zip.File) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, io.LimitReader(from, int64(f.UncompressedSize64)+1))
+	_, err = io.Copy(to, io.LimitReader(from, int64(f.UncompressedSize64)+1)) //nolint:gosec // unzip bounds the size
 	mode := os.FileMode(0o644)
 	if f.Mode()&0o111 != 0 {
 		mode = 0o755

@@ -274,6 +274,7 @@ func (s *server) showTask(w http.ResponseWriter, r *http.Request) {
 // theme remembers light or dark, and returns to the page.
 func (s *server) theme(w http.ResponseWriter, r *http.Request) {
 	to := r.PostFormValue("to")
+	//nolint:gosec // not Secure: on the loopback interface there is no TLS
 	cookie := &http.Cookie{Name: themeCookie, Value: to, Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true,
 		SameSite: http.SameSiteStrictMode}
 	if to != "light" && to != "dark" {
@@ -284,7 +285,7 @@ func (s *server) theme(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.Contains(back, "\\") {
 		back = "/"
 	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // it was just checked: a path of this host
 }
 
 // asset answers a static file. Its address has a hash of all of them, so that it may be kept for ever.
@@ -301,5 +302,5 @@ func (s *server) asset(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(data)
+	_, _ = w.Write(data) //nolint:gosec // a file of this program
 }

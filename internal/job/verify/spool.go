@@ -77,5 +77,6 @@ func (s *spool[T]) close() error { return s.file.Close() }
 // memory is the bytes of values.
 func memory[T any](values []T) []byte {
 	var v T
+	//nolint:gosec // T has no pointers
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(v)))
 }

@@ -36,7 +36,7 @@ func afterCollection(set func(live, other int64)) {
 	var watch func(struct{})
 	watch = func(struct{}) {
 		metrics.Read(sample)
-		bytes := func(i int) int64 { return int64(sample[i].Value.Uint64()) }
+		bytes := func(i int) int64 { return int64(sample[i].Value.Uint64()) } //nolint:gosec // of memory
 		set(bytes(0), bytes(1)-bytes(2)-bytes(3)-bytes(4))
 		runtime.AddCleanup(new(sentinel), watch, struct{}{})
 	}

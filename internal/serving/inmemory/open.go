@@ -70,7 +70,7 @@ func available(getenv func(string) string, limit int64, cgroup string) int64 {
 	if limit < math.MaxInt64 {
 		return limit
 	}
-	if text, err := os.ReadFile(cgroup); err == nil {
+	if text, err := os.ReadFile(cgroup); err == nil { //nolint:gosec // a constant
 		if bytes, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && bytes > 0 {
 			return bytes
 		}

@@ -26,7 +26,7 @@ func (c *texts) get(i int32) (s string, known bool) {
 	if size <= 0 {
 		return "", size == 0
 	}
-	return unsafe.String(&c.data[c.from[i]], size), true // which nobody writes to: put appends, or copies all
+	return unsafe.String(&c.data[c.from[i]], size), true //nolint:gosec // nobody writes to it: put appends, or copies all
 }
 
 // put says what the text of a product is now; nil: it is not known.

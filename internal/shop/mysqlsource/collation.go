@@ -85,6 +85,7 @@ func (s *Snapshot) askSpellings(ctx context.Context, t table, column, mapped str
 	for _, code := range codes {
 		args = append(args, code)
 	}
+	//nolint:gosec // kindred's own columns, and the mapping, whose author may read the shop anyway
 	rows, err := s.lookup.QueryContext(ctx, "SELECT "+column+equals.String()+" FROM "+
 		t.from(mapped)+" WHERE "+column+" IN (?"+strings.Repeat(", ?", len(codes)-1)+")", args...)
 	if err != nil {

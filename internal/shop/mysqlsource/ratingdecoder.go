@@ -93,13 +93,13 @@ func (d *ratingDecoder) key(column int) (id string, fits bool) {
 			own.text = hex.AppendEncode(own.text[:0], value)
 			value = own.text
 		}
-		return unsafe.String(unsafe.SliceData(value), len(value)), true
+		return unsafe.String(unsafe.SliceData(value), len(value)), true //nolint:gosec // valid until the next row, as agreed
 	}
 	n, exact := d.integer(column)
 	if own.text == nil || own.integer != n {
 		own.integer, own.text = n, strconv.AppendInt(own.text[:0], n, 10)
 	}
-	return unsafe.String(unsafe.SliceData(own.text), len(own.text)), exact
+	return unsafe.String(unsafe.SliceData(own.text), len(own.text)), exact //nolint:gosec // as above
 }
 
 // countDate is a method of its own because decode's result must not move to the heap.

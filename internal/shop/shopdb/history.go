@@ -53,6 +53,7 @@ func countHistory(ctx context.Context, db *sql.DB, r *Result) error {
 	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+historyTables[1]).Scan(&r.Products); err != nil {
 		return fail(err)
 	}
+	//nolint:gosec // the name is a constant
 	rows, err := db.QueryContext(ctx, "SELECT kind, COUNT(*) FROM "+historyTables[0]+" GROUP BY kind")
 	if err != nil {
 		return fail(err)

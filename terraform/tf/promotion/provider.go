@@ -72,7 +72,7 @@ func unpackProvider(ctx context.Context, archive, mirror string) error {
 	for _, f := range r.File {
 		target := filepath.Join(folder, filepath.Base(f.Name))
 		info, err := os.Stat(target)
-		if err == nil && uint64(info.Size()) == f.UncompressedSize64 {
+		if err == nil && uint64(info.Size()) == f.UncompressedSize64 { //nolint:gosec // no file has a negative size
 			continue
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -88,8 +88,14 @@ func unpackProvider(ctx context.Context, archive, mirror string) error {
 	return nil
 }
 
+// maxProviderBytes bounds a file of a provider: that of AWS has 0.9 GB.
+const maxProviderBytes uint64 = 4 << 30
+
 // unpack writes one file to a temporary name, and renames it when it is complete.
 func unpack(f *zip.File, target string) error {
+	if f.UncompressedSize64 > maxProviderBytes {
+		return fmt.Errorf("%s has %d bytes, at most %d are allowed", f.Name, f.UncompressedSize64, maxProviderBytes)
+	}
 	in, err := f.Open()
 	if err != nil {
 		return err
@@ -100,7 +106,7 @@ func unpack(f *zip.File, target string) error {
 		return err
 	}
 	defer func() { _ = os.Remove(out.Name()) }() // it no longer exists if it was renamed
-	if _, err := io.Copy(out, in); err != nil {
+	if _, err := io.CopyN(out, in, int64(f.UncompressedSize64)); err != nil {
 		return errors.Join(err, out.Close())
 	}
 	if err := errors.Join(out.Chmod(0o755), out.Close()); err != nil {

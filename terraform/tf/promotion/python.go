@@ -23,7 +23,7 @@ func (w *Workspace) Python(ctx context.Context, name string) (bin string, err er
 	folder := filepath.Join(w.State, "python", name+"-"+hex.EncodeToString(sum[:6]))
 	bin = filepath.Join(folder, "bin")
 	done := filepath.Join(folder, "complete")
-	if _, err := os.Stat(done); err == nil {
+	if _, err := os.Stat(done); err == nil { //nolint:gosec // in the state folder, which the user names
 		return bin, nil
 	}
 	for _, command := range [][]string{
@@ -34,7 +34,7 @@ func (w *Workspace) Python(ctx context.Context, name string) (bin string, err er
 			return "", fmt.Errorf("install %s: %w: %s", name, err, strings.TrimSpace(string(out)))
 		}
 	}
-	if err := os.WriteFile(done, nil, 0o644); err != nil {
+	if err := os.WriteFile(done, nil, 0o644); err != nil { //nolint:gosec // as above
 		return "", fmt.Errorf("install %s: %w", name, err)
 	}
 	return bin, nil

@@ -123,13 +123,14 @@ func (g *Guard) admit(w http.ResponseWriter, r *http.Request) {
 			"that the console printed last.")
 		return
 	}
+	//nolint:gosec // not Secure: on the loopback interface there is no TLS
 	http.SetCookie(w, &http.Cookie{Name: g.cookie, Value: g.session, Path: "/", HttpOnly: true,
 		SameSite: http.SameSiteStrictMode})
 	query.Del(TokenParameter)
 	to := *r.URL
 	to.Scheme, to.Host, to.RawQuery = "", "", query.Encode()
-	to.Path = "/" + strings.TrimLeft(to.Path, "/\\") // never another host
-	http.Redirect(w, r, to.RequestURI(), http.StatusSeeOther)
+	to.Path = "/" + strings.TrimLeft(to.Path, "/\\")          // never another host
+	http.Redirect(w, r, to.RequestURI(), http.StatusSeeOther) //nolint:gosec // it has no host
 }
 
 func (g *Guard) admitted(r *http.Request) bool {
