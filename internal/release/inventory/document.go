@@ -52,6 +52,9 @@ type Subject struct {
 	Name    string            // such as kindred-v1.2.0-linux-amd64 or recommend.zip
 	Version string            // of the release, or the commit; "" if it has none
 	Files   map[string][]byte // its programs by path
+	// Foreign are files of others by path, such as a library of the operating system. Their licences lie beside
+	// them: Notices does not know them.
+	Foreign map[string][]byte
 }
 
 // SBOM returns the software bill of materials of a subject with these components, as CycloneDX 1.6 in
@@ -64,13 +67,19 @@ func SBOM(subject Subject, components []Component) ([]byte, error) {
 		Version: subject.Version, Type: cyclonedx.ComponentTypeApplication, Licenses: choices([]string{"Apache-2.0"})}}
 	all := []cyclonedx.Component{}
 	refs := []string{}
-	for _, name := range slices.Sorted(maps.Keys(subject.Files)) {
-		sum := sha256.Sum256(subject.Files[name])
-		all = append(all, cyclonedx.Component{BOMRef: root + "/" + name, Name: name, Version: subject.Version,
+	add := func(name, version string, data []byte, licences *cyclonedx.Licenses) {
+		sum := sha256.Sum256(data)
+		all = append(all, cyclonedx.Component{BOMRef: root + "/" + name, Name: name, Version: version,
 			Type:     cyclonedx.ComponentTypeFile,
 			Hashes:   &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: hex.EncodeToString(sum[:])}},
-			Licenses: choices([]string{"Apache-2.0"})})
+			Licenses: licences})
 		refs = append(refs, root+"/"+name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(subject.Files)) {
+		add(name, subject.Version, subject.Files[name], choices([]string{"Apache-2.0"}))
+	}
+	for _, name := range slices.Sorted(maps.Keys(subject.Foreign)) {
+		add(name, "", subject.Foreign[name], nil)
 	}
 	for _, c := range components {
 		entry := cyclonedx.Component{BOMRef: c.PURL, Name: c.Name, Version: c.Version, PackageURL: c.PURL,

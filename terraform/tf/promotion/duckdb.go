@@ -3,6 +3,7 @@ package promotion
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +16,10 @@ import (
 // names it.
 const duckdbProgram = "usr/bin/duckdb"
 
+// licences is where a folder has the licences of what it holds, as Debian's packages have them: a folder of each
+// package, with a file copyright. DuckDB's own is in the folder duckdb.
+const licences = "usr/share/doc/"
+
 // libraryFolders are where the loader of Debian and Ubuntu looks on ARM64.
 var libraryFolders = []string{"lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu", "lib", "usr/lib"}
 
@@ -23,7 +28,8 @@ var libraryFolders = []string{"lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gn
 // from scratch nothing else would be found.
 func duckdbRoot(folder string) (entries []entry, err error) {
 	root := os.DirFS(folder)
-	if err := loadable(root, duckdbProgram, map[string]bool{}); err != nil {
+	libraries := map[string]bool{}
+	if err := errors.Join(loadable(root, duckdbProgram, libraries), licensed(root, len(libraries) > 0)); err != nil {
 		return nil, fmt.Errorf("%w in %s: %w", ErrDuckDB, folder, err)
 	}
 	err = fs.WalkDir(root, ".", func(name string, _ fs.DirEntry, err error) error {
@@ -50,6 +56,20 @@ func duckdbRoot(folder string) (entries []entry, err error) {
 		return nil, fmt.Errorf("read %s: %w", folder, err)
 	}
 	return entries, nil
+}
+
+// licensed checks that the licences of DuckDB and of its libraries are there: most demand their text beside the
+// program. Which package a library comes from, the folder does not say, so one more text is enough.
+func licensed(root fs.FS, libraries bool) error {
+	const own = licences + "duckdb/copyright"
+	if _, err := fs.Stat(root, own); err != nil {
+		return fmt.Errorf("it lacks DuckDB's licence, %s: %w", own, err)
+	}
+	found, err := fs.Glob(root, licences+"*/copyright")
+	if err == nil && libraries && len(found) < 2 {
+		err = fmt.Errorf("it lacks the licences of the libraries, %sPACKAGE/copyright, which `dpkg -x` unpacks", licences)
+	}
+	return err
 }
 
 // loadable checks that the loader finds all that a program or a library links. seen are those checked before.

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"kindred/internal/release/inventory"
 )
 
 // TestDuckDBMustStartInTheImage takes a program of this machine for one of ARM64, and adds what it needs, one
@@ -70,17 +72,39 @@ func TestDuckDBMustStartInTheImage(t *testing.T) {
 		refuses(library)
 		add("lib/aarch64-linux-gnu/"+library, alone)
 	}
+	refuses("DuckDB's licence")
+	add("usr/share/doc/duckdb/copyright", []byte("a licence"))
+	refuses("licences of the libraries")
 	add("usr/share/doc/libc6/copyright", []byte("a licence"))
 	entries, err := duckdbRoot(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != len(linked)+3 { // the program, the loader, the licence
+	if len(entries) != len(linked)+4 { // the program, the loader, the licences
 		t.Errorf("%d files", len(entries))
 	}
 	for _, e := range entries {
 		if e.name == duckdbProgram && e.mode != 0o755 {
 			t.Errorf("the program has mode %o", e.mode)
+		}
+	}
+	areListed(t, folder, entries)
+}
+
+// areListed checks that the image has the files of DuckDB's folder, and its SBOM all but the licences.
+func areListed(t *testing.T, folder string, entries []entry) {
+	t.Helper()
+	data, err := batchImage(t.Context(), "../../..", nil, folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := layerFiles(t, data)
+	bom := string(files[inventory.SBOMFile])
+	for _, e := range entries {
+		licence := strings.HasSuffix(e.name, "/copyright")
+		if len(files[e.name]) != len(e.data) || strings.Contains(bom, `"name": "`+e.name+`"`) == licence {
+			t.Errorf("%s, a licence: %t, has %d bytes in the image, whose SBOM is\n%s", e.name, licence, len(files[e.name]),
+				bom)
 		}
 	}
 }

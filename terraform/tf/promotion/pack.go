@@ -85,12 +85,18 @@ var batchPrograms = []string{"./jobs/etl", "./jobs/feedback", "./jobs/train", ".
 func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb string, others ...string) ([]byte,
 	error) {
 	entries := []entry{{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: roots()}}
+	foreign := map[string][]byte{}
 	if duckdb != "" {
 		files, err := duckdbRoot(duckdb)
 		if err != nil {
 			return nil, err
 		}
 		entries = append(entries, files...)
+		for _, f := range files {
+			if !strings.HasPrefix(f.name, licences) {
+				foreign[f.name] = f.data
+			}
+		}
 	}
 	programs := map[string][]byte{}
 	targets := []artifact.Target{{Program: rootsPackage, OS: "linux", Arch: imageArchitecture}}
@@ -108,7 +114,8 @@ func batchImage(ctx context.Context, dir string, more map[string][]byte, duckdb 
 		programs[name], targets = program, append(targets, target)
 		entries = append(entries, entry{name: name, mode: 0o755, data: program})
 	}
-	files, err := inventory.Documents(ctx, dir, inventory.Subject{Name: imageFile, Files: programs}, targets...)
+	files, err := inventory.Documents(ctx, dir,
+		inventory.Subject{Name: imageFile, Files: programs, Foreign: foreign}, targets...)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,25 @@ func TestPackagesListWhatTheyLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lists(t, layerFiles(t, data), "golang.org/x/crypto/x509roots/fallback", "more.pem")
+}
+
+// lists checks that the files have a module in both documents, and another file.
+func lists(t *testing.T, files map[string][]byte, module, other string) {
+	t.Helper()
+	for _, name := range []string{inventory.NoticesFile, inventory.SBOMFile} {
+		if !strings.Contains(string(files[name]), module) {
+			t.Errorf("%s (%d bytes) does not name %s", name, len(files[name]), module)
+		}
+	}
+	if len(files[other]) == 0 {
+		t.Errorf("%s is missing", other)
+	}
+}
+
+// layerFiles returns the files of an image's layer.
+func layerFiles(t *testing.T, data []byte) map[string][]byte {
+	t.Helper()
 	blobs := untar(t, data)
 	var manifest struct{ Layers []descriptor }
 	for _, blob := range blobs { // the one with layers is the manifest
@@ -60,18 +79,5 @@ func TestPackagesListWhatTheyLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lists(t, untar(t, layer), "golang.org/x/crypto/x509roots/fallback", "more.pem")
-}
-
-// lists checks that the files have a module in both documents, and another file.
-func lists(t *testing.T, files map[string][]byte, module, other string) {
-	t.Helper()
-	for _, name := range []string{inventory.NoticesFile, inventory.SBOMFile} {
-		if !strings.Contains(string(files[name]), module) {
-			t.Errorf("%s (%d bytes) does not name %s", name, len(files[name]), module)
-		}
-	}
-	if len(files[other]) == 0 {
-		t.Errorf("%s is missing", other)
-	}
+	return untar(t, layer)
 }
