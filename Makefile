@@ -115,4 +115,4 @@ endif
 clean: build ## Stop the stack, and delete its data, its programs and its downloads
 	@$(BIN)/localstack reset --programs
 
--include development.mk
+-include .ci/development.mk

@@ -73,7 +73,7 @@ func TestFunctionsAreSmall(t *testing.T) {
 // choose among files of libraries, and would compile all of them again.
 func TestVetKnowsTheTags(t *testing.T) {
 	t.Parallel()
-	makefile, err := os.ReadFile("../../../development.mk")
+	makefile, err := os.ReadFile("../../../.ci/development.mk")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestVetKnowsTheTags(t *testing.T) {
 	}
 	if want := "go vet -tags " + strings.Join(ours, ",") + " ./jobs/... ./lambdas/...\n"; !strings.Contains(
 		string(makefile), want) {
-		t.Errorf("development.mk lacks %q", want)
+		t.Errorf(".ci/development.mk lacks %q", want)
 	}
 }
 
