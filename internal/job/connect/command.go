@@ -6,7 +6,6 @@ package connect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,9 +77,6 @@ func (c *Command) Run(ctx context.Context, out *program.Output) error {
 		r.account = out.Stderr
 	}
 	if r.dsn, err = mysqlsecret.DSN(ctx, c.MySQL.DSN, c.MySQLSecret); err != nil {
-		if errors.Is(err, mysqlsecret.ErrForm) {
-			err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-		}
 		return err
 	}
 	if err := r.all(ctx); err != nil {

@@ -19,7 +19,7 @@ import (
 func (r *run) recognise(ctx context.Context) error {
 	database, err := shopdb.Database(r.dsn)
 	if err != nil {
-		return fmt.Errorf("%w: %w", program.ErrConfig, err)
+		return err
 	}
 	r.Name, r.database = r.Shop.Of(database), database
 	file := cmp.Or(r.Mapping, filepath.Join(r.folder(), "mapping.sql"))

@@ -3,7 +3,6 @@ package etl
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"kindred/internal/platform/awssecret"
@@ -24,9 +23,6 @@ type AdmitCommand struct {
 // Run makes the user or gives it the secret's password. The user may read the shop's database, and nothing else.
 func (c *AdmitCommand) Run(ctx context.Context, out *program.Output) error {
 	dsn, err := mysqlsecret.DSN(ctx, c.MySQL.DSN, c.MySQLSecret)
-	if errors.Is(err, mysqlsecret.ErrForm) {
-		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return err
 	}
@@ -40,9 +36,6 @@ func (c *AdmitCommand) Run(ctx context.Context, out *program.Output) error {
 			c.ReaderStage)
 	}
 	db, err := shopdb.Open(ctx, dsn)
-	if errors.Is(err, shopdb.ErrDSN) {
-		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return err
 	}

@@ -99,9 +99,6 @@ func (s Source) find(ctx context.Context) (shopAt, error) {
 		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	dsn, err := mysqlsecret.DSN(ctx, s.MySQL.DSN, s.MySQLSecret)
-	if errors.Is(err, mysqlsecret.ErrForm) {
-		return shopAt{}, fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	var preset string
 	if err == nil && s.Preset.Preset != "" {
 		mapping, preset, err = s.Preset.find(ctx, dsn)

@@ -8,7 +8,6 @@ import (
 	"kindred/internal/platform/program"
 	"kindred/internal/shop/mapping"
 	"kindred/internal/shop/preset"
-	"kindred/internal/shop/shopdb"
 )
 
 // Preset chooses one of the mappings that kindred brings along, and its variables. A variable that
@@ -58,7 +57,7 @@ func (p Preset) find(ctx context.Context, dsn string) (m mapping.Mapping, found 
 // Map recognises the shop and writes its mapping. program.ErrConfig marks what other flags mend.
 func (p Preset) Map(ctx context.Context, dsn string) (preset.Mapping, error) {
 	m, err := preset.Of(ctx, dsn, preset.Choice{System: p.Preset, Prefix: p.Prefix}, p.given())
-	for _, mend := range []error{preset.ErrUnknownShop, preset.ErrSeveralShops, preset.ErrVariable, shopdb.ErrDSN} {
+	for _, mend := range []error{preset.ErrUnknownShop, preset.ErrSeveralShops, preset.ErrVariable} {
 		if errors.Is(err, mend) {
 			return m, fmt.Errorf("%w: %w", program.ErrConfig, err)
 		}

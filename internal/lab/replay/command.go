@@ -216,9 +216,6 @@ func (c *RunCommand) check() error {
 // it was generated.
 func (c *RunCommand) crowd(ctx context.Context, out *program.Output) (*visitor.Crowd, error) {
 	db, err := shopdb.Open(ctx, c.MySQL.DSN)
-	if errors.Is(err, shopdb.ErrDSN) {
-		return nil, fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return nil, err
 	}

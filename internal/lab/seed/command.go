@@ -6,7 +6,6 @@ package seed
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -126,16 +125,10 @@ func (t *target) load(ctx context.Context, out *program.Output, fill filling, pl
 		return result{}, err
 	}
 	dsn, err := mysqlsecret.DSN(ctx, t.DSN, t.MySQLSecret)
-	if errors.Is(err, mysqlsecret.ErrForm) {
-		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return result{}, err
 	}
 	db, err := shopdb.Open(ctx, dsn)
-	if errors.Is(err, shopdb.ErrDSN) {
-		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return result{}, err
 	}

@@ -54,9 +54,6 @@ func (s *System) Run(ctx context.Context, out *program.Output) error {
 		return fmt.Errorf("%w: %w", program.ErrConfig, err)
 	}
 	db, err := shopdb.Open(ctx, s.DSN)
-	if errors.Is(err, shopdb.ErrDSN) {
-		err = fmt.Errorf("%w: %w", program.ErrConfig, err)
-	}
 	if err != nil {
 		return err
 	}

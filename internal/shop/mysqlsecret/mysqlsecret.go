@@ -13,6 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"kindred/internal/platform/awssecret"
+	"kindred/internal/platform/envconfig"
 )
 
 // ErrForm says that the secret, or the address that belongs to it, has a form that DSN cannot read.
@@ -21,7 +22,8 @@ var ErrForm = errors.New("the secret holds neither a DSN nor {username, password
 
 // DSN returns address, a DSN, with the login of the secret; without a secret it is the address as
 // it stands. The secret holds {"username", "password"}, as RDS keeps them, or a whole DSN, which
-// then takes the place of the address.
+// then takes the place of the address. Errors: ErrForm, which is an envconfig.ErrConfig, or that of reading
+// the secret.
 func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	if secretARN == "" {
 		return address, nil
@@ -32,7 +34,7 @@ func DSN(ctx context.Context, address, secretARN string) (string, error) {
 	}
 	dsn, err := join(address, secret)
 	if err != nil {
-		return "", fmt.Errorf("read secret %s: %w", secretARN, err)
+		return "", fmt.Errorf("%w: read secret %s: %w", envconfig.ErrConfig, secretARN, err)
 	}
 	return dsn, nil
 }
