@@ -2,10 +2,7 @@ package interaction
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
@@ -49,21 +46,6 @@ func ReadClicks(ctx context.Context, lake objectstore.Store, scratchDir string) 
 	if m.Kind != ClickKind || m.SchemaFingerprint != ClickSchemaFingerprint || len(m.Files) != 1 {
 		return nil, "", fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
-	dir, err := os.MkdirTemp(scratchDir, "kindred-clicks-*")
-	if err != nil {
-		return nil, "", fmt.Errorf("create scratch folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	name := filepath.Join(dir, ClickFile)
-	if err := repo.Fetch(ctx, m, m.Files[0], name); err != nil {
-		return nil, "", err
-	}
-	if all, err = readFile[Click](name); err != nil {
-		return nil, "", fmt.Errorf("read %s of run %s: %w", ClickFile, m.Run, err)
-	}
-	if int64(len(all)) != m.Files[0].Rows {
-		return nil, "", fmt.Errorf("read %s of run %s: %w: its number of rows is not the one in the manifest", ClickFile,
-			m.Run, commit.ErrCorrupt)
-	}
-	return all, m.Run, nil
+	all, err = readRun(ctx, repo, m, scratchDir, readFile[Click])
+	return all, m.Run, err
 }

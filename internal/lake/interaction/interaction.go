@@ -68,7 +68,17 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 	if m.Kind != Kind || m.SchemaFingerprint != SchemaFingerprint && m.SchemaFingerprint != numberedSchema {
 		return nil, fmt.Errorf("read run %s of kind %s: %w", m.Run, m.Kind, ErrSchema)
 	}
-	dir, err := os.MkdirTemp(scratchDir, "kindred-interactions-*")
+	read := readFile[Interaction]
+	if m.SchemaFingerprint == numberedSchema {
+		read = readNumbered
+	}
+	return readRun(ctx, repo, m, scratchDir, read)
+}
+
+// readRun reads the rows of all files of m, each from a copy in scratchDir.
+func readRun[Row any](ctx context.Context, repo *commit.Repository, m commit.Manifest, scratchDir string,
+	read func(name string) ([]Row, error)) (all []Row, err error) {
+	dir, err := os.MkdirTemp(scratchDir, "kindred-"+m.Kind+"-*")
 	if err != nil {
 		return nil, fmt.Errorf("create scratch folder: %w", err)
 	}
@@ -78,7 +88,7 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 		if err := repo.Fetch(ctx, m, f, name); err != nil {
 			return nil, err
 		}
-		part, err := readPart(name, m.SchemaFingerprint)
+		part, err := read(name)
 		if err != nil {
 			return nil, fmt.Errorf("read %s of run %s: %w", f.Path, m.Run, err)
 		}
@@ -91,10 +101,7 @@ func Read(ctx context.Context, repo *commit.Repository, m commit.Manifest,
 	return all, nil
 }
 
-func readPart(name, schema string) ([]Interaction, error) {
-	if schema == SchemaFingerprint {
-		return readFile[Interaction](name)
-	}
+func readNumbered(name string) ([]Interaction, error) {
 	rows, err := readFile[numbered](name)
 	all := make([]Interaction, len(rows))
 	for i, row := range rows {
