@@ -37,8 +37,8 @@ func (s Sight) Buyable() bool {
 
 // sightSQL reads the products with the ids $1 of the live version's table item, or of the state.
 func sightSQL(schema string) string {
-	return `SELECT w.id, coalesce(p.name, i.name, ''), coalesce(p.brand, ''), coalesce(p.price::text, ''),
-			coalesce(p.currency, ''), coalesce(p.categories, CASE WHEN i.line <> '' THEN ARRAY[i.line] END, '{}'),
+	return `SELECT w.id, coalesce(` + nameSQL(`p`, `i`) + `, ''), coalesce(p.brand, ''), coalesce(p.price::text, ''),
+			coalesce(p.currency, ''), coalesce(` + categoriesSQL(`p`, `i`) + `, '{}'),
 			coalesce(p.stock, i.quantity_in_stock::bigint), p.available, coalesce(p.hidden, false), i.code IS NOT NULL,
 			coalesce(i.positives, 0)::bigint
 		FROM unnest($1::text[]) WITH ORDINALITY w (id, at) LEFT JOIN ` + schema + `.item i ON i.code = w.id COLLATE "C"
