@@ -9,9 +9,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,6 +23,7 @@ import (
 	"time"
 
 	"kindred/internal/platform/artifact"
+	"kindred/internal/platform/checksum"
 	"kindred/internal/release/function"
 	"kindred/internal/release/inventory"
 	"kindred/internal/release/provenance"
@@ -288,8 +287,7 @@ func sums(files map[string][]byte, suffix string) []byte {
 	var out bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if strings.HasSuffix(name, suffix) {
-			sum := sha256.Sum256(files[name])
-			fmt.Fprintf(&out, "%s  %s\n", hex.EncodeToString(sum[:]), name)
+			fmt.Fprintf(&out, "%s  %s\n", checksum.Bytes(files[name]), name)
 		}
 	}
 	return out.Bytes()

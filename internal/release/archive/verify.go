@@ -3,14 +3,11 @@ package archive
 import (
 	"bytes"
 	"crypto"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"kindred/internal/release/provenance"
@@ -87,24 +84,12 @@ func readRelease(folder string) (map[string][]byte, error) {
 
 // checkSums compares the files with SumsFile: each is in it with its hash, and nothing else is.
 func checkSums(files map[string][]byte) error {
-	var faults []error
-	listed := map[string]bool{}
+	listed := map[string]string{}
 	for line := range strings.Lines(string(files[SumsFile])) {
-		want, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		listed[name] = true
-		data, found := files[name]
-		have := sha256.Sum256(data)
-		switch {
-		case !found:
-			faults = append(faults, fmt.Errorf("%s is in %s, and missing", name, SumsFile))
-		case hex.EncodeToString(have[:]) != want:
-			faults = append(faults, fmt.Errorf("%s has the SHA-256 %x, expected %s", name, have, want))
-		}
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+		listed[name] = sum
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if name != SumsFile && !listed[name] {
-			faults = append(faults, fmt.Errorf("%s is not in %s", name, SumsFile))
-		}
-	}
-	return errors.Join(faults...)
+	others := maps.Clone(files)
+	delete(others, SumsFile)
+	return provenance.Compare(others, listed, SumsFile, "expected")
 }

@@ -6,7 +6,6 @@ package provenance
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"kindred/internal/platform/checksum"
 	"kindred/internal/release/inventory"
 )
 
@@ -91,7 +91,7 @@ type Source struct {
 func Of(files map[string][]byte, parameters Parameters, source Source) (Statement, error) {
 	s := Statement{Type: statementType, PredicateType: predicateType}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		s.Subject = append(s.Subject, Resource{Name: name, Digest: map[string]string{"sha256": sum(files[name])}})
+		s.Subject = append(s.Subject, Resource{Name: name, Digest: map[string]string{"sha256": checksum.Bytes(files[name])}})
 	}
 	commit := Resource{Name: "kindred", Digest: map[string]string{"gitCommit": source.Commit}}
 	if parameters.Repository != "" {
@@ -100,7 +100,7 @@ func Of(files map[string][]byte, parameters Parameters, source Source) (Statemen
 	linked := map[string]Resource{}
 	definition := Definition{BuildType: buildType, ExternalParameters: parameters,
 		InternalParameters: map[string]string{}, ResolvedDependencies: []Resource{commit,
-			{Name: "go.sum", Digest: map[string]string{"sha256": sum(source.GoSum)}}}}
+			{Name: "go.sum", Digest: map[string]string{"sha256": checksum.Bytes(source.GoSum)}}}}
 	for _, c := range source.Components {
 		r := Resource{URI: c.PURL}
 		if c.Name == "std" {
@@ -161,28 +161,30 @@ func (s Statement) Commit() string {
 // Check compares the subjects with files, by name: each has a subject with its hash, and each subject has its
 // file. The error names every difference.
 func (s Statement) Check(files map[string][]byte) error {
-	var faults []error
-	said := map[string]bool{}
+	said := map[string]string{}
 	for _, r := range s.Subject {
-		said[r.Name] = true
-		data, found := files[r.Name]
-		switch have := sum(data); {
+		said[r.Name] = r.Digest["sha256"]
+	}
+	return Compare(files, said, "the provenance", "its provenance says")
+}
+
+// Compare compares files with what a list says of them, both by name: their SHA-256 in hexadecimal. The error names
+// every difference; says comes before a hash of the list.
+func Compare(files map[string][]byte, said map[string]string, list, says string) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(said)) {
+		data, found := files[name]
+		switch have := checksum.Bytes(data); {
 		case !found:
-			faults = append(faults, fmt.Errorf("%s is in the provenance, and missing", r.Name))
-		case r.Digest["sha256"] != have:
-			faults = append(faults, fmt.Errorf("%s has the SHA-256 %s, its provenance says %s", r.Name, have,
-				r.Digest["sha256"]))
+			faults = append(faults, fmt.Errorf("%s is in %s, and missing", name, list))
+		case have != said[name]:
+			faults = append(faults, fmt.Errorf("%s has the SHA-256 %s, %s %s", name, have, says, said[name]))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !said[name] {
-			faults = append(faults, fmt.Errorf("%s is not in the provenance", name))
+		if _, listed := said[name]; !listed {
+			faults = append(faults, fmt.Errorf("%s is not in %s", name, list))
 		}
 	}
 	return errors.Join(faults...)
-}
-
-func sum(data []byte) string {
-	s := sha256.Sum256(data)
-	return hex.EncodeToString(s[:])
 }

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"kindred/internal/platform/checksum"
 )
 
 // payloadType is that of a statement in an envelope.
@@ -161,5 +163,5 @@ func keyID(key crypto.PublicKey) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign the provenance: %w", err)
 	}
-	return sum(der), nil
+	return checksum.Bytes(der), nil
 }
