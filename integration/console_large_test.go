@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -11,7 +9,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"kindred/internal/job/console/consoletest"
 	"kindred/internal/lake/commit"
 	"kindred/internal/lake/objectstore"
 	"kindred/internal/model/modelfile"
@@ -106,39 +104,15 @@ type consoleClient struct {
 
 func mustStartConsole(t *testing.T, args ...string) *consoleClient {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), mustProgram(t, "console"), append(args, "--json", "--listen",
-		"127.0.0.1:0")...)
-	command.Stderr = os.Stderr
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	began := time.Now()
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Wait() }) // the context has killed it
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the console printed nothing: %v", err)
-	}
+	program, began := mustProgram(t, "console"), time.Now()
+	address, process := consoletest.MustStart(t, program, args...)
 	started := time.Since(began)
-	var printed struct {
-		Result struct{ Address string }
-	}
-	if err := json.Unmarshal([]byte(line), &printed); err != nil {
-		t.Fatal(err)
-	}
-	address, err := url.Parse(printed.Result.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &consoleClient{http: &http.Client{Jar: jar}, base: "http://" + address.Host, started: started,
-		process: command.Process.Pid, took: map[string][]time.Duration{}}
+		process: process.Pid, took: map[string][]time.Duration{}}
 	c.mustSee(t, address.RequestURI(), "<h1") // the token becomes a cookie
 	clear(c.took)
 	return c

@@ -4,7 +4,6 @@
 package console
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"flag"
@@ -26,6 +25,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"kindred/internal/job/console/consoletest"
 )
 
 var (
@@ -55,36 +56,6 @@ func mustBuild(t *testing.T, names ...string) string {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return folder
-}
-
-// mustOpen starts the console, and returns the address that it prints.
-func mustOpen(t *testing.T, folder string) *url.URL {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), filepath.Join(folder, "console"), "--json", "--listen", "127.0.0.1:0")
-	command.Stderr = os.Stderr
-	out, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Wait() }) // the context has killed it
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the console printed nothing: %v", err)
-	}
-	var printed struct {
-		Result struct{ Address string }
-	}
-	if err := json.Unmarshal([]byte(line), &printed); err != nil {
-		t.Fatal(err)
-	}
-	address, err := url.Parse(printed.Result.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
 }
 
 // browser is a tab, and what went wrong in it.
@@ -212,7 +183,8 @@ func TestConsole(t *testing.T) {
 	}
 	folder := mustBuild(t, "console", "etl", "train", "publish", "replay", "rollup")
 	mustPrint(t, folder, "rollup")
-	b := mustBrowse(t, program, mustOpen(t, folder))
+	address, _ := consoletest.MustStart(t, filepath.Join(folder, "console"))
+	b := mustBrowse(t, program, address)
 	live := b.mustLive(t)
 	b.mustGo(t, "/explore")
 	product := must(t, b, chromedp.Evaluate[string](`document.querySelector("[aria-labelledby=products] a").pathname +
