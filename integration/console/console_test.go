@@ -273,6 +273,9 @@ var notOfNames = regexp.MustCompile(`[^a-z0-9]+`)
 func (b *browser) mustShoot(t *testing.T, name string) {
 	t.Helper()
 	picture := must(t, b, chromedp.FullScreenshot(100))
+	if err := os.MkdirAll(*shots, 0o750); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(*shots, name), picture, 0o600); err != nil {
 		t.Fatal(err)
 	}
