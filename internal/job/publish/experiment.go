@@ -66,7 +66,8 @@ type ExperimentResult struct {
 
 // assess says how an experiment stands by the outcomes of a run.
 func assess(x vectorstore.Experiment, rows []outcome.Row, run string) ExperimentResult {
-	r := ExperimentResult{Experiment: x, Run: run, Visitors: map[outcome.Part]int64{}, Now: sequential.Undecided}
+	r := ExperimentResult{Experiment: x, Run: run, Now: sequential.Undecided,
+		Visitors: map[outcome.Part]int64{outcome.Control: 0, outcome.Treatment: 0}} // an arm that nobody has seen yet has 0
 	parts := map[outcome.Part]outcome.Row{}
 	for _, row := range rows {
 		if row.Experiment == x.Name {
