@@ -66,6 +66,7 @@ type Store struct {
 	refused map[string]bool    // of these, the ones that do not fit
 	next    *turn              // the question that callers wait for which come now; nil: none
 	holding bool               // a version waits for its state to be in memory; readings wait for it
+	heldAt  time.Time          // when that ended last: a reading that has waited begins then
 	lost    bool               // what was held was let go, because its state could not be read
 	stale   stale
 	since   vectorstore.Since // how far the state of products was read, while anything is held

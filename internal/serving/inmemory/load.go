@@ -324,7 +324,7 @@ func (s *Store) hold(ctx context.Context, l *loading) error {
 	changes, err := s.database.State(ctx, vectorstore.Since{}, versions)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.holding = false
+	s.holding, s.heldAt = false, time.Now()
 	if err != nil {
 		return err
 	}

@@ -137,7 +137,7 @@ func (s *Store) left(t *turn) time.Duration {
 	case s.holding:
 		return staleWait
 	}
-	return 0
+	return staleWait - time.Since(s.heldAt)
 }
 
 // of is what is remembered of a customer, to read; nil: nothing. The caller holds the lock.
